@@ -1,0 +1,1 @@
+"""How long a plan takes, how much memory, and how many writes: ``./run bench``."""

@@ -1,0 +1,41 @@
+"""What the user is told when a command ends early, and with which exit code."""
+
+import os
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.output import tell, tell_problems
+from reconciler.kernel.observe import UnreadableHost
+from reconciler.kernel.sysfs import KernelBusy
+from reconciler.reconcile import InvalidManifests, StalePlan
+from reconciler.render.plan_file import BadPlanFile
+from reconciler.transaction.lock import Busy
+from reconciler.transaction.records import BadRecord
+from reconciler.transaction.state_directory import UnsafeState
+
+
+def code_of(error: Exception) -> Exit:
+    """Tell the user about `error` and return the exit code; what is not foreseen here is raised again as a bug."""
+    match error:
+        case InvalidManifests():
+            tell_problems(error.problems)
+            return Exit.INVALID
+        case StalePlan():
+            tell(f"stale: {error}; make a new plan")
+            return Exit.STALE
+        case Busy():
+            tell(f"busy: {error}")
+            return Exit.BUSY
+        case UnreadableHost() | KernelBusy() | UnsafeState() | BadPlanFile():
+            tell(f"error: {error}")
+        case BadRecord():
+            tell(f"error: the state directory has a damaged file: {error}; move it away and run the command again")
+        case PermissionError():
+            tell(f"error: {error}; reconcile must run as root to change a host")
+        case OSError():
+            tell(f"error: {error}")
+        case _:
+            if os.environ.get("RECONCILE_DEBUG"):
+                raise error
+            tell(f"error: this is a bug in reconcile, please report it: {type(error).__name__}: {error}")
+            tell("RECONCILE_DEBUG=1 shows where it happened")
+    return Exit.FAILURE

@@ -1,0 +1,55 @@
+"""Opens what a command works on: the real host, another sysfs root, or a simulated host with its kept state."""
+
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.kernel.sysfs import RealSysfs
+from reconciler.reconcile import Machine
+from reconciler.transaction.state_directory import StateDirectory
+
+STATE: Final = Path("/var/lib/reconciler")
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+@contextmanager
+def opened(options: HostOptions, *, changes: bool = False) -> Iterator[Machine]:
+    """The machine that `options` name; `changes` tells whether the block changes it (a simulated host is then saved)."""
+    if options.simulate is None:
+        yield _real(options)
+        return
+    from reconciler.cli.simulated import opened_simulation
+
+    with opened_simulation(Path(options.simulate), changes=changes) as simulation:
+        yield Machine(
+            sysfs=simulation.host,
+            clock=time,
+            state=StateDirectory(Path(options.state_dir) if options.state_dir else simulation.state_directory),
+            boot_id="simulated",
+            name=simulation.name,
+        )
+
+
+def _real(options: HostOptions) -> Machine:
+    root = Path(options.sysfs)
+    return Machine(
+        sysfs=RealSysfs(root),
+        clock=time,
+        state=StateDirectory(Path(options.state_dir) if options.state_dir else _state_of(root)),
+        boot_id=_BOOT_ID.read_text(encoding="ascii").strip(),
+        name=socket.gethostname(),
+    )
+
+
+def _state_of(root: Path) -> Path:
+    # What is remembered of one host must not be taken for another's: each other root has a place of its own.
+    resolved = os.path.realpath(root)
+    if resolved == DEFAULT_SYSFS:
+        return STATE
+    return STATE / "roots" / hashlib.sha256(resolved.encode()).hexdigest()[:16]

@@ -1,0 +1,177 @@
+"""The command line: options in, exit code out.
+
+Start-up is part of the product, so that this module imports nothing but click; each command imports what it needs.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.options import HostOptions, format_option, host_options
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_EPILOG = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict or consent needed, 5 stale plan, 6 rolled \
+back, 7 degraded, 8 busy, 64 wrong usage, 1 anything unforeseen."
+
+
+@click.group(invoke_without_command=True, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--plan", "wants_plan", is_flag=True, help="Show what would be done.")
+@click.option(
+    "--apply",
+    "apply_file",
+    is_flag=False,
+    flag_value="",
+    metavar="[PLANFILE]",
+    help="Do it, wholly or not at all; with PLANFILE exactly what that plan says.",
+)
+@click.option("--watch", "wants_watch", is_flag=True, help="Keep the host as the manifests say (not built yet).")
+@click.option("--out", type=click.Path(dir_okay=False), help="With --plan: save the plan for --apply PLANFILE.")
+@click.option("--detailed-exitcode", is_flag=True, help="With --plan: exit with 2 where there are changes.")
+@click.option("--yes", is_flag=True, help="With --apply: do not ask.")
+@click.option("--allow-disruption", is_flag=True, help="With --apply: interrupt running guests where the plan says so.")
+@format_option("text", "json", "markdown")
+@host_options
+@click.version_option(package_name="vfio-ap-reconciler", prog_name="reconcile")
+@click.pass_context
+def cli(
+    context: click.Context,
+    /,
+    wants_plan: bool,
+    apply_file: str | None,
+    wants_watch: bool,
+    out: str | None,
+    detailed_exitcode: bool,
+    yes: bool,
+    allow_disruption: bool,
+    format: str,
+    host: HostOptions,
+) -> int | None:
+    """Share out the crypto queues of an IBM Z KVM host as YAML manifests say."""
+    actions = [wants_plan, apply_file is not None, wants_watch]
+    if context.invoked_subcommand:
+        if any(actions):
+            raise click.UsageError(f"'{context.invoked_subcommand}' cannot be combined with --plan, --apply or --watch")
+        context.obj = host
+        return None
+    if sum(actions) != 1:
+        raise click.UsageError("choose one of --plan, --apply, --watch, or a command; 'reconcile --help' lists them")
+    if wants_watch:
+        raise click.UsageError("--watch comes with a later version; meanwhile run --plan or --apply from a timer")
+    if out and not wants_plan:
+        raise click.UsageError("--out goes with --plan")
+    from reconciler.cli import apply_command, plan_command
+
+    if wants_plan:
+        return plan_command.run(host, format=format, out=out, detailed=detailed_exitcode)
+    if format == "markdown":
+        raise click.UsageError("--apply prints text or json; markdown is for --plan")
+    return apply_command.run(host, planfile=apply_file or None, format=format, yes=yes, consent=allow_disruption)
+
+
+@cli.command()
+@format_option("text", "json")
+@host_options
+def validate(format: str, host: HostOptions) -> int:
+    """Check the manifests, without a host."""
+    from reconciler.cli import validate_command
+
+    return validate_command.run(host, format=format)
+
+
+@cli.command()
+@format_option("text", "json")
+@host_options
+def status(format: str, host: HostOptions) -> int:
+    """Show who has what, and why it is not what was wanted."""
+    from reconciler.cli import status_command
+
+    return status_command.run_status(host, format=format)
+
+
+@cli.command()
+@format_option("text", "json")
+@host_options
+def drift(format: str, host: HostOptions) -> int:
+    """Tell whether the host is still as the manifests say; exit with 2 where it is not."""
+    from reconciler.cli import status_command
+
+    return status_command.run_drift(host, format=format)
+
+
+@cli.command()
+@click.argument("request", nargs=-1)
+@host_options
+def simulate(request: tuple[str, ...], host: HostOptions) -> int:
+    """Show or change the simulated host that --simulate FILE names.
+
+    \b
+    REQUEST is one of
+      (nothing)                              show it
+      reset                                  back to what FILE says
+      plug 9 [type=CEX8] [mode=ep11] [configured=false]
+      unplug 9
+      set 5 configured=false | checkstopped=true
+      domains usage=4,5 [control=4,5]        what the LPAR has
+      restore                                the hardware as FILE says
+      start UUID | stop UUID                 a VM opens or closes its mediated device
+      load | unload                          the vfio_ap module
+    """
+    from reconciler.cli import simulate_command
+
+    return simulate_command.run(host, request)
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(["host", "guest", "simulated-host", "plan"]), required=False)
+def schema(kind: str | None) -> int:
+    """Print the JSON Schema of a kind of document; without KIND list the kinds."""
+    from reconciler.cli import schema_command
+
+    return schema_command.run(kind)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print the completion script for SHELL, e.g. `reconcile completion bash > ~/.local/share/bash-completion/…`."""
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(cli, {}, "reconcile", "_RECONCILE_COMPLETE").source())
+    return Exit.DONE
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and exit with its code; no traceback reaches the user but for a bug."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    try:
+        code = cli.main(list(arguments), prog_name="reconcile", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        return Exit.USAGE
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped; nothing was changed", err=True)
+        return Exit.FAILURE
+    except click.ClickException as error:
+        error.show()
+        return Exit.FAILURE
+    except BrokenPipeError:
+        # The reader of our output went away (`reconcile --plan | head`): not our failure.
+        sys.stderr.close()
+        return Exit.DONE
+    except Exception as error:
+        from reconciler.cli.failures import code_of
+
+        return code_of(error)
+    return int(code or 0)

@@ -1,0 +1,85 @@
+"""Options that several commands share: which manifests, which host, which format."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class HostOptions(NamedTuple):
+    """What the shared options say.
+
+    Attributes:
+        paths: manifests, files or directories; empty where none was named.
+        host: the Host to work on, or None.
+        sysfs: the sysfs root.
+        simulate: the description of a simulated host to use instead, or None.
+        state_dir: where to keep state, or None for the usual place.
+    """
+
+    paths: tuple[str, ...]
+    host: str | None
+    sysfs: str
+    simulate: str | None
+    state_dir: str | None
+
+    @property
+    def manifests(self) -> tuple[str, ...]:
+        """The manifests to read: the current directory where none was named."""
+        return self.paths or (".",)
+
+    def over(self, outer: "HostOptions | None") -> "HostOptions":
+        """These options, completed by those given before the command's name."""
+        if outer is None:
+            return self
+        return HostOptions(
+            self.paths or outer.paths,
+            self.host or outer.host,
+            self.sysfs if self.sysfs != DEFAULT_SYSFS else outer.sysfs,
+            self.simulate or outer.simulate,
+            self.state_dir or outer.state_dir,
+        )
+
+
+DEFAULT_SYSFS = "/sys"
+
+
+def host_options(function: _Function) -> _Function:
+    """Add the options that say which manifests and which host; the function gets them as ``host``."""
+
+    def with_host(*args: Any, **kwargs: Any) -> Any:
+        given = HostOptions(
+            kwargs.pop("file"),
+            kwargs.pop("host_name"),
+            kwargs.pop("sysfs"),
+            kwargs.pop("simulate_file"),
+            kwargs.pop("state_dir"),
+        )
+        outer = click.get_current_context().find_object(HostOptions)
+        return function(*args, **kwargs, host=given.over(outer))
+
+    with_host.__name__ = function.__name__
+    with_host.__doc__ = function.__doc__
+    with_host.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
+    for option in (
+        click.option("--state-dir", type=click.Path(file_okay=False), help="Where to keep state."),
+        click.option(
+            "--simulate", "simulate_file", type=click.Path(dir_okay=False), metavar="FILE",
+            help="Use the simulated host that FILE describes; its state is kept beside FILE.",
+        ),
+        click.option("--sysfs", default=DEFAULT_SYSFS, metavar="ROOT", help="The sysfs root.", show_default=True),
+        click.option("--host", "host_name", metavar="NAME", help="The Host to work on."),
+        click.option(
+            "-f", "--file", multiple=True, type=click.Path(), metavar="PATH",
+            help="A manifest or a directory of manifests; may be given again. Default: the current directory.",
+        ),
+    ):
+        with_host = option(with_host)
+    return with_host  # type: ignore[return-value]
+
+
+def format_option(*formats: str) -> Callable[[_Function], _Function]:
+    """Add ``--format`` with these formats, the first being the default."""
+    return click.option("--format", type=click.Choice(formats), default=formats[0], show_default=True, help="How to print.")

@@ -1,0 +1,41 @@
+"""``reconcile --plan``."""
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import opened
+from reconciler.cli.options import HostOptions
+from reconciler.cli.output import paint_for_stdout, result, tell, tell_problems
+from reconciler.planning.plan import Plan
+from reconciler.reconcile import Request, plan
+
+
+def run(host: HostOptions, *, format: str, out: str | None, detailed: bool) -> Exit:
+    """Make the plan, show it, save it where asked."""
+    with opened(host) as machine:
+        request = Request(host.manifests, host.host)
+        made = plan(request, machine)
+    show(made, format)
+    if not made.is_valid:
+        return Exit.REFUSED
+    if out:
+        from reconciler.render.plan_file import save_plan
+
+        save_plan(made, host.manifests, out)
+        tell(f"saved; to do exactly this: reconcile --apply {out}")
+    return Exit.CHANGES if detailed and made.steps else Exit.DONE
+
+
+def show(made: Plan, format: str) -> None:
+    """Print the plan in `format`: text, json or markdown."""
+    if format == "json":
+        from reconciler.render.plan_json import plan_json
+
+        result(plan_json(made))
+    elif format == "markdown":
+        from reconciler.render.plan_markdown import plan_markdown
+
+        result(plan_markdown(made))
+    else:
+        from reconciler.render.plan_text import plan_text
+
+        tell_problems(made.problems)
+        result(plan_text(made, paint_for_stdout()))

@@ -1,0 +1,46 @@
+"""``reconcile status`` and ``reconcile drift``."""
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import opened
+from reconciler.cli.options import HostOptions
+from reconciler.cli.output import paint_for_stdout, result, tell, tell_problems
+from reconciler.planning.plan import Plan
+from reconciler.planning.status import status_of
+from reconciler.reconcile import Request, plan
+from reconciler.transaction.journal import Books
+
+
+def run_status(host: HostOptions, *, format: str) -> Exit:
+    """Show how things stand."""
+    from reconciler.render.status_text import status_json, status_text
+
+    made = _plan(host)
+    status = status_of(made)
+    if format == "json":
+        result(status_json(status))
+    else:
+        tell_problems(made.problems)
+        result(status_text(status, paint_for_stdout()))
+    return Exit.DONE
+
+
+def run_drift(host: HostOptions, *, format: str) -> Exit:
+    """Show what differs."""
+    from reconciler.render.drift_text import drift_json, drift_text
+
+    made = _plan(host)
+    if format == "json":
+        result(drift_json(made))
+    else:
+        tell_problems(made.problems)
+        result(drift_text(made, paint_for_stdout()))
+    if not made.is_valid:
+        return Exit.REFUSED
+    return Exit.CHANGES if made.steps else Exit.DONE
+
+
+def _plan(host: HostOptions) -> Plan:
+    with opened(host) as machine:
+        if Books(machine.state, machine.boot_id).unfinished():
+            tell("warning: an earlier apply was not finished; the next 'reconcile --apply' puts that in order first")
+        return plan(Request(host.manifests, host.host), machine)

@@ -1,0 +1,233 @@
+"""Reads a host into `Observed`.
+
+A host lives while it is read: devices come and go (ENOENT, ENODEV), and a configuration that the kernel is about to
+refuse is visible for a moment in ``ap_config`` (docs/kernel-rules.md). So a value is believed when it was read twice
+alike, and a host whose devices vanish under the reader is read again from the start.
+"""
+
+from collections.abc import Callable
+from errno import ENODEV, ENOENT
+from typing import Final, NamedTuple, TypeVar
+
+from reconciler.kernel import paths
+from reconciler.kernel.abilities import probe_abilities
+from reconciler.kernel.sysfs import PAGE, Sysfs
+from reconciler.kernel.text_forms import (
+    UnknownText,
+    parse_ap_config,
+    parse_control_domains,
+    parse_mask,
+    parse_matrix,
+    parse_queue,
+)
+from reconciler.model.ids import ALL_IDS, IdSet
+from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.observed import Abilities, Lpar, Observed, ObservedCard, ObservedMdev, ObservedQueue
+
+_TRIES: Final = 5
+_GONE: Final = (ENOENT, ENODEV)
+_UUID_LENGTH: Final = 36
+_HOST_DRIVERS_IDLE: Final = "0"
+
+_Value = TypeVar("_Value")
+
+
+class UnreadableHost(Exception):
+    """The host cannot be read; the text says what is missing and what to do."""
+
+
+class _Entries(NamedTuple):
+    cards: list[str]
+    queues: list[str]
+    mdevs: list[str]
+
+
+def observe(sysfs: Sysfs) -> Observed:
+    """What is on the host behind `sysfs` now.
+
+    Raises:
+        UnreadableHost: it has no AP bus, answers in an unknown form, or does not keep still.
+    """
+    for _ in range(_TRIES):
+        try:
+            return _observe_once(sysfs)
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise UnreadableHost(f"cannot read the host: {error}") from error
+            _require_ap_bus(sysfs)
+        except UnknownText as error:
+            raise UnreadableHost(f"the kernel answered in an unknown form: {error}") from error
+    raise UnreadableHost("devices kept appearing and vanishing while the host was read; try again")
+
+
+def _require_ap_bus(sysfs: Sysfs) -> None:
+    try:
+        sysfs.read(paths.APMASK)
+    except OSError as error:
+        raise UnreadableHost(
+            "no AP bus here (bus/ap/apmask cannot be read): this is no s390x host with crypto adapters, or --sysfs "
+            "names the wrong root. To try things out without one: reconcile --plan --simulate FILE"
+        ) from error
+
+
+def _observe_once(sysfs: Sysfs) -> Observed:
+    entries = _entries(sysfs)
+    abilities = probe_abilities(sysfs, entries.mdevs, [f"{paths.AP_DEVICES}/{name}" for name in entries.cards])
+    queues = tuple(_queue(sysfs, name, abilities) for name in entries.queues)
+    in_use = _queues_in_use(sysfs, queues) if entries.mdevs else {}
+    return Observed(
+        pool=Matrix(parse_mask(sysfs.read(paths.APMASK)), parse_mask(sysfs.read(paths.AQMASK))),
+        lpar=_lpar(sysfs),
+        cards=tuple(_card(sysfs, name) for name in entries.cards),
+        queues=queues,
+        mdevs=tuple(_mdev(sysfs, uuid, abilities, in_use) for uuid in entries.mdevs),
+        abilities=abilities,
+        release=sysfs.release,
+        vfio_ap=_exists(sysfs, paths.MDEV_TYPE),
+    )
+
+
+def _entries(sysfs: Sysfs) -> _Entries:
+    devices = sysfs.list(paths.AP_DEVICES)
+    return _Entries(
+        cards=[name for name in devices if name.startswith("card")],
+        queues=[name for name in devices if not name.startswith("card")],
+        mdevs=mdev_uuids(sysfs),
+    )
+
+
+def mdev_uuids(sysfs: Sysfs) -> list[str]:
+    """The uuids of all mediated devices of vfio_ap, ascending; empty where the driver is not loaded."""
+    try:
+        names = sysfs.list(paths.MATRIX)
+    except OSError:
+        return []
+    return [name for name in names if len(name) == _UUID_LENGTH and name.count("-") == 4]
+
+
+def _lpar(sysfs: Sysfs) -> Lpar:
+    return Lpar(
+        adapters=_lpar_mask(sysfs, "ap_adapter_mask"),
+        domains=_lpar_mask(sysfs, "ap_usage_domain_mask"),
+        control_domains=_lpar_mask(sysfs, "ap_control_domain_mask"),
+        max_adapter=int(sysfs.read(f"{paths.AP_BUS}/ap_max_adapter_id")),
+        max_domain=int(sysfs.read(f"{paths.AP_BUS}/ap_max_domain_id")),
+    )
+
+
+def _lpar_mask(sysfs: Sysfs, name: str) -> IdSet:
+    # "not supported": the machine cannot tell, so nothing can be excluded.
+    text = sysfs.read(f"{paths.AP_BUS}/{name}")
+    return ALL_IDS if text.startswith("not") else parse_mask(text)
+
+
+def _card(sysfs: Sysfs, name: str) -> ObservedCard:
+    path = f"{paths.AP_DEVICES}/{name}"
+    return ObservedCard(
+        adapter=int(name.removeprefix("card"), 16),
+        hwtype=int(sysfs.read(f"{path}/hwtype")),
+        configured=_optional(sysfs, f"{path}/config", "1") == "1",
+        checkstopped=_optional(sysfs, f"{path}/chkstop", "0") == "1",
+    )
+
+
+def _queue(sysfs: Sysfs, name: str, abilities: Abilities) -> ObservedQueue:
+    path = f"{paths.AP_DEVICES}/{name}"
+    driver = driver_of(sysfs, path)
+    return ObservedQueue(
+        queue=parse_queue(name),
+        driver=driver,
+        busy=driver not in (None, "vfio_ap") and _has_requests(sysfs, path),
+        overridden=abilities.strict_in_use and _optional(sysfs, f"{path}/driver_override", "") not in ("", "(null)"),
+    )
+
+
+def driver_of(sysfs: Sysfs, path: str) -> str | None:
+    """The driver that the device at `path` is bound to, or None."""
+    try:
+        return sysfs.link(f"{path}/driver").rsplit("/", 1)[-1]
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        raise
+
+
+def _has_requests(sysfs: Sysfs, path: str) -> bool:
+    counters = ("requestq_count", "pendingq_count")
+    return any(_optional(sysfs, f"{path}/{counter}", "0") != _HOST_DRIVERS_IDLE for counter in counters)
+
+
+def _queues_in_use(sysfs: Sysfs, queues: tuple[ObservedQueue, ...]) -> dict[int, int]:
+    """By adapter, the domains (as bits) of queues whose ``status`` tells that a running VM has them."""
+    found: dict[int, int] = {}
+    for one in queues:
+        if one.driver == "vfio_ap" and _optional(sysfs, f"{paths.AP_DEVICES}/{one.queue}/status", "") == "in use":
+            found[one.queue.adapter] = found.get(one.queue.adapter, 0) | 1 << one.queue.domain
+    return found
+
+
+def _mdev(sysfs: Sysfs, uuid: str, abilities: Abilities, in_use: dict[int, int]) -> ObservedMdev:
+    path = paths.mdev(uuid)
+    config, complete = read_config(sysfs, uuid, abilities)
+    return ObservedMdev(
+        uuid=uuid,
+        config=config,
+        effective=_effective(sysfs, path) if abilities.over_provision else None,
+        in_use=any(in_use.get(adapter, 0) & config.domains.bits for adapter in config.adapters)
+        or sysfs.held_open(uuid),
+        complete=complete,
+    )
+
+
+def read_config(sysfs: Sysfs, uuid: str, abilities: Abilities) -> tuple[ApConfig, bool]:
+    """The configuration of a mediated device, and whether it is known completely.
+
+    Raises:
+        OSError: the device is gone.
+        UnknownText: the kernel's answer has an unknown form.
+    """
+    path = paths.mdev(uuid)
+    if abilities.ap_config:
+        return parse_ap_config(_settled(lambda: sysfs.read(f"{path}/ap_config"))), True
+    matrix, control = _settled(lambda: (sysfs.read(f"{path}/matrix"), sysfs.read(f"{path}/control_domains")))
+    shown, complete = _whole_lines(matrix)
+    return ApConfig(*shown, parse_control_domains(control)), complete
+
+
+def _whole_lines(text: str) -> tuple[Matrix, bool]:
+    # A read returns one page; a longer matrix is cut in it without a sign.
+    if len(text) < PAGE - 1:
+        return parse_matrix(text), True
+    seen = [parse_queue(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    return Matrix(IdSet({queue.adapter for queue in seen}), IdSet({queue.domain for queue in seen})), False
+
+
+def _effective(sysfs: Sysfs, path: str) -> Matrix:
+    return _whole_lines(_settled(lambda: sysfs.read(f"{path}/guest_matrix")))[0]
+
+
+def _settled(read: Callable[[], _Value]) -> _Value:
+    """What `read` returns when it returns the same twice in a row."""
+    last = read()
+    for _ in range(_TRIES):
+        again = read()
+        if again == last:
+            return again
+        last = again
+    raise UnreadableHost("a mediated device kept changing while it was read; try again")
+
+
+def _exists(sysfs: Sysfs, path: str) -> bool:
+    try:
+        sysfs.list(path)
+    except OSError:
+        return False
+    return True
+
+
+def _optional(sysfs: Sysfs, path: str, otherwise: str) -> str:
+    """The stripped text of an attribute that not every kernel or state has."""
+    try:
+        return sysfs.read(path).strip()
+    except OSError:
+        return otherwise

@@ -1,0 +1,28 @@
+"""Where things are below the sysfs root (docs/kernel-rules.md, "The tree")."""
+
+from typing import Final
+
+from reconciler.model.matrix import Queue
+
+AP_BUS: Final = "bus/ap"
+APMASK: Final = f"{AP_BUS}/apmask"
+AQMASK: Final = f"{AP_BUS}/aqmask"
+AP_DEVICES: Final = f"{AP_BUS}/devices"
+MATRIX: Final = "devices/vfio_ap/matrix"
+MDEV_TYPE: Final = f"{MATRIX}/mdev_supported_types/vfio_ap-passthrough"
+CREATE: Final = f"{MDEV_TYPE}/create"
+
+
+def mdev(uuid: str) -> str:
+    """The directory of a mediated device."""
+    return f"{MATRIX}/{uuid}"
+
+
+def card(adapter: int) -> str:
+    """The directory of an adapter, 0 to 255."""
+    return f"devices/ap/card{adapter:02x}"
+
+
+def queue(one: Queue) -> str:
+    """The directory of a queue."""
+    return f"{card(one.adapter)}/{one}"

@@ -1,0 +1,64 @@
+"""Waits, bounded, until the bus has re-bound the queues that a mask write gave a new owner.
+
+The kernel re-binds in the context of the writer, but promises to be done only some time later (ap_bus.c;
+docs/kernel-rules.md, "Masks").
+"""
+
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from reconciler.kernel import paths
+from reconciler.kernel.observe import driver_of
+from reconciler.kernel.sysfs import KernelBusy, Sysfs
+from reconciler.model.matrix import Matrix, Queue
+
+REBIND_SECONDS: Final = 30.0
+"""How long re-binding may take: seen 9 to 100 ms a queue on an emulated CPU."""
+
+_POLL_SECONDS: Final = 0.05
+
+
+class Clock(Protocol):
+    """Time as a parameter."""
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass."""
+
+
+def wait_for_rebinding(sysfs: Sysfs, clock: Clock, pool: Matrix, queues: Iterable[Queue]) -> None:
+    """Return when each of `queues` is bound according to `pool`, or is gone.
+
+    Args:
+        sysfs: the host.
+        clock: time.
+        pool: the host pool that is in force.
+        queues: present queues that had a driver before the write (others are not re-bound).
+
+    Raises:
+        KernelBusy: some queue was not re-bound within `REBIND_SECONDS`.
+    """
+    waiting = list(queues)
+    deadline = clock.monotonic() + REBIND_SECONDS
+    while waiting := [queue for queue in waiting if not _is_settled(sysfs, queue, pool)]:
+        if clock.monotonic() >= deadline:
+            names = ", ".join(map(str, waiting[:8]))
+            raise KernelBusy(f"re-binding {names}{' …' if len(waiting) > 8 else ''}", REBIND_SECONDS)
+        clock.sleep(_POLL_SECONDS)
+
+
+def _is_settled(sysfs: Sysfs, queue: Queue, pool: Matrix) -> bool:
+    driver = driver_of(sysfs, paths.queue(queue))
+    if driver is None:
+        return not _is_present(sysfs, queue)
+    return (driver == "vfio_ap") != pool.has(queue)
+
+
+def _is_present(sysfs: Sysfs, queue: Queue) -> bool:
+    try:
+        sysfs.list(paths.queue(queue))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,119 @@
+"""The small protocol through which everything reaches a host, and the real ``/sys`` behind it.
+
+Paths are relative to the sysfs root, with forward slashes and without a leading one (``bus/ap/apmask``). The
+simulated host (`reconciler.simulator`) speaks the same protocol.
+"""
+
+import os
+import threading
+from errno import EBUSY
+from pathlib import Path
+from typing import Final, Protocol
+
+from reconciler.kernel import paths
+
+PAGE: Final = 4096
+"""The most bytes that one read of a sysfs attribute returns (fs/sysfs/file.c)."""
+
+WRITE_SECONDS: Final = 60.0
+"""How long a write may take before it is reported: a queue reset of a sick card can block for ever."""
+
+
+class KernelBusy(Exception):
+    """The kernel did not finish in time; what was begun may still take effect later."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(f"kernel busy: {what} did not finish within {seconds:g} s")
+
+
+class Sysfs(Protocol):
+    """A sysfs tree. Every method raises OSError with the kernel's errno, write also `KernelBusy`."""
+
+    def read(self, path: str) -> str:
+        """The text of an attribute, in one read, at most `PAGE` bytes."""
+
+    def write(self, path: str, value: str) -> int:
+        """Write `value` with one write(2) and return the count of bytes that it took."""
+
+    def list(self, path: str) -> list[str]:
+        """The names in a directory, ascending."""
+
+    def link(self, path: str) -> str:
+        """The target of a symbolic link, as it is stored (relative)."""
+
+    def held_open(self, uuid: str) -> bool:
+        """Whether a VM has the VFIO group of mediated device `uuid` open; False where that cannot be told."""
+
+    @property
+    def release(self) -> str:
+        """The kernel's release, for people, and as the last resort where no file tells what the kernel can do."""
+
+
+class RealSysfs:
+    """A sysfs tree below `root`: ``/sys`` itself, a mounted simulated host, or a copy of either."""
+
+    def __init__(self, root: Path, write_seconds: float = WRITE_SECONDS) -> None:
+        self._root = root
+        self._write_seconds = write_seconds
+
+    def read(self, path: str) -> str:
+        """See `Sysfs`."""
+        descriptor = os.open(self._root / path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.read(descriptor, PAGE).decode("ascii", "replace")
+        finally:
+            os.close(descriptor)
+
+    def write(self, path: str, value: str) -> int:
+        """See `Sysfs`. The write runs in a thread of its own, since nothing can end one that the kernel blocks."""
+        counts: list[int] = []
+        errors: list[OSError] = []
+
+        def work() -> None:
+            try:
+                counts.append(_write_once(self._root / path, value))
+            except OSError as error:
+                errors.append(error)
+
+        worker = threading.Thread(target=work, name=f"write {path}", daemon=True)
+        worker.start()
+        worker.join(self._write_seconds)
+        if errors:
+            raise errors[0]
+        if not counts:
+            raise KernelBusy(f"writing {path}", self._write_seconds)
+        return counts[0]
+
+    def list(self, path: str) -> list[str]:
+        """See `Sysfs`."""
+        return sorted(os.listdir(self._root / path))
+
+    def link(self, path: str) -> str:
+        """See `Sysfs`."""
+        return os.readlink(self._root / path)
+
+    def held_open(self, uuid: str) -> bool:
+        """See `Sysfs`. A group that a VM has open cannot be opened again: EBUSY (drivers/vfio/group.c)."""
+        try:
+            group = self.link(f"{paths.mdev(uuid)}/iommu_group").rsplit("/", 1)[-1]
+            os.close(os.open(Path("/dev/vfio") / group, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as error:
+            return error.errno == EBUSY
+        return False
+
+    @property
+    def release(self) -> str:
+        """See `Sysfs`."""
+        return os.uname().release
+
+
+def _write_once(path: Path, value: str) -> int:
+    # One write(2) is one store in the kernel and its errno is the answer: no buffering, no truncation, no newline
+    # of our own. An empty or newline-only value would clear a whole mask.
+    if not value.strip():
+        raise ValueError(f"refused to write an empty value to {path}")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        return os.write(descriptor, value.encode("ascii"))
+    finally:
+        os.close(descriptor)

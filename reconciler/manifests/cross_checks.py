@@ -1,0 +1,130 @@
+"""What only all documents together can say: which host a guest belongs to, and that names and uuids are unique."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, TypeVar
+
+from reconciler.manifests.data import Data, Path
+from reconciler.manifests.places import error
+from reconciler.manifests.schema import API_VERSION
+from reconciler.manifests.similar import did_you_mean
+from reconciler.manifests.uuids import derived_uuid
+from reconciler.model.desired import DesiredGuest, DesiredHost
+from reconciler.model.problems import Place, Problem
+
+_NAME: Final[Path] = ("metadata", "name")
+_Item = TypeVar("_Item", DesiredHost, DesiredGuest)
+
+
+class Population:
+    """All hosts and guests that were read.
+
+    Attributes:
+        hosts: as they were found.
+        guests: likewise; `host` may be empty still.
+        may_lack_hosts: whether a Host may stand in what could not be read, so that its absence proves nothing.
+        perhaps_hosts: names in documents of unknown kind.
+    """
+
+    def __init__(self) -> None:
+        self.hosts: list[DesiredHost] = []
+        self.guests: list[DesiredGuest] = []
+        self.may_lack_hosts = False
+        self.perhaps_hosts: set[str] = set()
+        self._refused_hosts: set[str] = set()
+
+    def refuse_host(self, data: Data) -> None:
+        """Note a Host that has problems of its own."""
+        name = _name_in(data)
+        if name:
+            self._refused_hosts.add(name)
+        else:
+            self.may_lack_hosts = True
+
+    def note_unknown(self, data: Data) -> None:
+        """Note a document of unknown kind or format, which may have been meant as a Host."""
+        if isinstance(data, dict) and data.get("kind") == "Host":
+            self.refuse_host(data)
+        elif name := _name_in(data):
+            self.perhaps_hosts.add(name)
+
+    def host_names(self) -> set[str]:
+        """The names of all hosts, of refused ones too."""
+        return self._refused_hosts.union(host.name for host in self.hosts)
+
+
+def cross_checked(population: Population) -> tuple[tuple[DesiredGuest, ...], list[Problem]]:
+    """The guests, each with its host and uuid, and what is wrong with the whole; guests of no host are left out."""
+    names = population.host_names()
+    problems = list(_repeated_hosts(population.hosts))
+    if not (names or population.perhaps_hosts or population.may_lack_hosts):
+        problems.append(_no_host(population.guests))
+    guests = [guest if guest.host else _of_only_host(guest, names) for guest in population.guests]
+    if names and not population.may_lack_hosts:
+        problems += _strays((guest for guest in guests if guest.host not in population.perhaps_hosts), names)
+    settled = tuple(guest for guest in guests if guest.host in names)
+    return settled, [*problems, *_repeated_guests(settled)]
+
+
+def _name_in(data: Data) -> str:
+    metadata = data.get("metadata") if isinstance(data, dict) else None
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _of_only_host(guest: DesiredGuest, names: set[str]) -> DesiredGuest:
+    if len(names) != 1:
+        return guest
+    (host,) = names
+    return guest._replace(host=host, uuid=guest.uuid or derived_uuid(host, guest.name))
+
+
+def _no_host(guests: list[DesiredGuest]) -> Problem:
+    used = sorted({guest.host for guest in guests if guest.host})
+    document = f"apiVersion: {API_VERSION}\nkind: Host\nmetadata:\n  name: {used[0] if used else 'NAME'}"
+    places = (Place(guests[0].position, "a guest without a host", ("spec", "host")),) if guests else ()
+    return error("no-host", "no manifest describes a Host", places, f"Add one, by the host's short name:\n{document}")
+
+
+def _strays(guests: Iterable[DesiredGuest], names: set[str]) -> Iterator[Problem]:
+    for guest in guests:
+        if guest.host in names:
+            continue
+        if guest.host:
+            message = f"guest {guest.name!r} belongs to host {guest.host!r}, but no manifest describes that Host"
+            advice = f"{did_you_mean(guest.host, names)}There are: {', '.join(sorted(names))}."
+            yield error("unknown-host", message, (Place(guest.position, field=("spec", "host")),), advice)
+        else:
+            message = f"guest {guest.name!r} does not say which host it belongs to"
+            advice = f"Add spec.host; there are: {', '.join(sorted(names))}."
+            yield error("host-left-out", message, (Place(guest.position, field=("spec",)),), advice)
+
+
+def _repeated_hosts(hosts: list[DesiredHost]) -> Iterator[Problem]:
+    for host, first in _repeated(hosts, lambda host: host.name):
+        places = (Place(host.position, field=_NAME), Place(first.position, "first described here", _NAME))
+        message = f"the host {host.name!r} is described twice"
+        yield error("duplicate-host", message, places, "Keep one Host document for each host.")
+
+
+def _repeated_guests(guests: tuple[DesiredGuest, ...]) -> Iterator[Problem]:
+    for guest, first in _repeated(guests, lambda guest: (guest.host, guest.name)):
+        places = (Place(guest.position, field=_NAME), Place(first.position, "first described here", _NAME))
+        message = f"the guest {guest.name!r} is described twice for host {guest.host!r}"
+        yield error("duplicate-guest", message, places, "Remove or rename one of the two.")
+    for guest, first in _repeated(guests, lambda guest: (guest.host, guest.uuid)):
+        if guest.name != first.name:
+            field = ("spec", "uuid")
+            places = (Place(guest.position, field=field), Place(first.position, "first used here", field))
+            message = f"the guests {first.name!r} and {guest.name!r} have the same uuid {guest.uuid}"
+            yield error("duplicate-uuid", message, places, "Give one of them another uuid, or leave it out.")
+
+
+def _repeated(items: Sequence[_Item], key: Callable[[_Item], object]) -> Iterator[tuple[_Item, _Item]]:
+    """Each of `items` whose `key` an earlier one has, with the first one that has it."""
+    if len(set(map(key, items))) == len(items):
+        return
+    first: dict[object, _Item] = {}
+    for item in items:
+        earlier = first.setdefault(key(item), item)
+        if earlier is not item:
+            yield item, earlier

@@ -1,0 +1,139 @@
+"""One document of the right form to a host or guest; what a schema cannot say of a single document is checked here."""
+
+from typing import Final
+
+from reconciler.manifests.data import Path
+from reconciler.manifests.id_lists import IdLists, repetitions
+from reconciler.manifests.ids_text import ReversedRange, bits_of
+from reconciler.manifests.queue_list import queue_list
+from reconciler.manifests.schema import Accepted
+from reconciler.manifests.uuids import derived_uuid
+from reconciler.model.desired import Activation, DesiredGuest, DesiredHost, GivenUp, Keep, Presence, Unmanaged
+from reconciler.model.ids import NO_IDS, IdSet
+from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.problems import Place, Position, Problem, Severity
+
+_ACTIVATION: Final = {one.value: one for one in Activation}
+_PRESENCE: Final = {one.value: one for one in Presence}
+_MOST_QUEUES_TOLD: Final = 16
+
+
+class DocumentReader:
+    """Makes hosts and guests of accepted documents; `problems` grows by what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self._ids = IdLists()
+
+    def host(self, data: Accepted, position: Position) -> DesiredHost | None:
+        """The host that `data`, which starts at `position`, describes; None where a problem prevents it."""
+        spec = data.get("spec", {})
+        pool = spec.get("pool")
+        try:
+            given_up = None if pool is None else GivenUp(self._of(pool, "adapters"), self._of(pool, "domains"))
+            keep = tuple(
+                Keep(Matrix(self._of(entry, "adapters"), self._of(entry, "domains")), index)
+                for index, entry in enumerate(spec.get("keep", ()))
+            )
+        except ReversedRange:
+            self._explain(data, position)
+            return None
+        if self._ids.with_repetition:
+            self._warn_of_repetitions(data, position)
+        unmanaged = Unmanaged(spec.get("unmanaged", Unmanaged.IGNORE))
+        return DesiredHost(data["metadata"]["name"], given_up, keep, unmanaged, position)
+
+    def guest(self, data: Accepted, position: Position) -> DesiredGuest | None:
+        """The guest that `data`, which starts at `position`, describes; None where a problem prevents it.
+
+        `host` is empty where the manifest leaves it out, and then `uuid` too, unless it is given.
+        """
+        spec, metadata = data["spec"], data["metadata"]
+        config = self._config(data, spec, position)
+        if config is None:
+            return None
+        name, host, uuid = metadata["name"], spec.get("host", ""), spec.get("uuid")
+        labels = metadata.get("labels")
+        return DesiredGuest(
+            name,
+            host,
+            uuid.lower() if uuid else derived_uuid(host, name) if host else "",
+            config,
+            _ACTIVATION[spec.get("activation", "active")],
+            _PRESENCE[spec.get("presence", "any")],
+            tuple(sorted(labels.items())) if labels else (),
+            position,
+            "queues" in spec,
+            spec.get("disruption") == "allow",
+        )
+
+    def _config(self, data: Accepted, spec: Accepted, position: Position) -> ApConfig | None:
+        ids = self._ids
+        try:
+            if "queues" in spec:
+                matrix = self._listed(spec["queues"], position)
+                if matrix is None:
+                    return None
+                adapters, domains = matrix
+            else:
+                adapters, domains = ids[tuple(spec["adapters"])], ids[tuple(spec["domains"])]
+            control = ids[tuple(spec["controlDomains"])] if "controlDomains" in spec else domains
+        except ReversedRange:
+            self._explain(data, position)
+            return None
+        if ids.with_repetition:
+            self._warn_of_repetitions(data, position)
+        return ApConfig(adapters, domains, control)
+
+    def _of(self, axes: Accepted, name: str) -> IdSet:
+        return self._ids[tuple(axes[name])] if name in axes else NO_IDS
+
+    def _listed(self, entries: list[str], position: Position) -> Matrix | None:
+        listed = queue_list(entries)
+        for index in listed.repeated:
+            message = f"the queue {entries[index]} stands in the list twice"
+            self._tell("repeated-queue", Severity.WARNING, message, position, ("spec", "queues", index), "Remove one.")
+        if not listed.extra:
+            return listed.matrix
+        told = [str(queue) for queue in listed.extra[:_MOST_QUEUES_TOLD]]
+        more = len(listed.extra) - len(told)
+        text = ", ".join(told) + (f" and {more} more" if more else "")
+        message = f"these queues are no full product of adapters and domains: the guest would get {text} on top"
+        advice = (
+            "A guest always has each of its adapters with each of its domains. Add those queues, or take others out."
+        )
+        self._tell("queues-no-product", Severity.ERROR, message, position, ("spec", "queues"), advice)
+        return None
+
+    def _explain(self, data: Accepted, position: Position) -> None:
+        for path, entries in id_lists_of(data):
+            for index, entry in enumerate(entries):
+                try:
+                    bits_of(entry)
+                except ReversedRange:
+                    first, _, last = str(entry).partition("-")
+                    message = f"the range {entry} runs backwards: {first} is above {last}"
+                    field = (*path, index)
+                    self._tell("reversed-range", Severity.ERROR, message, position, field, f"Write {last}-{first}.")
+
+    def _warn_of_repetitions(self, data: Accepted, position: Position) -> None:
+        for path, entries in id_lists_of(data):
+            if tuple(entries) in self._ids.with_repetition:
+                for index in repetitions(entries):
+                    message = f"{entries[index]} stands in the list twice"
+                    advice = "Remove one of the two, or correct the one that was meant otherwise."
+                    self._tell("repeated-id", Severity.WARNING, message, position, (*path, index), advice)
+
+    def _tell(  # noqa: PLR0913, PLR0917 - the parts of a problem
+        self, id: str, severity: Severity, message: str, position: Position, field: Path, help: str
+    ) -> None:
+        self.problems.append(Problem(id, severity, message, (Place(position, field=field),), help=help))
+
+
+def id_lists_of(data: Accepted) -> list[tuple[Path, list[int | str]]]:
+    """Every list of ids in the accepted document `data`, with its path."""
+    spec = data.get("spec", {})
+    areas: list[tuple[Path, Accepted]] = [(("spec",), spec), (("spec", "pool"), spec.get("pool", {}))]
+    areas += [(("spec", "keep", index), entry) for index, entry in enumerate(spec.get("keep", ()))]
+    names = ("adapters", "domains", "controlDomains")
+    return [((*path, name), area[name]) for path, area in areas for name in names if name in area]

@@ -1,0 +1,205 @@
+"""Why a document has not the form that its schema asks for, in words that help.
+
+Called only for documents that `reconciler.manifests.schema` has refused: jsonschema, which finds every reason, takes
+longer to import than everything else together.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from reconciler.manifests.data import Data, Path, dotted, shown
+from reconciler.manifests.form import Schema
+from reconciler.manifests.ids_text import why_not_an_id
+from reconciler.manifests.places import MOST_PROBLEMS, error
+from reconciler.manifests.schema import load_schema
+from reconciler.manifests.similar import did_you_mean
+from reconciler.model.problems import Place, Position, Problem
+
+
+class _Objection(NamedTuple):
+    """What jsonschema objects to: `instance` at `path` because of `keyword` with `argument` in `schema`."""
+
+    keyword: str
+    argument: Any
+    instance: Any
+    schema: Any
+    path: Path
+    message: str
+
+
+class _Reason(NamedTuple):
+    id: str
+    message: str
+    help: str
+    field: Path
+
+
+def form_problems(kind: str, data: Data, position: Position) -> list[Problem]:
+    """What is wrong with the form of `data`, a document of `kind` that starts at `position`; fields, no positions yet.
+
+    Empty only where the form is right; at most `MOST_PROBLEMS` + 1.
+    """
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - takes 75 ms
+
+    schema = load_schema(kind)
+    objections = (
+        _Objection(
+            str(one.validator), one.validator_value, one.instance, one.schema, tuple(one.absolute_path), one.message
+        )
+        for one in Draft202012Validator(schema).iter_errors(data)
+    )
+    reasons = _reasons(objections, schema)
+    return [
+        error(reason.id, reason.message, (Place(position, field=reason.field),), reason.help)
+        for reason in islice(reasons, MOST_PROBLEMS + 1)
+    ]
+
+
+def _reasons(objections: Iterable[_Objection], schema: Schema) -> Iterator[_Reason]:
+    """One reason per field and problem id: a schema often has several objections to the same thing."""
+    told = set()
+    for refused in objections:
+        for reason in _reasons_of(refused, schema):
+            if (reason.id, reason.field) not in told:
+                told.add((reason.id, reason.field))
+                yield reason
+
+
+def _reasons_of(refused: _Objection, schema: Schema) -> Iterable[_Reason]:
+    path = refused.path
+    for name, explain in _BY_DEFINITION.items():
+        if refused.schema == schema.get("$defs", {}).get(name):
+            return [explain(refused.instance, path)]
+    explain_keyword = _BY_KEYWORD.get(refused.keyword)
+    if explain_keyword is None:
+        return [_Reason("bad-form", f"{_field(path)} is not as it should be: {refused.message[:200]}", _SEE, path)]
+    return explain_keyword(refused)
+
+
+def _id(value: Data, path: Path) -> _Reason:
+    why = why_not_an_id(value)
+    message = f"{_field(path)}: {why.reason}" if value is None else f"{_field(path)}: {shown(value)} {why.reason}"
+    return _Reason(why.id, message, why.help, path)
+
+
+def _name(value: Data, path: Path) -> _Reason:
+    advice = "Use lower-case letters, digits, '-' and '.', at most 63, a letter or digit at both ends."
+    if isinstance(value, bool | int):
+        return _Reason("bad-name", f"{_field(path)}: {shown(value)} is not text", f'Write "{shown(value)}".', path)
+    return _Reason("bad-name", f"{_field(path)}: {shown(value)} is not a name", advice, path)
+
+
+def _uuid(value: Data, path: Path) -> _Reason:
+    advice = "Write 32 hex digits with dashes, for example 62177883-f1bb-47f0-914d-32a22e3a8804, or leave it out."
+    return _Reason("bad-uuid", f"{_field(path)}: {shown(value)} is not a UUID", advice, path)
+
+
+def _queue(value: Data, path: Path) -> _Reason:
+    advice = 'Write it as the tools do, in hex: two digits adapter, a dot, four digits domain, such as "05.0047".'
+    return _Reason("bad-queue", f"{_field(path)}: {shown(value)} is not a queue", advice, path)
+
+
+def _unknown_keys(refused: _Objection) -> Iterable[_Reason]:
+    known = refused.schema.get("properties", {})
+    for key in islice((key for key in refused.instance if key not in known), MOST_PROBLEMS):
+        message = f"{_field(refused.path)} has no key {shown(key)}"
+        advice = f"{did_you_mean(key, known)}Known are {', '.join(known)}."
+        yield _Reason("unknown-key", message, advice, (*refused.path, key))
+
+
+def _missing_keys(refused: _Objection) -> Iterable[_Reason]:
+    missing = [key for key in refused.argument if key not in refused.instance]
+    properties = refused.schema.get("properties", {})
+    texts = [f"{key} ({properties.get(key, {}).get('title', key)})" for key in missing]
+    message = f"{_field(refused.path)} lacks {_listed(missing)}"
+    yield _Reason("missing-key", message, f"Add {_listed(texts)}.", refused.path)
+
+
+def _wrong_type(refused: _Objection) -> Iterable[_Reason]:
+    wanted = _TYPE_NAMES.get(refused.argument, refused.argument)
+    value: Data = refused.instance
+    message = f"{_field(refused.path)} is {shown(value)}, but should be {wanted}"
+    yield _Reason("wrong-type", message, _type_help(refused.argument, value), refused.path)
+
+
+def _type_help(wanted: str, value: Data) -> str:
+    if value is None:
+        return "Give it a value, or remove the key."
+    if wanted == "string" and isinstance(value, bool | int):
+        return f'Write "{shown(value)}", in quotes.'
+    if wanted == "array" and isinstance(value, str | int):
+        return f"Write [{value}]." if not isinstance(value, str) or "," not in value else f"Write [{value[:60]}]."
+    return _SEE
+
+
+def _unknown_value(refused: _Objection) -> Iterable[_Reason]:
+    allowed = [str(one) for one in _allowed(refused)]
+    guess = did_you_mean(refused.instance, allowed) if isinstance(refused.instance, str) else ""
+    message = f"{_field(refused.path)}: {shown(refused.instance)} is not known"
+    yield _Reason("unknown-value", message, f"{guess}Write {_listed(allowed, 'or')}.", refused.path)
+
+
+def _allowed(refused: _Objection) -> list[Any]:
+    return list(refused.argument) if refused.keyword == "enum" else [refused.argument]
+
+
+def _empty(refused: _Objection) -> Iterable[_Reason]:
+    yield _Reason("empty-list", f"{_field(refused.path)} is an empty list", "Write at least one entry.", refused.path)
+
+
+def _too_many(refused: _Objection) -> Iterable[_Reason]:
+    count, most = len(refused.instance), refused.argument
+    yield _Reason(
+        "too-many-entries", f"{_field(refused.path)} has {count} entries, more than {most}", "Use ranges.", refused.path
+    )
+
+
+def _either_or(refused: _Objection) -> Iterable[_Reason]:
+    if refused.path != ("spec",):
+        yield _Reason("bad-form", f"{_field(refused.path)} fits none of the forms it may have", _SEE, refused.path)
+        return
+    if "queues" in refused.instance:
+        message, advice = (
+            "spec has queues as well as adapters or domains",
+            "Keep either queues, or adapters and domains.",
+        )
+        yield _Reason("queues-and-adapters", message, advice, ("spec", "queues"))
+        return
+    missing = [key for key in ("adapters", "domains") if key not in refused.instance]
+    advice = "Write adapters and domains, or queues: a guest's queues are its adapters times its domains."
+    yield _Reason("guest-without-queues", f"spec lacks {_listed(missing)}", advice, refused.path)
+
+
+def _field(path: Path) -> str:
+    return dotted(path) or "the document"
+
+
+def _listed(words: list[str], last: str = "and") -> str:
+    return f" {last} ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+_SEE: Final = "`reconcile schema` shows what is allowed here."
+_TYPE_NAMES: Final = {
+    "object": "a mapping (key: value)",
+    "array": "a list",
+    "string": "text",
+    "integer": "a number",
+    "boolean": "true or false",
+}
+_BY_DEFINITION: Final[dict[str, Callable[[Any, Path], _Reason]]] = {
+    "id": _id,
+    "name": _name,
+    "uuid": _uuid,
+    "queue": _queue,
+}
+_BY_KEYWORD: Final[dict[str, Callable[[_Objection], Iterable[_Reason]]]] = {
+    "additionalProperties": _unknown_keys,
+    "required": _missing_keys,
+    "type": _wrong_type,
+    "enum": _unknown_value,
+    "const": _unknown_value,
+    "minItems": _empty,
+    "maxItems": _too_many,
+    "anyOf": _either_or,
+}

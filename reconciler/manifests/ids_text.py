@@ -1,0 +1,120 @@
+"""Ids as people write them: decimal, ``0x`` and hex digits, or a range of two of them.
+
+The schemas refuse whatever has another form; here the accepted forms become sets, and refused ones are explained. A
+leading zero is refused because people, C and YAML 1.1 (which reads 010 as 8) disagree on what it means.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from reconciler.manifests.data import Data, shown
+from reconciler.model.ids import ID_COUNT, IdSet
+
+_HEX: Final = re.compile(r"0x[0-9a-fA-F]+")
+_DECIMAL: Final = re.compile(r"0|[1-9][0-9]*")
+_LIKE_A_RANGE: Final = re.compile(r"\s*(\w+)\s*(?:-|\.\.+|:|–)\s*(\w+)\s*")
+_LONGEST_NUMBER: Final = 18
+
+
+class ReversedRange(ValueError):
+    """A range whose first id is above its last; the text is in ``args[0]``."""
+
+
+class NotAnId(NamedTuple):
+    """Why a value is no id: the problem's id, the rest of the sentence after the value, and what to write instead."""
+
+    id: str
+    reason: str
+    help: str
+
+
+def bits_of(value: int | str) -> int:
+    """The ids that `value`, of the form that the schemas accept, stands for; as the bits of an `IdSet`.
+
+    Raises:
+        ReversedRange: it is a range that runs backwards.
+    """
+    if isinstance(value, int):
+        return 1 << value
+    first, dash, last = value.partition("-")
+    low = _number(first)
+    high = _number(last) if dash else low
+    if high < low:
+        raise ReversedRange(value)
+    return (1 << high + 1) - (1 << low)
+
+
+def ids_text(ids: IdSet) -> list[str]:
+    """`ids` as a manifest has them: hex, as few entries as possible, for example ``["0x04-0x06", "0x47"]``."""
+    return [f"0x{one:02x}" if one == last else f"0x{one:02x}-0x{last:02x}" for one, last in ids.ranges()]
+
+
+def why_not_an_id(value: Data) -> NotAnId:
+    """What is wrong with `value`, which the schemas do not accept as an id."""
+    match value:
+        case None:
+            return NotAnId("bad-id", "there is no number", "Write a number from 0 to 255, or remove the entry.")
+        case bool() | dict() | list():
+            return NotAnId("bad-id", "is not a number", _FORMS)
+        case int():
+            return _out_of_range()
+    if found := _LIKE_A_RANGE.fullmatch(value):
+        return _bad_range(value, found[1], found[2])
+    return _bad_number(value)
+
+
+def _number(text: str) -> int:
+    return int(text, 16) if text.startswith("0x") else int(text)
+
+
+_FORMS: Final = "Write a decimal number such as 71, hex with 0x such as 0x47, or a range such as 4-6 or 0xab-0xaf."
+
+_ODD_FORMS: Final = (
+    (
+        r"[0-9a-fA-F]{2}\.[0-9a-fA-F]{4}",
+        NotAnId("bad-id", "is a queue, not a number", "List whole queues under spec.queues, numbers here."),
+    ),
+    (r"-[0-9]+", NotAnId("id-out-of-range", "is below 0", _FORMS)),
+    (r"[1-9][0-9]{18,}", NotAnId("id-out-of-range", "is above 255, the highest id there can be", _FORMS)),
+)
+
+
+def _out_of_range() -> NotAnId:
+    return NotAnId("id-out-of-range", f"is above {ID_COUNT - 1}, the highest id there can be", _FORMS)
+
+
+def _bad_number(text: str) -> NotAnId:
+    if len(text) <= _LONGEST_NUMBER and (_DECIMAL.fullmatch(text) or _HEX.fullmatch(text)):
+        if _number(text) >= ID_COUNT:
+            return _out_of_range()
+        return NotAnId("bad-id", "has more zeros than an id needs", f"Write 0x{_number(text):02x}.")
+    for form, why in _ODD_FORMS:
+        if re.fullmatch(form, text):
+            return why
+    if re.fullmatch(r"0[0-9]{1,17}", text):
+        return _leading_zero(text)
+    if re.fullmatch(r"[0-9a-fA-F]{1,2}", text):
+        return NotAnId("bad-id", "looks like hex without 0x", f"Write 0x{text.lower()} if hex is meant.")
+    return NotAnId("bad-id", f"is not a number from 0 to {ID_COUNT - 1}", _FORMS)
+
+
+def _leading_zero(text: str) -> NotAnId:
+    digits = text.lstrip("0") or "0"
+    ways = f"{digits} if decimal is meant, 0x{digits} if hex is meant"
+    return NotAnId("leading-zero", "has a leading zero, which programs read differently", f"Write {ways}.")
+
+
+def _bad_range(text: str, first: str, last: str) -> NotAnId:
+    if "-" not in text or " " in text:
+        return NotAnId("bad-id", "is not a number from 0 to 255", f"If a range is meant, write {first}-{last}.")
+    for end in (first, last):
+        why = _bad_number(end)
+        if not _is_id(end):
+            return why._replace(reason=f"is not a range: {shown(end)} {why.reason}")
+    return NotAnId("bad-id", "is not a range", _FORMS)
+
+
+def _is_id(text: str) -> bool:
+    if len(text) > _LONGEST_NUMBER or not (_DECIMAL.fullmatch(text) or _HEX.fullmatch(text)):
+        return False
+    return _number(text) < ID_COUNT

@@ -1,0 +1,45 @@
+"""What kind of document it is, before anything else is asked of it."""
+
+from typing import Final
+
+from reconciler.manifests.data import Data, Path, shown
+from reconciler.manifests.places import error
+from reconciler.manifests.schema import API_VERSION, SCHEMA_FILES
+from reconciler.manifests.similar import did_you_mean
+from reconciler.model.problems import Place, Position, Problem
+
+_FORMAT: Final = f"apiVersion: {API_VERSION}"
+_KINDS: Final = "kind: Guest (or Host)"
+
+
+def kind_of(data: Data, position: Position) -> str | Problem:
+    """The kind of the document `data`, a key of `SCHEMA_FILES`; or why it has none that is known."""
+    if not isinstance(data, dict):
+        return _problem("not-a-mapping", f"a document should be a mapping, not {shown(data)}", position, ())
+    if data.get("apiVersion") != API_VERSION:
+        return _wrong_api_version(data, position)
+    kind = data.get("kind")
+    return kind if isinstance(kind, str) and kind in SCHEMA_FILES else _wrong_kind(data, position)
+
+
+def _wrong_api_version(data: dict[str, Data], position: Position) -> Problem:
+    if "apiVersion" not in data:
+        return _problem("unknown-api-version", "the document has no apiVersion", position, ())
+    version = shown(data["apiVersion"])
+    message = f"apiVersion {version} is not known"
+    advice = f"Write {_FORMAT}. Documents for other programs belong into another directory."
+    return _problem("unknown-api-version", message, position, ("apiVersion",), advice)
+
+
+def _wrong_kind(data: dict[str, Data], position: Position) -> Problem:
+    if "kind" not in data:
+        return _problem("unknown-kind", "the document has no kind", position, ())
+    kind = data["kind"]
+    guess = did_you_mean(kind, SCHEMA_FILES) if isinstance(kind, str) else ""
+    advice = f"{guess}Known are {', '.join(SCHEMA_FILES)}."
+    return _problem("unknown-kind", f"the kind {shown(kind)} is not known", position, ("kind",), advice)
+
+
+def _problem(id: str, message: str, position: Position, field: Path, help: str = "") -> Problem:
+    begin = f"A manifest begins with {_FORMAT} and {_KINDS}."
+    return error(id, message, (Place(position, field=field),), help or begin)

@@ -1,0 +1,113 @@
+"""Fields to exact positions.
+
+Checks after reading know only where a document starts and which field they mean; keeping every position would cost
+more than reading. When there is something to tell, the one document is read again.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from yaml.error import YAMLError
+
+from reconciler.manifests.boundaries import Span, document_spans
+from reconciler.manifests.data import Path
+from reconciler.manifests.guard import DOCUMENT_LIMIT, is_harmless, refused_parts
+from reconciler.manifests.nodes import MappingNode, Node, ScalarNode
+from reconciler.manifests.places import Source
+from reconciler.manifests.strict_yaml import composed
+from reconciler.model.problems import Place, Position, Problem
+
+_ABOUT_KEYS: Final = frozenset(("unknown-key",))
+"""Problems whose field is at fault for being there, so that its key is marked, not its value."""
+
+
+def pinpoint(problems: Iterable[Problem], sources: Mapping[str, str]) -> list[Problem]:
+    """`problems` with the exact position, excerpt and width of each place; `sources` has the text of each file.
+
+    A place that has an excerpt already, or whose file is not in `sources`, stays as it is. A field that does not
+    exist is given as the innermost part of its path that does.
+    """
+    finder = _Finder(sources)
+    return [
+        problem._replace(
+            places=tuple(finder.exact(place, mark_key=problem.id in _ABOUT_KEYS) for place in problem.places)
+        )
+        for problem in problems
+    ]
+
+
+class _Finder:
+    """Remembers the files it has divided, and the document it has read last."""
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        self._sources = sources
+        self._files: dict[str, tuple[Source, list[Span]]] = {}
+        self._last: tuple[Position, Node | None, int] | None = None
+
+    def exact(self, place: Place, *, mark_key: bool) -> Place:
+        if place.excerpt or place.position.file not in self._sources:
+            return place
+        source, _ = self._file(place.position.file)
+        if not source.text:
+            return place
+        node, offset = self._document(place.position) if place.field else (None, 0)
+        if node is None:
+            return source.place(source.offset(place.position), place.width, place.label)._replace(field=place.field)
+        start, end = _marked(node, place.field, mark_key=mark_key)
+        return source.place_of(offset + start, offset + end, place.label)._replace(field=place.field)
+
+    def _file(self, file: str) -> tuple[Source, list[Span]]:
+        if file not in self._files:
+            text = self._sources[file]
+            self._files[file] = (Source(file, text), document_spans(text))
+        return self._files[file]
+
+    def _document(self, position: Position) -> tuple[Node | None, int]:
+        """The top node of the document at `position` and the offset its marks count from."""
+        if self._last is None or self._last[0] != position:
+            source, spans = self._file(position.file)
+            span = spans[bisect_right(spans, source.offset(position), key=lambda one: one.start) - 1]
+            self._last = (position, _read_again(source.text, span), span.start)
+        return self._last[1:]
+
+
+def _read_again(text: str, span: Span) -> Node | None:
+    try:
+        safe = span.end - span.start <= DOCUMENT_LIMIT and (
+            is_harmless(text, *span) or not any(True for _ in refused_parts(text[span.start : span.end]))
+        )
+        return composed(text, span) if safe else None
+    except YAMLError:
+        return None
+
+
+def _marked(top: Node, field: Path, *, mark_key: bool) -> tuple[int, int]:
+    """First character and end of what stands for `field` in the document `top`."""
+    key: Node | None = None
+    node = top
+    for part in field:
+        found = _child(node, part)
+        if found is None:
+            mark_key = False
+            break
+        key, node = found
+    if key is not None and (mark_key or not _stands_on_one_line(node)):
+        node = key
+    return node.start_mark.index, node.end_mark.index
+
+
+def _child(node: Node, part: str | int) -> tuple[Node | None, Node] | None:
+    """The key, where it has one, and the value of `part` of `node`; None where it has no such part."""
+    if isinstance(node, MappingNode):
+        return next(((key, value) for key, value in node.value if key.value == part), None)
+    if isinstance(node, ScalarNode) or not isinstance(part, int) or part >= len(node.value):
+        return None
+    return None, node.value[part]
+
+
+def _stands_on_one_line(node: Node) -> bool:
+    """Whether marking the whole of `node` shows it: text that is there, or a list or mapping in brackets."""
+    if isinstance(node, ScalarNode):
+        return bool(node.end_mark.index > node.start_mark.index)
+    return bool(getattr(node, "flow_style", False) and node.start_mark.line == node.end_mark.line)

@@ -1,0 +1,155 @@
+"""All manifests of a site: every host and guest in them, and every problem in one run."""
+
+import re
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Final, NamedTuple, TypeGuard
+
+from reconciler.manifests.characters import decoded
+from reconciler.manifests.cross_checks import Population, cross_checked
+from reconciler.manifests.data import Data, PlainScalars
+from reconciler.manifests.digest import digest_of
+from reconciler.manifests.documents import DocumentReader
+from reconciler.manifests.files import FoundFile, content_of, find_files
+from reconciler.manifests.form_problems import form_problems
+from reconciler.manifests.kinds import kind_of
+from reconciler.manifests.pinpoint import pinpoint
+from reconciler.manifests.places import error, limited
+from reconciler.manifests.schema import Accepted, Forms
+from reconciler.manifests.similar import did_you_mean
+from reconciler.manifests.strict_yaml import read_documents
+from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
+from reconciler.model.problems import Position, Problem, errors_of
+
+_LIKE_A_HOST: Final = re.compile(r"""\bkind["']?:\s*["']?Host\b""")
+
+
+class Site(NamedTuple):
+    """Everything that was read.
+
+    Attributes:
+        hosts: in the order in which they were found.
+        guests: likewise, each with its host and uuid.
+        problems: errors and warnings, with exact places, in the order of these.
+        sources: the text of each file, by the name that places have.
+    """
+
+    hosts: tuple[DesiredHost, ...]
+    guests: tuple[DesiredGuest, ...]
+    problems: tuple[Problem, ...]
+    sources: Mapping[str, str]
+
+    def desired(self, host_name: str | None, machine_name: str) -> Desired | tuple[Problem, ...]:
+        """What is wanted of one host, or the errors that prevent it.
+
+        The host is `host_name`; where that is None, the one named like this machine (`machine_name`, with or without
+        its domain name), or else the only one.
+        """
+        if errors := errors_of(self.problems):
+            return tuple(errors)
+        host = self._host(host_name, machine_name)
+        if isinstance(host, Problem):
+            return (host,)
+        guests = tuple(sorted((guest for guest in self.guests if guest.host == host.name), key=lambda one: one.name))
+        return Desired(host, guests, digest_of(host, guests))
+
+    def _host(self, host_name: str | None, machine_name: str) -> DesiredHost | Problem:
+        hosts = {host.name: host for host in self.hosts}
+        if host_name is not None:
+            return hosts.get(host_name) or _no_such_host(host_name, sorted(hosts))
+        for name in (machine_name, machine_name.partition(".")[0]):
+            if name.lower() in hosts:
+                return hosts[name.lower()]
+        return self.hosts[0] if len(hosts) == 1 else _host_not_chosen(machine_name, sorted(hosts))
+
+
+def read_site(paths: Sequence[str | PathLike[str]]) -> Site:
+    """All manifests in `paths`, files or directories."""
+    found, problems = find_files(paths)
+    reading = _Reading(problems)
+    for file in found:
+        reading.add_file(file)
+    return reading.site()
+
+
+class _Reading:
+    """One read in progress."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self._problems = problems
+        self._sources: dict[str, str] = {}
+        self._population = Population()
+        self._population.may_lack_hosts = bool(problems)
+        self._documents = DocumentReader()
+        self._forms = Forms()
+        self._scalars = PlainScalars()
+
+    def add_file(self, file: FoundFile) -> None:
+        """Read `file`."""
+        content = content_of(file)
+        text = decoded(content, file.name) if isinstance(content, bytes) else content
+        if isinstance(text, Problem):
+            self._problems.append(text)
+            self._population.may_lack_hosts = True
+        else:
+            self._sources[file.name] = text
+            self._add_text(text, file.name)
+
+    def site(self) -> Site:
+        """What was read."""
+        guests, problems = cross_checked(self._population)
+        everything = pinpoint([*self._problems, *self._documents.problems, *problems], self._sources)
+        return Site(tuple(self._population.hosts), guests, tuple(sorted(everything, key=_in_order)), self._sources)
+
+    def _add_text(self, text: str, file: str) -> None:
+        documents, problems = read_documents(text, file, self._scalars)
+        if problems:
+            self._problems += problems
+            hosts = sum(isinstance(data, dict) and data.get("kind") == "Host" for data, _ in documents)
+            self._population.may_lack_hosts |= len(_LIKE_A_HOST.findall(text)) > hosts
+        for data, position in documents:
+            self._add_document(data, position)
+
+    def _add_document(self, data: Data, position: Position) -> None:
+        kind = kind_of(data, position)
+        if isinstance(kind, Problem):
+            self._problems.append(kind)
+            self._population.note_unknown(data)
+        elif kind == "Guest":
+            self._add_guest(data, position)
+        elif kind == "Host":
+            self._add_host(data, position)
+
+    def _add_guest(self, data: Data, position: Position) -> None:
+        if self._has_form(data, "Guest", position):
+            guest = self._documents.guest(data, position)
+            if guest is not None:
+                self._population.guests.append(guest)
+
+    def _add_host(self, data: Data, position: Position) -> None:
+        host = self._documents.host(data, position) if self._has_form(data, "Host", position) else None
+        if host is None:
+            self._population.refuse_host(data)
+        else:
+            self._population.hosts.append(host)
+
+    def _has_form(self, data: Data, kind: str, position: Position) -> TypeGuard[Accepted]:
+        if self._forms.accepts(data, kind):
+            return True
+        self._problems += limited(form_problems(kind, data, position))
+        return False
+
+
+def _in_order(problem: Problem) -> tuple[bool, Position | tuple[()], str, str]:
+    """By place, those without one last: so the order of paths and of the checks does not matter."""
+    return (not problem.places, problem.places[0].position if problem.places else (), problem.id, problem.message)
+
+
+def _no_such_host(name: str, known: list[str]) -> Problem:
+    advice = f"{did_you_mean(name, known)}There are: {', '.join(known)}."
+    return error("host-not-found", f"no manifest describes a Host {name!r}", (), advice)
+
+
+def _host_not_chosen(machine_name: str, known: list[str]) -> Problem:
+    message = f"there are {len(known)} Hosts, none named like this machine ({machine_name})"
+    return error("host-not-chosen", message, (), f"Choose with --host: {', '.join(known)}.")

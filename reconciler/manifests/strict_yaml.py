@@ -1,0 +1,159 @@
+"""YAML text to plain data with positions, and everything that is wrong with it as YAML.
+
+Callers: `reconciler.manifests.site` for manifests, and whoever reads a simulated host's description. There are two
+ways through. The quick one takes a whole text that has nothing suspicious in it; as soon as anything is wrong, the
+careful one reads document by document, explains, and goes on with the next.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from yaml.error import YAMLError
+
+from reconciler.manifests.boundaries import Span, document_spans
+from reconciler.manifests.careful import careful_data
+from reconciler.manifests.characters import odd_characters
+from reconciler.manifests.data import Data, PlainScalars
+from reconciler.manifests.guard import DOCUMENT_LIMIT, is_harmless, is_text_harmless, refused_parts
+from reconciler.manifests.nodes import MappingNode, Node, ScalarNode, nodes
+from reconciler.manifests.places import MOST_PROBLEMS, Source, error, limited
+from reconciler.manifests.syntax import syntax_problem
+from reconciler.model.problems import Position, Problem
+
+
+class Document(NamedTuple):
+    """What one document says, and where its content starts."""
+
+    data: Data
+    position: Position
+
+
+class _OddKeys(Exception):
+    """A key stands twice, or is no text."""
+
+
+def read_documents(text: str, file: str, scalars: PlainScalars | None = None) -> tuple[list[Document], list[Problem]]:
+    """The documents of `text`, the content of `file`, that are in order, and the problems of all the others.
+
+    Documents without content are left out. `scalars` may be shared between the files of one read.
+    """
+    source = Source(file, text)
+    if problems := odd_characters(source):
+        return [], problems
+    scalars = PlainScalars() if scalars is None else scalars
+    quick = _quick_documents(source, scalars) if is_text_harmless(text) and not _has_directive(text) else None
+    return (quick, []) if quick is not None else _careful_documents(source, document_spans(text), scalars)
+
+
+def composed(text: str, span: Span) -> Node | None:
+    """The top node of the document in `span` of `text`, with marks relative to the start of `span`; None where empty.
+
+    The document must be known not to nest deep.
+
+    Raises:
+        yaml.YAMLError: it is not YAML.
+    """
+    return next(nodes(text[span.start : span.end]), None)
+
+
+def _quick_documents(source: Source, scalars: PlainScalars) -> list[Document] | None:
+    """All documents of `source`; None where there is anything to explain."""
+    documents = []
+    file = source.file
+    try:
+        for node in nodes(source.text):
+            data = _plain(node, scalars)
+            if data is not None:
+                mark = node.start_mark
+                documents.append(Document(data, Position(file, mark.line + 1, mark.column + 1)))
+    except (YAMLError, _OddKeys, TypeError):  # a key that is a list cannot be hashed
+        return None
+    return documents
+
+
+def _plain(node: Node, scalars: PlainScalars) -> Data:
+    """What `node` says.
+
+    Raises:
+        _OddKeys: a key stands twice, or is a mapping.
+        TypeError: a key is a list or a mapping.
+    """
+    if isinstance(node, ScalarNode):
+        return node.value if node.style else scalars[node.value]
+    if node.__class__ is MappingNode:
+        mapping = {
+            key.value: (
+                (value.value if value.style else scalars[value.value])
+                if value.__class__ is ScalarNode
+                else _plain(value, scalars)
+            )
+            for key, value in node.value
+        }
+        if len(mapping) != len(node.value):
+            raise _OddKeys
+        return mapping
+    return [
+        (item.value if item.style else scalars[item.value]) if item.__class__ is ScalarNode else _plain(item, scalars)
+        for item in node.value
+    ]
+
+
+def _careful_documents(
+    source: Source, spans: list[Span], scalars: PlainScalars
+) -> tuple[list[Document], list[Problem]]:
+    documents: list[Document] = []
+    problems: list[Problem] = []
+    for span in spans:
+        read = _careful_document(source, span, scalars)
+        if isinstance(read, Document):
+            documents.append(read)
+        else:
+            problems += limited(read)
+    return documents, problems
+
+
+def _careful_document(source: Source, span: Span, scalars: PlainScalars) -> Document | list[Problem]:
+    """The document in `span`, or its problems; an empty list where it has no content."""
+    if problems := _outer_problems(source, span):
+        return problems
+    try:
+        if problems := list(islice(_refused(source, span), MOST_PROBLEMS + 1)):
+            return problems
+        node = composed(source.text, span)
+    except YAMLError as wrong:
+        return [syntax_problem(source, span, wrong)]
+    if node is None:
+        return []
+    data, problems = careful_data(node, scalars, source, span.start)
+    if problems or data is None:
+        return problems
+    return Document(data, source.place(span.start + node.start_mark.index).position)
+
+
+def _outer_problems(source: Source, span: Span) -> list[Problem]:
+    part = source.text[span.start : span.end]
+    if _is_too_large(part):
+        message = f"the document has {len(part.encode())} bytes, more than {DOCUMENT_LIMIT}"
+        advice = "Put each guest into a document of its own, with a line --- between."
+        return [error("document-too-large", message, (source.place(span.start),), advice)]
+    if _has_directive(part):
+        start = span.start + (0 if part.startswith("%") else part.index("\n%") + 1)
+        places = (source.place_of(start, span.end),)
+        return [error("yaml-directive", "YAML directives are not used in manifests", places, "Remove the line.")]
+    return []
+
+
+def _refused(source: Source, span: Span) -> Iterator[Problem]:
+    if not is_harmless(source.text, *span):
+        for one in refused_parts(source.text[span.start : span.end]):
+            place = source.place_of(span.start + one.start, span.start + one.end)
+            yield error(one.id, one.message, (place,), one.help)
+
+
+def _has_directive(text: str) -> bool:
+    return text.startswith("%") or "\n%" in text
+
+
+def _is_too_large(part: str) -> bool:
+    return len(part) * 4 > DOCUMENT_LIMIT and len(part.encode()) > DOCUMENT_LIMIT

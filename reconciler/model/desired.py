@@ -1,0 +1,89 @@
+"""What the manifests ask for, after they have been read and checked."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.problems import Position
+
+
+class Activation(StrEnum):
+    """When a guest's mediated device exists: the answer to over-commitment (docs/architecture.md)."""
+
+    ACTIVE = "active"
+    ON_DEMAND = "on-demand"
+    INACTIVE = "inactive"
+
+
+class Presence(StrEnum):
+    """Whether the guest's queues may be absent (``any``) or must be there (``required``)."""
+
+    ANY = "any"
+    REQUIRED = "required"
+
+
+class Unmanaged(StrEnum):
+    """What becomes of mediated devices that no manifest names and that we did not make."""
+
+    IGNORE = "ignore"
+    REMOVE = "remove"
+
+
+class DesiredGuest(NamedTuple):
+    """One virtual machine as a holder of queues.
+
+    `position` is where its document starts; `uuid` is lower case with dashes; `queues_listed` tells that the
+    manifest has ``queues`` instead of ``adapters`` and ``domains``; `disruption_allowed` is consent, given in the
+    manifest, to take queues from this guest while its VM runs.
+    """
+
+    name: str
+    host: str
+    uuid: str
+    config: ApConfig
+    activation: Activation
+    presence: Presence
+    labels: tuple[tuple[str, str], ...]
+    position: Position
+    queues_listed: bool = False
+    disruption_allowed: bool = False
+
+
+class GivenUp(NamedTuple):
+    """The ids that the manifest takes from the host's own drivers (``spec.pool``)."""
+
+    adapters: IdSet
+    domains: IdSet
+
+
+class Keep(NamedTuple):
+    """Queues that the host's drivers must never lose: entry `number`, from 0, of ``spec.keep``."""
+
+    matrix: Matrix
+    number: int
+
+
+class DesiredHost(NamedTuple):
+    """One KVM host; `given_up` is None where the pool is to be derived from the guests."""
+
+    name: str
+    given_up: GivenUp | None
+    keep: tuple[Keep, ...]
+    unmanaged: Unmanaged
+    position: Position
+
+
+class Desired(NamedTuple):
+    """Everything the manifests say about one host.
+
+    Attributes:
+        host: the host.
+        guests: its guests, ascending by name.
+        digest: SHA-256 (hex) over the meaning of host and guests; the order of files and documents, comments and
+            spelling of numbers change nothing.
+    """
+
+    host: DesiredHost
+    guests: tuple[DesiredGuest, ...]
+    digest: str

@@ -1,0 +1,99 @@
+"""What was found on a host."""
+
+from typing import NamedTuple
+
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import ApConfig, Matrix, Queue
+
+
+class Abilities(NamedTuple):
+    """What this kernel can do, found out by looking, not by its version (docs/kernel-rules.md).
+
+    Attributes:
+        ap_config: a mediated device takes its whole configuration in one write (from 6.10).
+        over_provision: absent queues can be assigned, and mediated devices can change while a VM runs (from 6.0).
+        strict_in_use: setting a mask bit is refused as soon as any mediated device has a queue with that id,
+            whatever the other mask says (from 6.19).
+    """
+
+    ap_config: bool
+    over_provision: bool
+    strict_in_use: bool
+
+
+class ObservedCard(NamedTuple):
+    """A present adapter: its hardware type (10 to 14), whether it is configured and check-stopped."""
+
+    adapter: int
+    hwtype: int
+    configured: bool
+    checkstopped: bool
+
+
+class ObservedQueue(NamedTuple):
+    """A present queue.
+
+    Attributes:
+        queue: its numbers.
+        driver: ``vfio_ap``, ``cex4queue`` or another name; None where no driver has it.
+        busy: whether a host driver has requests in flight on it.
+        overridden: whether a ``driver_override`` pins it (from 6.19).
+    """
+
+    queue: Queue
+    driver: str | None
+    busy: bool = False
+    overridden: bool = False
+
+
+class ObservedMdev(NamedTuple):
+    """A mediated device.
+
+    Attributes:
+        uuid: lower case with dashes.
+        config: what it is authorised for.
+        effective: what its guest really sees, as the kernel tells; None on kernels that do not tell (before 6.0).
+        in_use: whether a VM has it open.
+        complete: False where the kernel may have cut the text that `config` was read from (over 512 queues
+            without ``ap_config``).
+    """
+
+    uuid: str
+    config: ApConfig
+    effective: Matrix | None
+    in_use: bool
+    complete: bool = True
+
+
+class Lpar(NamedTuple):
+    """What the LPAR has been given, and the highest ids of the machine (0 to 255)."""
+
+    adapters: IdSet
+    domains: IdSet
+    control_domains: IdSet
+    max_adapter: int
+    max_domain: int
+
+
+class Observed(NamedTuple):
+    """A host as it was found.
+
+    Attributes:
+        pool: the host pool, apmask times aqmask.
+        lpar: what the LPAR has.
+        cards: present adapters, ascending.
+        queues: present queues, ascending.
+        mdevs: mediated devices, ascending by uuid.
+        abilities: what the kernel can do.
+        release: the kernel's release, for people only.
+        vfio_ap: whether the driver is loaded (without it no mediated device can be created).
+    """
+
+    pool: Matrix
+    lpar: Lpar
+    cards: tuple[ObservedCard, ...]
+    queues: tuple[ObservedQueue, ...]
+    mdevs: tuple[ObservedMdev, ...]
+    abilities: Abilities
+    release: str
+    vfio_ap: bool

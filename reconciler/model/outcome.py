@@ -1,0 +1,37 @@
+"""How an apply ended."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Result(StrEnum):
+    """How an apply ended."""
+
+    NOTHING = "nothing to do"
+    APPLIED = "applied"
+    ROLLED_BACK = "rolled back"
+    DEGRADED = "degraded"
+
+
+class Outcome(NamedTuple):
+    """What an apply did.
+
+    Attributes:
+        result: how it ended.
+        writes: how many writes the kernel took on the way forward.
+        writes_back: how many on the way back.
+        failure: why it went back; empty otherwise.
+        failed_step: the step that failed, counted from 1; 0 where none did.
+        differences: what is neither start nor target (degraded only), a sentence each.
+        refusals: why the way back was refused, a sentence each.
+        notes: what the administrator should know although it was applied, a sentence each.
+    """
+
+    result: Result
+    writes: int = 0
+    writes_back: int = 0
+    failure: str = ""
+    failed_step: int = 0
+    differences: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

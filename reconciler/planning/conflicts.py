@@ -1,0 +1,256 @@
+"""Who claims what somebody else has: every pair of holders that cannot both be served.
+
+Presence of hardware plays no part (I8): an absent queue is held exactly as a present one.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from reconciler.model.desired import Activation, Desired, DesiredGuest, Keep
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import Matrix
+from reconciler.model.observed import ObservedMdev
+from reconciler.model.problems import Place, Problem, Severity
+
+MOST_PAIRS: Final = 100
+"""How many overlapping pairs are told one by one."""
+
+_MOST_QUEUES: Final = 8
+
+
+def conflicts(
+    desired: Desired, pool: Matrix | None, foreign: Iterable[ObservedMdev], built: Iterable[str]
+) -> list[Problem]:
+    """Every conflict of `desired`.
+
+    Args:
+        desired: the manifests of one host.
+        pool: the host pool that is aimed at; None where none could be derived.
+        foreign: devices of others.
+        built: uuids of on-demand guests whose device exists now; these count as active.
+    """
+    built = set(built)
+    claiming = [guest for guest in desired.guests if guest.activation is not Activation.INACTIVE]
+    foreign = tuple(foreign)
+    return [
+        *_guest_overlaps(claiming, built),
+        *_foreign_overlaps(claiming, foreign),
+        *_kept_queues(desired, claiming),
+        *_pool_conflicts(desired, claiming, foreign, pool),
+        *_kept_by_foreign(desired, foreign),
+    ]
+
+
+def queues_text(overlap: Matrix) -> str:
+    """The queues of a rectangle for people: the first few by name, then adapters and domains in hex and decimal."""
+    names = [str(queue) for queue, _ in zip(overlap.queues(), range(_MOST_QUEUES), strict=False)]
+    more = overlap.size - len(names)
+    listed = ", ".join(names) + (f" and {more} more" if more > 0 else "")
+    return f"{listed} (adapter {overlap.adapters} × domain {overlap.domains})"
+
+
+def guest_place(guest: DesiredGuest, label: str, axis: str = "domains") -> Place:
+    """Where the manifest says which queues `guest` has."""
+    return Place(guest.position, label, ("spec", "queues" if guest.queues_listed else axis))
+
+
+def _guest_overlaps(guests: list[DesiredGuest], built: set[str]) -> list[Problem]:
+    problems: list[Problem] = []
+    told = 0
+    for one, other in _overlapping_pairs(guests):
+        if _may_overlap(one, other, built):
+            continue
+        told += 1
+        if told <= MOST_PAIRS:
+            problems.append(_guest_overlap(one, other))
+    if told > MOST_PAIRS:
+        problems.append(
+            Problem(
+                "guest-overlap", Severity.ERROR, f"{told - MOST_PAIRS} more pairs of guests claim the same queues"
+            )
+        )
+    return problems
+
+
+def _may_overlap(one: DesiredGuest, other: DesiredGuest, built: set[str]) -> bool:
+    on_demand = [guest for guest in (one, other) if guest.activation is Activation.ON_DEMAND]
+    if len(on_demand) < 2:
+        return False
+    return not (one.uuid in built and other.uuid in built)
+
+
+def _overlapping_pairs(guests: list[DesiredGuest]) -> Iterator[tuple[DesiredGuest, DesiredGuest]]:
+    # Claimed domains by adapter find out in one pass whether anybody overlaps at all; only then are pairs compared.
+    claimed = [0] * 256
+    for place, guest in enumerate(guests):
+        bits = guest.config.domains.bits
+        clash = False
+        for adapter in guest.config.adapters:
+            clash = clash or bool(claimed[adapter] & bits)
+            claimed[adapter] |= bits
+        if clash:
+            matrix = guest.config.matrix
+            for earlier in guests[:place]:
+                if earlier.config.matrix.overlaps(matrix):
+                    yield earlier, guest
+
+
+def _guest_overlap(one: DesiredGuest, other: DesiredGuest) -> Problem:
+    common = one.config.matrix.meet(other.config.matrix)
+    waiting = next((guest for guest in (one, other) if guest.activation is Activation.ON_DEMAND), None)
+    both_built = waiting and one.activation is other.activation
+    if both_built:
+        ending = "and both have their device now"
+    elif waiting:
+        ending = f"but '{waiting.name}' is on-demand and could never start beside an active guest"
+    else:
+        ending = "and both are active"
+    way_out = "stop the VM of one of them" if both_built else "make both on-demand if they never run together"
+    return Problem(
+        "guest-overlap",
+        Severity.ERROR,
+        f"guests '{one.name}' and '{other.name}' claim the same {_queues(common)}, {ending}",
+        (guest_place(one, f"claimed by '{one.name}' here"), guest_place(other, f"and by '{other.name}' here")),
+        (queues_text(common),),
+        f"take the {_queues(common)} from one of them, or {way_out}",
+    )
+
+
+def _queues(matrix: Matrix) -> str:
+    return "queue" if matrix.size == 1 else f"{matrix.size} queues"
+
+
+def _foreign_overlaps(guests: list[DesiredGuest], foreign: tuple[ObservedMdev, ...]) -> Iterator[Problem]:
+    for mdev in foreign:
+        matrix = mdev.config.matrix
+        for guest in guests:
+            if guest.config.matrix.overlaps(matrix):
+                common = guest.config.matrix.meet(matrix)
+                active = guest.activation is Activation.ACTIVE
+                yield Problem(
+                    "foreign-overlap",
+                    Severity.ERROR if active else Severity.WARNING,
+                    f"guest '{guest.name}' claims {_queues(common)} of mediated device {mdev.uuid}, "
+                    "which no manifest names",
+                    (guest_place(guest, "claimed here"),),
+                    (queues_text(common),),
+                    f"write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or choose other queues",
+                )
+
+
+def _kept_queues(desired: Desired, guests: list[DesiredGuest]) -> Iterator[Problem]:
+    for keep in desired.host.keep:
+        for guest in guests:
+            if guest.config.matrix.overlaps(keep.matrix):
+                common = guest.config.matrix.meet(keep.matrix)
+                yield Problem(
+                    "kept-queue",
+                    Severity.ERROR,
+                    f"guest '{guest.name}' claims {_queues(common)} that host '{desired.host.name}' keeps for itself",
+                    (guest_place(guest, f"claimed by '{guest.name}' here"), _keep_place(desired, keep, "kept here")),
+                    (queues_text(common),),
+                    "take the queues from the guest, or shorten spec.keep of the host",
+                )
+
+
+def _keep_place(desired: Desired, keep: Keep, label: str) -> Place:
+    return Place(desired.host.position, label, ("spec", "keep", keep.number))
+
+
+def _kept_by_foreign(desired: Desired, foreign: tuple[ObservedMdev, ...]) -> Iterator[Problem]:
+    for keep in desired.host.keep:
+        for mdev in foreign:
+            if mdev.config.matrix.overlaps(keep.matrix):
+                common = mdev.config.matrix.meet(keep.matrix)
+                yield Problem(
+                    "kept-by-foreign",
+                    Severity.ERROR,
+                    f"host '{desired.host.name}' keeps {_queues(common)} that mediated device {mdev.uuid} has, "
+                    "which no manifest names",
+                    (_keep_place(desired, keep, "kept here"),),
+                    (queues_text(common),),
+                    "remove the device, or shorten spec.keep",
+                )
+
+
+def _pool_conflicts(
+    desired: Desired, guests: list[DesiredGuest], foreign: tuple[ObservedMdev, ...], pool: Matrix | None
+) -> Iterator[Problem]:
+    host = desired.host
+    if pool is None:
+        if all(not guest.config.matrix.overlaps(keep.matrix) for guest in guests for keep in host.keep):
+            yield _no_pool(desired, guests, foreign)
+    elif host.given_up is not None:
+        yield from _given_pool_conflicts(desired, guests, foreign, pool)
+
+
+def _given_pool_conflicts(
+    desired: Desired, guests: list[DesiredGuest], foreign: tuple[ObservedMdev, ...], pool: Matrix
+) -> Iterator[Problem]:
+    pool_place = Place(desired.host.position, "what the host gives up", ("spec", "pool"))
+    for guest in guests:
+        if guest.config.matrix.overlaps(pool):
+            common = guest.config.matrix.meet(pool)
+            yield Problem(
+                "queue-left-to-host",
+                Severity.ERROR,
+                f"guest '{guest.name}' needs {_queues(common)} that the host does not give up",
+                (guest_place(guest, f"needed by '{guest.name}' here"), pool_place),
+                (queues_text(common),),
+                f"add domain {common.domains} or adapter {common.adapters} to spec.pool of host "
+                f"'{desired.host.name}', or leave spec.pool out to have it derived",
+            )
+    for mdev in foreign:
+        if mdev.config.matrix.overlaps(pool):
+            common = mdev.config.matrix.meet(pool)
+            yield Problem(
+                "pool-takes-foreign",
+                Severity.ERROR,
+                f"the host pool would take {_queues(common)} of mediated device {mdev.uuid}, which no manifest names",
+                (pool_place,),
+                (queues_text(common),),
+                f"write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or give up its queues too",
+            )
+    for keep in desired.host.keep:
+        lost = keep.matrix.minus(pool)
+        if lost:
+            yield Problem(
+                "kept-queue-given-up",
+                Severity.ERROR,
+                f"host '{desired.host.name}' gives up queues that it keeps",
+                (Place(desired.host.position, "given up here", ("spec", "pool")), _keep_place(desired, keep, "kept here")),
+                tuple(queues_text(part) for part in lost),
+                "remove them from spec.pool or from spec.keep",
+            )
+
+
+def _no_pool(desired: Desired, guests: list[DesiredGuest], foreign: tuple[ObservedMdev, ...]) -> Problem:
+    """No pool exists although nobody claims a kept queue: the pool is a rectangle, and these need a hole in it."""
+    keep = desired.host.keep
+    kept = Matrix(_union(one.matrix.adapters for one in keep), _union(one.matrix.domains for one in keep))
+    blamed = [guest for guest in guests if guest.config.matrix.overlaps(kept)]
+    others = [mdev for mdev in foreign if mdev.config.matrix.overlaps(kept)]
+    names = [f"guest '{guest.name}'" for guest in blamed] + [f"mediated device {mdev.uuid}" for mdev in others]
+    matrices = [guest.config.matrix for guest in blamed] + [mdev.config.matrix for mdev in others]
+    return Problem(
+        "no-pool",
+        Severity.ERROR,
+        f"no pair of masks lets host '{desired.host.name}' keep its queues and leaves {', '.join(names)} theirs",
+        (
+            *(guest_place(guest, f"needed by '{guest.name}' here") for guest in blamed),
+            *(_keep_place(desired, one, "kept here") for one in keep if not one.matrix.is_empty),
+        ),
+        (
+            "the host pool is a product, adapters × domains: keeping these entries keeps every combination, "
+            f"adapter {kept.adapters} × domain {kept.domains}",
+            *(queues_text(matrix.meet(kept)) for matrix in matrices),
+        ),
+        "give the guests other adapters or domains than those in spec.keep, or shorten spec.keep",
+    )
+
+
+def _union(sets: Iterable[IdSet]) -> IdSet:
+    bits = 0
+    for one in sets:
+        bits |= one.bits
+    return IdSet.from_bits(bits)

@@ -1,0 +1,53 @@
+"""Digests of what a plan rests on, so that a saved plan can be refused when any of it has changed."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from reconciler.model.desired import Desired
+from reconciler.model.matrix import ApConfig
+from reconciler.model.observed import Observed
+from reconciler.planning.plan import Basis
+
+FORMAT_VERSION: Final = "1"
+"""The version of the plan's JSON; part of the fingerprint."""
+
+BASIS_WORDS: Final[Mapping[str, str]] = {
+    "manifests": "the manifests",
+    "masks": "the host's masks",
+    "mdevs": "the mediated devices",
+    "hardware": "the cards, queues or what the LPAR has",
+    "kernel": "the kernel",
+    "inventory": "what was applied last",
+}
+"""What each part of the basis is called where people read it."""
+
+
+def basis_of(desired: Desired, observed: Observed, inventory: Iterable[str]) -> Basis:
+    """The basis of a plan for `desired` on `observed`; `inventory` are words that stand for what was applied last."""
+    return Basis(
+        manifests=desired.digest,
+        masks=_digest(repr(observed.pool)),
+        mdevs=_digest(*(f"{one.uuid} {_config_words(one.config)} {one.in_use}" for one in observed.mdevs)),
+        hardware=_digest(repr(observed.lpar), *map(repr, observed.cards), *(_queue_words(observed))),
+        kernel=_digest(repr(observed.abilities), str(observed.vfio_ap)),
+        inventory=_digest(*inventory),
+    )
+
+
+def fingerprint_of(host: str, basis: Basis) -> str:
+    """One digest of the whole basis and the host's name."""
+    return _digest(FORMAT_VERSION, host, *basis)
+
+
+def _config_words(config: ApConfig) -> str:
+    return " ".join(f"{ids.bits:x}" for ids in config)
+
+
+def _queue_words(observed: Observed) -> Iterable[str]:
+    # Not whether it is busy: that changes by the millisecond and is asked again when the plan is applied.
+    return (f"{one.queue} {one.driver} {one.overridden}" for one in observed.queues)
+
+
+def _digest(*words: str) -> str:
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()

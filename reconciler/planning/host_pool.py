@@ -1,0 +1,132 @@
+"""Derives the host pool from who needs which queues.
+
+The pool is a function of the manifests and of other people's mediated devices alone, never of what is plugged or of
+the masks as they are: a card that appears moves no mask (docs/architecture.md, "Host pool").
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
+from reconciler.model.matrix import Matrix
+
+
+class PoolReason(StrEnum):
+    """Why the pool is as it is."""
+
+    GIVEN = "given by the manifest"
+    NOBODY = "no guest needs a queue, so the host has all"
+    DOMAINS = "whole domains are cleared, the smaller axis: one mask write, and future adapters are covered"
+    ADAPTERS = "whole adapters are cleared, the smaller axis: one mask write, and future domains are covered"
+    DOMAINS_ONLY = "whole domains are cleared, since clearing adapters would take kept queues"
+    ADAPTERS_ONLY = "whole adapters are cleared, since clearing domains would take kept queues"
+    MIXED = "adapters and domains are cleared, as few ids as the kept queues allow"
+
+
+class DerivedPool(NamedTuple):
+    """The pool that leaves `needed` to guests and as much as possible to the host."""
+
+    pool: Matrix
+    reason: PoolReason
+
+
+def derive_pool(needed: Iterable[Matrix], kept: Iterable[Matrix]) -> DerivedPool | None:
+    """The smallest set of ids to take from the host so that it has no queue of `needed` and all of `kept`.
+
+    Domains only or adapters only, whichever is fewer ids (domains on a tie); where the kept queues forbid both, the
+    smallest mixed set.
+
+    Args:
+        needed: the matrices of guests and of other people's mediated devices.
+        kept: what the host must not lose.
+
+    Returns:
+        The pool, or None where none exists: some needed queue has both its ids in kept queues.
+    """
+    needed = [one for one in needed if not one.is_empty]
+    kept_adapters, kept_domains = _union(kept)
+    adapters, domains = _union(needed)
+    if not needed:
+        return DerivedPool(Matrix(ALL_IDS, ALL_IDS), PoolReason.NOBODY)
+    may_clear_domains = domains.isdisjoint(kept_domains)
+    may_clear_adapters = adapters.isdisjoint(kept_adapters)
+    if may_clear_domains and (not may_clear_adapters or len(domains) <= len(adapters)):
+        reason = PoolReason.DOMAINS if may_clear_adapters else PoolReason.DOMAINS_ONLY
+        return DerivedPool(Matrix(ALL_IDS, ~domains), reason)
+    if may_clear_adapters:
+        reason = PoolReason.ADAPTERS if may_clear_domains else PoolReason.ADAPTERS_ONLY
+        return DerivedPool(Matrix(~adapters, ALL_IDS), reason)
+    cleared = _smallest_mixed(_domains_by_adapter(needed), kept_adapters, kept_domains)
+    return cleared and DerivedPool(Matrix(~cleared.adapters, ~cleared.domains), PoolReason.MIXED)
+
+
+def _union(matrices: Iterable[Matrix]) -> Matrix:
+    adapters = domains = 0
+    for one in matrices:
+        if not one.is_empty:
+            adapters |= one.adapters.bits
+            domains |= one.domains.bits
+    return Matrix(IdSet.from_bits(adapters), IdSet.from_bits(domains))
+
+
+def _domains_by_adapter(needed: list[Matrix]) -> dict[int, IdSet]:
+    found: dict[int, int] = {}
+    for one in needed:
+        for adapter in one.adapters:
+            found[adapter] = found.get(adapter, 0) | one.domains.bits
+    return {adapter: IdSet.from_bits(found[adapter]) for adapter in sorted(found)}
+
+
+def _smallest_mixed(needed: dict[int, IdSet], kept_adapters: IdSet, kept_domains: IdSet) -> Matrix | None:
+    """A minimum vertex cover of the bipartite graph of needed queues that avoids the kept ids.
+
+    Where one end of an edge is kept the other is forced; the rest is König's theorem: the cover follows from a
+    maximum matching.
+    """
+    forced_domains = NO_IDS
+    forced_adapters = NO_IDS
+    for adapter, domains in needed.items():
+        if adapter in kept_adapters:
+            if not domains.isdisjoint(kept_domains):
+                return None
+            forced_domains |= domains
+        elif not domains.isdisjoint(kept_domains):
+            forced_adapters |= IdSet([adapter])
+    free = {
+        adapter: rest
+        for adapter, domains in needed.items()
+        if adapter not in kept_adapters | forced_adapters and (rest := domains - forced_domains)
+    }
+    cover = _koenig_cover(free)
+    return Matrix(forced_adapters | cover.adapters, forced_domains | cover.domains)
+
+
+def _koenig_cover(edges: dict[int, IdSet]) -> Matrix:
+    partner: dict[int, int] = {}
+    for adapter in edges:
+        _augment(edges, adapter, partner, set())
+    matched = set(partner.values())
+    seen_adapters = {adapter for adapter in edges if adapter not in matched}
+    seen_domains: set[int] = set()
+    waiting = sorted(seen_adapters)
+    while waiting:
+        for domain in edges[waiting.pop()]:
+            if domain not in seen_domains:
+                seen_domains.add(domain)
+                following = partner[domain]
+                if following not in seen_adapters:
+                    seen_adapters.add(following)
+                    waiting.append(following)
+    return Matrix(IdSet(set(edges) - seen_adapters), IdSet(seen_domains))
+
+
+def _augment(edges: dict[int, IdSet], adapter: int, partner: dict[int, int], tried: set[int]) -> bool:
+    # At most 256 adapters, so the recursion stays far from its limit.
+    for domain in edges[adapter]:
+        if domain not in tried:
+            tried.add(domain)
+            if domain not in partner or _augment(edges, partner[domain], partner, tried):
+                partner[domain] = adapter
+                return True
+    return False

@@ -1,0 +1,171 @@
+"""What this machine and this kernel cannot do, whoever asks for it."""
+
+from collections.abc import Iterable, Iterator
+
+from reconciler.model.desired import Activation, Desired, DesiredGuest, Presence
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import Matrix
+from reconciler.model.observed import Observed
+from reconciler.model.problems import Place, Problem, Severity
+from reconciler.planning.conflicts import guest_place
+from reconciler.planning.effect import Bindings, effective, hidden_because
+from reconciler.planning.host_pool import PoolReason
+from reconciler.planning.order import Blocked
+from reconciler.planning.target import Target
+
+
+def machine_problems(desired: Desired, observed: Observed, target: Target, after: Bindings) -> list[Problem]:
+    """Problems of `desired` with this machine and kernel.
+
+    Args:
+        desired: the manifests of one host.
+        observed: the host.
+        target: what is aimed at.
+        after: the bindings once the plan is done.
+    """
+    claiming = [guest for guest in desired.guests if guest.activation is not Activation.INACTIVE]
+    return [
+        *_beyond_machine(claiming, observed),
+        *_required_absent(claiming, after),
+        *_empty_pool(desired, observed, target),
+        *_overrides(desired, observed, target),
+        *_missing_driver(desired, observed, target),
+        *_running_on_old_kernel(desired, observed, target),
+        *_unreadable(desired, observed),
+    ]
+
+
+def _beyond_machine(guests: Iterable[DesiredGuest], observed: Observed) -> Iterator[Problem]:
+    adapters = _above(observed.lpar.max_adapter)
+    domains = _above(observed.lpar.max_domain)
+    for guest in guests:
+        config = guest.config
+        for axis, noun, ids, limit in (
+            ("adapters", "adapter", config.adapters & adapters, observed.lpar.max_adapter),
+            ("domains", "domain", config.domains & domains, observed.lpar.max_domain),
+            ("controlDomains", "control domain", config.control_domains & domains, observed.lpar.max_domain),
+        ):
+            if ids and not (axis == "controlDomains" and ids <= config.domains):
+                yield Problem(
+                    "beyond-machine",
+                    Severity.ERROR,
+                    f"guest '{guest.name}' has {noun} {ids}, but this machine's highest {noun} is "
+                    f"0x{limit:02x} ({limit})",
+                    (guest_place(guest, "here", axis),),
+                    (),
+                    f"the kernel refuses ids that the machine can never have; choose {noun}s up to {limit}",
+                )
+
+
+def _above(limit: int) -> IdSet:
+    return IdSet(range(limit + 1, 256))
+
+
+def _required_absent(guests: Iterable[DesiredGuest], after: Bindings) -> Iterator[Problem]:
+    for guest in guests:
+        if guest.presence is Presence.REQUIRED:
+            matrix = guest.config.matrix
+            if effective(matrix, after) != matrix:
+                yield Problem(
+                    "required-absent",
+                    Severity.ERROR,
+                    f"guest '{guest.name}' requires all its queues to be present, and some are not",
+                    (guest_place(guest, "required here"),),
+                    tuple(hidden_because(matrix, after)),
+                    "plug or configure what is missing, or set spec.presence to 'any' to authorise it in advance",
+                )
+
+
+def _empty_pool(desired: Desired, observed: Observed, target: Target) -> Iterator[Problem]:
+    possible = Matrix(~_above(observed.lpar.max_adapter), ~_above(observed.lpar.max_domain))
+    if not target.holdings.pool.meet(possible).is_empty or target.pool_reason is None:
+        return
+    given = target.pool_reason is PoolReason.GIVEN
+    yield Problem(
+        "host-without-queues",
+        Severity.WARNING if given else Severity.ERROR,
+        f"host '{desired.host.name}' is left without a single queue for its own drivers",
+        (Place(desired.host.position, "", ("spec", "pool") if given else ("metadata", "name")),),
+        (),
+        "" if given else "if that is meant, say so: give all domains up with 'pool: {domains: [0-255]}' in the Host",
+    )
+
+
+def _overrides(desired: Desired, observed: Observed, target: Target) -> Iterator[Problem]:
+    pinned = [str(one.queue) for one in observed.queues if one.overridden]
+    if pinned and target.holdings.pool != observed.pool:
+        yield Problem(
+            "driver-override",
+            Severity.ERROR,
+            "the masks cannot be changed while a queue has a driver_override",
+            (Place(desired.host.position, "", ("metadata", "name")),),
+            (f"overridden: {', '.join(pinned[:8])}{' …' if len(pinned) > 8 else ''}",),
+            "clear each one: write a newline to bus/ap/devices/QUEUE/driver_override, unbind it, and write its name "
+            "to bus/ap/drivers_probe",
+        )
+
+
+def _missing_driver(desired: Desired, observed: Observed, target: Target) -> Iterator[Problem]:
+    if target.holdings.mdevs and not observed.vfio_ap:
+        yield Problem(
+            "no-vfio-ap",
+            Severity.ERROR,
+            "the vfio_ap driver is not loaded, so no mediated device can be made",
+            (Place(desired.host.position, "", ("metadata", "name")),),
+            (),
+            "type: modprobe vfio_ap",
+        )
+
+
+def _running_on_old_kernel(desired: Desired, observed: Observed, target: Target) -> Iterator[Problem]:
+    if observed.abilities.over_provision:
+        return
+    guests = {guest.uuid: guest for guest in desired.guests}
+    for mdev in observed.mdevs:
+        wanted = target.holdings.mdevs.get(mdev.uuid)
+        if mdev.in_use and wanted != mdev.config:
+            guest = guests.get(mdev.uuid)
+            name = f"guest '{guest.name}'" if guest else f"mediated device {mdev.uuid}"
+            yield Problem(
+                "vm-runs",
+                Severity.ERROR,
+                f"{name} must change, but its VM runs, and kernels before 6.0 refuse any change meanwhile",
+                (guest_place(guest, "wanted here"),) if guest else (),
+                (),
+                "stop the VM and apply again",
+            )
+
+
+def _unreadable(desired: Desired, observed: Observed) -> Iterator[Problem]:
+    for mdev in observed.mdevs:
+        if not mdev.complete:
+            yield Problem(
+                "matrix-cut",
+                Severity.ERROR,
+                f"mediated device {mdev.uuid} has more queues than this kernel shows, so nobody can tell which",
+                (Place(desired.host.position, "", ("metadata", "name")),),
+                (),
+                "kernels before 6.10 show at most 512 queues of a device: make it smaller by hand, or update the kernel",
+            )
+
+
+def unreachable_problems(blocked: Iterable[Blocked], desired: Desired) -> Iterator[Problem]:
+    """Problems of a legal target that a running kernel refuses to be led to (from 6.19).
+
+    Args:
+        blocked: the devices in the way that must not be touched.
+        desired: the manifests of one host.
+    """
+    for one in blocked:
+        ids = " and ".join(
+            f"{noun} {ids}" for noun, ids in (("adapter", one.adapters), ("domain", one.domains)) if ids
+        )
+        yield Problem(
+            "unreachable",
+            Severity.ERROR,
+            f"the host cannot get {ids} back while mediated device {one.uuid} has a queue "
+            "there: this kernel refuses the mask write",
+            (Place(desired.host.position, "", ("spec", "pool") if desired.host.given_up else ("metadata", "name")),),
+            (),
+            "the target itself is legal: it can be reached at boot, masks first, or after that device is removed",
+        )

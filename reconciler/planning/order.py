@@ -1,0 +1,279 @@
+"""Puts the changes from one state of holdings to another into an order that is safe at every write.
+
+Every holder shrinks to what it has before and after, then grows to its target; the two are one write where nobody
+waits for what it gives up and nothing that it gains is still held (docs/architecture.md, "Order"). Three phases:
+
+1. who only gives up queues waits for nobody: first;
+2. who gives and takes, and the host's masks, in the order in which they wait for each other; only a minimum set of
+   guests that breaks the cycles is written twice, its first write in phase 1, its second in phase 3;
+3. who only takes: last.
+"""
+
+import heapq
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
+from reconciler.model.observed import Abilities
+from reconciler.model.steps import Action, Holdings, Step
+from reconciler.planning.cycles import fewest_breakers
+from reconciler.planning.mask_paths import MaskWrite, mask_paths
+
+
+class Outage(NamedTuple):
+    """A mediated device that must lose `lost` for a while, because the kernel refuses the mask write otherwise."""
+
+    uuid: str
+    lost: tuple[Matrix, ...]
+
+
+class Blocked(NamedTuple):
+    """A mediated device that stands in the way of a mask write and must not be touched."""
+
+    uuid: str
+    adapters: IdSet
+    domains: IdSet
+
+
+class Ordered(NamedTuple):
+    """The steps in order.
+
+    Attributes:
+        steps: each from a known state to the next.
+        outages: who loses queues in between that it has before and after (I3 is broken for these, with consent).
+        blocked: who makes the target unreachable on a running host; where it is not empty there are no steps.
+        proved: whether fewer writes were proved impossible.
+    """
+
+    steps: tuple[Step, ...]
+    outages: tuple[Outage, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+    proved: bool = True
+
+
+class _Change(NamedTuple):
+    """What becomes of one mediated device; `old` or `new` is None where it does not exist."""
+
+    uuid: str
+    old: ApConfig | None
+    new: ApConfig | None
+    gives: list[Matrix]
+    takes: list[Matrix]
+
+
+class _Middle(NamedTuple):
+    """Phase 2: the mask writes and the devices written once, in order, and the devices that are written twice."""
+
+    sequence: list[MaskWrite | _Change]
+    split: frozenset[str]
+    cost: int
+    proved: bool
+
+
+def order_steps(current: Holdings, target: Holdings, abilities: Abilities, fixed: frozenset[str]) -> Ordered:
+    """The steps from `current` to `target`, as few writes as the invariants I1 to I3 allow.
+
+    Args:
+        current: who holds what; devices of one phase keep the order of `target`, then of `current`.
+        target: who shall hold what; no queue may have two holders.
+        abilities: of the kernel.
+        fixed: uuids that must not be touched, not even for a moment.
+    """
+    needed = Matrix(target.pool.adapters - current.pool.adapters, target.pool.domains - current.pool.domains)
+    in_the_way = _in_the_way(current, target, needed) if abilities.strict_in_use else {}
+    blocked = tuple(
+        Blocked(uuid, current.mdevs[uuid].adapters & needed.adapters, current.mdevs[uuid].domains & needed.domains)
+        for uuid in in_the_way
+        if uuid in fixed
+    )
+    if blocked:
+        return Ordered((), blocked=blocked)
+    changes = _changes(current, target, in_the_way)
+    mixed = [one for one in changes if one.gives and one.takes and one.uuid not in in_the_way]
+    middle = _cheapest_middle(mixed, mask_paths(current.pool, target.pool), abilities.strict_in_use)
+    twice = middle.split | in_the_way.keys()
+    once = {one.uuid for one in mixed} - twice
+    steps = [
+        *_first_steps(changes, twice, in_the_way),
+        *(step for one in middle.sequence for step in _middle_steps(one)),
+        *_last_steps([one for one in changes if one.uuid not in once], twice, in_the_way),
+    ]
+    outages = tuple(
+        Outage(uuid, tuple(_kept(current.mdevs[uuid], target.mdevs[uuid]).matrix.minus(low.matrix)))
+        for uuid, low in in_the_way.items()
+    )
+    return Ordered(tuple(steps), outages, proved=middle.proved)
+
+
+def _kept(old: ApConfig, new: ApConfig) -> ApConfig:
+    return ApConfig(*(before & after for before, after in zip(old, new, strict=True)))
+
+
+def _in_the_way(current: Holdings, target: Holdings, needed: Matrix) -> dict[str, ApConfig]:
+    """The devices that keep a queue with a newly set id throughout, and what they may have meanwhile.
+
+    From 6.19 the kernel refuses to set a mask bit while any device has a queue with that id, whatever the other mask
+    says (ap_bus.c; docs/kernel-rules.md, "In-use check").
+    """
+    found = {}
+    if needed.adapters or needed.domains:
+        for uuid, old in current.mdevs.items():
+            kept = _kept(old, target.mdevs.get(uuid, EMPTY_CONFIG))
+            if not kept.matrix.is_empty and _touches(kept, needed):
+                found[uuid] = ApConfig(
+                    kept.adapters - needed.adapters, kept.domains - needed.domains, kept.control_domains
+                )
+    return found
+
+
+def _touches(config: ApConfig, needed: Matrix) -> bool:
+    return not (config.adapters.isdisjoint(needed.adapters) and config.domains.isdisjoint(needed.domains))
+
+
+def _changes(current: Holdings, target: Holdings, in_the_way: Mapping[str, ApConfig]) -> list[_Change]:
+    changes = []
+    for uuid, new in target.mdevs.items():
+        old = current.mdevs.get(uuid)
+        if old is None:
+            changes.append(_Change(uuid, None, new, [], [new.matrix]))
+        elif old != new or uuid in in_the_way:
+            gives, takes = old.matrix.minus(new.matrix), new.matrix.minus(old.matrix)
+            changes.append(_Change(uuid, old, new, gives, takes))
+    changes += [
+        _Change(uuid, old, None, [old.matrix], []) for uuid, old in current.mdevs.items() if uuid not in target.mdevs
+    ]
+    return changes
+
+
+def _first_steps(changes: list[_Change], twice: Iterable[str], in_the_way: Mapping[str, ApConfig]) -> list[Step]:
+    steps = []
+    for one in changes:
+        if one.new is None:
+            steps.append(Step(Action.REMOVE, one.uuid, one.old, None))
+        elif one.old is None:
+            continue
+        elif one.uuid in twice:
+            low = in_the_way.get(one.uuid) or _kept(one.old, one.new)
+            steps.append(Step(Action.CONFIGURE, one.uuid, one.old, low))
+        elif one.gives and not one.takes:
+            steps.append(Step(Action.CONFIGURE, one.uuid, one.old, one.new))
+    return steps
+
+
+def _middle_steps(one: MaskWrite | _Change) -> list[Step]:
+    if isinstance(one, _Change):
+        return [Step(Action.CONFIGURE, one.uuid, one.old, one.new)]
+    axis = 0 if one.action is Action.APMASK else 1
+    return [Step(one.action, "", one.pool_before[axis], one.pool_after[axis])]
+
+
+def _last_steps(changes: list[_Change], twice: Iterable[str], in_the_way: Mapping[str, ApConfig]) -> list[Step]:
+    steps = []
+    for one in changes:
+        uuid, old, new = one.uuid, one.old, one.new
+        if new is None:
+            continue
+        if old is None:
+            steps.append(Step(Action.CREATE, uuid, None, EMPTY_CONFIG))
+            if new != EMPTY_CONFIG:
+                steps.append(Step(Action.CONFIGURE, uuid, EMPTY_CONFIG, new))
+        elif uuid in twice:
+            steps.append(Step(Action.CONFIGURE, uuid, in_the_way.get(uuid) or _kept(old, new), new))
+        elif not one.gives:
+            steps.append(Step(Action.CONFIGURE, uuid, old, new))
+    return steps
+
+
+def _cheapest_middle(mixed: list[_Change], paths: list[tuple[MaskWrite, ...]], strict: bool) -> _Middle:
+    # Fewest writes; where that is a tie, rather one more mask write than one more change of a guest. The guests'
+    # cycles among themselves must be broken on every way.
+    least = _middle(mixed, (), strict)
+    best: _Middle | None = None
+    for path in paths:
+        if best is None or least is None or (len(path) + least.cost, least.cost) < _preference(best):
+            candidate = _middle(mixed, path, strict)
+            if candidate and (best is None or _preference(candidate) < _preference(best)):
+                best = candidate
+    assert best is not None, "clearing both masks before setting them never waits in a cycle of its own"
+    return best
+
+
+def _preference(middle: _Middle) -> tuple[int, int]:
+    return middle.cost, len(middle.split)
+
+
+def _middle(mixed: list[_Change], path: tuple[MaskWrite, ...], strict: bool) -> _Middle | None:
+    nodes: list[MaskWrite | _Change] = [*path, *mixed]
+    edges = _waits(mixed, path, strict)
+    breakers = fewest_breakers(edges, frozenset(range(len(path))))
+    if breakers is None:
+        return None
+    sequence = [nodes[node] for node in _topological(edges, breakers.nodes)]
+    split = frozenset(one.uuid for node in breakers.nodes if isinstance(one := nodes[node], _Change))
+    return _Middle(sequence, split, len(path) + len(split), breakers.proved)
+
+
+def _waits(mixed: list[_Change], path: tuple[MaskWrite, ...], strict: bool) -> dict[int, set[int]]:
+    """Who must be written before whom: node to its successors; mask writes come first in the numbering."""
+    edges: dict[int, set[int]] = {node: set() for node in range(len(path) + len(mixed))}
+    for place in range(len(path) - 1):
+        edges[place].add(place + 1)
+    givers: dict[int, list[tuple[int, int]]] = {}
+    for node, one in enumerate(mixed, len(path)):
+        for part in one.gives:
+            for adapter in part.adapters:
+                givers.setdefault(adapter, []).append((part.domains.bits, node))
+    for node, one in enumerate(mixed, len(path)):
+        for part in one.takes:
+            for adapter in part.adapters:
+                for bits, giver in givers.get(adapter, ()):
+                    if bits & part.domains.bits:
+                        edges[giver].add(node)
+        for place, write in enumerate(path):
+            if _device_first(one, write, strict):
+                edges[node].add(place)
+            if _mask_first(one, write, strict):
+                edges[place].add(node)
+    return edges
+
+
+def _device_first(one: _Change, write: MaskWrite, strict: bool) -> bool:
+    gained = write.pool_after.minus(write.pool_before)
+    return _any_overlap(one.gives, gained) or (strict and _has_newly_set(one.old, write))
+
+
+def _mask_first(one: _Change, write: MaskWrite, strict: bool) -> bool:
+    lost = write.pool_before.minus(write.pool_after)
+    return _any_overlap(one.takes, lost) or (strict and _has_newly_set(one.new, write))
+
+
+def _has_newly_set(config: ApConfig | None, write: MaskWrite) -> bool:
+    if config is None or config.matrix.is_empty:
+        return False
+    ids = config.adapters if write.action is Action.APMASK else config.domains
+    return not ids.isdisjoint(write.newly_set)
+
+
+def _any_overlap(some: list[Matrix], others: list[Matrix]) -> bool:
+    return any(one.overlaps(other) for one in some for other in others)
+
+
+def _topological(edges: dict[int, set[int]], left_out: frozenset[int]) -> list[int]:
+    waiting_for = dict.fromkeys((node for node in edges if node not in left_out), 0)
+    for node in waiting_for:
+        for after in edges[node] - left_out:
+            waiting_for[after] += 1
+    ready = [node for node, count in waiting_for.items() if not count]
+    heapq.heapify(ready)
+    ordered = []
+    while ready:
+        node = heapq.heappop(ready)
+        ordered.append(node)
+        for after in sorted(edges[node] - left_out):
+            waiting_for[after] -= 1
+            if not waiting_for[after]:
+                heapq.heappush(ready, after)
+    return ordered
+
+

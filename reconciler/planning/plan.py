@@ -1,0 +1,135 @@
+"""The plan: everything that will be done, why, what it does to whom, and what it rests on."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from reconciler.model.desired import Desired, DesiredGuest
+from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.observed import Abilities, Observed, ObservedMdev
+from reconciler.model.problems import Position, Problem, errors_of
+from reconciler.model.steps import Step
+from reconciler.planning.effect import HARMLESS, Effect
+from reconciler.planning.host_pool import PoolReason
+
+
+class Cause(StrEnum):
+    """Why something changes: the manifests changed since the last apply, or the host drifted from them."""
+
+    INTENTIONAL = "intentional"
+    CORRECTIVE = "corrective"
+
+
+class GuestPlan(NamedTuple):
+    """What becomes of one mediated device.
+
+    Attributes:
+        name: of the guest, or the uuid where no manifest names the device.
+        uuid: of the device.
+        guest: what the manifest says; None where none names the device (it is to go).
+        before: authorised now; None where the device does not exist.
+        after: authorised when the plan is done; None likewise.
+        sees_before: effective now; None where the device does not exist.
+        sees_after: predicted effective; None likewise.
+        effect: what the change does to the guest.
+        in_use: whether a VM has the device open.
+        interrupted: whether the guest loses queues for a while although it has them before and after.
+        because: why the guest does not see all it is authorised for, a sentence each.
+        cause: why it changes; None where nothing does.
+    """
+
+    name: str
+    uuid: str
+    guest: DesiredGuest | None
+    before: ApConfig | None
+    after: ApConfig | None
+    sees_before: Matrix | None
+    sees_after: Matrix | None
+    effect: Effect
+    in_use: bool
+    interrupted: bool
+    because: tuple[str, ...]
+    cause: Cause | None
+
+    @property
+    def changes(self) -> bool:
+        """Whether any write is made for it."""
+        return self.before != self.after or self.interrupted
+
+    @property
+    def disrupted(self) -> bool:
+        """Whether a VM that has the device open loses something, for a while or for good."""
+        return self.in_use and (self.interrupted or self.effect not in HARMLESS)
+
+
+class PlannedStep(NamedTuple):
+    """One step with its reason: whose it is, where that is written, and what it does."""
+
+    step: Step
+    holder: str
+    position: Position
+    effect: str
+
+
+class Consent(NamedTuple):
+    """Something that is done only with the administrator's consent."""
+
+    holder: str
+    reason: str
+
+
+class Basis(NamedTuple):
+    """Digests (SHA-256, hex) of everything a plan rests on; together they are its fingerprint."""
+
+    manifests: str
+    masks: str
+    mdevs: str
+    hardware: str
+    kernel: str
+    inventory: str
+
+
+class Plan(NamedTuple):
+    """One atomic change of one host.
+
+    Attributes:
+        desired: what the manifests ask for.
+        observed: the host as it was found.
+        basis: what the plan rests on.
+        fingerprint: SHA-256 (hex) over the basis and the host's name.
+        problems: what is wrong or worth knowing; where one is an error there are no steps.
+        consents: what needs consent.
+        pool: the host pool when the plan is done.
+        pool_reason: why; None where there is none.
+        pool_cause: why it changes; None where it does not.
+        guests: of every guest and of every device that is to go, in the order of their names.
+        foreign: devices that are not ours; counted in all checks, never touched.
+        steps: in the order in which they are made.
+    """
+
+    desired: Desired
+    observed: Observed
+    basis: Basis
+    fingerprint: str
+    problems: tuple[Problem, ...]
+    consents: tuple[Consent, ...]
+    pool: Matrix
+    pool_reason: PoolReason | None
+    pool_cause: Cause | None
+    guests: tuple[GuestPlan, ...]
+    foreign: tuple[ObservedMdev, ...]
+    steps: tuple[PlannedStep, ...]
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the kernel can do; decides which writes a step takes."""
+        return self.observed.abilities
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether nothing forbids the plan."""
+        return not errors_of(self.problems)
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether the host is as the manifests say."""
+        return self.is_valid and not self.steps

@@ -1,0 +1,205 @@
+"""Makes the plan: a pure function of the manifests, of the host as found, and of what was applied last."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from reconciler.model.desired import Desired, DesiredGuest
+from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.observed import Observed, ObservedMdev
+from reconciler.model.problems import Position, Problem, errors_of
+from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
+from reconciler.planning.conflicts import conflicts
+from reconciler.planning.effect import Bindings, Effect, bindings_after, bindings_now, effect_of, effective, hidden_because
+from reconciler.planning.fingerprint import basis_of, fingerprint_of
+from reconciler.planning.machine_checks import machine_problems, unreachable_problems
+from reconciler.planning.order import Ordered, order_steps
+from reconciler.planning.plan import Cause, Consent, GuestPlan, Plan, PlannedStep
+from reconciler.planning.target import Target, target_of
+
+
+class Applied(NamedTuple):
+    """What was applied last: the pool, and the name and configuration of every device that is ours, by uuid."""
+
+    pool: Matrix | None
+    guests: Mapping[str, tuple[str, ApConfig]]
+
+
+NOTHING_APPLIED = Applied(None, {})
+
+
+def holdings_of(observed: Observed) -> Holdings:
+    """Who holds what on `observed`."""
+    return Holdings(observed.pool, {one.uuid: one.config for one in observed.mdevs})
+
+
+def make_plan(desired: Desired, observed: Observed, applied: Applied = NOTHING_APPLIED) -> Plan:
+    """The plan that leads from `observed` to `desired`.
+
+    It has no steps where a problem forbids it; the problems' places name fields, to be made exact by
+    `reconciler.manifests.pinpoint`.
+    """
+    target = target_of(desired, observed, applied.guests)
+    after = bindings_after(observed, target.holdings.pool)
+    problems = _problems(desired, observed, target, after)
+    current = holdings_of(observed)
+    ordered = Ordered(())
+    if not errors_of(problems):
+        fixed = frozenset(one.uuid for one in target.foreign)
+        ordered = order_steps(current, target.holdings, observed.abilities, fixed)
+        problems += unreachable_problems(ordered.blocked, desired)
+    interrupted = frozenset(one.uuid for one in ordered.outages)
+    guests = _guest_plans(desired, observed, target, after, applied, interrupted)
+    basis = basis_of(desired, observed, _inventory_words(applied))
+    return Plan(
+        desired=desired,
+        observed=observed,
+        basis=basis,
+        fingerprint=fingerprint_of(desired.host.name, basis),
+        problems=tuple(problems),
+        consents=tuple(_consents(guests, observed, target)) if ordered.steps else (),
+        pool=target.holdings.pool,
+        pool_reason=target.pool_reason,
+        pool_cause=_pool_cause(observed, target, applied),
+        guests=guests,
+        foreign=target.foreign,
+        steps=_planned_steps(ordered.steps, desired, guests, interrupted),
+    )
+
+
+def _problems(desired: Desired, observed: Observed, target: Target, after: Bindings) -> list[Problem]:
+    built = [one.uuid for one in observed.mdevs]
+    pool = target.holdings.pool if target.pool_reason else None
+    return [
+        *conflicts(desired, pool, target.foreign, built),
+        *machine_problems(desired, observed, target, after),
+    ]
+
+
+def _inventory_words(applied: Applied) -> list[str]:
+    return [repr(applied.pool), *(f"{uuid} {applied.guests[uuid]!r}" for uuid in sorted(applied.guests))]
+
+
+class _View(NamedTuple):
+    """What all guest plans are made from."""
+
+    found: Mapping[str, ObservedMdev]
+    target: Target
+    now: Bindings
+    after: Bindings
+    applied: Applied
+    interrupted: frozenset[str]
+
+
+def _guest_plans(
+    desired: Desired,
+    observed: Observed,
+    target: Target,
+    after: Bindings,
+    applied: Applied,
+    interrupted: frozenset[str],
+) -> tuple[GuestPlan, ...]:
+    found = {one.uuid: one for one in observed.mdevs}
+    view = _View(found, target, bindings_now(observed), after, applied, interrupted)
+    plans = [_guest_plan(guest.name, guest.uuid, guest, view) for guest in desired.guests]
+    named = {guest.uuid for guest in desired.guests}
+    plans += [
+        _guest_plan(applied.guests[uuid][0] if uuid in applied.guests else uuid, uuid, None, view)
+        for uuid in sorted(target.leaving - named)
+    ]
+    return tuple(plans)
+
+
+def _guest_plan(name: str, uuid: str, guest: DesiredGuest | None, view: _View) -> GuestPlan:
+    mdev = view.found.get(uuid)
+    before = mdev.config if mdev else None
+    after = view.target.holdings.mdevs.get(uuid)
+    sees_before = _sees(mdev, view.now) if mdev else None
+    sees_after = effective(after.matrix, view.after) if after else None
+    leaving_later = mdev is not None and mdev.in_use and uuid in view.target.leaving
+    return GuestPlan(
+        name=name,
+        uuid=uuid,
+        guest=guest,
+        before=before,
+        after=after,
+        sees_before=sees_before,
+        sees_after=sees_after,
+        effect=Effect.LOSES_DEVICE if leaving_later else effect_of(sees_before, sees_after),
+        in_use=mdev is not None and mdev.in_use,
+        interrupted=uuid in view.interrupted,
+        because=tuple(_because(guest, after, sees_after, view.after)),
+        cause=None if before == after else _cause(uuid, guest, view.applied),
+    )
+
+
+def _sees(mdev: ObservedMdev, now: Bindings) -> Matrix:
+    return mdev.effective if mdev.effective is not None else effective(mdev.config.matrix, now)
+
+
+def _because(
+    guest: DesiredGuest | None, after: ApConfig | None, sees_after: Matrix | None, bindings: Bindings
+) -> list[str]:
+    if after is None or sees_after is None:
+        return []
+    wanted = guest.config.matrix if guest else after.matrix
+    return [] if sees_after == wanted else hidden_because(wanted, bindings)
+
+
+def _cause(uuid: str, guest: DesiredGuest | None, applied: Applied) -> Cause:
+    last = applied.guests.get(uuid)
+    return Cause.CORRECTIVE if guest and last and last[1] == guest.config else Cause.INTENTIONAL
+
+
+def _pool_cause(observed: Observed, target: Target, applied: Applied) -> Cause | None:
+    if target.holdings.pool == observed.pool:
+        return None
+    return Cause.CORRECTIVE if applied.pool == target.holdings.pool else Cause.INTENTIONAL
+
+
+def _consents(guests: tuple[GuestPlan, ...], observed: Observed, target: Target) -> list[Consent]:
+    consents = [
+        Consent(one.name, _disruption(one))
+        for one in guests
+        if (one.disrupted or one.interrupted) and not (one.guest and one.guest.disruption_allowed)
+    ]
+    taken = [one.queue for one in observed.queues if one.busy and not target.holdings.pool.has(one.queue)]
+    if taken:
+        names = ", ".join(map(str, taken[:8])) + (" …" if len(taken) > 8 else "")
+        consents.append(Consent("host", f"the host's drivers have requests in flight on {names}, which they lose"))
+    return consents
+
+
+def _disruption(one: GuestPlan) -> str:
+    if one.interrupted:
+        return "loses queues for a while that it has before and after: this kernel refuses the mask write otherwise"
+    reason = f"its VM runs and {one.effect}"
+    return f"{reason}: {'; '.join(one.because)}" if one.because else reason
+
+
+def _planned_steps(
+    steps: tuple[Step, ...], desired: Desired, guests: tuple[GuestPlan, ...], interrupted: frozenset[str]
+) -> tuple[PlannedStep, ...]:
+    plans = {one.uuid: one for one in guests}
+    final = {step.uuid: place for place, step in enumerate(steps)}
+    return tuple(
+        _mask_step(step, desired)
+        if step.action in MASK_ACTIONS
+        else _device_step(step, plans[step.uuid], desired.host.position, is_last=final[step.uuid] == place)
+        for place, step in enumerate(steps)
+    )
+
+
+def _mask_step(step: Step, desired: Desired) -> PlannedStep:
+    noun = "adapters" if step.action is Action.APMASK else "domains"
+    return PlannedStep(step, "host", desired.host.position, f"changes which {noun} the host's drivers have")
+
+
+def _device_step(step: Step, plan: GuestPlan, elsewhere: Position, *, is_last: bool) -> PlannedStep:
+    position = plan.guest.position if plan.guest else elsewhere
+    if step.action is Action.CREATE:
+        effect: str = "makes an empty device"
+    elif is_last:
+        effect = plan.effect
+    else:
+        effect = "gives up for a while what it keeps" if plan.interrupted else "gives up what others wait for"
+    return PlannedStep(step, plan.name, position, effect)

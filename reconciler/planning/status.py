@@ -1,0 +1,107 @@
+"""How things stand: per guest what is wanted, authorised and effective, and why they differ."""
+
+from typing import NamedTuple
+
+from reconciler.model.desired import Activation, DesiredGuest
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import ApConfig, Matrix, Queue
+from reconciler.model.observed import ObservedMdev
+from reconciler.planning.effect import Bindings, bindings_now, hidden_because
+from reconciler.planning.plan import GuestPlan, Plan
+
+
+class GuestStatus(NamedTuple):
+    """One guest, or one device of ours that is to go.
+
+    Attributes:
+        name: of the guest.
+        uuid: of its device.
+        guest: what the manifest says; None where none names it any more.
+        authorised: what its device holds; None where there is none.
+        effective: what the guest sees; None likewise.
+        in_use: whether a VM has the device open.
+        why: why wanted, authorised and effective differ, a sentence each.
+    """
+
+    name: str
+    uuid: str
+    guest: DesiredGuest | None
+    authorised: ApConfig | None
+    effective: Matrix | None
+    in_use: bool
+    why: tuple[str, ...]
+
+
+class Status(NamedTuple):
+    """How one host stands.
+
+    Attributes:
+        plan: what would be done about it.
+        guests: ascending by name.
+        pending: by adapter (0 to 255), the names of guests that wait for it.
+        idle: present queues that neither the host nor a mediated device has, ascending.
+        foreign: devices that are not ours.
+    """
+
+    plan: Plan
+    guests: tuple[GuestStatus, ...]
+    pending: tuple[tuple[int, tuple[str, ...]], ...]
+    idle: tuple[Queue, ...]
+    foreign: tuple[ObservedMdev, ...]
+
+
+def status_of(plan: Plan) -> Status:
+    """The status that goes with `plan`."""
+    now = bindings_now(plan.observed)
+    return Status(
+        plan=plan,
+        guests=tuple(_guest_status(guest, now) for guest in plan.guests),
+        pending=_pending(plan),
+        idle=_idle(plan),
+        foreign=plan.foreign,
+    )
+
+
+def _guest_status(plan: GuestPlan, now: Bindings) -> GuestStatus:
+    return GuestStatus(
+        plan.name, plan.uuid, plan.guest, plan.before, plan.sees_before, plan.in_use, tuple(_why(plan, now))
+    )
+
+
+def _why(plan: GuestPlan, now: Bindings) -> list[str]:
+    reasons = []
+    wanted = plan.guest.config if plan.guest else None
+    if plan.before is None:
+        if plan.guest and plan.guest.activation is Activation.ACTIVE:
+            reasons.append("its device does not exist; apply makes it")
+        return reasons
+    if wanted is None:
+        reasons.append("no manifest names it any more; apply removes it")
+    elif plan.before != plan.after:
+        reasons.append("its device holds something else than planned; apply changes it")
+    seen = plan.sees_before
+    if seen is not None and not seen.covers(plan.before.matrix):
+        reasons += hidden_because(plan.before.matrix, now)
+    return reasons
+
+
+def _pending(plan: Plan) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    waiting: dict[int, list[str]] = {}
+    for guest in plan.guests:
+        if guest.guest and guest.guest.activation is not Activation.INACTIVE:
+            for adapter in guest.guest.config.adapters - plan.observed.lpar.adapters:
+                waiting.setdefault(adapter, []).append(guest.name)
+    return tuple((adapter, tuple(waiting[adapter])) for adapter in sorted(waiting))
+
+
+def _idle(plan: Plan) -> tuple[Queue, ...]:
+    held: dict[int, int] = {}
+    for mdev in plan.observed.mdevs:
+        for adapter in mdev.config.adapters:
+            held[adapter] = held.get(adapter, 0) | mdev.config.domains.bits
+    return tuple(
+        one.queue
+        for one in plan.observed.queues
+        if not plan.observed.pool.has(one.queue)
+        and one.queue.domain not in IdSet.from_bits(held.get(one.queue.adapter, 0))
+    )

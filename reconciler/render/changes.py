@@ -1,0 +1,193 @@
+"""What a plan does, holder by holder, in words; the text and the Markdown say the same."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from reconciler.kernel.writes import writes_of
+from reconciler.model.desired import Activation
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
+from reconciler.planning.effect import HARMLESS
+from reconciler.planning.plan import GuestPlan, Plan
+from reconciler.render.diagnostics import counted
+
+
+class Kind(StrEnum):
+    """What becomes of a holder; the value is the style that it is painted in."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+    KEPT = "faint"
+
+    @property
+    def symbol(self) -> str:
+        """One character: ``+``, ``~``, ``-`` or a space."""
+        return {"added": "+", "changed": "~", "removed": "-"}.get(self.value, " ")
+
+
+class Change(NamedTuple):
+    """One holder: a heading and what is to be said below it."""
+
+    kind: Kind
+    heading: str
+    lines: tuple[str, ...]
+
+
+class Counts(NamedTuple):
+    """The plan in numbers."""
+
+    created: int
+    changed: int
+    removed: int
+    writes: int
+    interrupted: int
+
+
+def counts_of(plan: Plan) -> Counts:
+    """How many devices are created, changed and removed, how many kernel writes, how many guests are interrupted."""
+    kinds = [kind_of(guest) for guest in plan.guests if guest.changes]
+    return Counts(
+        created=kinds.count(Kind.ADDED),
+        changed=kinds.count(Kind.CHANGED),
+        removed=kinds.count(Kind.REMOVED),
+        writes=write_total(plan),
+        interrupted=sum(guest.disrupted for guest in plan.guests),
+    )
+
+
+def write_total(plan: Plan) -> int:
+    """How many writes the kernel gets."""
+    if plan.abilities.ap_config:
+        return len(plan.steps)
+    return sum(len(writes_of(planned.step, plan.abilities)) for planned in plan.steps)
+
+
+def summary_text(plan: Plan) -> str:
+    """The plan in one line."""
+    if not plan.is_valid:
+        return "No plan: nothing can be applied until the errors are mended."
+    if not plan.steps:
+        return "Nothing to do: the host is as the manifests say."
+    counts = counts_of(plan)
+    pool = ["host pool changes"] if plan.pool != plan.observed.pool else []
+    parts = [
+        f"{count:,} to {verb}"
+        for count, verb in ((counts.created, "create"), (counts.changed, "change"), (counts.removed, "remove"))
+        if count
+    ]
+    return (
+        f"Plan: {', '.join(parts + pool)}; {counted(counts.writes, 'kernel write')}, "
+        f"{counted(counts.interrupted, 'guest')} interrupted."
+    )
+
+
+def kind_of(guest: GuestPlan) -> Kind:
+    """What becomes of a guest's device."""
+    if guest.before is None:
+        return Kind.KEPT if guest.after is None else Kind.ADDED
+    if guest.after is None:
+        return Kind.REMOVED
+    return Kind.CHANGED if guest.changes else Kind.KEPT
+
+
+def pool_change(plan: Plan) -> Change | None:
+    """What becomes of the host pool; None where nothing does."""
+    old, new = plan.observed.pool, plan.pool
+    if old == new:
+        return None
+    cause = f" ({plan.pool_cause.value})" if plan.pool_cause else ""
+    lines = [
+        line
+        for noun, was, becomes in (("adapter", old.adapters, new.adapters), ("domain", old.domains, new.domains))
+        for line in _mask_lines(noun, was, becomes)
+    ]
+    if plan.pool_reason:
+        lines.append(f"because {plan.pool_reason.value}" if "given" not in plan.pool_reason else plan.pool_reason.value)
+    return Change(Kind.CHANGED, f"host pool{cause}", tuple(lines))
+
+
+def _mask_lines(noun: str, was: IdSet, becomes: IdSet) -> Iterator[str]:
+    if lost := was - becomes:
+        yield f"- gives up {plural(noun, lost)} {lost}"
+    if gained := becomes - was:
+        yield f"+ gets back {plural(noun, gained)} {gained}"
+
+
+def plural(noun: str, ids: IdSet) -> str:
+    """The noun that fits the count of `ids`."""
+    return noun if len(ids) == 1 else f"{noun}s"
+
+
+def guest_change(guest: GuestPlan) -> Change:
+    """What becomes of one guest."""
+    cause = f" ({guest.cause.value})" if guest.cause else ""
+    device = "" if guest.name == guest.uuid else f"  {guest.uuid}"
+    noun = "guest" if guest.guest else "device"
+    return Change(kind_of(guest), f"{noun} {guest.name}{device}{cause}", tuple(_guest_lines(guest)))
+
+
+def _guest_lines(guest: GuestPlan) -> Iterator[str]:
+    before, after = guest.before, guest.after
+    if before is None and after is not None:
+        yield f"+ {config_text(after)}"
+    elif before is not None and after is None:
+        yield f"- {config_text(before)}"
+    elif before is not None and after is not None and before != after:
+        yield from _axis_lines(before, after)
+        if after == EMPTY_CONFIG:
+            yield "emptied now, removed by a later apply: its VM has the device open"
+    if after is not None:
+        yield _sees_line(guest)
+        yield from guest.because
+    elif guest.guest and guest.guest.activation is not Activation.ACTIVE:
+        yield _activation_line(guest.guest.activation)
+    if guest.in_use and (guest.effect not in HARMLESS or guest.interrupted):
+        yield f"its VM runs and {'loses queues for a while' if guest.interrupted else guest.effect}"
+
+
+def _activation_line(activation: Activation) -> str:
+    if activation is Activation.ON_DEMAND:
+        return "on-demand: its device is made when the VM starts"
+    return "inactive: written down, not claimed"
+
+
+def _axis_lines(before: ApConfig, after: ApConfig) -> Iterator[str]:
+    for noun, was, becomes in zip(("adapter", "domain", "control domain"), before, after, strict=True):
+        if lost := was - becomes:
+            yield f"- {plural(noun, lost)} {lost}"
+        if gained := becomes - was:
+            yield f"+ {plural(noun, gained)} {gained}"
+
+
+def config_text(config: ApConfig) -> str:
+    """A configuration in one line; control domains only where they differ from the usage domains."""
+    text = (
+        f"{plural('adapter', config.adapters)} {config.adapters}, "
+        f"{plural('domain', config.domains)} {config.domains}"
+    )
+    if config.control_domains != config.domains:
+        text += f", {plural('control domain', config.control_domains)} {config.control_domains}"
+    return text
+
+
+def _sees_line(guest: GuestPlan) -> str:
+    after, before = guest.sees_after, guest.sees_before
+    assert after is not None
+    assert guest.after is not None
+    total = guest.after.matrix.size
+    if before is not None and before != after:
+        return f"sees {after.size} of its {counted(total, 'queue')} afterwards, {before.size} now"
+    if after.size == total:
+        return f"sees all {total} queues" if total > 1 else "sees its queue"
+    return f"sees {after.size} of its {counted(total, 'queue')}"
+
+
+def sees_text(matrix: Matrix) -> str:
+    """What a guest sees, in one line."""
+    if matrix.is_empty:
+        return "nothing"
+    return (
+        f"{plural('adapter', matrix.adapters)} {matrix.adapters} × {plural('domain', matrix.domains)} {matrix.domains}"
+    )

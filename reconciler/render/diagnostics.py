@@ -1,0 +1,81 @@
+"""Problems as text, in the manner of a good compiler: what, where with a caret, and what to do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from reconciler.model.problems import Place, Problem, Severity
+from reconciler.render.paint import Paint, plain
+
+
+def problems_text(problems: Sequence[Problem], paint: Paint = plain) -> str:
+    """All `problems`, an empty line between two, and a last line that counts them; empty where there are none."""
+    if not problems:
+        return ""
+    return "\n".join([*(problem_text(problem, paint) for problem in problems), count_text(problems) + "\n"])
+
+
+def problem_text(problem: Problem, paint: Paint = plain) -> str:
+    """One problem, several lines, each ended by a newline."""
+    gutter = max((len(str(place.position.line)) for place in problem.places if place.excerpt), default=1)
+    lines = [f"{paint(problem.severity, f'{problem.severity}[{problem.id}]')}{paint('bold', f': {problem.message}')}"]
+    for place in problem.places:
+        lines += _place_lines(place, gutter, problem.severity, paint)
+    edge = f"{' ' * gutter} ="
+    lines += [f"{edge} {detail}" for detail in problem.details]
+    if problem.help:
+        first, *rest = problem.help.splitlines()
+        lines += [f"{edge} help: {first}", *(f"{' ' * gutter}         {line}" for line in rest)]
+    return "\n".join(lines) + "\n"
+
+
+def _place_lines(place: Place, gutter: int, severity: Severity, paint: Paint) -> list[str]:
+    space = " " * gutter
+    arrow = f"{space}{paint('faint', '-->')} {place.position}"
+    if not place.excerpt:
+        return [f"{arrow}  {place.label}".rstrip()]
+    before = place.excerpt[: place.position.column - 1]
+    indent = "".join("\t" if character == "\t" else " " for character in before)
+    caret = paint(severity, "^" * max(1, min(place.width, len(place.excerpt) - len(before))))
+    edge = paint("faint", "|")
+    return [
+        arrow,
+        f"{space} {edge}",
+        f"{place.position.line:>{gutter}} {edge} {place.excerpt}",
+        f"{space} {edge} {indent}{caret} {place.label}".rstrip(),
+    ]
+
+
+def count_text(problems: Sequence[Problem]) -> str:
+    """How many errors and warnings: ``2 errors, 1 warning``."""
+    errors = sum(problem.severity is Severity.ERROR for problem in problems)
+    warnings = len(problems) - errors
+    words = [counted(errors, "error")] if errors else []
+    words += [counted(warnings, "warning")] if warnings else []
+    return ", ".join(words)
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: ``1 guest``, ``2 guests``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def problem_record(problem: Problem) -> dict[str, Any]:
+    """One problem as plain values for JSON."""
+    return {
+        "id": problem.id,
+        "severity": problem.severity.value,
+        "message": problem.message,
+        "places": [_place_record(place) for place in problem.places],
+        "details": list(problem.details),
+        "help": problem.help,
+    }
+
+
+def _place_record(place: Place) -> dict[str, Any]:
+    return {
+        "file": place.position.file,
+        "line": place.position.line,
+        "column": place.position.column,
+        "label": place.label,
+        "excerpt": place.excerpt,
+    }

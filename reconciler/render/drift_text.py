@@ -1,0 +1,52 @@
+"""What differs between the manifests and the host: the plan without its steps."""
+
+import json
+
+from reconciler.planning.plan import Plan
+from reconciler.render.changes import guest_change, pool_change, summary_text
+from reconciler.render.paint import Paint, plain
+from reconciler.render.plan_json import config_record, matrix_record
+from reconciler.render.plan_text import heading_text
+
+
+def drift_text(plan: Plan, paint: Paint = plain) -> str:
+    """Every difference as text, the count last."""
+    lines = [paint("bold", heading_text(plan)), ""]
+    found = [pool_change(plan), *(guest_change(guest) for guest in plan.guests if guest.changes)]
+    changes = [change for change in found if change]
+    for change in changes:
+        lines.append(f"  {paint(change.kind, change.kind.symbol)} {paint('bold', change.heading)}")
+        lines += [*(f"      {line}" for line in change.lines), ""]
+    if plan.is_valid and changes:
+        lines.append(paint("bold", f"Drift: {len(changes)} holders differ from the manifests."))
+    else:
+        lines.append(paint("bold", summary_text(plan) if not plan.is_valid else "In sync."))
+    return "\n".join(lines) + "\n"
+
+
+def drift_json(plan: Plan) -> str:
+    """Every difference as JSON text, ended by a newline."""
+    record = {
+        "formatVersion": "1",
+        "host": plan.desired.host.name,
+        "inSync": plan.in_sync,
+        "pool": None
+        if plan.pool == plan.observed.pool
+        else {
+            "live": matrix_record(plan.observed.pool),
+            "wanted": matrix_record(plan.pool),
+            "cause": plan.pool_cause.value if plan.pool_cause else None,
+        },
+        "guests": [
+            {
+                "name": guest.name,
+                "uuid": guest.uuid,
+                "live": config_record(guest.before),
+                "wanted": config_record(guest.after),
+                "cause": guest.cause.value if guest.cause else None,
+            }
+            for guest in plan.guests
+            if guest.changes
+        ],
+    }
+    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"

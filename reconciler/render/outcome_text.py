@@ -1,0 +1,63 @@
+"""How an apply ended, for people and for programs."""
+
+import json
+from typing import Final
+
+from reconciler.model.outcome import Outcome, Result
+from reconciler.planning.plan import Plan
+from reconciler.render.diagnostics import counted
+from reconciler.render.paint import Paint, plain
+from reconciler.render.plan_json import plan_record
+
+_STYLE: Final = {
+    Result.NOTHING: "good",
+    Result.APPLIED: "good",
+    Result.ROLLED_BACK: "warning",
+    Result.DEGRADED: "error",
+}
+
+
+def outcome_text(outcome: Outcome, paint: Paint = plain) -> str:
+    """The outcome as text, ended by a newline."""
+    lines = [paint(_STYLE[outcome.result], _heading(outcome))]
+    if outcome.failure:
+        lines.append(f"  because: {outcome.failure}")
+    lines += [f"  left:    {difference}" for difference in outcome.differences]
+    lines += [f"  refused: {refusal}" for refusal in outcome.refusals]
+    if outcome.result is Result.ROLLED_BACK:
+        lines.append("  next:    remove the cause, then type the same command again")
+    if outcome.result is Result.DEGRADED:
+        lines.append("  next:    type 'reconcile status' to see who holds what, then 'reconcile --apply' to try again")
+    lines += [f"  note:    {note}" for note in outcome.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _heading(outcome: Outcome) -> str:
+    writes = counted(outcome.writes, "kernel write")
+    match outcome.result:
+        case Result.NOTHING:
+            return "Nothing to do: the host is as the manifests say."
+        case Result.APPLIED:
+            return f"Applied and verified: {writes}."
+        case Result.ROLLED_BACK:
+            back = counted(outcome.writes_back, "write")
+            return f"Not applied; everything is as it was before ({writes}, {back} to put it back)."
+        case Result.DEGRADED:
+            return "DEGRADED: not applied, and not everything could be put back."
+
+
+def outcome_json(outcome: Outcome, plan: Plan) -> str:
+    """The outcome with its plan as JSON text, ended by a newline."""
+    record = {
+        "formatVersion": "1",
+        "result": outcome.result.value,
+        "kernelWrites": outcome.writes,
+        "kernelWritesBack": outcome.writes_back,
+        "failure": outcome.failure or None,
+        "failedStep": outcome.failed_step or None,
+        "differences": list(outcome.differences),
+        "refusals": list(outcome.refusals),
+        "notes": list(outcome.notes),
+        "plan": plan_record(plan),
+    }
+    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"

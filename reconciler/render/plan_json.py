@@ -1,0 +1,119 @@
+"""The plan as JSON: an interface that other programs read, described by schemas/plan.schema.json."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from reconciler.kernel.text_forms import ap_config_text, mask_text
+from reconciler.kernel.writes import writes_of
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.planning.fingerprint import FORMAT_VERSION
+from reconciler.planning.plan import GuestPlan, Plan, PlannedStep
+from reconciler.render.changes import counts_of, summary_text
+from reconciler.render.diagnostics import problem_record
+
+
+def plan_json(plan: Plan) -> str:
+    """The plan as JSON text, ended by a newline; the same plan gives the same bytes."""
+    return json.dumps(plan_record(plan), indent=2, ensure_ascii=False) + "\n"
+
+
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """The plan as plain values."""
+    return {
+        "formatVersion": FORMAT_VERSION,
+        "host": plan.desired.host.name,
+        "fingerprint": plan.fingerprint,
+        "basis": plan.basis._asdict(),
+        "summary": _summary(plan),
+        "kernel": {"release": plan.observed.release, "abilities": plan.abilities._asdict()},
+        "pool": {
+            "before": _pool(plan.observed.pool),
+            "after": _pool(plan.pool),
+            "reason": plan.pool_reason.value if plan.pool_reason else None,
+            "cause": plan.pool_cause.value if plan.pool_cause else None,
+        },
+        "problems": [problem_record(problem) for problem in plan.problems],
+        "consents": [one._asdict() for one in plan.consents],
+        "guests": [_guest(guest) for guest in plan.guests],
+        "foreign": [{"uuid": one.uuid, "authorised": config_record(one.config)} for one in plan.foreign],
+        "steps": list(_steps(plan)),
+    }
+
+
+def _summary(plan: Plan) -> dict[str, Any]:
+    counts = counts_of(plan)
+    return {
+        "text": summary_text(plan),
+        "valid": plan.is_valid,
+        "inSync": plan.in_sync,
+        "create": counts.created,
+        "change": counts.changed,
+        "remove": counts.removed,
+        "kernelWrites": counts.writes,
+        "guestsInterrupted": counts.interrupted,
+        "needsConsent": bool(plan.consents),
+    }
+
+
+def _pool(pool: Matrix) -> dict[str, str]:
+    return {"apmask": mask_text(pool.adapters), "aqmask": mask_text(pool.domains)}
+
+
+def _guest(guest: GuestPlan) -> dict[str, Any]:
+    wanted = guest.guest
+    return {
+        "name": guest.name,
+        "uuid": guest.uuid,
+        "activation": wanted.activation.value if wanted else None,
+        "presence": wanted.presence.value if wanted else None,
+        "labels": dict(wanted.labels) if wanted else {},
+        "wanted": config_record(wanted.config) if wanted else None,
+        "authorised": {"before": config_record(guest.before), "after": config_record(guest.after)},
+        "effective": {"before": matrix_record(guest.sees_before), "after": matrix_record(guest.sees_after)},
+        "effect": guest.effect.value,
+        "inUse": guest.in_use,
+        "interrupted": guest.interrupted,
+        "because": list(guest.because),
+        "cause": guest.cause.value if guest.cause else None,
+    }
+
+
+def config_record(config: ApConfig | None) -> dict[str, list[int]] | None:
+    """A configuration as lists of ids."""
+    if config is None:
+        return None
+    return {
+        "adapters": list(config.adapters),
+        "domains": list(config.domains),
+        "controlDomains": list(config.control_domains),
+    }
+
+
+def matrix_record(matrix: Matrix | None) -> dict[str, list[int]] | None:
+    """A matrix as lists of ids."""
+    return None if matrix is None else {"adapters": list(matrix.adapters), "domains": list(matrix.domains)}
+
+
+def _steps(plan: Plan) -> Iterator[dict[str, Any]]:
+    for planned in plan.steps:
+        yield {
+            "action": planned.step.action.value,
+            "holder": planned.holder,
+            "uuid": planned.step.uuid or None,
+            "reason": {"file": planned.position.file, "line": planned.position.line},
+            "precondition": _precondition(planned),
+            "effect": planned.effect,
+            "writes": [{"path": one.path, "value": one.value} for one in writes_of(planned.step, plan.abilities)],
+        }
+
+
+def _precondition(planned: PlannedStep) -> dict[str, Any]:
+    before = planned.step.before
+    if before is None:
+        return {"exists": False}
+    return {planned.step.action.value: mask_text(before)} if isinstance(before, IdSet) else {
+        "exists": True,
+        "ap_config": ap_config_text(before),
+    }

@@ -1,0 +1,104 @@
+"""The plan for people: grouped by holder, then the steps, the summary last."""
+
+from collections.abc import Iterator
+
+from reconciler.kernel.writes import writes_of
+from reconciler.model.matrix import ApConfig
+from reconciler.model.steps import Action
+from reconciler.planning.plan import Plan, PlannedStep
+from reconciler.render.changes import Change, config_text, guest_change, pool_change, summary_text
+from reconciler.render.paint import Paint, plain
+
+MOST_STEPS = 40
+"""How many steps are listed one by one; the JSON form has them all."""
+
+
+def plan_text(plan: Plan, paint: Paint = plain) -> str:
+    """The whole plan as text; problems are shown apart, by `reconciler.render.diagnostics`."""
+    lines = [paint("bold", heading_text(plan)), ""]
+    if plan.is_valid and plan.steps:
+        lines += _change_lines(plan, paint)
+        lines += _step_lines(plan, paint)
+        lines += _consent_lines(plan, paint)
+    elif plan.is_valid:
+        lines += _pending_lines(plan)
+    lines.append(paint("bold", summary_text(plan)))
+    return "\n".join(lines) + "\n"
+
+
+def heading_text(plan: Plan) -> str:
+    """Which host, and what is there."""
+    observed = plan.observed
+    return (
+        f"Host {plan.desired.host.name}: kernel {observed.release}, {len(observed.cards)} adapters and "
+        f"{len(observed.queues)} queues present, {len(observed.mdevs)} mediated devices"
+    )
+
+
+def _change_lines(plan: Plan, paint: Paint) -> list[str]:
+    lines: list[str] = []
+    if pool := pool_change(plan):
+        lines += _painted(pool, paint)
+    unchanged = 0
+    for guest in plan.guests:
+        if guest.changes:
+            lines += _painted(guest_change(guest), paint)
+        else:
+            unchanged += 1
+    if unchanged:
+        lines += [paint("faint", f"    {unchanged:,} unchanged"), ""]
+    return lines
+
+
+def _painted(change: Change, paint: Paint) -> list[str]:
+    symbol = paint(change.kind, change.kind.symbol)
+    return [f"  {symbol} {paint('bold', change.heading)}", *(f"      {line}" for line in change.lines), ""]
+
+
+def _pending_lines(plan: Plan) -> list[str]:
+    lines = []
+    for guest in plan.guests:
+        if guest.because:
+            change = guest_change(guest)
+            lines += [f"    {change.heading}", *(f"      {line}" for line in change.lines), ""]
+    return lines
+
+
+def _step_lines(plan: Plan, paint: Paint) -> list[str]:
+    width = len(str(len(plan.steps)))
+    lines = [paint("bold", "Steps, in this order:")]
+    for number, planned in enumerate(plan.steps[:MOST_STEPS], 1):
+        lines.append(f"  {number:>{width}}. {step_text(planned)}{_write_count(plan, planned)}")
+    if len(plan.steps) > MOST_STEPS:
+        lines.append(f"  … and {len(plan.steps) - MOST_STEPS:,} more; --format json has them all")
+    return [*lines, ""]
+
+
+def _write_count(plan: Plan, planned: PlannedStep) -> str:
+    if planned.step.action is not Action.CONFIGURE or plan.abilities.ap_config:
+        return ""
+    return f" ({len(writes_of(planned.step, plan.abilities))} writes)"
+
+
+def step_text(planned: PlannedStep) -> str:
+    """One step in one line."""
+    step = planned.step
+    match step.action:
+        case Action.APMASK | Action.AQMASK:
+            return f"host: {planned.effect} ({step.action.value})"
+        case Action.CREATE:
+            return f"{planned.holder}: create its mediated device"
+        case Action.REMOVE:
+            return f"{planned.holder}: remove its mediated device"
+        case _:
+            assert isinstance(step.after, ApConfig)
+            return f"{planned.holder}: {config_text(step.after)}"
+
+
+def _consent_lines(plan: Plan, paint: Paint) -> Iterator[str]:
+    if plan.consents:
+        yield paint("warning", "Needs consent (--allow-disruption):")
+        yield from (f"  {one.holder}: {one.reason}" for one in plan.consents)
+        yield ""
+
+

@@ -1,0 +1,91 @@
+"""The status for people and, as JSON, for programs."""
+
+import json
+from collections.abc import Iterator
+
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import Matrix
+from reconciler.planning.status import GuestStatus, Status
+from reconciler.render.changes import config_text, plural, sees_text, summary_text
+from reconciler.render.diagnostics import counted, problem_record
+from reconciler.render.paint import Paint, plain
+from reconciler.render.plan_json import config_record, matrix_record
+from reconciler.render.plan_text import heading_text
+
+_MOST_IDLE = 16
+
+
+def status_text(status: Status, paint: Paint = plain) -> str:
+    """The whole status as text."""
+    lines = [paint("bold", heading_text(status.plan)), "", f"  host pool   {pool_text(status.plan.observed.pool)}"]
+    lines += [f"  idle        {_idle_text(status)}", ""]
+    for guest in status.guests:
+        lines += [*_guest_lines(guest, paint), ""]
+    for adapter, names in status.pending:
+        lines.append(f"  pending     adapter {IdSet([adapter])}, authorised in advance for {', '.join(names)}")
+    for mdev in status.foreign:
+        lines.append(f"  foreign     {mdev.uuid}: {config_text(mdev.config)}{'; in use' if mdev.in_use else ''}")
+    if status.pending or status.foreign:
+        lines.append("")
+    lines.append(paint("bold", summary_text(status.plan)))
+    return "\n".join(lines) + "\n"
+
+
+def pool_text(pool: Matrix) -> str:
+    """The host pool in one line: what the masks leave out, which is the shorter thing to say."""
+    if pool.is_empty:
+        return "empty: the host's drivers have no queue"
+    given = [
+        f"{plural(noun, ids)} {ids}" for noun, ids in (("adapter", ~pool.adapters), ("domain", ~pool.domains)) if ids
+    ]
+    return f"everything but {' and '.join(given)}" if given else "everything"
+
+
+def _idle_text(status: Status) -> str:
+    if not status.idle:
+        return "none"
+    names = ", ".join(map(str, status.idle[:_MOST_IDLE]))
+    more = f" and {len(status.idle) - _MOST_IDLE} more" if len(status.idle) > _MOST_IDLE else ""
+    return f"{counted(len(status.idle), 'queue')} that nobody can use: {names}{more}"
+
+
+def _guest_lines(guest: GuestStatus, paint: Paint) -> Iterator[str]:
+    words = [guest.guest.activation.value if guest.guest else "to be removed"]
+    words += ["in use"] if guest.in_use else []
+    yield f"  {paint('bold', guest.name)}  {guest.uuid}  ({', '.join(words)})"
+    yield f"    wanted      {config_text(guest.guest.config) if guest.guest else 'nothing'}"
+    yield f"    authorised  {config_text(guest.authorised) if guest.authorised else 'no device'}"
+    if guest.effective is not None:
+        yield f"    effective   {sees_text(guest.effective)}"
+    yield from (f"    why         {reason}" for reason in guest.why)
+
+
+def status_json(status: Status) -> str:
+    """The whole status as JSON text, ended by a newline."""
+    record = {
+        "formatVersion": "1",
+        "host": status.plan.desired.host.name,
+        "inSync": status.plan.in_sync,
+        "pool": matrix_record(status.plan.observed.pool),
+        "guests": [
+            {
+                "name": guest.name,
+                "uuid": guest.uuid,
+                "activation": guest.guest.activation.value if guest.guest else None,
+                "wanted": config_record(guest.guest.config) if guest.guest else None,
+                "authorised": config_record(guest.authorised),
+                "effective": matrix_record(guest.effective),
+                "inUse": guest.in_use,
+                "why": list(guest.why),
+            }
+            for guest in status.guests
+        ],
+        "pending": [{"adapter": adapter, "guests": list(names)} for adapter, names in status.pending],
+        "idle": [str(queue) for queue in status.idle],
+        "foreign": [
+            {"uuid": mdev.uuid, "authorised": config_record(mdev.config), "inUse": mdev.in_use}
+            for mdev in status.foreign
+        ],
+        "problems": [problem_record(problem) for problem in status.plan.problems],
+    }
+    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,54 @@
+"""Numbers as the kernel reads them: C's base 0, so that a leading ``0x`` means hex and a leading ``0`` octal."""
+
+import re
+from errno import EINVAL, ERANGE
+from typing import Final
+
+from reconciler.simulator.refusal import refusal
+
+_DIGITS: Final = re.compile(r"0[xX](?P<hex>[0-9a-fA-F]+)|(?P<octal>0[0-7]*)|(?P<decimal>[0-9]+)")
+_BASES: Final = {"hex": 16, "octal": 8, "decimal": 10}
+_ABOVE_LONG: Final = 1 << 64
+_SIGNED: Final = re.compile(r"\s*([+-]?[0-9]+)")
+
+
+def leading_number(text: str, start: int) -> tuple[int, int] | None:
+    """The number that begins at `start` of `text` and the place behind it; None where there is none.
+
+    ``08`` is the number 0 with an 8 behind it, ``0x`` the number 0 with an x behind it (lib/vsprintf.c).
+    """
+    found = _DIGITS.match(text, start)
+    if not found:
+        return None
+    kind = found.lastgroup
+    assert kind is not None
+    return int(found[kind], _BASES[kind]), found.end()
+
+
+def unsigned_long(text: str) -> int:
+    """`text` as one unsigned number of 64 bits: an optional ``+``, digits, at most one newline (lib/kstrtox.c).
+
+    Raises:
+        OSError: EINVAL where it has another form, ERANGE where the number is 2**64 or more.
+    """
+    found = leading_number(text, 1 if text.startswith("+") else 0)
+    if found is None:
+        raise refusal(EINVAL)
+    number, end = found
+    if number >= _ABOVE_LONG:
+        raise refusal(ERANGE)
+    if text[end:] not in ("", "\n"):
+        raise refusal(EINVAL)
+    return number
+
+
+def bounded_decimal(text: str, lowest: int, highest: int) -> int:
+    """The decimal number at the start of `text`, as ``online``, ``config`` and ``config_time`` are read.
+
+    Raises:
+        OSError: EINVAL where there is none or it is not within `lowest` to `highest`.
+    """
+    found = _SIGNED.match(text)
+    if not found or not lowest <= int(found[1]) <= highest:
+        raise refusal(EINVAL)
+    return int(found[1])

@@ -1,0 +1,162 @@
+"""Everything that a simulated host remembers, in one mutable record.
+
+The modules of the kernel's rules (`ap_bus`, `binding`, `mdevs`) are functions over it; `SimulatedHost` owns it and
+hands it to nobody else. All of them keep `bound` and `holders`, which only repeat what `queues` and `mdevs` say so
+that questions are cheap, true.
+"""
+
+import heapq
+from typing import Final, NamedTuple
+
+from reconciler.model.ids import ID_COUNT, NO_IDS
+from reconciler.model.matrix import EMPTY_CONFIG, EMPTY_MATRIX, FULL_MATRIX, ApConfig, Matrix, Queue
+from reconciler.simulator.devices import VFIO_AP, CardDevice, QueueDevice
+from reconciler.simulator.hardware import Hardware
+from reconciler.simulator.holders import Holders
+from reconciler.simulator.profiles import Profile
+
+INSTANCES: Final = 65536
+"""How many mediated devices there can be (vfio_ap_ops.c)."""
+
+
+class Mdev(NamedTuple):
+    """A mediated device.
+
+    Attributes:
+        group: the number of its IOMMU group.
+        config: what is assigned to it.
+        guest: what its guest gets of that.
+        running: whether a VM has it open.
+        removing: whether somebody waits for the VM to close it, to remove it then.
+    """
+
+    group: int
+    config: ApConfig = EMPTY_CONFIG
+    guest: Matrix = EMPTY_MATRIX
+    running: bool = False
+    removing: bool = False
+
+
+class Settings(NamedTuple):
+    """What is written to the bus without any effect here: `domain` is the host's default domain, -1 for none."""
+
+    domain: int
+    config_time: int = 30
+    poll_thread: int = 0
+    poll_timeout: int = 250000
+
+
+class HostState:
+    """A host as it is now.
+
+    Attributes:
+        profile: the rules of its kernel.
+        hardware: what is really there.
+        initial: the hardware when the host was started.
+        lpar: the adapters and usage domains that the LPAR had at the last scan.
+        control: its control domains then.
+        pool: apmask times aqmask.
+        cards: the cards that have a device, by adapter.
+        queues: the queues that have a device.
+        mdevs: the mediated devices by uuid.
+        vfio_ap: whether the module is loaded.
+        settings: see `Settings`.
+        scans: how often the bus looked at the hardware.
+        completions: how often all queues came to have a driver again.
+        delay: how many reads it takes until a queue gets its driver; None for ever.
+        generation: changes whenever a directory of a device appears or disappears.
+        bound: per adapter, the bits of the domains whose queues vfio_ap has.
+        holders: which device holds which queues.
+        driverless: how many queues have no driver.
+        overridden: how many queues are pinned to a driver.
+    """
+
+    __slots__ = (
+        "_free_groups",
+        "bound",
+        "cards",
+        "completions",
+        "control",
+        "delay",
+        "driverless",
+        "generation",
+        "hardware",
+        "holders",
+        "initial",
+        "lpar",
+        "mdevs",
+        "overridden",
+        "pool",
+        "profile",
+        "queues",
+        "scans",
+        "settings",
+        "vfio_ap",
+    )
+
+    def __init__(self, profile: Profile, hardware: Hardware) -> None:
+        """A host before its first scan: no device, both masks all ones, no module."""
+        self.profile = profile
+        self.hardware = hardware
+        self.initial = hardware
+        self.lpar = EMPTY_MATRIX
+        self.control = NO_IDS
+        self.pool = FULL_MATRIX
+        self.cards: dict[int, CardDevice] = {}
+        self.queues: dict[Queue, QueueDevice] = {}
+        self.mdevs: dict[str, Mdev] = {}
+        self.vfio_ap = False
+        self.settings = Settings(min(hardware.usage, default=-1))
+        self.scans = 0
+        self.completions = 0
+        self.delay: int | None = 0
+        self.generation = 0
+        self.bound = [0] * ID_COUNT
+        self.holders = Holders()
+        self.driverless = 0
+        self.overridden = 0
+        self._free_groups: list[int] = []
+
+    def set_queue(self, queue: Queue, device: QueueDevice | None) -> None:
+        """`queue` is now `device`; None removes it."""
+        old = self.queues.get(queue)
+        self.driverless += _is_driverless(device) - _is_driverless(old)
+        self.overridden += _is_overridden(device) - _is_overridden(old)
+        bit = 1 << queue.domain
+        self.bound[queue.adapter] &= ~bit
+        if device is None:
+            self.queues.pop(queue, None)
+            return
+        self.queues[queue] = device
+        if device.driver == VFIO_AP:
+            self.bound[queue.adapter] |= bit
+
+    def set_mdev(self, uuid: str, mdev: Mdev | None) -> None:
+        """Device `uuid` is now `mdev`; None removes it."""
+        old = self.mdevs.get(uuid)
+        before, after = old.config if old else EMPTY_CONFIG, mdev.config if mdev else EMPTY_CONFIG
+        if before is not after:
+            self.holders.change(uuid, before.matrix, after.matrix)
+        if mdev is not None:
+            self.mdevs[uuid] = mdev
+        elif old is not None:
+            del self.mdevs[uuid]
+            heapq.heappush(self._free_groups, old.group)
+
+    def take_group(self) -> int:
+        """The number of the next IOMMU group: the lowest that is free, as the kernel gives them."""
+        # Numbers below the count of devices are given up and taken again; otherwise the count is the next one.
+        return heapq.heappop(self._free_groups) if self._free_groups else len(self.mdevs)
+
+    def free_groups(self) -> None:
+        """Work out which numbers are free after `mdevs` was filled with devices that have theirs."""
+        used = {mdev.group for mdev in self.mdevs.values()}
+        self._free_groups = [number for number in range(max(used, default=-1) + 1) if number not in used]
+
+
+def _is_driverless(device: QueueDevice | None) -> bool:
+    return device is not None and device.driver is None
+
+
+def _is_overridden(device: QueueDevice | None) -> bool:
+    return device is not None and bool(device.override)

@@ -1,0 +1,107 @@
+"""The state of a simulated host, kept in a file beside its description: ``FILE.state.json``.
+
+It makes plan, apply, edit, plan work on a laptop. The file belongs to one content of the description; when that has
+changed, what it meant is gone, and a person has to say so (``reconcile simulate reset``).
+"""
+
+import json
+import os
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.snapshot import host_from, snapshot_of
+
+_KEYS: Final = {"descriptionDigest", "host"}
+
+
+class StaleState(Exception):
+    """The description has changed since the state was saved."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} belongs to an earlier content of the description; "
+            "run `reconcile simulate reset` to start the host anew from the description"
+        )
+        self.path = path
+
+
+def state_path(description: Path) -> Path:
+    """Where the state of the host described in file `description` is kept."""
+    return description.with_name(f"{description.name}.state.json")
+
+
+def digest_of(content: bytes) -> str:
+    """What tells one content of a description from another: SHA-256 in hex."""
+    return sha256(content).hexdigest()
+
+
+def load_state(path: Path, digest: str) -> SimulatedHost | None:
+    """The host whose state is in `path`; None where nothing has been saved.
+
+    Args:
+        path: from `state_path`.
+        digest: of the description as it is now, from `digest_of`.
+
+    Raises:
+        StaleState: the state was saved for another content.
+        ValueError: the file is not one of ours, or is damaged.
+        OSError: it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        kept = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    if not isinstance(kept, dict) or kept.keys() != _KEYS:
+        raise ValueError(f"{path} is not the state of a simulated host")
+    if kept["descriptionDigest"] != digest:
+        raise StaleState(path)
+    try:
+        return host_from(kept["host"])
+    except ValueError as error:
+        raise ValueError(f"{path}: host.{error}") from None
+
+
+def save_state(path: Path, host: SimulatedHost, digest: str) -> None:
+    """Keep the state of `host` in `path`: the old file or the new one is there at any moment, never a part.
+
+    Args:
+        path: from `state_path`.
+        host: the host.
+        digest: of the description that it was started from, from `digest_of`.
+
+    Raises:
+        OSError: it cannot be written; the old file is as it was.
+    """
+    text = json.dumps({"descriptionDigest": digest, "host": snapshot_of(host)})
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as stream:
+        temporary = Path(stream.name)
+        try:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def reset_state(path: Path) -> bool:
+    """Forget the state in `path`; whether there was one.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True

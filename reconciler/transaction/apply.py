@@ -1,0 +1,153 @@
+"""The transaction: journal, steps, verification, bookkeeping; or back to the start.
+
+    journal (fsync) → for each step: check, write, read back → verify the whole → persist → done
+                             └──────── on any failure: plan the way back, go it, verify it ────────┘
+
+Called by `reconciler.reconcile`, which has taken the lock and made the plan.
+"""
+
+from typing import Protocol
+
+from reconciler.kernel.observe import UnreadableHost, observe
+from reconciler.kernel.settle import Clock
+from reconciler.kernel.sysfs import KernelBusy, Sysfs
+from reconciler.model.observed import Observed
+from reconciler.model.outcome import Outcome, Result
+from reconciler.model.steps import Holdings, Write, holdings_after
+from reconciler.planning.plan import Plan, PlannedStep
+from reconciler.planning.planner import holdings_of
+from reconciler.transaction.carry_out import Host, StepFailed, carry_out
+from reconciler.transaction.way_back import Return, differences_of, go_back
+
+
+class Bookkeeping(Protocol):
+    """What has to be on disk before, during and after the writes. Every method raises OSError where it cannot be."""
+
+    def begin(self, plan: Plan, start: Holdings) -> None:
+        """Record the start and the plan; on disk when it returns."""
+
+    def step(self, number: int) -> None:
+        """Record that step `number`, from 1, is about to be made."""
+
+    def commit(self, plan: Plan) -> None:
+        """Record what is ours now, and that the transaction is finished."""
+
+    def rolled_back(self) -> None:
+        """Record that the start is back."""
+
+    def degraded(self, differences: tuple[str, ...]) -> None:
+        """Record that it is not."""
+
+
+class Progress(Protocol):
+    """Who wants to watch."""
+
+    def step(self, number: int, total: int, step: PlannedStep) -> None:
+        """Step `number` of `total`, from 1, is about to be made."""
+
+    def going_back(self, reason: str) -> None:
+        """Something failed; the way back begins."""
+
+
+class _Failed(Exception):
+    def __init__(self, step: int, reason: str) -> None:
+        super().__init__(reason)
+        self.step = step
+
+
+def apply_plan(plan: Plan, sysfs: Sysfs, clock: Clock, books: Bookkeeping, progress: Progress) -> Outcome:
+    """Carry out `plan`, wholly or not at all.
+
+    Args:
+        plan: a valid plan whose consents have been given, for the host behind `sysfs` as it is now.
+        sysfs: the host.
+        clock: time, for the bounded waits.
+        books: journal and inventory.
+        progress: who watches.
+    """
+    forward: list[Write] = []
+    host = Host(sysfs, clock, plan.abilities, plan.observed.queues, forward.append)
+    start = holdings_of(plan.observed)
+    try:
+        books.begin(plan, start)
+    except OSError as error:
+        return Outcome(Result.ROLLED_BACK, failure=f"the journal cannot be written, so nothing was begun: {error}")
+    try:
+        _make_steps(plan, host, books, progress)
+        notes = _verify(plan, start, sysfs)
+        _commit(plan, books)
+    except _Failed as error:
+        progress.going_back(str(error))
+        back: list[Write] = []
+        returned = go_back(start, _touched(plan), host._replace(on_write=back.append))
+        return _ended(Outcome(Result.ROLLED_BACK, len(forward), len(back), str(error), error.step), returned, books)
+    return Outcome(Result.APPLIED if plan.steps else Result.NOTHING, len(forward), notes=notes)
+
+
+def _make_steps(plan: Plan, host: Host, books: Bookkeeping, progress: Progress) -> None:
+    for number, planned in enumerate(plan.steps, 1):
+        try:
+            books.step(number)
+            progress.step(number, len(plan.steps), planned)
+            carry_out(planned.step, host)
+        except (StepFailed, OSError) as error:
+            raise _Failed(number, f"step {number} of {len(plan.steps)}, {planned.holder}: {error}") from error
+        except KeyboardInterrupt as error:
+            raise _Failed(number, f"interrupted at step {number} of {len(plan.steps)}") from error
+
+
+def _verify(plan: Plan, start: Holdings, sysfs: Sysfs) -> tuple[str, ...]:
+    """What the guests see otherwise than predicted; fails where the host does not hold what the plan says."""
+    try:
+        observed = observe(sysfs)
+    except (UnreadableHost, KernelBusy, OSError) as error:
+        raise _Failed(0, f"the result cannot be verified: {error}") from error
+    target = holdings_after(start, (planned.step for planned in plan.steps))
+    differences = differences_of(target, holdings_of(observed), _touched(plan))
+    if differences:
+        raise _Failed(0, f"the host is not as planned: {'; '.join(differences)}")
+    return tuple(_surprises(plan, observed))
+
+
+def _surprises(plan: Plan, observed: Observed) -> list[str]:
+    found = {one.uuid: one for one in observed.mdevs}
+    notes = []
+    for guest in plan.guests:
+        mdev = found.get(guest.uuid)
+        if mdev is None or mdev.effective is None or guest.sees_after is None or not guest.changes:
+            continue
+        if not (mdev.effective.covers(guest.sees_after) and guest.sees_after.covers(mdev.effective)):
+            notes.append(
+                f"guest '{guest.name}' sees {mdev.effective.size} queues, but {guest.sees_after.size} were "
+                "predicted; type 'reconcile status' to see which"
+            )
+    return notes
+
+
+def _commit(plan: Plan, books: Bookkeeping) -> None:
+    try:
+        books.commit(plan)
+    except OSError as error:
+        raise _Failed(0, f"the result cannot be recorded: {error}") from error
+
+
+def _touched(plan: Plan) -> frozenset[str]:
+    return frozenset(planned.step.uuid for planned in plan.steps if planned.step.uuid)
+
+
+def _ended(outcome: Outcome, returned: Return, books: Bookkeeping) -> Outcome:
+    if returned.differences:
+        outcome = outcome._replace(
+            result=Result.DEGRADED, differences=returned.differences, refusals=returned.refusals
+        )
+    try:
+        if outcome.result is Result.DEGRADED:
+            books.degraded(outcome.differences)
+        else:
+            books.rolled_back()
+    except OSError as error:
+        # The host is what counts; an unfinished journal only makes the next run look again.
+        outcome = outcome._replace(notes=(f"the journal could not be closed: {error}",))
+    return outcome
+
+

@@ -1,0 +1,118 @@
+"""Carries out one step: check what must be there, write, read back.
+
+The step's own precondition is read again immediately before the write, so that a change made by somebody else since
+the plan was made is found before anything is overwritten.
+"""
+
+from collections.abc import Callable
+from errno import EAGAIN, ENODEV, ENOENT
+from typing import Final, NamedTuple
+
+from reconciler.kernel import paths
+from reconciler.kernel.observe import read_config
+from reconciler.kernel.refusals import refusal_text
+from reconciler.kernel.settle import Clock, wait_for_rebinding
+from reconciler.kernel.sysfs import KernelBusy, Sysfs
+from reconciler.kernel.text_forms import parse_mask
+from reconciler.kernel.writes import writes_of
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.observed import Abilities, ObservedQueue
+from reconciler.model.steps import MASK_ACTIONS, Action, Step, Write
+
+_TRIES: Final = 5
+_RETRY_SECONDS: Final = 0.2
+
+
+class StepFailed(Exception):
+    """A step could not be done; the text says which write and why."""
+
+
+class Host(NamedTuple):
+    """What carrying out a step needs: the host, time, and what is known of both.
+
+    Attributes:
+        sysfs: the host.
+        clock: time.
+        abilities: of the kernel.
+        queues: present queues, for the wait after a mask write.
+        on_write: called after each write that the kernel took.
+    """
+
+    sysfs: Sysfs
+    clock: Clock
+    abilities: Abilities
+    queues: tuple[ObservedQueue, ...]
+    on_write: Callable[[Write], None]
+
+
+def carry_out(step: Step, host: Host) -> None:
+    """Do `step`.
+
+    Raises:
+        StepFailed: the host is not as the step expects, the kernel refused or did not finish, or did something else.
+    """
+    try:
+        _require(step, step.before, host, "changed since the plan was made")
+        if step.action is Action.REMOVE and host.sysfs.held_open(step.uuid):
+            raise StepFailed(f"{_what(step)} was opened by a VM meanwhile; stop the VM first")
+        for write in writes_of(step, host.abilities):
+            _make(write, host)
+        _require(step, step.after, host, "is not as it was written")
+        if step.action in MASK_ACTIONS:
+            _settle(host)
+    except KernelBusy as error:
+        raise StepFailed(str(error)) from error
+    except OSError as error:
+        raise StepFailed(f"{_what(step)}: {error.strerror or error}") from error
+
+
+def current_value(step: Step, host: Host) -> IdSet | ApConfig | None:
+    """What is there now of what `step` changes, in the form of its ``before`` and ``after``."""
+    if step.action in MASK_ACTIONS:
+        return parse_mask(host.sysfs.read(paths.APMASK if step.action is Action.APMASK else paths.AQMASK))
+    try:
+        return read_config(host.sysfs, step.uuid, host.abilities)[0]
+    except OSError as error:
+        if error.errno in (ENOENT, ENODEV):
+            return None
+        raise
+
+
+def _require(step: Step, wanted: IdSet | ApConfig | None, host: Host, otherwise: str) -> None:
+    found = current_value(step, host)
+    if found != wanted:
+        raise StepFailed(f"{_what(step)} {otherwise}: expected {value_text(wanted)}, found {value_text(found)}")
+
+
+def _make(write: Write, host: Host) -> None:
+    for attempt in range(_TRIES):
+        try:
+            count = host.sysfs.write(write.path, write.value)
+        except OSError as error:
+            if error.errno == EAGAIN and attempt < _TRIES - 1:
+                host.clock.sleep(_RETRY_SECONDS)
+                continue
+            raise StepFailed(f"writing {write.path}: {refusal_text(write, error)}") from error
+        if count != len(write.value):
+            raise StepFailed(f"writing {write.path}: the kernel took {count} of {len(write.value)} bytes")
+        host.on_write(write)
+        return
+
+
+def _settle(host: Host) -> None:
+    pool = Matrix(parse_mask(host.sysfs.read(paths.APMASK)), parse_mask(host.sysfs.read(paths.AQMASK)))
+    wait_for_rebinding(host.sysfs, host.clock, pool, (one.queue for one in host.queues if one.driver))
+
+
+def _what(step: Step) -> str:
+    return step.action.value if step.action in MASK_ACTIONS else f"mediated device {step.uuid}"
+
+
+def value_text(value: IdSet | ApConfig | None) -> str:
+    """A mask or a configuration for people."""
+    if value is None:
+        return "no such device"
+    if isinstance(value, IdSet):
+        return str(value)
+    return f"adapters {value.adapters}; domains {value.domains}; control domains {value.control_domains}"

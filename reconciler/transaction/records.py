@@ -1,0 +1,80 @@
+"""Holdings, configurations and the inventory as JSON, in the kernel's own text forms so that people can read them."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from reconciler.kernel.text_forms import UnknownText, ap_config_text, mask_text, parse_ap_config, parse_mask
+from reconciler.model.matrix import Matrix
+from reconciler.model.steps import Holdings
+from reconciler.planning.planner import Applied
+
+INVENTORY_VERSION: Final = 1
+
+
+class BadRecord(Exception):
+    """A file of the state directory has content that we did not write like this."""
+
+
+def holdings_record(holdings: Holdings) -> dict[str, Any]:
+    """`holdings` as plain values for JSON."""
+    return {
+        "pool": _pool_record(holdings.pool),
+        "mdevs": {uuid: ap_config_text(config) for uuid, config in holdings.mdevs.items()},
+    }
+
+
+def read_holdings(record: Mapping[str, Any]) -> Holdings:
+    """The holdings that `holdings_record` made `record` of.
+
+    Raises:
+        BadRecord: it is no such record.
+    """
+    try:
+        mdevs = {str(uuid): parse_ap_config(text) for uuid, text in record["mdevs"].items()}
+        return Holdings(_read_pool(record["pool"]), mdevs)
+    except (KeyError, TypeError, AttributeError, UnknownText) as error:
+        raise BadRecord(f"not a record of holdings: {error}") from error
+
+
+def inventory_text(applied: Applied) -> bytes:
+    """The inventory file: what is ours, and how it was applied last."""
+    record = {
+        "formatVersion": INVENTORY_VERSION,
+        "pool": None if applied.pool is None else _pool_record(applied.pool),
+        "guests": {
+            uuid: {"name": name, "ap_config": ap_config_text(config)}
+            for uuid, (name, config) in sorted(applied.guests.items())
+        },
+    }
+    return (json.dumps(record, indent=1) + "\n").encode()
+
+
+def read_inventory(content: bytes) -> Applied:
+    """The inventory of a file that `inventory_text` made.
+
+    Raises:
+        BadRecord: it is no such file.
+    """
+    try:
+        record = json.loads(content)
+        if record["formatVersion"] != INVENTORY_VERSION:
+            raise BadRecord(f"format version {record['formatVersion']} is not known here")
+        pool = record["pool"]
+        return Applied(
+            None if pool is None else _read_pool(pool),
+            {
+                str(uuid): (str(one["name"]), parse_ap_config(one["ap_config"]))
+                for uuid, one in record["guests"].items()
+            },
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadRecord(f"not an inventory: {error}") from error
+
+
+def _pool_record(pool: Matrix) -> dict[str, str]:
+    return {"apmask": mask_text(pool.adapters), "aqmask": mask_text(pool.domains)}
+
+
+def _read_pool(record: Mapping[str, str]) -> Matrix:
+    return Matrix(parse_mask(record["apmask"]), parse_mask(record["aqmask"]))

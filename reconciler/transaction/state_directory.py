@@ -1,0 +1,76 @@
+"""The directory where `reconcile` keeps what it must not forget; private to its owner (0700, files 0600)."""
+
+import os
+import stat
+from pathlib import Path
+
+
+class UnsafeState(Exception):
+    """The state directory cannot be trusted or used; the text says why and what to do."""
+
+
+class StateDirectory:
+    """Files below `path`, written so that a crash leaves the old content or the new, never a part."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def prepare(self) -> None:
+        """Make the directory where it is missing, and refuse one that others can write to.
+
+        Raises:
+            UnsafeState: it belongs to somebody else, others can write to it, or it cannot be made.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = self.path.lstat()
+        except OSError as error:
+            raise UnsafeState(
+                f"the state directory {self.path} cannot be used: {error.strerror}; choose one with --state-dir"
+            ) from error
+        if not stat.S_ISDIR(found.st_mode):
+            raise UnsafeState(f"{self.path} must be a directory, not a link or a file")
+        if found.st_uid != os.geteuid():
+            raise UnsafeState(f"the state directory {self.path} belongs to user {found.st_uid}, not to you")
+        if found.st_mode & 0o022:
+            raise UnsafeState(f"others can write to the state directory {self.path}; type: chmod 700 {self.path}")
+
+    def read(self, name: str) -> bytes | None:
+        """The content of file `name`, or None where there is none; links are not followed."""
+        try:
+            descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(descriptor, "rb") as stream:
+            return stream.read()
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Make `content` the content of file `name`, on disk when it returns."""
+        temporary = f".{name}.new"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(self.path / temporary, flags, 0o600), "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(self.path / temporary, self.path / name)
+        self._sync()
+
+    def append(self, name: str, content: bytes) -> None:
+        """Add `content` to file `name`, on disk when it returns."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(self.path / name, flags), "ab") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def remove(self, name: str) -> None:
+        """Remove file `name` where it exists, on disk when it returns."""
+        (self.path / name).unlink(missing_ok=True)
+        self._sync()
+
+    def _sync(self) -> None:
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

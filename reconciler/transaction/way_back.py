@@ -1,0 +1,128 @@
+"""Leads a host back to a recorded start, from whatever is really there.
+
+Rolling back is planning, not a list of inverse commands: the same order, with the same invariants, from the state
+that is found to the state that was recorded (docs/architecture.md, "Transaction").
+"""
+
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+from reconciler.kernel.observe import UnreadableHost, observe
+from reconciler.kernel.sysfs import KernelBusy
+from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
+from reconciler.model.observed import Observed
+from reconciler.model.steps import Holdings
+from reconciler.planning.order import order_steps
+from reconciler.planning.planner import holdings_of
+from reconciler.transaction.carry_out import Host, StepFailed, carry_out, value_text
+
+_ROUNDS: Final = 3
+
+
+class Return(NamedTuple):
+    """How the way back ended.
+
+    Attributes:
+        differences: what is not as at the start, a sentence each; empty where all is put back.
+        refusals: why, a sentence each.
+    """
+
+    differences: tuple[str, ...]
+    refusals: tuple[str, ...]
+
+
+def go_back(start: Holdings, ours: Collection[str], host: Host) -> Return:
+    """Put back what the transaction may have changed.
+
+    Args:
+        start: the recorded start.
+        ours: uuids that the transaction may touch; all others are left alone, whatever has become of them.
+        host: the host.
+    """
+    refusals: list[str] = []
+    for _ in range(_ROUNDS):
+        try:
+            observed = observe(host.sysfs)
+        except (UnreadableHost, KernelBusy, OSError) as error:
+            return Return(("the host cannot be read, so nobody can tell what it holds now",), (*refusals, str(error)))
+        differences = differences_of(start, holdings_of(observed), ours)
+        if not differences:
+            return Return((), tuple(refusals))
+        refusal = _one_round(start, ours, host, observed)
+        if refusal is None:
+            continue
+        if refusal in refusals:
+            break
+        refusals.append(refusal)
+    left = differences_of(start, _holdings_or(start, host), ours)
+    return Return(tuple(left), tuple(refusals))
+
+
+def _holdings_or(otherwise: Holdings, host: Host) -> Holdings:
+    try:
+        return holdings_of(observe(host.sysfs))
+    except (UnreadableHost, KernelBusy, OSError):
+        return Holdings(otherwise.pool, {})
+
+
+def _one_round(start: Holdings, ours: Collection[str], host: Host, observed: Observed) -> str | None:
+    """Make what steps are possible; the reason where one was refused."""
+    current = holdings_of(observed)
+    foreign = {uuid: config for uuid, config in current.mdevs.items() if uuid not in ours}
+    goal = _reachable(start, current, foreign, ours)
+    fixed = frozenset(foreign)
+    ordered = order_steps(current, goal, observed.abilities, fixed)
+    if ordered.blocked:
+        less = goal._replace(pool=current.pool.meet(goal.pool))
+        ordered = order_steps(current, less, observed.abilities, fixed)
+    try:
+        for step in ordered.steps:
+            carry_out(step, host._replace(queues=observed.queues, abilities=observed.abilities))
+    except StepFailed as error:
+        return str(error)
+    return None if goal == _wanted(start, foreign, ours) else "a mediated device that is not ours stands in the way"
+
+
+def _wanted(start: Holdings, foreign: dict[str, ApConfig], ours: Collection[str]) -> Holdings:
+    return Holdings(start.pool, {**{uuid: one for uuid, one in start.mdevs.items() if uuid in ours}, **foreign})
+
+
+def _reachable(
+    start: Holdings, current: Holdings, foreign: dict[str, ApConfig], ours: Collection[str]
+) -> Holdings:
+    """The start, but where somebody else has taken a queue of it meanwhile: there what start and present share."""
+    taken = [config.matrix for config in foreign.values()]
+    wanted = _wanted(start, foreign, ours)
+    mdevs = {
+        uuid: _shared(config, current.mdevs.get(uuid, EMPTY_CONFIG))
+        if uuid not in foreign and _is_taken(config.matrix, taken)
+        else config
+        for uuid, config in wanted.mdevs.items()
+    }
+    pool = current.pool.meet(start.pool) if _is_taken(start.pool, taken) else start.pool
+    return Holdings(pool, mdevs)
+
+
+def _is_taken(matrix: Matrix, taken: list[Matrix]) -> bool:
+    return any(matrix.overlaps(other) for other in taken)
+
+
+def _shared(one: ApConfig, other: ApConfig) -> ApConfig:
+    return ApConfig(*(some & others for some, others in zip(one, other, strict=True)))
+
+
+def differences_of(wanted: Holdings, found: Holdings, ours: Collection[str]) -> list[str]:
+    """What of the masks and of the devices in `ours` is not as wanted, a sentence each."""
+    told = [
+        f"{name} is {value_text(is_now)} instead of {value_text(was)}"
+        for name, is_now, was in (
+            ("apmask", found.pool.adapters, wanted.pool.adapters),
+            ("aqmask", found.pool.domains, wanted.pool.domains),
+        )
+        if is_now != was
+    ]
+    for uuid in sorted(ours):
+        is_there, was_there = found.mdevs.get(uuid), wanted.mdevs.get(uuid)
+        if is_there != was_there:
+            told.append(f"mediated device {uuid} has {value_text(is_there)} instead of {value_text(was_there)}")
+    return told

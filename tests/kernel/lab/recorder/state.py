@@ -1,0 +1,59 @@
+"""What matters of the AP world, read from sysfs."""
+
+import glob
+import os
+from typing import Final
+
+BUS: Final = "/sys/bus/ap"
+MATRIX: Final = "/sys/devices/vfio_ap/matrix"
+TYPE: Final = f"{MATRIX}/mdev_supported_types/vfio_ap-passthrough"
+MDEVS: Final = "/sys/bus/mdev/devices"
+
+_BUS_FILES: Final = (
+    "apmask", "aqmask", "ap_adapter_mask", "ap_usage_domain_mask", "ap_control_domain_mask", "bindings",
+)  # fmt: skip
+_CARD_FILES: Final = ("config", "online", "chkstop", "driver_override")
+_QUEUE_FILES: Final = ("in_use", "status")
+_MDEV_FILES: Final = ("matrix", "guest_matrix", "control_domains", "ap_config")
+
+State = dict[str, str | None]
+"""Texts by a short name, for example ``05.0004/driver``; None for what cannot be read or is not there."""
+
+
+def text_of(path: str) -> str | None:
+    """The text of a file; None if it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return None
+
+
+def state() -> State:
+    """The present state."""
+    values: State = {name: text_of(f"{BUS}/{name}") for name in _BUS_FILES}
+    values["available_instances"] = text_of(f"{TYPE}/available_instances")
+    for path in glob.glob(f"{BUS}/devices/*"):
+        name = os.path.basename(path)
+        values[f"{name}/driver"] = _driver(path)
+        values |= _texts(path, _CARD_FILES if name.startswith("card") else _CARD_FILES + _QUEUE_FILES)
+    for path in glob.glob(f"{MDEVS}/*"):
+        values |= _texts(path, _MDEV_FILES)
+    return values
+
+
+def changes(before: State, after: State) -> State:
+    """The parts of `after` that differ from `before`; None for what is gone."""
+    return {key: after.get(key) for key in sorted({*before, *after}) if after.get(key) != before.get(key)}
+
+
+def _texts(directory: str, names: tuple[str, ...]) -> State:
+    texts = {f"{os.path.basename(directory)}/{name}": text_of(f"{directory}/{name}") for name in names}
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+def _driver(device: str) -> str | None:
+    try:
+        return os.path.basename(os.readlink(f"{device}/driver"))
+    except OSError:
+        return None

@@ -1,0 +1,335 @@
+"""A whole site, from files to what is wanted of one host."""
+
+from pathlib import Path
+from uuid import UUID, uuid5
+
+import pytest
+from manifest_texts import HOST, guest_text, host_text, marked, only_problem, site_of
+
+from reconciler.manifests.site import Site, read_site
+from reconciler.manifests.uuids import NAMESPACE, derived_uuid
+from reconciler.model.desired import Activation, Desired, Presence, Unmanaged
+from reconciler.model.ids import NO_IDS, IdSet
+from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.problems import Position, Severity
+
+DESIGN_EXAMPLE = """\
+apiVersion: reconciler/v1
+kind: Host
+metadata: {name: lpar7}
+spec:
+  pool:                        # what the host's own drivers give up
+    domains: [4, 0x47, 0xab-0xaf]
+  keep:
+    - {adapters: [0], domains: [0]}
+  unmanaged: remove
+---
+apiVersion: reconciler/v1
+kind: Guest
+metadata: {name: payments, labels: {tenant: cards, area: "1"}}
+spec:
+  uuid: 62177883-F1BB-47f0-914d-32a22e3a8804
+  adapters: [5, 6]
+  domains: [4, 0x47]
+  controlDomains: [4]
+  activation: on-demand
+  presence: required
+  disruption: allow
+"""
+
+
+def wanted(site: Site, host: str | None = None, machine: str = "elsewhere") -> Desired:
+    """What `site` wants of a host, which must be without errors."""
+    desired = site.desired(host, machine)
+    assert isinstance(desired, Desired), desired
+    return desired
+
+
+def refusal(site: Site, host: str | None = None, machine: str = "elsewhere") -> str:
+    """The id of the only error that keeps `site` from telling what it wants."""
+    problems = site.desired(host, machine)
+    assert not isinstance(problems, Desired)
+    (problem,) = problems
+    assert problem.help
+    return problem.id
+
+
+def test_everything_that_a_manifest_can_say_is_understood(tmp_path: Path) -> None:
+    """Each field of a Host and a Guest ends up in the value that it stands for."""
+    desired = wanted(site_of(tmp_path, DESIGN_EXAMPLE))
+
+    host, (guest,) = desired.host, desired.guests
+    assert host.given_up is not None
+    assert host.given_up.adapters == NO_IDS
+    assert host.given_up.domains == IdSet([4, 0x47, *range(0xAB, 0xB0)])
+    assert [entry.matrix for entry in host.keep] == [Matrix(IdSet([0]), IdSet([0]))]
+    assert host.unmanaged is Unmanaged.REMOVE
+    assert guest.config == ApConfig(IdSet([5, 6]), IdSet([4, 0x47]), IdSet([4]))
+    assert guest.uuid == "62177883-f1bb-47f0-914d-32a22e3a8804"
+    assert (guest.name, guest.host) == ("payments", "lpar7")
+    assert guest.labels == (("area", "1"), ("tenant", "cards"))
+    assert (guest.activation, guest.presence) == (Activation.ON_DEMAND, Presence.REQUIRED)
+    assert guest.disruption_allowed
+    assert not guest.queues_listed
+    assert guest.position == Position(str(tmp_path / "site.yaml"), 11, 1)
+
+
+def test_what_is_left_out_has_the_documented_meaning(tmp_path: Path) -> None:
+    """Without pool, keep, host, uuid and the rest, the defaults hold."""
+    desired = wanted(site_of(tmp_path, HOST, guest_text(domains="[4, 0x47]")))
+
+    (guest,) = desired.guests
+    assert desired.host.given_up is None
+    assert desired.host.keep == ()
+    assert desired.host.unmanaged is Unmanaged.IGNORE
+    assert guest.config.control_domains == guest.config.domains
+    assert guest.uuid == derived_uuid("lpar7", "payments")
+    assert (guest.activation, guest.presence) == (Activation.ACTIVE, Presence.ANY)
+    assert not guest.disruption_allowed
+
+
+def test_derived_uuid_is_a_uuid5_of_host_and_guest() -> None:
+    """The quick way to a name-based uuid gives what the standard library gives."""
+    names = [("lpar7", f"guest-{number}") for number in range(300)]
+
+    assert [str(uuid5(UUID(NAMESPACE), f"{host}/{guest}")) for host, guest in names] == [
+        derived_uuid(host, guest) for host, guest in names
+    ]
+
+
+def test_guests_are_ascending_by_name(tmp_path: Path) -> None:
+    """The order of documents does not reach the result."""
+    desired = wanted(site_of(tmp_path, guest_text("zeta"), HOST, guest_text("alpha")))
+
+    assert ["alpha", "zeta"] == [guest.name for guest in desired.guests]
+
+
+def test_only_the_guests_of_the_chosen_host_are_wanted(tmp_path: Path) -> None:
+    """Another host's guests are none of this host's business."""
+    site = site_of(tmp_path, HOST, host_text("lpar8"), guest_text("a", host="lpar7"), guest_text("b", host="lpar8"))
+
+    assert ["b"] == [guest.name for guest in wanted(site, "lpar8").guests]
+
+
+@pytest.mark.parametrize("machine", ["lpar8", "LPAR8", "lpar8.example.com"])
+def test_host_is_chosen_by_the_name_of_the_machine(tmp_path: Path, machine: str) -> None:
+    """With several Hosts and no choice made, the one named like this machine is meant."""
+    site = site_of(tmp_path, HOST, host_text("lpar8"))
+
+    assert wanted(site, None, machine).host.name == "lpar8"
+
+
+def test_only_host_is_chosen_whatever_the_machine_is_called(tmp_path: Path) -> None:
+    """One Host is enough to know which one is meant."""
+    assert wanted(site_of(tmp_path, HOST), None, "laptop").host.name == "lpar7"
+
+
+def test_several_hosts_and_none_like_this_machine(tmp_path: Path) -> None:
+    """Nobody guesses which host is meant."""
+    assert refusal(site_of(tmp_path, HOST, host_text("lpar8")), None, "laptop") == "host-not-chosen"
+
+
+def test_chosen_host_does_not_exist(tmp_path: Path) -> None:
+    """A host that no manifest describes cannot be chosen."""
+    assert refusal(site_of(tmp_path, HOST), "lpar9") == "host-not-found"
+
+
+def test_a_site_with_errors_wants_nothing(tmp_path: Path) -> None:
+    """As long as anything is wrong, no host has a desired state."""
+    assert refusal(site_of(tmp_path, HOST, guest_text(adapters="[256]"))) == "id-out-of-range"
+
+
+def test_no_host_shows_the_document_to_add(tmp_path: Path) -> None:
+    """The help is a complete Host document with the name that guests use."""
+    problem = only_problem(site_of(tmp_path, guest_text(host="lpar9")))
+
+    assert problem.id == "no-host"
+    assert problem.help.endswith("apiVersion: reconciler/v1\nkind: Host\nmetadata:\n  name: lpar9")
+
+
+def test_guest_of_an_unknown_host(tmp_path: Path) -> None:
+    """The host's name is marked, and the one that was probably meant is named."""
+    problem = only_problem(site_of(tmp_path, HOST, guest_text(host="lpar77")))
+
+    assert problem.id == "unknown-host"
+    assert marked(problem) == "lpar77"
+    assert "Did you mean 'lpar7'?" in problem.help
+
+
+def test_guest_without_host_where_there_are_several(tmp_path: Path) -> None:
+    """A guest must say where it belongs as soon as there is a choice."""
+    problem = only_problem(site_of(tmp_path, HOST, host_text("lpar8"), guest_text()))
+
+    assert problem.id == "host-left-out"
+    assert marked(problem) == "spec"
+
+
+def test_an_unreadable_host_is_not_reported_as_missing(tmp_path: Path) -> None:
+    """What follows from a problem that is reported anyway is not reported again."""
+    broken = HOST + "metadata: twice\n"
+
+    assert only_problem(site_of(tmp_path, broken, guest_text(host="lpar7"))).id == "duplicate-key"
+
+
+def test_a_host_of_wrong_form_still_counts_as_host(tmp_path: Path) -> None:
+    """Guests of a Host with a problem are checked against its name."""
+    site = site_of(tmp_path, host_text(unmanaged="keep"), guest_text(), guest_text("b", host="lpar8"))
+
+    assert ["unknown-value", "unknown-host"] == [problem.id for problem in site.problems]
+
+
+@pytest.mark.parametrize("name", ["lpar7", "other"])
+def test_a_host_under_another_api_version_counts_as_perhaps_a_host(tmp_path: Path, name: str) -> None:
+    """A document of unknown format is reported, and nothing is concluded from it."""
+    foreign = f"apiVersion: v2\nkind: Host\nmetadata: {{name: {name}}}\n"
+
+    assert only_problem(site_of(tmp_path, foreign, guest_text(host=name))).id == "unknown-api-version"
+
+
+def test_perhaps_hosts_do_not_take_away_the_only_host(tmp_path: Path) -> None:
+    """A foreign document does not make a guest's host ambiguous."""
+    foreign = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n"
+
+    assert only_problem(site_of(tmp_path, HOST, foreign, guest_text())).id == "unknown-api-version"
+
+
+def test_same_host_twice(tmp_path: Path) -> None:
+    """Both places are shown."""
+    problem = only_problem(site_of(tmp_path, HOST, HOST))
+
+    assert problem.id == "duplicate-host"
+    assert [7, 3] == [place.position.line for place in problem.places]
+
+
+def test_same_guest_twice(tmp_path: Path) -> None:
+    """Two guests of one name on one host are an error, also where only one names the host."""
+    problem = only_problem(site_of(tmp_path, HOST, guest_text(host="lpar7"), guest_text(domains="[9]")))
+
+    assert problem.id == "duplicate-guest"
+    assert [("payments", ""), ("payments", "first described here")] == [
+        (marked(problem, index), place.label) for index, place in enumerate(problem.places)
+    ]
+
+
+def test_same_guest_name_on_two_hosts_is_fine(tmp_path: Path) -> None:
+    """Names are unique per host only, and so are uuids: a guest may move."""
+    uuid = "62177883-f1bb-47f0-914d-32a22e3a8804"
+    guests = [guest_text(host=host, uuid=uuid) for host in ("lpar7", "lpar8")]
+
+    assert not site_of(tmp_path, HOST, host_text("lpar8"), *guests).problems
+
+
+def test_same_uuid_twice(tmp_path: Path) -> None:
+    """A uuid names one mediated device, in whatever case it is written."""
+    one, other = "62177883-f1bb-47f0-914d-32a22e3a8804", "62177883-F1BB-47F0-914D-32A22E3A8804"
+    problem = only_problem(site_of(tmp_path, HOST, guest_text("a", uuid=one), guest_text("b", uuid=other)))
+
+    assert problem.id == "duplicate-uuid"
+    assert [other, one] == [marked(problem, 0), marked(problem, 1)]
+
+
+def test_uuid_that_another_guest_derives(tmp_path: Path) -> None:
+    """A written uuid may not be the one that another guest gets by its name."""
+    taken = derived_uuid("lpar7", "a")
+
+    assert only_problem(site_of(tmp_path, HOST, guest_text("a"), guest_text("b", uuid=taken))).id == "duplicate-uuid"
+
+
+def test_simulated_hosts_beside_the_manifests_are_skipped(tmp_path: Path) -> None:
+    """The description of a simulated host may stand in the same directory."""
+    simulated = "apiVersion: reconciler/v1\nkind: SimulatedHost\nanything: goes\n"
+
+    assert not site_of(tmp_path, HOST, simulated, guest_text()).problems
+
+
+def test_queues_one_by_one(tmp_path: Path) -> None:
+    """A full product of queues is the same as its adapters and domains; quotes are optional."""
+    listed = '["05.0004", "05.0047", 06.0004, "06.0047"]'
+    (guest,) = wanted(site_of(tmp_path, HOST, guest_text(queues=listed))).guests
+
+    assert guest.config == ApConfig(IdSet([5, 6]), IdSet([4, 0x47]), IdSet([4, 0x47]))
+    assert guest.queues_listed
+
+
+def test_queues_that_are_no_product_name_what_would_come_on_top(tmp_path: Path) -> None:
+    """The guest would get queues that nobody chose; they are named."""
+    problem = only_problem(site_of(tmp_path, HOST, guest_text(queues='["05.0004", "06.0047"]')))
+
+    assert problem.id == "queues-no-product"
+    assert "05.0047, 06.0004 on top" in problem.message
+    assert marked(problem) == '["05.0004", "06.0047"]'
+
+
+def test_many_queues_on_top_are_counted(tmp_path: Path) -> None:
+    """A long list of additional queues is cut."""
+    listed = ", ".join(f'"{number:02x}.{number:04x}"' for number in range(10))
+
+    assert "and 74 more on top" in only_problem(site_of(tmp_path, HOST, guest_text(queues=f"[{listed}]"))).message
+
+
+def test_queue_listed_twice_is_only_a_warning(tmp_path: Path) -> None:
+    """A repetition is harmless, but may be a slip."""
+    site = site_of(tmp_path, HOST, guest_text(queues='["05.0004", "05.0004"]'))
+
+    problem = only_problem(site)
+    assert (problem.id, problem.severity) == ("repeated-queue", Severity.WARNING)
+    assert problem.places[0].position.column == 22
+    assert wanted(site).guests
+
+
+@pytest.mark.parametrize(("ids", "column"), [("[4, 5, 4]", 19), ("[4, 0x04]", 16), ("[4-6, 0x4-0x6]", 18)])
+def test_id_listed_twice_is_only_a_warning(tmp_path: Path, ids: str, column: int) -> None:
+    """The same id or range twice, in whatever spelling, is told and does no harm."""
+    site = site_of(tmp_path, HOST, guest_text(domains=ids))
+
+    problem = only_problem(site)
+    assert (problem.id, problem.severity) == ("repeated-id", Severity.WARNING)
+    assert problem.places[0].position.column == column
+    assert wanted(site).guests
+
+
+def test_overlapping_ranges_are_fine(tmp_path: Path) -> None:
+    """Ranges are often written for their meaning, not to be disjoint."""
+    assert not site_of(tmp_path, HOST, guest_text(domains="[4-6, 5-9, 7]")).problems
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        host_text(pool="{domains: [9-4]}"),
+        host_text(keep="[{adapters: [0], domains: [9-4]}]"),
+        guest_text(adapters="[9-4]"),
+        guest_text(controlDomains="[9-4]"),
+        guest_text(queues='["05.0004"]', controlDomains="[9-4]"),
+    ],
+)
+def test_reversed_ranges_are_found_everywhere(tmp_path: Path, document: str) -> None:
+    """A range that runs backwards is an error with the range marked, not an empty set."""
+    problem = only_problem(site_of(tmp_path, *([HOST] if "Guest" in document else []), document))
+
+    assert problem.id == "reversed-range"
+    assert marked(problem) == "9-4"
+    assert "4-9" in problem.help
+
+
+def test_all_problems_of_all_files_are_reported_in_one_run(tmp_path: Path) -> None:
+    """One problem hides no other: not in its document, nor its file, nor another file."""
+    (tmp_path / "a.yaml").write_text(HOST + "---\na: [\n---\n" + guest_text("A", adapters="[010, 256]", dmains="[4]"))
+    (tmp_path / "b.yaml").write_bytes(b"\xff\xfe")
+    (tmp_path / "c.yaml").write_text(guest_text("x", host="lpar7") + "---\n" + guest_text("x", host="lpar7"))
+    (tmp_path / "d.yaml").symlink_to("/etc/hostname.yaml")
+    found = [problem.id for problem in read_site([tmp_path, tmp_path / "missing"]).problems]
+
+    assert found == [
+        *("yaml-syntax", "bad-name", "leading-zero", "id-out-of-range", "unknown-key"),
+        *("not-utf8", "duplicate-guest", "link-leaves-directory", "path-missing"),
+    ]
+
+
+def test_thousands_of_guests_in_as_many_files(tmp_path: Path) -> None:
+    """A site may be one file per guest."""
+    for number in range(2000):
+        (tmp_path / f"guest-{number}.yaml").write_text(guest_text(f"guest-{number}"))
+    (tmp_path / "host.yaml").write_text(HOST)
+
+    assert len(wanted(read_site([tmp_path])).guests) == 2000
