@@ -3,6 +3,7 @@
 Start-up is part of the product, so that this module imports nothing but click; each command imports what it needs.
 """
 
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -148,6 +149,8 @@ def completion(shell: str) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code; no traceback reaches the user but for a bug."""
+    # One command makes no garbage cycles worth collecting, and the collector costs a third of the time at 10,000 guests.
+    gc.disable()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -1,9 +1,10 @@
 """Bytes to text: UTF-8, and no character that people cannot see or that programs take for different line breaks."""
 
 import re
+from itertools import islice
 from typing import Final
 
-from reconciler.manifests.places import Source, error
+from reconciler.manifests.places import LONGEST_EXCERPT, Source, error, printable
 from reconciler.model.problems import Place, Position, Problem
 
 _HARMLESS: Final = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100)))
@@ -28,8 +29,7 @@ def odd_characters(source: Source) -> list[Problem]:
     encoded = text.encode("utf-8", "surrogatepass")
     if not encoded.translate(None, _HARMLESS) and text.isascii() and "\r" not in text:
         return []
-    found = _ODD.search(text)
-    return [_odd_character(source, found.start())] if found else []
+    return [_odd_character(source, found.start()) for found in islice(_ODD.finditer(text), 1)]
 
 
 def _not_utf8(content: bytes, file: str, offset: int) -> Problem:
@@ -40,7 +40,10 @@ def _not_utf8(content: bytes, file: str, offset: int) -> Problem:
     before = content[:offset]
     start = before.rfind(b"\n") + 1
     column = len(before[start:].decode("utf-8", "replace")) + 1
-    places = (Place(Position(file, before.count(b"\n") + 1, column)),)
+    end = content.find(b"\n", offset)
+    line = content[start : end if end >= 0 else start + LONGEST_EXCERPT].decode("utf-8", "replace")
+    excerpt = "" if "\0" in line or column > LONGEST_EXCERPT else printable(line[:LONGEST_EXCERPT])
+    places = (Place(Position(file, before.count(b"\n") + 1, column), excerpt=excerpt),)
     return error("not-utf8", message, places, "Save the file as UTF-8 without a byte order mark.")
 
 

@@ -5,8 +5,6 @@ as they stay inside the given directory: Kubernetes mounts a ConfigMap as visibl
 the link ``..data``, which it swaps as a whole.
 """
 
-# ruff: noqa: PTH - ten thousand files are found here, and a Path for each costs more than its content
-
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -45,16 +43,22 @@ def content_of(file: FoundFile) -> bytes | Problem:
     """The bytes of `file`, at most `FILE_LIMIT`; or why they cannot be read. Never waits, not even for a pipe."""
     try:
         descriptor = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb", buffering=0) as opened:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                return _problem("not-a-file", f"{file.name} is no regular file", file.name, "Give a file or directory.")
-            content = b"" if status.st_size > FILE_LIMIT else _read(opened.fileno())
+        try:
+            return _content(file.name, descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as refused:
         return _unreadable(file.name, refused)
+
+
+def _content(name: str, descriptor: int) -> bytes | Problem:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        return _problem("not-a-file", f"{name} is no regular file", name, "Give a file or a directory.")
+    content = b"" if status.st_size > FILE_LIMIT else _read(descriptor)
     if status.st_size > FILE_LIMIT or len(content) > FILE_LIMIT:
-        message = f"{file.name} has {max(status.st_size, len(content))} bytes, more than {FILE_LIMIT}"
-        return _problem("file-too-large", message, file.name, "Divide it into several files.")
+        message = f"{name} has {max(status.st_size, len(content))} bytes, more than {FILE_LIMIT}"
+        return _problem("file-too-large", message, name, "Divide it into several files.")
     return content
 
 

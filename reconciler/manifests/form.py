@@ -86,8 +86,7 @@ class _Writer:
             case "enum":
                 condition = f"{value} in {tuple(map(_text, argument))!r}"
             case "pattern":
-                search = self._name("search", re.compile(argument).search)
-                condition = _guarded("str", schema, value, f"{search}({value}) is not None")
+                condition = _guarded("str", schema, value, f"{self._search(argument)}({value}) is not None")
             case "items":
                 condition = _guarded("list", schema, value, f"{self._items(argument)}({value})")
             case _:
@@ -101,8 +100,13 @@ class _Writer:
         found: Schema = self._root["$defs"][name]
         return found
 
+    def _search(self, pattern: str) -> str:
+        return self._name("search", re.compile(pattern).search)
+
     def _name(self, stem: str, value: object) -> str:
-        name = f"{stem}_{len(self.names)}"
+        """A name for `value`, the same for equal ones, so that equal schemas become equal text."""
+        known = next((name for name, one in self.names.items() if one == value), None)
+        name = known or f"{stem}_{len(self.names)}"
         self.names[name] = value
         return name
 

@@ -6,7 +6,7 @@ longer to import than everything else together.
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reconciler.manifests.data import Data, Path, dotted, shown
 from reconciler.manifests.form import Schema
@@ -15,6 +15,9 @@ from reconciler.manifests.places import MOST_PROBLEMS, error
 from reconciler.manifests.schema import load_schema
 from reconciler.manifests.similar import did_you_mean
 from reconciler.model.problems import Place, Position, Problem
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 
 class _Objection(NamedTuple):
@@ -35,25 +38,34 @@ class _Reason(NamedTuple):
     field: Path
 
 
-def form_problems(kind: str, data: Data, position: Position) -> list[Problem]:
-    """What is wrong with the form of `data`, a document of `kind` that starts at `position`; fields, no positions yet.
+class FormProblems:
+    """Explains refused documents; each schema is made ready once, for the length of one read."""
 
-    Empty only where the form is right; at most `MOST_PROBLEMS` + 1.
-    """
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - takes 75 ms
+    def __init__(self) -> None:
+        self._validators: dict[str, "Validator"] = {}
 
-    schema = load_schema(kind)
-    objections = (
-        _Objection(
-            str(one.validator), one.validator_value, one.instance, one.schema, tuple(one.absolute_path), one.message
+    def of(self, kind: str, data: Data, position: Position) -> list[Problem]:
+        """What is wrong with the form of `data`, a document of `kind` that starts at `position`.
+
+        Places have fields, no exact positions yet. Empty only where the form is right; at most `MOST_PROBLEMS` + 1.
+        """
+        validator = self._validators.get(kind) or self._add_validator(kind)
+        objections = (
+            _Objection(
+                str(one.validator), one.validator_value, one.instance, one.schema, tuple(one.absolute_path), one.message
+            )
+            for one in validator.iter_errors(data)
         )
-        for one in Draft202012Validator(schema).iter_errors(data)
-    )
-    reasons = _reasons(objections, schema)
-    return [
-        error(reason.id, reason.message, (Place(position, field=reason.field),), reason.help)
-        for reason in islice(reasons, MOST_PROBLEMS + 1)
-    ]
+        return [
+            error(reason.id, reason.message, (Place(position, field=reason.field),), reason.help)
+            for reason in islice(_reasons(objections, validator.schema), MOST_PROBLEMS + 1)
+        ]
+
+    def _add_validator(self, kind: str) -> "Validator":
+        from jsonschema import Draft202012Validator  # noqa: PLC0415 - takes 75 ms
+
+        validator = self._validators[kind] = Draft202012Validator(load_schema(kind))
+        return validator
 
 
 def _reasons(objections: Iterable[_Objection], schema: Schema) -> Iterator[_Reason]:
@@ -117,6 +129,8 @@ def _missing_keys(refused: _Objection) -> Iterable[_Reason]:
 
 
 def _wrong_type(refused: _Objection) -> Iterable[_Reason]:
+    if "enum" in refused.schema:
+        return  # told by _unknown_value, which knows what may stand there
     wanted = _TYPE_NAMES.get(refused.argument, refused.argument)
     value: Data = refused.instance
     message = f"{_field(refused.path)} is {shown(value)}, but should be {wanted}"
@@ -136,7 +150,8 @@ def _type_help(wanted: str, value: Data) -> str:
 def _unknown_value(refused: _Objection) -> Iterable[_Reason]:
     allowed = [str(one) for one in _allowed(refused)]
     guess = did_you_mean(refused.instance, allowed) if isinstance(refused.instance, str) else ""
-    message = f"{_field(refused.path)}: {shown(refused.instance)} is not known"
+    value = "no value" if refused.instance is None else f"{shown(refused.instance)}, which is not known"
+    message = f"{_field(refused.path)} has {value}"
     yield _Reason("unknown-value", message, f"{guess}Write {_listed(allowed, 'or')}.", refused.path)
 
 

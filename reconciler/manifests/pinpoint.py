@@ -21,6 +21,8 @@ from reconciler.model.problems import Place, Position, Problem
 _ABOUT_KEYS: Final = frozenset(("unknown-key",))
 """Problems whose field is at fault for being there, so that its key is marked, not its value."""
 
+_WHOLE_LINE: Final = 1 << 30
+
 
 def pinpoint(problems: Iterable[Problem], sources: Mapping[str, str]) -> list[Problem]:
     """`problems` with the exact position, excerpt and width of each place; `sources` has the text of each file.
@@ -53,7 +55,8 @@ class _Finder:
             return place
         node, offset = self._document(place.position) if place.field else (None, 0)
         if node is None:
-            return source.place(source.offset(place.position), place.width, place.label)._replace(field=place.field)
+            start = source.offset(place.position)
+            return source.place(start, _WHOLE_LINE, place.label)._replace(field=place.field)
         start, end = _marked(node, place.field, mark_key=mark_key)
         return source.place_of(offset + start, offset + end, place.label)._replace(field=place.field)
 
@@ -108,6 +111,6 @@ def _child(node: Node, part: str | int) -> tuple[Node | None, Node] | None:
 
 def _stands_on_one_line(node: Node) -> bool:
     """Whether marking the whole of `node` shows it: text that is there, or a list or mapping in brackets."""
-    if isinstance(node, ScalarNode):
-        return bool(node.end_mark.index > node.start_mark.index)
-    return bool(getattr(node, "flow_style", False) and node.start_mark.line == node.end_mark.line)
+    if node.start_mark.line != node.end_mark.line or node.start_mark.index == node.end_mark.index:
+        return False
+    return isinstance(node, ScalarNode) or bool(getattr(node, "flow_style", False))

@@ -1,7 +1,5 @@
 """The JSON Schemas that define the form of each kind of document, and whether data has that form."""
 
-# ruff: noqa: PTH - imported at every start; pathlib would be its most expensive part
-
 import json
 import os
 from typing import Any, Final, TypeAlias, TypeGuard

@@ -11,13 +11,13 @@ from reconciler.manifests.data import Data, PlainScalars
 from reconciler.manifests.digest import digest_of
 from reconciler.manifests.documents import DocumentReader
 from reconciler.manifests.files import FoundFile, content_of, find_files
-from reconciler.manifests.form_problems import form_problems
+from reconciler.manifests.form_problems import FormProblems
 from reconciler.manifests.kinds import kind_of
 from reconciler.manifests.pinpoint import pinpoint
 from reconciler.manifests.places import error, limited
 from reconciler.manifests.schema import Accepted, Forms
 from reconciler.manifests.similar import did_you_mean
-from reconciler.manifests.strict_yaml import read_documents
+from reconciler.manifests.strict_yaml import documents_of
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
 from reconciler.model.problems import Position, Problem, errors_of
 
@@ -82,6 +82,7 @@ class _Reading:
         self._population.may_lack_hosts = bool(problems)
         self._documents = DocumentReader()
         self._forms = Forms()
+        self._form_problems = FormProblems()
         self._scalars = PlainScalars()
 
     def add_file(self, file: FoundFile) -> None:
@@ -102,15 +103,15 @@ class _Reading:
         return Site(tuple(self._population.hosts), guests, tuple(sorted(everything, key=_in_order)), self._sources)
 
     def _add_text(self, text: str, file: str) -> None:
-        documents, problems = read_documents(text, file, self._scalars)
+        problems: list[Problem] = []
+        hosts = 0
+        for data, position in documents_of(text, file, self._scalars, problems):
+            hosts += self._add_document(data, position) == "Host"
         if problems:
             self._problems += problems
-            hosts = sum(isinstance(data, dict) and data.get("kind") == "Host" for data, _ in documents)
             self._population.may_lack_hosts |= len(_LIKE_A_HOST.findall(text)) > hosts
-        for data, position in documents:
-            self._add_document(data, position)
 
-    def _add_document(self, data: Data, position: Position) -> None:
+    def _add_document(self, data: Data, position: Position) -> str | Problem:
         kind = kind_of(data, position)
         if isinstance(kind, Problem):
             self._problems.append(kind)
@@ -119,6 +120,7 @@ class _Reading:
             self._add_guest(data, position)
         elif kind == "Host":
             self._add_host(data, position)
+        return kind
 
     def _add_guest(self, data: Data, position: Position) -> None:
         if self._has_form(data, "Guest", position):
@@ -136,7 +138,7 @@ class _Reading:
     def _has_form(self, data: Data, kind: str, position: Position) -> TypeGuard[Accepted]:
         if self._forms.accepts(data, kind):
             return True
-        self._problems += limited(form_problems(kind, data, position))
+        self._problems += limited(self._form_problems.of(kind, data, position))
         return False
 
 

@@ -5,7 +5,7 @@ ways through. The quick one takes a whole text that has nothing suspicious in it
 careful one reads document by document, explains, and goes on with the next.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -33,17 +33,30 @@ class _OddKeys(Exception):
     """A key stands twice, or is no text."""
 
 
-def read_documents(text: str, file: str, scalars: PlainScalars | None = None) -> tuple[list[Document], list[Problem]]:
+def read_documents(text: str, file: str) -> tuple[list[Document], list[Problem]]:
     """The documents of `text`, the content of `file`, that are in order, and the problems of all the others.
 
-    Documents without content are left out. `scalars` may be shared between the files of one read.
+    Documents without content are left out.
+    """
+    problems: list[Problem] = []
+    return list(documents_of(text, file, PlainScalars(), problems)), problems
+
+
+def documents_of(text: str, file: str, scalars: PlainScalars, problems: list[Problem]) -> Iterator[Document]:
+    """As `read_documents`, one by one, so that each can be forgotten before the next is read.
+
+    `problems` grows by what is wrong, and is complete at the end; `scalars` may be shared between files.
     """
     source = Source(file, text)
-    if problems := odd_characters(source):
-        return [], problems
-    scalars = PlainScalars() if scalars is None else scalars
-    quick = _quick_documents(source, scalars) if is_text_harmless(text) and not _has_directive(text) else None
-    return (quick, []) if quick is not None else _careful_documents(source, document_spans(text), scalars)
+    if odd := odd_characters(source):
+        problems += odd
+        return
+    unread: int | None = 0
+    if is_text_harmless(text) and not _has_directive(text):
+        unread = yield from _quick_documents(source, scalars)
+    if unread is not None:
+        spans = (span for span in document_spans(text) if span.end > unread)
+        yield from _careful_documents(source, spans, scalars, problems)
 
 
 def composed(text: str, span: Span) -> Node | None:
@@ -54,22 +67,30 @@ def composed(text: str, span: Span) -> Node | None:
     Raises:
         yaml.YAMLError: it is not YAML.
     """
-    return next(nodes(text[span.start : span.end]), None)
+    # All of it: where the indentation ends a document early, libyaml objects only to what follows.
+    tops = list(nodes(text[span.start : span.end]))
+    return tops[0] if tops else None
 
 
-def _quick_documents(source: Source, scalars: PlainScalars) -> list[Document] | None:
-    """All documents of `source`; None where there is anything to explain."""
-    documents = []
+def _quick_documents(source: Source, scalars: PlainScalars) -> Generator[Document, None, int | None]:
+    """The documents of `source` until there is anything to explain; returns where that one is, None at the end."""
     file = source.file
+    start = 0
+    last = None
     try:
         for node in nodes(source.text):
+            # Only now has libyaml accepted what follows the content of the last one.
+            if last is not None:
+                yield last
+            mark = node.start_mark
+            start = mark.index
             data = _plain(node, scalars)
-            if data is not None:
-                mark = node.start_mark
-                documents.append(Document(data, Position(file, mark.line + 1, mark.column + 1)))
+            last = None if data is None else Document(data, Position(file, mark.line + 1, mark.column + 1))
     except (YAMLError, _OddKeys, TypeError):  # a key that is a list cannot be hashed
-        return None
-    return documents
+        return start
+    if last is not None:
+        yield last
+    return None
 
 
 def _plain(node: Node, scalars: PlainScalars) -> Data:
@@ -100,23 +121,22 @@ def _plain(node: Node, scalars: PlainScalars) -> Data:
 
 
 def _careful_documents(
-    source: Source, spans: list[Span], scalars: PlainScalars
-) -> tuple[list[Document], list[Problem]]:
-    documents: list[Document] = []
-    problems: list[Problem] = []
+    source: Source, spans: Iterable[Span], scalars: PlainScalars, problems: list[Problem]
+) -> Iterator[Document]:
     for span in spans:
         read = _careful_document(source, span, scalars)
         if isinstance(read, Document):
-            documents.append(read)
+            yield read
         else:
             problems += limited(read)
-    return documents, problems
 
 
 def _careful_document(source: Source, span: Span, scalars: PlainScalars) -> Document | list[Problem]:
     """The document in `span`, or its problems; an empty list where it has no content."""
     if problems := _outer_problems(source, span):
         return problems
+    if _is_blank(source.text[span.start : span.end]):
+        return []
     try:
         if problems := list(islice(_refused(source, span), MOST_PROBLEMS + 1)):
             return problems
@@ -149,6 +169,11 @@ def _refused(source: Source, span: Span) -> Iterator[Problem]:
         for one in refused_parts(source.text[span.start : span.end]):
             place = source.place_of(span.start + one.start, span.start + one.end)
             yield error(one.id, one.message, (place,), one.help)
+
+
+def _is_blank(part: str) -> bool:
+    """Whether there is nothing but comments and ends of documents; libyaml wants a document before each end."""
+    return all(line.partition("#")[0].strip() in {"", "..."} for line in part.split("\n"))
 
 
 def _has_directive(text: str) -> bool:

@@ -14,6 +14,7 @@ _HINTS: Final = {
     "document indicator": "A quote or bracket is not closed before the next ---.",
     "did not find expected key": "Check that the keys of one mapping begin in the same column.",
     "expected ',' or": "A bracket is not closed, or a comma is missing.",
+    "<document start>": "Check the indentation: everything before this line is a whole document.",
     "undefined alias": "Write it out: aliases are not used in manifests.",
 }
 

@@ -9,7 +9,15 @@ from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.model.problems import Position, Problem, errors_of
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
 from reconciler.planning.conflicts import conflicts
-from reconciler.planning.effect import Bindings, Effect, bindings_after, bindings_now, effect_of, effective, hidden_because
+from reconciler.planning.effect import (
+    Bindings,
+    Effect,
+    bindings_after,
+    bindings_now,
+    effect_of,
+    effective,
+    hidden_because,
+)
 from reconciler.planning.fingerprint import basis_of, fingerprint_of
 from reconciler.planning.machine_checks import machine_problems, unreachable_problems
 from reconciler.planning.order import Ordered, order_steps

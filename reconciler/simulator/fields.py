@@ -33,10 +33,14 @@ class Fields:
         if unknown:
             raise FieldError((*place, str(unknown[0])), f"unknown field; known are: {', '.join(known)}")
         self._value: Mapping[str, object] = value
+        self._known = known
         self.place = place
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._value
+    def complete(self) -> "Fields":
+        """These fields, none of which may be missing."""
+        for key in self._known:
+            self.get(key, lambda _: True)
+        return self
 
     def get(self, key: str, reader: Callable[[object], Value], default: Value | None = None) -> Value:
         """What `reader` makes of field `key`; it raises ValueError where it cannot."""

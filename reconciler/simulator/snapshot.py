@@ -78,7 +78,7 @@ def host_from(snapshot: object) -> SimulatedHost:
     version = snapshot.get("formatVersion") if isinstance(snapshot, dict) else None
     if version != FORMAT_VERSION:
         raise FieldError(("formatVersion",), f"this program reads version {FORMAT_VERSION}, not {version!r}")
-    fields = Fields(snapshot, _TOP)
+    fields = Fields(snapshot, _TOP).complete()
     state = HostState(fields.get("kernel", one_of(PROFILES)), _hardware(fields, "initialHardware"))
     state.hardware = _hardware(fields, "hardware")
     lpar = _config(fields.below("lpar", _CONFIG))
@@ -138,7 +138,7 @@ def _config(fields: Fields) -> ApConfig:
 
 
 def _hardware(top: Fields, key: str) -> Hardware:
-    fields = top.below(key, _HARDWARE)
+    fields = top.below(key, _HARDWARE).complete()
     cards = {one.get("id", id_of): _card(one) for one in fields.each("adapters", _CARD)}
     hardware = Hardware(
         max_adapter=fields.number("maxAdapter"),
@@ -174,6 +174,8 @@ def _fill_devices(state: HostState, fields: Fields) -> None:
         if queue.adapter not in state.cards or queue in state.queues:
             raise FieldError(one.place, f"queue {queue} has no card or is there twice")
         state.set_queue(queue, _queue_device(one))
+    if IdSet(state.cards) != state.lpar.adapters or set(state.queues) != set(state.lpar.queues()):
+        raise FieldError(("lpar",), "cards and queues are not those of the LPAR")
 
 
 def _queue_device(fields: Fields) -> QueueDevice:
@@ -189,6 +191,7 @@ def _queue_device(fields: Fields) -> QueueDevice:
 
 
 def _fill_mdevs(state: HostState, fields: Fields) -> None:
+    groups: set[int] = set()
     for one in fields.each("mdevs", _MDEV):
         uuid = one.text("uuid")
         mdev = Mdev(
@@ -198,9 +201,10 @@ def _fill_mdevs(state: HostState, fields: Fields) -> None:
             running=one.truth("running"),
             removing=one.truth("removing"),
         )
-        reason = _doubt(state, uuid, mdev)
+        reason = "has the group of another device" if mdev.group in groups else _doubt(state, uuid, mdev)
         if reason:
             raise FieldError(one.place, f"mediated device {uuid} {reason}")
+        groups.add(mdev.group)
         state.set_mdev(uuid, mdev)
     state.free_groups()
 
@@ -210,8 +214,6 @@ def _doubt(state: HostState, uuid: str, mdev: Mdev) -> str:
         return "has no uuid of its own"
     if not state.vfio_ap or mdev.group >= INSTANCES:
         return "cannot exist: the module is not loaded or its group is out of range"
-    if any(mdev.group == other.group for other in state.mdevs.values()):
-        return "has the group of another device"
     if state.holders.conflict(EMPTY_MATRIX, mdev.config.matrix):
         return "has a queue of another device"
     guest_fits = mdev.guest.adapters <= mdev.config.adapters and mdev.guest.domains <= mdev.config.domains

@@ -35,7 +35,10 @@ class Tree:
         if not path:
             return self._root
         parent, _, name = path.rpartition("/")
-        entry = self._directory(parent)[1].find(name)
+        try:
+            entry = self._directory(parent)[1].find(name)
+        except OSError as error:
+            raise refusal(error.errno or ENOENT, path) from None
         if entry is None:
             raise refusal(ENOENT, path)
         return entry

@@ -4,8 +4,8 @@ from pathlib import Path
 from uuid import UUID, uuid5
 
 import pytest
-from manifest_texts import HOST, guest_text, host_text, marked, only_problem, site_of
 
+from manifest_texts import HOST, guest_text, host_text, marked, only_problem, site_of
 from reconciler.manifests.site import Site, read_site
 from reconciler.manifests.uuids import NAMESPACE, derived_uuid
 from reconciler.model.desired import Activation, Desired, Presence, Unmanaged
@@ -101,14 +101,14 @@ def test_guests_are_ascending_by_name(tmp_path: Path) -> None:
     """The order of documents does not reach the result."""
     desired = wanted(site_of(tmp_path, guest_text("zeta"), HOST, guest_text("alpha")))
 
-    assert ["alpha", "zeta"] == [guest.name for guest in desired.guests]
+    assert [guest.name for guest in desired.guests] == ["alpha", "zeta"]
 
 
 def test_only_the_guests_of_the_chosen_host_are_wanted(tmp_path: Path) -> None:
     """Another host's guests are none of this host's business."""
     site = site_of(tmp_path, HOST, host_text("lpar8"), guest_text("a", host="lpar7"), guest_text("b", host="lpar8"))
 
-    assert ["b"] == [guest.name for guest in wanted(site, "lpar8").guests]
+    assert [guest.name for guest in wanted(site, "lpar8").guests] == ["b"]
 
 
 @pytest.mark.parametrize("machine", ["lpar8", "LPAR8", "lpar8.example.com"])
@@ -175,7 +175,7 @@ def test_a_host_of_wrong_form_still_counts_as_host(tmp_path: Path) -> None:
     """Guests of a Host with a problem are checked against its name."""
     site = site_of(tmp_path, host_text(unmanaged="keep"), guest_text(), guest_text("b", host="lpar8"))
 
-    assert ["unknown-value", "unknown-host"] == [problem.id for problem in site.problems]
+    assert [problem.id for problem in site.problems] == ["unknown-value", "unknown-host"]
 
 
 @pytest.mark.parametrize("name", ["lpar7", "other"])
@@ -198,7 +198,7 @@ def test_same_host_twice(tmp_path: Path) -> None:
     problem = only_problem(site_of(tmp_path, HOST, HOST))
 
     assert problem.id == "duplicate-host"
-    assert [7, 3] == [place.position.line for place in problem.places]
+    assert [place.position.line for place in problem.places] == [7, 3]
 
 
 def test_same_guest_twice(tmp_path: Path) -> None:
@@ -206,8 +206,9 @@ def test_same_guest_twice(tmp_path: Path) -> None:
     problem = only_problem(site_of(tmp_path, HOST, guest_text(host="lpar7"), guest_text(domains="[9]")))
 
     assert problem.id == "duplicate-guest"
-    assert [("payments", ""), ("payments", "first described here")] == [
-        (marked(problem, index), place.label) for index, place in enumerate(problem.places)
+    assert [(marked(problem, index), place.label) for index, place in enumerate(problem.places)] == [
+        ("payments", ""),
+        ("payments", "first described here"),
     ]
 
 
@@ -273,7 +274,7 @@ def test_queue_listed_twice_is_only_a_warning(tmp_path: Path) -> None:
 
     problem = only_problem(site)
     assert (problem.id, problem.severity) == ("repeated-queue", Severity.WARNING)
-    assert problem.places[0].position.column == 22
+    assert problem.places[0].position.column == 23
     assert wanted(site).guests
 
 
@@ -286,6 +287,25 @@ def test_id_listed_twice_is_only_a_warning(tmp_path: Path, ids: str, column: int
     assert (problem.id, problem.severity) == ("repeated-id", Severity.WARNING)
     assert problem.places[0].position.column == column
     assert wanted(site).guests
+
+
+def test_id_listed_twice_in_a_host(tmp_path: Path) -> None:
+    """The same holds for what a host gives up."""
+    problem = only_problem(site_of(tmp_path, host_text(pool="{domains: [4, 5, 0x04]}")))
+
+    assert (problem.id, marked(problem)) == ("repeated-id", "0x04")
+
+
+def test_a_repetition_is_told_only_where_it_is(tmp_path: Path) -> None:
+    """A guest that is read after one with a repetition is not warned of."""
+    assert only_problem(site_of(tmp_path, HOST, guest_text("a", domains="[4, 4]"), guest_text("b"))).id == "repeated-id"
+
+
+def test_a_nameless_host_may_be_the_one_that_is_missing(tmp_path: Path) -> None:
+    """Where a Host has no readable name, nobody concludes that a guest's host does not exist."""
+    nameless = "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: [a]}\n"
+
+    assert only_problem(site_of(tmp_path, nameless, guest_text(host="lpar7"))).id == "bad-name"
 
 
 def test_overlapping_ranges_are_fine(tmp_path: Path) -> None:

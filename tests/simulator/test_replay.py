@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from kernel_transcripts import PROFILE_OF_FILE, Scenario, scenarios, visible_state
 
+from kernel_transcripts import PROFILE_OF_FILE, Scenario, scenarios, visible_state
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.ids import IdSet
 from reconciler.simulator.hardware import DEFAULT_HARDWARE, Card, Plug, Request, SetCard, SetDomains, Unplug

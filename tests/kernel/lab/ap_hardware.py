@@ -80,10 +80,13 @@ class ApHardware:
         """
         text = path.read_text(encoding="utf-8")
         if path.suffix in {".yaml", ".yml"}:
-            import yaml  # noqa: PLC0415  the lab needs nothing but Python itself
+            import yaml  # only here: the lab needs nothing but Python itself
 
             return cls(_mapping(yaml.safe_load(text), str(path)))
-        return cls(_mapping(json.loads(text), str(path)))
+        try:
+            return cls(_mapping(json.loads(text), str(path)))
+        except json.JSONDecodeError as error:
+            raise HardwareError(f"{path}: {error}") from None
 
     def description(self) -> dict[str, object]:
         """The present state, in the form that builds it."""

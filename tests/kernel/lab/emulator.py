@@ -15,11 +15,11 @@ Sources: arch/s390/kernel/traps.c, arch/s390/include/asm/ptrace.h, drivers/s390/
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from kernel.lab.ap_hardware import ApHardware, HardwareError
 from kernel.lab.ap_instructions import Answer, ApInstructions
-from kernel.lab.gdb_remote import FIRST_GPR, PSW_ADDRESS, GdbError, GdbRemote, Registers
+from kernel.lab.gdb_remote import FIRST_GPR, PSW_ADDRESS, GdbError, Registers
 
 SYMBOLS: Final = ("illegal_op", "sclp_ap_configure", "sclp_ap_deconfigure")
 """Functions of the kernel whose addresses have to be known."""
@@ -60,6 +60,31 @@ def facility_stores(image: bytes) -> list[StoreFacilities]:
     return found
 
 
+class StoppedGuest(Protocol):
+    """What is needed of `kernel.lab.gdb_remote.GdbRemote`."""
+
+    def insert_breakpoint(self, address: int) -> None:
+        """Stop whenever the instruction at `address` is about to be executed."""
+
+    def remove_breakpoint(self, address: int) -> None:
+        """Take back `insert_breakpoint`."""
+
+    def registers(self) -> Registers:
+        """What the CPU has."""
+
+    def write_register(self, number: int, value: int) -> None:
+        """Set a register."""
+
+    def read_memory(self, address: int, length: int) -> bytes:
+        """Memory, or GdbError where there is none."""
+
+    def write_memory(self, address: int, content: bytes) -> None:
+        """Change memory."""
+
+    def step(self) -> None:
+        """Execute one instruction."""
+
+
 class Emulator:
     """Deals with the stops of one guest.
 
@@ -68,11 +93,11 @@ class Emulator:
     """
 
     def __init__(
-        self, gdb: GdbRemote, hardware: ApHardware, symbols: Mapping[str, int], note: Callable[[str], None]
+        self, guest: StoppedGuest, hardware: ApHardware, symbols: Mapping[str, int], note: Callable[[str], None]
     ) -> None:
-        """Emulate `hardware` for the guest behind `gdb`; `symbols` has `SYMBOLS`, `note` takes lines for a log."""
+        """Emulate `hardware` for `guest`; `symbols` has `SYMBOLS`, `note` takes lines for a log."""
         self.traps: Counter[str] = Counter()
-        self._gdb = gdb
+        self._guest = guest
         self._hardware = hardware
         self._instructions = ApInstructions(hardware)
         self._symbols = symbols
@@ -84,14 +109,14 @@ class Emulator:
         for store in facility_stores(image):
             behind = store.address + 4
             self._stores[behind] = store
-            self._gdb.insert_breakpoint(behind)
+            self._guest.insert_breakpoint(behind)
         for name in SYMBOLS:
-            self._gdb.insert_breakpoint(self._symbols[name])
+            self._guest.insert_breakpoint(self._symbols[name])
         self._note(f"armed, {len(self._stores)} STFLE")
 
     def on_stop(self) -> None:
         """Deal with a guest that has stopped, so that it can be resumed."""
-        registers = self._gdb.registers()
+        registers = self._guest.registers()
         if registers.address == self._symbols["illegal_op"]:
             self._illegal_op(registers)
         elif registers.address == self._symbols["sclp_ap_configure"]:
@@ -105,19 +130,19 @@ class Emulator:
             self._step_over(registers.address)
 
     def _step_over(self, address: int) -> None:
-        self._gdb.remove_breakpoint(address)
-        self._gdb.step()
-        self._gdb.insert_breakpoint(address)
+        self._guest.remove_breakpoint(address)
+        self._guest.step()
+        self._guest.insert_breakpoint(address)
 
     def _return(self, registers: Registers) -> None:
-        self._gdb.write_register(PSW_ADDRESS, registers.gprs[14])
+        self._guest.write_register(PSW_ADDRESS, registers.gprs[14])
 
     def _add_facilities(self, registers: Registers) -> None:
         store = self._stores[registers.address]
         target = store.displacement + (registers.gprs[store.base] if store.base else 0) + _FACILITY_BYTE
-        before = self._gdb.read_memory(target, 1)[0]
-        self._gdb.write_memory(target, bytes([before | _FACILITIES]))
-        self._gdb.remove_breakpoint(registers.address)
+        before = self._guest.read_memory(target, 1)[0]
+        self._guest.write_memory(target, bytes([before | _FACILITIES]))
+        self._guest.remove_breakpoint(registers.address)
         self.traps["stfle"] += 1
         self._note(f"facilities at {target:#x}")
 
@@ -130,12 +155,12 @@ class Emulator:
             result = -_EIO
         self.traps["sclp"] += 1
         self._note(f"SCLP: adapter {adapter} configured={configured}: {result}")
-        self._gdb.write_register(FIRST_GPR + 2, result)
+        self._guest.write_register(FIRST_GPR + 2, result)
         self._return(registers)
 
     def _illegal_op(self, registers: Registers) -> None:
         saved = registers.gprs[2]
-        if self._emulate(saved, self._gdb.read_memory(saved, _REGS_SIZE)):
+        if self._emulate(saved, self._guest.read_memory(saved, _REGS_SIZE)):
             self._return(registers)
         else:
             self._step_over(registers.address)
@@ -151,19 +176,19 @@ class Emulator:
             self._note(f"foreign operation exception before {after:#x}: {code.hex() or 'of a program'}")
             return False
         if answer.block:
-            self._gdb.write_memory(gprs[2], answer.block)
+            self._guest.write_memory(gprs[2], answer.block)
         for number, value in answer.registers.items():
             gprs[number] = value
         mask = mask & ~(3 << _CONDITION_SHIFT) | answer.condition << _CONDITION_SHIFT
         # Registers above 2 never change, so they need no write.
-        self._gdb.write_memory(saved + _REGS_PSW, struct.pack(">QQ3Q", mask, after, *gprs[:3]))
+        self._guest.write_memory(saved + _REGS_PSW, struct.pack(">QQ3Q", mask, after, *gprs[:3]))
         return True
 
     def _instruction(self, frame: bytes, after: int) -> bytes:
         """The instruction that ends at `after`; empty where it cannot be read."""
         length = min(frame[_REGS_CODE + 1], _LONGEST_INSTRUCTION)
         try:
-            return self._gdb.read_memory(after - length, length) if length else b""
+            return self._guest.read_memory(after - length, length) if length else b""
         except GdbError:
             return b""
 

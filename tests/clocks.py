@@ -1,0 +1,16 @@
+"""Time that tests own."""
+
+
+class FakeClock:
+    """A clock that moves only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """See `reconciler.kernel.settle.Clock`."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """See `reconciler.kernel.settle.Clock`."""
+        self.now += seconds

@@ -1,0 +1,183 @@
+"""I7: no way with fewer writes keeps I1 to I3, found out by trying all ways in a small universe."""
+
+import heapq
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from invariants import violations
+from reconciler.model.ids import ALL_IDS, IdSet
+from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
+from reconciler.model.observed import Abilities
+from reconciler.model.steps import MASK_ACTIONS, Action, Holdings
+from reconciler.planning.order import order_steps
+from worlds import NEW_PROFILES, all_holdings, config, matrix, uuid
+
+STATES = all_holdings((5, 6), (4, 0x47), 2)
+AP_CONFIG = [one for one in NEW_PROFILES if one.ap_config]
+
+
+@pytest.mark.parametrize("profile", AP_CONFIG, ids=lambda one: one.name)
+@given(start=st.sampled_from(STATES), target=st.sampled_from(STATES))
+@settings(max_examples=150)
+def test_no_way_has_fewer_writes(profile: object, start: Holdings, target: Holdings) -> None:
+    """The number of writes is that of the shortest way through all states between the two."""
+    abilities = Abilities(True, True, profile.name == "7.2")  # type: ignore[attr-defined]
+    ordered = order_steps(start, target, abilities, frozenset())
+    if not ordered.outages:
+        assert len(ordered.steps) == shortest(start, target, abilities)
+
+
+def shortest(start: Holdings, target: Holdings, abilities: Abilities) -> int:
+    """The fewest writes from `start` to `target` where each state on the way keeps the invariants."""
+    key = _key(start)
+    costs, waiting, number = {key: 0}, [(0, 0, start)], 0
+    while waiting:
+        cost, _, here = heapq.heappop(waiting)
+        if here == target:
+            return cost
+        if cost > costs[_key(here)]:
+            continue
+        for price, there in neighbours(here, start, target, abilities):
+            if cost + price < costs.get(_key(there), 99):
+                costs[_key(there)] = cost + price
+                number += 1
+                heapq.heappush(waiting, (cost + price, number, there))
+    raise AssertionError("there is a way between any two states")
+
+
+def _key(holdings: Holdings) -> tuple[object, ...]:
+    return holdings.pool, tuple(sorted(holdings.mdevs.items()))
+
+
+def neighbours(
+    here: Holdings, start: Holdings, target: Holdings, abilities: Abilities
+) -> Iterator[tuple[int, Holdings]]:
+    """Every state that changing one mask or one device leads to, with the writes that takes."""
+    for ids in _subsets((5, 6)):
+        mask = ALL_IDS - ids
+        yield from _allowed(1, here, here._replace(pool=here.pool._replace(adapters=mask)), start, target, abilities)
+    for ids in _subsets((4, 0x47)):
+        mask = ALL_IDS - ids
+        yield from _allowed(1, here, here._replace(pool=here.pool._replace(domains=mask)), start, target, abilities)
+    for one in {*start.mdevs, *target.mdevs}:
+        for what in (None, *CONFIGS):
+            mdevs = {**here.mdevs}
+            price = 1 if one in mdevs else 2
+            mdevs.pop(one, None)
+            if what is not None:
+                mdevs[one] = what
+            yield from _allowed(price, here, here._replace(mdevs=mdevs), start, target, abilities)
+
+
+def _allowed(
+    price: int, here: Holdings, there: Holdings, start: Holdings, target: Holdings, abilities: Abilities
+) -> Iterator[tuple[int, Holdings]]:
+    if there != here and not violations(there, start, target) and _kernel_agrees(here, there, abilities):
+        yield price, there
+
+
+def _kernel_agrees(here: Holdings, there: Holdings, abilities: Abilities) -> bool:
+    if not abilities.strict_in_use:
+        return True
+    adapters, domains = there.pool.adapters - here.pool.adapters, there.pool.domains - here.pool.domains
+    held = [one.matrix for one in here.mdevs.values() if not one.matrix.is_empty]
+    return all(one.adapters.isdisjoint(adapters) and one.domains.isdisjoint(domains) for one in held)
+
+
+def _subsets(ids: tuple[int, int]) -> list[IdSet]:
+    return [IdSet(chosen) for chosen in ((), ids[:1], ids[1:], ids)]
+
+
+CONFIGS = [
+    EMPTY_CONFIG,
+    *(
+    ApConfig(adapters, domains, IdSet())
+    for adapters, domains in product(_subsets((5, 6)), _subsets((4, 0x47)))
+    if adapters and domains
+    ),
+]
+
+
+def steps_of(start: Holdings, target: Holdings, *, strict: bool = False) -> list[Action]:
+    """What is done, in order."""
+    return [one.action for one in order_steps(start, target, Abilities(True, True, strict), frozenset()).steps]
+
+
+FREE = Matrix(ALL_IDS, ALL_IDS - IdSet([4, 0x47]))
+
+
+def test_a_move_takes_one_write_for_each_guest() -> None:
+    """What one guest gives and another takes is given first, then taken."""
+    start = Holdings(FREE, {uuid(1): config([5, 6], [4]), uuid(2): config([5], [0x47])})
+    target = Holdings(FREE, {uuid(1): config([5], [4]), uuid(2): config([5], [0x47])})
+
+    assert steps_of(start, target) == [Action.CONFIGURE]
+
+
+def test_a_swap_takes_one_write_more() -> None:
+    """Two guests that exchange their queues wait for each other; one of them is written twice."""
+    start = Holdings(FREE, {uuid(1): config([5], [4]), uuid(2): config([6], [4])})
+    target = Holdings(FREE, {uuid(1): config([6], [4]), uuid(2): config([5], [4])})
+
+    assert steps_of(start, target) == [Action.CONFIGURE] * 3
+
+
+def test_a_ring_of_guests_takes_one_write_more() -> None:
+    """However many guests pass their queues on in a ring, one of them is written twice."""
+    ring = [config([adapter], [4]) for adapter in range(10, 18)]
+    start = Holdings(FREE, {uuid(place): one for place, one in enumerate(ring)})
+    target = Holdings(FREE, {uuid(place): ring[place - 1] for place in range(len(ring))})
+
+    assert len(steps_of(start, target)) == len(ring) + 1
+
+
+def test_queues_for_a_new_guest_are_freed_by_one_mask_write() -> None:
+    """A new guest on a fresh host: one mask write, one create, one configuration."""
+    start = Holdings(Matrix(ALL_IDS, ALL_IDS), {})
+    target = Holdings(FREE, {uuid(1): config([5], [4])})
+
+    assert steps_of(start, target) == [Action.AQMASK, Action.CREATE, Action.CONFIGURE]
+
+
+def test_a_guest_that_swaps_with_the_host_is_changed_once() -> None:
+    """Where guest and host exchange queues the mask is written twice, so that the guest is interrupted once."""
+    start = Holdings(Matrix(ALL_IDS, ALL_IDS - IdSet([4])), {uuid(1): config([5], [4])})
+    target = Holdings(Matrix(ALL_IDS, ALL_IDS - IdSet([0x47])), {uuid(1): config([5], [0x47])})
+
+    assert steps_of(start, target) == [Action.AQMASK, Action.CONFIGURE, Action.AQMASK]
+
+
+def test_both_masks_at_once_are_never_more_than_two_writes_each() -> None:
+    """Any change of both masks is at most two writes for each."""
+    start = Holdings(Matrix(ALL_IDS - IdSet([5]), ALL_IDS - IdSet([4])), {})
+    target = Holdings(Matrix(ALL_IDS - IdSet([6]), ALL_IDS - IdSet([0x47])), {})
+    steps = steps_of(start, target)
+
+    assert all(steps.count(action) <= 2 for action in MASK_ACTIONS)
+    assert len(steps) == 3
+
+
+def test_the_6_19_rule_interrupts_who_keeps_a_queue_of_the_adapter() -> None:
+    """Setting an adapter's bit is refused while any device has a queue there, so that device lets go for a while."""
+    start = Holdings(Matrix(ALL_IDS - IdSet([5]), ALL_IDS - IdSet([4])), {uuid(1): config([5], [4])})
+    target = Holdings(Matrix(ALL_IDS, ALL_IDS - IdSet([4])), {uuid(1): config([5], [4])})
+
+    assert steps_of(start, target, strict=False) == [Action.APMASK]
+    ordered = order_steps(start, target, Abilities(True, True, True), frozenset())
+    assert [one.action for one in ordered.steps] == [Action.CONFIGURE, Action.APMASK, Action.CONFIGURE]
+    assert [(one.uuid, one.lost) for one in ordered.outages] == [(uuid(1), (matrix([5], [4]),))]
+
+
+def test_the_6_19_rule_blocks_where_a_foreign_device_has_a_queue_of_the_adapter() -> None:
+    """What must not be touched makes the target unreachable, and is named."""
+    start = Holdings(Matrix(ALL_IDS - IdSet([5]), ALL_IDS - IdSet([4])), {uuid(1): config([5], [4])})
+    target = start._replace(pool=Matrix(ALL_IDS, ALL_IDS - IdSet([4])))
+
+    ordered = order_steps(start, target, Abilities(True, True, True), frozenset([uuid(1)]))
+
+    assert ordered.steps == ()
+    assert [(one.uuid, one.adapters) for one in ordered.blocked] == [(uuid(1), IdSet([5]))]

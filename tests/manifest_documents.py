@@ -1,0 +1,72 @@
+"""Strategies for the plain data of documents: right ones, nearly right ones, and anything at all."""
+
+from collections.abc import Callable  # noqa: TC003 - hypothesis reads annotations
+from typing import Any
+
+from hypothesis import strategies as st
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-1, 300),
+    st.sampled_from(
+        ["", "a", "A", "a\n", "-a", "a.b", "x" * 64, "active", "allow", "ignore", "reconciler/v1", "Guest"]
+    ),
+    st.sampled_from(["010", "4", "4-6", "0x47", "0x100", "256", "4\n", "0xab-0xaf", "05.0047", "05.0100", "05.0047\n"]),
+    st.sampled_from(["62177883-f1bb-47f0-914d-32a22e3a8804", "62177883-f1bb-47f0-914d-32a22e3a880"]),
+    st.text(max_size=5),
+)
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+)
+IDS = st.lists(st.one_of(st.integers(0, 255), st.sampled_from(["4", "0x47", "4-6", "0xab-0xaf"])), max_size=4)
+KEYS = st.sampled_from(
+    ["host", "uuid", "adapters", "domains", "queues", "controlDomains", "pool", "keep", "unmanaged", "name", "labels"]
+)
+SPECS = st.fixed_dictionaries(
+    {},
+    optional={
+        "host": st.just("lpar7"),
+        "adapters": IDS,
+        "domains": IDS,
+        "controlDomains": IDS,
+        "queues": st.lists(st.just("05.0047"), max_size=2),
+        "uuid": st.just("62177883-f1bb-47f0-914d-32a22e3a8804"),
+        "activation": st.sampled_from(["active", "on-demand", "inactive"]),
+        "presence": st.sampled_from(["any", "required"]),
+        "disruption": st.sampled_from(["allow", "refuse"]),
+        "pool": st.fixed_dictionaries({}, optional={"adapters": IDS, "domains": IDS}),
+        "keep": st.lists(st.fixed_dictionaries({"adapters": IDS, "domains": IDS}), max_size=2),
+        "unmanaged": st.sampled_from(["ignore", "remove"]),
+    },
+)
+DOCUMENTS = st.fixed_dictionaries(
+    {
+        "apiVersion": st.just("reconciler/v1"),
+        "kind": st.sampled_from(["Host", "Guest"]),
+        "metadata": st.fixed_dictionaries(
+            {"name": st.sampled_from(["a", "lpar7", "a.b-c"])},
+            optional={"labels": st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2)},
+        ),
+        "spec": SPECS,
+    }
+)
+
+
+def mutate(data: dict[str, Any], draw: st.DataObject) -> None:
+    """Change one thing somewhere in `data`."""
+    inner = [data, *(value for value in data.values() if isinstance(value, dict))]
+    target = draw.draw(st.sampled_from(inner))
+    change: Callable[[], object] = draw.draw(
+        st.sampled_from(
+            [
+                lambda: target.update({draw.draw(KEYS): draw.draw(ANYTHING)}),
+                lambda: target.update({draw.draw(st.text(max_size=3)): draw.draw(ANYTHING)}),
+                lambda: target.pop(draw.draw(st.sampled_from(sorted(target)))) if target else None,
+                lambda: (
+                    target.update({draw.draw(st.sampled_from(sorted(target))): draw.draw(ANYTHING)}) if target else None
+                ),
+            ]
+        )
+    )
+    change()

@@ -1,0 +1,148 @@
+"""Each way in which a document can have the wrong form is explained at the right place."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from manifest_documents import DOCUMENTS, mutate
+from manifest_texts import HOST, guest_text, host_text, marked, only_problem, site_of
+from reconciler.manifests import schema
+from reconciler.manifests.data import Data
+from reconciler.manifests.form_problems import FormProblems
+from reconciler.manifests.places import MOST_PROBLEMS
+from reconciler.manifests.schema import Forms
+from reconciler.model.problems import Position
+
+FORMS = Forms()
+TOP = "apiVersion: reconciler/v1\n"
+
+
+@pytest.mark.parametrize(
+    ("document", "id", "shown", "words"),
+    [
+        (guest_text(adapters="[010]"), "leading-zero", "010", "0x10 if hex"),
+        (guest_text(adapters="[4, no]"), "bad-id", "no", "'no'"),
+        (guest_text(adapters="[256]"), "id-out-of-range", "256", "spec.adapters[0]: 256"),
+        (guest_text(adapters="[4, ]", domains="\n  - 4\n  -\n"), "bad-id", "", "there is no number"),
+        (guest_text(adapters="5"), "wrong-type", "5", "Write [5]."),
+        (guest_text(adapters="5,6"), "wrong-type", "5,6", "Write [5,6]."),
+        (guest_text(adapters="{a: 5}"), "wrong-type", "{a: 5}", "a mapping"),
+        (guest_text(adapters="[]"), "empty-list", "[]", "empty"),
+        (guest_text(adapters="~"), "wrong-type", "~", "nothing"),
+        (guest_text(controlDomains=" # none"), "wrong-type", "controlDomains", "nothing"),
+        (guest_text(adapters=f"[{'4,' * 300}]"), "too-many-entries", None, "300 entries"),
+        (guest_text(adapters=""), "guest-without-queues", "spec", "lacks adapters"),
+        (guest_text(adapters="", domains="", host="lpar7"), "guest-without-queues", "spec", "adapters and domains"),
+        (guest_text(queues="[05.0004]", domains="[4]"), "queues-and-adapters", "[05.0004]", "as well as"),
+        (guest_text(queues='["5.4"]'), "bad-queue", '"5.4"', "'5.4'"),
+        (guest_text(queues='["05.0100"]'), "bad-queue", '"05.0100"', "hex"),
+        (guest_text(uuid="1234"), "bad-uuid", "1234", "1234"),
+        (guest_text(activation="actve"), "unknown-value", "actve", "Did you mean 'active'?"),
+        (guest_text(activation="[active]"), "unknown-value", "[active]", "a list"),
+        (guest_text(presence=" # any?"), "unknown-value", "presence", "has no value"),
+        (guest_text(disruption="true"), "unknown-value", "true", "allow or refuse"),
+        (guest_text(host="LPAR7"), "bad-name", "LPAR7", "lower-case"),
+        (guest_text("../etc"), "bad-name", "../etc", "'../etc'"),
+        (guest_text('"a\\n"'), "bad-name", '"a\\n"', "not a name"),
+        (guest_text("x" * 64), "bad-name", "x" * 64, "63"),
+        (guest_text("12"), "bad-name", "12", 'Write "12".'),
+        (guest_text("payments\n  lables: {a: b}"), "unknown-key", "lables", "Did you mean 'labels'?"),
+        (guest_text("payments\n  labels: {a: 5}"), "wrong-type", "5", 'Write "5", in quotes.'),
+        (guest_text("payments\n  labels: {'': b}"), "bad-form", "{'': b}", "not as it should be"),
+        (guest_text(controldomains="[4]"), "unknown-key", "controldomains", "Did you mean 'controlDomains'?"),
+        (guest_text(zzz="\n    - 4"), "unknown-key", "zzz", "Known are host"),
+        (TOP + "kind: Guest\nmetadata: {name: a}\n", "missing-key", TOP.strip(), "lacks spec"),
+        (TOP + "kind: Guest\nspec: {adapters: [1], domains: [1]}\n", "missing-key", TOP.strip(), "Metadata"),
+        (TOP + "kind: Guest\nmetadata: {}\nspec: {adapters: [1], domains: [1]}\n", "missing-key", "{}", "name"),
+        (TOP + "kind: Gest\n", "unknown-kind", "Gest", "Did you mean 'Guest'?"),
+        (TOP + "kind: [Guest]\n", "unknown-kind", "[Guest]", "a list"),
+        (TOP + "metadata: {name: a}\n", "unknown-kind", TOP.strip(), "has no kind"),
+        ("kind: Guest\n", "unknown-api-version", "kind: Guest", "has no apiVersion"),
+        ("apiVersion: v1\nkind: Guest\n", "unknown-api-version", "v1", "'v1'"),
+        ("apiVersion: 1\n", "unknown-api-version", "1", "reconciler/v1"),
+        ("just text\n", "not-a-mapping", "just text", "'just text'"),
+        ("- a\n- b\n", "not-a-mapping", "- a", "a list"),
+        ("true\n", "not-a-mapping", "true", "not true"),
+    ],
+)
+def test_wrong_forms_are_explained(tmp_path: Path, document: str, id: str, shown: str | None, words: str) -> None:
+    """The id, what the caret marks, and words of the message or help."""
+    problem = only_problem(site_of(tmp_path, HOST, document))
+
+    assert problem.id == id
+    assert shown in {None, marked(problem)}
+    assert words in problem.message + problem.help
+    assert problem.help
+
+
+@pytest.mark.parametrize(
+    ("document", "id", "shown"),
+    [
+        (host_text(unmanaged="keep"), "unknown-value", "keep"),
+        (host_text(pool="{domians: [4]}"), "unknown-key", "domians"),
+        (host_text(pool="[4]"), "wrong-type", "[4]"),
+        (host_text(keep="[{adapters: [0]}]"), "missing-key", "{adapters: [0]}"),
+        (host_text(keep="\n  - adapters: [0]"), "missing-key", "adapters: [0]"),
+        (host_text(keep="[{adapters: [0], domains: []}]"), "empty-list", "[]"),
+        (host_text(queues="[05.0004]"), "unknown-key", "queues"),
+    ],
+)
+def test_wrong_hosts_are_explained(tmp_path: Path, document: str, id: str, shown: str) -> None:
+    """The same for what only a Host has."""
+    problem = only_problem(site_of(tmp_path, document))
+
+    assert (problem.id, marked(problem)) == (id, shown)
+
+
+def test_each_fault_of_a_document_is_told_once(tmp_path: Path) -> None:
+    """A name that is too long and has capitals is one problem, not two."""
+    assert only_problem(site_of(tmp_path, HOST, guest_text("X" * 70))).id == "bad-name"
+
+
+def test_problems_of_one_document_are_limited(tmp_path: Path) -> None:
+    """A hopeless document does not drown the others."""
+    site = site_of(tmp_path, HOST, guest_text(adapters=f"[{'no, ' * 250}]"), guest_text("B"))
+
+    assert len(site.problems) == MOST_PROBLEMS + 2
+    assert [problem.id for problem in site.problems[-2:]] == ["more-problems", "bad-name"]
+
+
+def test_many_unknown_keys_are_limited(tmp_path: Path) -> None:
+    """So does one with thousands of keys that nobody knows."""
+    keys = ", ".join(f"k{number}: 1" for number in range(1000))
+
+    assert len(site_of(tmp_path, HOST, guest_text(f"a\n  labels: {{}}\n  x: {{{keys}}}")).problems) == 1
+    assert len(site_of(tmp_path, HOST, guest_text(f"a, {keys}}}").replace("\n  name", " {name")).problems) > 50
+
+
+def test_objections_without_words_of_their_own_are_told_as_they_are() -> None:
+    """What a schema may object to beyond what is foreseen is still a problem with a place."""
+    axes: Data = {"adapters": [1], "domains": [1]}
+    guest: Data = {"apiVersion": "x", "kind": "Guest", "metadata": {"name": "a"}, "spec": axes}
+
+    (problem,) = FormProblems().of("Guest", guest, Position("f", 1, 1))
+    assert (problem.id, problem.places[0].field) == ("unknown-value", ("apiVersion",))
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(["Host", "Guest"]), DOCUMENTS, st.data())
+def test_whatever_is_refused_is_explained(kind: str, data: dict[str, Data], draw: st.DataObject) -> None:
+    """There is a problem exactly where the form is wrong, each with help."""
+    mutate(data, draw)
+    problems = FormProblems().of(kind, data, Position("f", 1, 1))
+
+    assert bool(problems) != FORMS.accepts(data, kind)
+    assert all(problem.help and problem.message for problem in problems)
+
+
+def test_other_kinds_are_explained_with_what_their_schemas_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An alternative that nothing special is known of is told in general words."""
+    (tmp_path / "host.schema.json").write_text('{"properties": {"a": {"anyOf": [{"type": "string"}]}}}')
+    monkeypatch.setattr(schema, "_FOLDERS", (str(tmp_path), str(tmp_path)))
+
+    (problem,) = FormProblems().of("Host", {"a": 1}, Position("f", 1, 1))
+    assert (problem.id, problem.places[0].field) == ("bad-form", ("a",))

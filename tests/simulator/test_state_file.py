@@ -1,0 +1,144 @@
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host_actions import UUIDS
+from reconciler.kernel import paths
+from reconciler.simulator.fields import FieldError
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.snapshot import host_from, snapshot_of
+from reconciler.simulator.state_file import StaleState, digest_of, load_state, reset_state, save_state, state_path
+
+A, B, _ = UUIDS
+DIGEST = digest_of(b"kind: SimulatedHost\n")
+
+
+def used_host() -> SimulatedHost:
+    """A host with two mediated devices, one of them in use."""
+    host = SimulatedHost()
+    host.write(paths.AQMASK, "-4,-5")
+    for uuid, domain in ((A, "4"), (B, "5")):
+        host.write(paths.CREATE, uuid)
+        host.write(f"{paths.mdev(uuid)}/assign_adapter", "5")
+        host.write(f"{paths.mdev(uuid)}/assign_domain", domain)
+    host.start_vm(A)
+    return host
+
+
+def test_the_state_is_kept_beside_the_description(tmp_path: Path) -> None:
+    """What is saved comes back, and nothing else is left in the directory."""
+    path = state_path(tmp_path / "lpar7.yaml")
+    host = used_host()
+    save_state(path, SimulatedHost(), DIGEST)
+    save_state(path, host, DIGEST)
+    loaded = load_state(path, DIGEST)
+
+    assert loaded is not None
+    assert snapshot_of(host) == snapshot_of(loaded)
+    assert [tmp_path / "lpar7.yaml.state.json"] == list(tmp_path.iterdir())
+
+
+def test_nothing_saved_is_no_host(tmp_path: Path) -> None:
+    """Without a file there is no state, and after a reset there is none."""
+    path = state_path(tmp_path / "lpar7.yaml")
+    before = load_state(path, DIGEST)
+    save_state(path, SimulatedHost(), DIGEST)
+
+    assert before is None
+    assert reset_state(path)
+    assert not reset_state(path)
+    assert load_state(path, DIGEST) is None
+
+
+def test_a_changed_description_makes_the_state_stale(tmp_path: Path) -> None:
+    """The state belongs to one content; the error tells what to do."""
+    path = state_path(tmp_path / "lpar7.yaml")
+    save_state(path, SimulatedHost(), DIGEST)
+
+    with pytest.raises(StaleState, match="reconcile simulate reset"):
+        load_state(path, digest_of(b"kind: SimulatedHost # edited\n"))
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"host": {}}', f'{{"descriptionDigest": "{DIGEST}", "host": 5}}'])
+def test_a_damaged_file_is_told_by_name(tmp_path: Path, content: str) -> None:
+    """The error names the file."""
+    path = state_path(tmp_path / "lpar7.yaml")
+    path.write_text(content, encoding="utf-8")
+
+    with pytest.raises(ValueError, match=r"lpar7\.yaml\.state\.json"):
+        load_state(path, DIGEST)
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No part of a file is ever seen, and no temporary one stays."""
+    path = state_path(tmp_path / "lpar7.yaml")
+    save_state(path, SimulatedHost(), DIGEST)
+    before = path.read_text(encoding="utf-8")
+
+    def full(_self: Path, _target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        save_state(path, used_host(), DIGEST)
+
+    assert before == path.read_text(encoding="utf-8")
+    assert [path] == list(tmp_path.iterdir())
+
+
+def _set(*place: str | int, value: object) -> Callable[[dict[str, Any]], None]:
+    def change(snapshot: dict[str, Any]) -> None:
+        target: Any = snapshot
+        for key in place[:-1]:
+            target = target[key]
+        target[place[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_set("formatVersion", value=2), "reads version 1"),
+        (_set("kernel", value="2.6"), "none of"),
+        (_set("extra", value=1), "unknown field"),
+        (lambda snapshot: snapshot.pop("queues"), "queues is missing"),
+        (lambda snapshot: snapshot["queues"].pop(), "not those of the LPAR"),
+        (lambda snapshot: snapshot["hardware"].pop("adapters"), "adapters is missing"),
+        (lambda snapshot: snapshot.pop("scans"), "scans is missing"),
+        (_set("hardware", "usageDomains", value=["85"]), "0 to 84"),
+        (_set("queues", 0, "driver", value="cex9"), "none of"),
+        (_set("queues", 0, "queue", value="99.0004"), "no card"),
+        (_set("queues", 0, "queue", value="nonsense"), "not a queue"),
+        (_set("queues", 1, "queue", value="05.0004"), "twice"),
+        (_set("queues", 0, "pending", value=-1), "not a number"),
+        (_set("mdevs", 0, "uuid", value="A"), "uuid"),
+        (_set("mdevs", 1, "uuid", value=A), "uuid"),
+        (_set("mdevs", 1, "group", value=0), "group"),
+        (_set("mdevs", 1, "config", "domains", value=["4"]), "queue of another"),
+        (_set("mdevs", 1, "guest", "domains", value=["6"]), "state"),
+        (_set("mdevs", 1, "removing", value=True), "state"),
+        (_set("vfioAp", value=False), "cannot exist"),
+        (_set("bindingDelay", value="soon"), "not a number"),
+    ],
+)
+def test_a_snapshot_is_looked_at_closely(change: Callable[[dict[str, Any]], None], words: str) -> None:
+    """What no host can have been is refused with its place."""
+    snapshot = copy.deepcopy(snapshot_of(used_host()))
+    change(snapshot)
+
+    with pytest.raises(FieldError, match=words):
+        host_from(snapshot)
+
+
+def test_a_snapshot_is_json() -> None:
+    """Nothing is lost on the way through a file, also of a host that never binds a queue."""
+    host = used_host()
+    host.delay_binding(None)
+    host.write(paths.AQMASK, "-6")
+
+    assert snapshot_of(host) == snapshot_of(host_from(json.loads(json.dumps(snapshot_of(host)))))
