@@ -5,7 +5,7 @@ The command, and later the watch loop and the libvirt hook, all go through here.
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.kernel.observe import observe
 from reconciler.kernel.settle import Clock
@@ -18,12 +18,14 @@ from reconciler.model.problems import Problem
 from reconciler.planning.fingerprint import BASIS_WORDS
 from reconciler.planning.plan import Basis, Plan
 from reconciler.planning.planner import make_plan
-from reconciler.transaction.apply import Progress, apply_plan
-from reconciler.transaction.carry_out import Host
 from reconciler.transaction.journal import Books, Unfinished
-from reconciler.transaction.lock import locked
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.transaction.way_back import Return, go_back
+
+if TYPE_CHECKING:
+    from reconciler.transaction.apply import Progress
+    from reconciler.transaction.way_back import Return
+
+# What only an apply needs is imported when one begins: a plan is made far more often.
 
 
 class Machine(NamedTuple):
@@ -75,7 +77,7 @@ class Recovered(NamedTuple):
     """What became of a transaction that an earlier run had begun and not ended."""
 
     unfinished: Unfinished
-    returned: Return
+    returned: "Return"
 
 
 class Applied(NamedTuple):
@@ -108,7 +110,7 @@ def _placed(made: Plan, site: Site) -> tuple[Problem, ...]:
 
 
 def apply(
-    request: Request, machine: Machine, progress: Progress, *, command: str, consent: bool, basis: Basis | None = None
+    request: Request, machine: Machine, progress: "Progress", *, command: str, consent: bool, basis: Basis | None = None
 ) -> Applied:
     """Plan and carry it out, under the lock, after what an earlier run left has been put in order.
 
@@ -126,6 +128,9 @@ def apply(
         NotApplicable: it has errors, or needs consent.
         and what `plan` raises.
     """
+    from reconciler.transaction.apply import apply_plan
+    from reconciler.transaction.lock import locked
+
     machine.state.prepare()
     with locked(machine.state, command):
         recovered = recover(machine)
@@ -143,6 +148,9 @@ def recover(machine: Machine) -> Recovered | None:
 
     Only under the lock.
     """
+    from reconciler.transaction.carry_out import Host
+    from reconciler.transaction.way_back import Return, go_back
+
     books = Books(machine.state, machine.boot_id)
     unfinished = books.unfinished()
     if unfinished is None:

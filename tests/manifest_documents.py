@@ -1,6 +1,6 @@
 """Strategies for the plain data of documents: right ones, nearly right ones, and anything at all."""
 
-from collections.abc import Callable  # noqa: TC003 - hypothesis reads annotations
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st

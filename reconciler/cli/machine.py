@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ def opened(options: HostOptions, *, changes: bool = False) -> Iterator[Machine]:
 
     with opened_simulation(Path(options.simulate), changes=changes) as simulation:
         yield Machine(
-            sysfs=simulation.host,
+            sysfs=simulation.sysfs,
             clock=time,
             state=StateDirectory(Path(options.state_dir) if options.state_dir else simulation.state_directory),
             boot_id="simulated",
@@ -43,7 +42,7 @@ def _real(options: HostOptions) -> Machine:
         clock=time,
         state=StateDirectory(Path(options.state_dir) if options.state_dir else _state_of(root)),
         boot_id=_BOOT_ID.read_text(encoding="ascii").strip(),
-        name=socket.gethostname(),
+        name=os.uname().nodename,
     )
 
 

@@ -8,23 +8,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reconciler.kernel.observe import UnreadableHost
-from reconciler.manifests.form_problems import form_problems
+from reconciler.kernel.sysfs import Sysfs
 from reconciler.manifests.kinds import kind_of
 from reconciler.manifests.pinpoint import pinpoint
 from reconciler.manifests.schema import Forms
 from reconciler.manifests.strict_yaml import Document, read_documents
 from reconciler.model.problems import Place, Position, Problem, Severity
 from reconciler.reconcile import InvalidManifests
-from reconciler.simulator.description import host_of, name_of
+from reconciler.simulator.description import faults_of, host_of, name_of
 from reconciler.simulator.fields import FieldError
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.state_file import StaleState, digest_of, load_state, reset_state, save_state, state_path
 
 
 class Simulation(NamedTuple):
-    """A simulated host, its name, and where `reconcile` keeps what it remembers of it."""
+    """A simulated host, itself and as it is met (with the faults described), and where we keep what we know of it."""
 
     host: SimulatedHost
+    sysfs: Sysfs
     name: str
     state_directory: Path
 
@@ -52,7 +53,7 @@ def opened_simulation(file: Path, *, changes: bool) -> Iterator[Simulation]:
             raise UnreadableHost(str(error)) from error
         host = kept or _started(document, content, file)
         try:
-            yield Simulation(host, name_of(document.data), file.with_name(f"{file.name}.state"))
+            yield Simulation(host, _met(host, document), name_of(document.data), file.with_name(f"{file.name}.state"))
         finally:
             if changes:
                 save_state(state_path(file), host, digest)
@@ -92,6 +93,8 @@ def _description(content: bytes, file: Path) -> Document:
         if kind == "SimulatedHost":
             found.append(document)
             if not Forms().accepts(document.data, "SimulatedHost"):
+                from reconciler.manifests.form_problems import form_problems  # noqa: PLC0415 - only to explain
+
                 problems += form_problems("SimulatedHost", document.data, document.position)
         elif isinstance(kind, Problem):
             problems.append(kind)
@@ -100,6 +103,14 @@ def _description(content: bytes, file: Path) -> Document:
     if problems:
         raise InvalidManifests(pinpoint(problems, {str(file): text}))
     return found[0]
+
+
+def _met(host: SimulatedHost, document: Document) -> Sysfs:
+    if not isinstance(document.data, dict) or "faults" not in document.data["spec"]:
+        return host
+    from reconciler.simulator.faults import FaultySysfs
+
+    return FaultySysfs(host, faults_of(document.data))
 
 
 def _not_one(count: int, file: Path) -> Problem:

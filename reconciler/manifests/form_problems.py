@@ -17,6 +17,7 @@ from reconciler.manifests.similar import did_you_mean
 from reconciler.model.problems import Place, Position, Problem
 
 if TYPE_CHECKING:
+    from jsonschema import ValidationError
     from jsonschema.protocols import Validator
 
 
@@ -38,34 +39,41 @@ class _Reason(NamedTuple):
     field: Path
 
 
+def form_problems(kind: str, data: Data, position: Position) -> list[Problem]:
+    """As `FormProblems.of`, for a single document."""
+    return FormProblems().of(kind, data, position)
+
+
 class FormProblems:
     """Explains refused documents; each schema is made ready once, for the length of one read."""
 
     def __init__(self) -> None:
-        self._validators: dict[str, "Validator"] = {}
+        self._schemas: dict[str, Schema] = {}
+        self._validators: dict[str, Validator] = {}
 
     def of(self, kind: str, data: Data, position: Position) -> list[Problem]:
         """What is wrong with the form of `data`, a document of `kind` that starts at `position`.
 
         Places have fields, no exact positions yet. Empty only where the form is right; at most `MOST_PROBLEMS` + 1.
         """
-        validator = self._validators.get(kind) or self._add_validator(kind)
-        objections = (
-            _Objection(
-                str(one.validator), one.validator_value, one.instance, one.schema, tuple(one.absolute_path), one.message
-            )
-            for one in validator.iter_errors(data)
-        )
+        if kind not in self._validators:
+            self._prepare(kind)
+        objections = map(_objection, self._validators[kind].iter_errors(data))
         return [
             error(reason.id, reason.message, (Place(position, field=reason.field),), reason.help)
-            for reason in islice(_reasons(objections, validator.schema), MOST_PROBLEMS + 1)
+            for reason in islice(_reasons(objections, self._schemas[kind]), MOST_PROBLEMS + 1)
         ]
 
-    def _add_validator(self, kind: str) -> "Validator":
-        from jsonschema import Draft202012Validator  # noqa: PLC0415 - takes 75 ms
+    def _prepare(self, kind: str) -> None:
+        from jsonschema import Draft202012Validator
 
-        validator = self._validators[kind] = Draft202012Validator(load_schema(kind))
-        return validator
+        self._schemas[kind] = load_schema(kind)
+        self._validators[kind] = Draft202012Validator(self._schemas[kind])
+
+
+def _objection(found: "ValidationError") -> _Objection:
+    path = tuple(found.absolute_path)
+    return _Objection(str(found.validator), found.validator_value, found.instance, found.schema, path, found.message)
 
 
 def _reasons(objections: Iterable[_Objection], schema: Schema) -> Iterator[_Reason]:

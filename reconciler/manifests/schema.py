@@ -75,7 +75,7 @@ def _compiled(schema: Schema) -> Accept:
         return compile_form(schema)
     except UnknownKeyword:
         # A schema that says more than the fast way knows is checked the slow way rather than half.
-        from jsonschema import Draft202012Validator  # noqa: PLC0415 - takes 75 ms
+        from jsonschema import Draft202012Validator
 
         return Draft202012Validator(schema).is_valid
 

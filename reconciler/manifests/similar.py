@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``Did you mean 'x'? `` for the one of `known` that is most like `word`; else empty."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only where something is wrong
+    from difflib import get_close_matches
 
     lower = {one.lower(): one for one in known}
     close = get_close_matches(word[:100].lower(), lower, n=1)

@@ -124,6 +124,8 @@ def _careful_documents(
     source: Source, spans: Iterable[Span], scalars: PlainScalars, problems: list[Problem]
 ) -> Iterator[Document]:
     for span in spans:
+        if _is_blank(source.text[span.start : span.end]):
+            continue
         read = _careful_document(source, span, scalars)
         if isinstance(read, Document):
             yield read
@@ -135,16 +137,13 @@ def _careful_document(source: Source, span: Span, scalars: PlainScalars) -> Docu
     """The document in `span`, or its problems; an empty list where it has no content."""
     if problems := _outer_problems(source, span):
         return problems
-    if _is_blank(source.text[span.start : span.end]):
-        return []
     try:
         if problems := list(islice(_refused(source, span), MOST_PROBLEMS + 1)):
             return problems
         node = composed(source.text, span)
     except YAMLError as wrong:
         return [syntax_problem(source, span, wrong)]
-    if node is None:
-        return []
+    assert node is not None, "a text that is not blank has a document"
     data, problems = careful_data(node, scalars, source, span.start)
     if problems or data is None:
         return problems
@@ -173,7 +172,7 @@ def _refused(source: Source, span: Span) -> Iterator[Problem]:
 
 def _is_blank(part: str) -> bool:
     """Whether there is nothing but comments and ends of documents; libyaml wants a document before each end."""
-    return all(line.partition("#")[0].strip() in {"", "..."} for line in part.split("\n"))
+    return all(line.partition("#")[0].strip(" \t\r") in {"", "..."} for line in part.split("\n"))
 
 
 def _has_directive(text: str) -> bool:

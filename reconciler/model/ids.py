@@ -5,6 +5,7 @@ one integer and its algebra costs what integer arithmetic costs.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 ID_COUNT: Final = 256
@@ -114,7 +115,7 @@ class IdSet:
 
     def __str__(self) -> str:
         """For people, in hex and decimal: ``0x04-0x06 (4-6), 0x47 (71)``; ``none`` where empty."""
-        return ", ".join(_hex_and_decimal(*run) for run in self.ranges()) or "none"
+        return _text(self._bits)
 
     def __repr__(self) -> str:
         inner = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in self.ranges())
@@ -123,6 +124,12 @@ class IdSet:
 
 NO_IDS: Final = IdSet()
 ALL_IDS: Final = IdSet.all()
+
+
+# Guests share adapters and domains, so that a report on thousands of them says the same few sets over and over.
+@lru_cache(maxsize=4096)
+def _text(bits: int) -> str:
+    return ", ".join(_hex_and_decimal(*run) for run in IdSet.from_bits(bits).ranges()) or "none"
 
 
 def _hex_and_decimal(first: int, last: int) -> str:

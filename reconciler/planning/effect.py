@@ -97,20 +97,18 @@ def effect_of(before: Matrix | None, after: Matrix | None) -> Effect:
 def hidden_because(authorised: Matrix, bindings: Bindings) -> list[str]:
     """Why a guest with `authorised` does not see all of it, a sentence for each reason."""
     reasons = []
+    absent_adapters = authorised.adapters - bindings.lpar.adapters
     absent_domains = authorised.domains - bindings.lpar.domains
     domains = authorised.domains - absent_domains
-    absent, hidden = [], []
-    for adapter in authorised.adapters:
-        if adapter not in bindings.lpar.adapters:
-            absent.append(adapter)
-        elif missing := domains - IdSet.from_bits(bindings.vfio.get(adapter, 0)):
-            hidden.append((adapter, missing))
-    if absent:
-        reasons.append(f"pending: {_adapters(IdSet(absent))} not there yet")
+    if absent_adapters:
+        reasons.append(f"pending: {_adapters(absent_adapters)} not there yet")
     if absent_domains:
         noun = "domain" if len(absent_domains) == 1 else "domains"
         reasons.append(f"pending: {noun} {absent_domains} not in the LPAR yet")
-    reasons += [_hidden_reason(adapter, missing, bindings) for adapter, missing in hidden]
+    for adapter in authorised.adapters & bindings.lpar.adapters:
+        missing = domains - IdSet.from_bits(bindings.vfio.get(adapter, 0))
+        if missing:
+            reasons.append(_hidden_reason(adapter, missing, bindings))
     return reasons
 
 

@@ -40,6 +40,8 @@ def _beyond_machine(guests: Iterable[DesiredGuest], observed: Observed) -> Itera
     domains = _above(observed.lpar.max_domain)
     for guest in guests:
         config = guest.config
+        if config.adapters.isdisjoint(adapters) and (config.domains | config.control_domains).isdisjoint(domains):
+            continue
         for axis, noun, ids, limit in (
             ("adapters", "adapter", config.adapters & adapters, observed.lpar.max_adapter),
             ("domains", "domain", config.domains & domains, observed.lpar.max_domain),

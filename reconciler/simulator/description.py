@@ -11,13 +11,15 @@ from reconciler.kernel import paths
 from reconciler.kernel.text_forms import ap_config_text, parse_queue
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.simulator.faults import BindingDelayed, Fault, WriteBlocked, WriteRefused
 from reconciler.simulator.fields import FieldError, Fields, one_of
 from reconciler.simulator.hardware import DEFAULT_HARDWARE, Card, Hardware, HardwareError
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.id_words import hwtype_of, id_of, mode_of
+from reconciler.simulator.id_words import hwtype_of, id_of, mode_of, number_of
 from reconciler.simulator.profiles import DEFAULT_PROFILE, PROFILES
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ERRNOS: Final = {name: number for number, name in errorcode.items()}
 _DOCUMENT: Final = ("apiVersion", "kind", "metadata", "spec")
 _SPEC: Final = (
     "kernel",
@@ -31,8 +33,10 @@ _SPEC: Final = (
     "vms",
     "busyQueues",
     "vfioAp",
+    "faults",
 )
 _ADAPTER: Final = ("id", "type", "mode", "configured", "checkstopped")
+_FAULT: Final = ("write", "errno", "blocked", "bindingReads")
 _MDEV: Final = ("uuid", "adapters", "domains", "controlDomains")
 
 
@@ -70,6 +74,35 @@ def name_of(document: object) -> str:
         FieldError: it has none.
     """
     return Fields(document, _DOCUMENT).below("metadata", ("name",)).text("name")
+
+
+def faults_of(document: object) -> list[Fault]:
+    """What goes wrong on the host that `document` describes, while one command runs.
+
+    Raises:
+        FieldError: a fault says nothing, or more than one thing.
+    """
+    spec = Fields(document, _DOCUMENT).below("spec", _SPEC)
+    return [_fault(fields) for fields in spec.each("faults", _FAULT)]
+
+
+def _fault(fields: Fields) -> Fault:
+    nth = fields.get("write", _count)
+    match [key for key in _FAULT[1:] if key in fields]:
+        case ["errno"]:
+            return WriteRefused(nth, fields.get("errno", one_of(_ERRNOS)))
+        case ["blocked"]:
+            return WriteBlocked(nth, fields.get("blocked", one_of({"done": True, "not-done": False})))
+        case ["bindingReads"]:
+            return BindingDelayed(nth, fields.get("bindingReads", _count))
+    raise FieldError(fields.place, f"a fault has one of: {', '.join(_FAULT[1:])}")
+
+
+def _count(value: object) -> int:
+    count = number_of(value)
+    if count < 1:
+        raise ValueError("counting begins with 1")
+    return count
 
 
 def _hardware(spec: Fields) -> Hardware:

@@ -36,6 +36,9 @@ class Fields:
         self._known = known
         self.place = place
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._value
+
     def complete(self) -> "Fields":
         """These fields, none of which may be missing."""
         for key in self._known:

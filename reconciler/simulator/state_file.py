@@ -6,7 +6,6 @@ changed, what it meant is gone, and a person has to say so (``reconcile simulate
 
 import json
 import os
-import tempfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -79,6 +78,8 @@ def save_state(path: Path, host: SimulatedHost, digest: str) -> None:
     Raises:
         OSError: it cannot be written; the old file is as it was.
     """
+    import tempfile  # noqa: PLC0415 - takes 10 ms, and most commands save nothing
+
     text = json.dumps({"descriptionDigest": digest, "host": snapshot_of(host)})
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False

@@ -10,9 +10,9 @@ from jsonschema import Draft202012Validator
 
 from manifest_documents import ANYTHING, DOCUMENTS, SCALARS, mutate
 from reconciler.manifests.form import Accept, UnknownKeyword, compile_form
-from reconciler.manifests.schema import load_schema
+from reconciler.manifests.schema import SCHEMA_FILES, load_schema
 
-SCHEMAS = {kind: load_schema(kind) for kind in ("Host", "Guest")}
+SCHEMAS = {kind: load_schema(kind) for kind in SCHEMA_FILES}
 VALIDATORS = {kind: Draft202012Validator(schema) for kind, schema in SCHEMAS.items()}
 QUICK: dict[str, Accept] = {kind: compile_form(schema) for kind, schema in SCHEMAS.items()}
 
@@ -40,13 +40,13 @@ def test_mutated_documents(kind: str, data: dict[str, Any], draw: st.DataObject)
     agreed(kind, mutated)
 
 
-@given(st.sampled_from(["Host", "Guest"]), ANYTHING)
+@given(st.sampled_from(list(SCHEMA_FILES)), ANYTHING)
 def test_anything_at_all(kind: str, data: object) -> None:
     """So does data that has nothing to do with manifests."""
     agreed(kind, data)
 
 
-@pytest.mark.parametrize("kind", ["Host", "Guest"])
+@pytest.mark.parametrize("kind", SCHEMA_FILES)
 def test_examples_in_the_schemas_are_accepted(kind: str) -> None:
     """Each schema is a schema, and so are the documents in it manifests."""
     Draft202012Validator.check_schema(SCHEMAS[kind])

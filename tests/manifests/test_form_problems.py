@@ -10,7 +10,7 @@ from manifest_documents import DOCUMENTS, mutate
 from manifest_texts import HOST, guest_text, host_text, marked, only_problem, site_of
 from reconciler.manifests import schema
 from reconciler.manifests.data import Data
-from reconciler.manifests.form_problems import FormProblems
+from reconciler.manifests.form_problems import form_problems
 from reconciler.manifests.places import MOST_PROBLEMS
 from reconciler.manifests.schema import Forms
 from reconciler.model.problems import Position
@@ -122,7 +122,7 @@ def test_objections_without_words_of_their_own_are_told_as_they_are() -> None:
     axes: Data = {"adapters": [1], "domains": [1]}
     guest: Data = {"apiVersion": "x", "kind": "Guest", "metadata": {"name": "a"}, "spec": axes}
 
-    (problem,) = FormProblems().of("Guest", guest, Position("f", 1, 1))
+    (problem,) = form_problems("Guest", guest, Position("f", 1, 1))
     assert (problem.id, problem.places[0].field) == ("unknown-value", ("apiVersion",))
 
 
@@ -131,7 +131,7 @@ def test_objections_without_words_of_their_own_are_told_as_they_are() -> None:
 def test_whatever_is_refused_is_explained(kind: str, data: dict[str, Data], draw: st.DataObject) -> None:
     """There is a problem exactly where the form is wrong, each with help."""
     mutate(data, draw)
-    problems = FormProblems().of(kind, data, Position("f", 1, 1))
+    problems = form_problems(kind, data, Position("f", 1, 1))
 
     assert bool(problems) != FORMS.accepts(data, kind)
     assert all(problem.help and problem.message for problem in problems)
@@ -144,5 +144,5 @@ def test_other_kinds_are_explained_with_what_their_schemas_have(
     (tmp_path / "host.schema.json").write_text('{"properties": {"a": {"anyOf": [{"type": "string"}]}}}')
     monkeypatch.setattr(schema, "_FOLDERS", (str(tmp_path), str(tmp_path)))
 
-    (problem,) = FormProblems().of("Host", {"a": 1}, Position("f", 1, 1))
+    (problem,) = form_problems("Host", {"a": 1}, Position("f", 1, 1))
     assert (problem.id, problem.places[0].field) == ("bad-form", ("a",))

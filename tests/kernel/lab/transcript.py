@@ -14,6 +14,9 @@ _MASK: Final = re.compile(r"0x([0-9a-f]{64})(?![0-9a-f])")
 _UUID: Final = re.compile(r"00000000-0000-4000-8000-0*(?=[0-9a-f])")
 _BITS: Final = 256
 _TIMES: Final = ("microseconds",)
+# A process id, and an event that the bus sends when it has time, in this step or in the next one.
+_CHANCE: Final = ("PID", "STATS_PATH")
+_UNTIMELY: Final = "BINDINGS"
 
 Line = dict[str, object]
 """One line of a transcript."""
@@ -66,7 +69,7 @@ def shown(transcript: Transcript, names: Collection[str] = ()) -> Iterator[str]:
 
 
 def differences(old: Transcript, new: Transcript) -> list[str]:
-    """Where two transcripts differ, but for the machine and times; a line for each scenario or step."""
+    """Where two transcripts differ, but for the machine, times and chance; a line for each scenario or step."""
     found = [f"{name}: only in one" for name in old.scenarios.keys() ^ new.scenarios.keys()]
     for name in old.scenarios.keys() & new.scenarios.keys():
         before, after = old.scenarios[name], new.scenarios[name]
@@ -103,8 +106,17 @@ def _shown_step(step: Line) -> Iterator[str]:
 
 
 def _different_steps(before: Sequence[Line], after: Sequence[Line]) -> Iterator[str]:
-    for old, new in zip(before, after, strict=False):
-        keys = [key for key in {**old, **new} if key not in _TIMES and old.get(key) != new.get(key)]
+    for old, new in zip(map(_without_chance, before), map(_without_chance, after), strict=False):
+        keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
         if keys:
             values = "; ".join(f"{key} {short(repr(old.get(key)))} / {short(repr(new.get(key)))}" for key in keys)
             yield f"{old['scenario']} step {old['step']}: {values}"
+
+
+def _without_chance(step: Line) -> Line:
+    """`step` without what differs from run to run on the same kernel."""
+    events = step.get("uevents", [])
+    assert isinstance(events, list)
+    kept = [{key: value for key, value in event.items() if key not in _CHANCE} for event in events]
+    timely = [event for event in kept if _UNTIMELY not in event]
+    return {key: value for key, value in step.items() if key not in _TIMES} | {"uevents": timely}

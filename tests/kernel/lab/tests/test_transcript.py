@@ -56,10 +56,12 @@ def test_masks_of_another_length_stay_as_they_are() -> None:
     assert short("0x41 0x" + "f" * 65) == "0x41 0x" + "f" * 65
 
 
-def test_times_are_no_difference(tmp_path: Path) -> None:
-    """No two runs take the same."""
-    old = transcript(START, step(1, microseconds=1), place=tmp_path / "old")
-    new = transcript(START, step(1, microseconds=2), place=tmp_path / "new")
+def test_times_and_chance_are_no_difference(tmp_path: Path) -> None:
+    """No two runs take the same time, have the same process ids, or are told in the same step that all is bound."""
+    bound = {"ACTION": "change", "BINDINGS": "complete", "COMPLETECOUNT": "29"}
+    events = [{"ACTION": "change", "PID": "1"}, bound]
+    old = transcript(START, step(1, microseconds=1, uevents=events), place=tmp_path / "old")
+    new = transcript(START, step(1, microseconds=2, uevents=[{"ACTION": "change", "PID": "2"}]), place=tmp_path / "new")
 
     assert differences(Transcript.read(old), Transcript.read(new)) == []
     assert compare(old, new) == 0
@@ -68,12 +70,12 @@ def test_times_are_no_difference(tmp_path: Path) -> None:
 def test_every_other_difference_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With the scenario, the step and both values."""
     old = transcript(START, step(1), step(2), {**START, "scenario": "gone"}, place=tmp_path / "old")
-    new = transcript({**START, "state": {}}, step(1, result="EBUSY"), place=tmp_path / "new")
+    new = transcript({**START, "state": {}}, step(1, result="EBUSY", uevents=[{}]), place=tmp_path / "new")
 
     assert compare(old, new) == 1
     assert capsys.readouterr().out.splitlines() == [
         "gone: only in one",
-        "s step 1: result 'ok' / 'EBUSY'",
+        "s step 1: result 'ok' / 'EBUSY'; uevents [] / [{}]",
         "s: 2 steps, 1 steps",
         "s: starts from another state",
     ]
