@@ -30,6 +30,62 @@ class Simulation(NamedTuple):
     state_directory: Path
 
 
+class Description(NamedTuple):
+    """The description of a simulated host as it is read from `file`."""
+
+    file: Path
+    content: bytes
+    document: Document
+
+    @property
+    def state_directory(self) -> Path:
+        """Where what is known of the host is kept, beside the file."""
+        return state_directory(self.file)
+
+    def started(self) -> Simulation:
+        """The host as it is described.
+
+        Raises:
+            InvalidManifests: it cannot be.
+        """
+        return self._simulation(_started(self.document, self.content, self.file))
+
+    def loaded(self) -> Simulation:
+        """The host in the state in which the last command left it.
+
+        Raises:
+            InvalidManifests: it cannot be as it is described.
+            UnreadableHost: the kept state cannot be used.
+        """
+        try:
+            kept = load_state(state_path(self.file), digest_of(self.content))
+        except (StaleState, ValueError) as error:
+            raise UnreadableHost(str(error)) from error
+        return self._simulation(kept) if kept else self.started()
+
+    def save(self, host: SimulatedHost) -> None:
+        """Keep the state of `host`.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        save_state(state_path(self.file), host, digest_of(self.content))
+
+    def _simulation(self, host: SimulatedHost) -> Simulation:
+        return Simulation(host, _met(host, self.document), name_of(self.document.data), self.state_directory)
+
+
+def described(file: Path) -> Description:
+    """The description in `file`.
+
+    Raises:
+        UnreadableHost: there is none.
+        InvalidManifests: it has not the right form.
+    """
+    content = _content(file)
+    return Description(file, content, _description(content, file))
+
+
 @contextmanager
 def opened_simulation(file: Path, *, changes: bool) -> Iterator[Simulation]:
     """The host that `file` describes, in the state in which the last command left it.
@@ -41,35 +97,71 @@ def opened_simulation(file: Path, *, changes: bool) -> Iterator[Simulation]:
 
     Raises:
         InvalidManifests: the description cannot be used.
-        UnreadableHost: the state cannot.
+        UnreadableHost: the state cannot, or the host is mounted, so that another process has the state.
     """
-    content = _content(file)
-    document = _description(content, file)
-    with _locked(file) if changes else nullcontext():
+    description = described(file)
+    with locked(file) if changes else nullcontext():
+        refuse_mounted(file)
+        simulation = description.loaded()
         try:
-            digest = digest_of(content)
-            kept = load_state(state_path(file), digest)
-        except (StaleState, ValueError) as error:
-            raise UnreadableHost(str(error)) from error
-        host = kept or _started(document, content, file)
-        try:
-            yield Simulation(host, _met(host, document), name_of(document.data), file.with_name(f"{file.name}.state"))
+            yield simulation
         finally:
             if changes:
-                save_state(state_path(file), host, digest)
+                description.save(simulation.host)
+
+
+def state_directory(file: Path) -> Path:
+    """Where what is known of the host that `file` describes is kept."""
+    return file.with_name(f"{file.name}.state")
+
+
+def asked(file: Path, words: Sequence[str]) -> dict[str, Any] | None:
+    """The answer of the process that has mounted the host of `file` to a request; None where it is not mounted.
+
+    Raises:
+        OSError: the process does not answer.
+    """
+    from reconciler.simulator.control_path import control_path
+
+    directory = state_directory(file)
+    if not control_path(directory).exists():
+        return None
+    from reconciler.simulator.control_socket import ask
+
+    return ask(directory, words)
+
+
+def refuse_mounted(file: Path) -> None:
+    """Return if no process has the host of `file` mounted.
+
+    Raises:
+        UnreadableHost: one has.
+    """
+    if found := asked(file, ()):
+        raise UnreadableHost(
+            f"process {found['pid']} has this host mounted on {found['mount']} and keeps its state: "
+            f"use --sysfs {found['mount']} instead of --simulate, or unmount it"
+        )
 
 
 def reset(file: Path) -> bool:
-    """Forget the kept state of the host that `file` describes, and what was applied to it; whether there was any."""
+    """Forget the kept state of the host that `file` describes, and what was applied to it; whether there was any.
+
+    Raises:
+        UnreadableHost: the host is mounted.
+    """
     from shutil import rmtree
 
-    rmtree(file.with_name(f"{file.name}.state"), ignore_errors=True)
-    return reset_state(state_path(file))
+    with locked(file):
+        refuse_mounted(file)
+        rmtree(state_directory(file), ignore_errors=True)
+        return reset_state(state_path(file))
 
 
 @contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+def locked(file: Path) -> Iterator[None]:
+    """Hold the lock under which the state of the host that `file` describes is read and written."""
+    descriptor = _descriptor(file)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from reconciler.kernel.writes import writes_of
+from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig
-from reconciler.model.steps import Action
+from reconciler.model.steps import Action, Step
 from reconciler.planning.plan import Plan, PlannedStep
-from reconciler.render.changes import Change, config_text, guest_change, pool_change, summary_text
+from reconciler.render.changes import Change, config_text, guest_change, plural, pool_change, summary_text
 from reconciler.render.paint import Paint, plain
 
 MOST_STEPS = 40
@@ -85,7 +86,7 @@ def step_text(planned: PlannedStep) -> str:
     step = planned.step
     match step.action:
         case Action.APMASK | Action.AQMASK:
-            return f"host: {planned.effect} ({step.action.value})"
+            return f"host: {mask_text(step)} ({step.action.value})"
         case Action.CREATE:
             return f"{planned.holder}: create its mediated device"
         case Action.REMOVE:
@@ -93,6 +94,16 @@ def step_text(planned: PlannedStep) -> str:
         case _:
             assert isinstance(step.after, ApConfig)
             return f"{planned.holder}: {config_text(step.after)}"
+
+
+def mask_text(step: Step) -> str:
+    """What a mask write does to the host's drivers."""
+    before, after = step.before, step.after
+    assert isinstance(before, IdSet)
+    assert isinstance(after, IdSet)
+    noun = "adapter" if step.action is Action.APMASK else "domain"
+    moves = (("gives up", before - after), ("gets back", after - before))
+    return ", ".join(f"{verb} {plural(noun, ids)} {ids}" for verb, ids in moves if ids)
 
 
 def _consent_lines(plan: Plan, paint: Paint) -> Iterator[str]:

@@ -1,0 +1,304 @@
+"""The exit codes mean what the README says, and nobody ever sees a traceback."""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import Command, example
+
+from reconciler.cli.main import run
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """``reconcile`` on a fresh copy of the three guests."""
+    return example("three-guests", tmp_path, capsys)
+
+
+def edit(command: Command, file: str, old: str, new: str) -> None:
+    """Change a manifest."""
+    path = command.directory / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_0_and_2_tell_whether_there_are_changes(command: Command) -> None:
+    """A valid plan is 0; with --detailed-exitcode 2 where there is something to do, 0 where not."""
+    assert command("--plan").code == 0
+    assert command("--plan", "--detailed-exitcode").code == 2
+    assert command("drift").code == 2
+    assert command("--apply", "--yes").code == 0
+    assert command("--plan", "--detailed-exitcode").code == 0
+    assert command("drift").code == 0
+
+
+def test_a_second_apply_writes_nothing(command: Command) -> None:
+    """Applying again says that nothing is to do."""
+    command("--apply", "--yes")
+
+    ran = command("--apply", "--yes", "--format", "json")
+
+    assert ran.code == 0
+    assert json.loads(ran.out)["kernelWrites"] == 0
+
+
+def test_3_where_manifests_are_invalid(command: Command) -> None:
+    """Nothing is planned from manifests with mistakes, by any command."""
+    edit(command, "guests.yaml", "domains: [4, 0xab]", "domains: [4, 0xabc]")
+
+    for words in (["--plan"], ["--apply"], ["status"], ["drift"], ["validate"]):
+        ran = command(*words)
+        assert ran.code == 3, words
+        assert "guests.yaml:11:16" in ran.err or "guests.yaml:10:16" in ran.err, ran.err
+
+
+def test_4_where_guests_conflict(command: Command) -> None:
+    """A conflict is 4."""
+    edit(command, "guests.yaml", "domains: [4, 0xab]", "domains: [4, 0x47]")
+
+    assert command("--plan").code == 4
+
+
+def test_4_where_consent_is_needed_and_given_by_a_flag(command: Command) -> None:
+    """Taking a queue from a running VM needs consent; --allow-disruption gives it."""
+    command("--apply", "--yes")
+    uuid = json.loads(command("status", "--format", "json").out)["guests"][0]["uuid"]
+    command("simulate", "start", uuid)
+    edit(command, "guests.yaml", "domains: [4, 0xab]", "domains: [4]")
+
+    refused = command("--apply", "--yes")
+    assert refused.code == 4
+    assert "--allow-disruption" in refused.err
+    assert command("--plan", "--detailed-exitcode").code == 2
+
+    assert command("--apply", "--yes", "--allow-disruption").code == 0
+    assert command("--plan", "--detailed-exitcode").code == 0
+
+
+def test_consent_may_stand_in_the_manifest(command: Command) -> None:
+    """``disruption: allow`` is consent for one guest."""
+    command("--apply", "--yes")
+    uuid = json.loads(command("status", "--format", "json").out)["guests"][0]["uuid"]
+    command("simulate", "start", uuid)
+    edit(command, "guests.yaml", "domains: [4, 0xab]", "domains: [4]\n  disruption: allow")
+
+    assert command("--apply", "--yes").code == 0
+
+
+def test_5_where_a_saved_plan_is_stale(command: Command, tmp_path: Path) -> None:
+    """A saved plan is applied as it is, or refused with what has changed; no flag overrides that."""
+    saved = str(tmp_path / "plan.json")
+    assert command("--plan", "--out", saved).code == 0
+    simulate = ["--simulate", str(command.simulated_host)]
+    edit(command, "guests.yaml", "domains: [4, 0xab]", "domains: [4]")
+
+    stale = command.bare("--apply", saved, "--yes", "--allow-disruption", *simulate)
+    assert stale.code == 5
+    assert "the manifests changed" in stale.err
+
+    edit(command, "guests.yaml", "domains: [4]", "domains: [4, 0xab]")
+    assert command.bare("--apply", saved, "--yes", *simulate).code == 0
+    assert command.bare("--apply", saved, "--yes", *simulate).code == 5
+
+
+def test_6_where_the_kernel_refuses(command: Command) -> None:
+    """A refused write is 6, and the host is as before."""
+    with command.simulated_host.open("a", encoding="utf-8") as file:
+        file.write("  faults: [{write: 3, errno: EBUSY}]\n")
+    before = command("simulate").out
+
+    ran = command("--apply", "--yes")
+
+    assert ran.code == 6
+    assert "EBUSY" in ran.out
+    assert command("simulate").out == before
+
+
+def test_8_where_another_run_is_at_work(command: Command) -> None:
+    """Who finds the lock held is told by whom."""
+    command("--apply", "--yes")
+    lock = command.directory / "simulated-host.yaml.state" / "lock"
+    with lock.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write("process 12345: reconcile --apply -f elsewhere\n")
+        file.flush()
+
+        ran = command("--apply", "--yes")
+
+    assert ran.code == 8
+    assert "12345" in ran.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--plan", "--apply"],
+        ["--plan", "status"],
+        ["--nonsense"],
+        ["nonsense"],
+        ["--apply", "--out", "x"],
+        ["--apply", "--format", "markdown"],
+        ["simulate", "plug"],
+        ["--plan", "--format", "xml"],
+    ],
+)
+def test_64_where_the_usage_is_wrong(command: Command, words: list[str]) -> None:
+    """Wrong usage is 64 and says what is right."""
+    ran = command(*words)
+
+    assert ran.code == 64
+    assert ran.err
+
+
+def test_1_where_there_is_no_ap_bus(command: Command, tmp_path: Path) -> None:
+    """A host without an AP bus is told in one sentence, with what to try instead."""
+    ran = command.bare("--plan", "-f", str(command.directory), "--sysfs", str(tmp_path), "--state-dir", str(tmp_path))
+
+    assert ran.code == 1
+    assert "no AP bus" in ran.err
+    assert "--simulate" in ran.err
+
+
+@pytest.mark.parametrize("content", ["", "not json", "{}", '{"formatVersion": "9"}', '{"formatVersion": "1"}', "[]"])
+def test_1_where_a_plan_file_is_none(command: Command, tmp_path: Path, content: str) -> None:
+    """Any other file given as a plan is refused in one sentence."""
+    saved = tmp_path / "plan.json"
+    saved.write_text(content, encoding="utf-8")
+
+    ran = command("--apply", str(saved))
+
+    assert ran.code == 1
+    assert "plan" in ran.err
+
+
+def test_completion_scripts(command: Command) -> None:
+    """There is one for each shell."""
+    for shell in ("bash", "zsh", "fish"):
+        ran = command.bare("completion", shell)
+        assert ran.code == 0
+        assert "_RECONCILE_COMPLETE" in ran.out
+
+
+@pytest.mark.parametrize("kind", ["host", "guest", "simulated-host", "plan"])
+def test_schemas(command: Command, kind: str) -> None:
+    """Each kind has a schema, and it is one."""
+    ran = command.bare("schema", kind)
+
+    assert json.loads(ran.out)["$schema"].endswith("2020-12/schema")
+    assert kind in command.bare("schema").out
+
+
+def test_formats_of_the_plan(command: Command) -> None:
+    """JSON and Markdown go to stdout alone."""
+    plan = command("--plan", "--format", "json")
+    assert json.loads(plan.out)["host"] == "lpar7"
+    assert plan.err == ""
+    assert command("--plan", "--format", "markdown").out.startswith("### reconcile: host `lpar7`")
+
+
+def test_who_makes_the_plans_writes_by_hand_gets_its_result(command: Command, tmp_path: Path) -> None:
+    """The writes of the JSON, made one by one on another copy of the host, leave nothing to do."""
+    from reconciler.cli.simulated import opened_simulation
+
+    plan = json.loads(command("--plan", "--format", "json").out)
+    with opened_simulation(command.simulated_host, changes=True) as simulation:
+        for step in plan["steps"]:
+            for write in step["writes"]:
+                simulation.host.write(write["path"], write["value"])
+
+    assert command("--plan", "--detailed-exitcode").code == 0
+
+
+def test_a_reader_that_goes_away_is_no_failure(command: Command) -> None:
+    """``reconcile --plan | head -1`` ends quietly."""
+    shell = f"{sys.executable} -m reconciler.cli --plan -f {command.directory} --simulate {command.simulated_host}"
+    done = subprocess.run(["bash", "-c", f"{shell} | head -1"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+def test_interrupting_an_apply_puts_everything_back(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the middle of the steps leads back to the start."""
+    from reconciler.simulator.host import SimulatedHost
+
+    writes = 0
+    plain = SimulatedHost.write
+
+    def interrupted(self: SimulatedHost, path: str, value: str) -> int:
+        nonlocal writes
+        writes += 1
+        if writes == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return plain(self, path, value)
+
+    before = command("simulate").out
+    monkeypatch.setattr(SimulatedHost, "write", interrupted)
+
+    ran = command("--apply", "--yes")
+
+    assert ran.code == 6
+    assert "interrupted" in ran.out
+    assert command("simulate").out == before
+
+
+def test_an_unforeseen_failure_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug is told as one, without a traceback."""
+
+    def broken(*_: object, **__: object) -> int:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("reconciler.cli.plan_command.run", broken)
+
+    ran = command("--plan")
+
+    assert ran.code == 1
+    assert "bug" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """``--version`` names the installed version."""
+    assert run(["--version"]) == 0
+    assert "reconcile, version" in capsys.readouterr().out
+
+
+def test_manifests_default_to_the_current_directory(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without -f the manifests here are read."""
+    monkeypatch.chdir(command.directory)
+
+    assert command.bare("--plan", "--simulate", "simulated-host.yaml").code == 0
+
+
+def test_an_edited_description_asks_for_a_reset(command: Command) -> None:
+    """State that belongs to another description is not mixed with it."""
+    command("--apply", "--yes")
+    edit(command, "simulated-host.yaml", '"6.12"', '"7.2"')
+
+    ran = command("--plan")
+    assert ran.code == 1
+    assert "reset" in ran.err
+    assert command("simulate", "reset").code == 0
+    assert command("--plan").code == 0
+
+
+def test_everything_removed_from_the_manifests_is_removed_from_the_host(command: Command) -> None:
+    """A guest that leaves the manifests loses its device, since we made it; a foreign device stays."""
+    command("--apply", "--yes")
+    shutil.copy(command.directory / "guests.yaml", command.directory / "guests.txt")
+    text = (command.directory / "guests.yaml").read_text(encoding="utf-8")
+    (command.directory / "guests.yaml").write_text(text.split("---")[0], encoding="utf-8")
+
+    plan = json.loads(command("--plan", "--format", "json").out)
+
+    assert [one["action"] for one in plan["steps"]] == ["remove", "remove"]
+    assert command("--apply", "--yes").code == 0
+    assert command("--plan", "--detailed-exitcode").code == 0

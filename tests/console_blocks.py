@@ -1,0 +1,39 @@
+"""The sessions in a document: each command of its ``console`` blocks, run again."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+_BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL)
+
+
+def rerun(document: str, directory: Path, programs: Path) -> str:
+    """`document` with what its commands print now.
+
+    Args:
+        document: Markdown, with lines ``$ COMMAND`` in blocks fenced as ``console``.
+        directory: where the commands run; state that they leave there is seen by those that follow.
+        programs: the directory in which ``reconcile`` is found.
+    """
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "NO_COLOR": "1"}
+
+    def block(found: re.Match[str]) -> str:
+        commands = [line for line in found[1].splitlines() if line.startswith("$ ")]
+        return "\n".join(f"{line}\n{_output(line[2:], directory, environment)}" for line in commands)
+
+    return _BLOCK.sub(block, document)
+
+
+def _output(command: str, directory: Path, environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.stdout
