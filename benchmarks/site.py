@@ -30,10 +30,20 @@ spec:
   domains: [{domain}]
 """
 
-_SIMULATED_HOST: Final = """\
-adapters: [0-249]
-usageDomains: [0-89]
+_SIMULATED_HOST: Final = (
+    """\
+apiVersion: reconciler/v1
+kind: SimulatedHost
+metadata:
+  name: bench
+spec:
+  maxDomain: 89
+  usageDomains: [0-84]
+  adapters:
 """
+    + "".join(f"  - {{id: {adapter}, type: CEX8, mode: cca}}\n" for adapter in range(16))
+)
+"""A full machine: 16 cards of 85 domains. All other adapters are authorised in advance."""
 
 
 class Site(NamedTuple):

@@ -26,9 +26,7 @@ def run(host: HostOptions, *, planfile: str | None, format: str, yes: bool, cons
                 click.confirm("Apply this?", abort=True)
                 basis = basis or shown.basis
         try:
-            applied = apply(
-                request, machine, TerminalProgress(), command=_command(), consent=consent, basis=basis
-            )
+            applied = apply(request, machine, TerminalProgress(), command=_command(), consent=consent, basis=basis)
         except NotApplicable as error:
             if not asks:
                 _show_refused(error.plan, format)

@@ -66,13 +66,20 @@ def host_options(function: _Function) -> _Function:
     for option in (
         click.option("--state-dir", type=click.Path(file_okay=False), help="Where to keep state."),
         click.option(
-            "--simulate", "simulate_file", type=click.Path(dir_okay=False), metavar="FILE",
+            "--simulate",
+            "simulate_file",
+            type=click.Path(dir_okay=False),
+            metavar="FILE",
             help="Use the simulated host that FILE describes; its state is kept beside FILE.",
         ),
         click.option("--sysfs", default=DEFAULT_SYSFS, metavar="ROOT", help="The sysfs root.", show_default=True),
         click.option("--host", "host_name", metavar="NAME", help="The Host to work on."),
         click.option(
-            "-f", "--file", multiple=True, type=click.Path(), metavar="PATH",
+            "-f",
+            "--file",
+            multiple=True,
+            type=click.Path(),
+            metavar="PATH",
             help="A manifest or a directory of manifests; may be given again. Default: the current directory.",
         ),
     ):
@@ -82,4 +89,6 @@ def host_options(function: _Function) -> _Function:
 
 def format_option(*formats: str) -> Callable[[_Function], _Function]:
     """Add ``--format`` with these formats, the first being the default."""
-    return click.option("--format", type=click.Choice(formats), default=formats[0], show_default=True, help="How to print.")
+    return click.option(
+        "--format", type=click.Choice(formats), default=formats[0], show_default=True, help="How to print."
+    )

@@ -1,53 +1,59 @@
 """``reconcile simulate``: look at the simulated host and do to it what people and machines do."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import result, tell
-from reconciler.cli.simulated import opened_simulation, reset
+from reconciler.cli.simulated import asked, described, opened_simulation, reset
 from reconciler.kernel.observe import observe
 from reconciler.model.observed import Observed
 from reconciler.render.changes import config_text
 from reconciler.render.status_text import pool_text
-from reconciler.simulator.hardware import HardwareError
-from reconciler.simulator.hardware_words import request_of
-from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.requests import carry_out
 
 
-def run(options: HostOptions, request: tuple[str, ...]) -> Exit:
-    """Do `request` to the simulated host, then show it."""
+def run(options: HostOptions, request: tuple[str, ...], mount: str | None) -> Exit:
+    """Do `request` to the simulated host, then show it; or serve it at `mount`."""
     if options.simulate is None:
         raise click.UsageError("say which simulated host: --simulate FILE")
     file = Path(options.simulate)
+    if mount is not None:
+        return _mount(file, request, mount)
+    answer = asked(file, request)
+    if answer is not None:
+        _show_mounted(file, answer)
+        return Exit.DONE
     if request == ("reset",):
         tell("reset" if reset(file) else "nothing to reset")
         request = ()
     with opened_simulation(file, changes=bool(request)) as simulation:
         try:
-            _do(simulation.host, request)
-        except (HardwareError, OSError, ValueError) as error:
+            carry_out(simulation.host, request)
+        except (OSError, ValueError) as error:
             raise click.UsageError(str(error)) from error
         result(_shown(simulation.name, observe(simulation.host)))
     return Exit.DONE
 
 
-def _do(host: SimulatedHost, request: tuple[str, ...]) -> None:
-    match request:
-        case ():
-            pass
-        case ("start", uuid):
-            host.start_vm(uuid)
-        case ("stop", uuid):
-            host.stop_vm(uuid)
-        case ("load",):
-            host.load_vfio_ap()
-        case ("unload",):
-            host.unload_vfio_ap()
-        case _:
-            host.change_hardware(request_of(request))
+def _mount(file: Path, request: tuple[str, ...], place: str) -> Exit:
+    if request:
+        raise click.UsageError("--mount goes without a REQUEST; requests can be made while the host is mounted")
+    from reconciler.cli import mount_command
+
+    return mount_command.run(file, Path(place))
+
+
+def _show_mounted(file: Path, answer: Mapping[str, Any]) -> None:
+    if not answer["ok"]:
+        raise click.UsageError(answer["error"])
+    # Whoever has the host mounted has saved its state before the answer.
+    simulation = described(file).loaded()
+    result(f"mounted on {answer['mount']}\n{_shown(simulation.name, observe(simulation.host))}")
 
 
 def _shown(name: str, observed: Observed) -> str:

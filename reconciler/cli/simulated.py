@@ -2,10 +2,10 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import Sysfs
@@ -18,7 +18,16 @@ from reconciler.reconcile import InvalidManifests
 from reconciler.simulator.description import faults_of, host_of, name_of
 from reconciler.simulator.fields import FieldError
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.state_file import StaleState, digest_of, load_state, reset_state, save_state, state_path
+from reconciler.simulator.state_file import (
+    CONTROL,
+    StaleState,
+    digest_of,
+    load_state,
+    reset_state,
+    save_state,
+    state_directory,
+    state_path,
+)
 
 
 class Simulation(NamedTuple):
@@ -110,23 +119,16 @@ def opened_simulation(file: Path, *, changes: bool) -> Iterator[Simulation]:
                 description.save(simulation.host)
 
 
-def state_directory(file: Path) -> Path:
-    """Where what is known of the host that `file` describes is kept."""
-    return file.with_name(f"{file.name}.state")
-
-
 def asked(file: Path, words: Sequence[str]) -> dict[str, Any] | None:
     """The answer of the process that has mounted the host of `file` to a request; None where it is not mounted.
 
     Raises:
         OSError: the process does not answer.
     """
-    from reconciler.simulator.control_path import control_path
-
     directory = state_directory(file)
-    if not control_path(directory).exists():
+    if not (directory / CONTROL).exists():
         return None
-    from reconciler.simulator.control_socket import ask
+    from reconciler.simulator.control_socket import ask  # most hosts are not mounted
 
     return ask(directory, words)
 
@@ -161,7 +163,10 @@ def reset(file: Path) -> bool:
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Hold the lock under which the state of the host that `file` describes is read and written."""
-    descriptor = _descriptor(file)
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _no_description(file, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -173,7 +178,11 @@ def _content(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise UnreadableHost(f"the simulated host's description {file} cannot be read: {error.strerror}") from error
+        raise _no_description(file, error) from error
+
+
+def _no_description(file: Path, error: OSError) -> UnreadableHost:
+    return UnreadableHost(f"the simulated host's description {file} cannot be read: {error.strerror}")
 
 
 def _description(content: bytes, file: Path) -> Document:
@@ -185,7 +194,7 @@ def _description(content: bytes, file: Path) -> Document:
         if kind == "SimulatedHost":
             found.append(document)
             if not Forms().accepts(document.data, "SimulatedHost"):
-                from reconciler.manifests.form_problems import form_problems  # noqa: PLC0415 - only to explain
+                from reconciler.manifests.form_problems import form_problems  # only to explain
 
                 problems += form_problems("SimulatedHost", document.data, document.position)
         elif isinstance(kind, Problem):
@@ -198,7 +207,8 @@ def _description(content: bytes, file: Path) -> Document:
 
 
 def _met(host: SimulatedHost, document: Document) -> Sysfs:
-    if not isinstance(document.data, dict) or "faults" not in document.data["spec"]:
+    spec = document.data.get("spec") if isinstance(document.data, dict) else None
+    if not isinstance(spec, dict) or "faults" not in spec:
         return host
     from reconciler.simulator.faults import FaultySysfs
 

@@ -24,7 +24,11 @@ def run(host: HostOptions, *, format: str) -> Exit:
         code = Exit.REFUSED if errors_of(found) else Exit.DONE
         problems += found
     if format == "json":
-        record = {"formatVersion": "1", "valid": code is Exit.DONE, "problems": [problem_record(one) for one in problems]}
+        record = {
+            "formatVersion": "1",
+            "valid": code is Exit.DONE,
+            "problems": [problem_record(one) for one in problems],
+        }
         result(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     else:
         tell_problems(problems)

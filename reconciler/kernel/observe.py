@@ -13,7 +13,6 @@ from reconciler.kernel import paths
 from reconciler.kernel.abilities import probe_abilities
 from reconciler.kernel.sysfs import PAGE, Sysfs
 from reconciler.kernel.text_forms import (
-    UnknownText,
     parse_ap_config,
     parse_control_domains,
     parse_mask,
@@ -55,7 +54,7 @@ def observe(sysfs: Sysfs) -> Observed:
             if error.errno not in _GONE:
                 raise UnreadableHost(f"cannot read the host: {error}") from error
             _require_ap_bus(sysfs)
-        except UnknownText as error:
+        except ValueError as error:
             raise UnreadableHost(f"the kernel answered in an unknown form: {error}") from error
     raise UnreadableHost("devices kept appearing and vanishing while the host was read; try again")
 
@@ -202,8 +201,9 @@ def _whole_lines(text: str) -> tuple[Matrix, bool]:
     return Matrix(IdSet({queue.adapter for queue in seen}), IdSet({queue.domain for queue in seen})), False
 
 
-def _effective(sysfs: Sysfs, path: str) -> Matrix:
-    return _whole_lines(_settled(lambda: sysfs.read(f"{path}/guest_matrix")))[0]
+def _effective(sysfs: Sysfs, path: str) -> Matrix | None:
+    shown, complete = _whole_lines(_settled(lambda: sysfs.read(f"{path}/guest_matrix")))
+    return shown if complete else None
 
 
 def _settled(read: Callable[[], _Value]) -> _Value:

@@ -10,6 +10,10 @@ from typing import Final
 from reconciler.model.ids import ID_COUNT, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
 
+MOST_SHOWN: Final = 511
+"""How many queues of a device the kernel surely shows: a read returns a page, and what does not fit is cut without a
+sign (vfio_ap_ops.c; a line has 8 bytes)."""
+
 _MASK: Final = re.compile(r"0x([0-9a-f]{64})")
 _QUEUE: Final = re.compile(r"([0-9a-f]{2})\.([0-9a-f]{4})")
 _HALF_QUEUE: Final = re.compile(r"(?:([0-9a-f]{2})\.|\.([0-9a-f]{4}))")

@@ -52,7 +52,8 @@ class ObservedMdev(NamedTuple):
     Attributes:
         uuid: lower case with dashes.
         config: what it is authorised for.
-        effective: what its guest really sees, as the kernel tells; None on kernels that do not tell (before 6.0).
+        effective: what its guest really sees, as the kernel tells; None where it does not tell (before 6.0) or may
+            have cut its answer (over 512 queues).
         in_use: whether a VM has it open.
         complete: False where the kernel may have cut the text that `config` was read from (over 512 queues
             without ``ap_config``).

@@ -34,7 +34,7 @@ def conflicts(
     foreign = tuple(foreign)
     return [
         *_guest_overlaps(claiming, built),
-        *_foreign_overlaps(claiming, foreign),
+        *_foreign_overlaps(claiming, foreign, built),
         *_kept_queues(desired, claiming),
         *_pool_conflicts(desired, claiming, foreign, pool),
         *_kept_by_foreign(desired, foreign),
@@ -120,13 +120,15 @@ def _queues(matrix: Matrix) -> str:
     return "queue" if matrix.size == 1 else f"{matrix.size} queues"
 
 
-def _foreign_overlaps(guests: list[DesiredGuest], foreign: tuple[ObservedMdev, ...]) -> Iterator[Problem]:
+def _foreign_overlaps(
+    guests: list[DesiredGuest], foreign: tuple[ObservedMdev, ...], built: set[str]
+) -> Iterator[Problem]:
     for mdev in foreign:
         matrix = mdev.config.matrix
         for guest in guests:
             if guest.config.matrix.overlaps(matrix):
                 common = guest.config.matrix.meet(matrix)
-                active = guest.activation is Activation.ACTIVE
+                active = guest.activation is Activation.ACTIVE or guest.uuid in built
                 yield Problem(
                     "foreign-overlap",
                     Severity.ERROR if active else Severity.WARNING,

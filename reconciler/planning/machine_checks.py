@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from reconciler.kernel.text_forms import MOST_SHOWN
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Presence
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
@@ -31,7 +32,7 @@ def machine_problems(desired: Desired, observed: Observed, target: Target, after
         *_overrides(desired, observed, target),
         *_missing_driver(desired, observed, target),
         *_running_on_old_kernel(desired, observed, target),
-        *_unreadable(desired, observed),
+        *_unreadable(desired, observed, target),
     ]
 
 
@@ -138,7 +139,20 @@ def _running_on_old_kernel(desired: Desired, observed: Observed, target: Target)
             )
 
 
-def _unreadable(desired: Desired, observed: Observed) -> Iterator[Problem]:
+def _unreadable(desired: Desired, observed: Observed, target: Target) -> Iterator[Problem]:
+    for guest in desired.guests:
+        wanted = target.holdings.mdevs.get(guest.uuid)
+        if wanted and wanted.matrix.size > MOST_SHOWN and not observed.abilities.ap_config:
+            yield Problem(
+                "matrix-cut",
+                Severity.ERROR,
+                f"guest '{guest.name}' has {wanted.matrix.size:,} queues, more than this kernel shows of a device, "
+                "so nobody could verify them",
+                (guest_place(guest, "here"),),
+                (),
+                f"kernels before 6.10 show at most {MOST_SHOWN} queues of a device: give the guest fewer, or update "
+                "the kernel",
+            )
     for mdev in observed.mdevs:
         if not mdev.complete:
             yield Problem(
@@ -147,7 +161,8 @@ def _unreadable(desired: Desired, observed: Observed) -> Iterator[Problem]:
                 f"mediated device {mdev.uuid} has more queues than this kernel shows, so nobody can tell which",
                 (Place(desired.host.position, "", ("metadata", "name")),),
                 (),
-                "kernels before 6.10 show at most 512 queues of a device: make it smaller by hand, or update the kernel",
+                f"kernels before 6.10 show at most {MOST_SHOWN} queues of a device: make it smaller by hand, or update "
+                "the kernel",
             )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from reconciler.model.desired import Desired, DesiredGuest
+from reconciler.model.desired import Activation, Desired, DesiredGuest
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.model.problems import Position, Problem, errors_of
@@ -123,7 +123,7 @@ def _guest_plan(name: str, uuid: str, guest: DesiredGuest | None, view: _View) -
     after = view.target.holdings.mdevs.get(uuid)
     sees_before = _sees(mdev, view.now) if mdev else None
     sees_after = effective(after.matrix, view.after) if after else None
-    leaving_later = mdev is not None and mdev.in_use and uuid in view.target.leaving
+    emptied = mdev is not None and mdev.in_use and uuid in view.target.leaving and before != after
     return GuestPlan(
         name=name,
         uuid=uuid,
@@ -132,7 +132,7 @@ def _guest_plan(name: str, uuid: str, guest: DesiredGuest | None, view: _View) -
         after=after,
         sees_before=sees_before,
         sees_after=sees_after,
-        effect=Effect.LOSES_DEVICE if leaving_later else effect_of(sees_before, sees_after),
+        effect=Effect.LOSES_DEVICE if emptied else effect_of(sees_before, sees_after),
         in_use=mdev is not None and mdev.in_use,
         interrupted=uuid in view.interrupted,
         because=tuple(_because(guest, after, sees_after, view.after)),
@@ -154,8 +154,10 @@ def _because(
 
 
 def _cause(uuid: str, guest: DesiredGuest | None, applied: Applied) -> Cause:
+    # What was applied had a device, so a guest without a claim has become so in the manifests.
     last = applied.guests.get(uuid)
-    return Cause.CORRECTIVE if guest and last and last[1] == guest.config else Cause.INTENTIONAL
+    as_before = guest and guest.activation is not Activation.INACTIVE and last and last[1] == guest.config
+    return Cause.CORRECTIVE if as_before else Cause.INTENTIONAL
 
 
 def _pool_cause(observed: Observed, target: Target, applied: Applied) -> Cause | None:

@@ -37,7 +37,7 @@ def target_of(desired: Desired, observed: Observed, made_by_us: Collection[str])
     kept = {guest.uuid for guest in built} | {one.uuid for one in foreign}
     leaving = frozenset(found) - kept
     bindings = None if observed.abilities.over_provision else bindings_after(observed, pool)
-    mdevs = {guest.uuid: _attainable(guest.config, bindings) for guest in built}
+    mdevs = {guest.uuid: _attainable(guest.config, found.get(guest.uuid), bindings) for guest in built}
     mdevs.update((one.uuid, one.config) for one in foreign)
     mdevs.update((uuid, EMPTY_CONFIG) for uuid in sorted(leaving) if found[uuid].in_use)
     return Target(Holdings(pool, mdevs), derived.reason if derived else None, foreign, leaving)
@@ -68,7 +68,15 @@ def pool_of(desired: Desired, foreign: tuple[ObservedMdev, ...]) -> DerivedPool 
     return derive_pool(needed, [keep.matrix for keep in desired.host.keep])
 
 
-def _attainable(wanted: ApConfig, bindings: Bindings | None) -> ApConfig:
+def _attainable(wanted: ApConfig, mdev: ObservedMdev | None, bindings: Bindings | None) -> ApConfig:
     if bindings is None:
         return wanted
-    return ApConfig(*assignable(wanted.matrix, bindings), wanted.control_domains)
+    takes = assignable(wanted.matrix, bindings)
+    if mdev is None:
+        return ApConfig(*takes, wanted.control_domains)
+    # What a device has of what is wanted it keeps, also while its hardware is absent, unless that is in the way of more.
+    held = mdev.config.matrix
+    kept = held.meet(wanted.matrix)
+    both = Matrix(kept.adapters | takes.adapters, kept.domains | takes.domains)
+    more_is_there = all(takes.covers(part) for part in both.minus(held))
+    return ApConfig(*(both if more_is_there else takes), wanted.control_domains)

@@ -13,9 +13,10 @@ from pathlib import Path
 from selectors import EVENT_READ, BaseSelector
 from typing import Any, Final
 
+from reconciler.simulator.state_file import CONTROL
+
 Answer = Mapping[str, object]
 
-_NAME: Final = "control"
 _LONGEST_LINE: Final = 65536
 _ANSWER_SECONDS: Final = 60.0
 
@@ -62,11 +63,11 @@ class ControlSocket:
         self._clients: set[socket.socket] = set()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.setblocking(False)
+        self._listener.settimeout(0)
         # Before bind: from then on others could connect.
         os.fchmod(self._listener.fileno(), 0o600)
         # What is left of a process that was killed; whoever calls has made sure that no other one listens.
-        (directory / _NAME).unlink(missing_ok=True)
+        (directory / CONTROL).unlink(missing_ok=True)
         with _address(directory) as address:
             self._listener.bind(address)
         self._listener.listen()
@@ -74,7 +75,7 @@ class ControlSocket:
 
     def close(self) -> None:
         """Listen no longer; who waits for an answer sees the end of the connection."""
-        (self._directory / _NAME).unlink(missing_ok=True)
+        (self._directory / CONTROL).unlink(missing_ok=True)
         for one in [self._listener, *self._clients]:
             self._drop(one)
 
@@ -85,7 +86,7 @@ class ControlSocket:
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
-        connection.setblocking(False)
+        connection.settimeout(0)
         self._clients.add(connection)
         received = bytearray()
         self._selector.register(connection, EVENT_READ, lambda: self._receive(connection, received))
@@ -120,6 +121,6 @@ def _address(directory: Path) -> Iterator[str]:
     # An address holds 107 bytes, but a path may be longer: it goes through the directory's descriptor instead.
     descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield f"/proc/self/fd/{descriptor}/{_NAME}"
+        yield f"/proc/self/fd/{descriptor}/{CONTROL}"
     finally:
         os.close(descriptor)

@@ -1,8 +1,8 @@
 """The messages between the kernel's FUSE driver and whoever serves a mount, as bytes (include/uapi/linux/fuse.h).
 
-Spoken directly, without libfuse: numbers have fixed widths and the machine's byte order, so that it is the same on every
-architecture, and a write can stay unanswered for as long as the simulated kernel blocks it. Of the protocol, version
-7.31, only what a tree of sysfs needs is here.
+Spoken directly, without libfuse: numbers have fixed widths and the machine's byte order, so that it is the same on
+every architecture, and a write can stay unanswered for as long as the simulated kernel blocks it. Of the protocol,
+version 7.31, only what a tree of sysfs needs is here.
 """
 
 import errno
@@ -43,6 +43,9 @@ LONGEST_MESSAGE: Final = 16384
 """Bytes; a read(2) of the FUSE device must offer at least 8192 and room for the longest write."""
 
 _LONGEST_WRITE: Final = 8192
+_LONG: Final = 86400
+"""Seconds that the kernel may remember something."""
+
 _PROTOCOL: Final = (7, 31)
 _ATOMIC_O_TRUNC: Final = 1 << 3
 _BIG_WRITES: Final = 1 << 5
@@ -150,14 +153,14 @@ def init_content() -> bytes:
     return _INIT_OUT.pack(*_PROTOCOL, 0, flags, 0, 0, _LONGEST_WRITE, 1, 0, 0, 0)
 
 
-def entry_content(node: int, attributes: Attributes) -> bytes:
-    """A node that was looked up. Neither that it is there nor its attributes may be remembered."""
-    return _ENTRY_OUT.pack(node, 0, 0, 0, 0, 0) + _packed(attributes)
+def entry_content(node: int, attributes: Attributes, *, stays: bool) -> bytes:
+    """A node that was looked up, and whether it `stays`, so that the kernel may remember that it is there."""
+    return _ENTRY_OUT.pack(node, 0, _LONG if stays else 0, _LONG, 0, 0) + _packed(attributes)
 
 
 def attributes_content(attributes: Attributes) -> bytes:
-    """The attributes of a node, not to be remembered."""
-    return _GETATTR_OUT.pack(0, 0, 0) + _packed(attributes)
+    """The attributes of a node, which never change."""
+    return _GETATTR_OUT.pack(_LONG, 0, 0) + _packed(attributes)
 
 
 def open_content(handle: int) -> bytes:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, suppress
 from errno import EAGAIN, EINTR, ENODEV, ENOENT
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
@@ -27,6 +27,9 @@ _QUIET_SECONDS: Final = 0.1
 
 _SAVE_SECONDS: Final = 1.0
 """... or after so long at the latest."""
+
+_MESSAGES_AT_ONCE: Final = 64
+"""How many messages are answered before signals and requests have their turn again."""
 
 
 class MountError(Exception):
@@ -98,13 +101,15 @@ class Server:
         for key, _ in ready:
             key.data()
         if unsaved and (not ready or time.monotonic() - self._saved_at > _SAVE_SECONDS):
-            self._save()
+            # Where it cannot be saved now, it is tried again; the last try tells (see `close`).
+            with suppress(OSError):
+                self._save()
 
     def _end(self) -> None:
         self._ended = True
 
     def _answer_messages(self) -> None:
-        while True:
+        for _ in range(_MESSAGES_AT_ONCE):
             try:
                 raw = os.read(self._device, LONGEST_MESSAGE)
             except OSError as error:
@@ -157,10 +162,9 @@ def mounted(place: Path) -> Iterator[int]:
         helper = _started_helper(place, theirs)
         theirs.close()
         try:
-            _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
+            _, descriptors, _, _ = socket.recv_fds(ours, 1, 1, socket.MSG_CMSG_CLOEXEC)
             if not descriptors:
                 raise MountError(f"cannot mount on {place}: {_last_words(helper)}")
-            os.set_inheritable(descriptors[0], False)
             try:
                 yield descriptors[0]
             finally:
@@ -195,18 +199,18 @@ def _last_words(helper: subprocess.Popen[str]) -> str:
     return text.strip().removeprefix("fusermount3: ") or f"fusermount3 ended with status {helper.returncode}"
 
 
-def _ending_signals() -> AbstractContextManager[socket.socket]:
-    """A socket that becomes readable at SIGINT or SIGTERM."""
-    return _signals((signal.SIGINT, signal.SIGTERM))
-
-
 @contextmanager
-def _signals(numbers: tuple[signal.Signals, ...]) -> Iterator[socket.socket]:
+def _ending_signals() -> Iterator[socket.socket]:
+    """A socket that becomes readable at SIGINT or SIGTERM."""
     receiver, sender = socket.socketpair()
     with receiver, sender:
-        before = {number: signal.signal(number, lambda *_: sender.send(b"!") and None) for number in numbers}
+        before = {number: signal.signal(number, lambda *_: _ring(sender)) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield receiver
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _ring(sender: socket.socket) -> None:
+    sender.send(b"!")

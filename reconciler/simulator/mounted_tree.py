@@ -2,7 +2,8 @@
 
 As in sysfs (fs/sysfs/file.c, fs/kernfs/file.c), one write(2) is one store whose errno is the answer to that write,
 wherever in the file it is; what is beyond a page is left to a next write. Truncating does nothing. A text is made
-when it is read from the start, and reads further on go on in that text. Devices come and go, so nothing may be cached.
+when it is read from the start, and reads further on go on in that text. Devices come and go: the kernel may remember
+what is permanent, and modes, which never change.
 """
 
 import os
@@ -16,10 +17,14 @@ from reconciler.simulator import fuse_messages as fuse
 from reconciler.simulator.fuse_messages import Attributes, Message
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.node_numbers import NodeNumbers
-from reconciler.simulator.nodes import Directory, Entry, File, Link
+from reconciler.simulator.nodes import Directory, Entry, File
 from reconciler.simulator.refusal import refusal
 
 _GONE: Final = (ENOENT, ENOTDIR)
+_PERMANENT: Final = frozenset(
+    ("bus", "devices", "devices/ap", paths.AP_BUS, paths.AP_DEVICES, paths.APMASK, paths.AQMASK)
+)
+"""What is there whatever happens, and is on the way to almost everything else."""
 
 
 class Shown(NamedTuple):
@@ -131,7 +136,7 @@ class MountedTree:
     def _lookup(self, message: Message) -> bytes:
         path = _joined(self._nodes.path(message.node), message.name)
         attributes = self._attributes(path, self.host.entry(path))
-        return fuse.entry_content(self._nodes.found(path), attributes)
+        return fuse.entry_content(self._nodes.found(path), attributes, stays=path in _PERMANENT)
 
     def _getattr(self, message: Message) -> bytes:
         path = self._nodes.path(message.node)
@@ -190,10 +195,9 @@ class MountedTree:
         del self._files[message.number]
         return b""
 
-    def _opendir(self, message: Message) -> bytes:
-        path = self._nodes.path(message.node)
+    def _opendir(self, _message: Message) -> bytes:
         self._handles += 1
-        self._listings[self._handles] = self._listing(path)
+        self._listings[self._handles] = []
         return fuse.open_content(self._handles)
 
     def _readdir(self, message: Message) -> bytes:
@@ -208,10 +212,9 @@ class MountedTree:
 
     def _listing(self, path: str) -> list[tuple[str, int, int]]:
         entry = self.host.entry(path)
-        if isinstance(entry, Link):
+        if not isinstance(entry, Directory):
             raise refusal(ENOTDIR, path)
-        assert isinstance(entry, Directory)
-        entries = [(".", entry), ("..", entry)]
+        entries: list[tuple[str, Entry]] = [(".", entry), ("..", entry)]
         entries += [(name, found) for name in self._sysfs.list(path) if (found := entry.find(name))]
         return [(name, _inode(_joined(path, name)), found.mode) for name, found in entries]
 

@@ -16,6 +16,10 @@ from reconciler.simulator.snapshot import host_from, snapshot_of
 _KEYS: Final = {"descriptionDigest", "host"}
 
 
+CONTROL: Final = "control"
+"""The name of the control socket in the state directory, there while the host is mounted."""
+
+
 class StaleState(Exception):
     """The description has changed since the state was saved."""
 
@@ -30,6 +34,11 @@ class StaleState(Exception):
 def state_path(description: Path) -> Path:
     """Where the state of the host described in file `description` is kept."""
     return description.with_name(f"{description.name}.state.json")
+
+
+def state_directory(description: Path) -> Path:
+    """Where other things that belong to the host described in file `description` are kept: ``FILE.state/``."""
+    return description.with_name(f"{description.name}.state")
 
 
 def digest_of(content: bytes) -> str:
@@ -78,7 +87,7 @@ def save_state(path: Path, host: SimulatedHost, digest: str) -> None:
     Raises:
         OSError: it cannot be written; the old file is as it was.
     """
-    import tempfile  # noqa: PLC0415 - takes 10 ms, and most commands save nothing
+    import tempfile  # takes 10 ms, and most commands save nothing
 
     text = json.dumps({"descriptionDigest": digest, "host": snapshot_of(host)})
     with tempfile.NamedTemporaryFile(

@@ -6,6 +6,7 @@
 Called by `reconciler.reconcile`, which has taken the lock and made the plan.
 """
 
+from contextlib import suppress
 from typing import Protocol
 
 from reconciler.kernel.observe import UnreadableHost, observe
@@ -16,7 +17,7 @@ from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Holdings, Write, holdings_after
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.planner import holdings_of
-from reconciler.transaction.carry_out import Host, StepFailed, carry_out
+from reconciler.transaction.carry_out import Host, StepFailed, carry_out, held_queues
 from reconciler.transaction.way_back import Return, differences_of, go_back
 
 
@@ -66,18 +67,20 @@ def apply_plan(plan: Plan, sysfs: Sysfs, clock: Clock, books: Bookkeeping, progr
         progress: who watches.
     """
     forward: list[Write] = []
-    host = Host(sysfs, clock, plan.abilities, plan.observed.queues, forward.append)
     start = holdings_of(plan.observed)
+    target = holdings_after(start, (planned.step for planned in plan.steps))
+    host = Host(sysfs, clock, plan.abilities, held_queues(plan.observed.queues, target), forward.append)
     try:
         books.begin(plan, start)
     except OSError as error:
         return Outcome(Result.ROLLED_BACK, failure=f"the journal cannot be written, so nothing was begun: {error}")
     try:
         _make_steps(plan, host, books, progress)
-        notes = _verify(plan, start, sysfs)
+        notes = _verify(plan, target, sysfs)
         _commit(plan, books)
     except _Failed as error:
-        progress.going_back(str(error))
+        with suppress(OSError):  # a terminal that has gone away must not stop the way back
+            progress.going_back(str(error))
         back: list[Write] = []
         returned = go_back(start, _touched(plan), host._replace(on_write=back.append))
         return _ended(Outcome(Result.ROLLED_BACK, len(forward), len(back), str(error), error.step), returned, books)
@@ -96,13 +99,12 @@ def _make_steps(plan: Plan, host: Host, books: Bookkeeping, progress: Progress) 
             raise _Failed(number, f"interrupted at step {number} of {len(plan.steps)}") from error
 
 
-def _verify(plan: Plan, start: Holdings, sysfs: Sysfs) -> tuple[str, ...]:
+def _verify(plan: Plan, target: Holdings, sysfs: Sysfs) -> tuple[str, ...]:
     """What the guests see otherwise than predicted; fails where the host does not hold what the plan says."""
     try:
         observed = observe(sysfs)
     except (UnreadableHost, KernelBusy, OSError) as error:
         raise _Failed(0, f"the result cannot be verified: {error}") from error
-    target = holdings_after(start, (planned.step for planned in plan.steps))
     differences = differences_of(target, holdings_of(observed), _touched(plan))
     if differences:
         raise _Failed(0, f"the host is not as planned: {'; '.join(differences)}")
@@ -149,5 +151,3 @@ def _ended(outcome: Outcome, returned: Return, books: Bookkeeping) -> Outcome:
         # The host is what counts; an unfinished journal only makes the next run look again.
         outcome = outcome._replace(notes=(f"the journal could not be closed: {error}",))
     return outcome
-
-

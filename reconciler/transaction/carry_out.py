@@ -4,21 +4,21 @@ The step's own precondition is read again immediately before the write, so that 
 the plan was made is found before anything is overwritten.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from errno import EAGAIN, ENODEV, ENOENT
 from typing import Final, NamedTuple
 
 from reconciler.kernel import paths
-from reconciler.kernel.observe import read_config
+from reconciler.kernel.observe import UnreadableHost, read_config
 from reconciler.kernel.refusals import refusal_text
 from reconciler.kernel.settle import Clock, wait_for_rebinding
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
-from reconciler.kernel.text_forms import parse_mask
+from reconciler.kernel.text_forms import UnknownText, parse_mask
 from reconciler.kernel.writes import writes_of
-from reconciler.model.ids import IdSet
+from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Abilities, ObservedQueue
-from reconciler.model.steps import MASK_ACTIONS, Action, Step, Write
+from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step, Write
 
 _TRIES: Final = 5
 _RETRY_SECONDS: Final = 0.2
@@ -35,7 +35,7 @@ class Host(NamedTuple):
         sysfs: the host.
         clock: time.
         abilities: of the kernel.
-        queues: present queues, for the wait after a mask write.
+        queues: present queues that are to have a driver in the end, for the wait after a mask write.
         on_write: called after each write that the kernel took.
     """
 
@@ -61,10 +61,21 @@ def carry_out(step: Step, host: Host) -> None:
         _require(step, step.after, host, "is not as it was written")
         if step.action in MASK_ACTIONS:
             _settle(host)
-    except KernelBusy as error:
+    except (KernelBusy, UnreadableHost) as error:
         raise StepFailed(str(error)) from error
+    except UnknownText as error:
+        raise StepFailed(f"{_what(step)}: the kernel answered in an unknown form: {error}") from error
     except OSError as error:
         raise StepFailed(f"{_what(step)}: {error.strerror or error}") from error
+
+
+def held_queues(queues: Iterable[ObservedQueue], holdings: Holdings) -> tuple[ObservedQueue, ...]:
+    """Those of `queues` that somebody has in `holdings`: all others may stay without a driver."""
+    held = {adapter: 0 for adapter in range(ID_COUNT)}
+    for matrix in (holdings.pool, *(config.matrix for config in holdings.mdevs.values())):
+        for adapter in matrix.adapters:
+            held[adapter] |= matrix.domains.bits
+    return tuple(one for one in queues if held[one.queue.adapter] >> one.queue.domain & 1)
 
 
 def current_value(step: Step, host: Host) -> IdSet | ApConfig | None:

@@ -12,9 +12,9 @@ from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Observed
 from reconciler.model.steps import Holdings
-from reconciler.planning.order import order_steps
+from reconciler.planning.order import Blocked, order_steps
 from reconciler.planning.planner import holdings_of
-from reconciler.transaction.carry_out import Host, StepFailed, carry_out, value_text
+from reconciler.transaction.carry_out import Host, StepFailed, carry_out, held_queues, value_text
 
 _ROUNDS: Final = 3
 
@@ -72,15 +72,24 @@ def _one_round(start: Holdings, ours: Collection[str], host: Host, observed: Obs
     goal = _reachable(start, current, foreign, ours)
     fixed = frozenset(foreign)
     ordered = order_steps(current, goal, observed.abilities, fixed)
-    if ordered.blocked:
-        less = goal._replace(pool=current.pool.meet(goal.pool))
-        ordered = order_steps(current, less, observed.abilities, fixed)
+    blocked = ordered.blocked
+    if blocked:
+        goal = goal._replace(pool=current.pool.meet(goal.pool))
+        ordered = order_steps(current, goal, observed.abilities, fixed)
+    ready = host._replace(queues=held_queues(observed.queues, goal), abilities=observed.abilities)
     try:
         for step in ordered.steps:
-            carry_out(step, host._replace(queues=observed.queues, abilities=observed.abilities))
+            carry_out(step, ready)
     except StepFailed as error:
         return str(error)
+    if blocked:
+        return "; ".join(map(_blocked_text, blocked))
     return None if goal == _wanted(start, foreign, ours) else "a mediated device that is not ours stands in the way"
+
+
+def _blocked_text(one: Blocked) -> str:
+    ids = " and ".join(f"{noun} {ids}" for noun, ids in (("adapter", one.adapters), ("domain", one.domains)) if ids)
+    return f"mediated device {one.uuid} has a queue there, and this kernel then refuses the mask: {ids}"
 
 
 def _wanted(start: Holdings, foreign: dict[str, ApConfig], ours: Collection[str]) -> Holdings:

@@ -1,4 +1,4 @@
-"""Every problem that can be told of manifests is explained in docs/problems.md."""
+"""Every problem that can be told is explained in docs/problems.md."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,8 @@ MADE = re.compile(r'(?:error|_Reason|NotAnId|_problem|_tell|Refused|Problem)\(\s
 
 def test_every_problem_id_is_documented() -> None:
     """Whoever looks an id up finds when it appears and how to mend it."""
-    modules = (ROOT / "reconciler/manifests").glob("*.py")
+    packages = ("manifests", "planning", "cli")
+    modules = [module for package in packages for module in (ROOT / "reconciler" / package).glob("*.py")]
     made = {found for module in modules for found in MADE.findall(module.read_text())}
     explained = re.findall(r"^### (\S+)$", (ROOT / "docs/problems.md").read_text(), re.MULTILINE)
 

@@ -1,0 +1,49 @@
+"""``reconcile simulate --mount DIR``: the simulated host as a file system, until somebody ends it."""
+
+import gc
+import sys
+from pathlib import Path
+
+import click
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.output import result, tell
+from reconciler.cli.simulated import Description, Simulation, described, locked, refuse_mounted
+from reconciler.simulator.mount import MountError, Served, Server, mounted
+from reconciler.simulator.mounted_tree import Shown
+
+
+def run(file: Path, place: Path) -> Exit:
+    """Mount the host that `file` describes on the directory `place` and serve it in the foreground."""
+    gc.enable()  # unlike other commands, this one lives long
+    description = described(file)
+    place = place.absolute()
+    # From here on other commands find the control socket, and leave the state to this process.
+    with locked(file):
+        refuse_mounted(file)
+        server = Server(_served(description), place)
+    try:
+        with mounted(place) as device:
+            result(f"{file} is mounted on {place}\n")
+            sys.stdout.flush()
+            tell(f"to end: Ctrl-C, or fusermount3 -u {place}")
+            server.serve(device)
+    except MountError as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        with locked(file):
+            server.close()
+    return Exit.DONE
+
+
+def _served(description: Description) -> Served:
+    return Served(
+        _shown(description.loaded()),
+        lambda: _shown(description.started()),
+        description.save,
+        description.state_directory,
+    )
+
+
+def _shown(simulation: Simulation) -> Shown:
+    return Shown(simulation.host, simulation.sysfs)

@@ -1,0 +1,35 @@
+"""What another program sees through the mount is what the recorded kernels did, step by step."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kernel_transcripts import PROFILE_OF_FILE, Scenario, scenarios
+from mounts import MountedHost, mounted_host
+from simulated_hosts import lab_description
+from transcript_replay import Replay
+
+_FILE = "6.12.jsonl"
+
+
+@pytest.fixture(scope="module")
+def recorded_host(mounting: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MountedHost]:
+    """The host of the recording, mounted."""
+    folder: Path = tmp_path_factory.mktemp("recorded")
+    with mounted_host(folder, lab_description(PROFILE_OF_FILE[_FILE])) as host:
+        yield host
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", [pytest.param(one, id=one.name) for one in scenarios(_FILE)])
+def test_every_recorded_step_gets_the_kernels_answer_through_the_mount(
+    recorded_host: MountedHost, scenario: Scenario
+) -> None:
+    """Each step of each scenario gives the recorded result, also whether open or write failed, and the recorded state."""
+    recorded_host.request(("reset",))
+    replay = Replay(recorded_host, tells_open=True)
+
+    assert scenario.state == replay.state
+    for step in scenario.steps:
+        replay.check(step)

@@ -1,0 +1,381 @@
+"""The transaction on hosts that do not behave: what is waited for, what fails, and how the way back ends."""
+
+import errno
+from collections.abc import Callable
+
+import pytest
+
+from books import FakeBooks, NoProgress
+from clocks import FakeClock
+from reconciler.kernel.observe import observe
+from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
+from reconciler.kernel.text_forms import ap_config_text
+from reconciler.model.desired import GivenUp
+from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
+from reconciler.model.matrix import FULL_MATRIX, Matrix
+from reconciler.model.outcome import Outcome, Result
+from reconciler.model.steps import Holdings
+from reconciler.planning.plan import Plan, PlannedStep
+from reconciler.planning.planner import Applied, make_plan
+from reconciler.simulator.faults import (
+    CandidateShown,
+    Fault,
+    FaultySysfs,
+    ForeignWriter,
+    ReadRefused,
+    WriteBlocked,
+    WriteRefused,
+)
+from reconciler.simulator.hardware import Card
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.profiles import PROFILES
+from reconciler.transaction.apply import Bookkeeping, Progress, apply_plan
+from worlds import config, desired, desired_like, guest, hardware, held, host_holding, uuid
+
+FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))
+ONE = config([5], [4])
+SWAP = (
+    Holdings(FREE, {uuid(1): ONE, uuid(2): config([6], [4])}),
+    Holdings(FREE, {uuid(1): config([6], [4]), uuid(2): ONE}),
+)
+
+
+def run(
+    plan: Plan,
+    host: SimulatedHost,
+    *faults: Fault,
+    books: Bookkeeping | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Apply `plan` while `faults` happen."""
+    sysfs = FaultySysfs(host, faults)
+    return apply_plan(plan, sysfs, FakeClock(), books or FakeBooks(), progress or NoProgress())
+
+
+def swap(profile: str = "6.12") -> tuple[SimulatedHost, Plan]:
+    """A host whose two guests are to exchange their queues."""
+    host = host_holding(SWAP[0], PROFILES[profile])
+    return host, make_plan(desired_like(SWAP[1]), observe(host))
+
+
+# What is waited for --------------------------------------------------------------------------------------------------
+
+
+def test_masks_can_be_set_before_the_driver_is_loaded() -> None:
+    """At boot the masks come first: without vfio_ap the freed queues have no driver, and nobody waits for one."""
+    host = SimulatedHost(hardware(), vfio_ap=False)
+    plan = make_plan(desired([], GivenUp(NO_IDS, IdSet([4]))), observe(host))
+
+    assert run(plan, host).result is Result.APPLIED
+    assert held(host, plan.abilities).pool == Matrix(ALL_IDS, ~IdSet([4]))
+
+
+def test_a_card_that_is_too_new_for_the_driver_disturbs_nobody() -> None:
+    """Its queues lose their driver with the domain and get no other, which matters to no guest."""
+    machine = hardware([5])._replace(cards={5: Card(13), 9: Card(14)})
+    host = SimulatedHost(machine, PROFILES["5.15"])
+    plan = make_plan(desired([guest("a", ONE, 1)]), observe(host))
+
+    assert run(plan, host).result is Result.APPLIED
+
+
+# What fails ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_in_an_unknown_form_puts_the_start_back() -> None:
+    """A text that nobody can read is a failure like any other, not a crash half way."""
+    host, plan = swap()
+
+    class Garbled(FaultySysfs):
+        def read(self, path: str) -> str:
+            return "??" if path.endswith("ap_config") and self.write_count == 1 else super().read(path)
+
+    outcome = apply_plan(plan, Garbled(host, ()), FakeClock(), FakeBooks(), NoProgress())
+
+    assert outcome.result is not Result.APPLIED
+    assert "unknown form" in outcome.failure
+
+
+def test_a_device_that_never_keeps_still_puts_the_start_back() -> None:
+    """Somebody who changes a device all the time is found, and what was done before is put back."""
+    host, plan = swap()
+    path = f"{mdev(uuid(2))}/ap_config"
+    restless = [CandidateShown(path, nth, config([nth], [4])) for nth in range(1, 8)]
+
+    outcome = run(plan, host, *restless)
+
+    assert outcome.result is Result.ROLLED_BACK
+    assert "kept changing" in outcome.failure
+    assert held(host, plan.abilities) == SWAP[0]
+
+
+def test_a_watcher_that_fails_does_not_stop_the_way_back() -> None:
+    """A terminal that has gone away must not leave the host half way."""
+    host, plan = swap()
+
+    class Gone:
+        def step(self, number: int, total: int, step: PlannedStep) -> None:
+            pass
+
+        def going_back(self, reason: str) -> None:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    outcome = run(plan, host, WriteRefused(2, errno.EADDRINUSE), progress=Gone())
+
+    assert outcome.result is Result.ROLLED_BACK
+    assert held(host, plan.abilities) == SWAP[0]
+
+
+def test_a_watcher_that_is_interrupted_puts_the_start_back() -> None:
+    """Ctrl-C between two steps is a failure like any other."""
+    host, plan = swap()
+
+    class Impatient(NoProgress):
+        def step(self, number: int, total: int, step: PlannedStep) -> None:
+            if number == 2:
+                raise KeyboardInterrupt
+
+    outcome = run(plan, host, progress=Impatient())
+
+    assert (outcome.result, outcome.failure) == (Result.ROLLED_BACK, "interrupted at step 2 of 3")
+    assert held(host, plan.abilities) == SWAP[0]
+
+
+@pytest.mark.parametrize("failing", ["begin", "step", "commit"])
+def test_books_that_cannot_be_kept_put_the_start_back(failing: str) -> None:
+    """A full disk is no reason to leave the host in a state that nobody has recorded."""
+    host, plan = swap()
+
+    outcome = run(plan, host, books=FullDisk(failing))
+
+    assert outcome.result is Result.ROLLED_BACK
+    assert "No space left" in outcome.failure
+    assert held(host, plan.abilities) == SWAP[0]
+    assert outcome.writes == {"begin": 0, "step": 0, "commit": 3}[failing]
+
+
+def test_a_journal_that_cannot_be_closed_is_told() -> None:
+    """The host is as it was; that the journal is still there is a note."""
+    host, plan = swap()
+
+    outcome = run(plan, host, WriteRefused(1, errno.EINVAL), books=FullDisk("rolled_back"))
+
+    assert outcome.result is Result.ROLLED_BACK
+    assert outcome.notes == ("the journal could not be closed: [Errno 28] No space left on device",)
+
+
+class FullDisk(FakeBooks):
+    """Books on a disk that is full when one of them is to be written."""
+
+    def __init__(self, failing: str) -> None:
+        super().__init__()
+        self._failing = failing
+
+    def begin(self, plan: Plan, start: Holdings) -> None:
+        self._maybe("begin")
+
+    def step(self, number: int) -> None:
+        self._maybe("step")
+
+    def commit(self, plan: Plan) -> None:
+        self._maybe("commit")
+
+    def rolled_back(self) -> None:
+        self._maybe("rolled_back")
+
+    def _maybe(self, what: str) -> None:
+        if what == self._failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_result_that_cannot_be_read_is_not_believed() -> None:
+    """Verification needs the host's answer; without it everything goes back."""
+    host, plan = swap()
+    reads = _reads_of(APMASK, plan)
+
+    outcome = run(plan, host, ReadRefused(APMASK, reads, errno.EIO))
+
+    assert outcome.result is Result.ROLLED_BACK
+    assert outcome.failure.startswith("the result cannot be verified")
+    assert held(host, plan.abilities) == SWAP[0]
+
+
+def _reads_of(path: str, plan: Plan) -> int:
+    """The number of the read of `path` with which the verification of `plan` looks at it."""
+    host = host_holding(SWAP[0], PROFILES["6.12"])
+    seen: list[str] = []
+
+    class Counting(FaultySysfs):
+        def read(self, where: str) -> str:
+            seen.append(where)
+            return super().read(where)
+
+    apply_plan(plan, Counting(host, ()), FakeClock(), FakeBooks(), NoProgress())
+    return seen.count(path)
+
+
+def test_what_changes_behind_the_last_write_is_found_by_verification() -> None:
+    """The whole is looked at once more when all is written."""
+    host, plan = swap()
+
+    outcome = run(plan, host, ForeignWriter(3, lambda: _write(host, f"{mdev(uuid(2))}/assign_adapter", "7"), after=True))
+
+    assert outcome.result is Result.ROLLED_BACK
+    assert uuid(2) in outcome.failure
+    assert held(host, plan.abilities) == SWAP[0]
+
+
+def test_a_vm_that_opened_a_device_meanwhile_stops_its_removal() -> None:
+    """The kernel would block on it, so it is asked first."""
+    host = host_holding(SWAP[0], PROFILES["6.12"])
+    ours = Applied(FREE, {uuid(1): ("a", ONE), uuid(2): ("b", config([6], [4]))})
+    plan = make_plan(desired([], GivenUp(NO_IDS, IdSet([4, 0x47]))), observe(host), ours)
+
+    outcome = run(plan, host, ForeignWriter(1, lambda: host.start_vm(uuid(2)), after=True))
+
+    assert outcome.result is Result.ROLLED_BACK
+    assert outcome.failure.endswith(f"mediated device {uuid(2)} was opened by a VM meanwhile; stop the VM first")
+    assert held(host, plan.abilities) == SWAP[0]
+
+
+def test_a_write_that_the_kernel_cuts_is_a_failure() -> None:
+    """A store that took fewer bytes than given did something else than planned."""
+    host, plan = swap()
+
+    class Cutting(FaultySysfs):
+        def write(self, path: str, value: str) -> int:
+            return super().write(path, value) - 1
+
+    outcome = apply_plan(plan, Cutting(host, ()), FakeClock(), FakeBooks(), NoProgress())
+
+    assert "the kernel took 199 of 200 bytes" in outcome.failure
+
+
+def test_a_busy_lock_in_the_kernel_is_tried_again() -> None:
+    """EAGAIN is worth another try, with a pause, and only so often."""
+    host, plan = swap()
+    clock = FakeClock()
+    once = FaultySysfs(host, [WriteRefused(1, errno.EAGAIN)])
+
+    assert apply_plan(plan, once, clock, FakeBooks(), NoProgress()).result is Result.APPLIED
+    assert clock.now > 0
+    host, plan = swap()
+    for_ever = [WriteRefused(nth, errno.EAGAIN) for nth in range(1, 50)]
+    assert run(plan, host, *for_ever).result is Result.ROLLED_BACK
+
+
+def test_what_a_guest_sees_otherwise_than_predicted_is_a_note() -> None:
+    """The authorisation is as planned; that a queue lost its driver meanwhile is told."""
+    host = host_holding(Holdings(FREE, {}), PROFILES["6.12"])
+    plan = make_plan(desired([guest("a", ONE, 1)], GivenUp(NO_IDS, IdSet([4, 0x47]))), observe(host))
+    unbind = ForeignWriter(1, lambda: _write(host, "bus/ap/drivers/vfio_ap/unbind", "05.0004"))
+
+    outcome = run(plan, host, unbind)
+
+    assert outcome.result is Result.APPLIED
+    assert outcome.notes == (
+        "guest 'a' sees 0 queues, but 1 were predicted; type 'reconcile status' to see which",
+    )
+
+
+# How the way back ends -----------------------------------------------------------------------------------------------
+
+
+def test_a_way_back_that_the_kernel_always_refuses_is_degraded() -> None:
+    """Every difference is named, every refusal once, and nobody tries for ever."""
+    host, plan = swap()
+    refused = [WriteRefused(nth, errno.EADDRINUSE) for nth in range(2, 40)]
+
+    outcome = run(plan, host, *refused)
+
+    assert outcome.result is Result.DEGRADED
+    assert len(outcome.differences) == 1
+    assert len(outcome.refusals) == len(set(outcome.refusals)) == 1
+    assert outcome.writes_back == 0
+
+
+@pytest.mark.parametrize("meanwhile", [1, 2])
+def test_a_host_that_cannot_be_read_on_the_way_back_is_degraded(meanwhile: int) -> None:
+    """Nobody can tell what it holds, and that is what is told."""
+    host, plan = swap()
+
+    class Blind(FaultySysfs):
+        def read(self, path: str) -> str:
+            if self.write_count >= 2 and path == APMASK:
+                raise OSError(errno.EIO, "Input/output error", path)
+            return super().read(path)
+
+    outcome = apply_plan(plan, Blind(host, [WriteRefused(2, errno.EINVAL)]), FakeClock(), FakeBooks(), NoProgress())
+
+    assert outcome.result is Result.DEGRADED
+    assert outcome.differences == ("the host cannot be read, so nobody can tell what it holds now",)
+
+
+def test_a_mask_that_a_foreign_device_keeps_from_coming_back_is_explained() -> None:
+    """From 6.19 on a device with a queue of the adapter forbids the mask's way back; who it is is told."""
+    start = Holdings(Matrix(ALL_IDS, ~IdSet([4])), {})
+    host = host_holding(start, PROFILES["7.2"])
+    plan = make_plan(desired([guest("a", ONE, 1)], GivenUp(IdSet([5, 6]), IdSet([4]))), observe(host))
+    assert [one.step.action for one in plan.steps][0].value == "apmask"
+
+    def steal() -> None:
+        _write(host, CREATE, uuid(0xF))
+        _write(host, f"{mdev(uuid(0xF))}/ap_config", ap_config_text(config([6], [4])))
+
+    outcome = run(plan, host, ForeignWriter(2, steal), WriteRefused(2, errno.EINVAL))
+
+    assert outcome.result is Result.DEGRADED
+    assert [one.startswith("apmask is") for one in outcome.differences] == [True]
+    assert outcome.refusals == (
+        f"mediated device {uuid(0xF)} has a queue there, and this kernel then refuses the mask: adapter 0x06 (6)",
+    )
+
+
+def test_a_pool_that_a_foreign_device_has_cut_into_comes_back_as_far_as_it_can() -> None:
+    """The queue that somebody else took in between is not fought for; everything else is put back."""
+    start = Holdings(FULL_MATRIX, {})
+    host = host_holding(start, PROFILES["6.12"])
+    plan = make_plan(desired([guest("a", ONE, 1)], GivenUp(NO_IDS, IdSet([4]))), observe(host))
+
+    def steal() -> None:
+        _write(host, CREATE, uuid(0xF))
+        _write(host, f"{mdev(uuid(0xF))}/ap_config", ap_config_text(config([6], [4])))
+
+    outcome = run(plan, host, ForeignWriter(2, steal), WriteRefused(3, errno.EINVAL))
+
+    assert outcome.result is Result.DEGRADED
+    assert outcome.refusals == ("a mediated device that is not ours stands in the way",)
+    assert held(host, plan.abilities).mdevs == {uuid(0xF): config([6], [4])}
+
+
+def test_a_write_that_blocks_for_ever_is_told_as_such() -> None:
+    """Both the failure and, where it happens again, the refusal say that the kernel is busy."""
+    host, plan = swap()
+
+    outcome = run(plan, host, *[WriteBlocked(nth, takes_effect=False) for nth in range(2, 20)])
+
+    assert outcome.result is Result.DEGRADED
+    assert "kernel busy" in outcome.failure
+    assert all("kernel busy" in one for one in outcome.refusals)
+
+
+def _write(host: SimulatedHost, path: str, value: str) -> None:
+    host.write(path, value)
+
+
+@pytest.mark.parametrize(
+    ("act", "difference"),
+    [
+        (lambda host: host.write(AQMASK, "-171"), "aqmask"),
+        (lambda host: host.write(APMASK, "-5"), "apmask"),
+    ],
+)
+def test_somebody_elses_mask_write_after_ours_is_found(act: Callable[[SimulatedHost], object], difference: str) -> None:
+    """A mask that somebody changes during the apply is put back with the rest."""
+    host, plan = swap()
+
+    outcome = run(plan, host, ForeignWriter(3, lambda: act(host) and None, after=True))
+
+    assert outcome.result is Result.ROLLED_BACK
+    assert difference in outcome.failure
+    assert held(host, plan.abilities) == SWAP[0]
