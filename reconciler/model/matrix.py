@@ -35,7 +35,7 @@ class Matrix(NamedTuple):
     @property
     def is_empty(self) -> bool:
         """Whether it has no queue: an adapter without domains gives none, nor a domain without adapters."""
-        return not (self.adapters and self.domains)
+        return not (self.adapters.bits and self.domains.bits)
 
     def has(self, queue: Queue) -> bool:
         """Whether `queue` is one of its queues."""

@@ -112,7 +112,7 @@ def _guest_overlap(one: DesiredGuest, other: DesiredGuest) -> Problem:
         f"guests '{one.name}' and '{other.name}' claim the same {_queues(common)}, {ending}",
         (guest_place(one, f"claimed by '{one.name}' here"), guest_place(other, f"and by '{other.name}' here")),
         (queues_text(common),),
-        f"take the {_queues(common)} from one of them, or {way_out}",
+        f"Take the {_queues(common)} from one of them, or {way_out}.",
     )
 
 
@@ -136,7 +136,7 @@ def _foreign_overlaps(
                     "which no manifest names",
                     (guest_place(guest, "claimed here"),),
                     (queues_text(common),),
-                    f"write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or choose other queues",
+                    f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or choose other queues.",
                 )
 
 
@@ -151,7 +151,7 @@ def _kept_queues(desired: Desired, guests: list[DesiredGuest]) -> Iterator[Probl
                     f"guest '{guest.name}' claims {_queues(common)} that host '{desired.host.name}' keeps for itself",
                     (guest_place(guest, f"claimed by '{guest.name}' here"), _keep_place(desired, keep, "kept here")),
                     (queues_text(common),),
-                    "take the queues from the guest, or shorten spec.keep of the host",
+                    "Take the queues from the guest, or shorten spec.keep of the host.",
                 )
 
 
@@ -171,7 +171,7 @@ def _kept_by_foreign(desired: Desired, foreign: tuple[ObservedMdev, ...]) -> Ite
                     "which no manifest names",
                     (_keep_place(desired, keep, "kept here"),),
                     (queues_text(common),),
-                    "remove the device, or shorten spec.keep",
+                    "Remove the device, or shorten spec.keep.",
                 )
 
 
@@ -199,8 +199,8 @@ def _given_pool_conflicts(
                 f"guest '{guest.name}' needs {_queues(common)} that the host does not give up",
                 (guest_place(guest, f"needed by '{guest.name}' here"), pool_place),
                 (queues_text(common),),
-                f"add domain {common.domains} or adapter {common.adapters} to spec.pool of host "
-                f"'{desired.host.name}', or leave spec.pool out to have it derived",
+                f"Add domain {common.domains} or adapter {common.adapters} to spec.pool of host "
+                f"'{desired.host.name}', or leave spec.pool out to have it derived.",
             )
     for mdev in foreign:
         if mdev.config.matrix.overlaps(pool):
@@ -211,7 +211,7 @@ def _given_pool_conflicts(
                 f"the host pool would take {_queues(common)} of mediated device {mdev.uuid}, which no manifest names",
                 (pool_place,),
                 (queues_text(common),),
-                f"write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or give up its queues too",
+                f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or give up its queues too.",
             )
     for keep in desired.host.keep:
         lost = keep.matrix.minus(pool)
@@ -222,7 +222,7 @@ def _given_pool_conflicts(
                 f"host '{desired.host.name}' gives up queues that it keeps",
                 (Place(desired.host.position, "given up here", ("spec", "pool")), _keep_place(desired, keep, "kept here")),
                 tuple(queues_text(part) for part in lost),
-                "remove them from spec.pool or from spec.keep",
+                "Remove them from spec.pool or from spec.keep.",
             )
 
 
@@ -247,7 +247,7 @@ def _no_pool(desired: Desired, guests: list[DesiredGuest], foreign: tuple[Observ
             f"adapter {kept.adapters} × domain {kept.domains}",
             *(queues_text(matrix.meet(kept)) for matrix in matrices),
         ),
-        "give the guests other adapters or domains than those in spec.keep, or shorten spec.keep",
+        "Give the guests other adapters or domains than those in spec.keep, or shorten spec.keep.",
     )
 
 

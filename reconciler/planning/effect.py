@@ -6,6 +6,7 @@ queues, for all those domains, are bound to vfio_ap. One missing queue hides the
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from reconciler.model.ids import IdSet
@@ -97,19 +98,27 @@ def effect_of(before: Matrix | None, after: Matrix | None) -> Effect:
 def hidden_because(authorised: Matrix, bindings: Bindings) -> list[str]:
     """Why a guest with `authorised` does not see all of it, a sentence for each reason."""
     reasons = []
-    absent_adapters = authorised.adapters - bindings.lpar.adapters
-    absent_domains = authorised.domains - bindings.lpar.domains
-    domains = authorised.domains - absent_domains
+    lpar = bindings.lpar
+    absent_adapters = authorised.adapters.bits & ~lpar.adapters.bits
+    absent_domains = authorised.domains.bits & ~lpar.domains.bits
     if absent_adapters:
-        reasons.append(f"pending: {_adapters(absent_adapters)} not there yet")
+        reasons.append(_pending("adapter", absent_adapters, "there"))
     if absent_domains:
-        noun = "domain" if len(absent_domains) == 1 else "domains"
-        reasons.append(f"pending: {noun} {absent_domains} not in the LPAR yet")
-    for adapter in authorised.adapters & bindings.lpar.adapters:
-        missing = domains - IdSet.from_bits(bindings.vfio.get(adapter, 0))
-        if missing:
-            reasons.append(_hidden_reason(adapter, missing, bindings))
+        reasons.append(_pending("domain", absent_domains, "in the LPAR"))
+    if absent_adapters != authorised.adapters.bits:
+        domains = authorised.domains & lpar.domains
+        for adapter in authorised.adapters & lpar.adapters:
+            missing = domains - IdSet.from_bits(bindings.vfio.get(adapter, 0))
+            if missing:
+                reasons.append(_hidden_reason(adapter, missing, bindings))
     return reasons
+
+
+# Guests share adapters and domains, and many wait for the same ones.
+@lru_cache(maxsize=1024)
+def _pending(noun: str, bits: int, where: str) -> str:
+    ids = IdSet.from_bits(bits)
+    return f"pending: {noun} {ids} is not {where} yet" if len(ids) == 1 else f"pending: {noun}s {ids} are not {where} yet"
 
 
 def _hidden_reason(adapter: int, missing: IdSet, bindings: Bindings) -> str:
@@ -119,6 +128,3 @@ def _hidden_reason(adapter: int, missing: IdSet, bindings: Bindings) -> str:
     why = "absent" if gone == missing else "not bound to vfio_ap"
     return f"adapter {IdSet([adapter])} is hidden as a whole: {queues}{more} {'is' if len(missing) == 1 else 'are'} {why}"
 
-
-def _adapters(ids: IdSet) -> str:
-    return f"adapter {ids} is" if len(ids) == 1 else f"adapters {ids} are"

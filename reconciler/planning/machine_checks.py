@@ -56,7 +56,7 @@ def _beyond_machine(guests: Iterable[DesiredGuest], observed: Observed) -> Itera
                     f"0x{limit:02x} ({limit})",
                     (guest_place(guest, "here", axis),),
                     (),
-                    f"the kernel refuses ids that the machine can never have; choose {noun}s up to {limit}",
+                    f"The kernel refuses ids that the machine can never have; choose {noun}s up to {limit}.",
                 )
 
 
@@ -75,7 +75,7 @@ def _required_absent(guests: Iterable[DesiredGuest], after: Bindings) -> Iterato
                     f"guest '{guest.name}' requires all its queues to be present, and some are not",
                     (guest_place(guest, "required here"),),
                     tuple(hidden_because(matrix, after)),
-                    "plug or configure what is missing, or set spec.presence to 'any' to authorise it in advance",
+                    "Plug or configure what is missing, or set spec.presence to 'any' to authorise it in advance.",
                 )
 
 
@@ -90,7 +90,7 @@ def _empty_pool(desired: Desired, observed: Observed, target: Target) -> Iterato
         f"host '{desired.host.name}' is left without a single queue for its own drivers",
         (Place(desired.host.position, "", ("spec", "pool") if given else ("metadata", "name")),),
         (),
-        "" if given else "if that is meant, say so: give all domains up with 'pool: {domains: [0-255]}' in the Host",
+        "" if given else "If that is meant, say so: give all domains up with 'pool: {domains: [0-255]}' in the Host.",
     )
 
 
@@ -103,8 +103,8 @@ def _overrides(desired: Desired, observed: Observed, target: Target) -> Iterator
             "the masks cannot be changed while a queue has a driver_override",
             (Place(desired.host.position, "", ("metadata", "name")),),
             (f"overridden: {', '.join(pinned[:8])}{' …' if len(pinned) > 8 else ''}",),
-            "clear each one: write a newline to bus/ap/devices/QUEUE/driver_override, unbind it, and write its name "
-            "to bus/ap/drivers_probe",
+            "Clear each one: write a newline to bus/ap/devices/QUEUE/driver_override, unbind it, and write its name "
+            "to bus/ap/drivers_probe.",
         )
 
 
@@ -116,7 +116,7 @@ def _missing_driver(desired: Desired, observed: Observed, target: Target) -> Ite
             "the vfio_ap driver is not loaded, so no mediated device can be made",
             (Place(desired.host.position, "", ("metadata", "name")),),
             (),
-            "type: modprobe vfio_ap",
+            "Type: modprobe vfio_ap",
         )
 
 
@@ -135,7 +135,7 @@ def _running_on_old_kernel(desired: Desired, observed: Observed, target: Target)
                 f"{name} must change, but its VM runs, and kernels before 6.0 refuse any change meanwhile",
                 (guest_place(guest, "wanted here"),) if guest else (),
                 (),
-                "stop the VM and apply again",
+                "Stop the VM and apply again.",
             )
 
 
@@ -174,15 +174,12 @@ def unreachable_problems(blocked: Iterable[Blocked], desired: Desired) -> Iterat
         desired: the manifests of one host.
     """
     for one in blocked:
-        ids = " and ".join(
-            f"{noun} {ids}" for noun, ids in (("adapter", one.adapters), ("domain", one.domains)) if ids
-        )
         yield Problem(
             "unreachable",
             Severity.ERROR,
-            f"the host cannot get {ids} back while mediated device {one.uuid} has a queue "
+            f"the host cannot get {one.ids} back while mediated device {one.uuid} has a queue "
             "there: this kernel refuses the mask write",
             (Place(desired.host.position, "", ("spec", "pool") if desired.host.given_up else ("metadata", "name")),),
             (),
-            "the target itself is legal: it can be reached at boot, masks first, or after that device is removed",
+            "The target itself is legal: it can be reached at boot, masks first, or after that device is removed.",
         )

@@ -29,11 +29,17 @@ class Outage(NamedTuple):
 
 
 class Blocked(NamedTuple):
-    """A mediated device that stands in the way of a mask write and must not be touched."""
+    """A mediated device that stands in the way of a mask write and must not be touched, with the ids concerned."""
 
     uuid: str
     adapters: IdSet
     domains: IdSet
+
+    @property
+    def ids(self) -> str:
+        """The ids for people: ``adapter 0x05 (5) and domain 0x47 (71)``."""
+        named = (("adapter", self.adapters), ("domain", self.domains))
+        return " and ".join(f"{noun} {ids}" for noun, ids in named if ids)
 
 
 class Ordered(NamedTuple):

@@ -135,7 +135,7 @@ def _guest_plan(name: str, uuid: str, guest: DesiredGuest | None, view: _View) -
         effect=Effect.LOSES_DEVICE if emptied else effect_of(sees_before, sees_after),
         in_use=mdev is not None and mdev.in_use,
         interrupted=uuid in view.interrupted,
-        because=tuple(_because(guest, after, sees_after, view.after)),
+        because=tuple(_because(guest, after, sees_after, view.after)) if after else (),
         cause=None if before == after else _cause(uuid, guest, view.applied),
     )
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from reconciler.kernel.writes import writes_of
 from reconciler.model.desired import Activation
@@ -24,7 +25,10 @@ class Kind(StrEnum):
     @property
     def symbol(self) -> str:
         """One character: ``+``, ``~``, ``-`` or a space."""
-        return {"added": "+", "changed": "~", "removed": "-"}.get(self.value, " ")
+        return _SYMBOLS[self]
+
+
+_SYMBOLS: Final = {Kind.ADDED: "+", Kind.CHANGED: "~", Kind.REMOVED: "-", Kind.KEPT: " "}
 
 
 class Change(NamedTuple):
@@ -163,13 +167,16 @@ def _axis_lines(before: ApConfig, after: ApConfig) -> Iterator[str]:
 
 def config_text(config: ApConfig) -> str:
     """A configuration in one line; control domains only where they differ from the usage domains."""
-    text = (
-        f"{plural('adapter', config.adapters)} {config.adapters}, "
-        f"{plural('domain', config.domains)} {config.domains}"
-    )
+    text = f"{_named('adapter', config.adapters)}, {_named('domain', config.domains)}"
     if config.control_domains != config.domains:
         text += f", {plural('control domain', config.control_domains)} {config.control_domains}"
     return text
+
+
+# Guests share adapters and domains: the same few phrases make up the lines of thousands of them.
+@lru_cache(maxsize=4096)
+def _named(noun: str, ids: IdSet) -> str:
+    return f"{plural(noun, ids)} {ids}"
 
 
 def _sees_line(guest: GuestPlan) -> str:
@@ -181,6 +188,8 @@ def _sees_line(guest: GuestPlan) -> str:
         return f"sees {after.size} of its {counted(total, 'queue')} afterwards, {before.size} now"
     if after.size == total:
         return f"sees all {total} queues" if total > 1 else "sees its queue"
+    if after.is_empty:
+        return "sees none of its queues"
     return f"sees {after.size} of its {counted(total, 'queue')}"
 
 

@@ -1,6 +1,7 @@
 """The write-ahead journal: what was there before the first write, until the last one is verified.
 
-One JSON value a line: first the start and the plan's fingerprint, then a line before each step. The file is removed
+One JSON value a line: first the start, the inventory before and after and the plan's fingerprint, then a line before
+each step. The file is removed
 when the transaction has ended at the target or at the start, and is renamed to ``degraded.json`` otherwise. sysfs
 starts afresh at boot, so a journal of another boot is history.
 """
@@ -11,7 +12,15 @@ from typing import Final, NamedTuple
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied
-from reconciler.transaction.records import BadRecord, holdings_record, inventory_text, read_holdings, read_inventory
+from reconciler.transaction.records import (
+    BadRecord,
+    holdings_record,
+    inventory_record,
+    inventory_text,
+    read_holdings,
+    read_inventory,
+    read_inventory_record,
+)
 from reconciler.transaction.state_directory import StateDirectory
 
 JOURNAL: Final = "journal.jsonl"
@@ -25,12 +34,16 @@ class Unfinished(NamedTuple):
 
     Attributes:
         start: what was there before it.
+        before: the inventory before it.
+        after: the inventory that it was to lead to.
         touched: the uuids that it may have changed.
         step: the last step that was begun, from 1; 0 where none was.
         same_boot: whether the host has not been booted since.
     """
 
     start: Holdings
+    before: Applied
+    after: Applied
     touched: frozenset[str]
     step: int
     same_boot: bool
@@ -52,6 +65,8 @@ class Books:
             "bootId": self._boot_id,
             "fingerprint": plan.fingerprint,
             "start": holdings_record(start),
+            "before": inventory_record(self.applied()),
+            "after": inventory_record(applied_by(plan)),
             "touched": sorted({one.step.uuid for one in plan.steps if one.step.uuid}),
         }
         self._state.replace(JOURNAL, _line(first))
@@ -71,10 +86,18 @@ class Books:
 
     def rolled_back(self) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
+        # A commit that ended between inventory and journal has recorded as ours what is gone again.
+        unfinished = self.unfinished()
+        if unfinished and unfinished.before != self.applied():
+            self._state.replace(INVENTORY, inventory_text(unfinished.before))
         self._state.remove(JOURNAL)
 
     def degraded(self, differences: tuple[str, ...]) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
+        # Some of the old may be left and some of the new: all of it is ours to put in order.
+        if unfinished := self.unfinished():
+            before, after = unfinished.before, unfinished.after
+            self._state.replace(INVENTORY, inventory_text(Applied(before.pool, {**after.guests, **before.guests})))
         self._state.replace(DEGRADED, _line({"bootId": self._boot_id, "differences": differences}))
         self._state.remove(JOURNAL)
 
@@ -117,8 +140,9 @@ def _read_journal(content: bytes, boot_id: str) -> Unfinished:
         if first["journalVersion"] != JOURNAL_VERSION:
             raise BadRecord(f"journal version {first['journalVersion']} is not known here")
         start = read_holdings(first["start"])
+        before, after = read_inventory_record(first["before"]), read_inventory_record(first["after"])
         touched = frozenset(map(str, first["touched"]))
         same_boot = first["bootId"] == boot_id
     except (ValueError, KeyError, TypeError) as error:
         raise BadRecord(f"not a journal: {error}") from error
-    return Unfinished(start, touched, len([line for line in lines[1:-1] if line]), same_boot)
+    return Unfinished(start, before, after, touched, len([line for line in lines[1:-1] if line]), same_boot)

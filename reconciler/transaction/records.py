@@ -37,9 +37,9 @@ def read_holdings(record: Mapping[str, Any]) -> Holdings:
         raise BadRecord(f"not a record of holdings: {error}") from error
 
 
-def inventory_text(applied: Applied) -> bytes:
-    """The inventory file: what is ours, and how it was applied last."""
-    record = {
+def inventory_record(applied: Applied) -> dict[str, Any]:
+    """What is ours, and how it was applied last, as plain values for JSON."""
+    return {
         "formatVersion": INVENTORY_VERSION,
         "pool": None if applied.pool is None else _pool_record(applied.pool),
         "guests": {
@@ -47,7 +47,11 @@ def inventory_text(applied: Applied) -> bytes:
             for uuid, (name, config) in sorted(applied.guests.items())
         },
     }
-    return (json.dumps(record, indent=1) + "\n").encode()
+
+
+def inventory_text(applied: Applied) -> bytes:
+    """The inventory file."""
+    return (json.dumps(inventory_record(applied), indent=1) + "\n").encode()
 
 
 def read_inventory(content: bytes) -> Applied:
@@ -57,7 +61,18 @@ def read_inventory(content: bytes) -> Applied:
         BadRecord: it is no such file.
     """
     try:
-        record = json.loads(content)
+        return read_inventory_record(json.loads(content))
+    except ValueError as error:
+        raise BadRecord(f"not an inventory: {error}") from error
+
+
+def read_inventory_record(record: Mapping[str, Any]) -> Applied:
+    """The inventory that `inventory_record` made `record` of.
+
+    Raises:
+        BadRecord: it is no such record.
+    """
+    try:
         if record["formatVersion"] != INVENTORY_VERSION:
             raise BadRecord(f"format version {record['formatVersion']} is not known here")
         pool = record["pool"]

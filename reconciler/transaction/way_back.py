@@ -12,7 +12,7 @@ from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Observed
 from reconciler.model.steps import Holdings
-from reconciler.planning.order import Blocked, order_steps
+from reconciler.planning.order import order_steps
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.carry_out import Host, StepFailed, carry_out, held_queues, value_text
 
@@ -83,13 +83,8 @@ def _one_round(start: Holdings, ours: Collection[str], host: Host, observed: Obs
     except StepFailed as error:
         return str(error)
     if blocked:
-        return "; ".join(map(_blocked_text, blocked))
+        return "; ".join(f"this kernel refuses the mask: mediated device {one.uuid} has {one.ids}" for one in blocked)
     return None if goal == _wanted(start, foreign, ours) else "a mediated device that is not ours stands in the way"
-
-
-def _blocked_text(one: Blocked) -> str:
-    ids = " and ".join(f"{noun} {ids}" for noun, ids in (("adapter", one.adapters), ("domain", one.domains)) if ids)
-    return f"mediated device {one.uuid} has a queue there, and this kernel then refuses the mask: {ids}"
 
 
 def _wanted(start: Holdings, foreign: dict[str, ApConfig], ours: Collection[str]) -> Holdings:
