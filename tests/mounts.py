@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -91,8 +92,7 @@ class MountedHost:
         self._removals[uuid] = thread, outcome
         thread.start()
         # The attributes go at once: then the write has arrived.
-        while (self.root / device / "remove").exists():
-            assert thread.is_alive(), outcome
+        until(lambda: not (self.root / device / "remove").exists())
         thread.join(0.05)
         assert thread.is_alive(), outcome
 
@@ -113,11 +113,14 @@ def mounted_host(folder: Path, description: str) -> Iterator[MountedHost]:
     """The host that `description` describes, mounted on ``folder/sys`` from the file ``folder/host.yaml``."""
     file, root = folder / "host.yaml", folder / "sys"
     file.write_text(description)
-    root.mkdir(exist_ok=True)
+    if not is_mounted(root):
+        root.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "reconciler.cli", "simulate", "--simulate", str(file), "--mount", str(root)]
     assert reconciler.__file__
     environment = {**os.environ, "PYTHONPATH": str(Path(reconciler.__file__).parent.parent)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
         assert server.stdout
         assert server.stderr
         try:
@@ -125,12 +128,33 @@ def mounted_host(folder: Path, description: str) -> Iterator[MountedHost]:
             assert line, server.stderr.read()
             yield MountedHost(file, root, server)
         finally:
-            # The helper that mounted it unmounts it also if this has to be the hard way.
             server.terminate()
             try:
                 server.wait(PATIENCE)
-            finally:
+            except subprocess.TimeoutExpired:
                 server.kill()
+                raise
+            finally:
+                remove_mount(root)
+
+
+def remove_mount(root: Path) -> None:
+    """Unmount what a killed server has left at `root`."""
+    if is_mounted(root):
+        subprocess.run(["fusermount3", "-u", "-z", str(root)], check=False)
+
+
+def is_mounted(root: Path) -> bool:
+    """Whether a file system is mounted on `root`, alive or dead."""
+    return any(line.split()[1] == str(root) for line in Path("/proc/self/mounts").read_text().splitlines())
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Return when `condition` holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "what should come at once has not come"
+        os.sched_yield()
 
 
 def text_of(path: Path) -> str:

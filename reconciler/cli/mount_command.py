@@ -9,7 +9,8 @@ import click
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import result, tell
 from reconciler.cli.simulated import Description, Simulation, described, locked, refuse_mounted
-from reconciler.simulator.mount import MountError, Served, Server, mounted
+from reconciler.simulator.mount import MountError, mounted
+from reconciler.simulator.mount_server import Served, Server
 from reconciler.simulator.mounted_tree import Shown
 
 

@@ -65,13 +65,20 @@ class RealSysfs:
             os.close(descriptor)
 
     def write(self, path: str, value: str) -> int:
-        """See `Sysfs`. The write runs in a thread of its own, since nothing can end one that the kernel blocks."""
+        """See `Sysfs`. The write runs in a thread of its own, since nothing can end one that the kernel blocks.
+
+        Raises:
+            ValueError: `value` is empty or not ASCII. An empty value would clear a whole mask.
+        """
+        if not value.strip():
+            raise ValueError(f"refused to write an empty value to {path}")
+        content = value.encode("ascii")
         counts: list[int] = []
         errors: list[OSError] = []
 
         def work() -> None:
             try:
-                counts.append(_write_once(self._root / path, value))
+                counts.append(_write_once(self._root / path, content))
             except OSError as error:
                 errors.append(error)
 
@@ -107,13 +114,11 @@ class RealSysfs:
         return os.uname().release
 
 
-def _write_once(path: Path, value: str) -> int:
+def _write_once(path: Path, content: bytes) -> int:
     # One write(2) is one store in the kernel and its errno is the answer: no buffering, no truncation, no newline
-    # of our own. An empty or newline-only value would clear a whole mask.
-    if not value.strip():
-        raise ValueError(f"refused to write an empty value to {path}")
+    # of our own.
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        return os.write(descriptor, value.encode("ascii"))
+        return os.write(descriptor, content)
     finally:
         os.close(descriptor)

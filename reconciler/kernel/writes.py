@@ -31,13 +31,6 @@ def writes_of(step: Step, abilities: Abilities) -> tuple[Write, ...]:
             return _single_writes(step.uuid, before, after)
 
 
-def write_count(step: Step, abilities: Abilities) -> int:
-    """How many writes `step` takes."""
-    if step.action is not Action.CONFIGURE or abilities.ap_config:
-        return 1
-    return len(writes_of(step, abilities))
-
-
 def _single_writes(uuid: str, before: ApConfig, after: ApConfig) -> tuple[Write, ...]:
     # Everything that goes is taken away before anything is added: in between, the product is within old and new and
     # never less than what they share, while any other order gives queues that nobody chose.

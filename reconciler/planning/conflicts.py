@@ -120,6 +120,10 @@ def _queues(matrix: Matrix) -> str:
     return "queue" if matrix.size == 1 else f"{matrix.size} queues"
 
 
+def _some_queues(matrix: Matrix) -> str:
+    return "a queue" if matrix.size == 1 else f"{matrix.size} queues"
+
+
 def _foreign_overlaps(
     guests: list[DesiredGuest], foreign: tuple[ObservedMdev, ...], built: set[str]
 ) -> Iterator[Problem]:
@@ -132,7 +136,7 @@ def _foreign_overlaps(
                 yield Problem(
                     "foreign-overlap",
                     Severity.ERROR if active else Severity.WARNING,
-                    f"guest '{guest.name}' claims {_queues(common)} of mediated device {mdev.uuid}, "
+                    f"guest '{guest.name}' claims {_some_queues(common)} of mediated device {mdev.uuid}, "
                     "which no manifest names",
                     (guest_place(guest, "claimed here"),),
                     (queues_text(common),),
@@ -148,7 +152,7 @@ def _kept_queues(desired: Desired, guests: list[DesiredGuest]) -> Iterator[Probl
                 yield Problem(
                     "kept-queue",
                     Severity.ERROR,
-                    f"guest '{guest.name}' claims {_queues(common)} that host '{desired.host.name}' keeps for itself",
+                    f"guest '{guest.name}' claims {_some_queues(common)} that host '{desired.host.name}' keeps for itself",
                     (guest_place(guest, f"claimed by '{guest.name}' here"), _keep_place(desired, keep, "kept here")),
                     (queues_text(common),),
                     "Take the queues from the guest, or shorten spec.keep of the host.",
@@ -167,7 +171,7 @@ def _kept_by_foreign(desired: Desired, foreign: tuple[ObservedMdev, ...]) -> Ite
                 yield Problem(
                     "kept-by-foreign",
                     Severity.ERROR,
-                    f"host '{desired.host.name}' keeps {_queues(common)} that mediated device {mdev.uuid} has, "
+                    f"host '{desired.host.name}' keeps {_some_queues(common)} that mediated device {mdev.uuid} has, "
                     "which no manifest names",
                     (_keep_place(desired, keep, "kept here"),),
                     (queues_text(common),),
@@ -180,7 +184,9 @@ def _pool_conflicts(
 ) -> Iterator[Problem]:
     host = desired.host
     if pool is None:
-        if all(not guest.config.matrix.overlaps(keep.matrix) for guest in guests for keep in host.keep):
+        # Who claims a kept queue has been told so already.
+        claimed = [one.config.matrix for one in (*guests, *foreign)]
+        if not any(matrix.overlaps(keep.matrix) for matrix in claimed for keep in host.keep):
             yield _no_pool(desired, guests, foreign)
     elif host.given_up is not None:
         yield from _given_pool_conflicts(desired, guests, foreign, pool)
@@ -196,7 +202,7 @@ def _given_pool_conflicts(
             yield Problem(
                 "queue-left-to-host",
                 Severity.ERROR,
-                f"guest '{guest.name}' needs {_queues(common)} that the host does not give up",
+                f"guest '{guest.name}' needs {_some_queues(common)} that the host does not give up",
                 (guest_place(guest, f"needed by '{guest.name}' here"), pool_place),
                 (queues_text(common),),
                 f"Add domain {common.domains} or adapter {common.adapters} to spec.pool of host "
@@ -208,7 +214,7 @@ def _given_pool_conflicts(
             yield Problem(
                 "pool-takes-foreign",
                 Severity.ERROR,
-                f"the host pool would take {_queues(common)} of mediated device {mdev.uuid}, which no manifest names",
+                f"the host pool would take {_some_queues(common)} of mediated device {mdev.uuid}, which no manifest names",
                 (pool_place,),
                 (queues_text(common),),
                 f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or give up its queues too.",

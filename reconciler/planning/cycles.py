@@ -6,7 +6,7 @@ branches, never in seconds, so that the same input gives the same answer on ever
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 BRANCHES: Final = 3_000
 """How many branches are tried before the best answer so far is taken."""
@@ -14,41 +14,19 @@ BRANCHES: Final = 3_000
 _Graph = dict[int, set[int]]
 
 
-class Breakers(NamedTuple):
-    """The nodes to break at, and whether fewer were proved impossible."""
-
-    nodes: frozenset[int]
-    proved: bool
-
-
-def fewest_breakers(edges: Mapping[int, Iterable[int]], unbreakable: frozenset[int]) -> Breakers | None:
+def fewest_breakers(edges: Mapping[int, Iterable[int]], unbreakable: frozenset[int]) -> frozenset[int]:
     """The smallest set of nodes whose removal leaves no cycle.
 
     Args:
-        edges: for each node its successors; nodes are small integers, and ties go to the smaller ones.
-        unbreakable: nodes that must not be chosen.
-
-    Returns:
-        The set, or None where a cycle has unbreakable nodes only.
+        edges: for each node its successors; nodes are small integers.
+        unbreakable: nodes that must not be chosen; they have no cycle of their own.
     """
     chosen: set[int] = set()
-    proved = True
-    for component in _components({node: set(after) for node, after in edges.items()}):
-        graph = _without_unbreakable(component, unbreakable)
-        if graph is None:
-            return None
-        search = _Search(graph)
-        chosen |= search.best
-        proved &= search.proved
-    return Breakers(frozenset(chosen), proved)
-
-
-def _without_unbreakable(graph: _Graph, unbreakable: frozenset[int]) -> _Graph | None:
-    for node in sorted(unbreakable & graph.keys()):
-        if node in graph[node]:
-            return None
-        _bypass(graph, node)
-    return graph
+    for graph in _components({node: set(after) for node, after in edges.items()}):
+        for node in sorted(unbreakable & graph.keys()):
+            _bypass(graph, node)
+        chosen |= _Search(graph).best
+    return frozenset(chosen)
 
 
 class _Search:
@@ -56,7 +34,6 @@ class _Search:
 
     def __init__(self, graph: _Graph) -> None:
         self._left = BRANCHES
-        self.proved = True
         self.best: set[int] = _greedy(_copy(graph))
         self._branch(graph, set())
 
@@ -67,10 +44,7 @@ class _Search:
             if len(taken) < len(self.best):
                 self.best = taken
             return
-        if len(taken) + sum(map(_disjoint_cycles, parts)) >= len(self.best):
-            return
-        if self._left <= 0:
-            self.proved = False
+        if not self._left or len(taken) + sum(map(_disjoint_cycles, parts)) >= len(self.best):
             return
         self._left -= 1
         whole: _Graph = {}
@@ -78,9 +52,8 @@ class _Search:
             whole |= part
         node = _busiest(whole)
         self._branch(_removed(_copy(whole), node), taken | {node})
-        if node not in whole[node]:
-            _bypass(whole, node)
-            self._branch(whole, taken)
+        _bypass(whole, node)
+        self._branch(whole, taken)
 
 
 def _greedy(graph: _Graph) -> set[int]:

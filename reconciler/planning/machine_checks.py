@@ -166,12 +166,24 @@ def _unreadable(desired: Desired, observed: Observed, target: Target) -> Iterato
             )
 
 
-def unreachable_problems(blocked: Iterable[Blocked], desired: Desired) -> Iterator[Problem]:
+def given_up_text(pool: Matrix) -> str:
+    """The field of a Host that asks for `pool`: ``spec.pool: {domains: [4, 0xab-0xaf]}``."""
+    axes = (("adapters", ~pool.adapters), ("domains", ~pool.domains))
+    fields = [f"{axis}: [{_id_list(ids)}]" for axis, ids in axes if ids]
+    return f"spec.pool: {{{', '.join(fields)}}}"
+
+
+def _id_list(ids: IdSet) -> str:
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ids.ranges())
+
+
+def unreachable_problems(blocked: Iterable[Blocked], desired: Desired, pool: Matrix) -> Iterator[Problem]:
     """Problems of a legal target that a running kernel refuses to be led to (from 6.19).
 
     Args:
         blocked: the devices in the way that must not be touched.
         desired: the manifests of one host.
+        pool: the host pool as it is.
     """
     for one in blocked:
         yield Problem(
@@ -181,5 +193,6 @@ def unreachable_problems(blocked: Iterable[Blocked], desired: Desired) -> Iterat
             "there: this kernel refuses the mask write",
             (Place(desired.host.position, "", ("spec", "pool") if desired.host.given_up else ("metadata", "name")),),
             (),
-            "The target itself is legal: it can be reached at boot, masks first, or after that device is removed.",
+            "The target itself is legal: it can be reached at boot, masks first, or after that device is removed."
+            + ("" if desired.host.given_up else f" To leave the masks as they are, write {given_up_text(pool)}."),
         )

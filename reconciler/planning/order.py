@@ -49,13 +49,11 @@ class Ordered(NamedTuple):
         steps: each from a known state to the next.
         outages: who loses queues in between that it has before and after (I3 is broken for these, with consent).
         blocked: who makes the target unreachable on a running host; where it is not empty there are no steps.
-        proved: whether fewer writes were proved impossible.
     """
 
     steps: tuple[Step, ...]
     outages: tuple[Outage, ...] = ()
     blocked: tuple[Blocked, ...] = ()
-    proved: bool = True
 
 
 class _Change(NamedTuple):
@@ -74,7 +72,6 @@ class _Middle(NamedTuple):
     sequence: list[MaskWrite | _Change]
     split: frozenset[str]
     cost: int
-    proved: bool
 
 
 def order_steps(current: Holdings, target: Holdings, abilities: Abilities, fixed: frozenset[str]) -> Ordered:
@@ -109,7 +106,7 @@ def order_steps(current: Holdings, target: Holdings, abilities: Abilities, fixed
         Outage(uuid, tuple(_kept(current.mdevs[uuid], target.mdevs[uuid]).matrix.minus(low.matrix)))
         for uuid, low in in_the_way.items()
     )
-    return Ordered(tuple(steps), outages, proved=middle.proved)
+    return Ordered(tuple(steps), outages)
 
 
 def _kept(old: ApConfig, new: ApConfig) -> ApConfig:
@@ -195,13 +192,10 @@ def _cheapest_middle(mixed: list[_Change], paths: list[tuple[MaskWrite, ...]], s
     # Fewest writes; where that is a tie, rather one more mask write than one more change of a guest. The guests'
     # cycles among themselves must be broken on every way.
     least = _middle(mixed, (), strict)
-    best: _Middle | None = None
-    for path in paths:
-        if best is None or least is None or (len(path) + least.cost, least.cost) < _preference(best):
-            candidate = _middle(mixed, path, strict)
-            if candidate and (best is None or _preference(candidate) < _preference(best)):
-                best = candidate
-    assert best is not None, "clearing both masks before setting them never waits in a cycle of its own"
+    best = _middle(mixed, paths[0], strict)
+    for path in paths[1:]:
+        if (len(path) + least.cost, least.cost) < _preference(best):
+            best = min(best, _middle(mixed, path, strict), key=_preference)
     return best
 
 
@@ -209,15 +203,13 @@ def _preference(middle: _Middle) -> tuple[int, int]:
     return middle.cost, len(middle.split)
 
 
-def _middle(mixed: list[_Change], path: tuple[MaskWrite, ...], strict: bool) -> _Middle | None:
+def _middle(mixed: list[_Change], path: tuple[MaskWrite, ...], strict: bool) -> _Middle:
     nodes: list[MaskWrite | _Change] = [*path, *mixed]
     edges = _waits(mixed, path, strict)
     breakers = fewest_breakers(edges, frozenset(range(len(path))))
-    if breakers is None:
-        return None
-    sequence = [nodes[node] for node in _topological(edges, breakers.nodes)]
-    split = frozenset(one.uuid for node in breakers.nodes if isinstance(one := nodes[node], _Change))
-    return _Middle(sequence, split, len(path) + len(split), breakers.proved)
+    sequence = [nodes[node] for node in _topological(edges, breakers)]
+    split = frozenset(mixed[node - len(path)].uuid for node in breakers)
+    return _Middle(sequence, split, len(path) + len(split))
 
 
 def _waits(mixed: list[_Change], path: tuple[MaskWrite, ...], strict: bool) -> dict[int, set[int]]:

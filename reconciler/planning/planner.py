@@ -54,7 +54,7 @@ def make_plan(desired: Desired, observed: Observed, applied: Applied = NOTHING_A
     if not errors_of(problems):
         fixed = frozenset(one.uuid for one in target.foreign)
         ordered = order_steps(current, target.holdings, observed.abilities, fixed)
-        problems += unreachable_problems(ordered.blocked, desired)
+        problems += unreachable_problems(ordered.blocked, desired, observed.pool)
     interrupted = frozenset(one.uuid for one in ordered.outages)
     guests = _guest_plans(desired, observed, target, after, applied, interrupted)
     basis = basis_of(desired, observed, _inventory_words(applied))

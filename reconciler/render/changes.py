@@ -184,7 +184,9 @@ def _sees_line(guest: GuestPlan) -> str:
     assert after is not None
     assert guest.after is not None
     total = guest.after.matrix.size
-    if before is not None and before != after:
+    if not total:
+        return "sees nothing"
+    if before is not None and before.size != after.size:
         return f"sees {after.size} of its {counted(total, 'queue')} afterwards, {before.size} now"
     if after.size == total:
         return f"sees all {total} queues" if total > 1 else "sees its queue"

@@ -1,11 +1,9 @@
 """What differs between the manifests and the host: the plan without its steps."""
 
-import json
-
 from reconciler.planning.plan import Plan
 from reconciler.render.changes import guest_change, pool_change, summary_text
 from reconciler.render.paint import Paint, plain
-from reconciler.render.plan_json import config_record, matrix_record
+from reconciler.render.plan_json import config_record, json_text, matrix_record
 from reconciler.render.plan_text import heading_text
 
 
@@ -49,4 +47,4 @@ def drift_json(plan: Plan) -> str:
             if guest.changes
         ],
     }
-    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    return json_text(record)

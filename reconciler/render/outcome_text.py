@@ -1,13 +1,12 @@
 """How an apply ended, for people and for programs."""
 
-import json
 from typing import Final
 
 from reconciler.model.outcome import Outcome, Result
 from reconciler.planning.plan import Plan
 from reconciler.render.diagnostics import counted
 from reconciler.render.paint import Paint, plain
-from reconciler.render.plan_json import plan_record
+from reconciler.render.plan_json import json_text, plan_record
 
 _STYLE: Final = {
     Result.NOTHING: "good",
@@ -60,4 +59,4 @@ def outcome_json(outcome: Outcome, plan: Plan) -> str:
         "notes": list(outcome.notes),
         "plan": plan_record(plan),
     }
-    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    return json_text(record)

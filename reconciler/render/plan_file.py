@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from reconciler.planning.fingerprint import FORMAT_VERSION, fingerprint_of
 from reconciler.planning.plan import Basis, Plan
-from reconciler.render.plan_json import plan_record
+from reconciler.render.plan_json import json_text, plan_record
 
 LARGEST: Final = 256 * 1024 * 1024
 """The most bytes of a saved plan that are read; one of 10,000 guests has about 30 MB."""
@@ -38,9 +38,9 @@ def save_plan(plan: Plan, manifests: Sequence[str | PathLike[str]], file: str) -
     """
     record = {**plan_record(plan), "manifests": [os.path.abspath(path) for path in manifests]}
     temporary = f"{file}.new"
-    with open(temporary, "w", encoding="utf-8") as stream:
-        json.dump(record, stream, indent=2, ensure_ascii=False)
-        stream.write("\n")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(temporary, flags, 0o666), "w", encoding="ascii") as stream:
+        stream.write(json_text(record))
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(temporary, file)
@@ -53,13 +53,14 @@ def load_plan(file: str) -> SavedPlan:
         BadPlanFile: it is no saved plan, or not of this version.
         OSError: it cannot be read.
     """
-    if os.path.getsize(file) > LARGEST:
+    with open(file, "rb") as stream:
+        content = stream.read(LARGEST + 1)
+    if len(content) > LARGEST:
         raise BadPlanFile(f"{file} is larger than any plan")
-    with open(file, encoding="utf-8") as stream:
-        try:
-            record = json.load(stream)
-        except (ValueError, RecursionError) as error:
-            raise BadPlanFile(f"{file} is not JSON, so it is no saved plan: {error}") from error
+    try:
+        record = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BadPlanFile(f"{file} is not JSON, so it is no saved plan: {error}") from error
     return _checked(record, file)
 
 

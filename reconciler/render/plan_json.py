@@ -16,7 +16,12 @@ from reconciler.render.diagnostics import problem_record
 
 def plan_json(plan: Plan) -> str:
     """The plan as JSON text, ended by a newline; the same plan gives the same bytes."""
-    return json.dumps(plan_record(plan), indent=2, ensure_ascii=False) + "\n"
+    return json_text(plan_record(plan))
+
+
+def json_text(record: object) -> str:
+    """`record` as JSON text in ASCII, ended by a newline: file names need not be UTF-8, and must not stop the output."""
+    return json.dumps(record, indent=2) + "\n"
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:

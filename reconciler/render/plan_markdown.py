@@ -1,5 +1,6 @@
 """The plan as Markdown for a pull request: the summary first, details folded, short enough for a comment."""
 
+import re
 from typing import Final
 
 from reconciler.planning.plan import Plan
@@ -10,8 +11,18 @@ from reconciler.render.plan_text import step_text
 LONGEST: Final = 65_000
 """The most characters; a comment on GitHub may have 65,536."""
 
-_RESERVE: Final = 200
-_ESCAPES: Final = str.maketrans({**{one: f"\\{one}" for one in "\\`*_[]|#"}, "<": "&lt;", ">": "&gt;"})
+_MOST_CONSENTS: Final = 20
+_FRAME: Final = 150
+"""More than what stands around the items of one section."""
+
+_ESCAPES: Final = str.maketrans(
+    {
+        **{one: f"\\{one}" for one in "\\`*_[]|#~"},
+        **{"<": "&lt;", ">": "&gt;", "&": "&amp;"},
+        **dict.fromkeys("\r\n", " "),
+    }
+)
+_FENCE: Final = re.compile(r"(^|[\r\n])(?= {0,3}```)")
 
 
 def plan_markdown(plan: Plan) -> str:
@@ -19,9 +30,11 @@ def plan_markdown(plan: Plan) -> str:
     head = [f"### reconcile: host `{plan.desired.host.name}`", "", f"**{summary_text(plan)}**", ""]
     if plan.consents:
         head += ["> **Needs consent** (`--allow-disruption`)", ">"]
-        head += [f"> * {escaped(one.holder)}: {escaped(one.reason)}" for one in plan.consents]
+        head += [f"> * {escaped(one.holder)}: {escaped(one.reason)}" for one in plan.consents[:_MOST_CONSENTS]]
+        head += [f"> * … and {len(plan.consents) - _MOST_CONSENTS:,} more"] if len(plan.consents) > _MOST_CONSENTS else []
         head.append("")
-    body = _Body(LONGEST - _RESERVE - sum(len(line) + 1 for line in head))
+    tail = f"<sub>fingerprint `{plan.fingerprint[:16]}`</sub>"
+    body = _Body(LONGEST - 3 * _FRAME - sum(len(line) + 1 for line in (*head, tail)))
     if plan.problems:
         body.fold("Problems", [problem_text(one).rstrip("\n") for one in plan.problems], fenced=True)
     if plan.steps:
@@ -30,7 +43,7 @@ def plan_markdown(plan: Plan) -> str:
         body.fold("Changes", items, fenced=False)
         steps = [f"{number}. {step_text(one)}" for number, one in enumerate(plan.steps, 1)]
         body.fold("Steps", steps, fenced=True)
-    return "\n".join([*head, *body.lines, f"<sub>fingerprint `{plan.fingerprint[:16]}`</sub>"]) + "\n"
+    return "\n".join([*head, *body.lines, tail]) + "\n"
 
 
 def _item(symbol: str, heading: str, lines: tuple[str, ...]) -> str:
@@ -48,9 +61,8 @@ class _Body:
     def fold(self, title: str, items: list[str], *, fenced: bool) -> None:
         fence = ["```text"] if fenced else []
         lines = ["<details>", f"<summary>{title} ({len(items)})</summary>", "", *fence]
-        self._left -= sum(len(line) + 1 for line in lines) + 60
         shown = 0
-        for item in items:
+        for item in map(_unfenced, items) if fenced else items:
             if len(item) + 1 > self._left:
                 break
             self._left -= len(item) + 1
@@ -60,6 +72,11 @@ class _Body:
             lines.append(f"… and {len(items) - shown} more")
         lines += ["```"] if fenced else []
         self.lines += [*lines, "", "</details>", ""]
+
+
+def _unfenced(text: str) -> str:
+    # A fence that is indented by four or more ends nothing.
+    return _FENCE.sub(r"\1    ", text)
 
 
 def escaped(text: str) -> str:

@@ -8,6 +8,7 @@ from reconciler.model.matrix import ApConfig
 from reconciler.model.steps import Action, Step
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.render.changes import Change, config_text, guest_change, plural, pool_change, summary_text
+from reconciler.render.diagnostics import counted
 from reconciler.render.paint import Paint, plain
 
 MOST_STEPS = 40
@@ -31,8 +32,8 @@ def heading_text(plan: Plan) -> str:
     """Which host, and what is there."""
     observed = plan.observed
     return (
-        f"Host {plan.desired.host.name}: kernel {observed.release}, {len(observed.cards)} adapters and "
-        f"{len(observed.queues)} queues present, {len(observed.mdevs)} mediated devices"
+        f"Host {plan.desired.host.name}: kernel {observed.release}, {counted(len(observed.cards), 'adapter')} and "
+        f"{counted(len(observed.queues), 'queue')} present, {counted(len(observed.mdevs), 'mediated device')}"
     )
 
 

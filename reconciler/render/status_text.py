@@ -1,6 +1,5 @@
 """The status for people and, as JSON, for programs."""
 
-import json
 from collections.abc import Iterator
 
 from reconciler.model.ids import IdSet
@@ -9,7 +8,7 @@ from reconciler.planning.status import GuestStatus, Status
 from reconciler.render.changes import config_text, plural, sees_text, summary_text
 from reconciler.render.diagnostics import counted, problem_record
 from reconciler.render.paint import Paint, plain
-from reconciler.render.plan_json import config_record, matrix_record
+from reconciler.render.plan_json import config_record, json_text, matrix_record
 from reconciler.render.plan_text import heading_text
 
 _MOST_IDLE = 16
@@ -88,4 +87,4 @@ def status_json(status: Status) -> str:
         ],
         "problems": [problem_record(problem) for problem in status.plan.problems],
     }
-    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    return json_text(record)

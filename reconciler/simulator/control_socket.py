@@ -85,7 +85,10 @@ class ControlSocket:
         one.close()
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:  # who wanted to connect has gone
+            return
         connection.settimeout(0)
         self._clients.add(connection)
         received = bytearray()

@@ -1,9 +1,8 @@
 """The write-ahead journal: what was there before the first write, until the last one is verified.
 
 One JSON value a line: first the start, the inventory before and after and the plan's fingerprint, then a line before
-each step. The file is removed
-when the transaction has ended at the target or at the start, and is renamed to ``degraded.json`` otherwise. sysfs
-starts afresh at boot, so a journal of another boot is history.
+each step. The file is removed when the transaction has ended at the target or at the start, and replaced by
+``degraded.json`` otherwise. sysfs starts afresh at boot, so a journal of another boot is history.
 """
 
 import json

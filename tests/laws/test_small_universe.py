@@ -14,8 +14,9 @@ from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.steps import Holdings
 from reconciler.planning.order import order_steps
+from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
-from worlds import EVERY_PROFILE, abilities_of, all_holdings, hardware, held, host_holding, uuid
+from worlds import EVERY_PROFILE, abilities_of, all_holdings, hardware, held, hold_instead, uuid
 
 ADAPTERS = (5, 6)
 DOMAINS = (4, 0x47)
@@ -29,12 +30,12 @@ Bits = tuple[int, ...]
 def test_every_pair_of_states_is_safe_after_every_write(profile: Profile) -> None:
     """I1, I2 and I3 hold after every write on the simulated kernel, and the target is reached."""
     abilities = abilities_of(profile)
-    machine = hardware(ADAPTERS, DOMAINS)
+    host = SimulatedHost(hardware(ADAPTERS, DOMAINS), profile)
     count = 0
     for start, target in pairs():
         ordered = order_steps(start, target, abilities, frozenset())
         interrupted = {one.uuid for one in ordered.outages}
-        host = host_holding(start, profile, machine)
+        hold_instead(host, start, abilities)
         for step in ordered.steps:
             for write in writes_of(step, abilities):
                 host.write(write.path, write.value)

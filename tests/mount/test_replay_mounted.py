@@ -26,7 +26,7 @@ def recorded_host(mounting: None, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_every_recorded_step_gets_the_kernels_answer_through_the_mount(
     recorded_host: MountedHost, scenario: Scenario
 ) -> None:
-    """Each step of each scenario gives the recorded result, also whether open or write failed, and the recorded state."""
+    """Each step gives the recorded result, also whether open or write failed, and leaves the recorded state."""
     recorded_host.request(("reset",))
     replay = Replay(recorded_host, tells_open=True)
 

@@ -1,0 +1,127 @@
+"""What the guest gets beside its own system: the tool's wheel with all it depends on, and strace.
+
+The wheel is built from this clone for every run. The others come from the package index, for s390x and the Python of
+the guest's Debian suite, through pip; strace comes from Debian. Both are kept in the lab's cache.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from kernel.lab.cache import Cache
+from kernel.lab.packages import GUEST_ARCHITECTURE, Suite, host_mirror, unpack
+
+PYTHONS: Final = {"bookworm": "3.11", "trixie": "3.13", "sid": "3.13"}
+"""The Python of each Debian suite."""
+
+ROOT: Final = Path(__file__).parents[3]
+"""The clone."""
+
+_PLATFORMS: Final = ("manylinux2014_s390x", "manylinux_2_17_s390x", "manylinux_2_28_s390x")
+
+
+class CannotInstall(Exception):
+    """Something that the guest needs is not to be had here; the text says what."""
+
+
+class Installation(NamedTuple):
+    """What is copied into the guest.
+
+    Attributes:
+        site: archive of a ``dist-packages`` directory with the tool and what it imports.
+        strace: archive of the program.
+    """
+
+    site: Path
+    strace: Path
+
+    def files(self) -> dict[str, Path]:
+        """By name below ``/work``."""
+        return {"site.tar": self.site, "strace.tar": self.strace, "prepare_guest.sh": _HERE / "prepare_guest.sh"}
+
+
+_HERE: Final = Path(__file__).parent
+
+
+def install(cache: Cache, suite: str, directory: Path) -> Installation:
+    """What a guest of `suite` gets; archives are made in `directory`, downloads kept in `cache`.
+
+    Raises:
+        CannotInstall: something is not to be had.
+    """
+    kept = cache.root / "end-to-end" / suite
+    dependencies, strace = _dependencies(kept, PYTHONS[suite]), _strace(kept, suite)
+    tree = directory / "site"
+    wheels = [*dependencies.glob("*.whl"), built_wheel(directory / "wheel")]
+    _pip("install", "--no-deps", "--no-compile", "--target", tree, *_for_guest(PYTHONS[suite]), *wheels)
+    return Installation(_archived(tree, directory / "site.tar"), strace)
+
+
+def built_wheel(directory: Path) -> Path:
+    """The wheel of this clone, built into `directory`.
+
+    Raises:
+        CannotInstall: it cannot be built.
+    """
+    _pip("wheel", "--no-deps", "--wheel-dir", directory, ROOT)
+    return next(directory.glob("*.whl"))
+
+
+def requirements() -> list[str]:
+    """What the tool depends on, as pyproject.toml says it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return [str(one) for one in project["dependencies"]]
+
+
+def _dependencies(kept: Path, python: str) -> Path:
+    """The directory with the wheels of everything that the tool depends on."""
+    wanted = requirements()
+    wheels = kept / f"wheels-{sha256(repr(wanted).encode()).hexdigest()[:12]}"
+    if not wheels.exists():
+        unfinished = wheels.with_suffix(".new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _pip("download", "--dest", unfinished, *_for_guest(python), *wanted)
+        unfinished.rename(wheels)
+    return wheels
+
+
+def _for_guest(python: str) -> list[str]:
+    platforms = [word for platform in _PLATFORMS for word in ("--platform", platform)]
+    abi = f"cp{python.replace('.', '')}"
+    abis = ["--implementation", "cp", "--abi", abi, "--abi", "abi3", "--abi", "none"]
+    return ["--only-binary=:all:", *platforms, "--python-version", python, *abis]
+
+
+def _strace(kept: Path, suite: str) -> Path:
+    """The archive with strace, which needs no library but libc."""
+    archive = kept / "strace.tar"
+    if not archive.exists():
+        work = kept / "strace"
+        shutil.rmtree(work, ignore_errors=True)
+        unpack(Suite(work / "apt", suite, host_mirror()).download(f"strace:{GUEST_ARCHITECTURE}"), work / "root")
+        _archived(work / "root/usr/bin", archive)
+        shutil.rmtree(work)
+    return archive
+
+
+def _archived(tree: Path, archive: Path) -> Path:
+    unfinished = archive.with_suffix(".new")
+    with tarfile.open(unfinished, "w") as stream:
+        for path in sorted(tree.iterdir()):
+            stream.add(path, path.name)
+    return unfinished.rename(archive)
+
+
+def _pip(action: str, *arguments: str | Path) -> None:
+    words: Sequence[str | Path] = [sys.executable, "-m", "pip", action, "--quiet", *arguments]
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        raise CannotInstall(f"pip {action} failed: {done.stderr.strip()[-2000:]}")

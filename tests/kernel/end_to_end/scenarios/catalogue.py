@@ -1,0 +1,17 @@
+"""All scenarios by name."""
+
+from collections.abc import Callable
+from typing import Final
+
+from .examples import EXAMPLE_SCENARIOS
+from .others import OTHER_SCENARIOS
+from .running import RUNNING_SCENARIOS
+from .scenario import Scenario
+
+SCENARIOS: Final = {one.name: one for one in (*EXAMPLE_SCENARIOS, *OTHER_SCENARIOS, *RUNNING_SCENARIOS)}
+"""In the order in which they are run."""
+
+
+def chosen(wanted: Callable[[Scenario], bool]) -> list[str]:
+    """The names of the scenarios that are `wanted`, in order."""
+    return [name for name, one in SCENARIOS.items() if wanted(one)]

@@ -1,0 +1,115 @@
+"""Guests whose virtual machine runs, as far as the kernel can tell, and masks that change meanwhile."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from .check import holds, same
+from .scenario import (
+    EXAMPLES,
+    Scenario,
+    World,
+    apply,
+    apply_again,
+    guests_of,
+    hardware,
+    in_sync,
+    manifests,
+    status,
+    untouched,
+)
+
+_UUID: Final = "62177883-f1bb-47f0-914d-32a22e3a8804"
+_CARDS: Final = {str(adapter): {"type": "CEX8", "mode": "cca"} for adapter in (5, 6)}
+_HARDWARE: Final = {"adapters": _CARDS, "usage_domains": [4, 5, 6], "control_domains": [4, 5, 6]}
+_LONGEST: Final = 60
+"""Seconds that no command may take here: a removal that blocks would."""
+
+
+def running_guest(world: World) -> None:
+    """A guest that runs is shown so; what takes queues from it needs consent, and its device is never removed."""
+    world.host.hardware(_HARDWARE)
+    site = manifests({"payments": {"uuid": _UUID, "adapters": [5, 6], "domains": [4, 5]}})
+    less = manifests({"payments": {"uuid": _UUID, "adapters": [5, 6], "domains": [4]}})
+    more = manifests({"payments": {"uuid": _UUID, "adapters": [5, 6], "domains": [4, 5, 6]}})
+    nobody = manifests({})
+    apply(world, site)
+    holds("nobody has it open", not status(world, site)["payments"]["inUse"])
+    with virtual_machine(_UUID):
+        holds("status says in use", status(world, site)["payments"]["inUse"])
+        apply(world, more)
+        refused = untouched(world, lambda: world.tool("--apply", "--yes", manifests=less), 4)
+        holds("consent is asked for", "payments" in refused.out + refused.err)
+        apply(world, less, "--allow-disruption")
+        _emptied(world, nobody)
+    apply(world, nobody)
+    same("devices", world.host.uuids(), [])
+
+
+def _emptied(world: World, nobody: Path) -> None:
+    untouched(world, lambda: world.tool("--apply", "--yes", manifests=nobody), 4)
+    ran = world.tool.watched(
+        "--apply", "--yes", "--format", "json", "--allow-disruption", manifests=nobody
+    )
+    same("exit code", ran.code, 0)
+    holds("nothing blocked", ran.seconds < _LONGEST)
+    same("removals", [one.path for one in ran.writes if one.path.endswith("/remove")], [])
+    same("devices", world.host.authorised(), {_UUID: ([], [])})
+
+
+def masks_of_both_axes(world: World) -> None:
+    """The pool moves from one axis to the other under a running guest: from 6.19 that takes its queues for a while."""
+    world.host.hardware(_HARDWARE)
+    guest = {"payments": {"uuid": _UUID, "adapters": [5], "domains": [4]}}
+    adapters, domains = manifests(guest, pool={"adapters": [5]}), manifests(guest, pool={"domains": [4]})
+    apply(world, adapters)
+    with virtual_machine(_UUID):
+        plan = guests_of(world.tool("--plan", "--format", "json", manifests=domains))["payments"]
+        same("interrupted by the plan", plan["interrupted"], world.kernel == "sid")
+        if plan["interrupted"]:
+            untouched(world, lambda: world.tool("--apply", "--yes", manifests=domains), 4)
+            apply(world, domains, "--allow-disruption")
+        else:
+            apply(world, domains)
+        same("matrix", world.host.authorised()[_UUID], ([5], [4]))
+    in_sync(world, domains)
+
+
+def gives_back_in_order(world: World) -> None:
+    """A queue that a guest has goes back to the host: the guest lets go first, then the mask, and nothing is refused."""
+    world.host.hardware(hardware("back-to-host"))
+    apply(world, EXAMPLES / "back-to-host/before")
+
+    ran = apply(world, EXAMPLES / "back-to-host/after")
+
+    paths = [one.path for one in ran.writes]
+    mask = next(place for place, path in enumerate(paths) if path.endswith("mask"))
+    same("writes after the mask", paths[mask + 1 :], [])
+    holds("something came before", mask > 0)
+    apply_again(world, EXAMPLES / "back-to-host/after")
+
+
+@contextmanager
+def virtual_machine(uuid: str) -> Iterator[None]:
+    """Have the device `uuid` open as a virtual machine monitor has it, in a process of its own, while the block goes on."""
+    command = [sys.executable, "-m", "scenarios.virtual_machine", uuid]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        same("what the virtual machine says", process.stdout.readline(), b"open\n")
+        try:
+            yield
+        finally:
+            process.stdin.close()
+            process.wait()
+
+
+RUNNING_SCENARIOS: Final = (
+    Scenario(running_guest, short=True),
+    Scenario(masks_of_both_axes),
+    Scenario(gives_back_in_order),
+)
+"""The scenarios, in the order in which they are run."""

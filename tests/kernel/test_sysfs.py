@@ -1,0 +1,124 @@
+"""The real sysfs, on a directory tree that looks like one."""
+
+import errno
+import os
+import platform
+from pathlib import Path
+
+import pytest
+
+from reconciler.kernel.sysfs import PAGE, KernelBusy, RealSysfs
+
+UUID = "00000000-0000-4000-8000-000000000001"
+MASK = "bus/ap/apmask"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A tree with a mask, and a device in group 7."""
+    (tmp_path / "bus/ap/drivers").mkdir(parents=True)
+    (tmp_path / MASK).write_text("0xff\n")
+    device = tmp_path / "devices/vfio_ap/matrix" / UUID
+    device.mkdir(parents=True)
+    (device / "iommu_group").symlink_to("../../../../kernel/iommu_groups/7")
+    return tmp_path
+
+
+@pytest.fixture
+def sysfs(root: Path) -> RealSysfs:
+    """The tree as a host."""
+    return RealSysfs(root)
+
+
+def test_what_is_in_the_tree_is_read_listed_and_linked(sysfs: RealSysfs) -> None:
+    """Attributes, directories in order, and links as they are stored."""
+    assert sysfs.read(MASK) == "0xff\n"
+    assert sysfs.list("bus/ap") == ["apmask", "drivers"]
+    assert sysfs.link(f"devices/vfio_ap/matrix/{UUID}/iommu_group") == "../../../../kernel/iommu_groups/7"
+    assert sysfs.release == platform.release()
+
+
+def test_a_read_is_one_page_at_most(root: Path, sysfs: RealSysfs) -> None:
+    """As in the kernel; a file that never ends cannot fill the memory."""
+    (root / "long").write_text("x" * (PAGE + 1))
+    (root / "endless").symlink_to("/dev/zero")
+
+    assert sysfs.read("long") == "x" * PAGE
+    assert len(sysfs.read("endless")) == PAGE
+
+
+def test_bytes_that_are_no_text_do_not_stop_the_reader(root: Path, sysfs: RealSysfs) -> None:
+    """They become replacement characters, which no parser takes for anything."""
+    (root / MASK).write_bytes(b"0x\xff\n")
+
+    assert sysfs.read(MASK) == "0x\ufffd\n"
+
+
+def test_a_value_is_written_exactly_as_given(root: Path, sysfs: RealSysfs) -> None:
+    """No newline is added, and what was there is not cut off first: it is one write(2), as into an attribute."""
+    assert sysfs.write(MASK, "+5") == 2
+    assert (root / MASK).read_text() == "+5ff\n"
+
+
+@pytest.mark.parametrize("value", ["", "\n", " ", "ü"])
+def test_a_value_that_would_clear_a_mask_is_refused_before_it_is_written(
+    root: Path, sysfs: RealSysfs, value: str
+) -> None:
+    """A lone newline clears a whole mask in the kernel, so nothing empty ever gets there, nor what is not ASCII."""
+    with pytest.raises(ValueError):
+        sysfs.write(MASK, value)
+
+    assert (root / MASK).read_text() == "0xff\n"
+
+
+def test_the_errno_of_the_kernel_comes_through(root: Path, sysfs: RealSysfs) -> None:
+    """Reading, writing, listing and following what is not there, and writing to what is no file."""
+    for act in (sysfs.read, sysfs.list, sysfs.link, lambda path: sysfs.write(path, "1")):
+        with pytest.raises(OSError) as caught:
+            act("bus/ap/missing")
+        assert caught.value.errno == errno.ENOENT
+    with pytest.raises(OSError) as caught:
+        sysfs.write("bus/ap", "1")
+    assert caught.value.errno == errno.EISDIR
+    (root / "full").symlink_to("/dev/full")
+    with pytest.raises(OSError) as caught:
+        sysfs.write("full", "1")
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_write_that_blocks_is_given_up(root: Path) -> None:
+    """A sick card can block a write for ever; after a while that is told, and the program goes on."""
+    os.mkfifo(root / "sick")
+    reader = None
+    try:
+        with pytest.raises(KernelBusy, match=r"writing sick did not finish within 0\.01 s"):
+            RealSysfs(root, write_seconds=0.01).write("sick", "1")
+    finally:
+        reader = os.open(root / "sick", os.O_RDONLY | os.O_NONBLOCK)  # lets the blocked thread end
+        os.close(reader)
+
+
+def test_a_group_that_can_be_opened_is_not_held(sysfs: RealSysfs) -> None:
+    """Only EBUSY tells that a VM has the device; no device, no group and no permission tell nothing."""
+    assert not sysfs.held_open(UUID)
+    assert not sysfs.held_open("00000000-0000-4000-8000-000000000002")
+
+
+@pytest.mark.parametrize(("answer", "held"), [(errno.EBUSY, True), (errno.EPERM, False), (0, False)])
+def test_a_group_that_is_busy_is_held(
+    sysfs: RealSysfs, monkeypatch: pytest.MonkeyPatch, answer: int, held: bool
+) -> None:
+    """A VFIO group can be open once only; which one is told by the device's link."""
+    opened: list[str] = []
+
+    def vfio(path: object, flags: int) -> int:
+        opened.append(str(path))
+        if answer:
+            raise OSError(answer, "refused")
+        return real(os.devnull, flags)
+
+    real = os.open
+    monkeypatch.setattr(os, "open", vfio)
+
+    assert sysfs.held_open(UUID) is held
+    assert opened == ["/dev/vfio/7"]

@@ -1,0 +1,99 @@
+"""Steps become writes, and refusals words."""
+
+import errno
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
+from reconciler.kernel.refusals import refusal_text
+from reconciler.kernel.text_forms import ap_config_text, mask_text
+from reconciler.kernel.writes import writes_of
+from reconciler.model.ids import ALL_IDS, IdSet
+from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
+from reconciler.model.observed import Abilities
+from reconciler.model.steps import Action, Holdings, Step, Write
+from reconciler.simulator.faults import RecordingSysfs
+from reconciler.simulator.profiles import PROFILES
+from worlds import config, held, host_holding, rectangles, uuid
+
+NEW = Abilities(ap_config=True, over_provision=True, strict_in_use=False)
+OLD = NEW._replace(ap_config=False)
+DEVICE = mdev(uuid(1))
+ALL_FREE = Matrix(IdSet(), IdSet())
+
+
+def configure(before: ApConfig, after: ApConfig, abilities: Abilities) -> list[tuple[str, str]]:
+    """The writes of a change, as the attribute's name and the value."""
+    writes = writes_of(Step(Action.CONFIGURE, uuid(1), before, after), abilities)
+    return [(one.path.removeprefix(f"{DEVICE}/"), one.value) for one in writes]
+
+
+def test_each_step_but_one_is_a_single_write() -> None:
+    """Masks in full width, the uuid to ``create``, 1 to ``remove``."""
+    mask = ~IdSet([5])
+    assert writes_of(Step(Action.APMASK, "", ALL_IDS, mask), OLD) == (Write(APMASK, mask_text(mask)),)
+    assert writes_of(Step(Action.AQMASK, "", ALL_IDS, mask), OLD) == (Write(AQMASK, mask_text(mask)),)
+    assert writes_of(Step(Action.CREATE, uuid(1), None, EMPTY_CONFIG), OLD) == (Write(CREATE, uuid(1)),)
+    assert writes_of(Step(Action.REMOVE, uuid(1), EMPTY_CONFIG, None), OLD) == (Write(f"{DEVICE}/remove", "1"),)
+
+
+def test_a_configuration_is_one_write_where_the_kernel_can() -> None:
+    """``ap_config`` takes all at once."""
+    after = config([5], [4])
+
+    assert configure(EMPTY_CONFIG, after, NEW) == [("ap_config", ap_config_text(after))]
+
+
+def test_single_writes_take_away_before_they_add() -> None:
+    """Otherwise the product would grow on the way by queues that nobody chose."""
+    assert configure(config([5], [4], [4]), config([6], [0x47], [4, 0x47]), OLD) == [
+        ("unassign_adapter", "0x05"),
+        ("unassign_domain", "0x04"),
+        ("assign_adapter", "0x06"),
+        ("assign_domain", "0x47"),
+        ("assign_control_domain", "0x47"),
+    ]
+
+
+@given(rectangles(), rectangles(), st.sampled_from([PROFILES["5.15"], PROFILES["6.1"]]))
+def test_single_writes_never_leave_old_and_new(before: Matrix, after: Matrix, profile: object) -> None:
+    """After each of them the device is within old or new and has what both share."""
+    old, new = ApConfig(*before, IdSet()), ApConfig(*after, IdSet())
+    host = host_holding(Holdings(ALL_FREE, {uuid(1): old}), PROFILES["6.1"])
+    seen: list[Matrix] = []
+    sysfs = RecordingSysfs(host, lambda _: seen.append(held(host, OLD).mdevs[uuid(1)].matrix))
+    for write in writes_of(Step(Action.CONFIGURE, uuid(1), old, new), OLD):
+        sysfs.write(write.path, write.value)
+
+    assert all(before.covers(one) or after.covers(one) for one in seen)
+    assert all(one.covers(before.meet(after)) for one in seen)
+    assert held(host, OLD).mdevs[uuid(1)] == new
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "text"),
+    [
+        (APMASK, errno.EBUSY, "EBUSY: a mediated device has a queue that the host would get"),
+        (AQMASK, errno.EINVAL, "EINVAL: the kernel does not take this mask; a queue may have a driver_override"),
+        (CREATE, errno.EEXIST, "EEXIST: a mediated device of this uuid exists already"),
+        (f"{DEVICE}/ap_config", errno.EADDRINUSE, "EADDRINUSE: another mediated device has one of the queues"),
+        (f"{DEVICE}/assign_adapter", errno.EBUSY, "EBUSY: a VM uses the device, and this kernel then refuses any change"),
+        (APMASK, errno.EACCES, "EACCES: not permitted; reconcile must run as root to change a host"),
+        (f"{DEVICE}/remove", errno.EPERM, "EPERM: not permitted; reconcile must run as root to change a host"),
+        (CREATE, errno.EPERM, "EPERM: the kernel has no instance left"),
+        (f"{DEVICE}/remove", errno.ENOENT, "ENOENT: it is not there; the device or the driver is gone"),
+        (f"{DEVICE}/remove", errno.EAGAIN, f"EAGAIN: {os.strerror(errno.EAGAIN)}"),
+        (APMASK, 4242, f"4242: {os.strerror(4242)}"),
+    ],
+)
+def test_a_refusal_says_what_the_kernel_means(path: str, code: int, text: str) -> None:
+    """The same errno means different things at different files."""
+    assert refusal_text(Write(path, "1"), OSError(code, "x")) == text
+
+
+def test_a_refusal_without_errno_is_an_io_error() -> None:
+    """Something is always said."""
+    assert refusal_text(Write(APMASK, "1"), OSError("?")).startswith("EIO: the hardware")

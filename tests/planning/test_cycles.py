@@ -1,0 +1,89 @@
+"""Cycles are broken at the fewest places."""
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.planning import cycles
+from reconciler.planning.cycles import fewest_breakers
+
+NONE: frozenset[int] = frozenset()
+
+
+@st.composite
+def graphs(draw: st.DrawFn, most: int = 8, edges: int = 24) -> dict[int, set[int]]:
+    """A directed graph; cycles of any kind."""
+    nodes = st.integers(0, draw(st.integers(1, most)) - 1)
+    pairs = draw(st.lists(st.tuples(nodes, nodes), max_size=edges))
+    graph: dict[int, set[int]] = {node: set() for pair in pairs for node in pair}
+    for node, after in pairs:
+        graph[node].add(after)
+    return graph
+
+
+def has_cycle(graph: dict[int, set[int]], without: frozenset[int] | set[int] = NONE) -> bool:
+    """Whether following edges leads back, by taking away ends until nothing changes."""
+    left = {node: after - without for node, after in graph.items() if node not in without}
+    while ends := [node for node, after in left.items() if not after & left.keys()]:
+        for node in ends:
+            del left[node]
+    return bool(left)
+
+
+def by_trying(graph: dict[int, set[int]], unbreakable: frozenset[int]) -> int:
+    """The smallest number of breakers, found by trying all sets."""
+    nodes = sorted(graph.keys() - unbreakable)
+    return next(
+        size
+        for size in range(len(nodes) + 1)
+        if any(not has_cycle(graph, set(chosen)) for chosen in combinations(nodes, size))
+    )
+
+
+@given(graphs(), st.frozensets(st.integers(0, 7), max_size=3))
+@settings(max_examples=300)
+def test_no_smaller_set_breaks_all_cycles(graph: dict[int, set[int]], unbreakable: frozenset[int]) -> None:
+    """As many as trying all sets finds, and none of those that must not be chosen."""
+    unbreakable = frozenset(unbreakable & graph.keys())
+    if has_cycle({node: graph[node] & unbreakable for node in unbreakable}):
+        return
+
+    found = fewest_breakers(graph, unbreakable)
+
+    assert not has_cycle(graph, found)
+    assert found.isdisjoint(unbreakable)
+    assert len(found) == by_trying(graph, unbreakable)
+
+
+@given(graphs(most=20, edges=120))
+@settings(max_examples=50)
+def test_large_graphs_are_broken_too(graph: dict[int, set[int]]) -> None:
+    """However tangled: no cycle is left, and none of the breakers is there for nothing."""
+    found = fewest_breakers(graph, NONE)
+
+    assert not has_cycle(graph, found)
+    assert all(has_cycle(graph, found - {node}) for node in found)
+
+
+def test_without_a_cycle_nothing_is_broken() -> None:
+    """A chain and a diamond."""
+    assert fewest_breakers({0: {1, 2}, 1: {3}, 2: {3}, 3: set()}, NONE) == NONE
+
+
+def test_the_same_graph_gives_the_same_answer() -> None:
+    """The order in which edges are given changes nothing."""
+    graph = {node: {(node + step) % 12 for step in (1, 5, 7)} for node in range(12)}
+    turned = {node: set(sorted(graph[node], reverse=True)) for node in reversed(range(12))}
+
+    assert fewest_breakers(graph, NONE) == fewest_breakers(turned, NONE)
+
+
+@pytest.mark.parametrize("branches", [0, 1])
+def test_when_the_budget_is_used_up_the_best_so_far_is_taken(monkeypatch: pytest.MonkeyPatch, branches: int) -> None:
+    """Branches are counted, not seconds; the answer is then still one, perhaps not the smallest."""
+    monkeypatch.setattr(cycles, "BRANCHES", branches)
+    graph = {node: {other for other in range(9) if other != node and (node * other) % 3} for node in range(9)}
+
+    assert not has_cycle(graph, fewest_breakers(graph, NONE))

@@ -1,0 +1,149 @@
+"""What guests will see is predicted as the kernel decides it."""
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from reconciler.kernel.observe import observe
+from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix, Queue
+from reconciler.planning.effect import (
+    Effect,
+    bindings_after,
+    bindings_now,
+    effect_of,
+    effective,
+    hidden_because,
+)
+from reconciler.simulator.hardware import Plug, Unplug
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.profiles import Profile
+from worlds import ADAPTERS, DOMAINS, NEW_PROFILES, hardware, holdings, host_holding, matrix, set_masks
+
+PROFILE = st.sampled_from(NEW_PROFILES)
+
+
+@given(PROFILE, st.sets(st.sampled_from(ADAPTERS)), st.sets(st.sampled_from(DOMAINS)), st.data())
+def test_the_prediction_is_what_the_kernel_shows(
+    profile: Profile, adapters: set[int], domains: set[int], data: st.DataObject
+) -> None:
+    """On random hardware, with queues unbound by hand, every guest's ``guest_matrix`` is as predicted."""
+    host = host_holding(data.draw(holdings()), profile, hardware(adapters, domains))
+    _unbind_some(host, data)
+
+    seen = observe(host)
+    now = bindings_now(seen)
+
+    for mdev in seen.mdevs:
+        predicted = effective(mdev.config.matrix, now)
+        assert mdev.effective is not None
+        assert set(predicted.queues()) == set(mdev.effective.queues())
+        assert (hidden_because(mdev.config.matrix, now) == []) == (predicted.size == mdev.config.matrix.size)
+
+
+@given(PROFILE, st.data())
+def test_the_prediction_holds_after_the_masks_have_changed(profile: Profile, data: st.DataObject) -> None:
+    """Which queues vfio_ap will have is known before the masks are written; driverless ones stay so."""
+    start, pool = data.draw(holdings()), data.draw(holdings()).pool
+    assume(not any(one.matrix.overlaps(pool) for one in start.mdevs.values()))
+    host = host_holding(start._replace(mdevs={}), profile)
+    _unbind_some(host, data)
+
+    predicted = bindings_after(observe(host), pool)
+    set_masks(host, pool)
+
+    if _went_straight(start.pool, pool):
+        assert bindings_now(observe(host)) == predicted
+
+
+def _went_straight(start: Matrix, end: Matrix) -> bool:
+    # Through the pool between the two mask writes a queue may change its owner twice, which a plan never does.
+    between = Matrix(end.adapters, start.domains)
+    return all(between.covers(part) for part in (start.meet(end),)) and all(
+        end.covers(part) for part in between.minus(start)
+    )
+
+
+def _unbind_some(host: SimulatedHost, data: st.DataObject) -> None:
+    bound = [one for one in observe(host).queues if one.driver]
+    for one in data.draw(st.lists(st.sampled_from(bound), max_size=3, unique=True)) if bound else []:
+        host.write(f"bus/ap/drivers/{one.driver}/unbind", str(one.queue))
+
+
+@given(st.data())
+@settings(max_examples=50)
+def test_a_card_that_comes_is_seen_by_the_guest_that_waits_for_it(data: st.DataObject) -> None:
+    """Authorised in advance: the card's queues are bound to vfio_ap and in the guest at once (I8)."""
+    what = data.draw(holdings())
+    host = host_holding(what, NEW_PROFILES[0], hardware(ADAPTERS))
+    full = {one.uuid: one.effective for one in observe(host).mdevs}
+    card = host.hardware.cards[200]
+    host.change_hardware(Unplug(200))
+    for one in observe(host).mdevs:
+        assert one.effective is not None
+        assert 200 not in one.effective.adapters
+    host.change_hardware(Plug(200, card))
+
+    assert {one.uuid: one.effective for one in observe(host).mdevs} == full
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "effect"),
+    [
+        (None, None, Effect.NONE),
+        (None, matrix([5], [4]), Effect.GAINS),
+        (None, EMPTY_MATRIX, Effect.NONE),
+        (matrix([5], [4]), None, Effect.LOSES_DEVICE),
+        (EMPTY_MATRIX, None, Effect.LOSES_DEVICE),
+        (matrix([5], [4]), matrix([5], [4]), Effect.NONE),
+        (matrix([], [4]), EMPTY_MATRIX, Effect.NONE),
+        (matrix([5], [4]), matrix([5], [4, 5]), Effect.GAINS),
+        (matrix([5], [4, 5]), matrix([5], [4]), Effect.LOSES),
+        (matrix([5], [4]), matrix([5], [5]), Effect.LOSES),
+        (matrix([5, 6], [4]), matrix([5], [4, 5]), Effect.LOSES_ADAPTER),
+        (matrix([5], [4]), EMPTY_MATRIX, Effect.LOSES_ADAPTER),
+    ],
+)
+def test_a_change_has_one_label(before: Matrix | None, after: Matrix | None, effect: Effect) -> None:
+    """The worst of what happens to the guest."""
+    assert effect_of(before, after) is effect
+
+
+def test_what_a_guest_does_not_see_is_explained() -> None:
+    """What is not there yet, and what hides a whole adapter, in hex and decimal."""
+    host = SimulatedHost(hardware([5, 6, 7], [4, 5, 6, 7, 8, 9]))
+    host.write("bus/ap/aqmask", "-4-9")
+    for domain in range(4, 9):
+        host.write("bus/ap/drivers/vfio_ap/unbind", str(Queue(5, domain)))
+    host.write("bus/ap/drivers/vfio_ap/unbind", "06.0004")
+
+    def because(adapters: list[int], domains: list[int]) -> list[str]:
+        return hidden_because(matrix(adapters, domains), bindings_now(observe(host)))
+
+    assert because([7], [4]) == []
+    assert because([5, 6, 200], [4, 5, 6, 7, 8, 9, 0x47]) == [
+        "pending: adapter 0xc8 (200) is not there yet",
+        "pending: domain 0x47 (71) is not in the LPAR yet",
+        "adapter 0x05 (5) is hidden as a whole: 05.0004, 05.0005, 05.0006, 05.0007 and 1 more are not bound to vfio_ap",
+        "adapter 0x06 (6) is hidden as a whole: 06.0004 is not bound to vfio_ap",
+    ]
+    assert because([200, 201], [4, 70, 71]) == [
+        "pending: adapters 0xc8-0xc9 (200-201) are not there yet",
+        "pending: domains 0x46-0x47 (70-71) are not in the LPAR yet",
+    ]
+
+
+def test_a_queue_that_the_lpar_has_but_that_does_not_answer_is_absent() -> None:
+    """A card may be in the LPAR's mask without its queue."""
+    observed = observe(SimulatedHost(hardware([5, 6], [4, 5])))
+    without = observed._replace(queues=tuple(one for one in observed.queues if one.queue != Queue(5, 4)))
+
+    assert hidden_because(matrix([5], [4]), bindings_now(without)) == [
+        "adapter 0x05 (5) is hidden as a whole: 05.0004 is absent"
+    ]
+
+
+def test_control_domains_are_no_queues() -> None:
+    """A change of control domains alone is no effect on what the guest sees."""
+    old, new = ApConfig(*matrix([5], [4]), matrix([], []).domains), ApConfig(*matrix([5], [4]), matrix([], [4]).domains)
+
+    assert effect_of(old.matrix, new.matrix) is Effect.NONE
