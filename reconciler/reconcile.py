@@ -4,7 +4,9 @@ The command, and later the watch loop and the libvirt hook, all go through here.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.kernel.observe import observe
@@ -37,6 +39,7 @@ class Machine(NamedTuple):
         state: where we keep what must not be forgotten.
         boot_id: names the present boot of the host.
         name: the machine's host name, which picks the Host among several.
+        tools_lock: the lock of ap-check and chzdev, or None where no such tool can reach the host.
     """
 
     sysfs: Sysfs
@@ -44,6 +47,7 @@ class Machine(NamedTuple):
     state: StateDirectory
     boot_id: str
     name: str
+    tools_lock: Path | None = None
 
 
 class Request(NamedTuple):
@@ -123,7 +127,7 @@ def apply(
         basis: what a plan that was shown or saved rests on; where anything of it has changed nothing is done.
 
     Raises:
-        Busy: another run holds the lock.
+        Busy, ToolsBusy: another run, or another tool, holds its lock.
         StalePlan: the plan has become another.
         NotApplicable: it has errors, or needs consent.
         and what `plan` raises.
@@ -132,7 +136,7 @@ def apply(
     from reconciler.transaction.lock import locked
 
     machine.state.prepare()
-    with locked(machine.state, command):
+    with locked(machine.state, command), _tools_locked(machine, progress):
         recovered = recover(machine)
         made = plan(request, machine)
         if basis is not None and made.basis != basis:
@@ -141,6 +145,14 @@ def apply(
             raise NotApplicable(made)
         books = Books(machine.state, machine.boot_id)
         return Applied(made, apply_plan(made, machine.sysfs, machine.clock, books, progress), recovered)
+
+
+def _tools_locked(machine: Machine, progress: "Progress") -> AbstractContextManager[None]:
+    if machine.tools_lock is None:
+        return nullcontext()
+    from reconciler.kernel.tools_lock import tools_locked
+
+    return tools_locked(machine.tools_lock, machine.clock, progress.waiting_for_tools)
 
 
 def recover(machine: Machine) -> Recovered | None:

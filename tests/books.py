@@ -43,3 +43,6 @@ class NoProgress:
 
     def going_back(self, reason: str) -> None:
         """See `reconciler.transaction.apply.Progress`."""
+
+    def waiting_for_tools(self, process: int) -> None:
+        """See `reconciler.transaction.apply.Progress`."""

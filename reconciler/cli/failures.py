@@ -6,6 +6,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import tell, tell_problems
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
+from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.reconcile import InvalidManifests, StalePlan
 from reconciler.render.plan_file import BadPlanFile
 from reconciler.transaction.lock import Busy
@@ -22,7 +23,7 @@ def code_of(error: Exception) -> Exit:
         case StalePlan():
             tell(f"stale: {error}; make a new plan")
             return Exit.STALE
-        case Busy():
+        case Busy() | ToolsBusy():
             tell(f"busy: {error}")
             return Exit.BUSY
         case UnreadableHost() | KernelBusy() | UnsafeState() | BadPlanFile():

@@ -43,7 +43,14 @@ def _real(options: HostOptions) -> Machine:
         state=StateDirectory(Path(options.state_dir) if options.state_dir else _state_of(root)),
         boot_id=_BOOT_ID.read_text(encoding="ascii").strip(),
         name=os.uname().nodename,
+        tools_lock=_tools_lock(root),
     )
+
+
+def _tools_lock(root: Path) -> Path | None:
+    # The tools work on /sys only, and where the directory of their lock is missing none of them can run.
+    lock = Path("/run/lock/s390apconfig.lock")
+    return lock if os.path.realpath(root) == DEFAULT_SYSFS and lock.parent.is_dir() else None
 
 
 def _state_of(root: Path) -> Path:

@@ -64,3 +64,7 @@ class TerminalProgress:
         """See `reconciler.transaction.apply.Progress`."""
         if self._shows:
             sys.stderr.write(f"\r\033[Kfailed ({reason}); putting everything back ...\n")
+
+    def waiting_for_tools(self, process: int) -> None:
+        """See `reconciler.transaction.apply.Progress`."""
+        tell(f"waiting for process {process}, which holds the lock of ap-check and chzdev ...")

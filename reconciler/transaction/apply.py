@@ -49,6 +49,9 @@ class Progress(Protocol):
     def going_back(self, reason: str) -> None:
         """Something failed; the way back begins."""
 
+    def waiting_for_tools(self, process: int) -> None:
+        """Another tool holds the lock of the s390-tools; `process` is its PID, 0 where unknown."""
+
 
 class _Failed(Exception):
     def __init__(self, step: int, reason: str) -> None:

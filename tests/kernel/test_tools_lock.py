@@ -1,0 +1,129 @@
+"""The lock that is shared with ap-check and chzdev."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clocks import FakeClock
+
+from reconciler.kernel.tools_lock import ToolsBusy, tools_locked
+
+FOREIGN = """
+import os, sys, time
+from pathlib import Path
+lock, log, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+own = lock.with_name(f"{lock.name}{os.getpid():05d}00")
+for _ in range(count):
+    while True:
+        own.write_text(f"{os.getpid()}\\n")
+        try:
+            os.link(own, lock)
+            break
+        except FileExistsError:
+            continue
+        finally:
+            own.unlink()
+    with open(log, "a") as file:
+        file.write("in\\n"); file.flush(); file.write("out\\n")
+    if int(lock.read_text()) == os.getpid():
+        lock.unlink()
+"""
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    """Where the lock would be."""
+    return tmp_path / "s390apconfig.lock"
+
+
+@pytest.fixture
+def gone() -> int:
+    """The PID of a process that is no more."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+@pytest.fixture
+def other() -> Iterator[int]:
+    """The PID of another process, which lives."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process.pid
+        process.communicate(b"\n")
+
+
+def test_it_holds_our_pid_and_nothing_else_is_left(lock: Path) -> None:
+    """While it is held the file says by whom; afterwards the directory is as it was."""
+    with tools_locked(lock, FakeClock(), _ignore):
+        assert lock.read_text() == f"{os.getpid()}\n"
+        assert list(lock.parent.iterdir()) == [lock]
+
+    assert list(lock.parent.iterdir()) == []
+
+
+def test_who_lives_is_waited_for_and_named(lock: Path, other: int) -> None:
+    """A live holder is waited for, told once, and named when the wait is over."""
+    lock.write_text(f"{other}\n")
+    told: list[int] = []
+
+    with pytest.raises(ToolsBusy, match=f"process {other}"), tools_locked(lock, FakeClock(), told.append, 2):
+        pass
+
+    assert told == [other]
+    assert lock.read_text() == f"{other}\n"
+
+
+def test_a_lock_of_a_process_that_is_no_more_is_taken(lock: Path, gone: int) -> None:
+    """Stale locks do not block."""
+    lock.write_text(f"{gone}\n")
+
+    with tools_locked(lock, FakeClock(), _ignore):
+        assert lock.read_text() == f"{os.getpid()}\n"
+
+
+def test_an_empty_lock_is_being_written_unless_it_is_old(lock: Path) -> None:
+    """Without a PID it counts as held for two minutes."""
+    lock.write_text("")
+    with pytest.raises(ToolsBusy), tools_locked(lock, FakeClock(), _ignore, 1):
+        pass
+    os.utime(lock, (1, 1))
+
+    with tools_locked(lock, FakeClock(), _ignore):
+        assert lock.read_text() == f"{os.getpid()}\n"
+
+
+def test_who_has_lost_the_lock_does_not_remove_another_s(lock: Path, other: int) -> None:
+    """On release only our own lock is removed."""
+    with tools_locked(lock, FakeClock(), _ignore):
+        lock.write_text(f"{other}\n")
+
+    assert lock.read_text() == f"{other}\n"
+
+
+def test_two_processes_are_never_in_at_the_same_time(lock: Path, tmp_path: Path) -> None:
+    """A second process with the same protocol and we take turns."""
+    log = tmp_path / "log"
+    with subprocess.Popen([sys.executable, "-c", FOREIGN, str(lock), str(log), "300"]) as process:
+        for _ in range(300):
+            with tools_locked(lock, _Hurried(), _ignore), log.open("a") as file:
+                file.write("in\n")
+                file.flush()
+                file.write("out\n")
+        process.wait()
+
+    assert log.read_text().split() == ["in", "out"] * 600
+
+
+class _Hurried(FakeClock):
+    """Never sleeps and never ends."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let others run."""
+        os.sched_yield()
+
+
+def _ignore(_process: int) -> None:
+    """Nobody listens."""
