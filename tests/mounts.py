@@ -117,7 +117,8 @@ def mounted_host(folder: Path, description: str) -> Iterator[MountedHost]:
         root.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "reconciler.cli", "simulate", "--simulate", str(file), "--mount", str(root)]
     assert reconciler.__file__
-    environment = {**os.environ, "PYTHONPATH": str(Path(reconciler.__file__).parent.parent)}
+    search = [str(Path(reconciler.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(search)}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as server:

@@ -124,7 +124,7 @@ class Replay:
     def hardware(self, step: dict[str, Any]) -> dict[str, Any]:
         """A change of the hardware; the bus looked at it at once."""
         assert step["rescan"]
-        self._stage.request(_words(step["request"]))
+        self._stage.request(words_of(step["request"]))
         return {}
 
     def external(self, step: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +154,8 @@ def _relative(step: dict[str, Any]) -> str:
     return path.removeprefix("/sys/")
 
 
-def _words(request: dict[str, Any]) -> list[str]:
+def words_of(request: dict[str, Any]) -> list[str]:
+    """A request to the hardware of the lab, as a person types it."""
     words = [request["op"]]
     for key, value in request.items():
         if key == "adapter":

@@ -1,6 +1,7 @@
 """Random and small worlds: who holds what on a host, as values and on a simulated host."""
 
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from itertools import product
 from typing import Final
 
@@ -57,7 +58,7 @@ def desired(guests: Iterable[DesiredGuest] = (), given_up: GivenUp | None = None
     """What the manifests of one host say."""
     host = DesiredHost("lpar7", given_up, (), Unmanaged.IGNORE, POSITION)._replace(**fields)  # type: ignore[arg-type]
     ordered = tuple(sorted(guests, key=lambda one: one.name))
-    return Desired(host, ordered, repr((host, ordered)))
+    return Desired(host, ordered, sha256(repr((host, ordered)).encode()).hexdigest())
 
 
 def desired_like(holdings: Holdings) -> Desired:

@@ -1,5 +1,6 @@
 """The AP bus: writes to its masks, its look at the hardware, overrides (ap_bus.c; docs/kernel-rules.md)."""
 
+from collections.abc import Mapping
 from errno import EBUSY, EINVAL, ENODEV
 
 from reconciler.model.ids import ALL_IDS, IdSet
@@ -158,8 +159,13 @@ def _give_to_guests(state: HostState, adapters: IdSet, domains: IdSet) -> None:
             refilter(state, uuid)
 
 
+def _answering(state: HostState) -> Mapping[int, Card]:
+    # The bus asks the queues of an adapter what it is: without a usage domain there is nobody to answer.
+    return state.hardware.cards if state.lpar.domains else {}
+
+
 def _remove_devices(state: HostState) -> None:
-    cards = state.hardware.cards
+    cards = _answering(state)
     # Another card in the same place is a new device: the bus removes the old one first.
     gone = {
         adapter
@@ -187,7 +193,7 @@ def _update_devices(state: HostState) -> None:
 
 def _add_devices(state: HostState) -> None:
     added = False
-    for adapter, card in sorted(state.hardware.cards.items()):
+    for adapter, card in sorted(_answering(state).items()):
         state.cards.setdefault(adapter, CardDevice(card))
         for domain in state.lpar.domains:
             queue = Queue(adapter, domain)

@@ -194,7 +194,7 @@ def directory_content(entries: list[tuple[str, int, int]], offset: int, size: in
 
 def _packed(attributes: Attributes) -> bytes:
     inode, mode, size, owner, seconds = attributes
-    links = 2 if mode >> 12 == 4 else 1  # noqa: PLR2004 - S_IFDIR
+    links = 2 if mode >> 12 == 4 else 1  # S_IFDIR
     return _ATTRIBUTES.pack(inode, size, 0, seconds, seconds, seconds, 0, 0, 0, mode, links, *owner, 0, 4096, 0)
 
 

@@ -53,10 +53,10 @@ def boot(
         GuestFailed: the guest did not get to the end.
         CannotInstall: what it needs is not to be had.
     """
-    files = install(cache, KERNELS[kernel], directory).files()
+    installation = install(cache, KERNELS[kernel], directory)
     write_hardware(directory / "hardware", examples_hardware())
     shutil.copytree(EXAMPLES, directory / "examples", ignore=shutil.ignore_patterns("*.state", "*.state.json"))
-    files |= {name: directory / name for name in ("hardware", "examples")}
+    files = installation.files() | {name: directory / name for name in ("hardware", "examples")}
     files |= {"scenarios": _SCENARIOS, "recorder": RECORDER}
     results = directory / "results"
     command = f"sh prepare_guest.sh python3 -m scenarios {kernel} {' '.join(names)}"
@@ -64,4 +64,5 @@ def boot(
     job = Job(command, files, results=results, seconds=_SECONDS)
     stream = out or sys.stderr.buffer
     Machine(cache, kernel, ApHardware(hardware), directory).run(job, stream, sys.stderr.buffer)
+    installation.keep_compiled(results)
     return {path.stem: Result(**json.loads(path.read_text(encoding="utf-8"))) for path in results.glob("*.json")}

@@ -1,7 +1,8 @@
 """What the guest gets beside its own system: the tool's wheel with all it depends on, and strace.
 
 The wheel is built from this clone for every run. The others come from the package index, for s390x and the Python of
-the guest's Debian suite, through pip; strace comes from Debian. Both are kept in the lab's cache.
+the guest's Debian suite, through pip; strace comes from Debian. Both are kept in the lab's cache, and so is everything
+together with its byte code, which the guest compiles once: without it, imports take half a minute there.
 """
 
 import os
@@ -37,14 +38,25 @@ class Installation(NamedTuple):
     Attributes:
         site: archive of a ``dist-packages`` directory with the tool and what it imports.
         strace: archive of the program.
+        compiled: where the same archive with byte code is kept, once a guest has made it.
     """
 
     site: Path
     strace: Path
+    compiled: Path
 
     def files(self) -> dict[str, Path]:
-        """By name below ``/work``."""
-        return {"site.tar": self.site, "strace.tar": self.strace, "prepare_guest.sh": _HERE / "prepare_guest.sh"}
+        """By name below ``/work``; ``site.tar`` has byte code, ``sources.tar`` has none."""
+        name = "site.tar" if self.site == self.compiled else "sources.tar"
+        return {name: self.site, "strace.tar": self.strace, "prepare_guest.sh": _HERE / "prepare_guest.sh"}
+
+    def keep_compiled(self, results: Path) -> None:
+        """Keep what a guest has compiled, if it has, and nothing older."""
+        made = results / "site.tar"
+        if made.exists():
+            for old in self.compiled.parent.glob("site-*.tar"):
+                old.unlink()
+            shutil.move(made, self.compiled)
 
 
 _HERE: Final = Path(__file__).parent
@@ -58,10 +70,14 @@ def install(cache: Cache, suite: str, directory: Path) -> Installation:
     """
     kept = cache.root / "end-to-end" / suite
     dependencies, strace = _dependencies(kept, PYTHONS[suite]), _strace(kept, suite)
+    wheels = [*sorted(dependencies.glob("*.whl")), built_wheel(directory / "wheel")]
+    content = sha256(b"".join(sha256(wheel.read_bytes()).digest() for wheel in wheels)).hexdigest()
+    compiled = kept / f"site-{content[:16]}.tar"
+    if compiled.exists():
+        return Installation(compiled, strace, compiled)
     tree = directory / "site"
-    wheels = [*dependencies.glob("*.whl"), built_wheel(directory / "wheel")]
     _pip("install", "--no-deps", "--no-compile", "--target", tree, *_for_guest(PYTHONS[suite]), *wheels)
-    return Installation(_archived(tree, directory / "site.tar"), strace)
+    return Installation(_archived(tree, directory / "sources.tar"), strace, compiled)
 
 
 def built_wheel(directory: Path) -> Path:

@@ -74,8 +74,8 @@ class Walker:
     def do(self, operation: Operation) -> None:
         """Do one operation."""
         match operation:
-            case Write(path, value, settle):
-                self._recording.write(path, value, settle=settle)
+            case Write(path, value):
+                self._recording.write(path, value)
             case Read(path):
                 self._recording.read(path)
             case Change(request):

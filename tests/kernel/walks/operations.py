@@ -9,11 +9,10 @@ TYPE: Final = f"{MATRIX}/mdev_supported_types/vfio_ap-passthrough"
 
 
 class Write(NamedTuple):
-    """One write(2) of `value` to `path`; `settle`: wait until what it starts has ended."""
+    """One write(2) of `value` to `path`."""
 
     path: str
     value: str
-    settle: bool = False
 
 
 class Read(NamedTuple):

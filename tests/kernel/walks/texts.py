@@ -3,7 +3,7 @@
 from typing import Final
 
 from kernel.walks.chance import Chance
-from kernel.walks.universe import ADAPTERS, DOMAINS, HARDWARE, UUIDS
+from kernel.walks.universe import ADAPTERS, DOMAINS, HARDWARE
 
 _BITS: Final = 256
 _ALL: Final = (1 << _BITS) - 1
@@ -29,7 +29,7 @@ ALL_ONES: Final = f"0x{_ALL:064x}"
 def pool_mask(chance: Chance, ids: tuple[int, ...]) -> str:
     """A text for apmask or aqmask that is mostly about `ids`."""
     kind = chance.weighed(
-        [(40, "relative"), (12, "all"), (12, "all but"), (10, "only"), (9, "short"), (9, "odd"), (8, "spoilt")]
+        [(38, "relative"), (10, "all"), (12, "all but"), (10, "only"), (8, "short"), (11, "odd"), (11, "spoilt")]
     )
     if kind == "all":
         return f"{ALL_ONES}{_end(chance)}"
@@ -69,9 +69,8 @@ def ap_config(chance: Chance) -> str:
     return spoilt(chance, text) if kind == "spoilt" else f"{text}{_end(chance)}"
 
 
-def uuid(chance: Chance) -> str:
-    """A text for create."""
-    one = chance.one_of(UUIDS)
+def uuid(chance: Chance, one: str) -> str:
+    """A text for create, mostly the uuid `one`."""
     if chance.happens(8):
         return spoilt(chance, one)
     return chance.weighed([(70, one), (15, f"{one}\n"), (8, one.upper()), (3, f"{one} "), (2, f"{one}\n\n"), (2, "")])
@@ -116,7 +115,9 @@ def _item(chance: Chance, ids: tuple[int, ...]) -> str:
 
 
 def _written(chance: Chance, one: int) -> str:
-    return chance.weighed([(60, str(one)), (15, f"0x{one:x}"), (5, f"0X{one:X}"), (10, f"0{one:o}"), (5, f"0x{one:04x}")])
+    return chance.weighed(
+        [(60, str(one)), (15, f"0x{one:x}"), (5, f"0X{one:X}"), (10, f"0{one:o}"), (5, f"0x{one:04x}")]
+    )
 
 
 def _all_but(ids: list[int]) -> str:

@@ -33,7 +33,8 @@ class Host:
             self.write(MATRIX / uuid / "remove", "1")
         self.masks(ALL, ALL)
         shutil.rmtree(STATE, ignore_errors=True)
-        shutil.rmtree("/etc/mdevctl.d", ignore_errors=True)
+        for definition in Path("/etc/mdevctl.d").glob("*/*"):
+            definition.unlink()
 
     def hardware(self, wanted: Mapping[str, Any]) -> None:
         """Have exactly the cards and domains of `wanted`, in the form of ``--hardware`` (limits stay as booted)."""
