@@ -1,4 +1,4 @@
-"""The benchmarks' command line: ``python -m benchmarks [plan-time | writes] [--runs N] [--guests N ...]``."""
+"""The benchmarks' command line: ``python -m benchmarks [NAME] [--runs N] [--guests N ...] [--kernel NAME ...]``."""
 
 import argparse
 
@@ -8,14 +8,19 @@ from benchmarks import plan_time, writes
 def main() -> None:
     """Run one benchmark, or all."""
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    parser.add_argument("name", nargs="?", choices=["plan-time", "writes"], help="only this one")
-    parser.add_argument("--runs", type=int, default=7, help="how often each process is started (%(default)s)")
-    parser.add_argument("--guests", type=int, nargs="+", default=list(plan_time.SIZES), help="numbers of guests")
+    parser.add_argument("name", nargs="?", choices=["plan-time", "writes", "side-by-side"], help="only this one")
+    parser.add_argument("--runs", type=int, help="how often each process is started (7; side-by-side: 3)")
+    parser.add_argument("--guests", type=int, nargs="+", help="numbers of guests")
+    parser.add_argument("--kernel", nargs="+", default=["6.1", "6.12", "sid"], help="the lab's, for side-by-side")
     given = parser.parse_args()
     if given.name in {None, "plan-time"}:
-        plan_time.report(given.guests, given.runs)
+        plan_time.report(given.guests or plan_time.SIZES, given.runs or 7)
     if given.name in {None, "writes"}:
         writes.report()
+    if given.name == "side-by-side":  # not by itself: it boots kernels
+        from benchmarks import side_by_side
+
+        side_by_side.report(given.kernel, given.guests or side_by_side.SIZES, given.runs or 3)
 
 
 main()

@@ -30,8 +30,7 @@ spec:
   domains: [{domain}]
 """
 
-_SIMULATED_HOST: Final = (
-    """\
+_SIMULATED_HOST: Final = """\
 apiVersion: reconciler/v1
 kind: SimulatedHost
 metadata:
@@ -40,9 +39,7 @@ spec:
   maxDomain: 89
   usageDomains: [0-84]
   adapters:
-"""
-    + "".join(f"  - {{id: {adapter}, type: CEX8, mode: cca}}\n" for adapter in range(16))
-)
+""" + "".join(f"  - {{id: {adapter}, type: CEX8, mode: cca}}\n" for adapter in range(16))
 """A full machine: 16 cards of 85 domains. All other adapters are authorised in advance."""
 
 

@@ -19,7 +19,7 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 @contextmanager
 def opened(options: HostOptions, *, changes: bool = False) -> Iterator[Machine]:
-    """The machine that `options` name; `changes` tells whether the block changes it (a simulated host is then saved)."""
+    """The machine that `options` name; where the block `changes` it, a simulated host is saved afterwards."""
     if options.simulate is None:
         yield _real(options)
         return

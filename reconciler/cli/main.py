@@ -107,7 +107,7 @@ def drift(format: str, host: HostOptions) -> int:
 @click.option("--mount", type=click.Path(file_okay=False), metavar="DIR", help="Serve it on DIR, laid out like /sys.")
 @host_options
 def simulate(request: tuple[str, ...], mount: str | None, host: HostOptions) -> int:
-    """Show or change the simulated host that --simulate FILE names, or mount it for other programs.
+    r"""Show or change the simulated host that --simulate FILE names, or mount it for other programs.
 
     \b
     REQUEST is one of
@@ -153,7 +153,8 @@ def completion(shell: str) -> int:
 
 def main() -> NoReturn:
     """Run the command and exit with its code; no traceback reaches the user but for a bug."""
-    # One command makes no garbage cycles worth collecting, and the collector costs a third of the time at 10,000 guests.
+    # One command makes no garbage cycles worth collecting, and looking for them takes a third of the time at 10,000
+    # guests.
     gc.disable()
     code = run(sys.argv[1:])
     try:
@@ -183,7 +184,7 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.FAILURE
     except BrokenPipeError:
         return Exit.DONE
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, the user gets a sentence
         from reconciler.cli.failures import code_of
 
         return code_of(error)

@@ -124,9 +124,7 @@ class DocumentReader:
                     advice = "Remove one of the two, or correct the one that was meant otherwise."
                     self._tell("repeated-id", Severity.WARNING, message, position, (*path, index), advice)
 
-    def _tell(  # noqa: PLR0913, PLR0917 - the parts of a problem
-        self, id: str, severity: Severity, message: str, position: Position, field: Path, help: str
-    ) -> None:
+    def _tell(self, id: str, severity: Severity, message: str, position: Position, field: Path, help: str) -> None:
         self.problems.append(Problem(id, severity, message, (Place(position, field=field),), help=help))
 
 

@@ -65,9 +65,7 @@ def _guest_overlaps(guests: list[DesiredGuest], built: set[str]) -> list[Problem
             problems.append(_guest_overlap(one, other))
     if told > MOST_PAIRS:
         problems.append(
-            Problem(
-                "guest-overlap", Severity.ERROR, f"{told - MOST_PAIRS} more pairs of guests claim the same queues"
-            )
+            Problem("guest-overlap", Severity.ERROR, f"{told - MOST_PAIRS} more pairs of guests claim the same queues")
         )
     return problems
 
@@ -140,7 +138,7 @@ def _foreign_overlaps(
                     "which no manifest names",
                     (guest_place(guest, "claimed here"),),
                     (queues_text(common),),
-                    f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or choose other queues.",
+                    f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or choose others.",
                 )
 
 
@@ -152,7 +150,7 @@ def _kept_queues(desired: Desired, guests: list[DesiredGuest]) -> Iterator[Probl
                 yield Problem(
                     "kept-queue",
                     Severity.ERROR,
-                    f"guest '{guest.name}' claims {_some_queues(common)} that host '{desired.host.name}' keeps for itself",
+                    f"guest '{guest.name}' claims {_some_queues(common)} that host '{desired.host.name}' keeps",
                     (guest_place(guest, f"claimed by '{guest.name}' here"), _keep_place(desired, keep, "kept here")),
                     (queues_text(common),),
                     "Take the queues from the guest, or shorten spec.keep of the host.",
@@ -185,7 +183,7 @@ def _pool_conflicts(
     host = desired.host
     if pool is None:
         # Who claims a kept queue has been told so already.
-        claimed = [one.config.matrix for one in (*guests, *foreign)]
+        claimed = [*(one.config.matrix for one in guests), *(one.config.matrix for one in foreign)]
         if not any(matrix.overlaps(keep.matrix) for matrix in claimed for keep in host.keep):
             yield _no_pool(desired, guests, foreign)
     elif host.given_up is not None:
@@ -214,10 +212,10 @@ def _given_pool_conflicts(
             yield Problem(
                 "pool-takes-foreign",
                 Severity.ERROR,
-                f"the host pool would take {_some_queues(common)} of mediated device {mdev.uuid}, which no manifest names",
+                f"the host pool takes {_some_queues(common)} of mediated device {mdev.uuid}, which no manifest names",
                 (pool_place,),
                 (queues_text(common),),
-                f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or give up its queues too.",
+                f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or give them up.",
             )
     for keep in desired.host.keep:
         lost = keep.matrix.minus(pool)
@@ -226,7 +224,10 @@ def _given_pool_conflicts(
                 "kept-queue-given-up",
                 Severity.ERROR,
                 f"host '{desired.host.name}' gives up queues that it keeps",
-                (Place(desired.host.position, "given up here", ("spec", "pool")), _keep_place(desired, keep, "kept here")),
+                (
+                    Place(desired.host.position, "given up here", ("spec", "pool")),
+                    _keep_place(desired, keep, "kept here"),
+                ),
                 tuple(queues_text(part) for part in lost),
                 "Remove them from spec.pool or from spec.keep.",
             )
@@ -249,8 +250,10 @@ def _no_pool(desired: Desired, guests: list[DesiredGuest], foreign: tuple[Observ
             *(_keep_place(desired, one, "kept here") for one in keep if not one.matrix.is_empty),
         ),
         (
-            "the host pool is a product, adapters × domains: keeping these entries keeps every combination, "
-            f"adapter {kept.adapters} × domain {kept.domains}",
+            (
+                "the host pool is a product, adapters × domains: keeping these entries keeps every combination, "
+                f"adapter {kept.adapters} × domain {kept.domains}"
+            ),
             *(queues_text(matrix.meet(kept)) for matrix in matrices),
         ),
         "Give the guests other adapters or domains than those in spec.keep, or shorten spec.keep.",

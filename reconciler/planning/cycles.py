@@ -164,7 +164,7 @@ def _bypass(graph: _Graph, node: int) -> None:
     for successors in graph.values():
         if node in successors:
             successors.discard(node)
-            successors |= after
+            successors.update(after)
 
 
 def _removed(graph: _Graph, node: int) -> _Graph:

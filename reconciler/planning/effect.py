@@ -118,7 +118,9 @@ def hidden_because(authorised: Matrix, bindings: Bindings) -> list[str]:
 @lru_cache(maxsize=1024)
 def _pending(noun: str, bits: int, where: str) -> str:
     ids = IdSet.from_bits(bits)
-    return f"pending: {noun} {ids} is not {where} yet" if len(ids) == 1 else f"pending: {noun}s {ids} are not {where} yet"
+    return (
+        f"pending: {noun} {ids} is not {where} yet" if len(ids) == 1 else f"pending: {noun}s {ids} are not {where} yet"
+    )
 
 
 def _hidden_reason(adapter: int, missing: IdSet, bindings: Bindings) -> str:
@@ -126,5 +128,6 @@ def _hidden_reason(adapter: int, missing: IdSet, bindings: Bindings) -> str:
     more = f" and {len(missing) - 4} more" if len(missing) > 4 else ""
     gone = missing - IdSet.from_bits(bindings.present.get(adapter, 0))
     why = "absent" if gone == missing else "not bound to vfio_ap"
-    return f"adapter {IdSet([adapter])} is hidden as a whole: {queues}{more} {'is' if len(missing) == 1 else 'are'} {why}"
-
+    return (
+        f"adapter {IdSet([adapter])} is hidden as a whole: {queues}{more} {'is' if len(missing) == 1 else 'are'} {why}"
+    )

@@ -273,5 +273,3 @@ def _topological(edges: dict[int, set[int]], left_out: frozenset[int]) -> list[i
             if not waiting_for[after]:
                 heapq.heappush(ready, after)
     return ordered
-
-

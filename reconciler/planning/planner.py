@@ -70,7 +70,7 @@ def make_plan(desired: Desired, observed: Observed, applied: Applied = NOTHING_A
         pool_cause=_pool_cause(observed, target, applied),
         guests=guests,
         foreign=target.foreign,
-        steps=_planned_steps(ordered.steps, desired, guests, interrupted),
+        steps=_planned_steps(ordered.steps, desired, guests),
     )
 
 
@@ -186,9 +186,7 @@ def _disruption(one: GuestPlan) -> str:
     return f"{reason}: {'; '.join(one.because)}" if one.because else reason
 
 
-def _planned_steps(
-    steps: tuple[Step, ...], desired: Desired, guests: tuple[GuestPlan, ...], interrupted: frozenset[str]
-) -> tuple[PlannedStep, ...]:
+def _planned_steps(steps: tuple[Step, ...], desired: Desired, guests: tuple[GuestPlan, ...]) -> tuple[PlannedStep, ...]:
     plans = {one.uuid: one for one in guests}
     final = {step.uuid: place for place, step in enumerate(steps)}
     return tuple(

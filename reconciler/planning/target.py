@@ -45,9 +45,7 @@ def target_of(desired: Desired, observed: Observed, made_by_us: Collection[str])
 
 def is_built(guest: DesiredGuest, found: Collection[str]) -> bool:
     """Whether the guest's device is to exist: an on-demand one only while its VM has it (the hook's business)."""
-    return guest.activation is Activation.ACTIVE or (
-        guest.activation is Activation.ON_DEMAND and guest.uuid in found
-    )
+    return guest.activation is Activation.ACTIVE or (guest.activation is Activation.ON_DEMAND and guest.uuid in found)
 
 
 def foreign_mdevs(desired: Desired, observed: Observed, made_by_us: Collection[str]) -> tuple[ObservedMdev, ...]:
@@ -74,7 +72,8 @@ def _attainable(wanted: ApConfig, mdev: ObservedMdev | None, bindings: Bindings 
     takes = assignable(wanted.matrix, bindings)
     if mdev is None:
         return ApConfig(*takes, wanted.control_domains)
-    # What a device has of what is wanted it keeps, also while its hardware is absent, unless that is in the way of more.
+    # What a device has of what is wanted it keeps, also while its hardware is absent, unless that is in the way of
+    # more.
     held = mdev.config.matrix
     kept = held.meet(wanted.matrix)
     both = Matrix(kept.adapters | takes.adapters, kept.domains | takes.domains)

@@ -20,7 +20,7 @@ def plan_json(plan: Plan) -> str:
 
 
 def json_text(record: object) -> str:
-    """`record` as JSON text in ASCII, ended by a newline: file names need not be UTF-8, and must not stop the output."""
+    """`record` as JSON text in ASCII, ended by a newline: a file name that is not UTF-8 must not stop it."""
     return json.dumps(record, indent=2) + "\n"
 
 
@@ -118,7 +118,11 @@ def _precondition(planned: PlannedStep) -> dict[str, Any]:
     before = planned.step.before
     if before is None:
         return {"exists": False}
-    return {planned.step.action.value: mask_text(before)} if isinstance(before, IdSet) else {
-        "exists": True,
-        "ap_config": ap_config_text(before),
-    }
+    return (
+        {planned.step.action.value: mask_text(before)}
+        if isinstance(before, IdSet)
+        else {
+            "exists": True,
+            "ap_config": ap_config_text(before),
+        }
+    )

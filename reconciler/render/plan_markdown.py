@@ -18,7 +18,9 @@ _FRAME: Final = 150
 _ESCAPES: Final = str.maketrans(
     {
         **{one: f"\\{one}" for one in "\\`*_[]|#~"},
-        **{"<": "&lt;", ">": "&gt;", "&": "&amp;"},
+        "<": "&lt;",
+        ">": "&gt;",
+        "&": "&amp;",
         **dict.fromkeys("\r\n", " "),
     }
 )
@@ -31,7 +33,9 @@ def plan_markdown(plan: Plan) -> str:
     if plan.consents:
         head += ["> **Needs consent** (`--allow-disruption`)", ">"]
         head += [f"> * {escaped(one.holder)}: {escaped(one.reason)}" for one in plan.consents[:_MOST_CONSENTS]]
-        head += [f"> * … and {len(plan.consents) - _MOST_CONSENTS:,} more"] if len(plan.consents) > _MOST_CONSENTS else []
+        head += (
+            [f"> * … and {len(plan.consents) - _MOST_CONSENTS:,} more"] if len(plan.consents) > _MOST_CONSENTS else []
+        )
         head.append("")
     tail = f"<sub>fingerprint `{plan.fingerprint[:16]}`</sub>"
     body = _Body(LONGEST - 3 * _FRAME - sum(len(line) + 1 for line in (*head, tail)))

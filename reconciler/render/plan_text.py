@@ -112,5 +112,3 @@ def _consent_lines(plan: Plan, paint: Paint) -> Iterator[str]:
         yield paint("warning", "Needs consent (--allow-disruption):")
         yield from (f"  {one.holder}: {one.reason}" for one in plan.consents)
         yield ""
-
-

@@ -16,7 +16,7 @@ from reconciler.simulator.devices import CardDevice, QueueDevice
 from reconciler.simulator.guest_matrix import without
 from reconciler.simulator.hardware import Card, SetCard, changed
 from reconciler.simulator.masks import written_mask
-from reconciler.simulator.numbers import bounded_decimal
+from reconciler.simulator.numbers import bounded_decimal, bounded_number
 from reconciler.simulator.profiles import InUseCheck
 from reconciler.simulator.refusal import refusal
 from reconciler.simulator.state import HostState
@@ -58,7 +58,7 @@ def write_default_domain(state: HostState, text: str) -> None:
     Raises:
         OSError: EINVAL where `text` is no number, is above the limit, or the domain is not in aqmask.
     """
-    domain = bounded_decimal(text, 0, state.hardware.max_domain)
+    domain = bounded_number(text, 0, state.hardware.max_domain)
     if domain not in state.pool.domains:
         raise refusal(EINVAL)
     state.settings = state.settings._replace(domain=domain)
@@ -159,13 +159,19 @@ def _give_to_guests(state: HostState, adapters: IdSet, domains: IdSet) -> None:
             refilter(state, uuid)
 
 
-def _answering(state: HostState) -> Mapping[int, Card]:
-    # The bus asks the queues of an adapter what it is: without a usage domain there is nobody to answer.
-    return state.hardware.cards if state.lpar.domains else {}
+def _answers(state: HostState) -> Mapping[int, Card]:
+    # The bus asks the queues of an adapter what it is: without a usage domain there is nobody to answer, and of two
+    # reasons for not working they tell the first.
+    if not state.lpar.domains:
+        return {}
+    return {
+        adapter: card if card.configured else card._replace(checkstopped=False)
+        for adapter, card in state.hardware.cards.items()
+    }
 
 
 def _remove_devices(state: HostState) -> None:
-    cards = _answering(state)
+    cards = _answers(state)
     # Another card in the same place is a new device: the bus removes the old one first.
     gone = {
         adapter
@@ -182,18 +188,27 @@ def _remove_devices(state: HostState) -> None:
 
 
 def _update_devices(state: HostState) -> None:
+    cards = _answers(state)
     for adapter, device in state.cards.items():
-        card = state.hardware.cards[adapter]
+        card = cards[adapter]
         state.cards[adapter] = device._replace(card=card)
         for queue in queues_of(state, adapter):
             old = state.queues[queue]
-            if (old.configured, old.checkstopped) != (card.configured, card.checkstopped):
-                state.set_queue(queue, old._replace(configured=card.configured, checkstopped=card.checkstopped))
+            new = _updated(old, card)
+            if new is not old:
+                state.set_queue(queue, new)
+
+
+def _updated(device: QueueDevice, card: Card) -> QueueDevice:
+    # One scan takes one change of a queue: what has also become of `config` is noticed by the next one.
+    if device.checkstopped != card.checkstopped:
+        return device._replace(checkstopped=card.checkstopped)
+    return device if device.configured == card.configured else device._replace(configured=card.configured)
 
 
 def _add_devices(state: HostState) -> None:
     added = False
-    for adapter, card in sorted(_answering(state).items()):
+    for adapter, card in sorted(_answers(state).items()):
         state.cards.setdefault(adapter, CardDevice(card))
         for domain in state.lpar.domains:
             queue = Queue(adapter, domain)

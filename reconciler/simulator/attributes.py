@@ -80,7 +80,7 @@ def queue_tables(profile: Profile, mode: Mode) -> dict[str | None, QueueTable]:
     return {None: table, HOST_DRIVER: table | host, VFIO_AP: table | {"status": Attribute(0o444, _status)}}
 
 
-def _flag(value: bool) -> str:  # noqa: FBT001 - the value is all there is
+def _flag(value: bool) -> str:
     return "1\n" if value else "0\n"
 
 

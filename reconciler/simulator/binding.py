@@ -34,9 +34,12 @@ def find_awaited_drivers(state: HostState) -> None:
 
 
 def find_drivers_by_masks(state: HostState) -> None:
-    """Let every queue change its driver whose owner has changed; one without any driver stays as it is."""
+    """Let every queue change its driver that the masks do not give it.
+
+    One without any driver counts as one of another driver than the host's: it is bound where it is the host's.
+    """
     for queue, device in list(state.queues.items()):
-        if device.driver and state.pool.has(queue) != (device.driver == HOST_DRIVER):
+        if state.pool.has(queue) != (device.driver == HOST_DRIVER):
             release(state, queue)
             find_driver(state, queue)
     count_completion(state)

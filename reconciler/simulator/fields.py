@@ -66,7 +66,7 @@ class Fields:
         """A number of 0 or more."""
         return self.get(key, number_of, default)
 
-    def truth(self, key: str, default: bool | None = None) -> bool:  # noqa: FBT001 - the default is the value
+    def truth(self, key: str, default: bool | None = None) -> bool:
         """True or false."""
         return self.get(key, truth_of, default)
 

@@ -15,6 +15,7 @@ from reconciler.simulator.refusal import refusal
 _ABSOLUTE: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{0,64})\n?")
 _FIELD_END: Final = re.compile(r"[,\n]")
 _DIGITS: Final = 64
+_ABOVE_LONG: Final = 1 << 64
 _AP_CONFIG_LENGTH: Final = 201
 """How much of a write to ``ap_config`` is looked at: three full masks, two commas, a newline (vfio_ap_ops.c)."""
 
@@ -84,6 +85,10 @@ def _id_range(text: str, start: int) -> tuple[int, int, int]:
 
 def _id(text: str, start: int) -> tuple[int, int]:
     found = leading_number(text, start)
-    if found is None or found[0] >= ID_COUNT:
+    if found is None:
         raise refusal(EINVAL)
-    return found
+    # simple_strtoul() drops what does not fit into 64 bits, and so wraps around to a small number.
+    number = found[0] % _ABOVE_LONG
+    if number >= ID_COUNT:
+        raise refusal(EINVAL)
+    return number, found[1]

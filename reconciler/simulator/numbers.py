@@ -9,7 +9,9 @@ from reconciler.simulator.refusal import refusal
 _DIGITS: Final = re.compile(r"0[xX](?P<hex>[0-9a-fA-F]+)|(?P<octal>0[0-7]*)|(?P<decimal>[0-9]+)")
 _BASES: Final = {"hex": 16, "octal": 8, "decimal": 10}
 _ABOVE_LONG: Final = 1 << 64
-_SIGNED: Final = re.compile(r"\s*([+-]?[0-9]+)")
+_HALF_INT: Final = 1 << 31
+_DECIMAL: Final = re.compile(r"[ \t-\r]*(-?[0-9]+)")
+_SPACES: Final = re.compile(r"[ \t-\r]*")
 
 
 def leading_number(text: str, start: int) -> tuple[int, int] | None:
@@ -48,7 +50,29 @@ def bounded_decimal(text: str, lowest: int, highest: int) -> int:
     Raises:
         OSError: EINVAL where there is none or it is not within `lowest` to `highest`.
     """
-    found = _SIGNED.match(text)
-    if not found or not lowest <= int(found[1]) <= highest:
+    found = _DECIMAL.match(text)
+    return _bounded(int(found[1]) if found else None, lowest, highest)
+
+
+def bounded_number(text: str, lowest: int, highest: int) -> int:
+    """The same in base 0, as ``ap_domain`` is read.
+
+    Raises:
+        OSError: EINVAL where there is none or it is not within `lowest` to `highest`.
+    """
+    start = _SPACES.match(text)
+    assert start is not None
+    minus = text[start.end() : start.end() + 1] == "-"
+    found = leading_number(text, start.end() + minus)
+    number = None if found is None else found[0]
+    return _bounded(-number if minus and number else number, lowest, highest)
+
+
+def _bounded(number: int | None, lowest: int, highest: int) -> int:
+    if number is None:
         raise refusal(EINVAL)
-    return int(found[1])
+    # sscanf() does not complain of what is too large for an int (lib/vsprintf.c).
+    kept = (number + _HALF_INT) % (2 * _HALF_INT) - _HALF_INT
+    if not lowest <= kept <= highest:
+        raise refusal(EINVAL)
+    return kept

@@ -7,7 +7,7 @@ import re
 from typing import Any, Final
 
 from reconciler.kernel.text_forms import parse_queue
-from reconciler.model.ids import IdSet
+from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix, Queue
 from reconciler.simulator.devices import HOST_DRIVER, VFIO_AP, CardDevice, QueueDevice
 from reconciler.simulator.fields import FieldError, Fields, one_of
@@ -174,7 +174,9 @@ def _fill_devices(state: HostState, fields: Fields) -> None:
         if queue.adapter not in state.cards or queue in state.queues:
             raise FieldError(one.place, f"queue {queue} has no card or is there twice")
         state.set_queue(queue, _queue_device(one))
-    if IdSet(state.cards) != state.lpar.adapters or set(state.queues) != set(state.lpar.queues()):
+    # Without a usage domain no card answers, so that none has a device.
+    cards = state.lpar.adapters if state.lpar.domains else NO_IDS
+    if IdSet(state.cards) != cards or set(state.queues) != set(state.lpar.queues()):
         raise FieldError(("lpar",), "cards and queues are not those of the LPAR")
 
 

@@ -142,9 +142,7 @@ def _touched(plan: Plan) -> frozenset[str]:
 
 def _ended(outcome: Outcome, returned: Return, books: Bookkeeping) -> Outcome:
     if returned.differences:
-        outcome = outcome._replace(
-            result=Result.DEGRADED, differences=returned.differences, refusals=returned.refusals
-        )
+        outcome = outcome._replace(result=Result.DEGRADED, differences=returned.differences, refusals=returned.refusals)
     try:
         if outcome.result is Result.DEGRADED:
             books.degraded(outcome.differences)

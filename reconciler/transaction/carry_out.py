@@ -71,7 +71,7 @@ def carry_out(step: Step, host: Host) -> None:
 
 def held_queues(queues: Iterable[ObservedQueue], holdings: Holdings) -> tuple[ObservedQueue, ...]:
     """Those of `queues` that somebody has in `holdings`: all others may stay without a driver."""
-    held = {adapter: 0 for adapter in range(ID_COUNT)}
+    held = dict.fromkeys(range(ID_COUNT), 0)
     for matrix in (holdings.pool, *(config.matrix for config in holdings.mdevs.values())):
         for adapter in matrix.adapters:
             held[adapter] |= matrix.domains.bits

@@ -91,9 +91,7 @@ def _wanted(start: Holdings, foreign: dict[str, ApConfig], ours: Collection[str]
     return Holdings(start.pool, {**{uuid: one for uuid, one in start.mdevs.items() if uuid in ours}, **foreign})
 
 
-def _reachable(
-    start: Holdings, current: Holdings, foreign: dict[str, ApConfig], ours: Collection[str]
-) -> Holdings:
+def _reachable(start: Holdings, current: Holdings, foreign: dict[str, ApConfig], ours: Collection[str]) -> Holdings:
     """The start, but where somebody else has taken a queue of it meanwhile: there what start and present share."""
     taken = [config.matrix for config in foreign.values()]
     wanted = _wanted(start, foreign, ours)

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import Command, example
 
+from command import Command, example
 from reconciler.cli.main import run
 
 

@@ -126,9 +126,9 @@ def test_only_uuids_are_devices() -> None:
 
 def test_a_machine_that_cannot_tell_its_masks_may_have_everything() -> None:
     """``not supported`` excludes nothing."""
-    answers: dict[str, str | None] = {
-        name: "not supported\n" for name in ("ap_adapter_mask", "ap_usage_domain_mask", "ap_control_domain_mask")
-    }
+    answers: dict[str, str | None] = dict.fromkeys(
+        ("ap_adapter_mask", "ap_usage_domain_mask", "ap_control_domain_mask"), "not supported\n"
+    )
 
     seen = observe(Answering(SimulatedHost(), answers))
 
@@ -165,7 +165,9 @@ def test_abilities_are_found_out_by_looking(profile: object, devices: int, cards
     assert seen.abilities == abilities_of(chosen)
 
 
-@pytest.mark.parametrize(("release", "is_new"), [("5.19.0", False), ("6.0.0-rc1", True), ("10.2", True), ("zos", False)])
+@pytest.mark.parametrize(
+    ("release", "is_new"), [("5.19.0", False), ("6.0.0-rc1", True), ("10.2", True), ("zos", False)]
+)
 def test_a_release_is_the_last_resort(monkeypatch: pytest.MonkeyPatch, release: str, is_new: bool) -> None:
     """Nothing of vfio_ap tells 5.x from 6.x on an empty host; what cannot be read counts as old."""
     monkeypatch.setattr(SimulatedHost, "release", release)
@@ -312,9 +314,7 @@ def test_the_wait_ends() -> None:
     host.write("bus/ap/aqmask", "-4")
 
     with pytest.raises(KernelBusy, match=r"re-binding 00\.0004, .*07\.0004 … did not finish within 30 s"):
-        wait_for_rebinding(
-            host, clock, Matrix(ALL_IDS, ~IdSet([4])), [Queue(adapter, 4) for adapter in range(10)]
-        )
+        wait_for_rebinding(host, clock, Matrix(ALL_IDS, ~IdSet([4])), [Queue(adapter, 4) for adapter in range(10)])
 
     assert clock.now == pytest.approx(REBIND_SECONDS, abs=0.1)
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clocks import FakeClock
 
+from clocks import FakeClock
 from reconciler.kernel.tools_lock import ToolsBusy, tools_locked
 
 FOREIGN = """

@@ -80,7 +80,11 @@ def test_single_writes_never_leave_old_and_new(before: Matrix, after: Matrix, pr
         (AQMASK, errno.EINVAL, "EINVAL: the kernel does not take this mask; a queue may have a driver_override"),
         (CREATE, errno.EEXIST, "EEXIST: a mediated device of this uuid exists already"),
         (f"{DEVICE}/ap_config", errno.EADDRINUSE, "EADDRINUSE: another mediated device has one of the queues"),
-        (f"{DEVICE}/assign_adapter", errno.EBUSY, "EBUSY: a VM uses the device, and this kernel then refuses any change"),
+        (
+            f"{DEVICE}/assign_adapter",
+            errno.EBUSY,
+            "EBUSY: a VM uses the device, and this kernel then refuses any change",
+        ),
         (APMASK, errno.EACCES, "EACCES: not permitted; reconcile must run as root to change a host"),
         (f"{DEVICE}/remove", errno.EPERM, "EPERM: not permitted; reconcile must run as root to change a host"),
         (CREATE, errno.EPERM, "EPERM: the kernel has no instance left"),

@@ -4,22 +4,11 @@ import errno
 from collections.abc import Callable
 
 import pytest
-from books import FakeBooks, NoProgress
-from clocks import FakeClock
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from worlds import (
-    EVERY_PROFILE,
-    NEW_PROFILES,
-    abilities_of,
-    config,
-    desired_like,
-    held,
-    holdings,
-    host_holding,
-    uuid,
-)
 
+from books import FakeBooks, NoProgress
+from clocks import FakeClock
 from reconciler.kernel.observe import observe
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.text_forms import ap_config_text
@@ -43,6 +32,17 @@ from reconciler.simulator.faults import (
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
 from reconciler.transaction.apply import apply_plan
+from worlds import (
+    EVERY_PROFILE,
+    NEW_PROFILES,
+    abilities_of,
+    config,
+    desired_like,
+    held,
+    holdings,
+    host_holding,
+    uuid,
+)
 
 MASK_ERRORS = (errno.EBUSY, errno.EINVAL, errno.EINTR)
 CREATE_ERRORS = (errno.EINVAL, errno.EEXIST, errno.EPERM, errno.EUSERS, errno.ENODEV, errno.ENOMEM)

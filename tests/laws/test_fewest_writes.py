@@ -95,9 +95,9 @@ def _subsets(ids: tuple[int, int]) -> list[IdSet]:
 CONFIGS = [
     EMPTY_CONFIG,
     *(
-    ApConfig(adapters, domains, IdSet())
-    for adapters, domains in product(_subsets((5, 6)), _subsets((4, 0x47)))
-    if adapters and domains
+        ApConfig(adapters, domains, IdSet())
+        for adapters, domains in product(_subsets((5, 6)), _subsets((4, 0x47)))
+        if adapters and domains
     ),
 ]
 

@@ -1,5 +1,7 @@
 """Sets of ids behave as Python's sets of numbers do."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +54,7 @@ def test_ranges_come_back(one: IdSet) -> None:
 
     assert IdSet(number for first, last in runs for number in range(first, last + 1)) == one
     assert all(first <= last for first, last in runs)
-    assert all(before[1] + 1 < after[0] for before, after in zip(runs, runs[1:], strict=False))
+    assert all(before[1] + 1 < after[0] for before, after in pairwise(runs))
 
 
 @given(SETS)

@@ -68,7 +68,5 @@ def test_steps_add_up() -> None:
         Step(Action.CONFIGURE, "new", EMPTY_CONFIG, config([5], [4])),
     ]
 
-    assert holdings_after(start, steps) == Holdings(
-        Matrix(~IdSet([5]), ~IdSet([4])), {"new": config([5], [4])}
-    )
+    assert holdings_after(start, steps) == Holdings(Matrix(~IdSet([5]), ~IdSet([4])), {"new": config([5], [4])})
     assert start.mdevs == {"old": config([6], [4])}

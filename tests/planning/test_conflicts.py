@@ -22,9 +22,7 @@ def foreign(what: ApConfig, number: int = 0xF) -> ObservedMdev:
     return ObservedMdev(uuid(number), what, None, in_use=False)
 
 
-def problems_of(
-    what: Desired, others: tuple[ObservedMdev, ...] = (), built: tuple[str, ...] = ()
-) -> list[Problem]:
+def problems_of(what: Desired, others: tuple[ObservedMdev, ...] = (), built: tuple[str, ...] = ()) -> list[Problem]:
     """Every conflict of `what` beside devices of others."""
     derived = pool_of(what, others)
     return conflicts(what, derived.pool if derived else None, others, built)
@@ -95,7 +93,10 @@ def test_an_on_demand_guest_beside_an_active_one_could_never_start() -> None:
         (
             "guest-overlap",
             "error",
-            "guests 'a' and 'b' claim the same queue, but 'b' is on-demand and could never start beside an active guest",
+            (
+                "guests 'a' and 'b' claim the same queue, but 'b' is on-demand and "
+                "could never start beside an active guest"
+            ),
         )
     ]
 
@@ -186,14 +187,18 @@ def test_a_hole_in_the_pool_is_impossible_and_explained() -> None:
         (
             "no-pool",
             "error",
-            "no pair of masks lets host 'lpar7' keep its queues and leaves "
-            f"guest 'a', mediated device {uuid(0xF)} theirs",
+            (
+                "no pair of masks lets host 'lpar7' keep its queues and leaves "
+                f"guest 'a', mediated device {uuid(0xF)} theirs"
+            ),
         )
     ]
     assert [one.field for one in problem.places] == [("spec", "domains"), ("spec", "keep", 0), ("spec", "keep", 1)]
     assert problem.details == (
-        "the host pool is a product, adapters × domains: keeping these entries keeps every combination, "
-        "adapter 0x05-0x06 (5-6) × domain 0x04-0x05 (4-5)",
+        (
+            "the host pool is a product, adapters × domains: keeping these entries keeps every combination, "
+            "adapter 0x05-0x06 (5-6) × domain 0x04-0x05 (4-5)"
+        ),
         "05.0005 (adapter 0x05 (5) × domain 0x05 (5))",
         "06.0004 (adapter 0x06 (6) × domain 0x04 (4))",
     )
@@ -222,7 +227,9 @@ def test_a_given_pool_must_leave_guests_what_they_need() -> None:
     """What is missing from spec.pool is named, in hex and decimal."""
     (problem,) = problems_of(desired([guest("a", config([5], [4, 0x47]), 1)], GIVEN))
 
-    assert told([problem]) == [("queue-left-to-host", "error", "guest 'a' needs a queue that the host does not give up")]
+    assert told([problem]) == [
+        ("queue-left-to-host", "error", "guest 'a' needs a queue that the host does not give up")
+    ]
     assert problem.help.startswith("Add domain 0x47 (71) or adapter 0x05 (5) to spec.pool of host 'lpar7'")
     assert [one.field for one in problem.places] == [("spec", "domains"), ("spec", "pool")]
 

@@ -38,7 +38,11 @@ def test_a_guest_in_sync_needs_no_explanation() -> None:
     (one,) = status(desired([guest("a", ONE, 1)], GIVES_UP), host(m1=ONE)).guests
 
     assert (one.name, one.uuid, one.authorised, one.effective, one.in_use) == (
-        "a", uuid(1), ONE, matrix([5], [4]), False
+        "a",
+        uuid(1),
+        ONE,
+        matrix([5], [4]),
+        False,
     )
     assert one.why == ()
 

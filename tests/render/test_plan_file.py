@@ -36,9 +36,7 @@ def changed(saved: Path, **values: Any) -> str:
 
 def test_a_saved_plan_comes_back(saved: Path, tmp_path: Path) -> None:
     """Where the manifests are, absolute; the host; what the plan rests on. Nothing else is left beside it."""
-    assert load_plan(str(saved)) == SavedPlan(
-        (os.path.abspath("manifests"), str(tmp_path)), "lpar7", plan().basis
-    )
+    assert load_plan(str(saved)) == SavedPlan((os.path.abspath("manifests"), str(tmp_path)), "lpar7", plan().basis)
     assert list(tmp_path.iterdir()) == [saved]
 
 
@@ -124,7 +122,9 @@ def test_what_is_no_plan_is_refused(saved: Path, content: bytes, reason: str) ->
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", None])
-def test_what_is_larger_than_any_plan_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch, path: str | None) -> None:
+def test_what_is_larger_than_any_plan_is_refused(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, path: str | None
+) -> None:
     """Also what only says while it is read how long it is."""
     monkeypatch.setattr(plan_file, "LARGEST", 100)
 

@@ -101,9 +101,7 @@ def test_problems_labels_and_foreign_devices_are_as_the_schema_says() -> None:
         guest("b", ONE, 2, activation=Activation.ON_DEMAND),
         guest("c", ONE, 3, activation=Activation.INACTIVE),
     ]
-    host = host_holding(
-        Holdings(matrix([], []), {uuid(0xF): ONE}), PROFILES["6.12"]
-    )
+    host = host_holding(Holdings(matrix([], []), {uuid(0xF): ONE}), PROFILES["6.12"])
 
     plan = make_plan(desired(guests, keep=(Keep(matrix([5], [4]), 0),)), observe(host))
 

@@ -87,13 +87,13 @@ def test_devices_of_older_kernels_are_assigned_one_by_one() -> None:
 
 def test_scalars_may_be_texts() -> None:
     """A strict YAML reader gives every scalar as text."""
-    card = {"id": "5", "configured": "false", "checkstopped": "true"}
-    described = document(adapters=[card], vfioAp="false")
+    cards = [{"id": "5", "configured": "false"}, {"id": "6", "checkstopped": "true"}]
+    described = document(adapters=cards, vfioAp="false")
     host = host_of(described)
 
     VALIDATOR.validate(described)
     assert host.read("devices/ap/card05/config") == "0\n"
-    assert host.read("devices/ap/card05/chkstop") == "1\n"
+    assert host.read("devices/ap/card06/chkstop") == "1\n"
     assert "vfio_ap" not in host.list("devices")
 
 

@@ -113,7 +113,9 @@ def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         lambda state: state.replace("other", b"new"),
     ],
 )
-def test_links_in_the_directory_are_not_followed(state: StateDirectory, act: Callable[[StateDirectory], object]) -> None:
+def test_links_in_the_directory_are_not_followed(
+    state: StateDirectory, act: Callable[[StateDirectory], object]
+) -> None:
     """Neither to read what we trust nor to write what somebody else wants overwritten."""
     victim = state.path.parent / "victim"
     victim.write_text("untouched")
@@ -218,7 +220,7 @@ def test_a_torn_last_line_is_a_step_that_was_not_begun(state: StateDirectory) ->
 
 
 def test_a_journal_of_another_boot_is_history(state: StateDirectory) -> None:
-    """sysfs has started afresh: nothing is put back, and the journal is closed."""
+    """The host has started afresh: nothing is put back, and the journal is closed."""
     host, _ = begun(state)
     host.write("bus/ap/aqmask", "-4")
 

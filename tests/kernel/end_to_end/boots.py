@@ -15,8 +15,8 @@ from kernel.lab.machine import Job, Machine
 from kernel.lab.recording import RECORDER
 
 SMALL: Final = {"max_adapter": 255, "max_domain": 255}
-"""The machine of all scenarios but the large one. It has the widest limits, which cannot change while it runs; cards and
-domains can, and each scenario sets its own."""
+"""The machine of all scenarios but the large one, with the widest limits, since they cannot change while it runs; each
+scenario sets its own cards and domains."""
 
 _SCENARIOS: Final = Path(__file__).parent / "scenarios"
 _SECONDS: Final = 1800
@@ -37,7 +37,13 @@ class Result(NamedTuple):
 
 
 def boot(
-    cache: Cache, kernel: str, names: Sequence[str], directory: Path, *, large: bool = False, out: BinaryIO | None = None
+    cache: Cache,
+    kernel: str,
+    names: Sequence[str],
+    directory: Path,
+    *,
+    large: bool = False,
+    out: BinaryIO | None = None,
 ) -> dict[str, Result]:
     """Boot `kernel` once and run the scenarios `names` in it.
 
@@ -57,9 +63,9 @@ def boot(
     write_hardware(directory / "hardware", examples_hardware())
     shutil.copytree(EXAMPLES, directory / "examples", ignore=shutil.ignore_patterns("*.state", "*.state.json"))
     files = installation.files() | {name: directory / name for name in ("hardware", "examples")}
-    files |= {"scenarios": _SCENARIOS, "recorder": RECORDER}
+    files |= {"kernel/end_to_end/scenarios": _SCENARIOS, "kernel/lab/recorder": RECORDER}
     results = directory / "results"
-    command = f"sh prepare_guest.sh python3 -m scenarios {kernel} {' '.join(names)}"
+    command = f"sh prepare_guest.sh python3 -m kernel.end_to_end.scenarios {kernel} {' '.join(names)}"
     hardware = examples_hardware()["large-host"] if large else SMALL
     job = Job(command, files, results=results, seconds=_SECONDS)
     stream = out or sys.stderr.buffer

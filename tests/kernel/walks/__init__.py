@@ -1,1 +1,1 @@
-"""Random walks: seeded operations on a real kernel and on the simulated host, compared after each (docs/random-walks.md)."""
+"""Random walks: operations by chance, on real kernels and on the simulated host (docs/random-walks.md)."""

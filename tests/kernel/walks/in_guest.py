@@ -1,7 +1,6 @@
 """``python3 -m kernel.walks.in_guest SEED COUNT > walk.jsonl``: a walk on the real kernel; runs in the lab's guest."""
 
 import errno
-import json
 import os
 import platform
 import sys
@@ -121,5 +120,4 @@ def main(seed: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"python": platform.python_version()}), file=sys.stderr)
     main(*map(int, sys.argv[1:]))

@@ -1,1 +1,1 @@
-"""What is done and checked in the guest, with nothing but Python's own library; ``python3 -m scenarios NAME...``."""
+"""What is done and checked in the guest, with nothing but Python's own library."""

@@ -119,7 +119,7 @@ def _prepared(world: World, name: str) -> Path:
 
 
 EXAMPLE_SCENARIOS: Final = (
-    Scenario(three_guests, short=True),
+    Scenario(three_guests, short=True, whole=True),
     Scenario(card_to_come, short=True),
     Scenario(swap),
     Scenario(back_to_host),

@@ -51,9 +51,7 @@ def running_guest(world: World) -> None:
 
 def _emptied(world: World, nobody: Path) -> None:
     untouched(world, lambda: world.tool("--apply", "--yes", manifests=nobody), 4)
-    ran = world.tool.watched(
-        "--apply", "--yes", "--format", "json", "--allow-disruption", manifests=nobody
-    )
+    ran = world.tool.watched("--apply", "--yes", "--format", "json", "--allow-disruption", manifests=nobody)
     same("exit code", ran.code, 0)
     holds("nothing blocked", ran.seconds < _LONGEST)
     same("removals", [one.path for one in ran.writes if one.path.endswith("/remove")], [])
@@ -79,7 +77,7 @@ def masks_of_both_axes(world: World) -> None:
 
 
 def gives_back_in_order(world: World) -> None:
-    """A queue that a guest has goes back to the host: the guest lets go first, then the mask, and nothing is refused."""
+    """A queue that a guest has goes back to the host: the guest lets go first, then the mask moves."""
     world.host.hardware(hardware("back-to-host"))
     apply(world, EXAMPLES / "back-to-host/before")
 
@@ -94,8 +92,8 @@ def gives_back_in_order(world: World) -> None:
 
 @contextmanager
 def virtual_machine(uuid: str) -> Iterator[None]:
-    """Have the device `uuid` open as a virtual machine monitor has it, in a process of its own, while the block goes on."""
-    command = [sys.executable, "-m", "scenarios.virtual_machine", uuid]
+    """Have the device `uuid` open in another process, as a virtual machine monitor has it, while the block goes on."""
+    command = [sys.executable, "-m", "kernel.end_to_end.scenarios.virtual_machine", uuid]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -108,7 +106,7 @@ def virtual_machine(uuid: str) -> Iterator[None]:
 
 
 RUNNING_SCENARIOS: Final = (
-    Scenario(running_guest, short=True),
+    Scenario(running_guest),
     Scenario(masks_of_both_axes),
     Scenario(gives_back_in_order),
 )

@@ -31,11 +31,13 @@ class Scenario(NamedTuple):
         act: does it and raises AssertionError where something is not as it should be; its docstring says what it shows.
         large: whether it needs the large machine of examples/large-host and a boot of its own.
         short: whether it belongs to the short run.
+        whole: whether each command is started as a person starts it, imports and all.
     """
 
     act: Callable[[World], None]
     large: bool = False
     short: bool = False
+    whole: bool = False
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 _WRITE: Final = re.compile(
     r"(?:\d+ +)?write\(\d+<(?P<path>/sys/[^>]*)>, (?P<text>\"(?:[^\"\\]|\\.)*\"), (?P<length>\d+)"
-    r"(?:\) += (?P<result>-?\d+)(?: (?P<errno>E\w+))?| <unfinished)"
+    r"(?:\) += (?P<result>-?\d+)(?: (?P<errno>E\w+))?|\)? <unfinished)"
 )
 _RESUMED: Final = re.compile(r"(?P<thread>\d+) +<\.\.\. write resumed>\) += (?P<result>-?\d+)(?: (?P<errno>E\w+))?")
 _OPTIONS: Final = ("-f", "-qq", "-yy", "-s", "4096", "-e", "trace=write", "-e", "signal=none")
@@ -26,9 +26,9 @@ class MadeWrite(NamedTuple):
     error: str
 
 
-def command(log: str, program: Iterable[str]) -> list[str]:
-    """The command that runs `program` and leaves its writes in the file `log`."""
-    return ["strace", *_OPTIONS, "-o", log, *program]
+def command(log: str, process: int) -> list[str]:
+    """The command that leaves the writes of the process with id `process`, and of its threads, in the file `log`."""
+    return ["strace", *_OPTIONS, "-o", log, "-p", str(process)]
 
 
 def made_writes(lines: Iterable[str]) -> list[MadeWrite]:

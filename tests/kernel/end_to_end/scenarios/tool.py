@@ -1,27 +1,36 @@
-"""The installed ``reconcile``, run as a person runs it, under strace where its writes matter."""
+"""The installed ``reconcile``, under strace where its writes matter.
+
+Starting Python and importing the tool takes seconds on the emulated CPU. So most commands run in a fork of this
+process, which has imported the tool once; what starts as a person starts it says so.
+"""
 
 import json
 import os
+import pkgutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 from .strace_log import MadeWrite, command, made_writes
 
 _PROGRAM: Final = "reconcile"
 _SECONDS: Final = 300
-_LOG: Final = "/tmp/strace.log"  # noqa: S108 (the guest has one user and one command)
+_OUT: Final = Path("/tmp/tool.out")
+_ERR: Final = Path("/tmp/tool.err")
+_LOG: Final = Path("/tmp/strace.log")
 
 
 class Ran(NamedTuple):
     """How a command went.
 
     Attributes:
-        code: its exit code.
+        code: its exit code; negative where a signal ended it.
         out: what it printed.
         err: what it told on standard error.
         seconds: how long it took.
@@ -46,36 +55,86 @@ class Ran(NamedTuple):
 
 
 class Tool:
-    """Runs the command and keeps what was run in `story`."""
+    """Runs the command and keeps what was run in `story`; `whole`: each time the installed program itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool) -> None:
         self.story: list[str] = []
+        self._whole = whole
 
     def __call__(self, *arguments: str, manifests: Path) -> Ran:
         """Run with these arguments on `manifests`."""
-        return self._run([_PROGRAM, *arguments, "-f", str(manifests)])
+        pid, go = self._child([_PROGRAM, *arguments, "-f", str(manifests)])
+        return self._ended(pid, go, [*arguments])
 
-    def watched(self, *arguments: str, manifests: Path, meanwhile: "Callable[[int], None] | None" = None) -> Ran:
+    def watched(self, *arguments: str, manifests: Path, meanwhile: Callable[[int], None] = lambda _: None) -> Ran:
         """The same under strace; `meanwhile` is called beside it, with the process id of the tool."""
-        ran = self._run(command(_LOG, [_PROGRAM, *arguments, "-f", str(manifests)]), meanwhile)
-        with open(_LOG, encoding="utf-8") as lines:
+        pid, go = self._child([_PROGRAM, *arguments, "-f", str(manifests)])
+        with subprocess.Popen(command(str(_LOG), pid)) as strace:
+            when(lambda: "TracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+            ran = self._ended(pid, go, [*arguments], meanwhile)
+            strace.wait()
+        with _LOG.open(encoding="utf-8") as lines:
             writes = made_writes(lines)
         self.story += [f"    {one.path} <- {one.value} {one.error}" for one in writes]
         return ran._replace(writes=writes)
 
-    def _run(self, words: list[str], meanwhile: "Callable[[int], None] | None" = None) -> Ran:
+    def _child(self, words: list[str]) -> tuple[int, int]:
+        """A process that runs `words` once its gate is closed; its id, and the gate."""
+        waits, go = os.pipe()
+        pid = os.fork()
+        if pid:
+            os.close(waits)
+            return pid, go
+        try:
+            os.close(go)
+            _redirect()
+            os.read(waits, 1)
+            signal.alarm(_SECONDS)
+            self._become(words)
+        finally:
+            os._exit(70)
+
+    def _become(self, words: list[str]) -> NoReturn:
+        if self._whole:
+            os.execvp(words[0], words)
+        from reconciler.cli.main import main
+
+        sys.argv = [*words]
+        sys.stdout, sys.stderr = open(1, "w", encoding="utf-8"), open(2, "w", encoding="utf-8")  # noqa: SIM115
+        main()
+
+    def _ended(self, pid: int, go: int, words: list[str], meanwhile: Callable[[int], None] = lambda _: None) -> Ran:
         started = time.monotonic()
-        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            if meanwhile:
-                meanwhile(process.pid)
-            out, err = process.communicate(timeout=_SECONDS)
-        seconds = time.monotonic() - started
-        shown = " ".join(words[words.index(_PROGRAM) :])
-        self.story.append(f"{shown}: exit code {process.returncode}, {seconds:.1f} s")
-        self.story += [f"    {line}" for line in err.splitlines()]
-        if process.returncode and "json" not in words:
-            self.story += [f"    {line}" for line in out.splitlines()]
-        return Ran(process.returncode, out, err, seconds, [])
+        os.close(go)
+        meanwhile(pid)
+        _, status = os.waitpid(pid, 0)
+        ran = Ran(
+            os.waitstatus_to_exitcode(status),
+            _OUT.read_text(encoding="utf-8"),
+            _ERR.read_text(encoding="utf-8"),
+            time.monotonic() - started,
+            [],
+        )
+        self.story.append(f"{_PROGRAM} {' '.join(words)}: exit code {ran.code}, {ran.seconds:.1f} s")
+        shown = ran.err if "json" in words and not ran.code else ran.err + ran.out
+        self.story += [f"    {line}" for line in shown.splitlines()] if ran.code else []
+        return ran
+
+
+def preload() -> None:
+    """Import the tool, but for the simulated host."""
+    import reconciler
+
+    for module in pkgutil.walk_packages(reconciler.__path__, "reconciler."):
+        if not module.name.endswith("__main__") and not module.name.startswith("reconciler.simulator"):
+            with suppress(ImportError):  # what only an extra brings
+                import_module(module.name)
+
+
+def _redirect() -> None:
+    for path, number in ((Path("/dev/null"), 0), (_OUT, 1), (_ERR, 2)):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(descriptor, number)
 
 
 def planned(plan: Any) -> list[tuple[str, str]]:
@@ -96,11 +155,10 @@ def when(condition: Callable[[], object]) -> None:
 
 
 @contextmanager
-def halted(tracer: int) -> Iterator[int]:
-    """Halt the tool that the strace of process id `tracer` runs, while the block goes on; gives the tool's id."""
-    pid = int(Path(f"/proc/{tracer}/task/{tracer}/children").read_text(encoding="ascii").split()[0])
+def halted(pid: int) -> Iterator[None]:
+    """Halt the tool while the block goes on."""
     os.kill(pid, signal.SIGSTOP)
     try:
-        yield pid
+        yield
     finally:
         os.kill(pid, signal.SIGCONT)

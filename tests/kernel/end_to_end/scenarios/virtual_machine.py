@@ -1,8 +1,8 @@
-"""``python3 -m scenarios.virtual_machine UUID``: has a mediated device open until standard input ends."""
+"""``python3 -m kernel.end_to_end.scenarios.virtual_machine UUID``: has a device open until standard input ends."""
 
 import sys
 
-from recorder.holder import Holder, allow_virtual_machines
+from kernel.lab.recorder.holder import Holder, allow_virtual_machines
 
 
 def main() -> None:
@@ -10,7 +10,8 @@ def main() -> None:
     allow_virtual_machines()
     holder = Holder(f"/sys/bus/mdev/devices/{sys.argv[1]}", sys.argv[1])
     holder.open()
-    print("open", flush=True)
+    sys.stdout.write("open\n")
+    sys.stdout.flush()
     sys.stdin.read()
     holder.close()
 

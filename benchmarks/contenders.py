@@ -1,0 +1,206 @@
+"""Three ways to one result, measured where they run: ``python3 contenders.py DIRECTORY RUNS GUESTS...``.
+
+Runs as root on the host, in the lab's guest or beside a mounted simulated host, with nothing but Python's own library,
+and prints one JSON line for each number of guests. Every guest gets two adapters by two domains, and control domains.
+
+* ``reconcile``: ``reconcile --apply --yes``
+* ``mdevctl``: the loop that an administrator would write: the mask by echo, then define and start for each guest
+* ``writes``: a shell that makes the writes of the tool's plan and nothing else
+* ``start-up``: Python that imports what the tool imports
+"""
+
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+MATRIX: Final = Path("/sys/devices/vfio_ap/matrix")
+DEFINITIONS: Final = Path("/etc/mdevctl.d")
+
+_PAIRS: Final = 8
+"""So many pairs of adapters; the pairs of domains follow from the number of guests."""
+_FIRST_DOMAIN: Final = 4
+_NAMESPACE: Final = uuid.UUID("5f0e1a2b-0000-4000-8000-000000000000")
+_SYSFS_WRITE: Final = re.compile(r"write\(\d+</sys/[^>]*>, ")
+_IMPORTED: Final = re.compile(r"import time: +\d+ \| +\d+ \| +([\w.]+)")
+
+
+class Guest(NamedTuple):
+    """One guest: who, and what it gets."""
+
+    name: str
+    uuid: str
+    adapters: tuple[int, int]
+    domains: tuple[int, int]
+
+
+class Way(NamedTuple):
+    """One way: its name and the command that goes it."""
+
+    name: str
+    command: Sequence[str]
+
+
+def guests(count: int) -> list[Guest]:
+    """`count` guests, at most 64, without a common queue."""
+    found = []
+    for number in range(count):
+        row, pair = divmod(number, _PAIRS)
+        adapter, domain = 2 * pair, _FIRST_DOMAIN + 2 * row
+        name = f"guest-{number:02}"
+        found.append(Guest(name, str(uuid.uuid5(_NAMESPACE, name)), (adapter, adapter + 1), (domain, domain + 1)))
+    return found
+
+
+def hardware() -> dict[str, object]:
+    """The machine, in the form of the lab's ``--hardware``: 16 cards by 16 domains, all present."""
+    domains = list(range(_FIRST_DOMAIN, _FIRST_DOMAIN + 16))
+    cards = {str(adapter): {"type": "CEX8", "mode": "cca"} for adapter in range(2 * _PAIRS)}
+    return {"adapters": cards, "usage_domains": domains, "control_domains": domains}
+
+
+def main() -> None:
+    """Measure what the command line says."""
+    directory, runs, *counts = sys.argv[1:]
+    for count in counts:
+        print(json.dumps(measured(Path(directory) / count, guests(int(count)), int(runs))), flush=True)
+
+
+def measured(directory: Path, wanted: list[Guest], runs: int) -> dict[str, object]:
+    """Medians in seconds and counts of kernel writes, by the names of the ways.
+
+    The ways are gone in turns, so that a change of the machine's speed meets all alike.
+    """
+    directory.mkdir(parents=True)
+    ways = [_reconcile(directory, wanted), _mdevctl(directory, wanted)]
+    plan = json.loads(_output([*ways[0].command, "--format", "json"]))["plan"]  # also warms the caches
+    ways.append(_writes(directory, plan))
+    ways.append(_start_up(directory, ways[0]))
+    seconds: dict[str, list[float]] = {way.name: [] for way in ways}
+    for _ in range(runs):
+        for way in ways:
+            clean(directory)
+            started = time.monotonic()
+            _output(way.command)
+            seconds[way.name].append(time.monotonic() - started)
+    return {
+        "guests": len(wanted),
+        "seconds": {name: statistics.median(found) for name, found in seconds.items()},
+        "runs": seconds,
+        "writes": {way.name: _kernel_writes(directory, way) for way in ways[:3]},
+    }
+
+
+def clean(directory: Path) -> None:
+    """No mediated devices, all queues with the host's drivers, nothing remembered by anybody."""
+    for name in [one.name for one in MATRIX.iterdir() if one.name.count("-") == 4]:
+        _store(MATRIX / name / "remove", "1")
+    for mask in ("apmask", "aqmask"):
+        _store(Path("/sys/bus/ap") / mask, f"0x{'f' * 64}")
+    for definition in DEFINITIONS.glob("matrix/*"):
+        definition.unlink()
+    shutil.rmtree(directory / "state", ignore_errors=True)
+
+
+def _reconcile(directory: Path, wanted: list[Guest]) -> Way:
+    site = directory / "site"
+    site.mkdir()
+    documents = [_document("Host", "bench", {})]
+    documents += [
+        _document("Guest", one.name, {"uuid": one.uuid, "adapters": one.adapters, "domains": one.domains})
+        for one in wanted
+    ]
+    (site / "site.yaml").write_text("\n---\n".join(documents), encoding="utf-8")
+    state = f"--state-dir={directory / 'state'}"
+    return Way("reconcile", ["reconcile", "--apply", "--yes", "-f", str(site), state])
+
+
+def _document(kind: str, name: str, spec: object) -> str:
+    return json.dumps({"apiVersion": "reconciler/v1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+
+
+def _mdevctl(directory: Path, wanted: list[Guest]) -> Way:
+    domains = sorted({domain for one in wanted for domain in one.domains})
+    lines = ["set -e", f"echo {','.join(f'-{domain}' for domain in domains)} > /sys/bus/ap/aqmask"]
+    for one in wanted:
+        definition = directory / f"{one.name}.json"
+        definition.write_text(json.dumps(_definition(one)), encoding="utf-8")
+        lines.append(f"mdevctl define --uuid {one.uuid} --parent matrix --jsonfile {definition}")
+        lines.append(f"mdevctl start --uuid {one.uuid}")
+    return Way("mdevctl", _script(directory / "mdevctl.sh", lines))
+
+
+def _definition(guest: Guest) -> dict[str, object]:
+    axes = (("adapter", guest.adapters), ("domain", guest.domains), ("control_domain", guest.domains))
+    attributes = [{f"assign_{axis}": str(one)} for axis, ids in axes for one in ids]
+    return {"mdev_type": "vfio_ap-passthrough", "start": "auto", "attrs": attributes}
+
+
+def _writes(directory: Path, plan: dict[str, list[dict[str, list[dict[str, str]]]]]) -> Way:
+    made = [one for step in plan["steps"] for one in step["writes"]]
+    return Way("writes", _script(directory / "writes.sh", ["set -e", *(_echo(**one) for one in made)]))
+
+
+def _echo(path: str, value: str) -> str:
+    return f"echo {value} > /sys/{path}"
+
+
+def _script(path: Path, lines: Sequence[str]) -> list[str]:
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return ["sh", str(path)]
+
+
+def _start_up(directory: Path, tool: Way) -> Way:
+    """Python that imports exactly what the tool imports, measured from a run of it."""
+    clean(directory)
+    script = shutil.which(tool.command[0])
+    assert script is not None
+    python = Path(script).read_text(encoding="utf-8").splitlines()[0].removeprefix("#!")
+    done = subprocess.run(
+        [python, "-X", "importtime", script, *tool.command[1:]], check=True, stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    names = [name for name in _IMPORTED.findall(done.stderr) if name not in {"__main__", "sitecustomize"}]
+    statements = "\n".join(f"try: import {name}\nexcept ImportError: pass" for name in names)
+    (directory / "importtime.txt").write_text(done.stderr, encoding="utf-8")
+    return Way("start-up", [python, "-c", statements])
+
+
+def _kernel_writes(directory: Path, way: Way) -> int:
+    """How often `way` writes to sysfs, counted by strace; -1 where there is none."""
+    strace = shutil.which("strace")
+    if strace is None:
+        return -1
+    clean(directory)
+    log = directory / "strace.log"
+    _output(
+        [strace, "-f", "--seccomp-bpf", "-y", "-e", "trace=write", "-e", "signal=none", "-o", str(log), *way.command]
+    )
+    return len(_SYSFS_WRITE.findall(log.read_text(encoding="utf-8", errors="replace")))
+
+
+def _output(command: Sequence[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _store(path: Path, value: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, value.encode())
+    finally:
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Which scenarios there are."""
+
+from kernel.end_to_end.hardware import EXAMPLES, examples_hardware
+from kernel.end_to_end.scenarios.catalogue import SCENARIOS
+from kernel.end_to_end.scenarios.examples import EXAMPLE_SCENARIOS
+from kernel.lab.ap_hardware import ApHardware
+
+
+def test_every_example_has_its_scenario() -> None:
+    """A new folder in examples/ must be added there."""
+    folders = {folder.name.replace("-", "_") for folder in EXAMPLES.iterdir() if folder.is_dir()}
+
+    assert {one.name for one in EXAMPLE_SCENARIOS} == folders
+
+
+def test_every_scenario_says_what_it_shows() -> None:
+    """In one line, which reports can show."""
+    assert all(one.about.endswith(".") for one in SCENARIOS.values())
+
+
+def test_the_lab_takes_the_hardware_of_every_example() -> None:
+    """With as many cards as are described."""
+    for wanted in examples_hardware().values():
+        hardware = ApHardware(wanted)
+
+        assert {str(adapter) for adapter in hardware.cards} == wanted["adapters"].keys()  # type: ignore[attr-defined]

@@ -1,0 +1,77 @@
+"""Problems as text, in the manner of a good compiler."""
+
+import pytest
+
+from reconciler.model.problems import Place, Position, Problem, Severity
+from reconciler.render.diagnostics import count_text, problem_record, problem_text, problems_text
+from reconciler.render.paint import coloured
+
+OVERLAP = Problem(
+    "guest-overlap",
+    Severity.ERROR,
+    "guests 'a' and 'b' claim the same queue, and both are active",
+    (
+        Place(Position("guests.yaml", 9, 13), "claimed by 'a' here", ("spec", "domains"), "  domains: [4, 0x47]", 9),
+        Place(Position("more.yaml", 123, 3), "and by 'b' here", (), "\tqueues: []", 99),
+        Place(Position("unread.yaml", 1, 1), "and here"),
+    ),
+    ("05.0047 (adapter 0x05 (5) × domain 0x47 (71))",),
+    "Take the queue from one of them.\nOr wait.",
+)
+WARNING = Problem("x", Severity.WARNING, "Something.")
+
+
+def test_a_problem_is_shown_with_its_places() -> None:
+    """What, where with a caret, which queues, and what to do; columns stay in line whatever the line's number."""
+    assert problem_text(OVERLAP) == (
+        "error[guest-overlap]: guests 'a' and 'b' claim the same queue, and both are active\n"
+        "   --> guests.yaml:9:13\n"
+        "    |\n"
+        "  9 |   domains: [4, 0x47]\n"
+        "    |             ^^^^^^^^ claimed by 'a' here\n"
+        "   --> more.yaml:123:3\n"
+        "    |\n"
+        "123 | \tqueues: []\n"
+        "    | \t ^^^^^^^^^ and by 'b' here\n"
+        "   --> unread.yaml:1:1  and here\n"
+        "    = 05.0047 (adapter 0x05 (5) × domain 0x47 (71))\n"
+        "    = help: Take the queue from one of them.\n"
+        "            Or wait.\n"
+    )
+
+
+def test_a_problem_without_place_is_one_line() -> None:
+    """Nothing is made up."""
+    assert problem_text(WARNING) == "warning[x]: Something.\n"
+
+
+def test_problems_are_counted() -> None:
+    """An empty line between two, the count last; nothing where there are none."""
+    assert problems_text([WARNING, WARNING]) == ("warning[x]: Something.\n\nwarning[x]: Something.\n\n2 warnings\n")
+    assert problems_text([]) == ""
+    assert count_text([OVERLAP, WARNING]) == "1 error, 1 warning"
+
+
+def test_colours_change_nothing_but_colours() -> None:
+    """Without the escape sequences the text is the same."""
+    painted = problem_text(OVERLAP, coloured)
+    for code in ("1;31", "2", "1", "0"):
+        painted = painted.replace(f"\033[{code}m", "")
+
+    assert painted == problem_text(OVERLAP)
+
+
+@pytest.mark.parametrize("problem", [OVERLAP, WARNING])
+def test_a_record_has_everything_but_the_field(problem: Problem) -> None:
+    """Programs get the exact place instead."""
+    record = problem_record(problem)
+
+    assert [record[key] for key in ("id", "severity", "message", "help")] == [
+        problem.id,
+        problem.severity.value,
+        problem.message,
+        problem.help,
+    ]
+    assert [(one["file"], one["line"], one["column"]) for one in record["places"]] == [
+        tuple(place.position) for place in problem.places
+    ]

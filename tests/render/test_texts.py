@@ -1,0 +1,359 @@
+"""Plan, status, drift and outcome as people read them."""
+
+import json
+
+import pytest
+
+from reconciler.kernel.observe import observe
+from reconciler.model.desired import Activation, GivenUp, Keep
+from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
+from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix
+from reconciler.model.outcome import Outcome, Result
+from reconciler.model.steps import Holdings
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import Applied, make_plan
+from reconciler.planning.status import status_of
+from reconciler.render.changes import config_text, sees_text
+from reconciler.render.drift_text import drift_json, drift_text
+from reconciler.render.outcome_text import outcome_json, outcome_text
+from reconciler.render.paint import coloured, plain
+from reconciler.render.plan_text import MOST_STEPS, plan_text
+from reconciler.render.status_text import pool_text, status_json, status_text
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.profiles import PROFILES
+from worlds import config, desired, guest, hardware, host_holding, matrix, uuid
+
+FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))
+GIVES_UP = GivenUp(NO_IDS, IdSet([4, 0x47]))
+ONE = config([5], [4])
+RELEASE = PROFILES["6.12"].release
+
+
+def host(profile: str = "6.12", pool: Matrix = FREE, **mdevs: ApConfig) -> SimulatedHost:
+    """A host of three adapters; devices are named by the last digit of their uuid."""
+    held = {uuid(int(name[1:], 16)): one for name, one in mdevs.items()}
+    return host_holding(Holdings(pool, held), PROFILES[profile], hardware(domains=[4, 0x47]))
+
+
+def applied(**guests: ApConfig) -> Applied:
+    """What was applied last."""
+    return Applied(FREE, {uuid(int(name[1:], 16)): (name, one) for name, one in guests.items()})
+
+
+def busy_plan() -> Plan:
+    """A plan that does something of every kind."""
+    on = host(m1=config([5, 6], [4]), m2=config([5], [0x47]), m3=config([7], [4]), mf=config([7], [0x47]))
+    on.start_vm(uuid(1))
+    on.start_vm(uuid(3))
+    guests = [
+        guest("changed", config([5], [4], [4, 6]), 1),
+        guest("later", config([6], [0x47]), 4, activation=Activation.ON_DEMAND),
+        guest("new", config([6, 200], [0x48]), 5),
+        guest("never", ONE, 6, activation=Activation.INACTIVE),
+    ]
+    return make_plan(
+        desired(guests, GivenUp(NO_IDS, IdSet([4, 0x47, 0x48]))), observe(on), applied(m2=ONE, m3=config([7], [4]))
+    )
+
+
+def test_a_plan_for_people_in_full() -> None:
+    """Grouped by holder, then the steps, then what needs consent, the summary last."""
+    assert plan_text(busy_plan()) == (
+        f"Host lpar7: kernel {RELEASE}, 3 adapters and 6 queues present, 4 mediated devices\n"
+        "\n"
+        "  ~ host pool (intentional)\n"
+        "      - gives up domain 0x48 (72)\n"
+        "      given by the manifest\n"
+        "\n"
+        f"  ~ guest changed  {uuid(1)} (intentional)\n"
+        "      - adapter 0x06 (6)\n"
+        "      + control domain 0x06 (6)\n"
+        "      sees 1 of its 1 queue afterwards, 2 now\n"
+        "      its VM runs and loses a whole adapter\n"
+        "\n"
+        f"  + guest new  {uuid(5)} (intentional)\n"
+        "      + adapters 0x06 (6), 0xc8 (200), domain 0x48 (72)\n"
+        "      sees none of its queues\n"
+        "      pending: adapter 0xc8 (200) is not there yet\n"
+        "      pending: domain 0x48 (72) is not in the LPAR yet\n"
+        "\n"
+        f"  - device m2  {uuid(2)} (intentional)\n"
+        "      - adapter 0x05 (5), domain 0x47 (71)\n"
+        "\n"
+        f"  ~ device m3  {uuid(3)} (intentional)\n"
+        "      - adapter 0x07 (7)\n"
+        "      - domain 0x04 (4)\n"
+        "      - control domain 0x04 (4)\n"
+        "      emptied now, removed by a later apply: its VM has the device open\n"
+        "      sees nothing\n"
+        "      its VM runs and loses its device\n"
+        "\n"
+        "    2 unchanged\n"
+        "\n"
+        "Steps, in this order:\n"
+        "  1. changed: adapter 0x05 (5), domain 0x04 (4), control domains 0x04 (4), 0x06 (6)\n"
+        "  2. m3: adapters none, domains none\n"
+        "  3. m2: remove its mediated device\n"
+        "  4. host: gives up domain 0x48 (72) (aqmask)\n"
+        "  5. new: create its mediated device\n"
+        "  6. new: adapters 0x06 (6), 0xc8 (200), domain 0x48 (72)\n"
+        "\n"
+        "Needs consent (--allow-disruption):\n"
+        "  changed: its VM runs and loses a whole adapter\n"
+        "  m3: its VM runs and loses its device\n"
+        "\n"
+        "Plan: 1 to create, 2 to change, 1 to remove, host pool changes; 6 kernel writes, 2 guests interrupted.\n"
+    )
+
+
+def test_a_plan_in_sync_tells_what_is_pending_only() -> None:
+    """Nothing to do, but somebody waits."""
+    made = make_plan(desired([guest("a", config([5, 200], [4]), 1)], GIVES_UP), observe(host(m1=config([5, 200], [4]))))
+
+    assert plan_text(made) == (
+        f"Host lpar7: kernel {RELEASE}, 3 adapters and 6 queues present, 1 mediated device\n"
+        "\n"
+        f"    guest a  {uuid(1)}\n"
+        "      sees 1 of its 2 queues\n"
+        "      pending: adapter 0xc8 (200) is not there yet\n"
+        "\n"
+        "Nothing to do: the host is as the manifests say.\n"
+    )
+
+
+def test_a_forbidden_plan_has_no_steps() -> None:
+    """The problems are shown apart; here it only says that there is no plan."""
+    made = make_plan(desired([guest("a", ONE, 1), guest("b", ONE, 2)]), observe(host()))
+
+    assert plan_text(made).splitlines()[2:] == ["No plan: nothing can be applied until the errors are mended."]
+
+
+def test_single_writes_are_counted_where_the_kernel_needs_them() -> None:
+    """A kernel without ``ap_config`` takes one write for each id."""
+    text = plan_text(make_plan(desired([guest("a", ONE, 1)], GIVES_UP), observe(host("6.1"))))
+
+    assert "  2. a: adapter 0x05 (5), domain 0x04 (4) (3 writes)\n" in text
+    assert "4 kernel writes" in text
+
+
+def test_many_steps_are_counted() -> None:
+    """The first ones are listed; the JSON has them all."""
+    guests = [guest(f"g{number:02}", config([number], [4]), number) for number in range(60)]
+
+    text = plan_text(make_plan(desired(guests), observe(host())))
+
+    assert f"  … and {121 - MOST_STEPS} more; --format json has them all\n" in text
+
+
+def test_a_guest_in_the_way_of_a_mask_is_told_to_be_interrupted() -> None:
+    """It changes nothing in the end, and yet something happens to it."""
+    on = host("7.2", Matrix(~IdSet([5]), FREE.domains), m1=ONE)
+    on.start_vm(uuid(1))
+
+    text = plan_text(make_plan(desired([guest("a", ONE, 1)], GIVES_UP), observe(on)))
+
+    assert "its VM runs and loses queues for a while\n" in text
+    assert "1 guest interrupted" in text
+    assert "+ gets back adapter 0x05 (5)\n" in text
+
+
+def test_a_derived_pool_is_explained() -> None:
+    """Why whole domains were cleared."""
+    text = plan_text(make_plan(desired([guest("a", config([5, 6], [4]), 1)]), observe(SimulatedHost())))
+
+    assert "because whole domains are cleared, the smaller axis" in text
+    assert "sees all 2 queues\n" in text
+
+
+@pytest.mark.parametrize("paint", [plain, coloured])
+def test_colours_change_nothing_but_colours(paint: object) -> None:
+    """Plan, drift, status and outcome have the same words with and without."""
+    made = busy_plan()
+    texts = [
+        plan_text(made, paint),  # type: ignore[arg-type]
+        drift_text(made, paint),  # type: ignore[arg-type]
+        status_text(status_of(made), paint),  # type: ignore[arg-type]
+        outcome_text(Outcome(Result.APPLIED), paint),  # type: ignore[arg-type]
+    ]
+    expected = [plan_text(made), drift_text(made), status_text(status_of(made)), outcome_text(Outcome(Result.APPLIED))]
+    codes = ["32", "33", "31", "1;31", "1;33", "2", "1", "0"]
+
+    for text, bare in zip(texts, expected, strict=True):
+        for code in codes:
+            text = text.replace(f"\033[{code}m", "")  # noqa: PLW2901 - one code after the other
+        assert text == bare
+
+
+# Drift ---------------------------------------------------------------------------------------------------------------
+
+
+def test_drift_is_the_plan_without_steps() -> None:
+    """Every holder that differs, and how many there are."""
+    text = drift_text(busy_plan())
+
+    assert "Steps" not in text
+    assert text.endswith("Drift: 5 holders differ from the manifests.\n")
+    record = json.loads(drift_json(busy_plan()))
+    assert record["inSync"] is False
+    assert [one["name"] for one in record["guests"]] == ["changed", "new", "m2", "m3"]
+    assert record["guests"][1]["live"] is None
+    assert 72 in record["pool"]["live"]["domains"]
+
+
+def test_without_drift_that_is_told() -> None:
+    """In sync, or nothing can be told because the manifests are wrong."""
+    in_sync = make_plan(desired([guest("a", ONE, 1)], GIVES_UP), observe(host(m1=ONE)))
+    wrong = make_plan(desired([guest("a", ONE, 1), guest("b", ONE, 2)], GIVES_UP), observe(host()))
+
+    assert drift_text(in_sync).endswith("\nIn sync.\n")
+    assert json.loads(drift_json(in_sync)) == {
+        "formatVersion": "1",
+        "host": "lpar7",
+        "inSync": True,
+        "pool": None,
+        "guests": [],
+    }
+    assert drift_text(wrong).endswith("No plan: nothing can be applied until the errors are mended.\n")
+
+
+# Status --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_status_for_people_in_full() -> None:
+    """Pool, idle queues, every guest with wanted, authorised, effective and why, who waits, and what is foreign."""
+    on = host(m1=config([5], [4, 0x47]), mf=config([6], [4], [4, 5]))
+    on.start_vm(uuid(1))
+    on.start_vm(uuid(0xF))
+    guests = [
+        guest("a", config([5], [4, 0x47]), 1),
+        guest("b", config([200], [4]), 2, activation=Activation.ON_DEMAND),
+    ]
+    made = make_plan(desired(guests, GIVES_UP), observe(on))
+
+    assert status_text(status_of(made)) == (
+        f"Host lpar7: kernel {RELEASE}, 3 adapters and 6 queues present, 2 mediated devices\n"
+        "\n"
+        "  host pool   everything but domains 0x04 (4), 0x47 (71)\n"
+        "  idle        3 queues that nobody can use: 06.0047, 07.0004, 07.0047\n"
+        "\n"
+        f"  a  {uuid(1)}  (active, in use)\n"
+        "    wanted      adapter 0x05 (5), domains 0x04 (4), 0x47 (71)\n"
+        "    authorised  adapter 0x05 (5), domains 0x04 (4), 0x47 (71)\n"
+        "    effective   adapter 0x05 (5) × domains 0x04 (4), 0x47 (71)\n"
+        "\n"
+        f"  b  {uuid(2)}  (on-demand)\n"
+        "    wanted      adapter 0xc8 (200), domain 0x04 (4)\n"
+        "    authorised  no device\n"
+        "\n"
+        "  pending     adapter 0xc8 (200), authorised in advance for b\n"
+        f"  foreign     {uuid(0xF)}: adapter 0x06 (6), domain 0x04 (4), control domains 0x04-0x05 (4-5); in use\n"
+        "\n"
+        "Nothing to do: the host is as the manifests say.\n"
+    )
+
+
+def test_a_status_for_programs() -> None:
+    """The same as plain values."""
+    made = make_plan(desired([guest("a", config([5, 200], [4]), 1)], GIVES_UP), observe(host(mf=config([6], [4]))))
+
+    record = json.loads(status_json(status_of(made)))
+
+    assert record["guests"] == [
+        {
+            "name": "a",
+            "uuid": uuid(1),
+            "activation": "active",
+            "wanted": {"adapters": [5, 200], "domains": [4], "controlDomains": [4]},
+            "authorised": None,
+            "effective": None,
+            "inUse": False,
+            "why": ["its device does not exist; apply makes it"],
+        }
+    ]
+    assert record["pending"] == [{"adapter": 200, "guests": ["a"]}]
+    assert record["idle"] == ["05.0004", "05.0047", "06.0047", "07.0004", "07.0047"]
+    assert [one["uuid"] for one in record["foreign"]] == [uuid(0xF)]
+    assert record["inSync"] is False
+
+
+def test_what_no_manifest_names_any_more_is_wanted_by_nobody() -> None:
+    """A device of ours that is to go; and of many idle queues the first are named."""
+    on = host_holding(
+        Holdings(Matrix(ALL_IDS, ~IdSet(range(64))), {uuid(1): ONE}), PROFILES["6.12"], hardware([5], range(64))
+    )
+    made = make_plan(desired([], GivenUp(NO_IDS, IdSet(range(64)))), observe(on), applied(m1=ONE))
+
+    text = status_text(status_of(made))
+
+    assert f"  m1  {uuid(1)}  (to be removed)\n    wanted      nothing\n" in text
+    assert "63 queues that nobody can use: 05.0000, " in text
+    assert " and 47 more\n" in text
+
+
+@pytest.mark.parametrize(
+    ("pool", "text"),
+    [
+        (Matrix(ALL_IDS, ALL_IDS), "everything"),
+        (FREE, "everything but domains 0x04 (4), 0x47 (71)"),
+        (Matrix(~IdSet([5]), ~IdSet([4])), "everything but adapter 0x05 (5) and domain 0x04 (4)"),
+        (Matrix(NO_IDS, ALL_IDS), "empty: the host's drivers have no queue"),
+    ],
+)
+def test_a_pool_is_told_by_what_it_lacks(pool: Matrix, text: str) -> None:
+    """Which is the shorter thing to say."""
+    assert pool_text(pool) == text
+
+
+def test_matrices_and_configurations_in_one_line() -> None:
+    """Control domains only where they are others than the usage domains."""
+    assert sees_text(EMPTY_MATRIX) == sees_text(matrix([5], [])) == "nothing"
+    assert sees_text(matrix([5, 6], [4])) == "adapters 0x05-0x06 (5-6) × domain 0x04 (4)"
+    assert config_text(ONE) == "adapter 0x05 (5), domain 0x04 (4)"
+    assert config_text(config([5], [4], [])) == "adapter 0x05 (5), domain 0x04 (4), control domains none"
+
+
+# Outcome -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "text"),
+    [
+        (Outcome(Result.NOTHING), "Nothing to do: the host is as the manifests say.\n"),
+        (
+            Outcome(Result.APPLIED, 3, notes=("guest 'a' sees less.",)),
+            "Applied and verified: 3 kernel writes.\n  note:    guest 'a' sees less.\n",
+        ),
+        (
+            Outcome(Result.ROLLED_BACK, 1, 2, "step 2 failed", 2),
+            (
+                "Not applied; everything is as it was before (1 kernel write, 2 writes to put it back).\n"
+                "  because: step 2 failed\n"
+                "  next:    remove the cause, then type the same command again\n"
+            ),
+        ),
+        (
+            Outcome(Result.DEGRADED, 1, 2, "step 2 failed", 2, ("apmask is other",), ("EBUSY",)),
+            (
+                "DEGRADED: not applied, and not everything could be put back.\n"
+                "  because: step 2 failed\n"
+                "  left:    apmask is other\n"
+                "  refused: EBUSY\n"
+                "  next:    type 'reconcile status' to see who holds what, then 'reconcile --apply' to try again\n"
+            ),
+        ),
+    ],
+)
+def test_an_outcome_says_what_happened_and_what_comes_next(outcome: Outcome, text: str) -> None:
+    """For people as text, for programs with the plan."""
+    assert outcome_text(outcome) == text
+    record = json.loads(outcome_json(outcome, busy_plan()))
+    assert record["result"] == outcome.result.value
+    assert record["failedStep"] == (outcome.failed_step or None)
+    assert record["plan"]["host"] == "lpar7"
+
+
+def test_a_kept_queue_is_shown_with_its_problem_in_every_form() -> None:
+    """What forbids a plan is in the status of programs, too."""
+    made = make_plan(desired([guest("a", ONE, 1)], keep=(Keep(matrix([5], [4]), 0),)), observe(host()))
+
+    assert [one["id"] for one in json.loads(status_json(status_of(made)))["problems"]] == ["kept-queue"]
