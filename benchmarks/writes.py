@@ -165,7 +165,8 @@ def _hitting(cycles: list[frozenset[str]], size: int) -> frozenset[str] | None:
         return frozenset()
     if size == 0:
         return None
-    for one in sorted(min(cycles, key=lambda cycle: len(cycle))):
+    smallest = min(len(cycle) for cycle in cycles)
+    for one in sorted(next(cycle for cycle in cycles if len(cycle) == smallest)):
         rest = _hitting([cycle for cycle in cycles if one not in cycle], size - 1)
         if rest is not None:
             return rest | {one}
@@ -187,3 +188,4 @@ def _cycle(waits: dict[str, set[str]]) -> frozenset[str] | None:
                 seen.add(other)
                 paths.append([*path, other])
     return frozenset(best) if best else None
+

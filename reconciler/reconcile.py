@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reconciler.kernel.observe import observe
 from reconciler.kernel.settle import Clock
 from reconciler.kernel.sysfs import Sysfs
-from reconciler.manifests.pinpoint import pinpoint
-from reconciler.manifests.site import Site, read_site
+from reconciler.manifests.site import Site, placed, read_site
 from reconciler.model.desired import Desired
 from reconciler.model.outcome import Outcome
 from reconciler.model.problems import Problem
@@ -110,7 +109,7 @@ def plan(request: Request, machine: Machine) -> Plan:
 
 
 def _placed(made: Plan, site: Site) -> tuple[Problem, ...]:
-    return (*site.problems, *pinpoint(made.problems, site.sources))
+    return (*site.problems, *placed(list(made.problems), site.sources))
 
 
 def apply(

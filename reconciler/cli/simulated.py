@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.manifests.kinds import kind_of
-from reconciler.manifests.pinpoint import pinpoint
 from reconciler.manifests.schema import Forms
+from reconciler.manifests.site import placed
 from reconciler.manifests.strict_yaml import Document, read_documents
 from reconciler.model.problems import Place, Position, Problem, Severity
 from reconciler.reconcile import InvalidManifests
@@ -202,7 +202,7 @@ def _description(content: bytes, file: Path) -> Document:
     if not problems and len(found) != 1:
         problems = [_not_one(len(found), file)]
     if problems:
-        raise InvalidManifests(pinpoint(problems, {str(file): text}))
+        raise InvalidManifests(placed(problems, {str(file): text}))
     return found[0]
 
 
@@ -230,4 +230,4 @@ def _started(document: Document, content: bytes, file: Path) -> SimulatedHost:
     except FieldError as error:
         place = Place(Position(str(file), document.position.line, document.position.column), "", error.field)
         problem = Problem("simulated-host", Severity.ERROR, f"this host cannot be: {error.message}", (place,))
-        raise InvalidManifests(pinpoint([problem], {str(file): content.decode("utf-8", "replace")})) from error
+        raise InvalidManifests(placed([problem], {str(file): content.decode("utf-8", "replace")})) from error

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Final, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
 from reconciler.manifests.characters import decoded
 from reconciler.manifests.cross_checks import Population, cross_checked
@@ -11,15 +11,16 @@ from reconciler.manifests.data import Data, PlainScalars
 from reconciler.manifests.digest import digest_of
 from reconciler.manifests.documents import DocumentReader
 from reconciler.manifests.files import FoundFile, content_of, find_files
-from reconciler.manifests.form_problems import FormProblems
 from reconciler.manifests.kinds import kind_of
-from reconciler.manifests.pinpoint import pinpoint
 from reconciler.manifests.places import error, limited
 from reconciler.manifests.schema import Accepted, Forms
 from reconciler.manifests.similar import did_you_mean
 from reconciler.manifests.strict_yaml import documents_of
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
 from reconciler.model.problems import Position, Problem, errors_of
+
+if TYPE_CHECKING:
+    from reconciler.manifests.form_problems import FormProblems
 
 _LIKE_A_HOST: Final = re.compile(r"""\bkind["']?:\s*["']?Host\b""")
 
@@ -63,6 +64,15 @@ class Site(NamedTuple):
         return self.hosts[0] if len(hosts) == 1 else _host_not_chosen(machine_name, sorted(hosts))
 
 
+def placed(problems: list[Problem], sources: Mapping[str, str]) -> list[Problem]:
+    """`problems` with their exact places; most sites have none, and need not load what finds them."""
+    if not problems:
+        return []
+    from reconciler.manifests.pinpoint import pinpoint
+
+    return pinpoint(problems, sources)
+
+
 def read_site(paths: Sequence[str | PathLike[str]]) -> Site:
     """All manifests in `paths`, files or directories."""
     found, problems = find_files(paths)
@@ -82,7 +92,7 @@ class _Reading:
         self._population.may_lack_hosts = bool(problems)
         self._documents = DocumentReader()
         self._forms = Forms()
-        self._form_problems = FormProblems()
+        self._form_problems: FormProblems | None = None
         self._scalars = PlainScalars()
 
     def add_file(self, file: FoundFile) -> None:
@@ -99,7 +109,7 @@ class _Reading:
     def site(self) -> Site:
         """What was read."""
         guests, problems = cross_checked(self._population)
-        everything = pinpoint([*self._problems, *self._documents.problems, *problems], self._sources)
+        everything = placed([*self._problems, *self._documents.problems, *problems], self._sources)
         return Site(tuple(self._population.hosts), guests, tuple(sorted(everything, key=_in_order)), self._sources)
 
     def _add_text(self, text: str, file: str) -> None:
@@ -138,6 +148,9 @@ class _Reading:
     def _has_form(self, data: Data, kind: str, position: Position) -> TypeGuard[Accepted]:
         if self._forms.accepts(data, kind):
             return True
+        from reconciler.manifests.form_problems import FormProblems
+
+        self._form_problems = self._form_problems or FormProblems()
         self._problems += limited(self._form_problems.of(kind, data, position))
         return False
 

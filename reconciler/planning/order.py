@@ -17,7 +17,6 @@ from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities
 from reconciler.model.steps import Action, Holdings, Step
-from reconciler.planning.cycles import fewest_breakers
 from reconciler.planning.mask_paths import MaskWrite, mask_paths
 
 
@@ -206,7 +205,11 @@ def _preference(middle: _Middle) -> tuple[int, int]:
 def _middle(mixed: list[_Change], path: tuple[MaskWrite, ...], strict: bool) -> _Middle:
     nodes: list[MaskWrite | _Change] = [*path, *mixed]
     edges = _waits(mixed, path, strict)
-    breakers = fewest_breakers(edges, frozenset(range(len(path))))
+    breakers: frozenset[int] = frozenset()
+    if mixed:
+        from reconciler.planning.cycles import fewest_breakers  # most plans have no cycle to look for
+
+        breakers = fewest_breakers(edges, frozenset(range(len(path))))
     sequence = [nodes[node] for node in _topological(edges, breakers)]
     split = frozenset(mixed[node - len(path)].uuid for node in breakers)
     return _Middle(sequence, split, len(path) + len(split))

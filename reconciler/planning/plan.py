@@ -8,7 +8,7 @@ from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Abilities, Observed, ObservedMdev
 from reconciler.model.problems import Position, Problem, errors_of
 from reconciler.model.steps import Step
-from reconciler.planning.effect import HARMLESS, Effect
+from reconciler.planning.effect import HARMLESS, Bindings, Effect, hidden_because
 from reconciler.planning.host_pool import PoolReason
 
 
@@ -33,7 +33,7 @@ class GuestPlan(NamedTuple):
         effect: what the change does to the guest.
         in_use: whether a VM has the device open.
         interrupted: whether the guest loses queues for a while although it has them before and after.
-        because: why the guest does not see all it is authorised for, a sentence each.
+        bindings: of the hardware when the plan is done.
         cause: why it changes; None where nothing does.
     """
 
@@ -47,13 +47,21 @@ class GuestPlan(NamedTuple):
     effect: Effect
     in_use: bool
     interrupted: bool
-    because: tuple[str, ...]
+    bindings: Bindings
     cause: Cause | None
 
     @property
     def changes(self) -> bool:
         """Whether any write is made for it."""
         return self.before != self.after or self.interrupted
+
+    @property
+    def because(self) -> tuple[str, ...]:
+        """Why the guest does not see all it is wanted to have, a sentence each; found out when somebody asks."""
+        if self.after is None or self.sees_after is None:
+            return ()
+        wanted = self.guest.config.matrix if self.guest else self.after.matrix
+        return () if self.sees_after == wanted else tuple(hidden_because(wanted, self.bindings))
 
     @property
     def disrupted(self) -> bool:

@@ -16,7 +16,6 @@ from reconciler.planning.effect import (
     bindings_now,
     effect_of,
     effective,
-    hidden_because,
 )
 from reconciler.planning.fingerprint import basis_of, fingerprint_of
 from reconciler.planning.machine_checks import machine_problems, unreachable_problems
@@ -135,22 +134,13 @@ def _guest_plan(name: str, uuid: str, guest: DesiredGuest | None, view: _View) -
         effect=Effect.LOSES_DEVICE if emptied else effect_of(sees_before, sees_after),
         in_use=mdev is not None and mdev.in_use,
         interrupted=uuid in view.interrupted,
-        because=tuple(_because(guest, after, sees_after, view.after)) if after else (),
+        bindings=view.after,
         cause=None if before == after else _cause(uuid, guest, view.applied),
     )
 
 
 def _sees(mdev: ObservedMdev, now: Bindings) -> Matrix:
     return mdev.effective if mdev.effective is not None else effective(mdev.config.matrix, now)
-
-
-def _because(
-    guest: DesiredGuest | None, after: ApConfig | None, sees_after: Matrix | None, bindings: Bindings
-) -> list[str]:
-    if after is None or sees_after is None:
-        return []
-    wanted = guest.config.matrix if guest else after.matrix
-    return [] if sees_after == wanted else hidden_because(wanted, bindings)
 
 
 def _cause(uuid: str, guest: DesiredGuest | None, applied: Applied) -> Cause:

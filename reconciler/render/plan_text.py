@@ -1,6 +1,7 @@
 """The plan for people: grouped by holder, then the steps, the summary last."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from reconciler.kernel.writes import writes_of
 from reconciler.model.ids import IdSet
@@ -11,8 +12,11 @@ from reconciler.render.changes import Change, config_text, guest_change, plural,
 from reconciler.render.diagnostics import counted
 from reconciler.render.paint import Paint, plain
 
-MOST_STEPS = 40
-"""How many steps are listed one by one; the JSON form has them all."""
+MOST_GUESTS: Final = 1000
+"""How many changed guests are shown one by one; nobody reads more, and the JSON form has them all."""
+
+MOST_STEPS: Final = 40
+"""How many steps are listed one by one."""
 
 
 def plan_text(plan: Plan, paint: Paint = plain) -> str:
@@ -41,12 +45,12 @@ def _change_lines(plan: Plan, paint: Paint) -> list[str]:
     lines: list[str] = []
     if pool := pool_change(plan):
         lines += _painted(pool, paint)
-    unchanged = 0
-    for guest in plan.guests:
-        if guest.changes:
-            lines += _painted(guest_change(guest), paint)
-        else:
-            unchanged += 1
+    changed = [guest for guest in plan.guests if guest.changes]
+    for guest in changed[:MOST_GUESTS]:
+        lines += _painted(guest_change(guest), paint)
+    if len(changed) > MOST_GUESTS:
+        lines += [f"    … and {len(changed) - MOST_GUESTS:,} more guests; --format json has them all", ""]
+    unchanged = len(plan.guests) - len(changed)
     if unchanged:
         lines += [paint("faint", f"    {unchanged:,} unchanged"), ""]
     return lines

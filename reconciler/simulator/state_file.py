@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.snapshot import host_from, snapshot_of
 
 _KEYS: Final = {"descriptionDigest", "host"}
 
@@ -70,6 +69,8 @@ def load_state(path: Path, digest: str) -> SimulatedHost | None:
         raise ValueError(f"{path} is not the state of a simulated host")
     if kept["descriptionDigest"] != digest:
         raise StaleState(path)
+    from reconciler.simulator.snapshot import host_from
+
     try:
         return host_from(kept["host"])
     except ValueError as error:
@@ -88,6 +89,8 @@ def save_state(path: Path, host: SimulatedHost, digest: str) -> None:
         OSError: it cannot be written; the old file is as it was.
     """
     import tempfile  # takes 10 ms, and most commands save nothing
+
+    from reconciler.simulator.snapshot import snapshot_of
 
     text = json.dumps({"descriptionDigest": digest, "host": snapshot_of(host)})
     with tempfile.NamedTemporaryFile(

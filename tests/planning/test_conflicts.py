@@ -164,7 +164,7 @@ def test_a_guest_cannot_have_what_the_host_keeps() -> None:
     """Guest and entry are both shown; that no pool exists either need not be said."""
     (problem,) = problems_of(desired([guest("a", config([5, 6], [4, 5]), 1)], keep=(KEEP,)))
 
-    assert told([problem]) == [("kept-queue", "error", "guest 'a' claims a queue that host 'lpar7' keeps for itself")]
+    assert told([problem]) == [("kept-queue", "error", "guest 'a' claims a queue that host 'lpar7' keeps")]
     assert problem.places[1].field == ("spec", "keep", 0)
 
 
@@ -240,7 +240,7 @@ def test_a_given_pool_must_leave_foreign_devices_what_they_have() -> None:
         (
             "pool-takes-foreign",
             "error",
-            f"the host pool would take a queue of mediated device {uuid(0xF)}, which no manifest names",
+            f"the host pool takes a queue of mediated device {uuid(0xF)}, which no manifest names",
         )
     ]
 

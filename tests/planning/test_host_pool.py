@@ -50,6 +50,26 @@ def test_the_pool_is_the_best_of_all_pools(needed: list[Matrix], kept: list[Matr
         assert (len(mine[0]) + len(mine[1]), bool(mine[0])) == best
 
 
+QUEUES = st.sets(st.tuples(st.sampled_from(IDS), st.sampled_from(IDS)), min_size=1, max_size=9)
+
+
+@given(QUEUES)
+@settings(max_examples=200)
+def test_a_mixed_pool_clears_as_few_ids_as_any(queues: set[tuple[int, int]]) -> None:
+    """With kept ids in the way of either axis alone, as many ids are cleared as trying all pools finds."""
+    kept = [matrix([2], [2])]
+    needed = [matrix([2], [3]), matrix([3], [2]), *(matrix([adapter], [domain]) for adapter, domain in queues)]
+    cut = min(len(adapters) + len(domains) for adapters, domains in possible_cuts(needed[2:], []))
+
+    derived = derive_pool(needed, kept)
+
+    assert derived is not None
+    assert derived.reason is PoolReason.MIXED
+    assert not any(derived.pool.overlaps(one) for one in needed)
+    assert derived.pool.covers(kept[0])
+    assert len(~derived.pool.adapters) + len(~derived.pool.domains) == cut + 2
+
+
 @given(st.lists(MATRICES, max_size=5), st.lists(MATRICES, max_size=2), st.randoms())
 def test_the_order_of_guests_changes_nothing(needed: list[Matrix], kept: list[Matrix], random: object) -> None:
     """The pool is a function of who needs what."""

@@ -6,6 +6,7 @@ together with its byte code, which the guest compiles once: without it, imports 
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,12 +20,10 @@ from typing import Final, NamedTuple
 from kernel.lab.cache import Cache
 from kernel.lab.packages import GUEST_ARCHITECTURE, Suite, host_mirror, unpack
 
-PYTHONS: Final = {"bookworm": "3.11", "trixie": "3.13", "sid": "3.13"}
-"""The Python of each Debian suite."""
-
 ROOT: Final = Path(__file__).parents[3]
 """The clone."""
 
+_PYTHON: Final = re.compile(r"/python(3\.\d+)/")
 _PLATFORMS: Final = ("manylinux2014_s390x", "manylinux_2_17_s390x", "manylinux_2_28_s390x")
 
 
@@ -69,15 +68,33 @@ def install(cache: Cache, suite: str, directory: Path) -> Installation:
         CannotInstall: something is not to be had.
     """
     kept = cache.root / "end-to-end" / suite
-    dependencies, strace = _dependencies(kept, PYTHONS[suite]), _strace(kept, suite)
+    python = python_of(cache.guest_system(suite))
+    dependencies, strace = _dependencies(kept, python), _strace(kept, suite)
     wheels = [*sorted(dependencies.glob("*.whl")), built_wheel(directory / "wheel")]
     content = sha256(b"".join(sha256(wheel.read_bytes()).digest() for wheel in wheels)).hexdigest()
     compiled = kept / f"site-{content[:16]}.tar"
     if compiled.exists():
         return Installation(compiled, strace, compiled)
     tree = directory / "site"
-    _pip("install", "--no-deps", "--no-compile", "--target", tree, *_for_guest(PYTHONS[suite]), *wheels)
+    _pip("install", "--no-deps", "--no-compile", "--target", tree, *_for_guest(python), *wheels)
     return Installation(_archived(tree, directory / "sources.tar"), strace, compiled)
+
+
+def python_of(image: Path) -> str:
+    """The version of Python in the file system `image`, for example ``3.13``.
+
+    Raises:
+        CannotInstall: it cannot be told.
+    """
+    command = ["debugfs", "-R", "ls -p /usr/bin", image]
+    try:
+        names = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise CannotInstall(f"the guest's Python cannot be told: {error}") from error
+    found = _PYTHON.search(names)
+    if not found:
+        raise CannotInstall(f"there is no Python in {image}")
+    return found[1]
 
 
 def built_wheel(directory: Path) -> Path:
@@ -99,7 +116,7 @@ def requirements() -> list[str]:
 def _dependencies(kept: Path, python: str) -> Path:
     """The directory with the wheels of everything that the tool depends on."""
     wanted = requirements()
-    wheels = kept / f"wheels-{sha256(repr(wanted).encode()).hexdigest()[:12]}"
+    wheels = kept / f"wheels-{python}-{sha256(repr(wanted).encode()).hexdigest()[:12]}"
     if not wheels.exists():
         unfinished = wheels.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)

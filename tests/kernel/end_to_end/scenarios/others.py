@@ -88,7 +88,7 @@ def taken_from_host(world: World) -> None:
 
     same("exit code", ran.code, 7)
     same("devices", world.host.authorised(), {_FOREIGN: ([5], [0x47])})
-    holds("the mask is named", any("adapter" in one for one in ran.record["differences"]))
+    holds("the mask is named", any("apmask" in one for one in ran.record["differences"]))
     world.host.remove(_FOREIGN)
 
     apply(world, site)
