@@ -22,7 +22,7 @@ def writes_of(step: Step, abilities: Abilities) -> tuple[Write, ...]:
             return (Write(paths.CREATE, step.uuid),)
         case Action.REMOVE:
             return (Write(f"{paths.mdev(step.uuid)}/remove", "1"),)
-        case Action.CONFIGURE:
+        case _:
             before, after = step.before, step.after
             assert isinstance(before, ApConfig)
             assert isinstance(after, ApConfig)

@@ -61,17 +61,11 @@ class IdSet:
     def __sub__(self, other: "IdSet") -> "IdSet":
         return IdSet.from_bits(self._bits & ~other._bits)
 
-    def __xor__(self, other: "IdSet") -> "IdSet":
-        return IdSet.from_bits(self._bits ^ other._bits)
-
     def __invert__(self) -> "IdSet":
         return IdSet.all() - self
 
     def __le__(self, other: "IdSet") -> bool:
         return not self._bits & ~other._bits
-
-    def __lt__(self, other: "IdSet") -> bool:
-        return self <= other and self._bits != other._bits
 
     def isdisjoint(self, other: "IdSet") -> bool:
         """Whether no id is in both."""

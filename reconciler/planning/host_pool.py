@@ -113,11 +113,10 @@ def _koenig_cover(edges: dict[int, IdSet]) -> Matrix:
     while waiting:
         for domain in edges[waiting.pop()]:
             if domain not in seen_domains:
+                # Its partner, for there is no longer matching; and nobody else's, so it is met once.
                 seen_domains.add(domain)
-                following = partner[domain]
-                if following not in seen_adapters:
-                    seen_adapters.add(following)
-                    waiting.append(following)
+                seen_adapters.add(partner[domain])
+                waiting.append(partner[domain])
     return Matrix(IdSet(set(edges) - seen_adapters), IdSet(seen_domains))
 
 

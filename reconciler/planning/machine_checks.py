@@ -150,8 +150,8 @@ def _unreadable(desired: Desired, observed: Observed, target: Target) -> Iterato
                 "so nobody could verify them",
                 (guest_place(guest, "here"),),
                 (),
-                f"kernels before 6.10 show at most {MOST_SHOWN} queues of a device: give the guest fewer, or update "
-                "the kernel",
+                f"Kernels before 6.10 show at most {MOST_SHOWN} queues of a device: give the guest fewer, or update "
+                "the kernel.",
             )
     for mdev in observed.mdevs:
         if not mdev.complete:
@@ -161,8 +161,8 @@ def _unreadable(desired: Desired, observed: Observed, target: Target) -> Iterato
                 f"mediated device {mdev.uuid} has more queues than this kernel shows, so nobody can tell which",
                 (Place(desired.host.position, "", ("metadata", "name")),),
                 (),
-                f"kernels before 6.10 show at most {MOST_SHOWN} queues of a device: make it smaller by hand, or update "
-                "the kernel",
+                f"Kernels before 6.10 show at most {MOST_SHOWN} queues of a device: make it smaller by hand, or update "
+                "the kernel.",
             )
 
 

@@ -250,8 +250,7 @@ def _mask_first(one: _Change, write: MaskWrite, strict: bool) -> bool:
 
 
 def _has_newly_set(config: ApConfig | None, write: MaskWrite) -> bool:
-    if config is None or config.matrix.is_empty:
-        return False
+    assert config is not None, "who gives and takes has a device before and after"
     ids = config.adapters if write.action is Action.APMASK else config.domains
     return not ids.isdisjoint(write.newly_set)
 

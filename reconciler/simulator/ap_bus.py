@@ -58,7 +58,7 @@ def write_default_domain(state: HostState, text: str) -> None:
     Raises:
         OSError: EINVAL where `text` is no number, is above the limit, or the domain is not in aqmask.
     """
-    domain = bounded_number(text, 0, state.hardware.max_domain)
+    domain = bounded_number(text, 0, state.hardware.max_domain, wraps=state.profile.numbers_wrap)
     if domain not in state.pool.domains:
         raise refusal(EINVAL)
     state.settings = state.settings._replace(domain=domain)
@@ -129,7 +129,7 @@ def queues_of(state: HostState, adapter: int) -> list[Queue]:
 def _new_mask(state: HostState, text: str, current: IdSet) -> IdSet:
     if state.overridden:
         raise refusal(EINVAL)
-    return written_mask(text, current)
+    return written_mask(text, current, wraps=state.profile.numbers_wrap)
 
 
 def _change_pool(state: HostState, gained: Matrix, pool: Matrix) -> None:

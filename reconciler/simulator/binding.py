@@ -34,12 +34,10 @@ def find_awaited_drivers(state: HostState) -> None:
 
 
 def find_drivers_by_masks(state: HostState) -> None:
-    """Let every queue change its driver that the masks do not give it.
-
-    One without any driver counts as one of another driver than the host's: it is bound where it is the host's.
-    """
+    """Let every queue change its driver that the masks do not give it; one without any counts as the profile says."""
+    hosts = (HOST_DRIVER, None) if state.profile.driverless_is_hosts else (HOST_DRIVER,)
     for queue, device in list(state.queues.items()):
-        if state.pool.has(queue) != (device.driver == HOST_DRIVER):
+        if state.pool.has(queue) != (device.driver in hosts):
             release(state, queue)
             find_driver(state, queue)
     count_completion(state)

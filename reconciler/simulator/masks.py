@@ -9,24 +9,25 @@ from typing import Final
 
 from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import ApConfig
-from reconciler.simulator.numbers import leading_number
+from reconciler.simulator.numbers import in_64_bits, leading_number
 from reconciler.simulator.refusal import refusal
 
 _ABSOLUTE: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{0,64})\n?")
 _FIELD_END: Final = re.compile(r"[,\n]")
 _DIGITS: Final = 64
-_ABOVE_LONG: Final = 1 << 64
 _AP_CONFIG_LENGTH: Final = 201
 """How much of a write to ``ap_config`` is looked at: three full masks, two commas, a newline (vfio_ap_ops.c)."""
 
 
-def written_mask(text: str, current: IdSet) -> IdSet:
+def written_mask(text: str, current: IdSet, *, wraps: bool = False) -> IdSet:
     """What a mask is after `text` was written to it while it was `current`: absolute, or ``+``/``-`` and ids.
+
+    `wraps` says what becomes of ids of more than 64 bits (see `in_64_bits`).
 
     Raises:
         OSError: EINVAL where `text` is in neither form.
     """
-    return _relative(text, current) if text[:1] in ("+", "-") else absolute_mask(text)
+    return _relative(text, current, wraps=wraps) if text[:1] in ("+", "-") else absolute_mask(text)
 
 
 def absolute_mask(text: str) -> IdSet:
@@ -58,13 +59,13 @@ def written_ap_config(text: str) -> ApConfig:
     return ApConfig(*(absolute_mask(field) for field in fields[: len(ApConfig._fields)]))
 
 
-def _relative(text: str, current: IdSet) -> IdSet:
+def _relative(text: str, current: IdSet, *, wraps: bool) -> IdSet:
     # Every item has its own sign and they apply from left to right, so the last one wins.
     bits, place = current.bits, 0
     while place < len(text):
         if text[place] not in "+-":
             raise refusal(EINVAL)
-        first, last, end = _id_range(text, place + 1)
+        first, last, end = _id_range(text, place + 1, wraps=wraps)
         run = (1 << last + 1) - (1 << first)
         bits = bits | run if text[place] == "+" else bits & ~run
         place = end
@@ -73,22 +74,21 @@ def _relative(text: str, current: IdSet) -> IdSet:
     return IdSet.from_bits(bits)
 
 
-def _id_range(text: str, start: int) -> tuple[int, int, int]:
-    first, end = _id(text, start)
+def _id_range(text: str, start: int, *, wraps: bool) -> tuple[int, int, int]:
+    first, end = _id(text, start, wraps=wraps)
     if text[end : end + 1] != "-":
         return first, first, end
-    last, end = _id(text, end + 1)
+    last, end = _id(text, end + 1, wraps=wraps)
     if last < first:
         raise refusal(EINVAL)
     return first, last, end
 
 
-def _id(text: str, start: int) -> tuple[int, int]:
+def _id(text: str, start: int, *, wraps: bool) -> tuple[int, int]:
     found = leading_number(text, start)
     if found is None:
         raise refusal(EINVAL)
-    # simple_strtoul() drops what does not fit into 64 bits, and so wraps around to a small number.
-    number = found[0] % _ABOVE_LONG
+    number = in_64_bits(found[0], wraps=wraps)
     if number >= ID_COUNT:
         raise refusal(EINVAL)
     return number, found[1]

@@ -27,6 +27,11 @@ def leading_number(text: str, start: int) -> tuple[int, int] | None:
     return int(found[kind], _BASES[kind]), found.end()
 
 
+def in_64_bits(number: int, *, wraps: bool) -> int:
+    """What simple_strtoul() makes of `number`: the rest modulo 2**64, or 2**64 - 1 where it no longer wraps."""
+    return number % _ABOVE_LONG if wraps else min(number, _ABOVE_LONG - 1)
+
+
 def unsigned_long(text: str) -> int:
     """`text` as one unsigned number of 64 bits: an optional ``+``, digits, at most one newline (lib/kstrtox.c).
 
@@ -54,8 +59,8 @@ def bounded_decimal(text: str, lowest: int, highest: int) -> int:
     return _bounded(int(found[1]) if found else None, lowest, highest)
 
 
-def bounded_number(text: str, lowest: int, highest: int) -> int:
-    """The same in base 0, as ``ap_domain`` is read.
+def bounded_number(text: str, lowest: int, highest: int, *, wraps: bool) -> int:
+    """The same in base 0, as ``ap_domain`` is read; `wraps` as for `in_64_bits`.
 
     Raises:
         OSError: EINVAL where there is none or it is not within `lowest` to `highest`.
@@ -64,7 +69,7 @@ def bounded_number(text: str, lowest: int, highest: int) -> int:
     assert start is not None
     minus = text[start.end() : start.end() + 1] == "-"
     found = leading_number(text, start.end() + minus)
-    number = None if found is None else found[0]
+    number = None if found is None else in_64_bits(found[0], wraps=wraps)
     return _bounded(-number if minus and number else number, lowest, highest)
 
 

@@ -42,6 +42,9 @@ class Profile(NamedTuple):
         vfio_devices: a mediated device has ``vfio-dev``.
         newest_vfio_type: the newest hardware type that the vfio_ap driver takes (13 CEX7, 14 CEX8).
         no_instance_errno: the errno of ``create`` where 65536 devices exist.
+        driverless_is_hosts: a mask write takes a queue without driver for one with the host's, and so binds it where
+            the masks free it; otherwise for one with another driver, and binds it where it is the host's.
+        numbers_wrap: a number of more than 64 bits in a mask or in ``ap_domain`` counts modulo 2**64.
         parameter_mode: permission bits of ``/sys/module/ap/parameters/*``.
     """
 
@@ -61,6 +64,8 @@ class Profile(NamedTuple):
     vfio_devices: bool
     newest_vfio_type: int
     no_instance_errno: int
+    driverless_is_hosts: bool
+    numbers_wrap: bool
     parameter_mode: int
 
 
@@ -81,6 +86,8 @@ _V5_15: Final = Profile(
     vfio_devices=False,
     newest_vfio_type=13,
     no_instance_errno=EPERM,
+    driverless_is_hosts=False,
+    numbers_wrap=True,
     parameter_mode=0o440,
 )
 _V6_1: Final = _V5_15._replace(
@@ -109,6 +116,8 @@ _V7_2: Final = _V6_12._replace(
     release="7.2.13",
     in_use_check=InUseCheck.EITHER,
     driver_override=True,
+    driverless_is_hosts=True,
+    numbers_wrap=False,
     parameter_mode=0o444,
 )
 

@@ -3,7 +3,7 @@
 import errno
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clocks import FakeClock
@@ -75,6 +75,7 @@ def test_a_host_is_seen_as_it_is() -> None:
 
 @pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda one: one.name)
 @given(data=st.data())
+@settings(max_examples=30)
 def test_every_kernel_shows_who_holds_what(profile: object, data: st.DataObject) -> None:
     """Whatever the text forms of a kernel are, pool and configurations are read as they are."""
     what = data.draw(holdings())

@@ -1,8 +1,10 @@
 """The lock that is shared with ap-check and chzdev."""
 
+import errno
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,6 +103,35 @@ def test_who_has_lost_the_lock_does_not_remove_another_s(lock: Path, other: int)
         lock.write_text(f"{other}\n")
 
     assert lock.read_text() == f"{other}\n"
+
+
+def test_a_process_of_somebody_else_lives(lock: Path, other: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not signal it knows nevertheless that it is there."""
+    lock.write_text(f"{other}\n")
+
+    def forbidden(process: int, signal: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "kill", forbidden)
+
+    with pytest.raises(ToolsBusy), tools_locked(lock, FakeClock(), _ignore, 1):
+        pass
+
+
+def test_a_lock_that_vanishes_while_it_is_looked_at_is_free(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its holder has just ended."""
+    lock.write_text("")
+    real = time.time
+
+    def vanishing() -> float:
+        lock.unlink(missing_ok=True)
+        return real()
+
+    looked = iter([real, vanishing])
+    monkeypatch.setattr(time, "time", lambda: next(looked, real)())
+
+    with tools_locked(lock, FakeClock(), _ignore):
+        assert lock.read_text() == f"{os.getpid()}\n"
 
 
 def test_two_processes_are_never_in_at_the_same_time(lock: Path, tmp_path: Path) -> None:

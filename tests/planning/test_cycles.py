@@ -39,7 +39,7 @@ def by_trying(graph: dict[int, set[int]], unbreakable: frozenset[int]) -> int:
 
 
 @given(graphs(), st.frozensets(st.integers(0, 6), max_size=3))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_no_smaller_set_breaks_all_cycles(graph: dict[int, set[int]], unbreakable: frozenset[int]) -> None:
     """As many as trying all sets finds, and none of those that must not be chosen."""
     unbreakable = frozenset(unbreakable & graph.keys())
@@ -76,6 +76,17 @@ def test_long_cycles_are_broken_once_each() -> None:
 
     assert len(fewest_breakers(rings, NONE)) == 2
     assert 0 in fewest_breakers(rings, NONE)
+
+
+@pytest.mark.parametrize(("count", "steps"), [(7, (1, 2)), (8, (1, 3)), (9, (1, 2)), (9, (2, 3))])
+def test_graphs_without_short_cycles_are_broken_at_the_fewest_places(count: int, steps: tuple[int, int]) -> None:
+    """Circles with chords: nobody waits for two others only, and no two for each other."""
+    graph = {node: {(node + step) % count for step in steps} for node in range(count)}
+
+    found = fewest_breakers(graph, NONE)
+
+    assert not has_cycle(graph, found)
+    assert len(found) == by_trying(graph, NONE)
 
 
 def test_without_a_cycle_nothing_is_broken() -> None:

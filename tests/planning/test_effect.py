@@ -23,6 +23,7 @@ from worlds import ADAPTERS, DOMAINS, NEW_PROFILES, hardware, holdings, host_hol
 PROFILE = st.sampled_from(NEW_PROFILES)
 
 
+@settings(max_examples=60)
 @given(PROFILE, st.sets(st.sampled_from(ADAPTERS)), st.sets(st.sampled_from(DOMAINS)), st.data())
 def test_the_prediction_is_what_the_kernel_shows(
     profile: Profile, adapters: set[int], domains: set[int], data: st.DataObject
@@ -41,6 +42,7 @@ def test_the_prediction_is_what_the_kernel_shows(
         assert (hidden_because(mdev.config.matrix, now) == []) == (predicted.size == mdev.config.matrix.size)
 
 
+@settings(max_examples=60)
 @given(PROFILE, st.data())
 def test_the_prediction_holds_after_a_mask_has_changed(profile: Profile, data: st.DataObject) -> None:
     """Which queues vfio_ap will have is known before the mask is written; a driverless one stays so."""

@@ -32,7 +32,7 @@ def possible_cuts(needed: list[Matrix], kept: list[Matrix]) -> list[tuple[IdSet,
 
 
 @given(st.lists(MATRICES, max_size=4), st.lists(MATRICES, max_size=2))
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_the_pool_is_the_best_of_all_pools(needed: list[Matrix], kept: list[Matrix]) -> None:
     """One axis alone where that works, the one with fewer ids, domains on a tie; else the fewest ids of both."""
     cuts = possible_cuts(needed, kept)
@@ -54,7 +54,7 @@ QUEUES = st.sets(st.tuples(st.sampled_from(IDS), st.sampled_from(IDS)), min_size
 
 
 @given(QUEUES)
-@settings(max_examples=200)
+@settings(max_examples=60)
 def test_a_mixed_pool_clears_as_few_ids_as_any(queues: set[tuple[int, int]]) -> None:
     """With kept ids in the way of either axis alone, as many ids are cleared as trying all pools finds."""
     kept = [matrix([2], [2])]

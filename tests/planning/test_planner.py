@@ -436,6 +436,9 @@ def test_a_foreign_device_can_make_a_pool_unreachable_while_the_host_runs() -> N
         "this kernel refuses the mask write"
     )
     assert plan.steps == ()
+    derived = make_plan(desired([]), observe(host))
+    assert problem_ids(derived) == [("unreachable", "error")]
+    assert "spec.pool: {adapters: [5], domains: [4, 71]}" in derived.problems[0].help
 
 
 def test_a_guest_of_ours_in_the_way_of_a_mask_is_interrupted_with_consent() -> None:

@@ -76,7 +76,7 @@ def _is_described(one: Any) -> bool:
 
 @pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda one: one.name)
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_every_plan_is_as_the_schema_says(profile: Profile, data: st.DataObject) -> None:
     """From any state to any other, on every kernel, with VMs that run and devices of others."""
     start = data.draw(holdings())
@@ -116,7 +116,7 @@ def test_problems_labels_and_foreign_devices_are_as_the_schema_says() -> None:
 
 @pytest.mark.parametrize("profile", NEW_PROFILES, ids=lambda one: one.name)
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_whoever_makes_the_writes_by_hand_gets_the_result(profile: Profile, data: st.DataObject) -> None:
     """The writes in the JSON, in their order and nothing else, lead to what is told as authorised afterwards."""
     host = host_holding(data.draw(holdings()), profile)

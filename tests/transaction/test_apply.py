@@ -13,7 +13,7 @@ from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.text_forms import ap_config_text
 from reconciler.model.desired import GivenUp
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
-from reconciler.model.matrix import FULL_MATRIX, Matrix
+from reconciler.model.matrix import EMPTY_CONFIG, FULL_MATRIX, Matrix
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Action, Holdings
 from reconciler.planning.plan import Plan, PlannedStep
@@ -342,6 +342,19 @@ def test_a_pool_that_a_foreign_device_has_cut_into_comes_back_as_far_as_it_can()
     assert outcome.result is Result.DEGRADED
     assert outcome.refusals == ("a mediated device that is not ours stands in the way",)
     assert held(host, plan.abilities).mdevs == {uuid(0xF): config([6], [4])}
+
+
+def test_an_empty_device_that_was_removed_comes_back_empty() -> None:
+    """The start had a device without queues, and so it has again."""
+    start = Holdings(FREE, {uuid(1): EMPTY_CONFIG, uuid(2): ONE})
+    host = host_holding(start, PROFILES["6.12"])
+    ours = Applied(FREE, {one: (one, what) for one, what in start.mdevs.items()})
+    plan = make_plan(desired([], GivenUp(NO_IDS, IdSet([4, 0x47]))), observe(host), ours)
+
+    outcome = run(plan, host, WriteRefused(2, errno.EINVAL))
+
+    assert (outcome.result, outcome.writes, outcome.writes_back) == (Result.ROLLED_BACK, 1, 1)
+    assert held(host, plan.abilities) == start
 
 
 def test_a_write_that_blocks_for_ever_is_told_as_such() -> None:

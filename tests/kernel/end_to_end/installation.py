@@ -86,7 +86,7 @@ def python_of(image: Path) -> str:
     Raises:
         CannotInstall: it cannot be told.
     """
-    command = ["debugfs", "-R", "ls -p /usr/bin", image]
+    command = ["debugfs", "-R", "ls -p /usr/bin", str(image)]
     try:
         names = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:

@@ -9,6 +9,7 @@ from typing import Final
 
 from kernel.lab.recorder.holder import Holder, allow_virtual_machines
 from kernel.lab.recorder.recording import Recording, asked_of_hardware
+from kernel.lab.recorder.state import state
 from kernel.walks.operations import (
     BUS,
     MATRIX,
@@ -24,8 +25,34 @@ from kernel.walks.operations import (
 )
 from kernel.walks.walk import VERSION, walk
 
+_PAGE: Final = 4096
 _BLOCKED_SECONDS: Final = 2
 _END_SECONDS: Final = 30
+
+
+class OpenFiles:
+    """Attributes that stay open between looks at them, as opening takes most of a look on an emulated CPU.
+
+    A read starts at the beginning and so asks the kernel anew; one that belongs to a device or a driver that has gone
+    since fails for ever.
+    """
+
+    def __init__(self) -> None:
+        self._descriptors: dict[str, int] = {}
+
+    def text_of(self, path: str) -> str | None:
+        """The text of a file; None if it cannot be read."""
+        try:
+            return os.pread(self._descriptors[path], _PAGE, 0).decode()
+        except KeyError:
+            pass
+        except OSError:
+            os.close(self._descriptors.pop(path))
+        try:
+            self._descriptors[path] = os.open(path, os.O_RDONLY)
+            return os.pread(self._descriptors[path], _PAGE, 0).decode()
+        except OSError:
+            return None
 
 
 class Removal:
@@ -107,7 +134,8 @@ class Walker:
 def main(seed: int, count: int) -> None:
     """Walk at least `count` operations of the walk of `seed` and print a transcript."""
     allow_virtual_machines()
-    recording = Recording(sys.stdout)
+    files = OpenFiles()
+    recording = Recording(sys.stdout, lambda: state(files.text_of))
     facts = {"kernel": platform.release(), "hardware": asked_of_hardware({"op": "show"})}
     recording.header(**facts, walk={"version": VERSION, "seed": seed, "count": count})
     # The kernel's own scans are to stay out of the way: none may come between a change and the scan that follows it.

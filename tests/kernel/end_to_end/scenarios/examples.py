@@ -11,6 +11,7 @@ from .scenario import (
     World,
     apply,
     apply_again,
+    consent_where_strict,
     hardware,
     in_sync,
     manifests,
@@ -57,7 +58,7 @@ def swap(world: World) -> None:
 def back_to_host(world: World) -> None:
     """What guests give up goes back to the host's drivers, after the devices have let go of it."""
     _whole_way(world, "back-to-host", "before")
-    _whole_way(world, "back-to-host", "after")
+    _whole_way(world, "back-to-host", "after", *consent_where_strict(world))
     holds("05.0005 is the host's again", "05.0005" not in world.host.guests_queues())
 
     site = manifests({})
@@ -94,12 +95,13 @@ def large_host(world: World) -> None:
     same("devices", len(world.host.uuids()), 100)
 
 
-def _whole_way(world: World, name: str, part: str = ".") -> int:
+def _whole_way(world: World, name: str, part: str = ".", *options: str) -> int:
     """Plan, apply, look, apply again, look for drift; returns the count of writes."""
     site = _prepared(world, name) / part
     ahead = world.tool("--plan", "--format", "json", "--detailed-exitcode", manifests=site)
     same("exit code of the plan", ahead.code, 2)
-    ran = apply(world, site)
+    ran = apply(world, site, *options)
+    same("needs consent", ahead.record["summary"]["needsConsent"], bool(options))
     same("plan shown before and carried out", ran.record["plan"]["steps"], ahead.record["steps"])
     apply_again(world, site)
     in_sync(world, site)

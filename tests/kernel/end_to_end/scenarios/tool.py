@@ -116,8 +116,8 @@ class Tool:
             [],
         )
         self.story.append(f"{_PROGRAM} {' '.join(words)}: exit code {ran.code}, {ran.seconds:.1f} s")
-        shown = ran.err if "json" in words and not ran.code else ran.err + ran.out
-        self.story += [f"    {line}" for line in shown.splitlines()] if ran.code else []
+        told = ran.err + ("" if ran.out.startswith("{") else ran.out)
+        self.story += [f"    {line}" for line in told.splitlines()] if ran.code else []
         return ran
 
 

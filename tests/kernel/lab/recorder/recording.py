@@ -24,8 +24,9 @@ Request = dict[str, object]
 class Recording:
     """A record on `stream`. Every step reads the whole state afterwards and keeps what has changed."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, look: Callable[[], State] = state) -> None:
         self._stream = stream
+        self._look = look
         self._state: State = {}
         self._scenario = ""
         self._step = 0
@@ -43,7 +44,7 @@ class Recording:
         self._clean_up()
         self._scenario, self._step = name, 0
         self._uevents()
-        self._state = state()
+        self._state = self._look()
         self._print({"scenario": name, "about": about, "state": self._state})
 
     def write(self, path: str, value: str, *, settle: bool = False, note: str = "") -> str:
@@ -104,7 +105,7 @@ class Recording:
     def _finish(self, document: dict[str, object], *, settle: bool = False) -> None:
         if settle:
             _wait_until_settled()
-        now = state()
+        now = self._look()
         document |= {"changed": changes(self._state, now), "uevents": self._uevents()}
         self._state = now
         self._step += 1

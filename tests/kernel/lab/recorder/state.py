@@ -2,6 +2,7 @@
 
 import glob
 import os
+from collections.abc import Callable
 from typing import Final
 
 BUS: Final = "/sys/bus/ap"
@@ -15,6 +16,8 @@ _BUS_FILES: Final = (
 _CARD_FILES: Final = ("config", "online", "chkstop", "driver_override")
 _QUEUE_FILES: Final = ("in_use", "status")
 _MDEV_FILES: Final = ("matrix", "guest_matrix", "control_domains", "ap_config")
+
+Reader = Callable[[str], str | None]
 
 State = dict[str, str | None]
 """Texts by a short name, for example ``05.0004/driver``; None for what cannot be read or is not there."""
@@ -35,16 +38,16 @@ def text_of(path: str) -> str | None:
         os.close(descriptor)
 
 
-def state() -> State:
-    """The present state."""
-    values: State = {name: text_of(f"{BUS}/{name}") for name in _BUS_FILES}
-    values["available_instances"] = text_of(f"{TYPE}/available_instances")
+def state(read: Reader = text_of) -> State:
+    """The present state; `read` gives the text of a file, as `text_of` does."""
+    values: State = {name: read(f"{BUS}/{name}") for name in _BUS_FILES}
+    values["available_instances"] = read(f"{TYPE}/available_instances")
     for path in glob.glob(f"{BUS}/devices/*"):
         name = os.path.basename(path)
         values[f"{name}/driver"] = _driver(path)
-        values |= _texts(path, _CARD_FILES if name.startswith("card") else _CARD_FILES + _QUEUE_FILES)
+        values |= _texts(read, path, _CARD_FILES if name.startswith("card") else _CARD_FILES + _QUEUE_FILES)
     for path in glob.glob(f"{MDEVS}/*"):
-        values |= _texts(path, _MDEV_FILES)
+        values |= _texts(read, path, _MDEV_FILES)
     return values
 
 
@@ -53,8 +56,8 @@ def changes(before: State, after: State) -> State:
     return {key: after.get(key) for key in sorted({*before, *after}) if after.get(key) != before.get(key)}
 
 
-def _texts(directory: str, names: tuple[str, ...]) -> State:
-    texts = {f"{os.path.basename(directory)}/{name}": text_of(f"{directory}/{name}") for name in names}
+def _texts(read: Reader, directory: str, names: tuple[str, ...]) -> State:
+    texts = {f"{os.path.basename(directory)}/{name}": read(f"{directory}/{name}") for name in names}
     return {name: text for name, text in texts.items() if text is not None}
 
 

@@ -47,6 +47,6 @@ def test_hardware_changes_from_inside_and_results_come_back(machine: Machine, tm
 
 
 def test_a_guest_that_does_not_end_is_ended(machine: Machine) -> None:
-    """With what its console said last."""
-    with pytest.raises(GuestFailed, match=r"did not end within 5 s; end of console\.log"):
+    """Whatever it was doing, and however far it got."""
+    with pytest.raises(GuestFailed, match="did not end within 5 s"):
         machine.run(Job("sleep 1000", seconds=5), io.BytesIO(), io.BytesIO())
