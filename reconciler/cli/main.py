@@ -118,7 +118,7 @@ def simulate(request: tuple[str, ...], mount: str | None, host: HostOptions) -> 
       set 5 configured=false | checkstopped=true
       domains usage=4,5 [control=4,5]        what the LPAR has
       restore                                the hardware as FILE says
-      start UUID | stop UUID                 a VM opens or closes its mediated device
+      start GUEST | stop GUEST               a VM opens or closes its mediated device (name or uuid)
       load | unload                          the vfio_ap module
 
     \b

@@ -15,6 +15,9 @@ from reconciler.model.observed import Observed
 from reconciler.render.changes import config_text
 from reconciler.render.status_text import pool_text
 from reconciler.simulator.requests import carry_out
+from reconciler.simulator.state_file import state_directory
+from reconciler.transaction.journal import Books
+from reconciler.transaction.state_directory import StateDirectory
 
 
 def run(options: HostOptions, request: tuple[str, ...], mount: str | None) -> Exit:
@@ -24,6 +27,7 @@ def run(options: HostOptions, request: tuple[str, ...], mount: str | None) -> Ex
     file = Path(options.simulate)
     if mount is not None:
         return _mount(file, request, mount)
+    request = _with_uuid(request, options, file)
     answer = asked(file, request)
     if answer is not None:
         _show_mounted(file, answer)
@@ -38,6 +42,16 @@ def run(options: HostOptions, request: tuple[str, ...], mount: str | None) -> Ex
             raise click.UsageError(str(error)) from error
         result(_shown(simulation.name, observe(simulation.host)))
     return Exit.DONE
+
+
+def _with_uuid(request: tuple[str, ...], options: HostOptions, file: Path) -> tuple[str, ...]:
+    """The request, where a VM is named by its guest's name with the uuid of the device that was made for it."""
+    if len(request) != 2 or request[0] not in ("start", "stop"):
+        return request
+    state = StateDirectory(Path(options.state_dir) if options.state_dir else state_directory(file))
+    made = Books(state, "").applied().guests
+    uuids = [uuid for uuid, (name, _) in made.items() if name == request[1]]
+    return (request[0], uuids[0]) if uuids else request
 
 
 def _mount(file: Path, request: tuple[str, ...], place: str) -> Exit:

@@ -2,6 +2,7 @@
 
 from reconciler.planning.plan import Plan
 from reconciler.render.changes import guest_change, pool_change, summary_text
+from reconciler.render.diagnostics import counted
 from reconciler.render.paint import Paint, plain
 from reconciler.render.plan_json import config_record, json_text, matrix_record
 from reconciler.render.plan_text import heading_text
@@ -16,7 +17,8 @@ def drift_text(plan: Plan, paint: Paint = plain) -> str:
         lines.append(f"  {paint(change.kind, change.kind.symbol)} {paint('bold', change.heading)}")
         lines += [*(f"      {line}" for line in change.lines), ""]
     if plan.is_valid and changes:
-        lines.append(paint("bold", f"Drift: {len(changes)} holders differ from the manifests."))
+        verb = "differs" if len(changes) == 1 else "differ"
+        lines.append(paint("bold", f"Drift: {counted(len(changes), 'holder')} {verb} from the manifests."))
     else:
         lines.append(paint("bold", summary_text(plan) if not plan.is_valid else "In sync."))
     return "\n".join(lines) + "\n"

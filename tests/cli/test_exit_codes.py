@@ -85,8 +85,7 @@ def test_4_where_consent_is_needed_and_given_by_a_flag(command: Command) -> None
 def test_consent_may_stand_in_the_manifest(command: Command) -> None:
     """``disruption: allow`` is consent for one guest."""
     command("--apply", "--yes")
-    uuid = json.loads(command("status", "--format", "json").out)["guests"][0]["uuid"]
-    command("simulate", "start", uuid)
+    assert command("simulate", "start", "guest1").code == 0
     edit(command, "guests.yaml", "domains: [4, 0xab]", "domains: [4]\n  disruption: allow")
 
     assert command("--apply", "--yes").code == 0

@@ -127,8 +127,12 @@ def test_a_lock_that_vanishes_while_it_is_looked_at_is_free(lock: Path, monkeypa
         lock.unlink(missing_ok=True)
         return real()
 
-    looked = iter([real, vanishing])
-    monkeypatch.setattr(time, "time", lambda: next(looked, real)())
+    looks = iter([real, vanishing])
+
+    def now() -> float:
+        return next(looks, real)()
+
+    monkeypatch.setattr(time, "time", now)
 
     with tools_locked(lock, FakeClock(), _ignore):
         assert lock.read_text() == f"{os.getpid()}\n"

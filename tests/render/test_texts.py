@@ -200,6 +200,13 @@ def test_drift_is_the_plan_without_steps() -> None:
     assert 72 in record["pool"]["live"]["domains"]
 
 
+def test_one_holder_that_differs_is_one() -> None:
+    """The verb follows the count."""
+    alone = make_plan(desired([guest("a", ONE, 1)], GIVES_UP), observe(host(m1=config([6], [4]))))
+
+    assert drift_text(alone).endswith("\nDrift: 1 holder differs from the manifests.\n")
+
+
 def test_without_drift_that_is_told() -> None:
     """In sync, or nothing can be told because the manifests are wrong."""
     in_sync = make_plan(desired([guest("a", ONE, 1)], GIVES_UP), observe(host(m1=ONE)))

@@ -4,13 +4,13 @@
 set -e
 site=$(python3 -c 'import sys; print("/usr/local/lib/python%d.%d/dist-packages" % sys.version_info[:2])')
 mkdir -p "$site"
-tar -xf strace.tar -C /usr/local/bin
+busybox tar -xf strace.tar -C /usr/local/bin
 if [ -e site.tar ]; then
-    tar -xf site.tar -C "$site"
+    busybox tar -xf site.tar -C "$site"
 else
-    tar -xf sources.tar -C "$site"
+    busybox tar -xf sources.tar -C "$site"
     python3 -m compileall -q -x '/tests/' "$site"
-    tar -cf /results/site.tar -C "$site" .
+    busybox tar -cf /results/site.tar -C "$site" .
 fi
 install -m 755 "$site/bin/reconcile" /usr/local/bin/reconcile
 sed -i '1s|.*|#!/usr/bin/python3|' /usr/local/bin/reconcile
