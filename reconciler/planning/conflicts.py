@@ -4,10 +4,11 @@ Presence of hardware plays no part (I8): an absent queue is held exactly as a pr
 """
 
 from collections.abc import Iterable, Iterator
+from enum import Enum, auto
 from typing import Final
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Keep
-from reconciler.model.ids import IdSet
+from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import ObservedMdev
 from reconciler.model.problems import Place, Problem, Severity
@@ -57,9 +58,7 @@ def guest_place(guest: DesiredGuest, label: str, axis: str = "domains") -> Place
 def _guest_overlaps(guests: list[DesiredGuest], built: set[str]) -> list[Problem]:
     problems: list[Problem] = []
     told = 0
-    for one, other in _overlapping_pairs(guests):
-        if _may_overlap(one, other, built):
-            continue
+    for one, other in _overlapping_pairs(guests, built):
         told += 1
         if told <= MOST_PAIRS:
             problems.append(_guest_overlap(one, other))
@@ -70,26 +69,41 @@ def _guest_overlaps(guests: list[DesiredGuest], built: set[str]) -> list[Problem
     return problems
 
 
-def _may_overlap(one: DesiredGuest, other: DesiredGuest, built: set[str]) -> bool:
-    on_demand = [guest for guest in (one, other) if guest.activation is Activation.ON_DEMAND]
-    if len(on_demand) < 2:
-        return False
-    return not (one.uuid in built and other.uuid in built)
+class _Claim(Enum):
+    """How firmly a guest claims its queues."""
+
+    ACTIVE = auto()
+    BUILT = auto()
+    WAITING = auto()
 
 
-def _overlapping_pairs(guests: list[DesiredGuest]) -> Iterator[tuple[DesiredGuest, DesiredGuest]]:
+_RIVALS: Final = {
+    _Claim.ACTIVE: tuple(_Claim),
+    _Claim.BUILT: (_Claim.ACTIVE, _Claim.BUILT),
+    _Claim.WAITING: (_Claim.ACTIVE,),
+}
+"""Whose queues a guest must not claim: on-demand guests share with each other until both are built."""
+
+
+def _claim(guest: DesiredGuest, built: set[str]) -> _Claim:
+    if guest.activation is Activation.ACTIVE:
+        return _Claim.ACTIVE
+    return _Claim.BUILT if guest.uuid in built else _Claim.WAITING
+
+
+def _overlapping_pairs(guests: list[DesiredGuest], built: set[str]) -> Iterator[tuple[DesiredGuest, DesiredGuest]]:
     # Claimed domains by adapter find out in one pass whether anybody overlaps at all; only then are pairs compared.
-    claimed = [0] * 256
+    claims = [_claim(guest, built) for guest in guests]
+    claimed = {claim: [0] * ID_COUNT for claim in _Claim}
     for place, guest in enumerate(guests):
-        bits = guest.config.domains.bits
+        bits, rivals, own = guest.config.domains.bits, _RIVALS[claims[place]], claimed[claims[place]]
         clash = False
         for adapter in guest.config.adapters:
-            clash = clash or bool(claimed[adapter] & bits)
-            claimed[adapter] |= bits
+            clash = clash or any(claimed[rival][adapter] & bits for rival in rivals)
+            own[adapter] |= bits
         if clash:
-            matrix = guest.config.matrix
-            for earlier in guests[:place]:
-                if earlier.config.matrix.overlaps(matrix):
+            for earlier, claim in zip(guests[:place], claims, strict=False):
+                if claim in rivals and earlier.config.matrix.overlaps(guest.config.matrix):
                     yield earlier, guest
 
 

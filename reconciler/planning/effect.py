@@ -48,8 +48,8 @@ def bindings_now(observed: Observed) -> Bindings:
 def bindings_after(observed: Observed, pool: Matrix) -> Bindings:
     """The bindings once the host pool is `pool`: a mask write re-binds each queue that changes its owner.
 
-    A queue that has no driver is not bound to vfio_ap by a mask write (docs/kernel-rules.md, "Masks"). Where both masks
-    change it may get there by way of the host's driver; the prediction leaves that out, so that it never promises it.
+    Whether a queue that has no driver gets one then depends on the kernel and on the way, so none is promised
+    (docs/kernel-rules.md, "Masks").
     """
     drivers = {}
     for one in observed.queues:

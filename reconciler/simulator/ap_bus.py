@@ -26,7 +26,7 @@ def write_apmask(state: HostState, text: str) -> None:
     """What a write of `text` to ``apmask`` does.
 
     Raises:
-        OSError: EINVAL for a text that is no mask or while a queue is overridden, EBUSY for a queue in use.
+        OSError: EINVAL for a text that is no mask or where a queue is or was overridden, EBUSY for a queue in use.
     """
     adapters = _new_mask(state, text, state.pool.adapters)
     domains = ALL_IDS if state.profile.in_use_check is InUseCheck.EITHER else state.pool.domains
@@ -127,7 +127,8 @@ def queues_of(state: HostState, adapter: int) -> list[Queue]:
 
 
 def _new_mask(state: HostState, text: str, current: IdSet) -> IdSet:
-    if state.overridden:
+    # A queue that goes away does not take its override out of the kernel's count.
+    if state.overridden or state.lost_overrides:
         raise refusal(EINVAL)
     return written_mask(text, current, wraps=state.profile.numbers_wrap)
 

@@ -36,6 +36,7 @@ _TOP: Final = (
     "settings",
     "scans",
     "completions",
+    "lostOverrides",
     "bindingDelay",
 )
 _HARDWARE: Final = ("maxAdapter", "maxDomain", "adapters", "usageDomains", "controlDomains")
@@ -65,6 +66,7 @@ def snapshot_of(host: SimulatedHost) -> dict[str, Any]:
         "settings": dict(zip(_SETTINGS, [state.settings.domain + 1, *state.settings[1:]], strict=True)),
         "scans": state.scans,
         "completions": state.completions,
+        "lostOverrides": state.lost_overrides,
         "bindingDelay": "never" if state.delay is None else state.delay,
     }
 
@@ -89,6 +91,7 @@ def host_from(snapshot: object) -> SimulatedHost:
     _fill_mdevs(state, fields)
     state.settings = _settings(fields.below("settings", _SETTINGS))
     state.scans, state.completions = fields.number("scans"), fields.number("completions")
+    state.lost_overrides = fields.number("lostOverrides")
     never = fields.get("bindingDelay", lambda value: value == "never")
     state.delay = None if never else fields.number("bindingDelay")
     return SimulatedHost.from_state(state)

@@ -69,6 +69,7 @@ class HostState:
         holders: which device holds which queues.
         driverless: how many queues have no driver.
         overridden: how many queues are pinned to a driver.
+        lost_overrides: how many queues went away while they were pinned: the kernel goes on counting them.
     """
 
     __slots__ = (
@@ -83,6 +84,7 @@ class HostState:
         "hardware",
         "holders",
         "initial",
+        "lost_overrides",
         "lpar",
         "mdevs",
         "overridden",
@@ -115,6 +117,7 @@ class HostState:
         self.holders = Holders()
         self.driverless = 0
         self.overridden = 0
+        self.lost_overrides = 0
         self._free_groups: list[int] = []
 
     def set_queue(self, queue: Queue, device: QueueDevice | None) -> None:
@@ -125,6 +128,7 @@ class HostState:
         bit = 1 << queue.domain
         self.bound[queue.adapter] &= ~bit
         if device is None:
+            self.lost_overrides += _is_overridden(old)
             self.queues.pop(queue, None)
             return
         self.queues[queue] = device

@@ -138,6 +138,24 @@ def test_a_lock_that_vanishes_while_it_is_looked_at_is_free(lock: Path, monkeypa
         assert lock.read_text() == f"{os.getpid()}\n"
 
 
+def test_a_lock_that_vanishes_before_it_is_looked_at_is_free(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody had it when we wanted it, and has given it back since."""
+    real = os.link
+    refused: list[Path] = []
+
+    def link(source: Path, target: Path) -> None:
+        if not refused:
+            refused.append(target)
+            raise FileExistsError(errno.EEXIST, "File exists")
+        real(source, target)
+
+    monkeypatch.setattr(os, "link", link)
+
+    with tools_locked(lock, FakeClock(), _ignore):
+        assert lock.read_text() == f"{os.getpid()}\n"
+    assert refused == [lock]
+
+
 def test_two_processes_are_never_in_at_the_same_time(lock: Path, tmp_path: Path) -> None:
     """A second process with the same protocol and we take turns."""
     log = tmp_path / "log"

@@ -44,17 +44,20 @@ def test_the_prediction_is_what_the_kernel_shows(
 
 @settings(max_examples=60)
 @given(PROFILE, st.data())
-def test_the_prediction_holds_after_a_mask_has_changed(profile: Profile, data: st.DataObject) -> None:
-    """Which queues vfio_ap will have is known before the mask is written; a driverless one stays so."""
+def test_the_prediction_holds_after_the_masks_have_changed(profile: Profile, data: st.DataObject) -> None:
+    """Which queues vfio_ap will have is known before the masks are written; of driverless ones none is promised."""
     start, pool = data.draw(holdings()).pool, data.draw(holdings()).pool
-    pool = data.draw(st.sampled_from([start._replace(adapters=pool.adapters), start._replace(domains=pool.domains)]))
     host = host_holding(Holdings(start, {}), profile)
     _unbind_some(host, data)
 
+    driverless = any(one.driver is None for one in observe(host).queues)
     predicted = bindings_after(observe(host), pool)
     set_masks(host, pool)
+    after = bindings_now(observe(host))
 
-    assert bindings_now(observe(host)) == predicted
+    if not driverless:
+        assert after == predicted
+    assert all(not bits & ~after.vfio.get(adapter, 0) for adapter, bits in predicted.vfio.items())
 
 
 def _unbind_some(host: SimulatedHost, data: st.DataObject) -> None:

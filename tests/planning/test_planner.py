@@ -489,7 +489,7 @@ def test_a_half_made_foreign_device_is_in_nobodys_way() -> None:
 
 
 def test_a_queue_without_driver_is_predicted_to_stay_without() -> None:
-    """A mask write does not bind to vfio_ap what had no driver; the guest is told what it will not see."""
+    """Whether a mask write binds it depends on the kernel, so the guest is told that it will not see it."""
     host = SimulatedHost(hardware())
     host.write("bus/ap/drivers/cex4queue/unbind", "05.0004")
 

@@ -7,7 +7,7 @@ import pytest
 from reconciler.kernel import paths
 from reconciler.kernel.text_forms import mask_text
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
-from reconciler.simulator.hardware import Restore, SetCard, SetDomains
+from reconciler.simulator.hardware import Restore, SetCard, SetDomains, Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.numbers import bounded_number
 from reconciler.simulator.profiles import PROFILES
@@ -30,7 +30,7 @@ def is_refused(host: SimulatedHost, mask: str) -> bool:
 
 
 def test_a_mask_write_binds_a_queue_without_driver_if_it_is_the_hosts() -> None:
-    """The kernel takes "no driver" for "another driver than the host's", but for 7.2, where it is the other way round."""
+    """The kernel takes "no driver" for "another driver than the host's"; 7.2 does not."""
     host = SimulatedHost()
     host.write("bus/ap/drivers/cex4queue/unbind", QUEUE)
     host.write(paths.AQMASK, "-5")
@@ -71,6 +71,18 @@ def test_without_usage_domains_the_cards_have_no_devices() -> None:
     assert host_from(snapshot_of(host)).list("devices/ap") == ["uevent"]
     host.change_hardware(Restore())
     assert before == host.list("devices/ap")
+
+
+def test_after_a_queue_went_away_with_an_override_no_mask_can_be_written_any_more() -> None:
+    """The kernel counts overrides, and forgets to take back those of queues that are gone; only a boot helps."""
+    host = SimulatedHost(profile=PROFILES["7.2"])
+    host.write(f"{DEVICE}/driver_override", "vfio_ap")
+    host.change_hardware(Unplug(5))
+    host.change_hardware(Restore())
+
+    assert host.read(f"{DEVICE}/driver_override") == "\n"
+    assert is_refused(host, "-6")
+    assert is_refused(host_from(snapshot_of(host)), "-6")
 
 
 def test_a_number_of_a_relative_mask_wraps_around_at_64_bits() -> None:

@@ -33,7 +33,7 @@ class Host:
             self.write(MATRIX / uuid / "remove", "1")
         self.masks(ALL, ALL)
         shutil.rmtree(STATE, ignore_errors=True)
-        for definition in Path("/etc/mdevctl.d").glob("*/*"):
+        for definition in Path("/etc/mdevctl.d").glob("matrix/*"):
             definition.unlink()
 
     def hardware(self, wanted: Mapping[str, Any]) -> None:
