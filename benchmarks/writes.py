@@ -188,4 +188,3 @@ def _cycle(waits: dict[str, set[str]]) -> frozenset[str] | None:
                 seen.add(other)
                 paths.append([*path, other])
     return frozenset(best) if best else None
-
