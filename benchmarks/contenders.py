@@ -1,7 +1,7 @@
 """Three ways to one result, measured where they run: ``python3 contenders.py DIRECTORY RUNS GUESTS...``.
 
 Runs as root on the host, in the lab's guest or beside a mounted simulated host, with nothing but Python's own library,
-and prints one JSON line for each number of guests. Every guest gets two adapters by two domains, and control domains.
+and prints one line for each number of guests. Every guest gets two adapters by two domains, and control domains.
 
 * ``reconcile``: ``reconcile --apply --yes``
 * ``mdevctl``: the loop that an administrator would write: the mask by echo, then define and start for each guest
@@ -18,12 +18,17 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 MATRIX: Final = Path("/sys/devices/vfio_ap/matrix")
 DEFINITIONS: Final = Path("/etc/mdevctl.d")
+
+_AIMS: Final = {1: 3.0, 16: 0.5, 64: 0.125}
+"""The most that ``reconcile`` may take, as a multiple of the mdevctl loop, by number of guests."""
+_MOST_OF_WRITES: Final = 2.0
+"""The most that ``reconcile`` may take apart from its start-up, as a multiple of the bare writes."""
 
 _PAIRS: Final = 8
 """So many pairs of adapters; the pairs of domains follow from the number of guests."""
@@ -49,6 +54,14 @@ class Way(NamedTuple):
     command: Sequence[str]
 
 
+class Measured(NamedTuple):
+    """Medians in seconds, and counts of kernel writes, by the names of the ways."""
+
+    guests: int
+    seconds: Mapping[str, float]
+    writes: Mapping[str, int]
+
+
 def guests(count: int) -> list[Guest]:
     """`count` guests, at most 64, without a common queue."""
     found = []
@@ -70,12 +83,27 @@ def hardware() -> dict[str, object]:
 def main() -> None:
     """Measure what the command line says."""
     directory, runs, *counts = sys.argv[1:]
+    print(
+        "guests  reconcile   mdevctl    writes  start-up | to mdevctl   aim | start-up apart, to writes   aim | writes"
+    )
     for count in counts:
-        print(json.dumps(measured(Path(directory) / count, guests(int(count)), int(runs))), flush=True)
+        print(line(measured(Path(directory) / count, guests(int(count)), int(runs))), flush=True)
 
 
-def measured(directory: Path, wanted: list[Guest], runs: int) -> dict[str, object]:
-    """Medians in seconds and counts of kernel writes, by the names of the ways.
+def line(found: Measured) -> str:
+    """What was found as one line of the table."""
+    seconds, writes = found.seconds, found.writes
+    tool, start = seconds["reconcile"], seconds["start-up"]
+    return (
+        f"{found.guests:6} {tool:8.2f} s {seconds['mdevctl']:7.2f} s {seconds['writes']:7.2f} s {start:7.2f} s"
+        f" | {tool / seconds['mdevctl']:10.2f} {_AIMS.get(found.guests, 1):5.3g}"
+        f" | {(tool - start) / seconds['writes']:25.2f} {_MOST_OF_WRITES:5.3g}"
+        f" | {writes['reconcile']}, mdevctl {writes['mdevctl']}, bare {writes['writes']}"
+    )
+
+
+def measured(directory: Path, wanted: list[Guest], runs: int) -> Measured:
+    """Measure one number of guests.
 
     The ways are gone in turns, so that a change of the machine's speed meets all alike.
     """
@@ -91,12 +119,11 @@ def measured(directory: Path, wanted: list[Guest], runs: int) -> dict[str, objec
             started = time.monotonic()
             _output(way.command)
             seconds[way.name].append(time.monotonic() - started)
-    return {
-        "guests": len(wanted),
-        "seconds": {name: statistics.median(found) for name, found in seconds.items()},
-        "runs": seconds,
-        "writes": {way.name: _kernel_writes(directory, way) for way in ways[:3]},
-    }
+    return Measured(
+        len(wanted),
+        {name: statistics.median(found) for name, found in seconds.items()},
+        {way.name: _kernel_writes(directory, way) for way in ways[:3]},
+    )
 
 
 def clean(directory: Path) -> None:

@@ -5,7 +5,7 @@ refuse is visible for a moment in ``ap_config`` (docs/kernel-rules.md). So a val
 alike, and a host whose devices vanish under the reader is read again from the start.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from errno import ENODEV, ENOENT
 from typing import Final, NamedTuple, TypeVar
 
@@ -71,8 +71,10 @@ def _require_ap_bus(sysfs: Sysfs) -> None:
 
 def _observe_once(sysfs: Sysfs) -> Observed:
     entries = _entries(sysfs)
-    abilities = probe_abilities(sysfs, entries.mdevs, [f"{paths.AP_DEVICES}/{name}" for name in entries.cards])
-    queues = tuple(_queue(sysfs, name, abilities) for name in entries.queues)
+    abilities = probe_abilities(sysfs, entries.mdevs, [_device(name) for name in entries.cards])
+    # A card counts the requests of all its queues (ap_card.c), and there are many queues on few cards.
+    active = {int(name.removeprefix("card"), 16) for name in entries.cards if _has_requests(sysfs, _device(name))}
+    queues = tuple(_queue(sysfs, name, abilities, active) for name in entries.queues)
     in_use = _queues_in_use(sysfs, queues) if entries.mdevs else {}
     return Observed(
         pool=Matrix(parse_mask(sysfs.read(paths.APMASK)), parse_mask(sysfs.read(paths.AQMASK))),
@@ -104,6 +106,10 @@ def mdev_uuids(sysfs: Sysfs) -> list[str]:
     return [name for name in names if len(name) == _UUID_LENGTH and name.count("-") == 4]
 
 
+def _device(name: str) -> str:
+    return f"{paths.AP_DEVICES}/{name}"
+
+
 def _lpar(sysfs: Sysfs) -> Lpar:
     return Lpar(
         adapters=_lpar_mask(sysfs, "ap_adapter_mask"),
@@ -121,7 +127,7 @@ def _lpar_mask(sysfs: Sysfs, name: str) -> IdSet:
 
 
 def _card(sysfs: Sysfs, name: str) -> ObservedCard:
-    path = f"{paths.AP_DEVICES}/{name}"
+    path = _device(name)
     return ObservedCard(
         adapter=int(name.removeprefix("card"), 16),
         hwtype=int(sysfs.read(f"{path}/hwtype")),
@@ -130,13 +136,13 @@ def _card(sysfs: Sysfs, name: str) -> ObservedCard:
     )
 
 
-def _queue(sysfs: Sysfs, name: str, abilities: Abilities) -> ObservedQueue:
-    path = f"{paths.AP_DEVICES}/{name}"
-    driver = driver_of(sysfs, path)
+def _queue(sysfs: Sysfs, name: str, abilities: Abilities, active: Container[int]) -> ObservedQueue:
+    path = _device(name)
+    queue, driver = parse_queue(name), driver_of(sysfs, path)
     return ObservedQueue(
-        queue=parse_queue(name),
+        queue=queue,
         driver=driver,
-        busy=driver not in (None, "vfio_ap") and _has_requests(sysfs, path),
+        busy=queue.adapter in active and driver not in (None, "vfio_ap") and _has_requests(sysfs, path),
         overridden=abilities.strict_in_use and _optional(sysfs, f"{path}/driver_override", "") not in ("", "(null)"),
     )
 

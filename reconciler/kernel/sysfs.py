@@ -53,12 +53,13 @@ class RealSysfs:
     """A sysfs tree below `root`: ``/sys`` itself, a mounted simulated host, or a copy of either."""
 
     def __init__(self, root: Path, write_seconds: float = WRITE_SECONDS) -> None:
-        self._root = root
+        # A name is enough here, and a Path for each of some thousand attributes costs more than reading them.
+        self._root = str(root)
         self._write_seconds = write_seconds
 
     def read(self, path: str) -> str:
         """See `Sysfs`."""
-        descriptor = os.open(self._root / path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(f"{self._root}/{path}", os.O_RDONLY | os.O_CLOEXEC)
         try:
             return os.read(descriptor, PAGE).decode("ascii", "replace")
         finally:
@@ -78,7 +79,7 @@ class RealSysfs:
 
         def work() -> None:
             try:
-                counts.append(_write_once(self._root / path, content))
+                counts.append(_write_once(f"{self._root}/{path}", content))
             except OSError as error:
                 errors.append(error)
 
@@ -93,11 +94,11 @@ class RealSysfs:
 
     def list(self, path: str) -> list[str]:
         """See `Sysfs`."""
-        return sorted(os.listdir(self._root / path))
+        return sorted(os.listdir(f"{self._root}/{path}"))
 
     def link(self, path: str) -> str:
         """See `Sysfs`."""
-        return os.readlink(self._root / path)
+        return os.readlink(f"{self._root}/{path}")
 
     def held_open(self, uuid: str) -> bool:
         """See `Sysfs`. A group that a VM has open cannot be opened again: EBUSY (drivers/vfio/group.c)."""
@@ -114,7 +115,7 @@ class RealSysfs:
         return os.uname().release
 
 
-def _write_once(path: Path, content: bytes) -> int:
+def _write_once(path: str, content: bytes) -> int:
     # One write(2) is one store in the kernel and its errno is the answer: no buffering, no truncation, no newline
     # of our own.
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)

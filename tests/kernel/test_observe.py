@@ -73,6 +73,24 @@ def test_a_host_is_seen_as_it_is() -> None:
     assert seen.vfio_ap
 
 
+def test_queues_are_asked_for_requests_only_where_their_card_has_some() -> None:
+    """Cards are few and count for all their queues; a large host has more than a thousand queues."""
+    host = host_holding(Holdings(FULL_MATRIX, {}), PROFILES["6.12"])
+    host.set_pending(Queue(5, 0xAB), 2)
+    asked: list[str] = []
+
+    class Listening(FaultySysfs):
+        def read(self, path: str) -> str:
+            asked.append(path)
+            return super().read(path)
+
+    seen = observe(Listening(host, ()))
+
+    assert [one.queue for one in seen.queues if one.busy] == [Queue(5, 0xAB)]
+    counted = {path.split("/")[-2] for path in asked if path.endswith("q_count")}
+    assert counted == {"card05", "card06", "card07", *(str(one.queue) for one in seen.queues if one.queue.adapter == 5)}
+
+
 @pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda one: one.name)
 @given(data=st.data())
 @settings(max_examples=30)

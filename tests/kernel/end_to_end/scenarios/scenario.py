@@ -10,8 +10,9 @@ from .check import holds, same
 from .host import Host, Ids
 from .tool import Ran, Tool, planned
 
-EXAMPLES: Final = Path("/work/examples")
-_HARDWARE: Final = Path("/work/hardware")
+EXAMPLES: Final = Path("examples").absolute()
+"""Where the job's files are: the lab starts a job in their directory."""
+_HARDWARE: Final = Path("hardware").absolute()
 STRICT: Final = "sid"
 """The lab's kernel whose in-use check ignores the other mask, as from 6.19: some ways then lead through an outage."""
 
