@@ -11,7 +11,7 @@ def main() -> None:
     parser.add_argument("name", nargs="?", choices=["plan-time", "writes", "side-by-side"], help="only this one")
     parser.add_argument("--runs", type=int, help="how often each process is started (7; side-by-side: 3)")
     parser.add_argument("--guests", type=int, nargs="+", help="numbers of guests")
-    parser.add_argument("--kernel", nargs="+", default=["6.1", "6.12", "sid"], help="the lab's, for side-by-side")
+    parser.add_argument("--kernel", nargs="*", default=["6.1", "6.12", "sid"], help="the lab's, for side-by-side")
     given = parser.parse_args()
     if given.name in {None, "plan-time"}:
         plan_time.report(given.guests or plan_time.SIZES, given.runs or 7)
@@ -20,6 +20,7 @@ def main() -> None:
     if given.name == "side-by-side":  # not by itself: it boots kernels
         from benchmarks import side_by_side
 
+        side_by_side.report_mounted(given.guests or side_by_side.SIZES, given.runs or 3)
         side_by_side.report(given.kernel, given.guests or side_by_side.SIZES, given.runs or 3)
 
 

@@ -80,6 +80,13 @@ def hardware() -> dict[str, object]:
     return {"adapters": cards, "usage_domains": domains, "control_domains": domains}
 
 
+def simulated_host() -> str:
+    """The same machine as a SimulatedHost document."""
+    known = hardware()
+    cards = [{"id": adapter, "type": "CEX8", "mode": "cca"} for adapter in range(2 * _PAIRS)]
+    return _document("SimulatedHost", "bench", {"adapters": cards, "usageDomains": known["usage_domains"]})
+
+
 def main() -> None:
     """Measure what the command line says."""
     directory, runs, *counts = sys.argv[1:]
@@ -108,6 +115,7 @@ def measured(directory: Path, wanted: list[Guest], runs: int) -> Measured:
     The ways are gone in turns, so that a change of the machine's speed meets all alike.
     """
     directory.mkdir(parents=True)
+    clean(directory)
     ways = [_reconcile(directory, wanted), _mdevctl(directory, wanted)]
     plan = json.loads(_output([*ways[0].command, "--format", "json"]))["plan"]  # also warms the caches
     ways.append(_writes(directory, plan))

@@ -1,13 +1,17 @@
 """``reconcile --apply`` side by side with the shell loop of an administrator and with the bare writes.
 
-On the lab's kernels (tests/kernel/lab), which is the real driver on an emulated CPU: of the times only the ratios mean
-anything. What is measured, and how, is in `benchmarks.contenders`, which runs in the guest.
+On the mounted simulated host, and on the lab's kernels (tests/kernel/lab), which is the real driver on an emulated CPU:
+of the times only the ratios mean anything. What is measured, and how, is in `benchmarks.contenders`, which runs there.
 """
 
 import os
+import shutil
+import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +25,48 @@ SIZES: Final = (1, 16, 64)
 """Numbers of guests."""
 
 _SECONDS: Final = 3600
+_MACHINE: Final = "256 queues present, 2 × 2 for each guest"
+
+
+_MOUNTED: Final = """\
+mount --bind "$1" /sys && mount --bind "$2" /etc/mdevctl.d && shift 2 && exec "$@"
+"""
+"""In a mount namespace of its own: puts the mounted host and empty definitions where all programs look for them."""
+
+
+def report_mounted(sizes: Sequence[int], runs: int) -> None:
+    """Measure on a mounted simulated host and print what was found."""
+    missing = [name for name in ("mdevctl", "fusermount3", "unshare") if not shutil.which(name)]
+    if missing or os.getuid():
+        print(f"NOT MEASURED: the mounted host; {' and '.join(missing) or 'root'} is needed")
+        return
+    print(f"the simulated host of kernel 6.12, mounted: medians of {runs} runs in turns; {_MACHINE}")
+    sys.stdout.flush()
+    with tempfile.TemporaryDirectory(prefix="side-by-side-") as temporary, _mounted(Path(temporary)) as root:
+        definitions = Path(temporary) / "mdevctl.d"
+        for name in ("callouts", "notifiers"):
+            (definitions / "scripts.d" / name).mkdir(parents=True)
+        program = [sys.executable, contenders.__file__, f"{temporary}/bench", str(runs), *map(str, sizes)]
+        namespace = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _MOUNTED, "sh"]
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        subprocess.run([*namespace, root, definitions, *program], check=True, env={**os.environ, "PATH": path})
+
+
+@contextmanager
+def _mounted(directory: Path) -> Iterator[Path]:
+    """A simulated host of the same hardware as the lab's, mounted while the block goes on."""
+    described, root = directory / "host.yaml", directory / "sys"
+    described.write_text(contenders.simulated_host(), encoding="utf-8")
+    root.mkdir()
+    program = Path(sys.executable).with_name("reconcile")
+    command = [program, "simulate", "--simulate", described, "--mount", root]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        try:
+            yield root
+        finally:
+            server.send_signal(signal.SIGINT)
 
 
 def report(kernels: Sequence[str], sizes: Sequence[int], runs: int) -> None:
@@ -34,7 +80,7 @@ def report(kernels: Sequence[str], sizes: Sequence[int], runs: int) -> None:
 
 
 def _report_kernel(cache: Cache, kernel: str, sizes: Sequence[int], runs: int) -> None:
-    print(f"kernel {kernel} in the lab, medians of {runs} runs in turns; 256 queues present, 2 × 2 for each guest")
+    print(f"kernel {kernel} in the lab, medians of {runs} runs in turns; {_MACHINE}")
     sys.stdout.flush()
     _measure(cache, kernel, sizes, runs)
 
