@@ -59,7 +59,7 @@ def _mounted(directory: Path) -> Iterator[Path]:
     described.write_text(contenders.simulated_host(), encoding="utf-8")
     root.mkdir()
     program = Path(sys.executable).with_name("reconcile")
-    command = [program, "simulate", "--simulate", described, "--mount", root]
+    command: list[str | Path] = [program, "simulate", "--simulate", described, "--mount", root]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
         assert server.stdout is not None
         server.stdout.readline()
