@@ -1,11 +1,14 @@
-"""Three ways to one result, measured where they run: ``python3 contenders.py DIRECTORY RUNS GUESTS...``.
+"""Several ways to one result, measured where they run: ``python3 contenders.py DIRECTORY RUNS GUESTS...``.
 
 Runs as root on the host, in the lab's guest or beside a mounted simulated host, with nothing but Python's own library,
 and prints one line for each number of guests. Every guest gets two adapters by two domains, and control domains.
 
 * ``reconcile``: ``reconcile --apply --yes``
-* ``mdevctl``: the loop that an administrator would write: the mask by echo, then define and start for each guest
-* ``writes``: a shell that makes the writes of the tool's plan and nothing else
+* ``mdevctl``: the loop that an administrator would write: the mask by echo, then for each guest define it, add the
+  attributes as mdevctl(8) shows it, and start it
+* ``mdevctl, JSON``: the same by somebody who has written mdevctl's JSON files beforehand
+* ``writes``: a shell that makes the writes of that loop, an attribute each, and nothing else
+* ``fewest``: a shell that makes the writes of the tool's plan and nothing else
 * ``start-up``: Python that imports what the tool imports
 """
 
@@ -30,6 +33,7 @@ _AIMS: Final = {1: 3.0, 16: 0.5, 64: 0.125}
 _MOST_OF_WRITES: Final = 2.0
 """The most that ``reconcile`` may take apart from its start-up, as a multiple of the bare writes."""
 
+_TYPE: Final = "vfio_ap-passthrough"
 _PAIRS: Final = 8
 """So many pairs of adapters; the pairs of domains follow from the number of guests."""
 _FIRST_DOMAIN: Final = 4
@@ -73,25 +77,23 @@ def guests(count: int) -> list[Guest]:
     return found
 
 
-def hardware() -> dict[str, object]:
-    """The machine, in the form of the lab's ``--hardware``: 16 cards by 16 domains, all present."""
-    domains = list(range(_FIRST_DOMAIN, _FIRST_DOMAIN + 16))
-    cards = {str(adapter): {"type": "CEX8", "mode": "cca"} for adapter in range(2 * _PAIRS)}
-    return {"adapters": cards, "usage_domains": domains, "control_domains": domains}
-
-
 def simulated_host() -> str:
-    """The same machine as a SimulatedHost document."""
-    known = hardware()
-    cards = [{"id": adapter, "type": "CEX8", "mode": "cca"} for adapter in range(2 * _PAIRS)]
-    return _document("SimulatedHost", "bench", {"adapters": cards, "usageDomains": known["usage_domains"]})
+    """The lab's default machine as a SimulatedHost document."""
+    cards = [
+        {"id": 5, "type": "CEX7", "mode": "cca"},
+        {"id": 6, "type": "CEX7", "mode": "ep11"},
+        {"id": 7, "type": "CEX8", "mode": "accelerator"},
+        {"id": 10, "type": "CEX8", "mode": "cca"},
+    ]
+    return _document("SimulatedHost", "bench", {"adapters": cards, "usageDomains": [4, 5, 6, 71]})
 
 
 def main() -> None:
     """Measure what the command line says."""
     directory, runs, *counts = sys.argv[1:]
     print(
-        "guests  reconcile   mdevctl    writes  start-up | to mdevctl   aim | start-up apart, to writes   aim | writes"
+        "guests  reconcile   mdevctl with JSON    writes    fewest  start-up"
+        " | to mdevctl   aim  with JSON | start-up apart, to writes   aim to fewest | kernel writes"
     )
     for count in counts:
         print(line(measured(Path(directory) / count, guests(int(count)), int(runs))), flush=True)
@@ -100,12 +102,13 @@ def main() -> None:
 def line(found: Measured) -> str:
     """What was found as one line of the table."""
     seconds, writes = found.seconds, found.writes
-    tool, start = seconds["reconcile"], seconds["start-up"]
+    tool, from_json, work = seconds["reconcile"], seconds["mdevctl, JSON"], seconds["reconcile"] - seconds["start-up"]
     return (
-        f"{found.guests:6} {tool:8.2f} s {seconds['mdevctl']:7.2f} s {seconds['writes']:7.2f} s {start:7.2f} s"
-        f" | {tool / seconds['mdevctl']:10.2f} {_AIMS.get(found.guests, 1):5.3g}"
-        f" | {(tool - start) / seconds['writes']:25.2f} {_MOST_OF_WRITES:5.3g}"
-        f" | {writes['reconcile']}, mdevctl {writes['mdevctl']}, bare {writes['writes']}"
+        f"{found.guests:6} {tool:8.2f} s {seconds['mdevctl']:7.2f} s {from_json:7.2f} s"
+        f" {seconds['writes']:7.2f} s {seconds['fewest']:7.2f} s {seconds['start-up']:7.2f} s"
+        f" | {tool / seconds['mdevctl']:10.2f} {_AIMS.get(found.guests, 1):5.3g} {tool / from_json:10.2f}"
+        f" | {work / seconds['writes']:25.2f} {_MOST_OF_WRITES:5.3g} {work / seconds['fewest']:9.2f}"
+        f" | {writes['reconcile']}, mdevctl {writes['mdevctl']}"
     )
 
 
@@ -116,9 +119,9 @@ def measured(directory: Path, wanted: list[Guest], runs: int) -> Measured:
     """
     directory.mkdir(parents=True)
     clean(directory)
-    ways = [_reconcile(directory, wanted), _mdevctl(directory, wanted)]
+    ways = [_reconcile(directory, wanted), _mdevctl(directory, wanted), _mdevctl_json(directory, wanted)]
     plan = json.loads(_output([*ways[0].command, "--format", "json"]))["plan"]  # also warms the caches
-    ways.append(_writes(directory, plan))
+    ways += [_writes(directory, wanted), _fewest(directory, plan)]
     ways.append(_start_up(directory, ways[0]))
     seconds: dict[str, list[float]] = {way.name: [] for way in ways}
     for _ in range(runs):
@@ -130,7 +133,7 @@ def measured(directory: Path, wanted: list[Guest], runs: int) -> Measured:
     return Measured(
         len(wanted),
         {name: statistics.median(found) for name, found in seconds.items()},
-        {way.name: _kernel_writes(directory, way) for way in ways[:3]},
+        {way.name: _kernel_writes(directory, way) for way in ways[:-1]},
     )
 
 
@@ -163,25 +166,48 @@ def _document(kind: str, name: str, spec: object) -> str:
 
 
 def _mdevctl(directory: Path, wanted: list[Guest]) -> Way:
-    domains = sorted({domain for one in wanted for domain in one.domains})
-    lines = ["set -e", f"echo {','.join(f'-{domain}' for domain in domains)} > /sys/bus/ap/aqmask"]
+    lines = _mask_by_echo(wanted)
     for one in wanted:
-        definition = directory / f"{one.name}.json"
-        definition.write_text(json.dumps(_definition(one)), encoding="utf-8")
-        lines.append(f"mdevctl define --uuid {one.uuid} --parent matrix --jsonfile {definition}")
+        lines.append(f"mdevctl define --uuid {one.uuid} --parent matrix --type {_TYPE} --auto")
+        lines += [
+            f"mdevctl modify --uuid {one.uuid} --addattr {name} --value {value}" for name, value in _attributes(one)
+        ]
         lines.append(f"mdevctl start --uuid {one.uuid}")
     return Way("mdevctl", _script(directory / "mdevctl.sh", lines))
 
 
-def _definition(guest: Guest) -> dict[str, object]:
+def _mdevctl_json(directory: Path, wanted: list[Guest]) -> Way:
+    lines = _mask_by_echo(wanted)
+    for one in wanted:
+        attributes = [{name: value} for name, value in _attributes(one)]
+        definition = directory / f"{one.name}.json"
+        definition.write_text(json.dumps({"mdev_type": _TYPE, "start": "auto", "attrs": attributes}), encoding="utf-8")
+        lines.append(f"mdevctl define --uuid {one.uuid} --parent matrix --jsonfile {definition}")
+        lines.append(f"mdevctl start --uuid {one.uuid}")
+    return Way("mdevctl, JSON", _script(directory / "mdevctl-json.sh", lines))
+
+
+def _mask_by_echo(wanted: list[Guest]) -> list[str]:
+    domains = sorted({domain for one in wanted for domain in one.domains})
+    return ["set -e", f"echo {','.join(f'-{domain}' for domain in domains)} > /sys/bus/ap/aqmask"]
+
+
+def _attributes(guest: Guest) -> list[tuple[str, str]]:
     axes = (("adapter", guest.adapters), ("domain", guest.domains), ("control_domain", guest.domains))
-    attributes = [{f"assign_{axis}": str(one)} for axis, ids in axes for one in ids]
-    return {"mdev_type": "vfio_ap-passthrough", "start": "auto", "attrs": attributes}
+    return [(f"assign_{axis}", str(one)) for axis, ids in axes for one in ids]
 
 
-def _writes(directory: Path, plan: dict[str, list[dict[str, list[dict[str, str]]]]]) -> Way:
+def _writes(directory: Path, wanted: list[Guest]) -> Way:
+    lines = _mask_by_echo(wanted)
+    for one in wanted:
+        lines.append(_echo(f"devices/vfio_ap/matrix/mdev_supported_types/{_TYPE}/create", one.uuid))
+        lines += [_echo(f"devices/vfio_ap/matrix/{one.uuid}/{name}", value) for name, value in _attributes(one)]
+    return Way("writes", _script(directory / "writes.sh", lines))
+
+
+def _fewest(directory: Path, plan: dict[str, list[dict[str, list[dict[str, str]]]]]) -> Way:
     made = [one for step in plan["steps"] for one in step["writes"]]
-    return Way("writes", _script(directory / "writes.sh", ["set -e", *(_echo(**one) for one in made)]))
+    return Way("fewest", _script(directory / "fewest.sh", ["set -e", *(_echo(**one) for one in made)]))
 
 
 def _echo(path: str, value: str) -> str:

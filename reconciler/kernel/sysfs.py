@@ -5,12 +5,12 @@ simulated host (`reconciler.simulator`) speaks the same protocol.
 """
 
 import os
-import threading
 from errno import EBUSY
 from pathlib import Path
 from typing import Final, Protocol
 
 from reconciler.kernel import paths
+from reconciler.kernel.bounded import BoundedCalls, TooSlow
 
 PAGE: Final = 4096
 """The most bytes that one read of a sysfs attribute returns (fs/sysfs/file.c)."""
@@ -56,6 +56,7 @@ class RealSysfs:
         # A name is enough here, and a Path for each of some thousand attributes costs more than reading them.
         self._root = str(root)
         self._write_seconds = write_seconds
+        self._bounded = BoundedCalls()
 
     def read(self, path: str) -> str:
         """See `Sysfs`."""
@@ -74,23 +75,10 @@ class RealSysfs:
         if not value.strip():
             raise ValueError(f"refused to write an empty value to {path}")
         content = value.encode("ascii")
-        counts: list[int] = []
-        errors: list[OSError] = []
-
-        def work() -> None:
-            try:
-                counts.append(_write_once(f"{self._root}/{path}", content))
-            except OSError as error:
-                errors.append(error)
-
-        worker = threading.Thread(target=work, name=f"write {path}", daemon=True)
-        worker.start()
-        worker.join(self._write_seconds)
-        if errors:
-            raise errors[0]
-        if not counts:
-            raise KernelBusy(f"writing {path}", self._write_seconds)
-        return counts[0]
+        try:
+            return self._bounded(lambda: _write_once(f"{self._root}/{path}", content), self._write_seconds)
+        except TooSlow:
+            raise KernelBusy(f"writing {path}", self._write_seconds) from None
 
     def list(self, path: str) -> list[str]:
         """See `Sysfs`."""

@@ -78,12 +78,13 @@ def held_queues(queues: Iterable[ObservedQueue], holdings: Holdings) -> tuple[Ob
     return tuple(one for one in queues if held[one.queue.adapter] >> one.queue.domain & 1)
 
 
-def current_value(step: Step, host: Host) -> IdSet | ApConfig | None:
-    """What is there now of what `step` changes, in the form of its ``before`` and ``after``."""
+def current_value(step: Step, host: Host, expected: IdSet | ApConfig | None) -> IdSet | ApConfig | None:
+    """What is there now of what `step` changes, in the form of its ``before`` and ``after``; perhaps as `expected`."""
     if step.action in MASK_ACTIONS:
         return parse_mask(host.sysfs.read(paths.APMASK if step.action is Action.APMASK else paths.AQMASK))
     try:
-        return read_config(host.sysfs, step.uuid, host.abilities)[0]
+        likely = expected if isinstance(expected, ApConfig) else None
+        return read_config(host.sysfs, step.uuid, host.abilities, likely)[0]
     except OSError as error:
         if error.errno in (ENOENT, ENODEV):
             return None
@@ -91,7 +92,7 @@ def current_value(step: Step, host: Host) -> IdSet | ApConfig | None:
 
 
 def _require(step: Step, wanted: IdSet | ApConfig | None, host: Host, otherwise: str) -> None:
-    found = current_value(step, host)
+    found = current_value(step, host, wanted)
     if found != wanted:
         raise StepFailed(f"{_what(step)} {otherwise}: expected {value_text(wanted)}, found {value_text(found)}")
 

@@ -57,11 +57,13 @@ class StateDirectory:
 
     def append(self, name: str, content: bytes) -> None:
         """Add `content` to file `name`, on disk when it returns."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(self.path / name, flags), "ab") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+        descriptor = os.open(f"{self.path}/{name}", os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            while content:
+                content = content[os.write(descriptor, content) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def remove(self, name: str) -> None:
         """Remove file `name` where it exists, on disk when it returns."""

@@ -1,0 +1,51 @@
+"""Calls that may never return."""
+
+import threading
+
+import pytest
+
+from reconciler.kernel.bounded import BoundedCalls, TooSlow
+
+PATIENCE = 30.0
+
+
+def test_what_a_call_returns_or_raises_comes_back() -> None:
+    calls = BoundedCalls()
+    assert calls(lambda: 5, PATIENCE) == 5
+    assert calls(lambda: None, PATIENCE) is None
+    with pytest.raises(PermissionError, match="no"):
+        calls(lambda: refuse(PermissionError("no")), PATIENCE)
+    assert calls(lambda: 6, PATIENCE) == 6
+
+
+def refuse(error: Exception) -> None:
+    raise error
+
+
+def test_one_thread_serves_all_calls() -> None:
+    calls = BoundedCalls()
+    served_by = {calls(threading.get_ident, PATIENCE) for _ in range(3)}
+    assert len(served_by) == 1
+    assert threading.get_ident() not in served_by
+
+
+def test_a_call_that_does_not_come_back_is_left_and_the_next_one_is_served() -> None:
+    calls, let_go, ended = BoundedCalls(), threading.Event(), threading.Event()
+
+    def stuck() -> None:
+        let_go.wait(PATIENCE)
+        ended.set()
+
+    with pytest.raises(TooSlow):
+        calls(stuck, 0.001)
+    assert calls(lambda: "next", PATIENCE) == "next"
+    let_go.set()
+    assert ended.wait(PATIENCE)
+
+
+def test_no_thread_is_left_when_nobody_wants_calls_any_more() -> None:
+    calls = BoundedCalls()
+    thread = calls(threading.current_thread, PATIENCE)
+    del calls
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
