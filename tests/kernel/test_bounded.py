@@ -10,6 +10,7 @@ PATIENCE = 30.0
 
 
 def test_what_a_call_returns_or_raises_comes_back() -> None:
+    """Whoever asks cannot tell that another thread made the call."""
     calls = BoundedCalls()
     assert calls(lambda: 5, PATIENCE) == 5
     assert calls(lambda: None, PATIENCE) is None
@@ -19,10 +20,12 @@ def test_what_a_call_returns_or_raises_comes_back() -> None:
 
 
 def refuse(error: Exception) -> None:
+    """Raise `error`, which a lambda cannot."""
     raise error
 
 
 def test_one_thread_serves_all_calls() -> None:
+    """Starting a thread for each write is most of the cost of a write."""
     calls = BoundedCalls()
     served_by = {calls(threading.get_ident, PATIENCE) for _ in range(3)}
     assert len(served_by) == 1
@@ -30,6 +33,7 @@ def test_one_thread_serves_all_calls() -> None:
 
 
 def test_a_call_that_does_not_come_back_is_left_and_the_next_one_is_served() -> None:
+    """A blocked write must not block those that lead back."""
     calls, let_go, ended = BoundedCalls(), threading.Event(), threading.Event()
 
     def stuck() -> None:
@@ -44,6 +48,7 @@ def test_a_call_that_does_not_come_back_is_left_and_the_next_one_is_served() -> 
 
 
 def test_no_thread_is_left_when_nobody_wants_calls_any_more() -> None:
+    """A loop that runs for a year must not gather threads."""
     calls = BoundedCalls()
     thread = calls(threading.current_thread, PATIENCE)
     del calls
