@@ -3,57 +3,57 @@
 The command, and later the watch loop and the libvirt hook, all go through here.
 """
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
 from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import observe
-from reconciler.kernel.settle import Clock
-from reconciler.kernel.sysfs import Sysfs
+from reconciler.machine import Machine, alone
 from reconciler.manifests.site import Site, placed, read_site
 from reconciler.model.desired import Desired
-from reconciler.model.outcome import Outcome
+from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Problem
 from reconciler.planning.fingerprint import BASIS_WORDS
 from reconciler.planning.plan import Basis, Plan
-from reconciler.planning.planner import make_plan
-from reconciler.transaction.journal import Books, Unfinished
-from reconciler.transaction.state_directory import StateDirectory
+from reconciler.planning.planner import holdings_of, make_plan
+from reconciler.recovery import Recovered, refuse_pending, settle
+from reconciler.transaction.confirmation import Confirmations, Pending
+from reconciler.transaction.journal import Books
 
 if TYPE_CHECKING:
+    from reconciler.model.generation import Origin
     from reconciler.transaction.apply import Progress
-    from reconciler.transaction.way_back import Return
 
 # What only an apply needs is imported when one begins: a plan is made far more often.
 
 
-class Machine(NamedTuple):
-    """What we work on.
-
-    Attributes:
-        sysfs: the host.
-        clock: time.
-        state: where we keep what must not be forgotten.
-        boot_id: names the present boot of the host.
-        name: the machine's host name, which picks the Host among several.
-        tools_lock: the lock of ap-check and chzdev, or None where no such tool can reach the host.
-    """
-
-    sysfs: Sysfs
-    clock: Clock
-    state: StateDirectory
-    boot_id: str
-    name: str
-    tools_lock: Path | None = None
-
-
 class Request(NamedTuple):
-    """What is asked for: manifests in `paths`, for the Host named `host` (None: the machine's, or the only one)."""
+    """What is asked for: manifests in `paths`, for the Host named `host` (None: the machine's, or the only one).
+
+    With `generation`, what that generation of the history wanted instead.
+    """
 
     paths: tuple[str | PathLike[str], ...]
     host: str | None
+    generation: int | None = None
+
+
+class Terms(NamedTuple):
+    """On which terms an apply may be made.
+
+    Attributes:
+        consents: the flags of the consents that are given, for example ``--allow-disruption``.
+        basis: what a plan that was shown or saved rests on; where anything of it has changed nothing is done.
+        confirm_within: seconds in which somebody has to confirm the apply; None where nobody has to.
+    """
+
+    consents: frozenset[str] = frozenset()
+    basis: Basis | None = None
+    confirm_within: float | None = None
+
+
+NO_TERMS: Final = Terms()
 
 
 class InvalidManifests(Exception):
@@ -76,19 +76,16 @@ class NotApplicable(Exception):
         self.plan = plan
 
 
-class Recovered(NamedTuple):
-    """What became of a transaction that an earlier run had begun and not ended."""
-
-    unfinished: Unfinished
-    returned: "Return"
-
-
 class Applied(NamedTuple):
-    """What an apply did, after which plan, and what it found unfinished before."""
+    """What an apply did, after which plan, and what it found unfinished before.
+
+    `generation` is its number in the history; 0 where it made no step.
+    """
 
     plan: Plan
     outcome: Outcome
-    recovered: Recovered | None
+    recovered: tuple[Recovered, ...]
+    generation: int
 
 
 def plan(request: Request, machine: Machine) -> Plan:
@@ -96,14 +93,20 @@ def plan(request: Request, machine: Machine) -> Plan:
 
     Raises:
         InvalidManifests: the manifests cannot be used.
+        NoSuchGeneration: the history does not have what is asked for.
         UnreadableHost: the host cannot be read.
         BadRecord, UnsafeState: what we know of earlier runs cannot be used.
     """
+    books = Books(machine.state, machine.boot_id)
+    if request.generation is not None:
+        from reconciler.transaction.history import History
+
+        wanted = History(machine.state).desired(request.generation)
+        return make_plan(wanted, observe(machine.sysfs), books.applied())
     site = read_site(request.paths)
     desired = site.desired(request.host, machine.name)
     if not isinstance(desired, Desired):
         raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
-    books = Books(machine.state, machine.boot_id)
     made = make_plan(desired, observe(machine.sysfs), books.applied())
     return made._replace(problems=_placed(made, site))
 
@@ -113,69 +116,82 @@ def _placed(made: Plan, site: Site) -> tuple[Problem, ...]:
 
 
 def apply(
-    request: Request, machine: Machine, progress: "Progress", *, command: str, consent: bool, basis: Basis | None = None
+    request: Request, machine: Machine, progress: "Progress", origin: "Origin", terms: Terms = NO_TERMS
 ) -> Applied:
-    """Plan and carry it out, under the lock, after what an earlier run left has been put in order.
+    """Plan and carry it out, under the locks, after what an earlier run left has been put in order.
 
     Args:
         request: what is asked for.
         machine: what we work on.
         progress: who watches.
-        command: told to whoever finds the lock held.
-        consent: whether disruption is allowed.
-        basis: what a plan that was shown or saved rests on; where anything of it has changed nothing is done.
+        origin: who asks, for the history and for whoever finds the lock held.
+        terms: on which terms.
 
     Raises:
         Busy, ToolsBusy: another run, or another tool, holds its lock.
+        AwaitsConfirmation: an earlier apply waits to be confirmed.
         StalePlan: the plan has become another.
         NotApplicable: it has errors, or needs consent.
         and what `plan` raises.
     """
-    from reconciler.transaction.apply import apply_plan
-    from reconciler.transaction.lock import locked
-
-    machine.state.prepare()
-    with locked(machine.state, command), _tools_locked(machine, progress):
-        recovered = recover(machine)
+    with alone(machine, progress, origin.command) as interrupted:
+        recovered = settle(machine)
+        refuse_pending(machine)
         made = plan(request, machine)
-        if basis is not None and made.basis != basis:
-            raise StalePlan(stale_text(basis, made.basis))
-        if not made.is_valid or (made.consents and not consent):
+        if terms.basis is not None and made.basis != terms.basis:
+            raise StalePlan(stale_text(terms.basis, made.basis))
+        if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)
+        outcome, generation = _carried_out(made, machine, progress, origin, terms, interrupted)
+        return Applied(made, outcome, recovered, generation)
+
+
+def _carried_out(
+    made: Plan,
+    machine: Machine,
+    progress: "Progress",
+    origin: "Origin",
+    terms: Terms,
+    interrupted: Callable[[], bool],
+) -> tuple[Outcome, int]:
+    from reconciler.transaction.apply import apply_plan
+
+    if not made.steps:
         books = Books(machine.state, machine.boot_id)
-        return Applied(made, apply_plan(made, machine.sysfs, machine.clock, books, progress), recovered)
+        return apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted), 0
+    from reconciler.render.plan_json import plan_record
+    from reconciler.transaction.history import History, outcome_record
+
+    history = History(machine.state)
+    number = history.next_number()
+    books = Books(machine.state, machine.boot_id, number)
+    try:
+        history.begin(number, made.desired, origin, plan_record(made))
+        if terms.confirm_within is not None:
+            _await_confirmation(made, machine, books, number, terms.confirm_within)
+    except (OSError, CannotArm) as error:
+        return Outcome(Result.ROLLED_BACK, failure=f"nothing was begun: {error}"), number
+    outcome = apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted)
+    try:
+        if terms.confirm_within is not None and outcome.result is not Result.APPLIED:
+            Confirmations(machine.state).clear()
+        history.end(number, outcome_record(outcome, machine.clock.time()))
+    except OSError as error:
+        outcome = outcome._replace(notes=(*outcome.notes, f"the history could not be written: {error}"))
+    return outcome, number
 
 
-def _tools_locked(machine: Machine, progress: "Progress") -> AbstractContextManager[None]:
-    if machine.tools_lock is None:
-        return nullcontext()
-    from reconciler.kernel.tools_lock import tools_locked
-
-    return tools_locked(machine.tools_lock, machine.clock, progress.waiting_for_tools)
-
-
-def recover(machine: Machine) -> Recovered | None:
-    """Lead the host back to the start of a transaction that was begun and not ended, if there is one.
-
-    Only under the lock.
-    """
-    from reconciler.transaction.carry_out import Host
-    from reconciler.transaction.way_back import Return, go_back
-
-    books = Books(machine.state, machine.boot_id)
-    unfinished = books.unfinished()
-    if unfinished is None:
-        return None
-    returned = Return((), ())
-    if unfinished.same_boot:
-        observed = observe(machine.sysfs)
-        host = Host(machine.sysfs, machine.clock, observed.abilities, observed.queues, lambda _: None)
-        returned = go_back(unfinished.start, unfinished.touched, host)
-    if returned.differences:
-        books.degraded(returned.differences)
-    else:
-        books.rolled_back()
-    return Recovered(unfinished, returned)
+def _await_confirmation(made: Plan, machine: Machine, books: Books, number: int, seconds: float) -> None:
+    if machine.timer is None:
+        raise CannotArm("there is no timer here that could put it back")
+    first_line = books.first_line(made, holdings_of(made.observed))
+    confirmations = Confirmations(machine.state)
+    confirmations.put(Pending(number, machine.boot_id, machine.clock.monotonic() + seconds, first_line))
+    try:
+        machine.timer.arm(number, seconds)
+    except CannotArm:
+        confirmations.clear()
+        raise
 
 
 def stale_text(before: Basis, now: Basis) -> str:

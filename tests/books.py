@@ -21,6 +21,10 @@ class FakeBooks:
         """See `reconciler.transaction.apply.Bookkeeping`."""
         self.entries.append(f"step {number}")
 
+    def verified(self) -> None:
+        """See `reconciler.transaction.apply.Bookkeeping`."""
+        self.entries.append("verified")
+
     def commit(self, plan: Plan) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
         self.entries.append("commit")

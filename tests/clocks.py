@@ -11,6 +11,10 @@ class FakeClock:
         """See `reconciler.kernel.settle.Clock`."""
         return self.now
 
+    def time(self) -> float:
+        """See `reconciler.kernel.settle.Clock`."""
+        return 1_800_000_000.0 + self.now
+
     def sleep(self, seconds: float) -> None:
         """See `reconciler.kernel.settle.Clock`."""
         self.now += seconds

@@ -1,52 +1,77 @@
 """``reconcile --apply``."""
 
-import shlex
 import sys
 
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened
+from reconciler.cli.machine import opened, origin_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import EXIT_OF, TerminalProgress, paint_for_stdout, result, tell, tell_problems
-from reconciler.planning.plan import Basis, Plan
-from reconciler.reconcile import Applied, NotApplicable, Recovered, Request, apply, plan
+from reconciler.cli.recovered import tell_recovered
+from reconciler.model.outcome import Result
+from reconciler.planning.plan import Plan
+from reconciler.reconcile import Applied, NotApplicable, Request, Terms, apply, plan
 from reconciler.render.plan_text import plan_text
 
 
-def run(host: HostOptions, *, planfile: str | None, format: str, yes: bool, consent: bool) -> Exit:
+def run(host: HostOptions, *, planfile: str | None, format: str, yes: bool, terms: Terms) -> Exit:
     """Apply, after asking where a person sits at a terminal and has not said ``--yes``."""
-    request, basis = _request(host, planfile)
-    asks = not yes and sys.stdin.isatty() and sys.stdout.isatty()
+    request, terms = _request(host, planfile, terms)
+    return run_request(host, request, format=format, yes=yes, terms=terms)
+
+
+def run_request(host: HostOptions, request: Request, *, format: str, yes: bool, terms: Terms) -> Exit:
+    """Apply what is requested; see `run`."""
+    asks = not yes and at_terminal()
+    if asks:
+        shown = _asked(host, request, terms)
+        terms = terms._replace(basis=terms.basis or shown.basis)
     with opened(host, changes=True) as machine:
-        if asks:
-            shown = plan(request, machine)
-            _show_plan(shown)
-            if shown.is_valid and shown.steps and (consent or not shown.consents):
-                click.confirm("Apply this?", abort=True)
-                basis = basis or shown.basis
         try:
-            applied = apply(request, machine, TerminalProgress(), command=_command(), consent=consent, basis=basis)
+            applied = apply(request, machine, TerminalProgress(), origin_of(host), terms)
         except NotApplicable as error:
             if not asks:
                 _show_refused(error.plan, format)
             return _refused(error.plan)
-    _tell_recovered(applied.recovered)
+    tell_recovered(applied.recovered)
     _show_applied(applied, format, with_plan=not asks)
+    if terms.confirm_within is not None and applied.outcome.result is Result.APPLIED:
+        return _await_confirmation(host, applied.generation, terms.confirm_within)
     return EXIT_OF[applied.outcome.result]
 
 
-def _request(host: HostOptions, planfile: str | None) -> tuple[Request, Basis | None]:
+def at_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _asked(host: HostOptions, request: Request, terms: Terms) -> Plan:
+    # No lock is held while a person thinks; what was shown is done, or nothing (`Terms.basis`).
+    with opened(host) as machine:
+        shown = plan(request, machine)
+    _show_plan(shown)
+    if shown.is_valid and shown.steps and terms.consents.issuperset(shown.flags):
+        click.confirm("Apply this?", abort=True)
+    return shown
+
+
+def _await_confirmation(host: HostOptions, number: int, seconds: float) -> Exit:
+    from reconciler.cli.second_thoughts import wait_at_terminal
+
+    if at_terminal():
+        return wait_at_terminal(host, number)
+    tell(f"it is put back in {seconds:.0f} s unless you type: reconcile confirm {number}")
+    return Exit.DONE
+
+
+def _request(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Request, Terms]:
     if planfile is None:
-        return Request(host.manifests, host.host), None
+        return Request(host.manifests, host.host), terms
     from reconciler.render.plan_file import load_plan
 
     saved = load_plan(planfile)
-    return Request(host.paths or saved.manifests, saved.host), saved.basis
-
-
-def _command() -> str:
-    return shlex.join(["reconcile", *sys.argv[1:]])
+    return Request(host.paths or saved.manifests, saved.host), terms._replace(basis=saved.basis)
 
 
 def _show_plan(made: Plan) -> None:
@@ -66,23 +91,10 @@ def _show_refused(made: Plan, format: str) -> None:
 
 def _refused(made: Plan) -> Exit:
     if made.is_valid:
-        tell("not applied: this needs consent; to give it: --allow-disruption")
+        tell(f"not applied: this needs consent; to give it: {' '.join(made.flags)}")
     else:
         tell("not applied: mend the errors first")
     return Exit.REFUSED
-
-
-def _tell_recovered(recovered: Recovered | None) -> None:
-    if recovered is None:
-        return
-    if not recovered.unfinished.same_boot:
-        tell("note: an earlier apply was not finished, but the host has been booted since; its journal was closed")
-    elif recovered.returned.differences:
-        tell("warning: an earlier apply was not finished, and not everything could be put back:")
-        for difference in recovered.returned.differences:
-            tell(f"  left: {difference}")
-    else:
-        tell("note: an earlier apply was not finished; what it had done was put back first")
 
 
 def _show_applied(applied: Applied, format: str, *, with_plan: bool) -> None:

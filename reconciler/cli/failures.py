@@ -4,11 +4,14 @@ import os
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import tell, tell_problems
+from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.reconcile import InvalidManifests, StalePlan
 from reconciler.render.plan_file import BadPlanFile
+from reconciler.transaction.confirmation import AwaitsConfirmation, NotPending
+from reconciler.transaction.history import NoSuchGeneration
 from reconciler.transaction.lock import Busy
 from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import UnsafeState
@@ -26,7 +29,18 @@ def code_of(error: Exception) -> Exit:
         case Busy() | ToolsBusy():
             tell(f"busy: {error}")
             return Exit.BUSY
-        case UnreadableHost() | KernelBusy() | UnsafeState() | BadPlanFile():
+        case AwaitsConfirmation():
+            tell(f"busy: {error}")
+            return Exit.BUSY
+        case (
+            NotPending()
+            | NoSuchGeneration()
+            | CannotArm()
+            | UnreadableHost()
+            | KernelBusy()
+            | UnsafeState()
+            | BadPlanFile()
+        ):
             tell(f"error: {error}")
         case BadRecord():
             tell(f"error: the state directory has a damaged file: {error}; move it away and run the command again")

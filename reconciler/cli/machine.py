@@ -2,6 +2,9 @@
 
 import hashlib
 import os
+import pwd
+import shlex
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +12,17 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.integrations.timer import Timer
 from reconciler.kernel.sysfs import RealSysfs
-from reconciler.reconcile import Machine
+from reconciler.machine import Machine
+from reconciler.model.generation import Origin
 from reconciler.transaction.state_directory import StateDirectory
 
 STATE: Final = Path("/var/lib/reconciler")
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+SIMULATED_BOOT: Final = "simulated"
 
 
 @contextmanager
@@ -26,25 +34,70 @@ def opened(options: HostOptions, *, changes: bool = False) -> Iterator[Machine]:
     from reconciler.cli.simulated import opened_simulation
 
     with opened_simulation(Path(options.simulate), changes=changes) as simulation:
+        state, boot_id = state_of(options)
         yield Machine(
             sysfs=simulation.sysfs,
             clock=time,
-            state=StateDirectory(Path(options.state_dir) if options.state_dir else simulation.state_directory),
-            boot_id="simulated",
+            state=state,
+            boot_id=boot_id,
             name=simulation.name,
+            timer=_timer(options, state),
         )
+
+
+def state_of(options: HostOptions) -> tuple[StateDirectory, str]:
+    """Where the state of the machine that `options` name is kept, and which boot it is in."""
+    if options.simulate is None:
+        usual, boot_id = _state_of(Path(options.sysfs)), _BOOT_ID.read_text(encoding="ascii").strip()
+    else:
+        from reconciler.simulator.state_file import state_directory
+
+        usual, boot_id = state_directory(Path(options.simulate)), SIMULATED_BOOT
+    return StateDirectory(Path(options.state_dir) if options.state_dir else usual), boot_id
+
+
+def origin_of(options: HostOptions) -> Origin:
+    """Who typed which command, and which commit the manifests come from."""
+    from reconciler.integrations.git import commit_of
+
+    user = os.environ.get("SUDO_USER") or _user_name()
+    return Origin(user, command_line(), time.time(), commit_of(Path(options.manifests[0])))
+
+
+def command_line() -> str:
+    """The command as it was typed."""
+    return shlex.join(["reconcile", *sys.argv[1:]])
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"
 
 
 def _real(options: HostOptions) -> Machine:
     root = Path(options.sysfs)
+    state, boot_id = state_of(options)
     return Machine(
         sysfs=RealSysfs(root),
         clock=time,
-        state=StateDirectory(Path(options.state_dir) if options.state_dir else _state_of(root)),
-        boot_id=_BOOT_ID.read_text(encoding="ascii").strip(),
+        state=state,
+        boot_id=boot_id,
         name=os.uname().nodename,
         tools_lock=_tools_lock(root),
+        timer=_timer(options, state),
     )
+
+
+def _timer(options: HostOptions, state: StateDirectory) -> Timer:
+    from reconciler.integrations.timers import DetachedTimer, SystemdTimer, systemd_is_there
+
+    where = ["--simulate", os.path.abspath(options.simulate)] if options.simulate else ["--sysfs", options.sysfs]
+    command = [sys.executable, "-m", "reconciler.cli", "expire", *where, "--state-dir", os.path.abspath(state.path)]
+    if os.geteuid() == 0 and systemd_is_there():
+        return SystemdTimer(command)
+    return DetachedTimer(command, state.path / "expire.log")
 
 
 def _tools_lock(root: Path) -> Path | None:

@@ -1,6 +1,6 @@
 """The command line: options in, exit code out.
 
-Start-up is part of the product, so that this module imports nothing but click; each command imports what it needs.
+Start-up is part of the product, so that this module imports little but click; each command imports what it needs.
 """
 
 import gc
@@ -11,8 +11,10 @@ from typing import NoReturn
 
 import click
 
+from reconciler.cli.durations import Duration
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.options import HostOptions, format_option, host_options
+from reconciler.cli.options import HostOptions, consent_options, format_option, host_options
+from reconciler.transaction.interruption import end_alike
 
 _EPILOG = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict or consent needed, 5 stale plan, 6 rolled \
 back, 7 degraded, 8 busy, 64 wrong usage, 1 anything unforeseen."
@@ -32,7 +34,13 @@ back, 7 degraded, 8 busy, 64 wrong usage, 1 anything unforeseen."
 @click.option("--out", type=click.Path(dir_okay=False), help="With --plan: save the plan for --apply PLANFILE.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --plan: exit with 2 where there are changes.")
 @click.option("--yes", is_flag=True, help="With --apply: do not ask.")
-@click.option("--allow-disruption", is_flag=True, help="With --apply: interrupt running guests where the plan says so.")
+@consent_options
+@click.option(
+    "--confirm-within",
+    type=Duration(),
+    metavar="DURATION",
+    help="With --apply: put everything back unless 'reconcile confirm' comes in time, e.g. 5m.",
+)
 @format_option("text", "json", "markdown")
 @host_options
 @click.version_option(package_name="vfio-ap-reconciler", prog_name="reconcile")
@@ -46,7 +54,8 @@ def cli(
     out: str | None,
     detailed_exitcode: bool,
     yes: bool,
-    allow_disruption: bool,
+    consents: frozenset[str],
+    confirm_within: float | None,
     format: str,
     host: HostOptions,
 ) -> int | None:
@@ -69,7 +78,10 @@ def cli(
         return plan_command.run(host, format=format, out=out, detailed=detailed_exitcode)
     if format == "markdown":
         raise click.UsageError("--apply prints text or json; markdown is for --plan")
-    return apply_command.run(host, planfile=apply_file or None, format=format, yes=yes, consent=allow_disruption)
+    from reconciler.reconcile import Terms
+
+    terms = Terms(consents, confirm_within=confirm_within)
+    return apply_command.run(host, planfile=apply_file or None, format=format, yes=yes, terms=terms)
 
 
 @cli.command()
@@ -100,6 +112,54 @@ def drift(format: str, host: HostOptions) -> int:
     from reconciler.cli import status_command
 
     return status_command.run_drift(host, format=format)
+
+
+@cli.command()
+@click.argument("number", type=click.IntRange(min=1), metavar="ID")
+@click.option("--extend", type=Duration(), metavar="DURATION", help="Do not confirm it yet: give it so much more time.")
+@host_options
+def confirm(number: int, extend: float | None, host: HostOptions) -> int:
+    """Keep what an apply with --confirm-within has done; ID is the number of its generation."""
+    from reconciler.cli import second_thoughts
+
+    return second_thoughts.run_confirm(host, number, extend)
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[show NUMBER]")
+@format_option("text", "json")
+@host_options
+def history(words: tuple[str, ...], format: str, host: HostOptions) -> int:
+    """List what was applied, or show one generation."""
+    from reconciler.cli import history_command
+
+    return history_command.run_history(host, words, format=format)
+
+
+@cli.command()
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@consent_options
+@format_option("text", "json")
+@host_options
+def rollback(number: int | None, yes: bool, consents: frozenset[str], format: str, host: HostOptions) -> int:
+    """Go back to what generation NUMBER wanted (default: the last one before the present one that was applied).
+
+    It is a plan like any other, shown first. An apply that waits to be confirmed is undone instead.
+    """
+    from reconciler.cli import history_command
+
+    return history_command.run_rollback(host, number, format=format, yes=yes, consents=consents)
+
+
+@cli.command(hidden=True)
+@click.argument("number", type=click.IntRange(min=1))
+@host_options
+def expire(number: int, host: HostOptions) -> int:
+    """Wait until the time of a generation is over, and put it back unless it was confirmed."""
+    from reconciler.cli import second_thoughts
+
+    return second_thoughts.run_expire(host, number)
 
 
 @cli.command()
@@ -156,6 +216,7 @@ def main() -> NoReturn:
     # One command makes no garbage cycles worth collecting, and looking for them takes a third of the time at 10,000
     # guests.
     gc.disable()
+    end_alike()
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

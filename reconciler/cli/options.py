@@ -92,3 +92,25 @@ def format_option(*formats: str) -> Callable[[_Function], _Function]:
     return click.option(
         "--format", type=click.Choice(formats), default=formats[0], show_default=True, help="How to print."
     )
+
+
+_CONSENTS = (
+    ("--allow-disruption", "Interrupt running guests where the plan says so."),
+    ("--allow-empty", "Remove all of our mediated devices where the plan says so."),
+    ("--allow-removals", "Remove more than half of them at once where the plan says so."),
+)
+
+
+def consent_options(function: _Function) -> _Function:
+    """Add the options that give consent for one run; the function gets the set of those given as ``consents``."""
+
+    def with_consents(*args: Any, **kwargs: Any) -> Any:
+        given = {flag for flag, _ in _CONSENTS if kwargs.pop(flag.removeprefix("--").replace("-", "_"))}
+        return function(*args, **kwargs, consents=frozenset(given))
+
+    with_consents.__name__ = function.__name__
+    with_consents.__doc__ = function.__doc__
+    with_consents.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
+    for flag, text in reversed(_CONSENTS):
+        with_consents = click.option(flag, is_flag=True, help=text)(with_consents)
+    return with_consents  # type: ignore[return-value]

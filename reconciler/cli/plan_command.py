@@ -4,6 +4,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import paint_for_stdout, result, tell, tell_problems
+from reconciler.cli.recovered import tell_unfinished
 from reconciler.planning.plan import Plan
 from reconciler.reconcile import Request, plan
 
@@ -11,6 +12,7 @@ from reconciler.reconcile import Request, plan
 def run(host: HostOptions, *, format: str, out: str | None, detailed: bool) -> Exit:
     """Make the plan, show it, save it where asked."""
     with opened(host) as machine:
+        tell_unfinished(machine)
         request = Request(host.manifests, host.host)
         made = plan(request, machine)
     show(made, format)

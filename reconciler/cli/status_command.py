@@ -3,11 +3,11 @@
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import paint_for_stdout, result, tell, tell_problems
+from reconciler.cli.output import paint_for_stdout, result, tell_problems
+from reconciler.cli.recovered import tell_unfinished
 from reconciler.planning.plan import Plan
 from reconciler.planning.status import status_of
 from reconciler.reconcile import Request, plan
-from reconciler.transaction.journal import Books
 
 
 def run_status(host: HostOptions, *, format: str) -> Exit:
@@ -41,6 +41,5 @@ def run_drift(host: HostOptions, *, format: str) -> Exit:
 
 def _plan(host: HostOptions) -> Plan:
     with opened(host) as machine:
-        if Books(machine.state, machine.boot_id).unfinished():
-            tell("warning: an earlier apply was not finished; the next 'reconcile --apply' puts that in order first")
+        tell_unfinished(machine)
         return plan(Request(host.manifests, host.host), machine)

@@ -24,6 +24,9 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds since some fixed moment."""
 
+    def time(self) -> float:
+        """Seconds since 1970, UTC."""
+
     def sleep(self, seconds: float) -> None:
         """Let `seconds` pass."""
 

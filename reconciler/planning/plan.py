@@ -1,7 +1,7 @@
 """The plan: everything that will be done, why, what it does to whom, and what it rests on."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.model.desired import Desired, DesiredGuest
 from reconciler.model.matrix import ApConfig, Matrix
@@ -35,6 +35,7 @@ class GuestPlan(NamedTuple):
         interrupted: whether the guest loses queues for a while although it has them before and after.
         bindings: of the hardware when the plan is done.
         cause: why it changes; None where nothing does.
+        goes: whether the device is to go; one that a VM has open is emptied first.
     """
 
     name: str
@@ -49,6 +50,7 @@ class GuestPlan(NamedTuple):
     interrupted: bool
     bindings: Bindings
     cause: Cause | None
+    goes: bool = False
 
     @property
     def changes(self) -> bool:
@@ -78,11 +80,17 @@ class PlannedStep(NamedTuple):
     effect: str
 
 
+ALLOW_DISRUPTION: Final = "--allow-disruption"
+ALLOW_EMPTY: Final = "--allow-empty"
+ALLOW_REMOVALS: Final = "--allow-removals"
+
+
 class Consent(NamedTuple):
-    """Something that is done only with the administrator's consent."""
+    """Something that is done only with the administrator's consent, which `flag` gives for one run."""
 
     holder: str
     reason: str
+    flag: str = ALLOW_DISRUPTION
 
 
 class Basis(NamedTuple):
@@ -136,6 +144,11 @@ class Plan(NamedTuple):
     def is_valid(self) -> bool:
         """Whether nothing forbids the plan."""
         return not errors_of(self.problems)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags that give all consents, ascending."""
+        return tuple(sorted({one.flag for one in self.consents}))
 
     @property
     def in_sync(self) -> bool:

@@ -18,6 +18,7 @@ from reconciler.planning.effect import (
     effective,
 )
 from reconciler.planning.fingerprint import basis_of, fingerprint_of
+from reconciler.planning.limits import removal_consents
 from reconciler.planning.machine_checks import machine_problems, unreachable_problems
 from reconciler.planning.order import Ordered, order_steps
 from reconciler.planning.plan import Cause, Consent, GuestPlan, Plan, PlannedStep
@@ -136,6 +137,7 @@ def _guest_plan(name: str, uuid: str, guest: DesiredGuest | None, view: _View) -
         interrupted=uuid in view.interrupted,
         bindings=view.after,
         cause=None if before == after else _cause(uuid, guest, view.applied),
+        goes=before is not None and (after is None or uuid in view.target.leaving),
     )
 
 
@@ -166,7 +168,7 @@ def _consents(guests: tuple[GuestPlan, ...], observed: Observed, target: Target)
     if taken:
         names = ", ".join(map(str, taken[:8])) + (" …" if len(taken) > 8 else "")
         consents.append(Consent("host", f"the host's drivers have requests in flight on {names}, which they lose"))
-    return consents
+    return consents + removal_consents(guests)
 
 
 def _disruption(one: GuestPlan) -> str:

@@ -31,7 +31,7 @@ def plan_markdown(plan: Plan) -> str:
     """The plan as Markdown, at most `LONGEST` characters."""
     head = [f"### reconcile: host `{plan.desired.host.name}`", "", f"**{summary_text(plan)}**", ""]
     if plan.consents:
-        head += ["> **Needs consent** (`--allow-disruption`)", ">"]
+        head += [f"> **Needs consent** (`{' '.join(plan.flags)}`)", ">"]
         head += [f"> * {escaped(one.holder)}: {escaped(one.reason)}" for one in plan.consents[:_MOST_CONSENTS]]
         head += (
             [f"> * … and {len(plan.consents) - _MOST_CONSENTS:,} more"] if len(plan.consents) > _MOST_CONSENTS else []

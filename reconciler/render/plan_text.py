@@ -113,6 +113,6 @@ def mask_text(step: Step) -> str:
 
 def _consent_lines(plan: Plan, paint: Paint) -> Iterator[str]:
     if plan.consents:
-        yield paint("warning", "Needs consent (--allow-disruption):")
+        yield paint("warning", f"Needs consent ({' '.join(plan.flags)}):")
         yield from (f"  {one.holder}: {one.reason}" for one in plan.consents)
         yield ""

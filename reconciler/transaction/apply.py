@@ -6,6 +6,7 @@
 Called by `reconciler.reconcile`, which has taken the lock and made the plan.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from reconciler.model.steps import Holdings, Write, holdings_after
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.carry_out import Host, StepFailed, carry_out, held_queues
+from reconciler.transaction.interruption import never
 from reconciler.transaction.way_back import Return, differences_of, go_back
 
 
@@ -29,6 +31,9 @@ class Bookkeeping(Protocol):
 
     def step(self, number: int) -> None:
         """Record that step `number`, from 1, is about to be made."""
+
+    def verified(self) -> None:
+        """Record that the host is as planned, and that only the books are left to be closed."""
 
     def commit(self, plan: Plan) -> None:
         """Record what is ours now, and that the transaction is finished."""
@@ -59,7 +64,14 @@ class _Failed(Exception):
         self.step = step
 
 
-def apply_plan(plan: Plan, sysfs: Sysfs, clock: Clock, books: Bookkeeping, progress: Progress) -> Outcome:
+def apply_plan(
+    plan: Plan,
+    sysfs: Sysfs,
+    clock: Clock,
+    books: Bookkeeping,
+    progress: Progress,
+    interrupted: Callable[[], bool] = never,
+) -> Outcome:
     """Carry out `plan`, wholly or not at all.
 
     Args:
@@ -68,6 +80,7 @@ def apply_plan(plan: Plan, sysfs: Sysfs, clock: Clock, books: Bookkeeping, progr
         clock: time, for the bounded waits.
         books: journal and inventory.
         progress: who watches.
+        interrupted: whether somebody wants us to stop; asked before each step.
     """
     forward: list[Write] = []
     start = holdings_of(plan.observed)
@@ -78,7 +91,7 @@ def apply_plan(plan: Plan, sysfs: Sysfs, clock: Clock, books: Bookkeeping, progr
     except OSError as error:
         return Outcome(Result.ROLLED_BACK, failure=f"the journal cannot be written, so nothing was begun: {error}")
     try:
-        _make_steps(plan, host, books, progress)
+        _make_steps(plan, host, books, progress, interrupted)
         notes = _verify(plan, target, sysfs)
         _commit(plan, books)
     except _Failed as error:
@@ -90,16 +103,18 @@ def apply_plan(plan: Plan, sysfs: Sysfs, clock: Clock, books: Bookkeeping, progr
     return Outcome(Result.APPLIED if plan.steps else Result.NOTHING, len(forward), notes=notes)
 
 
-def _make_steps(plan: Plan, host: Host, books: Bookkeeping, progress: Progress) -> None:
+def _make_steps(
+    plan: Plan, host: Host, books: Bookkeeping, progress: Progress, interrupted: Callable[[], bool]
+) -> None:
     for number, planned in enumerate(plan.steps, 1):
+        if interrupted():
+            raise _Failed(number, f"interrupted before step {number} of {len(plan.steps)}")
         try:
             books.step(number)
             progress.step(number, len(plan.steps), planned)
             carry_out(planned.step, host)
         except (StepFailed, OSError) as error:
             raise _Failed(number, f"step {number} of {len(plan.steps)}, {planned.holder}: {error}") from error
-        except KeyboardInterrupt as error:
-            raise _Failed(number, f"interrupted at step {number} of {len(plan.steps)}") from error
 
 
 def _verify(plan: Plan, target: Holdings, sysfs: Sysfs) -> tuple[str, ...]:
@@ -131,6 +146,8 @@ def _surprises(plan: Plan, observed: Observed) -> list[str]:
 
 def _commit(plan: Plan, books: Bookkeeping) -> None:
     try:
+        if plan.steps:
+            books.verified()
         books.commit(plan)
     except OSError as error:
         raise _Failed(0, f"the result cannot be recorded: {error}") from error

@@ -1,14 +1,15 @@
 """The write-ahead journal: what was there before the first write, until the last one is verified.
 
-One JSON value a line: first the start, the inventory before and after and the plan's fingerprint, then a line before
-each step. The file is removed when the transaction has ended at the target or at the start, and replaced by
-``degraded.json`` otherwise. sysfs starts afresh at boot, so a journal of another boot is history.
+One JSON value a line: first the start, the steps with what is there before and after each, the inventory before and
+after and the plan's fingerprint; then a line before each step is begun, and one when all of them are verified. The file
+is removed when the transaction has ended at the target or at the start, and replaced by ``degraded.json`` otherwise.
+sysfs starts afresh at boot, so a journal of another boot is history.
 """
 
 import json
 from typing import Final, NamedTuple
 
-from reconciler.model.steps import Holdings
+from reconciler.model.steps import Holdings, Step, holdings_after
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied
 from reconciler.transaction.records import (
@@ -19,6 +20,8 @@ from reconciler.transaction.records import (
     read_holdings,
     read_inventory,
     read_inventory_record,
+    read_step,
+    step_record,
 )
 from reconciler.transaction.state_directory import StateDirectory
 
@@ -26,6 +29,7 @@ JOURNAL: Final = "journal.jsonl"
 INVENTORY: Final = "inventory.json"
 DEGRADED: Final = "degraded.json"
 JOURNAL_VERSION: Final = 1
+_VERIFIED: Final = b'{"verified": true}'
 
 
 class Unfinished(NamedTuple):
@@ -33,52 +37,89 @@ class Unfinished(NamedTuple):
 
     Attributes:
         start: what was there before it.
+        steps: what it was to do.
         before: the inventory before it.
         after: the inventory that it was to lead to.
-        touched: the uuids that it may have changed.
-        step: the last step that was begun, from 1; 0 where none was.
+        begun: the last step that was begun, from 1; 0 where none was.
+        verified: whether all steps were made and seen to have worked, so that only the books were not closed.
         same_boot: whether the host has not been booted since.
+        generation: its number in the history; 0 where it has none.
     """
 
     start: Holdings
+    steps: tuple[Step, ...]
     before: Applied
     after: Applied
-    touched: frozenset[str]
-    step: int
+    begun: int
+    verified: bool
     same_boot: bool
+    generation: int
+
+    @property
+    def target(self) -> Holdings:
+        """What was to be there after it."""
+        return holdings_after(self.start, self.steps)
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """The uuids that it may have changed."""
+        return frozenset(step.uuid for step in self.steps if step.uuid)
 
 
 class Books:
-    """Journal and inventory in a state directory; `boot_id` names the present boot of the host."""
+    """Journal and inventory in a state directory.
 
-    def __init__(self, state: StateDirectory, boot_id: str) -> None:
+    Args:
+        state: the directory.
+        boot_id: names the present boot of the host.
+        generation: the number that the next transaction has in the history.
+    """
+
+    def __init__(self, state: StateDirectory, boot_id: str, generation: int = 0) -> None:
         self._state = state
         self._boot_id = boot_id
+        self._generation = generation
 
     def begin(self, plan: Plan, start: Holdings) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
-        if not plan.steps:
-            return
-        first = {
-            "journalVersion": JOURNAL_VERSION,
-            "bootId": self._boot_id,
-            "fingerprint": plan.fingerprint,
-            "start": holdings_record(start),
-            "before": inventory_record(self.applied()),
-            "after": inventory_record(applied_by(plan)),
-            "touched": sorted({one.step.uuid for one in plan.steps if one.step.uuid}),
-        }
-        self._state.replace(JOURNAL, _line(first))
+        if plan.steps:
+            self.reopen(self.first_line(plan, start))
+
+    def first_line(self, plan: Plan, start: Holdings) -> bytes:
+        """What the journal of `plan` begins with: all that the way back to `start` needs."""
+        return _line(
+            {
+                "journalVersion": JOURNAL_VERSION,
+                "bootId": self._boot_id,
+                "generation": self._generation,
+                "fingerprint": plan.fingerprint,
+                "start": holdings_record(start),
+                "steps": [step_record(one.step) for one in plan.steps],
+                "before": inventory_record(self.applied()),
+                "after": inventory_record(applied_by(plan)),
+            }
+        )
+
+    def reopen(self, first_line: bytes) -> None:
+        """Make the journal one that was begun, and not ended, with `first_line`."""
+        self._state.replace(JOURNAL, first_line)
 
     def step(self, number: int) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
         self._state.append(JOURNAL, _line({"step": number}))
 
+    def verified(self) -> None:
+        """See `reconciler.transaction.apply.Bookkeeping`."""
+        self._state.append(JOURNAL, _VERIFIED + b"\n")
+
     def commit(self, plan: Plan) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
         applied = applied_by(plan)
-        if not plan.steps and applied == self.applied():
-            return
+        if plan.steps or applied != self.applied():
+            self.finish(applied)
+
+    def finish(self, applied: Applied) -> None:
+        """Record that the transaction reached its target, and that `applied` is ours."""
         self._state.replace(INVENTORY, inventory_text(applied))
         self._state.remove(JOURNAL)
         self._state.remove(DEGRADED)
@@ -99,6 +140,21 @@ class Books:
             self._state.replace(INVENTORY, inventory_text(Applied(before.pool, {**after.guests, **before.guests})))
         self._state.replace(DEGRADED, _line({"bootId": self._boot_id, "differences": differences}))
         self._state.remove(JOURNAL)
+
+    def left_degraded(self) -> tuple[str, ...]:
+        """What an apply of this boot left that was neither start nor target, a sentence each; mostly nothing.
+
+        Raises:
+            BadRecord: the file is not as we write it.
+        """
+        content = self._state.read(DEGRADED)
+        if content is None:
+            return ()
+        try:
+            record = json.loads(content)
+            return tuple(map(str, record["differences"])) if record["bootId"] == self._boot_id else ()
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadRecord(f"{DEGRADED} is not what we write: {error}") from error
 
     def applied(self) -> Applied:
         """What was applied last.
@@ -140,8 +196,10 @@ def _read_journal(content: bytes, boot_id: str) -> Unfinished:
             raise BadRecord(f"journal version {first['journalVersion']} is not known here")
         start = read_holdings(first["start"])
         before, after = read_inventory_record(first["before"]), read_inventory_record(first["after"])
-        touched = frozenset(map(str, first["touched"]))
-        same_boot = first["bootId"] == boot_id
+        steps = tuple(map(read_step, first["steps"]))
+        same_boot, generation = first["bootId"] == boot_id, int(first["generation"])
     except (ValueError, KeyError, TypeError) as error:
         raise BadRecord(f"not a journal: {error}") from error
-    return Unfinished(start, before, after, touched, len([line for line in lines[1:-1] if line]), same_boot)
+    whole = [line for line in lines[1:-1] if line]
+    verified = _VERIFIED in whole
+    return Unfinished(start, steps, before, after, len(whole) - verified, verified, same_boot, generation)

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reconciler.kernel.text_forms import UnknownText, ap_config_text, mask_text, parse_ap_config, parse_mask
-from reconciler.model.matrix import Matrix
-from reconciler.model.steps import Holdings
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
 from reconciler.planning.planner import Applied
 
 INVENTORY_VERSION: Final = 1
@@ -35,6 +36,37 @@ def read_holdings(record: Mapping[str, Any]) -> Holdings:
         return Holdings(_read_pool(record["pool"]), mdevs)
     except (KeyError, TypeError, AttributeError, UnknownText) as error:
         raise BadRecord(f"not a record of holdings: {error}") from error
+
+
+def step_record(step: Step) -> dict[str, str | None]:
+    """`step` as plain values for JSON."""
+    return {
+        "action": step.action.value,
+        "uuid": step.uuid,
+        "before": _value_text(step.before),
+        "after": _value_text(step.after),
+    }
+
+
+def read_step(record: Mapping[str, Any]) -> Step:
+    """The step that `step_record` made `record` of.
+
+    Raises:
+        BadRecord: it is no such record.
+    """
+    try:
+        action = Action(record["action"])
+        parse = parse_mask if action in MASK_ACTIONS else parse_ap_config
+        before, after = (None if text is None else parse(text) for text in (record["before"], record["after"]))
+        return Step(action, str(record["uuid"]), before, after)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadRecord(f"not a record of a step: {error}") from error
+
+
+def _value_text(value: IdSet | ApConfig | None) -> str | None:
+    if value is None:
+        return None
+    return mask_text(value) if isinstance(value, IdSet) else ap_config_text(value)
 
 
 def inventory_record(applied: Applied) -> dict[str, Any]:

@@ -44,26 +44,26 @@ class StateDirectory:
         with os.fdopen(descriptor, "rb") as stream:
             return stream.read()
 
+    def names(self) -> list[str]:
+        """The names of all files, in no order.
+
+        Raises:
+            FileNotFoundError: the directory is not there.
+        """
+        return os.listdir(self.path)
+
     def replace(self, name: str, content: bytes) -> None:
         """Make `content` the content of file `name`, on disk when it returns."""
         temporary = f".{name}.new"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(self.path / temporary, flags, 0o600), "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+        _write_synced(os.open(self.path / temporary, flags, 0o600), content)
         os.replace(self.path / temporary, self.path / name)
         self._sync()
 
     def append(self, name: str, content: bytes) -> None:
         """Add `content` to file `name`, on disk when it returns."""
-        descriptor = os.open(f"{self.path}/{name}", os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            while content:
-                content = content[os.write(descriptor, content) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        _write_synced(os.open(f"{self.path}/{name}", flags), content)
 
     def remove(self, name: str) -> None:
         """Remove file `name` where it exists, on disk when it returns."""
@@ -76,3 +76,12 @@ class StateDirectory:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _write_synced(descriptor: int, content: bytes) -> None:
+    try:
+        while content:
+            content = content[os.write(descriptor, content) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

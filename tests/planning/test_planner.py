@@ -14,7 +14,7 @@ from reconciler.model.problems import Severity
 from reconciler.model.steps import Action, Holdings
 from reconciler.planning.effect import Effect
 from reconciler.planning.host_pool import PoolReason
-from reconciler.planning.plan import Cause, GuestPlan, Plan
+from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, Cause, Consent, GuestPlan, Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.simulator.hardware import Card, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
@@ -96,7 +96,7 @@ def test_a_leaving_device_that_a_vm_has_open_is_emptied_first_and_removed_later(
 
     first = make_plan(desired([], GIVES_UP), observe(host), ours)
     assert actions(first) == [(Action.CONFIGURE, "m1")]
-    assert [one.holder for one in first.consents] == ["m1"]
+    assert [(one.holder, one.flag) for one in first.consents] == [("m1", ALLOW_DISRUPTION), ("host", ALLOW_EMPTY)]
     assert apply(first, host).result is Result.APPLIED
     assert held(host, first.abilities).mdevs == {uuid(1): EMPTY_CONFIG}
 
@@ -128,7 +128,10 @@ def test_an_unmanaged_device_in_use_needs_consent_before_it_is_emptied() -> None
 
     plan = make_plan(desired([], GIVES_UP, unmanaged=Unmanaged.REMOVE), observe(host))
 
-    assert [(one.holder, one.reason) for one in plan.consents] == [(FOREIGN, "its VM runs and loses its device")]
+    assert plan.consents == (
+        Consent(FOREIGN, "its VM runs and loses its device", ALLOW_DISRUPTION),
+        Consent("host", "all of our mediated devices are removed (1)", ALLOW_EMPTY),
+    )
 
 
 # Activation ----------------------------------------------------------------------------------------------------------

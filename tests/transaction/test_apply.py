@@ -16,7 +16,7 @@ from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, FULL_MATRIX, Matrix
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Action, Holdings
-from reconciler.planning.plan import Plan, PlannedStep
+from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.simulator.faults import (
     CandidateShown,
@@ -124,22 +124,19 @@ def test_a_watcher_that_fails_does_not_stop_the_way_back() -> None:
     assert held(host, plan.abilities) == SWAP[0]
 
 
-def test_a_watcher_that_is_interrupted_puts_the_start_back() -> None:
-    """Ctrl-C between two steps is a failure like any other."""
+def test_an_interruption_puts_the_start_back() -> None:
+    """Ctrl-C is heeded before the next step, as a failure like any other."""
     host, plan = swap()
+    answers = iter([False, True])
 
-    class Impatient(NoProgress):
-        def step(self, number: int, total: int, step: PlannedStep) -> None:
-            if number == 2:
-                raise KeyboardInterrupt
+    outcome = apply_plan(plan, host, FakeClock(), FakeBooks(), NoProgress(), lambda: next(answers))
 
-    outcome = run(plan, host, progress=Impatient())
-
-    assert (outcome.result, outcome.failure) == (Result.ROLLED_BACK, "interrupted at step 2 of 3")
+    assert (outcome.result, outcome.failure) == (Result.ROLLED_BACK, "interrupted before step 2 of 3")
+    assert (outcome.writes, outcome.writes_back) == (1, 1)
     assert held(host, plan.abilities) == SWAP[0]
 
 
-@pytest.mark.parametrize("failing", ["begin", "step", "commit"])
+@pytest.mark.parametrize("failing", ["begin", "step", "verified", "commit"])
 def test_books_that_cannot_be_kept_put_the_start_back(failing: str) -> None:
     """A full disk is no reason to leave the host in a state that nobody has recorded."""
     host, plan = swap()
@@ -149,7 +146,7 @@ def test_books_that_cannot_be_kept_put_the_start_back(failing: str) -> None:
     assert outcome.result is Result.ROLLED_BACK
     assert "No space left" in outcome.failure
     assert held(host, plan.abilities) == SWAP[0]
-    assert outcome.writes == {"begin": 0, "step": 0, "commit": 3}[failing]
+    assert outcome.writes == {"begin": 0, "step": 0, "verified": 3, "commit": 3}[failing]
 
 
 def test_a_journal_that_cannot_be_closed_is_told() -> None:
@@ -174,6 +171,9 @@ class FullDisk(FakeBooks):
 
     def step(self, number: int) -> None:
         self._maybe("step")
+
+    def verified(self) -> None:
+        self._maybe("verified")
 
     def commit(self, plan: Plan) -> None:
         self._maybe("commit")

@@ -15,6 +15,7 @@ from hypothesis import given
 from books import NoProgress
 from clocks import FakeClock
 from reconciler.kernel.observe import observe
+from reconciler.machine import Machine
 from reconciler.model.desired import Desired, GivenUp
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import Matrix
@@ -22,7 +23,7 @@ from reconciler.model.outcome import Result
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
-from reconciler.reconcile import Machine, recover
+from reconciler.recovery import recover
 from reconciler.simulator.faults import FaultySysfs, RecordingSysfs, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.apply import apply_plan
@@ -205,7 +206,7 @@ def test_a_journal_tells_what_was_begun(state: StateDirectory) -> None:
     assert unfinished is not None
     assert unfinished.start == Holdings(plan.observed.pool, {})
     assert unfinished.touched == {uuid(1)}
-    assert (unfinished.step, unfinished.same_boot) == (2, True)
+    assert (unfinished.begun, unfinished.same_boot) == (2, True)
 
 
 def test_a_torn_last_line_is_a_step_that_was_not_begun(state: StateDirectory) -> None:
@@ -216,7 +217,7 @@ def test_a_torn_last_line_is_a_step_that_was_not_begun(state: StateDirectory) ->
     unfinished = Books(state, BOOT).unfinished()
 
     assert unfinished is not None
-    assert unfinished.step == 2
+    assert unfinished.begun == 2
 
 
 def test_a_journal_of_another_boot_is_history(state: StateDirectory) -> None:
@@ -351,6 +352,7 @@ def test_a_crash_between_any_two_writes_is_put_back(tmp_path: Path) -> None:
         recovered = recover(machine(host, state))
 
         assert recovered is not None
+        assert recovered.returned is not None
         assert recovered.returned.differences == ()
         assert held(host, plan.abilities) == start
 
@@ -387,6 +389,7 @@ def test_a_recovery_that_fails_is_degraded_and_told(state: StateDirectory) -> No
 
     recovered = recover(machine(host, state)._replace(sysfs=FaultySysfs(host, [WriteRefused(1, errno.EUSERS)] * 2)))
     assert recovered is not None
+    assert recovered.returned is not None
     assert recovered.returned.differences == ()
 
     books.begin(plan, held(host, plan.abilities))
@@ -394,6 +397,7 @@ def test_a_recovery_that_fails_is_degraded_and_told(state: StateDirectory) -> No
     refused = [WriteRefused(nth, errno.EUSERS) for nth in range(1, 9)]
     recovered = recover(machine(host, state)._replace(sysfs=FaultySysfs(host, refused)))
     assert recovered is not None
+    assert recovered.returned is not None
     assert recovered.returned.differences
     record = json.loads((state.path / DEGRADED).read_text())
     assert record["differences"] == list(recovered.returned.differences)

@@ -1,0 +1,51 @@
+"""``reconcile history`` and ``reconcile rollback``."""
+
+import click
+
+from reconciler.cli.apply_command import at_terminal, run_request
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import opened, state_of
+from reconciler.cli.options import HostOptions
+from reconciler.cli.output import paint_for_stdout, result, tell
+from reconciler.cli.plan_command import show
+from reconciler.cli.recovered import exit_of, tell_recovered, tell_unfinished
+from reconciler.cli.second_thoughts import put_back_now
+from reconciler.reconcile import Request, Terms, plan
+from reconciler.transaction.history import History
+
+
+def run_history(host: HostOptions, words: tuple[str, ...], *, format: str) -> Exit:
+    """List the generations, or show one."""
+    from reconciler.render.history_text import generation_json, generation_text, history_json, history_text
+
+    history = History(state_of(host)[0])
+    match words:
+        case ():
+            generations = history.generations()
+            result(history_json(generations) if format == "json" else history_text(generations, paint_for_stdout()))
+        case ("show", number) if number.isascii() and number.isdigit():
+            record = history.record(int(number))
+            result(generation_json(record) if format == "json" else generation_text(record))
+        case _:
+            raise click.UsageError("write 'reconcile history' or 'reconcile history show NUMBER'")
+    return Exit.DONE
+
+
+def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: bool, consents: frozenset[str]) -> Exit:
+    """Go back to an earlier generation, or undo what waits to be confirmed."""
+    if number is None and (undone := put_back_now(host)):
+        tell_recovered([undone])
+        tell(f"undone: generation {undone.unfinished.generation}")
+        return Exit.DONE if exit_of([undone]) is Exit.ROLLED_BACK else Exit.DEGRADED
+    history = History(state_of(host)[0])
+    wanted = number if number is not None else history.newest_target(before=history.newest_target())
+    request = Request((), None, wanted)
+    tell(f"going back to generation {wanted}; the manifests stay as they are, and the next --apply follows them again")
+    if yes or at_terminal():
+        return run_request(host, request, format=format, yes=yes, terms=Terms(consents))
+    with opened(host) as machine:
+        tell_unfinished(machine)
+        made = plan(request, machine)
+    show(made, format)
+    tell(f"nothing was done; to do it: reconcile rollback {wanted} --yes")
+    return Exit.DONE if made.is_valid else Exit.REFUSED

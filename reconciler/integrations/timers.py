@@ -1,0 +1,92 @@
+"""Timers that go on without the process that armed them: a transient systemd timer, or a process of its own.
+
+Both run ``reconcile expire``, which waits for what is left of the time and then puts back what nobody has confirmed.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from select import select
+from typing import Final
+
+from reconciler.integrations.timer import CannotArm
+
+SYSTEMD: Final = Path("/run/systemd/system")
+"""This directory is there where systemd is the init system (sd_booted(3))."""
+
+READY: Final = b"armed\n"
+"""What ``reconcile expire`` prints when it waits."""
+
+_ANSWER_SECONDS: Final = 60.0
+
+
+class SystemdTimer:
+    """A transient timer unit for each generation (systemd-run(1))."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        """`command` puts back what nobody confirmed; the generation's number is added to it."""
+        self._command = command
+
+    def arm(self, generation: int, seconds: float) -> None:
+        """See `reconciler.integrations.timer.Timer`."""
+        unit = f"reconcile-confirm-{generation}-{os.getpid()}"
+        options = ["--quiet", "--collect", f"--unit={unit}", f"--on-active={seconds:.3f}s"]
+        options += ["--timer-property=AccuracySec=1s", f"--description=Put back generation {generation}"]
+        try:
+            done = subprocess.run(
+                ["systemd-run", *options, "--", *self._command, str(generation)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_ANSWER_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise CannotArm(f"systemd-run does not answer: {error}") from error
+        if done.returncode:
+            raise CannotArm(f"systemd-run refused: {done.stderr.strip() or f'status {done.returncode}'}")
+
+
+class DetachedTimer:
+    """A process in a session of its own, which no terminal and no connection takes with it."""
+
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        """`command` puts back what nobody confirmed, and says so in `log`; the generation's number is added to it."""
+        self._command = command
+        self._log = log
+
+    def arm(self, generation: int, seconds: float) -> None:  # noqa: ARG002 - the process reads the deadline itself
+        """See `reconciler.integrations.timer.Timer`."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            log = os.open(self._log, flags, 0o600)
+        except OSError as error:
+            raise CannotArm(f"{self._log} cannot be written: {error.strerror}") from error
+        try:
+            process = subprocess.Popen(
+                [*self._command, str(generation)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CannotArm(f"the process that waits cannot be started: {error}") from error
+        finally:
+            os.close(log)
+        assert process.stdout is not None
+        with process.stdout as stdout:
+            ready, _, _ = select([stdout], [], [], _ANSWER_SECONDS)
+            if not (ready and stdout.readline() == READY):
+                process.kill()
+                process.wait()
+                raise CannotArm(f"the process that waits did not start; {self._log} may say why")
+        process.returncode = 0  # it outlives us, and nobody waits for it
+
+
+def systemd_is_there(directory: Path = SYSTEMD) -> bool:
+    """Whether systemd runs here and takes transient units."""
+    return directory.is_dir() and shutil.which("systemd-run") is not None

@@ -1,0 +1,145 @@
+"""What earlier runs have left: transactions that were not ended, and applies that wait to be confirmed."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from reconciler.integrations.timer import CannotArm
+from reconciler.kernel.observe import observe
+from reconciler.machine import Machine
+from reconciler.model.outcome import Outcome, Result
+from reconciler.model.steps import Write
+from reconciler.planning.planner import holdings_of
+from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations, NotPending
+from reconciler.transaction.journal import Books, Unfinished
+
+if TYPE_CHECKING:
+    from reconciler.transaction.way_back import Return
+
+
+class Recovered(NamedTuple):
+    """What became of a transaction that an earlier run had begun and not ended.
+
+    Attributes:
+        unfinished: the transaction.
+        returned: how the way back ended; None where it was not gone.
+        expired: whether it had ended, but was not confirmed in time.
+    """
+
+    unfinished: Unfinished
+    returned: "Return | None"
+    expired: bool = False
+
+
+def settle(machine: Machine) -> tuple[Recovered, ...]:
+    """Put in order what earlier runs left: a transaction that was not ended, an apply that was not confirmed in time.
+
+    Only under the locks. What it did, in order.
+    """
+    done = [one for one in (recover(machine), expire(machine)) if one is not None]
+    return tuple(done)
+
+
+def recover(machine: Machine, *, expired: bool = False) -> Recovered | None:
+    """Lead the host back to the start of a transaction that was begun and not ended, if there is one.
+
+    Where all its steps were verified and are still there, only its books are closed. Only under the locks.
+
+    Args:
+        machine: what we work on.
+        expired: whether the transaction had ended, but was not confirmed in time; then it is always the way back.
+    """
+    from reconciler.transaction.history import History, outcome_record
+
+    books, history = Books(machine.state, machine.boot_id), History(machine.state)
+    unfinished = books.unfinished()
+    if unfinished is None:
+        return None
+    confirmations = Confirmations(machine.state)
+    pending = confirmations.pending()
+    if unfinished.verified and _is_there(unfinished, machine):
+        books.finish(unfinished.after)
+        history.end(unfinished.generation, outcome_record(Outcome(Result.APPLIED), machine.clock.time()))
+        return Recovered(unfinished, None, expired)
+    outcome, returned = _led_back(unfinished, machine, books)
+    failure = "nobody confirmed it in time" if expired else "the process that applied it ended before it was done"
+    history.end(unfinished.generation, outcome_record(outcome._replace(failure=failure), machine.clock.time()))
+    if pending and pending.generation == unfinished.generation:
+        confirmations.clear()
+    return Recovered(unfinished, returned, expired)
+
+
+def _is_there(unfinished: Unfinished, machine: Machine) -> bool:
+    from reconciler.transaction.way_back import differences_of
+
+    if not unfinished.same_boot:
+        return False
+    return not differences_of(unfinished.target, holdings_of(observe(machine.sysfs)), unfinished.touched)
+
+
+def _led_back(unfinished: Unfinished, machine: Machine, books: Books) -> "tuple[Outcome, Return | None]":
+    from reconciler.transaction.carry_out import Host
+    from reconciler.transaction.way_back import go_back
+
+    if not unfinished.same_boot:
+        books.rolled_back()
+        return Outcome(Result.ROLLED_BACK, notes=("the host has been booted since",)), None
+    observed = observe(machine.sysfs)
+    writes: list[Write] = []
+    host = Host(machine.sysfs, machine.clock, observed.abilities, observed.queues, writes.append)
+    returned = go_back(unfinished.start, unfinished.touched, host)
+    if returned.differences:
+        books.degraded(returned.differences)
+        return Outcome(
+            Result.DEGRADED, 0, len(writes), differences=returned.differences, refusals=returned.refusals
+        ), returned
+    books.rolled_back()
+    return Outcome(Result.ROLLED_BACK, 0, len(writes)), returned
+
+
+def refuse_pending(machine: Machine) -> None:
+    """Return if no apply waits to be confirmed.
+
+    Raises:
+        AwaitsConfirmation: one does.
+    """
+    pending = Confirmations(machine.state).pending()
+    if pending:
+        left = pending.seconds_left(machine.boot_id, machine.clock.monotonic())
+        raise AwaitsConfirmation(
+            f"generation {pending.generation} waits to be confirmed for another {left:.0f} s; "
+            f"type 'reconcile confirm {pending.generation}' to keep it or 'reconcile rollback' to undo it"
+        )
+
+
+def expire(machine: Machine, *, now: bool = False) -> Recovered | None:
+    """Put back the apply that nobody confirmed in time, if there is one; with `now` also before its time is over.
+
+    Only under the locks.
+    """
+    pending = Confirmations(machine.state).pending()
+    if pending is None or (not now and pending.seconds_left(machine.boot_id, machine.clock.monotonic())):
+        return None
+    Books(machine.state, machine.boot_id).reopen(pending.journal)
+    return recover(machine, expired=True)
+
+
+def confirm(machine: Machine, number: int, extend: float | None = None) -> None:
+    """Confirm generation `number`, or give it `extend` more seconds from now instead.
+
+    Only under the locks, after `settle`.
+
+    Raises:
+        NotPending: it does not wait to be confirmed.
+        CannotArm: the time cannot be extended.
+    """
+    confirmations = Confirmations(machine.state)
+    pending = confirmations.pending()
+    if pending is None or pending.generation != number:
+        what = f"generation {pending.generation} does" if pending else "nothing does"
+        raise NotPending(f"generation {number} does not wait to be confirmed; {what}")
+    if extend is None:
+        confirmations.clear()
+        return
+    if machine.timer is None:
+        raise CannotArm("there is no timer here that could put it back")
+    machine.timer.arm(number, extend)
+    confirmations.put(pending._replace(deadline=machine.clock.monotonic() + extend))

@@ -1,0 +1,164 @@
+"""The history: every apply that changed anything is a generation, numbered from 1.
+
+Two files for each, in ``generations/`` of the state directory: ``000012.json`` is written before the first write to the
+host and never changed, ``000012.outcome.json`` when the apply has ended. A generation without an outcome is of an apply
+that was killed; the next one finds out what became of it.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from reconciler.model.desired import Desired
+from reconciler.model.generation import Generation, Origin
+from reconciler.model.outcome import Outcome
+from reconciler.transaction.desired_record import desired_record, read_desired
+from reconciler.transaction.records import BadRecord
+from reconciler.transaction.state_directory import StateDirectory
+
+RETAINED: Final = 100
+"""So many of the newest generations are kept."""
+
+GENERATION_VERSION: Final = 1
+
+_DIRECTORY: Final = "generations"
+_NAME: Final = re.compile(r"(\d{6,})\.json", re.ASCII)
+
+
+class NoSuchGeneration(Exception):
+    """The generation that is asked for is not there; the text says which are."""
+
+
+class History:
+    """The generations in a state directory."""
+
+    def __init__(self, state: StateDirectory) -> None:
+        self._state = StateDirectory(state.path / _DIRECTORY)
+
+    def next_number(self) -> int:
+        """The number of the generation that comes next."""
+        return max(self._numbers(), default=0) + 1
+
+    def begin(self, number: int, desired: Desired, origin: Origin, plan: Mapping[str, Any]) -> None:
+        """Record that an apply begins; on disk when it returns.
+
+        Args:
+            number: of the generation.
+            desired: what is wanted.
+            origin: who asked for it.
+            plan: the plan as `reconciler.render.plan_json` gives it.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._state.prepare()
+        record = {
+            "generationVersion": GENERATION_VERSION,
+            "number": number,
+            **origin._asdict(),
+            "desired": desired_record(desired),
+            "plan": plan,
+        }
+        self._state.replace(_file(number), json.dumps(record).encode())
+        for old in sorted(self._numbers())[:-RETAINED]:
+            self._state.remove(_file(old))
+            self._state.remove(_outcome_file(old))
+
+    def end(self, number: int, outcome: Mapping[str, Any]) -> None:
+        """Record how generation `number` ended; where there is none (0) nothing."""
+        if number:
+            self._state.replace(_outcome_file(number), json.dumps(outcome).encode())
+
+    def generations(self) -> list[Generation]:
+        """All that are kept, ascending.
+
+        Raises:
+            BadRecord: a file is not as we write it.
+        """
+        return [self.get(number) for number in sorted(self._numbers())]
+
+    def get(self, number: int) -> Generation:
+        """Generation `number`.
+
+        Raises:
+            NoSuchGeneration: it is not there.
+            BadRecord: its file is not as we write it.
+        """
+        record = self.record(number)
+        try:
+            origin = Origin(
+                str(record["user"]), str(record["command"]), float(record["started"]), str(record["commit"])
+            )
+            desired, summary = record["desired"], str(record["plan"]["summary"]["text"])
+            return Generation(
+                number, origin, str(desired["host"]["name"]), str(desired["digest"]), summary, record["outcome"]
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadRecord(f"{_DIRECTORY}/{_file(number)} is not a generation: {error}") from error
+
+    def desired(self, number: int) -> Desired:
+        """What generation `number` wanted.
+
+        Raises:
+            NoSuchGeneration: it is not there.
+            BadRecord: its file is not as we write it.
+        """
+        return read_desired(self.record(number).get("desired", {}), f"generation {number}")
+
+    def record(self, number: int) -> dict[str, Any]:
+        """Everything that is known of generation `number`, as plain values for JSON.
+
+        Raises:
+            NoSuchGeneration: it is not there.
+            BadRecord: its file is not as we write it.
+        """
+        record = self._read(_file(number))
+        if record is None:
+            known = sorted(self._numbers())
+            there = f"there are {known[0]} to {known[-1]}" if known else "nothing has been applied yet"
+            raise NoSuchGeneration(f"there is no generation {number}; {there}")
+        return {**record, "outcome": self._read(_outcome_file(number))}
+
+    def newest_target(self, before: int | None = None) -> int:
+        """The newest generation that was applied, and below `before`.
+
+        Raises:
+            NoSuchGeneration: there is none.
+        """
+        for number in sorted(self._numbers(), reverse=True):
+            if (before is None or number < before) and self.get(number).is_target:
+                return number
+        raise NoSuchGeneration("there is no earlier generation that was applied; 'reconcile history' lists all")
+
+    def _numbers(self) -> list[int]:
+        try:
+            names = self._state.names()
+        except FileNotFoundError:
+            return []
+        return [int(found[1]) for name in names if (found := _NAME.fullmatch(name))]
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        content = self._state.read(name)
+        if content is None:
+            return None
+        try:
+            record = json.loads(content)
+        except ValueError as error:
+            raise BadRecord(f"{_DIRECTORY}/{name}: {error}") from error
+        if not isinstance(record, dict):
+            raise BadRecord(f"{_DIRECTORY}/{name} holds no object")
+        return record
+
+
+def outcome_record(outcome: Outcome, ended: float) -> dict[str, Any]:
+    """`outcome` as plain values for JSON; `ended` in seconds since 1970, UTC."""
+    return {**outcome._asdict(), "result": outcome.result.value, "ended": ended}
+
+
+def _file(number: int) -> str:
+    return f"{number:06}.json"
+
+
+def _outcome_file(number: int) -> str:
+    return f"{number:06}.outcome.json"
