@@ -7,13 +7,16 @@ waits for what it gives up and nothing that it gains is still held (docs/archite
 2. who gives and takes, and the host's masks, in the order in which they wait for each other; only a minimum set of
    guests that breaks the cycles is written twice, its first write in phase 1, its second in phase 3;
 3. who only takes: last.
+
+A device that goes, and whose queues nobody waits for, goes after all that: undoing a removal takes two writes, so that it
+is made when nothing else can fail any more.
 """
 
 import heapq
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from reconciler.model.ids import IdSet
+from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities
 from reconciler.model.steps import Action, Holdings, Step
@@ -96,10 +99,12 @@ def order_steps(current: Holdings, target: Holdings, abilities: Abilities, fixed
     middle = _cheapest_middle(mixed, mask_paths(current.pool, target.pool), abilities.strict_in_use)
     twice = middle.split | in_the_way.keys()
     once = {one.uuid for one in mixed} - twice
+    unhurried = _unhurried(changes, current.pool, target.pool, abilities.strict_in_use)
     steps = [
-        *_first_steps(changes, twice, in_the_way),
+        *_first_steps([one for one in changes if one.uuid not in unhurried], twice, in_the_way),
         *(step for one in middle.sequence for step in _middle_steps(one)),
         *_last_steps([one for one in changes if one.uuid not in once], twice, in_the_way),
+        *(Step(Action.REMOVE, one.uuid, one.old, None) for one in changes if one.uuid in unhurried),
     ]
     outages = tuple(
         Outage(uuid, tuple(_kept(current.mdevs[uuid], target.mdevs[uuid]).matrix.minus(low.matrix)))
@@ -146,6 +151,25 @@ def _changes(current: Holdings, target: Holdings, in_the_way: Mapping[str, ApCon
         _Change(uuid, old, None, [old.matrix], []) for uuid, old in current.mdevs.items() if uuid not in target.mdevs
     ]
     return changes
+
+
+def _unhurried(changes: list[_Change], now: Matrix, then: Matrix, strict: bool) -> frozenset[str]:
+    """The devices that are to go, and whose queues nobody waits for."""
+    if strict and now != then:
+        return frozenset()  # whoever touches an id of a mask that is set stands in its way
+    waited = dict.fromkeys(range(ID_COUNT), 0)
+    for part in (*then.minus(now), *(part for one in changes for part in one.takes)):
+        for adapter in part.adapters:
+            waited[adapter] |= part.domains.bits
+    return frozenset(
+        one.uuid
+        for one in changes
+        if one.old is not None and one.new is None and not _any_waits(one.old.matrix, waited)
+    )
+
+
+def _any_waits(matrix: Matrix, waited: Mapping[int, int]) -> bool:
+    return any(waited[adapter] & matrix.domains.bits for adapter in matrix.adapters)
 
 
 def _first_steps(changes: list[_Change], twice: Iterable[str], in_the_way: Mapping[str, ApConfig]) -> list[Step]:
