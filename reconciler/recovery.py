@@ -1,5 +1,6 @@
 """What earlier runs have left: transactions that were not ended, and applies that wait to be confirmed."""
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.integrations.timer import CannotArm
@@ -15,18 +16,26 @@ if TYPE_CHECKING:
     from reconciler.transaction.way_back import Return
 
 
+class Left(StrEnum):
+    """In which state an earlier apply was found."""
+
+    UNFINISHED = "was not finished"
+    EXPIRED = "was not confirmed in time"
+    UNDONE = "was undone before it was confirmed"
+
+
 class Recovered(NamedTuple):
     """What became of a transaction that an earlier run had begun and not ended.
 
     Attributes:
         unfinished: the transaction.
         returned: how the way back ended; None where it was not gone.
-        expired: whether it had ended, but was not confirmed in time.
+        left: in which state it was found.
     """
 
     unfinished: Unfinished
     returned: "Return | None"
-    expired: bool = False
+    left: Left = Left.UNFINISHED
 
 
 def settle(machine: Machine) -> tuple[Recovered, ...]:
@@ -34,18 +43,17 @@ def settle(machine: Machine) -> tuple[Recovered, ...]:
 
     Only under the locks. What it did, in order.
     """
-    done = [one for one in (recover(machine), expire(machine)) if one is not None]
-    return tuple(done)
+    from reconciler.transaction.history import History
+
+    done = tuple(one for one in (recover(machine), expire(machine)) if one is not None)
+    History(machine.state).close(Books(machine.state, machine.boot_id).applied().generation, machine.clock.time())
+    return done
 
 
-def recover(machine: Machine, *, expired: bool = False) -> Recovered | None:
+def recover(machine: Machine, left: Left = Left.UNFINISHED) -> Recovered | None:
     """Lead the host back to the start of a transaction that was begun and not ended, if there is one.
 
     Where all its steps were verified and are still there, only its books are closed. Only under the locks.
-
-    Args:
-        machine: what we work on.
-        expired: whether the transaction had ended, but was not confirmed in time; then it is always the way back.
     """
     from reconciler.transaction.history import History, outcome_record
 
@@ -53,45 +61,40 @@ def recover(machine: Machine, *, expired: bool = False) -> Recovered | None:
     unfinished = books.unfinished()
     if unfinished is None:
         return None
-    confirmations = Confirmations(machine.state)
-    pending = confirmations.pending()
-    if unfinished.verified and _is_there(unfinished, machine):
-        books.finish(unfinished.after)
-        history.end(unfinished.generation, outcome_record(Outcome(Result.APPLIED), machine.clock.time()))
-        return Recovered(unfinished, None, expired)
-    outcome, returned = _led_back(unfinished, machine, books)
-    failure = "nobody confirmed it in time" if expired else "the process that applied it ended before it was done"
-    history.end(unfinished.generation, outcome_record(outcome._replace(failure=failure), machine.clock.time()))
-    if pending and pending.generation == unfinished.generation:
-        confirmations.clear()
-    return Recovered(unfinished, returned, expired)
+    outcome, returned = _put_in_order(unfinished, machine)
+    if outcome.result is not Result.APPLIED:
+        outcome = outcome._replace(failure=f"it {left}")
+    # The journal is closed last: whatever interrupts us before, the next run does this again.
+    history.end(unfinished.generation, outcome_record(outcome, machine.clock.time()))
+    pending = Confirmations(machine.state).pending()
+    if pending and pending.generation == unfinished.generation and outcome.result is not Result.APPLIED:
+        Confirmations(machine.state).clear()
+    match outcome.result:
+        case Result.APPLIED:
+            books.finish(unfinished.after)
+        case Result.DEGRADED:
+            books.degraded(outcome.differences)
+        case _:
+            books.rolled_back()
+    return Recovered(unfinished, returned, left)
 
 
-def _is_there(unfinished: Unfinished, machine: Machine) -> bool:
-    from reconciler.transaction.way_back import differences_of
-
-    if not unfinished.same_boot:
-        return False
-    return not differences_of(unfinished.target, holdings_of(observe(machine.sysfs)), unfinished.touched)
-
-
-def _led_back(unfinished: Unfinished, machine: Machine, books: Books) -> "tuple[Outcome, Return | None]":
+def _put_in_order(unfinished: Unfinished, machine: Machine) -> "tuple[Outcome, Return | None]":
     from reconciler.transaction.carry_out import Host
-    from reconciler.transaction.way_back import go_back
+    from reconciler.transaction.way_back import differences_of, go_back
 
     if not unfinished.same_boot:
-        books.rolled_back()
         return Outcome(Result.ROLLED_BACK, notes=("the host has been booted since",)), None
     observed = observe(machine.sysfs)
+    if unfinished.verified and not differences_of(unfinished.target, holdings_of(observed), unfinished.touched):
+        return Outcome(Result.APPLIED), None
     writes: list[Write] = []
     host = Host(machine.sysfs, machine.clock, observed.abilities, observed.queues, writes.append)
     returned = go_back(unfinished.start, unfinished.touched, host)
     if returned.differences:
-        books.degraded(returned.differences)
         return Outcome(
             Result.DEGRADED, 0, len(writes), differences=returned.differences, refusals=returned.refusals
         ), returned
-    books.rolled_back()
     return Outcome(Result.ROLLED_BACK, 0, len(writes)), returned
 
 
@@ -119,7 +122,7 @@ def expire(machine: Machine, *, now: bool = False) -> Recovered | None:
     if pending is None or (not now and pending.seconds_left(machine.boot_id, machine.clock.monotonic())):
         return None
     Books(machine.state, machine.boot_id).reopen(pending.journal)
-    return recover(machine, expired=True)
+    return recover(machine, Left.UNDONE if now else Left.EXPIRED)
 
 
 def confirm(machine: Machine, number: int, extend: float | None = None) -> None:

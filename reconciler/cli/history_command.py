@@ -35,7 +35,6 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
     """Go back to an earlier generation, or undo what waits to be confirmed."""
     if number is None and (undone := put_back_now(host)):
         tell_recovered([undone])
-        tell(f"undone: generation {undone.unfinished.generation}")
         return Exit.DONE if exit_of([undone]) is Exit.ROLLED_BACK else Exit.DEGRADED
     history = History(state_of(host)[0])
     wanted = number if number is not None else history.newest_target(before=history.newest_target())

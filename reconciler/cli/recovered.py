@@ -45,7 +45,8 @@ def tell_unfinished(machine: Machine) -> None:
 
 
 def _tell_one(one: Recovered) -> None:
-    what = "an earlier apply was not confirmed in time" if one.expired else "an earlier apply was not finished"
+    number = one.unfinished.generation
+    what = f"generation {number} {one.left}" if number else f"an earlier apply {one.left}"
     if not one.unfinished.same_boot:
         tell(f"note: {what}, but the host has been booted since; its journal was closed")
     elif one.returned is None:
@@ -56,4 +57,4 @@ def _tell_one(one: Recovered) -> None:
             tell(f"  left: {difference}")
         tell("  next: 'reconcile --plan' shows what 'reconcile --apply' would do about it")
     else:
-        tell(f"note: {what}; what it had done was put back first")
+        tell(f"note: {what}; what it had done was put back")

@@ -12,7 +12,7 @@ from reconciler.cli.output import TerminalProgress, tell
 from reconciler.cli.recovered import exit_of, tell_recovered
 from reconciler.integrations.timers import READY
 from reconciler.machine import alone
-from reconciler.recovery import Recovered, confirm, expire, settle
+from reconciler.recovery import Left, Recovered, confirm, expire, settle
 from reconciler.transaction.confirmation import Confirmations
 
 _LOOK_SECONDS: Final = 1.0
@@ -24,7 +24,7 @@ def run_confirm(host: HostOptions, number: int, extend: float | None) -> Exit:
     with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line()):
         recovered = settle(machine)
         tell_recovered(recovered)
-        if any(one.expired and one.unfinished.generation == number for one in recovered):
+        if any(one.left is Left.EXPIRED and one.unfinished.generation == number for one in recovered):
             tell(f"error: generation {number} was not confirmed in time; it has been put back")
             return Exit.ROLLED_BACK
         confirm(machine, number, extend)

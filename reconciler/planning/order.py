@@ -8,8 +8,8 @@ waits for what it gives up and nothing that it gains is still held (docs/archite
    guests that breaks the cycles is written twice, its first write in phase 1, its second in phase 3;
 3. who only takes: last.
 
-A device that goes, and whose queues nobody waits for, goes after all that: undoing a removal takes two writes, so that it
-is made when nothing else can fail any more.
+A device that goes, and whose queues nobody waits for, goes after all that: undoing a removal takes two writes, so that
+it is made when nothing else can fail any more.
 """
 
 import heapq

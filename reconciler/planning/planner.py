@@ -26,10 +26,17 @@ from reconciler.planning.target import Target, target_of
 
 
 class Applied(NamedTuple):
-    """What was applied last: the pool, and the name and configuration of every device that is ours, by uuid."""
+    """What was applied last.
+
+    Attributes:
+        pool: the host pool; None where none was set.
+        guests: the name and configuration of every device that is ours, by uuid.
+        generation: the number in the history of the apply that made it so; 0 where there is none.
+    """
 
     pool: Matrix | None
     guests: Mapping[str, tuple[str, ApConfig]]
+    generation: int = 0
 
 
 NOTHING_APPLIED = Applied(None, {})

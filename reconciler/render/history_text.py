@@ -16,7 +16,7 @@ def history_text(generations: Iterable[Generation], paint: Paint = plain) -> str
     """A line for each generation, the newest first, ended by a newline."""
     rows = [
         (str(one.number), moment(one.origin.started), one.result, one.origin.user, _commit(one.origin.commit),
-         one.summary)
+         one.summary.removeprefix("Plan: ").rstrip("."))
         for one in generations
     ]  # fmt: skip
     if not rows:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from reconciler.model.desired import Desired
 from reconciler.model.generation import Generation, Origin
-from reconciler.model.outcome import Outcome
+from reconciler.model.outcome import Outcome, Result
 from reconciler.transaction.desired_record import desired_record, read_desired
 from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
@@ -21,6 +21,8 @@ RETAINED: Final = 100
 """So many of the newest generations are kept."""
 
 GENERATION_VERSION: Final = 1
+
+LATE: Final = "the process that applied it ended before it could record this"
 
 _DIRECTORY: Final = "generations"
 _NAME: Final = re.compile(r"(\d{6,})\.json", re.ASCII)
@@ -69,6 +71,18 @@ class History:
         """Record how generation `number` ended; where there is none (0) nothing."""
         if number:
             self._state.replace(_outcome_file(number), json.dumps(outcome).encode())
+
+    def close(self, current: int, now: float) -> None:
+        """Record how the newest generation ended, where the process ended before it could; only without a journal.
+
+        Args:
+            current: the generation that the inventory is of.
+            now: seconds since 1970, UTC.
+        """
+        number = max(self._numbers(), default=0)
+        if number and self._read(_outcome_file(number)) is None:
+            result = Result.APPLIED if number == current else Result.ROLLED_BACK
+            self.end(number, outcome_record(Outcome(result, notes=(LATE,)), now))
 
     def generations(self) -> list[Generation]:
         """All that are kept, ascending.

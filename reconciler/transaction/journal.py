@@ -96,7 +96,7 @@ class Books:
                 "start": holdings_record(start),
                 "steps": [step_record(one.step) for one in plan.steps],
                 "before": inventory_record(self.applied()),
-                "after": inventory_record(applied_by(plan)),
+                "after": inventory_record(applied_by(plan, self._generation)),
             }
         )
 
@@ -114,8 +114,9 @@ class Books:
 
     def commit(self, plan: Plan) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
-        applied = applied_by(plan)
-        if plan.steps or applied != self.applied():
+        before = self.applied()
+        applied = applied_by(plan, self._generation if plan.steps else before.generation)
+        if plan.steps or applied != before:
             self.finish(applied)
 
     def finish(self, applied: Applied) -> None:
@@ -137,7 +138,7 @@ class Books:
         # Some of the old may be left and some of the new: all of it is ours to put in order.
         if unfinished := self.unfinished():
             before, after = unfinished.before, unfinished.after
-            self._state.replace(INVENTORY, inventory_text(Applied(before.pool, {**after.guests, **before.guests})))
+            self._state.replace(INVENTORY, inventory_text(before._replace(guests={**after.guests, **before.guests})))
         self._state.replace(DEGRADED, _line({"bootId": self._boot_id, "differences": differences}))
         self._state.remove(JOURNAL)
 
@@ -175,12 +176,11 @@ class Books:
         return None if content is None else _read_journal(content, self._boot_id)
 
 
-def applied_by(plan: Plan) -> Applied:
-    """What is ours once `plan` is carried out: the devices of its guests that exist then."""
+def applied_by(plan: Plan, generation: int = 0) -> Applied:
+    """What is ours once `plan` is carried out as `generation`: the devices of its guests that exist then."""
     pool = plan.pool if plan.pool_reason else None
-    return Applied(
-        pool, {one.uuid: (one.name, one.guest.config if one.guest else one.after) for one in plan.guests if one.after}
-    )
+    ours = {one.uuid: (one.name, one.guest.config if one.guest else one.after) for one in plan.guests if one.after}
+    return Applied(pool, ours, generation)
 
 
 def _line(record: object) -> bytes:

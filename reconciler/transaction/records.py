@@ -73,6 +73,7 @@ def inventory_record(applied: Applied) -> dict[str, Any]:
     """What is ours, and how it was applied last, as plain values for JSON."""
     return {
         "formatVersion": INVENTORY_VERSION,
+        "generation": applied.generation,
         "pool": None if applied.pool is None else _pool_record(applied.pool),
         "guests": {
             uuid: {"name": name, "ap_config": ap_config_text(config)}
@@ -114,6 +115,7 @@ def read_inventory_record(record: Mapping[str, Any]) -> Applied:
                 str(uuid): (str(one["name"]), parse_ap_config(one["ap_config"]))
                 for uuid, one in record["guests"].items()
             },
+            int(record["generation"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadRecord(f"not an inventory: {error}") from error

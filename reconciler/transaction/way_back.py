@@ -70,6 +70,9 @@ def _one_round(start: Holdings, ours: Collection[str], host: Host, observed: Obs
     current = holdings_of(observed)
     foreign = {uuid: config for uuid, config in current.mdevs.items() if uuid not in ours}
     goal = _reachable(start, current, foreign, ours)
+    # Removing a device that a VM has opened meanwhile would block until the VM ends: it is emptied.
+    held = [one.uuid for one in observed.mdevs if one.in_use and one.uuid in ours and one.uuid not in goal.mdevs]
+    goal = goal._replace(mdevs={**goal.mdevs, **dict.fromkeys(held, EMPTY_CONFIG)})
     fixed = frozenset(foreign)
     ordered = order_steps(current, goal, observed.abilities, fixed)
     blocked = ordered.blocked
@@ -84,6 +87,8 @@ def _one_round(start: Holdings, ours: Collection[str], host: Host, observed: Obs
         return str(error)
     if blocked:
         return "; ".join(f"this kernel refuses the mask: mediated device {one.uuid} has {one.ids}" for one in blocked)
+    if held:
+        return f"a VM has mediated device {', '.join(held)} open, so that it was emptied and not removed"
     return None if goal == _wanted(start, foreign, ours) else "a mediated device that is not ours stands in the way"
 
 

@@ -1,0 +1,231 @@
+"""``history``, ``rollback``, ``--confirm-within`` and ``confirm``, as a person types them."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from command import Command, example
+from reconciler.cli import machine, second_thoughts
+
+PATIENCE = 60.0
+
+
+class NoTimer:
+    """Arms nothing: who is late is put back by the next command."""
+
+    def arm(self, generation: int, seconds: float) -> None:
+        """See `reconciler.integrations.timer.Timer`."""
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """``reconcile`` on a fresh copy of the three guests, without a real timer."""
+    monkeypatch.setattr(machine, "_timer", lambda *_: NoTimer())
+    return example("three-guests", tmp_path, capsys)
+
+
+def change(command: Command, old: str = "adapters: [5, 6]", new: str = "adapters: [6]") -> None:
+    """Let the manifests want something else."""
+    path = command.directory / "guests.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_the_history_lists_applies_newest_first(command: Command) -> None:
+    """One that had nothing to do is none."""
+    assert command("history").out == "Nothing has been applied yet.\n"
+    command("--apply", "--yes")
+    command("--apply", "--yes")
+    change(command)
+    command("--apply", "--yes")
+
+    lines = command("history").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["NUMBER", "2", "1"]
+    record = json.loads(command("history", "--format", "json").out)
+    assert [one["result"] for one in record["generations"]] == ["applied", "applied"]
+
+
+def test_a_generation_is_shown_with_its_writes(command: Command) -> None:
+    """What was done, write by write."""
+    command("--apply", "--yes")
+
+    shown = command("history", "show", "1")
+
+    assert shown.code == 0
+    assert "Generation 1: applied" in shown.out
+    assert "bus/ap/apmask <- 0x" in shown.out
+    assert json.loads(command("history", "show", "1", "--format", "json").out)["outcome"]["result"] == "applied"
+    assert command("history", "show", "9").err == "error: there is no generation 9; there are 1 to 1\n"
+    assert command("history", "what").code == 64
+
+
+def test_rollback_goes_back_to_the_last_but_one(command: Command) -> None:
+    """A plan like any other: shown first, done when that is asked for, and a generation of its own."""
+    command("--apply", "--yes")
+    first = command("simulate").out
+    change(command)
+    command("--apply", "--yes")
+    second = command("simulate").out
+    assert first != second
+
+    shown = command("rollback")
+    assert shown.code == 0
+    assert "1 to change" in shown.out
+    assert "nothing was done; to do it: reconcile rollback 1 --yes" in shown.err
+    assert command("simulate").out == second
+
+    assert command("rollback", "--yes").code == 0
+    assert command("simulate").out == first
+    assert command("--plan", "--detailed-exitcode").code == 2
+
+
+def test_rollback_to_a_number(command: Command) -> None:
+    """Any generation that is kept."""
+    command("--apply", "--yes")
+    first = command("simulate").out
+    for new in ("[5]", "[6]"):
+        change(command, "adapters: [5, 6]" if new == "[5]" else "adapters: [5]", f"adapters: {new}")
+        command("--apply", "--yes")
+
+    assert command("rollback", "1", "--yes").code == 0
+    assert command("simulate").out == first
+    assert command("rollback", "77").code == 1
+
+
+def test_rollback_without_a_history_says_so(command: Command) -> None:
+    """There is nothing to go back to."""
+    ran = command("rollback")
+    assert ran.code == 1
+    assert "no earlier generation" in ran.err
+
+
+def test_removing_everything_needs_a_flag(command: Command) -> None:
+    """An emptied directory is shown and refused."""
+    command("--apply", "--yes")
+    (command.directory / "guests.yaml").unlink()
+
+    refused = command("--apply", "--yes")
+    assert refused.code == 4
+    assert "--allow-empty" in refused.err
+    assert command("--apply", "--yes", "--allow-disruption").code == 4
+    assert command("--apply", "--yes", "--allow-empty").code == 0
+
+
+def test_an_apply_waits_to_be_confirmed(command: Command) -> None:
+    """The number to confirm it by is told; reading commands tell it, too; nobody else can apply."""
+    ran = command("--apply", "--yes", "--confirm-within", "5m")
+    assert ran.code == 0
+    assert ran.err.endswith("it is put back in 300 s unless you type: reconcile confirm 1\n")
+    for words in (["--plan"], ["status"], ["drift"]):
+        assert "generation 1 waits to be confirmed" in command(*words).err
+    assert command("--apply", "--yes").code == 8
+
+    assert command("confirm", "1", "--extend", "1h").err == "extended: generation 1 waits for another 3600 s\n"
+    assert command("confirm", "2").code == 1
+    assert command("confirm", "1").err == "confirmed: generation 1 stays\n"
+    assert "waits" not in command("status").err
+    assert command("drift").code == 0
+
+
+def test_rollback_undoes_what_waits(command: Command) -> None:
+    """Without asking for a number: there is only one."""
+    before = command("simulate").out
+    command("--apply", "--yes", "--confirm-within", "5m")
+
+    ran = command("rollback")
+
+    assert ran.code == 0
+    assert "generation 1 was undone before it was confirmed; what it had done was put back" in ran.err
+    assert command("simulate").out == before
+
+
+def test_who_confirms_too_late_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has been put back, by the confirming command itself if nobody else was there."""
+    before = command("simulate").out
+    command("--apply", "--yes", "--confirm-within", "90")
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 91)
+
+    ran = command("confirm", "1")
+
+    assert ran.code == 6
+    assert "was not confirmed in time" in ran.err
+    assert command("simulate").out == before
+
+
+def test_expire_waits_for_the_end_of_the_time(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks again and again, since the time may be extended or the apply confirmed."""
+    before = command("simulate").out
+    command("--apply", "--yes", "--confirm-within", "90")
+    slept: list[float] = []
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + sum(slept))
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(second_thoughts, "READY", b"")
+
+    ran = command("expire", "1")
+
+    assert ran.code == 6
+    assert 89 < sum(slept) < 92
+    assert max(slept) <= 1
+    assert command("simulate").out == before
+    assert command("expire", "1").code == 0
+
+
+@pytest.mark.parametrize("wrong", ["", "0", "5x", "-5", "m", "5m5h"])
+def test_a_wrong_duration_is_wrong_usage(command: Command, wrong: str) -> None:
+    """With what to write instead."""
+    ran = command("--apply", "--confirm-within", wrong)
+    assert ran.code == 64
+    assert "5m or 1h30m" in ran.err
+
+
+@pytest.fixture
+def applying(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[Command, subprocess.Popen[str]]]:
+    """A real process that applies, to be confirmed within a second, in a session of its own."""
+    command = example("three-guests", tmp_path, capsys)
+    words = ["--apply", "--yes", "--confirm-within", "1s", "--simulate", str(command.simulated_host)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "reconciler.cli", *words, "-f", str(command.directory)],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield command, process
+
+
+def test_it_is_put_back_also_when_we_are_gone(applying: tuple[Command, subprocess.Popen[str]]) -> None:
+    """A real process waits on, after the one that applied and its session have ended."""
+    command, process = applying
+    _, told = process.communicate(timeout=PATIENCE)
+    assert "put back in 1 s" in told
+
+    waiting = _waiting_for(command.directory)
+    if waiting is not None:
+        with os.fdopen(waiting) as ended:
+            assert select.select([ended], [], [], PATIENCE)[0]
+
+    record = json.loads(command("history", "--format", "json").out)
+    assert [one["result"] for one in record["generations"]] == ["rolled back"]
+    assert command("--plan", "--detailed-exitcode").code == 2
+
+
+def _waiting_for(directory: Path) -> int | None:
+    """A descriptor of the process that waits for what was applied from `directory`; None where it has ended."""
+    for one in Path("/proc").iterdir():
+        try:
+            words = (one / "cmdline").read_bytes() if one.name.isdigit() else b""
+            if b"expire" in words.split(b"\0") and os.fsencode(directory) in words:
+                return os.pidfd_open(int(one.name))
+        except OSError:
+            continue
+    return None
