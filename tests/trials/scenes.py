@@ -1,4 +1,4 @@
-"""The scenes of all trials: a host at the start of a transition, what is remembered of it, and both ends as manifests."""
+"""The scenes of all trials: a host at the start of a transition, what is remembered of it, and manifests of both."""
 
 import shutil
 from collections.abc import Iterator, Mapping
