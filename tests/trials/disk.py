@@ -1,7 +1,7 @@
 """What a disk may hold after a power loss: a model of what was written, and what of it was synced.
 
-POSIX promises only this: after fsync(2) of a file its content is on disk, after fsync of a directory the names in it are.
-Anything else may be there or not; common file systems keep names before contents, sizes before data, or neither.
+POSIX promises only this: after fsync(2) of a file its content is on disk, after fsync of a directory the names in it.
+Anything else may be there or not: common file systems keep names before contents, sizes before data, or neither.
 """
 
 from collections.abc import Callable, Mapping

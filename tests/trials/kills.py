@@ -20,7 +20,19 @@ from reconciler.simulator.profiles import PROFILES
 from reconciler.simulator.snapshot import snapshot_of
 from transitions import TRANSITIONS, write_paths
 from trials.children import Blow, Ended, reconcile
-from trials.scenes import DONE, Scene, applied, files_of, machine, put_files, recovered, scene, scratch, unfinished
+from trials.scenes import (
+    DONE,
+    Scene,
+    applied,
+    files_of,
+    machine,
+    put_files,
+    recovered,
+    scene,
+    scratch,
+    unfinished,
+    unsettled,
+)
 from trials.tally import End, Tally
 
 SIGNALS: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -183,6 +195,7 @@ def _applied_again(one: Scene, standing: Standing) -> Iterator[str]:
         yield f"the next apply does not reach the target: {outcome}"
     if unfinished(standing.state):
         yield "the next apply leaves a journal"
+    yield from unsettled(standing.state)
     host, files = snapshot_of(standing.host), files_of(standing.state)
     again = applied(one.after, standing.host, standing.state).outcome
     if again.writes or (snapshot_of(standing.host), files_of(standing.state)) != (host, files):

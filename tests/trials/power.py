@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,7 +18,7 @@ from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.journal import INVENTORY, JOURNAL
 from trials.disk import LOST, Disk, Image, restore
 from trials.kills import Trial, trials
-from trials.scenes import DONE, NEXT_BOOT_ID, Scene, applied, booted, machine, put_files, scratch, unfinished
+from trials.scenes import DONE, NEXT_BOOT_ID, Scene, applied, booted, machine, put_files, scratch, unfinished, unsettled
 from trials.system_calls import Call, Places, watched
 from trials.tally import End, Tally
 
@@ -76,9 +77,12 @@ def record(trial: Trial, folder: Path) -> Recording:
     points: list[Point] = []
     late: list[str] = []
 
+    calls = count(1)
+
     def before(call: Call) -> None:
         disk.before(call)
-        points.extend(Point(f"call {len(points) + 1} ({call})", how, image) for how, image in disk.images().items())
+        name = f"call {next(calls)} ({call})"
+        points.extend(Point(name, how, image) for how, image in disk.images().items())
 
     def look(write: object) -> None:
         disk.look()
@@ -117,6 +121,7 @@ def _wrong_after(one: Scene, point: Point, recording: Recording, folder: Path) -
         yield "the plan is not valid"
     if outcome.result not in DONE or one.held(host) != one.target:
         yield f"the next apply does not reach the target: {outcome}"
+    yield from unsettled(state)
     if unfinished(state) or again.writes:
         yield f"the next apply is not the end of it: {again}"
 

@@ -10,14 +10,17 @@ from typing import Any, Final, NamedTuple
 from books import NoProgress
 from clocks import FakeClock
 from reconciler.kernel.sysfs import Sysfs
+from reconciler.machine import Machine
+from reconciler.model.generation import Origin
 from reconciler.model.ids import IdSet
 from reconciler.model.outcome import Result
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Basis
-from reconciler.reconcile import Applied, Machine, Request, StalePlan, apply
+from reconciler.reconcile import Applied, Request, StalePlan, Terms, apply
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.simulator.snapshot import host_from, snapshot_of
+from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL
 from reconciler.transaction.lock import LOCK
 from reconciler.transaction.state_directory import StateDirectory
@@ -30,6 +33,8 @@ BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="asc
 NEXT_BOOT_ID: Final = "11111111-2222-4333-8444-555555555555"
 _MEMORY: Final = Path("/dev/shm")
 _NEVER: Final = Basis(*("no such basis" for _ in Basis._fields))
+_ORIGIN: Final = Origin("root", "trial", 0.0)
+_CONSENTS: Final = frozenset({"--allow-disruption"})
 
 
 class Scene(NamedTuple):
@@ -137,14 +142,14 @@ def machine(sysfs: Sysfs, state: Path, boot_id: str = BOOT_ID) -> Machine:
 def applied(manifests: Path, sysfs: Sysfs, state: Path, boot_id: str = BOOT_ID) -> Applied:
     """What ``reconcile --apply`` does with `manifests`; raises what it raises."""
     where = machine(sysfs, state, boot_id)
-    return apply(Request((manifests,), None), where, NoProgress(), command="trial", consent=True)
+    return apply(Request((manifests,), None), where, NoProgress(), _ORIGIN, Terms(_CONSENTS))
 
 
 def recovered(manifests: Path, sysfs: Sysfs, state: Path, boot_id: str = BOOT_ID) -> None:
     """Do what every apply does first, and nothing else: put in order what an earlier run has left."""
     where = machine(sysfs, state, boot_id)
     try:
-        apply(Request((manifests,), None), where, NoProgress(), command="trial", consent=True, basis=_NEVER)
+        apply(Request((manifests,), None), where, NoProgress(), _ORIGIN, Terms(basis=_NEVER))
     except StalePlan:
         return
     raise AssertionError("a plan on another basis was applied")
@@ -173,6 +178,12 @@ def put_files(state: Path, files: Mapping[str, bytes] | None) -> None:
 def unfinished(state: Path) -> bool:
     """Whether a transaction has been begun and not ended."""
     return (state / JOURNAL).exists()
+
+
+def unsettled(state: Path) -> list[str]:
+    """The generations of which the history does not know how they ended."""
+    found = History(StateDirectory(state)).generations()
+    return [f"generation {one.number} is {one.result}" for one in found if one.outcome is None]
 
 
 DONE: Final = (Result.APPLIED, Result.NOTHING)
