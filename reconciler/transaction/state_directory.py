@@ -2,6 +2,7 @@
 
 import os
 import stat
+from itertools import takewhile
 from pathlib import Path
 
 
@@ -16,13 +17,16 @@ class StateDirectory:
         self.path = path
 
     def prepare(self) -> None:
-        """Make the directory where it is missing, and refuse one that others can write to.
+        """Make the directory where it is missing, on disk when it returns; refuse one that others can write to.
 
         Raises:
             UnsafeState: it belongs to somebody else, others can write to it, or it cannot be made.
         """
         try:
+            missing = list(takewhile(lambda one: not one.exists(), (self.path, *self.path.parents)))
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for one in missing:
+                _sync(one.parent)
             found = self.path.lstat()
         except OSError as error:
             raise UnsafeState(
@@ -58,7 +62,7 @@ class StateDirectory:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         _write_synced(os.open(self.path / temporary, flags, 0o600), content)
         os.replace(self.path / temporary, self.path / name)
-        self._sync()
+        _sync(self.path)
 
     def append(self, name: str, content: bytes) -> None:
         """Add `content` to file `name`, on disk when it returns."""
@@ -68,20 +72,21 @@ class StateDirectory:
     def remove(self, name: str) -> None:
         """Remove file `name` where it exists, on disk when it returns."""
         (self.path / name).unlink(missing_ok=True)
-        self._sync()
-
-    def _sync(self) -> None:
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(self.path)
 
 
 def _write_synced(descriptor: int, content: bytes) -> None:
     try:
         while content:
             content = content[os.write(descriptor, content) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

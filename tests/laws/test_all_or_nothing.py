@@ -12,9 +12,6 @@ from clocks import FakeClock
 from reconciler.kernel.observe import observe
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.text_forms import ap_config_text
-from reconciler.kernel.writes import writes_of
-from reconciler.model.ids import ALL_IDS, IdSet
-from reconciler.model.matrix import Matrix
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
@@ -32,6 +29,7 @@ from reconciler.simulator.faults import (
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
 from reconciler.transaction.apply import apply_plan
+from transitions import CREATES, REMOVES, SWAPS, TRANSITIONS, errors_at, write_paths
 from worlds import (
     EVERY_PROFILE,
     NEW_PROFILES,
@@ -44,24 +42,7 @@ from worlds import (
     uuid,
 )
 
-MASK_ERRORS = (errno.EBUSY, errno.EINVAL, errno.EINTR)
-CREATE_ERRORS = (errno.EINVAL, errno.EEXIST, errno.EPERM, errno.EUSERS, errno.ENODEV, errno.ENOMEM)
-ASSIGN_ERRORS = (errno.EBUSY, errno.EINVAL, errno.ENODEV, errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.ENOMEM)
-REMOVE_ERRORS = (errno.EINVAL, errno.EAGAIN, errno.ENODEV)
-ALL = ALL_IDS
-FREE = Matrix(ALL, ALL - IdSet([4, 0x47, 0xAB]))
-
-CREATES = (Holdings(Matrix(ALL, ALL), {}), Holdings(FREE, {uuid(1): config([5, 6], [4]), uuid(2): config([5], [0x47])}))
-REMOVES = (CREATES[1], Holdings(Matrix(ALL, ALL - IdSet([4])), {uuid(1): config([5], [4])}))
-SWAPS = (
-    Holdings(FREE, {uuid(1): config([5], [4, 0x47]), uuid(2): config([6], [4])}),
-    Holdings(FREE, {uuid(1): config([6], [4, 0x47]), uuid(2): config([5], [4])}),
-)
-POOL = (
-    Holdings(Matrix(ALL - IdSet([5]), ALL - IdSet([4])), {uuid(1): config([5], [0x47]), uuid(2): config([6], [4])}),
-    Holdings(Matrix(ALL - IdSet([6]), ALL - IdSet([0x47])), {uuid(1): config([6], [0x47])}),
-)
-PLANS = {"create": CREATES, "remove": REMOVES, "swap": SWAPS, "pool": POOL}
+PLANS = {name: TRANSITIONS[name] for name in ("create", "remove", "swap", "pool")}
 
 
 def planned(start: Holdings, target: Holdings, profile: Profile) -> tuple[SimulatedHost, Plan]:
@@ -78,20 +59,6 @@ def run(plan: Plan, host: SimulatedHost, *faults: Fault) -> tuple[Outcome, FakeB
     """Apply `plan` while `faults` happen."""
     books = FakeBooks()
     return apply_plan(plan, FaultySysfs(host, faults), FakeClock(), books, NoProgress()), books
-
-
-def write_paths(plan: Plan) -> list[str]:
-    """Where the plan writes, in order."""
-    return [write.path for one in plan.steps for write in writes_of(one.step, plan.abilities)]
-
-
-def errors_at(path: str) -> tuple[int, ...]:
-    """Each errno that the kernel gives for a write to `path`."""
-    if path in (APMASK, AQMASK):
-        return MASK_ERRORS
-    if path == CREATE:
-        return CREATE_ERRORS
-    return REMOVE_ERRORS if path.endswith("/remove") else ASSIGN_ERRORS
 
 
 @pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda one: one.name)

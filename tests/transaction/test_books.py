@@ -72,6 +72,22 @@ def test_the_directory_is_private(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "var" / "lib" / "file").stat().st_mode) == 0o600
 
 
+def test_a_new_directory_is_on_disk_before_anything_is_kept_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name, too: otherwise a power loss takes it away with all that was synced in it."""
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    state = StateDirectory(tmp_path / "var" / "lib" / "state")
+
+    state.prepare()
+
+    assert synced == [str(tmp_path / "var" / "lib"), str(tmp_path / "var"), str(tmp_path)]
+    synced.clear()
+    state.prepare()
+    assert synced == []
+
+
 @pytest.mark.parametrize("mode", [0o722, 0o770, 0o777, 0o1777])
 def test_a_directory_that_others_can_write_to_is_refused(tmp_path: Path, mode: int) -> None:
     """Whoever can write there could make us undo what was never done."""
