@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from reconciler.model.desired import Desired, DesiredGuest
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.observed import Abilities, Observed, ObservedMdev
+from reconciler.model.observed import Abilities, Observed, ObservedMdev, Process
 from reconciler.model.problems import Position, Problem, errors_of
 from reconciler.model.steps import Step
 from reconciler.planning.effect import HARMLESS, Bindings, Effect, hidden_because
@@ -35,6 +35,7 @@ class GuestPlan(NamedTuple):
         interrupted: whether the guest loses queues for a while although it has them before and after.
         bindings: of the hardware when the plan is done.
         cause: why it changes; None where nothing does.
+        opened_by: the process that has the device open, where it is known.
     """
 
     name: str
@@ -49,6 +50,7 @@ class GuestPlan(NamedTuple):
     interrupted: bool
     bindings: Bindings
     cause: Cause | None
+    opened_by: Process | None = None
 
     @property
     def changes(self) -> bool:
