@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.kernel.observe import observe
 from reconciler.kernel.settle import Clock
@@ -23,10 +23,14 @@ from reconciler.transaction.journal import Books, Unfinished
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
+    from reconciler.kernel.lock_wait import Patience
     from reconciler.transaction.apply import Progress
     from reconciler.transaction.way_back import Return
 
 # What only an apply needs is imported when one begins: a plan is made far more often.
+
+LOCK_SECONDS: Final = 60.0
+"""How long an apply waits for others that are at work, if nobody says otherwise."""
 
 
 class Machine(NamedTuple):
@@ -113,7 +117,14 @@ def _placed(made: Plan, site: Site) -> tuple[Problem, ...]:
 
 
 def apply(
-    request: Request, machine: Machine, progress: "Progress", *, command: str, consent: bool, basis: Basis | None = None
+    request: Request,
+    machine: Machine,
+    progress: "Progress",
+    *,
+    command: str,
+    consent: bool,
+    basis: Basis | None = None,
+    lock_seconds: float = LOCK_SECONDS,
 ) -> Applied:
     """Plan and carry it out, under the lock, after what an earlier run left has been put in order.
 
@@ -124,18 +135,21 @@ def apply(
         command: told to whoever finds the lock held.
         consent: whether disruption is allowed.
         basis: what a plan that was shown or saved rests on; where anything of it has changed nothing is done.
+        lock_seconds: how long to wait for another run and for other tools, together.
 
     Raises:
-        Busy, ToolsBusy: another run, or another tool, holds its lock.
+        Busy, ToolsBusy: another run, or another tool, held its lock all that time.
         StalePlan: the plan has become another.
         NotApplicable: it has errors, or needs consent.
         and what `plan` raises.
     """
+    from reconciler.kernel.lock_wait import patience
     from reconciler.transaction.apply import apply_plan
     from reconciler.transaction.lock import locked
 
     machine.state.prepare()
-    with locked(machine.state, command), _tools_locked(machine, progress):
+    wait = patience(machine.clock, lock_seconds, progress.waiting)
+    with locked(machine.state, command, wait), _tools_locked(machine, wait):
         recovered = recover(machine)
         made = plan(request, machine)
         if basis is not None and made.basis != basis:
@@ -146,12 +160,12 @@ def apply(
         return Applied(made, apply_plan(made, machine.sysfs, machine.clock, books, progress), recovered)
 
 
-def _tools_locked(machine: Machine, progress: "Progress") -> AbstractContextManager[None]:
+def _tools_locked(machine: Machine, wait: "Patience") -> AbstractContextManager[None]:
     if machine.tools_lock is None:
         return nullcontext()
     from reconciler.kernel.tools_lock import tools_locked
 
-    return tools_locked(machine.tools_lock, machine.clock, progress.waiting_for_tools)
+    return tools_locked(machine.tools_lock, wait)
 
 
 def recover(machine: Machine) -> Recovered | None:

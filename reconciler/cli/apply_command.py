@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import time
 
 import click
 
@@ -9,24 +10,31 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import EXIT_OF, TerminalProgress, paint_for_stdout, result, tell, tell_problems
+from reconciler.kernel.lock_wait import patience
 from reconciler.planning.plan import Basis, Plan
 from reconciler.reconcile import Applied, NotApplicable, Recovered, Request, apply, plan
 from reconciler.render.plan_text import plan_text
 
 
-def run(host: HostOptions, *, planfile: str | None, format: str, yes: bool, consent: bool) -> Exit:
+def run(host: HostOptions, *, planfile: str | None, format: str, yes: bool, consent: bool, lock_seconds: float) -> Exit:
     """Apply, after asking where a person sits at a terminal and has not said ``--yes``."""
     request, basis = _request(host, planfile)
     asks = not yes and sys.stdin.isatty() and sys.stdout.isatty()
-    with opened(host, changes=True) as machine:
-        if asks:
-            shown = plan(request, machine)
-            _show_plan(shown)
-            if shown.is_valid and shown.steps and (consent or not shown.consents):
-                click.confirm("Apply this?", abort=True)
-                basis = basis or shown.basis
+    if asks:
+        # Nothing is locked while somebody thinks; that nothing has changed until then is seen by the basis.
+        basis = _asked(host, request, basis, consent=consent)
+    progress = TerminalProgress()
+    with opened(host, changes=True, wait=patience(time, lock_seconds, progress.waiting)) as machine:
         try:
-            applied = apply(request, machine, TerminalProgress(), command=_command(), consent=consent, basis=basis)
+            applied = apply(
+                request,
+                machine,
+                progress,
+                command=_command(),
+                consent=consent,
+                basis=basis,
+                lock_seconds=lock_seconds,
+            )
         except NotApplicable as error:
             if not asks:
                 _show_refused(error.plan, format)
@@ -34,6 +42,17 @@ def run(host: HostOptions, *, planfile: str | None, format: str, yes: bool, cons
     _tell_recovered(applied.recovered)
     _show_applied(applied, format, with_plan=not asks)
     return EXIT_OF[applied.outcome.result]
+
+
+def _asked(host: HostOptions, request: Request, basis: Basis | None, *, consent: bool) -> Basis | None:
+    """What the plan must rest on after it was shown and, where it can be applied, agreed to."""
+    with opened(host) as machine:
+        shown = plan(request, machine)
+    _show_plan(shown)
+    if shown.is_valid and shown.steps and (consent or not shown.consents):
+        click.confirm("Apply this?", abort=True)
+        return basis or shown.basis
+    return basis
 
 
 def _request(host: HostOptions, planfile: str | None) -> tuple[Request, Basis | None]:

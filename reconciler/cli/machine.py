@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.kernel.lock_wait import Patience
 from reconciler.kernel.sysfs import RealSysfs
 from reconciler.reconcile import Machine
 from reconciler.transaction.state_directory import StateDirectory
@@ -18,14 +19,18 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 @contextmanager
-def opened(options: HostOptions, *, changes: bool = False) -> Iterator[Machine]:
-    """The machine that `options` name; where the block `changes` it, a simulated host is saved afterwards."""
+def opened(options: HostOptions, *, changes: bool = False, wait: Patience | None = None) -> Iterator[Machine]:
+    """The machine that `options` name; where the block `changes` it, a simulated host is saved afterwards.
+
+    Raises:
+        Busy: another command was changing the simulated host until the patience of `wait` came to its end.
+    """
     if options.simulate is None:
         yield _real(options)
         return
     from reconciler.cli.simulated import opened_simulation
 
-    with opened_simulation(Path(options.simulate), changes=changes) as simulation:
+    with opened_simulation(Path(options.simulate), changes=changes, wait=wait) as simulation:
         yield Machine(
             sysfs=simulation.sysfs,
             clock=time,

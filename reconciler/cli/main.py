@@ -33,6 +33,14 @@ back, 7 degraded, 8 busy, 64 wrong usage, 1 anything unforeseen."
 @click.option("--detailed-exitcode", is_flag=True, help="With --plan: exit with 2 where there are changes.")
 @click.option("--yes", is_flag=True, help="With --apply: do not ask.")
 @click.option("--allow-disruption", is_flag=True, help="With --apply: interrupt running guests where the plan says so.")
+@click.option(
+    "--lock-timeout",
+    type=click.IntRange(min=0),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --apply: how long to wait for others that are at work; 0: not at all.",
+)
 @format_option("text", "json", "markdown")
 @host_options
 @click.version_option(package_name="vfio-ap-reconciler", prog_name="reconcile")
@@ -47,6 +55,7 @@ def cli(
     detailed_exitcode: bool,
     yes: bool,
     allow_disruption: bool,
+    lock_timeout: int,
     format: str,
     host: HostOptions,
 ) -> int | None:
@@ -69,7 +78,14 @@ def cli(
         return plan_command.run(host, format=format, out=out, detailed=detailed_exitcode)
     if format == "markdown":
         raise click.UsageError("--apply prints text or json; markdown is for --plan")
-    return apply_command.run(host, planfile=apply_file or None, format=format, yes=yes, consent=allow_disruption)
+    return apply_command.run(
+        host,
+        planfile=apply_file or None,
+        format=format,
+        yes=yes,
+        consent=allow_disruption,
+        lock_seconds=lock_timeout,
+    )
 
 
 @cli.command()
