@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.integrations.timer import Timer
 from reconciler.kernel.settle import Clock
@@ -11,7 +11,12 @@ from reconciler.kernel.sysfs import Sysfs
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
+    from reconciler.kernel.lock_wait import Patience
     from reconciler.transaction.apply import Progress
+
+
+LOCK_SECONDS: Final = 60.0
+"""How long to wait for others that are at work, if nobody says otherwise."""
 
 
 class Machine(NamedTuple):
@@ -37,19 +42,33 @@ class Machine(NamedTuple):
 
 
 @contextmanager
-def alone(machine: Machine, progress: "Progress", command: str) -> Iterator[Callable[[], bool]]:
-    """Hold both locks, and hold back the signals that would end the process; gives whether one of them came."""
+def alone(
+    machine: Machine, progress: "Progress", command: str, lock_seconds: float = LOCK_SECONDS
+) -> Iterator[Callable[[], bool]]:
+    """Hold both locks, and hold back the signals that would end the process; gives whether one of them came.
+
+    Args:
+        machine: what we work on.
+        progress: is told for whom we wait.
+        command: told to whoever finds the lock held.
+        lock_seconds: how long to wait for another run and for other tools, together.
+
+    Raises:
+        Busy, ToolsBusy: another run, or another tool, held its lock all that time.
+    """
+    from reconciler.kernel.lock_wait import patience
     from reconciler.transaction.interruption import held_back
     from reconciler.transaction.lock import locked
 
     machine.state.prepare()
-    with locked(machine.state, command), _tools_locked(machine, progress), held_back() as interrupted:
+    wait = patience(machine.clock, lock_seconds, progress.waiting)
+    with locked(machine.state, command, wait), _tools_locked(machine, wait), held_back() as interrupted:
         yield interrupted
 
 
-def _tools_locked(machine: Machine, progress: "Progress") -> AbstractContextManager[None]:
+def _tools_locked(machine: Machine, wait: "Patience") -> AbstractContextManager[None]:
     if machine.tools_lock is None:
         return nullcontext()
     from reconciler.kernel.tools_lock import tools_locked
 
-    return tools_locked(machine.tools_lock, machine.clock, progress.waiting_for_tools)
+    return tools_locked(machine.tools_lock, wait)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import observe
-from reconciler.machine import Machine, alone
+from reconciler.machine import LOCK_SECONDS, Machine, alone
 from reconciler.manifests.site import Site, placed, read_site
 from reconciler.model.desired import Desired
 from reconciler.model.outcome import Outcome, Result
@@ -46,11 +46,13 @@ class Terms(NamedTuple):
         consents: the flags of the consents that are given, for example ``--allow-disruption``.
         basis: what a plan that was shown or saved rests on; where anything of it has changed nothing is done.
         confirm_within: seconds in which somebody has to confirm the apply; None where nobody has to.
+        lock_seconds: how long to wait for another run and for other tools, together.
     """
 
     consents: frozenset[str] = frozenset()
     basis: Basis | None = None
     confirm_within: float | None = None
+    lock_seconds: float = LOCK_SECONDS
 
 
 NO_TERMS: Final = Terms()
@@ -128,13 +130,13 @@ def apply(
         terms: on which terms.
 
     Raises:
-        Busy, ToolsBusy: another run, or another tool, holds its lock.
+        Busy, ToolsBusy: another run, or another tool, held its lock all that time.
         AwaitsConfirmation: an earlier apply waits to be confirmed.
         StalePlan: the plan has become another.
         NotApplicable: it has errors, or needs consent.
         and what `plan` raises.
     """
-    with alone(machine, progress, origin.command) as interrupted:
+    with alone(machine, progress, origin.command, terms.lock_seconds) as interrupted:
         recovered = settle(machine)
         refuse_pending(machine)
         made = plan(request, machine)

@@ -1,5 +1,6 @@
 """Bookkeeping and progress without a disk and without a terminal."""
 
+from reconciler.kernel.lock_wait import AtWork
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.planner import NOTHING_APPLIED, Applied
@@ -48,5 +49,5 @@ class NoProgress:
     def going_back(self, reason: str) -> None:
         """See `reconciler.transaction.apply.Progress`."""
 
-    def waiting_for_tools(self, process: int) -> None:
+    def waiting(self, holder: AtWork) -> None:
         """See `reconciler.transaction.apply.Progress`."""

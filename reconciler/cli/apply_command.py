@@ -1,6 +1,7 @@
 """``reconcile --apply``."""
 
 import sys
+import time
 
 import click
 
@@ -9,6 +10,7 @@ from reconciler.cli.machine import opened, origin_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import EXIT_OF, TerminalProgress, paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_recovered
+from reconciler.kernel.lock_wait import patience
 from reconciler.model.outcome import Result
 from reconciler.planning.plan import Plan
 from reconciler.reconcile import Applied, NotApplicable, Request, Terms, apply, plan
@@ -27,9 +29,10 @@ def run_request(host: HostOptions, request: Request, *, format: str, yes: bool, 
     if asks:
         shown = _asked(host, request, terms)
         terms = terms._replace(basis=terms.basis or shown.basis)
-    with opened(host, changes=True) as machine:
+    progress = TerminalProgress()
+    with opened(host, changes=True, wait=patience(time, terms.lock_seconds, progress.waiting)) as machine:
         try:
-            applied = apply(request, machine, TerminalProgress(), origin_of(host), terms)
+            applied = apply(request, machine, progress, origin_of(host), terms)
         except NotApplicable as error:
             if not asks:
                 _show_refused(error.plan, format)

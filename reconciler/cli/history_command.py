@@ -31,7 +31,7 @@ def run_history(host: HostOptions, words: tuple[str, ...], *, format: str) -> Ex
     return Exit.DONE
 
 
-def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: bool, consents: frozenset[str]) -> Exit:
+def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: bool, terms: Terms) -> Exit:
     """Go back to an earlier generation, or undo what waits to be confirmed."""
     if number is None and (undone := put_back_now(host)):
         tell_recovered([undone])
@@ -41,7 +41,7 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
     request = Request((), None, wanted)
     tell(f"going back to generation {wanted}; the manifests stay as they are, and the next --apply follows them again")
     if yes or at_terminal():
-        return run_request(host, request, format=format, yes=yes, terms=Terms(consents))
+        return run_request(host, request, format=format, yes=yes, terms=terms)
     with opened(host) as machine:
         tell_unfinished(machine)
         made = plan(request, machine)

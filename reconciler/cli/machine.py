@@ -13,6 +13,7 @@ from typing import Final
 
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.integrations.timer import Timer
+from reconciler.kernel.lock_wait import Patience
 from reconciler.kernel.sysfs import RealSysfs
 from reconciler.machine import Machine
 from reconciler.model.generation import Origin
@@ -26,14 +27,18 @@ SIMULATED_BOOT: Final = "simulated"
 
 
 @contextmanager
-def opened(options: HostOptions, *, changes: bool = False) -> Iterator[Machine]:
-    """The machine that `options` name; where the block `changes` it, a simulated host is saved afterwards."""
+def opened(options: HostOptions, *, changes: bool = False, wait: Patience | None = None) -> Iterator[Machine]:
+    """The machine that `options` name; where the block `changes` it, a simulated host is saved afterwards.
+
+    Raises:
+        Busy: another command was changing the simulated host until the patience of `wait` came to its end.
+    """
     if options.simulate is None:
         yield _real(options)
         return
     from reconciler.cli.simulated import opened_simulation
 
-    with opened_simulation(Path(options.simulate), changes=changes) as simulation:
+    with opened_simulation(Path(options.simulate), changes=changes, wait=wait) as simulation:
         state, boot_id = state_of(options)
         yield Machine(
             sysfs=simulation.sysfs,

@@ -13,7 +13,7 @@ import click
 
 from reconciler.cli.durations import Duration
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.options import HostOptions, consent_options, format_option, host_options
+from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
 from reconciler.transaction.interruption import end_alike
 
 _EPILOG = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict or consent needed, 5 stale plan, 6 rolled \
@@ -41,6 +41,7 @@ back, 7 degraded, 8 busy, 64 wrong usage, 1 anything unforeseen."
     metavar="DURATION",
     help="With --apply: put everything back unless 'reconcile confirm' comes in time, e.g. 5m.",
 )
+@lock_option
 @format_option("text", "json", "markdown")
 @host_options
 @click.version_option(package_name="vfio-ap-reconciler", prog_name="reconcile")
@@ -56,6 +57,7 @@ def cli(
     yes: bool,
     consents: frozenset[str],
     confirm_within: float | None,
+    lock_timeout: int,
     format: str,
     host: HostOptions,
 ) -> int | None:
@@ -80,7 +82,7 @@ def cli(
         raise click.UsageError("--apply prints text or json; markdown is for --plan")
     from reconciler.reconcile import Terms
 
-    terms = Terms(consents, confirm_within=confirm_within)
+    terms = Terms(consents, confirm_within=confirm_within, lock_seconds=lock_timeout)
     return apply_command.run(host, planfile=apply_file or None, format=format, yes=yes, terms=terms)
 
 
@@ -140,16 +142,22 @@ def history(words: tuple[str, ...], format: str, host: HostOptions) -> int:
 @click.argument("number", type=click.IntRange(min=1), required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @consent_options
+@lock_option
 @format_option("text", "json")
 @host_options
-def rollback(number: int | None, yes: bool, consents: frozenset[str], format: str, host: HostOptions) -> int:
+def rollback(
+    number: int | None, yes: bool, consents: frozenset[str], lock_timeout: int, format: str, host: HostOptions
+) -> int:
     """Go back to what generation NUMBER wanted (default: the last one before the present one that was applied).
 
     It is a plan like any other, shown first. An apply that waits to be confirmed is undone instead.
     """
     from reconciler.cli import history_command
+    from reconciler.reconcile import Terms
 
-    return history_command.run_rollback(host, number, format=format, yes=yes, consents=consents)
+    return history_command.run_rollback(
+        host, number, format=format, yes=yes, terms=Terms(consents, lock_seconds=lock_timeout)
+    )
 
 
 @cli.command(hidden=True)

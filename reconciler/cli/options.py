@@ -114,3 +114,15 @@ def consent_options(function: _Function) -> _Function:
     for flag, text in reversed(_CONSENTS):
         with_consents = click.option(flag, is_flag=True, help=text)(with_consents)
     return with_consents  # type: ignore[return-value]
+
+
+def lock_option(function: _Function) -> _Function:
+    """Add ``--lock-timeout``; the function gets seconds as ``lock_timeout``."""
+    return click.option(
+        "--lock-timeout",
+        type=click.IntRange(min=0),
+        default=60,
+        show_default=True,
+        metavar="SECONDS",
+        help="With --apply: how long to wait for others that are at work; 0: not at all.",
+    )(function)

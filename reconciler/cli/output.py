@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from reconciler.cli.exit_codes import Exit
+from reconciler.kernel.lock_wait import AtWork
 from reconciler.model.outcome import Result
 from reconciler.model.problems import Problem
 from reconciler.planning.plan import PlannedStep
@@ -65,6 +66,6 @@ class TerminalProgress:
         if self._shows:
             sys.stderr.write(f"\r\033[Kfailed ({reason}); putting everything back ...\n")
 
-    def waiting_for_tools(self, process: int) -> None:
+    def waiting(self, holder: AtWork) -> None:
         """See `reconciler.transaction.apply.Progress`."""
-        tell(f"waiting for process {process}, which holds the lock of ap-check and chzdev ...")
+        tell(f"waiting for {holder}")

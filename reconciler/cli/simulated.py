@@ -5,8 +5,9 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from reconciler.kernel.lock_wait import Patience, wait_for
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.manifests.kinds import kind_of
@@ -28,6 +29,7 @@ from reconciler.simulator.state_file import (
     state_directory,
     state_path,
 )
+from reconciler.transaction.state_directory import StateDirectory
 
 
 class Simulation(NamedTuple):
@@ -96,20 +98,22 @@ def described(file: Path) -> Description:
 
 
 @contextmanager
-def opened_simulation(file: Path, *, changes: bool) -> Iterator[Simulation]:
+def opened_simulation(file: Path, *, changes: bool, wait: Patience | None = None) -> Iterator[Simulation]:
     """The host that `file` describes, in the state in which the last command left it.
 
     Args:
         file: the description.
         changes: whether the state is to be saved when the block ends, however it ends. One command at a time does
             that: the state is read and written under a lock.
+        wait: how long to wait for another command that changes the host; left out, for as long as it takes.
 
     Raises:
+        Busy: it did so all that time.
         InvalidManifests: the description cannot be used.
         UnreadableHost: the state cannot, or the host is mounted, so that another process has the state.
     """
     description = described(file)
-    with locked(file) if changes else nullcontext():
+    with locked(file, wait) if changes else nullcontext():
         refuse_mounted(file)
         simulation = description.loaded()
         try:
@@ -161,17 +165,45 @@ def reset(file: Path) -> bool:
 
 
 @contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Hold the lock under which the state of the host that `file` describes is read and written."""
+def locked(file: Path, wait: Patience | None = None) -> Iterator[None]:
+    """Hold the lock under which the state of the host that `file` describes is read and written.
+
+    Raises:
+        Busy: somebody else held it until the patience of `wait` came to its end; left out, there is none.
+    """
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise _no_description(file, error) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if wait is None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        else:
+            _wait_for(descriptor, file, wait)
         yield
     finally:
         os.close(descriptor)
+
+
+def _wait_for(descriptor: int, file: Path, wait: Patience) -> None:
+    # Who applies something holds our own lock besides, and has left a name there.
+    from reconciler.transaction.lock import Busy, holder
+
+    state = StateDirectory(state_directory(file))
+    wait_for(
+        lambda: _taken(descriptor),
+        lambda: holder(state, wait.clock.monotonic()),
+        wait,
+        lambda who: Busy(f"another command is changing this simulated host: {who}"),
+    )
+
+
+def _taken(descriptor: int) -> Literal[True] | None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    return True
 
 
 def _content(file: Path) -> bytes:

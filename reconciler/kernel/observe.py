@@ -5,7 +5,7 @@ refuse is visible for a moment in ``ap_config`` (docs/kernel-rules.md). So a val
 alike, and a host whose devices vanish under the reader is read again from the start.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from errno import ENODEV, ENOENT
 from typing import Final, NamedTuple, TypeVar
 
@@ -21,7 +21,7 @@ from reconciler.kernel.text_forms import (
 )
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.observed import Abilities, Lpar, Observed, ObservedCard, ObservedMdev, ObservedQueue
+from reconciler.model.observed import Abilities, Lpar, Observed, ObservedCard, ObservedMdev, ObservedQueue, Process
 
 _TRIES: Final = 5
 _GONE: Final = (ENOENT, ENODEV)
@@ -39,6 +39,13 @@ class _Entries(NamedTuple):
     cards: list[str]
     queues: list[str]
     mdevs: list[str]
+
+
+class _Use(NamedTuple):
+    """What running VMs have: the queues (by adapter, domains as bits), and the devices, with the process if known."""
+
+    queues: dict[int, int]
+    devices: Mapping[str, Process | None]
 
 
 def observe(sysfs: Sysfs) -> Observed:
@@ -75,13 +82,13 @@ def _observe_once(sysfs: Sysfs) -> Observed:
     # A card counts the requests of all its queues (ap_card.c), and there are many queues on few cards.
     active = {int(name.removeprefix("card"), 16) for name in entries.cards if _has_requests(sysfs, _device(name))}
     queues = tuple(_queue(sysfs, name, abilities, active) for name in entries.queues)
-    in_use = _queues_in_use(sysfs, queues) if entries.mdevs else {}
+    use = _Use(_queues_in_use(sysfs, queues), sysfs.opened(entries.mdevs)) if entries.mdevs else _Use({}, {})
     return Observed(
         pool=Matrix(parse_mask(sysfs.read(paths.APMASK)), parse_mask(sysfs.read(paths.AQMASK))),
         lpar=_lpar(sysfs),
         cards=tuple(_card(sysfs, name) for name in entries.cards),
         queues=queues,
-        mdevs=tuple(_mdev(sysfs, uuid, abilities, in_use) for uuid in entries.mdevs),
+        mdevs=tuple(_mdev(sysfs, uuid, abilities, use) for uuid in entries.mdevs),
         abilities=abilities,
         release=sysfs.release,
         vfio_ap=_exists(sysfs, paths.MDEV_TYPE),
@@ -171,16 +178,17 @@ def _queues_in_use(sysfs: Sysfs, queues: tuple[ObservedQueue, ...]) -> dict[int,
     return found
 
 
-def _mdev(sysfs: Sysfs, uuid: str, abilities: Abilities, in_use: dict[int, int]) -> ObservedMdev:
+def _mdev(sysfs: Sysfs, uuid: str, abilities: Abilities, use: _Use) -> ObservedMdev:
     path = paths.mdev(uuid)
     config, complete = read_config(sysfs, uuid, abilities)
     return ObservedMdev(
         uuid=uuid,
         config=config,
         effective=_effective(sysfs, path) if abilities.over_provision else None,
-        in_use=any(in_use.get(adapter, 0) & config.domains.bits for adapter in config.adapters)
-        or sysfs.held_open(uuid),
+        in_use=uuid in use.devices
+        or any(use.queues.get(adapter, 0) & config.domains.bits for adapter in config.adapters),
         complete=complete,
+        opened_by=use.devices.get(uuid),
     )
 
 

@@ -5,18 +5,22 @@ simulated host (`reconciler.simulator`) speaks the same protocol.
 """
 
 import os
-from errno import EBUSY
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
-from reconciler.kernel import paths
 from reconciler.kernel.bounded import BoundedCalls, TooSlow
+from reconciler.kernel.vfio_users import VfioUsers
+from reconciler.model.observed import Process
 
 PAGE: Final = 4096
 """The most bytes that one read of a sysfs attribute returns (fs/sysfs/file.c)."""
 
 WRITE_SECONDS: Final = 60.0
 """How long a write may take before it is reported: a queue reset of a sick card can block for ever."""
+
+_OWN: Final = "/sys"
+"""This machine's."""
 
 
 class KernelBusy(Exception):
@@ -41,8 +45,8 @@ class Sysfs(Protocol):
     def link(self, path: str) -> str:
         """The target of a symbolic link, as it is stored (relative)."""
 
-    def held_open(self, uuid: str) -> bool:
-        """Whether a VM has the VFIO group of mediated device `uuid` open; False where that cannot be told."""
+    def opened(self, uuids: Iterable[str]) -> Mapping[str, Process | None]:
+        """Those mediated devices of `uuids` that a VM is known to have open, and its process; None if not known."""
 
     @property
     def release(self) -> str:
@@ -52,11 +56,22 @@ class Sysfs(Protocol):
 class RealSysfs:
     """A sysfs tree below `root`: ``/sys`` itself, a mounted simulated host, or a copy of either."""
 
-    def __init__(self, root: Path, write_seconds: float = WRITE_SECONDS) -> None:
+    def __init__(self, root: Path, write_seconds: float = WRITE_SECONDS, vfio_users: VfioUsers | None = None) -> None:
+        """Read and write below `root`.
+
+        Args:
+            root: where the tree is.
+            write_seconds: how long a write may take.
+            vfio_users: who may have its devices open. If left out: the processes of this machine where `root` is its
+                ``/sys``, otherwise nobody, since the devices of another tree are not this machine's.
+        """
         # A name is enough here, and a Path for each of some thousand attributes costs more than reading them.
         self._root = str(root)
         self._write_seconds = write_seconds
         self._bounded = BoundedCalls()
+        if vfio_users is None and os.path.realpath(root) == _OWN:
+            vfio_users = VfioUsers(_OWN)
+        self._vfio_users = vfio_users
 
     def read(self, path: str) -> str:
         """See `Sysfs`."""
@@ -88,14 +103,9 @@ class RealSysfs:
         """See `Sysfs`."""
         return os.readlink(f"{self._root}/{path}")
 
-    def held_open(self, uuid: str) -> bool:
-        """See `Sysfs`. A group that a VM has open cannot be opened again: EBUSY (drivers/vfio/group.c)."""
-        try:
-            group = self.link(f"{paths.mdev(uuid)}/iommu_group").rsplit("/", 1)[-1]
-            os.close(os.open(Path("/dev/vfio") / group, os.O_RDONLY | os.O_CLOEXEC))
-        except OSError as error:
-            return error.errno == EBUSY
-        return False
+    def opened(self, uuids: Iterable[str]) -> Mapping[str, Process | None]:
+        """See `Sysfs`."""
+        return self._vfio_users.of(uuids) if self._vfio_users else {}
 
     @property
     def release(self) -> str:

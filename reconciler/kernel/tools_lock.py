@@ -9,19 +9,17 @@ Never run mdevctl, virsh nodedev-* or chzdev while holding it: they would wait f
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from reconciler.kernel.settle import Clock
-
-WAIT_SECONDS: Final = 90.0
-"""How long the tools themselves wait (libap: 3,000 tries of 30 to 33 ms)."""
+from reconciler.kernel.lock_wait import AtWork, Patience, wait_for
 
 _EMPTY_IS_STALE_SECONDS: Final = 120.0
-_RETRY_SECONDS: Final = 0.03
+_TRIES_AT_ONCE: Final = 3
 _MOST_BYTES: Final = 40
+_MOST_COMMAND: Final = 4096
 
 
 class ToolsBusy(Exception):
@@ -29,22 +27,23 @@ class ToolsBusy(Exception):
 
 
 @contextmanager
-def tools_locked(
-    path: Path, clock: Clock, on_wait: Callable[[int], None], wait_seconds: float = WAIT_SECONDS
-) -> Iterator[None]:
+def tools_locked(path: Path, wait: Patience) -> Iterator[None]:
     """Hold the lock at `path` while the block runs.
 
     Args:
         path: the lock, for the tools ``/run/lock/s390apconfig.lock``.
-        clock: time.
-        on_wait: called once with the holder's PID (0 where unknown) when the lock has to be waited for.
-        wait_seconds: how long.
+        wait: how long to wait for whoever holds it (the tools themselves: 90 to 99 seconds).
 
     Raises:
         ToolsBusy: it was not to be had in that time.
         OSError: the directory of the lock cannot be written.
     """
-    _take(path, clock, on_wait, wait_seconds)
+    wait_for(
+        lambda: _taken(path),
+        lambda: _at_work(path),
+        wait,
+        lambda who: ToolsBusy(f"the lock of ap-check and chzdev, {path}, is held by {who}"),
+    )
     try:
         yield
     finally:
@@ -52,27 +51,21 @@ def tools_locked(
             path.unlink(missing_ok=True)
 
 
-def _take(path: Path, clock: Clock, on_wait: Callable[[int], None], wait_seconds: float) -> None:
-    deadline = clock.monotonic() + wait_seconds
-    told = False
-    while not (_link(path) and _holder(path) == os.getpid()):
-        if _remove_stale(path):
-            continue
-        holder = _holder(path) or 0
-        if clock.monotonic() >= deadline:
-            raise ToolsBusy(
-                f"{path} has been held for {wait_seconds:g} s by {_process(holder)}; "
-                "wait until it is done, or end it if it hangs"
-            )
-        if not told:
-            on_wait(holder)
-            told = True
-        clock.sleep(_RETRY_SECONDS)
+def _taken(path: Path) -> Literal[True] | None:
+    for _ in range(_TRIES_AT_ONCE):
+        if _link(path) and _holder(path) == os.getpid():
+            return True
+        if not _remove_stale(path):
+            return None
+    return None
 
 
 def _link(path: Path) -> bool:
     own = path.with_name(f"{path.name}{os.getpid():05d}{int(time.time()) & 0xFF:02x}")
-    descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        return False  # left by one of our number that was killed; the name changes every second
     try:
         os.write(descriptor, f"{os.getpid()}\n".encode())
         os.link(own, path)
@@ -87,12 +80,17 @@ def _link(path: Path) -> bool:
 def _holder(path: Path) -> int | None:
     """The PID in the lock; 0 where it has none yet, None where there is no lock."""
     try:
-        with path.open("rb") as stream:
-            text = stream.read(_MOST_BYTES)
+        # Everybody may write to /run/lock: what is there need not be a file, and must not keep us waiting.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    with suppress(ValueError):
-        return max(0, int(text))
+    except OSError:
+        return 0
+    try:
+        with suppress(ValueError, OSError):
+            return max(0, int(os.read(descriptor, _MOST_BYTES)))
+    finally:
+        os.close(descriptor)
     return 0
 
 
@@ -102,7 +100,7 @@ def _remove_stale(path: Path) -> bool:
     if holder is None:
         return True
     try:
-        stale = not _lives(holder) if holder else time.time() - path.stat().st_mtime > _EMPTY_IS_STALE_SECONDS
+        stale = not _lives(holder) if holder else _seconds(path) > _EMPTY_IS_STALE_SECONDS
         if stale and _holder(path) == holder:
             path.unlink()
     except FileNotFoundError:
@@ -110,19 +108,32 @@ def _remove_stale(path: Path) -> bool:
     return stale
 
 
+def _seconds(path: Path) -> float:
+    # A file's time is the time of day, whatever it was set to since; nothing else says how old a foreign lock is.
+    return max(0.0, time.time() - path.lstat().st_mtime)
+
+
 def _lives(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except (PermissionError, OverflowError):
         return True
     return True
 
 
-def _process(process: int) -> str:
+def _at_work(path: Path) -> AtWork:
+    process = _holder(path) or 0
     try:
-        command = Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        return AtWork(process, _command(process), _seconds(path))
+    except FileNotFoundError:
+        return AtWork(process)
+
+
+def _command(process: int) -> str:
+    try:
+        with open(f"/proc/{process}/cmdline", "rb") as stream:
+            return stream.read(_MOST_COMMAND).replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
-        command = ""
-    return f"process {process}" + (f" ({command[:120]})" if command else "")
+        return ""

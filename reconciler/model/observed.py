@@ -46,6 +46,22 @@ class ObservedQueue(NamedTuple):
     overridden: bool = False
 
 
+class Process(NamedTuple):
+    """A process of the host; `command` is the name of its program, empty where that cannot be told."""
+
+    number: int
+    command: str
+
+    def __str__(self) -> str:
+        """For people: ``qemu-system-s390x, process 4711``."""
+        return f"{self.command}, process {self.number}" if self.command else f"process {self.number}"
+
+
+def its_vm(process: Process | None) -> str:
+    """What the VM of a guest is called: ``its VM``, with the process where it is known."""
+    return f"its VM ({process})" if process else "its VM"
+
+
 class ObservedMdev(NamedTuple):
     """A mediated device.
 
@@ -57,6 +73,7 @@ class ObservedMdev(NamedTuple):
         in_use: whether a VM has it open.
         complete: False where the kernel may have cut the text that `config` was read from (over 512 queues
             without ``ap_config``).
+        opened_by: the process that has it open, where it is known.
     """
 
     uuid: str
@@ -64,6 +81,7 @@ class ObservedMdev(NamedTuple):
     effective: Matrix | None
     in_use: bool
     complete: bool = True
+    opened_by: Process | None = None
 
 
 class Lpar(NamedTuple):

@@ -6,7 +6,7 @@ from reconciler.kernel.text_forms import MOST_SHOWN
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Presence
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
-from reconciler.model.observed import Observed
+from reconciler.model.observed import Observed, its_vm
 from reconciler.model.problems import Place, Problem, Severity
 from reconciler.planning.conflicts import guest_place
 from reconciler.planning.effect import Bindings, effective, hidden_because
@@ -132,7 +132,8 @@ def _running_on_old_kernel(desired: Desired, observed: Observed, target: Target)
             yield Problem(
                 "vm-runs",
                 Severity.ERROR,
-                f"{name} must change, but its VM runs, and kernels before 6.0 refuse any change meanwhile",
+                f"{name} must change, but {its_vm(mdev.opened_by)} runs, and kernels before 6.0 refuse any change "
+                "meanwhile",
                 (guest_place(guest, "wanted here"),) if guest else (),
                 (),
                 "Stop the VM and apply again.",

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from reconciler.model.desired import Desired, DesiredGuest
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.observed import Abilities, Observed, ObservedMdev
+from reconciler.model.observed import Abilities, Observed, ObservedMdev, Process
 from reconciler.model.problems import Position, Problem, errors_of
 from reconciler.model.steps import Step
 from reconciler.planning.effect import HARMLESS, Bindings, Effect, hidden_because
@@ -36,6 +36,7 @@ class GuestPlan(NamedTuple):
         bindings: of the hardware when the plan is done.
         cause: why it changes; None where nothing does.
         goes: whether the device is to go; one that a VM has open is emptied first.
+        opened_by: the process that has the device open, where it is known.
     """
 
     name: str
@@ -51,6 +52,7 @@ class GuestPlan(NamedTuple):
     bindings: Bindings
     cause: Cause | None
     goes: bool = False
+    opened_by: Process | None = None
 
     @property
     def changes(self) -> bool:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.observed import Observed, ObservedMdev
+from reconciler.model.observed import Observed, ObservedMdev, its_vm
 from reconciler.model.problems import Position, Problem, errors_of
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
 from reconciler.planning.conflicts import conflicts
@@ -145,6 +145,7 @@ def _guest_plan(name: str, uuid: str, guest: DesiredGuest | None, view: _View) -
         bindings=view.after,
         cause=None if before == after else _cause(uuid, guest, view.applied),
         goes=before is not None and (after is None or uuid in view.target.leaving),
+        opened_by=mdev.opened_by if mdev else None,
     )
 
 
@@ -181,7 +182,7 @@ def _consents(guests: tuple[GuestPlan, ...], observed: Observed, target: Target)
 def _disruption(one: GuestPlan) -> str:
     if one.interrupted:
         return "loses queues for a while that it has before and after: this kernel refuses the mask write otherwise"
-    reason = f"its VM runs and {one.effect}"
+    reason = f"{its_vm(one.opened_by)} runs and {one.effect}"
     return f"{reason}: {'; '.join(one.because)}" if one.because else reason
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from reconciler.model.desired import Activation, DesiredGuest
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
-from reconciler.model.observed import ObservedMdev
+from reconciler.model.observed import ObservedMdev, Process
 from reconciler.planning.effect import Bindings, bindings_now, hidden_because
 from reconciler.planning.plan import GuestPlan, Plan
 
@@ -21,6 +21,7 @@ class GuestStatus(NamedTuple):
         effective: what the guest sees; None likewise.
         in_use: whether a VM has the device open.
         why: why wanted, authorised and effective differ, a sentence each.
+        opened_by: the process that has the device open, where it is known.
     """
 
     name: str
@@ -30,6 +31,7 @@ class GuestStatus(NamedTuple):
     effective: Matrix | None
     in_use: bool
     why: tuple[str, ...]
+    opened_by: Process | None = None
 
 
 class Status(NamedTuple):
@@ -64,7 +66,14 @@ def status_of(plan: Plan) -> Status:
 
 def _guest_status(plan: GuestPlan, now: Bindings) -> GuestStatus:
     return GuestStatus(
-        plan.name, plan.uuid, plan.guest, plan.before, plan.sees_before, plan.in_use, tuple(_why(plan, now))
+        name=plan.name,
+        uuid=plan.uuid,
+        guest=plan.guest,
+        authorised=plan.before,
+        effective=plan.sees_before,
+        in_use=plan.in_use,
+        why=tuple(_why(plan, now)),
+        opened_by=plan.opened_by,
     )
 
 

@@ -9,6 +9,7 @@ from reconciler.kernel.writes import writes_of
 from reconciler.model.desired import Activation
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
+from reconciler.model.observed import its_vm
 from reconciler.planning.effect import HARMLESS
 from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.render.diagnostics import counted
@@ -141,14 +142,14 @@ def _guest_lines(guest: GuestPlan) -> Iterator[str]:
     elif before is not None and after is not None and before != after:
         yield from _axis_lines(before, after)
         if after == EMPTY_CONFIG:
-            yield "emptied now, removed by a later apply: its VM has the device open"
+            yield f"emptied now, removed by a later apply: {its_vm(guest.opened_by)} has the device open"
     if after is not None:
         yield _sees_line(guest)
         yield from guest.because
     elif guest.guest and guest.guest.activation is not Activation.ACTIVE:
         yield _activation_line(guest.guest.activation)
     if guest.in_use and (guest.effect not in HARMLESS or guest.interrupted):
-        yield f"its VM runs and {'loses queues for a while' if guest.interrupted else guest.effect}"
+        yield f"{its_vm(guest.opened_by)} runs and {'loses queues for a while' if guest.interrupted else guest.effect}"
 
 
 def _activation_line(activation: Activation) -> str:

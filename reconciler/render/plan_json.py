@@ -8,6 +8,7 @@ from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.kernel.writes import writes_of
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.observed import Process
 from reconciler.planning.fingerprint import FORMAT_VERSION
 from reconciler.planning.plan import GuestPlan, Plan, PlannedStep
 from reconciler.render.changes import counts_of, summary_text
@@ -79,6 +80,7 @@ def _guest(guest: GuestPlan) -> dict[str, Any]:
         "effective": {"before": matrix_record(guest.sees_before), "after": matrix_record(guest.sees_after)},
         "effect": guest.effect.value,
         "inUse": guest.in_use,
+        "openedBy": process_record(guest.opened_by),
         "interrupted": guest.interrupted,
         "because": list(guest.because),
         "cause": guest.cause.value if guest.cause else None,
@@ -99,6 +101,11 @@ def config_record(config: ApConfig | None) -> dict[str, list[int]] | None:
 def matrix_record(matrix: Matrix | None) -> dict[str, list[int]] | None:
     """A matrix as lists of ids."""
     return None if matrix is None else {"adapters": list(matrix.adapters), "domains": list(matrix.domains)}
+
+
+def process_record(process: Process | None) -> dict[str, Any] | None:
+    """A process: its number, and the name of its program."""
+    return {"process": process.number, "command": process.command} if process else None
 
 
 def _steps(plan: Plan) -> Iterator[dict[str, Any]]:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
+from reconciler.model.observed import Process
 from reconciler.planning.status import GuestStatus, Status
 from reconciler.render.changes import config_text, plural, sees_text, summary_text
 from reconciler.render.diagnostics import counted, problem_record
 from reconciler.render.paint import Paint, plain
-from reconciler.render.plan_json import config_record, json_text, matrix_record
+from reconciler.render.plan_json import config_record, json_text, matrix_record, process_record
 from reconciler.render.plan_text import heading_text
 
 _MOST_IDLE = 16
@@ -23,7 +24,8 @@ def status_text(status: Status, paint: Paint = plain) -> str:
     for adapter, names in status.pending:
         lines.append(f"  pending     adapter {IdSet([adapter])}, authorised in advance for {', '.join(names)}")
     for mdev in status.foreign:
-        lines.append(f"  foreign     {mdev.uuid}: {config_text(mdev.config)}{'; in use' if mdev.in_use else ''}")
+        use = f"; {_use_text(mdev.opened_by)}" if mdev.in_use else ""
+        lines.append(f"  foreign     {mdev.uuid}: {config_text(mdev.config)}{use}")
     if status.pending or status.foreign:
         lines.append("")
     lines.append(paint("bold", summary_text(status.plan)))
@@ -48,9 +50,13 @@ def _idle_text(status: Status) -> str:
     return f"{counted(len(status.idle), 'queue')} that nobody can use: {names}{more}"
 
 
+def _use_text(process: Process | None) -> str:
+    return f"in use by {process}" if process else "in use"
+
+
 def _guest_lines(guest: GuestStatus, paint: Paint) -> Iterator[str]:
     words = [guest.guest.activation.value if guest.guest else "to be removed"]
-    words += ["in use"] if guest.in_use else []
+    words += [_use_text(guest.opened_by)] if guest.in_use else []
     yield f"  {paint('bold', guest.name)}  {guest.uuid}  ({', '.join(words)})"
     yield f"    wanted      {config_text(guest.guest.config) if guest.guest else 'nothing'}"
     yield f"    authorised  {config_text(guest.authorised) if guest.authorised else 'no device'}"
@@ -75,6 +81,7 @@ def status_json(status: Status) -> str:
                 "authorised": config_record(guest.authorised),
                 "effective": matrix_record(guest.effective),
                 "inUse": guest.in_use,
+                "openedBy": process_record(guest.opened_by),
                 "why": list(guest.why),
             }
             for guest in status.guests
@@ -82,7 +89,12 @@ def status_json(status: Status) -> str:
         "pending": [{"adapter": adapter, "guests": list(names)} for adapter, names in status.pending],
         "idle": [str(queue) for queue in status.idle],
         "foreign": [
-            {"uuid": mdev.uuid, "authorised": config_record(mdev.config), "inUse": mdev.in_use}
+            {
+                "uuid": mdev.uuid,
+                "authorised": config_record(mdev.config),
+                "inUse": mdev.in_use,
+                "openedBy": process_record(mdev.opened_by),
+            }
             for mdev in status.foreign
         ],
         "problems": [problem_record(problem) for problem in status.plan.problems],

@@ -3,12 +3,13 @@
 They are for tests of whatever writes to a host. Writes are counted from 1 over the life of the wrapper.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from reconciler.kernel.sysfs import WRITE_SECONDS, KernelBusy, Sysfs
 from reconciler.kernel.text_forms import ap_config_text
 from reconciler.model.matrix import ApConfig
+from reconciler.model.observed import Process
 from reconciler.model.steps import Write
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.refusal import refusal
@@ -107,9 +108,9 @@ class FaultySysfs:
         """See `reconciler.kernel.sysfs.Sysfs`."""
         return self._host.link(path)
 
-    def held_open(self, uuid: str) -> bool:
+    def opened(self, uuids: Iterable[str]) -> Mapping[str, Process | None]:
         """See `reconciler.kernel.sysfs.Sysfs`."""
-        return self._host.held_open(uuid)
+        return self._host.opened(uuids)
 
     @property
     def release(self) -> str:
@@ -157,9 +158,9 @@ class RecordingSysfs:
         """See `reconciler.kernel.sysfs.Sysfs`."""
         return self._sysfs.link(path)
 
-    def held_open(self, uuid: str) -> bool:
+    def opened(self, uuids: Iterable[str]) -> Mapping[str, Process | None]:
         """See `reconciler.kernel.sysfs.Sysfs`."""
-        return self._sysfs.held_open(uuid)
+        return self._sysfs.opened(uuids)
 
     @property
     def release(self) -> str:

@@ -4,10 +4,12 @@ It is part of the product (``--simulate``), and what the tests of everything els
 `reconciler.kernel.sysfs`; what a person or a machine does beside sysfs has methods of its own.
 """
 
+from collections.abc import Iterable, Mapping
 from errno import EACCES, EAGAIN, EINVAL, ENODEV
 
 from reconciler.kernel.sysfs import PAGE
 from reconciler.model.matrix import FULL_MATRIX, Matrix, Queue
+from reconciler.model.observed import Process
 from reconciler.simulator import ap_bus, binding, mdevs
 from reconciler.simulator.devices import HOST_DRIVER
 from reconciler.simulator.hardware import DEFAULT_HARDWARE, Hardware, Request, changed, checked
@@ -109,10 +111,10 @@ class SimulatedHost:
             raise refusal(EINVAL, path)
         return entry.target
 
-    def held_open(self, uuid: str) -> bool:
-        """See `reconciler.kernel.sysfs.Sysfs`."""
-        mdev = self._state.mdevs.get(uuid)
-        return mdev is not None and mdev.running
+    def opened(self, uuids: Iterable[str]) -> Mapping[str, Process | None]:
+        """See `reconciler.kernel.sysfs.Sysfs`. The VMs of a simulated host are no processes."""
+        mdevs = self._state.mdevs
+        return dict.fromkeys(uuid for uuid in uuids if uuid in mdevs and mdevs[uuid].running)
 
     def entry(self, path: str) -> Entry:
         """What is at `path` (file, link or directory), without following a last link; its ``mode`` is st_mode.

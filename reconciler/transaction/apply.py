@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
+from reconciler.kernel.lock_wait import AtWork
 from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.settle import Clock
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
@@ -54,8 +55,8 @@ class Progress(Protocol):
     def going_back(self, reason: str) -> None:
         """Something failed; the way back begins."""
 
-    def waiting_for_tools(self, process: int) -> None:
-        """Another tool holds the lock of the s390-tools; `process` is its PID, 0 where unknown."""
+    def waiting(self, holder: AtWork) -> None:
+        """Somebody else holds a lock, our own or that of the s390-tools."""
 
 
 class _Failed(Exception):

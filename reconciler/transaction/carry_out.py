@@ -54,8 +54,8 @@ def carry_out(step: Step, host: Host) -> None:
     """
     try:
         _require(step, step.before, host, "changed since the plan was made")
-        if step.action is Action.REMOVE and host.sysfs.held_open(step.uuid):
-            raise StepFailed(f"{_what(step)} was opened by a VM meanwhile; stop the VM first")
+        if step.action is Action.REMOVE:
+            _require_closed(step, host)
         for write in writes_of(step, host.abilities):
             _make(write, host)
         _require(step, step.after, host, "is not as it was written")
@@ -95,6 +95,14 @@ def _require(step: Step, wanted: IdSet | ApConfig | None, host: Host, otherwise:
     found = current_value(step, host, wanted)
     if found != wanted:
         raise StepFailed(f"{_what(step)} {otherwise}: expected {value_text(wanted)}, found {value_text(found)}")
+
+
+def _require_closed(step: Step, host: Host) -> None:
+    # The write would block until the VM ends, and take the device's attributes away at once.
+    opened = host.sysfs.opened([step.uuid])
+    if step.uuid in opened:
+        process = opened[step.uuid]
+        raise StepFailed(f"{_what(step)} was opened by {process or 'a VM'} meanwhile; stop the VM first")
 
 
 def _make(write: Write, host: Host) -> None:

@@ -1,37 +1,80 @@
-"""Our own lock: one transaction at a time for one state directory."""
+"""Our own lock: one transaction at a time for one state directory. The others wait, bounded, and are told for whom."""
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
+from reconciler.kernel.lock_wait import AtWork, Patience, wait_for
 from reconciler.transaction.state_directory import StateDirectory
 
 LOCK: Final = "lock"
+_MOST_COMMAND: Final = 300
 
 
 class Busy(Exception):
-    """Somebody else holds the lock; the text says who."""
+    """Somebody else has held the lock for too long; the text says who."""
 
 
 @contextmanager
-def locked(state: StateDirectory, command: str) -> Iterator[None]:
-    """Hold the lock while the block runs; `command` is told to whoever finds it held.
+def locked(state: StateDirectory, command: str, wait: Patience) -> Iterator[None]:
+    """Hold the lock while the block runs.
+
+    Args:
+        state: whose lock.
+        command: told to whoever finds the lock held, with our process and since when we have it.
+        wait: how long to wait for whoever holds it.
 
     Raises:
-        Busy: another process holds it.
+        Busy: another process held it all the time.
+        OSError: the state directory cannot be written.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(state.path / LOCK, flags, 0o600)
+    path = f"{state.path}/{LOCK}"
+    descriptor = wait_for(
+        lambda: _taken(path),
+        lambda: holder(state, wait.clock.monotonic()),
+        wait,
+        lambda who: Busy(f"another reconcile is at work: {who}"),
+    )
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 400, 0).decode(errors="replace").strip() or "an unknown process"
-            raise Busy(f"another reconcile is at work: {holder}; wait until it is done") from error
+        # By the clock that counts from the start of the machine: setting the time of day must not change an age.
+        record = {"process": os.getpid(), "since": wait.clock.monotonic(), "command": command[:_MOST_COMMAND]}
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()}: {command[:300]}\n".encode(), 0)
+        os.pwrite(descriptor, f"{json.dumps(record)}\n".encode(), 0)
         yield
     finally:
+        # Who takes the lock next is nameless for a moment, and must not be taken for us.
+        os.ftruncate(descriptor, 0)
         os.close(descriptor)
+
+
+def holder(state: StateDirectory, now: float) -> AtWork:
+    """Who says in the lock file that the lock is theirs; `now` is the monotonic clock."""
+    try:
+        return _read(json.loads(state.read(LOCK) or b""), now)
+    except (OSError, ValueError, KeyError, TypeError):
+        return AtWork(0)
+
+
+def _read(record: Any, now: float) -> AtWork:
+    age = now - float(record["since"])
+    return AtWork(int(record["process"]), str(record["command"]), age if age >= 0 else None)
+
+
+def _taken(path: str) -> int | None:
+    """The descriptor of the lock file, which is ours as long as it is open; None where somebody else has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The lock of a file that was removed since keeps nobody out.
+        if os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False)):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None

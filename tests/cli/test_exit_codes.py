@@ -126,13 +126,13 @@ def test_8_where_another_run_is_at_work(command: Command) -> None:
     lock = command.directory / "simulated-host.yaml.state" / "lock"
     with lock.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write("process 12345: reconcile --apply -f elsewhere\n")
+        file.write('{"process": 12345, "since": 0, "command": "reconcile --apply -f elsewhere"}')
         file.flush()
 
-        ran = command("--apply", "--yes")
+        ran = command("--apply", "--yes", "--lock-timeout", "0")
 
     assert ran.code == 8
-    assert "12345" in ran.err
+    assert "process 12345, reconcile --apply -f elsewhere, at work for" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -147,6 +147,7 @@ def test_8_where_another_run_is_at_work(command: Command) -> None:
         ["--apply", "--format", "markdown"],
         ["simulate", "plug"],
         ["--plan", "--format", "xml"],
+        ["--apply", "--lock-timeout", "-1"],
     ],
 )
 def test_64_where_the_usage_is_wrong(command: Command, words: list[str]) -> None:

@@ -1,6 +1,7 @@
 """A host is read into values, whatever it does meanwhile."""
 
 import errno
+from collections.abc import Iterable, Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -13,12 +14,13 @@ from reconciler.kernel.settle import REBIND_SECONDS, wait_for_rebinding
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix, Queue
-from reconciler.model.observed import Abilities, Lpar, ObservedCard, ObservedQueue
+from reconciler.model.observed import Abilities, Lpar, ObservedCard, ObservedQueue, Process
 from reconciler.model.steps import Holdings
 from reconciler.simulator.faults import CandidateShown, FaultySysfs, ReadRefused
 from reconciler.simulator.hardware import Card, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
+from vm_processes import QEMU, VmProcesses
 from worlds import EVERY_PROFILE, abilities_of, config, hardware, holdings, host_holding, matrix, uuid
 
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))
@@ -114,10 +116,20 @@ def test_a_vm_is_seen_by_the_status_of_its_queues_too() -> None:
     host.start_vm(uuid(1))
 
     class Blind(FaultySysfs):
-        def held_open(self, uuid: str) -> bool:
-            return False
+        def opened(self, uuids: Iterable[str]) -> Mapping[str, Process | None]:
+            return {}
 
     assert [one.in_use for one in observe(Blind(host, ())).mdevs] == [True, False]
+
+
+def test_the_process_that_has_a_device_open_is_known_where_the_host_tells_it() -> None:
+    """One question for all devices."""
+    host = host_holding(Holdings(FREE, {uuid(1): ONE, uuid(2): config([6], [4])}), PROFILES["6.12"])
+    host.start_vm(uuid(1))
+    telling = VmProcesses(host)
+
+    assert [(one.in_use, one.opened_by) for one in observe(telling).mdevs] == [(True, QEMU), (False, None)]
+    assert telling.asked == [[uuid(1), uuid(2)]]
 
 
 def test_a_pinned_queue_is_seen() -> None:
@@ -220,8 +232,8 @@ class Nowhere:
     def link(self, path: str) -> str:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
 
-    def held_open(self, uuid: str) -> bool:
-        return False
+    def opened(self, uuids: Iterable[str]) -> Mapping[str, Process | None]:
+        return {}
 
 
 def test_a_device_that_vanishes_while_it_is_read_is_read_again() -> None:

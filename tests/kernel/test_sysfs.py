@@ -3,11 +3,14 @@
 import errno
 import os
 import platform
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
 from reconciler.kernel.sysfs import PAGE, KernelBusy, RealSysfs
+from reconciler.kernel.vfio_users import VfioUsers
+from reconciler.model.observed import Process
 
 UUID = "00000000-0000-4000-8000-000000000001"
 MASK = "bus/ap/apmask"
@@ -98,27 +101,19 @@ def test_a_write_that_blocks_is_given_up(root: Path) -> None:
         os.close(reader)
 
 
-def test_a_group_that_can_be_opened_is_not_held(sysfs: RealSysfs) -> None:
-    """Only EBUSY tells that a VM has the device; no device, no group and no permission tell nothing."""
-    assert not sysfs.held_open(UUID)
-    assert not sysfs.held_open("00000000-0000-4000-8000-000000000002")
+class Everything(VfioUsers):
+    """One process has every device open."""
+
+    def of(self, uuids: Iterable[str]) -> Mapping[str, Process | None]:
+        return dict.fromkeys(uuids, Process(1, "init"))
 
 
-@pytest.mark.parametrize(("answer", "held"), [(errno.EBUSY, True), (errno.EPERM, False), (0, False)])
-def test_a_group_that_is_busy_is_held(
-    sysfs: RealSysfs, monkeypatch: pytest.MonkeyPatch, answer: int, held: bool
-) -> None:
-    """A VFIO group can be open once only; which one is told by the device's link."""
-    opened: list[str] = []
+def test_who_has_devices_open_is_asked_of_this_machine_only(root: Path, sysfs: RealSysfs) -> None:
+    """A copied tree or a mounted simulated host has no ``/dev``: nothing of this machine is taken for its."""
+    assert sysfs.opened([UUID]) == {}
+    assert RealSysfs(root, vfio_users=Everything(str(root))).opened([UUID]) == {UUID: Process(1, "init")}
 
-    def vfio(path: object, flags: int) -> int:
-        opened.append(str(path))
-        if answer:
-            raise OSError(answer, "refused")
-        return real(os.devnull, flags)
 
-    real = os.open
-    monkeypatch.setattr(os, "open", vfio)
-
-    assert sysfs.held_open(UUID) is held
-    assert opened == ["/dev/vfio/7"]
+def test_a_device_that_is_not_there_is_not_open() -> None:
+    """This machine's own processes, whoever runs the test, do not have what does not exist."""
+    assert RealSysfs(Path("/sys")).opened(["00000000-0000-4000-8000-00000000000f"]) == {}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from clocks import FakeClock
+from reconciler.kernel.lock_wait import AtWork, patience
 from reconciler.kernel.tools_lock import ToolsBusy, tools_locked
 
 FOREIGN = """
@@ -59,7 +60,7 @@ def other() -> Iterator[int]:
 
 def test_it_holds_our_pid_and_nothing_else_is_left(lock: Path) -> None:
     """While it is held the file says by whom; afterwards the directory is as it was."""
-    with tools_locked(lock, FakeClock(), _ignore):
+    with tools_locked(lock, patience(FakeClock(), 60, _ignore)):
         assert lock.read_text() == f"{os.getpid()}\n"
         assert list(lock.parent.iterdir()) == [lock]
 
@@ -67,39 +68,123 @@ def test_it_holds_our_pid_and_nothing_else_is_left(lock: Path) -> None:
 
 
 def test_who_lives_is_waited_for_and_named(lock: Path, other: int) -> None:
-    """A live holder is waited for, told once, and named when the wait is over."""
+    """A live holder is waited for and told with its command and for how long it has had the lock."""
     lock.write_text(f"{other}\n")
-    told: list[int] = []
+    os.utime(lock, (time.time() - 600, time.time() - 600))
+    told: list[AtWork] = []
 
-    with pytest.raises(ToolsBusy, match=f"process {other}"), tools_locked(lock, FakeClock(), told.append, 2):
+    with pytest.raises(ToolsBusy) as caught, tools_locked(lock, patience(FakeClock(), 2, told.append)):
         pass
 
-    assert told == [other]
+    assert [one.process for one in told] == [other]
+    assert (
+        f"is held by process {other}, {sys.executable} -c input(), at work for 10 min; gave up waiting after 2 s"
+        in str(caught.value)
+    )
     assert lock.read_text() == f"{other}\n"
+
+
+def test_without_patience_a_held_lock_is_refused_at_once(lock: Path, other: int) -> None:
+    """And a free or a stale one is taken."""
+    clock = FakeClock()
+    lock.write_text(f"{other}\n")
+    with pytest.raises(ToolsBusy), tools_locked(lock, patience(clock, 0, _ignore)):
+        pass
+    assert clock.now == 0
+    lock.unlink()
+
+    with tools_locked(lock, patience(clock, 0, _ignore)):
+        assert lock.read_text() == f"{os.getpid()}\n"
+
+
+def test_the_lock_is_taken_as_soon_as_its_holder_gives_it_back(lock: Path, other: int) -> None:
+    """In the middle of the wait."""
+    lock.write_text(f"{other}\n")
+
+    class GivenBack(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if self.now > 5:
+                lock.unlink(missing_ok=True)
+
+    clock = GivenBack()
+    with tools_locked(lock, patience(clock, 60, _ignore)):
+        assert lock.read_text() == f"{os.getpid()}\n"
+    assert 5 < clock.now < 6
+
+
+@pytest.mark.parametrize("odd", ["fifo", "link", "directory", "number"])
+def test_what_is_no_lock_keeps_nobody_for_ever(lock: Path, odd: str) -> None:
+    """Everybody may put things into /run/lock; it counts as held by somebody unknown."""
+    if odd == "fifo":
+        os.mkfifo(lock)
+    elif odd == "link":
+        lock.symlink_to("/dev/zero")
+    elif odd == "directory":
+        lock.mkdir()
+    else:
+        lock.write_text("9" * 40)
+
+    held = pytest.raises(ToolsBusy, match=r"is held by (an unknown process|process 9+, at)")
+    with held, tools_locked(lock, patience(FakeClock(), 1, _ignore)):
+        pass
+
+
+def test_a_name_that_was_left_behind_is_no_obstacle_for_long(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of our number was killed while it took the lock; the next second has another name."""
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: 0x100)
+    left = lock.with_name(f"{lock.name}{os.getpid():05d}00")
+    left.touch()
+
+    class NextSecond(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            monkeypatch.setattr(time, "time", real)
+
+    with tools_locked(lock, patience(NextSecond(), 60, _ignore)):
+        assert lock.read_text() == f"{os.getpid()}\n"
+    assert list(lock.parent.iterdir()) == [left]
+
+
+def test_a_holder_that_ends_while_it_is_asked_about_is_nobody(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lock is gone before its age can be read."""
+    lock.write_text("")
+    told: list[AtWork] = []
+
+    class Vanishing(FakeClock):
+        def monotonic(self) -> float:
+            if self.now > 1.5:
+                lock.unlink(missing_ok=True)
+            return super().monotonic()
+
+    with tools_locked(lock, patience(Vanishing(), 60, told.append)):
+        pass
+    assert [str(one) for one in told] == ["an unknown process"]
 
 
 def test_a_lock_of_a_process_that_is_no_more_is_taken(lock: Path, gone: int) -> None:
     """Stale locks do not block."""
     lock.write_text(f"{gone}\n")
 
-    with tools_locked(lock, FakeClock(), _ignore):
+    with tools_locked(lock, patience(FakeClock(), 60, _ignore)):
         assert lock.read_text() == f"{os.getpid()}\n"
 
 
 def test_an_empty_lock_is_being_written_unless_it_is_old(lock: Path) -> None:
     """Without a PID it counts as held for two minutes."""
     lock.write_text("")
-    with pytest.raises(ToolsBusy), tools_locked(lock, FakeClock(), _ignore, 1):
+    with pytest.raises(ToolsBusy), tools_locked(lock, patience(FakeClock(), 1, _ignore)):
         pass
     os.utime(lock, (1, 1))
 
-    with tools_locked(lock, FakeClock(), _ignore):
+    with tools_locked(lock, patience(FakeClock(), 60, _ignore)):
         assert lock.read_text() == f"{os.getpid()}\n"
 
 
 def test_who_has_lost_the_lock_does_not_remove_another_s(lock: Path, other: int) -> None:
     """On release only our own lock is removed."""
-    with tools_locked(lock, FakeClock(), _ignore):
+    with tools_locked(lock, patience(FakeClock(), 60, _ignore)):
         lock.write_text(f"{other}\n")
 
     assert lock.read_text() == f"{other}\n"
@@ -114,7 +199,7 @@ def test_a_process_of_somebody_else_lives(lock: Path, other: int, monkeypatch: p
 
     monkeypatch.setattr(os, "kill", forbidden)
 
-    with pytest.raises(ToolsBusy), tools_locked(lock, FakeClock(), _ignore, 1):
+    with pytest.raises(ToolsBusy), tools_locked(lock, patience(FakeClock(), 1, _ignore)):
         pass
 
 
@@ -134,7 +219,7 @@ def test_a_lock_that_vanishes_while_it_is_looked_at_is_free(lock: Path, monkeypa
 
     monkeypatch.setattr(time, "time", now)
 
-    with tools_locked(lock, FakeClock(), _ignore):
+    with tools_locked(lock, patience(FakeClock(), 60, _ignore)):
         assert lock.read_text() == f"{os.getpid()}\n"
 
 
@@ -151,7 +236,7 @@ def test_a_lock_that_vanishes_before_it_is_looked_at_is_free(lock: Path, monkeyp
 
     monkeypatch.setattr(os, "link", link)
 
-    with tools_locked(lock, FakeClock(), _ignore):
+    with tools_locked(lock, patience(FakeClock(), 60, _ignore)):
         assert lock.read_text() == f"{os.getpid()}\n"
     assert refused == [lock]
 
@@ -161,7 +246,7 @@ def test_two_processes_are_never_in_at_the_same_time(lock: Path, tmp_path: Path)
     log = tmp_path / "log"
     with subprocess.Popen([sys.executable, "-c", FOREIGN, str(lock), str(log), "300"]) as process:
         for _ in range(300):
-            with tools_locked(lock, _Hurried(), _ignore), log.open("a") as file:
+            with tools_locked(lock, patience(_Hurried(), 1, _ignore)), log.open("a") as file:
                 file.write("in\n")
                 file.flush()
                 file.write("out\n")
@@ -178,5 +263,5 @@ class _Hurried(FakeClock):
         os.sched_yield()
 
 
-def _ignore(_process: int) -> None:
+def _ignore(_holder: AtWork) -> None:
     """Nobody listens."""

@@ -20,6 +20,7 @@ from reconciler.simulator.hardware import Card, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import apply_plan
+from vm_processes import VmProcesses
 from worlds import config, desired, guest, hardware, held, host_holding, matrix, uuid
 
 GIVES_UP = GivenUp(NO_IDS, IdSet([4, 0x47]))
@@ -355,6 +356,17 @@ def test_a_running_vm_on_an_old_kernel_cannot_be_changed() -> None:
     assert problem_ids(plan) == [("vm-runs", "error"), ("vm-runs", "error")]
     assert plan.problems[0].message.startswith("guest 'a' must change, but its VM runs")
     assert plan.problems[1].message.startswith(f"mediated device {uuid(2)} must change, but its VM runs")
+
+
+def test_the_process_of_a_vm_that_cannot_be_changed_is_named() -> None:
+    """So that the administrator knows what to stop."""
+    host = host_with("5.15", m1=ONE)
+    host.start_vm(uuid(1))
+
+    plan = make_plan(desired([guest("a", config([5], [0x47]), 1)], GIVES_UP), observe(VmProcesses(host)))
+
+    assert "its VM (qemu-system-s390x, process 4711) runs" in plan.problems[0].message
+    assert plan.basis == make_plan(plan.desired, observe(host)).basis
 
 
 # What the machine and the kernel cannot do ---------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from reconciler.planning.planner import Applied, make_plan
 from reconciler.render.plan_json import plan_json, plan_record
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
+from vm_processes import VmProcesses
 from worlds import (
     EVERY_PROFILE,
     NEW_PROFILES,
@@ -45,6 +46,16 @@ ONE = config([5], [4])
 def errors(plan: Plan) -> list[str]:
     """What the schema does not accept of the plan's JSON."""
     return [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(json.loads(plan_json(plan)))]
+
+
+def test_the_process_of_a_vm_is_in_the_schema() -> None:
+    """Where it is known and where nobody has the device open."""
+    host = host_holding(Holdings(matrix([], []), {uuid(1): ONE, uuid(2): config([6], [4])}), PROFILES["6.12"])
+    host.start_vm(uuid(1))
+    plan = make_plan(desired([guest("a", ONE, 1), guest("b", config([6], [4]), 2)]), observe(VmProcesses(host)))
+
+    assert [one["openedBy"] is None for one in plan_record(plan)["guests"]] == [False, True]
+    assert errors(plan) == []
 
 
 def test_the_schema_is_one() -> None:

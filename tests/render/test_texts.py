@@ -17,10 +17,12 @@ from reconciler.render.changes import config_text, sees_text
 from reconciler.render.drift_text import drift_json, drift_text
 from reconciler.render.outcome_text import outcome_json, outcome_text
 from reconciler.render.paint import coloured, plain
+from reconciler.render.plan_json import plan_json
 from reconciler.render.plan_text import MOST_STEPS, plan_text
 from reconciler.render.status_text import pool_text, status_json, status_text
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
+from vm_processes import VmProcesses
 from worlds import config, desired, guest, hardware, host_holding, matrix, uuid
 
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))
@@ -274,6 +276,7 @@ def test_a_status_for_programs() -> None:
             "authorised": None,
             "effective": None,
             "inUse": False,
+            "openedBy": None,
             "why": ["its device does not exist; apply makes it"],
         }
     ]
@@ -281,6 +284,27 @@ def test_a_status_for_programs() -> None:
     assert record["idle"] == ["05.0004", "05.0047", "06.0047", "07.0004", "07.0047"]
     assert [one["uuid"] for one in record["foreign"]] == [uuid(0xF)]
     assert record["inSync"] is False
+
+
+def test_the_process_that_has_a_device_open_is_named_where_it_is_known() -> None:
+    """In the plan, in what needs consent, in the status, and for programs."""
+    on = host(m1=config([5, 6], [4]), m3=config([7], [4]), mf=config([7], [0x47]))
+    for number in (1, 3, 0xF):
+        on.start_vm(uuid(number))
+    made = make_plan(desired([guest("a", ONE, 1)], GIVES_UP), observe(VmProcesses(on)), applied(m3=config([7], [4])))
+    who = {"process": 4711, "command": "qemu-system-s390x"}
+
+    text = plan_text(made)
+    assert "      its VM (qemu-system-s390x, process 4711) runs and loses a whole adapter\n" in text
+    assert "removed by a later apply: its VM (qemu-system-s390x, process 4711) has the device open\n" in text
+    assert "  a: its VM (qemu-system-s390x, process 4711) runs and loses a whole adapter\n" in text
+    assert [one["openedBy"] for one in json.loads(plan_json(made))["guests"]] == [who, who]
+
+    status = status_text(status_of(made))
+    assert f"  a  {uuid(1)}  (active, in use by qemu-system-s390x, process 4711)\n" in status
+    assert "adapter 0x07 (7), domain 0x47 (71); in use by qemu-system-s390x, process 4711\n" in status
+    record = json.loads(status_json(status_of(made)))
+    assert [one["openedBy"] for one in record["guests"] + record["foreign"]] == [who, who, who]
 
 
 def test_what_no_manifest_names_any_more_is_wanted_by_nobody() -> None:

@@ -42,7 +42,7 @@ def test_without_faults_nothing_is_different() -> None:
     assert len({tuple(view.list("bus/ap/devices")) for view in views}) == 1
     assert len({view.link("bus/ap/devices/05.0004/driver") for view in views}) == 1
     assert len({view.release for view in views}) == 1
-    assert not any(view.held_open(A) for view in views)
+    assert not any(view.opened([A]) for view in views)
 
 
 def test_one_write_fails() -> None:

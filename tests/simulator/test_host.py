@@ -141,7 +141,7 @@ class TestVirtualMachines:
 
         assert host.list(paths.mdev(A)) == ["iommu_group"]
         assert host.list("bus/mdev/devices") == [B]
-        assert host.held_open(A)
+        assert host.opened([A]) == {A: None}
         assert refused(host, f"{paths.mdev(A)}/remove", "1") == ENOENT
         assign(host, B, 6, 4)
         assert refused(host, f"{paths.mdev(B)}/assign_adapter", "5") == EADDRINUSE
@@ -154,8 +154,7 @@ class TestVirtualMachines:
         host = with_mdevs()
         host.start_vm(A)
 
-        assert host.held_open(A)
-        assert not host.held_open(B)
+        assert host.opened([A, B]) == {A: None}
         with pytest.raises(OSError, match="busy"):
             host.start_vm(A)
         with pytest.raises(OSError, match="No such device"):

@@ -31,6 +31,7 @@ from reconciler.simulator.hardware import Card
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import Bookkeeping, Progress, apply_plan
+from vm_processes import VmProcesses
 from worlds import config, desired, desired_like, guest, hardware, held, host_holding, uuid
 
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))
@@ -235,6 +236,22 @@ def test_a_vm_that_opened_a_device_meanwhile_stops_its_removal() -> None:
 
     assert outcome.result is Result.ROLLED_BACK
     assert outcome.failure.endswith(f"mediated device {uuid(2)} was opened by a VM meanwhile; stop the VM first")
+    assert held(host, plan.abilities) == SWAP[0]
+
+
+def test_the_process_that_opened_a_device_meanwhile_is_named() -> None:
+    """So that the administrator knows what to stop; asked once before each removal."""
+    host = host_holding(SWAP[0], PROFILES["6.12"])
+    ours = Applied(FREE, {uuid(1): ("a", ONE), uuid(2): ("b", config([6], [4]))})
+    plan = make_plan(desired([], GivenUp(NO_IDS, IdSet([4, 0x47]))), observe(host), ours)
+    host.start_vm(uuid(2))
+    sysfs = VmProcesses(host)
+
+    outcome = apply_plan(plan, sysfs, FakeClock(), FakeBooks(), NoProgress())
+
+    assert outcome.result is Result.ROLLED_BACK
+    assert outcome.failure.endswith("was opened by qemu-system-s390x, process 4711 meanwhile; stop the VM first")
+    assert sysfs.asked[:2] == [[uuid(1)], [uuid(2)]]
     assert held(host, plan.abilities) == SWAP[0]
 
 

@@ -1,11 +1,9 @@
-"""What is on disk before, during and after the writes: state directory, journal, inventory, lock."""
+"""What is on disk before, during and after the writes: state directory, journal, inventory."""
 
 import errno
 import json
 import os
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +26,6 @@ from reconciler.simulator.faults import FaultySysfs, RecordingSysfs, WriteRefuse
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.apply import apply_plan
 from reconciler.transaction.journal import DEGRADED, INVENTORY, JOURNAL, Books
-from reconciler.transaction.lock import LOCK, Busy, locked
 from reconciler.transaction.records import BadRecord, holdings_record, inventory_text, read_holdings, read_inventory
 from reconciler.transaction.state_directory import StateDirectory, UnsafeState
 from worlds import config, desired, guest, hardware, held, holdings, uuid
@@ -433,49 +430,3 @@ def test_what_is_half_made_when_the_way_back_fails_stays_ours(state: StateDirect
 
     assert outcome.result is Result.DEGRADED
     assert make_plan(desired([], GIVES_UP), observe(host), books.applied()).foreign == ()
-
-
-# The lock ------------------------------------------------------------------------------------------------------------
-
-_HOLD = """
-import sys
-from pathlib import Path
-from reconciler.transaction.lock import locked
-from reconciler.transaction.state_directory import StateDirectory
-with locked(StateDirectory(Path(sys.argv[1])), "reconcile --apply"):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_a_second_holder_is_told_who_the_first_is(state: StateDirectory) -> None:
-    """Process and command of whoever is at work; when it has ended the lock is free."""
-    command = [sys.executable, "-c", _HOLD, str(state.path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
-        assert first.stdout is not None
-        assert first.stdout.readline() == "held\n"
-
-        with pytest.raises(Busy, match=f"process {first.pid}: reconcile --apply; wait"), locked(state, "second"):
-            pytest.fail("the lock was given twice")
-
-        first.communicate("")
-    with locked(state, "second"):
-        assert (state.path / LOCK).read_text() == f"process {os.getpid()}: second\n"
-
-
-def test_a_holder_that_has_not_said_its_name_yet_is_unknown(state: StateDirectory) -> None:
-    """Between taking the lock and writing its name a holder has none."""
-    with locked(state, "first"):
-        (state.path / LOCK).write_text("")
-        with pytest.raises(Busy, match="an unknown process"), locked(state, "second"):
-            pytest.fail("the lock was given twice")
-
-
-def test_a_lock_that_is_a_link_is_refused(state: StateDirectory) -> None:
-    """A link in place of the lock would have us write where somebody else wants."""
-    (state.path / LOCK).symlink_to(state.path.parent / "victim")
-
-    with pytest.raises(OSError) as caught, locked(state, "command"):
-        pytest.fail("a link was followed")
-
-    assert caught.value.errno == errno.ELOOP

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Final, NamedTuple, NoReturn
@@ -22,6 +22,7 @@ from reconciler.cli.main import main
 from reconciler.kernel import tools_lock
 from reconciler.kernel.sysfs import WRITE_SECONDS, KernelBusy, Sysfs
 from reconciler.manifests import form_problems
+from reconciler.model.observed import Process
 from reconciler.render import outcome_text, plan_text, status_text
 from reconciler.transaction import apply, carry_out, lock, way_back
 from trials.system_calls import Call, Places, watched
@@ -148,7 +149,7 @@ class _Parent:
         with self._lock:
             self._connection.send(pickle.dumps(("call", call)))
 
-    def _ask(self, name: str, *arguments: str) -> Any:
+    def _ask(self, name: str, *arguments: str | Sequence[str]) -> Any:
         with self._lock:
             self._connection.send(pickle.dumps((name, arguments)))
             answer = pickle.loads(self._connection.recv(_MOST_BYTES))
@@ -170,8 +171,8 @@ class _Parent:
     def link(self, path: str) -> str:
         return str(self._ask("link", path))
 
-    def held_open(self, uuid: str) -> bool:
-        return bool(self._ask("held_open", uuid))
+    def opened(self, uuids: Iterable[str]) -> Mapping[str, Process | None]:
+        return {str(uuid): None for uuid in self._ask("opened", list(uuids))}
 
     @property
     def release(self) -> str:

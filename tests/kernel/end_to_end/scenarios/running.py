@@ -43,8 +43,12 @@ def running_guest(world: World) -> None:
     nobody = manifests({}, pool=_POOL)
     apply(world, site)
     holds("nobody has it open", not status(world, site)["payments"]["inUse"])
-    with virtual_machine(_UUID):
-        holds("status says in use", status(world, site)["payments"]["inUse"])
+    with virtual_machine(_UUID) as process:
+        shown = status(world, site)["payments"]
+        holds("status says in use", shown["inUse"])
+        same("process in the status", shown["openedBy"]["process"], process)
+        plan = world.tool("--plan", manifests=less).out
+        holds("the plan names the process", f"its VM ({shown['openedBy']['command']}, process {process})" in plan)
         apply(world, more)
         refused = untouched(world, lambda: world.tool("--apply", "--yes", manifests=less), 4)
         holds("consent is asked for", "payments" in refused.out + refused.err)
@@ -69,8 +73,9 @@ def masks_of_both_axes(world: World) -> None:
     guest = {"payments": {"uuid": _UUID, "adapters": [5], "domains": [4]}}
     adapters, domains = manifests(guest, pool={"adapters": [5]}), manifests(guest, pool={"domains": [4]})
     apply(world, adapters)
-    with virtual_machine(_UUID):
+    with virtual_machine(_UUID) as process:
         plan = guests_of(world.tool("--plan", "--format", "json", manifests=domains))["payments"]
+        same("process in the plan", plan["openedBy"]["process"], process)
         same("interrupted by the plan", plan["interrupted"], world.kernel == STRICT)
         if plan["interrupted"]:
             untouched(world, lambda: world.tool("--apply", "--yes", manifests=domains), 4)
@@ -97,15 +102,15 @@ def gives_back_in_order(world: World) -> None:
 
 
 @contextmanager
-def virtual_machine(uuid: str) -> Iterator[None]:
-    """Have the device `uuid` open in another process, as a virtual machine monitor has it, while the block goes on."""
+def virtual_machine(uuid: str) -> Iterator[int]:
+    """Have the device `uuid` open in another process, as a virtual machine monitor has it; yields its id."""
     command = [sys.executable, "-m", "kernel.end_to_end.scenarios.virtual_machine", uuid]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         same("what the virtual machine says", process.stdout.readline(), b"open\n")
         try:
-            yield
+            yield process.pid
         finally:
             process.stdin.close()
             process.wait()
