@@ -43,7 +43,8 @@ def code_of(error: Exception) -> Exit:
         ):
             tell(f"error: {error}")
         case BadRecord():
-            tell(f"error: the state directory has a damaged file: {error}; move it away and run the command again")
+            tell(f"error: a file that we keep is damaged, so nothing was done: {error}")
+            tell("  next: move that file away; then 'reconcile --plan' shows how the host differs from the manifests")
         case PermissionError():
             tell(f"error: {error}; reconcile must run as root to change a host")
         case OSError():

@@ -66,7 +66,7 @@ class Confirmations:
                 str(record["journal"]).encode(),
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise BadRecord(f"{PENDING} is not what we write: {error}") from error
+            raise BadRecord(f"{self._state.path / PENDING}: {error}") from error
 
     def put(self, pending: Pending) -> None:
         """Record that `pending` waits; on disk when it returns.

@@ -109,7 +109,7 @@ class History:
                 number, origin, str(desired["host"]["name"]), str(desired["digest"]), summary, record["outcome"]
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise BadRecord(f"{_DIRECTORY}/{_file(number)} is not a generation: {error}") from error
+            raise BadRecord(f"{self._state.path / _file(number)}: not a generation: {error}") from error
 
     def desired(self, number: int) -> Desired:
         """What generation `number` wanted.
@@ -159,9 +159,9 @@ class History:
         try:
             record = json.loads(content)
         except ValueError as error:
-            raise BadRecord(f"{_DIRECTORY}/{name}: {error}") from error
+            raise BadRecord(f"{self._state.path / name}: {error}") from error
         if not isinstance(record, dict):
-            raise BadRecord(f"{_DIRECTORY}/{name} holds no object")
+            raise BadRecord(f"{self._state.path / name}: it holds no object")
         return record
 
 

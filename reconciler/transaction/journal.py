@@ -7,7 +7,8 @@ sysfs starts afresh at boot, so a journal of another boot is history.
 """
 
 import json
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeVar
 
 from reconciler.model.steps import Holdings, Step, holdings_after
 from reconciler.planning.plan import Plan
@@ -30,6 +31,8 @@ INVENTORY: Final = "inventory.json"
 DEGRADED: Final = "degraded.json"
 JOURNAL_VERSION: Final = 1
 _VERIFIED: Final = b'{"verified": true}'
+
+_Record = TypeVar("_Record")
 
 
 class Unfinished(NamedTuple):
@@ -155,7 +158,7 @@ class Books:
             record = json.loads(content)
             return tuple(map(str, record["differences"])) if record["bootId"] == self._boot_id else ()
         except (ValueError, KeyError, TypeError) as error:
-            raise BadRecord(f"{DEGRADED} is not what we write: {error}") from error
+            raise BadRecord(f"{self._state.path / DEGRADED}: {error}") from error
 
     def applied(self) -> Applied:
         """What was applied last.
@@ -164,7 +167,7 @@ class Books:
             BadRecord: the inventory is not as we write it.
         """
         content = self._state.read(INVENTORY)
-        return Applied(None, {}) if content is None else read_inventory(content)
+        return Applied(None, {}) if content is None else self._told(INVENTORY, lambda: read_inventory(content))
 
     def unfinished(self) -> Unfinished | None:
         """The transaction that was begun and not ended, if there is one.
@@ -173,7 +176,13 @@ class Books:
             BadRecord: the journal is not as we write it.
         """
         content = self._state.read(JOURNAL)
-        return None if content is None else _read_journal(content, self._boot_id)
+        return None if content is None else self._told(JOURNAL, lambda: _read_journal(content, self._boot_id))
+
+    def _told(self, name: str, read: Callable[[], _Record]) -> _Record:
+        try:
+            return read()
+        except BadRecord as error:
+            raise BadRecord(f"{self._state.path / name}: {error}") from error
 
 
 def applied_by(plan: Plan, generation: int = 0) -> Applied:

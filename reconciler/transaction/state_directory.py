@@ -2,6 +2,8 @@
 
 import os
 import stat
+from collections.abc import Callable
+from errno import ELOOP
 from itertools import takewhile
 from pathlib import Path
 
@@ -15,38 +17,57 @@ class StateDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._trusted = False
 
     def prepare(self) -> None:
-        """Make the directory where it is missing, on disk when it returns; refuse one that others can write to.
+        """Make the directory where it is missing, on disk when it returns; refuse one that cannot be trusted.
 
         Raises:
-            UnsafeState: it belongs to somebody else, others can write to it, or it cannot be made.
+            UnsafeState: it belongs to somebody else, others can write to it, or it cannot be made or written.
         """
         try:
             missing = list(takewhile(lambda one: not one.exists(), (self.path, *self.path.parents)))
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for one in missing:
+            for one in reversed(missing):
+                one.mkdir(mode=0o700, exist_ok=True)
                 _sync(one.parent)
-            found = self.path.lstat()
+            _refuse_foreign(self.path, self.path.lstat(), stat.S_ISDIR, (os.geteuid(),))
         except OSError as error:
-            raise UnsafeState(
-                f"the state directory {self.path} cannot be used: {error.strerror}; choose one with --state-dir"
-            ) from error
-        if not stat.S_ISDIR(found.st_mode):
-            raise UnsafeState(f"{self.path} must be a directory, not a link or a file")
-        if found.st_uid != os.geteuid():
-            raise UnsafeState(f"the state directory {self.path} belongs to user {found.st_uid}, not to you")
-        if found.st_mode & 0o022:
-            raise UnsafeState(f"others can write to the state directory {self.path}; type: chmod 700 {self.path}")
+            raise self._unusable(error.strerror or str(error)) from error
+        if not os.access(self.path, os.W_OK):
+            raise self._unusable("it cannot be written")
 
     def read(self, name: str) -> bytes | None:
-        """The content of file `name`, or None where there is none; links are not followed."""
+        """The content of file `name`, or None where there is none; links are not followed.
+
+        Raises:
+            UnsafeState: the directory or the file belongs to somebody else, or others can write to it.
+        """
         try:
-            descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._require_trust()
+            descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if error.errno == ELOOP:
+                raise UnsafeState(
+                    f"{self.path / name} is a link; what we keep is never one, so look who made it"
+                ) from error
+            raise
         with os.fdopen(descriptor, "rb") as stream:
+            _refuse_foreign(self.path / name, os.fstat(descriptor), stat.S_ISREG, self._owners)
             return stream.read()
+
+    def _require_trust(self) -> None:
+        if not self._trusted:
+            _refuse_foreign(self.path, self.path.lstat(), stat.S_ISDIR, self._owners)
+            self._trusted = True
+
+    @property
+    def _owners(self) -> tuple[int, ...]:
+        return (os.geteuid(), 0)  # what root keeps is good enough to be read by others
+
+    def _unusable(self, reason: str) -> UnsafeState:
+        return UnsafeState(f"the state directory {self.path} cannot be used: {reason}; choose one with --state-dir")
 
     def names(self) -> list[str]:
         """The names of all files, in no order.
@@ -73,6 +94,16 @@ class StateDirectory:
         """Remove file `name` where it exists, on disk when it returns."""
         (self.path / name).unlink(missing_ok=True)
         _sync(self.path)
+
+
+def _refuse_foreign(path: Path, found: os.stat_result, is_kind: Callable[[int], bool], owners: tuple[int, ...]) -> None:
+    if not is_kind(found.st_mode):
+        kind = "a directory" if is_kind is stat.S_ISDIR else "a file"
+        raise UnsafeState(f"{path} must be {kind}, not a link or anything else")
+    if found.st_uid not in owners:
+        raise UnsafeState(f"{path} belongs to user {found.st_uid}, not to you: what it says cannot be trusted")
+    if found.st_mode & 0o022:
+        raise UnsafeState(f"others can write to {path}; see that it is as you left it, then type: chmod go-w {path}")
 
 
 def _write_synced(descriptor: int, content: bytes) -> None:

@@ -65,6 +65,7 @@ def test_the_directory_is_private(tmp_path: Path) -> None:
     state.prepare()
     state.replace("file", b"content")
 
+    assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "var" / "lib").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "var" / "lib" / "file").stat().st_mode) == 0o600
 
@@ -79,7 +80,7 @@ def test_a_new_directory_is_on_disk_before_anything_is_kept_in_it(
 
     state.prepare()
 
-    assert synced == [str(tmp_path / "var" / "lib"), str(tmp_path / "var"), str(tmp_path)]
+    assert sorted(synced) == [str(tmp_path), str(tmp_path / "var"), str(tmp_path / "var" / "lib")]
     synced.clear()
     state.prepare()
     assert synced == []
@@ -90,8 +91,10 @@ def test_a_directory_that_others_can_write_to_is_refused(tmp_path: Path, mode: i
     """Whoever can write there could make us undo what was never done."""
     tmp_path.chmod(mode)
 
-    with pytest.raises(UnsafeState, match=f"chmod 700 {tmp_path}"):
+    with pytest.raises(UnsafeState, match=f"chmod go-w {tmp_path}"):
         StateDirectory(tmp_path).prepare()
+    with pytest.raises(UnsafeState, match=f"chmod go-w {tmp_path}"):
+        StateDirectory(tmp_path).read("inventory.json")
 
 
 def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +103,38 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: py
 
     with pytest.raises(UnsafeState, match="belongs to user"):
         StateDirectory(tmp_path).prepare()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_somebody_else_keeps_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a directory nor a file, but for those of root."""
+    (tmp_path / "file").write_bytes(b"content")
+    os.chown(tmp_path, 4711, -1)
+    with pytest.raises(UnsafeState, match="belongs to user 4711"):
+        StateDirectory(tmp_path).read("file")
+    os.chown(tmp_path, 0, -1)
+    os.chown(tmp_path / "file", 4711, -1)
+    with pytest.raises(UnsafeState, match="belongs to user 4711"):
+        StateDirectory(tmp_path).read("file")
+    os.chown(tmp_path / "file", 0, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: 4712)
+    assert StateDirectory(tmp_path).read("file") == b"content"
+
+
+def test_what_is_no_file_is_not_read(state: StateDirectory) -> None:
+    """A pipe would let us wait for ever."""
+    os.mkfifo(state.path / "file")
+    with pytest.raises(UnsafeState, match="must be a file"):
+        state.read("file")
+
+
+def test_a_disk_that_cannot_be_written_is_told_before_anything_is_done(
+    state: StateDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system that went read-only, for example."""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(UnsafeState, match="it cannot be written; choose one with --state-dir"):
+        state.prepare()
 
 
 def test_a_link_is_refused(tmp_path: Path) -> None:
@@ -136,10 +171,10 @@ def test_links_in_the_directory_are_not_followed(
     (state.path / "file").symlink_to(victim)
     (state.path / ".other.new").symlink_to(victim)
 
-    with pytest.raises(OSError) as caught:
+    with pytest.raises((OSError, UnsafeState)) as caught:
         act(state)
 
-    assert caught.value.errno == errno.ELOOP
+    assert isinstance(caught.value, UnsafeState) or getattr(caught.value, "errno", 0) == errno.ELOOP
     assert victim.read_text() == "untouched"
 
 
