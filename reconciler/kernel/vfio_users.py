@@ -93,8 +93,8 @@ class VfioUsers:
             except FileNotFoundError:
                 continue  # closed meanwhile
         # Before 6.18 an open device does not say which it is; but QEMU keeps its group open as well, which does.
-        unknown = names == {_UNKNOWN}
-        return names - {_UNKNOWN, _NONE}, not unknown
+        known = names - {_UNKNOWN, _NONE}
+        return known, bool(known) or _UNKNOWN not in names
 
     def _behind(self, file: str) -> str:
         """The group or device that an open file is a door to; `_NONE` where it is something else."""

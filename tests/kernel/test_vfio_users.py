@@ -151,7 +151,8 @@ def test_an_open_device_says_itself_which_it_is(machine: Machine, opened: list[s
 def test_where_an_open_device_says_nothing_the_groups_are_asked(machine: Machine, opened: list[str]) -> None:
     """Before 6.18; that it is in use is known then, but not by whom."""
     machine.node("7", "virtual/vfio/7")
-    machine.process(4711, "/usr/bin/qemu-system-s390x", "anon_inode:[vfio-device]")
+    container = machine.node("vfio", "virtual/misc/vfio", OTHER_NODE)
+    machine.process(4711, "/usr/bin/qemu-system-s390x", container, "anon_inode:[vfio-device]")
 
     assert machine.users.of([A, B]) == {A: None}
     assert opened == ["7"]

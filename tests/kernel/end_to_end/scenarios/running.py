@@ -67,6 +67,23 @@ def _emptied(world: World, nobody: Path) -> None:
     same("devices", world.host.authorised(), {_UUID: ([], [])})
 
 
+def closed_group(world: World) -> None:
+    """A virtual machine that keeps the device open but not its group is noticed, and from 6.18 it has a name, too."""
+    world.host.hardware(_HARDWARE)
+    site = manifests({"payments": {"uuid": _UUID, "adapters": [5], "domains": [4]}}, pool=_POOL)
+    apply(world, site)
+    world.host.unplug(5)  # so that no queue tells that it is in use
+    with virtual_machine(_UUID, "group-closed") as process:
+        shown = status(world, site)["payments"]
+        holds("status says in use", shown["inUse"])
+        same(
+            "process in the status",
+            (shown["openedBy"] or {}).get("process"),
+            process if world.kernel == STRICT else None,
+        )
+    holds("nobody has it open", not status(world, site)["payments"]["inUse"])
+
+
 def masks_of_both_axes(world: World) -> None:
     """The pool moves from one axis to the other under a running guest: from 6.19 that takes its queues for a while."""
     world.host.hardware(_HARDWARE)
@@ -102,9 +119,9 @@ def gives_back_in_order(world: World) -> None:
 
 
 @contextmanager
-def virtual_machine(uuid: str) -> Iterator[int]:
+def virtual_machine(uuid: str, *options: str) -> Iterator[int]:
     """Have the device `uuid` open in another process, as a virtual machine monitor has it; yields its id."""
-    command = [sys.executable, "-m", "kernel.end_to_end.scenarios.virtual_machine", uuid]
+    command = [sys.executable, "-m", "kernel.end_to_end.scenarios.virtual_machine", uuid, *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -118,6 +135,7 @@ def virtual_machine(uuid: str) -> Iterator[int]:
 
 RUNNING_SCENARIOS: Final = (
     Scenario(running_guest),
+    Scenario(closed_group),
     Scenario(masks_of_both_axes),
     Scenario(gives_back_in_order),
 )
