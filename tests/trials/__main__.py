@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from trials import kills, power
+from trials import faults, kills, power
 from trials.tally import Tally, told
 
-_SHORT: Final = {"kills": 12, "power": 40}
+_SHORT: Final = {"kills": 12, "power": 40, "faults": 12}
 """How many points of each trial a short run tries."""
 
 
@@ -31,7 +31,7 @@ def main() -> int:
 
 
 def _tallies(kind: str, chance: random.Random, most: int | None) -> Iterator[Tally]:
-    return kills.tallies(chance, most) if kind == "kills" else power.tallies(chance, most)
+    return {"kills": kills.tallies, "power": power.tallies, "faults": faults.tallies}[kind](chance, most)
 
 
 if __name__ == "__main__":
