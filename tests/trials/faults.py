@@ -95,10 +95,12 @@ class Witness:
 
     def _is_excused(self, key: str) -> bool:
         rule, _, holders = key.partition(": ")
-        if rule != "I1":
-            return holders in self._meddled
-        # These kernels give the host a queue that a device has: who writes between check and write is not seen.
         checks = PROFILES[self._stage.scene.profile].in_use_check
+        if rule != "I1":
+            # Where a mask bit is refused for any use of its id, putting back what somebody took from the host makes a
+            # guest let go of it for a while.
+            return holders in self._meddled or (checks is InUseCheck.EITHER and "host" in self._meddled)
+        # Where nothing is refused, the host is given what somebody has taken between our check and our write.
         return checks is InUseCheck.NONE and bool(self._meddled) and holders.endswith(" and host")
 
     def _foreign(self) -> ApConfig | None:
