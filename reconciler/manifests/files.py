@@ -68,9 +68,7 @@ def _content(name: str, descriptor: int) -> bytes | Problem:
 def too_much(file: FoundFile) -> Problem:
     """The problem with `file`, with which all files are more than `TOTAL_LIMIT` together."""
     message = f"with {file.name} the manifests are more than {TOTAL_LIMIT} bytes"
-    return _problem(
-        "too-much", message, file.name, "Give the directory of one host, and look what else is in it."
-    )
+    return _problem("too-much", message, file.name, "Give the directory of one host, and look what else is in it.")
 
 
 class _Search:

@@ -14,7 +14,7 @@ from reconciler.kernel.lock_wait import AtWork
 from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.settle import Clock
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
-from reconciler.model.observed import Observed
+from reconciler.model.observed import Observed, its_vm
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Holdings, Write, holdings_after
 from reconciler.planning.plan import Plan, PlannedStep
@@ -127,7 +127,15 @@ def _verify(plan: Plan, target: Holdings, sysfs: Sysfs) -> tuple[str, ...]:
     differences = differences_of(target, holdings_of(observed), _touched(plan))
     if differences:
         raise _Failed(0, f"the host is not as planned: {'; '.join(differences)}")
-    return tuple(_surprises(plan, observed))
+    return (*_left_to_do(plan), *_surprises(plan, observed))
+
+
+def _left_to_do(plan: Plan) -> list[str]:
+    return [
+        f"'{one.name}': {its_vm(one.opened_by)} still has the emptied device open; an apply after it has ended removes it"
+        for one in plan.guests
+        if one.goes and one.after is not None
+    ]
 
 
 def _surprises(plan: Plan, observed: Observed) -> list[str]:
