@@ -132,7 +132,8 @@ def _verify(plan: Plan, target: Holdings, sysfs: Sysfs) -> tuple[str, ...]:
 
 def _left_to_do(plan: Plan) -> list[str]:
     return [
-        f"'{one.name}': {its_vm(one.opened_by)} still has the emptied device open; an apply after it has ended removes it"
+        f"'{one.name}': {its_vm(one.opened_by)} still has the emptied device open; "
+        "an apply after it has ended removes it"
         for one in plan.guests
         if one.goes and one.after is not None
     ]
