@@ -229,3 +229,62 @@ def _waiting_for(directory: Path) -> int | None:
         except OSError:
             continue
     return None
+
+
+READING = (["--plan"], ["status"], ["drift"], ["history"])
+
+
+def test_reading_commands_tell_of_what_is_left_and_leave_it(command: Command) -> None:
+    """A journal of an apply that was killed, and records of one that could not be put back."""
+    command("--apply", "--yes")
+    state = Path(f"{command.simulated_host}.state")
+    kept = _journal_of_an_apply(command, state)
+    (state / "degraded.json").write_text('{"bootId": "simulated", "differences": ["aqmask is odd"]}', encoding="utf-8")
+    host = command("simulate").out
+
+    for words in READING:
+        told = command(*words).err
+        assert "an earlier apply was not finished" in told, words
+        assert "aqmask is odd" in told, words
+    assert (state / "journal.jsonl").read_bytes() == kept
+    assert command("simulate").out == host
+
+    (state / "degraded.json").unlink()
+    ran = command("--apply", "--yes")
+    assert ran.code == 0
+    assert "what it had done was put back" in ran.err
+    assert not (state / "journal.jsonl").exists()
+
+
+def _journal_of_an_apply(command: Command, state: Path) -> bytes:
+    """Change the manifests, and leave the journal of an apply that was killed before its first step."""
+    change(command)
+    command("--apply", "--yes", "--confirm-within", "5m")
+    journal: str = json.loads((state / "pending.json").read_bytes())["journal"]
+    command("rollback")
+    (state / "journal.jsonl").write_text(journal, encoding="utf-8")
+    return journal.encode()
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "pending.json"])
+def test_a_damaged_record_stops_applies_and_is_told_by_readers(command: Command, name: str) -> None:
+    """It is named, nothing is guessed, and moving it away is enough."""
+    command("--apply", "--yes")
+    damaged = Path(f"{command.simulated_host}.state/{name}")
+    damaged.write_bytes(b"{torn")
+    damaged.chmod(0o600)
+    host = command("simulate").out
+
+    for words in READING:
+        ran = command(*words)
+        assert str(damaged) in ran.err, words
+        assert ran.code in {0, 2}, words
+    for words in (["--apply", "--yes"], ["confirm", "1"], ["rollback"]):
+        ran = command(*words)
+        assert ran.code == 1, words
+        assert str(damaged) in ran.err, words
+        assert "Traceback" not in ran.err
+    assert command("simulate").out == host
+
+    damaged.rename(damaged.with_name("away"))
+    assert command("--apply", "--yes").code == 0
