@@ -97,11 +97,11 @@ def test_nothing_is_to_be_done_and_the_devices_are_ours(host: Host) -> None:
     assert "valid: 1 host, 1 guest" in host("validate").out
     assert "Nothing to do" in host("--plan").out
     applied = host("--apply", "--yes", "--format", "json")
-    assert (0, 0) == (applied.code, json.loads(applied.out)["writes"])
+    assert (0, 0) == (applied.code, json.loads(applied.out)["kernelWrites"])
 
     host("simulate", "stop", RUNNING)
     file.write_text(file.read_text().partition("---\n")[0])
-    assert f"- guest guest-62177883  {RUNNING}" in host("--plan").out
+    assert f"- device guest-62177883  {RUNNING}" in host("--plan").out
 
 
 def test_a_file_that_exists_is_not_written_over(host: Host) -> None:
