@@ -207,6 +207,23 @@ def schema(kind: str | None) -> int:
     return schema_command.run(kind)
 
 
+@cli.command("import")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, allow_dash=True), default="-", help="A new file; - for stdout."
+)
+@click.option("--mdevctl-root", type=click.Path(file_okay=False), hidden=True, help="What precedes mdevctl's paths.")
+@host_options
+def import_manifests(output: str, mdevctl_root: str | None, host: HostOptions) -> int:
+    """Print manifests of the host as it is: its pool, its mediated devices, and what is defined in mdevctl.
+
+    They change nothing: a plan of them has nothing to do, but for devices that are defined to start at boot and are
+    not there.
+    """
+    from reconciler.cli import import_command
+
+    return import_command.run(host, output=output, mdevctl_root=mdevctl_root)
+
+
 @cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
