@@ -2,7 +2,7 @@
 
 import click
 
-from reconciler.cli.apply_command import at_terminal, run_request
+from reconciler.cli import apply_command
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of
 from reconciler.cli.options import HostOptions
@@ -44,8 +44,8 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
     wanted = number if number is not None else history.newest_target(before=history.newest_target())
     request = Request((), None, wanted)
     tell(f"going back to generation {wanted}; the manifests stay as they are, and the next --apply follows them again")
-    if yes or at_terminal():
-        return run_request(host, request, format=format, yes=yes, terms=terms)
+    if yes or apply_command.at_terminal():
+        return apply_command.run_request(host, request, format=format, yes=yes, terms=terms)
     with opened(host) as machine:
         made = plan(request, machine)
     show(made, format)
