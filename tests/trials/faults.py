@@ -27,8 +27,8 @@ from trials.fault_kinds import FOREIGN, Kind, kinds_at
 from trials.scenes import DONE, Scene, applied, machine, put_files, scene, scratch, unfinished, unsettled
 from trials.tally import End, Tally
 
-_SECONDS_EACH: Final = 2
-"""So many second faults are tried at each write of a way back."""
+_SECONDS_EACH: Final = 1
+"""So many second faults, by chance, are tried at each write of a way back."""
 
 _NEXT: Final = ("reconcile status", "reconcile --apply")
 
