@@ -27,7 +27,7 @@ def test_every_fault_ends_at_the_target_at_the_start_or_degraded(profile: str) -
     found = all_of(4, profile)
 
     assert found.otherwise == []
-    assert found.tried >= 50
+    assert found.tried >= 40
     assert all(found.ends[end] for end in End)
 
 
