@@ -17,9 +17,9 @@ def test_ends_are_counted_and_all_else_is_told(capsys: pytest.CaptureFixture[str
     assert (total.tried, len(total.otherwise)) == (3, 1)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
-    assert lines[2].startswith("faults, all")
+    assert lines[3].startswith("faults, all")
     where = "swap on 6.12: write 2: EINVAL"
-    assert lines[3] == f"  OTHERWISE {where}: the host is in between; the journal is still there"
+    assert lines[1] == f"  OTHERWISE {where}: the host is in between; the journal is still there"
 
 
 def test_only_some_of_what_was_otherwise_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,4 +30,4 @@ def test_only_some_of_what_was_otherwise_is_shown(capsys: pytest.CaptureFixture[
 
     told([tally], "kills")
 
-    assert capsys.readouterr().out.splitlines()[-1].strip() == "... and 15 more"
+    assert capsys.readouterr().out.splitlines()[-2].strip() == "... and 15 more"
