@@ -7,7 +7,6 @@ of ours the invariants hold as far as they were ours to keep; and the next apply
 import random
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
@@ -27,8 +26,8 @@ from trials.fault_kinds import FOREIGN, Kind, kinds_at
 from trials.scenes import DONE, Scene, applied, machine, put_files, scene, scratch, unfinished, unsettled
 from trials.tally import End, Tally
 
-_SECONDS_EACH: Final = 2
-"""So many second faults are tried at each write of a way back."""
+_SECONDS: Final = 2
+"""So many second faults, by chance, are tried on the way back from each first one."""
 
 _NEXT: Final = ("reconcile status", "reconcile --apply")
 
@@ -123,7 +122,7 @@ def tallies(
                     singles = chance.sample(singles, min(most, len(singles)))
                 for point in singles:
                     back = try_point(stage, point, tally, place / "state")
-                    for second in islice(_seconds(point, back, chance), most):
+                    for second in _seconds(point, back, chance):
                         try_point(stage, second, tally, place / "state")
                 yield tally
 
@@ -143,9 +142,8 @@ def staged(one: Scene, state: Path) -> Stage:
 
 
 def _seconds(first: Point, back: Sequence[tuple[int, str]], chance: random.Random) -> Iterator[Point]:
-    for nth, path in back:
-        for kind in chance.sample(kinds_at(path), _SECONDS_EACH):
-            yield Point((*first.faults, (nth, kind)))
+    for nth, path in chance.sample(back, min(_SECONDS, len(back))):
+        yield Point((*first.faults, (nth, chance.choice(kinds_at(path)))))
 
 
 def try_point(stage: Stage, point: Point, tally: Tally, state: Path) -> list[tuple[int, str]]:

@@ -99,8 +99,9 @@ Role = Callable[[Arena, random.Random], tuple[Counter[str], list[str]]]
 def report(seconds: float, seed: int) -> Report:
     """What happened in so many seconds of wall-clock time."""
     with TemporaryDirectory(prefix="trials.") as name:
-        folder = Path(name)
-        if why_not := why_not_mounted(folder):
+        folder, elsewhere = Path(name), Path(name) / "elsewhere"
+        elsewhere.mkdir()
+        if why_not := why_not_mounted(elsewhere):
             return Report(Counter(), (f"nothing was tried, since this machine cannot mount: {why_not}",))
         with mounted_host(folder, _DESCRIPTION) as host:
             return _run(folder, host, seconds, seed)
