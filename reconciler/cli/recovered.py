@@ -79,7 +79,7 @@ def _tell_one(one: Recovered) -> None:
     if not one.unfinished.same_boot:
         tell(f"note: {what}, but the host has been booted since; its journal was closed")
     elif one.returned is None:
-        tell(f"note: {what}, but all it had to do was done; its books were closed")
+        tell(f"note: {what}; {one.notes[0]}" if one.notes else f"note: {what}, but was done; its books were closed")
     elif one.returned.differences:
         tell(f"warning: {what}, and not everything could be put back:")
         for difference in one.returned.differences:
