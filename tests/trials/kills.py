@@ -1,8 +1,8 @@
 """Kills: a command is hit by a signal at every system call that changes something, and the next command runs.
 
 After SIGKILL the next command first puts the host back exactly to the start (or leaves it at the target, where all was
-written), and then does its own work. SIGTERM, SIGINT and SIGHUP leave nothing to put in order. Where a kernel allows no
-way back, what is left of it is recorded instead.
+written), and then does its own work. SIGTERM, SIGINT and SIGHUP leave nothing to put in order. Where a kernel
+bars the way back, it is the target.
 """
 
 import random
@@ -25,7 +25,6 @@ from trials.scenes import (
     DONE,
     Scene,
     applied,
-    degraded,
     files_of,
     machine,
     put_files,
@@ -136,7 +135,7 @@ def try_point(trial: Trial, blow: Blow, tally: Tally, state: Path) -> None:
     try:
         wrong += _put_in_order(trial.scene, standing)
         end = _end(trial.scene, standing)
-        if end is End.TARGET and left != trial.scene.target:
+        if end is End.TARGET and left != trial.scene.target and not trial.scene.is_one_way:
             wrong.append("the next command did more than put things in order")
         wrong += _applied_again(trial.scene, standing)
     except Exception as error:  # noqa: BLE001  # whatever it is, it must not be
@@ -166,8 +165,7 @@ def _ended_badly(trial: Trial, blow: Blow, ended: Ended, standing: Standing) -> 
             yield f"it ended with {ended.status} and left the host in between"
         if unfinished(standing.state):
             yield f"it ended with {ended.status} and left a journal"
-    is_degraded = degraded(trial.scene, standing.host, standing.state)
-    if ended.status not in (*_CLEAN_CODES, -blow.number, Exit.DEGRADED if is_degraded else Exit.DONE):
+    if ended.status not in (*_CLEAN_CODES, -blow.number):
         yield f"it ended with {ended.status}"
     if ended.status == Exit.DONE and held != trial.scene.target:
         yield "it ended with 0, but the host is not at the target"
@@ -176,7 +174,7 @@ def _ended_badly(trial: Trial, blow: Blow, ended: Ended, standing: Standing) -> 
 
 
 def _is_somewhere(one: Scene, standing: Standing) -> bool:
-    return one.held(standing.host) in (one.start, one.target) or degraded(one, standing.host, standing.state)
+    return one.held(standing.host) in (one.start, one.target)
 
 
 def _is_untouched(one: Scene, standing: Standing) -> bool:

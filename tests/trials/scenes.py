@@ -16,6 +16,7 @@ from reconciler.model.generation import Origin
 from reconciler.model.ids import IdSet
 from reconciler.model.outcome import Result
 from reconciler.model.steps import Holdings
+from reconciler.planning.order import order_steps
 from reconciler.planning.plan import Basis
 from reconciler.reconcile import Applied, Request, StalePlan, Terms, apply
 from reconciler.simulator.host import SimulatedHost
@@ -69,6 +70,12 @@ class Scene(NamedTuple):
     def held(self, host: Sysfs) -> Holdings:
         """Who holds what on `host`."""
         return held(host, abilities_of(PROFILES[self.profile]))
+
+    @property
+    def is_one_way(self) -> bool:
+        """Whether its kernel bars the way back: what was killed is finished then."""
+        kept = {uuid for uuid, config in self.target.mdevs.items() if self.start.mdevs.get(uuid) == config}
+        return bool(order_steps(self.target, self.start, abilities_of(PROFILES[self.profile]), frozenset(kept)).blocked)
 
     def __str__(self) -> str:
         return f"{self.name} on {self.profile}"
