@@ -12,6 +12,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import result, tell
+from reconciler.cli.recovered import tell_unfinished
 from reconciler.integrations.mdevctl_definitions import Definitions, Unusable, read_definitions
 from reconciler.integrations.vm_names import NO_VM_NAMES
 from reconciler.kernel.observe import observe
@@ -36,6 +37,7 @@ def run(host: HostOptions, *, output: str, mdevctl_root: str | None, vm_names: M
         vm_names: the virtual machine that has a device, by uuid.
     """
     with opened(host) as machine:
+        tell_unfinished(machine)
         observed = observe(machine.sysfs)
         name = valid_name(host.host or machine.name.partition(".")[0], "host")
     definitions = _definitions(host, mdevctl_root)
