@@ -20,6 +20,7 @@ from reconciler.manifests.writing import guest_document, host_document, manifest
 from reconciler.model.observed import Observed
 from reconciler.planning.adoption import Adoption, CannotAdopt, adopt
 from reconciler.planning.guest_names import valid_name
+from reconciler.transaction.journal import Books
 
 MDEVCTL_ROOT: Final = "MDEVCTL_ENV_ROOT"
 """The environment variable in which newer versions of mdevctl take a prefix for all their paths."""
@@ -39,10 +40,13 @@ def run(host: HostOptions, *, output: str, mdevctl_root: str | None, vm_names: M
     with opened(host) as machine:
         tell_unfinished(machine)
         observed = observe(machine.sysfs)
+        ours = Books(machine.state, machine.boot_id).applied().guests
         name = valid_name(host.host or machine.name.partition(".")[0], "host")
     definitions = _definitions(host, mdevctl_root)
+    # Who has lost the manifests finds the guests again under their names.
+    names = {**vm_names, **{uuid: guest for uuid, (guest, _) in ours.items()}}
     try:
-        adoption = adopt(observed, definitions.found, vm_names)
+        adoption = adopt(observed, definitions.found, names)
     except CannotAdopt as error:
         tell(f"error: {error}")
         return Exit.REFUSED

@@ -39,8 +39,7 @@ def _candidates(base: str, uuid: str) -> Iterator[str]:
     yield base
     for suffix in (uuid[:8], uuid):
         yield _joined(base, suffix)
-    for number in count(2):
-        yield _joined(base, str(number))
+    yield from (_joined(base, str(number)) for number in count(2))
 
 
 def _joined(base: str, suffix: str) -> str:

@@ -114,6 +114,14 @@ def test_a_file_that_exists_is_not_written_over(host: Host) -> None:
     assert "mine" == file.read_text()
 
 
+def test_guests_of_ours_keep_their_names(host: Host) -> None:
+    """Whoever has lost the manifests finds them again."""
+    file = host.site / "lpar7.yaml"
+    file.write_text(host.import_().out.replace("guest-62177883", "payments"))
+    assert 0 == host("--apply", "--yes").code
+    assert file.read_text() == host.import_().out
+
+
 def test_definitions_of_mdevctl_are_guests_too(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """The root is given as an option, or as mdevctl itself takes it; broken files are named."""
     root = host.directory / "root"
