@@ -117,6 +117,16 @@ def drift(format: str, host: HostOptions) -> int:
 
 
 @cli.command()
+@format_option("text", "json")
+@host_options
+def doctor(format: str, host: HostOptions) -> int:
+    """Look for everything that goes wrong in practice, and say what to do; exit with 2 where an error is found."""
+    from reconciler.cli import doctor_command
+
+    return doctor_command.run(host, format=format)
+
+
+@cli.command()
 @click.argument("number", type=click.IntRange(min=1), metavar="ID")
 @click.option("--extend", type=Duration(), metavar="DURATION", help="Do not confirm it yet: give it so much more time.")
 @host_options
