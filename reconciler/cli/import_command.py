@@ -12,6 +12,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import result, tell
+from reconciler.cli.recovered import tell_unfinished
 from reconciler.integrations.mdevctl_definitions import Definitions, Unusable, read_definitions
 from reconciler.integrations.vm_names import NO_VM_NAMES
 from reconciler.kernel.observe import observe
@@ -19,6 +20,8 @@ from reconciler.manifests.writing import guest_document, host_document, manifest
 from reconciler.model.observed import Observed
 from reconciler.planning.adoption import Adoption, CannotAdopt, adopt
 from reconciler.planning.guest_names import valid_name
+from reconciler.transaction.journal import Books
+from reconciler.transaction.records import BadRecord
 
 MDEVCTL_ROOT: Final = "MDEVCTL_ENV_ROOT"
 """The environment variable in which newer versions of mdevctl take a prefix for all their paths."""
@@ -36,17 +39,28 @@ def run(host: HostOptions, *, output: str, mdevctl_root: str | None, vm_names: M
         vm_names: the virtual machine that has a device, by uuid.
     """
     with opened(host) as machine:
+        tell_unfinished(machine.state, machine.boot_id)
         observed = observe(machine.sysfs)
+        ours = _names_of_ours(Books(machine.state, machine.boot_id))
         name = valid_name(host.host or machine.name.partition(".")[0], "host")
     definitions = _definitions(host, mdevctl_root)
     try:
-        adoption = adopt(observed, definitions.found, vm_names)
+        adoption = adopt(observed, definitions.found, {**vm_names, **ours})
     except CannotAdopt as error:
         tell(f"error: {error}")
         return Exit.REFUSED
     _write(imported_text(name, observed, adoption, definitions.unusable), output)
     _tell(observed, adoption, definitions.unusable)
     return Exit.DONE
+
+
+def _names_of_ours(books: Books) -> dict[str, str]:
+    """By uuid the names of the guests that are ours, so that who has lost the manifests finds them again."""
+    try:
+        return {uuid: name for uuid, (name, _) in books.applied().guests.items()}
+    except BadRecord as error:
+        tell(f"warning: a file that we keep is damaged, so the names of guests are not known: {error}")
+        return {}
 
 
 def _definitions(host: HostOptions, mdevctl_root: str | None) -> Definitions:

@@ -224,10 +224,10 @@ def schema(kind: str | None) -> int:
 @click.option("--mdevctl-root", type=click.Path(file_okay=False), hidden=True, help="What precedes mdevctl's paths.")
 @host_options
 def import_manifests(output: str, mdevctl_root: str | None, host: HostOptions) -> int:
-    """Print manifests of the host as it is: its pool, its mediated devices, and what is defined in mdevctl.
+    """Print manifests of the host as it is.
 
-    They change nothing: a plan of them has nothing to do, but for devices that are defined to start at boot and are
-    not there.
+    They have its pool, its mediated devices, and what is defined in mdevctl, and they change nothing: a plan of them
+    has nothing to do, but for devices that are defined to start at boot and are not there.
     """
     from reconciler.cli import import_command
 

@@ -31,12 +31,15 @@ def read_limited(path: Path) -> bytes:
     except OSError as error:
         raise NotReadable(error.strerror or str(error)) from error
     try:
-        with os.fdopen(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise NotReadable("it is no regular file")
-            content = stream.read(LIMIT + 1)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotReadable("it is no regular file")
+        content = b""
+        while len(content) <= LIMIT and (part := os.read(descriptor, LIMIT + 1 - len(content))):
+            content += part
     except OSError as error:
         raise NotReadable(error.strerror or str(error)) from error
+    finally:
+        os.close(descriptor)
     if len(content) > LIMIT:
         raise NotReadable(f"it has more than {LIMIT:,} bytes")
     return content

@@ -1,8 +1,8 @@
-"""What another tool has written down about a mediated device, to be made at boot or by hand."""
+"""What is written down in files of other tools, to be made at boot or by hand."""
 
 from typing import NamedTuple
 
-from reconciler.model.matrix import ApConfig
+from reconciler.model.matrix import ApConfig, Matrix
 
 
 class Definition(NamedTuple):
@@ -17,3 +17,18 @@ class Definition(NamedTuple):
     uuid: str
     config: ApConfig
     autostart: bool
+
+
+class AtBoot(NamedTuple):
+    """What the files of other tools are to say, so that a host boots into what was applied.
+
+    Attributes:
+        pool: the host pool, apmask times aqmask.
+        definitions: the devices of our guests that are to be defined, ascending by uuid.
+        ours: the uuids of all devices that are ours, also of those that are not to be defined any more. Whatever
+            else is defined is left alone.
+    """
+
+    pool: Matrix
+    definitions: tuple[Definition, ...]
+    ours: frozenset[str]

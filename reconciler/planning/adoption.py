@@ -75,7 +75,7 @@ def adopt(observed: Observed, definitions: Iterable[Definition], vm_names: Mappi
     names = guest_names((uuid for uuid, one in configs.items() if not one.matrix.is_empty), vm_names)
     guests = [_running(names[one.uuid], one, defined.get(one.uuid)) for one in observed.mdevs if one.uuid in names]
     guests += _waiting(names, [one for one in waiting if one.uuid in names], observed)
-    guests.sort(key=lambda one: one.name)
+    guests = sorted((_with_vm(one, vm_names.get(one.uuid, one.name)) for one in guests), key=lambda one: one.name)
     return Adoption(
         given_up=GivenUp(~observed.pool.adapters, ~observed.pool.domains),
         guests=tuple(guests),
@@ -146,6 +146,15 @@ def _running(name: str, mdev: ObservedMdev, definition: Definition | None) -> Ad
     if definition and not definition.autostart:
         notes.append("In mdevctl it is started by hand.")
     return Adopted(name, mdev.uuid, mdev.config, Activation.ACTIVE, tuple(notes))
+
+
+def _with_vm(guest: Adopted, vm_name: str) -> Adopted:
+    # A guest is looked up by the name of its virtual machine; where that is no name for a guest, people have to know.
+    if vm_name == guest.name:
+        return guest
+    return guest._replace(
+        notes=(f"Its virtual machine is called {vm_name!r}, which cannot be a name here.", *guest.notes)
+    )
 
 
 def _waiting(names: Mapping[str, str], waiting: Sequence[Definition], observed: Observed) -> list[Adopted]:

@@ -14,7 +14,7 @@ _OTHER: Final = re.compile(r"[^a-z0-9.-]+")
 def valid_name(text: str, otherwise: str) -> str:
     """`text` as the name of a host or guest: in lower case, with ``-`` for what may not stand there.
 
-    Where nothing is left of it, `otherwise`, which is a valid name.
+    Where nothing is left of it, `otherwise`.
     """
     return _OTHER.sub("-", text.lower()).strip("-.")[:LONGEST].rstrip("-.") or otherwise
 
@@ -29,18 +29,18 @@ def guest_names(uuids: Iterable[str], vm_names: Mapping[str, str]) -> dict[str, 
     names: dict[str, str] = {}
     taken: set[str] = set()
     for uuid in sorted(uuids):
-        base = valid_name(vm_names.get(uuid, ""), f"guest-{uuid[:8]}")
-        names[uuid] = next(name for name in _candidates(base, uuid) if name not in taken)
+        names[uuid] = next(name for name in _candidates(vm_names.get(uuid, ""), uuid) if name not in taken)
         taken.add(names[uuid])
     return names
 
 
-def _candidates(base: str, uuid: str) -> Iterator[str]:
-    yield base
-    for suffix in (uuid[:8], uuid):
-        yield _joined(base, suffix)
-    for number in count(2):
-        yield _joined(base, str(number))
+def _candidates(vm_name: str, uuid: str) -> Iterator[str]:
+    base = valid_name(vm_name, "")
+    if base:
+        yield base
+    stem = base or "guest"
+    yield from (_joined(stem, suffix) for suffix in (uuid[:8], uuid))
+    yield from (_joined(stem, str(number)) for number in count(2))
 
 
 def _joined(base: str, suffix: str) -> str:

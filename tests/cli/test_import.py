@@ -114,6 +114,25 @@ def test_a_file_that_exists_is_not_written_over(host: Host) -> None:
     assert "mine" == file.read_text()
 
 
+def test_guests_of_ours_keep_their_names(host: Host) -> None:
+    """Whoever has lost the manifests finds them again."""
+    file = host.site / "lpar7.yaml"
+    file.write_text(host.import_().out.replace("guest-62177883", "payments"))
+    assert 0 == host("--apply", "--yes").code
+    assert file.read_text() == host.import_().out
+
+
+def test_what_we_keep_may_be_damaged(host: Host) -> None:
+    """The names are lost with it, and nothing else."""
+    state = host.directory / "simulated-host.yaml.state"
+    (host.site / "lpar7.yaml").write_text(host.import_().out)
+    assert 0 == host("--apply", "--yes").code
+    (state / "inventory.json").write_text("{")
+    ran = host.import_()
+    assert (0, WRITTEN) == (ran.code, ran.out)
+    assert "the names of guests are not known" in ran.err
+
+
 def test_definitions_of_mdevctl_are_guests_too(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """The root is given as an option, or as mdevctl itself takes it; broken files are named."""
     root = host.directory / "root"

@@ -15,12 +15,13 @@ from mounts import MountedHost
 from reconciler.cli.main import run
 from reconciler.integrations.definition_text import definition_bytes
 from reconciler.integrations.mdevctl_definitions import definition_file, read_definitions, write_definition
+from reconciler.integrations.persistence import carry_out, file_changes, read_found
 from reconciler.kernel.text_forms import ap_config_text
 from reconciler.manifests.site import read_site
-from reconciler.model.definition import Definition
+from reconciler.model.definition import AtBoot, Definition
 from reconciler.model.desired import Activation, DesiredGuest
-from reconciler.model.ids import IdSet
-from reconciler.model.matrix import ApConfig
+from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
+from reconciler.model.matrix import ApConfig, Matrix
 from worlds import config, uuid
 
 ONE: Final = "62177883-f1bb-47f0-914d-32a22e3a8804"
@@ -184,8 +185,10 @@ def test_two_hundred_definitions_survive(mdevctl: Mdevctl, reconcile: Reconcile,
     guests = imported(reconcile, mdevctl, tmp_path / "site.yaml")
     reconcile("--apply", "--yes", "-f", str(tmp_path / "site.yaml"))
     shutil.rmtree(mdevctl.root / "etc/mdevctl.d/matrix")
-    for guest in guests:
-        write_definition(mdevctl.root, Definition(guest.uuid, guest.config, autostart=wanted[guest.uuid].autostart))
+    again = tuple(Definition(one.uuid, one.config, wanted[one.uuid].autostart) for one in guests)
+    boot = AtBoot(Matrix(NO_IDS, ALL_IDS), again, frozenset(wanted))
+    for change in file_changes(boot, read_found(mdevctl.root, wanted)):
+        carry_out(mdevctl.root, change)
 
     assert wanted == {one.uuid: one for one in read_definitions(mdevctl.root).found}
     assert listed == mdevctl.defined()

@@ -36,7 +36,7 @@ def defined(number: int, what: ApConfig, *, autostart: bool = False) -> Definiti
 
 def test_a_device_is_an_active_guest() -> None:
     """With its uuid and what it has, and the host gives up what it gives up now."""
-    adoption = adopt(found({uuid(1): config([5], [4])}), [], {uuid(1): "Web"})
+    adoption = adopt(found({uuid(1): config([5], [4])}), [], {uuid(1): "web"})
 
     assert Adopted("web", uuid(1), config([5], [4]), Activation.ACTIVE, ()) == only(adoption)
     assert GivenUp(IdSet([5, 6, 7]), NO_IDS) == adoption.given_up
@@ -58,6 +58,15 @@ def test_what_a_device_has_counts_more_than_its_definition(definition: Definitio
     """Where they differ that is noted."""
     guest = only(adopt(found({uuid(1): config([5], [4])}), [definition], {}))
     assert (config([5], [4]), Activation.ACTIVE, notes) == (guest.config, guest.activation, guest.notes)
+
+
+def test_a_virtual_machine_with_an_odd_name_is_told() -> None:
+    """The guest has another name then."""
+    guest = only(adopt(found({uuid(1): config([5], [4])}), [], {uuid(1): "Web (EU)"}))
+    assert ("web-eu", ("Its virtual machine is called 'Web (EU)', which cannot be a name here.",)) == (
+        guest.name,
+        guest.notes,
+    )
 
 
 def test_a_definition_is_started_as_it_says() -> None:

@@ -35,8 +35,9 @@ def test_a_guest_is_called_like_its_virtual_machine() -> None:
 
 def test_names_that_become_the_same_are_told_apart_by_the_uuid() -> None:
     """First by its beginning, then by all of it."""
-    made = guest_names([uuid(1), uuid(2), uuid(3)], {})
-    assert ["guest-00000000", "guest-00000000-00000000", f"guest-00000000-{uuid(3)}"] == [*made.values()]
+    made = guest_names([uuid(1), uuid(2), uuid(3)], dict.fromkeys([uuid(1), uuid(2), uuid(3)], "web"))
+    assert ["web", "web-00000000", f"web-{uuid(3)}"] == [*made.values()]
+    assert ["guest-00000000", f"guest-{uuid(2)}"] == [*guest_names([uuid(1), uuid(2)], {}).values()]
 
 
 def test_a_long_name_is_cut() -> None:

@@ -1,0 +1,39 @@
+"""What a host has to boot into, so that it is as a plan leaves it."""
+
+from reconciler.kernel.observe import observe
+from reconciler.model.definition import AtBoot, Definition
+from reconciler.model.desired import Activation
+from reconciler.planning.at_boot import at_boot
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import Applied, make_plan
+from reconciler.simulator.profiles import PROFILES
+from worlds import EVERYTHING_HOST, config, desired, guest, host_holding, uuid
+
+GUESTS = [
+    guest("day", config([5], [4]), 3, activation=Activation.ON_DEMAND),
+    guest("night", config([5], [4, 0x47]), 2, activation=Activation.ON_DEMAND),
+    guest("off", config([6], [4]), 4, activation=Activation.INACTIVE),
+    guest("web", config([6, 200], [0x47]), 1),
+]
+
+
+def planned(kernel: str) -> Plan:
+    """A plan for `GUESTS`."""
+    return make_plan(desired(GUESTS), observe(host_holding(EVERYTHING_HOST, PROFILES[kernel])), Applied(None, {}))
+
+
+def test_guests_are_defined_as_they_are_to_start() -> None:
+    """Active ones at boot, on-demand ones by hand, inactive ones not at all; what has left is ours still."""
+    plan = planned("6.12")
+    expected = (
+        Definition(uuid(1), config([6, 200], [0x47]), autostart=True),
+        Definition(uuid(2), config([5], [4, 0x47]), autostart=False),
+        Definition(uuid(3), config([5], [4]), autostart=False),
+    )
+    ours = frozenset(map(uuid, [1, 2, 3, 4, 9]))
+    assert AtBoot(plan.pool, expected, ours) == at_boot(plan, [uuid(1), uuid(9)])
+
+
+def test_before_6_0_what_is_absent_is_not_defined() -> None:
+    """The kernel would refuse the whole device."""
+    assert config([6], [0x47]) == at_boot(planned("5.15"), ()).definitions[0].config
