@@ -87,13 +87,21 @@ def cli(
 
 
 @cli.command()
+@click.option(
+    "--domain-xml",
+    "domain_files",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="Check the AP devices of the VM that FILE describes (virsh dumpxml), too; may be given again.",
+)
 @format_option("text", "json")
 @host_options
-def validate(format: str, host: HostOptions) -> int:
+def validate(domain_files: tuple[str, ...], format: str, host: HostOptions) -> int:
     """Check the manifests, without a host."""
     from reconciler.cli import validate_command
 
-    return validate_command.run(host, format=format)
+    return validate_command.run(host, format=format, domain_files=domain_files)
 
 
 @cli.command()
