@@ -227,6 +227,50 @@ def completion(shell: str) -> int:
     return Exit.DONE
 
 
+@cli.group(no_args_is_help=True)
+def hook() -> None:
+    """Have libvirt make the device of an on-demand guest when its VM starts, and take it away when it ends."""
+
+
+@hook.command("qemu", context_settings={"allow_interspersed_args": False})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="VM OPERATION SUBOPERATION EXTRA")
+@host_options
+def hook_qemu(words: tuple[str, ...], host: HostOptions) -> int:
+    """What libvirt runs, with the VM's XML on standard input; exit with 1 where the VM must not start."""
+    from reconciler.cli import hook_command
+
+    return hook_command.run_qemu(host, words)
+
+
+_HOOKS = click.option(
+    "--directory",
+    type=click.Path(file_okay=False),
+    default="/etc/libvirt/hooks/qemu.d",
+    show_default=True,
+    metavar="DIR",
+    help="Where libvirt looks for hooks.",
+)
+
+
+@hook.command("install")
+@_HOOKS
+@host_options
+def hook_install(directory: str, host: HostOptions) -> int:
+    """Have libvirt run the hook, with the manifests that -f names."""
+    from reconciler.cli import hook_command
+
+    return hook_command.run_install(host, directory)
+
+
+@hook.command("uninstall")
+@_HOOKS
+def hook_uninstall(directory: str) -> int:
+    """Have libvirt run the hook no more."""
+    from reconciler.cli import hook_command
+
+    return hook_command.run_uninstall(directory)
+
+
 def main() -> NoReturn:
     """Run the command and exit with its code; no traceback reaches the user but for a bug."""
     # One command makes no garbage cycles worth collecting, and looking for them takes a third of the time at 10,000

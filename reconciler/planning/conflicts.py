@@ -112,7 +112,7 @@ def _guest_overlap(one: DesiredGuest, other: DesiredGuest) -> Problem:
     waiting = next((guest for guest in (one, other) if guest.activation is Activation.ON_DEMAND), None)
     both_built = waiting and one.activation is other.activation
     if both_built:
-        ending = "and both have their device now"
+        ending = "and both need their device now"
     elif waiting:
         ending = f"but '{waiting.name}' is on-demand and could never start beside an active guest"
     else:

@@ -122,6 +122,7 @@ class Plan(NamedTuple):
         guests: of every guest and of every device that is to go, in the order of their names.
         foreign: devices that are not ours; counted in all checks, never touched.
         steps: in the order in which they are made.
+        only: the uuids of the devices that the plan is confined to; None where it is for the whole host.
     """
 
     desired: Desired
@@ -136,6 +137,7 @@ class Plan(NamedTuple):
     guests: tuple[GuestPlan, ...]
     foreign: tuple[ObservedMdev, ...]
     steps: tuple[PlannedStep, ...]
+    only: frozenset[str] | None = None
 
     @property
     def abilities(self) -> Abilities:

@@ -23,6 +23,7 @@ from reconciler.planning.machine_checks import machine_problems, unreachable_pro
 from reconciler.planning.order import Ordered, order_steps
 from reconciler.planning.plan import Cause, Consent, GuestPlan, Plan, PlannedStep
 from reconciler.planning.target import Target, target_of
+from reconciler.planning.vm_event import VmEvent, event_problems, event_target, touched_guests
 
 
 class Applied(NamedTuple):
@@ -47,23 +48,31 @@ def holdings_of(observed: Observed) -> Holdings:
     return Holdings(observed.pool, {one.uuid: one.config for one in observed.mdevs})
 
 
-def make_plan(desired: Desired, observed: Observed, applied: Applied = NOTHING_APPLIED) -> Plan:
-    """The plan that leads from `observed` to `desired`.
+def make_plan(
+    desired: Desired, observed: Observed, applied: Applied = NOTHING_APPLIED, event: VmEvent | None = None
+) -> Plan:
+    """The plan that leads from `observed` to `desired`; with `event` only as far as that asks for it.
 
     It has no steps where a problem forbids it; the problems' places name fields, to be made exact by
     `reconciler.manifests.pinpoint`.
     """
-    target = target_of(desired, observed, applied.guests)
+    if event is None:
+        target = target_of(desired, observed, applied.guests)
+    else:
+        target = event_target(event, desired, observed, applied.guests)
     after = bindings_after(observed, target.holdings.pool)
-    problems = _problems(desired, observed, target, after)
+    problems = _problems(desired, observed, target, after, event)
+    touched = None if event is None else touched_guests(event, desired)
+    only = None if touched is None else frozenset(one.uuid for one in touched)
     current = holdings_of(observed)
     ordered = Ordered(())
     if not errors_of(problems):
-        fixed = frozenset(one.uuid for one in target.foreign)
+        fixed = frozenset(one.uuid for one in target.foreign) if only is None else frozenset(current.mdevs) - only
         ordered = order_steps(current, target.holdings, observed.abilities, fixed)
         problems += unreachable_problems(ordered.blocked, desired, observed.pool)
     interrupted = frozenset(one.uuid for one in ordered.outages)
-    guests = _guest_plans(desired, observed, target, after, applied, interrupted)
+    shown = desired if touched is None else desired._replace(guests=touched)
+    guests = _guest_plans(shown, observed, target, after, applied, interrupted)
     basis = basis_of(desired, observed, _inventory_words(applied))
     return Plan(
         desired=desired,
@@ -71,17 +80,22 @@ def make_plan(desired: Desired, observed: Observed, applied: Applied = NOTHING_A
         basis=basis,
         fingerprint=fingerprint_of(desired.host.name, basis),
         problems=tuple(problems),
-        consents=tuple(_consents(guests, observed, target)) if ordered.steps else (),
+        consents=tuple(_consents(guests, observed, target, only)) if ordered.steps else (),
         pool=target.holdings.pool,
         pool_reason=target.pool_reason,
         pool_cause=_pool_cause(observed, target, applied),
         guests=guests,
         foreign=target.foreign,
         steps=_planned_steps(ordered.steps, desired, guests),
+        only=only,
     )
 
 
-def _problems(desired: Desired, observed: Observed, target: Target, after: Bindings) -> list[Problem]:
+def _problems(
+    desired: Desired, observed: Observed, target: Target, after: Bindings, event: VmEvent | None
+) -> list[Problem]:
+    if event is not None:
+        return event_problems(event, desired, observed, target, after)
     built = [one.uuid for one in observed.mdevs]
     pool = target.holdings.pool if target.pool_reason else None
     return [
@@ -166,7 +180,9 @@ def _pool_cause(observed: Observed, target: Target, applied: Applied) -> Cause |
     return Cause.CORRECTIVE if applied.pool == target.holdings.pool else Cause.INTENTIONAL
 
 
-def _consents(guests: tuple[GuestPlan, ...], observed: Observed, target: Target) -> list[Consent]:
+def _consents(
+    guests: tuple[GuestPlan, ...], observed: Observed, target: Target, only: frozenset[str] | None
+) -> list[Consent]:
     consents = [
         Consent(one.name, _disruption(one))
         for one in guests
@@ -176,7 +192,7 @@ def _consents(guests: tuple[GuestPlan, ...], observed: Observed, target: Target)
     if taken:
         names = ", ".join(map(str, taken[:8])) + (" …" if len(taken) > 8 else "")
         consents.append(Consent("host", f"the host's drivers have requests in flight on {names}, which they lose"))
-    return consents + removal_consents(guests)
+    return consents + (removal_consents(guests) if only is None else [])
 
 
 def _disruption(one: GuestPlan) -> str:

@@ -42,7 +42,9 @@ class History:
         """The number of the generation that comes next."""
         return max(self._numbers(), default=0) + 1
 
-    def begin(self, number: int, desired: Desired, origin: Origin, plan: Mapping[str, Any]) -> None:
+    def begin(
+        self, number: int, desired: Desired, origin: Origin, plan: Mapping[str, Any], *, confined: bool = False
+    ) -> None:
         """Record that an apply begins; on disk when it returns.
 
         Args:
@@ -50,6 +52,7 @@ class History:
             desired: what is wanted.
             origin: who asked for it.
             plan: the plan as `reconciler.render.plan_json` gives it.
+            confined: whether the plan is only for the device of a VM that starts or has ended.
 
         Raises:
             OSError: it cannot be written.
@@ -61,6 +64,7 @@ class History:
             **origin._asdict(),
             "desired": desired_record(desired),
             "plan": plan,
+            **({"confined": True} if confined else {}),
         }
         self._state.replace(_file(number), json.dumps(record).encode())
         for old in sorted(self._numbers())[:-RETAINED]:
@@ -106,7 +110,13 @@ class History:
             )
             desired, summary = record["desired"], str(record["plan"]["summary"]["text"])
             return Generation(
-                number, origin, str(desired["host"]["name"]), str(desired["digest"]), summary, record["outcome"]
+                number,
+                origin,
+                str(desired["host"]["name"]),
+                str(desired["digest"]),
+                summary,
+                record["outcome"],
+                confined=bool(record.get("confined")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BadRecord(f"{self._state.path / _file(number)}: not a generation: {error}") from error
@@ -115,10 +125,15 @@ class History:
         """What generation `number` wanted.
 
         Raises:
-            NoSuchGeneration: it is not there.
+            NoSuchGeneration: it is not there, or is only of a VM that started or ended.
             BadRecord: its file is not as we write it.
         """
-        return read_desired(self.record(number).get("desired", {}), f"generation {number}")
+        record = self.record(number)
+        if record.get("confined"):
+            raise NoSuchGeneration(
+                f"generation {number} is of a VM that started or ended: there is nothing to go back to"
+            )
+        return read_desired(record.get("desired", {}), f"generation {number}")
 
     def record(self, number: int) -> dict[str, Any]:
         """Everything that is known of generation `number`, as plain values for JSON.
