@@ -179,7 +179,7 @@ def _carried_out(
     number = history.next_number()
     books = Books(machine.state, machine.boot_id, number)
     try:
-        history.begin(number, made.desired, origin, plan_record(made), confined=made.only is not None)
+        history.begin(number, _wanted(made), origin, plan_record(made), confined=made.only is not None)
         if terms.confirm_within is not None:
             _await_confirmation(made, machine, books, number, terms.confirm_within)
     except (OSError, CannotArm) as error:
@@ -192,6 +192,14 @@ def _carried_out(
     except OSError as error:
         outcome = outcome._replace(notes=(*outcome.notes, f"the history could not be written: {error}"))
     return outcome, number
+
+
+def _wanted(made: Plan) -> Desired:
+    """What the history keeps of the manifests: of a VM's start or end only its own guests."""
+    only, desired = made.only, made.desired
+    return (
+        desired if only is None else desired._replace(guests=tuple(one for one in desired.guests if one.uuid in only))
+    )
 
 
 def _await_confirmation(made: Plan, machine: Machine, books: Books, number: int, seconds: float) -> None:
