@@ -13,6 +13,7 @@ from reconciler.kernel.observe import observe
 from reconciler.machine import LOCK_SECONDS, Machine, alone
 from reconciler.manifests.site import Site, placed, read_site
 from reconciler.model.desired import Desired
+from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Problem
 from reconciler.planning.fingerprint import BASIS_WORDS
@@ -110,13 +111,17 @@ def plan(request: Request, machine: Machine) -> Plan:
         from reconciler.transaction.history import History
 
         wanted = History(machine.state).desired(request.generation)
-        return make_plan(wanted, observe(machine.sysfs), books.applied())
+        return make_plan(wanted, _observed(machine), books.applied())
     site = read_site(request.paths)
     desired = site.desired(request.host, machine.name)
     if not isinstance(desired, Desired):
         raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
-    made = make_plan(desired, observe(machine.sysfs), books.applied(), request.event)
+    made = make_plan(desired, _observed(machine), books.applied(), request.event)
     return made._replace(problems=_placed(made, site))
+
+
+def _observed(machine: Machine) -> Observed:
+    return observe(machine.sysfs)._replace(vms=machine.vms())
 
 
 def _placed(made: Plan, site: Site) -> tuple[Problem, ...]:

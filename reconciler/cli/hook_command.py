@@ -188,7 +188,7 @@ def _refuse(problems: list[Problem]) -> None:
 def _tell_kept(made: Plan, event: VmEvent) -> None:
     for guest in made.guests:
         if guest.uuid in event.ends and guest.after is not None:
-            who = guest.opened_by or "a process"
+            who = guest.opened_by or guest.vm or "a process"
             tell(f"reconcile: guest '{guest.name}' keeps its mediated device {guest.uuid}: {who} has it open")
 
 

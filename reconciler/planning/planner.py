@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.observed import Observed, ObservedMdev, its_vm
+from reconciler.model.observed import Observed, ObservedMdev, VmName, its_vm
 from reconciler.model.problems import Position, Problem, errors_of
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
 from reconciler.planning.conflicts import conflicts
@@ -99,7 +99,7 @@ def _problems(
     built = [one.uuid for one in observed.mdevs]
     pool = target.holdings.pool if target.pool_reason else None
     return [
-        *conflicts(desired, pool, target.foreign, built),
+        *conflicts(desired, pool, target.foreign, built, observed.vms),
         *machine_problems(desired, observed, target, after),
     ]
 
@@ -117,6 +117,7 @@ class _View(NamedTuple):
     after: Bindings
     applied: Applied
     interrupted: frozenset[str]
+    vms: Mapping[str, VmName]
 
 
 def _guest_plans(
@@ -128,7 +129,7 @@ def _guest_plans(
     interrupted: frozenset[str],
 ) -> tuple[GuestPlan, ...]:
     found = {one.uuid: one for one in observed.mdevs}
-    view = _View(found, target, bindings_now(observed), after, applied, interrupted)
+    view = _View(found, target, bindings_now(observed), after, applied, interrupted, observed.vms)
     plans = [_guest_plan(guest.name, guest.uuid, guest, view) for guest in desired.guests]
     named = {guest.uuid for guest in desired.guests}
     plans += [
@@ -160,6 +161,7 @@ def _guest_plan(name: str, uuid: str, guest: DesiredGuest | None, view: _View) -
         cause=None if before == after else _cause(uuid, guest, view.applied),
         goes=before is not None and (after is None or uuid in view.target.leaving),
         opened_by=mdev.opened_by if mdev else None,
+        vm=view.vms.get(uuid),
     )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest
 from reconciler.model.matrix import Matrix
-from reconciler.model.observed import Observed
+from reconciler.model.observed import Observed, in_brackets
 from reconciler.model.problems import Position, Problem, Severity
 from reconciler.model.steps import Holdings
 from reconciler.planning.conflicts import conflicts, guest_place, queues_text
@@ -80,7 +80,11 @@ def event_problems(
     pool_changes = target.holdings.pool != observed.pool
     return [
         *missing,
-        *(one for one in conflicts(desired, pool, target.foreign, built - target.leaving) if _concerns(one, whose)),
+        *(
+            one
+            for one in conflicts(desired, pool, target.foreign, built - target.leaving, observed.vms)
+            if _concerns(one, whose)
+        ),
         *(
             one
             for one in machine_problems(desired._replace(guests=tuple(starting)), observed, target, after)
@@ -127,10 +131,11 @@ def _held(guest: DesiredGuest, desired: Desired, observed: Observed, target: Tar
     matrix = guest.config.matrix
     told = {one.uuid for one in target.foreign} | {one.uuid for one in desired.guests if _claims(one, matrix)}
     named = {one.uuid: f"guest '{one.name}'" for one in desired.guests}
+    vms = observed.vms
     for mdev in observed.mdevs:
         if mdev.uuid not in told and mdev.uuid not in target.leaving and mdev.config.matrix.overlaps(matrix):
             holder = named.get(mdev.uuid, f"mediated device {mdev.uuid}")
-            yield _queue_held(guest, holder, mdev.config.matrix.meet(matrix))
+            yield _queue_held(guest, f"{holder}{in_brackets(vms.get(mdev.uuid))}", mdev.config.matrix.meet(matrix))
     if target.pool_reason is None and target.holdings.pool.overlaps(matrix):
         yield _queue_held(guest, "the host", target.holdings.pool.meet(matrix))
 
