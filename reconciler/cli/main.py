@@ -257,18 +257,18 @@ _HOOKS = click.option(
 @host_options
 def hook_install(directory: str, host: HostOptions) -> int:
     """Have libvirt run the hook, with the manifests that -f names."""
-    from reconciler.cli import hook_command
+    from reconciler.cli import hook_install
 
-    return hook_command.run_install(host, directory)
+    return hook_install.run_install(host, directory)
 
 
 @hook.command("uninstall")
 @_HOOKS
 def hook_uninstall(directory: str) -> int:
     """Have libvirt run the hook no more."""
-    from reconciler.cli import hook_command
+    from reconciler.cli import hook_install
 
-    return hook_command.run_uninstall(directory)
+    return hook_install.run_uninstall(directory)
 
 
 def main() -> NoReturn:

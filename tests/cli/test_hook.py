@@ -13,7 +13,7 @@ import pytest
 from clocks import FakeClock
 from command import Command, Ran, example
 from domains import domain_xml, hostdev
-from reconciler.cli import hook_command
+from reconciler.cli import hook_event
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.simulator.faults import FaultySysfs
 
@@ -249,7 +249,7 @@ def test_without_manifests_no_directory_is_searched(libvirt: Libvirt, monkeypatc
 def time_flies(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """Waiting takes no time."""
     clock = FakeClock()
-    monkeypatch.setattr("reconciler.cli.hook_command.time", clock)
+    monkeypatch.setattr("reconciler.cli.hook_event.time", clock)
     monkeypatch.setattr("reconciler.cli.machine.time", clock)
     return clock
 
@@ -266,7 +266,7 @@ def test_who_is_at_work_is_waited_for_but_not_for_long(libvirt: Libvirt, time_fl
         refusal = one_line(libvirt.starts(DAY))
 
     assert "process 12345, reconcile --apply -f elsewhere" in refusal
-    assert hook_command.LOCK_SECONDS <= time_flies.now < hook_command.LOCK_SECONDS + 1
+    assert hook_event.LOCK_SECONDS <= time_flies.now < hook_event.LOCK_SECONDS + 1
 
 
 def test_what_takes_too_long_is_put_back(
