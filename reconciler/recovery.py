@@ -31,11 +31,13 @@ class Recovered(NamedTuple):
         unfinished: the transaction.
         returned: how the way back ended; None where it was not gone.
         left: in which state it was found.
+        notes: what else there is to know, a sentence each.
     """
 
     unfinished: Unfinished
     returned: "Return | None"
     left: Left = Left.UNFINISHED
+    notes: tuple[str, ...] = ()
 
 
 def settle(machine: Machine) -> tuple[Recovered, ...]:
@@ -53,7 +55,8 @@ def settle(machine: Machine) -> tuple[Recovered, ...]:
 def recover(machine: Machine, left: Left = Left.UNFINISHED) -> Recovered | None:
     """Lead the host back to the start of a transaction that was begun and not ended, if there is one.
 
-    Where all its steps were verified and are still there, only its books are closed. Only under the locks.
+    Where all its steps were verified and are still there, only its books are closed. Where it was killed and the kernel
+    bars the way back (from 6.19), it is finished. Only under the locks.
     """
     from reconciler.transaction.history import History, outcome_record
 
@@ -61,7 +64,7 @@ def recover(machine: Machine, left: Left = Left.UNFINISHED) -> Recovered | None:
     unfinished = books.unfinished()
     if unfinished is None:
         return None
-    outcome, returned = _put_in_order(unfinished, machine)
+    outcome, returned = _put_in_order(unfinished, machine, left)
     if outcome.result is not Result.APPLIED:
         outcome = outcome._replace(failure=f"it {left}")
     # The journal is closed last: whatever interrupts us before, the next run does this again.
@@ -76,10 +79,10 @@ def recover(machine: Machine, left: Left = Left.UNFINISHED) -> Recovered | None:
             books.degraded(outcome.differences)
         case _:
             books.rolled_back()
-    return Recovered(unfinished, returned, left)
+    return Recovered(unfinished, returned, left, outcome.notes)
 
 
-def _put_in_order(unfinished: Unfinished, machine: Machine) -> "tuple[Outcome, Return | None]":
+def _put_in_order(unfinished: Unfinished, machine: Machine, left: Left) -> "tuple[Outcome, Return | None]":
     from reconciler.transaction.carry_out import Host
     from reconciler.transaction.way_back import differences_of, go_back
 
@@ -91,6 +94,12 @@ def _put_in_order(unfinished: Unfinished, machine: Machine) -> "tuple[Outcome, R
     writes: list[Write] = []
     host = Host(machine.sysfs, machine.clock, observed.abilities, observed.queues, writes.append)
     returned = go_back(unfinished.start, unfinished.touched, host)
+    # Nothing had gone wrong with its steps, so that the target can be reached where the start cannot.
+    if returned.barred and left is Left.UNFINISHED:
+        forward = go_back(unfinished.target, unfinished.touched, host)
+        if not forward.differences:
+            return Outcome(Result.APPLIED, len(writes), notes=(f"it was finished, since {returned.refusals[0]}",)), None
+        returned = forward._replace(differences=go_back(unfinished.start, unfinished.touched, host).differences)
     if returned.differences:
         return Outcome(
             Result.DEGRADED, 0, len(writes), differences=returned.differences, refusals=returned.refusals

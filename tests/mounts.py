@@ -13,8 +13,8 @@ from typing import Any, Final
 import reconciler
 from reconciler.kernel.sysfs import PAGE, RealSysfs
 from reconciler.simulator.control_socket import ask
-from reconciler.simulator.mount import MountError, mounted
 from reconciler.simulator.state_file import state_directory
+from simulated_hosts import LAB
 from transcript_replay import name_of
 
 PATIENCE: Final = 30.0
@@ -22,12 +22,16 @@ PATIENCE: Final = 30.0
 
 
 def why_not_mounted(folder: Path) -> str | None:
-    """Why this machine cannot mount anything on `folder`; None where it can."""
+    """Why this machine cannot mount the host of the lab on a directory in `folder`; None where it can."""
     try:
-        with mounted(folder):
+        with mounted_host(folder, LAB):
             return None
-    except MountError as error:
+    except NotMountedError as error:
         return str(error)
+
+
+class NotMountedError(Exception):
+    """This machine lacks what mounting needs; the text says what."""
 
 
 class MountedHost:
@@ -126,7 +130,8 @@ def mounted_host(folder: Path, description: str) -> Iterator[MountedHost]:
         assert server.stderr
         try:
             line = server.stdout.readline()
-            assert line, server.stderr.read()
+            if not line:
+                raise _not_mounted(server.stderr.read())
             yield MountedHost(file, root, server)
         finally:
             server.terminate()
@@ -137,6 +142,10 @@ def mounted_host(folder: Path, description: str) -> Iterator[MountedHost]:
                 raise
             finally:
                 remove_mount(root)
+
+
+def _not_mounted(said: str) -> Exception:
+    return NotMountedError(" ".join(said.split())) if "cannot mount" in said else AssertionError(said)
 
 
 def remove_mount(root: Path) -> None:

@@ -57,6 +57,13 @@ MIXES: Final = Transition(
     Holdings(FREE, {uuid(1): config([5], [4]), uuid(2): config([6, 7], [4]), uuid(4): config([6], [0xAB])}),
 )
 
+SHARES: Final = Transition(
+    Holdings(Matrix(ALL, ALL - IdSet([4])), {uuid(1): config([7], [4])}),
+    Holdings(Matrix(ALL - IdSet([7]), ALL - IdSet([4])), {uuid(1): config([7], [4]), uuid(2): config([7], [0x47])}),
+)
+"""The host gives up the rest of an adapter of which a guest has a queue. From 6.19 on it cannot have it back while the
+guest keeps that queue, so there is no way back from the middle."""
+
 TRANSITIONS: Final[Mapping[str, Transition]] = {
     "create": CREATES,
     "remove": REMOVES,
@@ -65,6 +72,7 @@ TRANSITIONS: Final[Mapping[str, Transition]] = {
     "pool": POOL,
     "pool back": POOL_BACK,
     "mixed": MIXES,
+    "shared": SHARES,
 }
 
 

@@ -104,7 +104,7 @@ def _show_applied(applied: Applied, format: str, *, with_plan: bool) -> None:
     from reconciler.render.outcome_text import outcome_json, outcome_text
 
     if format == "json":
-        result(outcome_json(applied.outcome, applied.plan))
+        result(outcome_json(applied.outcome, applied.plan, applied.generation))
         return
     if with_plan and applied.plan.steps:
         _show_plan(applied.plan)

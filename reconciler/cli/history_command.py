@@ -2,7 +2,7 @@
 
 import click
 
-from reconciler.cli.apply_command import at_terminal, run_request
+from reconciler.cli import apply_command
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of
 from reconciler.cli.options import HostOptions
@@ -18,7 +18,9 @@ def run_history(host: HostOptions, words: tuple[str, ...], *, format: str) -> Ex
     """List the generations, or show one."""
     from reconciler.render.history_text import generation_json, generation_text, history_json, history_text
 
-    history = History(state_of(host)[0])
+    state, boot_id = state_of(host)
+    tell_unfinished(state, boot_id)
+    history = History(state)
     match words:
         case ():
             generations = history.generations()
@@ -36,14 +38,15 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
     if number is None and (undone := put_back_now(host)):
         tell_recovered([undone])
         return Exit.DONE if exit_of([undone]) is Exit.ROLLED_BACK else Exit.DEGRADED
-    history = History(state_of(host)[0])
+    state, boot_id = state_of(host)
+    tell_unfinished(state, boot_id)
+    history = History(state)
     wanted = number if number is not None else history.newest_target(before=history.newest_target())
     request = Request((), None, wanted)
     tell(f"going back to generation {wanted}; the manifests stay as they are, and the next --apply follows them again")
-    if yes or at_terminal():
-        return run_request(host, request, format=format, yes=yes, terms=terms)
+    if yes or apply_command.at_terminal():
+        return apply_command.run_request(host, request, format=format, yes=yes, terms=terms)
     with opened(host) as machine:
-        tell_unfinished(machine)
         made = plan(request, machine)
     show(made, format)
     tell(f"nothing was done; to do it: reconcile rollback {wanted} --yes")

@@ -125,6 +125,16 @@ def drift(format: str, host: HostOptions) -> int:
 
 
 @cli.command()
+@format_option("text", "json")
+@host_options
+def doctor(format: str, host: HostOptions) -> int:
+    """Look for everything that goes wrong in practice, and say what to do; exit with 2 where an error is found."""
+    from reconciler.cli import doctor_command
+
+    return doctor_command.run(host, format=format)
+
+
+@cli.command()
 @click.argument("number", type=click.IntRange(min=1), metavar="ID")
 @click.option("--extend", type=Duration(), metavar="DURATION", help="Do not confirm it yet: give it so much more time.")
 @host_options
@@ -213,6 +223,23 @@ def schema(kind: str | None) -> int:
     from reconciler.cli import schema_command
 
     return schema_command.run(kind)
+
+
+@cli.command("import")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, allow_dash=True), default="-", help="A new file; - for stdout."
+)
+@click.option("--mdevctl-root", type=click.Path(file_okay=False), hidden=True, help="What precedes mdevctl's paths.")
+@host_options
+def import_manifests(output: str, mdevctl_root: str | None, host: HostOptions) -> int:
+    """Print manifests of the host as it is: its pool, its mediated devices, and what is defined in mdevctl.
+
+    They change nothing: a plan of them has nothing to do, but for devices that are defined to start at boot and are
+    not there.
+    """
+    from reconciler.cli import import_command
+
+    return import_command.run(host, output=output, mdevctl_root=mdevctl_root)
 
 
 @cli.command()

@@ -2,6 +2,8 @@
 
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -9,7 +11,7 @@ import click
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import result, tell
 from reconciler.cli.simulated import Description, Simulation, described, locked, refuse_mounted
-from reconciler.simulator.mount import MountError, mounted
+from reconciler.simulator.mount import MountError
 from reconciler.simulator.mount_server import Served, Server
 from reconciler.simulator.mounted_tree import Shown
 
@@ -17,24 +19,34 @@ from reconciler.simulator.mounted_tree import Shown
 def run(file: Path, place: Path) -> Exit:
     """Mount the host that `file` describes on the directory `place` and serve it in the foreground."""
     gc.enable()  # unlike other commands, this one lives long
-    description = described(file)
     place = place.absolute()
-    # From here on other commands find the control socket, and leave the state to this process.
-    with locked(file):
-        refuse_mounted(file)
-        server = Server(_served(description), place)
+
+    def ready() -> None:
+        result(f"{file} is mounted on {place}\n")
+        sys.stdout.flush()
+        tell(f"to end: Ctrl-C, or fusermount3 -u {place}")
+
     try:
-        with mounted(place) as device:
-            result(f"{file} is mounted on {place}\n")
-            sys.stdout.flush()
-            tell(f"to end: Ctrl-C, or fusermount3 -u {place}")
-            server.serve(device)
+        with _server(described(file), place) as server:
+            server.serve(ready)
     except MountError as error:
         raise click.ClickException(str(error)) from error
-    finally:
-        with locked(file):
-            server.close()
     return Exit.DONE
+
+
+@contextmanager
+def _server(description: Description, place: Path) -> Iterator[Server]:
+    # libfuse changes the working directory.
+    description = description._replace(file=description.file.absolute())
+    # From here on other commands find the control socket, and leave the state to this process.
+    with locked(description.file):
+        refuse_mounted(description.file)
+        server = Server(_served(description), place)
+    try:
+        yield server
+    finally:
+        with locked(description.file):
+            server.close()
 
 
 def _served(description: Description) -> Served:

@@ -1,13 +1,15 @@
 """What is told of earlier runs: of those that were put in order, and of those that still have to be."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import tell
-from reconciler.machine import Machine
 from reconciler.recovery import Recovered
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.journal import Books
+from reconciler.transaction.records import BadRecord
+from reconciler.transaction.state_directory import StateDirectory
 
 
 def tell_recovered(recovered: Iterable[Recovered]) -> None:
@@ -24,24 +26,51 @@ def exit_of(recovered: Iterable[Recovered]) -> Exit:
     return Exit.ROLLED_BACK if found else Exit.DONE
 
 
-def tell_unfinished(machine: Machine) -> None:
-    """Tell what earlier runs have left, for a command that changes nothing."""
-    books = Books(machine.state, machine.boot_id)
-    if books.unfinished():
-        tell("warning: an earlier apply was not finished; the next 'reconcile --apply' puts that in order first")
-    pending = Confirmations(machine.state).pending()
-    if pending:
-        left = pending.seconds_left(machine.boot_id, machine.clock.monotonic())
-        tell(
-            f"note: generation {pending.generation} waits to be confirmed for another {left:.0f} s: "
-            f"reconcile confirm {pending.generation}"
-        )
+def tell_unfinished(state: StateDirectory, boot_id: str) -> None:
+    """Tell what earlier runs have left in `state`, for a command that changes nothing.
+
+    Raises:
+        UnsafeState: it cannot be trusted.
+    """
+    books, confirmations = Books(state, boot_id), Confirmations(state)
+    looks: tuple[Callable[[], list[str]], ...] = (
+        lambda: _unfinished(books),
+        lambda: _pending(confirmations, boot_id),
+        lambda: _degraded(books),
+    )
+    for look in looks:
+        try:
+            told = look()
+        except BadRecord as error:
+            told = [f"warning: a file that we keep is damaged: {error}; no apply begins before it is moved away"]
+        for line in told:
+            tell(line)
+
+
+def _unfinished(books: Books) -> list[str]:
+    if not books.unfinished():
+        return []
+    return ["warning: an earlier apply was not finished; the next 'reconcile --apply' puts that in order first"]
+
+
+def _pending(confirmations: Confirmations, boot_id: str) -> list[str]:
+    pending = confirmations.pending()
+    if pending is None:
+        return []
+    left = pending.seconds_left(boot_id, time.monotonic())
+    number = pending.generation
+    return [f"note: generation {number} waits to be confirmed for another {left:.0f} s: reconcile confirm {number}"]
+
+
+def _degraded(books: Books) -> list[str]:
     differences = books.left_degraded()
-    if differences:
-        tell("warning: an earlier apply failed and not everything could be put back; it left:")
-        for difference in differences:
-            tell(f"  {difference}")
-        tell("  next: 'reconcile --plan' shows what 'reconcile --apply' would do about it")
+    if not differences:
+        return []
+    return [
+        "warning: an earlier apply failed and not everything could be put back; it left:",
+        *(f"  {difference}" for difference in differences),
+        "  next: 'reconcile --plan' shows what 'reconcile --apply' would do about it",
+    ]
 
 
 def _tell_one(one: Recovered) -> None:
@@ -50,7 +79,7 @@ def _tell_one(one: Recovered) -> None:
     if not one.unfinished.same_boot:
         tell(f"note: {what}, but the host has been booted since; its journal was closed")
     elif one.returned is None:
-        tell(f"note: {what}, but all it had to do was done; its books were closed")
+        tell(f"note: {what}; {one.notes[0]}" if one.notes else f"note: {what}, but was done; its books were closed")
     elif one.returned.differences:
         tell(f"warning: {what}, and not everything could be put back:")
         for difference in one.returned.differences:

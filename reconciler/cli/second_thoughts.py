@@ -14,6 +14,7 @@ from reconciler.integrations.timers import READY
 from reconciler.machine import alone
 from reconciler.recovery import Left, Recovered, confirm, expire, settle
 from reconciler.transaction.confirmation import Confirmations
+from reconciler.transaction.history import History
 
 _LOOK_SECONDS: Final = 1.0
 """How often somebody who waits looks whether the deadline was moved."""
@@ -56,11 +57,14 @@ def wait_at_terminal(host: HostOptions, number: int) -> Exit:
             return Exit.DONE
         if ready and sys.stdin.readline():
             return run_confirm(host, number, None)
-    with opened(host) as machine:
-        if Confirmations(machine.state).pending() is None:
-            tell(f"generation {number} has been confirmed or put back; see: reconcile history show {number}")
-            return Exit.DONE
-    return _put_back(host, number)
+    state, _ = state_of(host)
+    if Confirmations(state).pending() is not None:
+        return _put_back(host, number)
+    if History(state).get(number).is_target:
+        tell(f"confirmed from elsewhere: generation {number} stays")
+        return Exit.DONE
+    tell(f"nobody confirmed it: generation {number} was put back")
+    return Exit.ROLLED_BACK
 
 
 def run_expire(host: HostOptions, number: int) -> Exit:

@@ -51,6 +51,14 @@ def tools_locked(path: Path, wait: Patience) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
+def tools_holder(path: Path) -> tuple[AtWork | None, bool]:
+    """Who has the lock at `path`, None where nobody has, and whether that process is there; changes nothing."""
+    holder = _holder(path)
+    if holder is None:
+        return None, False
+    return _at_work(path), holder == 0 or _lives(holder)
+
+
 def _taken(path: Path) -> Literal[True] | None:
     for _ in range(_TRIES_AT_ONCE):
         if _link(path) and _holder(path) == os.getpid():

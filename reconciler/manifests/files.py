@@ -16,6 +16,9 @@ from reconciler.model.problems import Place, Position, Problem
 FILE_LIMIT: Final = 32 << 20
 """How long a file may be, in bytes."""
 
+TOTAL_LIMIT: Final = 128 << 20
+"""How long all files of one run may be together, in bytes: some four hundred thousand guests."""
+
 _ENDINGS: Final = (".yaml", ".yml")
 
 
@@ -60,6 +63,12 @@ def _content(name: str, descriptor: int) -> bytes | Problem:
         message = f"{name} has {max(status.st_size, len(content))} bytes, more than {FILE_LIMIT}"
         return _problem("file-too-large", message, name, "Divide it into several files.")
     return content
+
+
+def too_much(file: FoundFile) -> Problem:
+    """The problem with `file`, with which all files are more than `TOTAL_LIMIT` together."""
+    message = f"with {file.name} the manifests are more than {TOTAL_LIMIT} bytes"
+    return _problem("too-much", message, file.name, "Give the directory of one host, and look what else is in it.")
 
 
 class _Search:

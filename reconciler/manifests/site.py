@@ -10,7 +10,7 @@ from reconciler.manifests.cross_checks import Population, cross_checked
 from reconciler.manifests.data import Data, PlainScalars
 from reconciler.manifests.digest import digest_of
 from reconciler.manifests.documents import DocumentReader
-from reconciler.manifests.files import FoundFile, content_of, find_files
+from reconciler.manifests.files import TOTAL_LIMIT, FoundFile, content_of, find_files, too_much
 from reconciler.manifests.kinds import kind_of
 from reconciler.manifests.places import error, limited
 from reconciler.manifests.schema import Accepted, Forms
@@ -78,7 +78,8 @@ def read_site(paths: Sequence[str | PathLike[str]]) -> Site:
     found, problems = find_files(paths)
     reading = _Reading(problems)
     for file in found:
-        reading.add_file(file)
+        if not reading.add_file(file):
+            break
     return reading.site()
 
 
@@ -94,10 +95,14 @@ class _Reading:
         self._forms = Forms()
         self._form_problems: FormProblems | None = None
         self._scalars = PlainScalars()
+        self._left = TOTAL_LIMIT
 
-    def add_file(self, file: FoundFile) -> None:
-        """Read `file`."""
+    def add_file(self, file: FoundFile) -> bool:
+        """Read `file`; whether there is room for another."""
         content = content_of(file)
+        self._left -= len(content) if isinstance(content, bytes) else 0
+        if self._left < 0:
+            content = too_much(file)
         text = decoded(content, file.name) if isinstance(content, bytes) else content
         if isinstance(text, Problem):
             self._problems.append(text)
@@ -105,6 +110,7 @@ class _Reading:
         else:
             self._sources[file.name] = text
             self._add_text(text, file.name)
+        return self._left >= 0
 
     def site(self) -> Site:
         """What was read."""

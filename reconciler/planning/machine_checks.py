@@ -197,3 +197,23 @@ def unreachable_problems(blocked: Iterable[Blocked], desired: Desired, pool: Mat
             "The target itself is legal: it can be reached at boot, masks first, or after that device is removed."
             + ("" if desired.host.given_up else f" To leave the masks as they are, write {given_up_text(pool)}."),
         )
+
+
+def one_way_problems(barring: Iterable[Blocked], desired: Desired) -> Iterator[Problem]:
+    """Warnings of a change that a running kernel does not let us take back (from 6.19).
+
+    Args:
+        barring: untouched devices that bar the masks of the way back.
+        desired: the manifests of one host.
+    """
+    for one in barring:
+        yield Problem(
+            "no-way-back",
+            Severity.WARNING,
+            f"once the host has given up {one.ids} there is no way back while mediated device {one.uuid} has a queue "
+            "there",
+            (Place(desired.host.position, "", ("spec", "pool") if desired.host.given_up else ("metadata", "name")),),
+            (),
+            "If a later step fails, the masks stay as they are then and the outcome is degraded; the next apply goes "
+            "on from there.",
+        )

@@ -99,7 +99,7 @@ def order_steps(current: Holdings, target: Holdings, abilities: Abilities, fixed
     middle = _cheapest_middle(mixed, mask_paths(current.pool, target.pool), abilities.strict_in_use)
     twice = middle.split | in_the_way.keys()
     once = {one.uuid for one in mixed} - twice
-    unhurried = _unhurried(changes, current.pool, target.pool, abilities.strict_in_use)
+    unhurried = _unhurried(changes, target.pool.minus(current.pool), needed if abilities.strict_in_use else None)
     steps = [
         *_first_steps([one for one in changes if one.uuid not in unhurried], twice, in_the_way),
         *(step for one in middle.sequence for step in _middle_steps(one)),
@@ -153,18 +153,25 @@ def _changes(current: Holdings, target: Holdings, in_the_way: Mapping[str, ApCon
     return changes
 
 
-def _unhurried(changes: list[_Change], now: Matrix, then: Matrix, strict: bool) -> frozenset[str]:
-    """The devices that are to go, and whose queues nobody waits for."""
-    if strict and now != then:
-        return frozenset()  # whoever touches an id of a mask that is set stands in its way
+def _unhurried(changes: list[_Change], gained: Iterable[Matrix], refused: Matrix | None) -> frozenset[str]:
+    """The devices that are to go, and whose queues nobody waits for.
+
+    Args:
+        changes: of all devices.
+        gained: what the host gains.
+        refused: newly set ids of the masks, which no device may have when they are set; None where that is allowed.
+    """
     waited = dict.fromkeys(range(ID_COUNT), 0)
-    for part in (*then.minus(now), *(part for one in changes for part in one.takes)):
+    for part in (*gained, *(part for one in changes for part in one.takes)):
         for adapter in part.adapters:
             waited[adapter] |= part.domains.bits
     return frozenset(
         one.uuid
         for one in changes
-        if one.old is not None and one.new is None and not _any_waits(one.old.matrix, waited)
+        if one.old is not None
+        and one.new is None
+        and not _any_waits(one.old.matrix, waited)
+        and not (refused and _touches(one.old, refused))
     )
 
 

@@ -19,8 +19,8 @@ from reconciler.planning.effect import (
 )
 from reconciler.planning.fingerprint import basis_of, fingerprint_of
 from reconciler.planning.limits import removal_consents
-from reconciler.planning.machine_checks import machine_problems, unreachable_problems
-from reconciler.planning.order import Ordered, order_steps
+from reconciler.planning.machine_checks import machine_problems, one_way_problems, unreachable_problems
+from reconciler.planning.order import Blocked, Ordered, order_steps
 from reconciler.planning.plan import Cause, Consent, GuestPlan, Plan, PlannedStep
 from reconciler.planning.target import Target, target_of
 from reconciler.planning.vm_event import VmEvent, event_problems, event_target, touched_guests
@@ -70,6 +70,7 @@ def make_plan(
         fixed = frozenset(one.uuid for one in target.foreign) if only is None else frozenset(current.mdevs) - only
         ordered = order_steps(current, target.holdings, observed.abilities, fixed)
         problems += unreachable_problems(ordered.blocked, desired, observed.pool)
+        problems += one_way_problems(_barring(current, target.holdings, observed, ordered), desired)
     interrupted = frozenset(one.uuid for one in ordered.outages)
     shown = desired if touched is None else desired._replace(guests=touched)
     guests = _guest_plans(shown, observed, target, after, applied, interrupted)
@@ -89,6 +90,15 @@ def make_plan(
         steps=_planned_steps(ordered.steps, desired, guests),
         only=only,
     )
+
+
+def _barring(current: Holdings, target: Holdings, observed: Observed, ordered: Ordered) -> tuple[Blocked, ...]:
+    """The devices that this plan leaves alone and that bar the masks of its way back."""
+    if not observed.abilities.strict_in_use or len(ordered.steps) < 2 or current.pool == target.pool:
+        return ()
+    untouched = frozenset(uuid for uuid, config in target.mdevs.items() if current.mdevs.get(uuid) == config)
+    stepped_aside = {one.uuid for one in ordered.outages}
+    return order_steps(target, current, observed.abilities, untouched - stepped_aside).blocked
 
 
 def _problems(

@@ -45,11 +45,12 @@ def _heading(outcome: Outcome) -> str:
             return "DEGRADED: not applied, and not everything could be put back."
 
 
-def outcome_json(outcome: Outcome, plan: Plan) -> str:
-    """The outcome with its plan as JSON text, ended by a newline."""
+def outcome_json(outcome: Outcome, plan: Plan, generation: int = 0) -> str:
+    """The outcome with its plan as JSON text, ended by a newline; `generation` is its number, 0 where it has none."""
     record = {
         "formatVersion": "1",
         "result": outcome.result.value,
+        "generation": generation or None,
         "kernelWrites": outcome.writes,
         "kernelWritesBack": outcome.writes_back,
         "failure": outcome.failure or None,

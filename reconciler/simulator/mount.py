@@ -1,52 +1,128 @@
-"""Mounts a file system that this process is to serve, with the helper program that FUSE has for it."""
+"""Mounts a simulated host: libfuse (mfusepy) calls its operations until somebody unmounts it or it is to end."""
 
 import os
-import socket
+import platform
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from errno import ENODEV, ENOTCONN
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from errno import ENOTCONN
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
-from reconciler.simulator.fuse_messages import LONGEST_MESSAGE
+from reconciler.simulator.mounted_tree import MountedTree
 
 _HELPER_SECONDS: Final = 1.0
 _HELPER_TRIES: Final = 20
 """How long fusermount3 may take to notice that a process was killed, and how often to look."""
+
+_END_SECONDS: Final = 10.0
+"""How long the last operations may take."""
+
+_MACHINES: Final = ("aarch64", "x86_64")
+"""Those whose struct stat mfusepy knows. It takes s390x's for an i686's, and then sizes and owners are wrong."""
+
+_IDLE_THREADS: Final = 10
+_MOST_THREADS: Final = 4096
+"""Each blocked write keeps a thread; libfuse 3.12 and later start 10 at most if nothing is said, others any number."""
+
+_LONG: Final = 86400
+"""Seconds that the kernel may remember the attributes of what it has found there; they never change."""
 
 
 class MountError(Exception):
     """The host cannot be mounted; the text says why and what to do."""
 
 
-@contextmanager
-def mounted(place: Path) -> Iterator[int]:
-    """A FUSE file system at `place`, as the descriptor of its device; unmounted when the block ends.
+class Libfuse:
+    """libfuse 3, as mfusepy binds it (`reconciler.simulator.mounted_tree.Caller`)."""
 
-    fusermount3 (Debian package fuse3) makes it, so that not only root can; it also unmounts it should this process be
-    killed. Everybody can use what root mounts; what another user mounts, that user only.
+    def __init__(self) -> None:
+        """Load it.
+
+        Raises:
+            MountError: it is not there, or is of no use on this machine.
+        """
+        if platform.machine() not in _MACHINES:
+            raise MountError(
+                f"cannot mount on this machine, {platform.machine()}: mfusepy does not know its struct stat; "
+                f"do it on {' or '.join(_MACHINES)}, or work on the host with --simulate alone"
+            )
+        # mfusepy prefers libfuse 2 where both are installed.
+        os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
+        try:
+            import mfusepy
+        except ImportError:
+            raise MountError(
+                "cannot mount without the Python package mfusepy: pip install 'vfio-ap-reconciler[fuse]'"
+            ) from None
+        except (OSError, AttributeError):
+            raise MountError("cannot mount without libfuse 3: apt-get install fuse3") from None
+        self._library = mfusepy
+
+    def interrupted(self) -> bool:
+        """See `reconciler.simulator.mounted_tree.Caller`; mfusepy has no name of its own for it."""
+        return bool(self._library._libfuse.fuse_interrupted())
+
+    def leave(self) -> None:
+        """See `reconciler.simulator.mounted_tree.Caller`."""
+        self._library.fuse_exit()
+
+    def serve(self, place: Path, tree: MountedTree) -> None:
+        """Mount `tree` on `place` and serve it until it is unmounted or calls `leave`; what goes wrong is on stderr.
+
+        libfuse makes / the working directory of this process. Everybody can use what root mounts; what another user
+        mounts, that user only. fusermount3 unmounts it should this process be killed.
+        """
+        version = self._library.fuse_version_major, self._library.fuse_version_minor
+        # What may vanish is not to be remembered, and each read(2) and write(2) is to reach the tree as it is.
+        remembering = {"entry_timeout": 0, "negative_timeout": 0, "attr_timeout": _LONG, "direct_io": True}
+        threads = {"max_idle_threads": _IDLE_THREADS} | ({"max_threads": _MOST_THREADS} if version >= (3, 12) else {})
+        with suppress(RuntimeError):
+            self._library.FUSE(
+                tree,
+                str(place),
+                foreground=True,
+                use_ino=True,
+                default_permissions=True,
+                allow_other=os.getuid() == 0,
+                auto_unmount=True,
+                nosuid=True,
+                nodev=True,
+                noexec=True,
+                fsname="reconcile",
+                subtype="simulated-sysfs",
+                **remembering,
+                **threads,
+            )
+
+
+@contextmanager
+def mounted(libfuse: Libfuse, place: Path, tree: MountedTree) -> Iterator[Callable[[], bool]]:
+    """Have `tree` mounted on `place` until the block ends; what it gives tells whether it still is.
 
     Raises:
         MountError: it cannot be mounted.
     """
     _clear(place)
-    helper, connection = _started_helper(place)
-    # At the end of the connection the helper unmounts, if that has not been done, and ends.
-    with helper, connection:
-        _, descriptors, _, _ = socket.recv_fds(connection, 1, 1, socket.MSG_CMSG_CLOEXEC)
-        if not descriptors:
-            raise MountError(f"cannot mount on {place}: {_last_words(helper)}")
-        (device,) = descriptors
-        os.set_blocking(device, False)
-        try:
-            yield device
-        finally:
-            is_there = _is_there(device)
-            os.close(device)
-            if is_there:
-                _unmount(place)
+    if not place.is_dir():
+        raise MountError(f"cannot mount on {place}: there is no such directory")
+    # Not in the main thread, where libfuse would take the signals. A daemon: nothing is lost with it (see below).
+    server = Thread(target=libfuse.serve, args=(place, tree), name="libfuse", daemon=True)
+    server.start()
+    while not tree.started.wait(_HELPER_SECONDS / _HELPER_TRIES):
+        if not server.is_alive():
+            raise MountError(f"cannot mount on {place}: the line above has libfuse's reason")
+    try:
+        yield server.is_alive
+    finally:
+        tree.end()
+        # The last operation. It does not arrive where somebody has unmounted it lazily and still has files open: they
+        # are closed when this process ends.
+        with suppress(OSError):
+            os.stat(place / "the last name")
+        server.join(_END_SECONDS)
 
 
 def _clear(place: Path) -> None:
@@ -55,7 +131,13 @@ def _clear(place: Path) -> None:
         if not _is_dead(place):
             return
         time.sleep(_HELPER_SECONDS / _HELPER_TRIES)
-    _unmount(place)
+    # Lazily: it shall be gone also where somebody has a file open or works in it.
+    with suppress(FileNotFoundError):
+        subprocess.run(  # noqa: S603 - no shell
+            ["fusermount3", "-u", "-z", "-q", "--", str(place)],  # noqa: S607 - the administrator's PATH decides
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
 
 
 def _is_dead(place: Path) -> bool:
@@ -64,49 +146,3 @@ def _is_dead(place: Path) -> bool:
     except OSError as error:
         return error.errno == ENOTCONN
     return False
-
-
-def _is_there(device: int) -> bool:
-    try:
-        os.read(device, LONGEST_MESSAGE)
-    except OSError as error:
-        return error.errno != ENODEV
-    return True
-
-
-def _unmount(place: Path) -> None:
-    # Lazily: it shall be gone also where somebody has a file open or works in it.
-    subprocess.run(  # noqa: S603 - no shell
-        ["fusermount3", "-u", "-z", "-q", "--", str(place)],  # noqa: S607 - the administrator's PATH decides
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-
-
-def _started_helper(place: Path) -> tuple[subprocess.Popen[str], socket.socket]:
-    options = "rw,nosuid,nodev,noexec,default_permissions,auto_unmount,fsname=reconcile,subtype=simulated-sysfs"
-    if os.getuid() == 0:
-        options += ",allow_other"
-    ours, theirs = socket.socketpair()
-    with theirs:
-        try:
-            helper = subprocess.Popen(  # noqa: S603 - no shell; the place is an argument after --
-                ["fusermount3", "-o", options, "--", str(place)],  # noqa: S607 - the administrator's PATH decides
-                env={**os.environ, "_FUSE_COMMFD": str(theirs.fileno())},
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                # Ctrl-C is for this process; the helper stays to unmount.
-                start_new_session=True,
-            )
-        except FileNotFoundError:
-            ours.close()
-            raise MountError("mounting needs fusermount3; install it with: apt-get install fuse3") from None
-    return helper, ours
-
-
-def _last_words(helper: subprocess.Popen[str]) -> str:
-    assert helper.stderr
-    text = helper.stderr.read()
-    return text.strip().removeprefix("fusermount3: ") or f"fusermount3 ended with status {helper.wait()}"

@@ -1,30 +1,27 @@
-"""A simulated host as the answers to FUSE messages: the semantics of sysfs files, without any file descriptor.
+"""A simulated host as file operations that libfuse calls: the semantics of sysfs files, without any file descriptor.
 
 As in sysfs (fs/sysfs/file.c, fs/kernfs/file.c), one write(2) is one store whose errno is the answer to that write,
 wherever in the file it is; what is beyond a page is left to a next write. Truncating does nothing. A text is made
-when it is read from the start, and reads further on go on in that text. Devices come and go: the kernel may remember
-what is permanent, and modes, which never change.
+when it is read from the start, and reads further on go on in that text.
 """
 
 import os
 from collections.abc import Callable
-from errno import EACCES, EINTR, EISDIR, ENODEV, ENOENT, ENOSYS, ENOTDIR, EPERM
-from typing import Final, NamedTuple
+from errno import EACCES, EINTR, EISDIR, ENODEV, ENOENT, ENOTDIR, EPERM
+from itertools import count
+from threading import Condition, Event
+from typing import Final, NamedTuple, NoReturn, Protocol
 
 from reconciler.kernel import paths
 from reconciler.kernel.sysfs import PAGE, KernelBusy, Sysfs
-from reconciler.simulator import fuse_messages as fuse
-from reconciler.simulator.fuse_messages import Attributes, Message
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.node_numbers import NodeNumbers
 from reconciler.simulator.nodes import Directory, Entry, File
 from reconciler.simulator.refusal import refusal
 
 _GONE: Final = (ENOENT, ENOTDIR)
-_PERMANENT: Final = frozenset(
-    ("bus", "devices", "devices/ap", paths.AP_BUS, paths.AP_DEVICES, paths.APMASK, paths.AQMASK)
-)
-"""What is there whatever happens, and is on the way to almost everything else."""
+
+_INTERRUPT_SECONDS: Final = 0.05
+"""How often a blocked write looks whether a signal has interrupted it; libfuse has no way to be told."""
 
 
 class Shown(NamedTuple):
@@ -34,198 +31,219 @@ class Shown(NamedTuple):
     sysfs: Sysfs
 
 
-class _OpenFile:
+class Caller(Protocol):
+    """Who calls the operations, as far as they have to know."""
+
+    def interrupted(self) -> bool:
+        """Whether a signal has come to the process for which the calling thread is in an operation."""
+
+    def leave(self) -> None:
+        """Serve nothing after the operation that the calling thread is in."""
+
+
+class _Open:
     __slots__ = ("path", "text")
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.text: bytes | None = None
+        self.text = b""
 
 
 class MountedTree:
-    """Answers messages about one simulated host. Not safe for several threads at once.
+    """The operations on one simulated host, named and called as `mfusepy.FUSE` does it; any thread may call any.
+
+    Paths are absolute. Where an operation has an open file, its handle says which, and there is no path. All raise
+    OSError with the kernel's errno.
 
     Attributes:
-        host: the host.
         stores: how many writes have reached the host.
+        started: set when the file system is there.
     """
 
-    def __init__(self, shown: Shown, owner: tuple[int, int], seconds: int) -> None:
+    use_ns: Final = True
+    """For mfusepy: times are nanoseconds ..."""
+    flag_nopath: Final = True
+    flag_nullpath_ok: Final = True
+    """... and a handle is enough, so that libfuse need not lock the path of a blocked write against others."""
+
+    def __init__(self, shown: Shown, owner: tuple[int, int], seconds: int, caller: Caller) -> None:
         """Show a host.
 
         Args:
             shown: the host.
             owner: user and group that everything belongs to.
             seconds: the time that every file has, since 1970.
+            caller: who calls.
         """
-        self.host, self._sysfs = shown
         self.stores = 0
+        self.started = Event()
+        self._host, self._sysfs = shown
         self._owner = owner
-        self._seconds = seconds
-        self._nodes = NodeNumbers()
-        self._files: dict[int, _OpenFile] = {}
-        self._listings: dict[int, list[tuple[str, int, int]]] = {}
-        self._handles = 0
-        self._blocked: dict[int, tuple[str | None, int]] = {}
-        self._answers: dict[int, Callable[[Message], bytes | None]] = {
-            fuse.LOOKUP: self._lookup,
-            fuse.GETATTR: self._getattr,
-            fuse.SETATTR: self._setattr,
-            fuse.READLINK: self._readlink,
-            fuse.OPEN: self._open,
-            fuse.READ: self._read,
-            fuse.WRITE: self._write,
-            fuse.RELEASE: self._release,
-            fuse.OPENDIR: self._opendir,
-            fuse.READDIR: self._readdir,
-            fuse.RELEASEDIR: self._releasedir,
-            fuse.STATFS: lambda _: fuse.statfs_content(),
-            fuse.INIT: lambda _: fuse.init_content(),
-            fuse.DESTROY: lambda _: b"",
-        }
+        self._nanoseconds = seconds * 10**9
+        self._caller = caller
+        self._ending = False
+        self._open: dict[int, _Open] = {}
+        self._handles = count(1)
+        # The host is no place for several threads. Whoever waits for it to change waits without having it.
+        self._changes = Condition()
 
-    def answers(self, raw: bytes) -> list[bytes]:
-        """What is to be written to the FUSE device after `raw` was read from it; each item is one write.
+    def change(self, act: Callable[[SimulatedHost], None]) -> None:
+        """Let `act` have the host for itself, and blocked writes see what has become of it; raises what `act` does."""
+        with self._changes:
+            act(self._host)
+            self._changes.notify_all()
 
-        A write to ``remove`` of a device that a VM has open gets no answer before `released` gives it; a write that a
-        fault blocks gets none.
-        """
-        message = fuse.message_of(raw)
-        match message.opcode:
-            case fuse.FORGET:
-                self._nodes.forget(message.node, message.number)
-            case fuse.BATCH_FORGET:
-                for node, count in message.forgotten:
-                    self._nodes.forget(node, count)
-            case fuse.INTERRUPT:
-                return self._interrupted(message.number)
-            case _:
-                return self._answered(message)
-        return []
+    def replace(self, shown: Shown) -> None:
+        """Show another host from now on; what the old one blocks ends with ENODEV."""
+        with self._changes:
+            self._host, self._sysfs = shown
+            self._changes.notify_all()
 
-    def released(self) -> list[bytes]:
-        """The answers to blocked writes whose device is gone by now; to be asked for after every change."""
-        there = self.host.state.mdevs
-        done = [unique for unique, (uuid, _) in self._blocked.items() if uuid is not None and uuid not in there]
-        return [fuse.answer(unique, fuse.written_content(self._blocked.pop(unique)[1])) for unique in done]
+    def end(self) -> None:
+        """Let blocked writes end with ENODEV; the next name that is looked up is the last one."""
+        with self._changes:
+            self._ending = True
+            self._changes.notify_all()
 
-    def replace(self, shown: Shown) -> list[bytes]:
-        """Show another host from now on; returns the answers to the writes that the old one blocked."""
-        self.host, self._sysfs = shown
-        blocked, self._blocked = self._blocked, {}
-        return [fuse.refused(unique, ENODEV) for unique in blocked]
+    # What the kernel asks, under libfuse's names ---------------------------------------------------------------------
 
-    def _answered(self, message: Message) -> list[bytes]:
-        find = self._answers.get(message.opcode)
-        if find is None:
-            return [fuse.refused(message.unique, fuse.MAKES_NAMES.get(message.opcode, ENOSYS))]
-        try:
-            content = find(message)
-        except OSError as error:
-            return [fuse.refused(message.unique, error.errno or ENOSYS)]
-        return [] if content is None else [fuse.answer(message.unique, content)]
+    def init(self, _path: str) -> None:
+        """The file system is there."""
+        self.started.set()
 
-    def _interrupted(self, unique: int) -> list[bytes]:
-        # The removal itself goes on, as in the kernel; only the writer need not wait for it any longer.
-        return [fuse.refused(unique, EINTR)] if self._blocked.pop(unique, None) else []
+    def getattr(self, path: str | None, handle: int | None = None) -> dict[str, int]:
+        """What stat(2) tells; also how a name is looked up."""
+        if self._ending:
+            self._caller.leave()
+        found = self._open[handle].path if path is None and handle is not None else _inside(path or "/")
+        with self._changes:
+            return self._attributes(found, self._host.entry(found))
 
-    def _attributes(self, path: str, entry: Entry) -> Attributes:
-        size = PAGE if isinstance(entry, File) else 0
-        return Attributes(_inode(path), entry.mode, size, self._owner, self._seconds)
+    def readlink(self, path: str) -> str:
+        """Where a link leads."""
+        with self._changes:
+            return self._sysfs.link(_inside(path))
 
-    def _lookup(self, message: Message) -> bytes:
-        path = _joined(self._nodes.path(message.node), message.name)
-        attributes = self._attributes(path, self.host.entry(path))
-        return fuse.entry_content(self._nodes.found(path), attributes, stays=path in _PERMANENT)
-
-    def _getattr(self, message: Message) -> bytes:
-        path = self._nodes.path(message.node)
-        return fuse.attributes_content(self._attributes(path, self.host.entry(path)))
-
-    def _setattr(self, message: Message) -> bytes:
-        if message.changes_owner_or_mode:
-            raise refusal(EPERM)
-        return self._getattr(message)
-
-    def _readlink(self, message: Message) -> bytes:
-        return self._sysfs.link(self._nodes.path(message.node)).encode()
-
-    def _open(self, message: Message) -> bytes:
-        path = self._nodes.path(message.node)
-        entry, access = self.host.entry(path), message.open_flags & os.O_ACCMODE
+    def open(self, path: str, flags: int) -> int:
+        """The handle of a file; what cannot be read or written cannot be opened so, either."""
+        found, access = _inside(path), flags & os.O_ACCMODE
+        with self._changes:
+            entry = self._host.entry(found)
         if not isinstance(entry, File):
-            raise refusal(EISDIR, path)
+            raise refusal(EISDIR, found)
         # sysfs checks this for root as well, whom permission bits do not stop.
         if (access != os.O_RDONLY and entry.store is None) or (access != os.O_WRONLY and entry.show is None):
-            raise refusal(EACCES, path)
-        self._handles += 1
-        self._files[self._handles] = _OpenFile(path)
-        return fuse.open_content(self._handles)
+            raise refusal(EACCES, found)
+        return self._handle(found)
 
-    def _read(self, message: Message) -> bytes:
-        transfer = fuse.transfer_of(message)
-        file = self._files[transfer.handle]
-        if file.text is None or transfer.offset == 0:
+    def read(self, _path: None, size: int, offset: int, handle: int) -> bytes:
+        """What is in a file; made anew when it is read from the start."""
+        file = self._open[handle]
+        with self._changes:
+            if offset == 0 or not file.text:
+                try:
+                    file.text = self._sysfs.read(file.path).encode()
+                except OSError as error:
+                    raise _of_open_file(error) from None
+            return file.text[offset : offset + size]
+
+    def write(self, _path: None, data: bytes, _offset: int, handle: int) -> int:
+        """One store, and how much of `data` it took.
+
+        A write to ``remove`` of a device that a VM has open returns when the device is gone; a write that a fault
+        blocks does not return. Either ends with EINTR at a signal, as whoever waits can be killed; the removal
+        itself goes on, as in the kernel.
+        """
+        path, page = self._open[handle].path, data[:PAGE]
+        with self._changes:
+            self.stores += 1
             try:
-                file.text = self._sysfs.read(file.path).encode()
+                # Latin-1, so that any byte is one character that the simulated kernel may refuse.
+                self._sysfs.write(path, page.decode("latin-1"))
+            except KernelBusy:
+                self._wait_for_removal(path)
             except OSError as error:
                 raise _of_open_file(error) from None
-        return file.text[transfer.offset : transfer.offset + transfer.size]
+        return len(page)
 
-    def _write(self, message: Message) -> bytes | None:
-        transfer = fuse.transfer_of(message)
-        path, page = self._files[transfer.handle].path, transfer.data[:PAGE]
-        self.stores += 1
-        try:
-            # Latin-1, so that any byte is one character that the simulated kernel may refuse.
-            self._sysfs.write(path, page.decode("latin-1"))
-        except KernelBusy:
-            self._blocked[message.unique] = self._awaited(path), len(page)
-            return None
-        except OSError as error:
-            raise _of_open_file(error) from None
-        return fuse.written_content(len(page))
+    def opendir(self, path: str) -> int:
+        """The handle of a directory."""
+        return self._handle(_inside(path))
 
-    def _awaited(self, path: str) -> str | None:
-        uuid = path.removeprefix(f"{paths.MATRIX}/").partition("/")[0]
-        mdev = self.host.state.mdevs.get(uuid)
-        return uuid if mdev and mdev.removing else None
+    def readdir(self, _path: None, handle: int) -> list[tuple[str, dict[str, int], int]]:
+        """Names and attributes; the offsets are libfuse's."""
+        path = self._open[handle].path
+        with self._changes:
+            entry = self._host.entry(path)
+            if not isinstance(entry, Directory):
+                raise refusal(ENOTDIR, path)
+            entries: list[tuple[str, Entry]] = [(".", entry), ("..", entry)]
+            entries += [(name, found) for name in self._sysfs.list(path) if (found := entry.find(name))]
+            return [(name, self._attributes(f"{path}/{name}".lstrip("/"), found), 0) for name, found in entries]
 
-    def _release(self, message: Message) -> bytes:
-        del self._files[message.number]
-        return b""
+    def release(self, _path: None, handle: int) -> None:
+        """Nobody has the file or directory open any more."""
+        del self._open[handle]
 
-    def _opendir(self, _message: Message) -> bytes:
-        self._handles += 1
-        self._listings[self._handles] = []
-        return fuse.open_content(self._handles)
+    releasedir = release
 
-    def _readdir(self, message: Message) -> bytes:
-        transfer = fuse.transfer_of(message)
-        if transfer.offset == 0:
-            self._listings[transfer.handle] = self._listing(self._nodes.path(message.node))
-        return fuse.directory_content(self._listings[transfer.handle], transfer.offset, transfer.size)
+    def statfs(self, _path: str) -> dict[str, int]:
+        """What statfs(2) tells: a file system without blocks, as sysfs is one."""
+        return {"f_bsize": PAGE, "f_frsize": PAGE, "f_namemax": 255}
 
-    def _releasedir(self, message: Message) -> bytes:
-        del self._listings[message.number]
-        return b""
+    def truncate(self, *_: object) -> None:
+        """Nothing happens, as in sysfs."""
 
-    def _listing(self, path: str) -> list[tuple[str, int, int]]:
-        entry = self.host.entry(path)
-        if not isinstance(entry, Directory):
-            raise refusal(ENOTDIR, path)
-        entries: list[tuple[str, Entry]] = [(".", entry), ("..", entry)]
-        entries += [(name, found) for name in self._sysfs.list(path) if (found := entry.find(name))]
-        return [(name, _inode(_joined(path, name)), found.mode) for name, found in entries]
+    utimens = truncate
+
+    def create(self, _path: str, _mode: int) -> NoReturn:
+        """What the kernel's own sysfs says to whoever wants to make a file in it."""
+        raise refusal(EACCES)
+
+    def chmod(self, *_: object) -> NoReturn:
+        """What is refused to everybody: the tree belongs to the kernel."""
+        raise refusal(EPERM)
+
+    chown = link = mkdir = mknod = rename = rmdir = symlink = unlink = chmod
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _handle(self, path: str) -> int:
+        handle = next(self._handles)
+        self._open[handle] = _Open(path)
+        return handle
+
+    def _attributes(self, path: str, entry: Entry) -> dict[str, int]:
+        user, group = self._owner
+        return {
+            # Never 0, which readdir(3) takes for a name that is not there any more.
+            "st_ino": hash(path) & 0x7FFF_FFFF_FFFF_FFFF | 1,
+            "st_mode": entry.mode,
+            "st_nlink": 2 if isinstance(entry, Directory) else 1,
+            "st_size": PAGE if isinstance(entry, File) else 0,
+            "st_uid": user,
+            "st_gid": group,
+            **dict.fromkeys(("st_atime", "st_mtime", "st_ctime"), self._nanoseconds),
+        }
+
+    def _wait_for_removal(self, path: str) -> None:
+        host, uuid = self._host, path.removeprefix(f"{paths.MATRIX}/").partition("/")[0]
+
+        def removing() -> bool:
+            mdev = host.state.mdevs.get(uuid)
+            return mdev is not None and mdev.removing
+
+        by_fault = not removing()
+        while by_fault or removing():
+            if self._ending or self._host is not host:
+                raise refusal(ENODEV)
+            if self._caller.interrupted():
+                raise refusal(EINTR)
+            self._changes.wait(_INTERRUPT_SECONDS)
 
 
-def _joined(directory: str, name: str) -> str:
-    return f"{directory}/{name}" if directory else name
-
-
-def _inode(path: str) -> int:
-    # Never 0, which readdir(3) takes for a name that is not there any more.
-    return hash(path) & 0x7FFF_FFFF_FFFF_FFFF | 1
+def _inside(path: str) -> str:
+    return path[1:]
 
 
 def _of_open_file(error: OSError) -> OSError:

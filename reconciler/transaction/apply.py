@@ -14,7 +14,7 @@ from reconciler.kernel.lock_wait import AtWork
 from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.settle import Clock
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
-from reconciler.model.observed import Observed
+from reconciler.model.observed import Observed, its_vm
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Holdings, Write, holdings_after
 from reconciler.planning.plan import Plan, PlannedStep
@@ -60,9 +60,10 @@ class Progress(Protocol):
 
 
 class _Failed(Exception):
-    def __init__(self, step: int, reason: str) -> None:
+    def __init__(self, step: int, reason: str, *, interrupted: bool = False) -> None:
         super().__init__(reason)
         self.step = step
+        self.interrupted = interrupted
 
 
 def apply_plan(
@@ -99,7 +100,11 @@ def apply_plan(
         with suppress(OSError):  # a terminal that has gone away must not stop the way back
             progress.going_back(str(error))
         back: list[Write] = []
-        returned = go_back(start, _touched(plan), host._replace(on_write=back.append))
+        returning = host._replace(on_write=back.append)
+        returned = go_back(start, _touched(plan), returning)
+        if returned.barred and error.interrupted and not go_back(target, _touched(plan), returning).differences:
+            # No step had failed, so that the target can be reached where this kernel bars the way back.
+            return _finished(Outcome(Result.APPLIED, len(forward) + len(back)), plan, books, returned.refusals[0])
         return _ended(Outcome(Result.ROLLED_BACK, len(forward), len(back), str(error), error.step), returned, books)
     return Outcome(Result.APPLIED if plan.steps else Result.NOTHING, len(forward), notes=notes)
 
@@ -109,7 +114,7 @@ def _make_steps(
 ) -> None:
     for number, planned in enumerate(plan.steps, 1):
         if interrupted():
-            raise _Failed(number, f"interrupted before step {number} of {len(plan.steps)}")
+            raise _Failed(number, f"interrupted before step {number} of {len(plan.steps)}", interrupted=True)
         try:
             books.step(number)
             progress.step(number, len(plan.steps), planned)
@@ -127,7 +132,16 @@ def _verify(plan: Plan, target: Holdings, sysfs: Sysfs) -> tuple[str, ...]:
     differences = differences_of(target, holdings_of(observed), _touched(plan))
     if differences:
         raise _Failed(0, f"the host is not as planned: {'; '.join(differences)}")
-    return tuple(_surprises(plan, observed))
+    return (*_left_to_do(plan), *_surprises(plan, observed))
+
+
+def _left_to_do(plan: Plan) -> list[str]:
+    return [
+        f"'{one.name}': {its_vm(one.opened_by)} still has the emptied device open; "
+        "an apply after it has ended removes it"
+        for one in plan.guests
+        if one.goes and one.after is not None
+    ]
 
 
 def _surprises(plan: Plan, observed: Observed) -> list[str]:
@@ -156,6 +170,15 @@ def _commit(plan: Plan, books: Bookkeeping) -> None:
 
 def _touched(plan: Plan) -> frozenset[str]:
     return frozenset(planned.step.uuid for planned in plan.steps if planned.step.uuid)
+
+
+def _finished(outcome: Outcome, plan: Plan, books: Bookkeeping, reason: str) -> Outcome:
+    notes = [f"it was interrupted, but finished, since {reason}"]
+    try:
+        books.commit(plan)
+    except OSError as error:
+        notes.append(f"the result could not be recorded: {error}; the next apply does that")
+    return outcome._replace(notes=tuple(notes))
 
 
 def _ended(outcome: Outcome, returned: Return, books: Bookkeeping) -> Outcome:

@@ -17,6 +17,7 @@ from reconciler.planning.planner import holdings_of
 from reconciler.transaction.carry_out import Host, StepFailed, carry_out, held_queues, value_text
 
 _ROUNDS: Final = 3
+_BARRED: Final = "this kernel refuses the mask"
 
 
 class Return(NamedTuple):
@@ -25,10 +26,12 @@ class Return(NamedTuple):
     Attributes:
         differences: what is not as at the start, a sentence each; empty where all is put back.
         refusals: why, a sentence each.
+        barred: whether this kernel allows no way: a device that must not be touched bars a mask (from 6.19).
     """
 
     differences: tuple[str, ...]
     refusals: tuple[str, ...]
+    barred: bool = False
 
 
 def go_back(start: Holdings, ours: Collection[str], host: Host) -> Return:
@@ -55,7 +58,7 @@ def go_back(start: Holdings, ours: Collection[str], host: Host) -> Return:
             break
         refusals.append(refusal)
     left = differences_of(start, _holdings_or(start, host), ours)
-    return Return(tuple(left), tuple(refusals))
+    return Return(tuple(left), tuple(refusals), any(one.startswith(_BARRED) for one in refusals))
 
 
 def _holdings_or(otherwise: Holdings, host: Host) -> Holdings:
@@ -86,7 +89,7 @@ def _one_round(start: Holdings, ours: Collection[str], host: Host, observed: Obs
     except StepFailed as error:
         return str(error)
     if blocked:
-        return "; ".join(f"this kernel refuses the mask: mediated device {one.uuid} has {one.ids}" for one in blocked)
+        return "; ".join(f"{_BARRED}: mediated device {one.uuid} has {one.ids}" for one in blocked)
     if held:
         return f"a VM has mediated device {', '.join(held)} open, so that it was emptied and not removed"
     return None if goal == _wanted(start, foreign, ours) else "a mediated device that is not ours stands in the way"

@@ -6,13 +6,14 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from command import Command, example
-from reconciler.cli import machine, second_thoughts
+from reconciler.cli import apply_command, machine, second_thoughts
+from reconciler.cli.main import run as main_run
 
 PATIENCE = 60.0
 
@@ -105,6 +106,93 @@ def test_rollback_without_a_history_says_so(command: Command) -> None:
     ran = command("rollback")
     assert ran.code == 1
     assert "no earlier generation" in ran.err
+
+
+class Terminal:
+    """A terminal on which somebody types, or nobody."""
+
+    def __init__(self, *typed: str) -> None:
+        self._typed = list(typed)
+
+    def readline(self) -> str:
+        """What was typed."""
+        return self._typed.pop(0)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Lets somebody sit at a terminal, who types lines, or nothing while each look takes a second."""
+
+    def sit(*typed: str) -> None:
+        waited: list[float] = []
+        now = time.monotonic()
+
+        def look(*_: object) -> tuple[list[int], list[int], list[int]]:
+            waited.append(1.0)
+            return [1] if typed else [], [], []
+
+        monkeypatch.setattr(apply_command, "at_terminal", lambda: True)
+        monkeypatch.setattr(sys, "stdin", Terminal(*typed))
+        monkeypatch.setattr(second_thoughts, "select", look)
+        monkeypatch.setattr(time, "monotonic", lambda: now + sum(waited))
+
+    return sit
+
+
+def test_enter_at_the_terminal_confirms(command: Command, terminal: Callable[..., None]) -> None:
+    """The person who applied is still there."""
+    terminal("\n")
+    ran = command("--apply", "--yes", "--confirm-within", "5s")
+    assert ran.code == 0
+    assert ran.err.endswith("confirmed: generation 1 stays\n")
+
+
+def test_nobody_at_the_terminal_puts_it_back(command: Command, terminal: Callable[..., None]) -> None:
+    """By ourselves, when the time is over and no timer was quicker."""
+    before = command("simulate").out
+    terminal()
+    ran = command("--apply", "--yes", "--confirm-within", "5s")
+    assert ran.code == 6
+    assert "was not confirmed in time" in ran.err
+    assert command("simulate").out == before
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "code", "told"),
+    [
+        (("confirm", "1"), 0, "confirmed from elsewhere: generation 1 stays"),
+        (("rollback",), 6, "nobody confirmed it: generation 1 was put back"),
+    ],
+)
+def test_what_others_decide_meanwhile_is_told_at_the_terminal(
+    command: Command, monkeypatch: pytest.MonkeyPatch, meanwhile: tuple[str, ...], code: int, told: str
+) -> None:
+    """From another terminal, or by the timer."""
+    monkeypatch.setattr(apply_command, "at_terminal", lambda: True)
+
+    def look(*_: object) -> tuple[list[int], list[int], list[int]]:
+        where = ["--simulate", str(command.simulated_host), "-f", str(command.directory)]
+        assert main_run([*meanwhile, *where]) == 0
+        return [], [], []
+
+    monkeypatch.setattr(second_thoughts, "select", look)
+    ran = command("--apply", "--yes", "--confirm-within", "5m")
+    assert ran.code == code
+    assert told in ran.err
+
+
+def test_ctrl_c_at_the_terminal_leaves_it_to_the_clock(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the waiting ends."""
+    monkeypatch.setattr(apply_command, "at_terminal", lambda: True)
+
+    def look(*_: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(second_thoughts, "select", look)
+    ran = command("--apply", "--yes", "--confirm-within", "5m")
+    assert ran.code == 0
+    assert "put back unless somebody types: reconcile confirm 1" in ran.err
+    assert command("confirm", "1").code == 0
 
 
 def test_removing_everything_needs_a_flag(command: Command) -> None:
@@ -229,3 +317,62 @@ def _waiting_for(directory: Path) -> int | None:
         except OSError:
             continue
     return None
+
+
+READING = (["--plan"], ["status"], ["drift"], ["history"])
+
+
+def test_reading_commands_tell_of_what_is_left_and_leave_it(command: Command) -> None:
+    """A journal of an apply that was killed, and records of one that could not be put back."""
+    command("--apply", "--yes")
+    state = Path(f"{command.simulated_host}.state")
+    kept = _journal_of_an_apply(command, state)
+    (state / "degraded.json").write_text('{"bootId": "simulated", "differences": ["aqmask is odd"]}', encoding="utf-8")
+    host = command("simulate").out
+
+    for words in READING:
+        told = command(*words).err
+        assert "an earlier apply was not finished" in told, words
+        assert "aqmask is odd" in told, words
+    assert (state / "journal.jsonl").read_bytes() == kept
+    assert command("simulate").out == host
+
+    (state / "degraded.json").unlink()
+    ran = command("--apply", "--yes")
+    assert ran.code == 0
+    assert "what it had done was put back" in ran.err
+    assert not (state / "journal.jsonl").exists()
+
+
+def _journal_of_an_apply(command: Command, state: Path) -> bytes:
+    """Change the manifests, and leave the journal of an apply that was killed before its first step."""
+    change(command)
+    command("--apply", "--yes", "--confirm-within", "5m")
+    journal: str = json.loads((state / "pending.json").read_bytes())["journal"]
+    command("rollback")
+    (state / "journal.jsonl").write_text(journal, encoding="utf-8")
+    return journal.encode()
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "pending.json"])
+def test_a_damaged_record_stops_applies_and_is_told_by_readers(command: Command, name: str) -> None:
+    """It is named, nothing is guessed, and moving it away is enough."""
+    command("--apply", "--yes")
+    damaged = Path(f"{command.simulated_host}.state/{name}")
+    damaged.write_bytes(b"{torn")
+    damaged.chmod(0o600)
+    host = command("simulate").out
+
+    for words in READING:
+        ran = command(*words)
+        assert str(damaged) in ran.err, words
+        assert ran.code in {0, 2}, words
+    for words in (["--apply", "--yes"], ["confirm", "1"], ["rollback"]):
+        ran = command(*words)
+        assert ran.code == 1, words
+        assert str(damaged) in ran.err, words
+        assert "Traceback" not in ran.err
+    assert command("simulate").out == host
+
+    damaged.rename(damaged.with_name("away"))
+    assert command("--apply", "--yes").code == 0

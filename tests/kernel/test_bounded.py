@@ -1,5 +1,7 @@
 """Calls that may never return."""
 
+import os
+import signal
 import threading
 
 import pytest
@@ -45,6 +47,31 @@ def test_a_call_that_does_not_come_back_is_left_and_the_next_one_is_served() -> 
     assert calls(lambda: "next", PATIENCE) == "next"
     let_go.set()
     assert ended.wait(PATIENCE)
+
+
+def test_a_signal_is_not_kept_waiting_by_a_call_that_does_not_come_back() -> None:
+    """The call goes on by itself, and its thread ends after it."""
+    calls, let_go = BoundedCalls(), threading.Event()
+    threads = []
+
+    def interrupt(*_: object) -> None:
+        if not let_go.is_set():
+            let_go.set()
+            raise KeyboardInterrupt
+
+    def stuck() -> None:
+        threads.append(threading.current_thread())
+        while not let_go.wait(0.01):  # again and again: it may come before anybody waits
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            calls(stuck, PATIENCE)
+        threads[0].join(PATIENCE)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert not threads[0].is_alive()
 
 
 def test_no_thread_is_left_when_nobody_wants_calls_any_more() -> None:

@@ -80,8 +80,13 @@ def test_a_refusal_at_any_write_puts_the_start_back(name: str, profile: Profile)
             assert held(host, abilities_of(profile)) == before
             assert errno.errorcode[code] in outcome.failure
             assert outcome.writes == nth - 1
-            if not any(one.endswith("/remove") for one in write_paths(plan)[:nth]):
-                assert outcome.writes_back <= outcome.writes
+            removed = sum(one.endswith("/remove") for one in write_paths(plan)[: nth - 1])
+            abilities = abilities_of(profile)
+            # From 6.19 on, a mask that is set again may take a step aside of whoever has its ids.
+            if not removed or (abilities.ap_config and not abilities.strict_in_use):
+                assert outcome.writes_back <= outcome.writes + removed
+            if abilities.ap_config and not abilities.strict_in_use:
+                assert outcome.writes_back <= len(write_paths(plan))
             assert books.entries[-1] == "rolled back"
             tried += 1
 

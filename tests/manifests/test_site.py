@@ -353,3 +353,15 @@ def test_thousands_of_guests_in_as_many_files(tmp_path: Path) -> None:
     (tmp_path / "host.yaml").write_text(HOST)
 
     assert len(wanted(read_site([tmp_path])).guests) == 2000
+
+
+def test_a_heap_of_files_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory with too much in it is the wrong one, and must not cost all memory."""
+    monkeypatch.setattr("reconciler.manifests.site.TOTAL_LIMIT", 1000)
+    for name in "abcd":
+        (tmp_path / f"{name}.yaml").write_text("#" * 400, encoding="utf-8")
+
+    site = read_site([tmp_path])
+
+    assert [problem.id for problem in site.problems if problem.id == "too-much"] == ["too-much"]
+    assert [Path(name).name for name in site.sources] == ["a.yaml", "b.yaml"]

@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from mounts import PATIENCE, MountedHost, is_mounted, mounted_host, text_of, unt
 from reconciler.cli.main import run
 from reconciler.kernel import paths
 from reconciler.simulator.control_socket import ask
+from reconciler.simulator.mount import Libfuse, MountError
 from reconciler.simulator.state_file import CONTROL, state_directory
 from simulated_hosts import LAB
 
@@ -106,7 +108,7 @@ def test_a_client_that_goes_away_or_never_ends_a_line_harms_nobody(lab: MountedH
     assert lab.ask()["ok"]
 
 
-@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "unmounted"])
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP", "unmounted"])
 def test_it_ends_in_order_and_keeps_its_state(lab: MountedHost, how: str, capsys: pytest.CaptureFixture[str]) -> None:
     """However it ends, the mount and the socket are gone, and the next command goes on where it stopped."""
     lab.store(paths.APMASK, "-5")
@@ -135,6 +137,32 @@ def test_it_ends_while_somebody_is_in_it(lab: MountedHost) -> None:
             assert not is_mounted(lab.root)
     finally:
         os.close(descriptor)
+
+
+def test_it_ends_while_a_write_is_blocked(lab: MountedHost) -> None:
+    """Whoever waits for a removal does not keep it."""
+    lab.store(paths.CREATE, UUID)
+    lab.request(("start", UUID))
+    with subprocess.Popen(["bash", "-c", f"echo 1 > {paths.mdev(UUID)}/remove"], cwd=lab.root) as writer:
+        until(lambda: not (lab.root / paths.mdev(UUID) / "remove").exists())
+
+        assert 0 == lab.end()
+        assert 1 == writer.wait(PATIENCE)
+    assert not is_mounted(lab.root)
+
+
+def test_many_blocked_writes_keep_nobody_waiting(lab: MountedHost) -> None:
+    """Each keeps a thread of libfuse's, and there are always more."""
+    uuids = [f"00000000-0000-4000-8000-{number:012}" for number in range(12)]
+    for uuid in uuids:
+        lab.store(paths.CREATE, uuid)
+        lab.request(("start", uuid))
+        lab.begin_removal(uuid)
+
+    lab.store(paths.APMASK, "-5")
+    for uuid in uuids:
+        lab.request(("stop", uuid))
+        lab.end_removal(uuid)
 
 
 def test_a_kill_loses_nothing_that_was_requested(mounting: None, tmp_path: Path) -> None:
@@ -167,6 +195,27 @@ def test_what_cannot_be_mounted_is_explained(
     assert "cannot mount on" in capsys.readouterr().err
     assert not (tmp_path / "host.yaml.state" / CONTROL).exists()
     assert 64 == run([*where, "unplug", "5"])
+
+
+@pytest.mark.parametrize(
+    ("machine", "library", "advice"),
+    [
+        ("x86_64", None, "pip install 'vfio-ap-reconciler[fuse]'"),
+        ("s390x", "there", "do it on aarch64 or x86_64"),
+    ],
+)
+def test_what_mounting_lacks_is_told(
+    machine: str, library: str | None, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What to type where the library is missing, and where it is of no use."""
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    if library is None:
+        monkeypatch.setitem(sys.modules, "mfusepy", None)
+
+    with pytest.raises(MountError, match="cannot mount") as caught:
+        Libfuse()
+
+    assert advice in str(caught.value)
 
 
 def test_the_state_directory_may_have_a_long_path(mounting: None, tmp_path: Path) -> None:

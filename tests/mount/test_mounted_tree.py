@@ -1,131 +1,146 @@
-"""The answers to FUSE messages, without a kernel: nothing that it may ask makes the server fall over."""
+"""The file operations on a mounted host, without libfuse: whatever is asked, there is an answer."""
 
 import errno
-import struct
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mounts import PATIENCE, until
 from reconciler.kernel import paths
+from reconciler.kernel.sysfs import PAGE
 from reconciler.model.ids import IdSet
-from reconciler.simulator import fuse_messages as fuse
 from reconciler.simulator.description import host_of
+from reconciler.simulator.faults import FaultySysfs, WriteBlocked
 from reconciler.simulator.hardware import DEFAULT_HARDWARE
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.mounted_tree import MountedTree, Shown
-from reconciler.simulator.node_numbers import NodeNumbers
 from simulated_hosts import LAB
 
 UUID: Final = "00000000-0000-4000-8000-00000000000a"
-_HEADER: Final = struct.Struct("=IIQQIIIHH")
 
 
 class Kernel:
-    """Asks a mounted tree, as the FUSE driver does."""
+    """Calls the operations of a mounted host, as libfuse does; `signalled` and `left` are for the tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, *blocked: int) -> None:
         host = SimulatedHost()
-        self.tree = MountedTree(Shown(host, host), (0, 0), 0)
-        self._unique = 0
+        sysfs = FaultySysfs(host, [WriteBlocked(nth, takes_effect=False) for nth in blocked])
+        self.tree = MountedTree(Shown(host, sysfs), (0, 0), 0, self)
+        self.signalled = self.left = False
 
-    def ask(self, opcode: int, node: int = fuse.ROOT_NODE, body: bytes = b"") -> tuple[int, bytes] | None:
-        """Errno and content of the answer; None where there is none."""
-        self._unique += 1
-        answers = self.tree.answers(
-            _HEADER.pack(_HEADER.size + len(body), opcode, self._unique, node, 0, 0, 0, 0, 0) + body
-        )
-        return self.answer_in(answers[0]) if answers else None
+    def interrupted(self) -> bool:
+        """See `reconciler.simulator.mounted_tree.Caller`."""
+        return self.signalled
 
-    @staticmethod
-    def answer_in(raw: bytes) -> tuple[int, bytes]:
-        """Errno and content of an answer."""
-        length, negative, _ = struct.unpack_from("=IiQ", raw)
-        assert length == len(raw)
-        return -negative, raw[16:]
+    def leave(self) -> None:
+        """See `reconciler.simulator.mounted_tree.Caller`."""
+        self.left = True
 
-    def node(self, path: str) -> int:
-        """The number of the node at `path`, without links."""
-        node = fuse.ROOT_NODE
-        for name in path.split("/"):
-            answer = self.ask(fuse.LOOKUP, node, f"{name}\0".encode())
-            assert answer
-            assert answer[0] == 0, path
-            (node,) = struct.unpack_from("=Q", answer[1])
-        return node
+    def write(self, path: str, value: bytes) -> int:
+        """Open, write, close."""
+        handle = self.tree.open(f"/{path}", os.O_WRONLY)
+        try:
+            return self.tree.write(None, value, 0, handle)
+        finally:
+            self.tree.release(None, handle)
 
-    def open(self, path: str, flags: int) -> tuple[int, int]:
-        """Node and handle of the opened file."""
-        node = self.node(path)
-        answer = self.ask(fuse.OPEN, node, struct.pack("=II", flags, 0))
-        assert answer
-        assert answer[0] == 0, path
-        return node, struct.unpack_from("=Q", answer[1])[0]
-
-    def write(self, path: str, value: bytes) -> tuple[int, bytes] | None:
-        """The answer to a write."""
-        node, handle = self.open(path, 1)
-        return self.ask(fuse.WRITE, node, struct.pack("=QQIIQII", handle, 0, len(value), 0, 0, 0, 0) + value)
+    def exists(self, path: str) -> bool:
+        """Whether a name is found."""
+        try:
+            return bool(self.tree.getattr(f"/{path}"))
+        except FileNotFoundError:
+            return False
 
 
-def test_a_message_that_is_not_known_is_not_supported() -> None:
-    """The kernel then does without, and does not ask again."""
-    assert (errno.ENOSYS, b"") == Kernel().ask(4711)
+def blocked_removal(kernel: Kernel, threads: ThreadPoolExecutor) -> "Future[int]":
+    """A write to ``remove`` that waits for a VM."""
+    kernel.write(paths.CREATE, UUID.encode())
+    kernel.tree.change(lambda host: host.start_vm(UUID))
+    removal = threads.submit(kernel.write, f"{paths.mdev(UUID)}/remove", b"1\n")
+    until(lambda: not kernel.exists(f"{paths.mdev(UUID)}/remove"))
+    assert not removal.done()
+    return removal
+
+
+def errno_of(write: "Future[int]") -> int | None:
+    """The errno with which a write ends."""
+    with pytest.raises(OSError) as caught:
+        write.result(PATIENCE)
+    return caught.value.errno
 
 
 @given(
-    st.binary(max_size=40).filter(lambda name: b"\0" not in name),
+    st.binary(max_size=40).filter(lambda name: not set(name) & set(b"\0/")),
     st.sampled_from(("bus", paths.AP_DEVICES, paths.MATRIX)),
 )
 def test_any_name_is_found_or_is_not_there(name: bytes, directory: str) -> None:
     """Whatever is looked up, however it is encoded, there is an answer."""
+    assert Kernel().exists(f"{directory}/{os.fsdecode(name)}") in {True, False}
+
+
+def test_a_blocked_write_returns_when_the_device_is_gone() -> None:
+    """Not before, and with what it took."""
     kernel = Kernel()
+    with ThreadPoolExecutor() as threads:
+        removal = blocked_removal(kernel, threads)
+        kernel.write(paths.APMASK, b"-5")
+        assert not removal.done()
+        kernel.tree.change(lambda host: host.stop_vm(UUID))
 
-    answer = kernel.ask(fuse.LOOKUP, kernel.node(directory), name + b"\0")
-
-    assert answer
-    assert answer[0] in {0, errno.ENOENT}
-
-
-def test_a_blocked_write_is_answered_when_the_device_is_gone() -> None:
-    """Not before, and once."""
-    kernel = Kernel()
-    kernel.write(paths.CREATE, UUID.encode())
-    kernel.tree.host.start_vm(UUID)
-
-    assert kernel.write(f"{paths.mdev(UUID)}/remove", b"1\n") is None
-    assert [] == kernel.tree.released()
-    kernel.tree.host.stop_vm(UUID)
-    (answer,) = kernel.tree.released()
-    assert (0, struct.pack("=II", 2, 0)) == Kernel.answer_in(answer)
-    assert [] == kernel.tree.released()
+        assert 2 == removal.result(PATIENCE)
 
 
 def test_a_new_host_ends_what_the_old_one_blocked() -> None:
     """The device of the write is gone."""
     kernel = Kernel()
-    kernel.write(paths.CREATE, UUID.encode())
-    kernel.tree.host.start_vm(UUID)
-    kernel.write(f"{paths.mdev(UUID)}/remove", b"1")
     host = SimulatedHost()
+    with ThreadPoolExecutor() as threads:
+        removal = blocked_removal(kernel, threads)
+        kernel.tree.replace(Shown(host, host))
 
-    (answer,) = kernel.tree.replace(Shown(host, host))
-
-    assert (errno.ENODEV, b"") == Kernel.answer_in(answer)
+        assert errno.ENODEV == errno_of(removal)
 
 
-@given(st.lists(st.sampled_from(("bus", "bus/ap", "devices")), max_size=20))
-def test_a_node_keeps_its_number_until_it_is_forgotten(found: list[str]) -> None:
-    """As often forgotten as found, nothing is left; before that, the number still means the path."""
-    nodes = NodeNumbers()
-    numbers = [nodes.found(path) for path in found]
+def test_a_signal_ends_the_wait_and_not_the_removal() -> None:
+    """The device goes when the VM lets go of it."""
+    kernel = Kernel()
+    with ThreadPoolExecutor() as threads:
+        removal = blocked_removal(kernel, threads)
+        kernel.signalled = True
 
-    assert found == [nodes.path(number) for number in numbers]
-    for number in numbers:
-        nodes.forget(number, 1)
-    nodes.forget(fuse.ROOT_NODE, 1)
-    assert 1 == len(nodes)
+        assert errno.EINTR == errno_of(removal)
+    assert kernel.exists(paths.mdev(UUID))
+    kernel.tree.change(lambda host: host.stop_vm(UUID))
+    assert not kernel.exists(paths.mdev(UUID))
+
+
+def test_a_write_that_a_fault_blocks_waits_for_the_end() -> None:
+    """Others are served meanwhile; then it ends, and the next name is the last one."""
+    kernel = Kernel(1)
+    with ThreadPoolExecutor() as threads:
+        write = threads.submit(kernel.write, paths.APMASK, b"-5")
+        until(lambda: kernel.tree.stores == 1)
+        assert 2 == kernel.write(paths.AQMASK, b"-6")
+        assert not write.done()
+        kernel.tree.end()
+
+        assert errno.ENODEV == errno_of(write)
+    assert not kernel.left
+    assert not kernel.exists("anything")
+    assert kernel.left
+
+
+def test_an_open_file_is_known_by_its_handle() -> None:
+    """Its attributes are told without its name, also when that is gone."""
+    kernel = Kernel()
+    handle = kernel.tree.open(f"/{paths.APMASK}", os.O_RDONLY)
+
+    assert PAGE == kernel.tree.getattr(None, handle)["st_size"]
 
 
 def test_the_documented_description_is_the_hardware_of_the_recordings() -> None:

@@ -98,7 +98,9 @@ def test_a_leaving_device_that_a_vm_has_open_is_emptied_first_and_removed_later(
     first = make_plan(desired([], GIVES_UP), observe(host), ours)
     assert actions(first) == [(Action.CONFIGURE, "m1")]
     assert [(one.holder, one.flag) for one in first.consents] == [("m1", ALLOW_DISRUPTION), ("host", ALLOW_EMPTY)]
-    assert apply(first, host).result is Result.APPLIED
+    done = apply(first, host)
+    assert done.result is Result.APPLIED
+    assert done.notes == ("'m1': its VM still has the emptied device open; an apply after it has ended removes it",)
     assert held(host, first.abilities).mdevs == {uuid(1): EMPTY_CONFIG}
 
     waiting = make_plan(desired([], GIVES_UP), observe(host), ours)

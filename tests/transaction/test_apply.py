@@ -31,6 +31,7 @@ from reconciler.simulator.hardware import Card
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import Bookkeeping, Progress, apply_plan
+from transitions import TRANSITIONS
 from vm_processes import VmProcesses
 from worlds import config, desired, desired_like, guest, hardware, held, host_holding, uuid
 
@@ -135,6 +136,29 @@ def test_an_interruption_puts_the_start_back() -> None:
     assert (outcome.result, outcome.failure) == (Result.ROLLED_BACK, "interrupted before step 2 of 3")
     assert (outcome.writes, outcome.writes_back) == (1, 1)
     assert held(host, plan.abilities) == SWAP[0]
+
+
+@pytest.mark.parametrize("nth", range(1, 4))
+def test_an_interruption_without_a_way_back_is_finished(nth: int) -> None:
+    """From 6.19 on the host cannot have an adapter back while an untouched guest has a queue of it."""
+    start, target = TRANSITIONS["shared"]
+    host = host_holding(start, PROFILES["7.2"])
+    ours = Applied(start.pool, {one: (one, what) for one, what in start.mdevs.items()})
+    plan = make_plan(desired_like(target), observe(host), ours)
+    assert [one.id for one in plan.problems] == ["no-way-back"]
+    books = FakeBooks()
+    answers = iter([False] * (nth - 1) + [True])
+
+    outcome = apply_plan(plan, host, FakeClock(), books, NoProgress(), lambda: next(answers))
+
+    if nth == 1:
+        assert outcome.result is Result.ROLLED_BACK
+        assert held(host, plan.abilities) == start
+    else:
+        assert outcome.result is Result.APPLIED
+        assert outcome.notes[0].startswith("it was interrupted, but finished, since this kernel refuses the mask")
+        assert held(host, plan.abilities) == target
+        assert books.entries[-1] == "commit"
 
 
 @pytest.mark.parametrize("failing", ["begin", "step", "verified", "commit"])

@@ -25,11 +25,24 @@ from reconciler.planning.vm_event import VmEvent
 from reconciler.recovery import recover
 from reconciler.simulator.faults import FaultySysfs, RecordingSysfs, WriteRefused
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import apply_plan
 from reconciler.transaction.journal import DEGRADED, INVENTORY, JOURNAL, Books
 from reconciler.transaction.records import BadRecord, holdings_record, inventory_text, read_holdings, read_inventory
 from reconciler.transaction.state_directory import StateDirectory, UnsafeState
-from worlds import config, desired, guest, hardware, held, holdings, make_devices, uuid
+from transitions import TRANSITIONS
+from worlds import (
+    config,
+    desired,
+    desired_like,
+    guest,
+    hardware,
+    held,
+    holdings,
+    host_holding,
+    make_devices,
+    uuid,
+)
 
 BOOT = "boot-one"
 GIVES_UP = GivenUp(NO_IDS, IdSet([4, 0x47]))
@@ -427,6 +440,31 @@ def test_a_crash_between_any_two_writes_is_put_back(tmp_path: Path) -> None:
         assert recovered.returned is not None
         assert recovered.returned.differences == ()
         assert held(host, plan.abilities) == start
+
+
+def test_a_crash_without_a_way_back_is_finished(tmp_path: Path) -> None:
+    """From 6.19 on the host cannot have an adapter back while an untouched guest has a queue of it."""
+    start, target = TRANSITIONS["shared"]
+    for nth in range(1, 3):
+        state = StateDirectory(tmp_path / str(nth))
+        state.prepare()
+        host, books = host_holding(start, PROFILES["7.2"]), Books(state, BOOT)
+        plan = plan_for(desired_like(target), host, books)
+        left = iter(range(nth - 1, -1, -1))
+
+        def crash(_write: object, left: object = left) -> None:
+            if not next(left):  # type: ignore[call-overload]
+                raise Crash
+
+        with pytest.raises(Crash):
+            apply_plan(plan, RecordingSysfs(host, crash), FakeClock(), books, NoProgress())
+        recovered = recover(machine(host, state))
+
+        assert recovered is not None
+        assert recovered.returned is None
+        assert recovered.notes[0].startswith("it was finished, since this kernel refuses the mask")
+        assert held(host, plan.abilities) == target
+        assert set(books.applied().guests) == set(target.mdevs)
 
 
 def test_a_disk_that_fails_while_the_result_is_recorded_keeps_the_old_inventory(state: StateDirectory) -> None:

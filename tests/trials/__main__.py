@@ -4,34 +4,43 @@ import argparse
 import random
 import sys
 import time
-from collections.abc import Iterator
 from typing import Final
 
-from trials import kills, power
-from trials.tally import Tally, told
+from trials import faults, kills, parallel, power
+from trials.tally import told
 
-_SHORT: Final = {"kills": 12, "power": 40}
-"""How many points of each trial a short run tries."""
+_KINDS: Final = {"kills": kills.tallies, "power": power.tallies, "faults": faults.tallies}
+_SHORT: Final = {"kills": 12, "power": 40, "faults": 12}
+"""How many points of each plan on each kernel a short run tries."""
+
+_SECONDS: Final = 60.0
+_SHORT_SECONDS: Final = 5.0
 
 
 def main() -> int:
     """Run one kind of trials, or all; the exit status is 1 where anything ended as it must not."""
     parser = argparse.ArgumentParser(prog="./run trials", description="Prove that nothing is lost.")
-    parser.add_argument("kind", nargs="?", choices=[*_SHORT], help="only these")
+    parser.add_argument("kind", nargs="?", choices=[*_KINDS, "parallel"], help="only these")
     parser.add_argument("--short", action="store_true", help="a sample of the points, by chance")
     parser.add_argument("--seed", type=int, default=1, help="of that chance (1)")
     given = parser.parse_args()
     wrong = 0
-    for kind in [given.kind] if given.kind else _SHORT:
+    for kind in [given.kind] if given.kind else [*_KINDS, "parallel"]:
         begun = time.monotonic()
-        total = told(_tallies(kind, random.Random(given.seed), _SHORT[kind] if given.short else None), kind)
+        wrong += _run(kind, given.short, given.seed)
         print(f"{kind} took {time.monotonic() - begun:.0f} s; seed {given.seed}\n", flush=True)
-        wrong += len(total.otherwise)
     return 1 if wrong else 0
 
 
-def _tallies(kind: str, chance: random.Random, most: int | None) -> Iterator[Tally]:
-    return kills.tallies(chance, most) if kind == "kills" else power.tallies(chance, most)
+def _run(kind: str, short: bool, seed: int) -> int:
+    if kind == "parallel":
+        report = parallel.report(_SHORT_SECONDS if short else _SECONDS, seed)
+        print(report)
+        for found in report.wrong[:10]:
+            print(f"  VIOLATION {found}")
+        return len(report.wrong)
+    tallies = _KINDS[kind](random.Random(seed), _SHORT[kind] if short else None)
+    return len(told(tallies, kind).otherwise)
 
 
 if __name__ == "__main__":

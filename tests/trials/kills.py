@@ -1,7 +1,8 @@
 """Kills: a command is hit by a signal at every system call that changes something, and the next command runs.
 
 After SIGKILL the next command first puts the host back exactly to the start (or leaves it at the target, where all was
-written), and then does its own work. SIGTERM, SIGINT and SIGHUP leave nothing to put in order.
+written), and then does its own work. SIGTERM, SIGINT and SIGHUP leave nothing to put in order. Where a kernel allows no
+way back, what is left of it is recorded instead.
 """
 
 import random
@@ -24,6 +25,7 @@ from trials.scenes import (
     DONE,
     Scene,
     applied,
+    degraded,
     files_of,
     machine,
     put_files,
@@ -133,7 +135,7 @@ def try_point(trial: Trial, blow: Blow, tally: Tally, state: Path) -> None:
         wrong += _looked(trial.scene, standing, _LOOKS[blow.nth // _LOOK_EVERY % len(_LOOKS)])
     try:
         wrong += _put_in_order(trial.scene, standing)
-        end = End.TARGET if trial.scene.held(standing.host) == trial.scene.target else End.START
+        end = _end(trial.scene, standing)
         if end is End.TARGET and left != trial.scene.target:
             wrong.append("the next command did more than put things in order")
         wrong += _applied_again(trial.scene, standing)
@@ -142,6 +144,13 @@ def try_point(trial: Trial, blow: Blow, tally: Tally, state: Path) -> None:
         wrong.append(f"the next command failed: {error!r}")
     where = f"{blow} ({ended.calls[-1] if ended.calls else 'none'})"
     tally.count(where, end, wrong)
+
+
+def _end(one: Scene, standing: Standing) -> End:
+    held = one.held(standing.host)
+    if held == one.target:
+        return End.TARGET
+    return End.START if held == one.start else End.DEGRADED
 
 
 def _ended_badly(trial: Trial, blow: Blow, ended: Ended, standing: Standing) -> Iterator[str]:
@@ -153,16 +162,21 @@ def _ended_badly(trial: Trial, blow: Blow, ended: Ended, standing: Standing) -> 
         return
     held = trial.scene.held(standing.host)
     if not _is_untouched(trial.scene, standing):
-        if held not in (trial.scene.start, trial.scene.target):
+        if not _is_somewhere(trial.scene, standing):
             yield f"it ended with {ended.status} and left the host in between"
         if unfinished(standing.state):
             yield f"it ended with {ended.status} and left a journal"
-    if ended.status not in (*_CLEAN_CODES, -blow.number):
+    is_degraded = degraded(trial.scene, standing.host, standing.state)
+    if ended.status not in (*_CLEAN_CODES, -blow.number, Exit.DEGRADED if is_degraded else Exit.DONE):
         yield f"it ended with {ended.status}"
     if ended.status == Exit.DONE and held != trial.scene.target:
         yield "it ended with 0, but the host is not at the target"
     if ended.status == Exit.ROLLED_BACK and held != trial.scene.start:
         yield "it said that all is as before, but the host is not at the start"
+
+
+def _is_somewhere(one: Scene, standing: Standing) -> bool:
+    return one.held(standing.host) in (one.start, one.target) or degraded(one, standing.host, standing.state)
 
 
 def _is_untouched(one: Scene, standing: Standing) -> bool:
@@ -184,9 +198,8 @@ def _put_in_order(one: Scene, standing: Standing) -> Iterator[str]:
     recovered(one.after, standing.host, standing.state)
     if unfinished(standing.state):
         yield "the journal is still there"
-    held = one.held(standing.host)
-    if held not in (one.start, one.target):
-        yield f"what was put in order is neither start nor target: {held}"
+    if not _is_somewhere(one, standing):
+        yield f"what was put in order is neither start nor target: {one.held(standing.host)}"
 
 
 def _applied_again(one: Scene, standing: Standing) -> Iterator[str]:

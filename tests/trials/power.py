@@ -99,7 +99,7 @@ def record(trial: Trial, folder: Path) -> Recording:
     points.extend(Point("the end", how, image) for how, image in images.items())
     last = next(image.get(_INVENTORY) for how, image in images.items() if how != LOST)
     if images[LOST].get(_INVENTORY) != last:
-        late.append("the new inventory is not on disk when the apply is over")
+        late.insert(0, "the new inventory is not on disk when the apply is over")
     distinct = {tuple(sorted(one.image.items())): one for one in reversed(points)}
     return Recording(tuple(reversed(distinct.values())), (first, last), tuple(late[:3]))
 
@@ -114,6 +114,7 @@ def _wrong_after(one: Scene, point: Point, recording: Recording, folder: Path) -
         shown = plan(Request((one.after,), None), machine(host, state, NEXT_BOOT_ID))
         outcome = applied(one.after, host, state, NEXT_BOOT_ID).outcome
         again = applied(one.after, host, state, NEXT_BOOT_ID).outcome
+        yield from unsettled(state)
     except Exception as error:  # noqa: BLE001  # whatever it is, it must not be
         yield f"the next command failed: {error!r} {_problems(error)}"
         return
@@ -121,7 +122,6 @@ def _wrong_after(one: Scene, point: Point, recording: Recording, folder: Path) -
         yield "the plan is not valid"
     if outcome.result not in DONE or one.held(host) != one.target:
         yield f"the next apply does not reach the target: {outcome}"
-    yield from unsettled(state)
     if unfinished(state) or again.writes:
         yield f"the next apply is not the end of it: {again}"
 

@@ -1,5 +1,6 @@
 """The scenes of all trials: a host at the start of a transition, what is remembered of it, and manifests of both."""
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,12 +19,13 @@ from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Basis
 from reconciler.reconcile import Applied, Request, StalePlan, Terms, apply
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.profiles import PROFILES
+from reconciler.simulator.profiles import PROFILES, InUseCheck
 from reconciler.simulator.snapshot import host_from, snapshot_of
 from reconciler.transaction.history import History
-from reconciler.transaction.journal import JOURNAL
+from reconciler.transaction.journal import DEGRADED, JOURNAL
 from reconciler.transaction.lock import LOCK
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.transaction.way_back import differences_of
 from transitions import TRANSITIONS
 from worlds import EVERYTHING_HOST, abilities_of, hardware, held
 
@@ -178,6 +180,15 @@ def put_files(state: Path, files: Mapping[str, bytes] | None) -> None:
 def unfinished(state: Path) -> bool:
     """Whether a transaction has been begun and not ended."""
     return (state / JOURNAL).exists()
+
+
+def degraded(one: Scene, host: Sysfs, state: Path) -> bool:
+    """Whether it is recorded what of the start is not there, all of it and nothing else, and no way back could be."""
+    if PROFILES[one.profile].in_use_check is not InUseCheck.EITHER or not (state / DEGRADED).exists():
+        return False
+    told, now = json.loads((state / DEGRADED).read_bytes())["differences"], one.held(host)
+    real = differences_of(one.start, now, {*one.start.mdevs, *now.mdevs})
+    return sorted(told) == sorted(real)
 
 
 def unsettled(state: Path) -> list[str]:

@@ -47,14 +47,14 @@ class Tally:
 
 
 def told(tallies: Iterable[Tally], name: str) -> Tally:
-    """The sum of `tallies`, called `name`; each is printed when it is there, and what was otherwise at the end."""
+    """The sum of `tallies`, called `name`; each is printed when it is there, with what was otherwise."""
     total = Tally(f"{name}, all")
     for one in tallies:
         print(one, flush=True)
+        for found in one.otherwise[:_SHOWN]:
+            print(f"  OTHERWISE {found}", flush=True)
+        if len(one.otherwise) > _SHOWN:
+            print(f"  ... and {len(one.otherwise) - _SHOWN} more")
         total.add(one)
     print(total)
-    for found in total.otherwise[:_SHOWN]:
-        print(f"  OTHERWISE {found}")
-    if len(total.otherwise) > _SHOWN:
-        print(f"  ... and {len(total.otherwise) - _SHOWN} more")
     return total

@@ -1,0 +1,27 @@
+"""``reconcile doctor``."""
+
+import os
+from pathlib import Path
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import opened
+from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.cli.output import paint_for_stdout, result
+from reconciler.doctor.examination import examined
+from reconciler.doctor.text import findings_json, findings_text
+from reconciler.model.problems import Severity
+
+
+def run(host: HostOptions, *, format: str) -> Exit:
+    """Show everything that is wrong with the host; exit with 2 where an error is among it."""
+    with opened(host) as machine:
+        findings = examined(machine, _root(host))
+    result(findings_json(findings) if format == "json" else findings_text(findings, paint_for_stdout()))
+    return Exit.CHANGES if any(one.severity is Severity.ERROR for one in findings) else Exit.DONE
+
+
+def _root(host: HostOptions) -> Path | None:
+    # Files of this machine say nothing of another host.
+    if host.simulate or os.path.realpath(host.sysfs) != DEFAULT_SYSFS:
+        return None
+    return Path("/")

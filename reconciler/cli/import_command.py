@@ -1,0 +1,98 @@
+"""``reconcile import``: manifests of a host that has been set up with other tools."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import opened
+from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.cli.output import result, tell
+from reconciler.integrations.mdevctl_definitions import Definitions, Unusable, read_definitions
+from reconciler.integrations.vm_names import NO_VM_NAMES
+from reconciler.kernel.observe import observe
+from reconciler.manifests.writing import guest_document, host_document, manifests_text
+from reconciler.model.observed import Observed
+from reconciler.planning.adoption import Adoption, CannotAdopt, adopt
+from reconciler.planning.guest_names import valid_name
+
+MDEVCTL_ROOT: Final = "MDEVCTL_ENV_ROOT"
+"""The environment variable in which newer versions of mdevctl take a prefix for all their paths."""
+
+_NOT_DEFINED: Final = Definitions((), ())
+
+
+def run(host: HostOptions, *, output: str, mdevctl_root: str | None, vm_names: Mapping[str, str] = NO_VM_NAMES) -> Exit:
+    """Print manifests of the host, or write them to a new file.
+
+    Args:
+        host: which host.
+        output: a file that does not exist yet, or ``-``.
+        mdevctl_root: the prefix of mdevctl's paths; None for the usual place.
+        vm_names: the virtual machine that has a device, by uuid.
+    """
+    with opened(host) as machine:
+        observed = observe(machine.sysfs)
+        name = valid_name(host.host or machine.name.partition(".")[0], "host")
+    definitions = _definitions(host, mdevctl_root)
+    try:
+        adoption = adopt(observed, definitions.found, vm_names)
+    except CannotAdopt as error:
+        tell(f"error: {error}")
+        return Exit.REFUSED
+    _write(imported_text(name, observed, adoption, definitions.unusable), output)
+    _tell(observed, adoption, definitions.unusable)
+    return Exit.DONE
+
+
+def _definitions(host: HostOptions, mdevctl_root: str | None) -> Definitions:
+    root = mdevctl_root or os.environ.get(MDEVCTL_ROOT)
+    # This machine's definitions say nothing of another host.
+    if root is None and (host.simulate or os.path.realpath(host.sysfs) != DEFAULT_SYSFS):
+        return _NOT_DEFINED
+    return read_definitions(Path(root or "/"))
+
+
+def imported_text(host: str, observed: Observed, adoption: Adoption, unusable: Sequence[Unusable] = ()) -> str:
+    """The manifests of `adoption` for the host named `host`, and in comments what is not in them."""
+    heading = [
+        f"The host {host} (kernel {observed.release}) as 'reconcile import' found it.",
+        "Look through it and commit it; 'reconcile --apply' then takes over the devices that exist, as they are.",
+        *(f"Not in here: device {one.uuid}: {one.reason}." for one in adoption.left_out),
+        *(f"Not in here, since it cannot be used: {one}." for one in unusable),
+    ]
+    pool_note = "What the host's own drivers give up now: what is 0 in apmask and aqmask."
+    documents = [host_document(host, adoption.given_up, [pool_note])]
+    documents += [
+        guest_document(one.name, host, one.uuid, one.config, one.activation, one.notes) for one in adoption.guests
+    ]
+    return manifests_text(documents, heading)
+
+
+def _write(text: str, output: str) -> None:
+    if output == "-":
+        result(text)
+        sys.stdout.flush()
+        return
+    try:
+        # A file that somebody has looked through and changed is not written over.
+        with Path(output).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise click.UsageError(f"{output} exists already; choose a new file, or remove that one") from None
+
+
+def _tell(observed: Observed, adoption: Adoption, unusable: Sequence[Unusable]) -> None:
+    for one in unusable:
+        tell(f"warning: not imported: {one}")
+    for left in adoption.left_out:
+        tell(f"warning: not imported: device {left.uuid}: {left.reason}")
+    if adoption.to_start:
+        names = ", ".join(adoption.to_start[:8]) + (" …" if len(adoption.to_start) > 8 else "")
+        tell(f"note: defined to start at boot and not there now, so an apply will make: {names}")
+        if not observed.vfio_ap:
+            tell("note: the vfio_ap driver is not loaded; type: modprobe vfio_ap")

@@ -1,0 +1,105 @@
+"""Looks at a host in every way, and tells all that was found."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from reconciler.doctor.boot import boot_findings
+from reconciler.doctor.definitions import definition_findings
+from reconciler.doctor.finding import Finding, error
+from reconciler.doctor.host import host_findings
+from reconciler.doctor.kernels import kernel_findings
+from reconciler.doctor.state import left_findings, lock_findings
+from reconciler.integrations.mdevctl_definitions import read_definitions
+from reconciler.kernel.observe import UnreadableHost, observe
+from reconciler.kernel.sysfs import Sysfs
+from reconciler.kernel.tools_lock import tools_holder
+from reconciler.machine import Machine
+from reconciler.model.matrix import EMPTY_MATRIX
+from reconciler.model.problems import Severity
+from reconciler.transaction.confirmation import Confirmations
+from reconciler.transaction.journal import Books
+from reconciler.transaction.records import BadRecord
+from reconciler.transaction.state_directory import UnsafeState
+
+RULE_FOLDERS: Final = ("etc/udev/rules.d", "run/udev/rules.d")
+_MOST_RULES: Final = 1000
+_MOST_BYTES: Final = 1 << 20
+
+
+def examined(machine: Machine, root: Path | None) -> list[Finding]:
+    """Everything that is wrong with `machine`, errors first.
+
+    Args:
+        machine: what is looked at.
+        root: where its ``/etc``, ``/proc`` and ``/run`` are; None where it has none, as a simulated host.
+    """
+    found: list[Finding] = []
+    pool = EMPTY_MATRIX
+    try:
+        observed = observe(machine.sysfs)
+    except UnreadableHost as refused:
+        found.append(_unreadable(refused))
+    else:
+        pool = observed.pool
+        found += host_findings(observed, _text_of(machine.sysfs, "bus/ap/bindings"))
+        found += kernel_findings(observed.release, over_provision=observed.abilities.over_provision)
+    if root is not None:
+        found += boot_findings(_content(root / "proc/cmdline"), _rules(root))
+        found += definition_findings(read_definitions(root), pool)
+    if machine.tools_lock is not None:
+        holder, lives = tools_holder(machine.tools_lock)
+        found += lock_findings(holder, lives=lives)
+    found += _left(machine)
+    return sorted(found, key=lambda one: one.severity is not Severity.ERROR)
+
+
+def _unreadable(refused: UnreadableHost) -> Finding:
+    return error("no-ap-bus", str(refused), "nothing can be planned", "see that this is an s390x host with AP cards")
+
+
+def _left(machine: Machine) -> list[Finding]:
+    books = Books(machine.state, machine.boot_id)
+    try:
+        pending = Confirmations(machine.state).pending()
+        return left_findings(
+            unfinished=books.unfinished() is not None,
+            pending=pending.generation if pending else 0,
+            differences=books.left_degraded(),
+        )
+    except (BadRecord, UnsafeState, OSError) as refused:
+        return [
+            error(
+                "damaged-state",
+                f"what we keep cannot be used: {refused}",
+                "no apply begins before that is mended",
+                "move the file away; then reconcile --plan shows how the host differs from the manifests",
+            )
+        ]
+
+
+def _rules(root: Path) -> Mapping[str, str]:
+    found = {}
+    for folder in RULE_FOLDERS:
+        try:
+            names = sorted(os.listdir(root / folder))[:_MOST_RULES]
+        except OSError:
+            continue
+        found.update({name: _content(root / folder / name) for name in names if name.endswith(".rules")})
+    return found
+
+
+def _content(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(_MOST_BYTES)
+    except OSError:
+        return ""
+
+
+def _text_of(sysfs: Sysfs, path: str) -> str:
+    try:
+        return sysfs.read(path)
+    except OSError:
+        return ""

@@ -1,0 +1,73 @@
+"""What earlier runs and other tools have left lying about."""
+
+from collections.abc import Sequence
+
+from reconciler.doctor.finding import Finding, error, warning
+from reconciler.kernel.lock_wait import AtWork
+
+
+def lock_findings(holder: AtWork | None, *, lives: bool) -> list[Finding]:
+    """What to say of the lock of ap-check and chzdev.
+
+    Args:
+        holder: who has it; None where nobody has.
+        lives: whether that process is there.
+    """
+    if holder is None:
+        return []
+    if not lives:
+        return [
+            warning(
+                "stale-tools-lock",
+                f"the lock of ap-check and chzdev was left behind by process {holder.process}, which has ended",
+                "the next tool that needs it takes it over; nothing waits for it",
+                "nothing: the next apply clears it away",
+            )
+        ]
+    return [
+        warning(
+            "held-tools-lock",
+            f"the lock of ap-check and chzdev is held: {holder}",
+            "applies, mdevctl and chzdev wait for it",
+            f"wait until it is done; if it hangs, end it: kill {holder.process}",
+        )
+    ]
+
+
+def left_findings(*, unfinished: bool, pending: int, differences: Sequence[str]) -> list[Finding]:
+    """What to say of what earlier applies have left.
+
+    Args:
+        unfinished: whether a journal was not closed.
+        pending: the generation that waits to be confirmed; 0 where none does.
+        differences: what an apply that failed could not put back.
+    """
+    found = []
+    if unfinished:
+        found.append(
+            error(
+                "unfinished-apply",
+                "an apply was killed before it was done",
+                "the host may be between what was there before and what was wanted",
+                "reconcile --apply puts that in order first",
+            )
+        )
+    if pending:
+        found.append(
+            warning(
+                "awaits-confirmation",
+                f"generation {pending} waits to be confirmed",
+                "it is put back when its time is over, and no other apply begins before",
+                f"reconcile confirm {pending}, or reconcile rollback",
+            )
+        )
+    if differences:
+        found.append(
+            error(
+                "degraded",
+                f"an apply failed and could not put everything back: {'; '.join(differences)}",
+                "what is there is neither what was there before nor what was wanted",
+                "reconcile --plan shows what reconcile --apply would do about it",
+            )
+        )
+    return found

@@ -1,0 +1,31 @@
+"""The findings for people and for programs."""
+
+from collections.abc import Sequence
+
+from reconciler.doctor.finding import Finding
+from reconciler.model.problems import Severity
+from reconciler.render.diagnostics import counted
+from reconciler.render.paint import Paint, plain
+from reconciler.render.plan_json import json_text
+
+
+def findings_text(findings: Sequence[Finding], paint: Paint = plain) -> str:
+    """All findings, ended by a newline."""
+    if not findings:
+        return paint("good", "Nothing wrong was found.") + "\n"
+    lines = []
+    for one in findings:
+        lines += [
+            paint(one.severity.value, f"{one.severity}[{one.id}]: {one.what}"),
+            f"  why:  {one.why}",
+            f"  type: {one.help}",
+            "",
+        ]
+    errors = sum(one.severity is Severity.ERROR for one in findings)
+    lines.append(f"{counted(errors, 'error')}, {counted(len(findings) - errors, 'warning')}")
+    return "\n".join(lines) + "\n"
+
+
+def findings_json(findings: Sequence[Finding]) -> str:
+    """The same as JSON text, ended by a newline."""
+    return json_text({"formatVersion": "1", "findings": [one._asdict() for one in findings]})

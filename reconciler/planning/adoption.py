@@ -1,0 +1,201 @@
+"""Which guests a host has already, as manifests that change nothing: what is there, and what is only written down.
+
+A device that exists is an active guest with what it has. One that is only defined must not stand in the way of those,
+so that it is made active or on-demand only where the manifests' rules allow it (`reconciler.planning.conflicts`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from reconciler.kernel.text_forms import MOST_SHOWN
+from reconciler.model.definition import Definition
+from reconciler.model.desired import Activation, GivenUp
+from reconciler.model.ids import ID_COUNT, IdSet
+from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.observed import Observed, ObservedMdev
+from reconciler.planning.conflicts import queues_text
+from reconciler.planning.guest_names import guest_names
+
+
+class CannotAdopt(Exception):
+    """No manifests describe this host as it is; the text says why and what to do."""
+
+
+class Adopted(NamedTuple):
+    """A guest for a device: what its manifest is to say, and notes for people on why it says so."""
+
+    name: str
+    uuid: str
+    config: ApConfig
+    activation: Activation
+    notes: tuple[str, ...]
+
+
+class LeftOut(NamedTuple):
+    """A device that no manifest can describe, and why; nothing touches it."""
+
+    uuid: str
+    reason: str
+
+
+class Adoption(NamedTuple):
+    """Manifests of a host.
+
+    Attributes:
+        given_up: what the host gives up now.
+        guests: ascending by name.
+        left_out: ascending by uuid.
+        to_start: the names of guests that an apply will make, since they are defined to run and do not.
+    """
+
+    given_up: GivenUp
+    guests: tuple[Adopted, ...]
+    left_out: tuple[LeftOut, ...]
+    to_start: tuple[str, ...]
+
+
+def adopt(observed: Observed, definitions: Iterable[Definition], vm_names: Mapping[str, str]) -> Adoption:
+    """The manifests that describe `observed` and what is defined for it.
+
+    Args:
+        observed: the host.
+        definitions: what another tool has written down; one whose device exists counts as a note only.
+        vm_names: the name of the virtual machine of a device, by uuid, where it is known.
+
+    Raises:
+        CannotAdopt: some device cannot be read wholly, or has what another holder has.
+    """
+    _refuse_unreadable(observed)
+    _refuse_overlaps(observed)
+    defined = {one.uuid: one for one in definitions}
+    there = {one.uuid for one in observed.mdevs}
+    waiting = [defined[uuid] for uuid in sorted(defined) if uuid not in there]
+    configs = {one.uuid: one.config for one in observed.mdevs} | {one.uuid: one.config for one in waiting}
+    left_out = [LeftOut(uuid, _why_left_out(uuid in there)) for uuid, one in configs.items() if one.matrix.is_empty]
+    names = guest_names((uuid for uuid, one in configs.items() if not one.matrix.is_empty), vm_names)
+    guests = [_running(names[one.uuid], one, defined.get(one.uuid)) for one in observed.mdevs if one.uuid in names]
+    guests += _waiting(names, [one for one in waiting if one.uuid in names], observed)
+    guests.sort(key=lambda one: one.name)
+    return Adoption(
+        given_up=GivenUp(~observed.pool.adapters, ~observed.pool.domains),
+        guests=tuple(guests),
+        left_out=tuple(sorted(left_out)),
+        to_start=tuple(one.name for one in guests if one.activation is Activation.ACTIVE and one.uuid not in there),
+    )
+
+
+def _refuse_unreadable(observed: Observed) -> None:
+    for mdev in observed.mdevs:
+        if not mdev.complete or _is_cut(mdev.config.matrix, observed):
+            raise CannotAdopt(
+                f"mediated device {mdev.uuid} has more queues than this kernel shows, so that nobody can tell which; "
+                f"kernels before 6.10 show at most {MOST_SHOWN} of a device: make it smaller, or update the kernel"
+            )
+
+
+def _refuse_overlaps(observed: Observed) -> None:
+    # Before 6.0 the masks may take a device's queues, and a driver_override gives it queues of the host (from 6.19).
+    taken = Claims()
+    for mdev in observed.mdevs:
+        matrix = mdev.config.matrix
+        if matrix.overlaps(observed.pool):
+            raise CannotAdopt(
+                f"mediated device {mdev.uuid} has what the masks leave to the host's own drivers: "
+                f"{queues_text(matrix.meet(observed.pool))}; take it from one of the two first"
+            )
+        if taken.have_of(matrix):
+            raise CannotAdopt(f"mediated device {mdev.uuid} has queues that another one has, too; remove one of them")
+        taken.add(matrix)
+
+
+class Claims:
+    """Which queues are claimed, and which of them more than once; one pass over many matrices."""
+
+    def __init__(self, matrices: Iterable[Matrix] = ()) -> None:
+        self._once = [0] * ID_COUNT
+        self._twice = [0] * ID_COUNT
+        for matrix in matrices:
+            self.add(matrix)
+
+    def add(self, matrix: Matrix) -> None:
+        """Claim the queues of `matrix`."""
+        bits = matrix.domains.bits
+        for adapter in matrix.adapters:
+            self._twice[adapter] |= self._once[adapter] & bits
+            self._once[adapter] |= bits
+
+    def have_of(self, matrix: Matrix) -> bool:
+        """Whether some queue of `matrix` is claimed."""
+        return any(self._once[adapter] & matrix.domains.bits for adapter in matrix.adapters)
+
+    def have_twice(self, matrix: Matrix) -> bool:
+        """Whether some queue of `matrix` is claimed more than once."""
+        return any(self._twice[adapter] & matrix.domains.bits for adapter in matrix.adapters)
+
+
+def _why_left_out(exists: bool) -> str:
+    if exists:
+        return "it has no queue; it is left as it is"
+    return "it is defined in mdevctl without any queue, which a manifest cannot say"
+
+
+def _running(name: str, mdev: ObservedMdev, definition: Definition | None) -> Adopted:
+    notes = []
+    if definition and definition.config != mdev.config:
+        notes.append("Defined otherwise in mdevctl; this is what it has now.")
+    if definition and not definition.autostart:
+        notes.append("In mdevctl it is started by hand.")
+    return Adopted(name, mdev.uuid, mdev.config, Activation.ACTIVE, tuple(notes))
+
+
+def _waiting(names: Mapping[str, str], waiting: Sequence[Definition], observed: Observed) -> list[Adopted]:
+    """Guests for definitions without a device."""
+    active = Claims(one.config.matrix for one in observed.mdevs)
+    blocked = {one.uuid: _why_not(one.config, observed, active) for one in waiting}
+    possible = [one for one in waiting if not blocked[one.uuid]]
+    claims = Claims(one.config.matrix for one in possible)
+    guests = []
+    for one in waiting:
+        rival = _rival(one, possible, claims) if not blocked[one.uuid] else None
+        if reason := blocked[one.uuid]:
+            activation, note = Activation.INACTIVE, f"Defined in mdevctl, but inactive here, since {reason}."
+        elif rival:
+            activation = Activation.ON_DEMAND
+            note = f"Defined in mdevctl; on-demand, since guest {names[rival.uuid]} is defined with queues of it, too."
+        elif one.autostart:
+            activation, note = Activation.ACTIVE, "Defined in mdevctl to start at boot; not there now: apply makes it."
+        else:
+            activation, note = Activation.ON_DEMAND, "Defined in mdevctl to be started by hand."
+        guests.append(Adopted(names[one.uuid], one.uuid, one.config, activation, (note,)))
+    return guests
+
+
+def _why_not(config: ApConfig, observed: Observed, active: Claims) -> str:
+    """Why a guest with `config` may claim nothing here; empty where it may."""
+    if _is_cut(config.matrix, observed):
+        return f"it has more than {MOST_SHOWN} queues, and this kernel shows no more of a device"
+    if _is_beyond(config, observed):
+        return "this machine cannot have all its ids"
+    if config.matrix.overlaps(observed.pool):
+        return f"the host's own drivers have {queues_text(config.matrix.meet(observed.pool))}"
+    if active.have_of(config.matrix):
+        rival = next(one for one in observed.mdevs if one.config.matrix.overlaps(config.matrix))
+        return f"device {rival.uuid} has {queues_text(config.matrix.meet(rival.config.matrix))}"
+    return ""
+
+
+def _is_cut(matrix: Matrix, observed: Observed) -> bool:
+    return matrix.size > MOST_SHOWN and not observed.abilities.ap_config
+
+
+def _is_beyond(config: ApConfig, observed: Observed) -> bool:
+    adapters, domains = IdSet(range(observed.lpar.max_adapter + 1)), IdSet(range(observed.lpar.max_domain + 1))
+    return not (config.adapters <= adapters and config.domains | config.control_domains <= domains)
+
+
+def _rival(definition: Definition, others: Sequence[Definition], claims: Claims) -> Definition | None:
+    """Another one of `others` with a queue of `definition`."""
+    matrix = definition.config.matrix
+    if not claims.have_twice(matrix):
+        return None
+    return next(one for one in others if one is not definition and one.config.matrix.overlaps(matrix))

@@ -1,0 +1,163 @@
+"""``reconcile import``: manifests of a host as it is, that change nothing."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from command import Command, Ran
+from reconciler.integrations.mdevctl_definitions import write_definition
+from reconciler.model.definition import Definition
+from worlds import config, uuid
+
+RUNNING: Final = "62177883-f1bb-47f0-914d-32a22e3a8804"
+HALF: Final = "00000000-0000-4000-8000-00000000000a"
+
+HOST: Final = f"""\
+apiVersion: reconciler/v1
+kind: SimulatedHost
+metadata: {{name: lpar7}}
+spec:
+  kernel: "6.12"
+  adapters: [{{id: 5}}, {{id: 6}}]
+  usageDomains: [4-6, 0x47]
+  pool: {{adapters: [0-4, 6-255], domains: [0-3, 5-255]}}
+  mdevs:
+    - {{uuid: {RUNNING}, adapters: [5], domains: [4, 0x47], controlDomains: [4]}}
+    - {{uuid: {HALF}, adapters: [5], domains: []}}
+  vms: [{RUNNING}]
+"""
+
+WRITTEN: Final = f"""\
+# The host lpar7 (kernel 6.12.107) as 'reconcile import' found it.
+# Look through it and commit it; 'reconcile --apply' then takes over the devices that exist, as they are.
+# Not in here: device {HALF}: it has no queue; it is left as it is.
+
+# What the host's own drivers give up now: what is 0 in apmask and aqmask.
+apiVersion: reconciler/v1
+kind: Host
+metadata:
+  name: lpar7
+spec:
+  pool:
+    adapters: [0x05]
+    domains: [0x04]
+---
+apiVersion: reconciler/v1
+kind: Guest
+metadata:
+  name: guest-62177883
+spec:
+  host: lpar7
+  uuid: {RUNNING}
+  adapters: [0x05]
+  domains: [0x04, 0x47]
+  controlDomains: [0x04]
+  activation: active
+"""
+
+
+class Host(Command):
+    """A simulated host beside an empty directory for manifests, and mdevctl's definitions for it."""
+
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
+        super().__init__(folder, capture)
+        self.simulated_host.write_text(HOST)
+        self.site = folder / "site"
+        self.site.mkdir()
+
+    def import_(self, *words: str) -> Ran:
+        """Run ``reconcile import``."""
+        return self.bare("import", "--simulate", str(self.simulated_host), *words)
+
+    def __call__(self, *words: str, manifests: Path | None = None) -> Ran:
+        return super().__call__(*words, manifests=manifests or self.site)
+
+
+@pytest.fixture
+def host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Host:
+    """A host that was set up by hand."""
+    return Host(tmp_path, capsys)
+
+
+def test_the_manifests_say_what_is_there(host: Host) -> None:
+    """Ids as few ranges in hex, the reasons as comments, what is left out on stderr too."""
+    ran = host.import_()
+    assert (0, WRITTEN) == (ran.code, ran.out)
+    assert f"warning: not imported: device {HALF}: it has no queue; it is left as it is" in ran.err
+
+
+def test_nothing_is_to_be_done_and_the_devices_are_ours(host: Host) -> None:
+    """Valid, nothing to do, no write; from then on what is taken out of the manifests is removed."""
+    file = host.site / "lpar7.yaml"
+    assert 0 == host.import_("-o", str(file)).code
+    assert WRITTEN == file.read_text()
+
+    assert "valid: 1 host, 1 guest" in host("validate").out
+    assert "Nothing to do" in host("--plan").out
+    applied = host("--apply", "--yes", "--format", "json")
+    assert (0, 0) == (applied.code, json.loads(applied.out)["kernelWrites"])
+
+    host("simulate", "stop", RUNNING)
+    file.write_text(file.read_text().partition("---\n")[0])
+    assert f"- device guest-62177883  {RUNNING}" in host("--plan").out
+
+
+def test_a_file_that_exists_is_not_written_over(host: Host) -> None:
+    """Somebody may have changed it."""
+    file = host.site / "lpar7.yaml"
+    file.write_text("mine")
+    ran = host.import_("-o", str(file))
+    assert 64 == ran.code
+    assert "exists already" in ran.err
+    assert "mine" == file.read_text()
+
+
+def test_definitions_of_mdevctl_are_guests_too(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The root is given as an option, or as mdevctl itself takes it; broken files are named."""
+    root = host.directory / "root"
+    write_definition(root, Definition(uuid(1), config([5], [5]), autostart=True))
+    write_definition(root, Definition(uuid(2), config([5], [6]), autostart=False))
+    broken = root / "etc/mdevctl.d/matrix" / uuid(3)
+    broken.write_text("{")
+
+    ran = host.import_("--mdevctl-root", str(root))
+    monkeypatch.setenv("MDEVCTL_ENV_ROOT", str(root))
+
+    assert 0 == ran.code
+    assert 3 == ran.out.count("kind: Guest")
+    assert 1 == ran.out.count("activation: on-demand")
+    assert f"warning: not imported: {broken}: it is not JSON" in ran.err
+    assert "so an apply will make: guest-00000000\n" in ran.err
+    assert ran.out == host.import_().out
+
+
+def test_without_the_driver_it_says_what_to_type(host: Host) -> None:
+    """What is defined to start at boot cannot be made before."""
+    host.simulated_host.write_text(HOST.partition("  mdevs:")[0] + "  vfioAp: false\n")
+    root = host.directory / "root"
+    write_definition(root, Definition(uuid(1), config([5], [5]), autostart=True))
+    assert "modprobe vfio_ap" in host.import_("--mdevctl-root", str(root)).err
+
+
+def test_what_the_kernel_does_not_show_is_not_guessed(host: Host) -> None:
+    """512 queues on 6.1: nothing is written."""
+    host.simulated_host.write_text(
+        HOST.replace('"6.12"', '"6.1"')
+        .replace("adapters: [0-4, 6-255]", "adapters: []")
+        .replace("adapters: [5], domains: []", "adapters: [10-17], domains: [8-71]")
+    )
+    file = host.site / "lpar7.yaml"
+
+    ran = host.import_("-o", str(file))
+
+    assert 4 == ran.code
+    assert f"error: mediated device {HALF} has more queues than this kernel shows" in ran.err
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(("given", "name"), [("Lpar_8", "lpar-8"), ("lpar8", "lpar8")])
+def test_the_host_can_be_named(host: Host, given: str, name: str) -> None:
+    """As a manifest allows it."""
+    assert f"  name: {name}\n" in host.import_("--host", given).out

@@ -1,0 +1,179 @@
+"""What the doctor finds in files of other tools, and the whole examination."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from clocks import FakeClock
+from command import Command, example
+from reconciler.doctor.boot import boot_findings
+from reconciler.doctor.definitions import definition_findings
+from reconciler.doctor.examination import examined
+from reconciler.doctor.text import findings_json, findings_text
+from reconciler.integrations.mdevctl_definitions import Definitions, Unusable
+from reconciler.kernel.sysfs import RealSysfs
+from reconciler.machine import Machine
+from reconciler.model.definition import Definition
+from reconciler.model.matrix import EMPTY_MATRIX, FULL_MATRIX, Matrix
+from reconciler.simulator.host import SimulatedHost
+from reconciler.transaction.state_directory import StateDirectory
+from worlds import config, hardware, uuid
+
+
+def ids(definitions: Definitions, pool: Matrix = EMPTY_MATRIX) -> list[str]:
+    """What is found in `definitions`."""
+    return [f"{one.severity} {one.id}" for one in definition_findings(definitions, pool)]
+
+
+def defined(*autostart: bool, apart: bool = False) -> Definitions:
+    """Definitions of one queue, the same for all of them unless they are `apart`."""
+    return Definitions(
+        tuple(
+            Definition(uuid(number), config([5 + number * apart], [4]), start) for number, start in enumerate(autostart)
+        ),
+        (),
+    )
+
+
+def test_broken_definitions_are_told_once() -> None:
+    """Each with its file."""
+    broken = Definitions((), (Unusable("/etc/mdevctl.d/matrix/x", "torn"), Unusable("/etc/mdevctl.d/matrix/y", "torn")))
+    (finding,) = definition_findings(broken, EMPTY_MATRIX)
+    assert finding.id == "broken-definition"
+    assert "matrix/x" in finding.what
+    assert "matrix/y" in finding.what
+
+
+@pytest.mark.parametrize(
+    ("definitions", "told"),
+    [
+        (defined(), []),
+        (defined(True, True, apart=True), []),
+        (defined(True, True), ["error overlapping-definitions"]),
+        (defined(True, False), ["warning overlapping-definitions"]),
+        (defined(False, False), ["warning overlapping-definitions"]),
+    ],
+)
+def test_definitions_that_overlap_are_told(definitions: Definitions, told: list[str]) -> None:
+    """Two that are started at boot are an error: the second one fails."""
+    assert ids(definitions) == told
+
+
+def test_a_definition_of_queues_that_the_host_has_is_told() -> None:
+    """Only where it is to be started by itself."""
+    assert ids(defined(True), FULL_MATRIX) == ["error definition-of-host-queues"]
+    assert ids(defined(False), FULL_MATRIX) == []
+
+
+def test_no_more_findings_than_anybody_reads() -> None:
+    """A hundred definitions of the same queues are thousands of pairs."""
+    assert len(ids(defined(*[True] * 100), FULL_MATRIX)) == 32
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("root=/dev/dasda1 quiet", []),
+        ("ap.apmask=-5 quiet", ["masks-on-command-line"]),
+        ("quiet ap.aqmask=0xff", ["masks-on-command-line"]),
+        ("xap.apmask=-5", []),
+    ],
+)
+def test_masks_on_the_command_line_are_told(line: str, told: list[str]) -> None:
+    """They hold until somebody writes others."""
+    assert [one.id for one in boot_findings(line, {})] == told
+
+
+def test_rules_that_set_masks_are_told_but_for_chzdevs() -> None:
+    """Rules that only compare, or set other things, are none."""
+    rules = {
+        "41-ap.rules": 'ATTR{../../bus/ap/apmask}="0xff"',
+        "99-mine.rules": 'ATTR{../../bus/ap/aqmask}="0xff"',
+        "98-other.rules": 'ATTR{apmask}=="0xff", RUN+="/bin/true"',
+    }
+    (finding,) = boot_findings("", rules)
+    assert finding.id == "foreign-mask-rules"
+    assert "99-mine.rules" in finding.what
+    assert "98-other" not in finding.what
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A healthy host without a history."""
+    return Machine(SimulatedHost(hardware()), FakeClock(), StateDirectory(tmp_path / "state"), "boot", "lpar7")
+
+
+def names(machine: Machine, root: Path | None = None) -> set[str]:
+    """What is found, but for kernels with known faults."""
+    return {one.id for one in examined(machine, root)} - {"vfio-ap-2026-08"}
+
+
+def test_a_healthy_machine_has_no_finding(machine: Machine, tmp_path: Path) -> None:
+    """Also where none of the files is there."""
+    assert names(machine) == set()
+    assert names(machine, tmp_path / "nothing") == set()
+
+
+def test_everything_is_looked_at(machine: Machine, tmp_path: Path) -> None:
+    """Files of other tools, the lock, and what we keep."""
+    root = tmp_path / "root"
+    for folder in ("etc/udev/rules.d", "etc/mdevctl.d/matrix", "proc"):
+        (root / folder).mkdir(parents=True)
+    (root / "etc/udev/rules.d/99-x.rules").write_text('ATTR{apmask}="0x0"', encoding="utf-8")
+    (root / "etc/mdevctl.d/matrix" / uuid(1)).write_text("{torn", encoding="utf-8")
+    (root / "proc/cmdline").write_text("ap.apmask=-5", encoding="utf-8")
+    lock = tmp_path / "lock"
+    lock.write_text(f"{os.getpid()}\n", encoding="ascii")
+    machine.state.prepare()
+    machine.state.replace("journal.jsonl", b"{torn")
+
+    found = names(machine._replace(tools_lock=lock), root)
+
+    assert found == {
+        "foreign-mask-rules",
+        "broken-definition",
+        "masks-on-command-line",
+        "held-tools-lock",
+        "damaged-state",
+    }
+
+
+def test_a_free_lock_is_no_finding(machine: Machine, tmp_path: Path) -> None:
+    """There is none."""
+    assert names(machine._replace(tools_lock=tmp_path / "lock")) == set()
+
+
+def test_a_machine_without_an_ap_bus_is_told(machine: Machine, tmp_path: Path) -> None:
+    """It is the first thing to know."""
+    (tmp_path / "sys").mkdir()
+    assert names(machine._replace(sysfs=RealSysfs(tmp_path / "sys"))) == {"no-ap-bus"}
+
+
+def test_findings_for_people_and_for_programs(machine: Machine) -> None:
+    """What, why, and what to type; errors first; numbers at the end."""
+    assert findings_text([]) == "Nothing wrong was found.\n"
+    machine.sysfs.write("bus/ap/drivers/cex4queue/unbind", "05.0004")
+    findings = examined(machine, None)
+    text = findings_text(findings)
+    assert "warning[unbound-host-queues]: " in text
+    assert "  type: bind each one: echo 05.0004" in text
+    assert text.endswith("0 errors, 3 warnings\n")
+    assert [one["id"] for one in json.loads(findings_json(findings))["findings"]] == [one.id for one in findings]
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """``reconcile`` on a fresh copy of the three guests."""
+    return example("three-guests", tmp_path, capsys)
+
+
+def test_the_command_tells_by_its_exit_code_whether_something_is_wrong(command: Command) -> None:
+    """0 where at most warnings are found, 2 where an error is."""
+    assert command("doctor").code == 0
+    command("simulate", "unload")
+    ran = command("doctor")
+    assert ran.code == 2
+    assert ran.out.startswith("error[vfio-ap-not-loaded]")
+    assert json.loads(command("doctor", "--format", "json").out)["findings"][0]["id"] == "vfio-ap-not-loaded"

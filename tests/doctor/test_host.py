@@ -1,0 +1,133 @@
+"""What the doctor finds on a host: each finding from a host that is ill in that way, and none from a healthy one."""
+
+from collections.abc import Callable
+
+import pytest
+
+from reconciler.doctor.finding import Finding
+from reconciler.doctor.host import host_findings
+from reconciler.doctor.kernels import kernel_findings
+from reconciler.doctor.state import left_findings, lock_findings
+from reconciler.kernel.lock_wait import AtWork
+from reconciler.kernel.observe import observe
+from reconciler.model.ids import ALL_IDS, IdSet
+from reconciler.model.matrix import Matrix
+from reconciler.model.steps import Holdings
+from reconciler.simulator.hardware import Card
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.profiles import PROFILES
+from worlds import config, hardware, host_holding, uuid
+
+FREE = Matrix(ALL_IDS, ALL_IDS - IdSet([4, 0x47]))
+
+
+def healthy(profile: str = "6.12") -> SimulatedHost:
+    """A host with one device, whose guest sees all it has."""
+    return host_holding(Holdings(FREE, {uuid(1): config([5], [4])}), PROFILES[profile])
+
+
+def found(host: SimulatedHost) -> list[Finding]:
+    """What is found on `host`."""
+    return host_findings(observe(host), host.read("bus/ap/bindings"))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_healthy_host_has_no_finding(profile: str) -> None:
+    """Nobody is to be alarmed by nothing."""
+    assert found(healthy(profile)) == []
+
+
+def unload(host: SimulatedHost) -> None:
+    """Take vfio_ap away."""
+    host.write(f"devices/vfio_ap/matrix/{uuid(1)}/remove", "1")
+    host.unload_vfio_ap()
+
+
+ILLS: dict[str, Callable[[SimulatedHost], object]] = {
+    "vfio-ap-not-loaded": unload,
+    "unbound-queues": lambda host: host.write("bus/ap/drivers/vfio_ap/unbind", "05.0004"),
+    "unbound-host-queues": lambda host: host.write("bus/ap/drivers/cex4queue/unbind", "05.00ab"),
+    "standby-cards": lambda host: host.write("devices/ap/card06/config", "0"),
+    "hidden-adapters": lambda host: host.write("bus/ap/drivers/vfio_ap/unbind", "05.0004"),
+}
+
+
+@pytest.mark.parametrize("ill", ILLS)
+def test_each_ill_is_found(ill: str) -> None:
+    """With what to do about it."""
+    host = healthy()
+    ILLS[ill](host)
+
+    findings = {one.id: one for one in found(host)}
+
+    assert ill in findings
+    assert all(findings[ill])
+
+
+def test_a_pinned_queue_is_found() -> None:
+    """While a queue has a driver_override, this kernel refuses all writes to the masks."""
+    host = SimulatedHost(hardware(), PROFILES["7.2"])
+    host.write("bus/ap/devices/06.00ab/driver_override", "vfio_ap")
+
+    (finding,) = [one for one in found(host) if one.id == "driver-override"]
+
+    assert "06.00ab" in finding.what
+    assert "driver_override" in finding.help
+
+
+def test_a_card_that_is_check_stopped_is_found() -> None:
+    """Guests see it, but it does not work."""
+    stopped = hardware()._replace(cards={5: Card(checkstopped=True)})
+
+    assert [one.id for one in found(SimulatedHost(stopped))] == ["checkstopped-cards"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("16/16 (complete)\n", False), ("12/16\n", True), ("0/0 (complete)\n", False), ("16/16\n", False), ("", False)],
+)
+def test_bindings_that_go_on_are_found(text: str, told: bool) -> None:
+    """Right after boot the bus is still at it."""
+    ids = [one.id for one in host_findings(observe(healthy()), text)]
+    assert ids == (["bindings-incomplete"] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("release", "ids"),
+    [
+        ("6.1.0", {"cve-2024-26620", "vfio-ap-2026-08"}),
+        ("6.1.75-generic", {"cve-2024-26620", "vfio-ap-2026-08"}),
+        ("6.1.76", {"vfio-ap-2026-08"}),
+        ("6.5.13", {"cve-2024-26620", "vfio-ap-2026-08"}),
+        ("6.12.107", {"vfio-ap-2026-08"}),
+        ("7.2.13", set()),
+        ("strange", set()),
+    ],
+)
+def test_kernels_with_known_faults_are_named(release: str, ids: set[str]) -> None:
+    """By their release, as a hint."""
+    assert {one.id for one in kernel_findings(release, over_provision=True)} == ids
+
+
+def test_an_old_kernel_is_named_by_what_it_cannot_do() -> None:
+    """Not by its release."""
+    assert "kernel-before-6.0" in {one.id for one in kernel_findings("5.15.0", over_provision=False)}
+
+
+def test_a_lock_is_told_with_its_holder() -> None:
+    """Held, left behind, or free."""
+    holder = AtWork(4711, "chzdev", 12.0)
+    assert lock_findings(None, lives=False) == []
+    (held,) = lock_findings(holder, lives=True)
+    (stale,) = lock_findings(holder, lives=False)
+    assert (held.id, stale.id) == ("held-tools-lock", "stale-tools-lock")
+    assert "4711" in held.what
+    assert "4711" in stale.what
+
+
+def test_what_applies_have_left_is_told() -> None:
+    """Each with the command that comes next."""
+    assert left_findings(unfinished=False, pending=0, differences=()) == []
+    findings = left_findings(unfinished=True, pending=7, differences=("aqmask is odd",))
+    assert [one.id for one in findings] == ["unfinished-apply", "awaits-confirmation", "degraded"]
+    assert all("reconcile" in one.help for one in findings)

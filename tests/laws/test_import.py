@@ -1,0 +1,107 @@
+"""Manifests that were made of a host change nothing on it: on random hosts of every kernel, with random definitions."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from books import FakeBooks, NoProgress
+from clocks import FakeClock
+from reconciler.cli.import_command import imported_text
+from reconciler.kernel.observe import observe
+from reconciler.manifests.site import read_site
+from reconciler.model.definition import Definition
+from reconciler.model.desired import Activation, Desired
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import EMPTY_CONFIG, ApConfig
+from reconciler.model.outcome import Result
+from reconciler.model.problems import errors_of
+from reconciler.model.steps import Action, Holdings
+from reconciler.planning.adoption import adopt
+from reconciler.planning.conflicts import conflicts
+from reconciler.planning.planner import make_plan
+from reconciler.planning.target import pool_of
+from reconciler.simulator.faults import RecordingSysfs
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.profiles import Profile
+from reconciler.transaction.apply import apply_plan
+from worlds import DOMAINS, EVERY_PROFILE, abilities_of, desired_like, held, holdings, host_holding, rectangles, uuid
+
+MASKS = st.integers(0, (1 << 256) - 1).map(IdSet.from_bits)
+DEFINITIONS = st.lists(
+    st.builds(
+        Definition,
+        st.integers(1, 9).map(uuid),
+        st.builds(
+            lambda matrix, control: ApConfig(matrix.adapters, matrix.domains, IdSet(control)),
+            rectangles(),
+            st.sets(st.sampled_from(DOMAINS)),
+        )
+        | st.just(EMPTY_CONFIG),
+        st.booleans(),
+    ),
+    max_size=5,
+)
+
+
+@st.composite
+def odd_holdings(draw: st.DrawFn) -> Holdings:
+    """A state without conflict whose masks have any shape, also empty ones, and devices without a queue."""
+    state = draw(holdings())
+    for axis in ("adapters", "domains"):
+        if draw(st.booleans()):
+            state = state._replace(
+                pool=state.pool._replace(**{axis: getattr(state.pool, axis) & draw(MASKS | st.just(IdSet()))})
+            )
+    if draw(st.booleans()):
+        half = ApConfig(IdSet([draw(st.sampled_from([5, 6]))]), IdSet(), IdSet())
+        state = state._replace(mdevs={**state.mdevs, uuid(7): draw(st.sampled_from([EMPTY_CONFIG, half]))})
+    return state
+
+
+def on_kernel(state: Holdings, profile: Profile) -> SimulatedHost:
+    """A host that holds `state`, or on kernels before 6.0 what of it can be assigned."""
+    if profile.over_provision:
+        return host_holding(state, profile)
+    host = host_holding(Holdings(state.pool, {}), profile)
+    apply_plan(make_plan(desired_like(state), observe(host)), host, FakeClock(), FakeBooks(), NoProgress())
+    return host
+
+
+@pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda one: one.name)
+@given(state=odd_holdings(), definitions=DEFINITIONS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_nothing_changes_but_what_is_defined_to_run(
+    profile: Profile, tmp_path: Path, state: Holdings, definitions: list[Definition]
+) -> None:
+    """The manifests are valid; an apply makes what should have been started at boot, and writes nothing else."""
+    host = on_kernel(state, profile)
+    observed = observe(host)
+    adoption = adopt(observed, definitions, {})
+    file = tmp_path / "site.yaml"
+    file.write_text(imported_text("lpar7", observed, adoption), encoding="utf-8")
+    site = read_site([file])
+    wanted = site.desired(None, "lpar7")
+
+    assert isinstance(wanted, Desired), site.problems
+    assert () == site.problems
+    derived = pool_of(wanted, ())
+    assert [] == errors_of(conflicts(wanted, derived.pool if derived else None, (), ()))
+
+    plan = make_plan(wanted, observed)
+    assert [] == errors_of(plan.problems)
+    assert {one.holder for one in plan.steps} == set(adoption.to_start)
+    assert {one.step.action for one in plan.steps} <= {Action.CREATE, Action.CONFIGURE}
+
+    before = held(host, abilities_of(profile))
+    sysfs = RecordingSysfs(host)
+    outcome = apply_plan(plan, sysfs, FakeClock(), FakeBooks(), NoProgress())
+    after = held(host, abilities_of(profile))
+    if not adoption.to_start:
+        assert (Result.NOTHING, []) == (outcome.result, sysfs.writes)
+    assert before.pool == after.pool
+    assert before.mdevs.items() <= after.mdevs.items()
+    active = [one.name for one in wanted.guests if one.activation is Activation.ACTIVE]
+    assert len(active) + len([one for one in before.mdevs.values() if one.matrix.is_empty]) == len(after.mdevs)
+    assert () == make_plan(wanted, observe(host)).steps

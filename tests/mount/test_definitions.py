@@ -1,0 +1,200 @@
+"""The real mdevctl and our files: what it defines we import, and what we write it lists, starts and stops."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from mounts import MountedHost
+from reconciler.cli.main import run
+from reconciler.integrations.definition_text import definition_bytes
+from reconciler.integrations.mdevctl_definitions import definition_file, read_definitions, write_definition
+from reconciler.kernel.text_forms import ap_config_text
+from reconciler.manifests.site import read_site
+from reconciler.model.definition import Definition
+from reconciler.model.desired import Activation, DesiredGuest
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import ApConfig
+from worlds import config, uuid
+
+ONE: Final = "62177883-f1bb-47f0-914d-32a22e3a8804"
+_PRIVATE_MOUNTS: Final = ("unshare", "--mount", "--propagation", "private")
+_IN_A_ROOT_OF_ITS_OWN: Final = """\
+mount --bind "$1" /sys && mount --bind "$2/etc/mdevctl.d" /etc/mdevctl.d && shift 2 && exec "$@"
+"""
+_MANY: Final = 200
+
+
+class Mdevctl:
+    """The real mdevctl, which has the mounted host in ``/sys`` and the definitions below `root`."""
+
+    def __init__(self, host: MountedHost, root: Path) -> None:
+        self.host, self.root = host, root
+        for folder in ("callouts", "notifiers"):  # which mdevctl 1.2 wants to be there
+            (root / "etc/mdevctl.d/scripts.d" / folder).mkdir(parents=True)
+
+    def run(self, *command: str) -> str:
+        """The output of `command`, which must succeed."""
+        words = ["sh", "-c", _IN_A_ROOT_OF_ITS_OWN, "sh", str(self.host.root), str(self.root), *command]
+        done = subprocess.run([*_PRIVATE_MOUNTS, *words], capture_output=True, text=True, check=False)
+        assert 0 == done.returncode, done.stderr
+        return done.stdout
+
+    def __call__(self, *words: str) -> str:
+        """The output of mdevctl."""
+        return self.run("mdevctl", *words)
+
+    def define(self, definitions: dict[str, dict[str, Any]]) -> None:
+        """Let mdevctl define all of `definitions`, by uuid, in one go."""
+        folder = self.root / "json"
+        folder.mkdir()
+        for one, content in definitions.items():
+            (folder / one).write_text(json.dumps(content))
+        script = 'for one in "$1"/*; do mdevctl define -u "${one##*/}" -p matrix --jsonfile "$one" || exit; done'
+        self.run("sh", "-c", script, "sh", str(folder))
+
+    def defined(self) -> dict[str, Any]:
+        """What mdevctl says is defined, by uuid, in one call."""
+        (parents,) = json.loads(self("list", "-d", "--dumpjson"))
+        return {one: content for entry in parents["matrix"] for one, content in entry.items()}
+
+
+@pytest.fixture
+def mdevctl(lab: MountedHost, tmp_path: Path) -> Mdevctl:
+    """Mdevctl on the mounted host."""
+    for program in ("mdevctl", "unshare"):
+        if not shutil.which(program):
+            pytest.skip(f"NOT TESTED: our files and the real mdevctl ({program} is not installed)")
+    if os.getuid() != 0:
+        pytest.skip("NOT TESTED: our files and the real mdevctl (only root can bind a host over /sys)")
+    tried = subprocess.run([*_PRIVATE_MOUNTS, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"NOT TESTED: our files and the real mdevctl ({tried.stderr.strip()})")
+    return Mdevctl(lab, tmp_path / "root")
+
+
+Reconcile = Callable[..., str]
+
+
+@pytest.fixture
+def reconcile(mdevctl: Mdevctl, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Reconcile:
+    """``reconcile`` on the mounted host; gives its output, and must succeed."""
+
+    def call(*words: str) -> str:
+        capsys.readouterr()
+        where = ["--sysfs", str(mdevctl.host.root), "--state-dir", str(tmp_path / "known")]
+        code = run([*words, *where])
+        out, err = capsys.readouterr()
+        assert 0 == code, err
+        return out
+
+    return call
+
+
+def imported(reconcile: Reconcile, mdevctl: Mdevctl, file: Path) -> tuple[DesiredGuest, ...]:
+    """The guests that are imported into `file`."""
+    reconcile("import", "--mdevctl-root", str(mdevctl.root), "-o", str(file))
+    site = read_site([file])
+    assert () == site.problems
+    return site.guests
+
+
+def content(attributes: Iterable[tuple[str, str]], start: str) -> dict[str, Any]:
+    """A definition as mdevctl takes it."""
+    return {
+        "mdev_type": "vfio_ap-passthrough",
+        "start": start,
+        "attrs": [{name: value} for name, value in attributes],
+    }
+
+
+def test_what_mdevctl_defines_is_imported(mdevctl: Mdevctl, reconcile: Reconcile, tmp_path: Path) -> None:
+    """As people write it: decimal, hex, in any order."""
+    mdevctl.host.store("bus/ap/apmask", "-5,-6")
+    attributes = [("assign_domain", "0x47"), ("assign_adapter", "5"), ("assign_control_domain", "0x48")]
+    mdevctl.define({ONE: content(attributes, "manual")})
+
+    (guest,) = imported(reconcile, mdevctl, tmp_path / "site.yaml")
+
+    assert (ONE, config([5], [0x47], [0x48]), Activation.ON_DEMAND) == (guest.uuid, guest.config, guest.activation)
+    assert "Nothing to do" in reconcile("--plan", "-f", str(tmp_path / "site.yaml"))
+
+
+def test_what_mdevctl_has_started_is_taken_over(mdevctl: Mdevctl, reconcile: Reconcile, tmp_path: Path) -> None:
+    """Without a write, and mdevctl goes on knowing it."""
+    mdevctl.host.store("bus/ap/apmask", "-5,-6")
+    mdevctl.define({ONE: content([("assign_adapter", "5"), ("assign_domain", "4")], "auto")})
+    mdevctl("start", "-u", ONE)
+
+    (guest,) = imported(reconcile, mdevctl, tmp_path / "site.yaml")
+    applied = reconcile("--apply", "--yes", "-f", str(tmp_path / "site.yaml"))
+
+    assert (config([5], [4], []), Activation.ACTIVE) == (guest.config, guest.activation)
+    assert "Nothing to do" in applied
+    assert f"{ONE} matrix vfio_ap-passthrough auto (active)" == mdevctl("list", "-d").strip()
+
+
+def test_what_we_write_mdevctl_lists_starts_and_stops(mdevctl: Mdevctl) -> None:
+    """It is byte for byte what mdevctl would have written."""
+    mdevctl.host.store("bus/ap/apmask", "-5,-6")
+    ours = Definition(ONE, config([5, 6], [4, 0x47], [4]), autostart=True)
+    write_definition(mdevctl.root, ours)
+    (entry,) = mdevctl.defined().values()
+
+    assert json.loads(definition_bytes(ours)) == entry
+    mdevctl("start", "-u", ONE)
+    assert "05.0004\n05.0047\n06.0004\n06.0047\n" == mdevctl.host.sysfs.read(f"devices/vfio_ap/matrix/{ONE}/matrix")
+    mdevctl("stop", "-u", ONE)
+    assert [] == mdevctl.host.sysfs.list("bus/mdev/devices")
+
+    mdevctl("modify", "-u", ONE, "--auto")  # which has mdevctl write the file itself
+    assert definition_bytes(ours) == definition_file(mdevctl.root, ONE).read_bytes()
+
+
+def test_a_whole_configuration_means_to_us_what_it_means_to_mdevctl(mdevctl: Mdevctl) -> None:
+    """`ap_config` in a definition, and an entry after it."""
+    mdevctl.host.store("bus/ap/apmask", "-5,-6")
+    whole = ap_config_text(config([5], [4], [4]))
+    mdevctl.define({ONE: content([("assign_adapter", "6"), ("ap_config", whole), ("assign_domain", "010")], "manual")})
+    (ours,) = read_definitions(mdevctl.root).found
+
+    mdevctl("start", "-u", ONE)
+
+    shown = mdevctl.host.sysfs.read(f"devices/vfio_ap/matrix/{ONE}/ap_config")
+    assert ap_config_text(ours.config) == shown.strip()
+    assert config([5], [4, 8], [4]) == ours.config
+
+
+@pytest.mark.slow
+def test_two_hundred_definitions_survive(mdevctl: Mdevctl, reconcile: Reconcile, tmp_path: Path) -> None:
+    """From mdevctl to manifests, through an apply, and back into files that mdevctl lists unchanged."""
+    chance = random.Random(200)
+    mdevctl.host.store("bus/ap/apmask", "0x0")  # so that no definition is in the host's way
+    wanted = {uuid(number): random_definition(chance, uuid(number)) for number in range(1, _MANY + 1)}
+    for one in wanted.values():
+        write_definition(mdevctl.root, one)
+    listed = mdevctl.defined()
+
+    guests = imported(reconcile, mdevctl, tmp_path / "site.yaml")
+    reconcile("--apply", "--yes", "-f", str(tmp_path / "site.yaml"))
+    shutil.rmtree(mdevctl.root / "etc/mdevctl.d/matrix")
+    for guest in guests:
+        write_definition(mdevctl.root, Definition(guest.uuid, guest.config, autostart=wanted[guest.uuid].autostart))
+
+    assert wanted == {one.uuid: one for one in read_definitions(mdevctl.root).found}
+    assert listed == mdevctl.defined()
+
+
+def random_definition(chance: random.Random, of: str) -> Definition:
+    """A definition with any queues that the machine of the lab can have."""
+
+    def some(highest: int) -> IdSet:
+        return IdSet(chance.sample(range(highest + 1), chance.randint(1, 5)))
+
+    return Definition(of, ApConfig(some(255), some(84), some(84)), chance.random() < 0.5)
