@@ -1,6 +1,6 @@
 """What we work on, and how to have it for ourselves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from reconciler.integrations.timer import Timer
 from reconciler.kernel.settle import Clock
 from reconciler.kernel.sysfs import Sysfs
+from reconciler.model.observed import NO_VMS, VmName
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 LOCK_SECONDS: Final = 60.0
 """How long to wait for others that are at work, if nobody says otherwise."""
+
+
+def no_vms() -> Mapping[str, VmName]:
+    """The VMs where nothing is known of any."""
+    return NO_VMS
 
 
 class Machine(NamedTuple):
@@ -30,6 +36,7 @@ class Machine(NamedTuple):
         name: the machine's host name, which picks the Host among several.
         tools_lock: the lock of ap-check and chzdev, or None where no such tool can reach the host.
         timer: puts back what nobody confirms in time, or None where there is no such thing.
+        vms: tells the VM of each mediated device, by the device's uuid, where anything is known of VMs.
     """
 
     sysfs: Sysfs
@@ -39,6 +46,7 @@ class Machine(NamedTuple):
     name: str
     tools_lock: Path | None = None
     timer: Timer | None = None
+    vms: Callable[[], Mapping[str, VmName]] = no_vms
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 The command, and later the watch loop and the libvirt hook, all go through here.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -12,11 +13,13 @@ from reconciler.kernel.observe import observe
 from reconciler.machine import LOCK_SECONDS, Machine, alone
 from reconciler.manifests.site import Site, placed, read_site
 from reconciler.model.desired import Desired
+from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Problem
 from reconciler.planning.fingerprint import BASIS_WORDS
 from reconciler.planning.plan import Basis, Plan
 from reconciler.planning.planner import holdings_of, make_plan
+from reconciler.planning.vm_event import VmEvent
 from reconciler.recovery import Recovered, refuse_pending, settle
 from reconciler.transaction.confirmation import Confirmations, Pending
 from reconciler.transaction.journal import Books
@@ -31,12 +34,14 @@ if TYPE_CHECKING:
 class Request(NamedTuple):
     """What is asked for: manifests in `paths`, for the Host named `host` (None: the machine's, or the only one).
 
-    With `generation`, what that generation of the history wanted instead.
+    With `generation`, what that generation of the history wanted instead. With `event`, only what a VM that starts or
+    has ended needs of it.
     """
 
     paths: tuple[str | PathLike[str], ...]
     host: str | None
     generation: int | None = None
+    event: VmEvent | None = None
 
 
 class Terms(NamedTuple):
@@ -47,12 +52,14 @@ class Terms(NamedTuple):
         basis: what a plan that was shown or saved rests on; where anything of it has changed nothing is done.
         confirm_within: seconds in which somebody has to confirm the apply; None where nobody has to.
         lock_seconds: how long to wait for another run and for other tools, together.
+        seconds: after how long, waiting included, no step is begun any more and everything is put back; None: never.
     """
 
     consents: frozenset[str] = frozenset()
     basis: Basis | None = None
     confirm_within: float | None = None
     lock_seconds: float = LOCK_SECONDS
+    seconds: float | None = None
 
 
 NO_TERMS: Final = Terms()
@@ -104,13 +111,17 @@ def plan(request: Request, machine: Machine) -> Plan:
         from reconciler.transaction.history import History
 
         wanted = History(machine.state).desired(request.generation)
-        return make_plan(wanted, observe(machine.sysfs), books.applied())
+        return make_plan(wanted, _observed(machine), books.applied())
     site = read_site(request.paths)
     desired = site.desired(request.host, machine.name)
     if not isinstance(desired, Desired):
         raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
-    made = make_plan(desired, observe(machine.sysfs), books.applied())
+    made = make_plan(desired, _observed(machine), books.applied(), request.event)
     return made._replace(problems=_placed(made, site))
+
+
+def _observed(machine: Machine) -> Observed:
+    return observe(machine.sysfs)._replace(vms=machine.vms())
 
 
 def _placed(made: Plan, site: Site) -> tuple[Problem, ...]:
@@ -136,7 +147,12 @@ def apply(
         NotApplicable: it has errors, or needs consent.
         and what `plan` raises.
     """
-    with alone(machine, progress, origin.command, terms.lock_seconds) as interrupted:
+    deadline = math.inf if terms.seconds is None else machine.clock.monotonic() + terms.seconds
+    with alone(machine, progress, origin.command, terms.lock_seconds) as stopped:
+
+        def interrupted() -> bool:
+            return stopped() or machine.clock.monotonic() >= deadline
+
         recovered = settle(machine)
         refuse_pending(machine)
         made = plan(request, machine)
@@ -168,7 +184,7 @@ def _carried_out(
     number = history.next_number()
     books = Books(machine.state, machine.boot_id, number)
     try:
-        history.begin(number, made.desired, origin, plan_record(made))
+        history.begin(number, _wanted(made), origin, plan_record(made), confined=made.only is not None)
         if terms.confirm_within is not None:
             _await_confirmation(made, machine, books, number, terms.confirm_within)
     except (OSError, CannotArm) as error:
@@ -181,6 +197,14 @@ def _carried_out(
     except OSError as error:
         outcome = outcome._replace(notes=(*outcome.notes, f"the history could not be written: {error}"))
     return outcome, number
+
+
+def _wanted(made: Plan) -> Desired:
+    """What the history keeps of the manifests: of a VM's start or end only its own guests."""
+    only, desired = made.only, made.desired
+    return (
+        desired if only is None else desired._replace(guests=tuple(one for one in desired.guests if one.uuid in only))
+    )
 
 
 def _await_confirmation(made: Plan, machine: Machine, books: Books, number: int, seconds: float) -> None:

@@ -6,7 +6,7 @@ import pwd
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,8 +15,9 @@ from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.integrations.timer import Timer
 from reconciler.kernel.lock_wait import Patience
 from reconciler.kernel.sysfs import RealSysfs
-from reconciler.machine import Machine
+from reconciler.machine import Machine, no_vms
 from reconciler.model.generation import Origin
+from reconciler.model.observed import VmName
 from reconciler.transaction.state_directory import StateDirectory
 
 STATE: Final = Path("/var/lib/reconciler")
@@ -92,6 +93,7 @@ def _real(options: HostOptions) -> Machine:
         name=os.uname().nodename,
         tools_lock=_tools_lock(root),
         timer=_timer(options, state),
+        vms=_vms(root),
     )
 
 
@@ -109,6 +111,15 @@ def _tools_lock(root: Path) -> Path | None:
     # The tools work on /sys only, and where the directory of their lock is missing none of them can run.
     lock = Path("/run/lock/s390apconfig.lock")
     return lock if os.path.realpath(root) == DEFAULT_SYSFS and lock.parent.is_dir() else None
+
+
+def _vms(root: Path) -> Callable[[], Mapping[str, VmName]]:
+    # What libvirt's files say is true of this machine, not of another one whose sysfs is looked at.
+    if os.path.realpath(root) != DEFAULT_SYSFS:
+        return no_vms
+    from reconciler.integrations.libvirt_names import vm_names
+
+    return vm_names
 
 
 def _state_of(root: Path) -> Path:

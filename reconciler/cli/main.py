@@ -87,13 +87,21 @@ def cli(
 
 
 @cli.command()
+@click.option(
+    "--domain-xml",
+    "domain_files",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="Check the AP devices of the VM that FILE describes (virsh dumpxml), too; may be given again.",
+)
 @format_option("text", "json")
 @host_options
-def validate(format: str, host: HostOptions) -> int:
+def validate(domain_files: tuple[str, ...], format: str, host: HostOptions) -> int:
     """Check the manifests, without a host."""
     from reconciler.cli import validate_command
 
-    return validate_command.run(host, format=format)
+    return validate_command.run(host, format=format, domain_files=domain_files)
 
 
 @cli.command()
@@ -244,6 +252,50 @@ def completion(shell: str) -> int:
     assert found is not None
     click.echo(found(cli, {}, "reconcile", "_RECONCILE_COMPLETE").source())
     return Exit.DONE
+
+
+@cli.group(no_args_is_help=True)
+def hook() -> None:
+    """Have libvirt make the device of an on-demand guest when its VM starts, and take it away when it ends."""
+
+
+@hook.command("qemu", context_settings={"allow_interspersed_args": False})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="VM OPERATION SUBOPERATION EXTRA")
+@host_options
+def hook_qemu(words: tuple[str, ...], host: HostOptions) -> int:
+    """What libvirt runs, with the VM's XML on standard input; exit with 1 where the VM must not start."""
+    from reconciler.cli import hook_command
+
+    return hook_command.run_qemu(host, words)
+
+
+_HOOKS = click.option(
+    "--directory",
+    type=click.Path(file_okay=False),
+    default="/etc/libvirt/hooks/qemu.d",
+    show_default=True,
+    metavar="DIR",
+    help="Where libvirt looks for hooks.",
+)
+
+
+@hook.command("install")
+@_HOOKS
+@host_options
+def hook_install(directory: str, host: HostOptions) -> int:
+    """Have libvirt run the hook, with the manifests that -f names."""
+    from reconciler.cli import hook_install
+
+    return hook_install.run_install(host, directory)
+
+
+@hook.command("uninstall")
+@_HOOKS
+def hook_uninstall(directory: str) -> int:
+    """Have libvirt run the hook no more."""
+    from reconciler.cli import hook_install
+
+    return hook_install.run_uninstall(directory)
 
 
 def main() -> NoReturn:

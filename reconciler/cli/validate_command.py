@@ -1,6 +1,7 @@
 """``reconcile validate``: the manifests by themselves, of all hosts."""
 
 import json
+from collections.abc import Sequence
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions
@@ -14,14 +15,18 @@ from reconciler.planning.target import pool_of
 from reconciler.render.diagnostics import counted, problem_record
 
 
-def run(host: HostOptions, *, format: str) -> Exit:
-    """Check the manifests and show every problem."""
+def run(host: HostOptions, *, format: str, domain_files: Sequence[str] = ()) -> Exit:
+    """Check the manifests, and the VMs described in `domain_files` against them, and show every problem."""
     site = read_site(host.manifests)
     code = Exit.INVALID if errors_of(site.problems) else Exit.DONE
     problems = list(site.problems)
     if code is Exit.DONE:
         found = pinpoint(_conflicts(site, host.host), site.sources)
         code = Exit.REFUSED if errors_of(found) else Exit.DONE
+        problems += found
+    if code is not Exit.INVALID:  # else a guest may be missing that is there
+        found = _vm_problems(site, domain_files)
+        code = Exit.INVALID if errors_of(found) else code
         problems += found
     if format == "json":
         record = {
@@ -47,3 +52,21 @@ def _conflicts(site: Site, only: str | None) -> list[Problem]:
         else:
             problems += desired
     return problems
+
+
+def _vm_problems(site: Site, files: Sequence[str]) -> list[Problem]:
+    if not files:
+        return []
+    from reconciler.integrations.domain_checks import domain_problems
+    from reconciler.integrations.domain_xml import read_domain
+    from reconciler.manifests.files import FoundFile, content_of
+
+    problems: list[Problem] = []
+    sources = dict(site.sources)
+    for file in files:
+        content = content_of(FoundFile(file, file))
+        domain = content if isinstance(content, Problem) else read_domain(content, file)
+        if isinstance(content, bytes):
+            sources[file] = content.decode("utf-8", "replace")
+        problems += [domain] if isinstance(domain, Problem) else domain_problems(domain, site.guests)
+    return pinpoint(problems, sources)

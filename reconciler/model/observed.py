@@ -1,6 +1,7 @@
 """What was found on a host."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
@@ -57,6 +58,26 @@ class Process(NamedTuple):
         return f"{self.command}, process {self.number}" if self.command else f"process {self.number}"
 
 
+class VmName(NamedTuple):
+    """What libvirt calls the VM that has a mediated device, and its state: ``running`` or ``shut off``, for example."""
+
+    name: str
+    state: str
+
+    def __str__(self) -> str:
+        """For people: ``VM payments-db, running``."""
+        return f"VM {self.name}, {self.state}"
+
+
+NO_VMS: Final[Mapping[str, VmName]] = {}
+"""Nobody knows any VM, as where there is no libvirt."""
+
+
+def in_brackets(vm: VmName | None) -> str:
+    """The VM to be put behind the name of its device: `` (VM payments-db, running)``; empty where none is known."""
+    return f" ({vm})" if vm else ""
+
+
 def its_vm(process: Process | None) -> str:
     """What the VM of a guest is called: ``its VM``, with the process where it is known."""
     return f"its VM ({process})" if process else "its VM"
@@ -106,6 +127,7 @@ class Observed(NamedTuple):
         abilities: what the kernel can do.
         release: the kernel's release, for people only.
         vfio_ap: whether the driver is loaded (without it no mediated device can be created).
+        vms: the VM of each mediated device, by the device's uuid, as far as libvirt's files tell; for people only.
     """
 
     pool: Matrix
@@ -116,3 +138,4 @@ class Observed(NamedTuple):
     abilities: Abilities
     release: str
     vfio_ap: bool
+    vms: Mapping[str, VmName] = NO_VMS

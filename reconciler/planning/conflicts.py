@@ -3,14 +3,14 @@
 Presence of hardware plays no part (I8): an absent queue is held exactly as a present one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum, auto
 from typing import Final
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Keep
 from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import Matrix
-from reconciler.model.observed import ObservedMdev
+from reconciler.model.observed import NO_VMS, ObservedMdev, VmName, in_brackets
 from reconciler.model.problems import Place, Problem, Severity
 
 MOST_PAIRS: Final = 100
@@ -20,7 +20,11 @@ _MOST_QUEUES: Final = 8
 
 
 def conflicts(
-    desired: Desired, pool: Matrix | None, foreign: Iterable[ObservedMdev], built: Iterable[str]
+    desired: Desired,
+    pool: Matrix | None,
+    foreign: Iterable[ObservedMdev],
+    built: Iterable[str],
+    vms: Mapping[str, VmName] = NO_VMS,
 ) -> list[Problem]:
     """Every conflict of `desired`.
 
@@ -29,13 +33,14 @@ def conflicts(
         pool: the host pool that is aimed at; None where none could be derived.
         foreign: devices of others.
         built: uuids of on-demand guests whose device exists now; these count as active.
+        vms: the VMs of mediated devices, by uuid, which the problems name.
     """
     built = set(built)
     claiming = [guest for guest in desired.guests if guest.activation is not Activation.INACTIVE]
     foreign = tuple(foreign)
     return [
-        *_guest_overlaps(claiming, built),
-        *_foreign_overlaps(claiming, foreign, built),
+        *_guest_overlaps(claiming, built, vms),
+        *_foreign_overlaps(claiming, foreign, built, vms),
         *_kept_queues(desired, claiming),
         *_pool_conflicts(desired, claiming, foreign, pool),
         *_kept_by_foreign(desired, foreign),
@@ -55,13 +60,13 @@ def guest_place(guest: DesiredGuest, label: str, axis: str = "domains") -> Place
     return Place(guest.position, label, ("spec", "queues" if guest.queues_listed else axis))
 
 
-def _guest_overlaps(guests: list[DesiredGuest], built: set[str]) -> list[Problem]:
+def _guest_overlaps(guests: list[DesiredGuest], built: set[str], vms: Mapping[str, VmName]) -> list[Problem]:
     problems: list[Problem] = []
     told = 0
     for one, other in _overlapping_pairs(guests, built):
         told += 1
         if told <= MOST_PAIRS:
-            problems.append(_guest_overlap(one, other))
+            problems.append(_guest_overlap(one, other, vms))
     if told > MOST_PAIRS:
         problems.append(
             Problem("guest-overlap", Severity.ERROR, f"{told - MOST_PAIRS} more pairs of guests claim the same queues")
@@ -107,12 +112,12 @@ def _overlapping_pairs(guests: list[DesiredGuest], built: set[str]) -> Iterator[
                     yield earlier, guest
 
 
-def _guest_overlap(one: DesiredGuest, other: DesiredGuest) -> Problem:
+def _guest_overlap(one: DesiredGuest, other: DesiredGuest, vms: Mapping[str, VmName]) -> Problem:
     common = one.config.matrix.meet(other.config.matrix)
     waiting = next((guest for guest in (one, other) if guest.activation is Activation.ON_DEMAND), None)
     both_built = waiting and one.activation is other.activation
     if both_built:
-        ending = "and both have their device now"
+        ending = "and both need their device now"
     elif waiting:
         ending = f"but '{waiting.name}' is on-demand and could never start beside an active guest"
     else:
@@ -121,11 +126,15 @@ def _guest_overlap(one: DesiredGuest, other: DesiredGuest) -> Problem:
     return Problem(
         "guest-overlap",
         Severity.ERROR,
-        f"guests '{one.name}' and '{other.name}' claim the same {_queues(common)}, {ending}",
+        f"guests {_with_vm(one, vms)} and {_with_vm(other, vms)} claim the same {_queues(common)}, {ending}",
         (guest_place(one, f"claimed by '{one.name}' here"), guest_place(other, f"and by '{other.name}' here")),
         (queues_text(common),),
         f"Take the {_queues(common)} from one of them, or {way_out}.",
     )
+
+
+def _with_vm(guest: DesiredGuest, vms: Mapping[str, VmName]) -> str:
+    return f"'{guest.name}'{in_brackets(vms.get(guest.uuid))}"
 
 
 def _queues(matrix: Matrix) -> str:
@@ -137,7 +146,7 @@ def _some_queues(matrix: Matrix) -> str:
 
 
 def _foreign_overlaps(
-    guests: list[DesiredGuest], foreign: tuple[ObservedMdev, ...], built: set[str]
+    guests: list[DesiredGuest], foreign: tuple[ObservedMdev, ...], built: set[str], vms: Mapping[str, VmName]
 ) -> Iterator[Problem]:
     for mdev in foreign:
         matrix = mdev.config.matrix
@@ -148,8 +157,8 @@ def _foreign_overlaps(
                 yield Problem(
                     "foreign-overlap",
                     Severity.ERROR if active else Severity.WARNING,
-                    f"guest '{guest.name}' claims {_some_queues(common)} of mediated device {mdev.uuid}, "
-                    "which no manifest names",
+                    f"guest '{guest.name}' claims {_some_queues(common)} of mediated device {mdev.uuid}"
+                    f"{in_brackets(vms.get(mdev.uuid))}, which no manifest names",
                     (guest_place(guest, "claimed here"),),
                     (queues_text(common),),
                     f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or choose others.",

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from reconciler.model.desired import Desired, DesiredGuest
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.observed import Abilities, Observed, ObservedMdev, Process
+from reconciler.model.observed import Abilities, Observed, ObservedMdev, Process, VmName
 from reconciler.model.problems import Position, Problem, errors_of
 from reconciler.model.steps import Step
 from reconciler.planning.effect import HARMLESS, Bindings, Effect, hidden_because
@@ -37,6 +37,7 @@ class GuestPlan(NamedTuple):
         cause: why it changes; None where nothing does.
         goes: whether the device is to go; one that a VM has open is emptied first.
         opened_by: the process that has the device open, where it is known.
+        vm: its VM, where libvirt's files tell.
     """
 
     name: str
@@ -53,6 +54,7 @@ class GuestPlan(NamedTuple):
     cause: Cause | None
     goes: bool = False
     opened_by: Process | None = None
+    vm: VmName | None = None
 
     @property
     def changes(self) -> bool:
@@ -122,6 +124,7 @@ class Plan(NamedTuple):
         guests: of every guest and of every device that is to go, in the order of their names.
         foreign: devices that are not ours; counted in all checks, never touched.
         steps: in the order in which they are made.
+        only: the uuids of the devices that the plan is confined to; None where it is for the whole host.
     """
 
     desired: Desired
@@ -136,6 +139,7 @@ class Plan(NamedTuple):
     guests: tuple[GuestPlan, ...]
     foreign: tuple[ObservedMdev, ...]
     steps: tuple[PlannedStep, ...]
+    only: frozenset[str] | None = None
 
     @property
     def abilities(self) -> Abilities:

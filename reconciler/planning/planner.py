@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.observed import Observed, ObservedMdev, its_vm
+from reconciler.model.observed import Observed, ObservedMdev, VmName, its_vm
 from reconciler.model.problems import Position, Problem, errors_of
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
 from reconciler.planning.conflicts import conflicts
@@ -23,6 +23,7 @@ from reconciler.planning.machine_checks import machine_problems, one_way_problem
 from reconciler.planning.order import Blocked, Ordered, order_steps
 from reconciler.planning.plan import Cause, Consent, GuestPlan, Plan, PlannedStep
 from reconciler.planning.target import Target, target_of
+from reconciler.planning.vm_event import VmEvent, event_problems, event_target, touched_guests
 
 
 class Applied(NamedTuple):
@@ -47,24 +48,32 @@ def holdings_of(observed: Observed) -> Holdings:
     return Holdings(observed.pool, {one.uuid: one.config for one in observed.mdevs})
 
 
-def make_plan(desired: Desired, observed: Observed, applied: Applied = NOTHING_APPLIED) -> Plan:
-    """The plan that leads from `observed` to `desired`.
+def make_plan(
+    desired: Desired, observed: Observed, applied: Applied = NOTHING_APPLIED, event: VmEvent | None = None
+) -> Plan:
+    """The plan that leads from `observed` to `desired`; with `event` only as far as that asks for it.
 
     It has no steps where a problem forbids it; the problems' places name fields, to be made exact by
     `reconciler.manifests.pinpoint`.
     """
-    target = target_of(desired, observed, applied.guests)
+    if event is None:
+        target = target_of(desired, observed, applied.guests)
+    else:
+        target = event_target(event, desired, observed, applied.guests)
     after = bindings_after(observed, target.holdings.pool)
-    problems = _problems(desired, observed, target, after)
+    problems = _problems(desired, observed, target, after, event)
+    touched = None if event is None else touched_guests(event, desired)
+    only = None if touched is None else frozenset(one.uuid for one in touched)
     current = holdings_of(observed)
     ordered = Ordered(())
     if not errors_of(problems):
-        fixed = frozenset(one.uuid for one in target.foreign)
+        fixed = frozenset(one.uuid for one in target.foreign) if only is None else frozenset(current.mdevs) - only
         ordered = order_steps(current, target.holdings, observed.abilities, fixed)
         problems += unreachable_problems(ordered.blocked, desired, observed.pool)
         problems += one_way_problems(_barring(current, target.holdings, observed, ordered), desired)
     interrupted = frozenset(one.uuid for one in ordered.outages)
-    guests = _guest_plans(desired, observed, target, after, applied, interrupted)
+    shown = desired if touched is None else desired._replace(guests=touched)
+    guests = _guest_plans(shown, observed, target, after, applied, interrupted)
     basis = basis_of(desired, observed, _inventory_words(applied))
     return Plan(
         desired=desired,
@@ -72,13 +81,14 @@ def make_plan(desired: Desired, observed: Observed, applied: Applied = NOTHING_A
         basis=basis,
         fingerprint=fingerprint_of(desired.host.name, basis),
         problems=tuple(problems),
-        consents=tuple(_consents(guests, observed, target)) if ordered.steps else (),
+        consents=tuple(_consents(guests, observed, target, only)) if ordered.steps else (),
         pool=target.holdings.pool,
         pool_reason=target.pool_reason,
         pool_cause=_pool_cause(observed, target, applied),
         guests=guests,
         foreign=target.foreign,
         steps=_planned_steps(ordered.steps, desired, guests),
+        only=only,
     )
 
 
@@ -91,11 +101,15 @@ def _barring(current: Holdings, target: Holdings, observed: Observed, ordered: O
     return order_steps(target, current, observed.abilities, untouched - stepped_aside).blocked
 
 
-def _problems(desired: Desired, observed: Observed, target: Target, after: Bindings) -> list[Problem]:
+def _problems(
+    desired: Desired, observed: Observed, target: Target, after: Bindings, event: VmEvent | None
+) -> list[Problem]:
+    if event is not None:
+        return event_problems(event, desired, observed, target, after)
     built = [one.uuid for one in observed.mdevs]
     pool = target.holdings.pool if target.pool_reason else None
     return [
-        *conflicts(desired, pool, target.foreign, built),
+        *conflicts(desired, pool, target.foreign, built, observed.vms),
         *machine_problems(desired, observed, target, after),
     ]
 
@@ -113,6 +127,7 @@ class _View(NamedTuple):
     after: Bindings
     applied: Applied
     interrupted: frozenset[str]
+    vms: Mapping[str, VmName]
 
 
 def _guest_plans(
@@ -124,7 +139,7 @@ def _guest_plans(
     interrupted: frozenset[str],
 ) -> tuple[GuestPlan, ...]:
     found = {one.uuid: one for one in observed.mdevs}
-    view = _View(found, target, bindings_now(observed), after, applied, interrupted)
+    view = _View(found, target, bindings_now(observed), after, applied, interrupted, observed.vms)
     plans = [_guest_plan(guest.name, guest.uuid, guest, view) for guest in desired.guests]
     named = {guest.uuid for guest in desired.guests}
     plans += [
@@ -156,6 +171,7 @@ def _guest_plan(name: str, uuid: str, guest: DesiredGuest | None, view: _View) -
         cause=None if before == after else _cause(uuid, guest, view.applied),
         goes=before is not None and (after is None or uuid in view.target.leaving),
         opened_by=mdev.opened_by if mdev else None,
+        vm=view.vms.get(uuid),
     )
 
 
@@ -176,7 +192,9 @@ def _pool_cause(observed: Observed, target: Target, applied: Applied) -> Cause |
     return Cause.CORRECTIVE if applied.pool == target.holdings.pool else Cause.INTENTIONAL
 
 
-def _consents(guests: tuple[GuestPlan, ...], observed: Observed, target: Target) -> list[Consent]:
+def _consents(
+    guests: tuple[GuestPlan, ...], observed: Observed, target: Target, only: frozenset[str] | None
+) -> list[Consent]:
     consents = [
         Consent(one.name, _disruption(one))
         for one in guests
@@ -186,7 +204,7 @@ def _consents(guests: tuple[GuestPlan, ...], observed: Observed, target: Target)
     if taken:
         names = ", ".join(map(str, taken[:8])) + (" …" if len(taken) > 8 else "")
         consents.append(Consent("host", f"the host's drivers have requests in flight on {names}, which they lose"))
-    return consents + removal_consents(guests)
+    return consents + (removal_consents(guests) if only is None else [])
 
 
 def _disruption(one: GuestPlan) -> str:

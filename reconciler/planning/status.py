@@ -5,7 +5,7 @@ from typing import NamedTuple
 from reconciler.model.desired import Activation, DesiredGuest
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
-from reconciler.model.observed import ObservedMdev, Process
+from reconciler.model.observed import ObservedMdev, Process, VmName
 from reconciler.planning.effect import Bindings, bindings_now, hidden_because
 from reconciler.planning.plan import GuestPlan, Plan
 
@@ -22,6 +22,7 @@ class GuestStatus(NamedTuple):
         in_use: whether a VM has the device open.
         why: why wanted, authorised and effective differ, a sentence each.
         opened_by: the process that has the device open, where it is known.
+        vm: its VM, where libvirt's files tell.
     """
 
     name: str
@@ -32,6 +33,7 @@ class GuestStatus(NamedTuple):
     in_use: bool
     why: tuple[str, ...]
     opened_by: Process | None = None
+    vm: VmName | None = None
 
 
 class Status(NamedTuple):
@@ -74,6 +76,7 @@ def _guest_status(plan: GuestPlan, now: Bindings) -> GuestStatus:
         in_use=plan.in_use,
         why=tuple(_why(plan, now)),
         opened_by=plan.opened_by,
+        vm=plan.vm,
     )
 
 

@@ -37,7 +37,7 @@ def target_of(desired: Desired, observed: Observed, made_by_us: Collection[str])
     kept = {guest.uuid for guest in built} | {one.uuid for one in foreign}
     leaving = frozenset(found) - kept
     bindings = None if observed.abilities.over_provision else bindings_after(observed, pool)
-    mdevs = {guest.uuid: _attainable(guest.config, found.get(guest.uuid), bindings) for guest in built}
+    mdevs = {guest.uuid: attainable(guest.config, found.get(guest.uuid), bindings) for guest in built}
     mdevs.update((one.uuid, one.config) for one in foreign)
     mdevs.update((uuid, EMPTY_CONFIG) for uuid in sorted(leaving) if found[uuid].in_use)
     return Target(Holdings(pool, mdevs), derived.reason if derived else None, foreign, leaving)
@@ -66,7 +66,8 @@ def pool_of(desired: Desired, foreign: tuple[ObservedMdev, ...]) -> DerivedPool 
     return derive_pool(needed, [keep.matrix for keep in desired.host.keep])
 
 
-def _attainable(wanted: ApConfig, mdev: ObservedMdev | None, bindings: Bindings | None) -> ApConfig:
+def attainable(wanted: ApConfig, mdev: ObservedMdev | None, bindings: Bindings | None) -> ApConfig:
+    """What of `wanted` a device can take: all, or on kernels before 6.0 (those with `bindings`) what is there."""
     if bindings is None:
         return wanted
     takes = assignable(wanted.matrix, bindings)

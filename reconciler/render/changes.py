@@ -9,7 +9,7 @@ from reconciler.kernel.writes import writes_of
 from reconciler.model.desired import Activation
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
-from reconciler.model.observed import its_vm
+from reconciler.model.observed import in_brackets, its_vm
 from reconciler.planning.effect import HARMLESS
 from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.render.diagnostics import counted
@@ -130,7 +130,9 @@ def guest_change(guest: GuestPlan) -> Change:
     cause = f" ({guest.cause.value})" if guest.cause else ""
     device = "" if guest.name == guest.uuid else f"  {guest.uuid}"
     noun = "guest" if guest.guest else "device"
-    return Change(kind_of(guest), f"{noun} {guest.name}{device}{cause}", tuple(_guest_lines(guest)))
+    return Change(
+        kind_of(guest), f"{noun} {guest.name}{device}{in_brackets(guest.vm)}{cause}", tuple(_guest_lines(guest))
+    )
 
 
 def _guest_lines(guest: GuestPlan) -> Iterator[str]:

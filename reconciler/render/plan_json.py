@@ -8,7 +8,7 @@ from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.kernel.writes import writes_of
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.observed import Process
+from reconciler.model.observed import Process, VmName
 from reconciler.planning.fingerprint import FORMAT_VERSION
 from reconciler.planning.plan import GuestPlan, Plan, PlannedStep
 from reconciler.render.changes import counts_of, summary_text
@@ -81,6 +81,7 @@ def _guest(guest: GuestPlan) -> dict[str, Any]:
         "effect": guest.effect.value,
         "inUse": guest.in_use,
         "openedBy": process_record(guest.opened_by),
+        **vm_record(guest.vm),
         "interrupted": guest.interrupted,
         "because": list(guest.because),
         "cause": guest.cause.value if guest.cause else None,
@@ -106,6 +107,11 @@ def matrix_record(matrix: Matrix | None) -> dict[str, list[int]] | None:
 def process_record(process: Process | None) -> dict[str, Any] | None:
     """A process: its number, and the name of its program."""
     return {"process": process.number, "command": process.command} if process else None
+
+
+def vm_record(vm: VmName | None) -> dict[str, dict[str, str]]:
+    """The field ``vm`` where libvirt's files tell of one."""
+    return {"vm": vm._asdict()} if vm else {}
 
 
 def _steps(plan: Plan) -> Iterator[dict[str, Any]]:

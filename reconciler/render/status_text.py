@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
-from reconciler.model.observed import Process
+from reconciler.model.observed import Process, in_brackets
 from reconciler.planning.status import GuestStatus, Status
 from reconciler.render.changes import config_text, plural, sees_text, summary_text
 from reconciler.render.diagnostics import counted, problem_record
 from reconciler.render.paint import Paint, plain
-from reconciler.render.plan_json import config_record, json_text, matrix_record, process_record
+from reconciler.render.plan_json import config_record, json_text, matrix_record, process_record, vm_record
 from reconciler.render.plan_text import heading_text
 
 _MOST_IDLE = 16
@@ -25,7 +25,8 @@ def status_text(status: Status, paint: Paint = plain) -> str:
         lines.append(f"  pending     adapter {IdSet([adapter])}, authorised in advance for {', '.join(names)}")
     for mdev in status.foreign:
         use = f"; {_use_text(mdev.opened_by)}" if mdev.in_use else ""
-        lines.append(f"  foreign     {mdev.uuid}: {config_text(mdev.config)}{use}")
+        vm = in_brackets(status.plan.observed.vms.get(mdev.uuid))
+        lines.append(f"  foreign     {mdev.uuid}{vm}: {config_text(mdev.config)}{use}")
     if status.pending or status.foreign:
         lines.append("")
     lines.append(paint("bold", summary_text(status.plan)))
@@ -56,6 +57,7 @@ def _use_text(process: Process | None) -> str:
 
 def _guest_lines(guest: GuestStatus, paint: Paint) -> Iterator[str]:
     words = [guest.guest.activation.value if guest.guest else "to be removed"]
+    words += [str(guest.vm)] if guest.vm else []
     words += [_use_text(guest.opened_by)] if guest.in_use else []
     yield f"  {paint('bold', guest.name)}  {guest.uuid}  ({', '.join(words)})"
     yield f"    wanted      {config_text(guest.guest.config) if guest.guest else 'nothing'}"
@@ -82,6 +84,7 @@ def status_json(status: Status) -> str:
                 "effective": matrix_record(guest.effective),
                 "inUse": guest.in_use,
                 "openedBy": process_record(guest.opened_by),
+                **vm_record(guest.vm),
                 "why": list(guest.why),
             }
             for guest in status.guests
@@ -94,6 +97,7 @@ def status_json(status: Status) -> str:
                 "authorised": config_record(mdev.config),
                 "inUse": mdev.in_use,
                 "openedBy": process_record(mdev.opened_by),
+                **vm_record(status.plan.observed.vms.get(mdev.uuid)),
             }
             for mdev in status.foreign
         ],

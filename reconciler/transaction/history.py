@@ -1,8 +1,9 @@
 """The history: every apply that changed anything is a generation, numbered from 1.
 
 Two files for each, in ``generations/`` of the state directory: ``000012.json`` is written before the first write to the
-host and never changed, ``000012.outcome.json`` when the apply has ended. A generation without an outcome is of an apply
-that was killed; the next one finds out what became of it.
+host and never changed, ``000012.outcome.json`` when the apply has ended. That of a VM that started or ended is called
+``000012.vm.json``: there may be many of them, and they must not push out what can be gone back to. A generation without
+an outcome is of an apply that was killed; the next one finds out what became of it.
 """
 
 import json
@@ -18,14 +19,14 @@ from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
 
 RETAINED: Final = 100
-"""So many of the newest generations are kept."""
+"""So many of the newest generations are kept, and as many of VMs that started or ended."""
 
 GENERATION_VERSION: Final = 1
 
 LATE: Final = "the process that applied it ended before it could record this"
 
 _DIRECTORY: Final = "generations"
-_NAME: Final = re.compile(r"(\d{6,})\.json", re.ASCII)
+_NAME: Final = re.compile(r"(\d{6,})(?:\.vm)?\.json", re.ASCII)
 
 
 class NoSuchGeneration(Exception):
@@ -42,7 +43,9 @@ class History:
         """The number of the generation that comes next."""
         return max(self._numbers(), default=0) + 1
 
-    def begin(self, number: int, desired: Desired, origin: Origin, plan: Mapping[str, Any]) -> None:
+    def begin(
+        self, number: int, desired: Desired, origin: Origin, plan: Mapping[str, Any], *, confined: bool = False
+    ) -> None:
         """Record that an apply begins; on disk when it returns.
 
         Args:
@@ -50,6 +53,7 @@ class History:
             desired: what is wanted.
             origin: who asked for it.
             plan: the plan as `reconciler.render.plan_json` gives it.
+            confined: whether the plan is only for the device of a VM that starts or has ended.
 
         Raises:
             OSError: it cannot be written.
@@ -62,9 +66,10 @@ class History:
             "desired": desired_record(desired),
             "plan": plan,
         }
-        self._state.replace(_file(number), json.dumps(record).encode())
-        for old in sorted(self._numbers())[:-RETAINED]:
-            self._state.remove(_file(old))
+        self._state.replace(_file(number, confined=confined), json.dumps(record).encode())
+        files = self._files()
+        for old in sorted(one for one in files if _is_confined(files[one]) == confined)[:-RETAINED]:
+            self._state.remove(files[old])
             self._state.remove(_outcome_file(old))
 
     def end(self, number: int, outcome: Mapping[str, Any]) -> None:
@@ -100,25 +105,37 @@ class History:
             BadRecord: its file is not as we write it.
         """
         record = self.record(number)
+        confined = _is_confined(self._file_of(number))
         try:
             origin = Origin(
                 str(record["user"]), str(record["command"]), float(record["started"]), str(record["commit"])
             )
             desired, summary = record["desired"], str(record["plan"]["summary"]["text"])
             return Generation(
-                number, origin, str(desired["host"]["name"]), str(desired["digest"]), summary, record["outcome"]
+                number,
+                origin,
+                str(desired["host"]["name"]),
+                str(desired["digest"]),
+                summary,
+                record["outcome"],
+                confined,
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise BadRecord(f"{self._state.path / _file(number)}: not a generation: {error}") from error
+            raise BadRecord(f"{self._state.path / self._file_of(number)}: not a generation: {error}") from error
 
     def desired(self, number: int) -> Desired:
         """What generation `number` wanted.
 
         Raises:
-            NoSuchGeneration: it is not there.
+            NoSuchGeneration: it is not there, or is only of a VM that started or ended.
             BadRecord: its file is not as we write it.
         """
-        return read_desired(self.record(number).get("desired", {}), f"generation {number}")
+        record = self.record(number)
+        if _is_confined(self._file_of(number)):
+            raise NoSuchGeneration(
+                f"generation {number} is of a VM that started or ended: there is nothing to go back to"
+            )
+        return read_desired(record.get("desired", {}), f"generation {number}")
 
     def record(self, number: int) -> dict[str, Any]:
         """Everything that is known of generation `number`, as plain values for JSON.
@@ -127,7 +144,7 @@ class History:
             NoSuchGeneration: it is not there.
             BadRecord: its file is not as we write it.
         """
-        record = self._read(_file(number))
+        record = self._read(self._file_of(number))
         if record is None:
             known = sorted(self._numbers())
             there = f"there are {known[0]} to {known[-1]}" if known else "nothing has been applied yet"
@@ -146,11 +163,18 @@ class History:
         raise NoSuchGeneration("there is no earlier generation that was applied; 'reconcile history' lists all")
 
     def _numbers(self) -> list[int]:
+        return list(self._files())
+
+    def _files(self) -> dict[int, str]:
+        """The name of each generation's file, in no order."""
         try:
             names = self._state.names()
         except FileNotFoundError:
-            return []
-        return [int(found[1]) for name in names if (found := _NAME.fullmatch(name))]
+            return {}
+        return {int(found[1]): name for name in names if (found := _NAME.fullmatch(name))}
+
+    def _file_of(self, number: int) -> str:
+        return self._files().get(number, _file(number))
 
     def _read(self, name: str) -> dict[str, Any] | None:
         content = self._state.read(name)
@@ -170,8 +194,12 @@ def outcome_record(outcome: Outcome, ended: float) -> dict[str, Any]:
     return {**outcome._asdict(), "result": outcome.result.value, "ended": ended}
 
 
-def _file(number: int) -> str:
-    return f"{number:06}.json"
+def _file(number: int, *, confined: bool = False) -> str:
+    return f"{number:06}.vm.json" if confined else f"{number:06}.json"
+
+
+def _is_confined(file: str) -> bool:
+    return file.endswith(".vm.json")
 
 
 def _outcome_file(number: int) -> str:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from reconciler.model.steps import Holdings, Step, holdings_after
 from reconciler.planning.plan import Plan
-from reconciler.planning.planner import Applied
+from reconciler.planning.planner import NOTHING_APPLIED, Applied
 from reconciler.transaction.records import (
     BadRecord,
     holdings_record,
@@ -99,7 +99,7 @@ class Books:
                 "start": holdings_record(start),
                 "steps": [step_record(one.step) for one in plan.steps],
                 "before": inventory_record(self.applied()),
-                "after": inventory_record(applied_by(plan, self._generation)),
+                "after": inventory_record(applied_by(plan, self._generation, self.applied())),
             }
         )
 
@@ -118,7 +118,7 @@ class Books:
     def commit(self, plan: Plan) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
         before = self.applied()
-        applied = applied_by(plan, self._generation if plan.steps else before.generation)
+        applied = applied_by(plan, self._generation if plan.steps else before.generation, before)
         if plan.steps or applied != before:
             self.finish(applied)
 
@@ -185,10 +185,16 @@ class Books:
             raise BadRecord(f"{self._state.path / name}: {error}") from error
 
 
-def applied_by(plan: Plan, generation: int = 0) -> Applied:
-    """What is ours once `plan` is carried out as `generation`: the devices of its guests that exist then."""
+def applied_by(plan: Plan, generation: int = 0, before: Applied = NOTHING_APPLIED) -> Applied:
+    """What is ours once `plan` is carried out as `generation`: the devices of its guests that exist then.
+
+    A plan that is confined to some devices changes nothing in what was ours `before` but these.
+    """
     pool = plan.pool if plan.pool_reason else None
     ours = {one.uuid: (one.name, one.guest.config if one.guest else one.after) for one in plan.guests if one.after}
+    if plan.only is not None:
+        others = {uuid: one for uuid, one in before.guests.items() if uuid not in plan.only}
+        return Applied(before.pool, {**others, **ours}, generation)
     return Applied(pool, ours, generation)
 
 

@@ -9,7 +9,7 @@ MADE = re.compile(r'(?:error|_Reason|NotAnId|_problem|_tell|Refused|Problem)\(\s
 
 def test_every_problem_id_is_documented() -> None:
     """Whoever looks an id up finds when it appears and how to mend it."""
-    packages = ("manifests", "planning", "cli")
+    packages = ("manifests", "planning", "integrations", "cli")
     modules = [module for package in packages for module in (ROOT / "reconciler" / package).glob("*.py")]
     made = {found for module in modules for found in MADE.findall(module.read_text())}
     explained = re.findall(r"^### (\S+)$", (ROOT / "docs/problems.md").read_text(), re.MULTILINE)

@@ -108,7 +108,7 @@ def test_on_demand_guests_share_until_both_are_built() -> None:
     assert problems_of(desired(guests)) == []
     assert problems_of(desired(guests), built=(uuid(0),)) == []
     (problem,) = problems_of(desired(guests), built=(uuid(0), uuid(1)))
-    assert problem.message.endswith("and both have their device now")
+    assert problem.message.endswith("and both need their device now")
     assert problem.help.endswith("or stop the VM of one of them.")
 
 

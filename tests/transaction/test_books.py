@@ -14,13 +14,14 @@ from books import NoProgress
 from clocks import FakeClock
 from reconciler.kernel.observe import observe
 from reconciler.machine import Machine
-from reconciler.model.desired import Desired, GivenUp
+from reconciler.model.desired import Activation, Desired, GivenUp
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.outcome import Result
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
+from reconciler.planning.vm_event import VmEvent
 from reconciler.recovery import recover
 from reconciler.simulator.faults import FaultySysfs, RecordingSysfs, WriteRefused
 from reconciler.simulator.host import SimulatedHost
@@ -30,7 +31,18 @@ from reconciler.transaction.journal import DEGRADED, INVENTORY, JOURNAL, Books
 from reconciler.transaction.records import BadRecord, holdings_record, inventory_text, read_holdings, read_inventory
 from reconciler.transaction.state_directory import StateDirectory, UnsafeState
 from transitions import TRANSITIONS
-from worlds import config, desired, desired_like, guest, hardware, held, holdings, host_holding, uuid
+from worlds import (
+    config,
+    desired,
+    desired_like,
+    guest,
+    hardware,
+    held,
+    holdings,
+    host_holding,
+    make_devices,
+    uuid,
+)
 
 BOOT = "boot-one"
 GIVES_UP = GivenUp(NO_IDS, IdSet([4, 0x47]))
@@ -55,6 +67,29 @@ def plan_for(wanted: Desired, host: SimulatedHost, books: Books) -> Plan:
 def machine(host: SimulatedHost, state: StateDirectory, boot: str = BOOT) -> Machine:
     """All that recovering needs."""
     return Machine(host, FakeClock(), state, boot, "lpar7")
+
+
+# A VM that starts or has ended ---------------------------------------------------------------------------------------
+
+
+def test_a_start_changes_nothing_else_in_the_inventory(state: StateDirectory) -> None:
+    """What was applied before stays so: the other devices are ours, with what they were last given."""
+    web = guest("web", config([6], [4]), 2)
+    day = guest("day", config([5], [4]), 1, activation=Activation.ON_DEMAND)
+    before = Applied(FREE, {uuid(2): ("web", web.config), uuid(3): ("gone", config([7], [4]))}, 1)
+    books = Books(state, BOOT, 2)
+    books.finish(before)
+    changed = desired([day, web._replace(config=config([6], [4, 5]))])
+    host = SimulatedHost(hardware(), pool=FREE)
+
+    plan = make_plan(changed, observe(host), books.applied(), VmEvent(starts=frozenset([uuid(1)])))
+    books.commit(plan)
+
+    assert books.applied() == Applied(FREE, {**before.guests, uuid(1): ("day", day.config)}, 2)
+    make_devices(host, Holdings(FREE, {uuid(1): day.config}), observe(host).abilities)
+    plan = make_plan(changed, observe(host), books.applied(), VmEvent(ends=frozenset([uuid(1)])))
+    Books(state, BOOT, 3).commit(plan)
+    assert books.applied() == before._replace(generation=3)
 
 
 # The state directory -------------------------------------------------------------------------------------------------

@@ -98,6 +98,22 @@ def test_the_target_to_go_back_to_is_one_that_was_reached(history: History) -> N
         history.newest_target(before=1)
 
 
+def test_a_vm_that_started_is_nothing_to_go_back_to(history: History) -> None:
+    """Its generation says nothing about the rest of the host, and however many there are, they push out no other."""
+    applied(history)
+    for _ in range(RETAINED + 1):
+        number = history.next_number()
+        history.begin(number, WANTED, ORIGIN, PLAN, confined=True)
+        history.end(number, outcome_record(Outcome(Result.APPLIED), 1_800_000_001.0))
+
+    assert [one.number for one in history.generations()] == [1, *range(3, RETAINED + 3)]
+    assert [one.confined for one in history.generations()[:2]] == [False, True]
+    assert history.newest_target() == 1
+    assert history.desired(1).digest == WANTED.digest
+    with pytest.raises(NoSuchGeneration, match="started or ended"):
+        history.desired(3)
+
+
 def test_nothing_was_applied_yet(history: History) -> None:
     """An empty history says so."""
     with pytest.raises(NoSuchGeneration, match="nothing has been applied yet"):

@@ -1,0 +1,84 @@
+"""``reconcile hook qemu``: what libvirt runs when a VM starts and when it has ended.
+
+Whoever starts a VM waits for us and sees one line of ours at most: so everything is bounded, and what is wrong is told
+in one line. libvirt must never be asked anything from here, since it waits for the answer to its own question. Most VMs
+have no crypto queues, so that only what reads their XML is imported at first.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.options import HostOptions
+from reconciler.cli.time_limit import TimeIsUp, ends_within
+from reconciler.integrations.domain_checks import MODEL
+from reconciler.integrations.domain_xml import LARGEST, Domain, read_domain
+from reconciler.model.problems import Problem
+
+TOTAL_SECONDS: Final = 30.0
+"""When everything ends; what was begun is put in order by the next run."""
+
+
+class Refused(Exception):
+    """The VM must not start; says why in one line."""
+
+
+def run_qemu(host: HostOptions, words: Sequence[str]) -> Exit:
+    """Do what a VM needs: `words` are its name, the operation, the sub-operation and one more, as libvirt gives them.
+
+    Only a start can be refused. At every other operation but the end of a VM nothing is read and nothing is done.
+    """
+    match words:
+        case (vm, "prepare", "begin", *_):
+            return _bounded(lambda: _prepare(host), f"VM '{vm}' does not start")
+        case (vm, "release", "end", *_):
+            return _bounded(lambda: _release(host), f"VM '{vm}' has ended, but its crypto device stays")
+        case _:
+            return Exit.DONE
+
+
+def _bounded(action: Callable[[], None], what: str) -> Exit:
+    try:
+        with ends_within(TOTAL_SECONDS):
+            action()
+    except TimeIsUp:
+        reason = f"it took more than {TOTAL_SECONDS:.0f} s; the next run puts in order what was begun"
+    except KeyboardInterrupt:
+        reason = "it was interrupted"
+    except Exception as error:  # noqa: BLE001 - whatever it is, libvirt's log gets one line
+        from reconciler.cli.hook_reasons import reason_of
+
+        reason = reason_of(error)
+    else:
+        return Exit.DONE
+    sys.stderr.write(f"{' '.join(f'reconcile: {what}: {reason}'.split())}\n")
+    return Exit.FAILURE
+
+
+def _prepare(host: HostOptions) -> None:
+    domain = _domain()
+    if uuids := _ap_devices(domain):
+        from reconciler.cli.hook_event import carry_out
+        from reconciler.planning.vm_event import VmEvent
+
+        carry_out(host, VmEvent(starts=uuids), domain)
+
+
+def _release(host: HostOptions) -> None:
+    if uuids := _ap_devices(_domain()):
+        from reconciler.cli.hook_event import carry_out
+        from reconciler.planning.vm_event import VmEvent
+
+        carry_out(host, VmEvent(ends=uuids), None)
+
+
+def _ap_devices(domain: Domain) -> frozenset[str]:
+    return frozenset(one.uuid for one in domain.mdevs if one.model == MODEL)
+
+
+def _domain() -> Domain:
+    domain = read_domain(sys.stdin.buffer.read(LARGEST + 1), "the VM's XML")
+    if isinstance(domain, Problem):
+        raise Refused(domain.message)
+    return domain

@@ -1,0 +1,92 @@
+"""The transaction for a VM that starts or has ended; see `reconciler.cli.hook_command`."""
+
+import time
+from typing import Final
+
+from reconciler.cli.hook_command import Refused
+from reconciler.cli.hook_reasons import outcome_reason, problem_line
+from reconciler.cli.machine import opened, origin_of
+from reconciler.cli.options import HostOptions
+from reconciler.cli.output import tell
+from reconciler.integrations.domain_checks import domain_problems
+from reconciler.integrations.domain_xml import Domain
+from reconciler.kernel.lock_wait import AtWork, patience
+from reconciler.manifests.site import read_site
+from reconciler.model.desired import Desired
+from reconciler.model.outcome import Result
+from reconciler.model.problems import Problem, errors_of
+from reconciler.planning.plan import Plan, PlannedStep
+from reconciler.planning.vm_event import VmEvent
+from reconciler.reconcile import InvalidManifests, Request, Terms, apply, plan
+from reconciler.transaction.journal import Books
+
+LOCK_SECONDS: Final = 10.0
+"""How long others that are at work are waited for."""
+
+STEP_SECONDS: Final = 20.0
+"""When no further step is begun, and what was done is put back."""
+
+_TERMS: Final = Terms(lock_seconds=LOCK_SECONDS, seconds=STEP_SECONDS)
+
+
+class _Quiet:
+    """Nobody watches: libvirt shows one line, and that has to be the last."""
+
+    def step(self, number: int, total: int, step: PlannedStep) -> None:
+        """See `reconciler.transaction.apply.Progress`."""
+
+    def going_back(self, reason: str) -> None:
+        """See `reconciler.transaction.apply.Progress`."""
+
+    def waiting(self, holder: AtWork) -> None:
+        """See `reconciler.transaction.apply.Progress`."""
+
+
+def carry_out(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
+    """Make or remove the devices of `event`.
+
+    Args:
+        host: which manifests, which host.
+        event: what has become of the VM.
+        starting: the VM, where it is about to start.
+
+    Raises:
+        Refused: it cannot be done, or the VM cannot be as it is described.
+        and what `reconciler.reconcile.apply` raises.
+    """
+    if not host.paths:
+        raise Refused("the hook was not told which manifests to read (-f); type: reconcile hook install -f PATH")
+    request = Request(host.paths, host.host, event=event)
+    with opened(host) as machine:
+        desired = read_site(host.paths).desired(host.host, machine.name)
+        if not isinstance(desired, Desired):
+            raise InvalidManifests(desired)
+        if not any(guest.uuid in event.starts | event.ends for guest in desired.guests):
+            return
+        if starting:
+            _refuse(domain_problems(starting, desired.guests))
+        made = plan(request, machine)
+        # Where there is nothing to do nobody is waited for; else all is looked at again when others have done theirs.
+        if made.in_sync and Books(machine.state, machine.boot_id).unfinished() is None:
+            _tell_kept(made, event)
+            return
+    progress = _Quiet()
+    with opened(host, changes=True, wait=patience(time, LOCK_SECONDS, progress.waiting)) as machine:
+        applied = apply(request, machine, progress, origin_of(host), _TERMS)
+    if applied.outcome.result not in (Result.APPLIED, Result.NOTHING):
+        raise Refused(outcome_reason(applied.outcome))
+    _tell_kept(applied.plan, event)
+
+
+def _refuse(problems: list[Problem]) -> None:
+    # A device that no manifest names is not ours to judge.
+    errors = [one for one in errors_of(problems) if one.id != "vm-unknown-device"]
+    if errors:
+        raise Refused(problem_line(errors))
+
+
+def _tell_kept(made: Plan, event: VmEvent) -> None:
+    for guest in made.guests:
+        if guest.uuid in event.ends and guest.after is not None:
+            who = guest.opened_by or guest.vm or "a process"
+            tell(f"reconcile: guest '{guest.name}' keeps its mediated device {guest.uuid}: {who} has it open")

@@ -1,0 +1,440 @@
+"""``reconcile hook``: what happens when libvirt starts and ends VMs."""
+
+import fcntl
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from clocks import FakeClock
+from command import Command, Ran, example
+from domains import domain_xml, hostdev
+from reconciler.cli import hook_event
+from reconciler.cli.time_limit import TimeIsUp, ends_within
+from reconciler.simulator.faults import FaultySysfs
+
+DAY = "3aa99fdc-2dee-5750-9ebd-0a7e3b558c64"
+NIGHT = "6b33b9e3-bd95-5aed-b834-b6dd4132e556"
+ELSEWHERE = "9063ba5f-1111-4222-8333-444455556666"
+
+
+class Libvirt:
+    """Runs the hook as libvirt does, on the example of two guests that never run together."""
+
+    def __init__(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.command = command
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, operation: str, xml: bytes) -> Ran:
+        """The hook at `operation`, for example ``prepare begin``, with `xml` on standard input."""
+        self._monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(xml), isatty=lambda: False))
+        where = ["-f", str(self.command.directory), "--simulate", str(self.command.simulated_host)]
+        return self.command.bare("hook", "qemu", *where, "--", "-vm", *operation.split(), "-")
+
+    def starts(self, *uuids: str) -> Ran:
+        """A VM with the devices `uuids` is about to start."""
+        return self("prepare begin", vm(*uuids))
+
+    def ended(self, *uuids: str) -> Ran:
+        """A VM with the devices `uuids` has ended."""
+        return self("release end", vm(*uuids))
+
+    def devices(self) -> dict[str, bool]:
+        """The names of guests that have a device, and whether it is open."""
+        status = json.loads(self.command("status", "--format", "json").out)
+        return {one["name"]: one["inUse"] for one in status["guests"] if one["authorised"]}
+
+
+def vm(*uuids: str) -> bytes:
+    """The XML of a VM with the devices `uuids`."""
+    return domain_xml(*map(hostdev, uuids), name="-vm")
+
+
+@pytest.fixture
+def libvirt(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Libvirt:
+    """The daemon on a fresh copy of the example."""
+    return Libvirt(example("on-demand", tmp_path, capsys), monkeypatch)
+
+
+def one_line(ran: Ran) -> str:
+    """What the refusal of a start says: one line, and nothing on standard output."""
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("reconcile: VM '-vm' does not start: ")
+    assert ran.err.count("\n") == 1
+    return ran.err
+
+
+def nothing(ran: Ran) -> bool:
+    """Whether all is well and nothing was said."""
+    return ran == (0, "", "")
+
+
+# Starts and ends -----------------------------------------------------------------------------------------------------
+
+
+def test_a_device_comes_with_its_vm_and_goes_with_it(libvirt: Libvirt) -> None:
+    """Nothing is said about it, and each time is a generation of the history."""
+    assert nothing(libvirt.starts(DAY))
+    assert libvirt.devices() == {"day-shift": False}
+    assert nothing(libvirt.ended(DAY))
+    assert libvirt.devices() == {}
+
+    listed = json.loads(
+        libvirt.command.bare("history", "--simulate", str(libvirt.command.simulated_host), "--format", "json").out
+    )
+    assert [one["result"] for one in listed["generations"]] == ["applied", "applied"]
+
+
+def test_the_second_of_two_that_overlap_is_refused(libvirt: Libvirt) -> None:
+    """With the name of the first and the queue; it starts when the first has ended."""
+    libvirt.starts(DAY)
+    libvirt.command("simulate", "start", "day-shift")
+
+    refusal = one_line(libvirt.starts(NIGHT))
+
+    assert "'day-shift'" in refusal
+    assert "05.0004" in refusal
+    assert nothing(libvirt.ended(NIGHT))
+    libvirt.command("simulate", "stop", "day-shift")
+    assert nothing(libvirt.ended(DAY))
+    assert nothing(libvirt.starts(NIGHT))
+    assert libvirt.devices() == {"night-shift": False}
+
+
+def test_a_device_that_is_open_stays(libvirt: Libvirt) -> None:
+    """Which is said."""
+    libvirt.starts(DAY)
+    libvirt.command("simulate", "start", "day-shift")
+
+    ran = libvirt.ended(DAY)
+
+    assert ran.code == 0
+    assert "guest 'day-shift' keeps its mediated device" in ran.err
+    assert libvirt.devices() == {"day-shift": True}
+
+
+def test_an_apply_leaves_the_device_of_a_running_vm(libvirt: Libvirt) -> None:
+    """And what was applied is not forgotten by a start: rolling back leads past it."""
+    libvirt.command("--apply", "--yes")
+    libvirt.starts(DAY)
+
+    assert libvirt.command("--plan", "--detailed-exitcode").code == 0
+    ran = libvirt.command.bare("rollback", "2", "--yes", "--simulate", str(libvirt.command.simulated_host))
+    assert ran.code == 1
+    assert "nothing to go back to" in ran.err
+
+
+@pytest.mark.parametrize("uuids", [(), (ELSEWHERE,)])
+def test_other_vms_are_nobody_s_business(libvirt: Libvirt, uuids: tuple[str, ...]) -> None:
+    """Neither those without crypto queues nor those whose device no manifest names."""
+    assert nothing(libvirt.starts(*uuids))
+    assert nothing(libvirt.ended(*uuids))
+    assert not (libvirt.command.directory / "simulated-host.yaml.state").exists()
+
+
+def test_a_vm_without_crypto_queues_starts_whatever_is_wrong(libvirt: Libvirt) -> None:
+    """Its start must not depend on manifests."""
+    (libvirt.command.directory / "guests.yaml").write_text("{")
+
+    assert nothing(libvirt("prepare begin", domain_xml(hostdev(ELSEWHERE, "vfio-ccw"), name="-vm")))
+
+
+# Refusals ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_active_guest_is_left_to_apply(libvirt: Libvirt) -> None:
+    """Its VM starts once that was done."""
+    guests = libvirt.command.directory / "guests.yaml"
+    guests.write_text(guests.read_text().replace("on-demand", "active", 1).replace("on-demand", "inactive"))
+
+    assert "Type: reconcile --apply" in one_line(libvirt.starts(DAY))
+    libvirt.command("--apply", "--yes")
+    assert nothing(libvirt.starts(DAY))
+    assert nothing(libvirt.ended(DAY))
+    assert libvirt.devices() == {"day-shift": False}
+
+
+def test_invalid_manifests_refuse_a_start(libvirt: Libvirt) -> None:
+    """The first problem is told, with its place."""
+    guests = libvirt.command.directory / "guests.yaml"
+    guests.write_text(guests.read_text().replace("adapters: [5]", "adapters: [05]"))
+
+    assert "the manifests are invalid" in (refusal := one_line(libvirt.starts(DAY)))
+    assert "guests.yaml:" in refusal
+
+
+def test_two_devices_in_one_vm_refuse_its_start(libvirt: Libvirt) -> None:
+    """Before anything is made for it."""
+    assert "a VM can have one" in one_line(libvirt.starts(DAY, NIGHT))
+    assert libvirt.devices() == {}
+
+
+BROKEN = [b"", b"<domain", b"<!DOCTYPE domain><domain/>", b"\xff", vm(DAY)[:-20]]
+
+
+@pytest.mark.parametrize("xml", BROKEN)
+def test_broken_xml_refuses_a_start(libvirt: Libvirt, xml: bytes) -> None:
+    """For nobody can tell what the VM is to have."""
+    assert "no domain XML" in one_line(libvirt("prepare begin", xml))
+
+
+OTHERS = [
+    "reconnect begin",
+    "start begin",
+    "started begin",
+    "stopped end",
+    "migrate begin",
+    "restore begin",
+    "attach begin",
+    "",
+]
+
+
+@pytest.mark.parametrize("operation", [*OTHERS, "release begin", "prepare", "prepare end"])
+def test_at_any_other_operation_nothing_is_done(libvirt: Libvirt, operation: str) -> None:
+    """Whatever is wrong: at ``reconnect`` a failure would kill a running VM."""
+    (libvirt.command.directory / "guests.yaml").write_text("{")
+
+    for xml in (*BROKEN, vm(DAY), vm(DAY, NIGHT)):
+        assert nothing(libvirt(operation, xml))
+
+
+def test_a_refused_write_is_told_and_leaves_nothing(libvirt: Libvirt) -> None:
+    """A start is a transaction like any other."""
+    host = libvirt.command.simulated_host
+    host.write_text(host.read_text() + "  faults:\n    - {write: 3, errno: EADDRINUSE}\n")
+
+    refusal = one_line(libvirt.starts(DAY))
+
+    assert "everything is as it was before" in refusal
+    assert libvirt.devices() == {}
+
+
+def test_an_apply_that_waits_to_be_confirmed_refuses_a_start(libvirt: Libvirt, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it may have to put back must not change meanwhile; a device that is there already is enough to start."""
+    monkeypatch.setattr("reconciler.cli.machine._timer", lambda *_: SimpleNamespace(arm=lambda *_: None))
+    libvirt.starts(DAY)
+    guests = libvirt.command.directory / "guests.yaml"
+    guests.write_text(guests.read_text() + GUEST)
+    assert libvirt.command("--apply", "--yes", "--confirm-within", "5m").code == 0
+
+    assert nothing(libvirt.starts(DAY))
+    assert "waits to be confirmed" in (ran := libvirt.ended(DAY)).err
+    assert ran.code == 1
+
+
+GUEST = """---
+apiVersion: reconciler/v1
+kind: Guest
+metadata: {name: other}
+spec: {adapters: [7], domains: [4]}
+"""
+
+
+def test_without_manifests_no_directory_is_searched(libvirt: Libvirt, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook runs in the root directory."""
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(vm(DAY))))
+
+    assert "-f PATH" in one_line(libvirt.command.bare("hook", "qemu", "--", "-vm", "prepare", "begin", "-"))
+
+
+# Time ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def time_flies(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """Waiting takes no time."""
+    clock = FakeClock()
+    monkeypatch.setattr("reconciler.cli.hook_event.time", clock)
+    monkeypatch.setattr("reconciler.cli.machine.time", clock)
+    return clock
+
+
+def test_who_is_at_work_is_waited_for_but_not_for_long(libvirt: Libvirt, time_flies: FakeClock) -> None:
+    """Then the start is refused with the name of who that is, in one line."""
+    libvirt.command("--apply", "--yes")
+    lock = libvirt.command.directory / "simulated-host.yaml.state" / "lock"
+    with lock.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write('{"process": 12345, "since": -12, "command": "reconcile --apply -f elsewhere"}')
+        file.flush()
+
+        refusal = one_line(libvirt.starts(DAY))
+
+    assert "process 12345, reconcile --apply -f elsewhere" in refusal
+    assert hook_event.LOCK_SECONDS <= time_flies.now < hook_event.LOCK_SECONDS + 1
+
+
+def test_what_takes_too_long_is_put_back(
+    libvirt: Libvirt, time_flies: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No step is begun any more, and the next start finds everything as it was."""
+    host = libvirt.command.simulated_host
+    host.write_text(host.read_text() + "  faults: []\n")
+    write = FaultySysfs.write
+
+    def slow_write(sysfs: FaultySysfs, path: str, value: str) -> int:
+        time_flies.sleep(11)
+        return write(sysfs, path, value)
+
+    monkeypatch.setattr(FaultySysfs, "write", slow_write)
+
+    refusal = one_line(libvirt.starts(DAY))
+
+    assert "everything is as it was before" in refusal
+    assert libvirt.devices() == {}
+
+
+def test_in_the_end_everything_ends(libvirt: Libvirt, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what nobody has foreseen, such as a pipe that stays open."""
+
+    def never() -> bytes:
+        raise TimeIsUp
+
+    monkeypatch.setattr("reconciler.cli.hook_command._domain", never)
+
+    assert "took more than 30 s" in one_line(libvirt.starts(DAY))
+
+
+def test_a_time_limit_ends_what_waits() -> None:
+    """And is gone with its block."""
+    with pytest.raises(TimeIsUp), ends_within(0.01):
+        wait_for_nothing()
+    with ends_within(60):
+        pass
+
+
+def wait_for_nothing() -> None:
+    """Wait for a pipe that nobody writes to."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        try:
+            process.stdout.read()
+        finally:
+            process.kill()
+
+
+# Installing ----------------------------------------------------------------------------------------------------------
+
+
+def install(libvirt: Libvirt, directory: Path) -> Ran:
+    """Install the hook for the example."""
+    return libvirt.command("hook", "install", "--directory", str(directory))
+
+
+def test_the_installed_file_is_the_hook(libvirt: Libvirt, tmp_path: Path) -> None:
+    """It runs from any directory, starts a VM, and says what to do about the daemon."""
+    ran = install(libvirt, tmp_path / "qemu.d")
+    hook = tmp_path / "qemu.d" / "reconcile"
+
+    assert ran.code == 0
+    assert "restart the libvirt daemon" in ran.err
+    assert hook.stat().st_mode & 0o7777 == 0o755
+    assert [one.name for one in hook.parent.iterdir()] == ["reconcile"]
+    done = subprocess.run(
+        [hook, "day", "prepare", "begin", "-"], input=vm(DAY), capture_output=True, cwd="/", check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert libvirt.devices() == {"day-shift": False}
+    done = subprocess.run(
+        [hook, "day", "reconnect", "begin", "-"], input=b"<", capture_output=True, cwd="/", check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_the_documented_session_works(libvirt: Libvirt, tmp_path: Path) -> None:
+    """With the VM of the example, which is valid; docs/on-demand.md shows it."""
+    xml = libvirt.command.directory / "day-shift.xml"
+    where = ["-f", str(libvirt.command.directory), "--domain-xml", str(xml)]
+    assert nothing(libvirt.command.bare("validate", *where)._replace(out=""))
+
+    assert nothing(libvirt("prepare begin", xml.read_bytes()))
+    assert libvirt.devices() == {"day-shift": False}
+    assert nothing(libvirt("release end", xml.read_bytes()))
+    assert libvirt.devices() == {}
+
+
+def test_installing_twice_changes_nothing(libvirt: Libvirt, tmp_path: Path) -> None:
+    """With other manifests the file is another."""
+    install(libvirt, tmp_path)
+    before = (tmp_path / "reconcile").read_text()
+
+    assert "as it should be" in install(libvirt, tmp_path).out
+    other = libvirt.command.bare(
+        "hook", "install", "--directory", str(tmp_path), "-f", str(tmp_path), "--host", "lpar7"
+    )
+    assert "is changed" in other.out
+    assert (tmp_path / "reconcile").read_text() != before
+
+
+def test_what_is_uninstalled_is_gone(libvirt: Libvirt, tmp_path: Path) -> None:
+    """Once more is no error."""
+    install(libvirt, tmp_path)
+
+    for said in ("removed", "not there"):
+        assert said in (ran := libvirt.command.bare("hook", "uninstall", "--directory", str(tmp_path))).out
+        assert ran.code == 0
+    assert not (tmp_path / "reconcile").exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "directory"])
+def test_what_somebody_else_made_is_left_alone(libvirt: Libvirt, tmp_path: Path, kind: str) -> None:
+    """Whatever it is."""
+    theirs = tmp_path / "reconcile"
+    if kind == "file":
+        theirs.write_text("#!/bin/sh\nexit 0\n")
+    elif kind == "link":
+        theirs.symlink_to("/bin/true")
+    else:
+        theirs.mkdir()
+
+    assert install(libvirt, tmp_path).code == 1
+    assert libvirt.command.bare("hook", "uninstall", "--directory", str(tmp_path)).code == 1
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(("reconcile", "."))] == ["reconcile"]
+    assert kind != "file" or theirs.read_text() == "#!/bin/sh\nexit 0\n"
+
+
+def test_an_installation_needs_manifests_that_are_there(libvirt: Libvirt, tmp_path: Path) -> None:
+    """And a libvirt."""
+    place = ["--directory", str(tmp_path / "qemu.d")]
+
+    assert libvirt.command.bare("hook", "install", *place).code == 64
+    assert libvirt.command.bare("hook", "install", *place, "-f", str(tmp_path / "none")).code == 64
+    nowhere = libvirt.command.bare("hook", "install", "--directory", str(tmp_path / "a/b"), "-f", str(tmp_path))
+    assert nowhere.code == 1
+    assert "is libvirt installed?" in nowhere.err
+
+
+def test_odd_names_of_manifests_are_names_and_nothing_else(libvirt: Libvirt, tmp_path: Path) -> None:
+    """The shell that runs the hook takes no part of them for a command."""
+    odd = tmp_path / "a'b $(touch x) \"c;"
+    libvirt.command.directory.rename(odd)
+    libvirt.command.directory = odd
+    install(libvirt, tmp_path / "qemu.d")
+
+    done = subprocess.run(
+        [tmp_path / "qemu.d" / "reconcile", "$(touch y)", "prepare", "begin", "-"],
+        input=vm(DAY),
+        capture_output=True,
+        cwd=tmp_path,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert not {"x", "y"} & {one.name for one in tmp_path.iterdir()}
+
+
+def test_where_reconcile_has_gone_vms_start(libvirt: Libvirt, tmp_path: Path) -> None:
+    """The daemon itself refuses those whose device is missing."""
+    install(libvirt, tmp_path / "qemu.d")
+    hook = tmp_path / "qemu.d" / "reconcile"
+    hook.write_text(hook.read_text().replace(sys.executable, "/nowhere/python"))
+
+    done = subprocess.run([hook, "day", "prepare", "begin", "-"], input=vm(), capture_output=True, check=False)
+
+    assert done.returncode == 0
+    assert b"there is no /nowhere/python any more" in done.stderr

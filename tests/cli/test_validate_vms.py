@@ -1,0 +1,66 @@
+"""``reconcile validate --domain-xml``."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from command import Command, example
+from domains import domain_xml, hostdev
+
+GUEST1 = "3783d4a7-df47-58ab-bed9-cee63c6e6f5e"
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """``reconcile`` on a fresh copy of the three guests."""
+    return example("three-guests", tmp_path, capsys)
+
+
+def described(command: Command, name: str, *devices: str) -> str:
+    """A file that describes a VM with `devices`."""
+    path = command.directory.parent / f"{name}.xml"
+    path.write_bytes(domain_xml(*devices, name=name))
+    return str(path)
+
+
+def test_a_vm_with_the_device_of_a_guest_is_valid(command: Command) -> None:
+    """Nothing is told but that."""
+    ran = command.bare(
+        "validate", "-f", str(command.directory), "--domain-xml", described(command, "a", hostdev(GUEST1))
+    )
+
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_every_vm_is_checked_and_each_problem_shows_its_line(command: Command) -> None:
+    """A file that is none does not keep the others from being read."""
+    files = [described(command, "a", hostdev(GUEST1, "vfio-pci")), "nowhere.xml", described(command, "b", hostdev())]
+    words = [word for file in files for word in ("--domain-xml", file)]
+
+    ran = command.bare("validate", "-f", str(command.directory), *words)
+    record = json.loads(command.bare("validate", "--format", "json", "-f", str(command.directory), *words).out)
+
+    assert ran.code == 3
+    assert [one["id"] for one in record["problems"]] == ["vm-wrong-model", "path-missing", "vm-unknown-device"]
+    assert "<hostdev mode='subsystem' type='mdev' managed='no' model='vfio-pci'>" in ran.err
+
+
+def test_a_warning_is_no_error(command: Command) -> None:
+    """It is told, and the exit code is that of success."""
+    file = described(command, "a", hostdev(GUEST1, managed="yes"))
+
+    ran = command.bare("validate", "-f", str(command.directory), "--domain-xml", file)
+
+    assert ran.code == 0
+    assert "warning[vm-managed-device]" in ran.err
+
+
+def test_invalid_manifests_come_first(command: Command) -> None:
+    """Against guests that may be missing no VM is checked."""
+    (command.directory / "more.yaml").write_text("kind: Guest\n")
+
+    ran = command.bare("validate", "-f", str(command.directory), "--domain-xml", described(command, "b", hostdev()))
+
+    assert ran.code == 3
+    assert "vm-unknown-device" not in ran.err
