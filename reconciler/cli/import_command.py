@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,6 @@ from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import result, tell
 from reconciler.cli.recovered import tell_unfinished
 from reconciler.integrations.mdevctl_definitions import Definitions, Unusable, read_definitions
-from reconciler.integrations.vm_names import NO_VM_NAMES
 from reconciler.kernel.observe import observe
 from reconciler.manifests.writing import guest_document, host_document, manifests_text
 from reconciler.model.observed import Observed
@@ -29,19 +28,19 @@ MDEVCTL_ROOT: Final = "MDEVCTL_ENV_ROOT"
 _NOT_DEFINED: Final = Definitions((), ())
 
 
-def run(host: HostOptions, *, output: str, mdevctl_root: str | None, vm_names: Mapping[str, str] = NO_VM_NAMES) -> Exit:
+def run(host: HostOptions, *, output: str, mdevctl_root: str | None) -> Exit:
     """Print manifests of the host, or write them to a new file.
 
     Args:
         host: which host.
         output: a file that does not exist yet, or ``-``.
         mdevctl_root: the prefix of mdevctl's paths; None for the usual place.
-        vm_names: the virtual machine that has a device, by uuid.
     """
     with opened(host) as machine:
         tell_unfinished(machine.state, machine.boot_id)
         observed = observe(machine.sysfs)
         ours = _names_of_ours(Books(machine.state, machine.boot_id))
+        vm_names = {uuid: one.name for uuid, one in machine.vms().items()}
         name = valid_name(host.host or machine.name.partition(".")[0], "host")
     definitions = _definitions(host, mdevctl_root)
     try:

@@ -100,7 +100,9 @@ def _real(options: HostOptions) -> Machine:
 def _timer(options: HostOptions, state: StateDirectory) -> Timer:
     from reconciler.integrations.timers import DetachedTimer, SystemdTimer, systemd_is_there
 
-    where = ["--simulate", os.path.abspath(options.simulate)] if options.simulate else ["--sysfs", options.sysfs]
+    # The one that waits has / as its directory.
+    name, place = ("--simulate", options.simulate) if options.simulate else ("--sysfs", options.sysfs)
+    where = [name, os.path.abspath(place)]
     command = [sys.executable, "-m", "reconciler.cli", "expire", *where, "--state-dir", os.path.abspath(state.path)]
     if os.geteuid() == 0 and systemd_is_there():
         return SystemdTimer(command)

@@ -118,7 +118,7 @@ class Server:
     @contextmanager
     def _ending_signals(self) -> Iterator[None]:
         numbers = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # not under nohup
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as it is under nohup(1)
             numbers.append(signal.SIGHUP)
         before = {number: signal.signal(number, self._end) for number in numbers}
         try:

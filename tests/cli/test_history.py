@@ -8,12 +8,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from command import Command, example
 from reconciler.cli import apply_command, machine, second_thoughts
 from reconciler.cli.main import run as main_run
+from reconciler.cli.options import HostOptions
+from reconciler.transaction.state_directory import StateDirectory
 
 PATIENCE = 60.0
 
@@ -376,3 +379,16 @@ def test_a_damaged_record_stops_applies_and_is_told_by_readers(command: Command,
 
     damaged.rename(damaged.with_name("away"))
     assert command("--apply", "--yes").code == 0
+
+
+@pytest.mark.parametrize("place", ["--sysfs", "--simulate"])
+def test_who_waits_finds_the_host_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """It has another working directory than whoever typed a relative path."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("reconciler.integrations.timers.systemd_is_there", lambda: False)
+    monkeypatch.setattr("reconciler.integrations.timers.DetachedTimer", lambda command, _: command)
+    simulate = "host" if place == "--simulate" else None
+
+    command: Any = machine._timer(HostOptions((), None, "host", simulate, None), StateDirectory(Path("state")))
+
+    assert command[-4:] == [place, str(tmp_path / "host"), "--state-dir", str(tmp_path / "state")]

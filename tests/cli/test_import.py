@@ -1,14 +1,20 @@
 """``reconcile import``: manifests of a host as it is, that change nothing."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from command import Command, Ran
+from reconciler.cli import import_command
+from reconciler.cli import machine as machine_module
 from reconciler.integrations.mdevctl_definitions import write_definition
+from reconciler.machine import Machine
 from reconciler.model.definition import Definition
+from reconciler.model.observed import VmName
 from worlds import config, uuid
 
 RUNNING: Final = "62177883-f1bb-47f0-914d-32a22e3a8804"
@@ -180,3 +186,16 @@ def test_what_the_kernel_does_not_show_is_not_guessed(host: Host) -> None:
 def test_the_host_can_be_named(host: Host, given: str, name: str) -> None:
     """As a manifest allows it."""
     assert f"  name: {name}\n" in host.import_("--host", given).out
+
+
+def test_a_guest_has_the_name_of_its_vm(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where libvirt's files tell which VM has a device."""
+
+    @contextmanager
+    def with_vms(*arguments: Any, **options: Any) -> Iterator[Machine]:
+        with machine_module.opened(*arguments, **options) as machine:
+            yield machine._replace(vms=lambda: {RUNNING: VmName("payments-db", "running")})
+
+    monkeypatch.setattr(import_command, "opened", with_vms)
+
+    assert "name: payments-db\n" in host.import_().out
