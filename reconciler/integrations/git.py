@@ -1,6 +1,5 @@
 """Which git commit manifests come from."""
 
-import subprocess
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +24,8 @@ def commit_of(path: Path) -> str:
 
 
 def _git(directory: Path, *words: str) -> str:
+    import subprocess  # most manifests on a host are no repository, and this costs each apply a while
+
     try:
         done = subprocess.run(
             ["git", *_CAREFUL, *words],
