@@ -47,7 +47,7 @@ def opened(options: HostOptions, *, changes: bool = False, wait: Patience | None
             state=state,
             boot_id=boot_id,
             name=simulation.name,
-            timer=_timer(options, state),
+            timer=_Timer(options, state),
         )
 
 
@@ -92,9 +92,21 @@ def _real(options: HostOptions) -> Machine:
         boot_id=boot_id,
         name=os.uname().nodename,
         tools_lock=_tools_lock(root),
-        timer=_timer(options, state),
+        timer=_Timer(options, state),
         vms=_vms(root),
     )
+
+
+class _Timer:
+    """The timer of this machine, chosen when it is needed: what starts other programs costs each apply a while."""
+
+    def __init__(self, options: HostOptions, state: StateDirectory) -> None:
+        self._options = options
+        self._state = state
+
+    def arm(self, generation: int, seconds: float) -> None:
+        """See `reconciler.integrations.timer.Timer`."""
+        _timer(self._options, self._state).arm(generation, seconds)
 
 
 def _timer(options: HostOptions, state: StateDirectory) -> Timer:
