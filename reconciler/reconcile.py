@@ -129,7 +129,12 @@ def _placed(made: Plan, site: Site) -> tuple[Problem, ...]:
 
 
 def apply(
-    request: Request, machine: Machine, progress: "Progress", origin: "Origin", terms: Terms = NO_TERMS
+    request: Request,
+    machine: Machine,
+    progress: "Progress",
+    origin: "Origin",
+    terms: Terms = NO_TERMS,
+    on_recovered: Callable[[tuple[Recovered, ...]], object] = lambda _: None,
 ) -> Applied:
     """Plan and carry it out, under the locks, after what an earlier run left has been put in order.
 
@@ -139,6 +144,7 @@ def apply(
         progress: who watches.
         origin: who asks, for the history and for whoever finds the lock held.
         terms: on which terms.
+        on_recovered: is told at once what earlier runs had left, whatever becomes of this one.
 
     Raises:
         Busy, ToolsBusy: another run, or another tool, held its lock all that time.
@@ -154,6 +160,7 @@ def apply(
             return stopped() or machine.clock.monotonic() >= deadline
 
         recovered = settle(machine)
+        on_recovered(recovered)
         refuse_pending(machine)
         made = plan(request, machine)
         if terms.basis is not None and made.basis != terms.basis:

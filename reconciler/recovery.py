@@ -48,7 +48,9 @@ def settle(machine: Machine) -> tuple[Recovered, ...]:
     from reconciler.transaction.history import History
 
     done = tuple(one for one in (recover(machine), expire(machine)) if one is not None)
-    History(machine.state).close(Books(machine.state, machine.boot_id).applied().generation, machine.clock.time())
+    history = History(machine.state)
+    if history.lacks_outcome():
+        history.close(Books(machine.state, machine.boot_id).applied().generation, machine.clock.time())
     return done
 
 
@@ -134,6 +136,15 @@ def expire(machine: Machine, *, now: bool = False) -> Recovered | None:
     return recover(machine, Left.UNDONE if now else Left.EXPIRED)
 
 
+def _was_put_back(machine: Machine, number: int) -> bool:
+    from reconciler.transaction.history import History, NoSuchGeneration
+
+    try:
+        return History(machine.state).get(number).result == Result.ROLLED_BACK
+    except NoSuchGeneration:
+        return False
+
+
 def confirm(machine: Machine, number: int, extend: float | None = None) -> None:
     """Confirm generation `number`, or give it `extend` more seconds from now instead.
 
@@ -146,6 +157,8 @@ def confirm(machine: Machine, number: int, extend: float | None = None) -> None:
     confirmations = Confirmations(machine.state)
     pending = confirmations.pending()
     if pending is None or pending.generation != number:
+        if _was_put_back(machine, number):
+            raise NotPending(f"generation {number} has been put back already; see: reconcile history show {number}")
         what = f"generation {pending.generation} does" if pending else "nothing does"
         raise NotPending(f"generation {number} does not wait to be confirmed; {what}")
     if extend is None:

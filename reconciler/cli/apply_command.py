@@ -32,12 +32,11 @@ def run_request(host: HostOptions, request: Request, *, format: str, yes: bool, 
     progress = TerminalProgress()
     with opened(host, changes=True, wait=patience(time, terms.lock_seconds, progress.waiting)) as machine:
         try:
-            applied = apply(request, machine, progress, origin_of(host), terms)
+            applied = apply(request, machine, progress, origin_of(host), terms, tell_recovered)
         except NotApplicable as error:
             if not asks:
                 _show_refused(error.plan, format)
             return _refused(error.plan)
-    tell_recovered(applied.recovered)
     _show_applied(applied, format, with_plan=not asks)
     if terms.confirm_within is not None and applied.outcome.result is Result.APPLIED:
         return _await_confirmation(host, applied.generation, terms.confirm_within)
@@ -64,7 +63,7 @@ def _await_confirmation(host: HostOptions, number: int, seconds: float) -> Exit:
 
     if at_terminal():
         return wait_at_terminal(host, number)
-    tell(f"it is put back in {seconds:.0f} s unless you type: reconcile confirm {number}")
+    tell(f"it is put back in {seconds:.0f} s unless you type: reconcile confirm {number}{host.where}")
     return Exit.DONE
 
 

@@ -4,23 +4,25 @@ import click
 
 from reconciler.cli import apply_command
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened, state_of
+from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import paint_for_stdout, result, tell
+from reconciler.cli.output import TerminalProgress, paint_for_stdout, result, tell
 from reconciler.cli.plan_command import show
 from reconciler.cli.recovered import exit_of, tell_recovered, tell_unfinished
 from reconciler.cli.second_thoughts import put_back_now
+from reconciler.machine import alone
 from reconciler.reconcile import Request, Terms, plan
+from reconciler.recovery import settle
 from reconciler.transaction.history import History
+from reconciler.transaction.journal import Books
 
 
 def run_history(host: HostOptions, words: tuple[str, ...], *, format: str) -> Exit:
     """List the generations, or show one."""
     from reconciler.render.history_text import generation_json, generation_text, history_json, history_text
 
-    state, boot_id = state_of(host)
-    tell_unfinished(state, boot_id)
-    history = History(state)
+    tell_unfinished(host)
+    history = History(state_of(host)[0])
     match words:
         case ():
             generations = history.generations()
@@ -39,15 +41,20 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
         tell_recovered([undone])
         return Exit.DONE if exit_of([undone]) is Exit.ROLLED_BACK else Exit.DEGRADED
     state, boot_id = state_of(host)
-    tell_unfinished(state, boot_id)
+    asked = yes or apply_command.at_terminal()
+    if asked and Books(state, boot_id).unfinished():
+        # Which generation is the present one depends on what becomes of it.
+        with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line()):
+            tell_recovered(settle(machine))
+    tell_unfinished(host)
     history = History(state)
     wanted = number if number is not None else history.newest_target(before=history.newest_target())
     request = Request((), None, wanted)
     tell(f"going back to generation {wanted}; the manifests stay as they are, and the next --apply follows them again")
-    if yes or apply_command.at_terminal():
+    if asked:
         return apply_command.run_request(host, request, format=format, yes=yes, terms=terms)
     with opened(host) as machine:
         made = plan(request, machine)
     show(made, format)
-    tell(f"nothing was done; to do it: reconcile rollback {wanted} --yes")
+    tell(f"nothing was done; to do it: reconcile rollback {wanted} --yes{host.where}")
     return Exit.DONE if made.is_valid else Exit.REFUSED

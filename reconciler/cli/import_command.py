@@ -37,7 +37,7 @@ def run(host: HostOptions, *, output: str, mdevctl_root: str | None) -> Exit:
         mdevctl_root: the prefix of mdevctl's paths; None for the usual place.
     """
     with opened(host) as machine:
-        tell_unfinished(machine.state, machine.boot_id)
+        tell_unfinished(host)
         observed = observe(machine.sysfs)
         ours = _names_of_ours(Books(machine.state, machine.boot_id))
         vm_names = {uuid: one.name for uuid, one in machine.vms().items()}

@@ -193,7 +193,7 @@ def expire(number: int, host: HostOptions) -> int:
 @click.option("--mount", type=click.Path(file_okay=False), metavar="DIR", help="Serve it on DIR, laid out like /sys.")
 @host_options
 def simulate(request: tuple[str, ...], mount: str | None, host: HostOptions) -> int:
-    r"""Show or change the simulated host that --simulate FILE names, or mount it for other programs.
+    """Show or change the simulated host that --simulate FILE names, or mount it for other programs.
 
     \b
     REQUEST is one of
@@ -210,7 +210,7 @@ def simulate(request: tuple[str, ...], mount: str | None, host: HostOptions) -> 
     \b
     With --mount DIR it is a file system laid out like /sys, until Ctrl-C or fusermount3 -u DIR; other
     programs use it there, and requests given meanwhile reach it.
-    """
+    """  # noqa: D301 - click reads the character
     from reconciler.cli import simulate_command
 
     return simulate_command.run(host, request, mount)

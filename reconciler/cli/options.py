@@ -1,5 +1,6 @@
 """Options that several commands share: which manifests, which host, which format."""
 
+import shlex
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -29,6 +30,16 @@ class HostOptions(NamedTuple):
     def manifests(self) -> tuple[str, ...]:
         """The manifests to read: the current directory where none was named."""
         return self.paths or (".",)
+
+    @property
+    def where(self) -> str:
+        """The options that lead to the same machine and state, for a command that is to be typed next."""
+        given = (
+            ("--sysfs", self.sysfs if self.sysfs != DEFAULT_SYSFS else None),
+            ("--simulate", self.simulate),
+            ("--state-dir", self.state_dir),
+        )
+        return "".join(f" {name} {shlex.quote(value)}" for name, value in given if value)
 
     def over(self, outer: "HostOptions | None") -> "HostOptions":
         """These options, completed by those given before the command's name."""

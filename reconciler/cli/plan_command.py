@@ -12,7 +12,7 @@ from reconciler.reconcile import Request, plan
 def run(host: HostOptions, *, format: str, out: str | None, detailed: bool) -> Exit:
     """Make the plan, show it, save it where asked."""
     with opened(host) as machine:
-        tell_unfinished(machine.state, machine.boot_id)
+        tell_unfinished(host)
         request = Request(host.manifests, host.host)
         made = plan(request, machine)
     show(made, format)

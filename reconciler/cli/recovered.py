@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Iterable
 
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import state_of
+from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell
 from reconciler.recovery import Recovered
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.journal import Books
 from reconciler.transaction.records import BadRecord
-from reconciler.transaction.state_directory import StateDirectory
 
 
 def tell_recovered(recovered: Iterable[Recovered]) -> None:
@@ -26,23 +27,25 @@ def exit_of(recovered: Iterable[Recovered]) -> Exit:
     return Exit.ROLLED_BACK if found else Exit.DONE
 
 
-def tell_unfinished(state: StateDirectory, boot_id: str) -> None:
-    """Tell what earlier runs have left in `state`, for a command that changes nothing.
+def tell_unfinished(host: HostOptions) -> None:
+    """Tell what earlier runs have left on `host`, for a command that changes nothing.
 
     Raises:
         UnsafeState: it cannot be trusted.
     """
+    state, boot_id = state_of(host)
     books, confirmations = Books(state, boot_id), Confirmations(state)
-    looks: tuple[Callable[[], list[str]], ...] = (
-        lambda: _unfinished(books),
-        lambda: _pending(confirmations, boot_id),
-        lambda: _degraded(books),
+    bars = "no apply begins before it is moved away"
+    looks: tuple[tuple[Callable[[], list[str]], str], ...] = (
+        (lambda: _unfinished(books), bars),
+        (lambda: _pending(confirmations, boot_id, host.where), bars),
+        (lambda: _degraded(books), "the next apply that succeeds takes it away"),
     )
-    for look in looks:
+    for look, consequence in looks:
         try:
             told = look()
         except BadRecord as error:
-            told = [f"warning: a file that we keep is damaged: {error}; no apply begins before it is moved away"]
+            told = [f"warning: a file that we keep is damaged: {error}; {consequence}"]
         for line in told:
             tell(line)
 
@@ -53,13 +56,16 @@ def _unfinished(books: Books) -> list[str]:
     return ["warning: an earlier apply was not finished; the next 'reconcile --apply' puts that in order first"]
 
 
-def _pending(confirmations: Confirmations, boot_id: str) -> list[str]:
+def _pending(confirmations: Confirmations, boot_id: str, where: str) -> list[str]:
     pending = confirmations.pending()
     if pending is None:
         return []
     left = pending.seconds_left(boot_id, time.monotonic())
     number = pending.generation
-    return [f"note: generation {number} waits to be confirmed for another {left:.0f} s: reconcile confirm {number}"]
+    if not left:
+        return [f"warning: generation {number} was not confirmed in time; the next apply, or rollback, puts it back"]
+    confirm = f"reconcile confirm {number}{where}"
+    return [f"note: generation {number} waits to be confirmed for another {left:.0f} s: {confirm}"]
 
 
 def _degraded(books: Books) -> list[str]:

@@ -42,18 +42,22 @@ def put_back_now(host: HostOptions) -> Recovered | None:
         if Confirmations(machine.state).pending() is None:
             return None
         with alone(machine, TerminalProgress(), command_line()):
-            tell_recovered(settle(machine))
-            return expire(machine, now=True)
+            settled = settle(machine)
+            late = [one for one in settled if one.left is Left.EXPIRED]
+            tell_recovered(one for one in settled if one not in late)
+            return late[0] if late else expire(machine, now=True)
 
 
 def wait_at_terminal(host: HostOptions, number: int) -> Exit:
     """Wait for Enter, which confirms generation `number`, or for the end of its time."""
-    tell(f"press Enter to keep it; from elsewhere: reconcile confirm {number}; Ctrl-C leaves it to the clock")
+    tell(
+        f"press Enter to keep it; from elsewhere: reconcile confirm {number}{host.where}; Ctrl-C leaves it to the clock"
+    )
     while _seconds_left(host, number):
         try:
             ready, _, _ = select([sys.stdin], [], [], _LOOK_SECONDS)
         except KeyboardInterrupt:
-            tell(f"it is put back unless somebody types: reconcile confirm {number}")
+            tell(f"it is put back unless somebody types: reconcile confirm {number}{host.where}")
             return Exit.DONE
         if ready and sys.stdin.readline():
             return run_confirm(host, number, None)

@@ -41,5 +41,5 @@ def run_drift(host: HostOptions, *, format: str) -> Exit:
 
 def _plan(host: HostOptions) -> Plan:
     with opened(host) as machine:
-        tell_unfinished(machine.state, machine.boot_id)
+        tell_unfinished(host)
         return plan(Request(host.manifests, host.host), machine)

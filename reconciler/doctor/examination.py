@@ -1,7 +1,7 @@
 """Looks at a host in every way, and tells all that was found."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +16,13 @@ from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.kernel.tools_lock import tools_holder
 from reconciler.machine import Machine
+from reconciler.model.generation import Generation
 from reconciler.model.matrix import EMPTY_MATRIX
 from reconciler.model.problems import Severity
 from reconciler.transaction.confirmation import Confirmations
+from reconciler.transaction.history import DAMAGED, History
 from reconciler.transaction.journal import Books
+from reconciler.transaction.lock import LOCK
 from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import UnsafeState
 
@@ -52,6 +55,7 @@ def examined(machine: Machine, root: Path | None) -> list[Finding]:
         holder, lives = tools_holder(machine.tools_lock)
         found += lock_findings(holder, lives=lives)
     found += _left(machine)
+    found += _damaged(machine)
     return sorted(found, key=lambda one: one.severity is not Severity.ERROR)
 
 
@@ -69,14 +73,37 @@ def _left(machine: Machine) -> list[Finding]:
             differences=books.left_degraded(),
         )
     except (BadRecord, UnsafeState, OSError) as refused:
-        return [
-            error(
-                "damaged-state",
-                f"what we keep cannot be used: {refused}",
-                "no apply begins before that is mended",
-                "move the file away; then reconcile --plan shows how the host differs from the manifests",
-            )
-        ]
+        return [_damage(str(refused))]
+
+
+def _damaged(machine: Machine) -> list[Finding]:
+    """What is kept besides, and would stop a command that needs it."""
+    books, history = Books(machine.state, machine.boot_id), History(machine.state)
+    looks: tuple[Callable[[], object], ...] = (books.applied, lambda: machine.state.read(LOCK), history.generations)
+    found = []
+    for look in looks:
+        try:
+            look()
+        except (BadRecord, UnsafeState, OSError) as refused:
+            found.append(_damage(str(refused)))
+    damaged = [one for one in _generations(history) if one.result == DAMAGED]
+    return [*found, *(_damage(one.summary) for one in damaged)]
+
+
+def _generations(history: History) -> list[Generation]:
+    try:
+        return history.generations()
+    except (UnsafeState, OSError):  # told already
+        return []
+
+
+def _damage(what: str) -> Finding:
+    return error(
+        "damaged-state",
+        f"what we keep cannot be used: {what}",
+        "the commands that need it refuse, or leave it out",
+        "move the file away; then reconcile --plan shows how the host differs from the manifests",
+    )
 
 
 def _rules(root: Path) -> Mapping[str, str]:

@@ -14,11 +14,7 @@ _SHORT: Final = 12
 
 def history_text(generations: Iterable[Generation], paint: Paint = plain) -> str:
     """A line for each generation, the newest first, ended by a newline."""
-    rows = [
-        (str(one.number), moment(one.origin.started), one.result, one.origin.user, _commit(one.origin.commit),
-         one.summary.removeprefix("Plan: ").rstrip("."))
-        for one in generations
-    ]  # fmt: skip
+    rows = [_row(one) for one in generations]
     if not rows:
         return "Nothing has been applied yet.\n"
     table = [("NUMBER", "STARTED (UTC)", "RESULT", "BY", "COMMIT", "PLAN"), *reversed(rows)]
@@ -29,6 +25,13 @@ def history_text(generations: Iterable[Generation], paint: Paint = plain) -> str
         cells[2] = paint(_STYLE.get(row[2], "error"), cells[2]) if row is not table[0] else cells[2]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines) + "\n"
+
+
+def _row(one: Generation) -> tuple[str, ...]:
+    origin = one.origin
+    started = moment(origin.started) if origin.started else "-"
+    summary = one.summary.removeprefix("Plan: ").rstrip(".")
+    return str(one.number), started, one.result, origin.user, _commit(origin.commit), summary
 
 
 def history_json(generations: Iterable[Generation]) -> str:

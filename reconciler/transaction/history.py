@@ -25,6 +25,9 @@ GENERATION_VERSION: Final = 1
 
 LATE: Final = "the process that applied it ended before it could record this"
 
+DAMAGED: Final = "damaged"
+"""The result of a generation whose file cannot be read."""
+
 _DIRECTORY: Final = "generations"
 _NAME: Final = re.compile(r"(\d{6,})(?:\.vm)?\.json", re.ASCII)
 
@@ -77,6 +80,11 @@ class History:
         if number:
             self._state.replace(_outcome_file(number), json.dumps(outcome).encode())
 
+    def lacks_outcome(self) -> bool:
+        """Whether nobody has recorded how the newest generation ended."""
+        number = max(self._numbers(), default=0)
+        return bool(number) and self._read(_outcome_file(number)) is None
+
     def close(self, current: int, now: float) -> None:
         """Record how the newest generation ended, where the process ended before it could; only without a journal.
 
@@ -85,17 +93,19 @@ class History:
             now: seconds since 1970, UTC.
         """
         number = max(self._numbers(), default=0)
-        if number and self._read(_outcome_file(number)) is None:
+        if self.lacks_outcome():
             result = Result.APPLIED if number == current else Result.ROLLED_BACK
             self.end(number, outcome_record(Outcome(result, notes=(LATE,)), now))
 
     def generations(self) -> list[Generation]:
-        """All that are kept, ascending.
+        """All that are kept, ascending; one whose file is damaged says so as its result."""
+        return [self._got(number) for number in sorted(self._numbers())]
 
-        Raises:
-            BadRecord: a file is not as we write it.
-        """
-        return [self.get(number) for number in sorted(self._numbers())]
+    def _got(self, number: int) -> Generation:
+        try:
+            return self.get(number)
+        except BadRecord as error:
+            return Generation(number, Origin("", "", 0.0), "", "", str(error), {"result": DAMAGED})
 
     def get(self, number: int) -> Generation:
         """Generation `number`.
@@ -158,7 +168,7 @@ class History:
             NoSuchGeneration: there is none.
         """
         for number in sorted(self._numbers(), reverse=True):
-            if (before is None or number < before) and self.get(number).is_target:
+            if (before is None or number < before) and self._got(number).is_target:
                 return number
         raise NoSuchGeneration("there is no earlier generation that was applied; 'reconcile history' lists all")
 

@@ -109,7 +109,7 @@ class Books:
 
     def step(self, number: int) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
-        self._state.append(JOURNAL, _line({"step": number}))
+        self._state.append(JOURNAL, _step_line(number) + b"\n")
 
     def verified(self) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
@@ -132,9 +132,15 @@ class Books:
         """See `reconciler.transaction.apply.Bookkeeping`."""
         # A commit that ended between inventory and journal has recorded as ours what is gone again.
         unfinished = self.unfinished()
-        if unfinished and unfinished.before != self.applied():
+        if unfinished and not self._has(unfinished.before):
             self._state.replace(INVENTORY, inventory_text(unfinished.before))
         self._state.remove(JOURNAL)
+
+    def _has(self, applied: Applied) -> bool:
+        try:
+            return self.applied() == applied
+        except BadRecord:  # what it said is in the journal, too
+            return False
 
     def degraded(self, differences: tuple[str, ...]) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
@@ -202,6 +208,10 @@ def _line(record: object) -> bytes:
     return (json.dumps(record) + "\n").encode()
 
 
+def _step_line(number: int) -> bytes:
+    return b'{"step": %d}' % number
+
+
 def _read_journal(content: bytes, boot_id: str) -> Unfinished:
     # The first line is written by rename, so it is whole; a torn last line is a step that was not begun.
     lines = content.split(b"\n")
@@ -215,6 +225,9 @@ def _read_journal(content: bytes, boot_id: str) -> Unfinished:
         same_boot, generation = first["bootId"] == boot_id, int(first["generation"])
     except (ValueError, KeyError, TypeError) as error:
         raise BadRecord(f"not a journal: {error}") from error
-    whole = [line for line in lines[1:-1] if line]
-    verified = _VERIFIED in whole
-    return Unfinished(start, steps, before, after, len(whole) - verified, verified, same_boot, generation)
+    whole = lines[1:-1]
+    verified = whole[-1:] == [_VERIFIED]
+    begun = len(whole) - verified
+    if begun > len(steps) or whole[:begun] != [_step_line(number) for number in range(1, begun + 1)]:
+        raise BadRecord("not a journal: what follows its first line is not its steps in their order")
+    return Unfinished(start, steps, before, after, begun, verified, same_boot, generation)

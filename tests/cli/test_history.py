@@ -214,7 +214,8 @@ def test_an_apply_waits_to_be_confirmed(command: Command) -> None:
     """The number to confirm it by is told; reading commands tell it, too; nobody else can apply."""
     ran = command("--apply", "--yes", "--confirm-within", "5m")
     assert ran.code == 0
-    assert ran.err.endswith("it is put back in 300 s unless you type: reconcile confirm 1\n")
+    where = f" --simulate {command.simulated_host}"
+    assert ran.err.endswith(f"it is put back in 300 s unless you type: reconcile confirm 1{where}\n")
     for words in (["--plan"], ["status"], ["drift"]):
         assert "generation 1 waits to be confirmed" in command(*words).err
     assert command("--apply", "--yes").code == 8
@@ -355,6 +356,94 @@ def _journal_of_an_apply(command: Command, state: Path) -> bytes:
     command("rollback")
     (state / "journal.jsonl").write_text(journal, encoding="utf-8")
     return journal.encode()
+
+
+def test_an_apply_that_is_refused_tells_what_it_has_put_in_order_first(command: Command) -> None:
+    """Devices that vanish while "nothing can be applied" must not be a riddle."""
+    command("--apply", "--yes")
+    _journal_of_an_apply(command, Path(f"{command.simulated_host}.state"))
+    (command.directory / "guests.yaml").write_text("nonsense: [", encoding="utf-8")
+
+    ran = command("--apply", "--yes")
+
+    assert ran.code == 3
+    assert "note: generation 2 was not finished; what it had done was put back" in ran.err
+
+
+def test_rollback_goes_back_from_where_recovery_has_led(command: Command) -> None:
+    """An apply that was killed after its last write is the present one once its books are closed."""
+    command("--apply", "--yes")
+    state = Path(f"{command.simulated_host}.state")
+    change(command)
+    command("--apply", "--yes")
+    kept = (state / "inventory.json").read_bytes()
+    change(command, "adapters: [6]", "adapters: [5]")
+    command("--apply", "--yes", "--confirm-within", "5m")
+    journal = json.loads((state / "pending.json").read_bytes())["journal"]
+    (state / "pending.json").unlink()
+    (state / "inventory.json").write_bytes(kept)
+    (state / "generations/000003.outcome.json").unlink()
+    steps = "".join(f'{{"step": {number}}}\n' for number, _ in enumerate(json.loads(journal)["steps"], 1))
+    (state / "journal.jsonl").write_text(f'{journal}{steps}{{"verified": true}}\n', encoding="utf-8")
+
+    ran = command("rollback", "--yes")
+
+    assert ran.code == 0
+    assert "generation 3 was not finished, but was done; its books were closed" in ran.err
+    assert "going back to generation 2" in ran.err
+
+
+def test_an_apply_whose_time_is_over_is_not_to_be_confirmed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where even the timer is gone, the hint must not lead to the opposite of what it says."""
+    command("--apply", "--yes", "--confirm-within", "90")
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 91)
+
+    told = command("status").err
+
+    assert "generation 1 was not confirmed in time; the next apply, or rollback, puts it back" in told
+    assert command("rollback").code == 0
+    assert "has been put back already" in command("confirm", "1").err
+
+
+def test_a_damaged_inventory_does_not_keep_anybody_from_confirming(command: Command) -> None:
+    """What is there stays; nothing has to be known of what was there before."""
+    command("--apply", "--yes", "--confirm-within", "5m")
+    inventory = Path(f"{command.simulated_host}.state/inventory.json")
+    inventory.write_bytes(b"x")
+    inventory.chmod(0o600)
+
+    assert command("confirm", "1").code == 0
+
+
+def test_a_damaged_inventory_is_written_anew_by_the_way_back(command: Command) -> None:
+    """The journal says what was ours before."""
+    command("--apply", "--yes")
+    inventory = Path(f"{command.simulated_host}.state/inventory.json")
+    before = inventory.read_bytes()
+    change(command)
+    command("--apply", "--yes", "--confirm-within", "5m")
+    inventory.write_bytes(b"x")
+
+    assert command("rollback").code == 0
+    assert inventory.read_bytes() == before
+
+
+def test_a_damaged_generation_is_marked_and_the_others_are_shown(command: Command) -> None:
+    """One torn file must not hide the history."""
+    command("--apply", "--yes")
+    change(command)
+    command("--apply", "--yes")
+    torn = Path(f"{command.simulated_host}.state/generations/000001.json")
+    torn.write_bytes(torn.read_bytes()[:100])
+
+    ran = command("history")
+
+    assert ran.code == 0
+    assert [line.split()[0] for line in ran.out.splitlines()] == ["NUMBER", "2", "1"]
+    assert "damaged" in ran.out
+    assert command("history", "show", "1").code == 1
+    assert command("rollback").code == 1
 
 
 @pytest.mark.parametrize("name", ["journal.jsonl", "pending.json"])

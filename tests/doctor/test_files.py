@@ -140,6 +140,28 @@ def test_everything_is_looked_at(machine: Machine, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["inventory.json", "generations/000001.json", "degraded.json", "pending.json"])
+def test_damage_to_anything_that_is_kept_is_told(machine: Machine, name: str) -> None:
+    """The doctor is asked when nothing works, and must not say that all is well."""
+    machine.state.prepare()
+    file = machine.state.path / name
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    file.write_bytes(b'{"torn')
+    file.chmod(0o600)
+
+    assert names(machine) == {"damaged-state"}
+    file.unlink()
+    file.symlink_to("/etc/passwd")
+    assert names(machine) == {"damaged-state"}
+
+
+def test_a_lock_that_is_none_is_told(machine: Machine) -> None:
+    """A directory in its place keeps every apply from beginning."""
+    machine.state.prepare()
+    (machine.state.path / "lock").mkdir()
+    assert names(machine) == {"damaged-state"}
+
+
 def test_a_free_lock_is_no_finding(machine: Machine, tmp_path: Path) -> None:
     """There is none."""
     assert names(machine._replace(tools_lock=tmp_path / "lock")) == set()

@@ -161,6 +161,18 @@ def test_a_damaged_journal_is_refused(state: StateDirectory, content: bytes) -> 
         Books(state, BOOT).unfinished()
 
 
+@pytest.mark.parametrize(
+    "lines", [b'{"step": 99}\n', b"\n", b'{"step": 1}\n{"step": 1}\n', b'{"verified": true}\n{"step": 1}\n']
+)
+def test_a_journal_of_steps_that_cannot_be_is_refused(state: StateDirectory, lines: bytes) -> None:
+    """Somebody else wrote there, so that nothing it says is sure."""
+    begun(state, 0)
+    state.append(JOURNAL, lines)
+
+    with pytest.raises(BadRecord, match="not its steps in their order"):
+        Books(state, BOOT).unfinished()
+
+
 def test_a_plan_without_steps_leaves_no_trace(state: StateDirectory) -> None:
     """Nothing to do is nothing to record."""
     host, books = SimulatedHost(hardware()), Books(state, BOOT)
