@@ -2,6 +2,7 @@
 
 import errno
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,17 @@ from worlds import (
 
 class Crash(BaseException):
     """The process ends here."""
+
+
+def crash_at(nth: int) -> Callable[[object], None]:
+    """What ends the process at write number `nth`, from 1."""
+    left = iter(range(nth - 1, -1, -1))
+
+    def crash(_write: object) -> None:
+        if not next(left):
+            raise Crash
+
+    return crash
 
 
 class CrashingState(StateDirectory):
@@ -105,14 +117,8 @@ def test_a_crash_between_any_two_writes_is_put_back(tmp_path: Path) -> None:
         host, books = applied_host(state), Books(state, BOOT)
         start = held(host, observe(host).abilities)
         plan = plan_for(NEXT, host, books)
-        left = iter(range(nth - 1, -1, -1))
-
-        def crash(_write: object, left: object = left) -> None:
-            if not next(left):  # type: ignore[call-overload]
-                raise Crash
-
         with pytest.raises(Crash):
-            apply_plan(plan, RecordingSysfs(host, crash), FakeClock(), books, NoProgress())
+            apply_plan(plan, RecordingSysfs(host, crash_at(nth)), FakeClock(), books, NoProgress())
         recovered = recover(machine(host, state))
 
         assert recovered is not None
@@ -129,14 +135,8 @@ def test_a_crash_without_a_way_back_is_finished(tmp_path: Path) -> None:
         state.prepare()
         host, books = host_holding(start, PROFILES["7.2"]), Books(state, BOOT)
         plan = plan_for(desired_like(target), host, books)
-        left = iter(range(nth - 1, -1, -1))
-
-        def crash(_write: object, left: object = left) -> None:
-            if not next(left):  # type: ignore[call-overload]
-                raise Crash
-
         with pytest.raises(Crash):
-            apply_plan(plan, RecordingSysfs(host, crash), FakeClock(), books, NoProgress())
+            apply_plan(plan, RecordingSysfs(host, crash_at(nth)), FakeClock(), books, NoProgress())
         recovered = recover(machine(host, state))
 
         assert recovered is not None

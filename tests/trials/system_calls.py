@@ -229,7 +229,7 @@ class _Watch:
     def _open_stream(self, path: Any, mode: str = "r", *others: Any, **named: Any) -> Any:
         if not isinstance(path, int) and set(mode) & set("wax+") and (place := self._place(path)):
             if "b" not in mode:
-                raise NotImplementedError(f"{place[0]} is written as text, which nobody here can watch")
+                raise AssertionError(f"{place[0]} is written as text, which nobody here can watch")
             flags = {"w": os.O_TRUNC | os.O_CREAT, "a": os.O_APPEND | os.O_CREAT, "x": os.O_EXCL | os.O_CREAT}
             return io.BufferedWriter(_Raw(os.open(path, os.O_WRONLY | flags[mode[0]])))
         return self._open_file(path, mode, *others, **named)
