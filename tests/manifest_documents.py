@@ -38,6 +38,7 @@ SPECS = st.fixed_dictionaries(
         "pool": st.fixed_dictionaries({}, optional={"adapters": IDS, "domains": IDS}),
         "keep": st.lists(st.fixed_dictionaries({"adapters": IDS, "domains": IDS}), max_size=2),
         "unmanaged": st.sampled_from(["ignore", "remove"]),
+        "persistence": st.sampled_from(["none", "service", "mdevctl"]),
     },
 )
 DOCUMENTS = st.fixed_dictionaries(

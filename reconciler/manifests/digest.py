@@ -3,7 +3,7 @@
 from hashlib import sha256
 from typing import Final
 
-from reconciler.model.desired import DesiredGuest, DesiredHost
+from reconciler.model.desired import DesiredGuest, DesiredHost, Persistence
 
 _FORMAT: Final = "desired/1"
 
@@ -17,7 +17,8 @@ def digest_of(host: DesiredHost, guests: tuple[DesiredGuest, ...]) -> str:
 def _host_line(host: DesiredHost) -> str:
     pool = "derived" if host.given_up is None else " ".join(f"{ids.bits:x}" for ids in host.given_up)
     keep = sorted({f"{entry.matrix.adapters.bits:x}*{entry.matrix.domains.bits:x}" for entry in host.keep})
-    return f"{host.name} {host.unmanaged.value} pool {pool} keep {' '.join(keep)}"
+    persistence = "" if host.persistence is Persistence.NONE else f" persistence {host.persistence.value}"
+    return f"{host.name} {host.unmanaged.value} pool {pool} keep {' '.join(keep)}{persistence}"
 
 
 def _guest_line(guest: DesiredGuest) -> str:

@@ -8,7 +8,16 @@ from reconciler.manifests.ids_text import ReversedRange, bits_of
 from reconciler.manifests.queue_list import queue_list
 from reconciler.manifests.schema import Accepted
 from reconciler.manifests.uuids import derived_uuid
-from reconciler.model.desired import Activation, DesiredGuest, DesiredHost, GivenUp, Keep, Presence, Unmanaged
+from reconciler.model.desired import (
+    Activation,
+    DesiredGuest,
+    DesiredHost,
+    GivenUp,
+    Keep,
+    Persistence,
+    Presence,
+    Unmanaged,
+)
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.problems import Place, Position, Problem, Severity
@@ -41,7 +50,8 @@ class DocumentReader:
         if self._ids.with_repetition:
             self._warn_of_repetitions(data, position)
         unmanaged = Unmanaged(spec.get("unmanaged", Unmanaged.IGNORE))
-        return DesiredHost(data["metadata"]["name"], given_up, keep, unmanaged, position)
+        persistence = Persistence(spec.get("persistence", Persistence.NONE))
+        return DesiredHost(data["metadata"]["name"], given_up, keep, unmanaged, position, persistence)
 
     def guest(self, data: Accepted, position: Position) -> DesiredGuest | None:
         """The guest that `data`, which starts at `position`, describes; None where a problem prevents it.

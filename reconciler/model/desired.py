@@ -30,6 +30,14 @@ class Unmanaged(StrEnum):
     REMOVE = "remove"
 
 
+class Persistence(StrEnum):
+    """How a host boots into what was applied: not, by our own boot unit, or by the files of mdevctl and chzdev."""
+
+    NONE = "none"
+    SERVICE = "service"
+    MDEVCTL = "mdevctl"
+
+
 class DesiredGuest(NamedTuple):
     """One virtual machine as a holder of queues.
 
@@ -72,6 +80,7 @@ class DesiredHost(NamedTuple):
     keep: tuple[Keep, ...]
     unmanaged: Unmanaged
     position: Position
+    persistence: Persistence = Persistence.NONE
 
 
 class Desired(NamedTuple):

@@ -11,6 +11,7 @@ from reconciler.model.desired import (
     DesiredHost,
     GivenUp,
     Keep,
+    Persistence,
     Presence,
     Unmanaged,
 )
@@ -52,6 +53,7 @@ def _host_record(host: DesiredHost) -> dict[str, Any]:
         "pool": None if host.given_up is None else _ids(host.given_up.adapters, host.given_up.domains),
         "keep": [{**_ids(*keep.matrix), "number": keep.number} for keep in host.keep],
         "unmanaged": host.unmanaged.value,
+        "persistence": host.persistence.value,
     }
 
 
@@ -63,6 +65,7 @@ def _read_host(record: Mapping[str, Any], position: Position) -> DesiredHost:
         keep=tuple(Keep(Matrix(*_read_ids(one)), int(one["number"])) for one in record["keep"]),
         unmanaged=Unmanaged(record["unmanaged"]),
         position=position,
+        persistence=Persistence(record.get("persistence", Persistence.NONE)),
     )
 
 

@@ -1,0 +1,136 @@
+"""What the loop knows after a turn: the one value behind its logs, metrics, health, status file and notifications."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Condition(StrEnum):
+    """How the host stands to the configuration that the loop guards."""
+
+    IN_SYNC = "in-sync"
+    CHANGES = "changes"  # the manifests ask for something that is not done, since the loop only reports
+    DRIFT = "drift"  # somebody else changed the host, and the loop was not told to heal that
+    NEEDS_PERSON = "needs-person"  # the plan has conflicts, or needs consent that only a person gives
+    WAITING = "waiting"  # for another run, another tool, or a confirmation
+    SUSPENDED = "suspended"
+    FAILED = "failed"  # the last apply was rolled back, or the host could not be read; it is tried again
+    DEGRADED = "degraded"  # neither start nor target: a person has to look
+    STOPPED = "stopped"  # healing again and again, against somebody else: a person has to look
+
+
+class Refused(NamedTuple):
+    """A configuration that the loop does not use; it goes on with the last good one.
+
+    Attributes:
+        commit: its git commit; empty where it has none.
+        reasons: why, a sentence each, in the order in which they should be read.
+        since: when it was refused first (seconds since 1970).
+    """
+
+    commit: str
+    reasons: tuple[str, ...]
+    since: float
+
+
+class Source(NamedTuple):
+    """Where manifests come from.
+
+    Attributes:
+        location: a path, or a repository and branch, for people.
+        commit: the git commit of the configuration that is guarded; empty where there is none.
+        refused: the newest configuration where it is not used.
+        unreachable: why the repository cannot be reached; empty where it can.
+    """
+
+    location: str
+    commit: str = ""
+    refused: Refused | None = None
+    unreachable: str = ""
+
+
+class Suspended(NamedTuple):
+    """A host or guest that the loop leaves alone: why, by whom, and until when (seconds since 1970; None: for good)."""
+
+    reason: str
+    by: str
+    until: float | None
+
+
+class GuestReport(NamedTuple):
+    """One guest.
+
+    Attributes:
+        name: of the guest.
+        uuid: of its device.
+        wanted: how many queues the manifest grants; 0 where none names it any more.
+        authorised: how many its device holds; None where there is no device.
+        effective: how many the guest sees; None likewise.
+        why: why these differ, a sentence each.
+        drifted: whether somebody else changed its device.
+        suspended: that it is left alone; None where it is not.
+    """
+
+    name: str
+    uuid: str
+    wanted: int
+    authorised: int | None
+    effective: int | None
+    why: tuple[str, ...] = ()
+    drifted: bool = False
+    suspended: Suspended | None = None
+
+
+class Counters(NamedTuple):
+    """What the loop has done since it was started.
+
+    `applies` counts by how they ended (the values of `reconciler.model.outcome.Result`), `triggers`
+    by what woke the loop.
+    """
+
+    turns: int = 0
+    applies: Mapping[str, int] = {}
+    triggers: Mapping[str, int] = {}
+    refused: int = 0
+    healed: int = 0
+
+
+class Report(NamedTuple):
+    """What the loop knows after a turn. Times are seconds since 1970 unless they say otherwise.
+
+    Attributes:
+        host: the name of the Host.
+        condition: how the host stands.
+        summary: one sentence about it.
+        since: when this condition began.
+        source: where the manifests come from.
+        generation: the generation that was applied last; 0 where none was.
+        guests: ascending by name.
+        queues: how many queues there are by state: ``host``, ``effective``, ``pending`` (authorised and absent or not
+            usable), ``idle``.
+        differences: what is not as it should be, a sentence each.
+        suspended: that the whole host is left alone.
+        counters: what was done since the start.
+        turned: when this turn ended.
+        succeeded: when the host was last seen in sync; None if never.
+        apply_seconds: how long the last apply took; None if there was none.
+        plan_seconds: how long the last plan took.
+        applies: whether the loop applies; otherwise it only reports.
+    """
+
+    host: str
+    condition: Condition
+    summary: str
+    since: float
+    source: Source
+    generation: int
+    guests: tuple[GuestReport, ...]
+    queues: Mapping[str, int]
+    differences: tuple[str, ...]
+    suspended: Suspended | None
+    counters: Counters
+    turned: float
+    succeeded: float | None
+    apply_seconds: float | None
+    plan_seconds: float
+    applies: bool
