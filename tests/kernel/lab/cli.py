@@ -126,7 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     action.add_argument("--timeout", type=float, default=300, metavar="SECONDS", help="(%(default)s)")
     action.add_argument("--no-modules", action="store_true", help="leave kvm, vfio_ap and zcrypt_cex4 unloaded")
     action.add_argument("--append", default="", metavar="PARAMETERS", help="kernel parameters, e.g. ap.apmask=0x0")
-    action.add_argument("--disk", type=Path, metavar="FILE", help="keep what is changed for the next boot with this FILE")
+    action.add_argument(
+        "--disk", type=Path, metavar="FILE", help="keep what is changed for the next boot with this FILE"
+    )
     action.add_argument("--systemd", action="store_true", help="boot with systemd and udev, which load the drivers")
     action.add_argument("--stats", action="store_true", help="print timings to standard error at the end")
     action.add_argument("command", nargs="+", metavar="COMMAND", help="program and arguments, or one shell line")

@@ -9,13 +9,20 @@ from kernel.lab.foreign_root import make_runnable, run_logged
 from kernel.lab.packages import GUEST_ARCHITECTURE, Suite, unpack
 
 _PACKAGES: Final = (
-    "bash", "base-files", "busybox-static", "coreutils", "dash", "gawk", "grep", "kmod", "mdevctl", "mount", "procps",
-    "python3", "s390-tools", "sed", "udev", "util-linux",
+    "bash", "base-files", "bsdutils", "busybox-static", "coreutils", "dash", "gawk", "grep", "kmod", "mdevctl", "mount",
+    "procps", "python3", "s390-tools", "sed", "systemd", "udev", "util-linux",
 )  # fmt: skip
+_WANTED: Final = "\n".join(_PACKAGES)
 _NOT_NEEDED: Final = (
     "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian", "usr/share/bug",
     "usr/share/perl*", "usr/lib/*/perl*", "usr/share/zoneinfo", "usr/lib/systemd/boot", "var/lib/dpkg",
 )  # fmt: skip
+
+
+def is_current(image: Path) -> bool:
+    """Whether `image` is there and was made of the packages that are wanted now."""
+    made_of = _made_of(image)
+    return image.exists() and made_of.exists() and made_of.read_text(encoding="utf-8") == _WANTED
 
 
 def prepare_guest_system(suite: Suite, image: Path, busybox: Path, work: Path, log: Path) -> None:
@@ -38,12 +45,17 @@ def prepare_guest_system(suite: Suite, image: Path, busybox: Path, work: Path, l
     image.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(work / "usr/bin/busybox", busybox)
     _write_image(work, image, log)
+    _made_of(image).write_text(_WANTED, encoding="utf-8")
     shutil.rmtree(work)
 
 
 def megabytes(directory: Path) -> int:
     """What a directory takes on disk, MB, rounded up."""
     return int(subprocess.run(["du", "-sm", directory], capture_output=True, text=True, check=True).stdout.split()[0])
+
+
+def _made_of(image: Path) -> Path:
+    return image.with_suffix(".packages")
 
 
 def _write_image(root: Path, image: Path, log: Path) -> None:

@@ -92,7 +92,7 @@ def initramfs(busybox: bytes, modules: Path, boot: list[str], ap: list[str]) -> 
 
 
 def write_initramfs(path: Path, prepared: Path) -> None:
-    """Write the `prepared` one with the first process of this clone to `path`: the kernel takes the last of each file."""
+    """Write the `prepared` one to `path`, with the first process of this clone, which comes later and so counts."""
     archive = CpioArchive()
     archive.file("init", _INIT.read_bytes(), 0o755)
     path.write_bytes(prepared.read_bytes() + archive.finished())

@@ -15,8 +15,8 @@ from kernel.lab.cache import Cache
 from kernel.lab.control import Control
 from kernel.lab.emulator import SYMBOLS, Emulator
 from kernel.lab.gdb_remote import GdbRemote, GuestEnded
-from kernel.lab.streams import Listener, Output, Requests, Stream
 from kernel.lab.kernels import write_initramfs
+from kernel.lab.streams import Listener, Output, Requests, Stream
 from kernel.lab.work_disk import extract_results, make_disk, write_work_disk
 
 _PORTS: Final = ("control", "stdout", "stderr", "results")
