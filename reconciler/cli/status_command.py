@@ -36,7 +36,7 @@ def run_drift(host: HostOptions, *, format: str) -> Exit:
         result(drift_text(made, paint_for_stdout()))
     if not made.is_valid:
         return Exit.REFUSED
-    return Exit.CHANGES if made.steps else Exit.DONE
+    return Exit.CHANGES if made.changes else Exit.DONE
 
 
 def _plan(host: HostOptions) -> Plan:

@@ -41,6 +41,8 @@ WRITTEN: Final = f"""\
 # Not in here: device {HALF}: it has no queue; it is left as it is.
 
 # What the host's own drivers give up now: what is 0 in apmask and aqmask.
+# An apply changes the running host only. 'persistence: mdevctl' has it write mdevctl's definitions and 41-ap.rules as
+# well; 'persistence: service' has reconcile itself apply it at boot.
 apiVersion: reconciler/v1
 kind: Host
 metadata:
