@@ -33,12 +33,15 @@ class Scenario(NamedTuple):
         large: whether it needs the large machine of examples/large-host and a boot of its own.
         short: whether it belongs to the short run.
         whole: whether each command is started as a person starts it, imports and all.
+        after: what is done and checked after the host was booted again, by systemd and udev, with the files that `act`
+            left; None where it is not booted again.
     """
 
     act: Callable[[World], None]
     large: bool = False
     short: bool = False
     whole: bool = False
+    after: Callable[[World], None] | None = None
 
     @property
     def name(self) -> str:
@@ -58,7 +61,11 @@ def hardware(name: str) -> Any:
 
 def manifests(guests: Mapping[str, Mapping[str, object]], **host: object) -> Path:
     """A new directory with a Host of the spec `host` and a Guest of the spec of each of `guests`, by name."""
-    directory = Path(tempfile.mkdtemp(prefix="manifests-"))
+    return manifests_in(Path(tempfile.mkdtemp(prefix="manifests-")), guests, **host)
+
+
+def manifests_in(directory: Path, guests: Mapping[str, Mapping[str, object]], **host: object) -> Path:
+    """The same in `directory`, which is there."""
     documents = [_document("Host", "lpar7", host)]
     documents += [_document("Guest", name, spec) for name, spec in guests.items()]
     # JSON is YAML.

@@ -1,0 +1,85 @@
+"""The host is booted again, with the files that the apply has left: what was applied has to be there again."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from .check import same
+from .scenario import Scenario, World, apply, apply_again, hardware, in_sync, manifests_in
+
+_SITE: Final = Path("/etc/reconcile/site")
+_EXPECTED: Final = Path("/var/tmp/expected.json")
+_GUESTS: Final = {
+    "payments": {"adapters": [5, 9], "domains": [4, 0x47]},  # there is no card 9
+    "clearing": {"adapters": [6], "domains": [4], "controlDomains": [4, 0xFF]},
+    "day-shift": {"adapters": [4], "domains": [4, 0xAB], "activation": "on-demand"},
+}
+_SECONDS: Final = 120
+
+
+def reboot_mdevctl(world: World) -> None:
+    """With `persistence: mdevctl`, udev and mdevctl alone bring back masks and devices; then nothing is to be done."""
+    _applied(world, "mdevctl")
+    rule = Path("/usr/sbin/mdevctl")
+    if not rule.exists():  # Debian's rule runs it from there, and Debian has it in /usr/bin: nothing would be started
+        rule.symlink_to("/usr/bin/mdevctl")
+
+
+def _after_mdevctl(world: World) -> None:
+    _story(world, "lsmod", "journalctl -b -t mdevctl -o short-monotonic --no-pager")
+    expected = json.loads(_EXPECTED.read_text(encoding="utf-8"))
+    _until(world, lambda: _state(world) == expected)
+    _story(world, "journalctl -b -t mdevctl -o short-monotonic --no-pager")
+    _as_before(world)
+
+
+def _applied(world: World, persistence: str) -> None:
+    """The manifests applied, and what the host then is written down."""
+    world.host.hardware(hardware("three-guests"))
+    _SITE.mkdir(parents=True)
+    manifests_in(_SITE, _GUESTS, persistence=persistence)
+    apply(world, _SITE)
+    in_sync(world, _SITE)
+    _EXPECTED.write_text(json.dumps(_state(world)), encoding="utf-8")
+
+
+def _as_before(world: World) -> None:
+    """Require that the host is as it was before the reboot, and that the tool thinks so too."""
+    expected = json.loads(_EXPECTED.read_text(encoding="utf-8"))
+    same("host after the reboot", _state(world), expected)
+    same("mdevctl list", world.host.mdevctl(), world.host.uuids())
+    ran = world.tool("drift", manifests=_SITE)
+    world.tool.story += [f"    {line}" for line in (ran.out + ran.err).splitlines()]
+    same("exit code of drift", ran.code, 0)
+    apply_again(world, _SITE)
+
+
+def _state(world: World) -> Any:
+    """Masks, matrices and guest matrices, as ``cat`` tells them; {} where the driver is not there."""
+    try:
+        state = {"pool": world.host.pool(), "authorised": world.host.authorised(), "effective": world.host.effective()}
+    except FileNotFoundError:
+        return {}
+    return json.loads(json.dumps(state))
+
+
+def _until(world: World, condition: Callable[[], object]) -> None:
+    """Return when `condition` holds, or after a while: boot goes on when the first programs have been started."""
+    started = time.monotonic()
+    while not condition() and time.monotonic() - started < _SECONDS:
+        time.sleep(1)
+    world.tool.story.append(f"the host was as before {time.monotonic() - started:.0f} s after systemd's last target")
+
+
+def _story(world: World, *commands: str) -> None:
+    """Keep what `commands` print."""
+    for command in commands:
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+        world.tool.story += [command, *(f"    {line}" for line in done.stdout.splitlines())]
+
+
+REBOOT_SCENARIOS: Final = (Scenario(reboot_mdevctl, after=_after_mdevctl),)
+"""The scenarios, in the order in which they are run."""
