@@ -1,4 +1,4 @@
-"""``python3 -m kernel.end_to_end.scenarios [--after] KERNEL NAME...``: run these and leave a record of each in /results.
+"""``python3 -m kernel.end_to_end.scenarios [--after] KERNEL NAME...``: run these; each leaves a record in /results.
 
 With ``--after`` the second half of each is run, after the host was booted again.
 """
