@@ -36,13 +36,15 @@ class Request(NamedTuple):
     """What is asked for: manifests in `paths`, for the Host named `host` (None: the machine's, or the only one).
 
     With `generation`, what that generation of the history wanted instead. With `event`, only what a VM that starts or
-    has ended needs of it.
+    has ended needs of it. With `at_boot`, the problems also tell who else decides what the host boots into, as they
+    always do where the manifests say how it is to boot.
     """
 
     paths: tuple[str | PathLike[str], ...]
     host: str | None
     generation: int | None = None
     event: VmEvent | None = None
+    at_boot: bool = False
 
 
 class Terms(NamedTuple):
@@ -112,22 +114,29 @@ def plan(request: Request, machine: Machine) -> Plan:
         from reconciler.transaction.history import History
 
         wanted, applied = History(machine.state).desired(request.generation), books.applied()
-        return _persistent(make_plan(wanted, _observed(machine), applied), applied, machine)
+        return _persistent(make_plan(wanted, _observed(machine), applied), applied, machine, request)
     site = read_site(request.paths)
     desired = site.desired(request.host, machine.name)
     if not isinstance(desired, Desired):
         raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
     applied = books.applied()
-    made = _persistent(make_plan(desired, _observed(machine), applied, request.event), applied, machine)
+    made = _persistent(make_plan(desired, _observed(machine), applied, request.event), applied, machine, request)
     return made._replace(problems=_placed(made, site))
 
 
-def _persistent(made: Plan, applied: Inventory, machine: Machine) -> Plan:
-    if Persistence.MDEVCTL not in (made.desired.host.persistence, applied.persistence):
+def _persistent(made: Plan, applied: Inventory, machine: Machine, request: Request) -> Plan:
+    if made.only is not None:
         return made
-    from reconciler.transaction.persist import persistent
+    wanted = made.desired.host.persistence
+    if Persistence.MDEVCTL in (wanted, applied.persistence):
+        from reconciler.transaction.persist import persistent
 
-    return persistent(made, applied, machine.root)
+        made = persistent(made, applied, machine.root)
+    if machine.root is not None and (request.at_boot or wanted is not Persistence.NONE):
+        from reconciler.transaction.boot_sources import boot_problems
+
+        made = made._replace(problems=(*made.problems, *boot_problems(made, machine.root)))
+    return made
 
 
 def _observed(machine: Machine) -> Observed:

@@ -35,13 +35,12 @@ _BOOT_NOTES: Final = {
 _NOT_DEFINED: Final = Definitions((), ())
 
 
-def run(host: HostOptions, *, output: str, mdevctl_root: str | None) -> Exit:
+def run(host: HostOptions, *, output: str) -> Exit:
     """Print manifests of the host, or write them to a new file.
 
     Args:
         host: which host.
         output: a file that does not exist yet, or ``-``.
-        mdevctl_root: the prefix of mdevctl's paths; None for the usual place.
     """
     with opened(host) as machine:
         tell_unfinished(host)
@@ -49,7 +48,7 @@ def run(host: HostOptions, *, output: str, mdevctl_root: str | None) -> Exit:
         ours = _names_of_ours(Books(machine.state, machine.boot_id))
         vm_names = {uuid: one.name for uuid, one in machine.vms().items()}
         name = valid_name(host.host or machine.name.partition(".")[0], "host")
-        root = Path(mdevctl_root) if mdevctl_root else machine.root
+        root = machine.root
     definitions = read_definitions(root) if root else _NOT_DEFINED
     try:
         adoption = adopt(observed, definitions.found, {**vm_names, **ours})

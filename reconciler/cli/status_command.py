@@ -42,4 +42,4 @@ def run_drift(host: HostOptions, *, format: str) -> Exit:
 def _plan(host: HostOptions) -> Plan:
     with opened(host) as machine:
         tell_unfinished(host)
-        return plan(Request(host.manifests, host.host), machine)
+        return plan(Request(host.manifests, host.host, at_boot=True), machine)

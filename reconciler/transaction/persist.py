@@ -4,7 +4,7 @@ The changes are made up with the plan, recorded in the journal, made after the h
 with everything else. A file that somebody else has changed meanwhile is never written over.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -61,24 +61,23 @@ def persistent(plan: Plan, applied: Applied, root: Path | None) -> Plan:
     return with_files(plan, file_changes(wanted, found), names)
 
 
-def persist(files: Iterable[FileChange], root: Path | None) -> int:
-    """Make the changes that are not made yet; how many were made.
+def persist(
+    files: Iterable[FileChange], root: Path | None, on_made: Callable[[FileChange], object] = lambda _: None
+) -> None:
+    """Make the changes that are not made yet; `on_made` is told of each one that is there then.
 
     Raises:
         NotPersisted: one cannot be made; those before it are.
     """
-    made = 0
     for change in files:
         if root is None:
             raise NotPersisted(NO_ROOT)
         try:
-            if content_of(root / change.path) == change.after:
-                continue
-            carry_out(root, change)
+            if content_of(root / change.path) != change.after:
+                carry_out(root, change)
         except (OSError, NotReadable, ChangedMeanwhile) as error:
             raise NotPersisted(_said(error, root, change)) from error
-        made += 1
-    return made
+        on_made(change)
 
 
 def put_back(files: Iterable[FileChange], root: Path | None) -> tuple[str, ...]:
