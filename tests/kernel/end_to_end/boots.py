@@ -9,6 +9,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from kernel.end_to_end.hardware import EXAMPLES, examples_hardware, write_hardware
 from kernel.end_to_end.installation import install
+from kernel.end_to_end.scenarios.catalogue import SCENARIOS
 from kernel.lab.ap_hardware import ApHardware
 from kernel.lab.cache import KERNELS, Cache
 from kernel.lab.machine import Job, Machine
@@ -86,7 +87,9 @@ def boot_twice(cache: Cache, kernel: str, name: str, directory: Path, *, out: Bi
     second = directory / "second"
     second.mkdir()
     command = f"rm -r /results/*; python3 -m kernel.end_to_end.scenarios --after {kernel} {name}"
-    job = Job(command, results=second / "results", seconds=_SECONDS, disk=disk, systemd=True)
+    reboot = SCENARIOS[name].reboot
+    parameters = reboot.parameters if reboot else ""
+    job = Job(command, results=second / "results", seconds=_SECONDS, disk=disk, systemd=True, parameters=parameters)
     Machine(cache, kernel, ApHardware(hardware), second).run(job, stream, sys.stderr.buffer)
     after = _results(second / "results")[name]
     story = [*before.story, "reboot", *after.story]

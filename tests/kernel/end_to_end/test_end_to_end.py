@@ -38,7 +38,7 @@ def booted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
     def results(kernel: str, large: bool) -> dict[str, Result]:
         if (kernel, large) not in done:
-            names = [name for name in _NAMES if SCENARIOS[name].large == large and not SCENARIOS[name].after]
+            names = [name for name in _NAMES if SCENARIOS[name].large == large and not SCENARIOS[name].reboot]
             names = [name for name in names if (kernel, name) in selected]
             directory = tmp_path_factory.mktemp("boot")
             with open(1, "wb", 0, closefd=False) as stdout:
@@ -55,7 +55,7 @@ def test_scenario(kernel: str, scenario: str, booted: Boot, tmp_path: Path) -> N
     if kernel not in CACHE.ready_kernels():
         pytest.skip(f"NOT TESTED: {scenario} on kernel {kernel}; it is not there: ./run lab setup --kernel {kernel}")
     try:
-        if SCENARIOS[scenario].after:
+        if SCENARIOS[scenario].reboot:
             with open(1, "wb", 0, closefd=False) as stdout:
                 result: Result | None = boot_twice(CACHE, kernel, scenario, tmp_path, out=stdout)
         else:

@@ -49,9 +49,9 @@ def _record(name: str, kernel: str, *, again: bool) -> dict[str, object]:
 
 
 def _after(scenario: Scenario) -> Callable[[World], None]:
-    if scenario.after is None:
+    if scenario.reboot is None:
         raise AssertionError("nothing is to be done after a reboot")
-    return scenario.after
+    return scenario.reboot.act
 
 
 if __name__ == "__main__":

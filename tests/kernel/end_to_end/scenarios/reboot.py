@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from .check import same
-from .scenario import Scenario, World, apply, apply_again, hardware, in_sync, manifests_in
+from .host import ALL, MATRIX
+from .scenario import STRICT, Reboot, Scenario, World, apply, apply_again, hardware, in_sync, manifests_in
 
 _SITE: Final = Path("/etc/reconcile/site")
 _EXPECTED: Final = Path("/var/tmp/expected.json")
@@ -18,6 +19,17 @@ _GUESTS: Final = {
     "day-shift": {"adapters": [4], "domains": [4, 0xAB], "activation": "on-demand"},
 }
 _SECONDS: Final = 120
+_UNITS: Final = Path("/etc/systemd/system")
+_SEEN: Final = Path("/var/tmp/seen-by-libvirt")
+_LIBVIRT: Final = f"""\
+# Stands for libvirt's daemon: notes which devices are there when it is started.
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'ls {MATRIX} | grep ....-....-....-.... > {_SEEN}; true'
+[Install]
+WantedBy=multi-user.target
+"""
 
 
 def reboot_mdevctl(world: World) -> None:
@@ -28,11 +40,43 @@ def reboot_mdevctl(world: World) -> None:
         rule.symlink_to("/usr/bin/mdevctl")
 
 
+def reboot_mdevctl_bound(world: World) -> None:
+    """The same where all queues were bound before udev was there: from 6.19 on it is told; before, `drift` tells us."""
+    reboot_mdevctl(world)
+
+
+def reboot_service(world: World) -> None:
+    """With `persistence: service`, our unit brings back masks and devices before libvirt's daemon is started."""
+    _applied(world, "service")
+    _run("reconcile", "boot", "install")
+    _run("systemctl", "enable", str(_UNITS / "reconcile-boot.service"))
+
+
 def _after_mdevctl(world: World) -> None:
-    _story(world, "lsmod", "journalctl -b -t mdevctl -o short-monotonic --no-pager")
-    expected = json.loads(_EXPECTED.read_text(encoding="utf-8"))
+    expected = _expected()
     _until(world, lambda: _state(world) == expected)
-    _story(world, "journalctl -b -t mdevctl -o short-monotonic --no-pager")
+    _story(world, "journalctl -b -t mdevctl -o short-monotonic --no-pager", f"cat {_SEEN}")
+    _as_before(world)
+
+
+def _after_mdevctl_bound(world: World) -> None:
+    if world.kernel == STRICT:
+        _after_mdevctl(world)
+        return
+    _run("udevadm", "settle")
+    same("masks", world.host.pool(), (ALL, ALL))
+    holds("vfio_ap is not loaded", not MATRIX.exists())
+    world.tool.story.append("nobody has set the masks or loaded vfio_ap")
+    same("exit code of drift", world.tool("drift", manifests=_SITE).code, 2)
+    _run("modprobe", "vfio_ap")
+    same("exit code of the apply", world.tool("--apply", "--yes", manifests=_SITE).code, 0)
+    _as_before(world)
+
+
+def _after_service(world: World) -> None:
+    _story(world, "journalctl -b -u reconcile-boot -o short-monotonic --no-pager", f"cat {_SEEN}")
+    same("the unit", _said("systemctl", "show", "-P", "ActiveState", "reconcile-boot.service"), "active")
+    same("devices that libvirt's daemon found", _SEEN.read_text(encoding="ascii").split(), world.host.uuids())
     _as_before(world)
 
 
@@ -40,6 +84,8 @@ def _applied(world: World, persistence: str) -> None:
     """The manifests applied, and what the host then is written down."""
     world.host.hardware(hardware("three-guests"))
     _SITE.mkdir(parents=True)
+    (_UNITS / "virtqemud.service").write_text(_LIBVIRT, encoding="ascii")
+    _run("systemctl", "enable", "virtqemud.service")
     manifests_in(_SITE, _GUESTS, persistence=persistence)
     apply(world, _SITE)
     in_sync(world, _SITE)
@@ -48,13 +94,25 @@ def _applied(world: World, persistence: str) -> None:
 
 def _as_before(world: World) -> None:
     """Require that the host is as it was before the reboot, and that the tool thinks so too."""
-    expected = json.loads(_EXPECTED.read_text(encoding="utf-8"))
-    same("host after the reboot", _state(world), expected)
+    same("host after the reboot", _state(world), _expected())
     same("mdevctl list", world.host.mdevctl(), world.host.uuids())
     ran = world.tool("drift", manifests=_SITE)
     world.tool.story += [f"    {line}" for line in (ran.out + ran.err).splitlines()]
     same("exit code of drift", ran.code, 0)
     apply_again(world, _SITE)
+
+
+def _expected() -> Any:
+    return json.loads(_EXPECTED.read_text(encoding="utf-8"))
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    same(f"exit code of {' '.join(command)} ({done.stderr})", done.returncode, 0)
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
 
 
 def _state(world: World) -> Any:
@@ -81,5 +139,9 @@ def _story(world: World, *commands: str) -> None:
         world.tool.story += [command, *(f"    {line}" for line in done.stdout.splitlines())]
 
 
-REBOOT_SCENARIOS: Final = (Scenario(reboot_mdevctl, after=_after_mdevctl),)
+REBOOT_SCENARIOS: Final = (
+    Scenario(reboot_service, reboot=Reboot(_after_service)),
+    Scenario(reboot_mdevctl, reboot=Reboot(_after_mdevctl)),
+    Scenario(reboot_mdevctl_bound, reboot=Reboot(_after_mdevctl_bound, "lab.early=zcrypt_cex4")),
+)
 """The scenarios, in the order in which they are run."""

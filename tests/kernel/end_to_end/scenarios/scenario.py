@@ -25,6 +25,18 @@ class World(NamedTuple):
     kernel: str
 
 
+class Reboot(NamedTuple):
+    """The host is booted again, by systemd and udev, with the files that the first half of a scenario has left.
+
+    Attributes:
+        act: what is done and checked then.
+        parameters: of the kernel, for this boot.
+    """
+
+    act: Callable[[World], None]
+    parameters: str = ""
+
+
 class Scenario(NamedTuple):
     """One scenario.
 
@@ -33,15 +45,14 @@ class Scenario(NamedTuple):
         large: whether it needs the large machine of examples/large-host and a boot of its own.
         short: whether it belongs to the short run.
         whole: whether each command is started as a person starts it, imports and all.
-        after: what is done and checked after the host was booted again, by systemd and udev, with the files that `act`
-            left; None where it is not booted again.
+        reboot: what comes after `act`; None where the host is not booted again.
     """
 
     act: Callable[[World], None]
     large: bool = False
     short: bool = False
     whole: bool = False
-    after: Callable[[World], None] | None = None
+    reboot: Reboot | None = None
 
     @property
     def name(self) -> str:
