@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from .check import same
+from .check import holds, same
 from .host import ALL, MATRIX
 from .scenario import STRICT, Reboot, Scenario, World, apply, apply_again, hardware, in_sync, manifests_in
 
