@@ -35,13 +35,14 @@ class Request(NamedTuple):
     """What is asked for: manifests in `paths`, for the Host named `host` (None: the machine's, or the only one).
 
     With `generation`, what that generation of the history wanted instead. With `event`, only what a VM that starts or
-    has ended needs of it.
+    has ended needs of it. With `masks_only`, which goes with `generation`, only the masks, before vfio_ap is loaded.
     """
 
     paths: tuple[str | PathLike[str], ...]
     host: str | None
     generation: int | None = None
     event: VmEvent | None = None
+    masks_only: bool = False
 
 
 class Terms(NamedTuple):
@@ -111,6 +112,10 @@ def plan(request: Request, machine: Machine) -> Plan:
         from reconciler.transaction.history import History
 
         wanted = History(machine.state).desired(request.generation)
+        if request.masks_only:
+            from reconciler.planning.masks_first import plan_masks
+
+            return plan_masks(wanted, _observed(machine), books.applied())
         return make_plan(wanted, _observed(machine), books.applied())
     site = read_site(request.paths)
     desired = site.desired(request.host, machine.name)

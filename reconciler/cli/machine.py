@@ -24,9 +24,6 @@ STATE: Final = Path("/var/lib/reconciler")
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
-SIMULATED_BOOT: Final = "simulated"
-
-
 @contextmanager
 def opened(options: HostOptions, *, changes: bool = False, wait: Patience | None = None) -> Iterator[Machine]:
     """The machine that `options` name; where the block `changes` it, a simulated host is saved afterwards.
@@ -48,6 +45,7 @@ def opened(options: HostOptions, *, changes: bool = False, wait: Patience | None
             boot_id=boot_id,
             name=simulation.name,
             timer=_Timer(options, state),
+            load_vfio_ap=simulation.host.load_vfio_ap,
         )
 
 
@@ -56,9 +54,9 @@ def state_of(options: HostOptions) -> tuple[StateDirectory, str]:
     if options.simulate is None:
         usual, boot_id = _state_of(Path(options.sysfs)), _BOOT_ID.read_text(encoding="ascii").strip()
     else:
-        from reconciler.simulator.state_file import state_directory
+        from reconciler.simulator.state_file import boot_id_of, state_directory
 
-        usual, boot_id = state_directory(Path(options.simulate)), SIMULATED_BOOT
+        usual, boot_id = state_directory(Path(options.simulate)), boot_id_of(Path(options.simulate))
     return StateDirectory(Path(options.state_dir) if options.state_dir else usual), boot_id
 
 
@@ -66,7 +64,7 @@ def origin_of(options: HostOptions) -> Origin:
     """Who typed which command, and which commit the manifests come from."""
     from reconciler.integrations.git import commit_of
 
-    user = os.environ.get("SUDO_USER") or _user_name()
+    user = os.environ.get("SUDO_USER") or user_name()
     return Origin(user, command_line(), time.time(), commit_of(Path(options.manifests[0])))
 
 
@@ -75,7 +73,8 @@ def command_line() -> str:
     return shlex.join(["reconcile", *sys.argv[1:]])
 
 
-def _user_name() -> str:
+def user_name() -> str:
+    """Who runs this process."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -94,7 +93,14 @@ def _real(options: HostOptions) -> Machine:
         tools_lock=_tools_lock(root),
         timer=_Timer(options, state),
         vms=_vms(root),
+        load_vfio_ap=_load_vfio_ap if os.path.realpath(root) == DEFAULT_SYSFS else None,
     )
+
+
+def _load_vfio_ap() -> None:
+    from reconciler.integrations.modprobe import load_vfio_ap
+
+    load_vfio_ap()
 
 
 class _Timer:

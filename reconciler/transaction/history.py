@@ -143,7 +143,7 @@ class History:
         record = self.record(number)
         if _is_confined(self._file_of(number)):
             raise NoSuchGeneration(
-                f"generation {number} is of a VM that started or ended: there is nothing to go back to"
+                f"generation {number} is of a VM, or of the masks at boot, alone: there is nothing to go back to"
             )
         return read_desired(record.get("desired", {}), f"generation {number}")
 
@@ -161,16 +161,31 @@ class History:
             raise NoSuchGeneration(f"there is no generation {number}; {there}")
         return {**record, "outcome": self._read(_outcome_file(number))}
 
-    def newest_target(self, before: int | None = None) -> int:
-        """The newest generation that was applied, and below `before`.
+    def newest_target(self, before: int | None = None, unlike: str = "") -> int:
+        """The newest generation that was applied, below `before`, and wanted something else than the digest `unlike`.
 
         Raises:
             NoSuchGeneration: there is none.
         """
         for number in sorted(self._numbers(), reverse=True):
-            if (before is None or number < before) and self._got(number).is_target:
-                return number
+            if before is None or number < before:
+                found = self._got(number)
+                if found.is_target and found.digest != unlike:
+                    return number
         raise NoSuchGeneration("there is no earlier generation that was applied; 'reconcile history' lists all")
+
+    def last_target(self) -> Generation:
+        """The generation that was applied last. Other than `newest_target` it passes over none that is damaged.
+
+        Raises:
+            NoSuchGeneration: nothing has been applied.
+            BadRecord: one that may be it cannot be read.
+        """
+        files = self._files()
+        for number in sorted(files, reverse=True):
+            if not _is_confined(files[number]) and (found := self.get(number)).is_target:
+                return found
+        raise NoSuchGeneration("nothing has been applied yet")
 
     def _numbers(self) -> list[int]:
         return list(self._files())
