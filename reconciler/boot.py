@@ -14,6 +14,7 @@ from reconciler.kernel.readiness import await_bindings, await_vfio_ap
 from reconciler.machine import Machine, alone
 from reconciler.model.desired import Persistence
 from reconciler.model.outcome import Result
+from reconciler.planning.boot_stages import BootStage
 from reconciler.planning.plan import ALLOW_DISRUPTION
 from reconciler.reconcile import Applied, Request, Terms, apply
 from reconciler.recovery import settle
@@ -83,6 +84,8 @@ def boot(
         # What waited to be confirmed when the host went down was not confirmed.
         listener.recovered(settle(machine))
     last = history.last_target()
+    if last is None:
+        return None
     _require_service(last, history)
     told = await_bindings(machine.sysfs, machine.clock, wait_seconds)
     if told and wait_seconds:
@@ -90,13 +93,13 @@ def boot(
     origin = origin._replace(commit=last.origin.commit)
     done: list[Applied] = []
     if not has_vfio_ap(machine.sysfs):
-        done.append(_applied(Request((), None, last.number, masks_only=True), machine, listener, origin))
+        done.append(_applied(Request((), None, last.number, stage=BootStage.MASKS), machine, listener, origin))
         if masks_only or not _succeeded(done[-1]):
             return Booted(last, tuple(done))
         _load_vfio_ap(machine)
     elif masks_only:
         return Booted(last, ())
-    done.append(_applied(Request((), None, last.number), machine, listener, origin))
+    done.append(_applied(Request((), None, last.number, stage=BootStage.WHOLE), machine, listener, origin))
     return Booted(last, tuple(done))
 
 

@@ -16,6 +16,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Problem
+from reconciler.planning.boot_stages import BootStage, plan_stage
 from reconciler.planning.fingerprint import BASIS_WORDS
 from reconciler.planning.plan import Basis, Plan
 from reconciler.planning.planner import holdings_of, make_plan
@@ -35,14 +36,14 @@ class Request(NamedTuple):
     """What is asked for: manifests in `paths`, for the Host named `host` (None: the machine's, or the only one).
 
     With `generation`, what that generation of the history wanted instead. With `event`, only what a VM that starts or
-    has ended needs of it. With `masks_only`, which goes with `generation`, only the masks, before vfio_ap is loaded.
+    has ended needs of it. With `stage`, which goes with `generation`, what a boot needs of it.
     """
 
     paths: tuple[str | PathLike[str], ...]
     host: str | None
     generation: int | None = None
     event: VmEvent | None = None
-    masks_only: bool = False
+    stage: BootStage | None = None
 
 
 class Terms(NamedTuple):
@@ -112,10 +113,8 @@ def plan(request: Request, machine: Machine) -> Plan:
         from reconciler.transaction.history import History
 
         wanted = History(machine.state).desired(request.generation)
-        if request.masks_only:
-            from reconciler.planning.masks_first import plan_masks
-
-            return plan_masks(wanted, _observed(machine), books.applied())
+        if request.stage is not None:
+            return plan_stage(request.stage, wanted, _observed(machine), books.applied())
         return make_plan(wanted, _observed(machine), books.applied())
     site = read_site(request.paths)
     desired = site.desired(request.host, machine.name)

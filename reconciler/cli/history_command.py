@@ -48,7 +48,7 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
             tell_recovered(settle(machine))
     tell_unfinished(host)
     history = History(state)
-    wanted = number if number is not None else _before_the_present(history)
+    wanted = number if number is not None else history.newest_target(before=history.newest_target())
     request = Request((), None, wanted)
     tell(f"going back to generation {wanted}; the manifests stay as they are, and the next --apply follows them again")
     if asked:
@@ -58,9 +58,3 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
     show(made, format)
     tell(f"nothing was done; to do it: reconcile rollback {wanted} --yes{host.where}")
     return Exit.DONE if made.is_valid else Exit.REFUSED
-
-
-def _before_the_present(history: History) -> int:
-    # A boot, or an apply that undid a drift, wanted what the one before it wanted.
-    present = history.newest_target()
-    return history.newest_target(before=present, unlike=history.get(present).digest)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from reconciler.integrations.our_file import OurFile
-from reconciler.integrations.unit_file import command, confinement, found_unit, is_enabled, quoted
+from reconciler.integrations.unit_file import command, confinement, found_unit, is_enabled, quoted, specifiers_escaped
 
 NAME: Final = "reconcile-boot.service"
 MARK: Final = "# Made by 'reconcile boot install', taken away by 'reconcile boot uninstall'."
@@ -58,7 +58,7 @@ def unit_text(python: str, state: str = STATE) -> str:
         "[Unit]",
         "Description=AP crypto queues of virtual machines, as they were applied last",
         "ConditionPathExists=/sys/bus/ap",
-        f"ConditionPathExists={quoted(f'{state}/generations')}",
+        f"ConditionPathExists={specifiers_escaped(state)}/generations",
         *((f"RequiresMountsFor={quoted(state)}",) if not usual else ()),
         f"After={' '.join(_AFTER)}",
         f"Before={' '.join(_BEFORE)}",

@@ -63,15 +63,24 @@ def confinement(written: Iterable[str], *, offline: bool) -> tuple[str, ...]:
     return (*_CONFINED, *(_OFFLINE if offline else ()), f"ReadWritePaths={paths}")
 
 
+def specifiers_escaped(text: str) -> str:
+    """`text` as the whole value of a directive that takes one path, such as a condition.
+
+    Raises:
+        ValueError: it has a line break or another control character, which no unit file can hold safely.
+    """
+    if not text.isprintable():
+        raise ValueError(f"{text!r} has a character that a unit file cannot hold")
+    return text.replace("%", "%%")
+
+
 def quoted(word: str) -> str:
     """`word` as one word of a unit file: no specifier in it is expanded.
 
     Raises:
         ValueError: it has a line break or another control character, which no unit file can hold safely.
     """
-    if not word.isprintable():
-        raise ValueError(f"{word!r} has a character that a unit file cannot hold")
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    escaped = specifiers_escaped(word).replace("\\", "\\\\").replace('"', '\\"')
     plain = all(one.isalnum() or one in "/._-=:@+,%$" for one in escaped)
     return escaped if plain and escaped else f'"{escaped}"'
 
