@@ -40,7 +40,7 @@ def test_then_everything_comes() -> None:
     made = plan_stage(BootStage.WHOLE, WANTED, observe(host), NOTHING_APPLIED)
 
     assert [one.step.action for one in made.steps] == ["create", "configure"]
-    assert made.only == {uuid(1), uuid(2)}
+    assert made.only == frozenset({uuid(1), uuid(2)})
 
 
 def test_what_was_given_up_by_hand_is_given_up_at_boot() -> None:

@@ -221,7 +221,7 @@ class TestBoot:
         assert observe(host).mdevs == ()
         assert not observe(host).vfio_ap
         assert driver_of(host, "09.0004") == "cex4queue"
-        assert host.hardware.cards.keys() == {5, 6, 9}
+        assert 9 in host.hardware.cards
         host.load_vfio_ap()
         assert observe(host).vfio_ap
 
