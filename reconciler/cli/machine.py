@@ -24,6 +24,10 @@ STATE: Final = Path("/var/lib/reconciler")
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
+MDEVCTL_ROOT: Final = "MDEVCTL_ENV_ROOT"
+"""The environment variable in which newer versions of mdevctl take a prefix for all their paths."""
+
+
 @contextmanager
 def opened(options: HostOptions, *, changes: bool = False, wait: Patience | None = None) -> Iterator[Machine]:
     """The machine that `options` name; where the block `changes` it, a simulated host is saved afterwards.
@@ -46,6 +50,7 @@ def opened(options: HostOptions, *, changes: bool = False, wait: Patience | None
             name=simulation.name,
             timer=_Timer(options, state),
             load_vfio_ap=simulation.host.load_vfio_ap,
+            root=Path(os.environ.get(MDEVCTL_ROOT) or state.path / "root"),
         )
 
 
@@ -94,6 +99,7 @@ def _real(options: HostOptions) -> Machine:
         timer=_Timer(options, state),
         vms=_vms(root),
         load_vfio_ap=_load_vfio_ap if os.path.realpath(root) == DEFAULT_SYSFS else None,
+        root=_root_of_tools(root),
     )
 
 
@@ -101,6 +107,12 @@ def _load_vfio_ap() -> None:
     from reconciler.integrations.modprobe import load_vfio_ap
 
     load_vfio_ap()
+
+
+def _root_of_tools(root: Path) -> Path | None:
+    # This machine's definitions say nothing of another host whose sysfs is looked at.
+    given = os.environ.get(MDEVCTL_ROOT) or ("/" if os.path.realpath(root) == DEFAULT_SYSFS else None)
+    return Path(given) if given else None
 
 
 class _Timer:

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from reconciler.doctor.finding import Finding, error, listed, warning
+from reconciler.integrations.ap_rules import NAME as NAME_OF_RULES
 from reconciler.integrations.ap_rules import NO_MASKS, BadRules, PersistentMasks, read_ap_rules, rules_file
 from reconciler.integrations.boot_unit import NAME, Unit, boot_unit
 from reconciler.integrations.foreign_masks import MaskParameter, MaskRule, read_foreign_rules, read_mask_parameters
 from reconciler.integrations.module_loading import early_loaders
 from reconciler.model.desired import Persistence
+from reconciler.model.ids import ALL_IDS
+from reconciler.model.matrix import Matrix
 
 NO_UNIT: Final = Unit(installed=False, enabled=False)
 
@@ -24,6 +27,7 @@ class Boot(NamedTuple):
         early: what loads vfio_ap before anybody has set masks.
         unit: our own unit.
         persistence: what the Host that was applied last says; None where nothing was applied.
+        pool: what the host's drivers have now; None where that is not known.
     """
 
     parameters: Sequence[MaskParameter] = ()
@@ -32,22 +36,30 @@ class Boot(NamedTuple):
     early: Sequence[str] = ()
     unit: Unit = NO_UNIT
     persistence: Persistence | None = None
+    pool: Matrix | None = None
 
 
-def read_boot(root: Path, release: str, persistence: Persistence | None) -> Boot:
-    """What the machine whose files are below `root` boots with; `release` is that of its kernel."""
+def read_boot(root: Path, release: str, persistence: Persistence | None, pool: Matrix | None = None) -> Boot:
+    """What the machine whose files are below `root` boots with.
+
+    Args:
+        root: precedes all paths.
+        release: of its kernel.
+        persistence: see `Boot`.
+        pool: see `Boot`.
+    """
     masks: PersistentMasks | str
     try:
         masks = read_ap_rules(root)
     except BadRules as refused:
         masks = f"{rules_file(root)}: {refused}"
     parameters, rules = read_mask_parameters(root), read_foreign_rules(root)
-    return Boot(parameters, rules, masks, early_loaders(root, release), boot_unit(root), persistence)
+    return Boot(parameters, rules, masks, early_loaders(root, release), boot_unit(root), persistence, pool)
 
 
 def boot_findings(boot: Boot) -> list[Finding]:
     """Everything about `boot`."""
-    return [*_command_line(boot), *_rules(boot), *_own_rules(boot), *_early(boot), *_unit(boot)]
+    return [*_command_line(boot), *_rules(boot), *_own_rules(boot), *_not_applied(boot), *_early(boot), *_unit(boot)]
 
 
 def _command_line(boot: Boot) -> list[Finding]:
@@ -99,6 +111,27 @@ def _own_rules(boot: Boot) -> list[Finding]:
             f"chzdev and ap-check cannot read the masks that are set at boot: {boot.masks}",
             "as long as that is so mdevctl starts and defines no device",
             "mend the line, or have the file written anew: chzdev --type ap --persistent",
+        )
+    ]
+
+
+def _not_applied(boot: Boot) -> list[Finding]:
+    if isinstance(boot.masks, str) or boot.masks == NO_MASKS or boot.pool is None:
+        return []
+    adapters, domains = (ALL_IDS if one is None else one for one in boot.masks)
+    if boot.pool == Matrix(adapters, domains):
+        return []
+    ours = boot.persistence is Persistence.SERVICE
+    return [
+        warning(
+            "masks-not-as-at-boot",
+            f"{NAME_OF_RULES} sets other masks at boot than those that are in force",
+            "they were not set when the host was booted (the AP bus may have been done before the rule was there), or "
+            "have been changed since; guests whose queues the host has after a boot do not start",
+            f"remove {NAME_OF_RULES}: the boot unit sets the masks"
+            if ours
+            else "to have them now: chzdev --type ap --active; to keep those in force: reconcile --apply with "
+            "'persistence: mdevctl' or 'service'",
         )
     ]
 

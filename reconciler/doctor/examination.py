@@ -34,7 +34,7 @@ def examined(machine: Machine, root: Path | None) -> list[Finding]:
         root: where its ``/etc``, ``/proc`` and ``/run`` are; None where it has none, as a simulated host.
     """
     found: list[Finding] = []
-    pool = EMPTY_MATRIX
+    pool = None
     try:
         observed = observe(machine.sysfs)
     except UnreadableHost as refused:
@@ -44,8 +44,8 @@ def examined(machine: Machine, root: Path | None) -> list[Finding]:
         found += host_findings(observed, _text_of(machine.sysfs, "bus/ap/bindings"))
         found += kernel_findings(observed.release, over_provision=observed.abilities.over_provision)
     if root is not None:
-        found += boot_findings(read_boot(root, machine.sysfs.release, _persistence(machine)))
-        found += definition_findings(read_definitions(root), pool)
+        found += boot_findings(read_boot(root, machine.sysfs.release, _persistence(machine), pool))
+        found += definition_findings(read_definitions(root), pool or EMPTY_MATRIX)
     if machine.tools_lock is not None:
         holder, lives = tools_holder(machine.tools_lock)
         found += lock_findings(holder, lives=lives)

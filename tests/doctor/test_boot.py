@@ -15,7 +15,8 @@ from reconciler.integrations.module_loading import early_loaders
 from reconciler.kernel.observe import observe
 from reconciler.machine import Machine
 from reconciler.model.desired import Persistence
-from reconciler.model.ids import NO_IDS, IdSet
+from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
+from reconciler.model.matrix import EMPTY_MATRIX, FULL_MATRIX, Matrix
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.state_directory import StateDirectory
 from worlds import hardware
@@ -44,6 +45,10 @@ def ids(boot: Boot) -> list[str]:
         (Boot(parameters=[GOOD, BAD]), ["warning masks-on-command-line", "error malformed-mask-parameter"]),
         (Boot(rules=[RULE]), ["warning foreign-mask-rules"]),
         (Boot(masks="41-ap.rules: line 3: odd"), ["error broken-mask-rules"]),
+        (Boot(masks=MASKS, pool=FULL_MATRIX), ["warning masks-not-as-at-boot"]),
+        (BY_SERVICE._replace(masks=MASKS, pool=FULL_MATRIX), ["warning masks-not-as-at-boot"]),
+        (Boot(masks=MASKS, pool=Matrix(~IdSet([5]), ALL_IDS)), []),
+        (Boot(pool=EMPTY_MATRIX), []),
         (Boot(early=["/etc/modules"]), []),
         (Boot(early=["/etc/modules"], masks=MASKS), ["warning vfio-ap-too-early"]),
         (BY_SERVICE._replace(early=["/etc/modules"]), ["warning vfio-ap-too-early"]),
