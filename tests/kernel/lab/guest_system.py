@@ -8,11 +8,12 @@ from typing import Final
 from kernel.lab.foreign_root import make_runnable, run_logged
 from kernel.lab.packages import GUEST_ARCHITECTURE, Suite, unpack
 
-_PACKAGES: Final = (
+PACKAGES: Final = (
     "bash", "base-files", "bsdutils", "busybox-static", "coreutils", "dash", "gawk", "grep", "kmod", "mdevctl", "mount",
     "procps", "python3", "s390-tools", "sed", "systemd", "udev", "util-linux",
 )  # fmt: skip
-_WANTED: Final = "\n".join(_PACKAGES)
+"""What a guest system is made of, with all that these depend on."""
+_WANTED: Final = "\n".join(PACKAGES)
 _NOT_NEEDED: Final = (
     "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian", "usr/share/bug",
     "usr/share/perl*", "usr/lib/*/perl*", "usr/share/zoneinfo", "usr/lib/systemd/boot", "var/lib/dpkg",
@@ -23,6 +24,11 @@ def is_current(image: Path) -> bool:
     """Whether `image` is there and was made of the packages that are wanted now."""
     made_of = _made_of(image)
     return image.exists() and made_of.exists() and made_of.read_text(encoding="utf-8") == _WANTED
+
+
+def note_packages(image: Path) -> None:
+    """Write down beside `image` what it was made of."""
+    _made_of(image).write_text(_WANTED, encoding="utf-8")
 
 
 def prepare_guest_system(suite: Suite, image: Path, busybox: Path, work: Path, log: Path) -> None:
@@ -36,7 +42,7 @@ def prepare_guest_system(suite: Suite, image: Path, busybox: Path, work: Path, l
         log: where programs write.
     """
     shutil.rmtree(work, ignore_errors=True)
-    unpack(suite.closure(GUEST_ARCHITECTURE, *_PACKAGES), work)
+    unpack(suite.closure(GUEST_ARCHITECTURE, *PACKAGES), work)
     make_runnable(work)
     for pattern in _NOT_NEEDED:
         for path in work.glob(pattern):
@@ -45,7 +51,7 @@ def prepare_guest_system(suite: Suite, image: Path, busybox: Path, work: Path, l
     image.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(work / "usr/bin/busybox", busybox)
     _write_image(work, image, log)
-    _made_of(image).write_text(_WANTED, encoding="utf-8")
+    note_packages(image)
     shutil.rmtree(work)
 
 

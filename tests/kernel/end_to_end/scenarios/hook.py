@@ -85,7 +85,7 @@ def _succeeds(world: World, vm: _Vm, *operation: str) -> None:
 def _hook(world: World, vm: _Vm, *operation: str) -> Ran:
     """Run the hook as libvirt does, without anything in its environment."""
     started = time.monotonic()
-    command = [_HOOKS / "reconcile", vm.name, *operation]
+    command = [str(_HOOKS / "reconcile"), vm.name, *operation]
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     done = subprocess.run(
         command, input=vm.xml, capture_output=True, text=True, check=False, timeout=_SECONDS, env=environment, cwd="/"
