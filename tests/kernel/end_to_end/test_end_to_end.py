@@ -11,6 +11,7 @@ from kernel.end_to_end.boots import Result, boot, boot_twice
 from kernel.end_to_end.installation import CannotInstall
 from kernel.end_to_end.scenarios.catalogue import SCENARIOS
 from kernel.lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
+from kernel.lab.guest_system import is_current
 from kernel.lab.packages import PackageError
 
 SHORT: Final = "RECONCILE_LAB_SHORT"
@@ -54,6 +55,10 @@ def test_scenario(kernel: str, scenario: str, booted: Boot, tmp_path: Path) -> N
     """What the scenario's docstring says is so on this kernel."""
     if kernel not in CACHE.ready_kernels():
         pytest.skip(f"NOT TESTED: {scenario} on kernel {kernel}; it is not there: ./run lab setup --kernel {kernel}")
+    if SCENARIOS[scenario].reboot and not is_current(CACHE.guest_system(KERNELS[kernel])):
+        pytest.skip(
+            f"NOT TESTED: {scenario} on kernel {kernel}; it has no systemd yet: ./run lab setup --kernel {kernel}"
+        )
     try:
         if SCENARIOS[scenario].reboot:
             with open(1, "wb", 0, closefd=False) as stdout:

@@ -1,34 +1,36 @@
 """When a guest system has to be made anew."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from kernel.lab import guest_system
+from kernel.lab.guest_system import is_current
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("mke2fs") and shutil.which("debugfs")), reason="NOT TESTED: e2fsprogs is not there"
+)
 
 
-def test_an_image_of_other_packages_is_not_current(tmp_path: Path) -> None:
-    """So that `setup` after an update of the clone brings what its scenarios need."""
-    image = tmp_path / "trixie.ext4"
-    assert not guest_system.is_current(image)
-    image.touch()
-    assert not guest_system.is_current(image)
-
-    image.with_suffix(".packages").write_text("bash", encoding="utf-8")
-
-    assert not guest_system.is_current(image)
+def image_of(tree: Path, image: Path) -> Path:
+    """A small file system with the files of `tree`."""
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", tree, image, "1M"], check=True)
+    return image
 
 
-def test_an_image_of_the_wanted_packages_is_current(tmp_path: Path) -> None:
-    """It is kept."""
-    image = tmp_path / "trixie.ext4"
-    image.touch()
-    guest_system.note_packages(image)
+def test_an_image_with_systemd_is_kept(tmp_path: Path) -> None:
+    """It can be booted as any host."""
+    program = tmp_path / "root/usr/lib/systemd/systemd"
+    program.parent.mkdir(parents=True)
+    program.touch()
 
-    assert guest_system.is_current(image)
+    assert is_current(image_of(tmp_path / "root", tmp_path / "image.ext4"))
 
 
-@pytest.mark.parametrize("name", ["systemd", "udev", "mdevctl", "bsdutils"])
-def test_a_boot_as_on_any_host_has_what_it_needs(name: str) -> None:
-    """Of which bsdutils has logger, into which mdevctl's udev rule pipes."""
-    assert name in guest_system.PACKAGES
+def test_an_image_without_systemd_is_made_anew(tmp_path: Path) -> None:
+    """As where there is none at all."""
+    (tmp_path / "root/usr/lib").mkdir(parents=True)
+
+    assert not is_current(image_of(tmp_path / "root", tmp_path / "image.ext4"))
+    assert not is_current(tmp_path / "other.ext4")
