@@ -41,7 +41,7 @@ def steps() -> list[tuple[str, Callable[[], object], float]]:
     mdev = f"{MATRIX}/{UUID}"
     return [
         ("modprobe -r vfio_ap", lambda: run("modprobe", "-r", "vfio_ap"), 0),
-        ("modprobe vfio_ap", lambda: run("modprobe", "vfio_ap"), 0),
+        ("modprobe vfio_ap", load, 0),
         ("apmask -5", lambda: write(f"{AP}/apmask", "-5"), 0),
         ("aqmask -4", lambda: write(f"{AP}/aqmask", "-4"), 0),
         ("apmask -5 again, which changes nothing", lambda: write(f"{AP}/apmask", "-5"), 0),
@@ -51,7 +51,7 @@ def steps() -> list[tuple[str, Callable[[], object], float]]:
         ("assign_control_domain 4", lambda: write(f"{mdev}/assign_control_domain", "4"), 0),
         ("unassign_domain 4", lambda: write(f"{mdev}/unassign_domain", "4"), 0),
         ("ap_config", lambda: write(f"{mdev}/ap_config", ",".join(bits(one) for one in (5, 4, 4))), 0),
-        ("apmask +5, refused", lambda: write(f"{AP}/apmask", "+5"), 0),
+        ("apmask +5", lambda: write(f"{AP}/apmask", "+5"), 0),
         ("plug 9", lambda: hardware("plug", "9", "type=CEX8", "mode=ep11"), 0),
         ("card 9 offline", lambda: write(f"{AP}/devices/card09/online", "0"), 0),
         ("set 9 configured=false", lambda: hardware("set", "9", "configured=false"), 0),
@@ -65,6 +65,12 @@ def steps() -> list[tuple[str, Callable[[], object], float]]:
         ("remove", lambda: write(f"{mdev}/remove", "1"), 0),
         ("apmask +5", lambda: write(f"{AP}/apmask", "+5"), 0),
     ]
+
+
+def load() -> None:
+    """Load the driver, and before it what the lab needs (tests/kernel/lab/README.md)."""
+    run("modprobe", "lab_helper")
+    run("modprobe", "vfio_ap")
 
 
 def bits(number: int) -> str:
