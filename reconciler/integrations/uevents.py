@@ -1,7 +1,7 @@
 """The kernel's uevents about the AP bus and vfio_ap: what they look like, which ones matter, and the socket.
 
-A uevent is a datagram ``ACTION@DEVPATH``, NUL, ``KEY=VALUE``, NUL, … (lib/kobject_uevent.c). Not every change has one, and
-some are lost: they are hints. docs/kernel-rules.md, "Uevents", says what real kernels send.
+A uevent is a datagram ``ACTION@DEVPATH``, NUL, ``KEY=VALUE``, NUL, … (lib/kobject_uevent.c). Not every change has one,
+and some are lost: they are hints. docs/kernel-rules.md, "Uevents", says what real kernels send.
 """
 
 import errno

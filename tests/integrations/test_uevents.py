@@ -141,7 +141,7 @@ class FakeConnection(socket.socket):
         super().__init__(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.answers = answers
 
-    def recvmsg(self, *_: object) -> tuple[bytes, list[tuple[int, int, bytes]], int, object]:  # type: ignore[override]
+    def recvmsg(self, *_: object) -> tuple[bytes, list[tuple[int, int, bytes]], int, object]:
         answer = self.answers.pop(0) if self.answers else BlockingIOError()
         if isinstance(answer, OSError):
             raise answer

@@ -5,11 +5,12 @@ import os
 import random
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from selectors import DefaultSelector, SelectorKey
 
 import pytest
-from clocks import FakeClock
 
+from clocks import FakeClock
 from reconciler.watch.debounce import LONGEST_SECONDS, QUIET_SECONDS
 from reconciler.watch.ears import LONGEST_RETRY_SECONDS, Ears
 from reconciler.watch.hints import Hint
@@ -172,7 +173,7 @@ def test_an_ear_that_cannot_be_opened_neither_ends_the_loop_nor_spins() -> None:
     with world.ears:
         world.ears.add("kernel", fails)
         assert world.ears.wait(100_000) == ()
-        gaps = [later - earlier for earlier, later in zip(tried, tried[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(tried)]
         assert gaps[:4] == [1, 2, 4, 8]
         assert max(gaps) == LONGEST_RETRY_SECONDS
         assert len(world.told) == 1

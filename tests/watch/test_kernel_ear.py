@@ -16,7 +16,7 @@ from reconciler.watch.kernel_ear import KernelEar, kernel_opener
 class Connection(socket.socket):
     """A socket whose datagrams come from the kernel, as far as anybody can tell."""
 
-    def recvmsg(self, *_: object) -> tuple[bytes, list[tuple[int, int, bytes]], int, object]:  # type: ignore[override]
+    def recvmsg(self, *_: object) -> tuple[bytes, list[tuple[int, int, bytes]], int, object]:
         return self.recv(4096), [(socket.SOL_SOCKET, 2, struct.pack("3i", 0, 0, 0))], 0, (0, 1)
 
 

@@ -90,7 +90,7 @@ def connected(directory: Path) -> socket.socket:
 
 def listened(ear: RequestEar) -> list[Hint]:
     """Hear until nothing is left."""
-    found = []
+    found: list[Hint] = []
     while select.select([ear], [], [], 0)[0]:
         found += ear.hear()
     return found
