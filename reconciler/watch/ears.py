@@ -6,6 +6,7 @@ resync finds what it would have heard.
 
 import selectors
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -161,12 +162,13 @@ class Ears:
 
     def _open(self, place: _Place) -> None:
         try:
-            ear = place.opener()
+            place.ear = place.opener()
+            place.descriptor = place.ear.fileno()
+            self._selector.register(place.descriptor, selectors.EVENT_READ, place)
         except OSError as error:
+            self._close(place)
             self._failed(place, error)
             return
-        place.ear, place.descriptor = ear, ear.fileno()
-        self._selector.register(place.descriptor, selectors.EVENT_READ, place)
         if place.reason:
             place.reason = ""
             self._tell(f"{place.source}: changes are noticed again")
@@ -180,10 +182,11 @@ class Ears:
         place.opens_at = self._clock.monotonic() + wait
         if not place.reason or place.failures == 1:
             self._tell(f"{place.source}: changes are not noticed, only found at the next resync: {error}; trying again")
-        place.reason = str(error)
+        place.reason = str(error) or type(error).__name__
 
     def _close(self, place: _Place) -> None:
         if place.ear is not None:
-            self._selector.unregister(place.descriptor)
+            with suppress(KeyError):  # the system may have refused to listen to it
+                self._selector.unregister(place.descriptor)
             place.ear.close()
             place.ear = None

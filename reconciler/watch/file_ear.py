@@ -3,6 +3,7 @@
 One thread does that, and wakes the main thread through a descriptor.
 """
 
+import errno
 import os
 import threading
 import time
@@ -74,7 +75,7 @@ class FileEar:
             make_watcher: makes what tells.
 
         Raises:
-            OSError: there are no descriptors left.
+            OSError: there are no descriptors or threads left.
         """
         # Relative paths mean what they mean now.
         self._paths = [os.path.join(os.getcwd(), path) for path in paths]
@@ -85,11 +86,15 @@ class FileEar:
         self._lock = threading.Lock()
         self._changed: set[str] = set()
         self._error = ""
-        told = None if (any(map(is_untold, self._paths)) if polling is None else polling) else self._told(tell)
         self._descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        told = None if (any(map(is_untold, self._paths)) if polling is None else polling) else self._told(tell)
         listen = self._look(stamp_of(self._paths)) if told is None else told
         self._thread = threading.Thread(target=self._run, args=(listen,), name=f"ear: {source}", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            os.close(self._descriptor)
+            raise OSError(errno.EAGAIN, str(error)) from error
 
     def fileno(self) -> int:
         """See `reconciler.watch.hints.Ear`."""
@@ -105,7 +110,7 @@ class FileEar:
             changed, self._changed = self._changed, set()
         if self._error:
             raise OSError(self._error)
-        return [Hint(self._source, path) for path in sorted(changed)]
+        return [Hint(self._source, _printable(path)) for path in sorted(changed)]
 
     def close(self) -> None:
         """See `reconciler.watch.hints.Ear`."""
@@ -146,6 +151,8 @@ class FileEar:
             state, watcher = self._watch()
         except ModuleNotFoundError:
             reason = "watchfiles is not installed (pip install 'vfio-ap-reconciler[watch]')"
+        except UnicodeError:
+            reason = "the name of a directory is not UTF-8, which watchfiles cannot watch"
         except (OSError, RuntimeError) as error:
             reason = f"the kernel watches no more directories (fs.inotify.max_user_watches): {error}"
         else:
@@ -191,3 +198,8 @@ class FileEar:
         except FileNotFoundError:
             # One of them has gone since; what is left tells when it comes back.
             return self._make_watcher([path for path in directories if os.path.isdir(path)])
+
+
+def _printable(path: str) -> str:
+    # A name may be any bytes, and people read it in logs.
+    return "".join(one if one.isprintable() else "?" for one in path)

@@ -180,6 +180,21 @@ def test_an_ear_that_cannot_be_opened_neither_ends_the_loop_nor_spins() -> None:
         assert "not for you" in world.ears.deaf["kernel"]
 
 
+def test_an_ear_that_the_system_refuses_to_listen_to_is_opened_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as where there are too many in the whole system."""
+    world = World()
+
+    def refuse(*_: object) -> SelectorKey:
+        raise OSError(28, "no space left on device")
+
+    with world.ears:
+        with monkeypatch.context() as patch:
+            patch.setattr(world.selector, "register", refuse)
+            world.ears.add("files", world.opener)
+        assert world.opened[0].closed
+        assert world.ears.wait(60) == (Hint("files", "heard again"),)
+
+
 def test_an_ear_that_opens_and_fails_at_once_does_not_spin() -> None:
     """Only what it hears proves that it works."""
     world = World()

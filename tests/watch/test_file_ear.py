@@ -243,6 +243,24 @@ def test_without_watchfiles_files_are_looked_at(
     assert "pip install 'vfio-ap-reconciler[watch]'" in told[0]
 
 
+def test_a_directory_whose_name_is_no_text_is_looked_at(site: Path, listen: Listen, told: list[str]) -> None:
+    """And the name is told in a way that can be printed."""
+    folder = Path(os.fsdecode(os.fsencode(site / "guests") + b"\xff"))
+    folder.mkdir()
+    ear = listen(folder, look_seconds=0.01)
+    (folder / "one.yaml").write_text("new")
+    assert heard(ear) == {f"{site / 'guests'}?"}
+    assert "not UTF-8" in told[0]
+
+
+def test_a_file_whose_name_is_no_text_does_no_harm(site: Path, listen: Listen) -> None:
+    """Either it is heard or the ear fails, and is opened anew."""
+    ear = listen(site)
+    Path(os.fsdecode(os.fsencode(site / "one") + b"\xff.yaml")).write_text("new")
+    with suppress(OSError):
+        assert heard(ear) == {f"{site / 'one'}?.yaml"}
+
+
 def test_a_thread_that_fails_is_an_ear_that_fails(site: Path, listen: Listen) -> None:
     """It wakes the main thread, which closes it and opens another one."""
 
