@@ -1,17 +1,19 @@
 """Reports of the loop, for tests."""
 
+from typing import Any
+
 from reconciler.watch.report import Condition, Counters, GuestReport, Report, Source
 
 NOW = 1_800_000_000.0
 
 
-def guest(name: str = "payments", **changes: object) -> GuestReport:
+def guest(name: str = "payments", **changes: Any) -> GuestReport:
     """A guest that has what it shall have."""
     made = GuestReport(name, "62177883-f1bb-47f0-914d-32a22e3a8804", wanted=4, authorised=4, effective=4)
     return made._replace(**changes)
 
 
-def report(**changes: object) -> Report:
+def report(**changes: Any) -> Report:
     """A report of a host in sync, with `changes`."""
     made = Report(
         host="lpar7",

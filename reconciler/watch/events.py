@@ -78,8 +78,8 @@ def events(previous: Report | None, report: Report) -> tuple[Event, ...]:
     """What has happened since `previous`, in the order in which it is best told.
 
     Args:
-        previous: the report before; None if there was none. It may be one that an earlier run of the loop has left: its
-            counters, which began before, then count as 0.
+        previous: the report before; None if there was none. In one that an earlier run of the loop has left, the
+            counters must be 0, since they begin anew with each run.
         report: the newest.
     """
     if previous is None:
@@ -88,7 +88,7 @@ def events(previous: Report | None, report: Report) -> tuple[Event, ...]:
     else:
         told = []
     told += _of_the_source(previous, report)
-    told += _of_applies(_counters_before(previous, report), report)
+    told += _of_applies(previous.counters, report)
     if previous.condition is not report.condition and not any(one.kind is Kind.STARTED for one in told):
         told.append(_condition(Kind.CONDITION, report))
     told += _of_guests(previous, report)
@@ -104,11 +104,6 @@ def _nothing_before(report: Report) -> Report:
     quiet = tuple(one._replace(drifted=False, suspended=None) for one in report.guests)
     source = report.source._replace(refused=None, unreachable="")
     return report._replace(guests=quiet, source=source, counters=Counters(), suspended=None)
-
-
-def _counters_before(previous: Report, report: Report) -> Counters:
-    """None of what an earlier run has counted: a loop that was started again begins at 0."""
-    return Counters() if previous.counters.turns >= report.counters.turns else previous.counters
 
 
 def _started(report: Report) -> Event:

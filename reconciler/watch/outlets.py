@@ -11,7 +11,7 @@ from reconciler.watch.listen import Listener
 from reconciler.watch.log import Log
 from reconciler.watch.metrics_file import MetricsFile
 from reconciler.watch.notices import Notices
-from reconciler.watch.report import Report
+from reconciler.watch.report import Counters, Report
 from reconciler.watch.status_file import StatusFile
 
 
@@ -42,7 +42,8 @@ class Telling:
             before: what an earlier run has left in the status file, so that a restart does not notify of it all again.
         """
         self._outlets = outlets
-        self._previous = before
+        self._previous = before and before._replace(counters=Counters())
+        self._status = ""
         self._first = True
         self._failing: dict[str, str] = {}
 
@@ -56,10 +57,12 @@ class Telling:
         self._try("status file", lambda: outlets.status.write(report))
         if outlets.metrics:
             self._try("metrics file", partial(outlets.metrics.write, report))
-        outlets.systemd.status(f"{report.condition.value.replace('-', ' ')}: {report.summary}")
+        status = f"{report.condition.value.replace('-', ' ')}: {report.summary}"
+        if status != self._status:
+            outlets.systemd.status(status)
         if self._first:
             outlets.systemd.ready()
-        self._previous, self._first = report, False
+        self._previous, self._status, self._first = report, status, False
 
     def close(self, now: float) -> None:
         """End everything, within some seconds; `now` is seconds since 1970."""
