@@ -10,24 +10,32 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 _SECONDS: Final = 1.0
-"""How long a full queue may keep us: the loop goes on without having told."""
 _LONGEST_STATUS: Final = 1024
 
 
 class SystemdNotify:
     """The way to tell systemd."""
 
-    def __init__(self, environment: Mapping[str, str], process: int, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        process: int,
+        monotonic: Callable[[], float],
+        *,
+        seconds: float = _SECONDS,
+    ) -> None:
         """Find out whom to tell.
 
         Args:
             environment: that of the process (``NOTIFY_SOCKET``, ``WATCHDOG_USEC``, ``WATCHDOG_PID``).
             process: our process id.
             monotonic: seconds on CLOCK_MONOTONIC.
+            seconds: how long a full queue may keep us: we go on without having told.
         """
         address = environment.get("NOTIFY_SOCKET", "")
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self._monotonic = monotonic
+        self._seconds = seconds
         self.listens = address[:1] in {"/", "@"} and len(address) > 1
         self.watchdog_seconds = _watchdog_seconds(environment, process) if self.listens else None
         """Within how many seconds `watchdog` must be called again and again; None where nobody watches.
@@ -66,13 +74,10 @@ class SystemdNotify:
         message = "\n".join(lines).encode("utf-8", "replace")
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-                sender.settimeout(_SECONDS)
-                return sender.sendto(message, self._address_bytes()) == len(message)
+                sender.settimeout(self._seconds)
+                return sender.sendto(message, os.fsencode(self._address)) == len(message)
         except OSError:
             return False
-
-    def _address_bytes(self) -> bytes:
-        return os.fsencode(self._address)
 
 
 def _watchdog_seconds(environment: Mapping[str, str], process: int) -> float | None:

@@ -151,7 +151,13 @@ class _Conversation(BaseHTTPRequestHandler):
             text = f"there is {', '.join(sorted(self._pages))}\n"
             self._send(HTTPStatus.NOT_FOUND, text.encode(), _PLAIN)
         else:
-            self._send(*page(",".join(self.headers.get_all("Accept", ()))))
+            self._send(*self._made(page))
+
+    def _made(self, page: "Callable[[str], _Page]") -> "_Page":
+        try:
+            return page(",".join(self.headers.get_all("Accept", ())))
+        except Exception:  # noqa: BLE001  # a fault of ours in one answer must not end the thread that gives the others
+            return HTTPStatus.INTERNAL_SERVER_ERROR, b"this could not be made; that is a fault of reconcile\n", _PLAIN
 
     do_HEAD = do_GET  # noqa: N815  # the name that http.server looks for
 

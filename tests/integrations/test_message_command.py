@@ -10,21 +10,18 @@ import pytest
 from reconciler.integrations.message_command import MessageCommand
 from reconciler.integrations.webhook import NotSent
 
-# Starts a child that outlives it, tells its number, and waits for ever.
-STAYS = """
-import os, sys, time
-child = os.fork()
-if child:
-    with open(sys.argv[1] + ".new", "w") as told:
-        told.write(str(child))
-    os.rename(sys.argv[1] + ".new", sys.argv[1])
-time.sleep(3600)
-"""
+# Starts a child that would outlive it, tells its number, and waits for ever.
+STAYS = "sleep 3600 & echo $! > $0.new; mv $0.new $0; wait"
 
 
-def python(text: str, *words: object, seconds: float = 30.0) -> MessageCommand:
+def stays(path: Path, seconds: float = 30.0) -> MessageCommand:
+    """A program that does not end by itself, with a child whose number is in the file at `path`."""
+    return MessageCommand(["/bin/sh", "-c", STAYS, str(path)], seconds)
+
+
+def python(text: str, *words: object) -> MessageCommand:
     """A program of ours."""
-    return MessageCommand([sys.executable, "-c", text, *map(str, words)], seconds)
+    return MessageCommand([sys.executable, "-c", text, *map(str, words)])
 
 
 def is_gone(process: int) -> bool:
@@ -72,7 +69,7 @@ def test_one_that_stays_is_killed_with_its_children(tmp_path: Path) -> None:
     path = tmp_path / "child"
 
     with pytest.raises(NotSent, match=r"^was killed, since it took more than 1 seconds$"):
-        python(STAYS, path, seconds=1).send(b"{}")
+        stays(path, seconds=1).send(b"{}")
 
     assert until_gone(int(path.read_text()))
 
@@ -80,7 +77,7 @@ def test_one_that_stays_is_killed_with_its_children(tmp_path: Path) -> None:
 def test_the_end_of_the_loop_kills_what_runs(tmp_path: Path) -> None:
     """And nothing is started after it."""
     path = tmp_path / "child"
-    command = python(STAYS, path)
+    command = stays(path)
     failed: list[str] = []
 
     def send() -> None:

@@ -92,7 +92,7 @@ def test_the_watchdog_is_ours_or_not(environment: dict[str, str], seconds: float
 def test_a_manager_that_does_not_read_keeps_nobody(manager: socket.socket, tmp_path: Path) -> None:
     """Its queue is full after some messages; we go on without having told."""
     manager.bind(str(tmp_path / "notify"))
-    one = notify(NOTIFY_SOCKET=str(tmp_path / "notify"))
+    one = SystemdNotify({"NOTIFY_SOCKET": str(tmp_path / "notify")}, 42, FakeClock().monotonic, seconds=0.05)
 
     assert not all(one.ready() for _ in range(10_000))
 

@@ -130,6 +130,23 @@ def test_nonsense_does_no_harm(server: Server, sent: bytes) -> None:
     assert server.ask("/healthz")[0].status == 200
 
 
+def test_a_fault_of_ours_is_told_and_the_others_are_answered() -> None:
+    """A thread that ended by it would be missed after four of them."""
+
+    class Broken(Exposition):
+        def text(self, accept: str = "") -> tuple[bytes, str]:
+            raise ZeroDivisionError
+
+    server = Server()
+    server.listener.close()
+    server.listener = Listener("127.0.0.1:0", Health(server.newest, 60.0), Broken(server.newest.get, "1.2"))
+    try:
+        assert {server.ask("/metrics")[0].status for _ in range(10)} == {500}
+        assert server.ask("/healthz")[0].status == 200
+    finally:
+        server.listener.close()
+
+
 def test_slow_clients_are_sent_away() -> None:
     """However many hold a connection without a word, those behind them have their answer soon."""
     server = Server(seconds=0.2)

@@ -7,8 +7,8 @@ import os
 import socket
 import sys
 import threading
+from http.client import HTTPConnection
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
@@ -91,8 +91,11 @@ def test_a_report_reaches_everyone(tmp_path: Path) -> None:
 
     all_of_it.telling.turned(report(condition=Condition.DRIFT, summary="apmask differs"))
 
-    with urlopen(f"http://{all_of_it.outlets.listener.address}/metrics", timeout=10) as answer:
+    connection = HTTPConnection(all_of_it.outlets.listener.address, timeout=10)
+    connection.request("GET", "/metrics")
+    with connection.getresponse() as answer:
         assert b'reconcile_condition{condition="drift"} 1.0\n' in answer.read()
+    connection.close()
     assert all_of_it.said() == [b"STATUS=drift: apmask differs", b"READY=1"]
     assert "reconcile_in_sync 0.0\n" in all_of_it.metrics.read_text()
     kept = read_kept(all_of_it.state)
