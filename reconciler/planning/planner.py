@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from reconciler.model.desired import Activation, Desired, DesiredGuest
+from reconciler.model.desired import Activation, Desired, DesiredGuest, Persistence
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev, VmName, its_vm
 from reconciler.model.problems import Position, Problem, errors_of
@@ -33,11 +33,15 @@ class Applied(NamedTuple):
         pool: the host pool; None where none was set.
         guests: the name and configuration of every device that is ours, by uuid.
         generation: the number in the history of the apply that made it so; 0 where there is none.
+        digest: of the manifests; empty where it is not known.
+        persistence: how the host was to boot into it.
     """
 
     pool: Matrix | None
     guests: Mapping[str, tuple[str, ApConfig]]
     generation: int = 0
+    digest: str = ""
+    persistence: Persistence = Persistence.NONE
 
 
 NOTHING_APPLIED = Applied(None, {})
