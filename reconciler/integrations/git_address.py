@@ -9,7 +9,9 @@ PROTOCOLS: Final = ("https", "ssh", "file")
 
 _SECRET: Final = re.compile(r"(?<=://)[^/\s]*@")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
-_SCP_LIKE: Final = re.compile(r"[^/:]+:(?!:)")
+_HOST: Final = re.compile(r"([^/]*@)?[^/@-]")
+_HELPER: Final = re.compile(r"[A-Za-z0-9+.-]*::")
+_SCP_LIKE: Final = re.compile(r"[^/:]+:")
 _CONTROL: Final = re.compile(r"[\x00-\x20\x7f]")
 _NOT_IN_A_BRANCH: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|^[/.-]|[/.]$|^@$")
 
@@ -60,10 +62,10 @@ def _url(url: str) -> str:
         scheme, rest = found.groups()
         if scheme not in PROTOCOLS:
             raise NotAnAddress(f"{shown!r}: {scheme} is not used; give a repository by https, ssh or file")
-        if scheme != "file" and rest.rpartition("@")[2].startswith(("-", "/")):
+        if scheme != "file" and not _HOST.match(rest):
             raise NotAnAddress(f"{shown!r} names no host")
         return url
-    if "::" in url.partition("/")[0]:
+    if _HELPER.match(url):
         raise NotAnAddress(f"{shown!r} would have git run a program; give a repository by https, ssh or file")
     if _SCP_LIKE.match(url):
         if url.partition(":")[0].rpartition("@")[2].startswith("-"):

@@ -9,7 +9,8 @@ JITTER: Final = 0.1
 def wait(interval: float, failures: int, longest: float, chance: float) -> float:
     """Seconds until the next question: about `interval`, doubled for each of `failures` in a row, `longest` at most.
 
-    They are about that, as `JITTER` says. An interval above `longest` is not shortened. `chance` is a number from 0 to 1 that differs each time.
+    They are about that, as `JITTER` says. An interval above `longest` is not shortened. `chance` is a number from 0 to
+    1 that differs each time.
     """
     doubled = interval * 2.0 ** min(failures, 64)
     return min(doubled, max(longest, interval)) * (1 + JITTER * (2 * chance - 1))

@@ -183,8 +183,8 @@ class GitSource:
 
     def _refused(self, commit: str, reasons: list[str]) -> CommitRefused:
         last = self._last
-        same = isinstance(last, CommitRefused) and last.commit == commit
-        return CommitRefused(commit, tuple(reasons), last.since if same else self._clock())
+        since = last.since if isinstance(last, CommitRefused) and last.commit == commit else self._clock()
+        return CommitRefused(commit, tuple(reasons), since)
 
     def _unreachable(self, reason: str) -> Unreachable:
         since = self._last.since if isinstance(self._last, Unreachable) else self._clock()
