@@ -9,7 +9,6 @@ PROTOCOLS: Final = ("https", "ssh", "file")
 
 _SECRET: Final = re.compile(r"(?<=://)[^/\s]*@")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
-_HOST: Final = re.compile(r"([^/]*@)?[^/@-]")
 _HELPER: Final = re.compile(r"[A-Za-z0-9+.-]*::")
 _SCP_LIKE: Final = re.compile(r"[^/:]+:")
 _CONTROL: Final = re.compile(r"[\x00-\x20\x7f]")
@@ -62,7 +61,8 @@ def _url(url: str) -> str:
         scheme, rest = found.groups()
         if scheme not in PROTOCOLS:
             raise NotAnAddress(f"{shown!r}: {scheme} is not used; give a repository by https, ssh or file")
-        if scheme != "file" and not _HOST.match(rest):
+        host = rest.partition("/")[0].rpartition("@")[2]
+        if scheme != "file" and (not host or host.startswith("-")):
             raise NotAnAddress(f"{shown!r} names no host")
         return url
     if _HELPER.match(url):

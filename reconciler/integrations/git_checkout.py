@@ -22,6 +22,7 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LINE: Final = re.compile(rb"([0-7]{6}) ([a-z]+) ([0-9a-f]+) +([0-9]+|-)\t(.*)", re.DOTALL)
 _LINK: Final = b"120000"
 _CHUNK: Final = 1 << 20
+_LISTING: Final = 16 << 20
 _SHOWN: Final = 80
 _NO_FILE: Final = (EEXIST, EILSEQ, EINVAL, ENAMETOOLONG, ENOTDIR)
 
@@ -100,7 +101,7 @@ class Checkouts:
 
 def _entries(git: Git, commit: str, path: str) -> list[_Entry]:
     """What stands below `path` in `commit`: files and links, checked to be few, small and well named."""
-    answer = git.answer("ls-tree", "-r", "-z", "-l", "--full-tree", _tree(git, commit, path))
+    answer = git.answer("ls-tree", "-r", "-z", "-l", "--full-tree", _tree(git, commit, path), limit=_LISTING)
     with answer.output:
         if answer.code:
             raise GitFailed(f"the files of {commit} cannot be listed: {reason(answer.said)}")
@@ -116,6 +117,8 @@ def _entries(git: Git, commit: str, path: str) -> list[_Entry]:
 
 def _tree(git: Git, commit: str, path: str) -> str:
     """How git names the directory `path` of `commit`."""
+    if git.code("cat-file", "-e", f"{commit}^{{tree}}"):
+        raise GitFailed(f"commit {commit} is not there")
     tree = f"{commit}:{path}"
     answer = git.answer("cat-file", "-t", tree)
     with answer.output:
@@ -154,7 +157,7 @@ def _write(git: Git, entries: list[_Entry], root: bytes) -> None:
                 _write_file(objects, entry, os.path.join(root, entry.name))
             for entry in links:
                 content = b"".join(_content(objects, entry))
-                if b"\0" in content:
+                if not content or b"\0" in content:
                     raise CheckoutRefused(f"{_shown(entry.name)} is a link to what can be no name")
                 os.symlink(content, os.path.join(root, entry.name))
     except OSError as error:

@@ -53,12 +53,14 @@ def _why(git: Git, signature: Path, signed: Signed, trusted: Trust) -> str:
     if plain.code or not found:
         return "its signature does not fit: it was changed after it was signed, or signed for something else"
     key = " ".join(found.groups())
-    if trusted.revoked:
-        again = git.program(*novalidate, "-r", trusted.revoked, given=signed.payload)
+    signers, said = _valid_today(git, signature, trusted)
+    if trusted.revoked and signers:
+        # Git's answer was no and the signer is allowed, so it is the revocation if it is good without that.
+        check = ("ssh-keygen", "-Y", "verify", "-n", "git", "-I", signers[0], "-f", trusted.keys, "-s", str(signature))
+        again = git.program(*check, given=signed.payload)
         again.output.close()
-        if again.code:
+        if not again.code:
             return f"it is signed with {key}, which is revoked in {trusted.revoked}"
-    said = _valid_today(git, signature, trusted)[1]
     if "has expired" in said:
         return f"it is signed with {key}, which has expired in {trusted.keys}"
     if "not yet valid" in said:
