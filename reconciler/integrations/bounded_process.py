@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from errno import EFBIG
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
@@ -31,6 +32,21 @@ class TooMuch(Exception):
 
 class Stopped(Exception):
     """Programs are not run any more: `Processes.stop` was called."""
+
+
+class Bounds(NamedTuple):
+    """What a program may use.
+
+    Attributes:
+        seconds: how long it may take.
+        limit: how many bytes a file that it writes may have, its answer among them.
+        goes_on: whether it is told when a file is too large, and stops by itself, as programs do whose children write;
+            otherwise it is killed.
+    """
+
+    seconds: float
+    limit: int = OUTPUT_LIMIT
+    goes_on: bool = False
 
 
 class Answer(NamedTuple):
@@ -59,13 +75,10 @@ class Processes:
         *,
         directory: Path,
         environment: Mapping[str, str],
-        seconds: float,
+        bounds: Bounds,
         given: bytes = b"",
-        limit: int = OUTPUT_LIMIT,
     ) -> Answer:
-        """Run the program `words` in `directory` with `given` as its input, for `seconds` at most.
-
-        No file that it writes becomes longer than `limit` bytes.
+        """Run the program `words` in `directory` with `given` as its input, within `bounds`.
 
         Raises:
             TooLong: its time was up.
@@ -78,8 +91,8 @@ class Processes:
             with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as source:
                 source.write(given)
                 source.seek(0)
-                process = self._start(words, directory, environment, (source, output, errors), limit)
-                code = self._wait(process, seconds)
+                process = self._start(words, directory, environment, (source, output, errors), bounds)
+                code = self._wait(process, bounds.seconds)
                 errors.seek(0)
                 said = errors.read(_SAID).decode("utf-8", "replace")
             _refuse_too_much(code, said)
@@ -102,7 +115,7 @@ class Processes:
         directory: Path,
         environment: Mapping[str, str],
         streams: tuple[BinaryIO, BinaryIO, BinaryIO],
-        limit: int,
+        bounds: Bounds,
     ) -> subprocess.Popen[bytes]:
         given, output, errors = streams
         with self._lock:
@@ -116,12 +129,14 @@ class Processes:
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
+                # Python ignores SIGXFSZ; whoever inherits that is not killed but told that a file is too large.
+                restore_signals=not bounds.goes_on,
             )
             self._running.add(process)
         # Set from outside, since code between fork and exec is not safe beside threads. What the program writes in
         # its first moment is not much.
         with suppress(ProcessLookupError, PermissionError):
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (bounds.limit, bounds.limit))
         return process
 
     def _wait(self, process: subprocess.Popen[bytes], seconds: float) -> int:
@@ -142,8 +157,7 @@ class Processes:
 
 
 def _refuse_too_much(code: int, said: str) -> None:
-    """A child of git that was ended for its size is a failure of git, which says so."""
-    if code == -signal.SIGXFSZ or (code and f"signal {int(signal.SIGXFSZ)}" in said):
+    if code == -signal.SIGXFSZ or (code and os.strerror(EFBIG) in said):
         raise TooMuch
 
 

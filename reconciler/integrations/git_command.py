@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from reconciler.integrations.bounded_process import OUTPUT_LIMIT, Answer, Processes, TooLong, TooMuch
+from reconciler.integrations.bounded_process import OUTPUT_LIMIT, Answer, Bounds, Processes, TooLong, TooMuch
 from reconciler.integrations.git_address import PROTOCOLS, without_secrets
 
 SECONDS: Final = 60.0
@@ -78,9 +78,13 @@ class Git:
         return Git(repository, self._processes, self._environment, bare=True)
 
     def answer(
-        self, *words: str, given: bytes = b"", limit: int = OUTPUT_LIMIT, settings: Mapping[str, str] | None = None,
+        self,
+        *words: str,
+        given: bytes = b"",
+        limit: int = OUTPUT_LIMIT,
+        settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
-    ) -> Answer:  # fmt: skip
+    ) -> Answer:
         """How git ended with `words`, without network and without anybody's settings but ours and `settings`.
 
         Raises:
@@ -89,7 +93,7 @@ class Git:
         """
         own = quiet(self._environment) | {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
         own |= {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"} | dict(environment or {})
-        return self._run(words, own, SECONDS, given, limit, settings or {})
+        return self._run(words, own, Bounds(SECONDS, limit), given, settings)
 
     def text(self, *words: str) -> str:
         """What git writes for `words`, which must succeed, as text without the end of its last line.
@@ -122,11 +126,11 @@ class Git:
         own |= {name: self._environment[name] for name in _KEPT if name in self._environment}
         if not {"GIT_SSH", "GIT_SSH_COMMAND"} & own.keys() and not self._own_ssh(own):
             own["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
-        return self._succeeded(self._run(words, own, seconds, b"", limit, {}))
+        return self._succeeded(self._run(words, own, Bounds(seconds, limit, goes_on=True)))
 
     def _own_ssh(self, environment: Mapping[str, str]) -> bool:
         """Whether the administrator's settings say which program is ssh; it has no terminal to ask at either."""
-        answer = self._run(("config", "--get", "core.sshCommand"), environment, SECONDS, b"", OUTPUT_LIMIT, {})
+        answer = self._run(("config", "--get", "core.sshCommand"), environment, Bounds(SECONDS))
         answer.output.close()
         return answer.code == 0
 
@@ -137,7 +141,7 @@ class Git:
             GitFailed: it took too long or wrote too much, or there is no such program.
             Stopped: nothing is run any more.
         """
-        return self._bounded(list(words), words[0], quiet(self._environment), SECONDS, given, OUTPUT_LIMIT)
+        return self._bounded(list(words), words[0], quiet(self._environment), Bounds(SECONDS), given)
 
     def _succeeded(self, answer: Answer) -> str:
         with answer.output:
@@ -146,24 +150,29 @@ class Git:
             return os.fsdecode(answer.output.read()).removesuffix("\n")
 
     def _run(
-        self, words: tuple[str, ...], environment: Mapping[str, str], seconds: float, given: bytes, limit: int,
-        settings: Mapping[str, str],
-    ) -> Answer:  # fmt: skip
-        options = [part for name, value in (_SETTINGS | dict(settings)).items() for part in ("-c", f"{name}={value}")]
-        own = dict(environment) | self._place
-        return self._bounded(["git", *options, *words], f"git {words[0]}", own, seconds, given, limit)
+        self,
+        words: tuple[str, ...],
+        environment: Mapping[str, str],
+        bounds: Bounds,
+        given: bytes = b"",
+        settings: Mapping[str, str] | None = None,
+    ) -> Answer:
+        own = _SETTINGS | dict(settings or {})
+        options = [part for name, value in own.items() for part in ("-c", f"{name}={value}")]
+        place = dict(environment) | self._place
+        return self._bounded(["git", *options, *words], f"git {words[0]}", place, bounds, given)
 
     def _bounded(
-        self, words: list[str], name: str, environment: Mapping[str, str], seconds: float, given: bytes, limit: int
+        self, words: list[str], name: str, environment: Mapping[str, str], bounds: Bounds, given: bytes
     ) -> Answer:
         try:
             return self._processes.run(
-                words, directory=self.directory, environment=environment, seconds=seconds, given=given, limit=limit
+                words, directory=self.directory, environment=environment, bounds=bounds, given=given
             )
         except TooLong:
-            raise Ended(f"{name} was ended since it took more than {seconds:g} seconds") from None
+            raise Ended(f"{name} was ended since it took more than {bounds.seconds:g} seconds") from None
         except TooMuch:
-            raise Ended(f"{name} was ended since it wrote more than {limit >> 20} MiB") from None
+            raise Ended(f"{name} was ended since it wrote more than {bounds.limit >> 20} MiB") from None
         except FileNotFoundError as error:
             if error.filename != words[0]:
                 raise

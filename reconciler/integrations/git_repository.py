@@ -54,7 +54,7 @@ class Mirror:
             Stopped: nothing is run any more.
         """
         self._sweep()
-        if not self.git.directory.exists():
+        if not self.git.directory.is_dir():
             return self.fetch_anew()
         try:
             return self._fetch_into(self.git)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.integrations.bounded_process import Answer, Processes, Stopped, TooLong, TooMuch
+from reconciler.integrations.bounded_process import Answer, Bounds, Processes, Stopped, TooLong, TooMuch
 
 PATH = {"PATH": os.environ["PATH"]}
 
@@ -14,7 +14,7 @@ PATH = {"PATH": os.environ["PATH"]}
 def run(words: list[str], seconds: float = 60, limit: int = 1 << 20, given: bytes = b"") -> tuple[int, bytes, str]:
     """How `words` ended."""
     answer: Answer = Processes().run(
-        words, directory=Path("/"), environment=PATH, seconds=seconds, limit=limit, given=given
+        words, directory=Path("/"), environment=PATH, bounds=Bounds(seconds, limit), given=given
     )
     with answer.output:
         return answer.code, answer.output.read(), answer.said
@@ -66,7 +66,7 @@ def test_stop_ends_what_runs_and_lets_nothing_begin(tmp_path: Path) -> None:
     def work() -> None:
         try:
             words = ["sh", "-c", "echo >begun; exec sleep 1000"]
-            processes.run(words, directory=tmp_path, environment=PATH, seconds=1000)
+            processes.run(words, directory=tmp_path, environment=PATH, bounds=Bounds(1000))
         except Stopped:
             ended.append(Stopped)
 
@@ -77,7 +77,7 @@ def test_stop_ends_what_runs_and_lets_nothing_begin(tmp_path: Path) -> None:
     thread.join(30)
     assert ended == [Stopped]
     with pytest.raises(Stopped):
-        processes.run(["true"], directory=tmp_path, environment=PATH, seconds=1)
+        processes.run(["true"], directory=tmp_path, environment=PATH, bounds=Bounds(1))
 
 
 def test_a_program_that_is_not_there() -> None:
