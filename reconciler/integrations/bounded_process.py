@@ -64,7 +64,9 @@ class Processes:
     passwords or connections) would keep a pipe open, and we would wait for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
+        """Answers are kept in `folder`, the system's own for temporary files if left out."""
+        self._folder = folder
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._stopped = False
@@ -86,7 +88,7 @@ class Processes:
             Stopped: `stop` was called, before or meanwhile.
             OSError: there is no such program, or no room for its answer.
         """
-        output = tempfile.TemporaryFile()  # noqa: SIM115 it is the answer
+        output = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 it is the answer
         try:
             with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as source:
                 source.write(given)

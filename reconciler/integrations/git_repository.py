@@ -43,6 +43,7 @@ class Mirror:
         self._address = address
         self._seconds = seconds
         self._limit = limit
+        self._held = ""
         self.git = git.at(directory / "mirror.git")
 
     def fetch(self) -> str:
@@ -77,6 +78,7 @@ class Mirror:
         self._outside.text("init", "--quiet", "--bare", "--template=", *kind, "--", str(fresh.directory))
         commit = self._fetch_into(fresh)
         _replace(self.git.directory, fresh.directory)
+        self._held = ""
         return commit
 
     def has(self, commit: str) -> bool:
@@ -93,6 +95,8 @@ class Mirror:
         Raises:
             GitFailed: the mirror is broken.
         """
+        if newer == older:
+            return True
         if not self.has(older):
             return False  # all ancestors of the newest commit are here
         code = self.git.code("merge-base", "--is-ancestor", older, newer)
@@ -102,7 +106,9 @@ class Mirror:
 
     def hold(self, commit: str) -> None:
         """Keep `commit`, instead of the one that was held before, even if the branch forgets it."""
-        self.git.code("update-ref", _HELD, commit)
+        if commit != self._held:
+            self.git.code("update-ref", _HELD, commit)
+            self._held = commit
 
     def tidy(self) -> None:
         """Join packs and drop what no ref needs, where much has come together."""

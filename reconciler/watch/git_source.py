@@ -83,7 +83,7 @@ class GitSource:
         directory = directory.absolute()
         self.location = address.location
         self._private = PrivateDirectory(directory)
-        self._processes = Processes()
+        self._processes = Processes(directory)  # an answer may be as long as all manifests, and /tmp may be memory
         outside = Git(directory, self._processes, environment, bare=False)
         self._mirror = Mirror(directory, outside, address, seconds=seconds, limit=limit)
         self._checkouts = Checkouts(directory / "checkouts", address.path)

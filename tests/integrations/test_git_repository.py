@@ -1,7 +1,13 @@
 """The mirror of a branch: complete, mended by itself, and deaf to what a repository would have it do."""
 
 import os
+import shutil
+import ssl
 import subprocess
+import threading
+from base64 import b64decode
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -256,6 +262,71 @@ def test_the_administrator_s_settings_reach_the_server(repository: Repository, p
     settings.write_text(f'[url "{repository.url}"]\n\tinsteadOf = https://git.example.com/site\n', encoding="utf-8")
     mirror = mirror_of("https://git.example.com/site", place, {**ENVIRONMENT, "GIT_CONFIG_GLOBAL": str(settings)})
     assert mirror.fetch() == repository.head()
+
+
+class Server(ThreadingHTTPServer):
+    """An https server that asks for a password, and has nothing for whoever knows it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.told: list[str] = []
+        super().__init__(("127.0.0.1", 0), Handler)
+        words = (
+            "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+        )
+        files = ["-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"]
+        subprocess.run([*words.split(), *files], check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        assert isinstance(self.server, Server)
+        told = self.headers.get("Authorization", "")
+        self.server.told.append(told)
+        self.send_response(404 if told else 401)
+        if not told:
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """One that answers."""
+    server = Server(tmp_path)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_a_credential_helper_is_asked_and_nobody_else(server: Server, place: Path, tmp_path: Path) -> None:
+    """Neither a terminal nor a program that opens a window."""
+    asked = program(tmp_path / "asked", f"touch {tmp_path}/window", "echo secret")
+    settings = tmp_path / "gitconfig"
+    settings.write_text(f"[core]\n\taskPass = {asked}\n", encoding="utf-8")
+    environment = {
+        **ENVIRONMENT, "GIT_CONFIG_GLOBAL": str(settings), "GIT_SSL_CAINFO": f"{tmp_path}/cert.pem",
+        "GIT_ASKPASS": str(asked), "SSH_ASKPASS": str(asked), "DISPLAY": ":0",
+    }  # fmt: skip
+    mirror = mirror_of(f"https://127.0.0.1:{server.server_port}/site", place, environment)
+    with pytest.raises(GitFailed, match="it asks for a user name and password, and no credential helper knows them"):
+        mirror.fetch()
+    assert set(server.told) == {""}
+
+    settings.write_text('[credential]\n\thelper = "!echo username=kim; echo password=secret; :"\n', encoding="utf-8")
+    with pytest.raises(GitFailed, match="not found"):
+        mirror.fetch()
+    assert b64decode(server.told[-1].removeprefix("Basic ")) == b"kim:secret"
+    assert not (tmp_path / "window").exists()
 
 
 @pytest.mark.parametrize("way", ["default", "setting", "variable"])
