@@ -5,7 +5,7 @@ import re
 import shutil
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from errno import EEXIST, EILSEQ, EINVAL, ENAMETOOLONG, ENOTDIR
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -53,6 +53,7 @@ class Checkouts:
         self._path = path
         self._lock = threading.Lock()
         self._made: set[str] = set()
+        self._last: tuple[bytes, dict[bytes, bytes]] = (b"", {})  # what was made last: where, and names by object
 
     def of(self, commit: str, git: Git) -> Path:
         """The directory with the files of `commit`, from the repository where `git` runs.
@@ -91,9 +92,10 @@ class Checkouts:
         _remove(fresh)
         fresh.mkdir(mode=0o700, parents=True)
         try:
-            _write(git, entries, os.fsencode(fresh))
+            _write(git, _not_linked(entries, os.fsencode(fresh), self._last), os.fsencode(fresh))
             _remove(target)
             fresh.rename(target)
+            self._last = (os.fsencode(target), {one.object: one.name for one in entries if one.mode != _LINK})
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
@@ -142,24 +144,51 @@ def _entry(line: bytes) -> _Entry:
     return _Entry(mode, identity, int(size), name)
 
 
-def _write(git: Git, entries: list[_Entry], root: bytes) -> None:
-    """Write `entries` below `root`: folders, then files, and links last, so that nothing is written through a link."""
-    files = [entry for entry in entries if entry.mode != _LINK]
-    links = [entry for entry in entries if entry.mode == _LINK]
-    try:
+def _not_linked(entries: list[_Entry], root: bytes, last: tuple[bytes, dict[bytes, bytes]]) -> list[_Entry]:
+    """The `entries` that have to be written, after the folders of all were made below `root`.
+
+    A file whose content is in the `last` checkout is the same file: nobody writes to it, and to link a name is a third
+    of the work.
+    """
+    place, names = last
+    with _named(root):
         for folder in sorted({os.path.dirname(entry.name) for entry in entries} - {b""}):
             os.makedirs(os.path.join(root, folder), mode=0o700, exist_ok=True)
-        answer = git.answer(
-            "cat-file", "--batch", given=b"".join(entry.object + b"\n" for entry in files + links), limit=2 * BYTES
-        )
-        with answer.output as objects:
-            for entry in files:
-                _write_file(objects, entry, os.path.join(root, entry.name))
-            for entry in links:
-                content = b"".join(_content(objects, entry))
-                if not content or b"\0" in content:
-                    raise CheckoutRefused(f"{_shown(entry.name)} is a link to what can be no name")
-                os.symlink(content, os.path.join(root, entry.name))
+    left = []
+    for entry in entries:
+        known = names.get(entry.object) if entry.mode != _LINK else None
+        try:
+            if known is None:
+                left.append(entry)
+            else:
+                os.link(os.path.join(place, known), os.path.join(root, entry.name), follow_symlinks=False)
+        except OSError:  # it was removed, has too many names, or cannot be there: writing it will tell
+            left.append(entry)
+    return left
+
+
+def _write(git: Git, entries: list[_Entry], root: bytes) -> None:
+    """Write `entries` below `root`, where their folders are: links last, so that nothing is written through them."""
+    files = [entry for entry in entries if entry.mode != _LINK]
+    links = [entry for entry in entries if entry.mode == _LINK]
+    answer = git.answer(
+        "cat-file", "--batch", given=b"".join(entry.object + b"\n" for entry in files + links), limit=2 * BYTES
+    )
+    with answer.output as objects, _named(root):
+        for entry in files:
+            _write_file(objects, entry, os.path.join(root, entry.name))
+        for entry in links:
+            content = b"".join(_content(objects, entry))
+            if not content or b"\0" in content:
+                raise CheckoutRefused(f"{_shown(entry.name)} is a link to what can be no name")
+            os.symlink(content, os.path.join(root, entry.name))
+
+
+@contextmanager
+def _named(root: bytes) -> Iterator[None]:
+    """Turn what the system says of a name below `root` into a refusal of the commit, and nothing else."""
+    try:
+        yield
     except OSError as error:
         if error.errno not in _NO_FILE:
             raise

@@ -215,3 +215,39 @@ def test_only_full_ids_are_commits(repository: Repository, place: Path, commit: 
     """They become names of directories."""
     with pytest.raises(ValueError, match="no id"):
         Checkouts(place).of(commit, repository.runner())
+
+
+def test_what_has_not_changed_is_not_written_again(repository: Repository, place: Path) -> None:
+    """One file of ten thousand costs little; where the older checkout is gone, all is there as well."""
+    checkouts = Checkouts(place)
+    first = repository.commit({"a": "same", "b/c": "old"})
+    inode = (checkouts.of(first, repository.runner()) / "a").stat().st_ino
+    second = repository.commit({"b/c": "new"})
+    directory = checkouts.of(second, repository.runner())
+    assert (directory / "a").stat().st_ino == inode
+    assert contents(directory) == {"a": b"same", "b/c": b"new"}
+    checkouts.keep({second})
+    assert contents(directory) == {"a": b"same", "b/c": b"new"}
+    checkouts.keep(())
+    assert contents(checkouts.of(repository.commit({"d": "same"}), repository.runner())) == {
+        "a": b"same", "b/c": b"new", "d": b"same"
+    }  # fmt: skip
+
+
+def test_a_known_content_does_not_lead_through_a_link(repository: Repository, place: Path, tmp_path: Path) -> None:
+    """Nor into a folder that is a file in the same tree."""
+    (tmp_path / "victim").mkdir()
+    checkouts = Checkouts(place)
+    first = repository.commit({"a": "same"})
+    checkouts.of(first, repository.runner())
+    blob = repository.git("rev-parse", "HEAD:a")
+    below = repository.tree(("100644", blob, b"file"))
+    link = repository.blob(os.fsencode(tmp_path / "victim"))
+    hostile = repository.commit_tree(repository.tree(("120000", link, b"a"), ("40000", below, b"a")))
+    with pytest.raises(CheckoutRefused):
+        checkouts.of(hostile, repository.runner())
+    doubled = repository.commit_tree(repository.tree(("100644", blob, b"a"), ("100644", blob, b"a")))
+    with pytest.raises(CheckoutRefused):
+        checkouts.of(doubled, repository.runner())
+    assert os.listdir(tmp_path / "victim") == []
+    assert os.listdir(place) == [first]

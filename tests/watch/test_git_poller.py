@@ -179,13 +179,14 @@ def test_an_unforeseen_failure_is_told_and_survived() -> None:
 def test_asking_ends_the_wait(tmp_path: Path) -> None:
     """With real time, git and threads: an interval of an hour, and the next commit is there at once."""
     repository = Repository(tmp_path / "repository")
-    first = repository.commit({"a": "b"})
+    repository.commit({"a": "b"})
     source = GitSource(Address(repository.url, "main"), tmp_path / "ours", ENVIRONMENT)
     poller = GitPoller(source, interval=3600)
     assert poller.take() is None
     poller.start()
     try:
-        for expected in (first, repository.commit({"a": "c"})):
+        for content in ("c", "d"):
+            expected = repository.commit({"a": content})
             poller.ask()
             found = poller.take()
             while not (isinstance(found, Newest) and found.commit == expected):
