@@ -27,6 +27,7 @@ from reconciler.transaction.journal import Books
 
 if TYPE_CHECKING:
     from reconciler.model.generation import Origin
+    from reconciler.planning.boot_stages import BootStage
     from reconciler.transaction.apply import Progress
 
 # What only an apply needs is imported when one begins: a plan is made far more often.
@@ -36,14 +37,16 @@ class Request(NamedTuple):
     """What is asked for: manifests in `paths`, for the Host named `host` (None: the machine's, or the only one).
 
     With `generation`, what that generation of the history wanted instead. With `event`, only what a VM that starts or
-    has ended needs of it. With `at_boot`, the problems also tell who else decides what the host boots into, as they
-    always do where the manifests say how it is to boot.
+    has ended needs of it. With `stage`, which goes with `generation`, what a boot needs of it. With `at_boot`, the
+    problems also tell who else decides what the host boots into, as they always do where the manifests say how it is to
+    boot.
     """
 
     paths: tuple[str | PathLike[str], ...]
     host: str | None
     generation: int | None = None
     event: VmEvent | None = None
+    stage: "BootStage | None" = None
     at_boot: bool = False
 
 
@@ -114,6 +117,10 @@ def plan(request: Request, machine: Machine) -> Plan:
         from reconciler.transaction.history import History
 
         wanted, applied = History(machine.state).desired(request.generation), books.applied()
+        if request.stage is not None:
+            from reconciler.planning.boot_stages import plan_stage
+
+            return plan_stage(request.stage, wanted, _observed(machine), applied)
         return _persistent(make_plan(wanted, _observed(machine), applied), applied, machine, request)
     site = read_site(request.paths)
     desired = site.desired(request.host, machine.name)

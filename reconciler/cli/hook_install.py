@@ -9,7 +9,8 @@ import click
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import result, tell
-from reconciler.integrations.hook_file import NAME, Installed, NotOurs, hook_text, install, uninstall
+from reconciler.integrations.hook_file import HOOK, NAME, hook_text
+from reconciler.integrations.our_file import Installed, NotOurs
 
 
 def run_install(host: HostOptions, directory: str) -> Exit:
@@ -20,7 +21,7 @@ def run_install(host: HostOptions, directory: str) -> Exit:
     if missing:
         raise click.UsageError(f"{missing[0]} does not exist")
     try:
-        done = install(Path(directory), hook_text(sys.executable, _options(host)))
+        done = HOOK.install(Path(directory), hook_text(sys.executable, _options(host)))
     except (NotOurs, FileNotFoundError) as error:
         advice = "" if isinstance(error, NotOurs) else "; is libvirt installed? --directory names another place"
         raise click.ClickException(f"{error}{advice}") from error
@@ -41,7 +42,7 @@ def run_install(host: HostOptions, directory: str) -> Exit:
 def run_uninstall(directory: str) -> Exit:
     """Have libvirt run us no more."""
     try:
-        there = uninstall(Path(directory))
+        there = HOOK.uninstall(Path(directory))
     except NotOurs as error:
         raise click.ClickException(str(error)) from error
     result(f"{directory}/{NAME} is {'removed' if there else 'not there'}\n")

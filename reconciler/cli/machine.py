@@ -27,8 +27,6 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 MDEVCTL_ROOT: Final = "MDEVCTL_ENV_ROOT"
 """The environment variable in which newer versions of mdevctl take a prefix for all their paths."""
 
-SIMULATED_BOOT: Final = "simulated"
-
 
 @contextmanager
 def opened(options: HostOptions, *, changes: bool = False, wait: Patience | None = None) -> Iterator[Machine]:
@@ -51,6 +49,7 @@ def opened(options: HostOptions, *, changes: bool = False, wait: Patience | None
             boot_id=boot_id,
             name=simulation.name,
             timer=_Timer(options, state),
+            load_vfio_ap=simulation.host.load_vfio_ap,
             root=Path(os.environ.get(MDEVCTL_ROOT) or state.path / "root"),
         )
 
@@ -60,9 +59,9 @@ def state_of(options: HostOptions) -> tuple[StateDirectory, str]:
     if options.simulate is None:
         usual, boot_id = _state_of(Path(options.sysfs)), _BOOT_ID.read_text(encoding="ascii").strip()
     else:
-        from reconciler.simulator.state_file import state_directory
+        from reconciler.simulator.state_file import boot_id_of, state_directory
 
-        usual, boot_id = state_directory(Path(options.simulate)), SIMULATED_BOOT
+        usual, boot_id = state_directory(Path(options.simulate)), boot_id_of(Path(options.simulate))
     return StateDirectory(Path(options.state_dir) if options.state_dir else usual), boot_id
 
 
@@ -70,7 +69,7 @@ def origin_of(options: HostOptions) -> Origin:
     """Who typed which command, and which commit the manifests come from."""
     from reconciler.integrations.git import commit_of
 
-    user = os.environ.get("SUDO_USER") or _user_name()
+    user = os.environ.get("SUDO_USER") or user_name()
     return Origin(user, command_line(), time.time(), commit_of(Path(options.manifests[0])))
 
 
@@ -79,7 +78,8 @@ def command_line() -> str:
     return shlex.join(["reconcile", *sys.argv[1:]])
 
 
-def _user_name() -> str:
+def user_name() -> str:
+    """Who runs this process."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -98,8 +98,15 @@ def _real(options: HostOptions) -> Machine:
         tools_lock=_tools_lock(root),
         timer=_Timer(options, state),
         vms=_vms(root),
+        load_vfio_ap=_load_vfio_ap if os.path.realpath(root) == DEFAULT_SYSFS else None,
         root=_root_of_tools(root),
     )
+
+
+def _load_vfio_ap() -> None:
+    from reconciler.integrations.modprobe import load_vfio_ap
+
+    load_vfio_ap()
 
 
 def _root_of_tools(root: Path) -> Path | None:

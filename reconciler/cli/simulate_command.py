@@ -15,7 +15,7 @@ from reconciler.model.observed import Observed
 from reconciler.render.changes import config_text
 from reconciler.render.status_text import pool_text
 from reconciler.simulator.requests import carry_out
-from reconciler.simulator.state_file import state_directory
+from reconciler.simulator.state_file import begin_boot, state_directory
 from reconciler.transaction.journal import Books
 from reconciler.transaction.state_directory import StateDirectory
 
@@ -31,6 +31,7 @@ def run(options: HostOptions, request: tuple[str, ...], mount: str | None) -> Ex
     answer = asked(file, request)
     if answer is not None:
         _show_mounted(file, answer)
+        _count_boot(file, request)
         return Exit.DONE
     if request == ("reset",):
         tell("reset" if reset(file) else "nothing to reset")
@@ -40,6 +41,7 @@ def run(options: HostOptions, request: tuple[str, ...], mount: str | None) -> Ex
             carry_out(simulation.host, request)
         except (OSError, ValueError) as error:
             raise click.UsageError(str(error)) from error
+        _count_boot(file, request)
         result(_shown(simulation.name, observe(simulation.host)))
     return Exit.DONE
 
@@ -52,6 +54,12 @@ def _with_uuid(request: tuple[str, ...], options: HostOptions, file: Path) -> tu
     made = Books(state, "").applied().guests
     uuids = [uuid for uuid, (name, _) in made.items() if name == request[1]]
     return (request[0], uuids[0]) if uuids else request
+
+
+def _count_boot(file: Path, request: tuple[str, ...]) -> None:
+    # A journal of the boot before is history.
+    if request == ("boot",):
+        begin_boot(file)
 
 
 def _mount(file: Path, request: tuple[str, ...], place: str) -> Exit:

@@ -1,51 +1,175 @@
-"""Masks that are set at boot by somebody else than us."""
+"""What goes wrong at boot: who sets masks, when vfio_ap is loaded, and whether our own unit is there."""
 
-import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
 
-from reconciler.doctor.finding import Finding, listed, warning
+from reconciler.doctor.finding import Finding, error, listed, warning
+from reconciler.integrations.ap_rules import NAME as NAME_OF_RULES
+from reconciler.integrations.ap_rules import NO_MASKS, BadRules, PersistentMasks, read_ap_rules, rules_file
+from reconciler.integrations.boot_unit import NAME, Unit, boot_unit
+from reconciler.integrations.foreign_masks import MaskParameter, MaskRule, read_foreign_rules, read_mask_parameters
+from reconciler.integrations.module_loading import early_loaders
+from reconciler.model.desired import Persistence
+from reconciler.model.ids import ALL_IDS
+from reconciler.model.matrix import Matrix
 
-_PARAMETER: Final = re.compile(r"(?:^|\s)ap\.(apmask|aqmask)=(\S*)")
-_ASSIGNMENT: Final = re.compile(r"ATTR\{[^}]*a[pq]mask\}\s*=(?!=)")
-
-RULES: Final = "41-ap.rules"
-"""The rules that chzdev writes."""
+NO_UNIT: Final = Unit(installed=False, enabled=False)
 
 
-def boot_findings(command_line: str, rules: Mapping[str, str]) -> list[Finding]:
-    """What sets masks at boot.
+class Boot(NamedTuple):
+    """What a host boots with.
+
+    Attributes:
+        parameters: masks on the kernel's command line.
+        rules: udev rules that set masks, but for those of chzdev.
+        masks: what chzdev's rules set; the text of what is wrong with them where they cannot be read.
+        early: what loads vfio_ap before anybody has set masks.
+        unit: our own unit.
+        persistence: what the Host that was applied last says; None where nothing was applied.
+        pool: what the host's drivers have now; None where that is not known.
+    """
+
+    parameters: Sequence[MaskParameter] = ()
+    rules: Sequence[MaskRule] = ()
+    masks: PersistentMasks | str = NO_MASKS
+    early: Sequence[str] = ()
+    unit: Unit = NO_UNIT
+    persistence: Persistence | None = None
+    pool: Matrix | None = None
+
+
+def read_boot(root: Path, release: str, persistence: Persistence | None, pool: Matrix | None = None) -> Boot:
+    """What the machine whose files are below `root` boots with.
 
     Args:
-        command_line: of the kernel.
-        rules: the texts of udev's rules, by the names of their files.
+        root: precedes all paths.
+        release: of its kernel.
+        persistence: see `Boot`.
+        pool: see `Boot`.
     """
-    return [*_command_line(command_line), *_rules(rules)]
+    masks: PersistentMasks | str
+    try:
+        masks = read_ap_rules(root)
+    except BadRules as refused:
+        masks = f"{rules_file(root)}: {refused}"
+    parameters, rules = read_mask_parameters(root), read_foreign_rules(root)
+    return Boot(parameters, rules, masks, early_loaders(root, release), boot_unit(root), persistence, pool)
 
 
-def _command_line(text: str) -> list[Finding]:
-    found = [f"ap.{name}={value}" for name, value in _PARAMETER.findall(text)]
-    if not found:
-        return []
-    return [
-        warning(
-            "masks-on-command-line",
-            f"the kernel's command line sets masks: {listed(found)}",
-            "they hold from boot until somebody writes others, so that a guest may start before its queues are free",
-            "take them out of the boot loader's configuration, and let the manifests say what the host gives up",
+def boot_findings(boot: Boot) -> list[Finding]:
+    """Everything about `boot`."""
+    return [*_command_line(boot), *_rules(boot), *_own_rules(boot), *_not_applied(boot), *_early(boot), *_unit(boot)]
+
+
+def _command_line(boot: Boot) -> list[Finding]:
+    found = []
+    good = [f"ap.{one.mask}={one.text}" for one in boot.parameters if not one.malformed]
+    bad = [f"ap.{one.mask}={one.text}" for one in boot.parameters if one.malformed]
+    if good:
+        found.append(
+            warning(
+                "masks-on-command-line",
+                f"the kernel's command line sets masks: {listed(good)}",
+                "until vfio_ap is loaded nobody takes the queues that they give up, so that the AP bus never says that "
+                "it is done, and what waits for it, such as chzdev's rules, does not run",
+                "take them out of the boot loader's configuration, and let the manifests say what the host gives up",
+            )
         )
-    ]
+    if bad:
+        found.append(
+            error(
+                "malformed-mask-parameter",
+                f"the kernel cannot read what its command line says: {listed(bad)}",
+                "it takes such a mask for an empty one, so that the host's own drivers have no queue after boot",
+                "take it out of the boot loader's configuration, and let the manifests say what the host gives up",
+            )
+        )
+    return found
 
 
-def _rules(rules: Mapping[str, str]) -> list[Finding]:
-    setting = sorted(name for name, text in rules.items() if name != RULES and _ASSIGNMENT.search(text))
-    if not setting:
+def _rules(boot: Boot) -> list[Finding]:
+    if not boot.rules:
         return []
+    places = list(dict.fromkeys(f"{one.file}:{one.line}" for one in boot.rules))
     return [
         warning(
             "foreign-mask-rules",
-            f"udev rules set masks: {listed(setting)}",
+            f"udev rules set masks: {listed(places)}",
             "chzdev and ap-check do not look there, and an apply is undone at the next event",
-            f"move what they say into the manifests, or into {RULES} by chzdev --type ap",
+            "take the lines out, and let the manifests say what the host gives up",
         )
     ]
+
+
+def _own_rules(boot: Boot) -> list[Finding]:
+    if not isinstance(boot.masks, str):
+        return []
+    return [
+        error(
+            "broken-mask-rules",
+            f"chzdev and ap-check cannot read the masks that are set at boot: {boot.masks}",
+            "as long as that is so mdevctl starts and defines no device",
+            "mend the line, or have the file written anew: chzdev --type ap --persistent",
+        )
+    ]
+
+
+def _not_applied(boot: Boot) -> list[Finding]:
+    if isinstance(boot.masks, str) or boot.masks == NO_MASKS or boot.pool is None:
+        return []
+    adapters, domains = (ALL_IDS if one is None else one for one in boot.masks)
+    if boot.pool == Matrix(adapters, domains):
+        return []
+    ours = boot.persistence is Persistence.SERVICE
+    return [
+        warning(
+            "masks-not-as-at-boot",
+            f"{NAME_OF_RULES} sets other masks at boot than those that are in force",
+            "they were not set when the host was booted (the AP bus may have been done before the rule was there), or "
+            "have been changed since; guests whose queues the host has after a boot do not start",
+            f"remove {NAME_OF_RULES}: the boot unit sets the masks"
+            if ours
+            else "to have them now: chzdev --type ap --active; to keep those in force: reconcile --apply with "
+            "'persistence: mdevctl' or 'service'",
+        )
+    ]
+
+
+def _early(boot: Boot) -> list[Finding]:
+    persistent = boot.masks != NO_MASKS or boot.persistence is Persistence.SERVICE
+    if not (boot.early and persistent):
+        return []
+    return [
+        warning(
+            "vfio-ap-too-early",
+            f"vfio_ap is loaded before the masks are set at boot: {listed(list(boot.early))}",
+            "mdevctl starts its definitions as soon as it is there, and each fails while the host's drivers have its "
+            "queues",
+            "take vfio_ap out of there (and make the initrd anew): chzdev's rules and the boot unit load it after the "
+            "masks; where it is built in, use 'persistence: service', which minds that",
+        )
+    ]
+
+
+def _unit(boot: Boot) -> list[Finding]:
+    if boot.persistence is Persistence.SERVICE and not boot.unit.enabled:
+        state = "is installed, but not enabled" if boot.unit.installed else "is not installed"
+        return [
+            error(
+                "boot-unit-not-enabled",
+                f"the Host says 'persistence: service', but {NAME} {state}",
+                "after the next boot the host has all queues again, and no guest gets any",
+                "reconcile boot install --enable",
+            )
+        ]
+    if boot.unit.enabled and boot.persistence not in (None, Persistence.SERVICE):
+        return [
+            warning(
+                "boot-unit-not-wanted",
+                f"{NAME} is enabled, but the Host that was applied last says 'persistence: {boot.persistence}'",
+                "the unit does nothing then, and fails at each boot",
+                "reconcile boot uninstall; or write 'persistence: service' and apply it",
+            )
+        ]
+    return []

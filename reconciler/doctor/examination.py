@@ -1,11 +1,9 @@
 """Looks at a host in every way, and tells all that was found."""
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
-from reconciler.doctor.boot import boot_findings
+from reconciler.doctor.boot import boot_findings, read_boot
 from reconciler.doctor.definitions import definition_findings
 from reconciler.doctor.finding import Finding, error
 from reconciler.doctor.host import host_findings
@@ -16,19 +14,16 @@ from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.kernel.tools_lock import tools_holder
 from reconciler.machine import Machine
+from reconciler.model.desired import Persistence
 from reconciler.model.generation import Generation
 from reconciler.model.matrix import EMPTY_MATRIX
 from reconciler.model.problems import Severity
 from reconciler.transaction.confirmation import Confirmations
-from reconciler.transaction.history import DAMAGED, History
+from reconciler.transaction.history import DAMAGED, History, NoSuchGeneration
 from reconciler.transaction.journal import Books
 from reconciler.transaction.lock import LOCK
 from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import UnsafeState
-
-RULE_FOLDERS: Final = ("etc/udev/rules.d", "run/udev/rules.d")
-_MOST_RULES: Final = 1000
-_MOST_BYTES: Final = 1 << 20
 
 
 def examined(machine: Machine, root: Path | None) -> list[Finding]:
@@ -39,7 +34,7 @@ def examined(machine: Machine, root: Path | None) -> list[Finding]:
         root: where its ``/etc``, ``/proc`` and ``/run`` are; None where it has none, as a simulated host.
     """
     found: list[Finding] = []
-    pool = EMPTY_MATRIX
+    pool = None
     try:
         observed = observe(machine.sysfs)
     except UnreadableHost as refused:
@@ -49,8 +44,8 @@ def examined(machine: Machine, root: Path | None) -> list[Finding]:
         found += host_findings(observed, _text_of(machine.sysfs, "bus/ap/bindings"))
         found += kernel_findings(observed.release, over_provision=observed.abilities.over_provision)
     if root is not None:
-        found += boot_findings(_content(root / "proc/cmdline"), _rules(root))
-        found += definition_findings(read_definitions(root), pool)
+        found += boot_findings(read_boot(root, machine.sysfs.release, _persistence(machine), pool))
+        found += definition_findings(read_definitions(root), pool or EMPTY_MATRIX)
     if machine.tools_lock is not None:
         holder, lives = tools_holder(machine.tools_lock)
         found += lock_findings(holder, lives=lives)
@@ -106,23 +101,14 @@ def _damage(what: str) -> Finding:
     )
 
 
-def _rules(root: Path) -> Mapping[str, str]:
-    found = {}
-    for folder in RULE_FOLDERS:
-        try:
-            names = sorted(os.listdir(root / folder))[:_MOST_RULES]
-        except OSError:
-            continue
-        found.update({name: _content(root / folder / name) for name in names if name.endswith(".rules")})
-    return found
-
-
-def _content(path: Path) -> str:
+def _persistence(machine: Machine) -> Persistence | None:
+    """What the Host that was applied last says of booting."""
+    history = History(machine.state)
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(_MOST_BYTES)
-    except OSError:
-        return ""
+        last = history.last_target()
+        return history.desired(last.number).host.persistence if last else None
+    except (BadRecord, NoSuchGeneration, UnsafeState, OSError):  # told by others
+        return None
 
 
 def _text_of(sysfs: Sysfs, path: str) -> str:

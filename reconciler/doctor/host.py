@@ -38,7 +38,7 @@ def _module(observed: Observed) -> list[Finding]:
             "vfio-ap-not-loaded",
             "the vfio_ap module is not loaded",
             "without it no queue that the host gives up has a driver, and no mediated device can be made",
-            "modprobe vfio_ap; for every boot: echo vfio_ap > /etc/modules-load.d/vfio_ap.conf",
+            "modprobe vfio_ap; for every boot: 'persistence: service' in the Host, and reconcile boot install --enable",
         )
     ]
 

@@ -15,6 +15,16 @@ def lock_findings(holder: AtWork | None, *, lives: bool) -> list[Finding]:
     """
     if holder is None:
         return []
+    if not holder.process:
+        return [
+            warning(
+                "foreign-tools-lock",
+                "the lock of ap-check and chzdev is there, but names no process",
+                "a tool has only just made it, or somebody else has: whoever needs it waits, two minutes at most where "
+                "it is an empty file",
+                "look again in two minutes; if it is still there, see who made it: ls -l /run/lock/s390apconfig.lock",
+            )
+        ]
     if not lives:
         return [
             warning(

@@ -91,7 +91,7 @@ def _observe_once(sysfs: Sysfs) -> Observed:
         mdevs=tuple(_mdev(sysfs, uuid, abilities, use) for uuid in entries.mdevs),
         abilities=abilities,
         release=sysfs.release,
-        vfio_ap=_exists(sysfs, paths.MDEV_TYPE),
+        vfio_ap=has_vfio_ap(sysfs),
     )
 
 
@@ -239,9 +239,10 @@ def _settled(read: Callable[[], _Value], expected: object = None) -> _Value:
     raise UnreadableHost("a mediated device kept changing while it was read; try again")
 
 
-def _exists(sysfs: Sysfs, path: str) -> bool:
+def has_vfio_ap(sysfs: Sysfs) -> bool:
+    """Whether vfio_ap is loaded, so that mediated devices can be made."""
     try:
-        sysfs.list(path)
+        sysfs.list(paths.MDEV_TYPE)
     except OSError:
         return False
     return True

@@ -7,6 +7,7 @@ from reconciler.model.matrix import Queue
 AP_BUS: Final = "bus/ap"
 APMASK: Final = f"{AP_BUS}/apmask"
 AQMASK: Final = f"{AP_BUS}/aqmask"
+BINDINGS: Final = f"{AP_BUS}/bindings"
 AP_DEVICES: Final = f"{AP_BUS}/devices"
 MATRIX: Final = "devices/vfio_ap/matrix"
 MDEV_TYPE: Final = f"{MATRIX}/mdev_supported_types/vfio_ap-passthrough"

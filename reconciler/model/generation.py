@@ -32,7 +32,7 @@ class Generation(NamedTuple):
         digest: of what the manifests asked for (SHA-256, hex).
         summary: what was planned, one sentence.
         outcome: how it ended, as `outcome_record` made it; None where nobody knows.
-        confined: whether it was only for the device of a VM that started or ended.
+        confined: whether it was only for a VM that started or ended, or for a boot, and wanted nothing of its own.
     """
 
     number: int
@@ -51,4 +51,4 @@ class Generation(NamedTuple):
     @property
     def is_target(self) -> bool:
         """Whether the host was once seen as this generation wanted it, and left so."""
-        return self.result == Result.APPLIED and not self.confined
+        return self.result in (Result.APPLIED, Result.NOTHING) and not self.confined

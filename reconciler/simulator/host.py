@@ -186,6 +186,15 @@ class SimulatedHost:
         self._state.vfio_ap = False
         self._state.generation += 1
 
+    def boot(self) -> None:
+        """Boot the host: masks all ones, no vfio_ap, no mediated device and no VM; the hardware stays as it is."""
+        before = self._state
+        self._state = HostState(before.profile, before.hardware)
+        self._state.initial = before.initial
+        self._state.generation = before.generation + 1
+        ap_bus.scan(self._state)
+        self._tree = Tree(self._state)
+
     def delay_binding(self, reads: int | None) -> None:
         """From now on a queue that changes its driver has none at first.
 

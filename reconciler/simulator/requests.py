@@ -7,7 +7,7 @@ from reconciler.simulator.hardware_words import FORMS as HARDWARE_FORMS
 from reconciler.simulator.hardware_words import request_of
 from reconciler.simulator.host import SimulatedHost
 
-FORMS: Final = (*HARDWARE_FORMS, "start UUID", "stop UUID", "load", "unload")
+FORMS: Final = (*HARDWARE_FORMS, "start UUID", "stop UUID", "load", "unload", "boot")
 """Every form of a request, for people."""
 
 
@@ -29,5 +29,7 @@ def carry_out(host: SimulatedHost, words: Sequence[str]) -> None:
             host.load_vfio_ap()
         case ["unload"]:
             host.unload_vfio_ap()
+        case ["boot"]:
+            host.boot()
         case _:
             host.change_hardware(request_of(words))

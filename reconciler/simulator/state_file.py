@@ -18,6 +18,9 @@ _KEYS: Final = {"descriptionDigest", "host"}
 CONTROL: Final = "control"
 """The name of the control socket in the state directory, there while the host is mounted."""
 
+_BOOT: Final = "boot"
+_FIRST_BOOT: Final = "simulated"
+
 
 class StaleState(Exception):
     """The description has changed since the state was saved."""
@@ -38,6 +41,25 @@ def state_path(description: Path) -> Path:
 def state_directory(description: Path) -> Path:
     """Where other things that belong to the host described in file `description` are kept: ``FILE.state/``."""
     return description.with_name(f"{description.name}.state")
+
+
+def boot_id_of(description: Path) -> str:
+    """What names the present boot of the host described in file `description`."""
+    try:
+        return (state_directory(description) / _BOOT).read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return _FIRST_BOOT
+
+
+def begin_boot(description: Path) -> None:
+    """From now on the host described in file `description` is in its next boot, which has another name.
+
+    Raises:
+        OSError: that cannot be written.
+    """
+    number = int(boot_id_of(description).rpartition("-")[2]) if boot_id_of(description) != _FIRST_BOOT else 1
+    state_directory(description).mkdir(mode=0o700, exist_ok=True)
+    (state_directory(description) / _BOOT).write_text(f"{_FIRST_BOOT}-{number + 1}\n", encoding="ascii")
 
 
 def digest_of(content: bytes) -> str:

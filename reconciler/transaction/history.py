@@ -1,9 +1,9 @@
 """The history: every apply that changed anything is a generation, numbered from 1.
 
 Two files for each, in ``generations/`` of the state directory: ``000012.json`` is written before the first write to the
-host and never changed, ``000012.outcome.json`` when the apply has ended. That of a VM that started or ended is called
-``000012.vm.json``: there may be many of them, and they must not push out what can be gone back to. A generation without
-an outcome is of an apply that was killed; the next one finds out what became of it.
+host and never changed, ``000012.outcome.json`` when the apply has ended. That of a boot, or of a VM that started or
+ended, is called ``000012.vm.json``: there may be many of them, and they must not push out what can be gone back to. A
+generation without an outcome is of an apply that was killed; the next one finds out what became of it.
 """
 
 import json
@@ -19,7 +19,7 @@ from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
 
 RETAINED: Final = 100
-"""So many of the newest generations are kept, and as many of VMs that started or ended."""
+"""So many of the newest generations are kept, and as many of boots and of VMs that started or ended."""
 
 GENERATION_VERSION: Final = 1
 
@@ -56,7 +56,7 @@ class History:
             desired: what is wanted.
             origin: who asked for it.
             plan: the plan as `reconciler.render.plan_json` gives it.
-            confined: whether the plan is only for the device of a VM that starts or has ended.
+            confined: whether the plan is only for a VM that starts or has ended, or for a boot.
 
         Raises:
             OSError: it cannot be written.
@@ -137,13 +137,13 @@ class History:
         """What generation `number` wanted.
 
         Raises:
-            NoSuchGeneration: it is not there, or is only of a VM that started or ended.
+            NoSuchGeneration: it is not there, or is only of a VM that started or ended, or of a boot.
             BadRecord: its file is not as we write it.
         """
         record = self.record(number)
         if _is_confined(self._file_of(number)):
             raise NoSuchGeneration(
-                f"generation {number} is of a VM that started or ended: there is nothing to go back to"
+                f"generation {number} is of a VM that started or ended, or of a boot: there is nothing to go back to"
             )
         return read_desired(record.get("desired", {}), f"generation {number}")
 
@@ -171,6 +171,18 @@ class History:
             if (before is None or number < before) and self._got(number).is_target:
                 return number
         raise NoSuchGeneration("there is no earlier generation that was applied; 'reconcile history' lists all")
+
+    def last_target(self) -> Generation | None:
+        """The generation that was applied last, if any. Other than `newest_target` it passes over none that is damaged.
+
+        Raises:
+            BadRecord: one that may be it cannot be read.
+        """
+        files = self._files()
+        for number in sorted(files, reverse=True):
+            if not _is_confined(files[number]) and (found := self.get(number)).is_target:
+                return found
+        return None
 
     def _numbers(self) -> list[int]:
         return list(self._files())

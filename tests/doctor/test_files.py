@@ -8,7 +8,6 @@ import pytest
 
 from clocks import FakeClock
 from command import Command, example
-from reconciler.doctor.boot import boot_findings
 from reconciler.doctor.definitions import definition_findings
 from reconciler.doctor.examination import examined
 from reconciler.doctor.text import findings_json, findings_text
@@ -70,33 +69,6 @@ def test_a_definition_of_queues_that_the_host_has_is_told() -> None:
 def test_no_more_findings_than_anybody_reads() -> None:
     """A hundred definitions of the same queues are thousands of pairs."""
     assert len(ids(defined(*[True] * 100), FULL_MATRIX)) == 32
-
-
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
-        ("root=/dev/dasda1 quiet", []),
-        ("ap.apmask=-5 quiet", ["masks-on-command-line"]),
-        ("quiet ap.aqmask=0xff", ["masks-on-command-line"]),
-        ("xap.apmask=-5", []),
-    ],
-)
-def test_masks_on_the_command_line_are_told(line: str, told: list[str]) -> None:
-    """They hold until somebody writes others."""
-    assert [one.id for one in boot_findings(line, {})] == told
-
-
-def test_rules_that_set_masks_are_told_but_for_chzdevs() -> None:
-    """Rules that only compare, or set other things, are none."""
-    rules = {
-        "41-ap.rules": 'ATTR{../../bus/ap/apmask}="0xff"',
-        "99-mine.rules": 'ATTR{../../bus/ap/aqmask}="0xff"',
-        "98-other.rules": 'ATTR{apmask}=="0xff", RUN+="/bin/true"',
-    }
-    (finding,) = boot_findings("", rules)
-    assert finding.id == "foreign-mask-rules"
-    assert "99-mine.rules" in finding.what
-    assert "98-other" not in finding.what
 
 
 @pytest.fixture
@@ -165,6 +137,14 @@ def test_a_lock_that_is_none_is_told(machine: Machine) -> None:
 def test_a_free_lock_is_no_finding(machine: Machine, tmp_path: Path) -> None:
     """There is none."""
     assert names(machine._replace(tools_lock=tmp_path / "lock")) == set()
+
+
+def test_a_lock_without_a_name_is_told(machine: Machine, tmp_path: Path) -> None:
+    """Nobody is told to end process 0, which would be their own shell and all that it runs."""
+    (tmp_path / "lock").mkdir()
+    (finding,) = [one for one in examined(machine._replace(tools_lock=tmp_path / "lock"), None) if "lock" in one.id]
+    assert finding.id == "foreign-tools-lock"
+    assert "kill" not in finding.help
 
 
 def test_a_machine_without_an_ap_bus_is_told(machine: Machine, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import pytest
 
 from host_actions import UUIDS
 from reconciler.kernel import paths
+from reconciler.kernel.observe import observe
 from reconciler.kernel.sysfs import PAGE, KernelBusy
 from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.model.ids import ALL_IDS, IdSet
@@ -204,6 +205,25 @@ class TestModule:
         with pytest.raises(OSError, match="temporarily") as caught:
             host.unload_vfio_ap()
         assert caught.value.errno == EAGAIN
+
+
+class TestBoot:
+    def test_everything_but_the_hardware_begins_anew(self) -> None:
+        """No VM, no device, no module, and masks of all ones; what was plugged stays plugged."""
+        host = with_mdevs()
+        host.start_vm(A)
+        host.write(paths.APMASK, "-6")
+        host.change_hardware(Plug(9, Card()))
+
+        host.boot()
+
+        assert host.read(paths.APMASK) == f"0x{'f' * 64}\n"
+        assert observe(host).mdevs == ()
+        assert not observe(host).vfio_ap
+        assert driver_of(host, "09.0004") == "cex4queue"
+        assert 9 in host.hardware.cards
+        host.load_vfio_ap()
+        assert observe(host).vfio_ap
 
 
 class TestHardware:

@@ -176,3 +176,18 @@ def _from(wanted: Desired, position: Position) -> Desired:
         host=wanted.host._replace(position=position),
         guests=tuple(one._replace(position=position) for one in wanted.guests),
     )
+
+
+def test_what_was_applied_last_is_not_guessed(history: History, tmp_path: Path) -> None:
+    """What failed and what was only for a VM is passed over; a file that cannot be read is not."""
+    assert history.last_target() is None
+    applied(history, Result.ROLLED_BACK)
+    assert history.last_target() is None
+    number = applied(history)
+    applied(history, Result.DEGRADED)
+    history.begin(4, WANTED, ORIGIN, PLAN, confined=True)
+    assert history.last_target() == history.get(number)
+    damaged = applied(history)
+    (tmp_path / "state/generations" / f"{damaged:06}.json").write_text("{torn")
+    with pytest.raises(BadRecord, match=f"{damaged:06}.json"):
+        history.last_target()

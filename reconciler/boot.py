@@ -1,0 +1,135 @@
+"""What the boot unit does: the host becomes as it was applied last, masks first (docs/boot.md).
+
+What was applied last is in the history: manifests that somebody is just editing have no part in it. Everything is done
+by plans and transactions like any other, each under the locks; between them, while vfio_ap is loaded, nothing is
+locked, since what its appearance starts (mdevctl, by udev) may wait for the lock of the s390-tools.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from reconciler.integrations.modprobe import CannotLoad
+from reconciler.kernel.observe import has_vfio_ap, observe
+from reconciler.kernel.readiness import await_bindings, await_vfio_ap
+from reconciler.machine import Machine, alone
+from reconciler.model.desired import Persistence
+from reconciler.model.outcome import Result
+from reconciler.planning.boot_stages import BootStage
+from reconciler.planning.plan import ALLOW_DISRUPTION
+from reconciler.reconcile import Applied, Request, Terms, apply
+from reconciler.recovery import settle
+from reconciler.transaction.history import History
+
+if TYPE_CHECKING:
+    from reconciler.model.generation import Generation, Origin
+    from reconciler.recovery import Recovered
+    from reconciler.transaction.apply import Progress
+
+STEP_SECONDS: Final = 90.0
+"""When no further step of a transaction is begun, and what it has done is put back."""
+
+LOCK_SECONDS: Final = 60.0
+"""How long others that are at work are waited for."""
+
+_MODULE_SECONDS: Final = 30.0
+
+
+class NotByService(Exception):
+    """What was applied last wants the host to boot otherwise; the text says how, and what to do."""
+
+
+class Listener(NamedTuple):
+    """Who is told what happens.
+
+    Attributes:
+        progress: steps and waiting, as in every apply.
+        recovered: what earlier runs had left.
+        warn: what else there is to know, a sentence.
+    """
+
+    progress: "Progress"
+    recovered: "Callable[[tuple[Recovered, ...]], object]"
+    warn: Callable[[str], object]
+
+
+class Booted(NamedTuple):
+    """What a boot did: the generation that it went by, and the transactions, of which only the last may have failed."""
+
+    generation: "Generation"
+    applied: tuple[Applied, ...]
+
+
+def boot(
+    machine: Machine, listener: Listener, origin: "Origin", wait_seconds: float, *, masks_only: bool = False
+) -> Booted | None:
+    """Make the host as it was applied last; None where nothing has been applied yet.
+
+    Args:
+        machine: what we work on.
+        listener: who is told what happens.
+        origin: who asks; the commit is that of what was applied last.
+        wait_seconds: how long to wait until the AP bus has bound its queues.
+        masks_only: end where vfio_ap would have to be loaded; where it is loaded already, nothing is done.
+
+    Raises:
+        NotByService: what was applied last says that the host does not boot like this.
+        CannotLoad: vfio_ap is not there, and cannot be loaded.
+        BadRecord: nobody can tell what was applied last.
+        and what `reconciler.reconcile.apply` raises.
+    """
+    history = History(machine.state)
+    if history.next_number() == 1:
+        return None
+    with alone(machine, listener.progress, origin.command, LOCK_SECONDS):
+        # What waited to be confirmed when the host went down was not confirmed.
+        listener.recovered(settle(machine))
+    last = history.last_target()
+    if last is None:
+        return None
+    _require_service(last, history)
+    told = await_bindings(machine.sysfs, machine.clock, wait_seconds)
+    if told and wait_seconds:
+        listener.warn(f"after {wait_seconds:g} s the AP bus has bound {told} queues to drivers; going on nevertheless")
+    origin = origin._replace(commit=last.origin.commit)
+    done: list[Applied] = []
+    if not has_vfio_ap(machine.sysfs):
+        done.append(_applied(Request((), None, last.number, stage=BootStage.MASKS), machine, listener, origin))
+        if masks_only or not _succeeded(done[-1]):
+            return Booted(last, tuple(done))
+        _load_vfio_ap(machine)
+    elif masks_only:
+        return Booted(last, ())
+    done.append(_applied(Request((), None, last.number, stage=BootStage.WHOLE), machine, listener, origin))
+    return Booted(last, tuple(done))
+
+
+def _require_service(last: "Generation", history: History) -> None:
+    persistence = history.desired(last.number).host.persistence
+    if persistence is not Persistence.SERVICE:
+        raise NotByService(
+            f"what was applied last (generation {last.number}) has 'persistence: {persistence}'; to boot into it like "
+            "this, write 'persistence: service' in the Host and apply it, or else type: reconcile boot uninstall"
+        )
+
+
+def _applied(request: Request, machine: Machine, listener: Listener, origin: "Origin") -> Applied:
+    terms = Terms(_consents(machine), lock_seconds=LOCK_SECONDS, seconds=STEP_SECONDS)
+    return apply(request, machine, listener.progress, origin, terms, listener.recovered)
+
+
+def _consents(machine: Machine) -> frozenset[str]:
+    # Who applied it has consented to what it takes from the host's drivers. A VM that runs is another matter.
+    in_use = any(one.in_use for one in observe(machine.sysfs).mdevs)
+    return frozenset() if in_use else frozenset({ALLOW_DISRUPTION})
+
+
+def _succeeded(one: Applied) -> bool:
+    return one.outcome.result in (Result.APPLIED, Result.NOTHING)
+
+
+def _load_vfio_ap(machine: Machine) -> None:
+    if machine.load_vfio_ap is None:
+        raise CannotLoad("vfio_ap is not loaded, and cannot be loaded on another machine")
+    machine.load_vfio_ap()
+    if not await_vfio_ap(machine.sysfs, machine.clock, _MODULE_SECONDS):
+        raise CannotLoad(f"vfio_ap was loaded, but {_MODULE_SECONDS:g} s later it takes no mediated devices")

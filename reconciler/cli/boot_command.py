@@ -1,0 +1,81 @@
+"""``reconcile boot``: what the boot unit runs.
+
+Nobody sits before it, so that each outcome is one line for the journal; and nothing may keep a host from booting, so
+that everything is bounded.
+"""
+
+import os
+import sys
+import time
+from typing import Final
+
+import click
+
+from reconciler.boot import Booted, Listener, NotByService, boot
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.hook_reasons import outcome_reason, reason_of
+from reconciler.cli.machine import command_line, opened, user_name
+from reconciler.cli.options import HostOptions
+from reconciler.cli.output import EXIT_OF, TerminalProgress, tell
+from reconciler.cli.recovered import tell_recovered
+from reconciler.cli.time_limit import TimeIsUp, ends_within
+from reconciler.integrations.boot_unit import SECONDS
+from reconciler.integrations.modprobe import CannotLoad
+from reconciler.kernel.lock_wait import patience
+from reconciler.model.generation import Origin
+from reconciler.model.outcome import Result
+from reconciler.reconcile import NotApplicable
+
+_LOCK_SECONDS: Final = 60.0
+
+
+def run(host: HostOptions, *, wait: int, masks_only: bool) -> Exit:
+    """Make the host as it was applied last, within a bound."""
+    if host.paths or host.host:
+        raise click.UsageError("boot applies what was applied last, whatever the manifests say now: no -f, no --host")
+    try:
+        with ends_within(wait + SECONDS):
+            return _boot(host, wait, masks_only=masks_only)
+    except TimeIsUp:
+        tell(f"boot: it took more than {wait + SECONDS:.0f} s; the next run puts in order what was begun")
+    except CannotLoad as error:
+        tell(f"boot: {error}")
+    except NotByService as error:
+        tell(f"boot: nothing was done: {error}")
+        return Exit.REFUSED
+    except NotApplicable as error:
+        tell(f"boot: not applied: {' '.join(reason_of(error).split())}")
+        return Exit.REFUSED
+    return Exit.FAILURE
+
+
+def _boot(host: HostOptions, wait: int, *, masks_only: bool) -> Exit:
+    progress = TerminalProgress()
+    origin = Origin(os.environ.get("SUDO_USER") or user_name(), command_line(), time.time())
+    listener = Listener(progress, tell_recovered, lambda text: tell(f"boot: {text}"))
+    with opened(host, changes=True, wait=patience(time, _LOCK_SECONDS, progress.waiting)) as machine:
+        booted = boot(machine, listener, origin, wait, masks_only=masks_only)
+    sys.stdout.flush()
+    if booted is None:
+        tell("boot: nothing has been applied yet, so there is nothing to do")
+        return Exit.DONE
+    return _told(booted, masks_only=masks_only)
+
+
+def _told(booted: Booted, *, masks_only: bool) -> Exit:
+    number = booted.generation.number
+    last = booted.applied[-1].outcome if booted.applied else None
+    if last and last.result not in (Result.APPLIED, Result.NOTHING):
+        tell(f"boot: generation {number} was not applied: {outcome_reason(last)}")
+        return EXIT_OF[last.result]
+    writes = sum(one.outcome.writes for one in booted.applied)
+    what = "the masks are" if masks_only else "the host is"
+    took = f"{writes} kernel write{'' if writes == 1 else 's'}"
+    tell(
+        "boot: vfio_ap is loaded already; the masks are left to what follows"
+        if last is None
+        else f"boot: {what} as generation {number} wants: {took}"
+    )
+    for note in last.notes if last else ():
+        tell(f"boot: {note}")
+    return Exit.DONE
