@@ -16,7 +16,6 @@ from reconciler.model.desired import Desired, Persistence
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Problem
-from reconciler.planning.boot_stages import BootStage, plan_stage
 from reconciler.planning.fingerprint import BASIS_WORDS
 from reconciler.planning.plan import Basis, Plan
 from reconciler.planning.planner import Applied as Inventory
@@ -28,6 +27,7 @@ from reconciler.transaction.journal import Books
 
 if TYPE_CHECKING:
     from reconciler.model.generation import Origin
+    from reconciler.planning.boot_stages import BootStage
     from reconciler.transaction.apply import Progress
 
 # What only an apply needs is imported when one begins: a plan is made far more often.
@@ -46,7 +46,7 @@ class Request(NamedTuple):
     host: str | None
     generation: int | None = None
     event: VmEvent | None = None
-    stage: BootStage | None = None
+    stage: "BootStage | None" = None
     at_boot: bool = False
 
 
@@ -118,6 +118,8 @@ def plan(request: Request, machine: Machine) -> Plan:
 
         wanted, applied = History(machine.state).desired(request.generation), books.applied()
         if request.stage is not None:
+            from reconciler.planning.boot_stages import plan_stage
+
             return plan_stage(request.stage, wanted, _observed(machine), applied)
         return _persistent(make_plan(wanted, _observed(machine), applied), applied, machine, request)
     site = read_site(request.paths)

@@ -51,4 +51,4 @@ class Generation(NamedTuple):
     @property
     def is_target(self) -> bool:
         """Whether the host was once seen as this generation wanted it, and left so."""
-        return self.result == Result.APPLIED and not self.confined
+        return self.result in (Result.APPLIED, Result.NOTHING) and not self.confined

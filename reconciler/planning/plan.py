@@ -14,10 +14,14 @@ from reconciler.planning.host_pool import PoolReason
 
 
 class Cause(StrEnum):
-    """Why something changes: the manifests changed since the last apply, or the host drifted from them."""
+    """Why something changes: the manifests changed since the last apply, the host drifted from them, or hardware came.
+
+    Only before 6.0 hardware that comes is a reason: later kernels have taken it for its guest in advance.
+    """
 
     INTENTIONAL = "intentional"
     CORRECTIVE = "corrective"
+    ARRIVED = "arrived"
 
 
 class GuestPlan(NamedTuple):
@@ -131,6 +135,7 @@ class Plan(NamedTuple):
         steps: in the order in which they are made.
         only: the uuids of the devices that the plan is confined to; None where it is for the whole host.
         files: the files of other tools that change after the steps, in this order.
+        left_alone: the uuids of devices that were to be left as they are.
     """
 
     desired: Desired
@@ -147,6 +152,7 @@ class Plan(NamedTuple):
     steps: tuple[PlannedStep, ...]
     only: frozenset[str] | None = None
     files: tuple[FileChange, ...] = ()
+    left_alone: frozenset[str] = frozenset()
 
     @property
     def abilities(self) -> Abilities:

@@ -10,9 +10,10 @@ import json
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeVar
 
+from reconciler.model.desired import Activation, Ignored
 from reconciler.model.files import FileChange
 from reconciler.model.steps import Holdings, Step, holdings_after
-from reconciler.planning.plan import Plan
+from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied
 from reconciler.transaction.records import (
     BadRecord,
@@ -204,10 +205,22 @@ def applied_by(plan: Plan, generation: int = 0, before: Applied = NOTHING_APPLIE
     """
     pool = plan.pool if plan.pool_reason else None
     ours = {one.uuid: (one.name, one.guest.config if one.guest else one.after) for one in plan.guests if one.after}
+    ours.update((one.uuid, before.guests[one.uuid]) for one in plan.guests if _may_be_gone(one, before))
+    # What is left alone is as much ours as it was.
+    ours = {uuid: one for uuid, one in ours.items() if uuid not in plan.left_alone}
+    ours.update((uuid, before.guests[uuid]) for uuid in sorted(plan.left_alone & before.guests.keys()))
     if plan.only is not None:
         others = {uuid: one for uuid, one in before.guests.items() if uuid not in plan.only}
         return before._replace(guests={**others, **ours}, generation=generation)
     return Applied(pool, ours, generation, plan.desired.digest, plan.desired.host.persistence)
+
+
+def _may_be_gone(one: GuestPlan, before: Applied) -> bool:
+    """Whether somebody else has removed the device of a guest that says this is to be ignored."""
+    guest = one.guest
+    if guest is None or one.after is not None or Ignored.DEVICE not in guest.ignored:
+        return False
+    return guest.activation is Activation.ACTIVE and before.guests.get(one.uuid, ("", None))[1] == guest.config
 
 
 def _line(record: object) -> bytes:

@@ -1,6 +1,7 @@
 """``reconcile boot``: a host that was booted becomes as it was applied last."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from errno import EADDRINUSE, ENOENT
@@ -34,7 +35,7 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 def persist(command: Command, how: str) -> None:
     """Have the Host say how it boots."""
     file = command.directory / "host.yaml"
-    text = file.read_text().replace("  persistence: service\n", "")
+    text = re.sub(r"  persistence: .*\n", "", file.read_text())
     file.write_text(text.replace("\nspec:\n", f"\nspec:\n  persistence: {how}\n"))
 
 
@@ -145,6 +146,17 @@ def test_a_host_that_boots_otherwise_is_left_alone(command: Command) -> None:
     assert "generation 1) has 'persistence: none'" in ran.err
     assert ran.err.count("\n") == 1
     assert "everything\n" in on_host(command, "simulate").out
+
+
+def test_what_needed_no_step_was_applied_nevertheless(command: Command) -> None:
+    """As where the manifests only say how to boot, or take over what is there."""
+    persist(command, "none")
+    command("--apply", "--yes")
+    persist(command, "service")
+    assert "Nothing to do" in command("--apply", "--yes").out
+    on_host(command, "simulate", "boot")
+
+    assert on_host(command, "boot").err == f"boot: the host is as generation 2 wants: {MASKS + DEVICES} kernel writes\n"
 
 
 def test_what_was_not_confirmed_does_not_come_back(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,15 @@ def test_a_card_that_is_check_stopped_is_found() -> None:
     assert [one.id for one in found(SimulatedHost(stopped))] == ["checkstopped-cards"]
 
 
+@pytest.mark.parametrize(("profile", "told"), [("6.1", True), ("6.12", False)])
+def test_a_device_that_is_not_shown_whole_is_found(profile: str, told: bool) -> None:
+    """Newer kernels show all of it."""
+    domains = IdSet(range(20))
+    large = Holdings(Matrix(ALL_IDS, ALL_IDS - domains), {uuid(1): config(range(30), domains)})
+
+    assert ("matrix-cut" in {one.id for one in found(host_holding(large, PROFILES[profile]))}) is told
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [("16/16 (complete)\n", False), ("12/16\n", True), ("0/0 (complete)\n", False), ("16/16\n", False), ("", False)],

@@ -15,3 +15,11 @@ def test_every_finding_is_documented() -> None:
     assert len(made) > 25
     assert made == set(explained)
     assert len(set(explained)) == len(explained)
+
+
+def test_every_finding_has_a_test() -> None:
+    """From something that is ill in that way."""
+    tests = "".join(module.read_text() for module in (ROOT / "tests/doctor").glob("*.py"))
+    explained = re.findall(r"^### (\S+)$", (ROOT / "docs/doctor.md").read_text(), re.MULTILINE)
+
+    assert [one for one in explained if f'{one}"' not in tests] == []
