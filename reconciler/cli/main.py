@@ -135,6 +135,17 @@ def doctor(format: str, host: HostOptions) -> int:
 
 
 @cli.command()
+@click.option("--wait", is_flag=True, help="Wait until that turn has ended; the exit code says how the host stands.")
+@click.option("--allow-older", is_flag=True, help="This once, follow a git commit that is older than the guarded one.")
+@host_options
+def trigger(wait: bool, allow_older: bool, host: HostOptions) -> int:
+    """Have the loop of 'reconcile --watch' look at once."""
+    from reconciler.cli import trigger_command
+
+    return trigger_command.run(host, wait=wait, allow_older=allow_older)
+
+
+@cli.command()
 @click.argument("number", type=click.IntRange(min=1), metavar="ID")
 @click.option("--extend", type=Duration(), metavar="DURATION", help="Do not confirm it yet: give it so much more time.")
 @host_options

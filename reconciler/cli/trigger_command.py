@@ -1,0 +1,48 @@
+"""``reconcile trigger``: have the loop that watches look now."""
+
+from typing import Final
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import state_of
+from reconciler.cli.options import HostOptions
+from reconciler.cli.output import result, tell
+from reconciler.watch.report import Condition
+from reconciler.watch.requests import NoAnswer, Trigger, ask
+
+ANSWER_SECONDS: Final = 60.0
+"""How long a loop may take to answer at all: while it applies, it listens to nobody."""
+
+TURN_SECONDS: Final = 3600.0
+"""How long a turn may take that somebody waits for."""
+
+_CODES: Final = {
+    Condition.CHANGES: Exit.CHANGES,
+    Condition.DRIFT: Exit.CHANGES,
+    Condition.NEEDS_PERSON: Exit.REFUSED,
+    Condition.STOPPED: Exit.REFUSED,
+    Condition.WAITING: Exit.BUSY,
+    Condition.FAILED: Exit.ROLLED_BACK,
+    Condition.DEGRADED: Exit.DEGRADED,
+}
+
+
+def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
+    """Ask the loop of this state directory for a turn; where we `wait` for its end, the exit code says how it ended."""
+    state, _ = state_of(host)
+    try:
+        answer = ask(state.path, Trigger(allow_older, wait), TURN_SECONDS if wait else ANSWER_SECONDS)
+    except NoAnswer as error:
+        tell(f"error: {error}")
+        return Exit.FAILURE
+    if answer is None:
+        tell(f"error: no loop is watching with the state directory {state.path}")
+        tell("  next: start one with 'reconcile --watch', or name its place with --state-dir, --sysfs or --simulate")
+        return Exit.FAILURE
+    if not answer.get("accepted"):
+        tell(f"error: the loop refused: {answer.get('error')}")
+        return Exit.FAILURE
+    if not wait:
+        result(f"turn {answer['turn']} is going to begin\n")
+        return Exit.DONE
+    result(f"turn {answer['turn']}: {answer['condition']}: {answer['summary']}\n")
+    return _CODES.get(answer["condition"], Exit.DONE)

@@ -1,0 +1,169 @@
+"""Other people's programs, run so that each ends: in time, with a bounded answer, or when we are told to."""
+
+import os
+import resource
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from errno import EFBIG
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+OUTPUT_LIMIT: Final = 64 << 20
+"""How many bytes a program may write into one file, its answer among them, where nothing else is said."""
+
+_SAID: Final = 64 << 10
+"""How much is read of what a program says about errors."""
+
+_MOMENT: Final = 5.0
+"""How long a killed process may take to be gone, in seconds; one that waits for a dead disk never is."""
+
+
+class TooLong(Exception):
+    """The program was ended since its time was up."""
+
+
+class TooMuch(Exception):
+    """The program was ended since it wrote more than it may."""
+
+
+class Stopped(Exception):
+    """Programs are not run any more: `Processes.stop` was called."""
+
+
+class Bounds(NamedTuple):
+    """What a program may use.
+
+    Attributes:
+        seconds: how long it may take.
+        limit: how many bytes a file that it writes may have, its answer among them.
+        goes_on: whether it is told when a file is too large, and stops by itself, as programs do whose children write;
+            otherwise it is killed.
+    """
+
+    seconds: float
+    limit: int = OUTPUT_LIMIT
+    goes_on: bool = False
+
+
+class Answer(NamedTuple):
+    """How a program ended: its exit code, what it wrote, and what it said about errors. Its holder closes `output`."""
+
+    code: int
+    output: BinaryIO
+    said: str
+
+
+class Processes:
+    """Runs programs, each in a session of its own: without a terminal, so that none can ask, and killed as a whole.
+
+    Answers go through unnamed files, not pipes: what a program leaves running behind it (a daemon that keeps
+    passwords or connections) would keep a pipe open, and we would wait for it.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Answers are kept in `folder`, the system's own for temporary files if left out."""
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    def run(
+        self,
+        words: Sequence[str],
+        *,
+        directory: Path,
+        environment: Mapping[str, str],
+        bounds: Bounds,
+        given: bytes = b"",
+    ) -> Answer:
+        """Run the program `words` in `directory` with `given` as its input, within `bounds`.
+
+        Raises:
+            TooLong: its time was up.
+            TooMuch: it wrote too much.
+            Stopped: `stop` was called, before or meanwhile.
+            OSError: there is no such program, or no room for its answer.
+        """
+        output = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 it is the answer
+        try:
+            with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as source:
+                source.write(given)
+                source.seek(0)
+                process = self._start(words, directory, environment, (source, output, errors), bounds)
+                code = self._wait(process, bounds.seconds)
+                errors.seek(0)
+                said = errors.read(_SAID).decode("utf-8", "replace")
+            _refuse_too_much(code, said)
+            output.seek(0)
+        except BaseException:
+            output.close()
+            raise
+        return Answer(code, output, said)
+
+    def stop(self) -> None:
+        """Kill what runs, and let nothing be run any more; may be called from any thread."""
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                _kill(process)
+
+    def _start(
+        self,
+        words: Sequence[str],
+        directory: Path,
+        environment: Mapping[str, str],
+        streams: tuple[BinaryIO, BinaryIO, BinaryIO],
+        bounds: Bounds,
+    ) -> subprocess.Popen[bytes]:
+        given, output, errors = streams
+        with self._lock:
+            if self._stopped:
+                raise Stopped
+            process = subprocess.Popen(
+                words,
+                cwd=directory,
+                env=dict(environment),
+                stdin=given,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+                # Python ignores SIGXFSZ; whoever inherits that is not killed but told that a file is too large.
+                restore_signals=not bounds.goes_on,
+            )
+            self._running.add(process)
+        # Set from outside, since code between fork and exec is not safe beside threads. What the program writes in
+        # its first moment is not much.
+        with suppress(ProcessLookupError, PermissionError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (bounds.limit, bounds.limit))
+        return process
+
+    def _wait(self, process: subprocess.Popen[bytes], seconds: float) -> int:
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise TooLong from None
+        finally:
+            _kill(process)
+            with self._lock:
+                self._running.discard(process)
+                stopped = self._stopped
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_MOMENT)
+        if stopped and code == -signal.SIGKILL:
+            raise Stopped
+        return code
+
+
+def _refuse_too_much(code: int, said: str) -> None:
+    if code == -signal.SIGXFSZ or (code and os.strerror(EFBIG) in said):
+        raise TooMuch
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)

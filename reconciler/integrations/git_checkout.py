@@ -1,0 +1,232 @@
+"""Commits as files: the bytes that git keeps, unfiltered, in a directory of ours that is named for the commit."""
+
+import os
+import re
+import shutil
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from errno import EEXIST, EILSEQ, EINVAL, ENAMETOOLONG, ENOTDIR
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from reconciler.integrations.git_command import Git, GitFailed, reason
+
+FILES: Final = 100_000
+"""How many files a checkout may have."""
+
+BYTES: Final = 256 << 20
+"""How long the files of a checkout may be together."""
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_LINE: Final = re.compile(rb"([0-7]{6}) ([a-z]+) ([0-9a-f]+) +([0-9]+|-)\t(.*)", re.DOTALL)
+_LINK: Final = b"120000"
+_CHUNK: Final = 1 << 20
+_LISTING: Final = 16 << 20
+_SHOWN: Final = 80
+_NO_FILE: Final = (EEXIST, EILSEQ, EINVAL, ENAMETOOLONG, ENOTDIR)
+
+
+class CheckoutRefused(Exception):
+    """The commit holds what cannot be, or must not be, files of ours; the text is a sentence."""
+
+
+class _Entry(NamedTuple):
+    """A file or link of a commit: `name` is its path from the top of the checkout."""
+
+    mode: bytes
+    object: bytes
+    size: int
+    name: bytes
+
+
+class Checkouts:
+    """The checkouts of one directory of the commits, below `directory`, each complete from the moment it has its name.
+
+    Only one process may use `directory`. A checkout that an earlier process has left is not trusted but made again: the
+    machine may have lost power before it was on disk.
+    """
+
+    def __init__(self, directory: Path, path: str = "") -> None:
+        """Below `directory`, of the files below `path` in the commits."""
+        self._directory = directory
+        self._path = path
+        self._lock = threading.Lock()
+        self._made: set[str] = set()
+        self._last: tuple[bytes, dict[bytes, bytes]] = (b"", {})  # what was made last: where, and names by object
+
+    def of(self, commit: str, git: Git) -> Path:
+        """The directory with the files of `commit`, from the repository where `git` runs.
+
+        All files are 0600, whatever their mode in git. Links are made as they are; whoever reads must not leave the
+        checkout by them.
+
+        Raises:
+            CheckoutRefused: there is no such directory in the commit, or something in it cannot be a file of ours.
+            GitFailed: the repository is broken.
+            Stopped: nothing is run any more.
+            OSError: no room, or the like.
+            ValueError: `commit` is no full id.
+        """
+        if not _COMMIT.fullmatch(commit):
+            raise ValueError(f"{commit!r} is no id of a commit")
+        with self._lock:
+            target = self._directory / commit
+            if commit not in self._made or not target.is_dir():
+                self._make(commit, git, target)
+                self._made.add(commit)
+            return target
+
+    def keep(self, commits: Collection[str]) -> None:
+        """Remove all checkouts but those of `commits`; each is renamed first, so that none is ever seen in part."""
+        with self._lock:
+            self._made &= set(commits)
+            with suppress(FileNotFoundError):
+                for name in os.listdir(self._directory):
+                    if name not in commits:
+                        _remove(self._directory / name)
+
+    def _make(self, commit: str, git: Git, target: Path) -> None:
+        entries = _entries(git, commit, self._path)
+        fresh = self._directory / ".new"
+        _remove(fresh)
+        fresh.mkdir(mode=0o700, parents=True)
+        try:
+            _write(git, _not_linked(entries, os.fsencode(fresh), self._last), os.fsencode(fresh))
+            _remove(target)
+            fresh.rename(target)
+            self._last = (os.fsencode(target), {one.object: one.name for one in entries if one.mode != _LINK})
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+
+
+def _entries(git: Git, commit: str, path: str) -> list[_Entry]:
+    """What stands below `path` in `commit`: files and links, checked to be few, small and well named."""
+    answer = git.answer("ls-tree", "-r", "-z", "-l", "--full-tree", _tree(git, commit, path), limit=_LISTING)
+    with answer.output:
+        if answer.code:
+            raise GitFailed(f"the files of {commit} cannot be listed: {reason(answer.said)}")
+        listing = answer.output.read()
+    lines = listing.split(b"\0")[:-1]
+    if len(lines) > FILES:
+        raise CheckoutRefused(f"it has {len(lines):,} files, more than {FILES:,}; give the directory of one host")
+    entries = [_entry(line) for line in lines]
+    if (total := sum(entry.size for entry in entries)) > BYTES:
+        raise CheckoutRefused(f"its files have {total:,} bytes, more than {BYTES:,}; give the directory of one host")
+    return entries
+
+
+def _tree(git: Git, commit: str, path: str) -> str:
+    """How git names the directory `path` of `commit`."""
+    if git.code("cat-file", "-e", f"{commit}^{{tree}}"):
+        raise GitFailed(f"commit {commit} is not there")
+    tree = f"{commit}:{path}"
+    answer = git.answer("cat-file", "-t", tree)
+    with answer.output:
+        if not answer.code and answer.output.read().strip() == b"tree":
+            return tree
+    if answer.code and "does not exist in" not in answer.said:
+        raise GitFailed(f"commit {commit} cannot be read: {reason(answer.said)}")
+    raise CheckoutRefused(f"there is no directory {path} in it")
+
+
+def _entry(line: bytes) -> _Entry:
+    found = _LINE.fullmatch(line)
+    if not found:
+        raise GitFailed("git lists files in a form that is not known")
+    mode, kind, identity, size, name = found.groups()
+    if kind != b"blob":
+        raise CheckoutRefused(f"{_shown(name)} is a submodule, and those are not fetched")
+    for part in name.split(b"/"):
+        if part in {b"", b".", b".."} or part.lower() == b".git":
+            raise CheckoutRefused(f"{_shown(name)} is no name that a file may have in a commit")
+    return _Entry(mode, identity, int(size), name)
+
+
+def _not_linked(entries: list[_Entry], root: bytes, last: tuple[bytes, dict[bytes, bytes]]) -> list[_Entry]:
+    """The `entries` that have to be written, after the folders of all were made below `root`.
+
+    A file whose content is in the `last` checkout is the same file: nobody writes to it, and to link a name is a third
+    of the work.
+    """
+    place, names = last
+    with _named(root):
+        for folder in sorted({os.path.dirname(entry.name) for entry in entries} - {b""}):
+            os.makedirs(os.path.join(root, folder), mode=0o700, exist_ok=True)
+    left = []
+    for entry in entries:
+        known = names.get(entry.object) if entry.mode != _LINK else None
+        try:
+            if known is None:
+                left.append(entry)
+            else:
+                os.link(os.path.join(place, known), os.path.join(root, entry.name), follow_symlinks=False)
+        except OSError:  # it was removed, has too many names, or cannot be there: writing it will tell
+            left.append(entry)
+    return left
+
+
+def _write(git: Git, entries: list[_Entry], root: bytes) -> None:
+    """Write `entries` below `root`, where their folders are: links last, so that nothing is written through them."""
+    files = [entry for entry in entries if entry.mode != _LINK]
+    links = [entry for entry in entries if entry.mode == _LINK]
+    answer = git.answer(
+        "cat-file", "--batch", given=b"".join(entry.object + b"\n" for entry in files + links), limit=2 * BYTES
+    )
+    with answer.output as objects, _named(root):
+        for entry in files:
+            _write_file(objects, entry, os.path.join(root, entry.name))
+        for entry in links:
+            content = b"".join(_content(objects, entry))
+            if not content or b"\0" in content:
+                raise CheckoutRefused(f"{_shown(entry.name)} is a link to what can be no name")
+            os.symlink(content, os.path.join(root, entry.name))
+
+
+@contextmanager
+def _named(root: bytes) -> Iterator[None]:
+    """Turn what the system says of a name below `root` into a refusal of the commit, and nothing else."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
+        name = os.path.relpath(os.fsencode(error.filename2 or error.filename or root), root)
+        raise CheckoutRefused(f"{_shown(name)} cannot be a file here: {error.strerror}") from error
+
+
+def _write_file(objects: BinaryIO, entry: _Entry, path: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        for part in _content(objects, entry):
+            file.write(part)
+
+
+def _content(objects: BinaryIO, entry: _Entry) -> Iterator[bytes]:
+    """The bytes of `entry`, which `objects` (the answer of ``cat-file --batch``) holds next."""
+    if objects.readline() != b"%s blob %d\n" % (entry.object, entry.size):
+        raise GitFailed(f"the content of {_shown(entry.name)} is missing")
+    left = entry.size
+    while left:
+        part = objects.read(min(left, _CHUNK))
+        if not part:
+            raise GitFailed(f"the content of {_shown(entry.name)} is cut off")
+        left -= len(part)
+        yield part
+    objects.read(1)  # the end of a line after each object
+
+
+def _shown(name: bytes) -> str:
+    """`name` for people: without control characters, and cut where it is very long."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in name.decode("utf-8", "replace"))
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _remove(path: Path) -> None:
+    """Remove the directory at `path` where there is one; it has lost its name before the first file is gone."""
+    aside = path.with_name(".old")
+    shutil.rmtree(aside, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        path.rename(aside)
+        shutil.rmtree(aside)

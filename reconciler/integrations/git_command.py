@@ -1,0 +1,205 @@
+"""The git command line, run unattended: it asks nothing, runs no hook or filter, and trusts no setting but ours.
+
+Reaching a server is the one thing for which the administrator's settings count: keys, credential helpers, proxies,
+certificates, rewritten URLs. They are as trustworthy as root's shell; what a *repository* holds is not.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from reconciler.integrations.bounded_process import OUTPUT_LIMIT, Answer, Bounds, Processes, TooLong, TooMuch
+from reconciler.integrations.git_address import PROTOCOLS, without_secrets
+
+SECONDS: Final = 60.0
+"""How long a command may take that needs no network."""
+
+_SETTINGS: Final = {
+    # What would be run beside git itself.
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "fetch.recurseSubmodules": "false",
+    "fetch.writeCommitGraph": "false",
+    "gpg.program": "gpg",
+    "gpg.x509.program": "false",
+    "gpg.ssh.program": "ssh-keygen",
+    # Objects that break git's rules are not taken; what is taken is one pack, on disk before a ref names it.
+    "fetch.fsckObjects": "true",
+    "fetch.unpackLimit": "1",
+    "core.fsync": "all",
+    # A server that has gone silent is given up.
+    "http.lowSpeedLimit": "1",
+    "http.lowSpeedTime": "30",
+}
+
+_KEPT: Final = (
+    # How a server is reached and trusted. Every other GIT_* would change what we do.
+    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT",
+    "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_CERT", "GIT_SSL_KEY", "GIT_EXEC_PATH",
+)  # fmt: skip
+
+_UNINFORMATIVE: Final = re.compile(
+    r"$|warning:|hint:|remote: *$|Please make sure|and the repository exists|Auto packing|"
+    r"fatal: Could not read from remote repository|fatal: the remote end hung up|fatal: early EOF"
+)
+_PREFIX: Final = re.compile(r"((fatal|error|remote): *)+")
+_LONGEST: Final = 300
+
+
+class GitFailed(Exception):
+    """A command did not do what it should; the text says why, in one line and without credentials."""
+
+
+class Ended(GitFailed):
+    """The command was ended by us, since it took too long or wrote too much."""
+
+
+class Git:
+    """Runs git in one directory.
+
+    Attributes:
+        directory: where it runs; must exist when a command is run.
+    """
+
+    def __init__(self, directory: Path, processes: Processes, environment: Mapping[str, str], *, bare: bool) -> None:
+        """In `directory`, by `processes`, with the administrator's `environment`; `bare`: it is a bare repository."""
+        self.directory = directory
+        self._processes = processes
+        self._environment = environment
+        # Named, so that git does not look for another repository further up.
+        self._place = {"GIT_DIR": str(directory)} if bare else {"GIT_CEILING_DIRECTORIES": str(directory.parent)}
+
+    def at(self, repository: Path) -> "Git":
+        """The same in the bare repository at `repository`."""
+        return Git(repository, self._processes, self._environment, bare=True)
+
+    def answer(
+        self,
+        *words: str,
+        given: bytes = b"",
+        limit: int = OUTPUT_LIMIT,
+        settings: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """How git ended with `words`, without network and without anybody's settings but ours and `settings`.
+
+        Raises:
+            GitFailed: it took too long or wrote too much, or there is no git.
+            Stopped: nothing is run any more.
+        """
+        own = quiet(self._environment) | {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+        own |= {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"} | dict(environment or {})
+        return self._run(words, own, Bounds(SECONDS, limit), given, settings)
+
+    def text(self, *words: str) -> str:
+        """What git writes for `words`, which must succeed, as text without the end of its last line.
+
+        Raises:
+            GitFailed: it did not succeed.
+            Stopped: nothing is run any more.
+        """
+        return self._succeeded(self.answer(*words))
+
+    def code(self, *words: str) -> int:
+        """The exit code of git with `words`.
+
+        Raises:
+            GitFailed: it took too long, or there is no git.
+            Stopped: nothing is run any more.
+        """
+        answer = self.answer(*words)
+        answer.output.close()
+        return answer.code
+
+    def over_network(self, *words: str, seconds: float, limit: int = OUTPUT_LIMIT) -> str:
+        """What git writes for `words`, with the administrator's settings, for `seconds` at most.
+
+        Raises:
+            GitFailed: it did not succeed.
+            Stopped: nothing is run any more.
+        """
+        own = quiet(self._environment) | {"GIT_ALLOW_PROTOCOL": ":".join(PROTOCOLS)}
+        own |= {name: self._environment[name] for name in _KEPT if name in self._environment}
+        if not {"GIT_SSH", "GIT_SSH_COMMAND"} & own.keys() and not self._own_ssh(own):
+            own["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
+        return self._succeeded(self._run(words, own, Bounds(seconds, limit, goes_on=True)))
+
+    def _own_ssh(self, environment: Mapping[str, str]) -> bool:
+        """Whether the administrator's settings say which program is ssh; it has no terminal to ask at either."""
+        answer = self._run(("config", "--get", "core.sshCommand"), environment, Bounds(SECONDS))
+        answer.output.close()
+        return answer.code == 0
+
+    def program(self, *words: str, given: bytes = b"") -> Answer:
+        """How another program ended that git would use, with the same care.
+
+        Raises:
+            GitFailed: it took too long or wrote too much, or there is no such program.
+            Stopped: nothing is run any more.
+        """
+        return self._bounded(list(words), words[0], quiet(self._environment), Bounds(SECONDS), given)
+
+    def _succeeded(self, answer: Answer) -> str:
+        with answer.output:
+            if answer.code:
+                raise GitFailed(reason(answer.said) or f"git ended with {answer.code}")
+            return os.fsdecode(answer.output.read()).removesuffix("\n")
+
+    def _run(
+        self,
+        words: tuple[str, ...],
+        environment: Mapping[str, str],
+        bounds: Bounds,
+        given: bytes = b"",
+        settings: Mapping[str, str] | None = None,
+    ) -> Answer:
+        own = _SETTINGS | dict(settings or {})
+        options = [part for name, value in own.items() for part in ("-c", f"{name}={value}")]
+        place = dict(environment) | self._place
+        return self._bounded(["git", *options, *words], f"git {words[0]}", place, bounds, given)
+
+    def _bounded(
+        self, words: list[str], name: str, environment: Mapping[str, str], bounds: Bounds, given: bytes
+    ) -> Answer:
+        try:
+            return self._processes.run(
+                words, directory=self.directory, environment=environment, bounds=bounds, given=given
+            )
+        except TooLong:
+            raise Ended(f"{name} was ended since it took more than {bounds.seconds:g} seconds") from None
+        except TooMuch:
+            raise Ended(f"{name} was ended since it wrote more than {bounds.limit >> 20} MiB") from None
+        except FileNotFoundError as error:
+            if error.filename != words[0]:
+                raise
+            raise GitFailed(f"there is no program {words[0]} on this machine") from error
+
+
+def quiet(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` for a program that must not ask, answer in another language, or write traces."""
+    kept = {name: value for name, value in environment.items() if not name.startswith(("GIT_", "LC_", "LANG"))}
+    for name in ("SSH_ASKPASS", "GPG_TTY", "GNUPGHOME"):
+        kept.pop(name, None)
+    return kept | {
+        "LC_ALL": "C",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "",  # empty: also keeps core.askPass from being asked
+        "SSH_ASKPASS_REQUIRE": "never",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+    }
+
+
+def reason(said: str) -> str:
+    """What git `said`, in one line without credentials: the first of its lines that tells something."""
+    lines = (line.strip() for line in said.splitlines())
+    telling = next((line for line in lines if not _UNINFORMATIVE.match(line)), "")
+    if "terminal prompts disabled" in telling:
+        telling = "it asks for a user name and password, and no credential helper knows them"
+    shown = "".join(letter if letter.isprintable() else "?" for letter in without_secrets(telling))
+    return _PREFIX.sub("", shown, count=1)[:_LONGEST].rstrip(". ")

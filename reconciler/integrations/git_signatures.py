@@ -1,0 +1,62 @@
+"""Who signed a commit: only a signature of the required format, by a key that the administrator has named, is good."""
+
+import re
+from typing import Final
+
+from reconciler.integrations import gpg_signature, ssh_signature
+from reconciler.integrations.git_command import Git, GitFailed, reason
+from reconciler.integrations.signature_trust import Bad, Signed, Trust, Verdict
+
+_LIMIT: Final = 16 << 20
+"""How long a commit may be, in bytes."""
+
+_KINDS: Final = {
+    b"-----BEGIN SSH SIGNATURE-----": "ssh",
+    b"-----BEGIN PGP SIGNATURE-----": "gpg",
+    b"-----BEGIN PGP MESSAGE-----": "gpg",
+    b"-----BEGIN SIGNED MESSAGE-----": "x509",
+}
+_NAMES: Final = {"ssh": "an SSH signature", "gpg": "a GPG signature", "x509": "an X.509 signature"}
+_HEADER: Final = re.compile(rb"^gpgsig(?:-sha256)? (.*\n(?: .*\n)*)", re.MULTILINE)
+
+
+def verify(git: Git, commit: str, trusted: Trust) -> Verdict:
+    """Whether `commit`, in the repository where `git` runs, was signed by somebody who is `trusted`, as of now.
+
+    Raises:
+        GitFailed: the repository is broken, or a program is missing or does not end.
+        Stopped: nothing is run any more.
+    """
+    if problem := trusted.problem():
+        return Bad(f"its signature cannot be checked: {problem}")
+    signed = _signed(_commit(git, commit))
+    if isinstance(signed, Bad):
+        return signed
+    found = _KINDS.get(signed.signature.partition(b"\n")[0].strip(), "")
+    if found != trusted.format:
+        return Bad(
+            f"it has {_NAMES.get(found, 'a signature of an unknown kind')}, and {_NAMES[trusted.format]} is required"
+        )
+    if trusted.format == "ssh":
+        return ssh_signature.verify(git, commit, signed, trusted)
+    return gpg_signature.verify(git, commit, trusted)
+
+
+def _commit(git: Git, commit: str) -> bytes:
+    answer = git.answer("cat-file", "commit", commit, limit=_LIMIT)
+    with answer.output:
+        if answer.code:
+            raise GitFailed(f"commit {commit} cannot be read: {reason(answer.said)}")
+        return answer.output.read()
+
+
+def _signed(content: bytes) -> Signed | Bad:
+    header, blank, message = content.partition(b"\n\n")
+    header += b"\n"
+    found = list(_HEADER.finditer(header))
+    if not found:
+        return Bad("it is not signed")
+    if len(found) > 1:
+        return Bad("it has more than one signature")
+    payload = header[: found[0].start()] + header[found[0].end() :] + blank[1:] + message
+    return Signed(payload, found[0][1].replace(b"\n ", b"\n"))

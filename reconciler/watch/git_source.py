@@ -1,0 +1,191 @@
+"""Manifests from a branch of a git repository: the newest commit, checked, as a directory that holds its files."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from reconciler.integrations.bounded_process import Processes
+from reconciler.integrations.git_address import Address
+from reconciler.integrations.git_checkout import CheckoutRefused, Checkouts
+from reconciler.integrations.git_command import Git, GitFailed
+from reconciler.integrations.git_repository import FETCH_SECONDS, SIZE_LIMIT, Mirror, NothingToTake
+from reconciler.integrations.git_signatures import verify
+from reconciler.integrations.private_directory import PrivateDirectory
+from reconciler.integrations.signature_trust import Bad, Good, Trust
+
+
+class Newest(NamedTuple):
+    """The branch's newest commit may be used.
+
+    Attributes:
+        commit: its id.
+        directory: where its files are.
+        signer: who signed it, where signatures are required.
+    """
+
+    commit: str
+    directory: Path
+    signer: str = ""
+
+
+class CommitRefused(NamedTuple):
+    """The branch's newest commit is not used.
+
+    Attributes:
+        commit: its id; empty where the branch names none.
+        reasons: why, a sentence each.
+        since: when it was refused first, in a row (seconds since 1970).
+    """
+
+    commit: str
+    reasons: tuple[str, ...]
+    since: float
+
+
+class Unreachable(NamedTuple):
+    """The repository cannot be asked, or nothing that it sends can be used: `reason`, in one line, and since when."""
+
+    reason: str
+    since: float
+
+
+Fetched = Newest | CommitRefused | Unreachable
+
+
+class GitSource:
+    """A directory in a branch, kept below a directory of ours, which no other process uses meanwhile.
+
+    Attributes:
+        location: where the manifests come from, for people, without credentials.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        directory: Path,
+        environment: Mapping[str, str],
+        *,
+        trusted: Trust | None = None,
+        clock: Callable[[], float] = time.time,
+        seconds: float = FETCH_SECONDS,
+        limit: int = SIZE_LIMIT,
+    ) -> None:
+        """Take `directory`, which is made where it is missing.
+
+        `trusted` says whose signatures are required; `environment` is where keys and credentials are found. A fetch
+        may take `seconds` and bring `limit` bytes.
+
+        Raises:
+            NotOurs: others can write to the directory, or another process works in it.
+            OSError: it cannot be made.
+        """
+        directory = directory.absolute()
+        self.location = address.location
+        self._private = PrivateDirectory(directory)
+        self._processes = Processes(directory)  # an answer may be as long as all manifests, and /tmp may be memory
+        outside = Git(directory, self._processes, environment, bare=False)
+        self._mirror = Mirror(directory, outside, address, seconds=seconds, limit=limit)
+        self._checkouts = Checkouts(directory / "checkouts", address.path)
+        self._trusted = trusted
+        self._clock = clock
+        self._verdict: tuple[tuple[str, str], Good | Bad] | None = None
+        self._allowed = ""
+        self._last: Fetched | None = None
+
+    def refresh(self, accepted: str = "", *, allow_older: bool = False, in_use: Collection[str] = ()) -> Fetched:
+        """Ask the repository, and judge the newest commit.
+
+        `accepted` is the commit that was applied last: the newest must be it or come after it, unless `allow_older`
+        says that a person has asked for another; that is remembered for this one commit. The files of `accepted`, of
+        the newest commit and of those `in_use` are kept, all others removed.
+
+        Raises:
+            Stopped: `stop` was called.
+        """
+        try:
+            self._last = self._refreshed(accepted, allow_older, in_use)
+        except NothingToTake as error:
+            self._last = self._refused("", [str(error)])
+        except GitFailed as error:
+            self._last = self._unreachable(str(error))
+        except OSError as error:
+            self._last = self._unreachable(f"{error.filename or 'git'}: {error.strerror}")
+        return self._last
+
+    def check_out(self, commit: str) -> Path:
+        """The files of `commit` as they are in the mirror, without asking the repository and without checking it.
+
+        For the last good commit after a start, when the repository may be out of reach.
+
+        Raises:
+            CheckoutRefused: the commit has no such directory, or something in it cannot be a file.
+            GitFailed: the mirror does not have it.
+            Stopped: `stop` was called.
+            OSError: no room, or the like.
+        """
+        return self._checkouts.of(commit, self._mirror.git)
+
+    def stop(self) -> None:
+        """End whatever is going on, in any thread, and everything after it."""
+        self._processes.stop()
+
+    def close(self) -> None:
+        """Stop, and let another process have the directory."""
+        self.stop()
+        self._private.close()
+
+    def _refreshed(self, accepted: str, allow_older: bool, in_use: Collection[str]) -> Fetched:
+        before = self._last
+        commit = self._mirror.fetch()
+        try:
+            found = self._judged(commit, accepted, allow_older)
+        except GitFailed:
+            # What was fetched is there, and yet it cannot be read: the mirror is broken.
+            commit = self._mirror.fetch_anew()
+            found = self._judged(commit, accepted, allow_older)
+        self._checkouts.keep({commit, accepted, *in_use})
+        if accepted:
+            self._mirror.hold(accepted)
+        if not isinstance(before, Newest | CommitRefused) or before.commit != commit:
+            self._mirror.tidy()
+        return found
+
+    def _judged(self, commit: str, accepted: str, allow_older: bool) -> Newest | CommitRefused:
+        verdict = self._signature(commit)
+        reasons = [f"commit {commit}: {verdict.reason}"] if isinstance(verdict, Bad) else []
+        if commit != self._allowed:
+            self._allowed = commit if allow_older else ""
+        if accepted and not self._allowed and not self._mirror.comes_after(commit, accepted):
+            reasons.append(
+                f"commit {commit} does not come after {accepted}, which was applied; if that is meant, ask for it with "
+                "`reconcile trigger --allow-older`"
+            )
+        if reasons:
+            return self._refused(commit, reasons)
+        try:
+            directory = self._checkouts.of(commit, self._mirror.git)
+        except CheckoutRefused as error:
+            return self._refused(commit, [f"commit {commit}: {error}"])
+        return Newest(commit, directory, verdict.signer if isinstance(verdict, Good) else "")
+
+    def _signature(self, commit: str) -> Good | Bad | None:
+        """The verdict on `commit`, made once for each commit and content of the files that name the keys."""
+        if not self._trusted:
+            return None
+        try:
+            key = (commit, self._trusted.digest())
+        except OSError:
+            return verify(self._mirror.git, commit, self._trusted)
+        if not self._verdict or self._verdict[0] != key:
+            self._verdict = (key, verify(self._mirror.git, commit, self._trusted))
+        return self._verdict[1]
+
+    def _refused(self, commit: str, reasons: list[str]) -> CommitRefused:
+        last = self._last
+        since = last.since if isinstance(last, CommitRefused) and last.commit == commit else self._clock()
+        return CommitRefused(commit, tuple(reasons), since)
+
+    def _unreachable(self, reason: str) -> Unreachable:
+        since = self._last.since if isinstance(self._last, Unreachable) else self._clock()
+        return Unreachable(f"{self.location}: {reason}", since)

@@ -1,0 +1,51 @@
+"""Hears what changes on the host, as far as somebody tells."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from reconciler.integrations.uevents import UeventSocket
+from reconciler.simulator.state_file import state_path
+from reconciler.watch.file_ear import FileEar
+from reconciler.watch.hints import Ear, Hint
+
+SOURCE: Final = "kernel"
+_OWN: Final = "/sys"
+
+
+class KernelEar:
+    """The uevents of this machine."""
+
+    def __init__(self, events: UeventSocket) -> None:
+        """Hear `events`."""
+        self._events = events
+
+    def fileno(self) -> int:
+        """See `reconciler.watch.hints.Ear`."""
+        return self._events.fileno()
+
+    def hear(self) -> list[Hint]:
+        """See `reconciler.watch.hints.Ear`."""
+        return [Hint(SOURCE, what) for what in self._events.receive()]
+
+    def close(self) -> None:
+        """See `reconciler.watch.hints.Ear`."""
+        self._events.close()
+
+
+def kernel_opener(sysfs: Path, simulate: Path | None, tell: Callable[[str], None]) -> Callable[[], Ear] | None:
+    """What opens the ear for a host; None where nobody tells what changes there, and only looking helps.
+
+    Args:
+        sysfs: the root of the host's sysfs.
+        simulate: the description of a simulated host that is used instead; every command saves its state beside it.
+        tell: see `FileEar`.
+    """
+    if simulate is not None:
+        kept = [str(simulate), str(state_path(simulate))]
+        return partial(FileEar, kept, tell, source=SOURCE)
+    if os.path.realpath(sysfs) == _OWN:
+        return lambda: KernelEar(UeventSocket.listening())
+    return None

@@ -1,0 +1,116 @@
+"""What `reconcile trigger` and the loop say to each other: a Unix socket, one JSON object a line each way.
+
+``{"request": "trigger", "allowOlder": false, "wait": false}`` is answered by ``{"accepted": true, "turn": 7}``; who
+waits gets that line when the turn has ended, with ``"condition"`` and ``"summary"`` in it. What is refused is answered
+by ``{"accepted": false, "error": "..."}``.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+SOCKET: Final = "watch.sock"
+"""The name of the socket in the state directory."""
+
+LONGEST_LINE: Final = 4096
+
+
+class Trigger(NamedTuple):
+    """The request for a turn now.
+
+    Attributes:
+        allow_older: whether a git commit that is older than the one that is guarded may be used this time.
+        wait: whether to answer only when the turn has ended.
+    """
+
+    allow_older: bool = False
+    wait: bool = False
+
+
+class BadRequest(Exception):
+    """What came is not a request; the text says what one looks like."""
+
+
+class NoAnswer(Exception):
+    """There is a loop, and it gave no answer; the text says why."""
+
+
+def request_line(trigger: Trigger) -> bytes:
+    """`trigger` as it is sent."""
+    return _line({"request": "trigger", "allowOlder": trigger.allow_older, "wait": trigger.wait})
+
+
+def read_request(line: bytes) -> Trigger:
+    """The request in `line`.
+
+    Raises:
+        BadRequest: there is none.
+    """
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        found = None
+    match found:
+        case {"request": "trigger", **rest} if rest.keys() <= {"allowOlder", "wait"}:
+            allow_older, wait = rest.get("allowOlder", False), rest.get("wait", False)
+            if isinstance(allow_older, bool) and isinstance(wait, bool):
+                return Trigger(allow_older, wait)
+    raise BadRequest('write {"request": "trigger", "allowOlder": false, "wait": false} in one line')
+
+
+def answer_line(answer: Mapping[str, object]) -> bytes:
+    """`answer` as it is sent."""
+    return _line(answer)
+
+
+def ask(directory: Path, trigger: Trigger, seconds: float) -> dict[str, Any] | None:
+    """The answer of the loop whose state directory is `directory`; None where no loop runs.
+
+    Args:
+        directory: the state directory.
+        trigger: what is asked.
+        seconds: how long to wait for the answer.
+
+    Raises:
+        NoAnswer: it does not come in time, or the loop ends before.
+        OSError: the socket cannot be used, such as PermissionError where it belongs to somebody else.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(seconds)
+        try:
+            with address(directory) as name:
+                connection.connect(name)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        try:
+            connection.sendall(request_line(trigger))
+            with connection.makefile("rb") as lines:
+                line = lines.readline(LONGEST_LINE)
+        except TimeoutError:
+            raise NoAnswer(
+                f"the loop has not answered for {seconds:g} s; what was asked for may still happen"
+            ) from None
+        except (BrokenPipeError, ConnectionResetError):
+            line = b""
+    if not line.endswith(b"\n"):
+        raise NoAnswer("the loop has ended before it answered")
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+@contextmanager
+def address(directory: Path) -> Iterator[str]:
+    """The address of the socket in `directory`, while the block runs: one holds 107 bytes, and a path may be longer."""
+    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{SOCKET}"
+    finally:
+        os.close(descriptor)
+
+
+def _line(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document).encode() + b"\n"

@@ -1,0 +1,147 @@
+"""Which directories have to be watched to notice every change of the manifests in some paths.
+
+Never a whole tree at once: hidden folders such as ``.git`` are left out, and a link that leads elsewhere brings in
+nothing but what is read there. Every link on the way counts, so that the swap of ``..data`` in a mounted ConfigMap is
+nothing special.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from reconciler.manifests.files import find_files
+
+_ENDINGS: Final = (".yaml", ".yml")
+_MOST_LINKS: Final = 40  # as many as the kernel follows (path_resolution(7))
+
+
+class Watched(NamedTuple):
+    """What is watched; all paths are real ones.
+
+    Attributes:
+        folders: those that manifests are searched in: whatever is not hidden in them matters if it is a manifest, a
+            folder or a link.
+        names: what else matters: directory and name.
+    """
+
+    folders: frozenset[str]
+    names: frozenset[tuple[str, str]]
+
+    @property
+    def directories(self) -> list[str]:
+        """The directories to be watched, each without those in it."""
+        return sorted(self.folders | {directory for directory, _ in self.names})
+
+    def matters(self, path: str) -> bool:
+        """Whether a change of what `path` names may change what is read."""
+        directory, name = os.path.split(path)
+        if (directory, name) in self.names or path in self.folders:
+            return True
+        if directory not in self.folders or name.startswith("."):
+            return False
+        return name.endswith(_ENDINGS) or os.path.isdir(path) or os.path.islink(path)
+
+
+def watched(paths: Iterable[str]) -> Watched:
+    """What has to be watched as things are now. What cannot be read is left out: a turn reports it, not a trigger."""
+    found = _Search()
+    for path in paths:
+        found.add(path)
+    return Watched(frozenset(found.folders), frozenset(found.names))
+
+
+def stamp_of(paths: Iterable[str]) -> str:
+    """A digest of names, sizes and times of the manifests in `paths`: another one means that something has changed."""
+    digest = sha256()
+    files, problems = find_files(list(paths))
+    for file in files:
+        try:
+            status = os.stat(file.path)
+        except OSError as error:
+            digest.update(f"{file}{error.errno}\n".encode("utf-8", "surrogateescape"))
+            continue
+        facts = (*file, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+        digest.update(f"{facts}\n".encode("utf-8", "surrogateescape"))
+    for problem in problems:
+        digest.update(f"{problem.message}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+class _Search:
+    """Collects folders and names."""
+
+    def __init__(self) -> None:
+        self.folders: set[str] = set()
+        self.names: set[tuple[str, str]] = set()
+
+    def add(self, path: str) -> None:
+        self.names.update(_way(path))
+        real = os.path.realpath(path)
+        if os.path.isdir(real):
+            self._add_folder(real, real)
+
+    def _add_folder(self, folder: str, root: str) -> None:
+        if folder in self.folders:
+            return
+        self.folders.add(folder)
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:
+            return
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_symlink():
+                self._add_link(entry.path, root)
+            elif entry.is_dir():
+                self._add_folder(entry.path, root)
+
+    def _add_link(self, link: str, root: str) -> None:
+        real = os.path.realpath(link)
+        # What leaves its directory is refused, not read (reconciler.manifests.files).
+        if not real.startswith(f"{root.rstrip('/')}/"):
+            return
+        if os.path.isdir(real):
+            self.names.update(_way(link))
+            self._add_folder(real, root)
+        elif link.endswith(_ENDINGS):
+            self.names.update(_way(link))
+
+
+def _way(path: str) -> Iterator[tuple[str, str]]:
+    """What decides where `path` leads, as directory and name: each link on the way, and its end.
+
+    Where something is missing that is the end: it may be made one day.
+    """
+    here, links = "/", 0
+    parts = deque(os.path.join(os.getcwd(), path).split("/"))
+    while parts:
+        part = parts.popleft()
+        if part in {"", "."}:
+            continue
+        if part == "..":
+            here = os.path.dirname(here)
+            continue
+        full = os.path.join(here, part)
+        target = _target(full)
+        if target is not None:
+            yield here, part
+            links += 1
+            if links > _MOST_LINKS:
+                return
+            parts.extendleft(reversed(target.split("/")))
+            here = "/" if target.startswith("/") else here
+        elif not any(parts) or not os.path.isdir(full):
+            yield here, part
+            return
+        else:
+            here = full
+
+
+def _target(path: str) -> str | None:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None

@@ -1,0 +1,90 @@
+"""``reconcile trigger``, as a person types it."""
+
+import select
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from command import Command, example
+from reconciler.cli.exit_codes import Exit
+from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.hints import Hint
+from reconciler.watch.report import Condition
+from reconciler.watch.request_ear import RequestEar
+
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """``reconcile`` on a fresh copy of the three guests."""
+    return example("three-guests", tmp_path, capsys)
+
+
+@contextmanager
+def loop(command: Command, condition: Condition) -> Iterator[list[Hint]]:
+    """A loop for one request, whose turn ends in `condition`; the hints that it hears."""
+    state = StateDirectory(command.directory / "simulated-host.yaml.state")
+    state.prepare()
+    ear = RequestEar(state.path)
+    heard: list[Hint] = []
+
+    def turn() -> None:
+        while not heard and select.select([ear], [], [], PATIENCE)[0]:
+            heard.extend(ear.hear())
+        ear.begin(1)
+        ear.answer(1, condition, "as it should be")
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    yield heard
+    thread.join(PATIENCE)
+    ear.close()
+
+
+def test_without_a_loop_it_says_so_and_what_to_type(command: Command) -> None:
+    """And fails."""
+    ran = command("trigger")
+    assert ran.code == Exit.FAILURE
+    assert "no loop is watching with the state directory" in ran.err
+    assert "next: start one with 'reconcile --watch'" in ran.err
+    assert not ran.out
+
+
+def test_a_loop_is_asked_for_a_turn(command: Command) -> None:
+    """Which begins later."""
+    with loop(command, Condition.IN_SYNC) as heard:
+        ran = command("trigger")
+    assert (ran.code, ran.out, ran.err) == (Exit.DONE, "turn 1 is going to begin\n", "")
+    assert heard == [Hint("request", "trigger")]
+
+
+def test_an_older_commit_is_asked_for(command: Command) -> None:
+    """By an option of its own."""
+    with loop(command, Condition.IN_SYNC) as heard:
+        assert command("trigger", "--allow-older").code == Exit.DONE
+    assert heard == [Hint("request", "trigger --allow-older")]
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        (Condition.IN_SYNC, Exit.DONE),
+        (Condition.SUSPENDED, Exit.DONE),
+        (Condition.CHANGES, Exit.CHANGES),
+        (Condition.DRIFT, Exit.CHANGES),
+        (Condition.NEEDS_PERSON, Exit.REFUSED),
+        (Condition.STOPPED, Exit.REFUSED),
+        (Condition.WAITING, Exit.BUSY),
+        (Condition.FAILED, Exit.ROLLED_BACK),
+        (Condition.DEGRADED, Exit.DEGRADED),
+    ],
+)
+def test_who_waits_learns_how_the_turn_has_ended(command: Command, condition: Condition, code: Exit) -> None:
+    """Also by the exit code, which means what it means for an apply."""
+    with loop(command, condition):
+        ran = command("trigger", "--wait")
+    assert (ran.code, ran.out) == (code, f"turn 1: {condition}: as it should be\n")

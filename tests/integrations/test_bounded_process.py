@@ -1,0 +1,86 @@
+"""Programs end, by themselves or not."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from reconciler.integrations.bounded_process import Answer, Bounds, Processes, Stopped, TooLong, TooMuch
+
+PATH = {"PATH": os.environ["PATH"]}
+
+
+def run(words: list[str], seconds: float = 60, limit: int = 1 << 20, given: bytes = b"") -> tuple[int, bytes, str]:
+    """How `words` ended."""
+    answer: Answer = Processes().run(
+        words, directory=Path("/"), environment=PATH, bounds=Bounds(seconds, limit), given=given
+    )
+    with answer.output:
+        return answer.code, answer.output.read(), answer.said
+
+
+def is_running(pid: int) -> bool:
+    """Whether process `pid` is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_program_gets_its_input_and_answers() -> None:
+    """Exit code, output and what it says about errors."""
+    assert run(["sh", "-c", "cat; echo no >&2; exit 3"], given=b"yes") == (3, b"yes", "no\n")
+
+
+def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
+    """Nothing is left of it."""
+    with pytest.raises(TooLong):
+        run(["sh", "-c", f"sleep 1000 & echo $! >{tmp_path}/pid; wait"], seconds=0.3)
+    assert not is_running(int((tmp_path / "pid").read_text()))
+
+
+def test_an_answer_that_is_too_long_ends_the_program() -> None:
+    """An endless one would fill the disk."""
+    with pytest.raises(TooMuch):
+        run(["sh", "-c", "sleep 0.1; exec cat /dev/zero"], limit=1 << 16)
+
+
+def test_what_a_program_leaves_running_is_not_waited_for() -> None:
+    """A daemon that keeps passwords has our output open, but is no part of the answer."""
+    code, output, _ = run(["sh", "-c", "setsid sleep 5 & echo done"])
+    assert (code, output) == (0, b"done\n")
+
+
+def test_there_is_no_terminal_to_ask_at() -> None:
+    """A session of its own has none."""
+    assert run(["sh", "-c", "exec </dev/tty"])[0] != 0
+
+
+def test_stop_ends_what_runs_and_lets_nothing_begin(tmp_path: Path) -> None:
+    """From another thread, for good."""
+    processes = Processes()
+    os.mkfifo(tmp_path / "begun")
+    ended: list[type] = []
+
+    def work() -> None:
+        try:
+            words = ["sh", "-c", "echo >begun; exec sleep 1000"]
+            processes.run(words, directory=tmp_path, environment=PATH, bounds=Bounds(1000))
+        except Stopped:
+            ended.append(Stopped)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    (tmp_path / "begun").read_bytes()
+    processes.stop()
+    thread.join(30)
+    assert ended == [Stopped]
+    with pytest.raises(Stopped):
+        processes.run(["true"], directory=tmp_path, environment=PATH, bounds=Bounds(1))
+
+
+def test_a_program_that_is_not_there() -> None:
+    """Is an error of the system."""
+    with pytest.raises(FileNotFoundError):
+        run(["/nonexistent/program"])
