@@ -37,6 +37,7 @@ class Machine(NamedTuple):
         tools_lock: the lock of ap-check and chzdev, or None where no such tool can reach the host.
         timer: puts back what nobody confirms in time, or None where there is no such thing.
         vms: tells the VM of each mediated device, by the device's uuid, where anything is known of VMs.
+        root: precedes the paths of the files of other tools that this host boots from; None where nobody knows it.
     """
 
     sysfs: Sysfs
@@ -47,6 +48,7 @@ class Machine(NamedTuple):
     tools_lock: Path | None = None
     timer: Timer | None = None
     vms: Callable[[], Mapping[str, VmName]] = no_vms
+    root: Path | None = None
 
 
 @contextmanager

@@ -12,12 +12,13 @@ from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import observe
 from reconciler.machine import LOCK_SECONDS, Machine, alone
 from reconciler.manifests.site import Site, placed, read_site
-from reconciler.model.desired import Desired
+from reconciler.model.desired import Desired, Persistence
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Problem
 from reconciler.planning.fingerprint import BASIS_WORDS
 from reconciler.planning.plan import Basis, Plan
+from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.planner import holdings_of, make_plan
 from reconciler.planning.vm_event import VmEvent
 from reconciler.recovery import Recovered, refuse_pending, settle
@@ -35,13 +36,15 @@ class Request(NamedTuple):
     """What is asked for: manifests in `paths`, for the Host named `host` (None: the machine's, or the only one).
 
     With `generation`, what that generation of the history wanted instead. With `event`, only what a VM that starts or
-    has ended needs of it.
+    has ended needs of it. With `at_boot`, the problems also tell who else decides what the host boots into, as they
+    always do where the manifests say how it is to boot.
     """
 
     paths: tuple[str | PathLike[str], ...]
     host: str | None
     generation: int | None = None
     event: VmEvent | None = None
+    at_boot: bool = False
 
 
 class Terms(NamedTuple):
@@ -110,14 +113,30 @@ def plan(request: Request, machine: Machine) -> Plan:
     if request.generation is not None:
         from reconciler.transaction.history import History
 
-        wanted = History(machine.state).desired(request.generation)
-        return make_plan(wanted, _observed(machine), books.applied())
+        wanted, applied = History(machine.state).desired(request.generation), books.applied()
+        return _persistent(make_plan(wanted, _observed(machine), applied), applied, machine, request)
     site = read_site(request.paths)
     desired = site.desired(request.host, machine.name)
     if not isinstance(desired, Desired):
         raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
-    made = make_plan(desired, _observed(machine), books.applied(), request.event)
+    applied = books.applied()
+    made = _persistent(make_plan(desired, _observed(machine), applied, request.event), applied, machine, request)
     return made._replace(problems=_placed(made, site))
+
+
+def _persistent(made: Plan, applied: Inventory, machine: Machine, request: Request) -> Plan:
+    if made.only is not None:
+        return made
+    wanted = made.desired.host.persistence
+    if Persistence.MDEVCTL in (wanted, applied.persistence):
+        from reconciler.transaction.persist import persistent
+
+        made = persistent(made, applied, machine.root)
+    if machine.root is not None and (request.at_boot or wanted is not Persistence.NONE):
+        from reconciler.transaction.boot_sources import boot_problems
+
+        made = made._replace(problems=(*made.problems, *boot_problems(made, machine.root)))
+    return made
 
 
 def _observed(machine: Machine) -> Observed:
@@ -181,7 +200,7 @@ def _carried_out(
 ) -> tuple[Outcome, int]:
     from reconciler.transaction.apply import apply_plan
 
-    if not made.steps:
+    if not made.changes and not _is_news(made, machine):
         books = Books(machine.state, machine.boot_id)
         return apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted), 0
     from reconciler.render.plan_json import plan_record
@@ -196,7 +215,7 @@ def _carried_out(
             _await_confirmation(made, machine, books, number, terms.confirm_within)
     except (OSError, CannotArm) as error:
         return Outcome(Result.ROLLED_BACK, failure=f"nothing was begun: {error}"), number
-    outcome = apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted)
+    outcome = apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted, machine.root)
     try:
         if terms.confirm_within is not None and outcome.result is not Result.APPLIED:
             Confirmations(machine.state).clear()
@@ -204,6 +223,14 @@ def _carried_out(
     except OSError as error:
         outcome = outcome._replace(notes=(*outcome.notes, f"the history could not be written: {error}"))
     return outcome, number
+
+
+def _is_news(made: Plan, machine: Machine) -> bool:
+    """Whether the manifests say something else than what was applied last, although nothing has to be done for it.
+
+    Then it is a generation nevertheless: what boot applies, and what can be gone back to.
+    """
+    return made.only is None and Books(machine.state, machine.boot_id).applied().digest != made.desired.digest
 
 
 def _wanted(made: Plan) -> Desired:

@@ -1,5 +1,6 @@
 """What earlier runs have left: transactions that were not ended, and applies that wait to be confirmed."""
 
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -86,12 +87,14 @@ def recover(machine: Machine, left: Left = Left.UNFINISHED) -> Recovered | None:
 
 def _put_in_order(unfinished: Unfinished, machine: Machine, left: Left) -> "tuple[Outcome, Return | None]":
     from reconciler.transaction.carry_out import Host
+    from reconciler.transaction.persist import NotPersisted, persist, put_back, unlike
     from reconciler.transaction.way_back import differences_of, go_back
 
     if not unfinished.same_boot:
-        return Outcome(Result.ROLLED_BACK, notes=("the host has been booted since",)), None
+        return _booted_since(unfinished, machine), None
     observed = observe(machine.sysfs)
-    if unfinished.verified and not differences_of(unfinished.target, holdings_of(observed), unfinished.touched):
+    differences = differences_of(unfinished.target, holdings_of(observed), unfinished.touched)
+    if unfinished.verified and not (differences or unlike(unfinished.files, machine.root)):
         return Outcome(Result.APPLIED), None
     writes: list[Write] = []
     host = Host(machine.sysfs, machine.clock, observed.abilities, observed.queues, writes.append)
@@ -100,13 +103,28 @@ def _put_in_order(unfinished: Unfinished, machine: Machine, left: Left) -> "tupl
     if returned.barred and left is Left.UNFINISHED:
         forward = go_back(unfinished.target, unfinished.touched, host)
         if not forward.differences:
+            with suppress(NotPersisted):  # the next plan says which file it is
+                persist(unfinished.files, machine.root)
             return Outcome(Result.APPLIED, len(writes), notes=(f"it was finished, since {returned.refusals[0]}",)), None
         returned = forward._replace(differences=go_back(unfinished.start, unfinished.touched, host).differences)
+    returned = returned._replace(differences=(*returned.differences, *put_back(unfinished.files, machine.root)))
     if returned.differences:
         return Outcome(
             Result.DEGRADED, 0, len(writes), differences=returned.differences, refusals=returned.refusals
         ), returned
     return Outcome(Result.ROLLED_BACK, 0, len(writes)), returned
+
+
+def _booted_since(unfinished: Unfinished, machine: Machine) -> Outcome:
+    """What becomes of a transaction of an earlier boot: the host started afresh, but files are still there."""
+    from reconciler.transaction.persist import put_back, unlike
+
+    if unfinished.verified and not unlike(unfinished.files, machine.root):
+        return Outcome(Result.APPLIED, notes=("the host has been booted since",))
+    left = put_back(unfinished.files, machine.root)
+    return Outcome(
+        Result.DEGRADED if left else Result.ROLLED_BACK, differences=left, notes=("the host has been booted since",)
+    )
 
 
 def refuse_pending(machine: Machine) -> None:

@@ -35,6 +35,7 @@ SPECS = st.fixed_dictionaries(
         "activation": st.sampled_from(["active", "on-demand", "inactive"]),
         "presence": st.sampled_from(["any", "required"]),
         "disruption": st.sampled_from(["allow", "refuse"]),
+        "ignoreDrift": st.lists(st.sampled_from(["adapters", "domains", "controlDomains", "device"]), max_size=2),
         "pool": st.fixed_dictionaries({}, optional={"adapters": IDS, "domains": IDS}),
         "keep": st.lists(st.fixed_dictionaries({"adapters": IDS, "domains": IDS}), max_size=2),
         "unmanaged": st.sampled_from(["ignore", "remove"]),

@@ -53,7 +53,7 @@ def _asked(host: HostOptions, request: Request, terms: Terms) -> Plan:
     with opened(host) as machine:
         shown = plan(request, machine)
     _show_plan(shown)
-    if shown.is_valid and shown.steps and terms.consents.issuperset(shown.flags):
+    if shown.is_valid and shown.changes and terms.consents.issuperset(shown.flags):
         click.confirm("Apply this?", abort=True)
     return shown
 
@@ -105,6 +105,6 @@ def _show_applied(applied: Applied, format: str, *, with_plan: bool) -> None:
     if format == "json":
         result(outcome_json(applied.outcome, applied.plan, applied.generation))
         return
-    if with_plan and applied.plan.steps:
+    if with_plan and applied.plan.changes:
         _show_plan(applied.plan)
     result(outcome_text(applied.outcome, paint_for_stdout()))

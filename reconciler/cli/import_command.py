@@ -1,6 +1,5 @@
 """``reconcile import``: manifests of a host that has been set up with other tools."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,31 +9,38 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened
-from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.cli.options import HostOptions
 from reconciler.cli.output import result, tell
 from reconciler.cli.recovered import tell_unfinished
+from reconciler.integrations.ap_rules import rules_file
+from reconciler.integrations.careful_files import NotReadable
 from reconciler.integrations.mdevctl_definitions import Definitions, Unusable, read_definitions
+from reconciler.integrations.persistence import content_of, pool_at_boot
 from reconciler.kernel.observe import observe
 from reconciler.manifests.writing import guest_document, host_document, manifests_text
+from reconciler.model.desired import Persistence
 from reconciler.model.observed import Observed
-from reconciler.planning.adoption import Adoption, CannotAdopt, adopt
+from reconciler.planning.adoption import Adoption, CannotAdopt, adopt, boots_as_adopted
 from reconciler.planning.guest_names import valid_name
 from reconciler.transaction.journal import Books
 from reconciler.transaction.records import BadRecord
 
-MDEVCTL_ROOT: Final = "MDEVCTL_ENV_ROOT"
-"""The environment variable in which newer versions of mdevctl take a prefix for all their paths."""
+_BOOT_NOTES: Final = {
+    Persistence.NONE: "An apply changes the running host only. 'persistence: mdevctl' has it write mdevctl's "
+    "definitions and 41-ap.rules as well; 'persistence: service' has reconcile itself apply it at boot.",
+    Persistence.MDEVCTL: "The host boots into this by mdevctl's definitions and 41-ap.rules, which each apply keeps "
+    "up to date.",
+}
 
 _NOT_DEFINED: Final = Definitions((), ())
 
 
-def run(host: HostOptions, *, output: str, mdevctl_root: str | None) -> Exit:
+def run(host: HostOptions, *, output: str) -> Exit:
     """Print manifests of the host, or write them to a new file.
 
     Args:
         host: which host.
         output: a file that does not exist yet, or ``-``.
-        mdevctl_root: the prefix of mdevctl's paths; None for the usual place.
     """
     with opened(host) as machine:
         tell_unfinished(host)
@@ -42,13 +48,15 @@ def run(host: HostOptions, *, output: str, mdevctl_root: str | None) -> Exit:
         ours = _names_of_ours(Books(machine.state, machine.boot_id))
         vm_names = {uuid: one.name for uuid, one in machine.vms().items()}
         name = valid_name(host.host or machine.name.partition(".")[0], "host")
-    definitions = _definitions(host, mdevctl_root)
+        root = machine.root
+    definitions = read_definitions(root) if root else _NOT_DEFINED
     try:
         adoption = adopt(observed, definitions.found, {**vm_names, **ours})
     except CannotAdopt as error:
         tell(f"error: {error}")
         return Exit.REFUSED
-    _write(imported_text(name, observed, adoption, definitions.unusable), output)
+    persistence = _persistence(adoption, definitions, observed, root)
+    _write(imported_text(name, observed, adoption, definitions.unusable, persistence), output)
     _tell(observed, adoption, definitions.unusable)
     return Exit.DONE
 
@@ -62,15 +70,24 @@ def _names_of_ours(books: Books) -> dict[str, str]:
         return {}
 
 
-def _definitions(host: HostOptions, mdevctl_root: str | None) -> Definitions:
-    root = mdevctl_root or os.environ.get(MDEVCTL_ROOT)
-    # This machine's definitions say nothing of another host.
-    if root is None and (host.simulate or os.path.realpath(host.sysfs) != DEFAULT_SYSFS):
-        return _NOT_DEFINED
-    return read_definitions(Path(root or "/"))
+def _persistence(adoption: Adoption, definitions: Definitions, observed: Observed, root: Path | None) -> Persistence:
+    """By mdevctl where the host boots already into what it has; else an apply would write files unasked."""
+    if root is None or definitions.unusable:
+        return Persistence.NONE
+    try:
+        same_pool = pool_at_boot(content_of(rules_file(root))) == observed.pool
+    except NotReadable:
+        return Persistence.NONE
+    return Persistence.MDEVCTL if boots_as_adopted(adoption, definitions.found, same_pool) else Persistence.NONE
 
 
-def imported_text(host: str, observed: Observed, adoption: Adoption, unusable: Sequence[Unusable] = ()) -> str:
+def imported_text(
+    host: str,
+    observed: Observed,
+    adoption: Adoption,
+    unusable: Sequence[Unusable] = (),
+    persistence: Persistence = Persistence.NONE,
+) -> str:
     """The manifests of `adoption` for the host named `host`, and in comments what is not in them."""
     heading = [
         f"The host {host} (kernel {observed.release}) as 'reconcile import' found it.",
@@ -78,8 +95,8 @@ def imported_text(host: str, observed: Observed, adoption: Adoption, unusable: S
         *(f"Not in here: device {one.uuid}: {one.reason}." for one in adoption.left_out),
         *(f"Not in here, since it cannot be used: {one}." for one in unusable),
     ]
-    pool_note = "What the host's own drivers give up now: what is 0 in apmask and aqmask."
-    documents = [host_document(host, adoption.given_up, [pool_note])]
+    notes = ["What the host's own drivers give up now: what is 0 in apmask and aqmask.", _BOOT_NOTES[persistence]]
+    documents = [host_document(host, adoption.given_up, notes, persistence)]
     documents += [
         guest_document(one.name, host, one.uuid, one.config, one.activation, one.notes) for one in adoption.guests
     ]

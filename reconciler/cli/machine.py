@@ -24,6 +24,9 @@ STATE: Final = Path("/var/lib/reconciler")
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
+MDEVCTL_ROOT: Final = "MDEVCTL_ENV_ROOT"
+"""The environment variable in which newer versions of mdevctl take a prefix for all their paths."""
+
 SIMULATED_BOOT: Final = "simulated"
 
 
@@ -48,6 +51,7 @@ def opened(options: HostOptions, *, changes: bool = False, wait: Patience | None
             boot_id=boot_id,
             name=simulation.name,
             timer=_Timer(options, state),
+            root=Path(os.environ.get(MDEVCTL_ROOT) or state.path / "root"),
         )
 
 
@@ -94,7 +98,14 @@ def _real(options: HostOptions) -> Machine:
         tools_lock=_tools_lock(root),
         timer=_Timer(options, state),
         vms=_vms(root),
+        root=_root_of_tools(root),
     )
+
+
+def _root_of_tools(root: Path) -> Path | None:
+    # This machine's definitions say nothing of another host whose sysfs is looked at.
+    given = os.environ.get(MDEVCTL_ROOT) or ("/" if os.path.realpath(root) == DEFAULT_SYSFS else None)
+    return Path(given) if given else None
 
 
 class _Timer:

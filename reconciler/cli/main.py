@@ -229,9 +229,8 @@ def schema(kind: str | None) -> int:
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, allow_dash=True), default="-", help="A new file; - for stdout."
 )
-@click.option("--mdevctl-root", type=click.Path(file_okay=False), hidden=True, help="What precedes mdevctl's paths.")
 @host_options
-def import_manifests(output: str, mdevctl_root: str | None, host: HostOptions) -> int:
+def import_manifests(output: str, host: HostOptions) -> int:
     """Print manifests of the host as it is.
 
     They have its pool, its mediated devices, and what is defined in mdevctl, and they change nothing: a plan of them
@@ -239,7 +238,7 @@ def import_manifests(output: str, mdevctl_root: str | None, host: HostOptions) -
     """
     from reconciler.cli import import_command
 
-    return import_command.run(host, output=output, mdevctl_root=mdevctl_root)
+    return import_command.run(host, output=output)
 
 
 @cli.command()

@@ -23,7 +23,7 @@ def run(host: HostOptions, *, format: str, out: str | None, detailed: bool) -> E
 
         save_plan(made, host.manifests, out)
         tell(f"saved; to do exactly this: reconcile --apply {out}")
-    return Exit.CHANGES if detailed and made.steps else Exit.DONE
+    return Exit.CHANGES if detailed and made.changes else Exit.DONE
 
 
 def show(made: Plan, format: str) -> None:

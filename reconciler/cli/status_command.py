@@ -36,10 +36,10 @@ def run_drift(host: HostOptions, *, format: str) -> Exit:
         result(drift_text(made, paint_for_stdout()))
     if not made.is_valid:
         return Exit.REFUSED
-    return Exit.CHANGES if made.steps else Exit.DONE
+    return Exit.CHANGES if made.changes else Exit.DONE
 
 
 def _plan(host: HostOptions) -> Plan:
     with opened(host) as machine:
         tell_unfinished(host)
-        return plan(Request(host.manifests, host.host), machine)
+        return plan(Request(host.manifests, host.host, at_boot=True), machine)

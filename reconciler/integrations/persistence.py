@@ -5,7 +5,7 @@ one, and take them back. What is not ours stays byte for byte, and so does a fil
 however it is written.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,23 +14,9 @@ from reconciler.integrations.careful_files import NotReadable, read_limited, rem
 from reconciler.integrations.definition_text import NotADefinition, definition_bytes, parse_definition
 from reconciler.integrations.mdevctl_definitions import definition_file
 from reconciler.model.definition import AtBoot, Definition
+from reconciler.model.files import FileChange
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix
-
-
-class FileChange(NamedTuple):
-    """One file that changes; `before` and `after` are its content, None where there is no file.
-
-    `path` is below the root and has no leading slash.
-    """
-
-    path: str
-    before: bytes | None
-    after: bytes | None
-
-    def reversed(self) -> "FileChange":
-        """The change that takes this one back."""
-        return FileChange(self.path, self.after, self.before)
 
 
 class ChangedMeanwhile(Exception):
@@ -53,16 +39,21 @@ def file_changes(wanted: AtBoot, found: Found) -> tuple[FileChange, ...]:
     Definitions that go come first, then the masks, then new and changed definitions: whatever boots in between, a
     device fails to start rather than have more than it should.
     """
+    changes = tuple(_definition_changes(wanted, found))
+    going = (one for one in changes if one.after is None)
+    coming = (one for one in changes if one.after is not None)
+    return (*going, *_rules_change(wanted.pool, found.rules), *coming)
+
+
+def _definition_changes(wanted: AtBoot, found: Found) -> Iterator[FileChange]:
     defined = {one.uuid: one for one in wanted.definitions}
-    going: list[FileChange] = []
-    coming: list[FileChange] = []
+    defined.update((one.uuid, one) for one in wanted.idle if found.definitions.get(one.uuid) is not None)
     for uuid in sorted(wanted.ours):
         before, path = found.definitions.get(uuid), str(definition_file(Path(), uuid))
-        if uuid not in defined:
-            going += [FileChange(path, before, None)] if before is not None else []
-        elif not _means(before, defined[uuid]):
-            coming.append(FileChange(path, before, definition_bytes(defined[uuid])))
-    return (*going, *_rules_change(wanted.pool, found.rules), *coming)
+        if uuid in defined and not _means(before, defined[uuid]):
+            yield FileChange(path, before, definition_bytes(defined[uuid]), uuid)
+        elif uuid not in defined and before is not None:
+            yield FileChange(path, before, None, uuid)
 
 
 def rivals(wanted: AtBoot, found: Found) -> tuple[Definition, ...]:
@@ -70,7 +61,8 @@ def rivals(wanted: AtBoot, found: Found) -> tuple[Definition, ...]:
 
     Whichever of the two is started first has it, so that the host may boot into something else than what is wanted.
     """
-    claimed = [wanted.pool, *(one.config.matrix for one in wanted.definitions if one.autostart)]
+    pool = [] if wanted.pool is None else [wanted.pool]
+    claimed = [*pool, *(one.config.matrix for one in wanted.definitions if one.autostart)]
     return tuple(
         other
         for other in _others(wanted, found)
@@ -86,13 +78,13 @@ def read_found(root: Path, ours: Iterable[str]) -> Found:
     """
     folder = definition_file(root, "x").parent
     names = {one.name for one in folder.iterdir()} if folder.is_dir() else set()
-    definitions = {uuid: _content(definition_file(root, uuid)) for uuid in ours}
+    definitions = {uuid: content_of(definition_file(root, uuid)) for uuid in ours}
     for name in sorted(names.difference(definitions)):
         try:
-            definitions[name] = _content(folder / name)
+            definitions[name] = content_of(folder / name)
         except NotReadable:
             continue  # not ours, and of no use to mdevctl either
-    return Found(_content(rules_file(root)), definitions)
+    return Found(content_of(rules_file(root)), definitions)
 
 
 def carry_out(root: Path, change: FileChange) -> None:
@@ -104,7 +96,7 @@ def carry_out(root: Path, change: FileChange) -> None:
     """
     file = root / change.path
     try:
-        now = _content(file)
+        now = content_of(file)
     except NotReadable as error:
         raise ChangedMeanwhile(f"{file}: {error}") from error
     if now != change.before:
@@ -115,7 +107,12 @@ def carry_out(root: Path, change: FileChange) -> None:
         replace(file, change.after)
 
 
-def _content(file: Path) -> bytes | None:
+def content_of(file: Path) -> bytes | None:
+    """The content of `file`; None where there is none.
+
+    Raises:
+        NotReadable: it cannot be read; says which file.
+    """
     try:
         return read_limited(file)
     except FileNotFoundError:
@@ -143,16 +140,16 @@ def _others(wanted: AtBoot, found: Found) -> Iterable[Definition]:
                 continue
 
 
-def _rules_change(pool: Matrix, before: bytes | None) -> tuple[FileChange, ...]:
-    if _pool_at_boot(before) == pool:
+def _rules_change(pool: Matrix | None, before: bytes | None) -> tuple[FileChange, ...]:
+    if pool is None or pool_at_boot(before) == pool:
         return ()
     # Both masks are written, since ap-check takes the present one for one that is missing.
     text = "" if pool == FULL_MATRIX else ap_rules_text(PersistentMasks(pool.adapters, pool.domains))
-    return (FileChange(str(rules_file(Path())), before, text.encode() or None),)
+    return (FileChange(str(rules_file(Path())), before, text.encode() or None, "host"),)
 
 
-def _pool_at_boot(rules: bytes | None) -> Matrix | None:
-    """The host pool that `rules` lead to; None where they cannot be read."""
+def pool_at_boot(rules: bytes | None) -> Matrix | None:
+    """The host pool that chzdev's `rules` lead to at boot; None where they cannot be read."""
     if rules is None:
         return FULL_MATRIX
     try:

@@ -32,6 +32,18 @@ class Population:
         self.perhaps_hosts: set[str] = set()
         self._refused_hosts: set[str] = set()
 
+    @classmethod
+    def of(cls, parts: Iterable["Population"]) -> "Population":
+        """All `parts` together."""
+        whole = cls()
+        for part in parts:
+            whole.hosts += part.hosts
+            whole.guests += part.guests
+            whole.may_lack_hosts |= part.may_lack_hosts
+            whole.perhaps_hosts |= part.perhaps_hosts
+            whole._refused_hosts |= part._refused_hosts
+        return whole
+
     def refuse_host(self, data: Data) -> None:
         """Note a Host that has problems of its own."""
         name = _name_in(data)

@@ -22,6 +22,7 @@ def _host_line(host: DesiredHost) -> str:
 
 
 def _guest_line(guest: DesiredGuest) -> str:
-    name, _host, uuid, (adapters, domains, control), activation, presence, labels, _, _, disruption = guest
+    name, _host, uuid, (adapters, domains, control), activation, presence, labels, _, _, disruption, ignored = guest
     ids = f"{adapters.bits:x} {domains.bits:x} {control.bits:x}"
-    return f"{name} {uuid} {ids} {activation.value} {presence.value} {disruption} {labels!r}"
+    ignores = f" ignores {' '.join(sorted(ignored))}" if ignored else ""
+    return f"{name} {uuid} {ids} {activation.value} {presence.value} {disruption} {labels!r}{ignores}"

@@ -13,6 +13,7 @@ from reconciler.model.desired import (
     DesiredGuest,
     DesiredHost,
     GivenUp,
+    Ignored,
     Keep,
     Persistence,
     Presence,
@@ -75,6 +76,7 @@ class DocumentReader:
             position,
             "queues" in spec,
             spec.get("disruption") == "allow",
+            frozenset(map(Ignored, spec["ignoreDrift"])) if "ignoreDrift" in spec else frozenset(),
         )
 
     def _config(self, data: Accepted, spec: Accepted, position: Position) -> ApConfig | None:

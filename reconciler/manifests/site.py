@@ -1,7 +1,7 @@
 """All manifests of a site: every host and guest in them, and every problem in one run."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
@@ -73,50 +73,67 @@ def placed(problems: list[Problem], sources: Mapping[str, str]) -> list[Problem]
     return pinpoint(problems, sources)
 
 
-def read_site(paths: Sequence[str | PathLike[str]]) -> Site:
-    """All manifests in `paths`, files or directories."""
+def read_site(paths: Sequence[str | PathLike[str]], read: "Callable[[FoundFile], FileReading] | None" = None) -> Site:
+    """All manifests in `paths`, files or directories; `read` reads one of them, anew where nothing else is given."""
     found, problems = find_files(paths)
-    reading = _Reading(problems)
+    read = read or Reading().file
+    files: list[FileReading] = []
+    left = TOTAL_LIMIT
     for file in found:
-        if not reading.add_file(file):
+        one = read(file)
+        left -= one.size
+        if left < 0:
+            files.append(Reading().of(file.name, too_much(file)))
             break
-    return reading.site()
+        files.append(one)
+    return _joined(problems, files)
 
 
-class _Reading:
-    """One read in progress."""
+class FileReading(NamedTuple):
+    """What one file says, by itself.
 
-    def __init__(self, problems: list[Problem]) -> None:
-        self._problems = problems
-        self._sources: dict[str, str] = {}
-        self._population = Population()
-        self._population.may_lack_hosts = bool(problems)
+    Attributes:
+        name: as places have it.
+        text: its text; None where it cannot be read.
+        population: its hosts and guests.
+        problems: what is wrong with it; places name fields still.
+        size: in bytes.
+    """
+
+    name: str
+    text: str | None
+    population: Population
+    problems: tuple[Problem, ...]
+    size: int
+
+
+class Reading:
+    """Reads files one by one; what they share, such as the compiled schemas, is made once."""
+
+    def __init__(self) -> None:
         self._documents = DocumentReader()
         self._forms = Forms()
         self._form_problems: FormProblems | None = None
         self._scalars = PlainScalars()
-        self._left = TOTAL_LIMIT
+        self._population = Population()
+        self._problems: list[Problem] = []
 
-    def add_file(self, file: FoundFile) -> bool:
-        """Read `file`; whether there is room for another."""
-        content = content_of(file)
-        self._left -= len(content) if isinstance(content, bytes) else 0
-        if self._left < 0:
-            content = too_much(file)
-        text = decoded(content, file.name) if isinstance(content, bytes) else content
+    def file(self, file: FoundFile) -> FileReading:
+        """What `file` says."""
+        return self.of(file.name, content_of(file))
+
+    def of(self, name: str, content: bytes | Problem) -> FileReading:
+        """What the file `name` says, of which this is the `content`, or why there is none."""
+        self._population, self._problems, self._documents.problems = Population(), [], []
+        text = decoded(content, name) if isinstance(content, bytes) else content
         if isinstance(text, Problem):
             self._problems.append(text)
             self._population.may_lack_hosts = True
         else:
-            self._sources[file.name] = text
-            self._add_text(text, file.name)
-        return self._left >= 0
-
-    def site(self) -> Site:
-        """What was read."""
-        guests, problems = cross_checked(self._population)
-        everything = placed([*self._problems, *self._documents.problems, *problems], self._sources)
-        return Site(tuple(self._population.hosts), guests, tuple(sorted(everything, key=_in_order)), self._sources)
+            self._add_text(text, name)
+        problems = (*self._problems, *self._documents.problems)
+        size = len(content) if isinstance(content, bytes) else 0
+        return FileReading(name, text if isinstance(text, str) else None, self._population, problems, size)
 
     def _add_text(self, text: str, file: str) -> None:
         problems: list[Problem] = []
@@ -159,6 +176,15 @@ class _Reading:
         self._form_problems = self._form_problems or FormProblems()
         self._problems += limited(self._form_problems.of(kind, data, position))
         return False
+
+
+def _joined(problems: Sequence[Problem], files: Sequence[FileReading]) -> Site:
+    sources = {one.name: one.text for one in files if one.text is not None}
+    population = Population.of(one.population for one in files)
+    population.may_lack_hosts |= bool(problems)
+    guests, whole = cross_checked(population)
+    everything = placed([*problems, *(problem for one in files for problem in one.problems), *whole], sources)
+    return Site(tuple(population.hosts), guests, tuple(sorted(everything, key=_in_order)), sources)
 
 
 def _in_order(problem: Problem) -> tuple[bool, Position | tuple[()], str, str]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from reconciler.manifests.ids_text import ids_text
 from reconciler.manifests.schema import API_VERSION
-from reconciler.model.desired import Activation, GivenUp
+from reconciler.model.desired import Activation, GivenUp, Persistence
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig
 
@@ -15,12 +15,16 @@ _OTHERS_READ_OTHERWISE: Final = ("true", "false", "yes", "no", "on", "off", "y",
 """Words that some YAML programs take for something else than text."""
 
 
-def host_document(name: str, given_up: GivenUp, notes: Sequence[str] = ()) -> str:
+def host_document(
+    name: str, given_up: GivenUp, notes: Sequence[str] = (), persistence: Persistence = Persistence.NONE
+) -> str:
     """The document of a Host named `name` that gives up `given_up`, without the line that ends it."""
     axes = (("adapters", given_up.adapters), ("domains", given_up.domains))
     pool = [f"    {axis}: {_list(ids)}" for axis, ids in axes if ids]
     lines = _document("Host", name, notes)
     lines += ["  pool:", *pool] if pool else ["  pool: {}"]
+    if persistence is not Persistence.NONE:
+        lines.append(f"  persistence: {persistence.value}")
     return _text(lines)
 
 

@@ -38,12 +38,21 @@ class Persistence(StrEnum):
     MDEVCTL = "mdevctl"
 
 
+class Ignored(StrEnum):
+    """What of a guest's device may be changed by others without being put back (``spec.ignoreDrift``)."""
+
+    ADAPTERS = "adapters"
+    DOMAINS = "domains"
+    CONTROL_DOMAINS = "controlDomains"
+    DEVICE = "device"
+
+
 class DesiredGuest(NamedTuple):
     """One virtual machine as a holder of queues.
 
     `position` is where its document starts; `uuid` is lower case with dashes; `queues_listed` tells that the
     manifest has ``queues`` instead of ``adapters`` and ``domains``; `disruption_allowed` is consent, given in the
-    manifest, to take queues from this guest while its VM runs.
+    manifest, to take queues from this guest while its VM runs; `ignored` is what others may change of its device.
     """
 
     name: str
@@ -56,6 +65,7 @@ class DesiredGuest(NamedTuple):
     position: Position
     queues_listed: bool = False
     disruption_allowed: bool = False
+    ignored: frozenset[Ignored] = frozenset()
 
 
 class GivenUp(NamedTuple):

@@ -25,6 +25,7 @@ class Outcome(NamedTuple):
         differences: what is neither start nor target (degraded only), a sentence each.
         refusals: why the way back was refused, a sentence each.
         notes: what the administrator should know although it was applied, a sentence each.
+        files: how many files of other tools were changed.
     """
 
     result: Result
@@ -35,3 +36,4 @@ class Outcome(NamedTuple):
     differences: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    files: int = 0

@@ -84,6 +84,18 @@ def adopt(observed: Observed, definitions: Iterable[Definition], vm_names: Mappi
     )
 
 
+def boots_as_adopted(adoption: Adoption, definitions: Iterable[Definition], same_pool: bool) -> bool:
+    """Whether the host boots already into the guests of `adoption`, as `definitions` say.
+
+    `same_pool` tells whether the masks that are set at boot are those that are in force.
+    """
+    defined = {one.uuid: one for one in definitions}
+    wanted = [Definition(one.uuid, one.config, one.activation is Activation.ACTIVE) for one in adoption.guests]
+    needed = {one.uuid for one in adoption.guests if one.activation is not Activation.INACTIVE}
+    as_wanted = all(defined.get(one.uuid, one) == one for one in wanted)
+    return same_pool and bool(needed) and needed <= defined.keys() and as_wanted
+
+
 def _refuse_unreadable(observed: Observed) -> None:
     for mdev in observed.mdevs:
         if not mdev.complete or _is_cut(mdev.config.matrix, observed):

@@ -1,27 +1,53 @@
 """What a host has to boot into, so that it is as a plan leaves it."""
 
-from collections.abc import Collection
+import hashlib
+from collections.abc import Mapping
 
 from reconciler.model.definition import AtBoot, Definition
-from reconciler.model.desired import Activation
+from reconciler.model.desired import Activation, Persistence
+from reconciler.model.files import FileChange
 from reconciler.model.matrix import ApConfig
+from reconciler.planning.fingerprint import fingerprint_of
 from reconciler.planning.plan import GuestPlan, Plan
+from reconciler.planning.planner import Applied
 
 
-def at_boot(plan: Plan, made_by_us: Collection[str]) -> AtBoot:
-    """What belongs into the files of other tools after `plan`, where `made_by_us` are the uuids of our inventory.
+def at_boot(plan: Plan, applied: Applied) -> AtBoot | None:
+    """What belongs into the files of other tools after `plan`, where `applied` was applied last; None: nothing of ours.
 
     Active guests are started at boot. On-demand ones are defined to be started by hand, as whoever starts their VM
-    does; such definitions may overlap. Inactive guests claim nothing, so they are not defined.
+    does; such definitions may overlap. Inactive guests claim nothing: they are not defined, and where they are, they
+    do not start. Where our definitions were there and are not wanted any more, they go.
     """
     named = [one for one in plan.guests if one.guest]
-    definitions = [
+    ours = frozenset(applied.guests).union(one.uuid for one in named)
+    if plan.desired.host.persistence is not Persistence.MDEVCTL:
+        return AtBoot(None, (), ours) if applied.persistence is Persistence.MDEVCTL else None
+    started = [one for one in named if one.guest and one.guest.activation is not Activation.INACTIVE]
+    idle = [one for one in named if one.guest and one.guest.activation is Activation.INACTIVE]
+    return AtBoot(plan.pool, _definitions(plan, started), ours, _definitions(plan, idle))
+
+
+def with_files(plan: Plan, changes: tuple[FileChange, ...], names: Mapping[str, str]) -> Plan:
+    """`plan`, which also makes `changes` and then rests on the files being as they are.
+
+    `names` are the names of guests by uuid, for the holders of the changes.
+    """
+    files = tuple(one._replace(holder=names.get(one.holder, one.holder)) for one in changes)
+    if not files:
+        return plan
+    words = (f"{one.path} {one.before!r} {one.after!r}" for one in files)
+    basis = plan.basis._replace(files=hashlib.sha256("\n".join(words).encode()).hexdigest())
+    return plan._replace(files=files, basis=basis, fingerprint=fingerprint_of(plan.desired.host.name, basis))
+
+
+def _definitions(plan: Plan, guests: list[GuestPlan]) -> tuple[Definition, ...]:
+    definitions = (
         Definition(one.uuid, _config(plan, one), one.guest.activation is Activation.ACTIVE)
-        for one in named
-        if one.guest and one.guest.activation is not Activation.INACTIVE
-    ]
-    ours = frozenset(made_by_us).union(one.uuid for one in named)
-    return AtBoot(plan.pool, tuple(sorted(definitions, key=lambda one: one.uuid)), ours)
+        for one in guests
+        if one.guest
+    )
+    return tuple(sorted(definitions, key=lambda one: one.uuid))
 
 
 def _config(plan: Plan, one: GuestPlan) -> ApConfig:

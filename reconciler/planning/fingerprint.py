@@ -19,6 +19,7 @@ BASIS_WORDS: Final[Mapping[str, str]] = {
     "hardware": "the cards, queues or what the LPAR has",
     "kernel": "the kernel",
     "inventory": "what was applied last",
+    "files": "the files of mdevctl or chzdev",
 }
 """What each part of the basis is called where people read it."""
 

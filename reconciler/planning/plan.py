@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Desired, DesiredGuest
+from reconciler.model.files import FileChange
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Abilities, Observed, ObservedMdev, Process, VmName
 from reconciler.model.problems import Position, Problem, errors_of
@@ -13,10 +14,14 @@ from reconciler.planning.host_pool import PoolReason
 
 
 class Cause(StrEnum):
-    """Why something changes: the manifests changed since the last apply, or the host drifted from them."""
+    """Why something changes: the manifests changed since the last apply, the host drifted from them, or hardware came.
+
+    Only before 6.0 hardware that comes is a reason: later kernels have taken it for its guest in advance.
+    """
 
     INTENTIONAL = "intentional"
     CORRECTIVE = "corrective"
+    ARRIVED = "arrived"
 
 
 class GuestPlan(NamedTuple):
@@ -98,7 +103,10 @@ class Consent(NamedTuple):
 
 
 class Basis(NamedTuple):
-    """Digests (SHA-256, hex) of everything a plan rests on; together they are its fingerprint."""
+    """Digests (SHA-256, hex) of everything a plan rests on; together they are its fingerprint.
+
+    `files` is that of files of other tools which the plan changes; empty where it changes none.
+    """
 
     manifests: str
     masks: str
@@ -106,6 +114,7 @@ class Basis(NamedTuple):
     hardware: str
     kernel: str
     inventory: str
+    files: str = ""
 
 
 class Plan(NamedTuple):
@@ -125,6 +134,8 @@ class Plan(NamedTuple):
         foreign: devices that are not ours; counted in all checks, never touched.
         steps: in the order in which they are made.
         only: the uuids of the devices that the plan is confined to; None where it is for the whole host.
+        files: the files of other tools that change after the steps, in this order.
+        left_alone: the uuids of devices that were to be left as they are.
     """
 
     desired: Desired
@@ -140,6 +151,8 @@ class Plan(NamedTuple):
     foreign: tuple[ObservedMdev, ...]
     steps: tuple[PlannedStep, ...]
     only: frozenset[str] | None = None
+    files: tuple[FileChange, ...] = ()
+    left_alone: frozenset[str] = frozenset()
 
     @property
     def abilities(self) -> Abilities:
@@ -157,6 +170,11 @@ class Plan(NamedTuple):
         return tuple(sorted({one.flag for one in self.consents}))
 
     @property
+    def changes(self) -> bool:
+        """Whether anything is done: to the host, or to what it boots into."""
+        return bool(self.steps or self.files)
+
+    @property
     def in_sync(self) -> bool:
-        """Whether the host is as the manifests say."""
-        return self.is_valid and not self.steps
+        """Whether the host is as the manifests say, and boots into it where that is wanted."""
+        return self.is_valid and not self.changes

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from reconciler.model.desired import Activation, Desired, DesiredGuest
+from reconciler.model.desired import Activation, Desired, DesiredGuest, Persistence
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev, VmName, its_vm
 from reconciler.model.problems import Position, Problem, errors_of
@@ -18,6 +18,7 @@ from reconciler.planning.effect import (
     effective,
 )
 from reconciler.planning.fingerprint import basis_of, fingerprint_of
+from reconciler.planning.left_alone import aimed_at
 from reconciler.planning.limits import removal_consents
 from reconciler.planning.machine_checks import machine_problems, one_way_problems, unreachable_problems
 from reconciler.planning.order import Blocked, Ordered, order_steps
@@ -33,11 +34,15 @@ class Applied(NamedTuple):
         pool: the host pool; None where none was set.
         guests: the name and configuration of every device that is ours, by uuid.
         generation: the number in the history of the apply that made it so; 0 where there is none.
+        digest: of the manifests; empty where it is not known.
+        persistence: how the host was to boot into it.
     """
 
     pool: Matrix | None
     guests: Mapping[str, tuple[str, ApConfig]]
     generation: int = 0
+    digest: str = ""
+    persistence: Persistence = Persistence.NONE
 
 
 NOTHING_APPLIED = Applied(None, {})
@@ -49,19 +54,24 @@ def holdings_of(observed: Observed) -> Holdings:
 
 
 def make_plan(
-    desired: Desired, observed: Observed, applied: Applied = NOTHING_APPLIED, event: VmEvent | None = None
+    desired: Desired,
+    observed: Observed,
+    applied: Applied = NOTHING_APPLIED,
+    event: VmEvent | None = None,
+    left_alone: frozenset[str] = frozenset(),
 ) -> Plan:
     """The plan that leads from `observed` to `desired`; with `event` only as far as that asks for it.
+
+    The devices of `left_alone`, by uuid, stay as they are.
 
     It has no steps where a problem forbids it; the problems' places name fields, to be made exact by
     `reconciler.manifests.pinpoint`.
     """
-    if event is None:
-        target = target_of(desired, observed, applied.guests)
-    else:
-        target = event_target(event, desired, observed, applied.guests)
+    aimed = aimed_at(desired, observed, applied.guests, left_alone) if event is None else desired
+    ours = applied.guests.keys() - left_alone
+    target = target_of(aimed, observed, ours) if event is None else event_target(event, desired, observed, ours)
     after = bindings_after(observed, target.holdings.pool)
-    problems = _problems(desired, observed, target, after, event)
+    problems = _problems(aimed, observed, target, after, event)
     touched = None if event is None else touched_guests(event, desired)
     only = None if touched is None else frozenset(one.uuid for one in touched)
     current = holdings_of(observed)
@@ -89,6 +99,7 @@ def make_plan(
         foreign=target.foreign,
         steps=_planned_steps(ordered.steps, desired, guests),
         only=only,
+        left_alone=left_alone,
     )
 
 
@@ -115,7 +126,11 @@ def _problems(
 
 
 def _inventory_words(applied: Applied) -> list[str]:
-    return [repr(applied.pool), *(f"{uuid} {applied.guests[uuid]!r}" for uuid in sorted(applied.guests))]
+    return [repr(applied.pool), *(f"{uuid} {_words(*applied.guests[uuid])}" for uuid in sorted(applied.guests))]
+
+
+def _words(name: str, config: ApConfig) -> str:
+    return f"{name} {config.adapters.bits:x} {config.domains.bits:x} {config.control_domains.bits:x}"
 
 
 class _View(NamedTuple):
@@ -128,6 +143,7 @@ class _View(NamedTuple):
     applied: Applied
     interrupted: frozenset[str]
     vms: Mapping[str, VmName]
+    gradual: bool
 
 
 def _guest_plans(
@@ -139,7 +155,8 @@ def _guest_plans(
     interrupted: frozenset[str],
 ) -> tuple[GuestPlan, ...]:
     found = {one.uuid: one for one in observed.mdevs}
-    view = _View(found, target, bindings_now(observed), after, applied, interrupted, observed.vms)
+    gradual = not observed.abilities.over_provision
+    view = _View(found, target, bindings_now(observed), after, applied, interrupted, observed.vms, gradual)
     plans = [_guest_plan(guest.name, guest.uuid, guest, view) for guest in desired.guests]
     named = {guest.uuid for guest in desired.guests}
     plans += [
@@ -168,7 +185,7 @@ def _guest_plan(name: str, uuid: str, guest: DesiredGuest | None, view: _View) -
         in_use=mdev is not None and mdev.in_use,
         interrupted=uuid in view.interrupted,
         bindings=view.after,
-        cause=None if before == after else _cause(uuid, guest, view.applied),
+        cause=None if before == after else _cause(guest, before, after, view.applied.guests.get(uuid), view.gradual),
         goes=before is not None and (after is None or uuid in view.target.leaving),
         opened_by=mdev.opened_by if mdev else None,
         vm=view.vms.get(uuid),
@@ -179,11 +196,19 @@ def _sees(mdev: ObservedMdev, now: Bindings) -> Matrix:
     return mdev.effective if mdev.effective is not None else effective(mdev.config.matrix, now)
 
 
-def _cause(uuid: str, guest: DesiredGuest | None, applied: Applied) -> Cause:
+def _cause(
+    guest: DesiredGuest | None,
+    before: ApConfig | None,
+    after: ApConfig | None,
+    last: tuple[str, ApConfig] | None,
+    gradual: bool,
+) -> Cause:
     # What was applied had a device, so a guest without a claim has become so in the manifests.
-    last = applied.guests.get(uuid)
-    as_before = guest and guest.activation is not Activation.INACTIVE and last and last[1] == guest.config
-    return Cause.CORRECTIVE if as_before else Cause.INTENTIONAL
+    if not (guest and guest.activation is not Activation.INACTIVE and last and last[1] == guest.config):
+        return Cause.INTENTIONAL
+    if gradual and before and after and all(was <= becomes for was, becomes in zip(before, after, strict=True)):
+        return Cause.ARRIVED
+    return Cause.CORRECTIVE
 
 
 def _pool_cause(observed: Observed, target: Target, applied: Applied) -> Cause | None:

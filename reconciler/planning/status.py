@@ -1,8 +1,9 @@
 """How things stand: per guest what is wanted, authorised and effective, and why they differ."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
-from reconciler.model.desired import Activation, DesiredGuest
+from reconciler.model.desired import Activation, DesiredGuest, Ignored
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
 from reconciler.model.observed import ObservedMdev, Process, VmName
@@ -84,17 +85,24 @@ def _why(plan: GuestPlan, now: Bindings) -> list[str]:
     reasons = []
     wanted = plan.guest.config if plan.guest else None
     if plan.before is None:
-        if plan.guest and plan.guest.activation is Activation.ACTIVE:
+        if plan.after is not None:
             reasons.append("its device does not exist; apply makes it")
         return reasons
     if wanted is None:
         reasons.append("no manifest names it any more; apply removes it")
+    elif plan.before == plan.after and plan.before != wanted and plan.guest and plan.guest.ignored:
+        reasons.append(f"somebody else has changed it; {listed(plan.guest.ignored)} may differ (spec.ignoreDrift)")
     elif plan.before != plan.after:
         reasons.append("its device holds something else than planned; apply changes it")
     seen = plan.sees_before
     if seen is not None and not seen.covers(plan.before.matrix):
         reasons += hidden_because(plan.before.matrix, now)
     return reasons
+
+
+def listed(parts: Collection[Ignored]) -> str:
+    """The parts of a device for people, in a fixed order."""
+    return ", ".join(one.value for one in Ignored if one in parts)
 
 
 def _pending(plan: Plan) -> tuple[tuple[int, tuple[str, ...]], ...]:

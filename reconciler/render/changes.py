@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from reconciler.kernel.writes import writes_of
 from reconciler.model.desired import Activation
+from reconciler.model.files import FileChange
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import in_brackets, its_vm
@@ -73,7 +74,7 @@ def summary_text(plan: Plan) -> str:
     """The plan in one line."""
     if not plan.is_valid:
         return "No plan: nothing can be applied until the errors are mended."
-    if not plan.steps:
+    if not plan.changes:
         return "Nothing to do: the host is as the manifests say."
     counts = counts_of(plan)
     pool = ["host pool changes"] if plan.pool != plan.observed.pool else []
@@ -82,10 +83,23 @@ def summary_text(plan: Plan) -> str:
         for count, verb in ((counts.created, "create"), (counts.changed, "change"), (counts.removed, "remove"))
         if count
     ]
+    if not plan.steps:
+        return f"Plan: {counted(len(plan.files), 'file')} for the next boot; the running host is as the manifests say."
+    files = f", {counted(len(plan.files), 'file')} for the next boot" if plan.files else ""
     return (
         f"Plan: {', '.join(parts + pool)}; {counted(counts.writes, 'kernel write')}, "
-        f"{counted(counts.interrupted, 'guest')} interrupted."
+        f"{counted(counts.interrupted, 'guest')} interrupted{files}."
     )
+
+
+def file_change(change: FileChange) -> Change:
+    """What becomes of one file of another tool."""
+    kind, verb = Kind.CHANGED, "is written anew"
+    if change.before is None:
+        kind, verb = Kind.ADDED, "is written"
+    elif change.after is None:
+        kind, verb = Kind.REMOVED, "is removed"
+    return Change(kind, f"/{change.path}", (f"{change.holder}: {verb}",))
 
 
 def kind_of(guest: GuestPlan) -> Kind:

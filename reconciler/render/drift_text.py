@@ -1,11 +1,12 @@
 """What differs between the manifests and the host: the plan without its steps."""
 
 from reconciler.planning.plan import Plan
+from reconciler.render.at_boot_text import at_boot_record
 from reconciler.render.changes import guest_change, pool_change, summary_text
-from reconciler.render.diagnostics import counted
+from reconciler.render.diagnostics import counted, problem_record
 from reconciler.render.paint import Paint, plain
 from reconciler.render.plan_json import config_record, json_text, matrix_record
-from reconciler.render.plan_text import heading_text
+from reconciler.render.plan_text import file_lines, heading_text
 
 
 def drift_text(plan: Plan, paint: Paint = plain) -> str:
@@ -18,7 +19,11 @@ def drift_text(plan: Plan, paint: Paint = plain) -> str:
         lines += [*(f"      {line}" for line in change.lines), ""]
     if plan.is_valid and changes:
         verb = "differs" if len(changes) == 1 else "differ"
+        lines += file_lines(plan, paint)
         lines.append(paint("bold", f"Drift: {counted(len(changes), 'holder')} {verb} from the manifests."))
+    elif plan.is_valid and plan.files:
+        lines += file_lines(plan, paint)
+        lines.append(paint("bold", "Drift: the host would boot into something else; the running host is in sync."))
     else:
         lines.append(paint("bold", summary_text(plan) if not plan.is_valid else "In sync."))
     return "\n".join(lines) + "\n"
@@ -48,5 +53,7 @@ def drift_json(plan: Plan) -> str:
             for guest in plan.guests
             if guest.changes
         ],
+        "atBoot": at_boot_record(plan),
+        "problems": [problem_record(problem) for problem in plan.problems],
     }
     return json_text(record)

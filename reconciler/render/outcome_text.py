@@ -37,7 +37,8 @@ def _heading(outcome: Outcome) -> str:
         case Result.NOTHING:
             return "Nothing to do: the host is as the manifests say."
         case Result.APPLIED:
-            return f"Applied and verified: {writes}."
+            files = f", {counted(outcome.files, 'file')} for the next boot" if outcome.files else ""
+            return f"Applied and verified: {writes}{files}."
         case Result.ROLLED_BACK:
             back = counted(outcome.writes_back, "write")
             return f"Not applied; everything is as it was before ({writes}, {back} to put it back)."
@@ -53,6 +54,7 @@ def outcome_json(outcome: Outcome, plan: Plan, generation: int = 0) -> str:
         "generation": generation or None,
         "kernelWrites": outcome.writes,
         "kernelWritesBack": outcome.writes_back,
+        "files": outcome.files,
         "failure": outcome.failure or None,
         "failedStep": outcome.failed_step or None,
         "differences": list(outcome.differences),

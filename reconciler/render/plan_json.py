@@ -6,6 +6,7 @@ from typing import Any
 
 from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.kernel.writes import writes_of
+from reconciler.model.files import FileChange
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Process, VmName
@@ -45,6 +46,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "guests": [_guest(guest) for guest in plan.guests],
         "foreign": [{"uuid": one.uuid, "authorised": config_record(one.config)} for one in plan.foreign],
         "steps": list(_steps(plan)),
+        "files": [file_record(one) for one in plan.files],
     }
 
 
@@ -97,6 +99,14 @@ def config_record(config: ApConfig | None) -> dict[str, list[int]] | None:
         "domains": list(config.domains),
         "controlDomains": list(config.control_domains),
     }
+
+
+def file_record(change: FileChange) -> dict[str, str | None]:
+    """A file that changes: its path, whose it is, and its text before and after; null where there is no file."""
+    before, after = (
+        None if content is None else content.decode("utf-8", "replace") for content in (change.before, change.after)
+    )
+    return {"path": f"/{change.path}", "holder": change.holder, "before": before, "after": after}
 
 
 def matrix_record(matrix: Matrix | None) -> dict[str, list[int]] | None:

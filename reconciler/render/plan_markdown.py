@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from reconciler.planning.plan import Plan
-from reconciler.render.changes import guest_change, pool_change, summary_text
+from reconciler.render.changes import file_change, guest_change, pool_change, summary_text
 from reconciler.render.diagnostics import problem_text
 from reconciler.render.plan_text import step_text
 
@@ -47,6 +47,10 @@ def plan_markdown(plan: Plan) -> str:
         body.fold("Changes", items, fenced=False)
         steps = [f"{number}. {step_text(one)}" for number, one in enumerate(plan.steps, 1)]
         body.fold("Steps", steps, fenced=True)
+    if plan.files:
+        changed = map(file_change, plan.files)
+        files = [_item(one.kind.symbol, one.heading, one.lines) for one in changed]
+        body.fold("Files for the next boot", files, fenced=False)
     return "\n".join([*head, *body.lines, tail]) + "\n"
 
 

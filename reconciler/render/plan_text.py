@@ -8,7 +8,7 @@ from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig
 from reconciler.model.steps import Action, Step
 from reconciler.planning.plan import Plan, PlannedStep
-from reconciler.render.changes import Change, config_text, guest_change, plural, pool_change, summary_text
+from reconciler.render.changes import Change, config_text, file_change, guest_change, plural, pool_change, summary_text
 from reconciler.render.diagnostics import counted
 from reconciler.render.paint import Paint, plain
 
@@ -22,9 +22,10 @@ MOST_STEPS: Final = 40
 def plan_text(plan: Plan, paint: Paint = plain) -> str:
     """The whole plan as text; problems are shown apart, by `reconciler.render.diagnostics`."""
     lines = [paint("bold", heading_text(plan)), ""]
-    if plan.is_valid and plan.steps:
+    if plan.is_valid and plan.changes:
         lines += _change_lines(plan, paint)
-        lines += _step_lines(plan, paint)
+        lines += _step_lines(plan, paint) if plan.steps else []
+        lines += file_lines(plan, paint)
         lines += _consent_lines(plan, paint)
     elif plan.is_valid:
         lines += _pending_lines(plan)
@@ -77,6 +78,18 @@ def _step_lines(plan: Plan, paint: Paint) -> list[str]:
         lines.append(f"  {number:>{width}}. {step_text(planned)}{_write_count(plan, planned)}")
     if len(plan.steps) > MOST_STEPS:
         lines.append(f"  … and {len(plan.steps) - MOST_STEPS:,} more; --format json has them all")
+    return [*lines, ""]
+
+
+def file_lines(plan: Plan, paint: Paint = plain) -> list[str]:
+    """The files of other tools that change, a line each."""
+    if not plan.files:
+        return []
+    changes = [file_change(one) for one in plan.files[:MOST_STEPS]]
+    lines = [paint("bold", "So that the host boots into it:")]
+    lines += [f"  {paint(one.kind, one.kind.symbol)} {one.heading}  {one.lines[0]}" for one in changes]
+    if len(plan.files) > MOST_STEPS:
+        lines.append(f"  … and {len(plan.files) - MOST_STEPS:,} more; --format json has them all")
     return [*lines, ""]
 
 

@@ -6,6 +6,7 @@ from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Process, in_brackets
 from reconciler.planning.status import GuestStatus, Status
+from reconciler.render.at_boot_text import at_boot_record, at_boot_text
 from reconciler.render.changes import config_text, plural, sees_text, summary_text
 from reconciler.render.diagnostics import counted, problem_record
 from reconciler.render.paint import Paint, plain
@@ -18,7 +19,8 @@ _MOST_IDLE = 16
 def status_text(status: Status, paint: Paint = plain) -> str:
     """The whole status as text."""
     lines = [paint("bold", heading_text(status.plan)), "", f"  host pool   {pool_text(status.plan.observed.pool)}"]
-    lines += [f"  idle        {_idle_text(status)}", ""]
+    lines += [f"  idle        {_idle_text(status)}"]
+    lines += [f"  at boot     {at_boot_text(status.plan)}", ""]
     for guest in status.guests:
         lines += [*_guest_lines(guest, paint), ""]
     for adapter, names in status.pending:
@@ -101,6 +103,7 @@ def status_json(status: Status) -> str:
             }
             for mdev in status.foreign
         ],
+        "atBoot": at_boot_record(status.plan),
         "problems": [problem_record(problem) for problem in status.plan.problems],
     }
     return json_text(record)

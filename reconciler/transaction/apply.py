@@ -8,12 +8,14 @@ Called by `reconciler.reconcile`, which has taken the lock and made the plan.
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 from reconciler.kernel.lock_wait import AtWork
 from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.settle import Clock
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
+from reconciler.model.files import FileChange
 from reconciler.model.observed import Observed, its_vm
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Holdings, Write, holdings_after
@@ -73,6 +75,7 @@ def apply_plan(
     books: Bookkeeping,
     progress: Progress,
     interrupted: Callable[[], bool] = never,
+    root: Path | None = None,
 ) -> Outcome:
     """Carry out `plan`, wholly or not at all.
 
@@ -83,8 +86,10 @@ def apply_plan(
         books: journal and inventory.
         progress: who watches.
         interrupted: whether somebody wants us to stop; asked before each step.
+        root: precedes the paths of the files that `plan` changes; needed where it does.
     """
     forward: list[Write] = []
+    files: list[FileChange] = []
     start = holdings_of(plan.observed)
     target = holdings_after(start, (planned.step for planned in plan.steps))
     host = Host(sysfs, clock, plan.abilities, held_queues(plan.observed.queues, target), forward.append)
@@ -95,6 +100,7 @@ def apply_plan(
     try:
         _make_steps(plan, host, books, progress, interrupted)
         notes = _verify(plan, target, sysfs)
+        _persist(plan, root, files.append)
         _commit(plan, books)
     except _Failed as error:
         with suppress(OSError):  # a terminal that has gone away must not stop the way back
@@ -104,9 +110,11 @@ def apply_plan(
         returned = go_back(start, _touched(plan), returning)
         if returned.barred and error.interrupted and not go_back(target, _touched(plan), returning).differences:
             # No step had failed, so that the target can be reached where this kernel bars the way back.
-            return _finished(Outcome(Result.APPLIED, len(forward) + len(back)), plan, books, returned.refusals[0])
+            written = Outcome(Result.APPLIED, len(forward) + len(back))
+            return _finished(written, plan, books, returned.refusals[0], root)
+        returned = returned._replace(differences=(*returned.differences, *_files_back(files, root)))
         return _ended(Outcome(Result.ROLLED_BACK, len(forward), len(back), str(error), error.step), returned, books)
-    return Outcome(Result.APPLIED if plan.steps else Result.NOTHING, len(forward), notes=notes)
+    return Outcome(Result.APPLIED if plan.changes else Result.NOTHING, len(forward), notes=notes, files=len(files))
 
 
 def _make_steps(
@@ -159,9 +167,28 @@ def _surprises(plan: Plan, observed: Observed) -> list[str]:
     return notes
 
 
+def _persist(plan: Plan, root: Path | None, on_made: Callable[[FileChange], object]) -> None:
+    if not plan.files:
+        return
+    from reconciler.transaction.persist import NotPersisted, persist
+
+    try:
+        persist(plan.files, root, on_made)
+    except NotPersisted as error:
+        raise _Failed(0, str(error)) from error
+
+
+def _files_back(made: list[FileChange], root: Path | None) -> tuple[str, ...]:
+    if not made:
+        return ()
+    from reconciler.transaction.persist import put_back
+
+    return put_back(made, root)
+
+
 def _commit(plan: Plan, books: Bookkeeping) -> None:
     try:
-        if plan.steps:
+        if plan.changes:
             books.verified()
         books.commit(plan)
     except OSError as error:
@@ -172,13 +199,18 @@ def _touched(plan: Plan) -> frozenset[str]:
     return frozenset(planned.step.uuid for planned in plan.steps if planned.step.uuid)
 
 
-def _finished(outcome: Outcome, plan: Plan, books: Bookkeeping, reason: str) -> Outcome:
+def _finished(outcome: Outcome, plan: Plan, books: Bookkeeping, reason: str, root: Path | None) -> Outcome:
     notes = [f"it was interrupted, but finished, since {reason}"]
+    files: list[FileChange] = []
+    try:
+        _persist(plan, root, files.append)
+    except _Failed as error:
+        notes.append(f"{error}; the next apply does that")
     try:
         books.commit(plan)
     except OSError as error:
         notes.append(f"the result could not be recorded: {error}; the next apply does that")
-    return outcome._replace(notes=tuple(notes))
+    return outcome._replace(notes=tuple(notes), files=len(files))
 
 
 def _ended(outcome: Outcome, returned: Return, books: Bookkeeping) -> Outcome:

@@ -10,6 +10,7 @@ from reconciler.model.desired import (
     DesiredGuest,
     DesiredHost,
     GivenUp,
+    Ignored,
     Keep,
     Persistence,
     Presence,
@@ -79,6 +80,7 @@ def _guest_record(guest: DesiredGuest) -> dict[str, Any]:
         "labels": dict(guest.labels),
         "queuesListed": guest.queues_listed,
         "disruptionAllowed": guest.disruption_allowed,
+        "ignored": sorted(guest.ignored),
     }
 
 
@@ -94,6 +96,7 @@ def _read_guest(record: Mapping[str, Any], host: str, position: Position) -> Des
         position=position,
         queues_listed=bool(record["queuesListed"]),
         disruption_allowed=bool(record["disruptionAllowed"]),
+        ignored=frozenset(map(Ignored, record.get("ignored", ()))),
     )
 
 

@@ -10,14 +10,18 @@ import json
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeVar
 
+from reconciler.model.desired import Activation, Ignored
+from reconciler.model.files import FileChange
 from reconciler.model.steps import Holdings, Step, holdings_after
-from reconciler.planning.plan import Plan
+from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied
 from reconciler.transaction.records import (
     BadRecord,
+    file_record,
     holdings_record,
     inventory_record,
     inventory_text,
+    read_file,
     read_holdings,
     read_inventory,
     read_inventory_record,
@@ -47,6 +51,7 @@ class Unfinished(NamedTuple):
         verified: whether all steps were made and seen to have worked, so that only the books were not closed.
         same_boot: whether the host has not been booted since.
         generation: its number in the history; 0 where it has none.
+        files: the files of other tools that it was to change.
     """
 
     start: Holdings
@@ -57,6 +62,7 @@ class Unfinished(NamedTuple):
     verified: bool
     same_boot: bool
     generation: int
+    files: tuple[FileChange, ...] = ()
 
     @property
     def target(self) -> Holdings:
@@ -85,7 +91,7 @@ class Books:
 
     def begin(self, plan: Plan, start: Holdings) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
-        if plan.steps:
+        if plan.changes:
             self.reopen(self.first_line(plan, start))
 
     def first_line(self, plan: Plan, start: Holdings) -> bytes:
@@ -98,6 +104,7 @@ class Books:
                 "fingerprint": plan.fingerprint,
                 "start": holdings_record(start),
                 "steps": [step_record(one.step) for one in plan.steps],
+                "files": [file_record(one) for one in plan.files],
                 "before": inventory_record(self.applied()),
                 "after": inventory_record(applied_by(plan, self._generation, self.applied())),
             }
@@ -118,8 +125,8 @@ class Books:
     def commit(self, plan: Plan) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
         before = self.applied()
-        applied = applied_by(plan, self._generation if plan.steps else before.generation, before)
-        if plan.steps or applied != before:
+        applied = applied_by(plan, self._generation or before.generation, before)
+        if plan.changes or applied != before:
             self.finish(applied)
 
     def finish(self, applied: Applied) -> None:
@@ -198,10 +205,22 @@ def applied_by(plan: Plan, generation: int = 0, before: Applied = NOTHING_APPLIE
     """
     pool = plan.pool if plan.pool_reason else None
     ours = {one.uuid: (one.name, one.guest.config if one.guest else one.after) for one in plan.guests if one.after}
+    ours.update((one.uuid, before.guests[one.uuid]) for one in plan.guests if _may_be_gone(one, before))
+    # What is left alone is as much ours as it was.
+    ours = {uuid: one for uuid, one in ours.items() if uuid not in plan.left_alone}
+    ours.update((uuid, before.guests[uuid]) for uuid in sorted(plan.left_alone & before.guests.keys()))
     if plan.only is not None:
         others = {uuid: one for uuid, one in before.guests.items() if uuid not in plan.only}
-        return Applied(before.pool, {**others, **ours}, generation)
-    return Applied(pool, ours, generation)
+        return before._replace(guests={**others, **ours}, generation=generation)
+    return Applied(pool, ours, generation, plan.desired.digest, plan.desired.host.persistence)
+
+
+def _may_be_gone(one: GuestPlan, before: Applied) -> bool:
+    """Whether somebody else has removed the device of a guest that says this is to be ignored."""
+    guest = one.guest
+    if guest is None or one.after is not None or Ignored.DEVICE not in guest.ignored:
+        return False
+    return guest.activation is Activation.ACTIVE and before.guests.get(one.uuid, ("", None))[1] == guest.config
 
 
 def _line(record: object) -> bytes:
@@ -222,6 +241,7 @@ def _read_journal(content: bytes, boot_id: str) -> Unfinished:
         start = read_holdings(first["start"])
         before, after = read_inventory_record(first["before"]), read_inventory_record(first["after"])
         steps = tuple(map(read_step, first["steps"]))
+        files = tuple(map(read_file, first.get("files", ())))
         same_boot, generation = first["bootId"] == boot_id, int(first["generation"])
     except (ValueError, KeyError, TypeError) as error:
         raise BadRecord(f"not a journal: {error}") from error
@@ -230,4 +250,4 @@ def _read_journal(content: bytes, boot_id: str) -> Unfinished:
     begun = len(whole) - verified
     if begun > len(steps) or whole[:begun] != [_step_line(number) for number in range(1, begun + 1)]:
         raise BadRecord("not a journal: what follows its first line is not its steps in their order")
-    return Unfinished(start, steps, before, after, begun, verified, same_boot, generation)
+    return Unfinished(start, steps, before, after, begun, verified, same_boot, generation, files)

@@ -1,10 +1,13 @@
 """Holdings, configurations and the inventory as JSON, in the kernel's own text forms so that people can read them."""
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any, Final
 
 from reconciler.kernel.text_forms import UnknownText, ap_config_text, mask_text, parse_ap_config, parse_mask
+from reconciler.model.desired import Persistence
+from reconciler.model.files import FileChange
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
@@ -63,6 +66,35 @@ def read_step(record: Mapping[str, Any]) -> Step:
         raise BadRecord(f"not a record of a step: {error}") from error
 
 
+def file_record(change: FileChange) -> dict[str, str | None]:
+    """`change` as plain values for JSON."""
+    return {
+        "path": change.path,
+        "before": _content_text(change.before),
+        "after": _content_text(change.after),
+        "holder": change.holder,
+    }
+
+
+def read_file(record: Mapping[str, Any]) -> FileChange:
+    """The change of a file that `file_record` made `record` of.
+
+    Raises:
+        BadRecord: it is no such record.
+    """
+    try:
+        before, after = (
+            None if text is None else b64decode(text, validate=True) for text in (record["before"], record["after"])
+        )
+        return FileChange(str(record["path"]), before, after, str(record["holder"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadRecord(f"not a record of a file: {error}") from error
+
+
+def _content_text(content: bytes | None) -> str | None:
+    return None if content is None else b64encode(content).decode("ascii")
+
+
 def _value_text(value: IdSet | ApConfig | None) -> str | None:
     if value is None:
         return None
@@ -74,6 +106,8 @@ def inventory_record(applied: Applied) -> dict[str, Any]:
     return {
         "formatVersion": INVENTORY_VERSION,
         "generation": applied.generation,
+        "digest": applied.digest,
+        "persistence": applied.persistence.value,
         "pool": None if applied.pool is None else _pool_record(applied.pool),
         "guests": {
             uuid: {"name": name, "ap_config": ap_config_text(config)}
@@ -116,6 +150,8 @@ def read_inventory_record(record: Mapping[str, Any]) -> Applied:
                 for uuid, one in record["guests"].items()
             },
             int(record["generation"]),
+            str(record.get("digest", "")),
+            Persistence(record.get("persistence", Persistence.NONE)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadRecord(f"not an inventory: {error}") from error

@@ -116,6 +116,9 @@ class Report(NamedTuple):
         apply_seconds: how long the last apply took; None if there was none.
         plan_seconds: how long the last plan took.
         applies: whether the loop applies; otherwise it only reports.
+        due: when the next turn has ended at the latest, if all is well; None where nobody says. Health is judged by it.
+        appeared: what hardware that appeared has brought in this turn, a sentence each, such as "payments now has
+            05.0004 (authorised since 2027-01-15)".
     """
 
     host: str
@@ -134,3 +137,5 @@ class Report(NamedTuple):
     apply_seconds: float | None
     plan_seconds: float
     applies: bool
+    due: float | None = None
+    appeared: tuple[str, ...] = ()

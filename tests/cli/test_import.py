@@ -41,6 +41,8 @@ WRITTEN: Final = f"""\
 # Not in here: device {HALF}: it has no queue; it is left as it is.
 
 # What the host's own drivers give up now: what is 0 in apmask and aqmask.
+# An apply changes the running host only. 'persistence: mdevctl' has it write mdevctl's definitions and 41-ap.rules as
+# well; 'persistence: service' has reconcile itself apply it at boot.
 apiVersion: reconciler/v1
 kind: Host
 metadata:
@@ -140,30 +142,30 @@ def test_what_we_keep_may_be_damaged(host: Host) -> None:
 
 
 def test_definitions_of_mdevctl_are_guests_too(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The root is given as an option, or as mdevctl itself takes it; broken files are named."""
+    """The root is given as mdevctl itself takes it; broken files are named."""
     root = host.directory / "root"
     write_definition(root, Definition(uuid(1), config([5], [5]), autostart=True))
     write_definition(root, Definition(uuid(2), config([5], [6]), autostart=False))
     broken = root / "etc/mdevctl.d/matrix" / uuid(3)
     broken.write_text("{")
 
-    ran = host.import_("--mdevctl-root", str(root))
     monkeypatch.setenv("MDEVCTL_ENV_ROOT", str(root))
+    ran = host.import_()
 
     assert 0 == ran.code
     assert 3 == ran.out.count("kind: Guest")
     assert 1 == ran.out.count("activation: on-demand")
     assert f"warning: not imported: {broken}: it is not JSON" in ran.err
     assert "so an apply will make: guest-00000000\n" in ran.err
-    assert ran.out == host.import_().out
 
 
-def test_without_the_driver_it_says_what_to_type(host: Host) -> None:
+def test_without_the_driver_it_says_what_to_type(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is defined to start at boot cannot be made before."""
     host.simulated_host.write_text(HOST.partition("  mdevs:")[0] + "  vfioAp: false\n")
     root = host.directory / "root"
     write_definition(root, Definition(uuid(1), config([5], [5]), autostart=True))
-    assert "modprobe vfio_ap" in host.import_("--mdevctl-root", str(root)).err
+    monkeypatch.setenv("MDEVCTL_ENV_ROOT", str(root))
+    assert "modprobe vfio_ap" in host.import_().err
 
 
 def test_what_the_kernel_does_not_show_is_not_guessed(host: Host) -> None:

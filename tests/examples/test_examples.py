@@ -13,6 +13,7 @@ TOLD = {
     "conflict",
     "invalid",
     "large-host",
+    "monitoring",  # see test_monitoring.py
     "on-demand",
     "refused-write",
     "swap",

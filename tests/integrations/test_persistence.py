@@ -13,13 +13,13 @@ from reconciler.integrations.definition_text import definition_bytes
 from reconciler.integrations.mdevctl_definitions import definition_file, read_definitions
 from reconciler.integrations.persistence import (
     ChangedMeanwhile,
-    FileChange,
     carry_out,
     file_changes,
     read_found,
     rivals,
 )
 from reconciler.model.definition import AtBoot, Definition
+from reconciler.model.files import FileChange
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, ApConfig, Matrix
 from worlds import config, rectangles, uuid

@@ -84,8 +84,11 @@ Reconcile = Callable[..., str]
 
 
 @pytest.fixture
-def reconcile(mdevctl: Mdevctl, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Reconcile:
-    """``reconcile`` on the mounted host; gives its output, and must succeed."""
+def reconcile(
+    mdevctl: Mdevctl, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Reconcile:
+    """``reconcile`` on the mounted host and with mdevctl's files; gives its output, and must succeed."""
+    monkeypatch.setenv("MDEVCTL_ENV_ROOT", str(mdevctl.root))
 
     def call(*words: str) -> str:
         capsys.readouterr()
@@ -100,7 +103,7 @@ def reconcile(mdevctl: Mdevctl, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def imported(reconcile: Reconcile, mdevctl: Mdevctl, file: Path) -> tuple[DesiredGuest, ...]:
     """The guests that are imported into `file`."""
-    reconcile("import", "--mdevctl-root", str(mdevctl.root), "-o", str(file))
+    reconcile("import", "-o", str(file))
     site = read_site([file])
     assert () == site.problems
     return site.guests
@@ -158,6 +161,47 @@ def test_what_we_write_mdevctl_lists_starts_and_stops(mdevctl: Mdevctl) -> None:
     assert definition_bytes(ours) == definition_file(mdevctl.root, ONE).read_bytes()
 
 
+PERSISTENT: Final = """\
+apiVersion: reconciler/v1
+kind: Host
+metadata: {name: lab}
+spec: {persistence: mdevctl}
+---
+apiVersion: reconciler/v1
+kind: Guest
+metadata: {name: web}
+spec: {host: lab, uuid: %s, adapters: [5], domains: [4, 0x47], controlDomains: [4]}
+---
+apiVersion: reconciler/v1
+kind: Guest
+metadata: {name: night}
+spec: {host: lab, uuid: %s, adapters: [5], domains: [5], activation: on-demand}
+"""
+
+
+def test_what_an_apply_persists_mdevctl_lists_stops_and_starts(
+    mdevctl: Mdevctl, reconcile: Reconcile, tmp_path: Path
+) -> None:
+    """Afterwards everything is in sync again, and an import says that it boots by mdevctl."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "lab.yaml").write_text(PERSISTENT % (ONE, uuid(2)))
+    reconcile("--apply", "--yes", "-f", str(site))
+
+    defined = mdevctl.defined()
+    domains = [("assign_domain", "4"), ("assign_domain", "71"), ("assign_control_domain", "4")]
+    assert defined[ONE] == content([("assign_adapter", "5"), *domains], "auto")
+    assert {ONE: "auto", uuid(2): "manual"} == {one: what["start"] for one, what in defined.items()}
+    assert "In sync." in reconcile("drift", "-f", str(site))
+
+    mdevctl("stop", "-u", ONE)
+    mdevctl("start", "-u", ONE)
+    assert "In sync." in reconcile("drift", "-f", str(site))
+    reconcile("import", "-o", str(tmp_path / "again.yaml"))
+    assert "  persistence: mdevctl\n" in (tmp_path / "again.yaml").read_text()
+    assert "Nothing to do" in reconcile("--plan", "-f", str(tmp_path / "again.yaml"))
+
+
 def test_a_whole_configuration_means_to_us_what_it_means_to_mdevctl(mdevctl: Mdevctl) -> None:
     """`ap_config` in a definition, and an entry after it."""
     mdevctl.host.store("bus/ap/apmask", "-5,-6")
@@ -184,6 +228,7 @@ def test_two_hundred_definitions_survive(mdevctl: Mdevctl, reconcile: Reconcile,
 
     guests = imported(reconcile, mdevctl, tmp_path / "site.yaml")
     reconcile("--apply", "--yes", "-f", str(tmp_path / "site.yaml"))
+    assert listed == mdevctl.defined()
     shutil.rmtree(mdevctl.root / "etc/mdevctl.d/matrix")
     again = tuple(Definition(one.uuid, one.config, wanted[one.uuid].autostart) for one in guests)
     boot = AtBoot(Matrix(NO_IDS, ALL_IDS), again, frozenset(wanted))

@@ -2,10 +2,10 @@
 
 from reconciler.kernel.observe import observe
 from reconciler.model.definition import AtBoot, Definition
-from reconciler.model.desired import Activation
+from reconciler.model.desired import Activation, Desired, DesiredGuest, Persistence
 from reconciler.planning.at_boot import at_boot
 from reconciler.planning.plan import Plan
-from reconciler.planning.planner import Applied, make_plan
+from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.simulator.profiles import PROFILES
 from worlds import EVERYTHING_HOST, config, desired, guest, host_holding, uuid
 
@@ -19,11 +19,16 @@ GUESTS = [
 
 def planned(kernel: str) -> Plan:
     """A plan for `GUESTS`."""
-    return make_plan(desired(GUESTS), observe(host_holding(EVERYTHING_HOST, PROFILES[kernel])), Applied(None, {}))
+    return make_plan(on_mdevctl(GUESTS), observe(host_holding(EVERYTHING_HOST, PROFILES[kernel])))
+
+
+def on_mdevctl(guests: list[DesiredGuest]) -> Desired:
+    """Manifests of a host that boots by the files of mdevctl."""
+    return desired(guests, persistence=Persistence.MDEVCTL)
 
 
 def test_guests_are_defined_as_they_are_to_start() -> None:
-    """Active ones at boot, on-demand ones by hand, inactive ones not at all; what has left is ours still."""
+    """Active ones at boot, on-demand ones by hand, inactive ones never; what has left is ours still."""
     plan = planned("6.12")
     expected = (
         Definition(uuid(1), config([6, 200], [0x47]), autostart=True),
@@ -31,9 +36,21 @@ def test_guests_are_defined_as_they_are_to_start() -> None:
         Definition(uuid(3), config([5], [4]), autostart=False),
     )
     ours = frozenset(map(uuid, [1, 2, 3, 4, 9]))
-    assert AtBoot(plan.pool, expected, ours) == at_boot(plan, [uuid(1), uuid(9)])
+    idle = (Definition(uuid(4), config([6], [4]), autostart=False),)
+    before = Applied(None, {uuid(9): ("gone", config([9], [9]))})
+    assert AtBoot(plan.pool, expected, ours, idle) == at_boot(plan, before)
 
 
 def test_before_6_0_what_is_absent_is_not_defined() -> None:
     """The kernel would refuse the whole device."""
-    assert config([6], [0x47]) == at_boot(planned("5.15"), ()).definitions[0].config
+    wanted = at_boot(planned("5.15"), NOTHING_APPLIED)
+    assert wanted
+    assert config([6], [0x47]) == wanted.definitions[0].config
+
+
+def test_where_mdevctl_starts_nothing_any_more_our_definitions_go() -> None:
+    """And where it never did, no file is any of our business."""
+    plan = make_plan(desired(GUESTS), observe(host_holding(EVERYTHING_HOST, PROFILES["6.12"])))
+    assert at_boot(plan, NOTHING_APPLIED) is None
+    before = Applied(None, {uuid(9): ("gone", config([9], [9]))}, persistence=Persistence.MDEVCTL)
+    assert at_boot(plan, before) == AtBoot(None, (), frozenset(map(uuid, [1, 2, 3, 4, 9])))

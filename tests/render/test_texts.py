@@ -221,6 +221,8 @@ def test_without_drift_that_is_told() -> None:
         "inSync": True,
         "pool": None,
         "guests": [],
+        "atBoot": {"persistence": "none", "inSync": True, "files": []},
+        "problems": [],
     }
     assert drift_text(wrong).endswith("No plan: nothing can be applied until the errors are mended.\n")
 
@@ -244,6 +246,7 @@ def test_a_status_for_people_in_full() -> None:
         "\n"
         "  host pool   everything but domains 0x04 (4), 0x47 (71)\n"
         "  idle        3 queues that nobody can use: 06.0047, 07.0004, 07.0047\n"
+        "  at boot     nothing of this is kept (spec.persistence: none)\n"
         "\n"
         f"  a  {uuid(1)}  (active, in use)\n"
         "    wanted      adapter 0x05 (5), domains 0x04 (4), 0x47 (71)\n"

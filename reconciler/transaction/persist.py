@@ -1,0 +1,152 @@
+"""Persisting: what a plan changes in the files of other tools, so that the host boots into what was applied.
+
+The changes are made up with the plan, recorded in the journal, made after the host has been verified, and taken back
+with everything else. A file that somebody else has changed meanwhile is never written over.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from reconciler.integrations.careful_files import NotReadable
+from reconciler.integrations.persistence import (
+    ChangedMeanwhile,
+    Found,
+    carry_out,
+    content_of,
+    file_changes,
+    pool_at_boot,
+    read_found,
+    rivals,
+)
+from reconciler.model.definition import AtBoot
+from reconciler.model.desired import Persistence
+from reconciler.model.files import FileChange
+from reconciler.model.matrix import FULL_MATRIX
+from reconciler.model.problems import Place, Problem, Severity
+from reconciler.planning.at_boot import at_boot, with_files
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import Applied
+
+NO_ROOT: Final = "files of mdevctl or chzdev are as they were left, since nobody knows where those of this host are"
+
+
+class NotPersisted(Exception):
+    """A file cannot be changed; the text says which and why."""
+
+
+def persistent(plan: Plan, applied: Applied, root: Path | None) -> Plan:
+    """`plan` with the changes that it makes to files below `root`, and with what is to be told of them.
+
+    Args:
+        plan: what is done to the host.
+        applied: what was applied last.
+        root: precedes the paths of other tools' files; None where nobody knows where those of this host are.
+    """
+    wanted = at_boot(plan, applied) if plan.only is None else None
+    if wanted is None:
+        return plan
+    if root is None:
+        return plan._replace(problems=(*plan.problems, _nowhere(plan)))
+    try:
+        found = read_found(root, wanted.ours)
+    except NotReadable as error:
+        return plan._replace(problems=(*plan.problems, _unreadable(plan, error)), steps=())
+    if wanted.pool is None and applied.pool is not None and pool_at_boot(found.rules) == applied.pool:
+        wanted = wanted._replace(pool=FULL_MATRIX)  # the masks there are the ones that we wrote
+    if not plan.is_valid:
+        return plan
+    names = {uuid: name for uuid, (name, _) in applied.guests.items()} | {one.uuid: one.name for one in plan.guests}
+    plan = plan._replace(problems=(*plan.problems, *_rival_problems(plan, wanted, found)))
+    return with_files(plan, file_changes(wanted, found), names)
+
+
+def persist(
+    files: Iterable[FileChange], root: Path | None, on_made: Callable[[FileChange], object] = lambda _: None
+) -> None:
+    """Make the changes that are not made yet; `on_made` is told of each one that is there then.
+
+    Raises:
+        NotPersisted: one cannot be made; those before it are.
+    """
+    for change in files:
+        if root is None:
+            raise NotPersisted(NO_ROOT)
+        try:
+            if content_of(root / change.path) != change.after:
+                carry_out(root, change)
+        except (OSError, NotReadable, ChangedMeanwhile) as error:
+            raise NotPersisted(_said(error, root, change)) from error
+        on_made(change)
+
+
+def put_back(files: Iterable[FileChange], root: Path | None) -> tuple[str, ...]:
+    """Take back what was made of the changes, the last one first; what could not be, a sentence each."""
+    left = []
+    for change in reversed(tuple(files)):
+        try:
+            persist([change.reversed()], root)
+        except NotPersisted as error:
+            left.append(str(error))
+    return tuple(left)
+
+
+def unlike(files: Iterable[FileChange], root: Path | None) -> tuple[str, ...]:
+    """The files that are not as they are to be after the changes, a sentence each."""
+    if root is None:
+        return tuple(NO_ROOT for _ in files)
+    return tuple(f"{root / one.path} is not as it was written" for one in files if not _is(one.after, root / one.path))
+
+
+def _is(content: bytes | None, file: Path) -> bool:
+    try:
+        return content_of(file) == content
+    except NotReadable:
+        return False
+
+
+def _said(error: Exception, root: Path, change: FileChange) -> str:
+    if isinstance(error, OSError):
+        return f"{root / change.path} cannot be written: {error.strerror or error}"
+    return str(error)
+
+
+def _place(plan: Plan) -> tuple[Place, ...]:
+    given = plan.desired.host.persistence is not Persistence.NONE
+    return (Place(plan.desired.host.position, "wanted here", ("spec", "persistence")),) if given else ()
+
+
+def _nowhere(plan: Plan) -> Problem:
+    return Problem(
+        "nothing-persisted",
+        Severity.WARNING,
+        "what this host boots into is not written, since nobody knows where the files of mdevctl and chzdev are",
+        _place(plan),
+        (),
+        "Work on this machine's own /sys, or set MDEVCTL_ENV_ROOT to the directory that stands for its root.",
+    )
+
+
+def _unreadable(plan: Plan, error: NotReadable) -> Problem:
+    return Problem(
+        "file-not-usable",
+        Severity.ERROR,
+        f"a file that this host boots from cannot be read: {error}",
+        _place(plan),
+        (),
+        "Look what it is, and move it away.",
+    )
+
+
+def _rival_problems(plan: Plan, wanted: AtBoot, found: Found) -> list[Problem]:
+    return [
+        Problem(
+            "rival-definition",
+            Severity.WARNING,
+            f"mdevctl also starts device {one.uuid} at boot, which has a queue of the host or of a guest",
+            _place(plan),
+            (),
+            f"Whichever is started first has it. Name it in a manifest, or type: mdevctl modify -u {one.uuid} --manual",
+        )
+        for one in rivals(wanted, found)
+    ]

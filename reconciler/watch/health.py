@@ -1,0 +1,77 @@
+"""Whether the loop is alive, and whether it can do its work, from its newest report."""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import NamedTuple
+
+from reconciler.render.durations import duration_text
+from reconciler.watch.report import Report
+
+
+class Answer(NamedTuple):
+    """Whether all is well, and why, one sentence a line."""
+
+    good: bool
+    text: str
+
+
+class Newest:
+    """The newest report; given by the loop, read by other threads."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """`monotonic` is a clock that nobody sets: health must not depend on the time of day."""
+        self.monotonic = monotonic
+        self._lock = Lock()
+        self._report: Report | None = None
+        self._since = monotonic()
+
+    def put(self, report: Report) -> None:
+        """Hold `report` from now on."""
+        with self._lock:
+            self._report, self._since = report, self.monotonic()
+
+    def get(self) -> Report | None:
+        """The newest report; None before the first turn."""
+        with self._lock:
+            return self._report
+
+    def aged(self) -> tuple[Report | None, float]:
+        """The newest report, and how many seconds it is old; before the first turn, None and the age of the loop."""
+        with self._lock:
+            return self._report, self.monotonic() - self._since
+
+
+class Health:
+    """Answers what supervisors and load balancers ask."""
+
+    def __init__(self, newest: Newest, bound: float) -> None:
+        """Judge `newest`.
+
+        Args:
+            newest: holds the report.
+            bound: how many seconds a turn may keep everyone waiting, beyond the time at which it was due
+                (`Report.due`); before the first turn and where nothing was due, beyond the last turn.
+        """
+        self._newest = newest
+        self._bound = bound
+
+    def alive(self) -> Answer:
+        """Whether the loop turns."""
+        report, age = self._newest.aged()
+        due = max(0.0, report.due - report.turned) if report is not None and report.due is not None else 0.0
+        what = "the last turn ended" if report else "the loop was started, without a turn since,"
+        text = f"{what} {duration_text(age)} ago"
+        if age > due + self._bound:
+            return Answer(False, f"{text}; one was due within {duration_text(due + self._bound)}")
+        return Answer(True, f"alive: {text}")
+
+    def ready(self) -> Answer:
+        """Whether the loop has looked at the host, and can use the newest configuration."""
+        report = self._newest.get()
+        if report is None:
+            return Answer(False, "no turn has ended yet")
+        if report.source.refused:
+            refused = report.source.refused
+            which = f"commit {refused.commit}" if refused.commit else "the newest configuration"
+            return Answer(False, "\n".join((f"{which} is refused; the last good one is guarded", *refused.reasons)))
+        return Answer(True, f"ready: {report.condition}")

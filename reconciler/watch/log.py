@@ -1,0 +1,174 @@
+"""What the loop logs: lines for people at a terminal, JSON for the journal, and of reports only what has changed.
+
+structlog takes about 60 ms to import, so this module is imported by whoever starts a loop, not by a plan.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, TextIO
+
+import structlog
+
+from reconciler.watch.events import Event, events
+from reconciler.watch.report import Report
+
+_PRIORITY: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
+"""As in syslog(3)."""
+
+_UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SHORT: Final = 12
+
+_Line = MutableMapping[str, Any]
+
+
+class Format(StrEnum):
+    """How lines look."""
+
+    AUTO = "auto"
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class Log:
+    """Writes lines, each with host, commit and generation as soon as they are known."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        wall_time: Callable[[], float],
+        *,
+        format: Format = Format.AUTO,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write to `stream`.
+
+        Args:
+            stream: standard error; that nobody reads it any more is no reason to end.
+            wall_time: seconds since 1970.
+            format: `AUTO` is for people where `stream` is a terminal, and JSON elsewhere.
+            environment: that of the process. Where it says that `stream` is the journal (systemd.exec(5),
+                ``$JOURNAL_STREAM``), each line begins with its priority, ``<4>`` for instance (sd-daemon(3)), which
+                the journal takes off.
+        """
+        at_terminal = stream.isatty()
+        people = format is Format.CONSOLE or (format is Format.AUTO and at_terminal)
+        colours = at_terminal and not (environment or {}).get("NO_COLOR")
+        processors = [
+            structlog.processors.add_log_level,
+            _time_stamp(wall_time),
+            *((_without_control_characters, _for_people(colours)) if people else (_for_programs,)),
+        ]
+        if _is_journal(stream, environment or {}):
+            processors[-1] = _with_priority(processors[-1])
+        self._plain = structlog.wrap_logger(
+            structlog.WriteLogger(_Forgiving(stream)),  # type: ignore[arg-type]  # all that it needs of a stream
+            processors=processors,
+            wrapper_class=structlog.make_filtering_bound_logger("info"),
+            context_class=dict,
+            cache_logger_on_first_use=False,
+        )
+        self._bound = self._plain
+
+    def bind(self, **fields: object) -> None:
+        """Have `fields` in every line from now on, in place of those before; empty ones are left out."""
+        self._bound = self._plain.bind(**{name: value for name, value in fields.items() if value})
+
+    def info(self, text: str, **fields: object) -> None:
+        """Tell what is worth a line."""
+        self._bound.info(text, **fields)
+
+    def warning(self, text: str, **fields: object) -> None:
+        """Tell what somebody should look at."""
+        self._bound.warning(text, **fields)
+
+    def error(self, text: str, **fields: object) -> None:
+        """Tell what has failed."""
+        self._bound.error(text, **fields)
+
+    def event(self, event: Event) -> None:
+        """Tell what has happened."""
+        fields: dict[str, object] = {"kind": event.kind.value}
+        if event.guests:
+            fields["guests"] = list(event.guests)
+        if event.details:
+            fields["details"] = list(event.details)
+        getattr(self._bound, event.level.value)(event.text, **fields)
+
+    def report(self, previous: Report | None, report: Report) -> tuple[Event, ...]:
+        """Tell what has happened since `previous`, and return it; nothing where nothing has changed."""
+        self.bind(host=report.host, commit=report.source.commit[:_SHORT], generation=report.generation)
+        told = events(previous, report)
+        for event in told:
+            self.event(event)
+        return told
+
+
+class _Forgiving:
+    """A stream that nobody need read: a full disk or a closed pipe must not end what guards a host."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+def _time_stamp(wall_time: Callable[[], float]) -> Callable[[Any, str, _Line], _Line]:
+    def stamp(_logger: Any, _method: str, line: _Line) -> _Line:
+        line["timestamp"] = datetime.fromtimestamp(wall_time(), UTC).isoformat(timespec="milliseconds")
+        return line
+
+    return stamp
+
+
+def _for_people(colours: bool) -> Callable[[Any, str, _Line], str]:
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback, sort_keys=False
+    )
+
+    def render(logger: Any, method: str, line: _Line) -> str:
+        details = line.pop("details", ())
+        text = str(renderer(logger, method, line))
+        return "\n".join((text, *(f"    {detail}" for detail in details)))
+
+    return render
+
+
+def _for_programs(logger: Any, method: str, line: _Line) -> str:
+    ordered = {name: line.pop(name) for name in ("timestamp", "level", "event")}
+    return str(structlog.processors.JSONRenderer()(logger, method, {**ordered, **line}))
+
+
+def _without_control_characters(_logger: Any, _method: str, line: _Line) -> _Line:
+    return {name: _seen(value) for name, value in line.items()}
+
+
+def _seen(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_seen(one) for one in value]
+    return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
+
+
+def _is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
+def _with_priority(render: Any) -> Callable[[Any, str, _Line], str]:
+    def prefixed(logger: Any, method: str, line: _Line) -> str:
+        prefix = f"<{_PRIORITY.get(str(line['level']), 6)}>"
+        return "\n".join(prefix + one for one in str(render(logger, method, line)).split("\n"))
+
+    return prefixed

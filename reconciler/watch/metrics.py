@@ -1,0 +1,225 @@
+"""A `Report` as Prometheus metrics: few, without a guest's name, so that a thousand hosts are no burden to anyone.
+
+Names and units follow https://prometheus.io/docs/practices/naming/. The commit is a label of one series alone
+(``reconcile_source_info``), of which there is one at a time: a series for each commit would be one for ever.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from reconciler.model.outcome import Result
+from reconciler.watch.report import Condition, Report
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric as Family
+    from prometheus_client.registry import Collector
+
+_SHORT: Final = 12
+_QUEUE_STATES: Final = ("host", "effective", "pending", "idle")
+_SOURCES: Final = ("start", "files", "git", "kernel", "resync", "signal", "request")
+
+Samples = Iterable[tuple[tuple[str, ...], float]]
+"""Values with those of their labels, in the order of `Metric.labels`."""
+
+
+class NoMetrics(Exception):
+    """Metrics cannot be made; the text says why and what to do."""
+
+
+class Metric(NamedTuple):
+    """One metric.
+
+    Attributes:
+        name: as it is queried.
+        kind: ``gauge``, ``counter`` or ``info``.
+        labels: their names.
+        help: one sentence without its full stop.
+        samples: its values in a report.
+    """
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    help: str
+    samples: Callable[[Report], Samples]
+
+
+def _gauge(name: str, help: str, value: Callable[[Report], float | None]) -> Metric:
+    return Metric(name, "gauge", (), help, lambda report: _alone(value(report)))
+
+
+def _counter(name: str, help: str, value: Callable[[Report], float]) -> Metric:
+    return Metric(name, "counter", (), help, lambda report: _alone(value(report)))
+
+
+def _alone(value: float | None) -> Samples:
+    return () if value is None else (((), float(value)),)
+
+
+def _by(counts: Mapping[str, int], known: Iterable[str]) -> Samples:
+    """Each of `known` from the start, so that rates have a beginning; whatever else was counted after it."""
+    names = dict.fromkeys((*known, *sorted(counts)))
+    return [((name.replace(" ", "_"),), float(counts.get(name, 0))) for name in names]
+
+
+METRICS: Final = (
+    _gauge("reconcile_in_sync", "1 where the host is as the manifests say", lambda r: r.condition is Condition.IN_SYNC),
+    Metric(
+        "reconcile_condition",
+        "gauge",
+        ("condition",),
+        "1 for the condition that the host is in, 0 for all others",
+        lambda r: [((one.value,), float(r.condition is one)) for one in Condition],
+    ),
+    _gauge("reconcile_condition_since_timestamp_seconds", "When this condition began", lambda r: r.since),
+    _gauge(
+        "reconcile_last_success_timestamp_seconds",
+        "When the host was last seen in sync; 0 if never",
+        lambda r: r.succeeded or 0.0,
+    ),
+    _gauge("reconcile_last_turn_timestamp_seconds", "When the loop last looked", lambda r: r.turned),
+    _gauge("reconcile_last_plan_duration_seconds", "How long the last plan took", lambda r: r.plan_seconds),
+    _gauge(
+        "reconcile_last_apply_duration_seconds",
+        "How long the last apply took; not there before the first",
+        lambda r: r.apply_seconds,
+    ),
+    _gauge("reconcile_apply_enabled", "1 where the loop applies, 0 where it only reports", lambda r: r.applies),
+    _gauge("reconcile_generation", "The generation that was applied last; 0 if none", lambda r: r.generation),
+    _gauge("reconcile_differences", "How many things are not as they should be", lambda r: len(r.differences)),
+    Metric(
+        "reconcile_queues",
+        "gauge",
+        ("state",),
+        "Queues: with the host's drivers, seen by a guest, pending (authorised, absent or unusable), or idle",
+        lambda r: _by(r.queues, _QUEUE_STATES),
+    ),
+    _gauge("reconcile_guests", "Guests that a manifest or a device names", lambda r: len(r.guests)),
+    _gauge(
+        "reconcile_guests_drifted",
+        "Guests whose device somebody else changed",
+        lambda r: sum(one.drifted for one in r.guests),
+    ),
+    _gauge(
+        "reconcile_guests_suspended",
+        "Guests that are left alone",
+        lambda r: sum(one.suspended is not None for one in r.guests),
+    ),
+    _gauge("reconcile_suspended", "1 where the whole host is left alone", lambda r: r.suspended is not None),
+    _gauge(
+        "reconcile_source_refused",
+        "1 where the newest configuration is not used, but the last good one",
+        lambda r: r.source.refused is not None,
+    ),
+    _gauge(
+        "reconcile_source_unreachable",
+        "1 where the repository cannot be reached",
+        lambda r: bool(r.source.unreachable),
+    ),
+    _counter("reconcile_turns_total", "How often the loop has looked", lambda r: r.counters.turns),
+    Metric(
+        "reconcile_triggers_total",
+        "counter",
+        ("source",),
+        "What woke the loop",
+        lambda r: _by(r.counters.triggers, _SOURCES),
+    ),
+    Metric(
+        "reconcile_applies_total",
+        "counter",
+        ("result",),
+        "Applies by how they ended; a rollback is `rolled_back`",
+        lambda r: _by(r.counters.applies, [one.value for one in Result]),
+    ),
+    _counter(
+        "reconcile_refused_configurations_total",
+        "Configurations that were not used",
+        lambda r: r.counters.refused,
+    ),
+    _counter("reconcile_healed_total", "How often drift was put back", lambda r: r.counters.healed),
+    Metric(
+        "reconcile_source_info",
+        "info",
+        ("host", "commit"),
+        "The Host, and the commit that is guarded; one series at a time",
+        lambda r: [((r.host, r.source.commit[:_SHORT]), 1.0)],
+    ),
+)
+"""Everything that is told of a report, in the order in which it is shown."""
+
+BUILD_INFO: Final = "reconcile_build_info"
+"""The one metric that is there before the first turn."""
+
+
+class ReportCollector:
+    """What `prometheus_client` asks for the metrics of the newest report."""
+
+    def __init__(self, newest: Callable[[], Report | None], version: str) -> None:
+        """`newest` gives the report; `version` is ours."""
+        try:
+            from prometheus_client import core
+        except ImportError as error:
+            raise NoMetrics(
+                "metrics need the Python package prometheus_client; install vfio-ap-reconciler[watch] or, "
+                "on Debian, python3-prometheus-client"
+            ) from error
+        self._newest = newest
+        self._version = version
+        self._gauge = core.GaugeMetricFamily
+        self._counter = core.CounterMetricFamily
+        self._info = core.InfoMetricFamily
+
+    def collect(self) -> "Iterator[Family]":
+        """See `prometheus_client.registry.Collector`."""
+        yield self._info(BUILD_INFO.removesuffix("_info"), "The version of reconcile", {"version": self._version})
+        report = self._newest()
+        if report is None:
+            return
+        for metric in METRICS:
+            yield self._family(metric, report)
+
+    def _family(self, metric: Metric, report: Report) -> "Family":
+        if metric.kind == "info":
+            info = self._info(metric.name.removesuffix("_info"), metric.help, labels=metric.labels)
+            for labels, _one in metric.samples(report):
+                info.add_metric(labels, {})
+            return info
+        make = self._gauge if metric.kind == "gauge" else self._counter
+        family = make(metric.name, metric.help, labels=metric.labels)
+        for labels, value in metric.samples(report):
+            family.add_metric(labels, value)
+        return family
+
+
+class Exposition:
+    """Metrics as text."""
+
+    def __init__(self, newest: Callable[[], Report | None], version: str, *, process: bool = False) -> None:
+        """Prepare, importing what is needed.
+
+        Args:
+            newest: gives the report.
+            version: ours.
+            process: whether to tell of this process, too (``process_…``: memory, CPU, descriptors). Not for the file:
+                the node exporter has metrics of these names.
+
+        Raises:
+            NoMetrics: `prometheus_client` is not installed.
+        """
+        reports = ReportCollector(newest, version)
+        from prometheus_client import exposition, process_collector
+
+        self._collectors: list[Collector] = [reports]
+        if process:
+            self._collectors.append(process_collector.ProcessCollector(registry=None))
+        self._exposition = exposition
+
+    def collect(self) -> "Iterator[Family]":
+        """See `prometheus_client.registry.Collector`."""
+        for collector in self._collectors:
+            yield from collector.collect()
+
+    def text(self, accept: str = "") -> tuple[bytes, str]:
+        """The metrics in the format that the header `Accept` asks for, and the `Content-Type` of it."""
+        encoder, kind = self._exposition.choose_encoder(accept)
+        return encoder(self), kind

@@ -1,0 +1,170 @@
+"""Events told to people elsewhere, by a thread of its own, so that a chat server that hangs keeps no apply waiting."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from threading import Condition as Signal
+from threading import Thread
+from time import monotonic
+from typing import Any, Final, Protocol
+
+from reconciler.integrations.webhook import NotSent
+from reconciler.render.diagnostics import counted
+from reconciler.watch.events import Event, Kind
+from reconciler.watch.report import Report
+
+FORMAT_VERSION: Final = "1"
+_MOST_WAITING: Final = 64
+_PAUSES: Final = (1.0, 4.0, 15.0, 60.0)
+"""Seconds before each further attempt."""
+_CLOSE_SECONDS: Final = 5.0
+
+
+class Messenger(Protocol):
+    """A way to tell somebody."""
+
+    @property
+    def name(self) -> str:
+        """For people, without secrets."""
+
+    def send(self, content: bytes) -> None:
+        """Tell it, within a bound.
+
+        Raises:
+            NotSent: it did not arrive.
+        """
+
+    def close(self) -> None:
+        """End what is under way, if that can be done."""
+
+
+class Notices:
+    """Tells events to messengers, each event once.
+
+    At most some dozens wait; where more come than can be told, the oldest are dropped, since the newest says how things
+    are. Each messenger has its own thread and queue, so that one that hangs does not silence another.
+    """
+
+    def __init__(
+        self,
+        messengers: Iterable[Messenger],
+        failed: Callable[[str], None],
+        *,
+        pauses: Sequence[float] = _PAUSES,
+    ) -> None:
+        """Start.
+
+        Args:
+            messengers: whom to tell.
+            failed: is told, in another thread, that something did not arrive and why.
+            pauses: seconds before each further attempt.
+        """
+        self._desks = [_Desk(one, failed, pauses) for one in messengers]
+
+    def tell(self, events: Iterable[Event], report: Report) -> None:
+        """Tell `events`, which `report` has brought, without waiting for it."""
+        if not self._desks:
+            return
+        for event in events:
+            if event.kind is Kind.COMMIT:
+                continue  # whoever pushed it knows; what comes of it is told
+            content = json.dumps(notice_record(event, report)).encode()
+            for desk in self._desks:
+                desk.put(content)
+
+    def close(self, seconds: float = _CLOSE_SECONDS) -> None:
+        """Tell what waits, one attempt each, for at most about `seconds`; then end."""
+        for desk in self._desks:
+            desk.end()
+        until = monotonic() + seconds
+        for desk in self._desks:
+            desk.join(until)
+
+
+def notice_record(event: Event, report: Report) -> dict[str, Any]:
+    """What is told of `event`, as plain values; ``text`` is where chat servers look for a message."""
+    return {
+        "formatVersion": FORMAT_VERSION,
+        "text": f"{report.host}: {event.text}",
+        "kind": event.kind.value,
+        "level": event.level.value,
+        "guests": list(event.guests),
+        "details": list(event.details),
+        "host": report.host,
+        "condition": report.condition.value,
+        "summary": report.summary,
+        "source": report.source.location,
+        "commit": report.source.commit or None,
+        "generation": report.generation or None,
+        "time": report.turned,
+    }
+
+
+class _Desk:
+    """One messenger, its queue and its thread."""
+
+    def __init__(self, messenger: Messenger, failed: Callable[[str], None], pauses: Sequence[float]) -> None:
+        self._messenger = messenger
+        self._failed = failed
+        self._pauses = pauses
+        self._waiting: deque[bytes] = deque()
+        self._lost = 0
+        self._changed = Signal()
+        self._ending = False
+        self._thread = Thread(target=self._work, name=f"notices-{messenger.name}", daemon=True)
+        self._thread.start()
+
+    def put(self, content: bytes) -> None:
+        with self._changed:
+            if len(self._waiting) == _MOST_WAITING:
+                self._waiting.popleft()
+                self._lost += 1
+            self._waiting.append(content)
+            self._changed.notify()
+
+    def end(self) -> None:
+        with self._changed:
+            self._ending = True
+            self._changed.notify()
+
+    def join(self, until: float) -> None:
+        self._thread.join(max(0.0, until - monotonic()))
+        if self._thread.is_alive():
+            with self._changed:
+                self._lost += len(self._waiting)
+                self._waiting.clear()
+            self._messenger.close()
+            self._thread.join(1.0)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._ending:
+                    self._changed.wait()
+                lost, self._lost = self._lost, 0
+                content = self._waiting.popleft() if self._waiting else None
+            if lost:
+                self._failed(f"{self._messenger.name}: {counted(lost, 'older notice')} dropped, since it is too slow")
+            if content is None:
+                return
+            self._send(content)
+
+    def _send(self, content: bytes) -> None:
+        for pause in (*self._pauses, None):
+            try:
+                self._messenger.send(content)
+            except NotSent as error:
+                if error.again and pause is not None and self._wait(pause):
+                    continue
+                self._failed(f"{self._messenger.name} {error}; the notice is lost")
+            except Exception as error:  # noqa: BLE001  # a fault here must not silence all that follows
+                self._failed(f"{self._messenger.name} failed unforeseen ({type(error).__name__}); the notice is lost")
+            return
+
+    def _wait(self, seconds: float) -> bool:
+        """Whether `seconds` have passed without that the end has come."""
+        until = monotonic() + seconds
+        with self._changed:
+            while not self._ending and (left := until - monotonic()) > 0:
+                self._changed.wait(left)
+            return not self._ending

@@ -1,0 +1,131 @@
+"""The file in the state directory from which ``reconcile status --watch`` reads, without asking the loop.
+
+A turn that found nothing new writes nothing: it only sets the file's time of change, which costs no flush of the disk.
+The counters of turns and triggers, which grow with every turn, are therefore up to an hour old.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from reconciler.transaction.records import BadRecord
+from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.report import Condition, Report
+from reconciler.watch.report_record import read_report, report_record
+
+FILE: Final = "watch.json"
+
+_REFRESH_SECONDS: Final = 3600.0
+
+
+class Kept(NamedTuple):
+    """What the file says.
+
+    Attributes:
+        report: the newest; where only the time has gone on since it was written, with the times of the last turn.
+        process: the loop's process id.
+        ended: when the loop was ended; None where it runs, or was killed.
+    """
+
+    report: Report
+    process: int
+    ended: float | None
+
+
+class StatusFile:
+    """Writes the file; one loop for each state directory does, which its lock sees to."""
+
+    def __init__(self, state: StateDirectory, process: int) -> None:
+        """Write to `state` on behalf of `process`."""
+        self._state = state
+        self._process = process
+        self._written: Report | None = None
+        self._newest: Report | None = None
+
+    def write(self, report: Report) -> None:
+        """Keep `report`.
+
+        Raises:
+            OSError: the disk is full or gone; the old content is still there.
+        """
+        self._newest = report
+        if self._written is not None and not _is_news(self._written, report):
+            try:
+                os.utime(self._state.path / FILE, (report.turned, report.turned), follow_symlinks=False)
+            except FileNotFoundError:
+                pass  # somebody has removed it
+            else:
+                return
+        self._replace(report, None)
+
+    def close(self, now: float) -> None:
+        """Write that the loop has been ended at `now` (seconds since 1970).
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._newest is not None:
+            self._replace(self._newest, now)
+
+    def _replace(self, report: Report, ended: float | None) -> None:
+        record = {**report_record(report), "process": self._process, "ended": ended}
+        self._written = None
+        # in one line: indented, ten thousand guests would take a second to write instead of some hundredths
+        self._state.replace(FILE, (json.dumps(record) + "\n").encode())
+        os.utime(self._state.path / FILE, (report.turned, report.turned), follow_symlinks=False)
+        self._written = report
+
+
+def read_kept(state: StateDirectory) -> Kept | None:
+    """What the loop has written last; None where none has ever run here.
+
+    Raises:
+        BadRecord: the file is damaged; the text says what to do.
+        UnsafeState: somebody else could have written it.
+    """
+    try:
+        touched = os.stat(state.path / FILE, follow_symlinks=False).st_mtime
+        content = state.read(FILE)
+    except FileNotFoundError:
+        return None
+    if content is None:
+        return None
+    try:
+        record = json.loads(content)
+        report = read_report(record)
+        return Kept(_touched(report, touched), int(record["process"]), _ended(record))
+    except (ValueError, KeyError, TypeError, RecursionError, BadRecord) as error:
+        raise BadRecord(
+            f"{state.path / FILE} is damaged ({error}); the loop writes it anew when something changes: "
+            f"remove it, then type 'reconcile trigger'"
+        ) from error
+
+
+def _ended(record: Mapping[str, Any]) -> float | None:
+    return None if record["ended"] is None else float(record["ended"])
+
+
+def _touched(report: Report, moment: float) -> Report:
+    if moment <= report.turned:
+        return report
+    healthy = report.condition is Condition.IN_SYNC and report.succeeded is not None
+    due = None if report.due is None else report.due + moment - report.turned
+    return report._replace(turned=moment, due=due, succeeded=moment if healthy else report.succeeded)
+
+
+def _is_news(written: Report, report: Report) -> bool:
+    if not 0 <= report.turned - written.turned < _REFRESH_SECONDS:
+        return True
+    return _without_times(written) != _without_times(report)
+
+
+def _without_times(report: Report) -> Report:
+    counters = report.counters._replace(turns=0, triggers={})
+    return report._replace(
+        turned=0.0,
+        due=None,
+        plan_seconds=0.0,
+        counters=counters,
+        succeeded=None if report.condition is Condition.IN_SYNC else report.succeeded,
+    )

@@ -1,0 +1,187 @@
+"""Guests that are left as they are: suspended, or changed by others with the manifest's leave."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.kernel.observe import observe
+from reconciler.kernel.writes import writes_of
+from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Ignored
+from reconciler.model.ids import NO_IDS, IdSet
+from reconciler.model.matrix import ApConfig
+from reconciler.planning.plan import Cause, Plan
+from reconciler.planning.planner import Applied, make_plan
+from reconciler.planning.status import status_of
+from reconciler.simulator.hardware import Card, Plug
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.profiles import PROFILES
+from reconciler.transaction.journal import applied_by
+from worlds import config, desired, guest, hardware, uuid
+
+GIVES_UP = GivenUp(NO_IDS, IdSet([4, 0x47]))
+A = guest("a", config([5], [4]), 1)
+B = guest("b", config([6], [4]), 2)
+
+
+class World:
+    """A host, and what was applied to it."""
+
+    def __init__(self, kernel: str = "6.12") -> None:
+        self.host = SimulatedHost(hardware(), PROFILES[kernel])
+        self.applied = Applied(None, {})
+
+    def plan(self, what: Desired, *left_alone: int) -> Plan:
+        """The plan for `what`."""
+        return make_plan(what, observe(self.host), self.applied, left_alone=frozenset(map(uuid, left_alone)))
+
+    def apply(self, what: Desired, *left_alone: int) -> Plan:
+        """Carry it out."""
+        plan = self.plan(what, *left_alone)
+        assert plan.is_valid
+        for planned in plan.steps:
+            for write in writes_of(planned.step, plan.abilities):
+                self.host.write(write.path, write.value)
+        self.applied = applied_by(plan, 1, self.applied)
+        return plan
+
+    def assign(self, number: int, attribute: str, value: str) -> None:
+        """Somebody changes a device by hand."""
+        self.host.write(f"devices/vfio_ap/matrix/{uuid(number)}/{attribute}", value)
+
+
+def sites(*guests: DesiredGuest) -> Desired:
+    """Manifests of a host with a fixed pool."""
+    return desired(guests, GIVES_UP)
+
+
+def test_a_suspended_guest_keeps_what_it_has() -> None:
+    """Whatever the manifests say, and somebody else does; it stays ours, and what is to be done is done afterwards."""
+    world = World()
+    world.apply(sites(A, B))
+    world.assign(1, "assign_domain", "0x47")
+    changed = A._replace(config=config([5], [0x47]))
+
+    plan = world.apply(sites(changed, B), 1)
+    assert plan.in_sync
+    assert world.applied.guests[uuid(1)] == ("a", A.config)
+    assert [one.authorised for one in status_of(plan).guests] == [config([5], [4, 0x47], [4]), B.config]
+
+    resumed = world.plan(sites(A, B))
+    assert [(one.name, one.cause) for one in resumed.guests if one.changes] == [("a", Cause.CORRECTIVE)]
+
+
+def test_what_a_suspended_guest_has_counts() -> None:
+    """Another guest does not get it."""
+    world = World()
+    world.apply(sites(A))
+    world.assign(1, "assign_adapter", "6")
+    plan = world.plan(sites(A, B), 1)
+    assert [one.id for one in plan.problems] == ["guest-overlap"]
+    assert not world.plan(sites(A, B)).problems
+
+
+def test_a_suspended_guest_without_a_device_is_not_made() -> None:
+    """It goes on claiming its queues; one that is on-demand or inactive stays so."""
+    world = World()
+    plan = world.plan(sites(A, B), 1)
+    assert [one.name for one in plan.guests if one.changes] == ["b"]
+    assert plan.desired.guests == (A, B)
+    overlapping = B._replace(config=A.config)
+    assert world.plan(sites(A, overlapping), 1).problems
+    assert world.plan(sites(A._replace(activation=Activation.INACTIVE), B), 1).is_valid
+
+
+def test_a_suspended_guest_that_left_the_manifests_stays_ours() -> None:
+    """It is removed when it is resumed."""
+    world = World()
+    world.apply(sites(A, B))
+    plan = world.apply(sites(B), 1)
+    assert plan.in_sync
+    assert uuid(1) in world.applied.guests
+    assert [(one.name, one.goes) for one in world.plan(sites(B)).guests if one.changes] == [("a", True)]
+
+
+@pytest.mark.parametrize(
+    ("ignored", "attribute", "healed"),
+    [
+        ([Ignored.CONTROL_DOMAINS], "assign_control_domain", False),
+        ([Ignored.DOMAINS], "assign_domain", False),
+        ([Ignored.ADAPTERS, Ignored.DEVICE], "assign_domain", True),
+        ([], "assign_control_domain", True),
+    ],
+)
+def test_what_others_may_change_is_no_drift(ignored: list[Ignored], attribute: str, healed: bool) -> None:
+    """Only those parts."""
+    mine = A._replace(ignored=frozenset(ignored))
+    world = World()
+    world.apply(sites(mine))
+    world.assign(1, attribute, "0x47")
+    plan = world.plan(sites(mine))
+    assert plan.in_sync is not healed
+    (status,) = status_of(plan).guests
+    assert ("spec.ignoreDrift" in " ".join(status.why)) is not healed
+
+
+def test_a_device_that_others_may_remove_is_not_made_again() -> None:
+    """Until the manifest changes."""
+    mine = A._replace(ignored=frozenset([Ignored.DEVICE]))
+    world = World()
+    world.apply(sites(mine, B))
+    world.assign(1, "remove", "1")
+    world.assign(2, "remove", "1")
+    assert [one.name for one in world.plan(sites(mine, B)).guests if one.changes] == ["b"]
+    changed = mine._replace(config=config([5], [0x47]))
+    assert {one.name: one.cause for one in world.plan(sites(changed, B)).guests if one.changes} == {
+        "a": Cause.INTENTIONAL,
+        "b": Cause.CORRECTIVE,
+    }
+
+
+def test_a_change_of_the_manifest_is_applied_whatever_is_ignored() -> None:
+    """Ignoring is for drift."""
+    mine = A._replace(ignored=frozenset(Ignored))
+    world = World()
+    world.apply(sites(mine))
+    plan = world.apply(sites(mine._replace(config=config([5], [4, 0x47]))))
+    assert [one.after for one in plan.guests] == [config([5], [4, 0x47])]
+
+
+def test_hardware_that_arrives_is_no_drift() -> None:
+    """Before 6.0 a guest gets a queue when it is there."""
+    world = World("5.15")
+    wanted = sites(guest("a", config([5, 9], [4]), 1))
+    world.apply(wanted)
+    assert world.plan(wanted).in_sync
+    world.host.change_hardware(Plug(9, Card()))
+    plan = world.plan(wanted)
+    assert [one.cause for one in plan.guests] == [Cause.ARRIVED]
+    world.apply(wanted)
+    world.assign(1, "unassign_adapter", "9")
+    world.assign(1, "remove", "1")
+    assert [one.cause for one in world.plan(wanted).guests] == [Cause.CORRECTIVE]
+
+
+@given(
+    st.sets(st.sampled_from(list(Ignored))),
+    st.sampled_from(["assign_domain", "assign_adapter", "assign_control_domain", "unassign_domain", "remove"]),
+    st.booleans(),
+)
+def test_planning_again_after_an_apply_gives_nothing_to_do(ignored: set[Ignored], attribute: str, alone: bool) -> None:
+    """I6 holds for what is left alone as well."""
+    mine = A._replace(ignored=frozenset(ignored))
+    world = World()
+    world.apply(sites(mine, B))
+    values = {"assign_domain": "0x47", "assign_adapter": "7", "assign_control_domain": "9", "unassign_domain": "4"}
+    world.assign(1, attribute, values.get(attribute, "1"))
+    left_alone = (1,) if alone else ()
+    world.apply(sites(mine, B), *left_alone)
+    plan = world.plan(sites(mine, B), *left_alone)
+    assert plan.in_sync
+    assert {one.uuid: one.config for one in plan.observed.mdevs}[uuid(2)] == B.config
+
+
+def test_nothing_is_made_up() -> None:
+    """Where nothing is left alone or ignored the manifests are aimed at as they are."""
+    plan = World().plan(sites(A))
+    assert plan.guests[0].guest is plan.desired.guests[0]
+    assert ApConfig(*plan.guests[0].after or ()) == A.config

@@ -1,0 +1,71 @@
+"""Who else decides what the host boots into."""
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.integrations.ap_rules import PersistentMasks, write_ap_rules
+from reconciler.kernel.observe import observe
+from reconciler.model.ids import IdSet
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import make_plan
+from reconciler.simulator.host import SimulatedHost
+from reconciler.transaction.boot_sources import boot_problems
+from worlds import desired, hardware
+
+
+@pytest.fixture
+def plan() -> Plan:
+    """Of a host that keeps everything."""
+    return make_plan(desired(), observe(SimulatedHost(hardware())))
+
+
+def told(plan: Plan, root: Path) -> list[str]:
+    """The ids of what is told."""
+    return [one.id for one in boot_problems(plan, root)]
+
+
+def test_where_nobody_else_decides_nothing_is_told(plan: Plan, tmp_path: Path) -> None:
+    """Also where the rules set what is in force."""
+    assert told(plan, tmp_path) == []
+    write_ap_rules(tmp_path, PersistentMasks(plan.observed.pool.adapters, None))
+    assert told(plan, tmp_path) == []
+
+
+def test_masks_that_were_not_applied_are_told(plan: Plan, tmp_path: Path) -> None:
+    """What 41-ap.rules says is not what is in force."""
+    write_ap_rules(tmp_path, PersistentMasks(~IdSet([5]), None))
+    assert told(plan, tmp_path) == ["masks-not-as-at-boot"]
+
+
+def test_rules_that_cannot_be_read_say_nothing(plan: Plan, tmp_path: Path) -> None:
+    """A broken text, and something that is no file."""
+    write_ap_rules(tmp_path, PersistentMasks(~IdSet([5]), None))
+    rules = tmp_path / "etc/udev/rules.d/41-ap.rules"
+    rules.write_text('ATTR{../../bus/ap/apmask}="0x1"')
+    assert told(plan, tmp_path) == []
+    rules.unlink()
+    rules.mkdir()
+    assert told(plan, tmp_path) == []
+
+
+def test_masks_on_the_command_line_are_told(plan: Plan, tmp_path: Path) -> None:
+    """With what cannot be read."""
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cmdline").write_text("root=/dev/dasda1 ap.apmask=0xffff ap.aqmask=nonsense\n")
+    (problem,) = boot_problems(plan, tmp_path)
+    assert problem.id == "masks-on-command-line"
+    assert problem.message.endswith("ap.apmask=0xffff ap.aqmask=nonsense")
+    assert "aqmask" in problem.details[0]
+
+
+def test_rules_of_others_are_told_with_their_lines(plan: Plan, tmp_path: Path) -> None:
+    """The first few, and how many more."""
+    folder = tmp_path / "etc/udev/rules.d"
+    folder.mkdir(parents=True)
+    (folder / "99-mine.rules").write_text('SUBSYSTEM=="ap", RUN+="/bin/sh -c \'echo +5 > /sys/bus/ap/apmask\'"\n' * 10)
+    (problem,) = boot_problems(plan, tmp_path)
+    assert problem.id == "foreign-mask-rules"
+    assert len(problem.details) == 9
+    assert "99-mine.rules:1:" in problem.details[0]
+    assert problem.details[-1].strip() == "and 2 more"

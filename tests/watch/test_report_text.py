@@ -1,0 +1,139 @@
+"""What a person reads of the loop."""
+
+import json
+
+import pytest
+
+from reconciler.render.durations import duration_text
+from reconciler.render.paint import coloured
+from reconciler.watch.report import Condition, Refused, Source, Suspended
+from reconciler.watch.report_record import read_report
+from reconciler.watch.report_text import next_steps, report_json, report_text
+from reports import NOW, guest, report
+
+
+def test_a_host_in_sync() -> None:
+    """All of it, and nothing to type."""
+    assert report_text(report(), NOW + 12) == (
+        "lpar7: in sync for 1 hour (since 2027-01-15 07:00:00 UTC)\n"
+        "  Nothing to do: the host is as the manifests say.\n"
+        "\n"
+        "  loop          guards: what differs is applied; last turn 12 seconds ago\n"
+        "  source        https://git.example/ap main\n"
+        "  commit        0123456789abcdef0123456789abcdef01234567\n"
+        "  generation    7\n"
+        "  queues        8 with the host's drivers, 8 seen by guests, 0 pending, 0 idle\n"
+        "  guests        2, all as they should be\n"
+        "  counted       12 turns, 2 applied since the loop was started\n"
+    )
+
+
+def test_a_host_in_trouble() -> None:
+    """What is wrong, why, since when, and what to type."""
+    made = report(
+        condition=Condition.DRIFT,
+        summary="Somebody else has changed the host.",
+        differences=("apmask differs",),
+        guests=(
+            guest(drifted=True, why=("domain 0x47 (71) was taken away",), effective=2),
+            guest("web", uuid="w", authorised=None, effective=None, suspended=Suspended("test", "ann", NOW + 60)),
+            guest("fine"),
+        ),
+        source=Source("x", "abc", Refused("def", ("a.yaml:3: overlaps",), NOW - 7080), "timeout"),
+        suspended=Suspended("move", "bob", None),
+        succeeded=NOW - 90_000,
+    )
+
+    text = report_text(made, NOW + 120)
+
+    for line in (
+        "lpar7: drift for 1 hour 2 minutes (since 2027-01-15 07:00:00 UTC)",
+        "  unreachable   timeout",
+        "  refused       commit def, for 2 hours; the last good configuration is guarded",
+        "                a.yaml:3: overlaps",
+        "  last success  1 day 1 hour ago (2027-01-14 07:00:00 UTC)",
+        "  guests        3, 2 not as it should be",
+        "  suspended     by bob, until it is resumed: move",
+        "  different     apmask differs",
+        "  payments  62177883-f1bb-47f0-914d-32a22e3a8804  (changed by somebody else)",
+        "    wanted 4, authorised 4, effective 2",
+        "    why         domain 0x47 (71) was taken away",
+        "    wanted 4, no device",
+        "    suspended   by ann, until 2027-01-15 08:01:00 UTC: test",
+        "Next:",
+        "  reconcile drift",
+    ):
+        assert line in text.splitlines()
+    assert "fine" not in text
+
+
+def test_a_loop_that_ended_or_is_late_is_told() -> None:
+    """What was so an hour ago need not be so now."""
+    ended = report_text(report(due=NOW + 300), NOW + 7200, ended=NOW + 3600)
+    late = report_text(report(due=NOW + 300), NOW + 7200)
+
+    assert "ended         1 hour ago: nobody guards this host" in ended
+    assert "  systemctl start reconcile-watch" in ended
+    assert "late          a turn was due 1 hour 55 minutes ago: look whether the loop still runs" in late
+    assert "late" not in report_text(report(due=NOW + 300), NOW + 301)
+
+
+def test_colours_change_nothing_else_and_others_cannot_send_any() -> None:
+    """A commit message or an error of git may hold anything."""
+    made = report(condition=Condition.FAILED, differences=("evil\x1b[2J\x1b]0;title\x07\nline",))
+
+    text = report_text(made, NOW, coloured)
+
+    assert "\x1b[1;31mfailed for 1 hour (since 2027-01-15 07:00:00 UTC)\x1b[0m" in text
+    assert "\x1b[2J" not in text
+    assert "\x07" not in text
+    assert "\nline" not in text
+
+
+def test_thousands_of_odd_guests_are_cut() -> None:
+    """The rest is in the JSON."""
+    many = tuple(guest(f"g{number}", drifted=True) for number in range(1000))
+
+    text = report_text(report(guests=many), NOW)
+
+    assert len(text.splitlines()) < 200
+    assert "more guests are not as they should be" in text
+
+
+@pytest.mark.parametrize("condition", list(Condition))
+def test_every_condition_that_needs_a_person_says_what_to_type(condition: Condition) -> None:
+    """Only those in which nothing is to be done do not."""
+    quiet = {Condition.IN_SYNC, Condition.WAITING}
+
+    assert bool(next_steps(report(condition=condition))) == (condition not in quiet)
+
+
+def test_json_is_the_same_for_programs() -> None:
+    """It can be read back."""
+    record = json.loads(report_json(report(), ended=NOW))
+
+    assert record["ended"] == NOW
+    assert read_report(record) == report()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 seconds"),
+        (0, "0 seconds"),
+        (0.25, "250 milliseconds"),
+        (0.9999, "999 milliseconds"),
+        (0.0015, "1 millisecond"),
+        (1, "1 second"),
+        (59.9, "59 seconds"),
+        (60, "1 minute"),
+        (61, "1 minute 1 second"),
+        (3600, "1 hour"),
+        (3601, "1 hour"),
+        (86_399, "23 hours 59 minutes"),
+        (86_400 * 3 + 3600 * 4 + 59, "3 days 4 hours"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    """At most two units."""
+    assert duration_text(seconds) == text
