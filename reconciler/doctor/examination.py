@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from reconciler.doctor.autostart import autostart_findings
 from reconciler.doctor.boot import boot_findings, read_boot
 from reconciler.doctor.definitions import definition_findings
 from reconciler.doctor.finding import Finding, error
@@ -45,7 +46,9 @@ def examined(machine: Machine, root: Path | None) -> list[Finding]:
         found += kernel_findings(observed.release, over_provision=observed.abilities.over_provision)
     if root is not None:
         found += boot_findings(read_boot(root, machine.sysfs.release, _persistence(machine), pool))
-        found += definition_findings(read_definitions(root), pool or EMPTY_MATRIX)
+        definitions = read_definitions(root)
+        found += definition_findings(definitions, pool or EMPTY_MATRIX)
+        found += autostart_findings(definitions.found, root)
     if machine.tools_lock is not None:
         holder, lives = tools_holder(machine.tools_lock)
         found += lock_findings(holder, lives=lives)

@@ -7,8 +7,8 @@ from kernel.lab.ap_hardware import ApHardware
 
 
 def test_every_example_has_its_scenario() -> None:
-    """A new folder in examples/ must be added there."""
-    folders = {folder.name.replace("-", "_") for folder in EXAMPLES.iterdir() if folder.is_dir()}
+    """A new folder of manifests in examples/ must be added there."""
+    folders = {file.relative_to(EXAMPLES).parts[0].replace("-", "_") for file in EXAMPLES.glob("*/**/*.yaml")}
 
     assert {one.name for one in EXAMPLE_SCENARIOS} == folders
 

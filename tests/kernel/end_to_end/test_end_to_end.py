@@ -7,10 +7,11 @@ from typing import Final
 
 import pytest
 
-from kernel.end_to_end.boots import Result, boot
+from kernel.end_to_end.boots import Result, boot, boot_twice
 from kernel.end_to_end.installation import CannotInstall
 from kernel.end_to_end.scenarios.catalogue import SCENARIOS
 from kernel.lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
+from kernel.lab.guest_system import is_current
 from kernel.lab.packages import PackageError
 
 SHORT: Final = "RECONCILE_LAB_SHORT"
@@ -38,7 +39,7 @@ def booted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
     def results(kernel: str, large: bool) -> dict[str, Result]:
         if (kernel, large) not in done:
-            names = [name for name in _NAMES if SCENARIOS[name].large == large]
+            names = [name for name in _NAMES if SCENARIOS[name].large == large and not SCENARIOS[name].reboot]
             names = [name for name in names if (kernel, name) in selected]
             directory = tmp_path_factory.mktemp("boot")
             with open(1, "wb", 0, closefd=False) as stdout:
@@ -50,12 +51,20 @@ def booted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.mark.parametrize("scenario", _NAMES)
 @pytest.mark.parametrize("kernel", [SHORT_KERNEL] if _IS_SHORT else KERNELS)
-def test_scenario(kernel: str, scenario: str, booted: Boot) -> None:
+def test_scenario(kernel: str, scenario: str, booted: Boot, tmp_path: Path) -> None:
     """What the scenario's docstring says is so on this kernel."""
     if kernel not in CACHE.ready_kernels():
         pytest.skip(f"NOT TESTED: {scenario} on kernel {kernel}; it is not there: ./run lab setup --kernel {kernel}")
+    if SCENARIOS[scenario].reboot and not is_current(CACHE.guest_system(KERNELS[kernel])):
+        pytest.skip(
+            f"NOT TESTED: {scenario} on kernel {kernel}; it has no systemd yet: ./run lab setup --kernel {kernel}"
+        )
     try:
-        result = booted(kernel, SCENARIOS[scenario].large).get(scenario)
+        if SCENARIOS[scenario].reboot:
+            with open(1, "wb", 0, closefd=False) as stdout:
+                result: Result | None = boot_twice(CACHE, kernel, scenario, tmp_path, out=stdout)
+        else:
+            result = booted(kernel, SCENARIOS[scenario].large).get(scenario)
     except (CannotInstall, PackageError) as error:
         pytest.skip(f"NOT TESTED: {scenario} on kernel {kernel}; {error}")
 

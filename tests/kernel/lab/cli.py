@@ -61,7 +61,8 @@ def _run(cache: Cache, given: argparse.Namespace) -> int:
         raise CannotPrepare(f"kernel {given.kernel} is not there yet: ./run lab setup --kernel {given.kernel}")
     hardware = ApHardware.from_file(given.hardware) if given.hardware else ApHardware()
     files = {path.name: path for path in sorted(given.files.iterdir())} if given.files else {}
-    job = Job(shell_line(given.command), files, given.results, given.timeout, not given.no_modules, given.append)
+    load, command = not given.no_modules, shell_line(given.command)
+    job = Job(command, files, given.results, given.timeout, load, given.append, given.disk, given.systemd)
     with tempfile.TemporaryDirectory(prefix="lab-") as temporary:
         directory = given.run_dir or Path(temporary)
         directory.mkdir(parents=True, exist_ok=True)
@@ -125,6 +126,10 @@ def _parser() -> argparse.ArgumentParser:
     action.add_argument("--timeout", type=float, default=300, metavar="SECONDS", help="(%(default)s)")
     action.add_argument("--no-modules", action="store_true", help="leave kvm, vfio_ap and zcrypt_cex4 unloaded")
     action.add_argument("--append", default="", metavar="PARAMETERS", help="kernel parameters, e.g. ap.apmask=0x0")
+    action.add_argument(
+        "--disk", type=Path, metavar="FILE", help="keep what is changed for the next boot with this FILE"
+    )
+    action.add_argument("--systemd", action="store_true", help="boot with systemd and udev, which load the drivers")
     action.add_argument("--stats", action="store_true", help="print timings to standard error at the end")
     action.add_argument("command", nargs="+", metavar="COMMAND", help="program and arguments, or one shell line")
 

@@ -9,13 +9,22 @@ from kernel.lab.foreign_root import make_runnable, run_logged
 from kernel.lab.packages import GUEST_ARCHITECTURE, Suite, unpack
 
 _PACKAGES: Final = (
-    "bash", "base-files", "busybox-static", "coreutils", "dash", "gawk", "grep", "kmod", "mdevctl", "mount", "procps",
-    "python3", "s390-tools", "sed", "udev", "util-linux",
+    "bash", "base-files", "busybox-static", "coreutils", "dash", "gawk", "grep", "kmod", "mdevctl", "mount",
+    "procps", "python3", "s390-tools", "sed", "systemd", "udev", "util-linux",
 )  # fmt: skip
+_FIRST_PROCESS: Final = "/usr/lib/systemd/systemd"
 _NOT_NEEDED: Final = (
     "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian", "usr/share/bug",
     "usr/share/perl*", "usr/lib/*/perl*", "usr/share/zoneinfo", "usr/lib/systemd/boot", "var/lib/dpkg",
 )  # fmt: skip
+
+
+def is_current(image: Path) -> bool:
+    """Whether `image` is there and can be booted by its own systemd; older ones of Debian 12 had none."""
+    if not image.exists():
+        return False
+    look = ["debugfs", "-R", f"stat {_FIRST_PROCESS}", str(image)]
+    return "Inode:" in subprocess.run(look, capture_output=True, text=True, check=False).stdout
 
 
 def prepare_guest_system(suite: Suite, image: Path, busybox: Path, work: Path, log: Path) -> None:

@@ -91,6 +91,13 @@ def initramfs(busybox: bytes, modules: Path, boot: list[str], ap: list[str]) -> 
     return archive.finished()
 
 
+def write_initramfs(path: Path, prepared: Path) -> None:
+    """Write the `prepared` one to `path`, with the first process of this clone, which comes later and so counts."""
+    archive = CpioArchive()
+    archive.file("init", _INIT.read_bytes(), 0o755)
+    path.write_bytes(prepared.read_bytes() + archive.finished())
+
+
 def _unpack_image(suite: Suite, release: str, directory: Path, image: Path) -> Path:
     """Unpack the kernel's packages into `directory`, copy the kernel itself to `image`, return `directory`."""
     unpack(suite.download(f"linux-image-{release}:s390x"), directory)

@@ -15,8 +15,9 @@ from kernel.lab.cache import Cache
 from kernel.lab.control import Control
 from kernel.lab.emulator import SYMBOLS, Emulator
 from kernel.lab.gdb_remote import GdbRemote, GuestEnded
+from kernel.lab.kernels import write_initramfs
 from kernel.lab.streams import Listener, Output, Requests, Stream
-from kernel.lab.work_disk import extract_results, write_work_disk
+from kernel.lab.work_disk import extract_results, make_disk, write_work_disk
 
 _PORTS: Final = ("control", "stdout", "stderr", "results")
 _PROBE_SECONDS: Final = 120
@@ -39,6 +40,10 @@ class Job(NamedTuple):
         seconds: how long the whole run may take.
         load_modules: whether kvm, vfio_ap and zcrypt_cex4 are loaded before.
         parameters: additional kernel parameters.
+        disk: a disk image that keeps what the guest changes in its file system, made where there is none; None: it is
+            forgotten.
+        systemd: whether the guest's own systemd and udev boot it, as on any host, and start the command last of all;
+            drivers are then loaded by them alone.
     """
 
     command: str
@@ -47,6 +52,8 @@ class Job(NamedTuple):
     seconds: float = 300
     load_modules: bool = True
     parameters: str = ""
+    disk: Path | None = None
+    systemd: bool = False
 
 
 class Outcome(NamedTuple):
@@ -84,6 +91,9 @@ class Machine:
             OSError: QEMU cannot be started, or a file or socket not be made.
         """
         write_work_disk(self._path("work.tar"), job.command, job.files)
+        write_initramfs(self._path("initramfs"), self._kernel.initramfs)
+        if job.disk is not None and not job.disk.exists():
+            make_disk(job.disk)
         results = io.BytesIO()
         with self._path("emulator.log").open("w", encoding="utf-8") as log, _Run(self._hardware, log.write) as run:
             run.connect({"stdout": stdout, "stderr": stderr, "results": results})
@@ -99,14 +109,16 @@ class Machine:
         return run.outcome(run.control.exit_status)
 
     def _started(self, run: "_Run", job: Job) -> "_Process":
-        load = "" if job.load_modules else "lab.load=no "
+        load = "" if job.load_modules and not job.systemd else "lab.load=no "
+        load += "lab.init=systemd " if job.systemd else ""
         arguments = [
             *qemu.machine(self._cache.qemu),
             *qemu.console(self._path("console.log")),
             *qemu.debugger(run.descriptors["debugger"]),
-            *qemu.kernel(self._kernel.image, self._kernel.initramfs, load + job.parameters),
+            *qemu.kernel(self._kernel.image, self._path("initramfs"), load + job.parameters),
             *qemu.disk("root", self._cache.guest_system(self._kernel.facts().suite)),
             *qemu.disk("work", self._path("work.tar")),
+            *(qemu.disk("kept", job.disk, writable=True) if job.disk else ()),
             *qemu.ports({name: run.descriptors[name] for name in _PORTS}),
         ]
         return _Process(arguments, self._path("qemu.log"), run.guest_ends)

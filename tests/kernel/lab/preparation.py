@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from kernel.lab.cache import KERNELS, Cache
-from kernel.lab.guest_system import megabytes, prepare_guest_system
+from kernel.lab.guest_system import is_current, megabytes, prepare_guest_system
 from kernel.lab.kernels import prepare_kernel
 from kernel.lab.machine import probed_symbols
 from kernel.lab.packages import KEYRING, Suite, host_architecture, host_mirror, unpack
@@ -73,7 +73,7 @@ class Preparation:
             with tempfile.TemporaryDirectory(prefix="lab-probe-") as directory:
                 kernel.keep_symbols(probed_symbols(cache, name, Path(directory)))
 
-        self._step(f"guest system of {suite}", guest, ready=cache.guest_system(suite).exists() and not again)
+        self._step(f"guest system of {suite}", guest, ready=is_current(cache.guest_system(suite)) and not again)
         self._step(f"kernel {name}", boot, ready=kernel.ready and not again)
 
     def _step(self, title: str, make: Callable[[], None], *, ready: bool) -> None:

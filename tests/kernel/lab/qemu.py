@@ -41,9 +41,10 @@ def debugger(descriptor: int) -> list[str]:
     return ["-S", "-chardev", f"socket,id=gdb,fd={descriptor}", "-gdb", "chardev:gdb"]
 
 
-def disk(name: str, image: Path) -> list[str]:
-    """A read-only disk whose serial number is `name`."""
-    drive = f"if=none,id={name},format=raw,readonly=on,file={_escaped(image)}"
+def disk(name: str, image: Path, *, writable: bool = False) -> list[str]:
+    """A disk whose serial number is `name`."""
+    access = "cache=unsafe" if writable else "readonly=on"
+    drive = f"if=none,id={name},format=raw,{access},file={_escaped(image)}"
     return ["-drive", drive, "-device", f"virtio-blk-ccw,drive={name},serial={name}"]
 
 

@@ -1,6 +1,7 @@
 """What a guest is given to do, as a tar archive that it unpacks over its root directory."""
 
 import io
+import subprocess
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -8,6 +9,8 @@ from typing import Final
 
 GUEST: Final = Path(__file__).parent / "guest"
 """The scripts that run in the guest."""
+KEPT_DISK: Final = "512M"
+"""Size of a disk that is kept; what is not used takes no room."""
 
 
 def write_work_disk(path: Path, command: str, files: Mapping[str, Path]) -> None:
@@ -21,10 +24,23 @@ def write_work_disk(path: Path, command: str, files: Mapping[str, Path]) -> None
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
         archive.addfile(_entry("work", tarfile.DIRTYPE))
         _add_script(archive, "lab/command", f"{command}\n".encode())
-        _add_script(archive, "lab/run", (GUEST / "run").read_bytes())
+        for name in ("run", "lab.service", "modprobe.conf"):
+            _add_script(archive, f"lab/{name}", (GUEST / name).read_bytes())
         _add_script(archive, "usr/local/bin/aphw", (GUEST / "aphw").read_bytes())
         for name, source in sorted(files.items()):
             archive.add(source, f"work/{name}", filter=_as_root)
+
+
+def make_disk(path: Path) -> None:
+    """Make an empty disk that takes what a guest changes in its file system.
+
+    Raises:
+        OSError: it cannot be made.
+        subprocess.CalledProcessError: mke2fs failed.
+    """
+    unfinished = path.with_suffix(".new")
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", unfinished, KEPT_DISK], check=True)
+    unfinished.rename(path)
 
 
 def extract_results(archived: bytes, directory: Path) -> None:

@@ -4,11 +4,16 @@ from collections.abc import Callable
 from typing import Final
 
 from .examples import EXAMPLE_SCENARIOS
+from .hook import HOOK_SCENARIOS
 from .others import OTHER_SCENARIOS
+from .reboot import REBOOT_SCENARIOS
 from .running import RUNNING_SCENARIOS
 from .scenario import Scenario
 
-SCENARIOS: Final = {one.name: one for one in (*EXAMPLE_SCENARIOS, *OTHER_SCENARIOS, *RUNNING_SCENARIOS)}
+SCENARIOS: Final = {
+    one.name: one
+    for one in (*EXAMPLE_SCENARIOS, *OTHER_SCENARIOS, *RUNNING_SCENARIOS, *HOOK_SCENARIOS, *REBOOT_SCENARIOS)
+}
 """In the order in which they are run."""
 
 

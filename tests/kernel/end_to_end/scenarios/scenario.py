@@ -25,6 +25,18 @@ class World(NamedTuple):
     kernel: str
 
 
+class Reboot(NamedTuple):
+    """The host is booted again, by systemd and udev, with the files that the first half of a scenario has left.
+
+    Attributes:
+        act: what is done and checked then.
+        parameters: of the kernel, for this boot.
+    """
+
+    act: Callable[[World], None]
+    parameters: str = ""
+
+
 class Scenario(NamedTuple):
     """One scenario.
 
@@ -33,12 +45,14 @@ class Scenario(NamedTuple):
         large: whether it needs the large machine of examples/large-host and a boot of its own.
         short: whether it belongs to the short run.
         whole: whether each command is started as a person starts it, imports and all.
+        reboot: what comes after `act`; None where the host is not booted again.
     """
 
     act: Callable[[World], None]
     large: bool = False
     short: bool = False
     whole: bool = False
+    reboot: Reboot | None = None
 
     @property
     def name(self) -> str:
@@ -58,7 +72,11 @@ def hardware(name: str) -> Any:
 
 def manifests(guests: Mapping[str, Mapping[str, object]], **host: object) -> Path:
     """A new directory with a Host of the spec `host` and a Guest of the spec of each of `guests`, by name."""
-    directory = Path(tempfile.mkdtemp(prefix="manifests-"))
+    return manifests_in(Path(tempfile.mkdtemp(prefix="manifests-")), guests, **host)
+
+
+def manifests_in(directory: Path, guests: Mapping[str, Mapping[str, object]], **host: object) -> Path:
+    """The same in `directory`, which is there."""
     documents = [_document("Host", "lpar7", host)]
     documents += [_document("Guest", name, spec) for name, spec in guests.items()]
     # JSON is YAML.

@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from kernel.lab.kernels import initramfs
+from kernel.lab.kernels import initramfs, write_initramfs
+from kernel.lab.work_disk import GUEST
 
 
 def test_the_initramfs_has_what_init_needs(tmp_path: Path) -> None:
@@ -15,3 +16,14 @@ def test_the_initramfs_has_what_init_needs(tmp_path: Path) -> None:
         assert name + b"\0" in archive
     assert b"virtio_blk ext4\n" in archive
     assert b"kvm vfio_ap\n" in archive
+
+
+def test_a_boot_takes_the_first_process_of_this_clone(tmp_path: Path) -> None:
+    """What `setup` has prepared need not be made anew for it: later archives count."""
+    (tmp_path / "prepared").write_bytes(b"prepared")
+
+    write_initramfs(tmp_path / "initramfs", tmp_path / "prepared")
+
+    written = (tmp_path / "initramfs").read_bytes()
+    assert written.startswith(b"prepared070701")
+    assert (GUEST / "init").read_bytes() in written

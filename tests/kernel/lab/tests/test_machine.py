@@ -56,6 +56,11 @@ def test_disks_are_read_only_and_found_by_serial_number() -> None:
     assert "serial=work" in device
 
 
+def test_a_disk_that_keeps_changes_can_be_written() -> None:
+    """The others cannot."""
+    assert "readonly" not in qemu.disk("kept", Path("/x"), writable=True)[1]
+
+
 def test_each_port_is_a_chardev_and_a_device() -> None:
     """The guest finds them by name."""
     arguments = qemu.ports({"control": 7, "stdout": 8})
@@ -86,7 +91,7 @@ def test_the_work_disk_has_scripts_command_and_files(tmp_path: Path) -> None:
         command = archive.extractfile("lab/command")
         assert command is not None
         assert command.read() == b"echo hello\n"
-    assert {"lab/run", "usr/local/bin/aphw", "work/sub/one.txt"} <= set(entries)
+    assert {"lab/run", "lab/lab.service", "usr/local/bin/aphw", "work/sub/one.txt"} <= set(entries)
     assert not any("__pycache__" in name for name in entries)
     assert {(entry.uid, entry.uname) for name, entry in entries.items() if name.startswith("work/")} == {(0, "root")}
     assert entries["lab/run"].mode & 0o111
