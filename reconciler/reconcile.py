@@ -33,13 +33,21 @@ if TYPE_CHECKING:
 # What only an apply needs is imported when one begins: a plan is made far more often.
 
 
+class Given(NamedTuple):
+    """What is wanted, and the manifests that it was read from; None where it comes from a record."""
+
+    desired: Desired
+    site: Site | None
+
+
 class Request(NamedTuple):
     """What is asked for: manifests in `paths`, for the Host named `host` (None: the machine's, or the only one).
 
     With `generation`, what that generation of the history wanted instead. With `event`, only what a VM that starts or
     has ended needs of it. With `stage`, which goes with `generation`, what a boot needs of it. With `at_boot`, the
     problems also tell who else decides what the host boots into, as they always do where the manifests say how it is to
-    boot.
+    boot. With `given`, what was read before stands for the manifests; `commit` is the git commit that they come from.
+    The devices of `left_alone`, by uuid, stay as they are.
     """
 
     paths: tuple[str | PathLike[str], ...]
@@ -48,6 +56,9 @@ class Request(NamedTuple):
     event: VmEvent | None = None
     stage: "BootStage | None" = None
     at_boot: bool = False
+    given: "Given | None" = None
+    commit: str = ""
+    left_alone: frozenset[str] = frozenset()
 
 
 class Terms(NamedTuple):
@@ -103,8 +114,8 @@ class Applied(NamedTuple):
     generation: int
 
 
-def plan(request: Request, machine: Machine) -> Plan:
-    """What would be done.
+def plan(request: Request, machine: Machine, observed: Observed | None = None) -> Plan:
+    """What would be done, on the host as it is or as it was `observed`.
 
     Raises:
         InvalidManifests: the manifests cannot be used.
@@ -112,23 +123,30 @@ def plan(request: Request, machine: Machine) -> Plan:
         UnreadableHost: the host cannot be read.
         BadRecord, UnsafeState: what we know of earlier runs cannot be used.
     """
-    books = Books(machine.state, machine.boot_id)
+    wanted, site = _given(request, machine)
+    applied = Books(machine.state, machine.boot_id).applied()
+    observed = observed or observe_host(machine)
+    if request.stage is not None:
+        from reconciler.planning.boot_stages import plan_stage
+
+        return plan_stage(request.stage, wanted, observed, applied)
+    made = make_plan(wanted, observed, applied, request.event, request.left_alone)._replace(commit=request.commit)
+    made = _persistent(made, applied, machine, request)
+    return made if site is None else made._replace(problems=_placed(made, site))
+
+
+def _given(request: Request, machine: Machine) -> Given:
+    if request.given is not None:
+        return request.given
     if request.generation is not None:
         from reconciler.transaction.history import History
 
-        wanted, applied = History(machine.state).desired(request.generation), books.applied()
-        if request.stage is not None:
-            from reconciler.planning.boot_stages import plan_stage
-
-            return plan_stage(request.stage, wanted, _observed(machine), applied)
-        return _persistent(make_plan(wanted, _observed(machine), applied), applied, machine, request)
+        return Given(History(machine.state).desired(request.generation), None)
     site = read_site(request.paths)
     desired = site.desired(request.host, machine.name)
     if not isinstance(desired, Desired):
         raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
-    applied = books.applied()
-    made = _persistent(make_plan(desired, _observed(machine), applied, request.event), applied, machine, request)
-    return made._replace(problems=_placed(made, site))
+    return Given(desired, site)
 
 
 def _persistent(made: Plan, applied: Inventory, machine: Machine, request: Request) -> Plan:
@@ -146,7 +164,12 @@ def _persistent(made: Plan, applied: Inventory, machine: Machine, request: Reque
     return made
 
 
-def _observed(machine: Machine) -> Observed:
+def observe_host(machine: Machine) -> Observed:
+    """The host as it is, with the names of VMs where they are known.
+
+    Raises:
+        UnreadableHost: it cannot be read.
+    """
     return observe(machine.sysfs)._replace(vms=machine.vms())
 
 
@@ -207,7 +230,9 @@ def _carried_out(
 ) -> tuple[Outcome, int]:
     from reconciler.transaction.apply import apply_plan
 
-    if not made.changes and not _is_news(made, machine):
+    # What is wanted otherwise than before is a generation even where nothing has to be done for it: boot applies the
+    # last one, and what is there can be gone back to.
+    if not made.changes and not made.is_news:
         books = Books(machine.state, machine.boot_id)
         return apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted), 0
     from reconciler.render.plan_json import plan_record
@@ -230,14 +255,6 @@ def _carried_out(
     except OSError as error:
         outcome = outcome._replace(notes=(*outcome.notes, f"the history could not be written: {error}"))
     return outcome, number
-
-
-def _is_news(made: Plan, machine: Machine) -> bool:
-    """Whether the manifests say something else than what was applied last, although nothing has to be done for it.
-
-    Then it is a generation nevertheless: what boot applies, and what can be gone back to.
-    """
-    return made.only is None and Books(machine.state, machine.boot_id).applied().digest != made.desired.digest
 
 
 def _wanted(made: Plan) -> Desired:

@@ -6,7 +6,7 @@ import time
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened, origin_of
+from reconciler.cli.machine import manifests_commit, opened, origin_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import EXIT_OF, TerminalProgress, paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_recovered
@@ -32,7 +32,7 @@ def run_request(host: HostOptions, request: Request, *, format: str, yes: bool, 
     progress = TerminalProgress()
     with opened(host, changes=True, wait=patience(time, terms.lock_seconds, progress.waiting)) as machine:
         try:
-            applied = apply(request, machine, progress, origin_of(host), terms, tell_recovered)
+            applied = apply(request, machine, progress, origin_of(request.commit), terms, tell_recovered)
         except NotApplicable as error:
             if not asks:
                 _show_refused(error.plan, format)
@@ -69,11 +69,12 @@ def _await_confirmation(host: HostOptions, number: int, seconds: float) -> Exit:
 
 def _request(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Request, Terms]:
     if planfile is None:
-        return Request(host.manifests, host.host), terms
+        return Request(host.manifests, host.host, commit=manifests_commit(host)), terms
     from reconciler.render.plan_file import load_plan
 
     saved = load_plan(planfile)
-    return Request(host.paths or saved.manifests, saved.host), terms._replace(basis=saved.basis)
+    host = host._replace(paths=host.paths or saved.manifests)
+    return Request(host.paths, saved.host, commit=manifests_commit(host)), terms._replace(basis=saved.basis)
 
 
 def _show_plan(made: Plan) -> None:

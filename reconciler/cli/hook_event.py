@@ -5,7 +5,7 @@ from typing import Final
 
 from reconciler.cli.hook_command import Refused
 from reconciler.cli.hook_reasons import outcome_reason, problem_line
-from reconciler.cli.machine import opened, origin_of
+from reconciler.cli.machine import manifests_commit, opened, origin_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell
 from reconciler.integrations.domain_checks import domain_problems
@@ -72,7 +72,7 @@ def carry_out(host: HostOptions, event: VmEvent, starting: Domain | None) -> Non
             return
     progress = _Quiet()
     with opened(host, changes=True, wait=patience(time, LOCK_SECONDS, progress.waiting)) as machine:
-        applied = apply(request, machine, progress, origin_of(host), _TERMS)
+        applied = apply(request, machine, progress, origin_of(manifests_commit(host)), _TERMS)
     if applied.outcome.result not in (Result.APPLIED, Result.NOTHING):
         raise Refused(outcome_reason(applied.outcome))
     _tell_kept(applied.plan, event)

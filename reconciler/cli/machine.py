@@ -65,12 +65,16 @@ def state_of(options: HostOptions) -> tuple[StateDirectory, str]:
     return StateDirectory(Path(options.state_dir) if options.state_dir else usual), boot_id
 
 
-def origin_of(options: HostOptions) -> Origin:
-    """Who typed which command, and which commit the manifests come from."""
+def origin_of(commit: str = "") -> Origin:
+    """Who typed which command, with manifests of `commit`."""
+    return Origin(os.environ.get("SUDO_USER") or user_name(), command_line(), time.time(), commit)
+
+
+def manifests_commit(options: HostOptions) -> str:
+    """The git commit of the manifests; empty where there is none."""
     from reconciler.integrations.git import commit_of
 
-    user = os.environ.get("SUDO_USER") or user_name()
-    return Origin(user, command_line(), time.time(), commit_of(Path(options.manifests[0])))
+    return commit_of(Path(options.manifests[0]))
 
 
 def command_line() -> str:

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from reconciler.cli.boot_group import boot
 from reconciler.cli.durations import Duration
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
@@ -309,60 +310,7 @@ def hook_uninstall(directory: str) -> int:
     return hook_install.run_uninstall(directory)
 
 
-@cli.group(invoke_without_command=True)
-@click.option(
-    "--wait",
-    type=click.IntRange(0, 600),
-    default=60,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait until the AP bus has bound its queues.",
-)
-@click.option("--masks-only", is_flag=True, hidden=True, help="End where vfio_ap has to be loaded.")
-@host_options
-@click.pass_context
-def boot(context: click.Context, /, wait: int, masks_only: bool, host: HostOptions) -> int | None:
-    """Make the host as it was applied last, where its manifests say 'persistence: service': what the boot unit runs.
-
-    It waits for the AP bus, sets the masks, loads vfio_ap, and applies the last generation of the history, whatever
-    the manifests say by now.
-    """
-    if context.invoked_subcommand:
-        context.obj = host
-        return None
-    from reconciler.cli import boot_command
-
-    return boot_command.run(host, wait=wait, masks_only=masks_only)
-
-
-_UNITS = click.option(
-    "--directory",
-    type=click.Path(file_okay=False),
-    default="/etc/systemd/system",
-    show_default=True,
-    metavar="DIR",
-    help="Where systemd looks for units.",
-)
-
-
-@boot.command("install")
-@_UNITS
-@click.option("--enable", is_flag=True, help="Have systemd read it and run it at every boot, too (systemctl).")
-@host_options
-def boot_install(directory: str, enable: bool, host: HostOptions) -> int:
-    """Write the unit that runs 'reconcile boot' before libvirt is started."""
-    from reconciler.cli import boot_install
-
-    return boot_install.run_install(host, directory, enable=enable)
-
-
-@boot.command("uninstall")
-@_UNITS
-def boot_uninstall(directory: str) -> int:
-    """Remove the unit again."""
-    from reconciler.cli import boot_install
-
-    return boot_install.run_uninstall(directory)
+cli.add_command(boot)
 
 
 def main() -> NoReturn:

@@ -1,7 +1,7 @@
 """``reconcile --plan``."""
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened
+from reconciler.cli.machine import manifests_commit, opened
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
@@ -13,7 +13,7 @@ def run(host: HostOptions, *, format: str, out: str | None, detailed: bool) -> E
     """Make the plan, show it, save it where asked."""
     with opened(host) as machine:
         tell_unfinished(host)
-        request = Request(host.manifests, host.host)
+        request = Request(host.manifests, host.host, commit=manifests_commit(host))
         made = plan(request, machine)
     show(made, format)
     if not made.is_valid:

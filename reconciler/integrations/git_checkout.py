@@ -10,7 +10,7 @@ from errno import EEXIST, EILSEQ, EINVAL, ENAMETOOLONG, ENOTDIR
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from reconciler.integrations.git_command import Git, GitFailed, reason
+from reconciler.integrations.git_command import BOUNDS, Git, GitFailed, reason
 
 FILES: Final = 100_000
 """How many files a checkout may have."""
@@ -22,7 +22,8 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LINE: Final = re.compile(rb"([0-7]{6}) ([a-z]+) ([0-9a-f]+) +([0-9]+|-)\t(.*)", re.DOTALL)
 _LINK: Final = b"120000"
 _CHUNK: Final = 1 << 20
-_LISTING: Final = 16 << 20
+_LISTING: Final = BOUNDS._replace(limit=16 << 20)
+_CONTENT: Final = BOUNDS._replace(limit=2 * BYTES)
 _SHOWN: Final = 80
 _NO_FILE: Final = (EEXIST, EILSEQ, EINVAL, ENAMETOOLONG, ENOTDIR)
 
@@ -103,7 +104,7 @@ class Checkouts:
 
 def _entries(git: Git, commit: str, path: str) -> list[_Entry]:
     """What stands below `path` in `commit`: files and links, checked to be few, small and well named."""
-    answer = git.answer("ls-tree", "-r", "-z", "-l", "--full-tree", _tree(git, commit, path), limit=_LISTING)
+    answer = git.answer("ls-tree", "-r", "-z", "-l", "--full-tree", _tree(git, commit, path), bounds=_LISTING)
     with answer.output:
         if answer.code:
             raise GitFailed(f"the files of {commit} cannot be listed: {reason(answer.said)}")
@@ -172,7 +173,7 @@ def _write(git: Git, entries: list[_Entry], root: bytes) -> None:
     files = [entry for entry in entries if entry.mode != _LINK]
     links = [entry for entry in entries if entry.mode == _LINK]
     answer = git.answer(
-        "cat-file", "--batch", given=b"".join(entry.object + b"\n" for entry in files + links), limit=2 * BYTES
+        "cat-file", "--batch", given=b"".join(entry.object + b"\n" for entry in files + links), bounds=_CONTENT
     )
     with answer.output as objects, _named(root):
         for entry in files:

@@ -13,8 +13,8 @@ from typing import Final
 from reconciler.integrations.bounded_process import OUTPUT_LIMIT, Answer, Bounds, Processes, TooLong, TooMuch
 from reconciler.integrations.git_address import PROTOCOLS, without_secrets
 
-SECONDS: Final = 60.0
-"""How long a command may take that needs no network."""
+BOUNDS: Final = Bounds(60.0)
+"""What a command may use that needs no network, where nothing else is said."""
 
 _SETTINGS: Final = {
     # What would be run beside git itself.
@@ -54,6 +54,10 @@ class GitFailed(Exception):
     """A command did not do what it should; the text says why, in one line and without credentials."""
 
 
+class NoProgram(GitFailed):
+    """The program is not on this machine."""
+
+
 class Ended(GitFailed):
     """The command was ended by us, since it took too long or wrote too much."""
 
@@ -81,7 +85,7 @@ class Git:
         self,
         *words: str,
         given: bytes = b"",
-        limit: int = OUTPUT_LIMIT,
+        bounds: Bounds = BOUNDS,
         settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Answer:
@@ -93,7 +97,7 @@ class Git:
         """
         own = quiet(self._environment) | {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
         own |= {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"} | dict(environment or {})
-        return self._run(words, own, Bounds(SECONDS, limit), given, settings)
+        return self._run(words, own, bounds, given, settings)
 
     def text(self, *words: str) -> str:
         """What git writes for `words`, which must succeed, as text without the end of its last line.
@@ -130,7 +134,7 @@ class Git:
 
     def _own_ssh(self, environment: Mapping[str, str]) -> bool:
         """Whether the administrator's settings say which program is ssh; it has no terminal to ask at either."""
-        answer = self._run(("config", "--get", "core.sshCommand"), environment, Bounds(SECONDS))
+        answer = self._run(("config", "--get", "core.sshCommand"), environment, BOUNDS)
         answer.output.close()
         return answer.code == 0
 
@@ -141,7 +145,7 @@ class Git:
             GitFailed: it took too long or wrote too much, or there is no such program.
             Stopped: nothing is run any more.
         """
-        return self._bounded(list(words), words[0], quiet(self._environment), Bounds(SECONDS), given)
+        return self._bounded(list(words), words[0], quiet(self._environment), BOUNDS, given)
 
     def _succeeded(self, answer: Answer) -> str:
         with answer.output:
@@ -176,7 +180,7 @@ class Git:
         except FileNotFoundError as error:
             if error.filename != words[0]:
                 raise
-            raise GitFailed(f"there is no program {words[0]} on this machine") from error
+            raise NoProgram(f"there is no program {words[0]} on this machine") from error
 
 
 def quiet(environment: Mapping[str, str]) -> dict[str, str]:

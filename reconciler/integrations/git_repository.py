@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from reconciler.integrations.bounded_process import Bounds
 from reconciler.integrations.git_address import Address
 from reconciler.integrations.git_command import Ended, Git, GitFailed
 
@@ -113,7 +114,8 @@ class Mirror:
     def tidy(self) -> None:
         """Join packs and drop what no ref needs, where much has come together."""
         with suppress(GitFailed):  # then another time
-            self.git.answer("gc", "--auto", "--quiet", "--prune=now", settings=_TIDYING).output.close()
+            bounds = Bounds(self._seconds, 2 * self._limit)
+            self.git.answer("gc", "--auto", "--quiet", "--prune=now", bounds=bounds, settings=_TIDYING).output.close()
 
     def _fetch_into(self, git: Git) -> str:
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")

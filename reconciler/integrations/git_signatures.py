@@ -4,11 +4,11 @@ import re
 from typing import Final
 
 from reconciler.integrations import gpg_signature, ssh_signature
-from reconciler.integrations.git_command import Git, GitFailed, reason
+from reconciler.integrations.git_command import BOUNDS, Git, GitFailed, NoProgram, reason
 from reconciler.integrations.signature_trust import Bad, Signed, Trust, Verdict
 
-_LIMIT: Final = 16 << 20
-"""How long a commit may be, in bytes."""
+_COMMIT: Final = BOUNDS._replace(limit=16 << 20)
+"""What reading a commit may use, which has a length that its author has chosen."""
 
 _KINDS: Final = {
     b"-----BEGIN SSH SIGNATURE-----": "ssh",
@@ -24,7 +24,7 @@ def verify(git: Git, commit: str, trusted: Trust) -> Verdict:
     """Whether `commit`, in the repository where `git` runs, was signed by somebody who is `trusted`, as of now.
 
     Raises:
-        GitFailed: the repository is broken, or a program is missing or does not end.
+        GitFailed: the repository is broken, or a program does not end.
         Stopped: nothing is run any more.
     """
     if problem := trusted.problem():
@@ -37,13 +37,16 @@ def verify(git: Git, commit: str, trusted: Trust) -> Verdict:
         return Bad(
             f"it has {_NAMES.get(found, 'a signature of an unknown kind')}, and {_NAMES[trusted.format]} is required"
         )
-    if trusted.format == "ssh":
-        return ssh_signature.verify(git, commit, signed, trusted)
-    return gpg_signature.verify(git, commit, trusted)
+    try:
+        if trusted.format == "ssh":
+            return ssh_signature.verify(git, commit, signed, trusted)
+        return gpg_signature.verify(git, commit, trusted)
+    except NoProgram as error:
+        return Bad(f"its signature cannot be checked: {error}")
 
 
 def _commit(git: Git, commit: str) -> bytes:
-    answer = git.answer("cat-file", "commit", commit, limit=_LIMIT)
+    answer = git.answer("cat-file", "commit", commit, bounds=_COMMIT)
     with answer.output:
         if answer.code:
             raise GitFailed(f"commit {commit} cannot be read: {reason(answer.said)}")

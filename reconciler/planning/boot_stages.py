@@ -32,7 +32,7 @@ def plan_stage(stage: BootStage, desired: Desired, observed: Observed, applied: 
     masks = _masks(desired, observed, applied) if stage is BootStage.MASKS else None
     if masks:
         return masks
-    made = make_plan(desired, observed, applied)
+    made = make_plan(desired, observed, _missed(desired, observed, applied))
     return made._replace(only=frozenset(one.uuid for one in made.guests))
 
 
@@ -44,3 +44,10 @@ def _masks(desired: Desired, observed: Observed, applied: Applied) -> Plan | Non
     masks_only = desired._replace(host=desired.host._replace(given_up=given_up, keep=()), guests=())
     made = make_plan(masks_only, observed, applied._replace(guests={}))
     return made._replace(desired=desired, only=frozenset())
+
+
+def _missed(desired: Desired, observed: Observed, applied: Applied) -> Applied:
+    """`applied` without the guests whose device others may take away: it was the boot that did."""
+    found = {one.uuid for one in observed.mdevs}
+    gone = {one.uuid for one in desired.guests if one.ignored and one.uuid not in found}
+    return applied._replace(guests={uuid: one for uuid, one in applied.guests.items() if uuid not in gone})

@@ -136,6 +136,8 @@ class Plan(NamedTuple):
         only: the uuids of the devices that the plan is confined to; None where it is for the whole host.
         files: the files of other tools that change after the steps, in this order.
         left_alone: the uuids of devices that were to be left as they are.
+        is_news: whether the manifests say something else than what was applied last.
+        commit: the git commit of the manifests; empty where there is none.
     """
 
     desired: Desired
@@ -153,6 +155,8 @@ class Plan(NamedTuple):
     only: frozenset[str] | None = None
     files: tuple[FileChange, ...] = ()
     left_alone: frozenset[str] = frozenset()
+    is_news: bool = False
+    commit: str = ""
 
     @property
     def abilities(self) -> Abilities:
@@ -173,6 +177,14 @@ class Plan(NamedTuple):
     def changes(self) -> bool:
         """Whether anything is done: to the host, or to what it boots into."""
         return bool(self.steps or self.files)
+
+    @property
+    def causes(self) -> frozenset[Cause]:
+        """Why anything of it changes."""
+        found = {guest.cause for guest in self.guests if guest.changes} | {self.pool_cause}
+        if self.files:
+            found.add(Cause.INTENTIONAL if self.is_news else Cause.CORRECTIVE)
+        return frozenset(one for one in found if one)
 
     @property
     def in_sync(self) -> bool:

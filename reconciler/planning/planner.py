@@ -100,6 +100,7 @@ def make_plan(
         steps=_planned_steps(ordered.steps, desired, guests),
         only=only,
         left_alone=left_alone,
+        is_news=only is None and applied.digest != desired.digest,
     )
 
 

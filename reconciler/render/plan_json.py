@@ -31,6 +31,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
     return {
         "formatVersion": FORMAT_VERSION,
         "host": plan.desired.host.name,
+        "commit": plan.commit or None,
         "fingerprint": plan.fingerprint,
         "basis": plan.basis._asdict(),
         "summary": _summary(plan),

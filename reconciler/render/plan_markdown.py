@@ -37,7 +37,8 @@ def plan_markdown(plan: Plan) -> str:
             [f"> * … and {len(plan.consents) - _MOST_CONSENTS:,} more"] if len(plan.consents) > _MOST_CONSENTS else []
         )
         head.append("")
-    tail = f"<sub>fingerprint `{plan.fingerprint[:16]}`</sub>"
+    commit = f"commit `{plan.commit}`, " if plan.commit else ""
+    tail = f"<sub>{commit}fingerprint `{plan.fingerprint[:16]}`</sub>"
     body = _Body(LONGEST - 3 * _FRAME - sum(len(line) + 1 for line in (*head, tail)))
     if plan.problems:
         body.fold("Problems", [problem_text(one).rstrip("\n") for one in plan.problems], fenced=True)

@@ -37,9 +37,14 @@ def heading_text(plan: Plan) -> str:
     """Which host, and what is there."""
     observed = plan.observed
     return (
-        f"Host {plan.desired.host.name}: kernel {observed.release}, {counted(len(observed.cards), 'adapter')} and "
-        f"{counted(len(observed.queues), 'queue')} present, {counted(len(observed.mdevs), 'mediated device')}"
+        f"Host {plan.desired.host.name}{_commit(plan)}: kernel {observed.release}, "
+        f"{counted(len(observed.cards), 'adapter')} and {counted(len(observed.queues), 'queue')} present, "
+        f"{counted(len(observed.mdevs), 'mediated device')}"
     )
+
+
+def _commit(plan: Plan) -> str:
+    return f", commit {plan.commit[:12]}{'+' if plan.commit.endswith('+') else ''}" if plan.commit else ""
 
 
 def _change_lines(plan: Plan, paint: Paint) -> list[str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from reconciler.integrations.bounded_process import Processes
 from reconciler.integrations.git_address import Address
 from reconciler.integrations.git_checkout import CheckoutRefused, Checkouts
-from reconciler.integrations.git_command import Git, GitFailed
+from reconciler.integrations.git_command import Ended, Git, GitFailed
 from reconciler.integrations.git_repository import FETCH_SECONDS, SIZE_LIMIT, Mirror, NothingToTake
 from reconciler.integrations.git_signatures import verify
 from reconciler.integrations.private_directory import PrivateDirectory
@@ -140,6 +140,8 @@ class GitSource:
         commit = self._mirror.fetch()
         try:
             found = self._judged(commit, accepted, allow_older)
+        except Ended:
+            raise
         except GitFailed:
             # What was fetched is there, and yet it cannot be read: the mirror is broken.
             commit = self._mirror.fetch_anew()

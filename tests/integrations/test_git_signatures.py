@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from git_repositories import Repository
-from reconciler.integrations.git_command import GitFailed
+from git_repositories import ENVIRONMENT, Repository
+from reconciler.integrations.bounded_process import Processes
+from reconciler.integrations.git_command import Git, GitFailed
 from reconciler.integrations.git_signatures import verify
 from reconciler.integrations.signature_trust import Bad, Good, NoTrust, Trust, Verdict, trust
 from signing import GpgKey, SshKey
@@ -268,6 +269,19 @@ def test_a_file_without_a_gpg_key(repository: Repository, keys: Path) -> None:
     key.close()
     (keys / "empty").write_text("", encoding="ascii")
     assert why(repository, Trust("gpg", str(keys / "empty"))).endswith(f"there is no GPG key in {keys}/empty")
+
+
+def test_a_program_that_is_missing(repository: Repository, keys: Path) -> None:
+    """Is told; it is no reason to think that the repository is broken."""
+    key = SshKey(keys)
+    key.signs(repository)
+    repository.commit()
+    git = shutil.which("git")
+    assert git
+    (keys / "git").symlink_to(git)
+    runner = Git(repository.path / ".git", Processes(), {**ENVIRONMENT, "PATH": str(keys)}, bare=True)
+    verdict = verify(runner, repository.head(), ssh_trust(keys, key.allowed()))
+    assert verdict == Bad("its signature cannot be checked: there is no program ssh-keygen on this machine")
 
 
 def test_a_commit_that_is_missing_is_a_broken_repository(repository: Repository, keys: Path) -> None:

@@ -3,14 +3,15 @@
 import pytest
 
 from reconciler.kernel.observe import observe
-from reconciler.model.desired import Activation, Keep
+from reconciler.model.desired import Activation, Ignored, Keep
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
+from reconciler.model.steps import Holdings
 from reconciler.planning.boot_stages import BootStage, plan_stage
 from reconciler.planning.planner import NOTHING_APPLIED, Applied
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
-from worlds import config, desired, guest, hardware, matrix, uuid
+from worlds import config, desired, guest, hardware, host_holding, matrix, uuid
 
 WANTED = desired(
     [guest("one", config([5], [4]), 1), guest("two", config([6], [4]), 2, activation=Activation.ON_DEMAND)]
@@ -60,3 +61,21 @@ def test_what_cannot_be_has_the_problems_of_the_whole() -> None:
 
     assert not made.is_valid
     assert made.steps == ()
+
+
+def test_a_device_that_others_may_take_away_was_taken_by_the_boot() -> None:
+    """It is made again; what others have changed of one that is there stays."""
+    one = guest("one", config([5], [4]), 1, ignored=frozenset(Ignored))
+    wanted, pool = desired([one]), Matrix(ALL_IDS, ALL_IDS - IdSet([4]))
+    applied = Applied(pool, {one.uuid: ("one", one.config)})
+
+    made = plan_stage(BootStage.WHOLE, wanted, observe(SimulatedHost(hardware(), pool=pool)), applied)
+    again = plan_stage(
+        BootStage.WHOLE,
+        wanted,
+        observe(host_holding(Holdings(pool, {one.uuid: config([6], [4])}), PROFILES["6.12"])),
+        applied,
+    )
+
+    assert [one.step.action for one in made.steps] == ["create", "configure"]
+    assert again.steps == ()

@@ -18,6 +18,9 @@ from signing import SshKey
 
 Make = Callable[..., GitSource]
 
+ODD = (b"\t\n\x1b", b"--help", b"\xff")
+PERSON = "author Kim <kim@example.com> 1700000000 +0000\ncommitter Kim <kim@example.com> 1700000000 +0000"
+
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
@@ -216,6 +219,28 @@ def test_a_person_who_asks_for_an_older_commit_does_not_vouch_for_it(
     found = source.refresh("1" * 40, allow_older=True)
     assert isinstance(found, CommitRefused)
     assert found.reasons == (f"commit {repository.head()}: it is not signed",)
+
+
+def odd_commit(repository: Repository, message: str) -> str:
+    """A commit of files whose names no terminal likes."""
+    tree = repository.tree(*(("100644", repository.blob(b"x"), name) for name in ODD))
+    content = f"tree {repository.tree(('40000', tree, b'lpar7'))}\n{PERSON}\n\n{message}"
+    commit = repository.git("hash-object", "-t", "commit", "-w", "--literally", "--stdin", given=content.encode())
+    repository.git("update-ref", "refs/heads/main", commit)
+    return commit
+
+
+def test_odd_names_are_names(repository: Repository, make: Make) -> None:
+    """And a message may hold what it wants, but for a NUL, which git's own checks refuse."""
+    source = make()
+    commit = odd_commit(repository, "\x1b[2J")
+    found = newest(source)
+    assert found.commit == commit
+    assert set(os.listdir(os.fsencode(found.directory))) == set(ODD)
+    odd_commit(repository, "a\0b")
+    refusal = source.refresh(commit)
+    assert isinstance(refusal, Unreachable)
+    assert "nulInCommit" in refusal.reason
 
 
 @pytest.mark.parametrize("damage", ["objects", "everything"])
