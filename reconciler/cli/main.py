@@ -117,12 +117,15 @@ def validate(domain_files: tuple[str, ...], format: str, host: HostOptions) -> i
 
 
 @cli.command()
+@click.option("--watch", is_flag=True, help="Show what the loop found last, and whether it runs.")
 @format_option("text", "json")
 @host_options
-def status(format: str, host: HostOptions) -> int:
+def status(watch: bool, format: str, host: HostOptions) -> int:
     """Show who has what, and why it is not what was wanted."""
     from reconciler.cli import status_command
 
+    if watch:
+        return status_command.run_watched(host, format=format)
     return status_command.run_status(host, format=format)
 
 
@@ -134,6 +137,28 @@ def drift(format: str, host: HostOptions) -> int:
     from reconciler.cli import status_command
 
     return status_command.run_drift(host, format=format)
+
+
+@cli.command()
+@click.argument("guests", nargs=-1, metavar="[GUEST]...")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, for whoever finds it suspended.")
+@click.option("--for", "seconds", type=Duration(), metavar="DURATION", help="For so long; left out: until resumed.")
+@host_options
+def suspend(guests: tuple[str, ...], reason: str, seconds: float | None, host: HostOptions) -> int:
+    """Have the loop leave guests alone, or the whole host where none is named."""
+    from reconciler.cli import suspend_command
+
+    return suspend_command.run_suspend(host, guests, reason=reason, seconds=seconds)
+
+
+@cli.command()
+@click.argument("guests", nargs=-1, metavar="[GUEST]...")
+@host_options
+def resume(guests: tuple[str, ...], host: HostOptions) -> int:
+    """Have the loop see to guests again, or to everything where none is named."""
+    from reconciler.cli import suspend_command
+
+    return suspend_command.run_resume(host, guests)
 
 
 @cli.command()
