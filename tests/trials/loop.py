@@ -1,0 +1,378 @@
+"""The loop: an hour's worth of events in fast time, with the real turns, and nobody who waits for the clock.
+
+Commits, bad commits, drift, cards, VMs, commands typed beside it, suspensions, full disks, foreign locks, refused
+writes, kills and restarts, by chance. After every write the invariants hold; with `--self-heal` and without; and when
+it becomes quiet, the host is in sync after a bounded number of turns.
+"""
+
+import gc
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from statistics import median
+from typing import Final, NamedTuple, cast
+
+from books import NoProgress
+from clocks import FakeClock
+from reconciler.integrations.systemd_notify import SystemdNotify
+from reconciler.manifests.changed_files import ChangedFiles
+from reconciler.model.generation import Origin
+from reconciler.model.outcome import Result
+from reconciler.transaction.journal import Books
+from reconciler.transaction.records import BadRecord
+from reconciler.transaction.way_back import differences_of
+from reconciler.watch.configurations import Configurations
+from reconciler.watch.deciding import Policy
+from reconciler.watch.debounce import Debounce
+from reconciler.watch.ears import Ears
+from reconciler.watch.health import Newest
+from reconciler.watch.hints import Hint
+from reconciler.watch.last_good import read_last_good
+from reconciler.watch.log import Format, Log
+from reconciler.watch.loop import Loop, Place
+from reconciler.watch.outlets import Outlets, Telling
+from reconciler.watch.report import Condition
+from reconciler.watch.reporter import Reporter
+from reconciler.watch.request_ear import RequestEar
+from reconciler.watch.sources import Offer
+from reconciler.watch.status_file import StatusFile, read_kept
+from reconciler.watch.turns import Turn
+from reconciler.watch.watching import Watch, watch
+from trials.loop_guard import QUIET, Killed, Odds
+from trials.loop_world import World
+from trials.scenes import scratch
+
+ODDS: Final = Odds(fault=0.05, kill=0.01)
+_RESYNC: Final = 300.0
+_RESTART: Final = 0.004
+_QUIET_TURNS: Final = 25
+"""In so many turns a host is in sync after all trouble is over."""
+
+_WARM: Final = 0.2
+"""The part of the triggers after which memory must not grow any more."""
+
+_GROWTH: Final = 1.1
+_SAMPLES: Final = 40
+
+
+class Stretch(NamedTuple):
+    """A part of the trials: so many triggers on a kernel, with a loop that heals or does not."""
+
+    profile: str
+    heals: bool
+    triggers: int
+
+
+FULL: Final = (
+    Stretch("6.12", True, 60_000),
+    Stretch("6.12", False, 20_000),
+    Stretch("5.15", True, 10_000),
+    Stretch("7.2", True, 10_000),
+)
+
+
+class Found(NamedTuple):
+    """What a stretch has found: how often what happened, what must not be, and how memory went."""
+
+    stretch: Stretch
+    counts: Counter[str]
+    wrong: tuple[str, ...]
+    memory: str
+    seconds: float
+
+    def __str__(self) -> str:
+        one = self.stretch
+        counts = ", ".join(f"{self.counts[name]:,} {name}" for name in sorted(self.counts))
+        heals = "heals" if one.heals else "does not heal"
+        return (
+            f"{one.profile}, {heals}: {one.triggers:,} triggers in {self.seconds:.0f} s: {counts}; "
+            f"{self.memory}; {len(self.wrong)} violations"
+        )
+
+
+def reports(chance: random.Random, divisor: int = 1) -> Iterator[Found]:
+    """Run every stretch, or with `divisor` that part of each."""
+    for one in FULL:
+        yield run(one._replace(triggers=one.triggers // divisor), random.Random(chance.random()))
+
+
+def run(stretch: Stretch, chance: random.Random) -> Found:
+    """Run one stretch."""
+    began = time.monotonic()
+    with scratch() as folder:
+        trial = Trial(folder, stretch, chance)
+        trial.run()
+        wrong = (*trial.wrong, *trial.world.guard.found)
+        return Found(stretch, trial.counted(), wrong, trial.memory.told(), time.monotonic() - began)
+
+
+class Memory:
+    """What the process holds, now and then."""
+
+    def __init__(self) -> None:
+        self._samples: list[tuple[int, int, int]] = []
+
+    def sample(self) -> None:
+        """Look."""
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        self._samples.append((sys.getallocatedblocks(), pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd"))))
+
+    def growth(self) -> tuple[float, float, int]:
+        """By which factor blocks and resident memory have grown after the warm-up, and by how many the descriptors."""
+        warm = self._samples[int(_WARM * len(self._samples)) :]
+        part = max(1, len(warm) // 4)
+        first, last = warm[:part], warm[-part:]
+        blocks, pages = (median(one[n] for one in last) / median(one[n] for one in first) for n in (0, 1))
+        return blocks, pages, last[-1][2] - first[0][2]
+
+    def told(self) -> str:
+        """The same for people."""
+        blocks, pages, descriptors = self.growth()
+        resident = self._samples[-1][1] / 2**20
+        return f"memory x {blocks:.3f} (blocks), x {pages:.3f} (resident, {resident:.0f} MiB), {descriptors:+} descriptors"
+
+
+class Trial:
+    """One loop in its world, through all its restarts."""
+
+    def __init__(self, folder: Path, stretch: Stretch, chance: random.Random) -> None:
+        """A world in `folder`."""
+        self.clock = FakeClock()
+        self.world = World(folder, stretch.profile, chance, self.clock)
+        self.stretch = stretch
+        self.chance = chance
+        self.memory = Memory()
+        self.counts: Counter[str] = Counter()
+        self.wrong: list[str] = []
+        self.triggers = 0
+        self.quiet = False
+        self.sampled = 0
+        self.in_sync = False
+        self.last = ""
+
+    def counted(self) -> Counter[str]:
+        """All that was counted."""
+        world, guard = self.world, self.world.guard
+        counts = {"commits": world.commits, "bad commits": world.bad_commits, "applies typed": world.commands}
+        return self.counts + Counter({**counts, "faults": guard.faults, "writes": guard.writes, "kills": guard.kills})
+
+    def run(self) -> None:
+        """Let it run, then become quiet, and be in sync."""
+        self.world.guard.odds = ODDS
+        while self.triggers < self.stretch.triggers:
+            self._one_run()
+        self.world.guard.odds = QUIET
+        self.world.mend()
+        self.quiet = True
+        if not self.stretch.heals:
+            self.world.type_apply()
+        self._one_run()
+        blocks, pages, descriptors = self.memory.growth()
+        if max(blocks, pages) > _GROWTH or descriptors > 0:
+            self.wrong.append(f"it has grown: {self.memory.told()}")
+
+    def _one_run(self) -> None:
+        """From a start of the loop to its end, in whichever way."""
+        try:
+            self._watch()
+        except Killed:
+            pass
+        self.counts["starts"] += 1
+
+    def _watch(self) -> None:
+        world, state = self.world, self.world.state
+        world.calm()
+        state.prepare()
+        log = Log(cast("StringIO", _Nowhere()), self.clock.time, format=Format.JSON)
+        try:
+            kept = read_kept(state)
+        except BadRecord as error:
+            self.wrong.append(str(error))
+            kept = None
+        systemd = SystemdNotify({}, 1, self.clock.monotonic)
+        outlets = Outlets(log, Newest(self.clock.monotonic), StatusFile(state, 1), systemd)
+        telling = Telling(outlets, kept and kept.report)
+        place = Place(
+            opened=world.opened,
+            source=_Branch(self),
+            configurations=Configurations(ChangedFiles(self.clock.time), None, read_last_good(state)),
+            policy=Policy(applies=True, self_heal=self.stretch.heals),
+            clock=self.clock,
+            origin=lambda commit: Origin("root", "reconcile --watch", self.clock.time(), commit),
+            progress=NoProgress(),
+            recovered=lambda _: None,
+            transaction=lambda _: None,
+        )
+        loop = _Judged(self, Loop(place))
+        reporter = Reporter("the branch", kept and kept.report, applies=True)
+        ears, requests = cast("Ears", _Ears(self)), cast("RequestEar", _Requests())
+        watch(Watch(ears, requests, cast("Loop", loop), reporter, telling, systemd, self.clock, _RESYNC))
+        telling.close(self.clock.time())
+
+    def judge(self, turn: Turn, loop: Loop) -> None:
+        """See whether `turn` may have ended so."""
+        self.counts["turns"] += 1
+        self.last = f"{turn.ending.condition}: {turn.ending.summary}"
+        self.in_sync = turn.ending.condition is Condition.IN_SYNC and turn.refused is None
+        self.counts[f"turns that ended {turn.ending.condition}"] += 1
+        world, guard = self.world, self.world.guard
+        if turn.outcome and turn.recorded:
+            self.counts[f"applies that ended {turn.outcome.result}"] += 1
+            self._judge_apply(turn)
+        if turn.healed and not self.stretch.heals:
+            self.wrong.append("it has healed, without having been told to")
+        guarded = loop.guarded
+        if turn.plan is not None and not world.good and world.offered.commit:
+            if turn.refused is None or turn.refused.commit != world.offered.commit:
+                self.wrong.append(f"commit {world.offered.commit} cannot be used, but {turn.refused} is refused")
+            if guarded and guarded.commit == world.offered.commit:
+                self.wrong.append(f"commit {world.offered.commit} cannot be used, but is guarded")
+        if guard.found:
+            self.counts["turns with violations"] += 1
+
+    def _judge_apply(self, turn: Turn) -> None:
+        transaction, outcome = self.world.guard.transaction, turn.outcome
+        if transaction is None or outcome is None or transaction.generation != turn.recorded:
+            return
+        now = self.world.guard.holdings()
+        wanted = {Result.APPLIED: transaction.target, Result.ROLLED_BACK: transaction.start}.get(outcome.result)
+        if wanted and (told := differences_of(wanted, now, transaction.touched)):
+            self.wrong.append(f"generation {turn.recorded} has ended {outcome.result}, but {told}")
+
+
+class _Judged:
+    """The loop, with a look at each turn."""
+
+    def __init__(self, trial: Trial, loop: Loop) -> None:
+        self._trial = trial
+        self._loop = loop
+
+    @property
+    def guarded(self) -> object:
+        return self._loop.guarded
+
+    def turn(self, hints: tuple[Hint, ...]) -> Turn:
+        world = self._trial.world
+        guard = world.guard
+        suspended = self._suspended()
+        applied = Books(world.state, "").applied().digest
+        guard.allowed = lambda: not suspended and self._may_write(applied)
+        turn = self._loop.turn(hints)
+        self._trial.judge(turn, self._loop)
+        return turn
+
+    def _may_write(self, applied: str) -> bool:
+        """Whether a loop that does not heal has a reason to write: something new, hardware, or an unfinished apply."""
+        trial = self._trial
+        if trial.stretch.heals:
+            return True
+        guarded, transaction = self._loop.guarded, trial.world.guard.transaction
+        return guarded is not None and (guarded.given.desired.digest != applied or transaction is not None)
+
+    def _suspended(self) -> bool:
+        from reconciler.transaction.suspensions import read_suspensions
+
+        try:
+            return read_suspensions(self._trial.world.state).at(self._trial.clock.time()).host is not None
+        except BadRecord:
+            return True
+
+
+class _Branch:
+    """Where manifests come from: the world's newest commit."""
+
+    location = "the branch"
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+
+    def offer(self) -> Offer:
+        return self._trial.world.offered
+
+    def ask(self, *, allow_older: bool) -> None:
+        """See `reconciler.watch.sources.Source`."""
+
+    def accepted(self, commit: str) -> None:
+        """See `reconciler.watch.sources.Source`."""
+
+
+class _Requests:
+    """Nobody waits for an answer."""
+
+    def begin(self, turn: int) -> None:
+        """See `RequestEar`."""
+
+    def answer(self, turn: int, condition: str, summary: str) -> None:
+        """See `RequestEar`."""
+
+
+class _Ears:
+    """What the loop hears of the world, joined as ever; time passes only here."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.stopping = False
+        self._trial = trial
+        self._debounce = Debounce()
+        self._turns = 0
+
+    def wait(self, seconds: float) -> tuple[Hint, ...]:
+        trial, clock = self._trial, self._trial.clock
+        self._turns += 1
+        if trial.quiet:
+            return self._quiet(seconds)
+        if trial.triggers >= trial.stretch.triggers or trial.chance.random() < _RESTART:
+            self.stopping = True
+            return ()
+        self._sample()
+        if trial.chance.random() < 0.4:  # long enough for something to be over
+            trial.world.calm()
+        if trial.chance.random() < 0.2:
+            clock.now += min(seconds, _RESYNC)
+            return ()
+        while (due := self._debounce.due()) is None or clock.now < due:
+            for hint in trial.world.something():
+                trial.triggers += 1
+                self._debounce.add(hint, clock.now)
+                clock.now += trial.chance.random() * 0.02
+            clock.now += trial.chance.random() * 0.3
+        return self._debounce.take()
+
+    def _quiet(self, seconds: float) -> tuple[Hint, ...]:
+        trial = self._trial
+        if self._turns == 1:
+            return (Hint("request", "trigger"),)
+        if trial.in_sync:
+            self.stopping = True
+        elif self._turns > _QUIET_TURNS:
+            self.stopping = True
+            trial.wrong.append(f"after {self._turns} quiet turns it is {trial.last}")
+        trial.clock.now += min(seconds, _RESYNC)
+        return ()
+
+    def _sample(self) -> None:
+        trial = self._trial
+        if trial.triggers >= trial.sampled:
+            trial.sampled += max(1, trial.stretch.triggers // _SAMPLES)
+            trial.memory.sample()
+
+
+class _Nowhere:
+    """A stream that forgets."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is left."""
+
+    def isatty(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        raise OSError

@@ -1,0 +1,333 @@
+"""The world of the loop's trials: a host, its manifests, and everybody who does something to them, by chance."""
+
+import fcntl
+import os
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from errno import ENOSPC
+from itertools import product
+from pathlib import Path
+from typing import Final
+
+from books import NoProgress
+from clocks import FakeClock
+from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
+from reconciler.kernel.sysfs import KernelBusy
+from reconciler.machine import Machine
+from reconciler.model.generation import Origin
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import Matrix
+from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, ALLOW_REMOVALS
+from reconciler.reconcile import InvalidManifests, NotApplicable, Request, Terms, apply
+from reconciler.simulator.hardware import Card, HardwareError, Plug, SetCard, Unplug
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.profiles import PROFILES
+from reconciler.transaction.lock import LOCK, Busy
+from reconciler.transaction.state_directory import StateDirectory
+from reconciler.transaction.suspensions import SUSPENDED, Suspension, Suspensions, write_suspensions
+from reconciler.watch.hints import Hint
+from reconciler.watch.sources import Offer
+from trials.loop_guard import Guard, Killed
+from worlds import ADAPTERS, DOMAINS, PRESENT, hardware, matrix, uuid
+
+BOOT_ID: Final = "11111111-2222-4333-8444-555555555555"
+GUESTS: Final = 6
+_STRANGER: Final = uuid(0xF0)
+_EVERY_CONSENT: Final = frozenset({ALLOW_DISRUPTION, ALLOW_EMPTY, ALLOW_REMOVALS})
+
+
+class FullDisk(StateDirectory):
+    """A state directory on a disk that is full at times."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.full = False
+
+    def replace(self, name: str, content: bytes) -> None:
+        """See `StateDirectory`."""
+        self._room()
+        super().replace(name, content)
+
+    def append(self, name: str, content: bytes) -> None:
+        """See `StateDirectory`."""
+        self._room()
+        super().append(name, content)
+
+    def _room(self) -> None:
+        if self.full:
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+
+
+class World:
+    """Everything around the loop. It does one thing at a time, and says what the loop may hear of it."""
+
+    def __init__(self, folder: Path, profile: str, chance: random.Random, clock: FakeClock) -> None:
+        """A host that has just been booted, with manifests of a first commit."""
+        self.clock = clock
+        self.chance = chance
+        self.profile = PROFILES[profile]
+        self.state = FullDisk(folder / "state")
+        self.guard = Guard(SimulatedHost(hardware(), self.profile), self.profile, self.state, chance)
+        self.manifests = folder / "manifests"
+        self.manifests.mkdir()
+        self.offered = Offer(())
+        self.good = True
+        """Whether the newest commit can be used, as far as that does not depend on the host."""
+        self.commits = self.bad_commits = 0
+        self.commands = 0
+        self._lock = -1
+        self._texts: Mapping[str, str] = {}
+        self.commit_good()
+        drift = (self._masks, self._device, self._device, self._stranger)
+        hardware_ = (self._plug, self._unplug, self._check_stop)
+        people = (self._vm, self._vm, self._type_apply, self._suspend, self._resume, self._request)
+        trouble = (self._fill_disk, self._hide, self._hold_lock, self._damage)
+        self._doings: tuple[tuple[int, tuple[Callable[[], Iterator[Hint]], ...]], ...] = (
+            (10, (self._commit_good,)),
+            (5, (self._broken, self._conflicting, self._consents, self._unsigned, self._unreachable)),
+            (14, drift),
+            (8, hardware_),
+            (12, people),
+            (3, trouble),
+            (48, (self._noise,)),
+        )
+
+    def machine(self) -> Machine:
+        """What loop and commands work on."""
+        return Machine(self.guard, self.clock, self.state, BOOT_ID, "lpar7")
+
+    @contextmanager
+    def opened(self, _changes: bool) -> Iterator[Machine]:
+        """See `reconciler.watch.loop.Place`."""
+        yield self.machine()
+
+    def something(self) -> list[Hint]:
+        """Let something happen, by chance; what may be heard of it."""
+        weights = [weight for weight, _ in self._doings]
+        doings = self.chance.choices(self._doings, weights)[0][1]
+        return list(self.chance.choice(doings)())
+
+    def mend(self) -> None:
+        """Let all trouble be over: what is left is a host that somebody has changed, and a good commit."""
+        self.calm()
+        for device in self._running():
+            self.guard.host.stop_vm(device)
+        for adapter in PRESENT:
+            self.guard.host.change_hardware(Plug(adapter, Card()))
+        with suppress(OSError):
+            self.guard.host.write(f"{mdev(_STRANGER)}/remove", "1")
+        self.guard.host.delay_binding(0)
+        write_suspensions(self.state, Suspensions(None, {}))
+        self.commit_good()
+
+    def calm(self) -> None:
+        """Let go of what keeps the loop from working."""
+        self.state.full = self.guard.unreadable = False
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+        if self.state.path.is_dir():
+            with suppress(OSError):
+                self._resume_all()
+
+    # Commits
+
+    def commit_good(self) -> None:
+        """A commit that can be used where no VM loses anything."""
+        guests: dict[str, str] = {}
+        taken: list[Matrix] = []
+        for number in range(1, GUESTS + 1):
+            share = matrix(self._some(ADAPTERS, 2), self._some(DOMAINS, 2))
+            if not any(share.overlaps(other) for other in taken):
+                taken.append(share)
+                guests[f"guest{number}.yaml"] = self._guest(number, share)
+        self._commit(guests, good=True)
+
+    def _commit_good(self) -> Iterator[Hint]:
+        self.commit_good()
+        yield Hint("git", self.offered.commit)
+
+    def _broken(self) -> Iterator[Hint]:
+        yield from self._commit_bad({**self._texts, "guest1.yaml": "apiVersion: reconciler/v1\nkind: Guest\n  x: [1,"})
+
+    def _conflicting(self) -> Iterator[Hint]:
+        share = matrix([5], [4])
+        both = {f"guest{one}.yaml": self._guest(one, share) for one in (1, 2)}
+        yield from self._commit_bad({**self._texts, **both})
+
+    def _consents(self) -> Iterator[Hint]:
+        # Whether that needs consent depends on what is there, so the loop may use it.
+        self._commit({}, good=True)
+        self.bad_commits += 1
+        yield Hint("git", self.offered.commit)
+
+    def _unsigned(self) -> Iterator[Hint]:
+        self.bad_commits += 1
+        self.good = False
+        self.offered = Offer((), self._next_commit(), refused=("it is not signed",))
+        yield Hint("git", self.offered.commit)
+
+    def _unreachable(self) -> Iterator[Hint]:
+        self.offered = Offer((), unreachable="no answer")
+        yield Hint("git")
+
+    def _commit_bad(self, texts: Mapping[str, str]) -> Iterator[Hint]:
+        good = self._texts
+        self._commit(texts, good=False)
+        self._texts = good
+        self.bad_commits += 1
+        yield Hint("git", self.offered.commit)
+
+    def _commit(self, texts: Mapping[str, str], *, good: bool) -> None:
+        self.good, self._texts = good, texts
+        host = "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar7}\nspec: {unmanaged: ignore}\n"
+        for name, text in {**texts, "host.yaml": host}.items():
+            path = self.manifests / name
+            if not path.exists() or path.read_text() != text:
+                new = self.manifests / f".{name}"
+                new.write_text(text)
+                new.replace(path)
+        for path in self.manifests.iterdir():
+            if path.name not in texts and path.name != "host.yaml":
+                path.unlink()
+        self.offered = Offer((str(self.manifests),), self._next_commit())
+
+    def _next_commit(self) -> str:
+        self.commits += 1
+        return f"{self.commits:040x}"
+
+    def _guest(self, number: int, share: Matrix) -> str:
+        ignores = "\n  ignoreDrift: [controlDomains]" if number == 6 else ""
+        activation = self.chance.choice(["active"] * 5 + ["on-demand"])
+        return (
+            f"apiVersion: reconciler/v1\nkind: Guest\nmetadata: {{name: guest{number}}}\nspec:\n  uuid: {uuid(number)}\n"
+            f"  activation: {activation}\n  adapters: {list(share.adapters)}\n  domains: {list(share.domains)}{ignores}\n"
+        )
+
+    def _some(self, ids: tuple[int, ...], most: int) -> IdSet:
+        return IdSet(self.chance.sample(ids, self.chance.randint(1, most)))
+
+    # Others who write
+
+    def _masks(self) -> Iterator[Hint]:
+        path = self.chance.choice((APMASK, AQMASK))
+        which = self.chance.choice(ADAPTERS if path == APMASK else DOMAINS)
+        yield from self._by_hand((path, f"{self.chance.choice('+-')}{which}"))
+
+    def _device(self) -> Iterator[Hint]:
+        device = mdev(uuid(self.chance.randint(1, GUESTS)))
+        axis, ids = self.chance.choice((("adapter", ADAPTERS), ("domain", DOMAINS), ("control_domain", DOMAINS)))
+        verb = self.chance.choice(("assign", "unassign"))
+        removal = (f"{device}/remove", "1")
+        change = (f"{device}/{verb}_{axis}", str(self.chance.choice(ids)))
+        yield from self._by_hand(removal if self.chance.random() < 0.15 else change)
+
+    def _stranger(self) -> Iterator[Hint]:
+        device = mdev(_STRANGER)
+        if self.chance.random() < 0.6:
+            yield from self._by_hand((f"{device}/remove", "1"))
+            return
+        adapter, domain = self.chance.choice(list(product(PRESENT, DOMAINS)))
+        yield from self._by_hand(
+            (CREATE, _STRANGER), (f"{device}/assign_adapter", str(adapter)), (f"{device}/assign_domain", str(domain))
+        )
+
+    def _by_hand(self, *writes: tuple[str, str]) -> Iterator[Hint]:
+        with suppress(OSError, KernelBusy):
+            for path, value in writes:
+                self.guard.host.write(path, value)
+        if self.chance.random() < 0.9:  # sometimes nobody hears it
+            yield Hint("kernel", writes[0][0])
+
+    # Hardware and VMs
+
+    def _plug(self) -> Iterator[Hint]:
+        self.guard.host.change_hardware(Plug(self.chance.choice(ADAPTERS), Card()))
+        yield Hint("kernel", "a card")
+
+    def _unplug(self) -> Iterator[Hint]:
+        with suppress(HardwareError):
+            self.guard.host.change_hardware(Unplug(self.chance.choice(ADAPTERS)))
+            yield Hint("kernel", "no card")
+
+    def _check_stop(self) -> Iterator[Hint]:
+        with suppress(HardwareError):
+            stopped = self.chance.random() < 0.3
+            self.guard.host.change_hardware(SetCard(self.chance.choice(ADAPTERS), checkstopped=stopped))
+            yield Hint("kernel", "a card changes")
+
+    def _vm(self) -> Iterator[Hint]:
+        if (running := self._running()) and self.chance.random() < 0.6:
+            self.guard.host.stop_vm(self.chance.choice(running))
+        else:
+            with suppress(OSError):
+                self.guard.host.start_vm(uuid(self.chance.randint(1, GUESTS)))
+        yield from ()
+
+    def _running(self) -> list[str]:
+        mdevs = self.guard.host.state.mdevs
+        return [one for one in mdevs if mdevs[one].running]
+
+    # People
+
+    def type_apply(self) -> None:
+        """Somebody types ``reconcile --apply`` with every consent."""
+        self.commands += 1
+        allowed, self.guard.allowed = self.guard.allowed, lambda: True
+        request = Request((self.manifests,), None, commit=self.offered.commit)
+        origin = Origin("root", "reconcile --apply", self.clock.time(), self.offered.commit)
+        with suppress(InvalidManifests, NotApplicable, Busy, OSError, KernelBusy, Killed):
+            apply(request, self.machine(), NoProgress(), origin, Terms(_EVERY_CONSENT, lock_seconds=1.0))
+        self.guard.allowed = allowed
+
+    def _type_apply(self) -> Iterator[Hint]:
+        self.type_apply()
+        yield Hint("kernel", "masks")
+
+    def _suspend(self) -> Iterator[Hint]:
+        one = Suspension("maintenance", "root", self.clock.time() + self.chance.choice((3.0, 60.0, 900.0)))
+        whole = self.chance.random() < 0.3
+        made = Suspensions(one, {}) if whole else Suspensions(None, {f"guest{self.chance.randint(1, GUESTS)}": one})
+        with suppress(OSError):
+            write_suspensions(self.state, made)
+            yield Hint("request", "trigger")
+
+    def _resume(self) -> Iterator[Hint]:
+        with suppress(OSError):
+            self._resume_all()
+            yield Hint("request", "trigger")
+
+    def _resume_all(self) -> None:
+        write_suspensions(self.state, Suspensions(None, {}))
+
+    def _request(self) -> Iterator[Hint]:
+        yield Hint(self.chance.choice(("request", "signal")), self.chance.choice(("trigger", "SIGHUP")))
+
+    # Trouble
+
+    def _fill_disk(self) -> Iterator[Hint]:
+        self.state.full = True
+        yield Hint("resync")
+
+    def _hide(self) -> Iterator[Hint]:
+        self.guard.unreadable = True
+        yield Hint("kernel")
+
+    def _hold_lock(self) -> Iterator[Hint]:
+        if self._lock < 0 and self.state.path.is_dir():
+            self._lock = os.open(self.state.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield Hint("kernel")
+
+    def _damage(self) -> Iterator[Hint]:
+        if self.state.path.is_dir():
+            (self.state.path / SUSPENDED).write_text("{")
+            (self.state.path / SUSPENDED).chmod(0o600)
+        yield Hint("request")
+
+    def _noise(self) -> Iterator[Hint]:
+        """Hints with nothing behind them: a queue that was bound, a file that was touched, a time that has come."""
+        for _ in range(self.chance.randint(1, 9)):
+            source = self.chance.choice(("kernel", "kernel", "kernel", "files", "git", "resync"))
+            yield Hint(source, str(self.chance.randrange(100)))
