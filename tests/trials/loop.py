@@ -23,6 +23,7 @@ from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.manifests.changed_files import ChangedFiles
 from reconciler.model.generation import Origin
 from reconciler.model.outcome import Result
+from reconciler.simulator.profiles import InUseCheck
 from reconciler.transaction.journal import Books
 from reconciler.transaction.records import BadRecord
 from reconciler.transaction.way_back import differences_of
@@ -170,8 +171,8 @@ class Trial:
         self.world.guard.odds = QUIET
         self.world.mend()
         self.quiet = True
-        if not self.stretch.heals:
-            self.world.type_apply()
+        if not self.stretch.heals or self.world.profile.in_use_check is InUseCheck.EITHER:
+            self.world.type_apply()  # which heals, and where that needs consent gives it
         self._one_run()
         blocks, pages, descriptors = self.memory.growth()
         if max(blocks, pages) > _GROWTH or descriptors > 0:
@@ -225,6 +226,7 @@ class Trial:
         if turn.outcome and turn.recorded:
             self.counts[f"applies that ended {turn.outcome.result}"] += 1
             self._judge_apply(turn)
+        self.counts["times healed"] += turn.healed
         if turn.healed and not self.stretch.heals:
             self.wrong.append("it has healed, without having been told to")
         guarded = loop.guarded

@@ -13,6 +13,7 @@ from reconciler.kernel.paths import AQMASK
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.model.observed import Process
 from reconciler.model.steps import Holdings
+from reconciler.planning.order import order_steps
 from reconciler.simulator.faults import FaultySysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import InUseCheck, Profile
@@ -21,8 +22,6 @@ from reconciler.transaction.journal import Books, Unfinished
 from reconciler.transaction.state_directory import StateDirectory
 from trials.fault_kinds import kinds_at
 from worlds import abilities_of, held
-
-_LATEST_WRITE: Final = 6
 
 
 class Killed(BaseException):
@@ -53,6 +52,8 @@ class Guard:
         """The newest that has written anything."""
         self.meddled: set[str] = set()
         """Whom somebody else has changed during that."""
+        self.interrupted: frozenset[str] = frozenset()
+        """Whom that, or its way back, keeps from having all the time what it has before and after."""
         self.found: list[str] = []
         self.faults = self.writes = self.kills = 0
         self._profile = profile
@@ -120,11 +121,24 @@ class Guard:
         ):
             self.meddled = set()
             self._nth = 0
-            roll = self._chance.random
-            self._fault_at = self._chance.randint(1, _LATEST_WRITE) if roll() < self.odds.fault else 0
-            self._kill_at = self._chance.randint(1, _LATEST_WRITE) if roll() < self.odds.kill else 0
+            self._fault_at = self._at(self.odds.fault, unfinished)
+            self._kill_at = self._at(self.odds.kill, unfinished)
+            self.interrupted = self._interrupted(unfinished)
         self.transaction = unfinished
         return unfinished
+
+    def _at(self, odds: float, unfinished: Unfinished) -> int:
+        """The write at which something happens; 0 where nothing does."""
+        return self._chance.randint(1, len(unfinished.steps) or 1) if self._chance.random() < odds else 0
+
+    def _interrupted(self, unfinished: Unfinished) -> frozenset[str]:
+        """Only from 6.19 on, and only with consent."""
+        if self._profile.in_use_check is not InUseCheck.EITHER:
+            return frozenset()
+        abilities = abilities_of(self._profile)
+        fixed = frozenset(unfinished.start.mdevs) - unfinished.touched
+        ways = ((unfinished.start, unfinished.target), (unfinished.target, unfinished.start), (self.holdings(), unfinished.start))
+        return frozenset(one.uuid for way in ways for one in order_steps(*way, abilities, fixed).outages)
 
     def watched(self, path: str, value: str, unfinished: Unfinished) -> int:
         """Make one write of ours, and look what it has done."""
@@ -150,6 +164,8 @@ class Guard:
         rule, _, holders = key.partition(": ")
         checks = self._profile.in_use_check
         if rule != "I1":
+            if rule == "I3" and holders in self.interrupted:
+                return True
             return holders in self.meddled or (checks is InUseCheck.EITHER and "host" in self.meddled)
         return checks is InUseCheck.NONE and bool(self.meddled) and holders.endswith(" and host")
 

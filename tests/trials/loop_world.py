@@ -12,6 +12,7 @@ from typing import Final
 
 from books import NoProgress
 from clocks import FakeClock
+from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.machine import Machine
@@ -24,10 +25,12 @@ from reconciler.simulator.hardware import Card, HardwareError, Plug, SetCard, Un
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.lock import LOCK, Busy
+from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import SUSPENDED, Suspension, Suspensions, write_suspensions
 from reconciler.watch.hints import Hint
 from reconciler.watch.sources import Offer
+from trials.fault_kinds import FOREIGN
 from trials.loop_guard import Guard, Killed
 from worlds import ADAPTERS, DOMAINS, PRESENT, hardware, matrix, uuid
 
@@ -115,8 +118,9 @@ class World:
             self.guard.host.stop_vm(device)
         for adapter in PRESENT:
             self.guard.host.change_hardware(Plug(adapter, Card()))
-        with suppress(OSError):
-            self.guard.host.write(f"{mdev(_STRANGER)}/remove", "1")
+        for device in (_STRANGER, FOREIGN):
+            with suppress(OSError):
+                self.guard.host.write(f"{mdev(device)}/remove", "1")
         self.guard.host.delay_binding(0)
         write_suspensions(self.state, Suspensions(None, {}))
         self.commit_good()
@@ -153,7 +157,7 @@ class World:
 
     def _conflicting(self) -> Iterator[Hint]:
         share = matrix([5], [4])
-        both = {f"guest{one}.yaml": self._guest(one, share) for one in (1, 2)}
+        both = {f"guest{one}.yaml": self._guest(one, share, "active") for one in (1, 2)}
         yield from self._commit_bad({**self._texts, **both})
 
     def _consents(self) -> Iterator[Hint]:
@@ -197,9 +201,9 @@ class World:
         self.commits += 1
         return f"{self.commits:040x}"
 
-    def _guest(self, number: int, share: Matrix) -> str:
-        ignores = "\n  ignoreDrift: [controlDomains]" if number == 6 else ""
-        activation = self.chance.choice(["active"] * 5 + ["on-demand"])
+    def _guest(self, number: int, share: Matrix, activation: str = "") -> str:
+        ignores = "\n  ignoreDrift: [controlDomains]" if number == GUESTS else ""
+        activation = activation or self.chance.choice(["active"] * 5 + ["on-demand"])
         return (
             f"apiVersion: reconciler/v1\nkind: Guest\nmetadata: {{name: guest{number}}}\nspec:\n  uuid: {uuid(number)}\n"
             f"  activation: {activation}\n  adapters: {list(share.adapters)}\n  domains: {list(share.domains)}{ignores}\n"
@@ -277,7 +281,7 @@ class World:
         allowed, self.guard.allowed = self.guard.allowed, lambda: True
         request = Request((self.manifests,), None, commit=self.offered.commit)
         origin = Origin("root", "reconcile --apply", self.clock.time(), self.offered.commit)
-        with suppress(InvalidManifests, NotApplicable, Busy, OSError, KernelBusy, Killed):
+        with suppress(InvalidManifests, NotApplicable, UnreadableHost, BadRecord, Busy, OSError, KernelBusy, Killed):
             apply(request, self.machine(), NoProgress(), origin, Terms(_EVERY_CONSENT, lock_seconds=1.0))
         self.guard.allowed = allowed
 

@@ -1,0 +1,156 @@
+"""The loop on a simulated host, turn by turn, for tests: real files, a clock that tests own, and a source that they fill."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from books import NoProgress
+from clocks import FakeClock
+from reconciler.kernel.sysfs import Sysfs
+from reconciler.machine import Machine
+from reconciler.manifests.changed_files import ChangedFiles
+from reconciler.model.generation import Origin
+from reconciler.model.steps import Write
+from reconciler.reconcile import Applied, Request, Terms, apply
+from reconciler.recovery import Recovered
+from reconciler.simulator.faults import RecordingSysfs
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.profiles import PROFILES
+from reconciler.transaction.state_directory import StateDirectory
+from reconciler.transaction.suspensions import Suspension, Suspensions, write_suspensions
+from reconciler.watch.configurations import Configurations
+from reconciler.watch.deciding import Policy
+from reconciler.watch.hints import Hint
+from reconciler.watch.last_good import read_last_good
+from reconciler.watch.loop import Loop, Place
+from reconciler.watch.sources import Offer
+from reconciler.watch.turns import Turn
+from worlds import hardware, uuid
+
+BOOT_ID: Final = "11111111-2222-4333-8444-555555555555"
+EVERY_CONSENT: Final = frozenset({"--allow-disruption", "--allow-empty", "--allow-removals"})
+HOST: Final = "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar7}\n"
+
+
+def guest_document(number: int, adapters: list[int], domains: list[int], **spec: str) -> str:
+    """A Guest called ``guest1``, for instance, whose uuid is `worlds.uuid` of that number."""
+    more = "".join(f"  {key}: {value}\n" for key, value in spec.items())
+    return (
+        f"apiVersion: reconciler/v1\nkind: Guest\nmetadata: {{name: guest{number}}}\n"
+        f"spec:\n  uuid: {uuid(number)}\n  adapters: {adapters}\n  domains: {domains}\n{more}"
+    )
+
+
+class Branch:
+    """A source whose newest commit a test makes."""
+
+    location = "the branch"
+
+    def __init__(self) -> None:
+        self.offered = Offer(())
+        self.asked: list[bool] = []
+        self.guarded: list[str] = []
+
+    def offer(self) -> Offer:
+        """See `reconciler.watch.sources.Source`."""
+        return self.offered
+
+    def ask(self, *, allow_older: bool) -> None:
+        """See `reconciler.watch.sources.Source`."""
+        self.asked.append(allow_older)
+
+    def accepted(self, commit: str) -> None:
+        """See `reconciler.watch.sources.Source`."""
+        self.guarded.append(commit)
+
+
+class Looped:
+    """A loop and everything around it."""
+
+    def __init__(self, folder: Path, *, profile: str = "6.12", applies: bool = True, self_heal: bool = False) -> None:
+        """A host that has just been booted; nothing is offered yet."""
+        self.folder = folder
+        self.clock = FakeClock()
+        self.host = SimulatedHost(hardware(), PROFILES[profile])
+        self.sysfs = RecordingSysfs(self.host)
+        self.met: Sysfs = self.sysfs
+        """The host as the loop meets it; a test may put faults before it."""
+        self.state = StateDirectory(folder / "state")
+        self.branch = Branch()
+        self.recovered: list[Recovered] = []
+        self._policy = Policy(applies, self_heal)
+        self._manifests = folder / "manifests"
+        self._manifests.mkdir()
+        self._commits = 0
+        self.start()
+
+    @property
+    def writes(self) -> list[Write]:
+        """Every write since the boot, whoever made it through the loop's eyes."""
+        return self.sysfs.writes
+
+    def start(self) -> None:
+        """Start the loop, or another one where it has ended."""
+        self.state.prepare()
+        place = Place(
+            opened=self.opened,
+            source=self.branch,
+            configurations=Configurations(ChangedFiles(self.clock.time), None, read_last_good(self.state)),
+            policy=self._policy,
+            clock=self.clock,
+            origin=lambda commit: Origin("root", "reconcile --watch", self.clock.time(), commit),
+            progress=NoProgress(),
+            recovered=self.recovered.extend,
+            transaction=lambda _: None,
+        )
+        self.loop = Loop(place)
+
+    def commit(self, *documents: str) -> str:
+        """Offer a commit with a Host and `documents`; its id."""
+        (self._manifests / "new").write_text("---\n".join((HOST, *documents)), encoding="utf-8")
+        (self._manifests / "new").replace(self._manifests / "site.yaml")
+        self._commits += 1
+        self.branch.offered = Offer((str(self._manifests),), f"{self._commits:040x}")
+        return self.branch.offered.commit
+
+    def turn(self, *sources: str, after: float = 1.0, what: str = "") -> Turn:
+        """One turn, `after` seconds, that was led to by hints of `sources`: of the kernel where none is given."""
+        self.clock.sleep(after)
+        return self.loop.turn([Hint(source, what) for source in sources or ("kernel",)])
+
+    def turns(self, most: int = 10) -> Turn:
+        """Turns until one asks for no other one; the last."""
+        turn = self.turn()
+        while turn.wait is not None and most:
+            turn = self.turn(after=turn.wait)
+            most -= 1
+        return turn
+
+    def typed(self, **terms: Any) -> Applied:
+        """Somebody types ``reconcile --apply`` with every consent."""
+        given: dict[str, Any] = {"consents": EVERY_CONSENT, "lock_seconds": 1.0, **terms}
+        origin = Origin("root", "reconcile --apply", self.clock.time())
+        return apply(Request((self._manifests,), None), self.machine(), NoProgress(), origin, Terms(**given))
+
+    def suspend(self, *guests: str, seconds: float | None = None) -> None:
+        """Leave `guests` alone, or the whole host where none is given."""
+        until = None if seconds is None else self.clock.time() + seconds
+        one = Suspension("maintenance", "root", until)
+        write_suspensions(self.state, Suspensions(None if guests else one, dict.fromkeys(guests, one)))
+
+    def machine(self) -> Machine:
+        """What loop and commands work on."""
+        return Machine(self.met, self.clock, self.state, BOOT_ID, "lpar7", timer=_Timer())
+
+    @contextmanager
+    def opened(self, _changes: bool) -> Iterator[Machine]:
+        """See `reconciler.watch.loop.Place`."""
+        yield self.machine()
+
+
+class _Timer:
+    """Never rings: tests do what it would."""
+
+    def arm(self, generation: int, seconds: float) -> None:
+        """See `reconciler.integrations.timer.Timer`."""

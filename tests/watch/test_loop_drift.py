@@ -1,0 +1,164 @@
+"""What others change is found, and put back where the loop was told to: less and less often, then no more."""
+
+from pathlib import Path
+
+from loops import Looped, guest_document
+from reconciler.kernel.paths import AQMASK, CREATE, mdev
+from reconciler.simulator.faults import FaultySysfs, WriteRefused
+from reconciler.transaction.history import History
+from reconciler.watch.healing import BUDGET
+from reconciler.watch.report import Condition
+from worlds import uuid
+
+DEVICE = mdev(uuid(1))
+
+
+def guarding(tmp_path: Path, *, self_heal: bool, profile: str = "6.12") -> Looped:
+    """A loop that guards a guest with 05.0004 and is in sync."""
+    looped = Looped(tmp_path, self_heal=self_heal, profile=profile)
+    looped.commit(guest_document(1, [5], [4]), guest_document(2, [6], [4]))
+    assert looped.turn("start").ending.condition is Condition.IN_SYNC
+    looped.writes.clear()
+    return looped
+
+
+def test_drift_is_told_and_not_touched(tmp_path: Path) -> None:
+    """Without `--self-heal`."""
+    looped = guarding(tmp_path, self_heal=False)
+    looped.host.write(f"{DEVICE}/assign_domain", "71")
+
+    turn = looped.turn()
+
+    assert turn.ending.condition is Condition.DRIFT
+    assert looped.writes == []
+    assert turn.wait is None
+
+
+def test_drift_is_healed(tmp_path: Path) -> None:
+    """With it, at once."""
+    looped = guarding(tmp_path, self_heal=True)
+    looped.host.write(AQMASK, "+4") if False else looped.host.write(f"{DEVICE}/assign_domain", "71")
+
+    turn = looped.turn()
+
+    assert turn.healed
+    assert turn.ending.condition is Condition.IN_SYNC
+    assert looped.host.read(f"{DEVICE}/matrix") == "05.0004\n"
+
+
+def test_a_device_that_somebody_removes_is_made_again(tmp_path: Path) -> None:
+    """Also a whole device is drift."""
+    looped = guarding(tmp_path, self_heal=True)
+    looped.host.write(f"{DEVICE}/remove", "1")
+
+    assert looped.turn().healed
+    assert looped.host.read(f"{DEVICE}/matrix") == "05.0004\n"
+
+
+def test_healing_again_and_again_ends(tmp_path: Path) -> None:
+    """Somebody else wants it otherwise: after some times the loop stops, and says so."""
+    looped = guarding(tmp_path, self_heal=True)
+    healed = 0
+    for _ in range(3 * BUDGET):
+        looped.host.write(f"{DEVICE}/assign_domain", "71")
+        turn = looped.turn()
+        if turn.wait is not None:
+            assert turn.ending.condition is Condition.DRIFT
+            turn = looped.turn(after=turn.wait)
+        healed += turn.healed
+        if turn.ending.condition is Condition.STOPPED:
+            break
+
+    assert healed == BUDGET
+    assert turn.ending.condition is Condition.STOPPED
+    assert turn.wait is None
+    assert "somebody" in turn.ending.summary
+
+
+def test_a_person_begins_it_again(tmp_path: Path) -> None:
+    """`reconcile trigger` and SIGHUP."""
+    looped = guarding(tmp_path, self_heal=True)
+    turn = looped.turn()
+    while turn.ending.condition is not Condition.STOPPED:
+        looped.host.write(f"{DEVICE}/assign_domain", "71")
+        turn = looped.turn(after=turn.wait or 1.0)
+
+    assert looped.turn().ending.condition is Condition.STOPPED
+    assert looped.turn("request", what="trigger").healed
+
+
+def test_a_heal_that_fails_is_tried_again_and_is_no_fight(tmp_path: Path) -> None:
+    """Whoever refuses our writes changes nothing: later and later, but never given up."""
+    looped = guarding(tmp_path, self_heal=True)
+    looped.host.write(f"{DEVICE}/assign_domain", "71")
+    looped.met = FaultySysfs(looped.sysfs, [WriteRefused(nth, 16) for nth in range(1, 12)])  # type: ignore[arg-type]
+
+    turn = looped.turn()
+    for _ in range(2 * BUDGET):
+        assert turn.ending.condition is Condition.FAILED
+        assert turn.wait
+        turn = looped.turn(after=turn.wait)
+    turn = looped.turns()
+
+    assert turn.ending.condition is Condition.IN_SYNC
+
+
+def test_drift_beside_hardware_that_has_come_is_drift(tmp_path: Path) -> None:
+    """On kernels without over-provisioning a card that comes is assigned, but nothing else is touched on that occasion."""
+    looped = Looped(tmp_path, profile="5.15")
+    looped.commit(guest_document(1, [5, 200], [4]), guest_document(2, [6], [4]))
+    assert looped.turn("start").ending.condition is Condition.IN_SYNC
+    looped.host.write(f"{mdev(uuid(2))}/unassign_domain", "4")
+    looped.writes.clear()
+    plug(looped)
+
+    assert looped.turn().ending.condition is Condition.DRIFT
+    assert looped.writes == []
+
+
+def plug(looped: Looped) -> None:
+    """Adapter 200 comes."""
+    from reconciler.simulator.hardware import Card, Plug
+
+    looped.host.change_hardware(Plug(200, Card()))
+
+
+def test_what_an_earlier_run_left_is_put_in_order_and_nothing_else(tmp_path: Path) -> None:
+    """A loop that does not heal goes back where an apply was killed; drift from before that stays, and is told."""
+    looped = guarding(tmp_path, self_heal=False)
+    looped.host.write(f"{mdev(uuid(2))}/assign_domain", "71")
+    books_of_a_killed_apply(looped)
+
+    for _ in range(3):
+        turn = looped.turn()
+
+    assert turn.ending.condition is Condition.DRIFT
+    assert looped.host.read(f"{mdev(uuid(2))}/matrix") == "06.0004\n06.0047\n"
+    assert History(looped.state).generations()[-1].outcome
+
+
+def books_of_a_killed_apply(looped: Looped) -> None:
+    """Somebody types an apply, and is killed before its first step."""
+    from reconciler.planning.planner import holdings_of
+    from reconciler.reconcile import Given, plan
+    from reconciler.reconcile import Request as Wanted
+    from reconciler.transaction.journal import Books
+
+    guarded = looped.loop.guarded
+    assert guarded
+    made = plan(Wanted((), None, given=Given(guarded.given.desired, None)), looped.machine())
+    Books(looped.state, "11111111-2222-4333-8444-555555555555").begin(made, holdings_of(made.observed))
+
+
+def test_a_strangers_device_that_is_to_go_is_drift(tmp_path: Path) -> None:
+    """With `unmanaged: remove`: without `--self-heal` it is told and not removed, since the manifests are as they were."""
+    looped = Looped(tmp_path)
+    looped.commit(guest_document(1, [5], [4]))
+    text = (tmp_path / "manifests" / "site.yaml").read_text().replace("lpar7}\n", "lpar7}\nspec: {unmanaged: remove}\n")
+    (tmp_path / "manifests" / "site.yaml").write_text(text)
+    assert looped.turn("start").ending.condition is Condition.IN_SYNC
+    looped.writes.clear()
+    looped.host.write(CREATE, uuid(9))
+
+    assert looped.turn().ending.condition is Condition.DRIFT
+    assert looped.writes == []
