@@ -145,6 +145,7 @@ class _View(NamedTuple):
     interrupted: frozenset[str]
     vms: Mapping[str, VmName]
     gradual: bool
+    is_news: bool
 
 
 def _guest_plans(
@@ -157,7 +158,8 @@ def _guest_plans(
 ) -> tuple[GuestPlan, ...]:
     found = {one.uuid: one for one in observed.mdevs}
     gradual = not observed.abilities.over_provision
-    view = _View(found, target, bindings_now(observed), after, applied, interrupted, observed.vms, gradual)
+    is_news = applied.digest != desired.digest
+    view = _View(found, target, bindings_now(observed), after, applied, interrupted, observed.vms, gradual, is_news)
     plans = [_guest_plan(guest.name, guest.uuid, guest, view) for guest in desired.guests]
     named = {guest.uuid for guest in desired.guests}
     plans += [
@@ -186,7 +188,7 @@ def _guest_plan(name: str, uuid: str, guest: DesiredGuest | None, view: _View) -
         in_use=mdev is not None and mdev.in_use,
         interrupted=uuid in view.interrupted,
         bindings=view.after,
-        cause=None if before == after else _cause(guest, before, after, view.applied.guests.get(uuid), view.gradual),
+        cause=None if before == after else _cause(guest, before, after, view.applied.guests.get(uuid), view),
         goes=before is not None and (after is None or uuid in view.target.leaving),
         opened_by=mdev.opened_by if mdev else None,
         vm=view.vms.get(uuid),
@@ -202,12 +204,14 @@ def _cause(
     before: ApConfig | None,
     after: ApConfig | None,
     last: tuple[str, ApConfig] | None,
-    gradual: bool,
+    view: _View,
 ) -> Cause:
+    if guest is None and last is None and not view.is_news:
+        return Cause.CORRECTIVE  # a device that has been made since, where none but ours may be
     # What was applied had a device, so a guest without a claim has become so in the manifests.
     if not (guest and guest.activation is not Activation.INACTIVE and last and last[1] == guest.config):
         return Cause.INTENTIONAL
-    if gradual and before and after and all(was <= becomes for was, becomes in zip(before, after, strict=True)):
+    if view.gradual and before and after and all(was <= becomes for was, becomes in zip(before, after, strict=True)):
         return Cause.ARRIVED
     return Cause.CORRECTIVE
 

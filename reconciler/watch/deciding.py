@@ -49,8 +49,10 @@ def decide(plan: Plan, policy: Policy, healing: Healing, retry: Retry, now: floa
         return _nothing(Condition.NEEDS_PERSON, _problem_text(plan))
     if not plan.changes:
         # What needs no write becomes a generation nevertheless, so that history and boot know of it.
-        records = plan.is_news and policy.applies and not suspended and not retry.wait(now)
-        return Decision(Act.APPLY if records else Act.NOTHING, Condition.IN_SYNC, "the host is as the manifests say")
+        told, records = "the host is as the manifests say", plan.is_news and policy.applies and not suspended
+        if records and (wait := retry.wait(now)):
+            return Decision(Act.NOTHING, Condition.IN_SYNC, told, wait)
+        return Decision(Act.APPLY if records else Act.NOTHING, Condition.IN_SYNC, told)
     differs = differences_text(plan)
     if suspended:
         return _nothing(Condition.SUSPENDED, f"suspended; {differs}")
@@ -77,8 +79,8 @@ def decide(plan: Plan, policy: Policy, healing: Healing, retry: Retry, now: floa
 
 
 def is_drift(plan: Plan) -> bool:
-    """Whether all that `plan` changes is what somebody else has changed."""
-    return not plan.is_news and plan.causes == {Cause.CORRECTIVE}
+    """Whether `plan` would change what somebody else has changed, although the manifests are as they were."""
+    return not plan.is_news and Cause.CORRECTIVE in plan.causes
 
 
 def differences_text(plan: Plan) -> str:

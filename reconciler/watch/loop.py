@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.tools_lock import ToolsBusy
-from reconciler.machine import Machine
+from reconciler.machine import Machine, alone
 from reconciler.model.generation import Origin
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Result
 from reconciler.planning.plan import Plan
-from reconciler.reconcile import NotApplicable, Request, StalePlan, Terms, apply, observe_host, plan
-from reconciler.recovery import Recovered
-from reconciler.transaction.confirmation import AwaitsConfirmation
+from reconciler.reconcile import InvalidManifests, NotApplicable, Request, StalePlan, Terms, apply, observe_host, plan
+from reconciler.recovery import Recovered, refuse_pending, settle
+from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Books
 from reconciler.transaction.lock import Busy
@@ -45,6 +45,7 @@ LOCK_SECONDS: Final = 10.0
 """How long others at work are waited for in a turn; then there is another turn."""
 
 _SOON_SECONDS: Final = 5.0
+_NOTHING: Final = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be guarded")
 _BY_PEOPLE: Final = frozenset({"request", "signal"})
 _MANIFESTS_ONLY: Final = frozenset({"files", "git"})
 
@@ -97,6 +98,7 @@ class Loop:
         self._observed: Observed | None = None
         self._digest = ""
         self._generation = 0
+        self._known = Turn(_NOTHING)
 
     @property
     def guarded(self) -> Configuration | None:
@@ -108,16 +110,19 @@ class Loop:
         self._heed(hints)
         clock = self._place.clock
         began = clock.monotonic()
+        self._known = Turn(_NOTHING, suspensions=self._known.suspensions)
         try:
             turn = self._turn()
         except (Busy, ToolsBusy, AwaitsConfirmation) as error:
-            turn = Turn(Ending(Condition.WAITING, one_line(error)), wait=_SOON_SECONDS)
-        except (UnreadableHost, KernelBusy, BadRecord, UnsafeState, OSError) as error:
+            turn = self._known._replace(ending=Ending(Condition.WAITING, one_line(error)), wait=_SOON_SECONDS)
+        except (UnreadableHost, InvalidManifests, KernelBusy, BadRecord, UnsafeState, OSError) as error:
             self._observed = None
             self._retry = self._retry.failed(clock.monotonic())
-            turn = Turn(Ending(Condition.FAILED, one_line(error)), wait=self._retry.wait(clock.monotonic()))
+            ending = Ending(Condition.FAILED, one_line(error))
+            turn = self._known._replace(ending=ending, wait=self._retry.wait(clock.monotonic()))
         seconds = clock.monotonic() - began - (turn.apply_seconds or 0.0)
-        return turn._replace(refused=self._place.configurations.refused, seconds=seconds)
+        refused = self._place.configurations.refused
+        return turn._replace(refused=refused, generation=self._generation, seconds=seconds)
 
     def _heed(self, hints: Collection[Hint]) -> None:
         if not hints or any(hint.source not in _MANIFESTS_ONLY for hint in hints):
@@ -129,34 +134,62 @@ class Loop:
             self._place.source.ask(allow_older=any("older" in what for what in requests))
 
     def _turn(self) -> Turn:
-        offer = self._place.source.offer()
-        with self._place.opened(False) as machine:
+        place = self._place
+        offer = place.source.offer()
+        self._known = self._known._replace(offer=offer)
+        with place.opened(False) as machine:
             machine.state.prepare()
-            suspensions = read_suspensions(machine.state).at(self._place.clock.time())
+            suspensions = read_suspensions(machine.state).at(place.clock.time())
+            self._known = self._known._replace(suspensions=suspensions)
+            is_left = _is_left(machine)
+        if is_left:
+            self._put_in_order(changes=place.policy.applies and not suspensions.host)
+        with place.opened(False) as machine:
             made = self._guarded_plan(offer, machine, suspensions)
-            unfinished = Books(machine.state, machine.boot_id).unfinished() is not None
-        nothing = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be guarded")
-        turn = Turn(nothing, made, offer, suspensions, generation=self._generation)
-        return turn if made is None else self._acted(turn, made, unfinished=unfinished)
+        turn = self._known._replace(plan=made)
+        return turn if made is None else self._acted(turn, made)
+
+    def _put_in_order(self, *, changes: bool) -> None:
+        """See to what a run has left that was killed, or is still at work: then it is waited for.
+
+        Where that `changes` nothing, nothing is put back.
+        """
+        place = self._place
+        self._observed = None
+        command = place.origin("").command
+        with place.opened(changes) as machine, alone(machine, place.progress, command, LOCK_SECONDS):
+            if changes:
+                place.recovered(settle(machine))
 
     def _guarded_plan(self, offer: Offer, machine: Machine, suspensions: Suspensions) -> Plan | None:
         """The plan of what is guarded from now on; None where nothing can be."""
         configurations, now = self._place.configurations, self._place.clock.time()
         newest, made = configurations.newest(offer, machine.name, now), None
-        if newest and configurations.is_new(newest):
+        if newest and (configurations.is_new(newest) or configurations.is_untried):
             made = self._plan(newest, machine, suspensions)
             if not configurations.judge(newest, made, " -f ".join(offer.paths), now):
+                configurations.withdraw()
                 newest, made = None, None
         if newest:
-            if configurations.accept(newest):
-                write_last_good(machine.state, newest.good)
+            configurations.accept(newest)
             self._place.source.accepted(newest.commit)
         guarded = configurations.guarded
         if guarded is None:
             return None
         if guarded.good.desired.digest != self._digest:
             self._healing, self._retry, self._digest = Healing(), Retry(), guarded.good.desired.digest
-        return made or self._plan(guarded, machine, suspensions)
+        made = made or self._plan(guarded, machine, suspensions)
+        self._keep(made, machine)
+        return made
+
+    def _keep(self, made: Plan, machine: Machine) -> None:
+        """Keep what is guarded, whose plan this is, for the next start, as soon as it is known to be good."""
+        configurations = self._place.configurations
+        if not (made.is_news and made.changes and self._place.policy.applies):
+            configurations.tried()
+        if good := configurations.unkept:
+            write_last_good(machine.state, good)
+            configurations.kept(good)
 
     def _plan(self, configuration: Configuration, machine: Machine, suspensions: Suspensions) -> Plan:
         self._observed = self._observed or observe_host(machine)
@@ -165,17 +198,13 @@ class Loop:
         alone = left_alone(configuration.given.desired, applied.guests, suspensions)
         return plan(_request(configuration, alone), machine, self._observed)
 
-    def _acted(self, turn: Turn, made: Plan, *, unfinished: bool) -> Turn:
-        clock = self._place.clock
+    def _acted(self, turn: Turn, made: Plan) -> Turn:
         if self._place.policy.self_heal and is_drift(made):
-            self._healing = self._healing.asked(clock.monotonic())
+            self._healing = self._healing.asked(self._place.clock.monotonic())
         decision = self._decided(made, turn.suspensions)
-        act = decision.act
-        if unfinished and self._place.policy.applies and not turn.suspensions.host and not decision.wait:
-            act = Act.APPLY  # which puts in order first what an earlier run has left
-        if act is Act.NOTHING:
+        if decision.act is Act.NOTHING:
             return self._ended(turn, made, decision)
-        return self._applied(turn, made, act)
+        return self._applied(turn, made, decision.act)
 
     def _decided(self, made: Plan, suspensions: Suspensions) -> Decision:
         place = self._place
@@ -200,9 +229,9 @@ class Loop:
         seconds, outcome = place.clock.monotonic() - began, done.outcome
         succeeded = outcome.result in (Result.APPLIED, Result.NOTHING)
         self._retry = Retry() if succeeded else self._retry.failed(place.clock.monotonic())
-        if act is Act.HEAL:
+        if succeeded and act is Act.HEAL:
             self._healing = self._healing.healed(place.clock.monotonic())
-        turn = turn._replace(
+        turn = self._known = turn._replace(
             outcome=outcome,
             recorded=done.generation,
             healed=succeeded and act is Act.HEAL,
@@ -210,6 +239,7 @@ class Loop:
         )
         with place.opened(False) as machine:
             after = self._plan(guarded, machine, turn.suspensions)
+            self._keep(after, machine)
         decision = self._decided(after, turn.suspensions)
         if not succeeded:
             degraded = outcome.result is Result.DEGRADED
@@ -226,7 +256,19 @@ class Loop:
         waits = [one for one in (decision.wait, next_look(self._arrivals, clock.monotonic()), *ends) if one is not None]
         ending = Ending(decision.condition, decision.summary)
         wait = min(waits) if waits else None
-        return turn._replace(ending=ending, plan=made, appeared=appeared, wait=wait, generation=self._generation)
+        return turn._replace(ending=ending, plan=made, appeared=appeared, wait=wait)
+
+
+def _is_left(machine: Machine) -> bool:
+    """Whether an apply was begun and not ended, or was not confirmed in time.
+
+    Raises:
+        AwaitsConfirmation: one waits to be confirmed.
+    """
+    pending = Confirmations(machine.state).pending()
+    if pending and pending.seconds_left(machine.boot_id, machine.clock.monotonic()):
+        refuse_pending(machine)
+    return pending is not None or Books(machine.state, machine.boot_id).unfinished() is not None
 
 
 def _request(configuration: Configuration, alone: frozenset[str]) -> Request:

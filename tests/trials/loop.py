@@ -122,7 +122,9 @@ class Memory:
         """Look."""
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        self._samples.append((sys.getallocatedblocks(), pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd"))))
+        self._samples.append(
+            (sys.getallocatedblocks(), pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd")))
+        )
 
     def growth(self) -> tuple[float, float, int]:
         """By which factor blocks and resident memory have grown after the warm-up, and by how many the descriptors."""
@@ -136,7 +138,9 @@ class Memory:
         """The same for people."""
         blocks, pages, descriptors = self.growth()
         resident = self._samples[-1][1] / 2**20
-        return f"memory x {blocks:.3f} (blocks), x {pages:.3f} (resident, {resident:.0f} MiB), {descriptors:+} descriptors"
+        return (
+            f"memory x {blocks:.3f} (blocks), x {pages:.3f} (resident, {resident:.0f} MiB), {descriptors:+} descriptors"
+        )
 
 
 class Trial:

@@ -137,7 +137,11 @@ class Guard:
             return frozenset()
         abilities = abilities_of(self._profile)
         fixed = frozenset(unfinished.start.mdevs) - unfinished.touched
-        ways = ((unfinished.start, unfinished.target), (unfinished.target, unfinished.start), (self.holdings(), unfinished.start))
+        ways = (
+            (unfinished.start, unfinished.target),
+            (unfinished.target, unfinished.start),
+            (self.holdings(), unfinished.start),
+        )
         return frozenset(one.uuid for way in ways for one in order_steps(*way, abilities, fixed).outages)
 
     def watched(self, path: str, value: str, unfinished: Unfinished) -> int:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from loops import Looped, guest_document
-from reconciler.kernel.paths import AQMASK, CREATE, mdev
+from reconciler.kernel.paths import CREATE, mdev
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.history import History
 from reconciler.watch.healing import BUDGET
@@ -25,7 +25,7 @@ def guarding(tmp_path: Path, *, self_heal: bool, profile: str = "6.12") -> Loope
 def test_drift_is_told_and_not_touched(tmp_path: Path) -> None:
     """Without `--self-heal`."""
     looped = guarding(tmp_path, self_heal=False)
-    looped.host.write(f"{DEVICE}/assign_domain", "71")
+    looped.host.write(f"{DEVICE}/assign_adapter", "7")
 
     turn = looped.turn()
 
@@ -37,7 +37,7 @@ def test_drift_is_told_and_not_touched(tmp_path: Path) -> None:
 def test_drift_is_healed(tmp_path: Path) -> None:
     """With it, at once."""
     looped = guarding(tmp_path, self_heal=True)
-    looped.host.write(AQMASK, "+4") if False else looped.host.write(f"{DEVICE}/assign_domain", "71")
+    looped.host.write(f"{DEVICE}/assign_adapter", "7")
 
     turn = looped.turn()
 
@@ -60,7 +60,7 @@ def test_healing_again_and_again_ends(tmp_path: Path) -> None:
     looped = guarding(tmp_path, self_heal=True)
     healed = 0
     for _ in range(3 * BUDGET):
-        looped.host.write(f"{DEVICE}/assign_domain", "71")
+        looped.host.write(f"{DEVICE}/assign_adapter", "7")
         turn = looped.turn()
         if turn.wait is not None:
             assert turn.ending.condition is Condition.DRIFT
@@ -80,7 +80,7 @@ def test_a_person_begins_it_again(tmp_path: Path) -> None:
     looped = guarding(tmp_path, self_heal=True)
     turn = looped.turn()
     while turn.ending.condition is not Condition.STOPPED:
-        looped.host.write(f"{DEVICE}/assign_domain", "71")
+        looped.host.write(f"{DEVICE}/assign_adapter", "7")
         turn = looped.turn(after=turn.wait or 1.0)
 
     assert looped.turn().ending.condition is Condition.STOPPED
@@ -90,7 +90,7 @@ def test_a_person_begins_it_again(tmp_path: Path) -> None:
 def test_a_heal_that_fails_is_tried_again_and_is_no_fight(tmp_path: Path) -> None:
     """Whoever refuses our writes changes nothing: later and later, but never given up."""
     looped = guarding(tmp_path, self_heal=True)
-    looped.host.write(f"{DEVICE}/assign_domain", "71")
+    looped.host.write(f"{DEVICE}/assign_adapter", "7")
     looped.met = FaultySysfs(looped.sysfs, [WriteRefused(nth, 16) for nth in range(1, 12)])  # type: ignore[arg-type]
 
     turn = looped.turn()
@@ -108,7 +108,7 @@ def test_drift_beside_hardware_that_has_come_is_drift(tmp_path: Path) -> None:
     looped = Looped(tmp_path, profile="5.15")
     looped.commit(guest_document(1, [5, 200], [4]), guest_document(2, [6], [4]))
     assert looped.turn("start").ending.condition is Condition.IN_SYNC
-    looped.host.write(f"{mdev(uuid(2))}/unassign_domain", "4")
+    looped.host.write(f"{mdev(uuid(2))}/assign_adapter", "7")
     looped.writes.clear()
     plug(looped)
 
@@ -126,14 +126,14 @@ def plug(looped: Looped) -> None:
 def test_what_an_earlier_run_left_is_put_in_order_and_nothing_else(tmp_path: Path) -> None:
     """A loop that does not heal goes back where an apply was killed; drift from before that stays, and is told."""
     looped = guarding(tmp_path, self_heal=False)
-    looped.host.write(f"{mdev(uuid(2))}/assign_domain", "71")
+    looped.host.write(f"{mdev(uuid(2))}/assign_adapter", "7")
     books_of_a_killed_apply(looped)
 
     for _ in range(3):
         turn = looped.turn()
 
     assert turn.ending.condition is Condition.DRIFT
-    assert looped.host.read(f"{mdev(uuid(2))}/matrix") == "06.0004\n06.0047\n"
+    assert looped.host.read(f"{mdev(uuid(2))}/matrix") == "06.0004\n07.0004\n"
     assert History(looped.state).generations()[-1].outcome
 
 
