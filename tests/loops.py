@@ -1,4 +1,4 @@
-"""The loop on a simulated host, turn by turn, for tests: real files, a clock that tests own, and a source that they fill."""
+"""The loop on a simulated host, turn by turn, for tests: with real files, and a clock and a source that tests own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The command line: ``python -m trials [kills|power|faults|parallel] [--short] [--seed N]``."""
+"""The command line: ``python -m trials [kills|power|faults|parallel|loop] [--short] [--seed N]``."""
 
 import argparse
 import random
@@ -6,26 +6,29 @@ import sys
 import time
 from typing import Final
 
-from trials import faults, kills, parallel, power
+from trials import faults, kills, loop, parallel, power
 from trials.tally import told
 
 _KINDS: Final = {"kills": kills.tallies, "power": power.tallies, "faults": faults.tallies}
 _SHORT: Final = {"kills": 12, "power": 40, "faults": 12}
 """How many points of each plan on each kernel a short run tries."""
 
+_OTHERS: Final = ("parallel", "loop")
 _SECONDS: Final = 60.0
 _SHORT_SECONDS: Final = 5.0
+_SHORT_LOOP: Final = 20
+"""A short run makes this part of the loop's triggers."""
 
 
 def main() -> int:
     """Run one kind of trials, or all; the exit status is 1 where anything ended as it must not."""
     parser = argparse.ArgumentParser(prog="./run trials", description="Prove that nothing is lost.")
-    parser.add_argument("kind", nargs="?", choices=[*_KINDS, "parallel"], help="only these")
+    parser.add_argument("kind", nargs="?", choices=[*_KINDS, *_OTHERS], help="only these")
     parser.add_argument("--short", action="store_true", help="a sample of the points, by chance")
     parser.add_argument("--seed", type=int, default=1, help="of that chance (1)")
     given = parser.parse_args()
     wrong = 0
-    for kind in [given.kind] if given.kind else [*_KINDS, "parallel"]:
+    for kind in [given.kind] if given.kind else [*_KINDS, *_OTHERS]:
         begun = time.monotonic()
         wrong += _run(kind, given.short, given.seed)
         print(f"{kind} took {time.monotonic() - begun:.0f} s; seed {given.seed}\n", flush=True)
@@ -39,8 +42,17 @@ def _run(kind: str, short: bool, seed: int) -> int:
         for found in report.wrong[:10]:
             print(f"  VIOLATION {found}")
         return len(report.wrong)
+    if kind == "loop":
+        return sum(map(_told, loop.stretches(random.Random(seed), _SHORT_LOOP if short else 1)))
     tallies = _KINDS[kind](random.Random(seed), _SHORT[kind] if short else None)
     return len(told(tallies, kind).otherwise)
+
+
+def _told(found: loop.Found) -> int:
+    print(found, flush=True)
+    for one in found.wrong[:10]:
+        print(f"  VIOLATION {one}", flush=True)
+    return len(found.wrong)
 
 
 if __name__ == "__main__":

@@ -205,8 +205,9 @@ class World:
         ignores = "\n  ignoreDrift: [controlDomains]" if number == GUESTS else ""
         activation = activation or self.chance.choice(["active"] * 5 + ["on-demand"])
         return (
-            f"apiVersion: reconciler/v1\nkind: Guest\nmetadata: {{name: guest{number}}}\nspec:\n  uuid: {uuid(number)}\n"
-            f"  activation: {activation}\n  adapters: {list(share.adapters)}\n  domains: {list(share.domains)}{ignores}\n"
+            f"apiVersion: reconciler/v1\nkind: Guest\nmetadata: {{name: guest{number}}}\nspec:\n"
+            f"  uuid: {uuid(number)}\n  activation: {activation}\n"
+            f"  adapters: {list(share.adapters)}\n  domains: {list(share.domains)}{ignores}\n"
         )
 
     def _some(self, ids: tuple[int, ...], most: int) -> IdSet:

@@ -141,7 +141,7 @@ def test_a_conflict_is_found_also_where_a_guest_of_it_is_suspended(tmp_path: Pat
 
 
 def test_consent_that_is_needed_only_now_brings_back_what_was_guarded(tmp_path: Path) -> None:
-    """A VM that starts between the look and the apply: the new configuration waits for a person, the old one is kept."""
+    """A VM starts between the look and the apply: the new configuration waits for a person, the old one is kept."""
     looped = guarding(tmp_path)
     old = looped.loop.guarded
     looped.host.start_vm(uuid(1))
