@@ -120,7 +120,7 @@ class Site:
     def is_in(self, condition: Condition, generation: int | None = None) -> bool:
         """Whether the loop says so."""
         report = self.report()
-        return bool(report) and report.condition is condition and generation in (None, report.generation)
+        return report is not None and report.condition is condition and generation in (None, report.generation)
 
     def await_in_sync(self, generation: int | None = None) -> None:
         """Return when the loop says that the host is in sync; after the apply of `generation`."""
@@ -248,7 +248,7 @@ def test_an_apply_that_waits_to_be_confirmed_is_waited_for(site: Site) -> None:
 
 
 def test_a_killed_loop_leaves_nothing_that_the_next_one_does_not_put_in_order(tmp_path: Path) -> None:
-    """kill -9 in the midst of an apply, on a host that is as the writes have left it."""
+    """Kill -9 in the midst of an apply, on a host that is as the writes have left it."""
     why_not = why_not_mounted(tmp_path)
     if why_not:
         pytest.skip(f"NOT TESTED: mounting the simulated host ({why_not})")

@@ -85,7 +85,7 @@ def test_each_row_of_the_table(row: tuple[Any, ...]) -> None:
 def test_what_must_not_be_done_is_never_done(
     plan: Plan, news: bool, policy: Policy, times: list[float], stopped: bool, failures: int, at: float, suspended: bool
 ) -> None:
-    """Nothing where it is suspended, only reported, invalid, or needs consent; no healing where that was not asked for."""
+    """Nothing where it is suspended, only reported, invalid, or needs consent; no healing that was not asked for."""
     plan = plan._replace(is_news=news)
     healing, retry = Healing(tuple(times), stopped), Retry(failures, at)
 

@@ -1,0 +1,112 @@
+"""Reports of turns: what is counted, what is remembered from turn to turn and from run to run."""
+
+from pathlib import Path
+
+from loops import Looped, guest_document
+from reconciler.kernel.paths import mdev
+from reconciler.model.outcome import Outcome, Result
+from reconciler.watch.events import events
+from reconciler.watch.hints import Hint
+from reconciler.watch.report import Condition, Refused, Report
+from reconciler.watch.reporter import Moment, Reporter
+from reconciler.watch.sources import Offer
+from reconciler.watch.turns import Ending, Turn
+from worlds import uuid
+
+IN_SYNC = Ending(Condition.IN_SYNC, "the host is as the manifests say")
+FAILED = Ending(Condition.FAILED, "cannot read the host")
+HINTS = (Hint("kernel", "a"), Hint("kernel", "b"), Hint("resync"))
+
+
+def reported(reporter: Reporter, turn: Turn, now: float, hints: tuple[Hint, ...] = HINTS) -> Report:
+    """What is reported of `turn`, which ended at `now`."""
+    return reporter.report(turn, None, hints, Moment(now, now + 300.0))
+
+
+def test_turns_applies_and_triggers_are_counted() -> None:
+    """A source counts once for each turn, however often it was heard."""
+    reporter = Reporter("site", None, applies=True)
+    applied, rolled_back = Outcome(Result.APPLIED, 3), Outcome(Result.ROLLED_BACK, 1)
+    reported(reporter, Turn(IN_SYNC, outcome=applied, recorded=1), 1.0)
+    reported(reporter, Turn(FAILED, outcome=rolled_back, recorded=2), 2.0)
+    report = reported(reporter, Turn(IN_SYNC, outcome=applied, recorded=3, healed=True), 3.0)
+
+    counters = report.counters
+    assert counters.turns == 3
+    assert counters.applies == {Result.APPLIED.value: 2, Result.ROLLED_BACK.value: 1}
+    assert counters.triggers == {"kernel": 3, "resync": 3}
+    assert counters.healed == 1
+
+
+def test_an_apply_that_found_nothing_to_do_is_none() -> None:
+    """But one that became a generation is."""
+    reporter = Reporter("site", None, applies=True)
+    nothing = Outcome(Result.NOTHING)
+
+    assert not reported(reporter, Turn(IN_SYNC, outcome=nothing), 1.0).counters.applies
+    assert sum(reported(reporter, Turn(IN_SYNC, outcome=nothing, recorded=1), 2.0).counters.applies.values()) == 1
+
+
+def test_a_refusal_is_counted_once() -> None:
+    """However many turns look at it."""
+    reporter = Reporter("site", None, applies=True)
+    one, other = Refused("a" * 40, ("no",), 1.0), Refused("b" * 40, ("no",), 5.0)
+    counts = [
+        reported(reporter, Turn(IN_SYNC, refused=refused), now).counters.refused
+        for now, refused in enumerate([one, one, None, one, other], 1)
+    ]
+
+    assert counts == [1, 1, 1, 2, 3]
+
+
+def test_a_condition_keeps_its_time_and_success_too() -> None:
+    """Also over a restart."""
+    reporter = Reporter("site", None, applies=True)
+    reported(reporter, Turn(IN_SYNC), 1.0)
+    reported(reporter, Turn(FAILED), 2.0)
+    before = reported(reporter, Turn(FAILED), 3.0)
+
+    report = reported(Reporter("site", before, applies=True), Turn(FAILED), 9.0)
+
+    assert (before.since, report.since) == (2.0, 2.0)
+    assert (before.succeeded, report.succeeded) == (1.0, 1.0)
+    assert report.counters.turns == 1
+
+
+def test_a_turn_that_could_not_look_keeps_what_was_known(tmp_path: Path) -> None:
+    """Guests, queues, the source and what is suspended: nothing of that has changed, so nothing of it is told."""
+    looped = Looped(tmp_path)
+    looped.commit(guest_document(1, [5], [4]))
+    looped.turn("start")
+    looped.suspend("guest1")
+    looped.branch.offered = Offer((), unreachable="no answer")
+    reporter = Reporter("site", None, applies=True)
+    before = reporter.report(looped.turn(), looped.loop.guarded, HINTS, Moment(1.0, None))
+    (looped.state.path / "inventory.json").write_text("{")
+
+    after = reporter.report(looped.turn(), looped.loop.guarded, HINTS, Moment(2.0, None))
+
+    assert after.condition is Condition.FAILED
+    assert (after.guests, after.queues, after.source, after.generation) == (
+        before.guests,
+        before.queues,
+        before.source,
+        before.generation,
+    )
+    assert [one.kind.value for one in events(before, after)] == ["condition"]
+
+
+def test_drift_is_told_with_its_guest_and_what_differs(tmp_path: Path) -> None:
+    """In sentences."""
+    looped = Looped(tmp_path)
+    looped.commit(guest_document(1, [5], [4]), guest_document(2, [6], [4]))
+    looped.turn("start")
+    looped.host.write(f"{mdev(uuid(1))}/assign_adapter", "7")
+
+    report = Reporter("site", None, applies=True).report(looped.turn(), looped.loop.guarded, HINTS, Moment(1.0, None))
+
+    assert report.condition is Condition.DRIFT
+    assert [one.name for one in report.guests if one.drifted] == ["guest1"]
+    assert len(report.differences) == 1
+    assert "guest1" in report.differences[0]
+    assert report.queues["effective"] == 3
