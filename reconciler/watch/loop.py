@@ -94,6 +94,7 @@ class Loop:
         self._place = place
         self._healing = Healing()
         self._retry = Retry()
+        self._blind = Retry()  # turns that could not even look: no reason to put off an apply once they can
         self._arrivals: Arrivals | None = None
         self._observed: Observed | None = None
         self._digest = ""
@@ -117,9 +118,11 @@ class Loop:
             turn = self._known._replace(ending=Ending(Condition.WAITING, one_line(error)), wait=_SOON_SECONDS)
         except (UnreadableHost, InvalidManifests, KernelBusy, BadRecord, UnsafeState, OSError) as error:
             self._observed = None
-            self._retry = self._retry.failed(clock.monotonic())
+            self._blind = self._blind.failed(clock.monotonic())
             ending = Ending(Condition.FAILED, one_line(error))
-            turn = self._known._replace(ending=ending, wait=self._retry.wait(clock.monotonic()))
+            turn = self._known._replace(ending=ending, wait=self._blind.wait(clock.monotonic()))
+        else:
+            self._blind = Retry()
         seconds = clock.monotonic() - began - (turn.apply_seconds or 0.0)
         refused = self._place.configurations.refused
         return turn._replace(refused=refused, generation=self._generation, seconds=seconds)
@@ -141,9 +144,10 @@ class Loop:
             machine.state.prepare()
             suspensions = read_suspensions(machine.state).at(place.clock.time())
             self._known = self._known._replace(suspensions=suspensions)
-            is_left = _is_left(machine)
+            changes = place.policy.applies and not suspensions.host
+            is_left = _is_left(machine, changes=changes)
         if is_left:
-            self._put_in_order(changes=place.policy.applies and not suspensions.host)
+            self._put_in_order(changes=changes)
         with place.opened(False) as machine:
             made = self._guarded_plan(offer, machine, suspensions)
         turn = self._known._replace(plan=made)
@@ -185,7 +189,7 @@ class Loop:
     def _keep(self, made: Plan, machine: Machine) -> None:
         """Keep what is guarded, whose plan this is, for the next start, as soon as it is known to be good."""
         configurations = self._place.configurations
-        if not (made.is_news and made.changes and self._place.policy.applies):
+        if made.in_sync or not (made.is_news and self._place.policy.applies):
             configurations.tried()
         if good := configurations.unkept:
             write_last_good(machine.state, good)
@@ -259,8 +263,8 @@ class Loop:
         return turn._replace(ending=ending, plan=made, appeared=appeared, wait=wait)
 
 
-def _is_left(machine: Machine) -> bool:
-    """Whether an apply was begun and not ended, or was not confirmed in time.
+def _is_left(machine: Machine, *, changes: bool) -> bool:
+    """Whether an apply was begun and not ended, or, where the loop `changes` anything, was not confirmed in time.
 
     Raises:
         AwaitsConfirmation: one waits to be confirmed.
@@ -268,7 +272,8 @@ def _is_left(machine: Machine) -> bool:
     pending = Confirmations(machine.state).pending()
     if pending and pending.seconds_left(machine.boot_id, machine.clock.monotonic()):
         refuse_pending(machine)
-    return pending is not None or Books(machine.state, machine.boot_id).unfinished() is not None
+    unfinished = Books(machine.state, machine.boot_id).unfinished()
+    return unfinished is not None or (changes and pending is not None)
 
 
 def _request(configuration: Configuration, alone: frozenset[str]) -> Request:

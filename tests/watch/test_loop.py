@@ -155,6 +155,21 @@ def test_a_host_that_cannot_be_read_is_reported_and_looked_at_again(tmp_path: Pa
     assert looped.turn(after=turn.wait).ending.condition is Condition.IN_SYNC
 
 
+def test_what_could_not_be_read_for_a_while_puts_off_no_apply(tmp_path: Path) -> None:
+    """However many hints came meanwhile: as soon as the host can be read, what is wanted is done."""
+    looped = Looped(tmp_path)
+    looped.commit(FIRST)
+    looped.met = host = Unreadable(looped.sysfs)  # type: ignore[assignment]
+    waits = [looped.turn().wait or 0.0 for _ in range(12)]
+    host.broken = False
+
+    turn = looped.turn()
+
+    assert waits == sorted(waits)
+    assert turn.ending.condition is Condition.IN_SYNC
+    assert turn.recorded
+
+
 @pytest.mark.parametrize("name", [SUSPENDED, "inventory.json", JOURNAL, "pending.json"])
 def test_damaged_records_are_named_and_nothing_is_guessed(name: str, tmp_path: Path) -> None:
     """The loop goes on as soon as they are mended."""
