@@ -94,7 +94,9 @@ def make_plan(
         consents=tuple(_consents(guests, observed, target, only)) if ordered.steps else (),
         pool=target.holdings.pool,
         pool_reason=target.pool_reason,
-        pool_cause=_pool_cause(observed, target, applied),
+        pool_cause=_pool_cause(
+            observed, target, applied, manifests_changed=_manifests_changed(guests, applied, desired)
+        ),
         guests=guests,
         foreign=target.foreign,
         steps=_planned_steps(ordered.steps, desired, guests),
@@ -216,10 +218,17 @@ def _cause(
     return Cause.CORRECTIVE
 
 
-def _pool_cause(observed: Observed, target: Target, applied: Applied) -> Cause | None:
+def _manifests_changed(guests: tuple[GuestPlan, ...], applied: Applied, desired: Desired) -> bool:
+    """Whether the manifests say something that was not applied, such as to a guest that was suspended then."""
+    return applied.digest != desired.digest or any(one.cause is Cause.INTENTIONAL for one in guests)
+
+
+def _pool_cause(observed: Observed, target: Target, applied: Applied, *, manifests_changed: bool) -> Cause | None:
     if target.holdings.pool == observed.pool:
         return None
-    return Cause.CORRECTIVE if applied.pool == target.holdings.pool else Cause.INTENTIONAL
+    # A derived pool also makes room for the devices of others: where these change it, the manifests are as they were.
+    is_corrective = applied.pool == target.holdings.pool or not manifests_changed
+    return Cause.CORRECTIVE if is_corrective else Cause.INTENTIONAL
 
 
 def _consents(

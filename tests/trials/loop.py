@@ -22,8 +22,10 @@ from books import NoProgress
 from clocks import FakeClock
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.manifests.changed_files import ChangedFiles
+from reconciler.model.desired import Activation
 from reconciler.model.generation import Origin
 from reconciler.model.outcome import Result
+from reconciler.planning.planner import Applied
 from reconciler.simulator.profiles import PROFILES, InUseCheck
 from reconciler.transaction.journal import Books
 from reconciler.transaction.records import BadRecord
@@ -54,6 +56,8 @@ _RESYNC: Final = 300.0
 _RESTART: Final = 0.004
 _QUIET_TURNS: Final = 25
 """In so many turns a host is in sync after all trouble is over."""
+
+_PERSON_COMES: Final = 6
 
 _WARM: Final = 0.2
 """The part of the triggers after which memory must not grow any more."""
@@ -268,19 +272,25 @@ class _Judged:
         guard = world.guard
         suspended = self._suspended()
         books = Books(world.state, "")
-        applied, left = books.applied().digest, books.unfinished()
+        applied, left = books.applied(), books.unfinished()
         guard.allowed = lambda: not suspended and (self._may_write(applied) or books.unfinished() == left)
         turn = self._loop.turn(hints)
         self._trial.judge(turn, self._loop)
         return turn
 
-    def _may_write(self, applied: str) -> bool:
+    def _may_write(self, applied: Applied) -> bool:
         """Whether the loop may write, where that does not put in order what a run has left."""
-        stretch = self._trial.stretch
+        stretch, guarded = self._trial.stretch, self._loop.guarded
         if stretch.heals or not PROFILES[stretch.profile].over_provision:  # hardware that comes is a reason there
             return True
-        guarded = self._loop.guarded
-        return guarded is not None and guarded.given.desired.digest != applied
+        if guarded is None:
+            return False
+        desired = guarded.given.desired
+        claims = {one.uuid: one.config for one in desired.guests if one.activation is Activation.ACTIVE}
+        named = {one.uuid for one in desired.guests if one.activation is not Activation.INACTIVE}
+        # What was suspended when it became news is applied afterwards.
+        ours = {uuid: config for uuid, (_, config) in applied.guests.items() if uuid in claims or uuid not in named}
+        return desired.digest != applied.digest or ours != claims
 
     def _suspended(self) -> bool:
         from reconciler.transaction.suspensions import read_suspensions
@@ -354,6 +364,8 @@ class _Ears:
         trial = self._trial
         if self._turns == 1:
             return (Hint("request", "trigger"),)
+        if self._turns == _PERSON_COMES:  # and gives what consent it needs
+            trial.world.type_apply()
         if trial.in_sync:
             self.stopping = True
         elif self._turns > _QUIET_TURNS:
@@ -364,7 +376,7 @@ class _Ears:
 
     def _sample(self) -> None:
         trial = self._trial
-        if trial.triggers >= trial.sampled:
+        if trial.triggers >= trial.sampled and not trial.world.has_lock:
             trial.sampled += max(1, trial.stretch.triggers // _SAMPLES)
             trial.memory.sample()
 

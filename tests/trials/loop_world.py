@@ -96,6 +96,11 @@ class World:
             (48, (self._noise,)),
         )
 
+    @property
+    def has_lock(self) -> bool:
+        """Whether somebody keeps everybody else from applying."""
+        return self._lock >= 0
+
     def machine(self) -> Machine:
         """What loop and commands work on."""
         return Machine(self.guard, self.clock, self.state, BOOT_ID, "lpar7")

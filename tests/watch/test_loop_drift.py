@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from loops import Looped, guest_document
-from reconciler.kernel.paths import CREATE, mdev
+from reconciler.kernel.paths import AQMASK, CREATE, mdev
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.history import History
 from reconciler.watch.healing import BUDGET
@@ -160,6 +160,22 @@ def test_a_strangers_device_that_is_to_go_is_drift(tmp_path: Path) -> None:
     assert looped.turn("start").ending.condition is Condition.IN_SYNC
     looped.writes.clear()
     looped.host.write(CREATE, uuid(9))
+
+    assert looped.turn().ending.condition is Condition.DRIFT
+    assert looped.writes == []
+
+
+def test_a_pool_that_changes_because_of_a_stranger_is_drift(tmp_path: Path) -> None:
+    """What a derived pool owes to a device that is not ours: when that goes, the manifests are as they were."""
+    looped = Looped(tmp_path)
+    looped.host.write(AQMASK, "-71")
+    looped.host.write(CREATE, uuid(9))
+    looped.host.write(f"{mdev(uuid(9))}/assign_adapter", "7")
+    looped.host.write(f"{mdev(uuid(9))}/assign_domain", "71")
+    looped.commit(guest_document(1, [5], [4]))
+    assert looped.turn("start").ending.condition is Condition.IN_SYNC
+    looped.writes.clear()
+    looped.host.write(f"{mdev(uuid(9))}/remove", "1")
 
     assert looped.turn().ending.condition is Condition.DRIFT
     assert looped.writes == []
