@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loops import Looped, guest_document
+from looped import Looped, guest_document
 from reconciler.kernel.paths import AQMASK, mdev
 from reconciler.recovery import expire
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
@@ -269,7 +269,7 @@ def test_a_command_that_is_at_work_is_waited_for(applies: bool, tmp_path: Path) 
 
 
 def _journal_of(looped: Looped) -> bytes:
-    from loops import BOOT_ID
+    from looped import BOOT_ID
     from reconciler.planning.planner import holdings_of
     from reconciler.reconcile import Given, Request, plan
     from reconciler.transaction.journal import Books

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from loops import Looped, guest_document
+from looped import Looped, guest_document
 from reconciler.kernel.paths import AQMASK, CREATE, mdev
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.history import History

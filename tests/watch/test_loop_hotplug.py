@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loops import Looped, guest_document
+from looped import Looped, guest_document
 from reconciler.kernel.paths import mdev
 from reconciler.simulator.hardware import Card, Plug, Unplug
 from reconciler.watch.arrivals import PATIENCE_SECONDS

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loops import Looped, guest_document
+from looped import Looped, guest_document
 from reconciler.kernel.paths import mdev
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.state_directory import StateDirectory

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from loops import Looped, guest_document
+from looped import Looped, guest_document
 from reconciler.kernel.paths import mdev
 from reconciler.watch.report import Condition
 from worlds import uuid

