@@ -48,7 +48,7 @@ class Configurations:
             if not offer.unreachable:
                 self.refuse(offer.commit, offer.refused, now)
             return None
-        site = self._files.read_site(offer.paths)
+        site = self._files.read_site(offer.paths, settled=offer.settled)
         desired = site.desired(self._host, machine_name)
         if isinstance(desired, Desired):
             return Configuration(Given(desired, site), offer.commit)

@@ -45,7 +45,9 @@ LOCK_SECONDS: Final = 10.0
 """How long others at work are waited for in a turn; then there is another turn."""
 
 _SOON_SECONDS: Final = 5.0
-_BY_PEOPLE: Final = frozenset({"request", "signal"})
+BY_PEOPLE: Final = frozenset({"request", "signal"})
+"""The sources of hints behind which somebody waits for what there is now."""
+
 _MANIFESTS_ONLY: Final = frozenset({"files", "git"})
 
 
@@ -103,6 +105,13 @@ class Loop:
         """What is guarded; None where nothing can be."""
         return self._place.configurations.guarded
 
+    def ask(self, hints: Collection[Hint]) -> bool:
+        """Ask the source for its newest where people are among `hints`; whether that is on its way still."""
+        source = self._place.source
+        if requests := [hint.what for hint in hints if hint.source in BY_PEOPLE]:
+            source.ask(allow_older=any("older" in what for what in requests))
+        return source.is_coming
+
     def turn(self, hints: Collection[Hint]) -> Turn:
         """Make one turn; what went wrong is in it, and not raised."""
         self._heed(hints)
@@ -122,11 +131,9 @@ class Loop:
     def _heed(self, hints: Collection[Hint]) -> None:
         if not hints or any(hint.source not in _MANIFESTS_ONLY for hint in hints):
             self._observed = None
-        if any(hint.source in _BY_PEOPLE for hint in hints):
+        if any(hint.source in BY_PEOPLE for hint in hints):
             # A person has looked: what was given up is begun again.
             self._healing, self._retry = Healing(), Retry()
-        if requests := [hint.what for hint in hints if hint.source in _BY_PEOPLE]:
-            self._place.source.ask(allow_older=any("older" in what for what in requests))
 
     def _turn(self) -> Turn:
         offer = self._place.source.offer()

@@ -18,12 +18,14 @@ class Offer(NamedTuple):
         commit: their git commit; empty where there is none.
         refused: why the newest commit may not be used, a sentence each.
         unreachable: why the repository cannot be asked; empty where it can.
+        settled: whether no file at `paths` ever changes in place, and those of the offer before are there still.
     """
 
     paths: tuple[str, ...]
     commit: str = ""
     refused: tuple[str, ...] = ()
     unreachable: str = ""
+    settled: bool = False
 
 
 class Source(Protocol):
@@ -38,6 +40,10 @@ class Source(Protocol):
 
     def ask(self, *, allow_older: bool) -> None:
         """A person wants the newest now; with `allow_older` also one that does not come after the last."""
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether the newest is on its way still; when it has come, the source's ear hears it."""
 
     def accepted(self, commit: str) -> None:
         """The manifests of `commit` are guarded from now on."""
@@ -62,6 +68,11 @@ class FilesSource:
 
     def ask(self, *, allow_older: bool) -> None:
         """See `Source`: files are looked at each time."""
+
+    @property
+    def is_coming(self) -> bool:
+        """See `Source`."""
+        return False
 
     def accepted(self, commit: str) -> None:
         """See `Source`."""
@@ -90,7 +101,8 @@ class GitFiles:
         match self._poller.take():
             case Newest(commit=commit, directory=directory):
                 self._lead_to(directory)
-                return Offer((str(self._link),), commit)
+                late = "the repository has been asked, and has not answered yet" if self.is_coming else ""
+                return Offer((str(self._link),), commit, unreachable=late, settled=True)
             case CommitRefused(commit=commit, reasons=reasons):
                 return Offer((), commit, refused=reasons)
             case Unreachable(reason=reason):
@@ -101,6 +113,11 @@ class GitFiles:
     def ask(self, *, allow_older: bool) -> None:
         """See `Source`."""
         self._poller.ask(allow_older=allow_older)
+
+    @property
+    def is_coming(self) -> bool:
+        """See `Source`."""
+        return self._poller.is_coming
 
     def accepted(self, commit: str) -> None:
         """See `Source`."""
