@@ -96,7 +96,7 @@ def test_a_file_that_is_found_elsewhere_under_the_same_name_is_known(files: File
     files.put("a.yaml", None)
     for name in ("one", "two"):
         (files.folder / name).mkdir()
-    (files.folder / "one/a.yaml").write_text(GUEST % ("a", 5))
+    (files.folder / "one/a.yaml").write_text(HOST + "---\n" + GUEST % ("a", 5))
     link = files.folder / ".now"
     link.symlink_to("one")
     files.known.read_site([link], settled=True)
