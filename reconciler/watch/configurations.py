@@ -52,7 +52,7 @@ class Configurations:
         desired = site.desired(self._host, machine_name)
         if isinstance(desired, Desired):
             return Configuration(Given(desired, site), offer.commit)
-        self.refuse(offer.commit, reasons_of(desired), now)
+        self.refuse(offer.commit, tuple(map(offer.shown, reasons_of(desired))), now)
         return None
 
     def is_new(self, newest: Configuration) -> bool:
@@ -64,18 +64,18 @@ class Configurations:
         before, self.guarded, self.refused = self.guarded, newest, None
         return before is None or before.good.commit != newest.commit or self._digest(before) != self._digest(newest)
 
-    def judge(self, newest: Configuration, plan: Plan, where: str, now: float) -> bool:
+    def judge(self, newest: Configuration, plan: Plan, offer: Offer, where: str, now: float) -> bool:
         """Whether `newest`, whose plan this is, may be used without a person; otherwise it is noted why not.
 
-        `where` says for people where its files are.
+        It is what the source has offered; `where` are the options that lead to this machine, for a command.
         """
         if not plan.is_valid:
-            self.refuse(newest.commit, reasons_of(plan.problems), now)
+            self.refuse(newest.commit, tuple(map(offer.shown, reasons_of(plan.problems))), now)
             return False
         if plan.consents:
             flags = " ".join(plan.flags)
             told = [f"{one.holder}: {one.reason}" for one in plan.consents[:_MOST_REASONS]]
-            what = f"it needs a person's consent; to give it: reconcile --apply -f {where} {flags}"
+            what = f"it needs a person's consent; to give it: reconcile --apply{offer.options}{where} {flags}"
             self.refuse(newest.commit, (what, *told), now)
             return False
         return True

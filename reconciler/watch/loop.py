@@ -74,6 +74,8 @@ class Place(NamedTuple):
         progress: who watches an apply.
         recovered: is told what earlier runs had left.
         transaction: is told the number of the generation that is about to be made, and 0 when that has ended.
+        guarding: is told the name of the Host and the git commit of what is guarded from now on.
+        where: the options that lead to this machine and state, for a command that is to be typed next.
     """
 
     opened: Callable[[bool], AbstractContextManager[Machine]]
@@ -85,6 +87,8 @@ class Place(NamedTuple):
     progress: "Progress"
     recovered: Callable[[tuple[Recovered, ...]], object]
     transaction: Callable[[int], object]
+    guarding: Callable[[str, str], object] = lambda _host, _commit: None
+    where: str = ""
 
 
 class Loop:
@@ -152,12 +156,13 @@ class Loop:
         newest, made = configurations.newest(offer, machine.name, now), None
         if newest and configurations.is_new(newest):
             made = self._plan(newest, machine, suspensions)
-            if not configurations.judge(newest, made, " -f ".join(offer.paths), now):
+            if not configurations.judge(newest, made, offer, self._place.where, now):
                 newest, made = None, None
         if newest:
             if configurations.accept(newest):
                 write_last_good(machine.state, newest.good)
             self._place.source.accepted(newest.commit)
+            self._place.guarding(newest.given.desired.host.name, newest.commit)
         guarded = configurations.guarded
         if guarded is None:
             return None

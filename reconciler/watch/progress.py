@@ -49,6 +49,10 @@ class LogProgress:
                 differences=list(left),
             )
 
+    def guarding(self, host: str, commit: str) -> None:
+        """What `host` is to be like comes from `commit` from now on."""
+        self._log.guarding(host, commit)
+
     def transaction(self, number: int) -> None:
         """Transaction `number` begins; 0: it has ended."""
         self._log.transaction(number)

@@ -41,12 +41,14 @@ class Source(NamedTuple):
         commit: the git commit of the configuration that is guarded; empty where there is none.
         refused: the newest configuration where it is not used.
         unreachable: why the repository cannot be reached; empty where it can.
+        paths: where the newest manifests are as files, for a command that is to be typed; empty where nobody knows.
     """
 
     location: str
     commit: str = ""
     refused: Refused | None = None
     unreachable: str = ""
+    paths: tuple[str, ...] = ()
 
 
 class Suspended(NamedTuple):

@@ -45,7 +45,7 @@ class Watch(NamedTuple):
 def watch(what: Watch) -> None:
     """Make turns until SIGTERM or SIGINT comes."""
     number = 0
-    hints = _with_newest(what, (START,))
+    hints = with_newest(what, (START,))
     while not what.ears.stopping:
         number += 1
         what.requests.begin(number)
@@ -61,10 +61,10 @@ def watch(what: Watch) -> None:
         what.requests.answer(number, report.condition, report.summary, refused, report.source.unreachable)
         if any(hint.source == "signal" for hint in hints):
             what.systemd.ready()
-        hints = _with_newest(what, _next_hints(what, turn.wait))
+        hints = with_newest(what, _next_hints(what, turn.wait))
 
 
-def _with_newest(what: Watch, hints: Collection[Hint]) -> Collection[Hint]:
+def with_newest(what: Watch, hints: Collection[Hint]) -> Collection[Hint]:
     """`hints`, and what else is heard until the source has its newest, if that is what somebody waits for."""
     end = what.clock.monotonic() + ANSWER_SECONDS
     heard, new = set(hints), hints
