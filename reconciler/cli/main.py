@@ -283,7 +283,7 @@ def import_manifests(output: str, host: HostOptions) -> int:
     """Print manifests of the host as it is.
 
     They have its pool, its mediated devices, and what is defined in mdevctl, and they change nothing: a plan of them
-    has nothing to do, but for devices that are defined to start at boot and are not there.
+    has nothing to do.
     """
     from reconciler.cli import import_command
 
