@@ -16,6 +16,7 @@ from reconciler.cli.durations import Duration
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
 from reconciler.cli.watch_group import watch
+from reconciler.cli.watch_options import WatchOptions, watch_options
 from reconciler.transaction.interruption import end_alike
 
 _EPILOG = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict or consent needed, 5 stale plan, 6 rolled \
@@ -32,7 +33,9 @@ back, 7 degraded, 8 busy, 64 wrong usage, 1 anything unforeseen."
     metavar="[PLANFILE]",
     help="Do it, wholly or not at all; with PLANFILE exactly what that plan says.",
 )
-@click.option("--watch", "wants_watch", is_flag=True, help="Keep the host as the manifests say (not built yet).")
+@click.option(
+    "--watch", "wants_watch", is_flag=True, help="Look again whenever something changes; with --apply keep the host so."
+)
 @click.option("--out", type=click.Path(dir_okay=False), help="With --plan: save the plan for --apply PLANFILE.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --plan: exit with 2 where there are changes.")
 @click.option("--yes", is_flag=True, help="With --apply: do not ask.")
@@ -45,6 +48,7 @@ back, 7 degraded, 8 busy, 64 wrong usage, 1 anything unforeseen."
 )
 @lock_option
 @format_option("text", "json", "markdown")
+@watch_options
 @host_options
 @click.version_option(package_name="vfio-ap-reconciler", prog_name="reconcile")
 @click.pass_context
@@ -61,6 +65,7 @@ def cli(
     confirm_within: float | None,
     lock_timeout: int,
     format: str,
+    watching: WatchOptions,
     host: HostOptions,
 ) -> int | None:
     """Share out the crypto queues of an IBM Z KVM host as YAML manifests say."""
@@ -70,10 +75,16 @@ def cli(
             raise click.UsageError(f"'{context.invoked_subcommand}' cannot be combined with --plan, --apply or --watch")
         context.obj = host
         return None
+    if wants_watch and not wants_plan and not apply_file:
+        from reconciler.cli import watch_command
+
+        if consents or confirm_within is not None or out or yes:
+            raise click.UsageError("--watch gives no consent and asks nobody; what needs a person is left to a person")
+        return watch_command.run(host, watching, applies=apply_file is not None)
     if sum(actions) != 1:
         raise click.UsageError("choose one of --plan, --apply, --watch, or a command; 'reconcile --help' lists them")
-    if wants_watch:
-        raise click.UsageError("--watch comes with a later version; meanwhile run --plan or --apply from a timer")
+    if watching.given:
+        raise click.UsageError(f"{watching.given[0]} goes with --watch")
     if out and not wants_plan:
         raise click.UsageError("--out goes with --plan")
     from reconciler.cli import apply_command, plan_command
@@ -107,12 +118,15 @@ def validate(domain_files: tuple[str, ...], format: str, host: HostOptions) -> i
 
 
 @cli.command()
+@click.option("--watch", is_flag=True, help="Show what the loop found last, and whether it runs.")
 @format_option("text", "json")
 @host_options
-def status(format: str, host: HostOptions) -> int:
+def status(watch: bool, format: str, host: HostOptions) -> int:
     """Show who has what, and why it is not what was wanted."""
     from reconciler.cli import status_command
 
+    if watch:
+        return status_command.run_watched(host, format=format)
     return status_command.run_status(host, format=format)
 
 
@@ -124,6 +138,28 @@ def drift(format: str, host: HostOptions) -> int:
     from reconciler.cli import status_command
 
     return status_command.run_drift(host, format=format)
+
+
+@cli.command()
+@click.argument("guests", nargs=-1, metavar="[GUEST]...")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, for whoever finds it suspended.")
+@click.option("--for", "seconds", type=Duration(), metavar="DURATION", help="For so long; left out: until resumed.")
+@host_options
+def suspend(guests: tuple[str, ...], reason: str, seconds: float | None, host: HostOptions) -> int:
+    """Have the loop leave guests alone, or the whole host where none is named."""
+    from reconciler.cli import suspend_command
+
+    return suspend_command.run_suspend(host, guests, reason=reason, seconds=seconds)
+
+
+@cli.command()
+@click.argument("guests", nargs=-1, metavar="[GUEST]...")
+@host_options
+def resume(guests: tuple[str, ...], host: HostOptions) -> int:
+    """Have the loop see to guests again, or to everything where none is named."""
+    from reconciler.cli import suspend_command
+
+    return suspend_command.run_resume(host, guests)
 
 
 @cli.command()

@@ -1,9 +1,11 @@
 """``reconcile status`` and ``reconcile drift``."""
 
+import time
+
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened
+from reconciler.cli.machine import opened, state_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import paint_for_stdout, result, tell_problems
+from reconciler.cli.output import paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
 from reconciler.planning.plan import Plan
 from reconciler.planning.status import status_of
@@ -21,6 +23,24 @@ def run_status(host: HostOptions, *, format: str) -> Exit:
     else:
         tell_problems(made.problems)
         result(status_text(status, paint_for_stdout()))
+    return Exit.DONE
+
+
+def run_watched(host: HostOptions, *, format: str) -> Exit:
+    """Show what the loop has found last."""
+    from reconciler.watch.report_text import report_json, report_text
+    from reconciler.watch.status_file import read_kept
+
+    state, _ = state_of(host)
+    kept = read_kept(state)
+    if kept is None:
+        tell(f"error: no loop has been watching with the state directory {state.path}")
+        tell("  next: start one with 'reconcile --watch', or name its place with --state-dir, --sysfs or --simulate")
+        return Exit.FAILURE
+    if format == "json":
+        result(report_json(kept.report, kept.ended))
+    else:
+        result(report_text(kept.report, time.time(), paint_for_stdout(), kept.ended))
     return Exit.DONE
 
 

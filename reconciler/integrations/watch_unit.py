@@ -19,8 +19,8 @@ GROWING_SINCE: Final = 254
 START_SECONDS: Final = 900
 """How long the first turn may take: a repository is cloned, others are waited for, everything is applied."""
 
-WATCHDOG_SECONDS: Final = 600
-"""After how long without a sign of life the loop is started anew: more than the longest apply."""
+WATCHDOG_SECONDS: Final = 300
+"""After how long without a sign of life the loop is started anew: more than a step of an apply, or a plan, takes."""
 
 STOP_SECONDS: Final = 300
 """How long the end may take: an apply stops before its next step, and puts back what it has done."""

@@ -25,13 +25,20 @@ def held_back() -> Iterator[Callable[[], bool]]:
         yield never
         return
     came: list[int] = []
-    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup(1) ignores some
+    heeded = [number for number in SIGNALS if _ends_us(number)]
     before = {number: signal.signal(number, lambda *which: came.append(which[0])) for number in heeded}
     try:
         yield lambda: bool(came)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _ends_us(number: int) -> bool:
+    handler = signal.getsignal(number)
+    if number == signal.SIGHUP:  # to the loop it says something else
+        return handler in (signal.SIG_DFL, signal.default_int_handler)
+    return handler is not signal.SIG_IGN  # nohup(1) ignores some
 
 
 def end_alike() -> None:

@@ -72,9 +72,21 @@ class Log:
             cache_logger_on_first_use=False,
         )
         self._bound = self._plain
+        self._fields: Mapping[str, object] = {}
+        self._transaction = 0
 
     def bind(self, **fields: object) -> None:
         """Have `fields` in every line from now on, in place of those before; empty ones are left out."""
+        self._fields = fields
+        self._rebind()
+
+    def transaction(self, number: int) -> None:
+        """Have the number of a transaction in every line from now on; 0: no longer."""
+        self._transaction = number
+        self._rebind()
+
+    def _rebind(self) -> None:
+        fields = {**self._fields, "transaction": self._transaction}
         self._bound = self._plain.bind(**{name: value for name, value in fields.items() if value})
 
     def info(self, text: str, **fields: object) -> None:

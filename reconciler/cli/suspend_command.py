@@ -1,0 +1,80 @@
+"""``reconcile suspend`` and ``reconcile resume``: what the loop is to leave alone."""
+
+import os
+import time
+from collections.abc import Callable
+
+import click
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import state_of, user_name
+from reconciler.cli.options import HostOptions
+from reconciler.cli.output import result, tell
+from reconciler.kernel.lock_wait import patience
+from reconciler.render.history_text import moment
+from reconciler.transaction.lock import locked
+from reconciler.transaction.state_directory import StateDirectory
+from reconciler.transaction.suspensions import (
+    Suspension,
+    Suspensions,
+    read_suspensions,
+    write_suspensions,
+)
+from reconciler.watch.requests import NoAnswer, Trigger, ask
+
+_LOCK_SECONDS = 60.0
+
+
+def run_suspend(host: HostOptions, guests: tuple[str, ...], *, reason: str, seconds: float | None) -> Exit:
+    """Have the loop leave `guests` alone, or the whole host where none is named."""
+    if not reason.strip():
+        raise click.UsageError("--reason must say why, for whoever finds it suspended")
+    until = None if seconds is None else time.time() + seconds
+    one = Suspension(reason, os.environ.get("SUDO_USER") or user_name(), until)
+
+    def add(now: Suspensions) -> Suspensions:
+        if not guests:
+            return now._replace(host=one)
+        return now._replace(guests={**now.guests, **dict.fromkeys(guests, one)})
+
+    _change(host, add)
+    who = ", ".join(f"guest {name}" for name in guests) or "the whole host"
+    result(f"{who}: left alone by the loop {f'until {moment(until)}' if until else 'until it is resumed'}\n")
+    return Exit.DONE
+
+
+def run_resume(host: HostOptions, guests: tuple[str, ...]) -> Exit:
+    """Have the loop see to `guests` again, or to everything where none is named."""
+    missing: list[str] = []
+
+    def take(now: Suspensions) -> Suspensions:
+        if not guests:
+            return Suspensions(None, {})
+        missing.extend(name for name in guests if name not in now.guests)
+        return now._replace(guests={name: one for name, one in now.guests.items() if name not in guests})
+
+    _change(host, take)
+    if missing:
+        tell(f"error: not suspended: {', '.join(missing)}")
+        return Exit.FAILURE
+    result("resumed\n")
+    return Exit.DONE
+
+
+def _change(host: HostOptions, change: Callable[[Suspensions], Suspensions]) -> None:
+    state, _ = state_of(host)
+    state.prepare()
+    wait = patience(time, _LOCK_SECONDS, lambda holder: tell(f"waiting for {holder}"))
+    with locked(state, "reconcile suspend", wait):
+        now = read_suspensions(state).at(time.time())
+        write_suspensions(state, change(now))
+    _wake(state)
+
+
+def _wake(state: StateDirectory) -> None:
+    try:
+        answer = ask(state.path, Trigger(allow_older=False, wait=False), 10.0)
+    except NoAnswer:
+        answer = {}
+    if answer is None:
+        tell("note: no loop is watching with this state directory; one that is started heeds it")

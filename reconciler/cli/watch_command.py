@@ -1,0 +1,187 @@
+"""``reconcile --watch``: puts the loop together and runs it."""
+
+import gc
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from random import Random
+from typing import Final, TypeVar
+
+import click
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import opened, origin_of, state_of
+from reconciler.cli.options import HostOptions
+from reconciler.cli.output import tell
+from reconciler.cli.watch_options import WatchOptions
+from reconciler.integrations.git_address import NotAnAddress, address
+from reconciler.integrations.message_command import MessageCommand
+from reconciler.integrations.private_directory import NotOurs
+from reconciler.integrations.signature_trust import NoTrust, trust
+from reconciler.integrations.systemd_notify import SystemdNotify
+from reconciler.integrations.webhook import Webhook, secret
+from reconciler.kernel.lock_wait import patience
+from reconciler.machine import Machine
+from reconciler.manifests.changed_files import ChangedFiles
+from reconciler.transaction.records import BadRecord
+from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.configurations import Configurations
+from reconciler.watch.deciding import Policy
+from reconciler.watch.ears import Ears
+from reconciler.watch.file_ear import FileEar
+from reconciler.watch.git_poller import GitPoller
+from reconciler.watch.git_source import GitSource
+from reconciler.watch.health import Health, Newest
+from reconciler.watch.kernel_ear import kernel_opener
+from reconciler.watch.last_good import Good, read_last_good
+from reconciler.watch.listen import CannotListen, Listener
+from reconciler.watch.log import Format, Log
+from reconciler.watch.loop import LOCK_SECONDS, Loop, Place
+from reconciler.watch.metrics import Exposition, NoMetrics
+from reconciler.watch.metrics_file import MetricsFile
+from reconciler.watch.notices import Messenger, Notices
+from reconciler.watch.outlets import Outlets, Telling
+from reconciler.watch.progress import LogProgress
+from reconciler.watch.reporter import Reporter
+from reconciler.watch.request_ear import AlreadyWatching, RequestEar
+from reconciler.watch.resync import RESYNC_SECONDS, UNTOLD_RESYNC_SECONDS, every
+from reconciler.watch.signal_ear import SignalEar
+from reconciler.watch.sources import FilesSource, GitFiles, Source
+from reconciler.watch.status_file import StatusFile, read_kept
+from reconciler.watch.watching import Watch, watch
+
+_LATE_SECONDS: Final = 300.0
+"""How long a turn may take beyond its time until the loop counts as hanging: longer than any apply."""
+
+_Record = TypeVar("_Record")
+_UNUSABLE: Final = (NotAnAddress, NoTrust, CannotListen, NoMetrics)
+
+
+def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
+    """Watch until somebody ends it."""
+    _check(host, options, applies=applies)
+    try:
+        with ExitStack() as stack:
+            watch(_watch(host, options, stack, applies=applies))
+    except _UNUSABLE as error:
+        raise click.UsageError(str(error)) from error
+    except (AlreadyWatching, NotOurs) as error:
+        tell(f"error: {error}")
+        return Exit.BUSY
+    return Exit.DONE
+
+
+def _check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
+    if options.self_heal and not applies:
+        raise click.UsageError("--self-heal goes with --apply")
+    if options.git and host.paths:
+        raise click.UsageError("choose one of --git and -f")
+    if options.git and not options.branch:
+        raise click.UsageError("--git needs --branch")
+    alone = [name for name in ("branch", "path", "require_signature") if getattr(options, name) and not options.git]
+    if alone:
+        raise click.UsageError(f"--{alone[0].replace('_', '-')} goes with --git")
+    if options.revoked_keys and not options.require_signature:
+        raise click.UsageError("--revoked-keys goes with --require-signature")
+    if options.notify_token_file and not options.notify_webhook_file:
+        raise click.UsageError("--notify-token-file goes with --notify-webhook-file")
+
+
+def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applies: bool) -> Watch:
+    state, _ = state_of(host)
+    state.prepare()
+    log = Log(sys.stderr, time.time, format=Format(options.log_format), environment=os.environ)
+    requests = RequestEar(state.path)
+    stack.callback(requests.close)
+    opener = kernel_opener(Path(host.sysfs), Path(host.simulate) if host.simulate else None, log.warning)
+    resync = options.resync or (RESYNC_SECONDS if opener else UNTOLD_RESYNC_SECONDS)
+    ears = stack.enter_context(Ears(time, log.warning, resync=every(resync, Random())))  # noqa: S311 - jitter
+    ears.add("signal", SignalEar)
+    ears.add("request", lambda: requests)
+    source = _source(host, options, state, ears, stack, log)
+    if opener:
+        ears.add("kernel", opener)
+    systemd = SystemdNotify(os.environ, os.getpid(), time.monotonic)
+    kept = _kept(lambda: read_kept(state), log)
+    telling = Telling(_outlets(options, state, log, systemd), kept and kept.report)
+    stack.callback(lambda: telling.close(time.time()))
+    last_good: Good | None = _kept(lambda: read_last_good(state), log)
+    progress = LogProgress(log, systemd)
+    place = Place(
+        opened=lambda changes: _opened(host, changes, progress),
+        source=source,
+        configurations=Configurations(ChangedFiles(time.time), host.host, last_good),
+        policy=Policy(applies, options.self_heal),
+        clock=time,
+        origin=origin_of,
+        progress=progress,
+        recovered=progress.recovered,
+        transaction=progress.transaction,
+    )
+    # main() has switched it off for commands, which end before there is anything to collect.
+    gc.enable()
+    reporter = Reporter(source.location, kept and kept.report, applies=applies)
+    return Watch(ears, requests, Loop(place), reporter, telling, systemd, time, resync)
+
+
+@contextmanager
+def _opened(host: HostOptions, changes: bool, progress: LogProgress) -> Iterator[Machine]:
+    with opened(host, changes=changes, wait=patience(time, LOCK_SECONDS, progress.waiting)) as machine:
+        yield machine
+
+
+def _source(
+    host: HostOptions, options: WatchOptions, state: StateDirectory, ears: Ears, stack: ExitStack, log: Log
+) -> Source:
+    if options.git is None:
+        paths = tuple(os.path.abspath(path) for path in host.manifests)
+        ears.add("files", lambda: FileEar(paths, log.warning))
+        return FilesSource(paths)
+    assert options.branch
+    trusted = trust(options.require_signature, options.revoked_keys or "") if options.require_signature else None
+    where = address(options.git, options.branch, options.path or "")
+    directory = state.path / "git"
+    git = GitSource(where, directory, os.environ, trusted=trusted)
+    stack.callback(git.close)
+    last = _kept(lambda: read_last_good(state), log)
+    poller = GitPoller(git, last.commit if last else "", interval=options.git_interval)
+    # First its thread ends, then the ear's descriptor is closed with all others.
+    ears.add("git", lambda: poller)
+    poller.start()
+    return GitFiles(poller, git.location, directory / "manifests")
+
+
+def _outlets(options: WatchOptions, state: StateDirectory, log: Log, systemd: SystemdNotify) -> Outlets:
+    newest = Newest(time.monotonic)
+    release = version("vfio-ap-reconciler")
+    metrics = MetricsFile(Path(options.metrics_file), release) if options.metrics_file else None
+    notices = _notices(options, log)
+    listener = None
+    if options.listen:
+        exposition = Exposition(newest.get, release, process=True)
+        listener = Listener(options.listen, Health(newest, _LATE_SECONDS), exposition)
+    return Outlets(log, newest, StatusFile(state, os.getpid()), systemd, metrics, listener, notices)
+
+
+def _notices(options: WatchOptions, log: Log) -> Notices | None:
+    token = Path(options.notify_token_file) if options.notify_token_file else None
+    try:
+        messengers: list[Messenger] = [Webhook(secret(Path(file)), token) for file in options.notify_webhook_file]
+        messengers += [MessageCommand(shlex.split(command)) for command in options.notify_command]
+    except (ValueError, OSError) as error:
+        raise click.UsageError(str(error)) from error
+    return Notices(messengers, log.warning) if messengers else None
+
+
+def _kept(read: Callable[[], _Record], log: Log) -> _Record | None:
+    """What an earlier run has kept; a damaged file is told, and passed over."""
+    try:
+        return read()
+    except BadRecord as error:
+        log.warning("a file that an earlier run has left is damaged and is not used", reason=str(error))
+        return None

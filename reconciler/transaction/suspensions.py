@@ -1,0 +1,85 @@
+"""What the loop leaves alone for a while: the whole host, or some guests; in ``suspended.json``.
+
+A suspension is a person's word to the loop. Whoever types ``reconcile --apply`` is a person as well, and not held up.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from reconciler.transaction.records import BadRecord
+from reconciler.transaction.state_directory import StateDirectory
+
+SUSPENDED: Final = "suspended.json"
+_VERSION: Final = 1
+
+
+class Suspension(NamedTuple):
+    """Why something is left alone, who said so, and until when (seconds since 1970; None: until it is resumed)."""
+
+    reason: str
+    by: str
+    until: float | None
+
+    def is_over(self, now: float) -> bool:
+        """Whether its time is over."""
+        return self.until is not None and self.until <= now
+
+
+class Suspensions(NamedTuple):
+    """Everything that is left alone: the host (None where it is not), and guests by name."""
+
+    host: Suspension | None
+    guests: Mapping[str, Suspension]
+
+    def at(self, now: float) -> "Suspensions":
+        """Those whose time is not over."""
+        host = self.host if self.host and not self.host.is_over(now) else None
+        return Suspensions(host, {name: one for name, one in self.guests.items() if not one.is_over(now)})
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """When one of them is over."""
+        every = [*([self.host] if self.host else []), *self.guests.values()]
+        return tuple(one.until for one in every if one.until is not None)
+
+
+NONE: Final = Suspensions(None, {})
+
+
+def read_suspensions(state: StateDirectory) -> Suspensions:
+    """What is left alone, also what is over already.
+
+    Raises:
+        BadRecord: the file is not as we write it.
+    """
+    content = state.read(SUSPENDED)
+    if content is None:
+        return NONE
+    try:
+        record = json.loads(content)
+        if record["formatVersion"] != _VERSION:
+            raise BadRecord(f"{state.path / SUSPENDED}: format version {record['formatVersion']} is not known here")
+        host = record["host"]
+        return Suspensions(_read(host) if host else None, {name: _read(one) for name, one in record["guests"].items()})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadRecord(f"{state.path / SUSPENDED}: {error}") from error
+
+
+def write_suspensions(state: StateDirectory, suspensions: Suspensions) -> None:
+    """Keep `suspensions`; a crash leaves the old ones or the new ones.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    if suspensions == NONE:
+        state.remove(SUSPENDED)
+        return
+    host = suspensions.host and suspensions.host._asdict()
+    guests = {name: one._asdict() for name, one in sorted(suspensions.guests.items())}
+    state.replace(SUSPENDED, json.dumps({"formatVersion": _VERSION, "host": host, "guests": guests}).encode())
+
+
+def _read(record: Mapping[str, Any]) -> Suspension:
+    until = record["until"]
+    return Suspension(str(record["reason"]), str(record["by"]), None if until is None else float(until))

@@ -1,0 +1,108 @@
+"""Hardware that appears while the loop runs: who has got it, and what is missing where somebody has not."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import Matrix, Queue
+from reconciler.planning.effect import bindings_now, hidden_because
+from reconciler.planning.plan import GuestPlan, Plan
+
+_MOST_QUEUES: Final = 8
+PATIENCE_SECONDS: Final = 10.0
+"""How long the kernel may take to bind and plug what has appeared until somebody is told what is missing."""
+
+
+class Sight(NamedTuple):
+    """What a guest was granted, and what it saw of that."""
+
+    granted: Matrix
+    sees: Matrix
+
+
+class Missing(NamedTuple):
+    """That a guest waits for queues of a card that has appeared: since when, and whether that was told."""
+
+    since: float
+    told: bool = False
+
+
+class Arrivals(NamedTuple):
+    """What is remembered between two looks: of guests by uuid, and which adapters were there."""
+
+    sights: Mapping[str, Sight]
+    cards: IdSet
+    missing: Mapping[str, Missing]
+
+
+def arrived(
+    before: Arrivals | None, plan: Plan, now: float, authorised_since: Callable[[str, Matrix], str]
+) -> tuple[Arrivals, tuple[str, ...]]:
+    """What to remember, and what has appeared for guests since `before`, a sentence each.
+
+    Args:
+        before: what was remembered; None at first, when nothing has appeared.
+        plan: of the host as it is now.
+        now: seconds on a clock that never goes back.
+        authorised_since: since when the guest with a uuid has been granted these queues, for people; empty where
+            nobody knows.
+    """
+    cards = IdSet(card.adapter for card in plan.observed.cards)
+    sights = {guest.uuid: sight for guest in plan.guests if (sight := _sight(guest))}
+    if before is None:
+        return Arrivals(sights, cards, {}), ()
+    told: list[str] = []
+    missing: dict[str, Missing] = {}
+    for guest in plan.guests:
+        sight, saw = sights.get(guest.uuid), before.sights.get(guest.uuid)
+        if sight is None:
+            continue
+        if saw and sight.sees != saw.sees and (gained := _gained(sight, saw)):
+            told.append(_has(guest, gained, authorised_since(guest.uuid, _around(gained))))
+        one = before.missing.get(guest.uuid)
+        if _lacks(sight, cards if one else cards - before.cards):
+            one = one or Missing(now)
+            if not one.told and now - one.since >= PATIENCE_SECONDS:
+                told += _explained(guest, plan)
+                one = one._replace(told=True)
+            missing[guest.uuid] = one
+    return Arrivals(sights, cards, missing), tuple(told)
+
+
+def next_look(arrivals: Arrivals | None, now: float) -> float | None:
+    """In how many seconds to look again because somebody waits; None where nobody does."""
+    waiting = (
+        [one.since + PATIENCE_SECONDS - now for one in arrivals.missing.values() if not one.told] if arrivals else []
+    )
+    return max(0.0, min(waiting)) if waiting else None
+
+
+def _sight(guest: GuestPlan) -> Sight | None:
+    if guest.before is None or guest.sees_before is None:
+        return None
+    return Sight(guest.guest.config.matrix if guest.guest else guest.before.matrix, guest.sees_before)
+
+
+def _gained(sight: Sight, saw: Sight) -> list[Queue]:
+    """What is seen now and was granted before already: nobody's command has given it meanwhile."""
+    return [queue for queue in sight.sees.queues() if saw.granted.has(queue) and not saw.sees.has(queue)]
+
+
+def _around(queues: list[Queue]) -> Matrix:
+    return Matrix(IdSet(one.adapter for one in queues), IdSet(one.domain for one in queues))
+
+
+def _has(guest: GuestPlan, gained: list[Queue], since: str) -> str:
+    known = f" (authorised since {since})" if since else ""
+    more = f" and {len(gained) - _MOST_QUEUES} more" if len(gained) > _MOST_QUEUES else ""
+    return f"{guest.name} now has {', '.join(map(str, gained[:_MOST_QUEUES]))}{more}{known}"
+
+
+def _lacks(sight: Sight, cards: IdSet) -> bool:
+    return bool((sight.granted.adapters & cards) - sight.sees.adapters)
+
+
+def _explained(guest: GuestPlan, plan: Plan) -> list[str]:
+    assert guest.before is not None
+    reasons = hidden_because(guest.before.matrix, bindings_now(plan.observed))
+    return [f"{guest.name} does not have all of a card that has appeared: {reason}" for reason in reasons]

@@ -1,0 +1,102 @@
+"""Which configuration is guarded: the newest one where it can be used, otherwise the last good one."""
+
+from typing import NamedTuple
+
+from reconciler.manifests.changed_files import ChangedFiles
+from reconciler.model.desired import Desired
+from reconciler.model.problems import Problem, errors_of
+from reconciler.planning.plan import Plan
+from reconciler.reconcile import Given
+from reconciler.watch.last_good import Good
+from reconciler.watch.report import Refused
+from reconciler.watch.sources import Offer
+
+_MOST_REASONS = 20
+
+
+class Configuration(NamedTuple):
+    """Manifests that can be read, and their git commit; empty where there is none."""
+
+    given: Given
+    commit: str
+
+    @property
+    def good(self) -> Good:
+        """What is kept of it."""
+        return Good(self.given.desired, self.commit)
+
+
+class Configurations:
+    """What is guarded, and what is refused."""
+
+    def __init__(self, files: ChangedFiles, host: str | None, last_good: Good | None) -> None:
+        """Begin with the last good configuration that an earlier run has left.
+
+        Args:
+            files: reads manifests.
+            host: the Host to work on; None for that of the machine.
+            last_good: what was guarded last.
+        """
+        self._files = files
+        self._host = host
+        self.guarded = last_good and Configuration(Given(last_good.desired, None), last_good.commit)
+        self.refused: Refused | None = None
+
+    def newest(self, offer: Offer, machine_name: str, now: float) -> Configuration | None:
+        """The configuration that `offer` has; None where there is none, or where it cannot be read, which is noted."""
+        if not offer.paths:
+            if not offer.unreachable:
+                self.refuse(offer.commit, offer.refused, now)
+            return None
+        site = self._files.read_site(offer.paths)
+        desired = site.desired(self._host, machine_name)
+        if isinstance(desired, Desired):
+            return Configuration(Given(desired, site), offer.commit)
+        self.refuse(offer.commit, reasons_of(desired), now)
+        return None
+
+    def is_new(self, newest: Configuration) -> bool:
+        """Whether `newest` means something else than what is guarded."""
+        return self.guarded is None or newest.given.desired.digest != self.guarded.given.desired.digest
+
+    def accept(self, newest: Configuration) -> bool:
+        """From now on `newest` is guarded; whether that has to be kept, since it is another one."""
+        before, self.guarded, self.refused = self.guarded, newest, None
+        return before is None or before.good.commit != newest.commit or self._digest(before) != self._digest(newest)
+
+    def judge(self, newest: Configuration, plan: Plan, where: str, now: float) -> bool:
+        """Whether `newest`, whose plan this is, may be used without a person; otherwise it is noted why not.
+
+        `where` says for people where its files are.
+        """
+        if not plan.is_valid:
+            self.refuse(newest.commit, reasons_of(plan.problems), now)
+            return False
+        if plan.consents:
+            flags = " ".join(plan.flags)
+            told = [f"{one.holder}: {one.reason}" for one in plan.consents[:_MOST_REASONS]]
+            what = f"it needs a person's consent; to give it: reconcile --apply -f {where} {flags}"
+            self.refuse(newest.commit, (what, *told), now)
+            return False
+        return True
+
+    def refuse(self, commit: str, reasons: tuple[str, ...], now: float) -> None:
+        """Note that a configuration is not used."""
+        same = self.refused and (self.refused.commit, self.refused.reasons) == (commit, reasons)
+        self.refused = self.refused if same else Refused(commit, reasons, now)
+
+    @staticmethod
+    def _digest(one: Configuration) -> str:
+        return one.given.desired.digest
+
+
+def reasons_of(problems: tuple[Problem, ...]) -> tuple[str, ...]:
+    """The errors of `problems` in a line each, at most some."""
+    errors = errors_of(problems)
+    told = [f"{_place(one)}{one.message} ({one.id})" for one in errors]
+    more = len(told) - _MOST_REASONS
+    return (*told[:_MOST_REASONS], f"and {more} more") if more > 0 else tuple(told)
+
+
+def _place(problem: Problem) -> str:
+    return f"{problem.places[0].position}: " if problem.places else ""

@@ -1,0 +1,98 @@
+"""What the loop does about a plan: a pure function of the plan, of what it was told to do, and of what it has done."""
+
+from enum import Enum, auto
+from typing import NamedTuple
+
+from reconciler.planning.plan import Cause, Plan
+from reconciler.render.diagnostics import counted
+from reconciler.watch.healing import BUDGET, Healing
+from reconciler.watch.report import Condition
+from reconciler.watch.retry import Retry
+
+
+class Policy(NamedTuple):
+    """What the loop was told to do: apply what is wanted, and heal what others change."""
+
+    applies: bool
+    self_heal: bool
+
+
+class Act(Enum):
+    """What is done."""
+
+    NOTHING = auto()
+    APPLY = auto()
+    HEAL = auto()
+
+
+class Decision(NamedTuple):
+    """What is done about a plan, how the host stands if nothing is, and when to look again (in seconds)."""
+
+    act: Act
+    condition: Condition
+    summary: str
+    wait: float | None = None
+
+
+def decide(plan: Plan, policy: Policy, healing: Healing, retry: Retry, now: float, *, suspended: bool) -> Decision:
+    """What to do about `plan`, that of the configuration which is guarded.
+
+    Args:
+        plan: of the host as it is.
+        policy: what the loop was told to do.
+        healing: how often it has healed; `Healing.asked` has been asked.
+        retry: when a plan that has failed may be tried again.
+        now: seconds on a clock that never goes back.
+        suspended: whether the whole host is left alone.
+    """
+    if not plan.is_valid:
+        return _nothing(Condition.NEEDS_PERSON, _problem_text(plan))
+    if not plan.changes:
+        # What needs no write becomes a generation nevertheless, so that history and boot know of it.
+        records = plan.is_news and policy.applies and not suspended and not retry.wait(now)
+        return Decision(Act.APPLY if records else Act.NOTHING, Condition.IN_SYNC, "the host is as the manifests say")
+    differs = differences_text(plan)
+    if suspended:
+        return _nothing(Condition.SUSPENDED, f"suspended; {differs}")
+    drifted = is_drift(plan)
+    if not policy.applies or (drifted and not policy.self_heal):
+        if drifted:
+            return _nothing(Condition.DRIFT, f"somebody else has changed the host: {differs}")
+        return _nothing(Condition.CHANGES, f"{differs}; the loop only reports")
+    if plan.consents:
+        flags = " ".join(plan.flags)
+        return _nothing(Condition.NEEDS_PERSON, f"{differs}, which needs consent ({flags}): {plan.consents[0].reason}")
+    if wait := retry.wait(now):
+        return Decision(Act.NOTHING, Condition.FAILED, f"{differs}; it failed and is tried again", wait)
+    if not drifted:
+        return Decision(Act.APPLY, Condition.CHANGES, differs)
+    if healing.stopped:
+        return _nothing(
+            Condition.STOPPED,
+            f"{differs}: it was put back {BUDGET} times, and somebody changes it again and again; no more is done",
+        )
+    if wait := healing.wait(now):
+        return Decision(Act.NOTHING, Condition.DRIFT, f"somebody else has changed the host again: {differs}", wait)
+    return Decision(Act.HEAL, Condition.DRIFT, differs)
+
+
+def is_drift(plan: Plan) -> bool:
+    """Whether all that `plan` changes is what somebody else has changed."""
+    return not plan.is_news and plan.causes == {Cause.CORRECTIVE}
+
+
+def differences_text(plan: Plan) -> str:
+    """How much is not as it should be."""
+    holders = sum(guest.changes for guest in plan.guests) + (plan.pool_cause is not None)
+    parts = [f"{counted(holders, 'holder')} not as wanted"] if holders else []
+    parts += [f"{counted(len(plan.files), 'file')} for the next boot not as wanted"] if plan.files else []
+    return ", ".join(parts) or "nothing differs"
+
+
+def _problem_text(plan: Plan) -> str:
+    first = next(one for one in plan.problems if one.severity.value == "error")
+    return first.message
+
+
+def _nothing(condition: Condition, summary: str) -> Decision:
+    return Decision(Act.NOTHING, condition, summary)

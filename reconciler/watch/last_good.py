@@ -1,0 +1,50 @@
+"""The last good configuration, in ``guarded.json``: what the loop goes on guarding while a newer one cannot be used.
+
+It survives the loop, so that one that is started beside a broken commit guards the host as well.
+"""
+
+import json
+from typing import Final, NamedTuple
+
+from reconciler.model.desired import Desired
+from reconciler.transaction.desired_record import desired_record, read_desired
+from reconciler.transaction.records import BadRecord
+from reconciler.transaction.state_directory import StateDirectory
+
+GUARDED: Final = "guarded.json"
+_VERSION: Final = 1
+
+
+class Good(NamedTuple):
+    """A configuration that could be used, and its git commit; empty where it has none."""
+
+    desired: Desired
+    commit: str
+
+
+def read_last_good(state: StateDirectory) -> Good | None:
+    """The last good configuration; None where there is none yet.
+
+    Raises:
+        BadRecord: the file is not as we write it.
+    """
+    content = state.read(GUARDED)
+    if content is None:
+        return None
+    try:
+        record = json.loads(content)
+        if record["formatVersion"] != _VERSION:
+            raise BadRecord(f"{state.path / GUARDED}: format version {record['formatVersion']} is not known here")
+        return Good(read_desired(record["desired"], "the last good configuration"), str(record["commit"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadRecord(f"{state.path / GUARDED}: {error}") from error
+
+
+def write_last_good(state: StateDirectory, good: Good) -> None:
+    """Keep `good`; a crash leaves the old one or the new one.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    record = {"formatVersion": _VERSION, "commit": good.commit, "desired": desired_record(good.desired)}
+    state.replace(GUARDED, json.dumps(record).encode())

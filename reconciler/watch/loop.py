@@ -1,0 +1,238 @@
+"""The loop: level-triggered, one turn after the other, by the same way as the command's plan and apply.
+
+A turn looks at everything that may have changed, whatever has woken it, and leaves the host as the guarded
+configuration says, or says why not. What woke it only decides what need not be read again.
+"""
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from reconciler.kernel.observe import UnreadableHost
+from reconciler.kernel.sysfs import KernelBusy
+from reconciler.kernel.tools_lock import ToolsBusy
+from reconciler.machine import Machine
+from reconciler.model.generation import Origin
+from reconciler.model.observed import Observed
+from reconciler.model.outcome import Result
+from reconciler.planning.plan import Plan
+from reconciler.reconcile import NotApplicable, Request, StalePlan, Terms, apply, observe_host, plan
+from reconciler.recovery import Recovered
+from reconciler.transaction.confirmation import AwaitsConfirmation
+from reconciler.transaction.history import History
+from reconciler.transaction.journal import Books
+from reconciler.transaction.lock import Busy
+from reconciler.transaction.records import BadRecord
+from reconciler.transaction.state_directory import UnsafeState
+from reconciler.transaction.suspensions import Suspensions, read_suspensions
+from reconciler.watch.arrivals import Arrivals, arrived, next_look
+from reconciler.watch.authorised import authorised_since
+from reconciler.watch.configurations import Configuration, Configurations
+from reconciler.watch.deciding import Act, Decision, Policy, decide, is_drift
+from reconciler.watch.healing import Healing
+from reconciler.watch.hints import Hint
+from reconciler.watch.last_good import write_last_good
+from reconciler.watch.report import Condition
+from reconciler.watch.reporting import left_alone
+from reconciler.watch.retry import Retry
+from reconciler.watch.sources import Offer, Source
+from reconciler.watch.turns import Ending, Turn
+
+if TYPE_CHECKING:
+    from reconciler.transaction.apply import Progress
+
+LOCK_SECONDS: Final = 10.0
+"""How long others at work are waited for in a turn; then there is another turn."""
+
+_SOON_SECONDS: Final = 5.0
+_BY_PEOPLE: Final = frozenset({"request", "signal"})
+_MANIFESTS_ONLY: Final = frozenset({"files", "git"})
+
+
+class Clock(Protocol):
+    """Time: `time` of the standard library, or a test's."""
+
+    def time(self) -> float:
+        """Seconds since 1970."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+
+class Place(NamedTuple):
+    """What the loop works with.
+
+    Attributes:
+        opened: the machine, to be looked at or (True) to be changed, for one turn.
+        source: where manifests come from.
+        configurations: which of them are guarded.
+        policy: what it was told to do.
+        clock: time.
+        origin: who asks for an apply, with manifests of a commit.
+        progress: who watches an apply.
+        recovered: is told what earlier runs had left.
+        transaction: is told the number of the generation that is about to be made, and 0 when that has ended.
+    """
+
+    opened: Callable[[bool], AbstractContextManager[Machine]]
+    source: Source
+    configurations: Configurations
+    policy: Policy
+    clock: Clock
+    origin: Callable[[str], Origin]
+    progress: "Progress"
+    recovered: Callable[[tuple[Recovered, ...]], object]
+    transaction: Callable[[int], object]
+
+
+class Loop:
+    """Makes one turn after the other, and remembers in between what a turn cannot find out."""
+
+    def __init__(self, place: Place) -> None:
+        """Nothing is remembered yet."""
+        self._place = place
+        self._healing = Healing()
+        self._retry = Retry()
+        self._arrivals: Arrivals | None = None
+        self._observed: Observed | None = None
+        self._digest = ""
+        self._generation = 0
+
+    @property
+    def guarded(self) -> Configuration | None:
+        """What is guarded; None where nothing can be."""
+        return self._place.configurations.guarded
+
+    def turn(self, hints: Collection[Hint]) -> Turn:
+        """Make one turn; what went wrong is in it, and not raised."""
+        self._heed(hints)
+        clock = self._place.clock
+        began = clock.monotonic()
+        try:
+            turn = self._turn()
+        except (Busy, ToolsBusy, AwaitsConfirmation) as error:
+            turn = Turn(Ending(Condition.WAITING, one_line(error)), wait=_SOON_SECONDS)
+        except (UnreadableHost, KernelBusy, BadRecord, UnsafeState, OSError) as error:
+            self._observed = None
+            self._retry = self._retry.failed(clock.monotonic())
+            turn = Turn(Ending(Condition.FAILED, one_line(error)), wait=self._retry.wait(clock.monotonic()))
+        seconds = clock.monotonic() - began - (turn.apply_seconds or 0.0)
+        return turn._replace(refused=self._place.configurations.refused, seconds=seconds)
+
+    def _heed(self, hints: Collection[Hint]) -> None:
+        if not hints or any(hint.source not in _MANIFESTS_ONLY for hint in hints):
+            self._observed = None
+        if any(hint.source in _BY_PEOPLE for hint in hints):
+            # A person has looked: what was given up is begun again.
+            self._healing, self._retry = Healing(), Retry()
+        if requests := [hint.what for hint in hints if hint.source in _BY_PEOPLE]:
+            self._place.source.ask(allow_older=any("older" in what for what in requests))
+
+    def _turn(self) -> Turn:
+        offer = self._place.source.offer()
+        with self._place.opened(False) as machine:
+            machine.state.prepare()
+            suspensions = read_suspensions(machine.state).at(self._place.clock.time())
+            made = self._guarded_plan(offer, machine, suspensions)
+            unfinished = Books(machine.state, machine.boot_id).unfinished() is not None
+        nothing = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be guarded")
+        turn = Turn(nothing, made, offer, suspensions, generation=self._generation)
+        return turn if made is None else self._acted(turn, made, unfinished=unfinished)
+
+    def _guarded_plan(self, offer: Offer, machine: Machine, suspensions: Suspensions) -> Plan | None:
+        """The plan of what is guarded from now on; None where nothing can be."""
+        configurations, now = self._place.configurations, self._place.clock.time()
+        newest, made = configurations.newest(offer, machine.name, now), None
+        if newest and configurations.is_new(newest):
+            made = self._plan(newest, machine, suspensions)
+            if not configurations.judge(newest, made, " -f ".join(offer.paths), now):
+                newest, made = None, None
+        if newest:
+            if configurations.accept(newest):
+                write_last_good(machine.state, newest.good)
+            self._place.source.accepted(newest.commit)
+        guarded = configurations.guarded
+        if guarded is None:
+            return None
+        if guarded.good.desired.digest != self._digest:
+            self._healing, self._retry, self._digest = Healing(), Retry(), guarded.good.desired.digest
+        return made or self._plan(guarded, machine, suspensions)
+
+    def _plan(self, configuration: Configuration, machine: Machine, suspensions: Suspensions) -> Plan:
+        self._observed = self._observed or observe_host(machine)
+        applied = Books(machine.state, machine.boot_id).applied()
+        self._generation = applied.generation
+        alone = left_alone(configuration.given.desired, applied.guests, suspensions)
+        return plan(_request(configuration, alone), machine, self._observed)
+
+    def _acted(self, turn: Turn, made: Plan, *, unfinished: bool) -> Turn:
+        clock = self._place.clock
+        if self._place.policy.self_heal and is_drift(made):
+            self._healing = self._healing.asked(clock.monotonic())
+        decision = self._decided(made, turn.suspensions)
+        act = decision.act
+        if unfinished and self._place.policy.applies and not turn.suspensions.host and not decision.wait:
+            act = Act.APPLY  # which puts in order first what an earlier run has left
+        if act is Act.NOTHING:
+            return self._ended(turn, made, decision)
+        return self._applied(turn, made, act)
+
+    def _decided(self, made: Plan, suspensions: Suspensions) -> Decision:
+        place = self._place
+        suspended = suspensions.host is not None
+        return decide(made, place.policy, self._healing, self._retry, place.clock.monotonic(), suspended=suspended)
+
+    def _applied(self, turn: Turn, made: Plan, act: Act) -> Turn:
+        place, guarded = self._place, self._place.configurations.guarded
+        assert guarded is not None
+        request, terms = _request(guarded, made.left_alone), Terms(basis=made.basis, lock_seconds=LOCK_SECONDS)
+        origin, began = place.origin(guarded.commit), place.clock.monotonic()
+        self._observed = None
+        try:
+            with place.opened(True) as machine:
+                place.transaction(History(machine.state).next_number())
+                done = apply(request, machine, place.progress, origin, terms, place.recovered)
+        except (StalePlan, NotApplicable) as error:
+            # It has become another plan meanwhile: the next turn looks again.
+            return turn._replace(ending=Ending(Condition.WAITING, f"the host is changing: {one_line(error)}"), wait=1.0)
+        finally:
+            place.transaction(0)
+        seconds, outcome = place.clock.monotonic() - began, done.outcome
+        succeeded = outcome.result in (Result.APPLIED, Result.NOTHING)
+        self._retry = Retry() if succeeded else self._retry.failed(place.clock.monotonic())
+        if act is Act.HEAL:
+            self._healing = self._healing.healed(place.clock.monotonic())
+        turn = turn._replace(
+            outcome=outcome,
+            recorded=done.generation,
+            healed=succeeded and act is Act.HEAL,
+            apply_seconds=seconds,
+        )
+        with place.opened(False) as machine:
+            after = self._plan(guarded, machine, turn.suspensions)
+        decision = self._decided(after, turn.suspensions)
+        if not succeeded:
+            degraded = outcome.result is Result.DEGRADED
+            told = "; ".join(outcome.differences) if degraded else f"everything was put back: {outcome.failure}"
+            decision = decision._replace(condition=Condition.DEGRADED if degraded else Condition.FAILED, summary=told)
+        return self._ended(turn, after, decision)
+
+    def _ended(self, turn: Turn, made: Plan, decision: Decision) -> Turn:
+        clock = self._place.clock
+        with self._place.opened(False) as machine:
+            since = authorised_since(machine.state)
+            self._arrivals, appeared = arrived(self._arrivals, made, clock.monotonic(), since)
+        ends = [max(0.0, one - clock.time()) for one in turn.suspensions.ends]
+        waits = [one for one in (decision.wait, next_look(self._arrivals, clock.monotonic()), *ends) if one is not None]
+        ending = Ending(decision.condition, decision.summary)
+        wait = min(waits) if waits else None
+        return turn._replace(ending=ending, plan=made, appeared=appeared, wait=wait, generation=self._generation)
+
+
+def _request(configuration: Configuration, alone: frozenset[str]) -> Request:
+    return Request((), None, given=configuration.given, commit=configuration.commit, left_alone=alone)
+
+
+def one_line(error: Exception) -> str:
+    """What `error` says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

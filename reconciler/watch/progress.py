@@ -1,0 +1,54 @@
+"""Tells the log how an apply gets on, and systemd that the loop is alive meanwhile."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from reconciler.integrations.systemd_notify import SystemdNotify
+from reconciler.kernel.lock_wait import AtWork
+from reconciler.planning.plan import PlannedStep
+from reconciler.recovery import Recovered
+from reconciler.render.plan_text import step_text
+from reconciler.watch.log import Log
+
+_STEP_SECONDS: Final = 120.0
+"""How long one step may take: its write, and waiting until all queues are bound again."""
+
+
+class LogProgress:
+    """See `reconciler.transaction.apply.Progress`."""
+
+    def __init__(self, log: Log, systemd: SystemdNotify) -> None:
+        """Tell both."""
+        self._log = log
+        self._systemd = systemd
+
+    def step(self, number: int, total: int, step: PlannedStep) -> None:
+        """See `reconciler.transaction.apply.Progress`."""
+        self._systemd.watchdog()
+        self._systemd.extend(_STEP_SECONDS)
+        self._log.info("step", number=number, of=total, what=step_text(step))
+
+    def going_back(self, reason: str) -> None:
+        """See `reconciler.transaction.apply.Progress`."""
+        self._systemd.watchdog()
+        self._systemd.extend(_STEP_SECONDS)
+        self._log.error("putting everything back", reason=reason)
+
+    def waiting(self, holder: AtWork) -> None:
+        """See `reconciler.transaction.apply.Progress`."""
+        self._log.info("waiting for somebody else at work", holder=str(holder))
+
+    def recovered(self, found: Sequence[Recovered]) -> None:
+        """What earlier runs had left, and what has become of it."""
+        for one in found:
+            left = one.returned.differences if one.returned else ()
+            self._log.warning(
+                f"an earlier apply {one.left.value}; it was put in order",
+                generation_of=one.unfinished.generation,
+                notes=list(one.notes),
+                differences=list(left),
+            )
+
+    def transaction(self, number: int) -> None:
+        """Transaction `number` begins; 0: it has ended."""
+        self._log.transaction(number)

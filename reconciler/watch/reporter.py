@@ -1,0 +1,88 @@
+"""Makes reports of turns: what one turn alone cannot know is counted and remembered here."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from reconciler.model.outcome import Result
+from reconciler.watch.configurations import Configuration
+from reconciler.watch.hints import Hint
+from reconciler.watch.report import Condition, Counters, Report, Source
+from reconciler.watch.reporting import differences, guest_reports, queue_counts, suspended
+from reconciler.watch.turns import Turn
+
+
+class Moment(NamedTuple):
+    """When a turn ended (seconds since 1970), and when the next one has ended at the latest."""
+
+    now: float
+    due: float | None
+
+
+class Reporter:
+    """Keeps what goes on from report to report."""
+
+    def __init__(self, location: str, before: Report | None, *, applies: bool) -> None:
+        """Begin with what an earlier run has reported last.
+
+        Args:
+            location: where manifests come from, for people.
+            before: the last report of an earlier run; None where there is none.
+            applies: whether the loop applies.
+        """
+        self._location = location
+        self._applies = applies
+        self._counters = Counters()
+        self._last = before
+        self._apply_seconds = before.apply_seconds if before else None
+
+    def report(self, turn: Turn, guarded: Configuration | None, hints: Collection[Hint], moment: Moment) -> Report:
+        """What is known after `turn`, which `hints` have led to, while `guarded` is guarded."""
+        last = self._last
+        self._counters = self._counted(turn, hints)
+        condition, now = turn.ending.condition, moment.now
+        offer = turn.offer
+        plan = turn.plan
+        same = last is not None and last.condition is condition
+        self._apply_seconds = self._apply_seconds if turn.apply_seconds is None else turn.apply_seconds
+        report = Report(
+            host=plan.desired.host.name if plan else last.host if last else "",
+            condition=condition,
+            summary=turn.ending.summary,
+            since=last.since if last and same else now,
+            source=Source(
+                self._location, guarded.commit if guarded else "", turn.refused, offer.unreachable if offer else ""
+            ),
+            generation=turn.generation,
+            guests=guest_reports(plan, turn.suspensions) if plan else last.guests if last else (),
+            queues=queue_counts(plan) if plan else last.queues if last else {},
+            differences=differences(plan) if plan else (),
+            suspended=suspended(turn.suspensions.host),
+            counters=self._counters,
+            turned=now,
+            succeeded=now if condition is Condition.IN_SYNC else last.succeeded if last else None,
+            apply_seconds=self._apply_seconds,
+            plan_seconds=turn.seconds,
+            applies=self._applies,
+            due=moment.due,
+            appeared=turn.appeared,
+        )
+        self._last = report
+        return report
+
+    def _counted(self, turn: Turn, hints: Collection[Hint]) -> Counters:
+        counters = self._counters
+        applies, triggers = dict(counters.applies), dict(counters.triggers)
+        for source in {hint.source for hint in hints}:
+            triggers[source] = triggers.get(source, 0) + 1
+        # What needed no write was applied, too: it is a generation.
+        if turn.outcome and (turn.recorded or turn.outcome.result is not Result.NOTHING):
+            result = turn.outcome.result.value
+            applies[result] = applies.get(result, 0) + 1
+        new = turn.refused and (self._last is None or self._last.source.refused != turn.refused)
+        return Counters(
+            turns=counters.turns + 1,
+            applies=applies,
+            triggers=triggers,
+            refused=counters.refused + bool(new),
+            healed=counters.healed + turn.healed,
+        )

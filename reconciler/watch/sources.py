@@ -1,0 +1,115 @@
+"""Where the loop's manifests come from: files, or a branch of a git repository."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from reconciler.integrations.git import commit_of
+from reconciler.watch.git_poller import GitPoller
+from reconciler.watch.git_source import CommitRefused, Newest, Unreachable
+
+
+class Offer(NamedTuple):
+    """What a source has to offer.
+
+    Attributes:
+        paths: where the newest manifests are; empty where there is nothing that may be used.
+        commit: their git commit; empty where there is none.
+        refused: why the newest commit may not be used, a sentence each.
+        unreachable: why the repository cannot be asked; empty where it can.
+    """
+
+    paths: tuple[str, ...]
+    commit: str = ""
+    refused: tuple[str, ...] = ()
+    unreachable: str = ""
+
+
+class Source(Protocol):
+    """Where manifests come from; `location` is that for people."""
+
+    @property
+    def location(self) -> str:
+        """For people, without credentials."""
+
+    def offer(self) -> Offer:
+        """What there is now; without waiting."""
+
+    def ask(self, *, allow_older: bool) -> None:
+        """A person wants the newest now; with `allow_older` also one that does not come after the last."""
+
+    def accepted(self, commit: str) -> None:
+        """The manifests of `commit` are guarded from now on."""
+
+
+class FilesSource:
+    """Files and directories, each time as they are."""
+
+    def __init__(self, paths: tuple[str, ...], commit: Callable[[Path], str] = commit_of) -> None:
+        """Take `paths`; `commit` finds the commit that is checked out where a path is."""
+        self._paths = paths
+        self._commit = commit
+
+    @property
+    def location(self) -> str:
+        """See `Source`."""
+        return ", ".join(self._paths)
+
+    def offer(self) -> Offer:
+        """See `Source`."""
+        return Offer(self._paths, self._commit(Path(self._paths[0])))
+
+    def ask(self, *, allow_older: bool) -> None:
+        """See `Source`: files are looked at each time."""
+
+    def accepted(self, commit: str) -> None:
+        """See `Source`."""
+
+
+class GitFiles:
+    """The newest commit of a branch that a poller has found.
+
+    Its files are offered through a link that bears the same name for each commit, so that messages name manifests and
+    not commits, and what has not changed between two commits is known again.
+    """
+
+    def __init__(self, poller: GitPoller, location: str, link: Path) -> None:
+        """Take what `poller` finds; `link` is a path that is ours to make."""
+        self._poller = poller
+        self._location = location
+        self._link = link
+
+    @property
+    def location(self) -> str:
+        """See `Source`."""
+        return self._location
+
+    def offer(self) -> Offer:
+        """See `Source`."""
+        match self._poller.take():
+            case Newest(commit=commit, directory=directory):
+                self._lead_to(directory)
+                return Offer((str(self._link),), commit)
+            case CommitRefused(commit=commit, reasons=reasons):
+                return Offer((), commit, refused=reasons)
+            case Unreachable(reason=reason):
+                return Offer((), unreachable=reason)
+            case _:
+                return Offer((), unreachable="the repository has not answered yet")
+
+    def ask(self, *, allow_older: bool) -> None:
+        """See `Source`."""
+        self._poller.ask(allow_older=allow_older)
+
+    def accepted(self, commit: str) -> None:
+        """See `Source`."""
+        self._poller.accept(commit)
+
+    def _lead_to(self, directory: Path) -> None:
+        if os.path.realpath(self._link) == os.path.realpath(directory):
+            return
+        new = self._link.with_name(f".{self._link.name}.new")
+        new.unlink(missing_ok=True)
+        new.symlink_to(directory)
+        new.replace(self._link)

@@ -1,0 +1,52 @@
+"""What one turn of the loop has found and done."""
+
+from typing import NamedTuple
+
+from reconciler.model.outcome import Outcome
+from reconciler.planning.plan import Plan
+from reconciler.transaction.suspensions import NONE, Suspensions
+from reconciler.watch.report import Condition, Refused
+from reconciler.watch.sources import Offer
+
+NOTHING_OFFERED = Offer(())
+
+
+class Ending(NamedTuple):
+    """How the host stands after a turn, and one sentence about it."""
+
+    condition: Condition
+    summary: str
+
+
+class Turn(NamedTuple):
+    """One turn.
+
+    Attributes:
+        ending: how the host stands.
+        plan: of the host as it was left, for what is guarded; None where none could be made.
+        offer: what the source had; None where it was not asked.
+        suspensions: what was left alone.
+        refused: the newest configuration, where it is not used.
+        outcome: of the apply; None where none was made.
+        generation: what was applied last; 0 where nothing was.
+        recorded: the generation that the apply has made; 0 where it made none.
+        healed: whether the apply put back what somebody else had changed.
+        apply_seconds: how long the apply took.
+        appeared: which guests have got hardware, a sentence each.
+        wait: in how many seconds to look again at the latest; None where only the resync asks for it.
+        seconds: how long the turn took, the apply left out.
+    """
+
+    ending: Ending
+    plan: Plan | None = None
+    offer: Offer | None = None
+    suspensions: Suspensions = NONE
+    refused: Refused | None = None
+    outcome: Outcome | None = None
+    generation: int = 0
+    recorded: int = 0
+    healed: bool = False
+    apply_seconds: float | None = None
+    appeared: tuple[str, ...] = ()
+    wait: float | None = None
+    seconds: float = 0.0

@@ -1,0 +1,77 @@
+"""Watching: ears, turns and reports, until somebody ends it."""
+
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+from reconciler.integrations.systemd_notify import SystemdNotify
+from reconciler.watch.ears import Ears
+from reconciler.watch.hints import Hint
+from reconciler.watch.loop import Clock, Loop
+from reconciler.watch.outlets import Telling
+from reconciler.watch.reporter import Moment, Reporter
+from reconciler.watch.request_ear import RequestEar
+
+START: Final = Hint("start")
+_LONG_SECONDS: Final = 3600.0
+
+
+class Watch(NamedTuple):
+    """What watching needs.
+
+    Attributes:
+        ears: all that is listened to, open.
+        requests: the ear of them whose questions are answered.
+        loop: makes the turns.
+        reporter: makes reports of them.
+        telling: tells the reports.
+        systemd: is told that all is well.
+        clock: time.
+        resync: how often there is a turn without a hint, in seconds, at least.
+    """
+
+    ears: Ears
+    requests: RequestEar
+    loop: Loop
+    reporter: Reporter
+    telling: Telling
+    systemd: SystemdNotify
+    clock: Clock
+    resync: float
+
+
+def watch(what: Watch) -> None:
+    """Make turns until SIGTERM or SIGINT comes."""
+    number = 0
+    hints: Collection[Hint] = (START,)
+    while not what.ears.stopping:
+        number += 1
+        what.requests.begin(number)
+        reloads = any(hint.source == "signal" for hint in hints)
+        if reloads:
+            what.systemd.reloading()
+        began = what.clock.monotonic()
+        turn = what.loop.turn(hints)
+        took = what.clock.monotonic() - began
+        until = min(turn.wait if turn.wait is not None else what.resync, what.resync)
+        now = what.clock.time()
+        moment = Moment(now, now + until + 2 * took)
+        report = what.reporter.report(turn, what.loop.guarded, hints, moment)
+        what.telling.turned(report)
+        what.requests.answer(number, report.condition, report.summary)
+        if reloads:
+            what.systemd.ready()
+        hints = _next_hints(what, turn.wait)
+
+
+def _next_hints(what: Watch, wait: float | None) -> Collection[Hint]:
+    """What leads to the next turn; () only where somebody has ended it."""
+    end = what.clock.monotonic() + (wait if wait is not None else _LONG_SECONDS)
+    while True:
+        what.systemd.watchdog()
+        left = max(0.0, end - what.clock.monotonic())
+        pause = what.systemd.watchdog_seconds
+        hints = what.ears.wait(min(left, pause / 2) if pause else left)
+        if hints or what.ears.stopping:
+            return hints
+        if what.clock.monotonic() >= end:
+            return (Hint("resync", "due"),)
