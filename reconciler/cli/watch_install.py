@@ -5,17 +5,20 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from reconciler.cli import unit_install
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.options import DEFAULT_SYSFS
+from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.cli.watch_command import check
+from reconciler.cli.watch_options import WatchOptions
 from reconciler.integrations.boot_unit import STATE
 from reconciler.integrations.watch_unit import NAME, UNIT, Needs, enable_commands, systemd_version, watch_text
 
-_SECONDS = 10.0
+_SECONDS: Final = 10.0
+_CONSENTS: Final = ("allow_disruption", "allow_empty", "allow_removals")
 
 
 def run_install(options: Sequence[click.Parameter], words: Sequence[str], directory: str, *, enable: bool) -> Exit:
@@ -53,47 +56,53 @@ def needs(options: Sequence[click.Parameter], words: Sequence[str]) -> Needs:
         click.ClickException: it would write where it cannot.
     """
     said = _said(options, words)
-    if said.get("--simulate") or os.path.realpath(said["--sysfs"]) != DEFAULT_SYSFS:
+    host, watching = _host(said), WatchOptions(*(said[name] for name in WatchOptions._fields))
+    if host.simulate or os.path.realpath(host.sysfs) != DEFAULT_SYSFS:
         raise click.UsageError("the unit is for this machine: without --simulate and --sysfs")
-    if said.get("--plan") or (isinstance(said.get("--apply"), str) and said["--apply"]):
-        raise click.UsageError("the loop takes neither --plan nor a plan file")
-    if not said["--file"] and not said.get("--git"):
+    for name in ("wants_plan", "apply_file", "out", "yes", "confirm_within", *_CONSENTS):
+        if said[name]:
+            raise click.UsageError("the loop takes no plan and no plan file, asks nobody, and has no consent to give")
+    check(host, watching, applies=said["apply_file"] is not None)
+    if not host.paths and not watching.git:
         raise click.UsageError("say where the manifests are: -- -f /etc/reconciler, or -- --git URL --branch NAME")
     for name, path in _paths(options, said):
         if not os.path.isabs(path):
-            raise click.UsageError(
-                f"{name} {path}: systemd starts the loop in no directory of yours; say {_hint(path)}"
-            )
-    listens = said.get("--listen") or ""
+            where = os.path.abspath(path)
+            raise click.UsageError(f"{name} {path}: systemd starts the loop in no directory of yours; say {where}")
+    return _needs(host, watching)
+
+
+def _needs(host: HostOptions, watching: WatchOptions) -> Needs:
+    listens = watching.listen or ""
     socket = listens if listens.startswith("/") else ""
-    files = [one for one in (said.get("--metrics-file"), socket) if one]
-    talks = ("--git", "--notify-webhook-file", "--notify-webhook", "--notify-command")
+    files = [one for one in (watching.metrics_file, socket) if one and not one.startswith("/run/reconciler/")]
+    talks = watching.git or watching.notify_webhook_file or watching.notify_command
     return Needs(
-        state=os.path.normpath(said["--state-dir"] or STATE),
-        written=tuple(dict.fromkeys(_folder(file) for file in files if not file.startswith("/run/reconciler/"))),
-        git=bool(said.get("--git")),
-        network=bool(listens and not socket) or any(said.get(name) for name in talks),
+        state=os.path.normpath(host.state_dir or STATE),
+        written=tuple(dict.fromkeys(map(_folder, files))),
+        git=bool(watching.git),
+        network=bool(talks or (listens and not socket)),
     )
 
 
 def _said(options: Sequence[click.Parameter], words: Sequence[str]) -> dict[str, Any]:
-    """What `words` say: the value of each option by its long name."""
-    context = click.Command("reconcile", params=list(options)).make_context("reconcile", ["--watch", *words])
-    return {option.opts[-1]: context.params[option.name] for option in options if option.name in context.params}
+    """What `words` say: the value of each option by the name that click has for it."""
+    return click.Command("reconcile", params=list(options)).make_context("reconcile", ["--watch", *words]).params
+
+
+def _host(said: dict[str, Any]) -> HostOptions:
+    return HostOptions(said["file"], said["host_name"], said["sysfs"], said["simulate_file"], said["state_dir"])
 
 
 def _paths(options: Sequence[click.Parameter], said: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each option that names a file or directory of this machine, with the path."""
     for option in options:
-        value = said.get(option.opts[-1]) if isinstance(option.type, click.Path) else None
+        value = said.get(option.name or "") if isinstance(option.type, click.Path) else None
         for path in value if isinstance(value, tuple) else (value,) if value else ():
             yield option.opts[-1], path
-    kind, _, keys = (said.get("--require-signature") or "").partition(":")
-    if kind:
-        yield f"--require-signature {kind}", keys
-
-
-def _hint(path: str) -> str:
-    return os.path.abspath(path)
+    form, _, keys = (said["require_signature"] or "").partition(":")
+    if form:
+        yield f"--require-signature {form}", keys
 
 
 def _folder(file: str) -> str:

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from command import Command, Ran, example
-from reconciler.cli.options import HostOptions, host_options
+from reconciler.cli.main import cli
 from reconciler.cli.watch_install import needs
 from reconciler.integrations.watch_unit import NAME, Needs
 
@@ -95,8 +95,11 @@ def test_without_systemctl_the_unit_is_for_any_systemd(
         (("-f", "/x", "--state-dir", "state"), "--state-dir state"),
         (("-f", "/x", "--no-such"), "--no-such"),
         (("-f", "/x", "status"), "unexpected"),
-        (("-f", "/x", "--plan"), "neither --plan nor a plan file"),
-        (("-f", "/x", "--apply", "/plan.json"), "neither --plan nor a plan file"),
+        (("-f", "/x", "--apply", "--allow-empty"), "no consent"),
+        (("-f", "/x", "--self-heal"), "--self-heal goes with --apply"),
+        (("--git", "https://git.example/ap"), "--git needs --branch"),
+        (("-f", "/x", "--plan"), "no plan file"),
+        (("-f", "/x", "--apply", "/plan.json"), "no plan file"),
         (("-f", "/x", "--simulate", "/host.yaml"), "for this machine"),
         (("-f", "/x", "--sysfs", "/tmp"), "for this machine"),
     ],
@@ -120,30 +123,12 @@ def test_words_that_no_unit_can_hold_are_refused(command: Command, tmp_path: Pat
 # What the loop's options need -----------------------------------------------------------------------------------------
 
 
-def loop_options() -> list[click.Parameter]:
-    """Options as the loop has them."""
-
-    @click.command()
-    @click.option("--watch", is_flag=True)
-    @click.option("--apply", is_flag=True)
-    @click.option("--git")
-    @click.option("--require-signature")
-    @click.option("--listen")
-    @click.option("--metrics-file", type=click.Path())
-    @click.option("--notify-webhook-file", type=click.Path())
-    @host_options
-    def loop(host: HostOptions, **_: object) -> None:
-        pass
-
-    return loop.params
-
-
 def test_what_is_written_may_be_written(tmp_path: Path) -> None:
     """The directories of the metrics file and of a socket; that of /run is the unit's own."""
     files = ("--metrics-file", f"{tmp_path}/reconcile.prom", "--listen", f"{tmp_path}/http.sock")
 
-    assert needs(loop_options(), (*SITE, *files, "--state-dir", "/srv/x/")) == Needs("/srv/x", (str(tmp_path),))
-    assert needs(loop_options(), (*SITE, "--listen", "/run/reconciler/http.sock")) == Needs()
+    assert needs(cli.params, (*SITE, *files, "--state-dir", "/srv/x/")) == Needs("/srv/x", (str(tmp_path),))
+    assert needs(cli.params, (*SITE, "--listen", "/run/reconciler/http.sock")) == Needs()
 
 
 @pytest.mark.parametrize(
@@ -152,28 +137,28 @@ def test_what_is_written_may_be_written(tmp_path: Path) -> None:
         (SITE, Needs()),
         ((*SITE, "--listen", "127.0.0.1:9750"), Needs(network=True)),
         ((*SITE, "--notify-webhook-file", "/etc/reconciler/webhook"), Needs(network=True)),
-        (("--git", "https://git.example/ap"), Needs(git=True, network=True)),
+        (("--git", "https://git.example/ap", "--branch", "main"), Needs(git=True, network=True)),
     ],
 )
 def test_the_network_is_for_who_needs_it(words: tuple[str, ...], expected: Needs) -> None:
     """A repository, a scraper, a chat."""
-    assert needs(loop_options(), words) == expected
+    assert needs(cli.params, words) == expected
 
 
 def test_keys_are_named_from_the_root(tmp_path: Path) -> None:
     """Whichever format they have."""
-    git = ("--git", "https://git.example/ap", "--require-signature")
+    git = ("--git", "https://git.example/ap", "--branch", "main", "--require-signature")
 
-    assert needs(loop_options(), (*git, f"ssh:{tmp_path}/allowed")).git
+    assert needs(cli.params, (*git, f"ssh:{tmp_path}/allowed")).git
     with pytest.raises(click.UsageError, match="--require-signature ssh allowed"):
-        needs(loop_options(), (*git, "ssh:allowed"))
+        needs(cli.params, (*git, "ssh:allowed"))
 
 
 def test_a_place_where_the_unit_cannot_write_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It gave up root's right to write where others do, and systemd starts nothing whose directories are missing."""
     with pytest.raises(click.ClickException, match="there is no directory"):
-        needs(loop_options(), (*SITE, "--metrics-file", f"{tmp_path}/none/x.prom"))
+        needs(cli.params, (*SITE, "--metrics-file", f"{tmp_path}/none/x.prom"))
     owner = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
     with pytest.raises(click.ClickException, match="chown root"):
-        needs(loop_options(), (*SITE, "--metrics-file", f"{tmp_path}/x.prom"))
+        needs(cli.params, (*SITE, "--metrics-file", f"{tmp_path}/x.prom"))
