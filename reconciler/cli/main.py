@@ -15,6 +15,7 @@ from reconciler.cli.boot_group import boot
 from reconciler.cli.durations import Duration
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
+from reconciler.cli.watch_group import watch
 from reconciler.cli.watch_options import WatchOptions, watch_options
 from reconciler.transaction.interruption import end_alike
 
@@ -347,6 +348,7 @@ def hook_uninstall(directory: str) -> int:
 
 
 cli.add_command(boot)
+cli.add_command(watch)
 
 
 def main() -> NoReturn:
