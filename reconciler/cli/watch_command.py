@@ -1,6 +1,5 @@
 """``reconcile --watch``: puts the loop together and runs it."""
 
-import gc
 import os
 import shlex
 import sys
@@ -30,6 +29,7 @@ from reconciler.machine import Machine
 from reconciler.manifests.changed_files import ChangedFiles
 from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.deciding import Policy
 from reconciler.watch.ears import Ears
@@ -64,7 +64,7 @@ _UNUSABLE: Final = (NotAnAddress, NoTrust, CannotListen, NoMetrics)
 
 def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
     """Watch until somebody ends it."""
-    _check(host, options, applies=applies)
+    check(host, options, applies=applies)
     try:
         with ExitStack() as stack:
             watch(_watch(host, options, stack, applies=applies))
@@ -76,7 +76,12 @@ def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
     return Exit.DONE
 
 
-def _check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
+def check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
+    """See that the options go together.
+
+    Raises:
+        click.UsageError: they do not.
+    """
     if options.self_heal and not applies:
         raise click.UsageError("--self-heal goes with --apply")
     if options.git and host.paths:
@@ -122,12 +127,11 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         origin=origin_of,
         progress=progress,
         recovered=progress.recovered,
+        authorised_since=authorised_since(state),
         transaction=progress.transaction,
         guarding=progress.guarding,
         where=where,
     )
-    # main() has switched it off for commands, which end before there is anything to collect.
-    gc.enable()
     reporter = Reporter(source.location, kept and kept.report, applies=applies)
     return Watch(ears, requests, Loop(place), reporter, telling, systemd, time, resync)
 

@@ -81,7 +81,7 @@ class Log:
         self._rebind()
 
     def guarding(self, host: str, commit: str) -> None:
-        """Have the Host's name and the git commit of what is guarded in every line from now on."""
+        """Have the Host's name and the git commit of what is about to be guarded in every line from now on."""
         self._fields = {**self._fields, "host": host, "commit": commit[:_SHORT]}
         self._rebind()
 

@@ -50,7 +50,7 @@ class LogProgress:
             )
 
     def guarding(self, host: str, commit: str) -> None:
-        """What `host` is to be like comes from `commit` from now on."""
+        """`host` is about to become as `commit` says."""
         self._log.guarding(host, commit)
 
     def transaction(self, number: int) -> None:
