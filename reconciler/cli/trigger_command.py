@@ -54,6 +54,6 @@ def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
         tell("error: the newest configuration is refused; the last good one is guarded")
         for reason in refused:
             tell(f"  because: {reason}")
-        tell(f"  next: mend it, or see 'reconcile status --watch{host.where}'")
+        tell(f"  more: reconcile status --watch{host.where}")
     code = _CODES.get(answer["condition"], Exit.DONE)
     return Exit.REFUSED if refused and code is Exit.DONE else code

@@ -8,7 +8,7 @@ from reconciler.model.problems import Problem, errors_of
 from reconciler.planning.plan import Plan
 from reconciler.reconcile import Given
 from reconciler.watch.last_good import Good
-from reconciler.watch.report import Refused
+from reconciler.watch.report import CONSENT, Refused
 from reconciler.watch.sources import Offer
 
 _MOST_REASONS = 20
@@ -74,7 +74,7 @@ class Configurations:
         if plan.consents:
             flags = " ".join(plan.flags)
             told = [f"{one.holder}: {one.reason}" for one in plan.consents[:_MOST_REASONS]]
-            what = f"it needs a person's consent; to give it: reconcile --apply{offer.options}{where} {flags}"
+            what = f"{CONSENT}reconcile --apply{offer.options}{where} {flags}"
             self.refuse(newest.commit, (what, *told), now)
             return False
         return True

@@ -9,7 +9,7 @@ from reconciler.render.durations import duration_text
 from reconciler.render.history_text import moment
 from reconciler.render.paint import Paint, plain
 from reconciler.render.plan_json import json_text
-from reconciler.watch.report import Condition, GuestReport, Report, Suspended
+from reconciler.watch.report import CONSENT, Condition, GuestReport, Refused, Report, Suspended
 from reconciler.watch.report_record import report_record
 from reconciler.watch.sources import options_of
 
@@ -94,13 +94,15 @@ def next_steps(report: Report, ended: float | None = None, where: str = "") -> t
             steps.insert(0, _Step(f"rollback {report.generation}", remark))
     told = [_typed(f"reconcile {step.words}{given if step.reads else where}", step.remark) for step in steps]
     if refused:
-        told.insert(0, _mending(report))
+        told.insert(0, _mending(report, refused))
     if ended is not None:
         told.insert(0, _typed(f"reconcile --watch{where}", "as it was started before") if where else _START)
     return tuple(told)
 
 
-def _mending(report: Report) -> str:
+def _mending(report: Report, refused: Refused) -> str:
+    if refused.reasons[:1] and refused.reasons[0].startswith(CONSENT):
+        return _typed(refused.reasons[0].removeprefix(CONSENT), "gives the consent; otherwise revert the commit")
     paths = report.source.paths
     if report.source.location == ", ".join(paths):
         return _typed(f"reconcile validate{options_of(paths)}", "then mend it; the loop notices")

@@ -83,6 +83,8 @@ def test_commands_are_to_be_typed_as_they_stand() -> None:
     assert steps(Condition.STOPPED, git._replace(refused=bad)) == [
         "reconcile validate", "reconcile rollback 7", "reconcile trigger"
     ]  # fmt: skip
+    consent = Refused("def", ("it needs a person's consent; to give it: reconcile --apply -f x --allow-empty",), NOW)
+    assert steps(Condition.IN_SYNC, git._replace(refused=consent)) == ["reconcile --apply -f x --allow-empty"]
     assert next_steps(report(condition=Condition.SUSPENDED), where=where) == (f"reconcile resume{where}",)
 
 
