@@ -40,6 +40,7 @@ _NEXT: Final[Mapping[Condition, tuple["_Step", ...]]] = {
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _START: Final = "systemctl start reconcile-watch"
 _MOST_GUESTS: Final = 50
+_MOST_RESUMED: Final = 8
 _LATE_SECONDS: Final = 60.0
 """How long after its time a turn may end before somebody should look."""
 
@@ -92,6 +93,11 @@ def next_steps(report: Report, ended: float | None = None, where: str = "") -> t
         if report.generation:
             remark = "shows what differs from what was applied last, and asks whether to put it back"
             steps.insert(0, _Step(f"rollback {report.generation}", remark))
+    suspended = [one.name for one in report.guests if one.suspended][:_MOST_RESUMED]
+    if report.suspended and report.condition is not Condition.SUSPENDED:
+        steps.append(_Step("resume", "when the reason is gone"))
+    elif suspended:
+        steps.append(_Step(f"resume {' '.join(suspended)}", "when the reason is gone"))
     told = [_typed(f"reconcile {step.words}{given if step.reads else where}", step.remark) for step in steps]
     if refused:
         told.insert(0, _mending(report, refused))

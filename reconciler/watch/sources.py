@@ -122,7 +122,7 @@ class GitFiles:
             case CommitRefused(commit=commit, reasons=reasons):
                 return Offer((), commit, refused=reasons)
             case Unreachable(reason=reason):
-                return Offer((), unreachable=reason)
+                return Offer((), unreachable=reason.removeprefix(f"{self._location}: "))
             case _:
                 return Offer((), unreachable="the repository has not answered yet")
 
