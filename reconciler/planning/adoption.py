@@ -16,9 +16,7 @@ from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.planning.conflicts import queues_text
 from reconciler.planning.guest_names import guest_names
 
-_NOT_STARTED: Final = (
-    "Defined in mdevctl to start at boot, and not there now; to have it made, write active."
-)
+_NOT_STARTED: Final = "Defined in mdevctl to start at boot, and not there now; to have it made, write active."
 
 
 class CannotAdopt(Exception):
