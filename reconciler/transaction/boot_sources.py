@@ -32,7 +32,7 @@ def _no_unit(plan: Plan, root: Path) -> Iterator[Problem]:
     if wanted and (root / "etc/systemd").is_dir() and not boot_unit(root).enabled:
         yield _warning(
             "boot-unit-not-enabled",
-            "the Host says 'persistence: service', but the boot unit is not enabled: it would boot into nothing of this",
+            "the Host says 'persistence: service', but the boot unit is not enabled, so that it boots into nothing",
             (),
             "Type: reconcile boot install --enable",
         )
