@@ -128,6 +128,7 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         progress=progress,
         recovered=progress.recovered,
         authorised_since=authorised_since(state),
+        unforeseen=progress.unforeseen,
         transaction=progress.transaction,
         guarding=progress.guarding,
         where=where,
