@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 import selectors
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .check import holds, same
 from .scenario import World
@@ -17,9 +19,20 @@ from .scenario import World
 _SECONDS: Final = 90.0
 """How long anything may take that is waited for; most takes a second or two."""
 _END_SECONDS: Final = 60.0
+_ASKED: Final = Path("/run/loop.socket")
+_TRIGGERS: Final = re.compile(r'^reconcile_triggers_total\{source="(\w+)"\} (\S+)$', re.MULTILINE)
+_WAITED: Final = re.compile(r"^voluntary_ctxt_switches:\s+(\d+)", re.MULTILINE)
+_TURNS: Final = re.compile(r"^reconcile_turns_total (\S+)$", re.MULTILINE)
 
 Line = dict[str, Any]
 """What the loop has logged: `timestamp`, `level`, `event`, `kind` and others."""
+
+
+class Cost(NamedTuple):
+    """What a loop has cost: seconds of CPU, and how often one of its threads has waited and was woken."""
+
+    seconds: float
+    wakes: int
 
 
 class Loop:
@@ -69,6 +82,38 @@ class Loop:
         holds(f"status --watch is not refused: {ran.err}", ran.code in {0, 2})
         return ran.record
 
+    def metrics(self) -> str:
+        """What it answers Prometheus."""
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.settimeout(_SECONDS)
+            asking.connect(str(_ASKED))
+            asking.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            answer = b"".join(iter(lambda: asking.recv(1 << 16), b"")).decode()
+        holds(f"/metrics is answered: {answer[:200]}", " 200 " in answer.splitlines()[0])
+        return answer
+
+    def triggers(self) -> dict[str, int]:
+        """What has woken it, and how often, by source."""
+        counts = {source: int(float(count)) for source, count in _TRIGGERS.findall(self.metrics())}
+        return {source: count for source, count in counts.items() if count}
+
+    def turns(self) -> int:
+        """How often it has looked."""
+        return int(float(_TURNS.findall(self.metrics())[0]))
+
+    def silence(self, seconds: float) -> None:
+        """Require that it tells nothing for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            holds("the loop is silent", not self._more(left))
+
+    def cost(self) -> Cost:
+        """What it has cost until now."""
+        fields = Path(f"/proc/{self.process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        threads = [path.read_text(encoding="ascii") for path in Path(f"/proc/{self.process}/task").glob("*/status")]
+        return Cost(seconds, sum(int(_WAITED.findall(one)[0]) for one in threads))
+
     def end(self) -> None:
         """End it, which it does at once and without a fault."""
         os.kill(self.process, signal.SIGTERM)
@@ -91,7 +136,8 @@ class Loop:
         self._more(0.0)
         os.close(self._descriptor)
         keys = ("timestamp", "level", "kind", "event", "details")
-        self._world.tool.story += ["    " + " | ".join(str(line[key]) for key in keys if key in line) for line in self._lines]
+        told = [" | ".join(str(line[key]) for key in keys if key in line) for line in self._lines]
+        self._world.tool.story += [f"    {line}" for line in told]
 
     def _more(self, seconds: float) -> bool:
         """Whether it has told something, or a part of it, within `seconds`; not where it has closed its mouth."""
@@ -117,7 +163,8 @@ def _line(text: str) -> Line:
 @contextmanager
 def loop(world: World, site: Path, *options: str, without: Sequence[str] = ()) -> Iterator[Loop]:
     """The loop on `site` with `options`, as if the packages `without` were not installed; ended at the end."""
-    words = ["reconcile", "--watch", *options, "-f", str(site)]
+    _ASKED.unlink(missing_ok=True)
+    words = ["reconcile", "--watch", *options, "--listen", str(_ASKED), "-f", str(site)]
     world.tool.story.append(" ".join(words))
     heard, told = os.pipe()
     process = os.fork()
