@@ -10,6 +10,7 @@ from .reboot import REBOOT_SCENARIOS
 from .running import RUNNING_SCENARIOS
 from .scenario import Scenario
 from .watch import WATCH_SCENARIOS
+from .watch_unit import UNIT_SCENARIOS
 
 SCENARIOS: Final = {
     one.name: one
@@ -20,6 +21,7 @@ SCENARIOS: Final = {
         *HOOK_SCENARIOS,
         *WATCH_SCENARIOS,
         *REBOOT_SCENARIOS,
+        *UNIT_SCENARIOS,
     )
 }
 """In the order in which they are run."""
