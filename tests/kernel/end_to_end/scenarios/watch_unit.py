@@ -53,7 +53,7 @@ def _watched_over(world: World) -> None:
     _until("two watchdogs' time has passed", lambda: time.monotonic() - began > 2 * _WATCHDOG_SECONDS)
     holds("the watchdog was told", int(_shown("WatchdogTimestampMonotonic")) > int(started))
     same("restarts", _shown("NRestarts"), "0")
-    _ends(world)
+    _ends_and_starts(world)
     in_sync(world, _SITE)
 
 
@@ -89,13 +89,17 @@ def _reloads(world: World) -> None:
     same("the unit", _shown("ActiveState"), "active")
 
 
-def _ends(world: World) -> None:
+def _ends_and_starts(world: World) -> None:
     expected = world.host.pool(), world.host.authorised()
     stopped = time.monotonic()
     _run("systemctl", "stop", _UNIT)
     world.tool.story.append(f"MEASURED systemctl stop: {time.monotonic() - stopped:.2f} s")
     same("how it ended", (_shown("Result"), _shown("ExecMainCode"), _shown("ExecMainStatus")), ("success", "1", "0"))
     same("host", (world.host.pool(), world.host.authorised()), expected)
+    started = time.monotonic()
+    _run("systemctl", "start", _UNIT)
+    world.tool.story.append(f"MEASURED systemctl start: {time.monotonic() - started:.2f} s")
+    same("what systemctl status tells", _shown("StatusText"), "in sync: the host is as the manifests say")
 
 
 def _written(domains: list[int], persistence: str) -> None:
