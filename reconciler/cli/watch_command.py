@@ -1,6 +1,5 @@
 """``reconcile --watch``: puts the loop together and runs it."""
 
-import gc
 import os
 import shlex
 import sys
@@ -30,6 +29,7 @@ from reconciler.machine import Machine
 from reconciler.manifests.changed_files import ChangedFiles
 from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.deciding import Policy
 from reconciler.watch.ears import Ears
@@ -121,10 +121,9 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         origin=origin_of,
         progress=progress,
         recovered=progress.recovered,
+        authorised_since=authorised_since(state),
         transaction=progress.transaction,
     )
-    # main() has switched it off for commands, which end before there is anything to collect.
-    gc.enable()
     reporter = Reporter(source.location, kept and kept.report, applies=applies)
     return Watch(ears, requests, Loop(place), reporter, telling, systemd, time, resync)
 

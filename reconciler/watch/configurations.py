@@ -59,10 +59,9 @@ class Configurations:
         """Whether `newest` means something else than what is guarded."""
         return self.guarded is None or newest.given.desired.digest != self.guarded.given.desired.digest
 
-    def accept(self, newest: Configuration) -> bool:
-        """From now on `newest` is guarded; whether that has to be kept, since it is another one."""
-        before, self.guarded, self.refused = self.guarded, newest, None
-        return before is None or before.good.commit != newest.commit or self._digest(before) != self._digest(newest)
+    def accept(self, newest: Configuration) -> None:
+        """From now on `newest` is guarded."""
+        self.guarded, self.refused = newest, None
 
     def judge(self, newest: Configuration, plan: Plan, where: str, now: float) -> bool:
         """Whether `newest`, whose plan this is, may be used without a person; otherwise it is noted why not.
@@ -84,10 +83,6 @@ class Configurations:
         """Note that a configuration is not used."""
         same = self.refused and (self.refused.commit, self.refused.reasons) == (commit, reasons)
         self.refused = self.refused if same else Refused(commit, reasons, now)
-
-    @staticmethod
-    def _digest(one: Configuration) -> str:
-        return one.given.desired.digest
 
 
 def reasons_of(problems: tuple[Problem, ...]) -> tuple[str, ...]:

@@ -13,10 +13,12 @@ from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.machine import Machine
 from reconciler.model.generation import Origin
+from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed
-from reconciler.model.outcome import Result
+from reconciler.model.outcome import Outcome, Result
 from reconciler.planning.plan import Plan
-from reconciler.reconcile import NotApplicable, Request, StalePlan, Terms, apply, observe_host, plan
+from reconciler.planning.settled import settled
+from reconciler.reconcile import Applied, NotApplicable, Request, StalePlan, Terms, apply, observe_host, plan
 from reconciler.recovery import Recovered
 from reconciler.transaction.confirmation import AwaitsConfirmation
 from reconciler.transaction.history import History
@@ -26,12 +28,11 @@ from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import Suspensions, read_suspensions
 from reconciler.watch.arrivals import Arrivals, arrived, next_look
-from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configuration, Configurations
 from reconciler.watch.deciding import Act, Decision, Policy, decide, is_drift
 from reconciler.watch.healing import Healing
 from reconciler.watch.hints import Hint
-from reconciler.watch.last_good import write_last_good
+from reconciler.watch.last_good import Good, write_last_good
 from reconciler.watch.report import Condition
 from reconciler.watch.reporting import left_alone
 from reconciler.watch.retry import Retry
@@ -45,6 +46,8 @@ LOCK_SECONDS: Final = 10.0
 """How long others at work are waited for in a turn; then there is another turn."""
 
 _SOON_SECONDS: Final = 5.0
+_NOTHING_TO_GUARD: Final = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be guarded")
+_CHANGING: Final = Ending(Condition.WAITING, "somebody else is just changing the host")
 _BY_PEOPLE: Final = frozenset({"request", "signal"})
 _MANIFESTS_ONLY: Final = frozenset({"files", "git"})
 
@@ -71,6 +74,7 @@ class Place(NamedTuple):
         origin: who asks for an apply, with manifests of a commit.
         progress: who watches an apply.
         recovered: is told what earlier runs had left.
+        authorised_since: tells since when a guest has been granted queues; see `arrived`.
         transaction: is told the number of the generation that is about to be made, and 0 when that has ended.
     """
 
@@ -82,6 +86,7 @@ class Place(NamedTuple):
     origin: Callable[[str], Origin]
     progress: "Progress"
     recovered: Callable[[tuple[Recovered, ...]], object]
+    authorised_since: Callable[[str, Matrix], str]
     transaction: Callable[[int], object]
 
 
@@ -95,7 +100,8 @@ class Loop:
         self._retry = Retry()
         self._arrivals: Arrivals | None = None
         self._observed: Observed | None = None
-        self._digest = ""
+        self._like: Observed | None = None
+        self._kept: Good | None = place.configurations.guarded and place.configurations.guarded.good
         self._generation = 0
 
     @property
@@ -128,45 +134,72 @@ class Loop:
         if requests := [hint.what for hint in hints if hint.source in _BY_PEOPLE]:
             self._place.source.ask(allow_older=any("older" in what for what in requests))
 
+    def rest(self) -> None:
+        """Do what can wait until nobody does: keep the last good configuration. After each turn, once it was told.
+
+        Raises:
+            OSError, UnsafeState: it cannot be written.
+        """
+        guarded = self.guarded
+        if guarded is not None and not guarded.good.is_like(self._kept):
+            with self._place.opened(False) as machine:
+                write_last_good(machine.state, guarded.good)
+            self._kept = guarded.good
+
     def _turn(self) -> Turn:
-        offer = self._place.source.offer()
-        with self._place.opened(False) as machine:
+        place, configurations = self._place, self._place.configurations
+        offer = place.source.offer()
+        with place.opened(False) as machine:
             machine.state.prepare()
-            suspensions = read_suspensions(machine.state).at(self._place.clock.time())
-            made = self._guarded_plan(offer, machine, suspensions)
+            suspensions = read_suspensions(machine.state).at(place.clock.time())
+            newest = configurations.newest(offer, machine.name, place.clock.time())
             unfinished = Books(machine.state, machine.boot_id).unfinished() is not None
-        nothing = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be guarded")
-        turn = Turn(nothing, made, offer, suspensions, generation=self._generation)
+        turn = Turn(_NOTHING_TO_GUARD, offer=offer, suspensions=suspensions)
+        if newest and configurations.is_new(newest) and place.policy.applies and not suspensions.host:
+            # What may be applied is planned once, and applied.
+            done = self._applied(turn, newest, None, Act.APPLY)
+            if done is not None:
+                return done
+            newest = None
+        with place.opened(False) as machine:
+            made = self._guarded_plan(newest, offer, machine, suspensions)
         return turn if made is None else self._acted(turn, made, unfinished=unfinished)
 
-    def _guarded_plan(self, offer: Offer, machine: Machine, suspensions: Suspensions) -> Plan | None:
+    def _guarded_plan(
+        self, newest: Configuration | None, offer: Offer, machine: Machine, suspensions: Suspensions
+    ) -> Plan | None:
         """The plan of what is guarded from now on; None where nothing can be."""
-        configurations, now = self._place.configurations, self._place.clock.time()
-        newest, made = configurations.newest(offer, machine.name, now), None
+        configurations, made = self._place.configurations, None
         if newest and configurations.is_new(newest):
             made = self._plan(newest, machine, suspensions)
-            if not configurations.judge(newest, made, " -f ".join(offer.paths), now):
+            if not configurations.judge(newest, made, offer.where, self._place.clock.time()):
                 newest, made = None, None
         if newest:
-            if configurations.accept(newest):
-                write_last_good(machine.state, newest.good)
-            self._place.source.accepted(newest.commit)
-        guarded = configurations.guarded
-        if guarded is None:
-            return None
-        if guarded.good.desired.digest != self._digest:
-            self._healing, self._retry, self._digest = Healing(), Retry(), guarded.good.desired.digest
-        return made or self._plan(guarded, machine, suspensions)
+            self._accept(newest)
+        return made or (self._plan(self.guarded, machine, suspensions) if self.guarded else None)
+
+    def _accept(self, newest: Configuration) -> None:
+        if self._place.configurations.is_new(newest):
+            self._healing, self._retry = Healing(), Retry()
+        self._place.configurations.accept(newest)
+        self._place.source.accepted(newest.commit)
 
     def _plan(self, configuration: Configuration, machine: Machine, suspensions: Suspensions) -> Plan:
-        self._observed = self._observed or observe_host(machine)
+        if self._observed is None:
+            self._observed = self._like = observe_host(machine, self._like)
+        return plan(self._request(configuration, machine, suspensions), machine, self._observed)
+
+    def _request(self, configuration: Configuration, machine: Machine, suspensions: Suspensions) -> Request:
         applied = Books(machine.state, machine.boot_id).applied()
         self._generation = applied.generation
         alone = left_alone(configuration.given.desired, applied.guests, suspensions)
-        return plan(_request(configuration, alone), machine, self._observed)
+        return Request(
+            (), None, given=configuration.given, commit=configuration.commit, left_alone=alone, like=self._like
+        )
 
     def _acted(self, turn: Turn, made: Plan, *, unfinished: bool) -> Turn:
-        clock = self._place.clock
+        clock, guarded = self._place.clock, self.guarded
+        assert guarded is not None
         if self._place.policy.self_heal and is_drift(made):
             self._healing = self._healing.asked(clock.monotonic())
         decision = self._decided(made, turn.suspensions)
@@ -175,53 +208,58 @@ class Loop:
             act = Act.APPLY  # which puts in order first what an earlier run has left
         if act is Act.NOTHING:
             return self._ended(turn, made, decision)
-        return self._applied(turn, made, act)
+        return self._applied(turn, guarded, made, act) or turn._replace(ending=_CHANGING, wait=1.0)
 
     def _decided(self, made: Plan, suspensions: Suspensions) -> Decision:
         place = self._place
         suspended = suspensions.host is not None
         return decide(made, place.policy, self._healing, self._retry, place.clock.monotonic(), suspended=suspended)
 
-    def _applied(self, turn: Turn, made: Plan, act: Act) -> Turn:
-        place, guarded = self._place, self._place.configurations.guarded
-        assert guarded is not None
-        request, terms = _request(guarded, made.left_alone), Terms(basis=made.basis, lock_seconds=LOCK_SECONDS)
-        origin, began = place.origin(guarded.commit), place.clock.monotonic()
+    def _applied(self, turn: Turn, configuration: Configuration, made: Plan | None, act: Act) -> Turn | None:
+        """Apply `configuration`, exactly as `made` says where that is given; None where that cannot be done."""
+        place, clock = self._place, self._place.clock
+        terms = Terms(basis=made.basis if made else None, lock_seconds=LOCK_SECONDS)
+        origin, began = place.origin(configuration.commit), clock.monotonic()
         self._observed = None
         try:
             with place.opened(True) as machine:
+                request = self._request(configuration, machine, turn.suspensions)
                 place.transaction(History(machine.state).next_number())
                 done = apply(request, machine, place.progress, origin, terms, place.recovered)
-        except (StalePlan, NotApplicable) as error:
-            # It has become another plan meanwhile: the next turn looks again.
-            return turn._replace(ending=Ending(Condition.WAITING, f"the host is changing: {one_line(error)}"), wait=1.0)
+        except StalePlan:
+            return None
+        except NotApplicable as error:
+            place.configurations.judge(configuration, error.plan, turn.offer.where if turn.offer else "", clock.time())
+            return None
         finally:
             place.transaction(0)
-        seconds, outcome = place.clock.monotonic() - began, done.outcome
-        succeeded = outcome.result in (Result.APPLIED, Result.NOTHING)
-        self._retry = Retry() if succeeded else self._retry.failed(place.clock.monotonic())
+        self._accept(configuration)
+        self._like = done.plan.observed
+        succeeded = done.outcome.result in (Result.APPLIED, Result.NOTHING)
+        self._retry = Retry() if succeeded else self._retry.failed(clock.monotonic())
         if act is Act.HEAL:
-            self._healing = self._healing.healed(place.clock.monotonic())
+            self._healing = self._healing.healed(clock.monotonic())
         turn = turn._replace(
-            outcome=outcome,
+            outcome=done.outcome,
             recorded=done.generation,
             healed=succeeded and act is Act.HEAL,
-            apply_seconds=seconds,
+            apply_seconds=clock.monotonic() - began,
         )
-        with place.opened(False) as machine:
-            after = self._plan(guarded, machine, turn.suspensions)
+        after = self._after(done, configuration, turn.suspensions)
         decision = self._decided(after, turn.suspensions)
-        if not succeeded:
-            degraded = outcome.result is Result.DEGRADED
-            told = "; ".join(outcome.differences) if degraded else f"everything was put back: {outcome.failure}"
-            decision = decision._replace(condition=Condition.DEGRADED if degraded else Condition.FAILED, summary=told)
-        return self._ended(turn, after, decision)
+        return self._ended(turn, after, decision if succeeded else _failed(done.outcome, decision))
+
+    def _after(self, done: Applied, guarded: Configuration, suspensions: Suspensions) -> Plan:
+        """The plan of the host as an apply has left it."""
+        if done.seen is not None:
+            self._generation = done.generation or self._generation
+            return settled(done.plan, done.seen.mdevs)
+        with self._place.opened(False) as machine:
+            return self._plan(guarded, machine, suspensions)
 
     def _ended(self, turn: Turn, made: Plan, decision: Decision) -> Turn:
         clock = self._place.clock
-        with self._place.opened(False) as machine:
-            since = authorised_since(machine.state)
-            self._arrivals, appeared = arrived(self._arrivals, made, clock.monotonic(), since)
+        self._arrivals, appeared = arrived(self._arrivals, made, clock.monotonic(), self._place.authorised_since)
         ends = [max(0.0, one - clock.time()) for one in turn.suspensions.ends]
         waits = [one for one in (decision.wait, next_look(self._arrivals, clock.monotonic()), *ends) if one is not None]
         ending = Ending(decision.condition, decision.summary)
@@ -229,8 +267,10 @@ class Loop:
         return turn._replace(ending=ending, plan=made, appeared=appeared, wait=wait, generation=self._generation)
 
 
-def _request(configuration: Configuration, alone: frozenset[str]) -> Request:
-    return Request((), None, given=configuration.given, commit=configuration.commit, left_alone=alone)
+def _failed(outcome: Outcome, decision: Decision) -> Decision:
+    if outcome.result is Result.DEGRADED:
+        return decision._replace(condition=Condition.DEGRADED, summary="; ".join(outcome.differences))
+    return decision._replace(condition=Condition.FAILED, summary=f"everything was put back: {outcome.failure}")
 
 
 def one_line(error: Exception) -> str:

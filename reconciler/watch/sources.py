@@ -1,6 +1,7 @@
 """Where the loop's manifests come from: files, or a branch of a git repository."""
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -24,6 +25,11 @@ class Offer(NamedTuple):
     commit: str = ""
     refused: tuple[str, ...] = ()
     unreachable: str = ""
+
+    @property
+    def where(self) -> str:
+        """The paths, to be put behind ``-f``."""
+        return " -f ".join(map(shlex.quote, self.paths))
 
 
 class Source(Protocol):

@@ -1,9 +1,11 @@
 """Watching: ears, turns and reports, until somebody ends it."""
 
+import gc
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from reconciler.integrations.systemd_notify import SystemdNotify
+from reconciler.transaction.state_directory import UnsafeState
 from reconciler.watch.ears import Ears
 from reconciler.watch.hints import Hint
 from reconciler.watch.loop import Clock, Loop
@@ -60,7 +62,18 @@ def watch(what: Watch) -> None:
         what.requests.answer(number, report.condition, report.summary)
         if reloads:
             what.systemd.ready()
+        _rest(what)
         hints = _next_hints(what, turn.wait)
+
+
+def _rest(what: Watch) -> None:
+    """What can wait until nobody waits for anything."""
+    try:
+        what.loop.rest()
+    except (OSError, UnsafeState) as error:
+        what.telling.warn("the last good configuration cannot be kept", error)
+    # Garbage is collected between turns only: with ten thousand guests in memory that takes as long as a plan.
+    gc.collect()
 
 
 def _next_hints(what: Watch, wait: float | None) -> Collection[Hint]:
