@@ -85,6 +85,7 @@ class _Bench:
                 progress=_NoProgress(),
                 recovered=lambda _: None,
                 authorised_since=lambda _uuid, _queues: "",
+                unforeseen=lambda _: None,
                 transaction=lambda _: None,
             )
         )

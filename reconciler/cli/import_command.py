@@ -121,8 +121,8 @@ def _tell(observed: Observed, adoption: Adoption, unusable: Sequence[Unusable]) 
         tell(f"warning: not imported: {one}")
     for left in adoption.left_out:
         tell(f"warning: not imported: device {left.uuid}: {left.reason}")
-    if adoption.to_start:
-        names = ", ".join(adoption.to_start[:8]) + (" …" if len(adoption.to_start) > 8 else "")
-        tell(f"note: defined to start at boot and not there now, so an apply will make: {names}")
+    if adoption.not_started:
+        names = ", ".join(adoption.not_started[:8]) + (" …" if len(adoption.not_started) > 8 else "")
+        tell(f"note: defined to start at boot and not there now, so on-demand here, until you make it active: {names}")
         if not observed.vfio_ap:
             tell("note: the vfio_ap driver is not loaded; type: modprobe vfio_ap")

@@ -64,7 +64,7 @@ _UNUSABLE: Final = (NotAnAddress, NoTrust, CannotListen, NoMetrics)
 
 def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
     """Watch until somebody ends it."""
-    _check(host, options, applies=applies)
+    check(host, options, applies=applies)
     try:
         with ExitStack() as stack:
             watch(_watch(host, options, stack, applies=applies))
@@ -76,7 +76,12 @@ def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
     return Exit.DONE
 
 
-def _check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
+def check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
+    """See that the options go together.
+
+    Raises:
+        click.UsageError: they do not.
+    """
     if options.self_heal and not applies:
         raise click.UsageError("--self-heal goes with --apply")
     if options.git and host.paths:
@@ -122,6 +127,7 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         progress=progress,
         recovered=progress.recovered,
         authorised_since=authorised_since(state),
+        unforeseen=progress.unforeseen,
         transaction=progress.transaction,
     )
     reporter = Reporter(source.location, kept and kept.report, applies=applies)

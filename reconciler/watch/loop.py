@@ -75,6 +75,7 @@ class Place(NamedTuple):
         progress: who watches an apply.
         recovered: is told what earlier runs had left.
         authorised_since: tells since when a guest has been granted queues; see `arrived`.
+        unforeseen: is told of a bug, which ends the turn and not the loop.
         transaction: is told the number of the generation that is about to be made, and 0 when that has ended.
     """
 
@@ -87,6 +88,7 @@ class Place(NamedTuple):
     progress: "Progress"
     recovered: Callable[[tuple[Recovered, ...]], object]
     authorised_since: Callable[[str, Matrix], str]
+    unforeseen: Callable[[Exception], object]
     transaction: Callable[[int], object]
 
 
@@ -122,6 +124,12 @@ class Loop:
             self._observed = None
             self._retry = self._retry.failed(clock.monotonic())
             turn = Turn(Ending(Condition.FAILED, one_line(error)), wait=self._retry.wait(clock.monotonic()))
+        except Exception as error:  # noqa: BLE001 - a host that nobody guards any more helps nobody
+            self._observed = None
+            self._retry = self._retry.failed(clock.monotonic())
+            self._place.unforeseen(error)
+            told = f"unforeseen, please report it: {type(error).__name__}: {one_line(error)}"
+            turn = Turn(Ending(Condition.FAILED, told), wait=self._retry.wait(clock.monotonic()))
         seconds = clock.monotonic() - began - (turn.apply_seconds or 0.0)
         return turn._replace(refused=self._place.configurations.refused, seconds=seconds)
 

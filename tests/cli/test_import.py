@@ -154,9 +154,9 @@ def test_definitions_of_mdevctl_are_guests_too(host: Host, monkeypatch: pytest.M
 
     assert 0 == ran.code
     assert 3 == ran.out.count("kind: Guest")
-    assert 1 == ran.out.count("activation: on-demand")
+    assert 2 == ran.out.count("  activation: on-demand")
     assert f"warning: not imported: {broken}: it is not JSON" in ran.err
-    assert "so an apply will make: guest-00000000\n" in ran.err
+    assert "until you make it active: guest-00000000\n" in ran.err
 
 
 def test_without_the_driver_it_says_what_to_type(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
