@@ -198,9 +198,9 @@ def _took(world: World, what: str, since: float, line: Line) -> None:
 
 
 WATCH_SCENARIOS: Final = (
-    Scenario(watch_files),
+    Scenario(watch_files, short=True),
     Scenario(watch_files_looking),
-    Scenario(watch_hardware),
+    Scenario(watch_hardware, short=True),
     Scenario(watch_drift),
     Scenario(watch_healing),
     Scenario(watch_resync),
