@@ -1,25 +1,28 @@
 """How soon the loop follows a saved file, and how much of a plan it has to make again.
 
-All in one process, on a simulated host in memory and with real files, ears and records: from the moment a changed file
-is moved into place until the change is applied and verified, less the time that the debounce waits on purpose. Beside
-it the bare plan of the same directory: everything read, observed and planned from nothing, in the same process.
+With real files, ears and records, on a simulated host that is mounted and on one in memory: from the moment a changed
+file is moved into place until the change is applied and verified, less the time that the debounce waits on purpose.
+Beside it the bare plan of the same directory: all read, observed and planned from nothing, in the same process.
 """
 
 import gc
 import os
+import shutil
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import yaml
 
+from benchmarks.mounted import mounted
 from benchmarks.site import ADAPTER_PAIRS, Site, guest_text, write_site
 from reconciler.kernel.lock_wait import AtWork
+from reconciler.kernel.sysfs import RealSysfs, Sysfs
 from reconciler.machine import Machine
 from reconciler.manifests.changed_files import SETTLED_SECONDS, ChangedFiles
 from reconciler.model.generation import Origin
@@ -27,7 +30,6 @@ from reconciler.model.outcome import Result
 from reconciler.planning.plan import PlannedStep
 from reconciler.reconcile import Request, plan
 from reconciler.simulator.description import host_of
-from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.debounce import QUIET_SECONDS
@@ -40,7 +42,7 @@ from reconciler.watch.sources import FilesSource
 
 SIZES: Final = (10, 1000, 10_000)
 _START: Final = (Hint("start"),)
-_SPARE_DOMAIN: Final = 89
+_GUESTS_A_FILE: Final = 100
 
 
 class _NoProgress:
@@ -69,7 +71,7 @@ class Measured(NamedTuple):
 class _Bench:
     """A site, a host and a loop."""
 
-    def __init__(self, directory: Path, site: Site, host: SimulatedHost, *, applies: bool) -> None:
+    def __init__(self, directory: Path, site: Site, host: Sysfs, *, applies: bool) -> None:
         state = StateDirectory(directory / "state")
         state.prepare()
         self.site = site
@@ -95,29 +97,33 @@ class _Bench:
         yield self.machine
 
     def save(self, number: int, turned: bool) -> None:
-        """Have the file of guest `number` say another domain for it, or the first one again."""
-        name = f"guests-{number // 1000 * 1000:05}.yaml"
+        """Have the file of guest `number` leave out one of its two adapters, or not."""
+        name = f"guests-{number // _GUESTS_A_FILE * _GUESTS_A_FILE:05}.yaml"
         file = self.site.manifests / name
         text = file.read_text(encoding="utf-8")
         own = guest_text(number)
-        other = own.replace(f"domains: [{number // ADAPTER_PAIRS}]", f"domains: [{_SPARE_DOMAIN}]")
+        pair = 2 * (number % ADAPTER_PAIRS)
+        other = own.replace(f"adapters: [{pair}, {pair + 1}]", f"adapters: [{pair}]")
         new = self.site.manifests / f".{name}.new"
         new.write_text(text.replace(own, other) if turned else text.replace(other, own), encoding="utf-8")
         os.replace(new, file)
 
 
-def measure(guests: int, runs: int) -> Measured:
+def measure(guests: int, runs: int, *, on_mount: bool) -> Measured:
     """Measure a site of `guests` guests."""
-    with tempfile.TemporaryDirectory(prefix="reconcile-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="reconcile-bench-") as name, ExitStack() as stack:
         directory = Path(name)
-        site = write_site(directory, guests)
-        host = host_of(yaml.safe_load(site.simulated_host.read_text(encoding="utf-8")))
+        site = write_site(directory, guests, _GUESTS_A_FILE)
+        host: Sysfs
+        if on_mount:
+            host = RealSysfs(stack.enter_context(mounted(site.simulated_host, directory / "sys")))
+        else:
+            host = host_of(yaml.safe_load(site.simulated_host.read_text(encoding="utf-8")))
         bench = _Bench(directory, site, host, applies=True)
         assert _outcome(bench) is Result.APPLIED
         time.sleep(SETTLED_SECONDS)
-        bare = statistics.median(
-            _timed(lambda: plan(Request((site.manifests,), None), bench.machine)) for _ in range(runs)
-        )
+        request = Request((site.manifests,), None)
+        bare = statistics.median(_timed(lambda: plan(request, bench.machine)) for _ in range(min(runs, 3)))
         first, again = _plans(directory, site, host, runs)
         applied = statistics.median(_applied(bench, runs))
         return Measured(guests, bare, first, again, applied)
@@ -135,7 +141,7 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _plans(directory: Path, site: Site, host: SimulatedHost, runs: int) -> tuple[float, float]:
+def _plans(directory: Path, site: Site, host: Sysfs, runs: int) -> tuple[float, float]:
     """The first turn of a loop that only reports, and one after a single file has changed."""
     (directory / "reporting").mkdir()
     bench = _Bench(directory / "reporting", site, host, applies=False)
@@ -173,12 +179,23 @@ def _applied(bench: _Bench, runs: int) -> Iterator[float]:
 def report(sizes: Sequence[int], runs: int) -> None:
     """Measure every size and print a table."""
     gc.disable()  # as the command does, and the loop during a turn
-    print(f"the loop, medians of {runs} runs, in milliseconds; the debounce of {QUIET_SECONDS:g} s is left out\n")
+    print(f"the loop, medians of {runs} runs, in milliseconds; the debounce of {QUIET_SECONDS:g} s is left out;")
+    print(f"{_GUESTS_A_FILE} guests a file")
+    if shutil.which("fusermount3"):
+        _table("mounted", sizes, runs, on_mount=True)
+    else:
+        print("NOT MEASURED: the mounted host; fusermount3 is needed")
+    _table("in memory", sizes, runs, on_mount=False)
+
+
+def _table(name: str, sizes: Sequence[int], runs: int, *, on_mount: bool) -> None:
+    print(f"\nhost {name}")
     print("guests   bare plan   save to applied   beyond the plan   first plan   plan again   again/first")
     for guests in sizes:
-        one = measure(guests, runs)
+        one = measure(guests, runs, on_mount=on_mount)
         bare, first, again, applied = (1000 * seconds for seconds in one[1:])
         print(
             f"{guests:6,} {bare:11.0f} {applied:17.0f} {applied - bare:17.0f} {first:12.0f} {again:12.0f}"
-            f" {again / first:13.2f}"
+            f" {again / first:13.2f}",
+            flush=True,
         )
