@@ -8,7 +8,9 @@ from benchmarks import plan_time, writes
 def main() -> None:
     """Run one benchmark, or all."""
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    parser.add_argument("name", nargs="?", choices=["plan-time", "writes", "side-by-side"], help="only this one")
+    parser.add_argument(
+        "name", nargs="?", choices=["plan-time", "writes", "watch", "side-by-side"], help="only this one"
+    )
     parser.add_argument("--runs", type=int, help="how often each process is started (7; side-by-side: 3)")
     parser.add_argument("--guests", type=int, nargs="+", help="numbers of guests")
     parser.add_argument("--kernel", nargs="*", default=["6.1", "6.12", "sid"], help="the lab's, for side-by-side")
@@ -17,6 +19,10 @@ def main() -> None:
         plan_time.report(given.guests or plan_time.SIZES, given.runs or 7)
     if given.name in {None, "writes"}:
         writes.report()
+    if given.name in {None, "watch"}:
+        from benchmarks import watch
+
+        watch.report(given.guests or watch.SIZES, given.runs or 7)
     if given.name == "side-by-side":  # not by itself: it boots kernels
         from benchmarks import side_by_side
 

@@ -6,16 +6,16 @@ of the times only the ratios mean anything. What is measured, and how, is in `be
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
 from benchmarks import contenders
+from benchmarks.mounted import mounted
 from kernel.end_to_end.installation import install
 from kernel.lab.ap_hardware import ApHardware
 from kernel.lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
@@ -42,7 +42,7 @@ def report_mounted(sizes: Sequence[int], runs: int) -> None:
         return
     print(f"the simulated host of kernel 6.12, mounted: medians of {runs} runs in turns; {_MACHINE}")
     sys.stdout.flush()
-    with tempfile.TemporaryDirectory(prefix="side-by-side-") as temporary, _mounted(Path(temporary)) as root:
+    with tempfile.TemporaryDirectory(prefix="side-by-side-") as temporary, _host(Path(temporary)) as root:
         definitions = Path(temporary) / "mdevctl.d"
         for name in ("callouts", "notifiers"):
             (definitions / "scripts.d" / name).mkdir(parents=True)
@@ -52,21 +52,11 @@ def report_mounted(sizes: Sequence[int], runs: int) -> None:
         subprocess.run([*namespace, root, definitions, *program], check=True, env={**os.environ, "PATH": path})
 
 
-@contextmanager
-def _mounted(directory: Path) -> Iterator[Path]:
+def _host(directory: Path) -> AbstractContextManager[Path]:
     """A simulated host of the same hardware as the lab's, mounted while the block goes on."""
-    described, root = directory / "host.yaml", directory / "sys"
+    described = directory / "host.yaml"
     described.write_text(contenders.simulated_host(), encoding="utf-8")
-    root.mkdir()
-    program = Path(sys.executable).with_name("reconcile")
-    command: list[str | Path] = [program, "simulate", "--simulate", described, "--mount", root]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
-        assert server.stdout is not None
-        server.stdout.readline()
-        try:
-            yield root
-        finally:
-            server.send_signal(signal.SIGINT)
+    return mounted(described, directory / "sys")
 
 
 def report(kernels: Sequence[str], sizes: Sequence[int], runs: int) -> None:

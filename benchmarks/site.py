@@ -9,7 +9,7 @@ ADAPTER_PAIRS: Final = 125
 MOST_GUESTS: Final = 90 * ADAPTER_PAIRS
 """So many fit on domains 0 to 89; the host keeps all others, of all adapters."""
 
-_GUESTS_A_FILE: Final = 1000
+GUESTS_A_FILE: Final = 1000
 
 _HOST: Final = """\
 apiVersion: reconciler/v1
@@ -61,8 +61,8 @@ def guest_text(number: int) -> str:
     return _GUEST.format(number=number, first=2 * pair, second=2 * pair + 1, domain=domain)
 
 
-def write_site(directory: Path, guests: int) -> Site:
-    """Write a site of `guests` guests, 0 to `MOST_GUESTS`, below `directory`; some 150 kB a file.
+def write_site(directory: Path, guests: int, guests_a_file: int = GUESTS_A_FILE) -> Site:
+    """Write a site of `guests` guests, 0 to `MOST_GUESTS`, below `directory`; some 150 bytes each.
 
     Raises:
         ValueError: so many guests do not fit.
@@ -73,8 +73,8 @@ def write_site(directory: Path, guests: int) -> Site:
     site.manifests.mkdir(parents=True)
     site.simulated_host.write_text(_SIMULATED_HOST, encoding="utf-8")
     (site.manifests / "host.yaml").write_text(_HOST, encoding="utf-8")
-    for start in range(0, guests, _GUESTS_A_FILE):
-        numbers = range(start, min(start + _GUESTS_A_FILE, guests))
+    for start in range(0, guests, guests_a_file):
+        numbers = range(start, min(start + guests_a_file, guests))
         text = "".join(guest_text(number) for number in numbers)
         (site.manifests / f"guests-{start:05}.yaml").write_text(text, encoding="utf-8")
     return site

@@ -9,7 +9,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.integrations.timer import CannotArm
-from reconciler.kernel.observe import observe
+from reconciler.kernel.observe import Seen, observe
 from reconciler.machine import LOCK_SECONDS, Machine, alone
 from reconciler.manifests.site import Site, placed, read_site
 from reconciler.model.desired import Desired, Persistence
@@ -47,7 +47,8 @@ class Request(NamedTuple):
     has ended needs of it. With `stage`, which goes with `generation`, what a boot needs of it. With `at_boot`, the
     problems also tell who else decides what the host boots into, as they always do where the manifests say how it is to
     boot. With `given`, what was read before stands for the manifests; `commit` is the git commit that they come from.
-    The devices of `left_alone`, by uuid, stay as they are.
+    The devices of `left_alone`, by uuid, stay as they are. `like` is how the host was last seen, which saves reading
+    twice what has not changed.
     """
 
     paths: tuple[str | PathLike[str], ...]
@@ -59,6 +60,7 @@ class Request(NamedTuple):
     given: "Given | None" = None
     commit: str = ""
     left_alone: frozenset[str] = frozenset()
+    like: Observed | None = None
 
 
 class Terms(NamedTuple):
@@ -105,13 +107,15 @@ class NotApplicable(Exception):
 class Applied(NamedTuple):
     """What an apply did, after which plan, and what it found unfinished before.
 
-    `generation` is its number in the history; 0 where it made no step.
+    `generation` is its number in the history; 0 where it made no step. `seen` is how everything that it touched was
+    found afterwards; None where it was not applied.
     """
 
     plan: Plan
     outcome: Outcome
     recovered: tuple[Recovered, ...]
     generation: int
+    seen: "Seen | None" = None
 
 
 def plan(request: Request, machine: Machine, observed: Observed | None = None) -> Plan:
@@ -125,7 +129,7 @@ def plan(request: Request, machine: Machine, observed: Observed | None = None) -
     """
     wanted, site = _given(request, machine)
     applied = Books(machine.state, machine.boot_id).applied()
-    observed = observed or observe_host(machine)
+    observed = observed or observe_host(machine, request.like)
     if request.stage is not None:
         from reconciler.planning.boot_stages import plan_stage
 
@@ -164,13 +168,13 @@ def _persistent(made: Plan, applied: Inventory, machine: Machine, request: Reque
     return made
 
 
-def observe_host(machine: Machine) -> Observed:
-    """The host as it is, with the names of VMs where they are known.
+def observe_host(machine: Machine, like: Observed | None = None) -> Observed:
+    """The host as it is, with the names of VMs where they are known; for `like` see `observe`.
 
     Raises:
         UnreadableHost: it cannot be read.
     """
-    return observe(machine.sysfs)._replace(vms=machine.vms())
+    return observe(machine.sysfs, like)._replace(vms=machine.vms())
 
 
 def _placed(made: Plan, site: Site) -> tuple[Problem, ...]:
@@ -216,8 +220,9 @@ def apply(
             raise StalePlan(stale_text(terms.basis, made.basis))
         if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)
-        outcome, generation = _carried_out(made, machine, progress, origin, terms, interrupted)
-        return Applied(made, outcome, recovered, generation)
+        found: list[Seen] = []
+        outcome, generation = _carried_out(made, machine, progress, origin, terms, interrupted, found.append)
+        return Applied(made, outcome, recovered, generation, found[0] if found else None)
 
 
 def _carried_out(
@@ -227,6 +232,7 @@ def _carried_out(
     origin: "Origin",
     terms: Terms,
     interrupted: Callable[[], bool],
+    on_verified: "Callable[[Seen], object]",
 ) -> tuple[Outcome, int]:
     from reconciler.transaction.apply import apply_plan
 
@@ -234,7 +240,7 @@ def _carried_out(
     # last one, and what is there can be gone back to.
     if not made.changes and not made.is_news:
         books = Books(machine.state, machine.boot_id)
-        return apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted), 0
+        return apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted, on_verified=on_verified), 0
     from reconciler.render.plan_json import plan_record
     from reconciler.transaction.history import History, outcome_record
 
@@ -242,12 +248,14 @@ def _carried_out(
     number = history.next_number()
     books = Books(machine.state, machine.boot_id, number)
     try:
-        history.begin(number, _wanted(made), origin, plan_record(made), confined=made.only is not None)
+        history.begin(
+            number, _wanted(made), origin, plan_record(made, only_changes=True), confined=made.only is not None
+        )
         if terms.confirm_within is not None:
             _await_confirmation(made, machine, books, number, terms.confirm_within)
     except (OSError, CannotArm) as error:
         return Outcome(Result.ROLLED_BACK, failure=f"nothing was begun: {error}"), number
-    outcome = apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted, machine.root)
+    outcome = apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted, machine.root, on_verified)
     try:
         if terms.confirm_within is not None and outcome.result is not Result.APPLIED:
             Confirmations(machine.state).clear()

@@ -1,7 +1,7 @@
 """The loop on a simulated host, turn by turn, for tests: with real files, and a clock and a source that tests own."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import Suspension, Suspensions, write_suspensions
+from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.deciding import Policy
 from reconciler.watch.hints import Hint
@@ -60,6 +61,11 @@ class Branch:
         """See `reconciler.watch.sources.Source`."""
         self.asked.append(allow_older)
 
+    @property
+    def is_coming(self) -> bool:
+        """See `reconciler.watch.sources.Source`."""
+        return False
+
     def accepted(self, commit: str) -> None:
         """See `reconciler.watch.sources.Source`."""
         self.guarded.append(commit)
@@ -79,6 +85,7 @@ class Looped:
         self.state = StateDirectory(folder / "state")
         self.branch = Branch()
         self.recovered: list[Recovered] = []
+        self.unforeseen: list[Exception] = []
         self._policy = Policy(applies, self_heal)
         self._manifests = folder / "manifests"
         self._manifests.mkdir()
@@ -102,6 +109,8 @@ class Looped:
             origin=lambda commit: Origin("root", "reconcile --watch", self.clock.time(), commit),
             progress=NoProgress(),
             recovered=self.recovered.extend,
+            authorised_since=authorised_since(self.state),
+            unforeseen=self.unforeseen.append,
             transaction=lambda _: None,
         )
         self.loop = Loop(place)
@@ -117,7 +126,13 @@ class Looped:
     def turn(self, *sources: str, after: float = 1.0, what: str = "") -> Turn:
         """One turn, `after` seconds, that was led to by hints of `sources`: of the kernel where none is given."""
         self.clock.sleep(after)
-        return self.loop.turn([Hint(source, what) for source in sources or ("kernel",)])
+        hints = [Hint(source, what) for source in sources or ("kernel",)]
+        self.loop.ask(hints)
+        turn = self.loop.turn(hints)
+        with suppress(OSError):
+            self.loop.rest()
+        assert self.unforeseen == []
+        return turn
 
     def turns(self, most: int = 10) -> Turn:
         """Turns until one asks for no other one; the last."""

@@ -15,6 +15,7 @@ from reconciler.cli.boot_group import boot
 from reconciler.cli.durations import Duration
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
+from reconciler.cli.watch_group import watch
 from reconciler.cli.watch_options import WatchOptions, watch_options
 from reconciler.transaction.interruption import end_alike
 
@@ -283,7 +284,7 @@ def import_manifests(output: str, host: HostOptions) -> int:
     """Print manifests of the host as it is.
 
     They have its pool, its mediated devices, and what is defined in mdevctl, and they change nothing: a plan of them
-    has nothing to do, but for devices that are defined to start at boot and are not there.
+    has nothing to do.
     """
     from reconciler.cli import import_command
 
@@ -347,6 +348,7 @@ def hook_uninstall(directory: str) -> int:
 
 
 cli.add_command(boot)
+cli.add_command(watch)
 
 
 def main() -> NoReturn:

@@ -1,6 +1,5 @@
 """``reconcile --watch``: puts the loop together and runs it."""
 
-import gc
 import os
 import shlex
 import sys
@@ -30,6 +29,7 @@ from reconciler.machine import Machine
 from reconciler.manifests.changed_files import ChangedFiles
 from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.deciding import Policy
 from reconciler.watch.ears import Ears
@@ -64,7 +64,7 @@ _UNUSABLE: Final = (NotAnAddress, NoTrust, CannotListen, NoMetrics)
 
 def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
     """Watch until somebody ends it."""
-    _check(host, options, applies=applies)
+    check(host, options, applies=applies)
     try:
         with ExitStack() as stack:
             watch(_watch(host, options, stack, applies=applies))
@@ -76,7 +76,12 @@ def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
     return Exit.DONE
 
 
-def _check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
+def check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
+    """See that the options go together.
+
+    Raises:
+        click.UsageError: they do not.
+    """
     if options.self_heal and not applies:
         raise click.UsageError("--self-heal goes with --apply")
     if options.git and host.paths:
@@ -103,7 +108,8 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
     ears = stack.enter_context(Ears(time, log.warning, resync=every(resync, Random())))  # noqa: S311 - jitter
     ears.add("signal", SignalEar)
     ears.add("request", lambda: requests)
-    source = _source(host, options, state, ears, stack, log)
+    where = _findable(host).where
+    source = _source(host, options, state, ears, stack, log, where)
     if opener:
         ears.add("kernel", opener)
     systemd = SystemdNotify(os.environ, os.getpid(), time.monotonic)
@@ -121,10 +127,12 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         origin=origin_of,
         progress=progress,
         recovered=progress.recovered,
+        authorised_since=authorised_since(state),
+        unforeseen=progress.unforeseen,
         transaction=progress.transaction,
+        guarding=progress.guarding,
+        where=where,
     )
-    # main() has switched it off for commands, which end before there is anything to collect.
-    gc.enable()
     reporter = Reporter(source.location, kept and kept.report, applies=applies)
     return Watch(ears, requests, Loop(place), reporter, telling, systemd, time, resync)
 
@@ -136,7 +144,13 @@ def _opened(host: HostOptions, changes: bool, progress: LogProgress) -> Iterator
 
 
 def _source(
-    host: HostOptions, options: WatchOptions, state: StateDirectory, ears: Ears, stack: ExitStack, log: Log
+    host: HostOptions,
+    options: WatchOptions,
+    state: StateDirectory,
+    ears: Ears,
+    stack: ExitStack,
+    log: Log,
+    typed: str,
 ) -> Source:
     if options.git is None:
         paths = tuple(os.path.abspath(path) for path in host.manifests)
@@ -146,14 +160,20 @@ def _source(
     trusted = trust(options.require_signature, options.revoked_keys or "") if options.require_signature else None
     where = address(options.git, options.branch, options.path or "")
     directory = state.path / "git"
-    git = GitSource(where, directory, os.environ, trusted=trusted)
+    git = GitSource(where, directory, os.environ, trusted=trusted, options=typed)
     stack.callback(git.close)
     last = _kept(lambda: read_last_good(state), log)
     poller = GitPoller(git, last.commit if last else "", interval=options.git_interval)
     # First its thread ends, then the ear's descriptor is closed with all others.
     ears.add("git", lambda: poller)
     poller.start()
-    return GitFiles(poller, git.location, directory / "manifests")
+    return GitFiles(poller, git.location, directory.absolute() / "manifests", where.path)
+
+
+def _findable(host: HostOptions) -> HostOptions:
+    """The same options for whoever types them in another directory."""
+    simulate, state_dir = (one and os.path.abspath(one) for one in (host.simulate, host.state_dir))
+    return host._replace(sysfs=os.path.abspath(host.sysfs), simulate=simulate, state_dir=state_dir)
 
 
 def _outlets(options: WatchOptions, state: StateDirectory, log: Log, systemd: SystemdNotify) -> Outlets:

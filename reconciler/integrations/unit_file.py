@@ -27,6 +27,7 @@ _CONFINED: Final = (
     # Not hidden, since the program itself may have been installed there.
     "ProtectHome=read-only",
     "PrivateTmp=yes",
+    "PrivateMounts=yes",
     "PrivateDevices=yes",
     "DevicePolicy=closed",
     "ProtectKernelModules=yes",

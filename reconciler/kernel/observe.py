@@ -48,15 +48,15 @@ class _Use(NamedTuple):
     devices: Mapping[str, Process | None]
 
 
-def observe(sysfs: Sysfs) -> Observed:
-    """What is on the host behind `sysfs` now.
+def observe(sysfs: Sysfs, like: Observed | None = None) -> Observed:
+    """What is on the host behind `sysfs` now; what is as in `like` is believed at first sight.
 
     Raises:
         UnreadableHost: it has no AP bus, answers in an unknown form, or does not keep still.
     """
     for _ in range(_TRIES):
         try:
-            return _observe_once(sysfs)
+            return _observe_once(sysfs, {one.uuid: one for one in like.mdevs} if like else {})
         except OSError as error:
             if error.errno not in _GONE:
                 raise UnreadableHost(f"cannot read the host: {error}") from error
@@ -64,6 +64,27 @@ def observe(sysfs: Sysfs) -> Observed:
         except ValueError as error:
             raise UnreadableHost(f"the kernel answered in an unknown form: {error}") from error
     raise UnreadableHost("devices kept appearing and vanishing while the host was read; try again")
+
+
+class Seen(NamedTuple):
+    """The masks and some mediated devices, ascending by uuid, those that exist; not whether somebody has them open."""
+
+    pool: Matrix
+    mdevs: tuple[ObservedMdev, ...]
+
+
+def look_again(sysfs: Sysfs, uuids: Container[str], abilities: Abilities) -> Seen:
+    """The masks and the devices `uuids` now.
+
+    Raises:
+        UnreadableHost, OSError: see `observe`.
+    """
+    there = [uuid for uuid in mdev_uuids(sysfs) if uuid in uuids]
+    try:
+        pool = Matrix(parse_mask(sysfs.read(paths.APMASK)), parse_mask(sysfs.read(paths.AQMASK)))
+        return Seen(pool, tuple(_mdev(sysfs, uuid, abilities, _Use({}, {}), None) for uuid in there))
+    except ValueError as error:
+        raise UnreadableHost(f"the kernel answered in an unknown form: {error}") from error
 
 
 def _require_ap_bus(sysfs: Sysfs) -> None:
@@ -76,7 +97,7 @@ def _require_ap_bus(sysfs: Sysfs) -> None:
         ) from error
 
 
-def _observe_once(sysfs: Sysfs) -> Observed:
+def _observe_once(sysfs: Sysfs, like: Mapping[str, ObservedMdev]) -> Observed:
     entries = _entries(sysfs)
     abilities = probe_abilities(sysfs, entries.mdevs, [_device(name) for name in entries.cards])
     # A card counts the requests of all its queues (ap_card.c), and there are many queues on few cards.
@@ -88,7 +109,7 @@ def _observe_once(sysfs: Sysfs) -> Observed:
         lpar=_lpar(sysfs),
         cards=tuple(_card(sysfs, name) for name in entries.cards),
         queues=queues,
-        mdevs=tuple(_mdev(sysfs, uuid, abilities, use) for uuid in entries.mdevs),
+        mdevs=tuple(_mdev(sysfs, uuid, abilities, use, like.get(uuid)) for uuid in entries.mdevs),
         abilities=abilities,
         release=sysfs.release,
         vfio_ap=has_vfio_ap(sysfs),
@@ -178,13 +199,13 @@ def _queues_in_use(sysfs: Sysfs, queues: tuple[ObservedQueue, ...]) -> dict[int,
     return found
 
 
-def _mdev(sysfs: Sysfs, uuid: str, abilities: Abilities, use: _Use) -> ObservedMdev:
+def _mdev(sysfs: Sysfs, uuid: str, abilities: Abilities, use: _Use, like: ObservedMdev | None) -> ObservedMdev:
     path = paths.mdev(uuid)
-    config, complete = read_config(sysfs, uuid, abilities)
+    config, complete = read_config(sysfs, uuid, abilities, like.config if like else None)
     return ObservedMdev(
         uuid=uuid,
         config=config,
-        effective=_effective(sysfs, path) if abilities.over_provision else None,
+        effective=_effective(sysfs, path, like and like.effective) if abilities.over_provision else None,
         in_use=uuid in use.devices
         or any(use.queues.get(adapter, 0) & config.domains.bits for adapter in config.adapters),
         complete=complete,
@@ -221,8 +242,8 @@ def _whole_lines(text: str) -> tuple[Matrix, bool]:
     return Matrix(IdSet({queue.adapter for queue in seen}), IdSet({queue.domain for queue in seen})), False
 
 
-def _effective(sysfs: Sysfs, path: str) -> Matrix | None:
-    shown, complete = _whole_lines(_settled(lambda: sysfs.read(f"{path}/guest_matrix")))
+def _effective(sysfs: Sysfs, path: str, expected: Matrix | None) -> Matrix | None:
+    shown, complete = _settled(lambda: _whole_lines(sysfs.read(f"{path}/guest_matrix")), (expected, True))
     return shown if complete else None
 
 

@@ -5,6 +5,7 @@ and how they were seen. What the kernel accepts when *written* is wider; the sim
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from reconciler.model.ids import ID_COUNT, NO_IDS, IdSet
@@ -24,11 +25,14 @@ class UnknownText(ValueError):
     """The kernel answered with a text of none of the known forms."""
 
 
+# Guests share adapters and domains: the same few masks are the texts of thousands of them.
+@lru_cache(maxsize=4096)
 def mask_text(ids: IdSet) -> str:
     """`ids` as a mask of full width: ``0x`` and 64 hex digits, id 0 leftmost, without a newline."""
     return f"0x{int(f'{ids.bits:0{ID_COUNT}b}'[::-1], 2):064x}"
 
 
+@lru_cache(maxsize=4096)
 def parse_mask(text: str) -> IdSet:
     """The ids of a mask as the kernel shows it: ``0x``, 64 lower-case hex digits, at most one newline.
 

@@ -1,11 +1,11 @@
 """Which guests a host has already, as manifests that change nothing: what is there, and what is only written down.
 
-A device that exists is an active guest with what it has. One that is only defined must not stand in the way of those,
-so that it is made active or on-demand only where the manifests' rules allow it (`reconciler.planning.conflicts`).
+A device that exists is an active guest with what it has. One that is only defined is not made, and must not stand in
+the way of those, so that it is on-demand only where the manifests' rules allow it (`reconciler.planning.conflicts`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.kernel.text_forms import MOST_SHOWN
 from reconciler.model.definition import Definition
@@ -15,6 +15,8 @@ from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.planning.conflicts import queues_text
 from reconciler.planning.guest_names import guest_names
+
+_NOT_STARTED: Final = "Defined in mdevctl to start at boot, and not there now; to have it made, write active."
 
 
 class CannotAdopt(Exception):
@@ -45,13 +47,14 @@ class Adoption(NamedTuple):
         given_up: what the host gives up now.
         guests: ascending by name.
         left_out: ascending by uuid.
-        to_start: the names of guests that an apply will make, since they are defined to run and do not.
+        not_started: the names of guests that are defined to start at boot and are not there. They are on-demand, since
+            an import must change nothing; who wants them says so.
     """
 
     given_up: GivenUp
     guests: tuple[Adopted, ...]
     left_out: tuple[LeftOut, ...]
-    to_start: tuple[str, ...]
+    not_started: tuple[str, ...]
 
 
 def adopt(observed: Observed, definitions: Iterable[Definition], vm_names: Mapping[str, str]) -> Adoption:
@@ -80,7 +83,7 @@ def adopt(observed: Observed, definitions: Iterable[Definition], vm_names: Mappi
         given_up=GivenUp(~observed.pool.adapters, ~observed.pool.domains),
         guests=tuple(guests),
         left_out=tuple(sorted(left_out)),
-        to_start=tuple(one.name for one in guests if one.activation is Activation.ACTIVE and one.uuid not in there),
+        not_started=tuple(one.name for one in guests if one.notes[-1:] == (_NOT_STARTED,)),
     )
 
 
@@ -184,7 +187,7 @@ def _waiting(names: Mapping[str, str], waiting: Sequence[Definition], observed: 
             activation = Activation.ON_DEMAND
             note = f"Defined in mdevctl; on-demand, since guest {names[rival.uuid]} is defined with queues of it, too."
         elif one.autostart:
-            activation, note = Activation.ACTIVE, "Defined in mdevctl to start at boot; not there now: apply makes it."
+            activation, note = Activation.ON_DEMAND, _NOT_STARTED
         else:
             activation, note = Activation.ON_DEMAND, "Defined in mdevctl to be started by hand."
         guests.append(Adopted(names[one.uuid], one.uuid, one.config, activation, (note,)))

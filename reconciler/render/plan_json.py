@@ -26,8 +26,8 @@ def json_text(record: object) -> str:
     return json.dumps(record, indent=2) + "\n"
 
 
-def plan_record(plan: Plan) -> dict[str, Any]:
-    """The plan as plain values."""
+def plan_record(plan: Plan, *, only_changes: bool = False) -> dict[str, Any]:
+    """The plan as plain values; with `only_changes` only of guests for which it does something."""
     return {
         "formatVersion": FORMAT_VERSION,
         "host": plan.desired.host.name,
@@ -44,7 +44,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         },
         "problems": [problem_record(problem) for problem in plan.problems],
         "consents": [one._asdict() for one in plan.consents],
-        "guests": [_guest(guest) for guest in plan.guests],
+        "guests": [_guest(guest) for guest in plan.guests if guest.changes or not only_changes],
         "foreign": [{"uuid": one.uuid, "authorised": config_record(one.config)} for one in plan.foreign],
         "steps": list(_steps(plan)),
         "files": [file_record(one) for one in plan.files],

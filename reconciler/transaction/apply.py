@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 from reconciler.kernel.lock_wait import AtWork
-from reconciler.kernel.observe import UnreadableHost, observe
+from reconciler.kernel.observe import Seen, UnreadableHost, look_again
 from reconciler.kernel.settle import Clock
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
 from reconciler.model.files import FileChange
-from reconciler.model.observed import Observed, its_vm
+from reconciler.model.observed import its_vm
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Holdings, Write, holdings_after
 from reconciler.planning.plan import Plan, PlannedStep
@@ -76,6 +76,7 @@ def apply_plan(
     progress: Progress,
     interrupted: Callable[[], bool] = never,
     root: Path | None = None,
+    on_verified: Callable[[Seen], object] = lambda _: None,
 ) -> Outcome:
     """Carry out `plan`, wholly or not at all.
 
@@ -87,6 +88,7 @@ def apply_plan(
         progress: who watches.
         interrupted: whether somebody wants us to stop; asked before each step.
         root: precedes the paths of the files that `plan` changes; needed where it does.
+        on_verified: is told how everything that the plan has touched was found afterwards.
     """
     forward: list[Write] = []
     files: list[FileChange] = []
@@ -99,9 +101,10 @@ def apply_plan(
         return Outcome(Result.ROLLED_BACK, failure=f"the journal cannot be written, so nothing was begun: {error}")
     try:
         _make_steps(plan, host, books, progress, interrupted)
-        notes = _verify(plan, target, sysfs)
+        seen = _verify(plan, target, sysfs)
         _persist(plan, root, files.append)
         _commit(plan, books)
+        on_verified(seen)
     except _Failed as error:
         with suppress(OSError):  # a terminal that has gone away must not stop the way back
             progress.going_back(str(error))
@@ -114,6 +117,7 @@ def apply_plan(
             return _finished(written, plan, books, returned.refusals[0], root)
         returned = returned._replace(differences=(*returned.differences, *_files_back(files, root)))
         return _ended(Outcome(Result.ROLLED_BACK, len(forward), len(back), str(error), error.step), returned, books)
+    notes = (*_left_to_do(plan), *_surprises(plan, seen))
     return Outcome(Result.APPLIED if plan.changes else Result.NOTHING, len(forward), notes=notes, files=len(files))
 
 
@@ -131,16 +135,17 @@ def _make_steps(
             raise _Failed(number, f"step {number} of {len(plan.steps)}, {planned.holder}: {error}") from error
 
 
-def _verify(plan: Plan, target: Holdings, sysfs: Sysfs) -> tuple[str, ...]:
-    """What the guests see otherwise than predicted; fails where the host does not hold what the plan says."""
+def _verify(plan: Plan, target: Holdings, sysfs: Sysfs) -> Seen:
+    """How the host is; fails where it does not hold what the plan says."""
+    touched = _touched(plan)
     try:
-        observed = observe(sysfs)
+        seen = look_again(sysfs, touched, plan.abilities)
     except (UnreadableHost, KernelBusy, OSError) as error:
         raise _Failed(0, f"the result cannot be verified: {error}") from error
-    differences = differences_of(target, holdings_of(observed), _touched(plan))
+    differences = differences_of(target, Holdings(seen.pool, {one.uuid: one.config for one in seen.mdevs}), touched)
     if differences:
         raise _Failed(0, f"the host is not as planned: {'; '.join(differences)}")
-    return (*_left_to_do(plan), *_surprises(plan, observed))
+    return seen
 
 
 def _left_to_do(plan: Plan) -> list[str]:
@@ -152,8 +157,8 @@ def _left_to_do(plan: Plan) -> list[str]:
     ]
 
 
-def _surprises(plan: Plan, observed: Observed) -> list[str]:
-    found = {one.uuid: one for one in observed.mdevs}
+def _surprises(plan: Plan, seen: Seen) -> list[str]:
+    found = {one.uuid: one for one in seen.mdevs}
     notes = []
     for guest in plan.guests:
         mdev = found.get(guest.uuid)

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.integrations.ap_rules import rules_file
+from reconciler.integrations.boot_unit import boot_unit
 from reconciler.integrations.careful_files import NotReadable
 from reconciler.integrations.foreign_masks import MaskParameter, MaskRule, read_foreign_rules, read_mask_parameters
 from reconciler.integrations.persistence import content_of, pool_at_boot
+from reconciler.model.desired import Persistence
 from reconciler.model.problems import Problem, Severity
 from reconciler.planning.plan import Plan
 
@@ -17,10 +19,23 @@ _MOST: Final = 8
 def boot_problems(plan: Plan, root: Path) -> tuple[Problem, ...]:
     """What is to be told of how the host that `plan` is for has booted, and boots; `root` precedes all paths."""
     return (
+        *_no_unit(plan, root),
         *_not_applied(plan, root),
         *_parameters(read_mask_parameters(root)),
         *_rules(read_foreign_rules(root)),
     )
+
+
+def _no_unit(plan: Plan, root: Path) -> Iterator[Problem]:
+    # Where there is no systemd at all (a simulated host) nobody expects a unit.
+    wanted = plan.desired.host.persistence is Persistence.SERVICE
+    if wanted and (root / "etc/systemd").is_dir() and not boot_unit(root).enabled:
+        yield _warning(
+            "boot-unit-not-enabled",
+            "the Host says 'persistence: service', but the boot unit is not enabled, so that it boots into nothing",
+            (),
+            "Type: reconcile boot install --enable",
+        )
 
 
 def _not_applied(plan: Plan, root: Path) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from reconciler.kernel.text_forms import UnknownText, ap_config_text, mask_text, parse_ap_config, parse_mask
@@ -121,6 +122,7 @@ def inventory_text(applied: Applied) -> bytes:
     return (json.dumps(inventory_record(applied), indent=1) + "\n").encode()
 
 
+@lru_cache(maxsize=2)  # one command asks several times, a loop again and again
 def read_inventory(content: bytes) -> Applied:
     """The inventory of a file that `inventory_text` made.
 

@@ -1,5 +1,6 @@
 """Which configuration is guarded: the newest one where it can be used, otherwise the last good one."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from reconciler.manifests.changed_files import ChangedFiles
@@ -9,9 +10,10 @@ from reconciler.model.problems import Problem, errors_of
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.limits import removal_limits
 from reconciler.planning.plan import Consent, Plan
+from reconciler.planning.target import pool_of
 from reconciler.reconcile import Given
 from reconciler.watch.last_good import Good
-from reconciler.watch.report import Refused
+from reconciler.watch.report import CONSENT, Refused
 from reconciler.watch.sources import Offer
 
 _MOST_REASONS = 20
@@ -44,8 +46,6 @@ class Configurations:
         self._host = host
         self.guarded = last_good and Configuration(Given(last_good.desired, None), last_good.commit)
         self.refused: Refused | None = None
-        self._former: Configuration | None = None
-        self._kept = last_good and _mark(last_good)
 
     def newest(self, offer: Offer, machine_name: str, now: float) -> Configuration | None:
         """The configuration that `offer` has; None where there is none, or where it cannot be read, which is noted."""
@@ -53,75 +53,56 @@ class Configurations:
             if not offer.unreachable:
                 self.refuse(offer.commit, offer.refused, now)
             return None
-        site = self._files.read_site(offer.paths)
+        site = self._files.read_site(offer.paths, settled=offer.settled)
         desired = site.desired(self._host, machine_name)
         if isinstance(desired, Desired):
             return Configuration(Given(desired, site), offer.commit)
-        self.refuse(offer.commit, reasons_of(desired), now)
+        self.refuse(offer.commit, tuple(map(offer.shown, reasons_of(desired))), now)
         return None
 
     def is_new(self, newest: Configuration) -> bool:
         """Whether `newest` means something else than what is guarded."""
         return self.guarded is None or newest.given.desired.digest != self.guarded.given.desired.digest
 
-    @property
-    def is_untried(self) -> bool:
-        """Whether what is guarded has never been applied, so that what was before may have to be guarded again."""
-        return self._former is not None
-
-    @property
-    def unkept(self) -> Good | None:
-        """What is to be kept for the next start of the loop; None where it is."""
-        good = self.guarded and self.guarded.good
-        return good if good and not self.is_untried and _mark(good) != self._kept else None
-
-    def kept(self, good: Good) -> None:
-        """`good` has been kept."""
-        self._kept = _mark(good)
-
     def accept(self, newest: Configuration) -> None:
-        """From now on `newest` is guarded; as long as it is untried, what was guarded before is remembered."""
-        if self.is_new(newest):
-            self._former = self._former or self.guarded
+        """From now on `newest` is guarded."""
         self.guarded, self.refused = newest, None
 
-    def withdraw(self) -> None:
-        """Guard what was guarded before, where what is guarded is untried."""
-        if self._former:
-            self.guarded, self._former = self._former, None
-
-    def tried(self) -> None:
-        """What is guarded has been applied."""
-        self._former = None
-
-    def judge(self, newest: Configuration, plan: Plan, where: str, now: float) -> bool:
+    def judge(self, newest: Configuration, plan: Plan, offer: Offer, where: str, now: float) -> bool:
         """Whether `newest`, whose plan this is, may be used without a person; otherwise it is noted why not.
 
-        Manifests that contradict each other may not, also where the plan leaves one of their guests as it is.
-
-        `where` says for people where its files are.
+        It is what the source has offered; `where` are the options that lead to this machine, for a command.
         """
-        problems = plan.problems
-        if plan.left_alone and newest.given.site:
-            among = placed(conflicts(newest.given.desired, None, (), (), {}), newest.given.site.sources)
-            problems = (*problems, *(one for one in among if one not in problems))
-        if errors_of(problems):
-            self.refuse(newest.commit, reasons_of(problems), now)
+        if not plan.is_valid:
+            self.refuse(newest.commit, tuple(map(offer.shown, reasons_of(plan.problems))), now)
             return False
-        if consents := self._consents(newest, plan):
-            flags = " ".join(sorted({one.flag for one in consents}))
-            told = [f"{one.holder}: {one.reason}" for one in consents[:_MOST_REASONS]]
-            what = f"it needs a person's consent; to give it: reconcile --apply -f {where} {flags}"
-            self.refuse(newest.commit, (what, *told), now)
-            return False
-        return True
+        return self._has_consent(newest, plan.consents, offer, where, now)
 
-    def _consents(self, newest: Configuration, plan: Plan) -> tuple[Consent, ...]:
-        before = self._former or self.guarded
-        if before is None or not plan.is_news:
-            return plan.consents
-        removals = removal_limits(_claiming(before), _claiming(newest))
-        return (*plan.consents, *(one for one in removals if one.flag not in plan.flags))
+    def may_replace(self, newest: Configuration, offer: Offer, where: str, now: float) -> bool:
+        """Whether `newest` may replace what is guarded, whatever is on the host; else it is noted why not.
+
+        Manifests that contradict each other may not, also where one of their guests is suspended; and removing much
+        needs a person, also where nothing of it is there, as after a boot.
+        """
+        site, desired = newest.given.site, newest.given.desired
+        derived = pool_of(desired, ())
+        among = placed(conflicts(desired, derived and derived.pool, (), ()), site.sources) if site else []
+        if errors_of(among):
+            self.refuse(newest.commit, tuple(map(offer.shown, reasons_of(tuple(among)))), now)
+            return False
+        removals = removal_limits(_claiming(self.guarded), _claiming(newest)) if self.guarded else []
+        return self._has_consent(newest, removals, offer, where, now)
+
+    def _has_consent(
+        self, newest: Configuration, needed: Sequence[Consent], offer: Offer, where: str, now: float
+    ) -> bool:
+        if not needed:
+            return True
+        flags = " ".join(sorted({one.flag for one in needed}))
+        told = [f"{one.holder}: {one.reason}" for one in needed[:_MOST_REASONS]]
+        what = f"{CONSENT}reconcile --apply{offer.options}{where} {flags}"
+        self.refuse(newest.commit, (what, *told), now)
+        return False
 
     def refuse(self, commit: str, reasons: tuple[str, ...], now: float) -> None:
         """Note that a configuration is not used."""
@@ -132,11 +113,6 @@ class Configurations:
 def _claiming(one: Configuration) -> frozenset[str]:
     """The uuids of the devices that are to be there."""
     return frozenset(guest.uuid for guest in one.given.desired.guests if guest.activation is Activation.ACTIVE)
-
-
-def _mark(good: Good) -> tuple[str, str]:
-    """What tells it from others."""
-    return good.commit, good.desired.digest
 
 
 def reasons_of(problems: tuple[Problem, ...]) -> tuple[str, ...]:

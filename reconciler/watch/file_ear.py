@@ -20,6 +20,9 @@ STEP_SECONDS: Final = 0.03
 LOOK_SECONDS: Final = 2.0
 """How often files are looked at where nobody tells; less often where that takes long."""
 
+LONGEST_LOOK_SECONDS: Final = 60.0
+"""How long it is to the next look at most: a server that hung once, or a busy machine, does not make us blind."""
+
 _LOOK_SHARE: Final = 50
 _JOIN_SECONDS: Final = 2.0
 _MOST_NAMES: Final = 100
@@ -49,6 +52,11 @@ def usual_watcher(directories: Sequence[str]) -> Watcher:
     from watchfiles._rust_notify import RustNotify
 
     return RustNotify(list(directories), False, False, 0, False, True)
+
+
+def pause_after(took: float, look_seconds: float) -> float:
+    """How long to wait after a look that `took` so many seconds, where `look_seconds` is usual."""
+    return max(look_seconds, min(_LOOK_SHARE * took, LONGEST_LOOK_SECONDS))
 
 
 class FileEar:
@@ -141,7 +149,7 @@ class FileEar:
         while not self._stop.wait(pause):
             started = time.monotonic()
             now = stamp_of(self._paths)
-            pause = max(self._look_seconds, _LOOK_SHARE * (time.monotonic() - started))
+            pause = pause_after(time.monotonic() - started, self._look_seconds)
             if now != stamp:
                 stamp = now
                 yield set(self._paths)

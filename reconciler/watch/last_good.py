@@ -21,6 +21,10 @@ class Good(NamedTuple):
     desired: Desired
     commit: str
 
+    def is_like(self, other: "Good | None") -> bool:
+        """Whether both mean the same, and come from the same commit."""
+        return other is not None and (self.desired.digest, self.commit) == (other.desired.digest, other.commit)
+
 
 def read_last_good(state: StateDirectory) -> Good | None:
     """The last good configuration; None where there is none yet.

@@ -13,10 +13,22 @@ from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.machine import Machine, alone
 from reconciler.model.generation import Origin
+from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed
-from reconciler.model.outcome import Result
+from reconciler.model.outcome import Outcome, Result
 from reconciler.planning.plan import Plan
-from reconciler.reconcile import InvalidManifests, NotApplicable, Request, StalePlan, Terms, apply, observe_host, plan
+from reconciler.planning.settled import settled
+from reconciler.reconcile import (
+    Applied,
+    InvalidManifests,
+    NotApplicable,
+    Request,
+    StalePlan,
+    Terms,
+    apply,
+    observe_host,
+    plan,
+)
 from reconciler.recovery import Recovered, refuse_pending, settle
 from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations
 from reconciler.transaction.history import History
@@ -26,17 +38,16 @@ from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import Suspensions, read_suspensions
 from reconciler.watch.arrivals import Arrivals, arrived, next_look
-from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configuration, Configurations
 from reconciler.watch.deciding import Act, Decision, Policy, decide, is_drift
 from reconciler.watch.healing import Healing
 from reconciler.watch.hints import Hint
-from reconciler.watch.last_good import write_last_good
+from reconciler.watch.last_good import Good, write_last_good
 from reconciler.watch.report import Condition
 from reconciler.watch.reporting import left_alone
 from reconciler.watch.retry import Retry
 from reconciler.watch.sources import Offer, Source
-from reconciler.watch.turns import Ending, Turn
+from reconciler.watch.turns import NOTHING_OFFERED, Ending, Turn
 
 if TYPE_CHECKING:
     from reconciler.transaction.apply import Progress
@@ -45,8 +56,11 @@ LOCK_SECONDS: Final = 10.0
 """How long others at work are waited for in a turn; then there is another turn."""
 
 _SOON_SECONDS: Final = 5.0
-_NOTHING: Final = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be guarded")
-_BY_PEOPLE: Final = frozenset({"request", "signal"})
+BY_PEOPLE: Final = frozenset({"request", "signal"})
+"""The sources of hints behind which somebody waits for what there is now."""
+
+_NOTHING_TO_GUARD: Final = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be guarded")
+_CHANGING: Final = Ending(Condition.WAITING, "somebody else is just changing the host")
 _MANIFESTS_ONLY: Final = frozenset({"files", "git"})
 
 
@@ -72,7 +86,11 @@ class Place(NamedTuple):
         origin: who asks for an apply, with manifests of a commit.
         progress: who watches an apply.
         recovered: is told what earlier runs had left.
+        authorised_since: tells since when a guest has been granted queues; see `arrived`.
+        unforeseen: is told of a bug, which ends the turn and not the loop.
         transaction: is told the number of the generation that is about to be made, and 0 when that has ended.
+        guarding: is told the name of the Host and the git commit of what is about to be applied.
+        where: the options that lead to this machine and state, for a command that is to be typed next.
     """
 
     opened: Callable[[bool], AbstractContextManager[Machine]]
@@ -83,7 +101,11 @@ class Place(NamedTuple):
     origin: Callable[[str], Origin]
     progress: "Progress"
     recovered: Callable[[tuple[Recovered, ...]], object]
+    authorised_since: Callable[[str, Matrix], str]
+    unforeseen: Callable[[Exception], object]
     transaction: Callable[[int], object]
+    guarding: Callable[[str, str], object] = lambda _host, _commit: None
+    where: str = ""
 
 
 class Loop:
@@ -95,49 +117,73 @@ class Loop:
         self._healing = Healing()
         self._retry = Retry()
         self._blind = Retry()  # turns that could not even look: no reason to put off an apply once they can
+        self._known = Turn(_NOTHING_TO_GUARD)
         self._arrivals: Arrivals | None = None
         self._observed: Observed | None = None
-        self._digest = ""
+        self._like: Observed | None = None
+        self._kept: Good | None = place.configurations.guarded and place.configurations.guarded.good
         self._generation = 0
-        self._known = Turn(_NOTHING)
 
     @property
     def guarded(self) -> Configuration | None:
         """What is guarded; None where nothing can be."""
         return self._place.configurations.guarded
 
+    def ask(self, hints: Collection[Hint]) -> bool:
+        """Ask the source for its newest where people are among `hints`; whether that is on its way still."""
+        source = self._place.source
+        if requests := [hint.what for hint in hints if hint.source in BY_PEOPLE]:
+            source.ask(allow_older=any("older" in what for what in requests))
+        return source.is_coming
+
     def turn(self, hints: Collection[Hint]) -> Turn:
         """Make one turn; what went wrong is in it, and not raised."""
         self._heed(hints)
         clock = self._place.clock
         began = clock.monotonic()
-        self._known = Turn(_NOTHING, suspensions=self._known.suspensions)
+        self._known = Turn(_NOTHING_TO_GUARD, suspensions=self._known.suspensions)
         try:
             turn = self._turn()
+            self._blind = Retry()
         except (Busy, ToolsBusy, AwaitsConfirmation) as error:
             turn = self._known._replace(ending=Ending(Condition.WAITING, one_line(error)), wait=_SOON_SECONDS)
         except (UnreadableHost, InvalidManifests, KernelBusy, BadRecord, UnsafeState, OSError) as error:
-            self._observed = None
-            self._blind = self._blind.failed(clock.monotonic())
-            ending = Ending(Condition.FAILED, one_line(error))
-            turn = self._known._replace(ending=ending, wait=self._blind.wait(clock.monotonic()))
-        else:
-            self._blind = Retry()
+            turn = self._blinded(one_line(error))
+        except Exception as error:  # noqa: BLE001 - a host that nobody guards any more helps nobody
+            self._place.unforeseen(error)
+            turn = self._blinded(f"unforeseen, please report it: {type(error).__name__}: {one_line(error)}")
         seconds = clock.monotonic() - began - (turn.apply_seconds or 0.0)
         refused = self._place.configurations.refused
         return turn._replace(refused=refused, generation=self._generation, seconds=seconds)
 
+    def _blinded(self, told: str) -> Turn:
+        """The turn that could not be made; what was known before is still so."""
+        now = self._place.clock.monotonic()
+        self._observed = None
+        self._blind = self._blind.failed(now)
+        return self._known._replace(ending=Ending(Condition.FAILED, told), wait=self._blind.wait(now))
+
     def _heed(self, hints: Collection[Hint]) -> None:
         if not hints or any(hint.source not in _MANIFESTS_ONLY for hint in hints):
             self._observed = None
-        if any(hint.source in _BY_PEOPLE for hint in hints):
+        if any(hint.source in BY_PEOPLE for hint in hints):
             # A person has looked: what was given up is begun again.
             self._healing, self._retry = Healing(), Retry()
-        if requests := [hint.what for hint in hints if hint.source in _BY_PEOPLE]:
-            self._place.source.ask(allow_older=any("older" in what for what in requests))
+
+    def rest(self) -> None:
+        """Do what can wait until nobody does: keep the last good configuration. After each turn, once it was told.
+
+        Raises:
+            OSError, UnsafeState: it cannot be written.
+        """
+        guarded = self.guarded
+        if guarded is not None and not guarded.good.is_like(self._kept):
+            with self._place.opened(False) as machine:
+                write_last_good(machine.state, guarded.good)
+            self._kept = guarded.good
 
     def _turn(self) -> Turn:
-        place = self._place
+        place, configurations = self._place, self._place.configurations
         offer = place.source.offer()
         self._known = self._known._replace(offer=offer)
         with place.opened(False) as machine:
@@ -149,9 +195,26 @@ class Loop:
         if is_left:
             self._put_in_order(changes=changes)
         with place.opened(False) as machine:
-            made = self._guarded_plan(offer, machine, suspensions)
-        turn = self._known._replace(plan=made)
-        return turn if made is None else self._acted(turn, made)
+            newest = configurations.newest(offer, machine.name, place.clock.time())
+            if newest and not self._may_be_guarded(newest, offer, machine):
+                newest = None
+        if newest and configurations.is_new(newest) and changes:
+            # What may be applied is planned once, and applied.
+            done = self._applied(self._known, newest, None, Act.APPLY)
+            if done is not None:
+                return done
+            newest = None
+        with place.opened(False) as machine:
+            made = self._guarded_plan(newest, offer, machine, suspensions)
+        return self._known if made is None else self._acted(self._known, made)
+
+    def _may_be_guarded(self, newest: Configuration, offer: Offer, machine: Machine) -> bool:
+        """Whether `newest` may replace what is guarded, as far as that does not depend on the host."""
+        configurations = self._place.configurations
+        if not configurations.is_new(newest):
+            return True
+        is_applied = Books(machine.state, machine.boot_id).applied().digest == newest.given.desired.digest
+        return is_applied or configurations.may_replace(newest, offer, self._place.where, self._place.clock.time())
 
     def _put_in_order(self, *, changes: bool) -> None:
         """See to what a run has left that was killed, or is still at work: then it is waited for.
@@ -165,97 +228,101 @@ class Loop:
             if changes:
                 place.recovered(settle(machine))
 
-    def _guarded_plan(self, offer: Offer, machine: Machine, suspensions: Suspensions) -> Plan | None:
+    def _guarded_plan(
+        self, newest: Configuration | None, offer: Offer, machine: Machine, suspensions: Suspensions
+    ) -> Plan | None:
         """The plan of what is guarded from now on; None where nothing can be."""
-        configurations, now = self._place.configurations, self._place.clock.time()
-        newest, made = configurations.newest(offer, machine.name, now), None
-        if newest and (configurations.is_new(newest) or configurations.is_untried):
+        configurations, made = self._place.configurations, None
+        if newest and configurations.is_new(newest):
             made = self._plan(newest, machine, suspensions)
-            if not configurations.judge(newest, made, " -f ".join(offer.paths), now):
-                configurations.withdraw()
+            if not configurations.judge(newest, made, offer, self._place.where, self._place.clock.time()):
                 newest, made = None, None
         if newest:
-            configurations.accept(newest)
-            self._place.source.accepted(newest.commit)
-        guarded = configurations.guarded
-        if guarded is None:
-            return None
-        if guarded.good.desired.digest != self._digest:
-            self._healing, self._retry, self._digest = Healing(), Retry(), guarded.good.desired.digest
-        made = made or self._plan(guarded, machine, suspensions)
-        self._keep(made, machine)
-        return made
+            self._accept(newest)
+        return made or (self._plan(self.guarded, machine, suspensions) if self.guarded else None)
 
-    def _keep(self, made: Plan, machine: Machine) -> None:
-        """Keep what is guarded, whose plan this is, for the next start, as soon as it is known to be good."""
-        configurations = self._place.configurations
-        if made.in_sync or not (made.is_news and self._place.policy.applies):
-            configurations.tried()
-        if good := configurations.unkept:
-            write_last_good(machine.state, good)
-            configurations.kept(good)
+    def _accept(self, newest: Configuration) -> None:
+        if self._place.configurations.is_new(newest):
+            self._healing, self._retry = Healing(), Retry()
+        self._place.configurations.accept(newest)
+        self._place.source.accepted(newest.commit)
 
     def _plan(self, configuration: Configuration, machine: Machine, suspensions: Suspensions) -> Plan:
-        self._observed = self._observed or observe_host(machine)
+        if self._observed is None:
+            self._observed = self._like = observe_host(machine, self._like)
+        return plan(self._request(configuration, machine, suspensions), machine, self._observed)
+
+    def _request(self, configuration: Configuration, machine: Machine, suspensions: Suspensions) -> Request:
         applied = Books(machine.state, machine.boot_id).applied()
         self._generation = applied.generation
         alone = left_alone(configuration.given.desired, applied.guests, suspensions)
-        return plan(_request(configuration, alone), machine, self._observed)
+        return Request(
+            (), None, given=configuration.given, commit=configuration.commit, left_alone=alone, like=self._like
+        )
 
     def _acted(self, turn: Turn, made: Plan) -> Turn:
+        guarded = self.guarded
+        assert guarded is not None
         if self._place.policy.self_heal and is_drift(made):
             self._healing = self._healing.asked(self._place.clock.monotonic())
         decision = self._decided(made, turn.suspensions)
         if decision.act is Act.NOTHING:
             return self._ended(turn, made, decision)
-        return self._applied(turn, made, decision.act)
+        return self._applied(turn, guarded, made, decision.act) or turn._replace(ending=_CHANGING, wait=1.0)
 
     def _decided(self, made: Plan, suspensions: Suspensions) -> Decision:
         place = self._place
         suspended = suspensions.host is not None
         return decide(made, place.policy, self._healing, self._retry, place.clock.monotonic(), suspended=suspended)
 
-    def _applied(self, turn: Turn, made: Plan, act: Act) -> Turn:
-        place, guarded = self._place, self._place.configurations.guarded
-        assert guarded is not None
-        request, terms = _request(guarded, made.left_alone), Terms(basis=made.basis, lock_seconds=LOCK_SECONDS)
-        origin, began = place.origin(guarded.commit), place.clock.monotonic()
+    def _applied(self, turn: Turn, configuration: Configuration, made: Plan | None, act: Act) -> Turn | None:
+        """Apply `configuration`, exactly as `made` says where that is given; None where that cannot be done."""
+        place, clock = self._place, self._place.clock
+        terms = Terms(basis=made.basis if made else None, lock_seconds=LOCK_SECONDS)
+        origin, began = place.origin(configuration.commit), clock.monotonic()
         self._observed = None
         try:
             with place.opened(True) as machine:
+                request = self._request(configuration, machine, turn.suspensions)
+                place.guarding(configuration.given.desired.host.name, configuration.commit)
                 place.transaction(History(machine.state).next_number())
                 done = apply(request, machine, place.progress, origin, terms, place.recovered)
-        except (StalePlan, NotApplicable) as error:
-            # It has become another plan meanwhile: the next turn looks again.
-            return turn._replace(ending=Ending(Condition.WAITING, f"the host is changing: {one_line(error)}"), wait=1.0)
+        except StalePlan:
+            return None
+        except NotApplicable as error:
+            offer = turn.offer or NOTHING_OFFERED
+            place.configurations.judge(configuration, error.plan, offer, place.where, clock.time())
+            return None
         finally:
             place.transaction(0)
-        seconds, outcome = place.clock.monotonic() - began, done.outcome
-        succeeded = outcome.result in (Result.APPLIED, Result.NOTHING)
-        self._retry = Retry() if succeeded else self._retry.failed(place.clock.monotonic())
+        if configuration is not self.guarded:  # to apply that again says nothing of a newer one that is refused
+            self._accept(configuration)
+        self._like = done.plan.observed
+        succeeded = done.outcome.result in (Result.APPLIED, Result.NOTHING)
+        self._retry = Retry() if succeeded else self._retry.failed(clock.monotonic())
         if succeeded and act is Act.HEAL:
-            self._healing = self._healing.healed(place.clock.monotonic())
+            self._healing = self._healing.healed(clock.monotonic())
         turn = self._known = turn._replace(
-            outcome=outcome,
+            outcome=done.outcome,
             recorded=done.generation,
             healed=succeeded and act is Act.HEAL,
-            apply_seconds=seconds,
+            apply_seconds=clock.monotonic() - began,
         )
-        with place.opened(False) as machine:
-            after = self._plan(guarded, machine, turn.suspensions)
-            self._keep(after, machine)
+        after = self._after(done, configuration, turn.suspensions)
         decision = self._decided(after, turn.suspensions)
-        if not succeeded:
-            degraded = outcome.result is Result.DEGRADED
-            told = "; ".join(outcome.differences) if degraded else f"everything was put back: {outcome.failure}"
-            decision = decision._replace(condition=Condition.DEGRADED if degraded else Condition.FAILED, summary=told)
-        return self._ended(turn, after, decision)
+        return self._ended(turn, after, decision if succeeded else _failed(done.outcome, decision))
+
+    def _after(self, done: Applied, guarded: Configuration, suspensions: Suspensions) -> Plan:
+        """The plan of the host as an apply has left it."""
+        if done.seen is not None:
+            self._generation = done.generation or self._generation
+            return settled(done.plan, done.seen.mdevs)
+        with self._place.opened(False) as machine:
+            return self._plan(guarded, machine, suspensions)
 
     def _ended(self, turn: Turn, made: Plan, decision: Decision) -> Turn:
         clock = self._place.clock
-        with self._place.opened(False) as machine:
-            since = authorised_since(machine.state)
-            self._arrivals, appeared = arrived(self._arrivals, made, clock.monotonic(), since)
+        self._arrivals, appeared = arrived(self._arrivals, made, clock.monotonic(), self._place.authorised_since)
         ends = [max(0.0, one - clock.time()) for one in turn.suspensions.ends]
         waits = [one for one in (decision.wait, next_look(self._arrivals, clock.monotonic()), *ends) if one is not None]
         ending = Ending(decision.condition, decision.summary)
@@ -276,8 +343,10 @@ def _is_left(machine: Machine, *, changes: bool) -> bool:
     return unfinished is not None or (changes and pending is not None)
 
 
-def _request(configuration: Configuration, alone: frozenset[str]) -> Request:
-    return Request((), None, given=configuration.given, commit=configuration.commit, left_alone=alone)
+def _failed(outcome: Outcome, decision: Decision) -> Decision:
+    if outcome.result is Result.DEGRADED:
+        return decision._replace(condition=Condition.DEGRADED, summary="; ".join(outcome.differences))
+    return decision._replace(condition=Condition.FAILED, summary=f"everything was put back: {outcome.failure}")
 
 
 def one_line(error: Exception) -> str:

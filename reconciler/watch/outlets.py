@@ -64,6 +64,10 @@ class Telling:
             outlets.systemd.ready()
         self._previous, self._status, self._first = report, status, False
 
+    def warn(self, text: str, error: Exception) -> None:
+        """Log that something of little weight went wrong."""
+        self._outlets.log.warning(text, reason=str(error))
+
     def close(self, now: float) -> None:
         """End everything, within some seconds; `now` is seconds since 1970."""
         outlets = self._outlets

@@ -1,5 +1,6 @@
 """Tells the log how an apply gets on, and systemd that the loop is alive meanwhile."""
 
+import traceback
 from collections.abc import Sequence
 from typing import Final
 
@@ -48,6 +49,15 @@ class LogProgress:
                 notes=list(one.notes),
                 differences=list(left),
             )
+
+    def guarding(self, host: str, commit: str) -> None:
+        """`host` is about to become as `commit` says."""
+        self._log.guarding(host, commit)
+
+    def unforeseen(self, error: Exception) -> None:
+        """A bug; with where it is, so that somebody can mend it."""
+        where = "".join(traceback.format_exception(error))
+        self._log.error("unforeseen, please report it", error=f"{type(error).__name__}: {error}", where=where)
 
     def transaction(self, number: int) -> None:
         """Transaction `number` begins; 0: it has ended."""

@@ -353,7 +353,7 @@ def test_systemd_is_told_where_that_is_asked_for(
         ran.append(tuple(words))
         return subprocess.CompletedProcess(words, status)
 
-    monkeypatch.setattr("reconciler.cli.boot_install.subprocess.run", run)
+    monkeypatch.setattr("reconciler.cli.unit_install.subprocess.run", run)
 
     assert install(command, tmp_path, "--enable").code == 0
     assert ran == [("systemctl", "daemon-reload"), ("systemctl", "enable", str(tmp_path / NAME))]

@@ -40,7 +40,7 @@ def test_a_device_is_an_active_guest() -> None:
 
     assert Adopted("web", uuid(1), config([5], [4]), Activation.ACTIVE, ()) == only(adoption)
     assert GivenUp(IdSet([5, 6, 7]), NO_IDS) == adoption.given_up
-    assert () == adoption.to_start
+    assert () == adoption.not_started
 
 
 @pytest.mark.parametrize(
@@ -69,11 +69,11 @@ def test_a_virtual_machine_with_an_odd_name_is_told() -> None:
     )
 
 
-def test_a_definition_is_started_as_it_says() -> None:
-    """At boot, or by hand."""
+def test_a_definition_without_a_device_is_on_demand() -> None:
+    """Whether it is started at boot or by hand: an import starts nothing. What should be there is told."""
     adoption = adopt(found({}), [defined(1, config([5], [4]), autostart=True), defined(2, config([6], [4]))], {})
-    assert [Activation.ACTIVE, Activation.ON_DEMAND] == [one.activation for one in adoption.guests]
-    assert ("guest-00000000",) == adoption.to_start
+    assert [Activation.ON_DEMAND, Activation.ON_DEMAND] == [one.activation for one in adoption.guests]
+    assert ("guest-00000000",) == adoption.not_started
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_what_could_never_start_is_inactive(definition: Definition, reason: str,
     (guest,) = (one for one in adoption.guests if one.uuid == uuid(2))
     assert Activation.INACTIVE is guest.activation
     assert reason in guest.notes[0]
-    assert () == adoption.to_start
+    assert () == adoption.not_started
 
 
 @pytest.mark.parametrize("autostart", [True, False])
@@ -110,7 +110,7 @@ def test_definitions_with_a_common_queue_are_on_demand(autostart: bool) -> None:
     assert {
         "day": Activation.ON_DEMAND,
         "night": Activation.ON_DEMAND,
-        "web": Activation.ACTIVE,
+        "web": Activation.ON_DEMAND,
     } == {one.name: one.activation for one in adoption.guests}
     assert "guest night is defined with queues of it, too" in adoption.guests[0].notes[0]
 
@@ -118,7 +118,7 @@ def test_definitions_with_a_common_queue_are_on_demand(autostart: bool) -> None:
 def test_an_inactive_definition_is_in_nobodys_way() -> None:
     """What the host has keeps one from starting, and not the other that overlaps it."""
     adoption = adopt(found({}), [defined(1, config([1, 5], [4])), defined(2, config([5], [4]), autostart=True)], {})
-    assert {uuid(1): Activation.INACTIVE, uuid(2): Activation.ACTIVE} == {
+    assert {uuid(1): Activation.INACTIVE, uuid(2): Activation.ON_DEMAND} == {
         one.uuid: one.activation for one in adoption.guests
     }
 
@@ -146,7 +146,7 @@ def test_a_definition_with_more_queues_than_the_kernel_shows_is_inactive() -> No
     """As a guest it would forbid every plan."""
     big = defined(1, config(range(8), range(64)), autostart=True)
     assert Activation.INACTIVE is only(adopt(found({}, Matrix(NO_IDS, NO_IDS), "6.1"), [big], {})).activation
-    assert Activation.ACTIVE is only(adopt(found({}, Matrix(NO_IDS, NO_IDS), "6.12"), [big], {})).activation
+    assert Activation.ON_DEMAND is only(adopt(found({}, Matrix(NO_IDS, NO_IDS), "6.12"), [big], {})).activation
 
 
 def test_a_device_with_the_hosts_queues_is_refused() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from reconciler.integrations.ap_rules import PersistentMasks, write_ap_rules
 from reconciler.kernel.observe import observe
+from reconciler.model.desired import Persistence
 from reconciler.model.ids import IdSet
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
@@ -30,6 +31,14 @@ def test_where_nobody_else_decides_nothing_is_told(plan: Plan, tmp_path: Path) -
     assert told(plan, tmp_path) == []
     write_ap_rules(tmp_path, PersistentMasks(plan.observed.pool.adapters, None))
     assert told(plan, tmp_path) == []
+
+
+def test_a_boot_unit_that_is_missing_is_told(tmp_path: Path) -> None:
+    """Where the Host asks for it, and there is a systemd."""
+    wanted = make_plan(desired(persistence=Persistence.SERVICE), observe(SimulatedHost(hardware())))
+    assert told(wanted, tmp_path) == []
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    assert told(wanted, tmp_path) == ["boot-unit-not-enabled"]
 
 
 def test_masks_that_were_not_applied_are_told(plan: Plan, tmp_path: Path) -> None:

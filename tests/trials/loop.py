@@ -11,7 +11,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
@@ -30,6 +30,7 @@ from reconciler.simulator.profiles import PROFILES, InUseCheck
 from reconciler.transaction.journal import Books
 from reconciler.transaction.records import BadRecord
 from reconciler.transaction.way_back import differences_of
+from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.debounce import Debounce
 from reconciler.watch.deciding import Policy
@@ -216,6 +217,8 @@ class Trial:
             origin=lambda commit: Origin("root", "reconcile --watch", self.clock.time(), commit),
             progress=NoProgress(),
             recovered=lambda _: None,
+            authorised_since=authorised_since(state),
+            unforeseen=self._unforeseen,
             transaction=lambda _: None,
         )
         loop = _Judged(self, Loop(place))
@@ -223,6 +226,9 @@ class Trial:
         ears, requests = cast("Ears", _Ears(self)), cast("RequestEar", _Requests())
         watch(Watch(ears, requests, cast("Loop", loop), reporter, telling, systemd, self.clock, _RESYNC))
         telling.close(self.clock.time())
+
+    def _unforeseen(self, error: Exception) -> None:
+        self.wrong.append(f"unforeseen: {error!r}")
 
     def judge(self, turn: Turn, loop: Loop) -> None:
         """See whether `turn` may have ended so."""
@@ -267,7 +273,15 @@ class _Judged:
     def guarded(self) -> object:
         return self._loop.guarded
 
-    def turn(self, hints: tuple[Hint, ...]) -> Turn:
+    def ask(self, hints: Collection[Hint]) -> bool:
+        """See `Loop`."""
+        return self._loop.ask(hints)
+
+    def rest(self) -> None:
+        """See `Loop`."""
+        self._loop.rest()
+
+    def turn(self, hints: Collection[Hint]) -> Turn:
         world = self._trial.world
         guard = world.guard
         suspended = self._suspended()
@@ -312,6 +326,8 @@ class _Branch:
     def offer(self) -> Offer:
         return self._trial.world.offered
 
+    is_coming = False
+
     def ask(self, *, allow_older: bool) -> None:
         """See `reconciler.watch.sources.Source`."""
 
@@ -325,7 +341,7 @@ class _Requests:
     def begin(self, turn: int) -> None:
         """See `RequestEar`."""
 
-    def answer(self, turn: int, condition: str, summary: str) -> None:
+    def answer(self, *_: object) -> None:
         """See `RequestEar`."""
 
 

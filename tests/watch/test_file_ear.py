@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.watch.file_ear import FileEar, Watcher
+from reconciler.watch.file_ear import LONGEST_LOOK_SECONDS, FileEar, Watcher, pause_after
 from reconciler.watch.hints import Hint
 
 pytest.importorskip("watchfiles")
@@ -241,6 +241,14 @@ def test_without_watchfiles_files_are_looked_at(
     (site / "host.yaml").write_text("new")
     assert heard(ear) == {str(site)}
     assert "pip install 'vfio-ap-reconciler[watch]'" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("took", "pause"), [(0.001, 2.0), (0.2, 10.0), (600.0, LONGEST_LOOK_SECONDS)], ids=["quick", "slow", "hung"]
+)
+def test_looking_takes_a_small_share_of_the_time_and_is_never_given_up(took: float, pause: float) -> None:
+    """A server that has hung for ten minutes is looked at again after one."""
+    assert pause_after(took, 2.0) == pytest.approx(pause)
 
 
 def test_a_directory_whose_name_is_no_text_is_looked_at(site: Path, listen: Listen, told: list[str]) -> None:

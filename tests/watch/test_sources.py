@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import CommitRefused, Newest, Unreachable
-from reconciler.watch.sources import FilesSource, GitFiles
+from reconciler.watch.sources import FilesSource, GitFiles, Offer
 
 
 class Poller:
@@ -18,6 +18,7 @@ class Poller:
         self.found: object = None
         self.asked: list[bool] = []
         self.accepted: list[str] = []
+        self.is_coming = False
 
     def take(self) -> object:
         """See `GitPoller`."""
@@ -42,7 +43,7 @@ def test_files_are_offered_with_the_commit_that_is_checked_out(tmp_path: Path) -
     """Of the first path."""
     source = FilesSource((str(tmp_path), "/other"), lambda path: f"commit of {path}")
 
-    assert source.offer() == ((str(tmp_path), "/other"), f"commit of {tmp_path}", (), "")
+    assert source.offer() == Offer((str(tmp_path), "/other"), f"commit of {tmp_path}")
     assert source.location == f"{tmp_path}, /other"
 
 
@@ -91,8 +92,8 @@ def test_what_may_not_be_used_offers_nothing(tmp_path: Path) -> None:
 
     assert not waiting.paths
     assert waiting.unreachable
-    assert unreachable == ((), "", (), "no answer")
-    assert refused == ((), "c", ("it is not signed",), "")
+    assert unreachable == Offer((), unreachable="no answer")
+    assert refused == Offer((), "c", ("it is not signed",))
 
 
 def test_questions_and_answers_go_to_the_poller(tmp_path: Path) -> None:

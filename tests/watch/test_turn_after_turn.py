@@ -70,13 +70,20 @@ class Stage:
         wait = self._waits.pop(0) if self._waits else None
         return Turn(Ending(Condition.IN_SYNC, "well"), wait=wait)
 
+    def ask(self, _hints: Collection[Hint]) -> bool:
+        """See `Loop`."""
+        return False
+
+    def rest(self) -> None:
+        """See `Loop`."""
+
     # RequestEar
 
     def begin(self, turn: int) -> None:
         """See `RequestEar`."""
         self.done.append(f"begin {turn}")
 
-    def answer(self, turn: int, condition: str, summary: str) -> None:
+    def answer(self, turn: int, condition: str, *_: object) -> None:
         """See `RequestEar`."""
         self.done.append(f"answer {turn} {condition}")
 
@@ -152,8 +159,8 @@ def test_a_reload_is_told_to_systemd() -> None:
     stage.run()
 
     assert [one for one in stage.done if "watchdog" not in one][2:] == [
-        "begin 2",
         "reloading",
+        "begin 2",
         "answer 2 in-sync",
         "ready",
     ]

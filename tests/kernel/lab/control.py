@@ -40,20 +40,30 @@ def _detail(word: str) -> tuple[str, object]:
 class Control:
     """Answers requests.
 
-    Besides those of `ApHardware.change` there are two that the guest's own scripts make: ``exit`` (with ``status``) and
-    ``milestone`` (with ``name``).
+    Besides those of `ApHardware.change` there are three that the guest's own scripts make: ``exit`` (with ``status``),
+    ``milestone`` (with ``name``), and ``received`` (with ``bytes``), which is an error until that much of the results
+    is here: for the guest a write to a port is done when it is on its way, and what is on its way when the machine ends
+    is lost.
 
     Attributes:
         exit_status: the status that the guest's command ended with; None until it has.
         milestones: when the guest came by, in seconds of `clock`.
     """
 
-    def __init__(self, hardware: ApHardware, clock: Callable[[], float], note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        hardware: ApHardware,
+        clock: Callable[[], float],
+        note: Callable[[str], None],
+        received: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`received` tells how many bytes of the results have been received."""
         self.exit_status: int | None = None
         self.milestones: dict[str, float] = {}
         self._hardware = hardware
         self._clock = clock
         self._note = note
+        self._received = received
 
     def answer(self, line: bytes) -> bytes:
         """The answer to one request line; an ``error`` where the request makes no sense."""
@@ -70,6 +80,9 @@ class Control:
                 self.exit_status = int(str(request["status"]))
             case "milestone":
                 self.milestones[str(request["name"])] = self._clock()
+            case "received":
+                if self._received() < int(str(request["bytes"])):
+                    raise ValueError(f"{self._received()} bytes are here")
             case _:
                 return self._hardware.change(request)
         return {}

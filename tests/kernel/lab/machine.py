@@ -195,7 +195,8 @@ class _Run:
         self._ours = {name: ours for name, (ours, _) in pairs.items()}
         self.guest_ends = [guest for _, guest in pairs.values()]
         self.descriptors = {name: guest.fileno() for name, (_, guest) in pairs.items()}
-        self.control = Control(hardware, self._elapsed, self._note)
+        self._outputs: dict[str, Output] = {}
+        self.control = Control(hardware, self._elapsed, self._note, lambda: self._outputs["results"].received)
 
     def __enter__(self) -> Self:
         return self
@@ -209,7 +210,8 @@ class _Run:
     def connect(self, sinks: Mapping[str, BinaryIO]) -> None:
         """Serve the guest's ports: requests, and outputs that are copied to `sinks`."""
         self._accept(self._ours["control"])
-        self._streams += [Output(self._ours[name], sink) for name, sink in sinks.items()]
+        self._outputs = {name: Output(self._ours[name], sink) for name, sink in sinks.items()}
+        self._streams += self._outputs.values()
 
     def listen(self, path: Path) -> None:
         """Take requests at a Unix socket, too."""

@@ -54,6 +54,8 @@ class Output:
 
     def __init__(self, stream: socket.socket, sink: BinaryIO) -> None:
         stream.setblocking(False)
+        self.received = 0
+        """How many bytes have come."""
         self._stream = stream
         self._sink = sink
 
@@ -69,6 +71,7 @@ class Output:
             return True
         except OSError:
             data = b""
+        self.received += len(data)
         self._sink.write(data)
         self._sink.flush()
         return bool(data)

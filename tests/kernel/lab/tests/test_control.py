@@ -56,3 +56,12 @@ def test_the_guest_tells_how_far_it_is(control: Control) -> None:
 
     assert control.milestones == {"command": 7.0}
     assert control.exit_status == 3
+
+
+def test_the_guest_asks_whether_its_results_are_here(hardware: ApHardware) -> None:
+    """It waits for that before it powers off, since what is on its way then is lost."""
+    received = [99]
+    control = Control(hardware, lambda: 0.0, lambda _: None, received.pop)
+
+    assert "error" in json.loads(Control(hardware, lambda: 0.0, lambda _: None).answer(b"received bytes=100"))
+    assert control.answer(b"received bytes=99") == b'{"ok": true}\n'

@@ -1,0 +1,62 @@
+"""What ``reconcile boot`` and ``reconcile watch`` have in common: a unit is written or removed, and systemd told."""
+
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.output import result, tell
+from reconciler.integrations.our_file import Installed, NotOurs, OurFile
+
+
+def install(unit: OurFile, place: Path, text: str) -> None:
+    """Write `text` as `unit` into the directory `place`, and print what was done.
+
+    Raises:
+        click.ClickException: there is somebody else's file, or no such directory.
+    """
+    try:
+        done = unit.install(place, text)
+    except NotOurs as error:
+        raise click.ClickException(str(error)) from error
+    except FileNotFoundError as error:
+        raise click.ClickException(f"{error}; --directory names another place") from error
+    words = {Installed.NEW: "is installed", Installed.CHANGED: "is changed"}
+    result(f"{place / unit.name} {words.get(done, 'is there already and as it should be')}\n")
+
+
+def uninstall(unit: OurFile, directory: str, *next_: Sequence[str]) -> Exit:
+    """Have no `unit` in `directory` any more, and nothing that starts it; `next_` are the commands to type then."""
+    place = Path(directory).absolute()
+    try:
+        there = unit.uninstall(place)
+    except NotOurs as error:
+        raise click.ClickException(str(error)) from error
+    for link in place.glob(f"*.wants/{unit.name}"):
+        link.unlink()
+    result(f"{place / unit.name} is {'removed' if there else 'not there'}\n")
+    if there:
+        tell("\n  ".join(("so that systemd forgets it, type:", *map(shlex.join, next_))))
+    return Exit.DONE
+
+
+def systemctl(commands: Sequence[Sequence[str]], *, run: bool, when: str) -> Exit:
+    """Run `commands`, or tell that they are to be typed, `when`.
+
+    Raises:
+        click.ClickException: one of them did not succeed.
+    """
+    if not run:
+        tell("\n  ".join((when, *map(shlex.join, commands))))
+        return Exit.DONE
+    for one in commands:
+        try:
+            ended = subprocess.run(one, stdin=subprocess.DEVNULL, check=False).returncode  # noqa: S603 - ours
+        except OSError as error:
+            raise click.ClickException(f"{shlex.join(one)}: {error.strerror}") from error
+        if ended:
+            raise click.ClickException(f"{shlex.join(one)} ended with status {ended}")
+    return Exit.DONE

@@ -1,0 +1,134 @@
+"""``reconcile watch install`` and ``uninstall``: how systemd gets to know of the loop."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from reconciler.cli import unit_install
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.cli.watch_command import check
+from reconciler.cli.watch_options import WatchOptions
+from reconciler.integrations.boot_unit import STATE
+from reconciler.integrations.watch_unit import NAME, UNIT, Needs, enable_commands, systemd_version, watch_text
+
+_SECONDS: Final = 10.0
+_CONSENTS: Final = ("allow_disruption", "allow_empty", "allow_removals")
+
+
+def run_install(options: Sequence[click.Parameter], words: Sequence[str], directory: str, *, enable: bool) -> Exit:
+    """Write the unit of the loop with `words` into `directory`, and have systemd know of it or tell how.
+
+    Args:
+        options: what ``reconcile`` itself understands.
+        words: what is to be said after ``reconcile --watch``.
+        directory: where systemd looks for units.
+        enable: run systemctl, not just tell what to type.
+    """
+    place = Path(directory).absolute()
+    try:
+        text = watch_text(sys.executable, words, needs(options, words), _systemd())
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    unit_install.install(UNIT, place, text)
+    return unit_install.systemctl(enable_commands(place), run=enable, when="so that it runs from now on, type:")
+
+
+def run_uninstall(directory: str) -> Exit:
+    """Have no unit of the loop in `directory` any more, and nothing that starts it."""
+    return unit_install.uninstall(UNIT, directory, ("systemctl", "stop", NAME), ("systemctl", "daemon-reload"))
+
+
+def needs(options: Sequence[click.Parameter], words: Sequence[str]) -> Needs:
+    """What a loop with `words` needs of the system.
+
+    Args:
+        options: what ``reconcile`` itself understands.
+        words: what is to be said after ``reconcile --watch``.
+
+    Raises:
+        click.UsageError: the loop would refuse these words, or systemd could not start it with them.
+        click.ClickException: it would write where it cannot.
+    """
+    said = _said(options, words)
+    host, watching = _host(said), WatchOptions(*(said[name] for name in WatchOptions._fields))
+    if host.simulate or os.path.realpath(host.sysfs) != DEFAULT_SYSFS:
+        raise click.UsageError("the unit is for this machine: without --simulate and --sysfs")
+    for name in ("wants_plan", "apply_file", "out", "yes", "confirm_within", *_CONSENTS):
+        if said[name]:
+            raise click.UsageError("the loop takes no plan and no plan file, asks nobody, and has no consent to give")
+    check(host, watching, applies=said["apply_file"] is not None)
+    if not host.paths and not watching.git:
+        raise click.UsageError("say where the manifests are: -- -f /etc/reconciler, or -- --git URL --branch NAME")
+    for name, path in _paths(options, said):
+        if not os.path.isabs(path):
+            where = os.path.abspath(path)
+            raise click.UsageError(f"{name} {path}: systemd starts the loop in no directory of yours; say {where}")
+    return _needs(host, watching)
+
+
+def _needs(host: HostOptions, watching: WatchOptions) -> Needs:
+    listens = watching.listen or ""
+    socket = listens if listens.startswith("/") else ""
+    files = [one for one in (watching.metrics_file, socket) if one and not one.startswith("/run/reconciler/")]
+    talks = watching.git or watching.notify_webhook_file or watching.notify_command
+    return Needs(
+        state=os.path.normpath(host.state_dir or STATE),
+        written=tuple(dict.fromkeys(map(_folder, files))),
+        git=bool(watching.git),
+        network=bool(talks or (listens and not socket)),
+    )
+
+
+def _said(options: Sequence[click.Parameter], words: Sequence[str]) -> dict[str, Any]:
+    """What `words` say: the value of each option by the name that click has for it."""
+    return click.Command("reconcile", params=list(options)).make_context("reconcile", ["--watch", *words]).params
+
+
+def _host(said: dict[str, Any]) -> HostOptions:
+    return HostOptions(said["file"], said["host_name"], said["sysfs"], said["simulate_file"], said["state_dir"])
+
+
+def _paths(options: Sequence[click.Parameter], said: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each option that names a file or directory of this machine, with the path."""
+    for option in options:
+        value = said.get(option.name or "") if isinstance(option.type, click.Path) else None
+        for path in value if isinstance(value, tuple) else (value,) if value else ():
+            yield option.opts[-1], path
+    form, _, keys = (said["require_signature"] or "").partition(":")
+    if form:
+        yield f"--require-signature {form}", keys
+
+
+def _folder(file: str) -> str:
+    """The directory of `file`, which the loop has to be able to write to."""
+    folder = os.path.dirname(os.path.normpath(file))
+    if not os.path.isdir(folder):
+        raise click.ClickException(f"there is no directory {folder} for {file}; make it first")
+    if os.stat(folder).st_uid != os.geteuid():
+        raise click.ClickException(
+            f"{folder} belongs to somebody else, and the unit has no right to write where others do; "
+            f"name another one, or type: chown root {folder}"
+        )
+    return folder
+
+
+def _systemd() -> int:
+    """The version of systemd; 0 where it does not tell."""
+    try:
+        done = subprocess.run(
+            ["systemctl", "--version"],  # noqa: S607 - from the administrator's PATH
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    return systemd_version(done.stdout)

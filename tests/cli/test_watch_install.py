@@ -1,0 +1,164 @@
+"""``reconcile watch install`` and ``uninstall``."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+
+from command import Command, Ran, example
+from reconciler.cli.main import cli
+from reconciler.cli.watch_install import needs
+from reconciler.integrations.watch_unit import NAME, Needs
+
+SITE = ("-f", "/etc/reconciler")
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Any command."""
+    return example("three-guests", tmp_path, capsys)
+
+
+def install(command: Command, directory: Path, *words: str, enable: bool = False) -> Ran:
+    """Install the unit of a loop with `words`."""
+    options = ("--enable",) if enable else ()
+    return command.bare("watch", "install", "--directory", str(directory), *options, "--", *words)
+
+
+def test_the_unit_comes_and_goes(command: Command, tmp_path: Path) -> None:
+    """With what to type so that systemd knows; what starts it goes, too."""
+    units = tmp_path / "units"
+
+    new = install(command, units, *SITE)
+    (units / "multi-user.target.wants").mkdir()
+    (units / "multi-user.target.wants" / NAME).symlink_to(units / NAME)
+    same = install(command, units, *SITE)
+    changed = install(command, units, *SITE, "--apply")
+
+    assert [new.code, "installed" in new.out, "as it should be" in same.out, "changed" in changed.out] == [0, 1, 1, 1]
+    assert f"systemctl enable {units / NAME}\n  systemctl restart {NAME}" in new.err
+    assert "reconciler.cli --watch -f /etc/reconciler --apply\n" in (units / NAME).read_text()
+    gone = command.bare("watch", "uninstall", "--directory", str(units))
+    assert ("removed" in gone.out, f"systemctl stop {NAME}" in gone.err) == (True, True)
+    assert "not there" in command.bare("watch", "uninstall", "--directory", str(units)).out
+    assert list(units.rglob(NAME)) == []
+
+
+def test_what_somebody_else_made_is_left_alone(command: Command, tmp_path: Path) -> None:
+    """Also by an uninstallation."""
+    (tmp_path / NAME).write_text("[Service]\nExecStart=/bin/true\n")
+
+    assert install(command, tmp_path, *SITE).code == 1
+    assert command.bare("watch", "uninstall", "--directory", str(tmp_path)).code == 1
+    assert "/bin/true" in (tmp_path / NAME).read_text()
+
+
+def test_systemd_is_told_where_that_is_asked_for(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that runs is started anew, since its options may have changed."""
+    ran: list[tuple[str, ...]] = []
+
+    def run(words: tuple[str, ...], **_: object) -> subprocess.CompletedProcess[str]:
+        ran.append(tuple(words))
+        return subprocess.CompletedProcess(words, 0, "systemd 255 (255.4)\n", "")
+
+    monkeypatch.setattr("reconciler.cli.unit_install.subprocess.run", run)
+
+    assert install(command, tmp_path, *SITE, enable=True).code == 0
+    assert ran == [
+        ("systemctl", "--version"),
+        ("systemctl", "daemon-reload"),
+        ("systemctl", "enable", str(tmp_path / NAME)),
+        ("systemctl", "restart", NAME),
+    ]
+    assert "RestartSteps=" in (tmp_path / NAME).read_text()
+
+
+def test_without_systemctl_the_unit_is_for_any_systemd(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a disk is prepared for another machine."""
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
+
+    assert install(command, tmp_path, *SITE).code == 0
+    assert "RestartSteps=" not in (tmp_path / NAME).read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ((), "say where the manifests are"),
+        (("-f", "site"), "say /"),
+        (("-f", "/x", "--state-dir", "state"), "--state-dir state"),
+        (("-f", "/x", "--no-such"), "--no-such"),
+        (("-f", "/x", "status"), "unexpected"),
+        (("-f", "/x", "--apply", "--allow-empty"), "no consent"),
+        (("-f", "/x", "--self-heal"), "--self-heal goes with --apply"),
+        (("--git", "https://git.example/ap"), "--git needs --branch"),
+        (("-f", "/x", "--plan"), "no plan file"),
+        (("-f", "/x", "--apply", "/plan.json"), "no plan file"),
+        (("-f", "/x", "--simulate", "/host.yaml"), "for this machine"),
+        (("-f", "/x", "--sysfs", "/tmp"), "for this machine"),
+    ],
+)
+def test_words_that_the_loop_would_refuse_are_refused_now(
+    command: Command, tmp_path: Path, words: tuple[str, ...], why: str
+) -> None:
+    """Rather than at the next boot."""
+    ran = install(command, tmp_path, *words)
+
+    assert (ran.code, why in ran.err) == (64, True), ran.err
+    assert not (tmp_path / NAME).exists()
+
+
+def test_words_that_no_unit_can_hold_are_refused(command: Command, tmp_path: Path) -> None:
+    """They would be something else in the file."""
+    assert install(command, tmp_path, "-f", "/x\ny").code == 1
+    assert install(command, tmp_path / "a" / "b", *SITE).code == 1
+
+
+# What the loop's options need -----------------------------------------------------------------------------------------
+
+
+def test_what_is_written_may_be_written(tmp_path: Path) -> None:
+    """The directories of the metrics file and of a socket; that of /run is the unit's own."""
+    files = ("--metrics-file", f"{tmp_path}/reconcile.prom", "--listen", f"{tmp_path}/http.sock")
+
+    assert needs(cli.params, (*SITE, *files, "--state-dir", "/srv/x/")) == Needs("/srv/x", (str(tmp_path),))
+    assert needs(cli.params, (*SITE, "--listen", "/run/reconciler/http.sock")) == Needs()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (SITE, Needs()),
+        ((*SITE, "--listen", "127.0.0.1:9750"), Needs(network=True)),
+        ((*SITE, "--notify-webhook-file", "/etc/reconciler/webhook"), Needs(network=True)),
+        (("--git", "https://git.example/ap", "--branch", "main"), Needs(git=True, network=True)),
+    ],
+)
+def test_the_network_is_for_who_needs_it(words: tuple[str, ...], expected: Needs) -> None:
+    """A repository, a scraper, a chat."""
+    assert needs(cli.params, words) == expected
+
+
+def test_keys_are_named_from_the_root(tmp_path: Path) -> None:
+    """Whichever format they have."""
+    git = ("--git", "https://git.example/ap", "--branch", "main", "--require-signature")
+
+    assert needs(cli.params, (*git, f"ssh:{tmp_path}/allowed")).git
+    with pytest.raises(click.UsageError, match="--require-signature ssh allowed"):
+        needs(cli.params, (*git, "ssh:allowed"))
+
+
+def test_a_place_where_the_unit_cannot_write_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gave up root's right to write where others do, and systemd starts nothing whose directories are missing."""
+    with pytest.raises(click.ClickException, match="there is no directory"):
+        needs(cli.params, (*SITE, "--metrics-file", f"{tmp_path}/none/x.prom"))
+    owner = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(click.ClickException, match="chown root"):
+        needs(cli.params, (*SITE, "--metrics-file", f"{tmp_path}/x.prom"))

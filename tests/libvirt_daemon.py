@@ -1,0 +1,130 @@
+"""A real libvirt daemon in a world of its own: its directories are empty, and its ``/sys`` is a simulated host's."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from kernel.lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, Cache
+from kernel.lab.qemu import machine
+from mounts import PATIENCE, until
+
+_DRIVER: Final = Path("/usr/lib")
+_EMULATOR: Final = "qemu-system-s390x"
+
+# Nothing of this machine's may be touched, and nothing of it be needed: no other user, no cgroups, no firewall.
+_SETTINGS: Final = """
+user = "root"
+group = "root"
+security_driver = "none"
+namespaces = []
+cgroup_controllers = []
+stdio_handler = "file"
+remember_owner = 0
+"""
+_ACCOUNT: Final = "libvirt-qemu:x:64055:64055::/nonexistent:/usr/sbin/nologin\n"
+_GROUPS: Final = "libvirt-qemu:x:64055:\n"
+
+_WORLD: Final = """
+set -e
+for place in /run /var/lib /var/cache /var/log; do mount -t tmpfs tmpfs "$place"; done
+mkdir -p /run/lock /var/log/libvirt/qemu
+mount --bind "$1/etc" /etc/libvirt
+mount --bind "$1/passwd" /etc/passwd
+mount --bind "$1/group" /etc/group
+mount --rbind "$2" /sys
+exec setpriv --pdeathsig TERM libvirtd --timeout 60 >"$1/log" 2>&1
+"""
+
+
+def why_no_daemon() -> str | None:
+    """What this machine lacks; None where it has all."""
+    for program in ("libvirtd", "virsh", "unshare", "nsenter", "setpriv"):
+        if not shutil.which(program):
+            return f"{program} is not installed"
+    if not list(_DRIVER.glob("**/libvirt_driver_qemu.so")):
+        return "libvirt's QEMU driver is not installed"
+    if emulator() is None:
+        return f"there is no {_EMULATOR}; './run lab setup' fetches one"
+    tried = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True, check=False)
+    return tried.stderr.strip() or "not allowed" if tried.returncode else None
+
+
+def emulator() -> list[str] | None:
+    """The command of a QEMU for s390x: the system's, or that of the lab; None where there is none."""
+    installed = shutil.which(_EMULATOR)
+    root = Cache(Path(os.environ.get(CACHE_VARIABLE, DEFAULT_CACHE)).expanduser()).qemu
+    if installed:
+        return [installed]
+    words = machine(root)
+    return words[3 : words.index("-M")] if (root / "usr/bin" / _EMULATOR).exists() else None
+
+
+class Daemon:
+    """The daemon, and programs that run in its world."""
+
+    def __init__(self, process: subprocess.Popen[bytes], emulator: Path) -> None:
+        self._process = process
+        self.emulator = emulator
+
+    @property
+    def root(self) -> Path:
+        """The root directory as the daemon sees it."""
+        return Path(f"/proc/{self._process.pid}/root")
+
+    def run(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """How `words` ended, run beside the daemon."""
+        return subprocess.run(
+            ["nsenter", f"--mount=/proc/{self._process.pid}/ns/mnt", "--", *words],
+            env={**os.environ, "LIBVIRT_DEFAULT_URI": "qemu:///system", "LC_ALL": "C"},
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=2 * PATIENCE,
+        )
+
+    def define(self, name: str, devices: str) -> None:
+        """Have a VM `name` with `devices`."""
+        done = self.run("virsh", "define", "/dev/stdin", given=_domain(name, devices, self.emulator))
+        assert done.returncode == 0, done.stderr
+
+
+@contextmanager
+def daemon(folder: Path, sysfs: Path) -> Iterator[Daemon]:
+    """A daemon whose files are in `folder` and whose ``/sys`` is `sysfs`; it ends with the block.
+
+    What is in ``etc`` of the folder beforehand it finds in ``/etc/libvirt``.
+    """
+    (folder / "etc").mkdir(parents=True, exist_ok=True)
+    (folder / "etc/qemu.conf").write_text(_SETTINGS)
+    for name, line in (("passwd", _ACCOUNT), ("group", _GROUPS)):
+        there = Path("/etc", name).read_text()
+        (folder / name).write_text(there if "libvirt-qemu:" in there else there + line)
+    program = folder / _EMULATOR
+    words = emulator()
+    assert words
+    program.write_text(f'#!/bin/sh\nexec {" ".join(words)} "$@"\n')
+    program.chmod(0o755)
+    start = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _WORLD, "sh", str(folder), str(sysfs)]
+    with subprocess.Popen(start) as process:
+        found = Daemon(process, program)
+        try:
+            until(lambda: process.poll() is not None or (found.root / "run/libvirt/libvirt-sock").exists())
+            assert process.poll() is None, (folder / "log").read_text()
+            yield found
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+def _domain(name: str, devices: str, emulator: Path) -> str:
+    return f"""<domain type='qemu'>
+  <name>{name}</name>
+  <memory unit='MiB'>64</memory>
+  <os><type arch='s390x' machine='s390-ccw-virtio'>hvm</type></os>
+  <devices><emulator>{emulator}</emulator>{devices}</devices>
+</domain>"""
