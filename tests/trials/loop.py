@@ -112,7 +112,11 @@ def run(stretch: Stretch, chance: random.Random) -> Found:
     began = time.monotonic()
     with scratch() as folder:
         trial = Trial(folder, stretch, chance)
-        trial.run()
+        gc.freeze()  # the loop collects after each turn: what was there before is not its garbage
+        try:
+            trial.run()
+        finally:
+            gc.unfreeze()
         wrong = (*trial.wrong, *trial.world.guard.found)
         return Found(stretch, trial.counted(), wrong, trial.memory.told(), time.monotonic() - began)
 
