@@ -6,16 +6,13 @@ it becomes quiet, the host is in sync after a bounded number of turns.
 """
 
 import gc
-import os
 import random
-import sys
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
-from statistics import median
 from typing import Final, NamedTuple, cast
 
 from books import NoProgress
@@ -48,6 +45,7 @@ from reconciler.watch.turns import Turn
 from reconciler.watch.watching import Watch, watch
 from trials.loop_guard import QUIET, Killed, Odds
 from trials.loop_world import World
+from trials.memory import GROWTH, Memory
 from trials.scenes import scratch
 
 ODDS: Final = Odds(fault=0.05, kill=0.01)
@@ -58,10 +56,6 @@ _QUIET_TURNS: Final = 25
 
 _PERSON_COMES: Final = 6
 
-_WARM: Final = 0.2
-"""The part of the triggers after which memory must not grow any more."""
-
-_GROWTH: Final = 1.1
 _SAMPLES: Final = 40
 
 
@@ -121,37 +115,6 @@ def run(stretch: Stretch, chance: random.Random) -> Found:
         return Found(stretch, trial.counted(), wrong, trial.memory.told(), time.monotonic() - began)
 
 
-class Memory:
-    """What the process holds, now and then."""
-
-    def __init__(self) -> None:
-        self._samples: list[tuple[int, int, int]] = []
-
-    def sample(self) -> None:
-        """Look."""
-        gc.collect()
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        self._samples.append(
-            (sys.getallocatedblocks(), pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd")))
-        )
-
-    def growth(self) -> tuple[float, float, int]:
-        """By which factor blocks and resident memory have grown after the warm-up, and by how many the descriptors."""
-        warm = self._samples[int(_WARM * len(self._samples)) :]
-        part = max(1, len(warm) // 4)
-        first, last = warm[:part], warm[-part:]
-        blocks, pages = (median(one[n] for one in last) / median(one[n] for one in first) for n in (0, 1))
-        return blocks, pages, last[-1][2] - first[0][2]
-
-    def told(self) -> str:
-        """The same for people."""
-        blocks, pages, descriptors = self.growth()
-        resident = self._samples[-1][1] / 2**20
-        return (
-            f"memory x {blocks:.3f} (blocks), x {pages:.3f} (resident, {resident:.0f} MiB), {descriptors:+} descriptors"
-        )
-
-
 class Trial:
     """One loop in its world, through all its restarts."""
 
@@ -188,7 +151,7 @@ class Trial:
             self.world.type_apply()  # which heals, and where that needs consent gives it
         self._one_run()
         blocks, pages, descriptors = self.memory.growth()
-        if max(blocks, pages) > _GROWTH or descriptors > 0:
+        if max(blocks, pages) > GROWTH or descriptors > 0:
             self.wrong.append(f"it has grown: {self.memory.told()}")
 
     def _one_run(self) -> None:
