@@ -241,7 +241,9 @@ class Loop:
             return None
         finally:
             place.transaction(0)
-        self._accept(configuration)
+        if configuration is not self.guarded:
+            # Whoever heals what is guarded says nothing of a newer configuration that is refused.
+            self._accept(configuration)
         self._like = done.plan.observed
         succeeded = done.outcome.result in (Result.APPLIED, Result.NOTHING)
         self._retry = Retry() if succeeded else self._retry.failed(clock.monotonic())
