@@ -3,24 +3,35 @@
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 _BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL)
 
 
-def rerun(document: str, directory: Path, programs: Path) -> str:
+def rerun(document: str, directory: Path, programs: Path, started: Callable[[], object] | None = None) -> str:
     """`document` with what its commands print now.
 
     Args:
         document: Markdown, with lines ``$ COMMAND`` in blocks fenced as ``console``.
         directory: where the commands run; state that they leave there is seen by those that follow.
         programs: the directory in which ``reconcile`` is found.
+        started: returns when what a command has begun in the background (by ``&`` at its end) is there.
     """
     environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "NO_COLOR": "1"}
 
     def block(found: re.Match[str]) -> str:
         commands = [line for line in found[1].splitlines() if line.startswith("$ ")]
-        return "\n".join(f"{line}\n{_output(line[2:], directory, environment)}" for line in commands)
+        return "\n".join(f"{line}\n{printed(line[2:])}" for line in commands)
+
+    def printed(command: str) -> str:
+        if not command.endswith(" &"):
+            return _output(command, directory, environment)
+        # A pipe that it keeps open would be waited for.
+        _output(f"({command} ) > /dev/null", directory, environment)
+        if started:
+            started()
+        return ""
 
     return _BLOCK.sub(block, document)
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
@@ -22,6 +22,7 @@ from reconciler.model.desired import Persistence
 from reconciler.model.observed import Observed
 from reconciler.planning.adoption import Adoption, CannotAdopt, adopt, boots_as_adopted
 from reconciler.planning.guest_names import valid_name
+from reconciler.render.status_text import pool_text
 from reconciler.transaction.journal import Books
 from reconciler.transaction.records import BadRecord
 
@@ -55,8 +56,8 @@ def run(host: HostOptions, *, output: str) -> Exit:
     except CannotAdopt as error:
         tell(f"error: {error}")
         return Exit.REFUSED
-    persistence = _persistence(adoption, definitions, observed, root)
-    _write(imported_text(name, observed, adoption, definitions.unusable, persistence), output)
+    boot = _boot(adoption, definitions, observed, root)
+    _write(imported_text(name, observed, adoption, definitions.unusable, boot), output)
     _tell(observed, adoption, definitions.unusable)
     return Exit.DONE
 
@@ -70,15 +71,32 @@ def _names_of_ours(books: Books) -> dict[str, str]:
         return {}
 
 
-def _persistence(adoption: Adoption, definitions: Definitions, observed: Observed, root: Path | None) -> Persistence:
+class Boot(NamedTuple):
+    """How the host boots: which persistence changes no file, and what there is to say of its masks, if anything."""
+
+    persistence: Persistence = Persistence.NONE
+    note: str = ""
+
+
+_ANY_BOOT: Final = Boot()
+
+
+def _boot(adoption: Adoption, definitions: Definitions, observed: Observed, root: Path | None) -> Boot:
     """By mdevctl where the host boots already into what it has; else an apply would write files unasked."""
-    if root is None or definitions.unusable:
-        return Persistence.NONE
+    if root is None:
+        return Boot()
+    file = rules_file(root)
     try:
-        same_pool = pool_at_boot(content_of(rules_file(root))) == observed.pool
-    except NotReadable:
-        return Persistence.NONE
-    return Persistence.MDEVCTL if boots_as_adopted(adoption, definitions.found, same_pool) else Persistence.NONE
+        rules = content_of(file)
+    except NotReadable as error:
+        return Boot(note=f"What it boots with is not known: {error}.")
+    pool = pool_at_boot(rules)
+    if rules is not None and pool is None:
+        return Boot(note=f"{file} cannot be read by chzdev and ap-check; 'reconcile doctor' says why.")
+    if pool is not None and rules is not None and pool != observed.pool:
+        return Boot(note=f"At boot {file} leaves the host's own drivers something else: {pool_text(pool)}.")
+    boots_so = not definitions.unusable and boots_as_adopted(adoption, definitions.found, pool == observed.pool)
+    return Boot(Persistence.MDEVCTL if boots_so else Persistence.NONE)
 
 
 def imported_text(
@@ -86,7 +104,7 @@ def imported_text(
     observed: Observed,
     adoption: Adoption,
     unusable: Sequence[Unusable] = (),
-    persistence: Persistence = Persistence.NONE,
+    boot: Boot = _ANY_BOOT,
 ) -> str:
     """The manifests of `adoption` for the host named `host`, and in comments what is not in them."""
     heading = [
@@ -95,8 +113,9 @@ def imported_text(
         *(f"Not in here: device {one.uuid}: {one.reason}." for one in adoption.left_out),
         *(f"Not in here, since it cannot be used: {one}." for one in unusable),
     ]
-    notes = ["What the host's own drivers give up now: what is 0 in apmask and aqmask.", _BOOT_NOTES[persistence]]
-    documents = [host_document(host, adoption.given_up, notes, persistence)]
+    notes = ["What the host's own drivers give up now: what is 0 in apmask and aqmask.", boot.note]
+    notes = [note for note in (*notes, _BOOT_NOTES[boot.persistence]) if note]
+    documents = [host_document(host, adoption.given_up, notes, boot.persistence)]
     documents += [
         guest_document(one.name, host, one.uuid, one.config, one.activation, one.notes) for one in adoption.guests
     ]

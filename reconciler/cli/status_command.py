@@ -40,7 +40,7 @@ def run_watched(host: HostOptions, *, format: str) -> Exit:
     if format == "json":
         result(report_json(kept.report, kept.ended))
     else:
-        result(report_text(kept.report, time.time(), paint_for_stdout(), kept.ended))
+        result(report_text(kept.report, time.time(), paint_for_stdout(), kept.ended, host.where))
     return Exit.DONE
 
 

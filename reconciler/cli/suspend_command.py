@@ -39,7 +39,7 @@ def run_suspend(host: HostOptions, guests: tuple[str, ...], *, reason: str, seco
 
     _change(host, add)
     who = ", ".join(f"guest {name}" for name in guests) or "the whole host"
-    result(f"{who}: left alone by the loop {f'until {moment(until)}' if until else 'until it is resumed'}\n")
+    result(f"{who}: left alone by the loop {f'until {moment(until)} UTC' if until else 'until it is resumed'}\n")
     return Exit.DONE
 
 

@@ -27,7 +27,10 @@ _CODES: Final = {
 
 
 def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
-    """Ask the loop of this state directory for a turn; where we `wait` for its end, the exit code says how it ended."""
+    """Ask the loop of this state directory for a turn.
+
+    Where we `wait` for its end, the exit code says how the host stands, and whether the newest configuration is used.
+    """
     state, _ = state_of(host)
     try:
         answer = ask(state.path, Trigger(allow_older, wait), TURN_SECONDS if wait else ANSWER_SECONDS)
@@ -45,4 +48,12 @@ def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
         result(f"turn {answer['turn']} is going to begin\n")
         return Exit.DONE
     result(f"turn {answer['turn']}: {answer['condition']}: {answer['summary']}\n")
-    return _CODES.get(answer["condition"], Exit.DONE)
+    if unreachable := answer.get("unreachable"):
+        tell(f"warning: nothing newer is known: {unreachable}")
+    if refused := answer.get("refused"):
+        tell("error: the newest configuration is refused; the last good one is guarded")
+        for reason in refused:
+            tell(f"  because: {reason}")
+        tell(f"  more: reconcile status --watch{host.where}")
+    code = _CODES.get(answer["condition"], Exit.DONE)
+    return Exit.REFUSED if refused and code is Exit.DONE else code

@@ -108,7 +108,8 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
     ears = stack.enter_context(Ears(time, log.warning, resync=every(resync, Random())))  # noqa: S311 - jitter
     ears.add("signal", SignalEar)
     ears.add("request", lambda: requests)
-    source = _source(host, options, state, ears, stack, log)
+    where = _findable(host).where
+    source = _source(host, options, state, ears, stack, log, where)
     if opener:
         ears.add("kernel", opener)
     systemd = SystemdNotify(os.environ, os.getpid(), time.monotonic)
@@ -129,6 +130,8 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         authorised_since=authorised_since(state),
         unforeseen=progress.unforeseen,
         transaction=progress.transaction,
+        guarding=progress.guarding,
+        where=where,
     )
     reporter = Reporter(source.location, kept and kept.report, applies=applies)
     return Watch(ears, requests, Loop(place), reporter, telling, systemd, time, resync)
@@ -141,7 +144,13 @@ def _opened(host: HostOptions, changes: bool, progress: LogProgress) -> Iterator
 
 
 def _source(
-    host: HostOptions, options: WatchOptions, state: StateDirectory, ears: Ears, stack: ExitStack, log: Log
+    host: HostOptions,
+    options: WatchOptions,
+    state: StateDirectory,
+    ears: Ears,
+    stack: ExitStack,
+    log: Log,
+    typed: str,
 ) -> Source:
     if options.git is None:
         paths = tuple(os.path.abspath(path) for path in host.manifests)
@@ -151,14 +160,20 @@ def _source(
     trusted = trust(options.require_signature, options.revoked_keys or "") if options.require_signature else None
     where = address(options.git, options.branch, options.path or "")
     directory = state.path / "git"
-    git = GitSource(where, directory, os.environ, trusted=trusted)
+    git = GitSource(where, directory, os.environ, trusted=trusted, options=typed)
     stack.callback(git.close)
     last = _kept(lambda: read_last_good(state), log)
     poller = GitPoller(git, last.commit if last else "", interval=options.git_interval)
     # First its thread ends, then the ear's descriptor is closed with all others.
     ears.add("git", lambda: poller)
     poller.start()
-    return GitFiles(poller, git.location, directory / "manifests")
+    return GitFiles(poller, git.location, directory.absolute() / "manifests", where.path)
+
+
+def _findable(host: HostOptions) -> HostOptions:
+    """The same options for whoever types them in another directory."""
+    simulate, state_dir = (one and os.path.abspath(one) for one in (host.simulate, host.state_dir))
+    return host._replace(sysfs=os.path.abspath(host.sysfs), simulate=simulate, state_dir=state_dir)
 
 
 def _outlets(options: WatchOptions, state: StateDirectory, log: Log, systemd: SystemdNotify) -> Outlets:

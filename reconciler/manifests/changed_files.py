@@ -1,8 +1,11 @@
 """Reads a site again and again: only files that have changed are read and parsed anew.
 
-A file counts as unchanged while device, inode, size and times of change are the same. One that was changed in the last
-moments before it was read is read again the next time, since another change might bear the same time (file systems
-count in steps, some of whole seconds).
+A file counts as unchanged while device, inode, size and times of change are the same, wherever its directory is. One
+that was changed in the last moments before it was read is read again the next time, since another change might bear the
+same time (file systems count in steps, some of whole seconds).
+
+Files that are never written to once they are there (a checkout of git) are told by device, inode, size and the time
+when they were written, from the first moment: that they get another name, in the next checkout, is no change.
 """
 
 import os
@@ -21,7 +24,7 @@ class _Stamp(NamedTuple):
     inode: int
     size: int
     modified: int
-    changed: int
+    changed: int | None
 
 
 class _Known(NamedTuple):
@@ -38,33 +41,40 @@ class ChangedFiles:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._known: dict[FoundFile, _Known] = {}
-        self._seen: dict[FoundFile, _Known] = {}
+        self._known: dict[str, _Known] = {}
+        self._seen: dict[str, _Known] = {}
 
-    def read_site(self, paths: Sequence[str | os.PathLike[str]]) -> Site:
-        """All manifests in `paths`, as `reconciler.manifests.site.read_site` gives them."""
+    def read_site(self, paths: Sequence[str | os.PathLike[str]], *, settled: bool = False) -> Site:
+        """All manifests in `paths`, as `reconciler.manifests.site.read_site` gives them.
+
+        `settled` says that no file there is ever changed in place, and that those which were read the last time are
+        there still: so that no other file can have the inode of one of them.
+        """
         self._seen = {}
         reading = Reading()
-        site = read_site(paths, lambda file: self._file(file, reading))
+        site = read_site(paths, lambda file: self._file(file, reading, settled))
         self._known = self._seen
         return site
 
-    def _file(self, file: FoundFile, reading: Reading) -> FileReading:
-        stamp, known = self._stamp(file), self._known.get(file)
+    def _file(self, file: FoundFile, reading: Reading, settled: bool) -> FileReading:
+        # By the name that places have; where it was found is no part of what it says.
+        stamp, known = self._stamp(file, settled), self._known.get(file.name)
         if known is None or known.stamp != stamp:
             found = reading.file(file)
-            if stamp is None or stamp != self._stamp(file):
+            if stamp is None or stamp != self._stamp(file, settled):
                 return found  # it may be changed again, or has been meanwhile
             known = _Known(stamp, found)
-        self._seen[file] = known
+        self._seen[file.name] = known
         return known.reading
 
-    def _stamp(self, file: FoundFile) -> _Stamp | None:
+    def _stamp(self, file: FoundFile, settled: bool) -> _Stamp | None:
         """What tells whether `file` is as it was; None where it cannot be told."""
         try:
             found = os.stat(file.path)
         except OSError:
             return None
+        if settled:
+            return _Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, None)
         if self._now() - max(found.st_mtime, found.st_ctime) < SETTLED_SECONDS:
             return None
         return _Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

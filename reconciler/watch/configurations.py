@@ -8,7 +8,7 @@ from reconciler.model.problems import Problem, errors_of
 from reconciler.planning.plan import Plan
 from reconciler.reconcile import Given
 from reconciler.watch.last_good import Good
-from reconciler.watch.report import Refused
+from reconciler.watch.report import CONSENT, Refused
 from reconciler.watch.sources import Offer
 
 _MOST_REASONS = 20
@@ -48,11 +48,11 @@ class Configurations:
             if not offer.unreachable:
                 self.refuse(offer.commit, offer.refused, now)
             return None
-        site = self._files.read_site(offer.paths)
+        site = self._files.read_site(offer.paths, settled=offer.settled)
         desired = site.desired(self._host, machine_name)
         if isinstance(desired, Desired):
             return Configuration(Given(desired, site), offer.commit)
-        self.refuse(offer.commit, reasons_of(desired), now)
+        self.refuse(offer.commit, tuple(map(offer.shown, reasons_of(desired))), now)
         return None
 
     def is_new(self, newest: Configuration) -> bool:
@@ -63,18 +63,18 @@ class Configurations:
         """From now on `newest` is guarded."""
         self.guarded, self.refused = newest, None
 
-    def judge(self, newest: Configuration, plan: Plan, where: str, now: float) -> bool:
+    def judge(self, newest: Configuration, plan: Plan, offer: Offer, where: str, now: float) -> bool:
         """Whether `newest`, whose plan this is, may be used without a person; otherwise it is noted why not.
 
-        `where` says for people where its files are.
+        It is what the source has offered; `where` are the options that lead to this machine, for a command.
         """
         if not plan.is_valid:
-            self.refuse(newest.commit, reasons_of(plan.problems), now)
+            self.refuse(newest.commit, tuple(map(offer.shown, reasons_of(plan.problems))), now)
             return False
         if plan.consents:
             flags = " ".join(plan.flags)
             told = [f"{one.holder}: {one.reason}" for one in plan.consents[:_MOST_REASONS]]
-            what = f"it needs a person's consent; to give it: reconcile --apply -f {where} {flags}"
+            what = f"{CONSENT}reconcile --apply{offer.options}{where} {flags}"
             self.refuse(newest.commit, (what, *told), now)
             return False
         return True

@@ -69,7 +69,8 @@ def decide(plan: Plan, policy: Policy, healing: Healing, retry: Retry, now: floa
     if healing.stopped:
         return _nothing(
             Condition.STOPPED,
-            f"{differs}: it was put back {BUDGET} times, and somebody changes it again and again; no more is done",
+            f"{differs}: it was put back {BUDGET} times, and somebody changes it again and again; "
+            "nothing more is done until a person asks for it (reconcile trigger)",
         )
     if wait := healing.wait(now):
         return Decision(Act.NOTHING, Condition.DRIFT, f"somebody else has changed the host again: {differs}", wait)

@@ -143,7 +143,7 @@ def _of_applies(before: Counters, report: Report) -> Iterator[Event]:
     if more(Result.APPLIED) > 0:
         yield Event(Kind.APPLIED, Level.INFO, f"applied and verified generation {report.generation}{took}")
     if more(Result.ROLLED_BACK) > 0:
-        yield Event(Kind.ROLLED_BACK, Level.ERROR, f"an apply failed, and everything was put back: {report.summary}")
+        yield Event(Kind.ROLLED_BACK, Level.ERROR, f"an apply failed; {report.summary}")
     if more(Result.DEGRADED) > 0:
         text = f"an apply failed, and not everything could be put back: {report.summary}"
         yield Event(Kind.DEGRADED, Level.CRITICAL, text, details=_cut(report.differences, _MOST_SENTENCES))

@@ -56,6 +56,7 @@ class GitPoller:
         self._asked = threading.Event()
         self._closed = False
         self._allow_older = False
+        self._questions = self._answered = 0
         self._newest: Fetched | None = None
         self._taken = ""
         self._news = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -69,7 +70,14 @@ class GitPoller:
         """Ask the repository now; `allow_older`: a person wants its newest commit even if it is older."""
         with self._lock:
             self._allow_older |= allow_older
+            self._questions += 1
         self._asked.set()
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether a result is to come still: there is none yet, or the newest was begun before the last `ask`."""
+        with self._lock:
+            return self._newest is None or self._answered < self._questions
 
     def accept(self, commit: str) -> None:
         """Say that `commit` was applied: from now on the newest must come after it."""
@@ -88,7 +96,7 @@ class GitPoller:
         return self._news
 
     def hear(self) -> Iterator[Hint]:
-        """What is new, once: there is a result that differs from the one before."""
+        """What is new, once: there is a result that differs from the one before, or that answers a question."""
         with suppress(BlockingIOError):
             os.eventfd_read(self._news)
             yield Hint("git", _told(self._newest))
@@ -109,11 +117,13 @@ class GitPoller:
         failures = 0
         while not self._closed:
             self._asked.clear()
+            with self._lock:
+                questions = self._questions
             try:
                 found = self._refreshed()
             except Stopped:
                 return
-            self._publish(found)
+            self._publish(found, questions)
             failures = failures + 1 if isinstance(found, Unreachable) else 0
             self._sleep(self._asked, wait(self._interval, failures, self._longest, self._chance()))
 
@@ -130,10 +140,11 @@ class GitPoller:
         except Exception as error:  # noqa: BLE001 a thread that has died would be an offline repository that nobody sees
             return Unreachable(f"{self._source.location}: an unforeseen failure: {error!r}", self._clock())
 
-    def _publish(self, found: Fetched) -> None:
+    def _publish(self, found: Fetched, questions: int) -> None:
+        """Have `found` as the newest result, which answers so many `questions`."""
         with self._lock:
-            is_news = found != self._newest
-            self._newest = found
+            is_news = found != self._newest or questions > self._answered
+            self._newest, self._answered = found, questions
             if is_news and not self._closed:
                 os.eventfd_write(self._news, 1)
 

@@ -67,14 +67,15 @@ class GitSource:
         environment: Mapping[str, str],
         *,
         trusted: Trust | None = None,
+        options: str = "",
         clock: Callable[[], float] = time.time,
         seconds: float = FETCH_SECONDS,
         limit: int = SIZE_LIMIT,
     ) -> None:
         """Take `directory`, which is made where it is missing.
 
-        `trusted` says whose signatures are required; `environment` is where keys and credentials are found. A fetch
-        may take `seconds` and bring `limit` bytes.
+        `trusted` says whose signatures are required; `environment` is where keys and credentials are found; `options`
+        lead a command that is to be typed to this loop. A fetch may take `seconds` and bring `limit` bytes.
 
         Raises:
             NotOurs: others can write to the directory, or another process works in it.
@@ -88,6 +89,7 @@ class GitSource:
         self._mirror = Mirror(directory, outside, address, seconds=seconds, limit=limit)
         self._checkouts = Checkouts(directory / "checkouts", address.path)
         self._trusted = trusted
+        self._options = options
         self._clock = clock
         self._verdict: tuple[tuple[str, str], Good | Bad] | None = None
         self._allowed = ""
@@ -161,7 +163,7 @@ class GitSource:
         if accepted and not self._allowed and not self._mirror.comes_after(commit, accepted):
             reasons.append(
                 f"commit {commit} does not come after {accepted}, which was applied; if that is meant, ask for it with "
-                "`reconcile trigger --allow-older`"
+                f"`reconcile trigger --allow-older{self._options}`"
             )
         if reasons:
             return self._refused(commit, reasons)

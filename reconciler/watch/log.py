@@ -80,6 +80,11 @@ class Log:
         self._fields = fields
         self._rebind()
 
+    def guarding(self, host: str, commit: str) -> None:
+        """Have the Host's name and the git commit of what is about to be guarded in every line from now on."""
+        self._fields = {**self._fields, "host": host, "commit": commit[:_SHORT]}
+        self._rebind()
+
     def transaction(self, number: int) -> None:
         """Have the number of a transaction in every line from now on; 0: no longer."""
         self._transaction = number

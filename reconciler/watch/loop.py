@@ -37,7 +37,7 @@ from reconciler.watch.report import Condition
 from reconciler.watch.reporting import left_alone
 from reconciler.watch.retry import Retry
 from reconciler.watch.sources import Offer, Source
-from reconciler.watch.turns import Ending, Turn
+from reconciler.watch.turns import NOTHING_OFFERED, Ending, Turn
 
 if TYPE_CHECKING:
     from reconciler.transaction.apply import Progress
@@ -46,9 +46,11 @@ LOCK_SECONDS: Final = 10.0
 """How long others at work are waited for in a turn; then there is another turn."""
 
 _SOON_SECONDS: Final = 5.0
+BY_PEOPLE: Final = frozenset({"request", "signal"})
+"""The sources of hints behind which somebody waits for what there is now."""
+
 _NOTHING_TO_GUARD: Final = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be guarded")
 _CHANGING: Final = Ending(Condition.WAITING, "somebody else is just changing the host")
-_BY_PEOPLE: Final = frozenset({"request", "signal"})
 _MANIFESTS_ONLY: Final = frozenset({"files", "git"})
 
 
@@ -77,6 +79,8 @@ class Place(NamedTuple):
         authorised_since: tells since when a guest has been granted queues; see `arrived`.
         unforeseen: is told of a bug, which ends the turn and not the loop.
         transaction: is told the number of the generation that is about to be made, and 0 when that has ended.
+        guarding: is told the name of the Host and the git commit of what is about to be applied.
+        where: the options that lead to this machine and state, for a command that is to be typed next.
     """
 
     opened: Callable[[bool], AbstractContextManager[Machine]]
@@ -90,6 +94,8 @@ class Place(NamedTuple):
     authorised_since: Callable[[str, Matrix], str]
     unforeseen: Callable[[Exception], object]
     transaction: Callable[[int], object]
+    guarding: Callable[[str, str], object] = lambda _host, _commit: None
+    where: str = ""
 
 
 class Loop:
@@ -110,6 +116,13 @@ class Loop:
     def guarded(self) -> Configuration | None:
         """What is guarded; None where nothing can be."""
         return self._place.configurations.guarded
+
+    def ask(self, hints: Collection[Hint]) -> bool:
+        """Ask the source for its newest where people are among `hints`; whether that is on its way still."""
+        source = self._place.source
+        if requests := [hint.what for hint in hints if hint.source in BY_PEOPLE]:
+            source.ask(allow_older=any("older" in what for what in requests))
+        return source.is_coming
 
     def turn(self, hints: Collection[Hint]) -> Turn:
         """Make one turn; what went wrong is in it, and not raised."""
@@ -136,11 +149,9 @@ class Loop:
     def _heed(self, hints: Collection[Hint]) -> None:
         if not hints or any(hint.source not in _MANIFESTS_ONLY for hint in hints):
             self._observed = None
-        if any(hint.source in _BY_PEOPLE for hint in hints):
+        if any(hint.source in BY_PEOPLE for hint in hints):
             # A person has looked: what was given up is begun again.
             self._healing, self._retry = Healing(), Retry()
-        if requests := [hint.what for hint in hints if hint.source in _BY_PEOPLE]:
-            self._place.source.ask(allow_older=any("older" in what for what in requests))
 
     def rest(self) -> None:
         """Do what can wait until nobody does: keep the last good configuration. After each turn, once it was told.
@@ -180,7 +191,7 @@ class Loop:
         configurations, made = self._place.configurations, None
         if newest and configurations.is_new(newest):
             made = self._plan(newest, machine, suspensions)
-            if not configurations.judge(newest, made, offer.where, self._place.clock.time()):
+            if not configurations.judge(newest, made, offer, self._place.where, self._place.clock.time()):
                 newest, made = None, None
         if newest:
             self._accept(newest)
@@ -232,17 +243,18 @@ class Loop:
         try:
             with place.opened(True) as machine:
                 request = self._request(configuration, machine, turn.suspensions)
+                place.guarding(configuration.given.desired.host.name, configuration.commit)
                 place.transaction(History(machine.state).next_number())
                 done = apply(request, machine, place.progress, origin, terms, place.recovered)
         except StalePlan:
             return None
         except NotApplicable as error:
-            place.configurations.judge(configuration, error.plan, turn.offer.where if turn.offer else "", clock.time())
+            offer = turn.offer or NOTHING_OFFERED
+            place.configurations.judge(configuration, error.plan, offer, place.where, clock.time())
             return None
         finally:
             place.transaction(0)
-        if configuration is not self.guarded:
-            # Whoever heals what is guarded says nothing of a newer configuration that is refused.
+        if configuration is not self.guarded:  # to apply that again says nothing of a newer one that is refused
             self._accept(configuration)
         self._like = done.plan.observed
         succeeded = done.outcome.result in (Result.APPLIED, Result.NOTHING)

@@ -50,6 +50,10 @@ class LogProgress:
                 differences=list(left),
             )
 
+    def guarding(self, host: str, commit: str) -> None:
+        """`host` is about to become as `commit` says."""
+        self._log.guarding(host, commit)
+
     def unforeseen(self, error: Exception) -> None:
         """A bug; with where it is, so that somebody can mend it."""
         where = "".join(traceback.format_exception(error))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Condition(StrEnum):
@@ -17,6 +17,10 @@ class Condition(StrEnum):
     FAILED = "failed"  # the last apply was rolled back, or the host could not be read; it is tried again
     DEGRADED = "degraded"  # neither start nor target: a person has to look
     STOPPED = "stopped"  # healing again and again, against somebody else: a person has to look
+
+
+CONSENT: Final = "it needs a person's consent; to give it: "
+"""Begins the first reason of a configuration that is refused for that alone; the command follows."""
 
 
 class Refused(NamedTuple):
@@ -41,12 +45,14 @@ class Source(NamedTuple):
         commit: the git commit of the configuration that is guarded; empty where there is none.
         refused: the newest configuration where it is not used.
         unreachable: why the repository cannot be reached; empty where it can.
+        paths: where the newest manifests are as files, for a command that is to be typed; empty where nobody knows.
     """
 
     location: str
     commit: str = ""
     refused: Refused | None = None
     unreachable: str = ""
+    paths: tuple[str, ...] = ()
 
 
 class Suspended(NamedTuple):

@@ -60,6 +60,7 @@ def _source_record(source: Source) -> dict[str, Any]:
         "refused": refused
         and {"commit": refused.commit or None, "reasons": list(refused.reasons), "since": refused.since},
         "unreachable": source.unreachable or None,
+        "paths": list(source.paths),
     }
 
 
@@ -114,6 +115,7 @@ def _read_source(record: Mapping[str, Any]) -> Source:
         str(record["commit"] or ""),
         refused and Refused(str(refused["commit"] or ""), _read_sentences(refused["reasons"]), float(refused["since"])),
         str(record["unreachable"] or ""),
+        _read_sentences(record.get("paths", [])),
     )
 
 

@@ -1,16 +1,26 @@
 """What the loop knows, for a person: ``reconcile status --watch``."""
 
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
 from reconciler.render.diagnostics import counted
 from reconciler.render.durations import duration_text
 from reconciler.render.history_text import moment
 from reconciler.render.paint import Paint, plain
 from reconciler.render.plan_json import json_text
-from reconciler.watch.report import Condition, GuestReport, Report, Suspended
+from reconciler.watch.report import CONSENT, Condition, GuestReport, Refused, Report, Suspended
 from reconciler.watch.report_record import report_record
+from reconciler.watch.sources import options_of
+
+
+class _Step(NamedTuple):
+    """What a person types: words after `reconcile`, why, and whether it reads the manifests."""
+
+    words: str
+    remark: str = ""
+    reads: bool = False
+
 
 _STYLE: Final = {
     Condition.IN_SYNC: "good",
@@ -18,22 +28,24 @@ _STYLE: Final = {
     Condition.DEGRADED: "error",
     Condition.STOPPED: "error",
 }
-_NEXT: Final = {
-    Condition.CHANGES: ("reconcile --plan", "reconcile --apply"),
-    Condition.DRIFT: ("reconcile drift", "reconcile --apply     (puts it back)"),
-    Condition.NEEDS_PERSON: ("reconcile --plan      (says what is in the way)",),
-    Condition.SUSPENDED: ("reconcile resume",),
-    Condition.FAILED: ("reconcile doctor", "reconcile history"),
-    Condition.DEGRADED: ("reconcile status", "reconcile doctor", "reconcile --apply     (tries again)"),
-    Condition.STOPPED: ("reconcile drift       (find out who changes this)", "reconcile trigger     (begins again)"),
+_NEXT: Final[Mapping[Condition, tuple["_Step", ...]]] = {
+    Condition.CHANGES: (_Step("--plan", reads=True), _Step("--apply", reads=True)),
+    Condition.DRIFT: (_Step("drift", reads=True), _Step("--apply", "puts it back", reads=True)),
+    Condition.NEEDS_PERSON: (_Step("--plan", "says what is in the way", reads=True),),
+    Condition.SUSPENDED: (_Step("resume"),),
+    Condition.FAILED: (_Step("doctor"), _Step("history")),
+    Condition.DEGRADED: (_Step("doctor"), _Step("history"), _Step("--apply", "tries again", reads=True)),
+    Condition.STOPPED: (_Step("drift", "find out who changes this", reads=True), _Step("trigger", "begins again")),
 }
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_START: Final = "systemctl start reconcile-watch"
 _MOST_GUESTS: Final = 50
+_MOST_RESUMED: Final = 8
 _LATE_SECONDS: Final = 60.0
 """How long after its time a turn may end before somebody should look."""
 
 
-def report_text(report: Report, now: float, paint: Paint = plain, ended: float | None = None) -> str:
+def report_text(report: Report, now: float, paint: Paint = plain, ended: float | None = None, where: str = "") -> str:
     """The whole report as text, ended by a newline.
 
     Args:
@@ -41,6 +53,7 @@ def report_text(report: Report, now: float, paint: Paint = plain, ended: float |
         now: seconds since 1970.
         paint: colours.
         ended: when the loop was ended; None where it runs.
+        where: the options that lead to this machine and state, for commands that are to be typed.
     """
     lines = [
         paint("bold", f"{report.host}: ") + paint(_style(report), _heading(report, now)),
@@ -57,10 +70,10 @@ def report_text(report: Report, now: float, paint: Paint = plain, ended: float |
     lines += [f"  different     {sentence}" for sentence in report.differences]
     for number, guest in enumerate(one for one in report.guests if _is_odd(one)):
         if number == _MOST_GUESTS:
-            lines += ["", "  more guests are not as they should be; all of them with --format json"]
+            lines += ["", "  there are remarks on more guests; all of them with --format json"]
             break
         lines += ["", *_guest_lines(guest, paint)]
-    if steps := next_steps(report, ended):
+    if steps := next_steps(report, ended, where):
         lines += ["", paint("bold", "Next:"), *(f"  {step}" for step in steps)]
     return "\n".join(_seen(line) for line in lines) + "\n"
 
@@ -70,14 +83,40 @@ def report_json(report: Report, ended: float | None = None) -> str:
     return json_text({**report_record(report), "ended": ended})
 
 
-def next_steps(report: Report, ended: float | None = None) -> tuple[str, ...]:
-    """What a person types next; empty where nothing is to be done."""
-    steps = list(_NEXT.get(report.condition, ()))
-    if report.source.refused:
-        steps.insert(0, "reconcile validate    (in the repository; mend or revert the commit, then push)")
+def next_steps(report: Report, ended: float | None = None, where: str = "") -> tuple[str, ...]:
+    """What a person types next, with the options `where`; empty where nothing is to be done."""
+    refused, steps = report.source.refused, list(_NEXT.get(report.condition, ()))
+    given = f"{options_of(report.source.paths)}{where}"
+    if refused and any(step.reads for step in steps):
+        # The manifests that are there are not those that are guarded.
+        steps = [step for step in steps if not step.reads]
+        if report.generation:
+            remark = "shows what differs from what was applied last, and asks whether to put it back"
+            steps.insert(0, _Step(f"rollback {report.generation}", remark))
+    suspended = [one.name for one in report.guests if one.suspended][:_MOST_RESUMED]
+    if report.suspended and report.condition is not Condition.SUSPENDED:
+        steps.append(_Step("resume", "when the reason is gone"))
+    elif suspended:
+        steps.append(_Step(f"resume {' '.join(suspended)}", "when the reason is gone"))
+    told = [_typed(f"reconcile {step.words}{given if step.reads else where}", step.remark) for step in steps]
+    if refused:
+        told.insert(0, _mending(report, refused))
     if ended is not None:
-        steps.insert(0, "systemctl start reconcile-watch")
-    return tuple(steps)
+        told.insert(0, _typed(f"reconcile --watch{where}", "as it was started before") if where else _START)
+    return tuple(told)
+
+
+def _mending(report: Report, refused: Refused) -> str:
+    if refused.reasons[:1] and refused.reasons[0].startswith(CONSENT):
+        return _typed(refused.reasons[0].removeprefix(CONSENT), "gives the consent; otherwise revert the commit")
+    paths = report.source.paths
+    if report.source.location == ", ".join(paths):
+        return _typed(f"reconcile validate{options_of(paths)}", "then mend it; the loop notices")
+    return _typed("reconcile validate", "in a clone of the repository; mend or revert the commit, then push")
+
+
+def _typed(command: str, remark: str) -> str:
+    return f"{command}    ({remark})" if remark else command
 
 
 def _seen(line: str) -> str:
@@ -136,7 +175,7 @@ def _queues(report: Report) -> str:
 
 def _guests(report: Report) -> str:
     odd = sum(_is_odd(one) for one in report.guests)
-    return f"{len(report.guests):,}, {f'{odd:,} not as it should be' if odd else 'all as they should be'}"
+    return f"{len(report.guests):,}, {f'{odd:,} with a remark below' if odd else 'all as they should be'}"
 
 
 def _counted(report: Report) -> str:

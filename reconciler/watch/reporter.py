@@ -42,6 +42,7 @@ class Reporter:
         condition, now = turn.ending.condition, moment.now
         offer = turn.offer
         plan = turn.plan
+        paths = (offer and offer.paths) or (last.source.paths if last else ())
         same = last is not None and last.condition is condition
         self._apply_seconds = self._apply_seconds if turn.apply_seconds is None else turn.apply_seconds
         report = Report(
@@ -50,7 +51,11 @@ class Reporter:
             summary=turn.ending.summary,
             since=last.since if last and same else now,
             source=Source(
-                self._location, guarded.commit if guarded else "", turn.refused, offer.unreachable if offer else ""
+                self._location,
+                guarded.commit if guarded else "",
+                turn.refused,
+                offer.unreachable if offer else "",
+                paths,
             ),
             generation=turn.generation,
             guests=guest_reports(plan, turn.suspensions) if plan else last.guests if last else (),

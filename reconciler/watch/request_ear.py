@@ -5,7 +5,7 @@ import os
 import selectors
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,8 @@ TRIGGER_OLDER: Final = Hint("request", "trigger --allow-older")
 
 LOCK: Final = "watch.lock"
 MOST_CLIENTS: Final = 32
+MOST_REASONS: Final = 4
+_LONGEST_SENTENCE: Final = 400
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: process, user, group
 
 
@@ -79,11 +81,26 @@ class RequestEar:
         with suppress(KeyError):  # the usual: it is registered
             self._selector.register(self._listener, selectors.EVENT_READ)
 
-    def answer(self, turn: int, condition: str, summary: str) -> None:
-        """Turn `turn` has ended: tell whoever waits for it how the host stands."""
+    def answer(
+        self, turn: int, condition: str, summary: str, refused: Sequence[str] = (), unreachable: str = ""
+    ) -> None:
+        """Turn `turn` has ended: tell whoever waits for it how the host stands.
+
+        Args:
+            turn: its number.
+            condition: how the host stands to the configuration that is guarded.
+            summary: one sentence about it.
+            refused: why the newest configuration is not used; the answer has as many as fit.
+            unreachable: why the repository cannot be asked; empty where it can.
+        """
+        answer = {"accepted": True, "turn": turn, "condition": condition, "summary": _cut(summary)}
+        if refused:
+            answer["refused"] = [_cut(reason) for reason in refused[:MOST_REASONS]]
+        if unreachable:
+            answer["unreachable"] = _cut(unreachable)
         for client in list(self._clients.values()):
             if client.turn is not None and client.turn <= turn:
-                self._send(client, {"accepted": True, "turn": turn, "condition": condition, "summary": summary})
+                self._send(client, answer)
                 self._drop(client)
 
     def close(self) -> None:
@@ -178,6 +195,11 @@ class RequestEar:
         if self._clients.pop(client.connection.fileno(), None):
             self._selector.unregister(client.connection)
         client.connection.close()
+
+
+def _cut(sentence: str) -> str:
+    """So much of it that an answer fits into its line, where each letter may take six bytes; the log has all of it."""
+    return sentence if len(sentence) <= _LONGEST_SENTENCE else f"{sentence[: _LONGEST_SENTENCE - 1]}…"
 
 
 def _user_of(connection: socket.socket) -> int:

@@ -1,8 +1,9 @@
 """What `reconcile trigger` and the loop say to each other: a Unix socket, one JSON object a line each way.
 
 ``{"request": "trigger", "allowOlder": false, "wait": false}`` is answered by ``{"accepted": true, "turn": 7}``; who
-waits gets that line when the turn has ended, with ``"condition"`` and ``"summary"`` in it. What is refused is answered
-by ``{"accepted": false, "error": "..."}``.
+waits gets that line when the turn has ended, with ``"condition"`` and ``"summary"`` in it; also ``"refused"``, some
+sentences, where the newest configuration is not used, and ``"unreachable"`` where the repository cannot be asked. What
+is refused is answered by ``{"accepted": false, "error": "..."}``.
 """
 
 import json
@@ -17,6 +18,9 @@ SOCKET: Final = "watch.sock"
 """The name of the socket in the state directory."""
 
 LONGEST_LINE: Final = 4096
+"""In bytes, of a request."""
+
+LONGEST_ANSWER: Final = 1 << 16
 
 
 class Trigger(NamedTuple):
@@ -89,7 +93,7 @@ def ask(directory: Path, trigger: Trigger, seconds: float) -> dict[str, Any] | N
         try:
             connection.sendall(request_line(trigger))
             with connection.makefile("rb") as lines:
-                line = lines.readline(LONGEST_LINE)
+                line = lines.readline(LONGEST_ANSWER)
         except TimeoutError:
             raise NoAnswer(
                 f"the loop has not answered for {seconds:g} s; what was asked for may still happen"

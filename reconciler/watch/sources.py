@@ -19,17 +19,27 @@ class Offer(NamedTuple):
         commit: their git commit; empty where there is none.
         refused: why the newest commit may not be used, a sentence each.
         unreachable: why the repository cannot be asked; empty where it can.
+        root: the directory whose name means nothing to people, since its files come from a repository; may be empty.
+        within: the directory of the repository that it is.
+        settled: whether no file at `paths` ever changes in place, and those of the offer before are there still.
     """
 
     paths: tuple[str, ...]
     commit: str = ""
     refused: tuple[str, ...] = ()
     unreachable: str = ""
+    root: str = ""
+    within: str = ""
+    settled: bool = False
 
     @property
-    def where(self) -> str:
-        """The paths, to be put behind ``-f``."""
-        return " -f ".join(map(shlex.quote, self.paths))
+    def options(self) -> str:
+        """The options of a command that reads the same manifests."""
+        return options_of(self.paths)
+
+    def shown(self, sentence: str) -> str:
+        """`sentence` with its files as they are named in the repository."""
+        return sentence.replace(f"{self.root}/", f"{self.within}/" if self.within else "") if self.root else sentence
 
 
 class Source(Protocol):
@@ -44,6 +54,10 @@ class Source(Protocol):
 
     def ask(self, *, allow_older: bool) -> None:
         """A person wants the newest now; with `allow_older` also one that does not come after the last."""
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether the newest is on its way still; when it has come, the source's ear hears it."""
 
     def accepted(self, commit: str) -> None:
         """The manifests of `commit` are guarded from now on."""
@@ -69,6 +83,11 @@ class FilesSource:
     def ask(self, *, allow_older: bool) -> None:
         """See `Source`: files are looked at each time."""
 
+    @property
+    def is_coming(self) -> bool:
+        """See `Source`."""
+        return False
+
     def accepted(self, commit: str) -> None:
         """See `Source`."""
 
@@ -80,9 +99,10 @@ class GitFiles:
     not commits, and what has not changed between two commits is known again.
     """
 
-    def __init__(self, poller: GitPoller, location: str, link: Path) -> None:
-        """Take what `poller` finds; `link` is a path that is ours to make."""
+    def __init__(self, poller: GitPoller, location: str, link: Path, within: str = "") -> None:
+        """Take what `poller` finds below `within` in the repository; `link` is a path that is ours to make."""
         self._poller = poller
+        self._within = within
         self._location = location
         self._link = link
 
@@ -96,17 +116,24 @@ class GitFiles:
         match self._poller.take():
             case Newest(commit=commit, directory=directory):
                 self._lead_to(directory)
-                return Offer((str(self._link),), commit)
+                late = "the repository has been asked, and has not answered yet" if self.is_coming else ""
+                link = str(self._link)
+                return Offer((link,), commit, unreachable=late, root=link, within=self._within, settled=True)
             case CommitRefused(commit=commit, reasons=reasons):
                 return Offer((), commit, refused=reasons)
             case Unreachable(reason=reason):
-                return Offer((), unreachable=reason)
+                return Offer((), unreachable=reason.removeprefix(f"{self._location}: "))
             case _:
                 return Offer((), unreachable="the repository has not answered yet")
 
     def ask(self, *, allow_older: bool) -> None:
         """See `Source`."""
         self._poller.ask(allow_older=allow_older)
+
+    @property
+    def is_coming(self) -> bool:
+        """See `Source`."""
+        return self._poller.is_coming
 
     def accepted(self, commit: str) -> None:
         """See `Source`."""
@@ -119,3 +146,8 @@ class GitFiles:
         new.unlink(missing_ok=True)
         new.symlink_to(directory)
         new.replace(self._link)
+
+
+def options_of(paths: tuple[str, ...]) -> str:
+    """The options of a command that reads the manifests in `paths`."""
+    return "".join(f" -f {shlex.quote(path)}" for path in paths)

@@ -8,12 +8,15 @@ from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.watch.ears import Ears
 from reconciler.watch.hints import Hint
-from reconciler.watch.loop import Clock, Loop
+from reconciler.watch.loop import BY_PEOPLE, Clock, Loop
 from reconciler.watch.outlets import Telling
 from reconciler.watch.reporter import Moment, Reporter
 from reconciler.watch.request_ear import RequestEar
 
 START: Final = Hint("start")
+ANSWER_SECONDS: Final = 30.0
+"""How long a turn waits for the repository where somebody wants to know what it has now."""
+
 _LONG_SECONDS: Final = 3600.0
 
 
@@ -44,13 +47,10 @@ class Watch(NamedTuple):
 def watch(what: Watch) -> None:
     """Make turns until SIGTERM or SIGINT comes."""
     number = 0
-    hints: Collection[Hint] = (START,)
+    hints = with_newest(what, (START,))
     while not what.ears.stopping:
         number += 1
         what.requests.begin(number)
-        reloads = any(hint.source == "signal" for hint in hints)
-        if reloads:
-            what.systemd.reloading()
         began = what.clock.monotonic()
         turn = what.loop.turn(hints)
         took = what.clock.monotonic() - began
@@ -59,11 +59,28 @@ def watch(what: Watch) -> None:
         moment = Moment(now, now + until + 2 * took)
         report = what.reporter.report(turn, what.loop.guarded, hints, moment)
         what.telling.turned(report)
-        what.requests.answer(number, report.condition, report.summary)
-        if reloads:
+        refused = report.source.refused.reasons if report.source.refused else ()
+        what.requests.answer(number, report.condition, report.summary, refused, report.source.unreachable)
+        if any(hint.source == "signal" for hint in hints):
             what.systemd.ready()
         _rest(what)
-        hints = _next_hints(what, turn.wait)
+        hints = with_newest(what, _next_hints(what, turn.wait))
+
+
+def with_newest(what: Watch, hints: Collection[Hint]) -> Collection[Hint]:
+    """`hints`, and what else is heard until the source has its newest, if that is what somebody waits for."""
+    end = what.clock.monotonic() + ANSWER_SECONDS
+    heard, new = set(hints), hints
+    while True:
+        if any(hint.source == "signal" for hint in new):
+            what.systemd.reloading()
+        is_coming = what.loop.ask(new)
+        left = end - what.clock.monotonic()
+        waits = START in heard or any(hint.source in BY_PEOPLE for hint in heard)
+        if not (waits and is_coming) or left <= 0 or what.ears.stopping:
+            return tuple(sorted(heard))
+        new = _heard(what, left)
+        heard.update(new)
 
 
 def _rest(what: Watch) -> None:
@@ -80,11 +97,15 @@ def _next_hints(what: Watch, wait: float | None) -> Collection[Hint]:
     """What leads to the next turn; () only where somebody has ended it."""
     end = what.clock.monotonic() + (wait if wait is not None else _LONG_SECONDS)
     while True:
-        what.systemd.watchdog()
-        left = max(0.0, end - what.clock.monotonic())
-        pause = what.systemd.watchdog_seconds
-        hints = what.ears.wait(min(left, pause / 2) if pause else left)
+        hints = _heard(what, max(0.0, end - what.clock.monotonic()))
         if hints or what.ears.stopping:
             return hints
         if what.clock.monotonic() >= end:
             return (Hint("resync", "due"),)
+
+
+def _heard(what: Watch, seconds: float) -> Collection[Hint]:
+    """What is heard in `seconds`, or in less where systemd wants to know that we are alive."""
+    what.systemd.watchdog()
+    pause = what.systemd.watchdog_seconds
+    return what.ears.wait(min(seconds, pause / 2) if pause else seconds)

@@ -11,9 +11,11 @@ import pytest
 from command import Command, Ran
 from reconciler.cli import import_command
 from reconciler.cli import machine as machine_module
+from reconciler.integrations.ap_rules import PersistentMasks, ap_rules_text, rules_file
 from reconciler.integrations.mdevctl_definitions import write_definition
 from reconciler.machine import Machine
 from reconciler.model.definition import Definition
+from reconciler.model.ids import IdSet
 from reconciler.model.observed import VmName
 from worlds import config, uuid
 
@@ -157,6 +159,31 @@ def test_definitions_of_mdevctl_are_guests_too(host: Host, monkeypatch: pytest.M
     assert 2 == ran.out.count("  activation: on-demand")
     assert f"warning: not imported: {broken}: it is not JSON" in ran.err
     assert "until you make it active: guest-00000000\n" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("rules", "note"),
+    [
+        (ap_rules_text(PersistentMasks(~IdSet([7]), None)), "something else: everything but adapter 0x07 (7)."),
+        ('ATTR{../../bus/ap/apmask}="0x1"', "cannot be read by chzdev and ap-check"),
+        (None, "it is no regular file"),
+    ],
+)
+def test_masks_that_are_set_at_boot_are_told(
+    host: Host, monkeypatch: pytest.MonkeyPatch, rules: str | None, note: str
+) -> None:
+    """Where they are others than those in force, or nobody can tell."""
+    monkeypatch.setenv("MDEVCTL_ENV_ROOT", str(host.directory / "root"))
+    file = rules_file(host.directory / "root")
+    file.parent.mkdir(parents=True)
+    if rules is None:
+        file.mkdir()
+    else:
+        file.write_text(rules)
+    ran = host.import_()
+    assert 0 == ran.code
+    assert note in " ".join(line.removeprefix("# ") for line in ran.out.splitlines())
+    assert "persistence: mdevctl\n" not in ran.out
 
 
 def test_without_the_driver_it_says_what_to_type(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

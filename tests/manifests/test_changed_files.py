@@ -91,6 +91,24 @@ def test_what_cannot_be_told_is_read_each_time(files: Files) -> None:
     assert [one.id for one in files.known.read_site([files.folder]).problems] == ["path-missing"]
 
 
+def test_a_file_that_is_found_elsewhere_under_the_same_name_is_known(files: Files, tmp_path: Path) -> None:
+    """Such as a release that is switched by a link, and shares the files that have not changed with the one before."""
+    files.put("a.yaml", None)
+    for name in ("one", "two"):
+        (files.folder / name).mkdir()
+    (files.folder / "one/a.yaml").write_text(HOST + "---\n" + GUEST % ("a", 5))
+    link = files.folder / ".now"
+    link.symlink_to("one")
+    files.known.read_site([link], settled=True)
+    files.read.clear()
+    os.link(files.folder / "one/a.yaml", files.folder / "two/a.yaml")
+    (files.folder / "two/b.yaml").write_text(GUEST % ("b", 6))
+    link.unlink()
+    link.symlink_to("two")
+    assert {one.name for one in files.known.read_site([link], settled=True).guests} == {"a", "b"}
+    assert files.read == ["b.yaml"]
+
+
 @given(st.lists(st.tuples(st.sampled_from(["a.yaml", "b.yaml", "c.yaml"]), CONTENTS), max_size=8))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_it_says_what_a_fresh_read_says(

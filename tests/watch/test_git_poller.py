@@ -223,3 +223,18 @@ def test_one_that_was_never_started_can_be_closed() -> None:
     poller = GitPoller(cast("GitSource", Script(FIRST)))
     poller.close()
     poller.close()
+
+
+def test_a_question_is_answered_by_what_was_begun_after_it_even_if_that_is_no_news() -> None:
+    """So that whoever has asked is told when there is nothing new, too."""
+    sleeps = Sleeps()
+    with poller_of(Script(FIRST), sleeps) as poller:
+        list(poller.hear())
+        coming = [poller.is_coming]
+        poller.ask()
+        coming.append(poller.is_coming)
+        again(sleeps)
+        assert [*coming, poller.is_coming] == [False, True, False]
+        assert is_readable(poller)
+        assert list(poller.hear()) == [Hint("git", f"commit {'a' * 40}")]
+    assert GitPoller(cast("GitSource", Script(FIRST))).is_coming

@@ -52,7 +52,7 @@ def test_a_host_in_trouble() -> None:
         "  refused       commit def, for 2 hours; the last good configuration is guarded",
         "                a.yaml:3: overlaps",
         "  last success  1 day 1 hour ago (2027-01-14 07:00:00 UTC)",
-        "  guests        3, 2 not as it should be",
+        "  guests        3, 2 with a remark below",
         "  suspended     by bob, until it is resumed: move",
         "  different     apmask differs",
         "  payments  62177883-f1bb-47f0-914d-32a22e3a8804  (changed by somebody else)",
@@ -61,10 +61,31 @@ def test_a_host_in_trouble() -> None:
         "    wanted 4, no device",
         "    suspended   by ann, until 2027-01-15 08:01:00 UTC: test",
         "Next:",
-        "  reconcile drift",
+        "  reconcile rollback 7    (shows what differs from what was applied last, and asks whether to put it back)",
     ):
         assert line in text.splitlines()
     assert "fine" not in text
+
+
+def test_commands_are_to_be_typed_as_they_stand() -> None:
+    """With the manifests that the loop reads and the machine that it works on."""
+    where = " --sysfs /mnt/sys --state-dir /tmp/state"
+    files = Source("/etc/ap", paths=("/etc/ap",))
+    git = Source("https://git.example/ap main", "abc", paths=("/var/lib/reconciler/git/manifests",))
+    bad = Refused("def", ("bad",), NOW)
+
+    def steps(condition: Condition, source: Source) -> list[str]:
+        return [step.partition("    ")[0] for step in next_steps(report(condition=condition, source=source))]
+
+    assert steps(Condition.CHANGES, files) == ["reconcile --plan -f /etc/ap", "reconcile --apply -f /etc/ap"]
+    assert steps(Condition.DRIFT, git)[0] == "reconcile drift -f /var/lib/reconciler/git/manifests"
+    assert steps(Condition.IN_SYNC, files._replace(refused=bad)) == ["reconcile validate -f /etc/ap"]
+    assert steps(Condition.STOPPED, git._replace(refused=bad)) == [
+        "reconcile validate", "reconcile rollback 7", "reconcile trigger"
+    ]  # fmt: skip
+    consent = Refused("def", ("it needs a person's consent; to give it: reconcile --apply -f x --allow-empty",), NOW)
+    assert steps(Condition.IN_SYNC, git._replace(refused=consent)) == ["reconcile --apply -f x --allow-empty"]
+    assert next_steps(report(condition=Condition.SUSPENDED), where=where) == (f"reconcile resume{where}",)
 
 
 def test_a_loop_that_ended_or_is_late_is_told() -> None:
@@ -97,7 +118,7 @@ def test_thousands_of_odd_guests_are_cut() -> None:
     text = report_text(report(guests=many), NOW)
 
     assert len(text.splitlines()) < 200
-    assert "more guests are not as they should be" in text
+    assert "there are remarks on more guests" in text
 
 
 @pytest.mark.parametrize("condition", list(Condition))

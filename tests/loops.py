@@ -1,0 +1,112 @@
+"""A loop that watches in a process of its own, for tests: what it logs is waited for, never time."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final
+
+import reconciler
+from command import Ran
+from git_repositories import ENVIRONMENT
+from reconciler.cli.main import run
+from reconciler.watch.requests import Trigger, ask
+
+PATIENCE: Final = 60.0
+"""Seconds to wait for what should come soon."""
+
+Line = dict[str, Any]
+
+
+class Loop:
+    """``reconcile --watch`` in `process`, on the machine that the options `where` name, with its `state` directory."""
+
+    def __init__(self, process: subprocess.Popen[str], where: tuple[str, ...], state: Path) -> None:
+        self.process = process
+        self.where = where
+        self.state = state
+        self.lines: list[Line] = []
+        self._seen = 0
+        self._news = threading.Condition()
+        self._ended = False
+        self._reader = threading.Thread(target=self._read, name="log", daemon=True)
+        self._reader.start()
+
+    def until(self, kind: str) -> Line:
+        """The next line of `kind` after those that were waited for, however long it takes to come."""
+        with self._news:
+            assert self._news.wait_for(lambda: self._ended or self._next(kind) is not None, PATIENCE), self._so_far(
+                kind
+            )
+            found = self._next(kind)
+            assert found is not None, self._so_far(kind)
+            self._seen = found + 1
+            return self.lines[found]
+
+    def turn(self, *, allow_older: bool = False) -> Line:
+        """The loop's answer after a turn that sees everything which has happened before this call."""
+        answer = ask(self.state, Trigger(allow_older, wait=True), PATIENCE)
+        assert answer is not None, self._so_far("answer")
+        return answer
+
+    def run(self, *words: str) -> Ran:
+        """``reconcile`` with `words` on the loop's machine, in this process, which is quicker than another one."""
+        with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+            code = run([*words, *self.where])
+        return Ran(code, out.getvalue(), err.getvalue())
+
+    def end(self) -> int:
+        """Have it end by SIGTERM; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return code
+
+    def _read(self) -> None:
+        assert self.process.stderr
+        for text in self.process.stderr:
+            with self._news:
+                self.lines.append(json.loads(text) if text.startswith("{") else {"event": text.rstrip("\n")})
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def _next(self, kind: str) -> int | None:
+        later = range(self._seen, len(self.lines))
+        return next((number for number in later if self.lines[number].get("kind") == kind), None)
+
+    def _so_far(self, kind: str) -> str:
+        told = "\n".join(map(str, self.lines))
+        return f"no {kind!r} after line {self._seen} of\n{told}"
+
+
+@contextmanager
+def watching(state: Path, where: tuple[str, ...], *words: str, command: Sequence[str] = ()) -> Iterator[Loop]:
+    """A loop with the options `words`, from its first turn on; it is ended with the block.
+
+    `command` is what to run instead of ``reconcile --watch``.
+    """
+    program = [*(command or [sys.executable, "-m", "reconciler.cli", "--watch"]), *words, "--log-format", "json"]
+    process = subprocess.Popen([*program, *where], env=environment(), stderr=subprocess.PIPE, text=True)
+    with process:
+        try:
+            loop = Loop(process, where, state)
+            loop.until("started")
+            yield loop
+            assert loop.process.poll() is not None or not loop.end(), loop.lines
+        finally:
+            process.kill()
+
+
+def environment() -> Mapping[str, str]:
+    """The environment of processes that run what is tested here, with nobody's git settings."""
+    assert reconciler.__file__
+    search = [str(Path(reconciler.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(search), "NO_COLOR": "1"}

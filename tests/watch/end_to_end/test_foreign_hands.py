@@ -1,0 +1,97 @@
+"""Somebody else writes to the host while a loop guards it: by the shell, on the mounted host."""
+
+import json
+
+from git_repositories import Repository
+from loops import watching
+from mounts import MountedHost, text_of
+from reconciler.cli.exit_codes import Exit
+from reconciler.kernel import paths
+from watched_sites import BROKEN, LEISURELY, guarding, guest
+
+
+def take_away(host: MountedHost) -> str:
+    """Give the host's drivers adapter 7, as `echo +7 > apmask` does; what the mask was before."""
+    before = text_of(host.root / paths.APMASK)
+    host.store(paths.APMASK, "+7")
+    assert text_of(host.root / paths.APMASK) != before
+    return before
+
+
+def test_what_somebody_writes_into_a_mask_is_found_and_reported(repository: Repository, mounted: MountedHost) -> None:
+    """A loop that was not told to heal leaves it, and says what to type; that command puts it back."""
+    with guarding(repository, mounted) as loop:
+        before = take_away(mounted)
+        assert loop.turn()["condition"] == "drift"
+        told = loop.until("condition")
+        assert (told["level"], told["event"].partition(":")[0]) == ("warning", "drift")
+        assert "adapter 0x07 (7)" in " ".join(told["details"])
+        assert text_of(mounted.root / paths.APMASK) != before
+        typed = next(
+            line for line in loop.run("status", "--watch").out.splitlines() if "reconcile --apply" in line
+        ).split("    (")[0]
+        ran = loop.run("--yes", *typed.split()[1:])
+        assert not ran.code, ran.err
+        assert text_of(mounted.root / paths.APMASK) == before
+        assert loop.turn()["condition"] == "in-sync"
+
+
+def test_where_that_was_asked_for_it_is_healed_also_beside_a_refused_commit(
+    repository: Repository, mounted: MountedHost
+) -> None:
+    """The last good configuration is guarded, not only kept."""
+    with guarding(repository, mounted, "--self-heal") as loop:
+        repository.commit({"payments.yaml": BROKEN})
+        assert loop.turn()["refused"]
+        before = take_away(mounted)
+        answer = loop.turn()
+        assert (answer["condition"], bool(answer["refused"])) == ("in-sync", True)
+        assert loop.until("healed")["level"] == "warning"
+        assert text_of(mounted.root / paths.APMASK) == before
+        repository.commit({"payments.yaml": guest(domains="4, 5")})
+        assert "refused" not in loop.turn()
+
+
+def test_beside_a_refused_commit_a_person_can_put_it_back(repository: Repository, mounted: MountedHost) -> None:
+    """By the command that the status tells, since the manifests that are there are not those that are guarded."""
+    with guarding(repository, mounted) as loop:
+        repository.commit({"payments.yaml": BROKEN})
+        before = take_away(mounted)
+        assert loop.turn()["condition"] == "drift"
+        line = next(one for one in loop.run("status", "--watch").out.splitlines() if "reconcile rollback" in one)
+        ran = loop.run("rollback", "--yes", *line.split("    (")[0].split()[2:])
+        assert not ran.code, ran.err
+        assert text_of(mounted.root / paths.APMASK) == before
+        assert loop.turn()["condition"] == "in-sync"
+
+
+def test_the_resync_finds_it_without_being_asked(repository: Repository, mounted: MountedHost) -> None:
+    """Nobody tells of writes to a mounted host."""
+    with guarding(repository, mounted, "--self-heal", "--resync", "1s") as loop:
+        before = take_away(mounted)
+        loop.until("healed")
+        assert text_of(mounted.root / paths.APMASK) == before
+
+
+def test_what_is_suspended_is_left_alone_until_it_is_resumed(repository: Repository, mounted: MountedHost) -> None:
+    """An emergency by hand: the reason is shown, a commit waits, and nothing is healed meanwhile."""
+    with guarding(repository, mounted, "--self-heal") as loop:
+        assert not loop.run("suspend", "--reason", "ticket 42", "--for", "2h").code
+        before = take_away(mounted)
+        assert loop.turn()["condition"] == "suspended"
+        assert text_of(mounted.root / paths.APMASK) != before
+        assert "ticket 42" in loop.run("status", "--watch").out
+        assert not loop.run("resume").code
+        assert loop.turn()["condition"] == "in-sync"
+        assert text_of(mounted.root / paths.APMASK) == before
+
+
+def test_a_loop_that_only_reports_changes_nothing(repository: Repository, mounted: MountedHost) -> None:
+    """And says what is to be done, by exit code as well."""
+    state = mounted.root.with_name("state")
+    where = ("--sysfs", str(mounted.root), "--state-dir", str(state))
+    before = text_of(mounted.root / paths.APMASK)
+    with watching(state, where, "--git", repository.url, "--branch", "main", *LEISURELY) as loop:
+        assert loop.run("trigger", "--wait").code == Exit.CHANGES
+        assert json.loads(loop.run("status", "--watch", "--format", "json").out)["condition"] == "changes"
+    assert text_of(mounted.root / paths.APMASK) == before

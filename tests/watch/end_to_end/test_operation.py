@@ -1,0 +1,112 @@
+"""A loop in operation: what it answers, what it reads, how it ends."""
+
+import http.client
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from git_repositories import Repository
+from loops import PATIENCE, environment, watching
+from watched_sites import BROKEN, HOST, LEISURELY, following, guest
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP by a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=PATIENCE)
+        self.path = str(path)
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(self.path)
+
+
+def get(path: Path, what: str) -> tuple[int, str]:
+    """Status and text of `what` at the socket `path`."""
+    connection = _Connection(path)
+    try:
+        connection.request("GET", what)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_metrics_and_health_tell_of_a_refused_commit(repository: Repository, simulated: Path, tmp_path: Path) -> None:
+    """As soon as the turn that has refused it is over; and that it was mended."""
+    door, file = tmp_path / "door", tmp_path / "reconcile.prom"
+    with following(repository, simulated, "--listen", str(door), "--metrics-file", str(file)) as loop:
+        loop.turn()
+        assert (get(door, "/healthz")[0], get(door, "/readyz")[0]) == (200, 200)
+        assert "reconcile_in_sync 1.0" in get(door, "/metrics")[1]
+        assert repository.head()[:12] in get(door, "/metrics")[1]
+        repository.commit({"payments.yaml": BROKEN})
+        loop.turn()
+        status, text = get(door, "/readyz")
+        assert (get(door, "/healthz")[0], status) == (200, 503)
+        assert "payments.yaml:3:" in text
+        assert "reconcile_source_refused 1.0" in get(door, "/metrics")[1]
+        assert "reconcile_source_refused 1.0" in file.read_text(encoding="utf-8")
+        repository.commit({"payments.yaml": guest()})
+        loop.turn()
+        assert get(door, "/readyz")[0] == 200
+    assert not file.exists()
+
+
+def test_a_file_that_is_saved_is_applied_without_being_asked(simulated: Path, tmp_path: Path) -> None:
+    """By its directory, as an editor leaves it: a new file with the old name."""
+    manifests = tmp_path / "manifests"
+    manifests.mkdir()
+    (manifests / "host.yaml").write_text(HOST, encoding="utf-8")
+    (manifests / "payments.yaml").write_text(guest(), encoding="utf-8")
+    state = simulated.with_name(f"{simulated.name}.state")
+    with watching(state, ("--simulate", str(simulated)), "--apply", "-f", str(manifests), "--resync", "1h") as loop:
+        loop.until("applied")
+        (tmp_path / "new").write_text(guest(domains="4, 5"), encoding="utf-8")
+        (tmp_path / "new").replace(manifests / "payments.yaml")
+        assert loop.until("applied")["generation"] == 2
+        (manifests / "payments.yaml").write_text(BROKEN, encoding="utf-8")
+        assert loop.until("refused")["generation"] == 2
+
+
+def test_after_a_commit_only_what_it_has_changed_is_read(repository: Repository, simulated: Path) -> None:
+    """Other files are those of the checkout before, under the name that they had: parsed once."""
+    repository.commit({f"g{number}.yaml": guest(name=f"g{number}", adapters="4") for number in range(3)})
+    script = Path(__file__).with_name("counting_reads.py")
+    state = simulated.with_name(f"{simulated.name}.state")
+    read = simulated.with_name("read")
+    command = [sys.executable, str(script), str(read), "--watch", "--git", repository.url, "--branch", "main"]
+    with watching(state, ("--simulate", str(simulated)), *LEISURELY, command=command) as loop:
+        loop.turn()
+        assert sorted(read.read_text().split()) == [
+            "g0.yaml", "g1.yaml", "g2.yaml", "host.yaml", "payments.yaml"
+        ]  # fmt: skip
+        for content in ("4, 5", "5"):
+            read.write_text("")
+            repository.commit({"payments.yaml": guest(domains=content)})
+            loop.turn()
+            assert read.read_text().split() == ["payments.yaml"]
+
+
+def test_sigterm_ends_a_loop_whose_repository_does_not_answer(simulated: Path, tmp_path: Path) -> None:
+    """Also before its first turn, which waits for the answer."""
+    (tmp_path / "begun").mkdir()
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\necho begun >{tmp_path}/fifo\nexec sleep 1000\n", encoding="utf-8")
+    ssh.chmod(0o755)
+    subprocess.run(["mkfifo", str(tmp_path / "fifo")], check=True)
+    command = [sys.executable, "-m", "reconciler.cli", "--watch", "--git", "host:x", "--branch", "main"]
+    with subprocess.Popen(
+        [*command, "--simulate", str(simulated)],
+        env={**environment(), "GIT_SSH_COMMAND": str(ssh), "GIT_SSH_VARIANT": "simple"},
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            assert (tmp_path / "fifo").read_text(encoding="utf-8") == "begun\n"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
