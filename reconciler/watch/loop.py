@@ -196,10 +196,11 @@ class Loop:
             self._put_in_order(changes=changes)
         with place.opened(False) as machine:
             newest = configurations.newest(offer, machine.name, place.clock.time())
-            if newest and not self._may_be_guarded(newest, offer, machine):
+            applied = Books(machine.state, machine.boot_id).applied().digest
+            if newest and not self._may_be_guarded(newest, offer, applied):
                 newest = None
-        if newest and configurations.is_new(newest) and changes:
-            # What may be applied is planned once, and applied.
+        if newest and configurations.is_new(newest) and changes and newest.given.desired.digest != applied:
+            # What may be applied is planned once, and applied. What a person has applied is looked at for drift first.
             done = self._applied(self._known, newest, None, Act.APPLY)
             if done is not None:
                 return done
@@ -208,13 +209,15 @@ class Loop:
             made = self._guarded_plan(newest, offer, machine, suspensions)
         return self._known if made is None else self._acted(self._known, made)
 
-    def _may_be_guarded(self, newest: Configuration, offer: Offer, machine: Machine) -> bool:
-        """Whether `newest` may replace what is guarded, as far as that does not depend on the host."""
+    def _may_be_guarded(self, newest: Configuration, offer: Offer, applied: str) -> bool:
+        """Whether `newest` may replace what is guarded, as far as that does not depend on the host.
+
+        A person has the last word: what was `applied`, by its digest, may.
+        """
         configurations = self._place.configurations
-        if not configurations.is_new(newest):
+        if not configurations.is_new(newest) or newest.given.desired.digest == applied:
             return True
-        is_applied = Books(machine.state, machine.boot_id).applied().digest == newest.given.desired.digest
-        return is_applied or configurations.may_replace(newest, offer, self._place.where, self._place.clock.time())
+        return configurations.may_replace(newest, offer, self._place.where, self._place.clock.time())
 
     def _put_in_order(self, *, changes: bool) -> None:
         """See to what a run has left that was killed, or is still at work: then it is waited for.

@@ -22,12 +22,10 @@ from books import NoProgress
 from clocks import FakeClock
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.manifests.changed_files import ChangedFiles
-from reconciler.model.desired import Activation
 from reconciler.model.generation import Origin
 from reconciler.model.outcome import Result
-from reconciler.planning.planner import Applied
 from reconciler.simulator.profiles import PROFILES, InUseCheck
-from reconciler.transaction.journal import Books
+from reconciler.transaction.journal import Books, Unfinished
 from reconciler.transaction.records import BadRecord
 from reconciler.transaction.way_back import differences_of
 from reconciler.watch.authorised import authorised_since
@@ -285,26 +283,21 @@ class _Judged:
         world = self._trial.world
         guard = world.guard
         suspended = self._suspended()
-        books = Books(world.state, "")
-        applied, left = books.applied(), books.unfinished()
-        guard.allowed = lambda: not suspended and (self._may_write(applied) or books.unfinished() == left)
+        left = Books(world.state, "").unfinished()
+        guard.allowed = lambda: not suspended and self._may_write(left)
         turn = self._loop.turn(hints)
         self._trial.judge(turn, self._loop)
         return turn
 
-    def _may_write(self, applied: Applied) -> bool:
-        """Whether the loop may write, where that does not put in order what a run has left."""
-        stretch, guarded = self._trial.stretch, self._loop.guarded
+    def _may_write(self, left: Unfinished | None) -> bool:
+        """Whether the loop may write: to put in order what was `left`, or since the manifests are not as applied."""
+        stretch, now = self._trial.stretch, Books(self._trial.world.state, "").unfinished()
         if stretch.heals or not PROFILES[stretch.profile].over_provision:  # hardware that comes is a reason there
             return True
-        if guarded is None:
-            return False
-        desired = guarded.given.desired
-        claims = {one.uuid: one.config for one in desired.guests if one.activation is Activation.ACTIVE}
-        named = {one.uuid for one in desired.guests if one.activation is not Activation.INACTIVE}
+        if now is None or now == left:
+            return True
         # What was suspended when it became news is applied afterwards.
-        ours = {uuid: config for uuid, (_, config) in applied.guests.items() if uuid in claims or uuid not in named}
-        return desired.digest != applied.digest or ours != claims
+        return (now.before.digest, now.before.guests) != (now.after.digest, now.after.guests)
 
     def _suspended(self) -> bool:
         from reconciler.transaction.suspensions import read_suspensions

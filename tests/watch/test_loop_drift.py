@@ -179,3 +179,19 @@ def test_a_pool_that_changes_because_of_a_stranger_is_drift(tmp_path: Path) -> N
 
     assert looped.turn().ending.condition is Condition.DRIFT
     assert looped.writes == []
+
+
+def test_drift_from_what_a_person_has_applied_is_drift(tmp_path: Path) -> None:
+    """Also where the loop sees that configuration for the first time."""
+    looped = guarding(tmp_path, self_heal=False)
+    looped.commit(guest_document(1, [5], [4]), guest_document(2, [6], [4]), guest_document(3, [6], [255]))
+    looped.typed()
+    looped.host.write(f"{DEVICE}/assign_adapter", "7")
+    looped.writes.clear()
+
+    turn = looped.turn("git")
+
+    assert turn.ending.condition is Condition.DRIFT
+    assert looped.writes == []
+    assert looped.loop.guarded
+    assert looped.loop.guarded.commit == looped.branch.offered.commit

@@ -41,13 +41,13 @@ def test_a_loop_that_heals_without_having_been_told_to_is_noticed(monkeypatch: p
     assert any("although nothing may be" in one for one in found.wrong)
 
 
-def test_a_bad_commit_that_is_used_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_commit_that_nobody_is_told_of_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """These trials can fail."""
-    monkeypatch.setattr(Configurations, "judge", lambda *_: True)
+    monkeypatch.setattr(Configurations, "refuse", lambda *_: None)
 
     found = loop.run(loop.Stretch("6.12", True, 600), random.Random(SEED))
 
-    assert any("cannot be used, but is guarded" in one for one in found.wrong)
+    assert any("cannot be used, but None is refused" in one for one in found.wrong)
 
 
 def test_a_loop_that_forgets_to_look_again_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
