@@ -118,7 +118,7 @@ def validate(domain_files: tuple[str, ...], format: str, host: HostOptions) -> i
 
 
 @cli.command()
-@click.option("--watch", is_flag=True, help="Show what the loop found last, and whether it runs.")
+@click.option("--watch", is_flag=True, help="Show what the loop found last; at a terminal, keep showing it.")
 @format_option("text", "json")
 @host_options
 def status(watch: bool, format: str, host: HostOptions) -> int:

@@ -1,6 +1,9 @@
 """``reconcile status`` and ``reconcile drift``."""
 
+import sys
 import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of
@@ -10,6 +13,12 @@ from reconciler.cli.recovered import tell_unfinished
 from reconciler.planning.plan import Plan
 from reconciler.planning.status import status_of
 from reconciler.reconcile import Request, plan
+
+if TYPE_CHECKING:
+    from reconciler.watch.status_file import Kept
+
+_FOLLOW_SECONDS: Final = 2.0
+_CLEAR: Final = "\x1b[H\x1b[2J"
 
 
 def run_status(host: HostOptions, *, format: str) -> Exit:
@@ -27,8 +36,8 @@ def run_status(host: HostOptions, *, format: str) -> Exit:
 
 
 def run_watched(host: HostOptions, *, format: str) -> Exit:
-    """Show what the loop has found last."""
-    from reconciler.watch.report_text import report_json, report_text
+    """Show what the loop has found last; at a terminal again and again, until Ctrl-C."""
+    from reconciler.watch.report_text import report_json
     from reconciler.watch.status_file import read_kept
 
     state, _ = state_of(host)
@@ -39,9 +48,24 @@ def run_watched(host: HostOptions, *, format: str) -> Exit:
         return Exit.FAILURE
     if format == "json":
         result(report_json(kept.report, kept.ended))
-    else:
-        result(report_text(kept.report, time.time(), paint_for_stdout(), kept.ended, host.where))
+        return Exit.DONE
+    if not sys.stdout.isatty():
+        _show(kept, host)
+        return Exit.DONE
+    with suppress(KeyboardInterrupt):
+        while True:
+            result(_CLEAR)
+            _show(kept, host)
+            sys.stdout.flush()
+            time.sleep(_FOLLOW_SECONDS)
+            kept = read_kept(state) or kept
     return Exit.DONE
+
+
+def _show(kept: "Kept", host: HostOptions) -> None:
+    from reconciler.watch.report_text import report_text
+
+    result(report_text(kept.report, time.time(), paint_for_stdout(), kept.ended, host.where))
 
 
 def run_drift(host: HostOptions, *, format: str) -> Exit:

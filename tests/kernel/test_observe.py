@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clocks import FakeClock
 from reconciler.kernel import paths
-from reconciler.kernel.observe import UnreadableHost, mdev_uuids, observe
+from reconciler.kernel.observe import UnreadableHost, look_again, mdev_uuids, observe
 from reconciler.kernel.settle import REBIND_SECONDS, wait_for_rebinding
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
@@ -355,3 +355,32 @@ def test_a_card_of_any_type_is_seen() -> None:
     machine = hardware()._replace(cards={5: Card(10), 6: Card(14)})
 
     assert [one.hwtype for one in observe(SimulatedHost(machine)).cards] == [10, 14]
+
+
+def test_looking_again_tells_an_unknown_answer() -> None:
+    """As a whole look does."""
+    host = SimulatedHost(hardware())
+    with pytest.raises(UnreadableHost, match="unknown form"):
+        look_again(Answering(host, {"apmask": "odd"}), (), observe(host).abilities)
+
+
+def test_what_was_seen_before_is_read_once() -> None:
+    """And twice where it is something else now."""
+    reads: list[str] = []
+
+    class Counting(FaultySysfs):
+        def read(self, path: str) -> str:
+            reads.append(path)
+            return super().read(path)
+
+    host = host_holding(Holdings(FREE, {uuid(1): ONE, uuid(2): config([6], [4])}), PROFILES["6.12"])
+    counting = Counting(host, ())
+    before = observe(counting)
+    twice = len(reads)
+    reads.clear()
+    assert observe(counting, before) == before
+    assert len(reads) == twice - 4
+    host.write(f"{paths.mdev(uuid(1))}/assign_domain", "0x47")
+    reads.clear()
+    assert observe(counting, before) == observe(host)
+    assert len(reads) == twice - 2

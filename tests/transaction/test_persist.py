@@ -21,7 +21,7 @@ from reconciler.model.files import FileChange
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Severity
-from reconciler.planning.plan import Plan
+from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.planner import make_plan
 from reconciler.recovery import recover
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
@@ -106,6 +106,7 @@ def test_files_alone_are_a_change(place: Place) -> None:
     plan = place.plan(wanted(FIRST))
     assert [(one.holder, one.before) for one in plan.files] == [("web", None)]
     assert (plan.in_sync, plan.steps) == (False, ())
+    assert plan.causes == {Cause.CORRECTIVE}
     outcome = place.carry_out(plan)
     assert (Result.APPLIED, 0, 1) == (outcome.result, outcome.writes, outcome.files)
 
