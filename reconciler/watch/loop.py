@@ -123,6 +123,7 @@ class Loop:
         self._like: Observed | None = None
         self._kept: Good | None = place.configurations.guarded and place.configurations.guarded.good
         self._generation = 0
+        self._is_proved = False  # whether what is guarded has been applied, where that is our task
 
     @property
     def guarded(self) -> Configuration | None:
@@ -177,7 +178,7 @@ class Loop:
             OSError, UnsafeState: it cannot be written.
         """
         guarded = self.guarded
-        if guarded is not None and not guarded.good.is_like(self._kept):
+        if guarded is not None and self._is_proved and not guarded.good.is_like(self._kept):
             with self._place.opened(False) as machine:
                 write_last_good(machine.state, guarded.good)
             self._kept = guarded.good
@@ -325,6 +326,7 @@ class Loop:
 
     def _ended(self, turn: Turn, made: Plan, decision: Decision) -> Turn:
         clock = self._place.clock
+        self._is_proved = not (made.is_news and self._place.policy.applies)
         self._arrivals, appeared = arrived(self._arrivals, made, clock.monotonic(), self._place.authorised_since)
         ends = [max(0.0, one - clock.time()) for one in turn.suspensions.ends]
         waits = [one for one in (decision.wait, next_look(self._arrivals, clock.monotonic()), *ends) if one is not None]

@@ -7,6 +7,7 @@ import pytest
 
 from looped import Looped, guest_document
 from reconciler.kernel.paths import mdev
+from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.last_good import GUARDED, read_last_good
 from reconciler.watch.report import Condition
@@ -161,6 +162,24 @@ def test_consent_that_is_needed_only_now_brings_back_what_was_guarded(tmp_path: 
     assert looped.loop.guarded.commit == old.commit
     looped.start()
     assert looped.turn("start").ending.condition is Condition.IN_SYNC
+
+
+def test_what_was_never_applied_is_not_kept(tmp_path: Path) -> None:
+    """A loop that is started beside a broken commit then guards what was applied last."""
+    looped = guarding(tmp_path)
+    old = looped.loop.guarded
+    assert old
+    looped.met = FaultySysfs(looped.sysfs, [WriteRefused(1, 16)])
+    commit = looped.commit(FIRST, SECOND)
+    assert looped.turn("git").ending.condition is Condition.FAILED
+    kept = read_last_good(looped.state)
+    assert kept
+    assert kept.commit == old.commit
+
+    assert looped.turn("request").ending.condition is Condition.IN_SYNC
+    kept = read_last_good(looped.state)
+    assert kept
+    assert kept.commit == commit
 
 
 def test_what_cannot_be_kept_is_kept_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
