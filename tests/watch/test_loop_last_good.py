@@ -169,7 +169,7 @@ def test_what_was_never_applied_is_not_kept(tmp_path: Path) -> None:
     looped = guarding(tmp_path)
     old = looped.loop.guarded
     assert old
-    looped.met = FaultySysfs(looped.sysfs, [WriteRefused(1, 16)])
+    looped.met = FaultySysfs(looped.host, [WriteRefused(1, 16)])
     commit = looped.commit(FIRST, SECOND)
     assert looped.turn("git").ending.condition is Condition.FAILED
     kept = read_last_good(looped.state)
