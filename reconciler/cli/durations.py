@@ -1,11 +1,11 @@
-"""Durations as people type them: ``90``, ``90s``, ``5m``, ``1h30m``."""
+"""Durations as people type them: ``90``, ``90s``, ``5m``, ``1h30m``, ``2d``."""
 
 import re
 from typing import Any, Final
 
 import click
 
-_PARTS: Final = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s?)?", re.ASCII)
+_PARTS: Final = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s?)?", re.ASCII)
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 takes no argument
@@ -20,8 +20,8 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 t
         found = _PARTS.fullmatch(str(value))
         seconds = 0
         if found:
-            hours, minutes, rest = (int(part or 0) for part in found.groups())
-            seconds = 3600 * hours + 60 * minutes + rest
+            days, hours, minutes, rest = (int(part or 0) for part in found.groups())
+            seconds = 86400 * days + 3600 * hours + 60 * minutes + rest
         if not seconds:
-            self.fail(f"{value!r} is no duration; write for example 90s, 5m or 1h30m", param, ctx)
+            self.fail(f"{value!r} is no duration; write for example 90s, 5m, 1h30m or 2d", param, ctx)
         return float(seconds)

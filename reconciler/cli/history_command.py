@@ -49,6 +49,7 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
     tell_unfinished(host)
     history = History(state)
     wanted = number if number is not None else history.newest_target(before=history.newest_target())
+    history.desired(wanted)  # one that is not there is told before anything else
     request = Request((), None, wanted)
     tell(f"going back to generation {wanted}; the manifests stay as they are, and the next --apply follows them again")
     if asked:

@@ -13,6 +13,8 @@ from reconciler.cli.recovered import tell_unfinished
 from reconciler.planning.plan import Plan
 from reconciler.planning.status import status_of
 from reconciler.reconcile import Request, plan
+from reconciler.transaction.records import BadRecord
+from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
     from reconciler.watch.status_file import Kept
@@ -38,10 +40,13 @@ def run_status(host: HostOptions, *, format: str) -> Exit:
 def run_watched(host: HostOptions, *, format: str) -> Exit:
     """Show what the loop has found last; at a terminal again and again, until Ctrl-C."""
     from reconciler.watch.report_text import report_json
-    from reconciler.watch.status_file import read_kept
 
     state, _ = state_of(host)
-    kept = read_kept(state)
+    try:
+        kept = _kept(state)
+    except BadRecord as error:
+        tell(f"error: {error}")
+        return Exit.FAILURE
     if kept is None:
         tell(f"error: no loop has been watching with the state directory {state.path}")
         tell("  next: start one with 'reconcile --watch', or name its place with --state-dir, --sysfs or --simulate")
@@ -58,8 +63,19 @@ def run_watched(host: HostOptions, *, format: str) -> Exit:
             _show(kept, host)
             sys.stdout.flush()
             time.sleep(_FOLLOW_SECONDS)
-            kept = read_kept(state) or kept
+            kept = _kept(state) or kept
     return Exit.DONE
+
+
+def _kept(state: StateDirectory) -> "Kept | None":
+    """What the loop has left; where it was killed, it ended after its last turn."""
+    from reconciler.watch.request_ear import is_watched
+    from reconciler.watch.status_file import read_kept
+
+    kept = read_kept(state)
+    if kept is None or kept.ended is not None or is_watched(state.path):
+        return kept
+    return kept._replace(ended=kept.report.turned)
 
 
 def _show(kept: "Kept", host: HostOptions) -> None:

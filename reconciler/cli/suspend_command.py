@@ -12,6 +12,7 @@ from reconciler.cli.options import HostOptions
 from reconciler.cli.output import result, tell
 from reconciler.kernel.lock_wait import patience
 from reconciler.render.history_text import moment
+from reconciler.transaction.journal import Books
 from reconciler.transaction.lock import locked
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import (
@@ -20,9 +21,11 @@ from reconciler.transaction.suspensions import (
     read_suspensions,
     write_suspensions,
 )
+from reconciler.watch.last_good import read_last_good
 from reconciler.watch.requests import NoAnswer, Trigger, ask
 
 _LOCK_SECONDS = 60.0
+_MOST_NAMES = 20
 
 
 def run_suspend(host: HostOptions, guests: tuple[str, ...], *, reason: str, seconds: float | None) -> Exit:
@@ -31,6 +34,8 @@ def run_suspend(host: HostOptions, guests: tuple[str, ...], *, reason: str, seco
         raise click.UsageError("--reason must say why, for whoever finds it suspended")
     until = None if seconds is None else time.time() + seconds
     one = Suspension(reason, os.environ.get("SUDO_USER") or user_name(), until)
+
+    _require_known(host, guests)
 
     def add(now: Suspensions) -> Suspensions:
         if not guests:
@@ -41,6 +46,19 @@ def run_suspend(host: HostOptions, guests: tuple[str, ...], *, reason: str, seco
     who = ", ".join(f"guest {name}" for name in guests) or "the whole host"
     result(f"{who}: left alone by the loop {f'until {moment(until)} UTC' if until else 'until it is resumed'}\n")
     return Exit.DONE
+
+
+def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
+    """A mistyped name would suspend nobody, and nobody would know."""
+    state, boot_id = state_of(host)
+    good = read_last_good(state)
+    known = {name for name, _ in Books(state, boot_id).applied().guests.values()}
+    known |= {guest.name for guest in good.desired.guests} if good else set()
+    unknown = [name for name in guests if name not in known]
+    if known and unknown:
+        more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+        there = f"{', '.join(sorted(known)[:_MOST_NAMES])}{more}"
+        raise click.UsageError(f"no guest called {unknown[0]} is known here; there are: {there}")
 
 
 def run_resume(host: HostOptions, guests: tuple[str, ...]) -> Exit:

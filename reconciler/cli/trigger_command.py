@@ -51,7 +51,7 @@ def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
     if unreachable := answer.get("unreachable"):
         tell(f"warning: nothing newer is known: {unreachable}")
     if refused := answer.get("refused"):
-        tell("error: the newest configuration is refused; the last good one is guarded")
+        tell("error: the newest configuration is refused")
         for reason in refused:
             tell(f"  because: {reason}")
         tell(f"  more: reconcile status --watch{host.where}")

@@ -27,6 +27,7 @@ from reconciler.integrations.webhook import Webhook, secret
 from reconciler.kernel.lock_wait import patience
 from reconciler.machine import Machine
 from reconciler.manifests.changed_files import ChangedFiles
+from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.authorised import authorised_since
@@ -93,6 +94,8 @@ def check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
         raise click.UsageError(f"--{alone[0].replace('_', '-')} goes with --git")
     if options.revoked_keys and not options.require_signature:
         raise click.UsageError("--revoked-keys goes with --require-signature")
+    if options.metrics_file and not options.metrics_file.endswith(".prom"):
+        raise click.UsageError("--metrics-file: the node exporter reads files whose name ends in .prom")
     if options.notify_token_file and not options.notify_webhook_file:
         raise click.UsageError("--notify-token-file goes with --notify-webhook-file")
 
@@ -163,11 +166,27 @@ def _source(
     git = GitSource(where, directory, os.environ, trusted=trusted, options=typed)
     stack.callback(git.close)
     last = _kept(lambda: read_last_good(state), log)
-    poller = GitPoller(git, last.commit if last else "", interval=options.git_interval)
+    accepted = last.commit if last else _applied_commit(state, log)
+    poller = GitPoller(git, accepted, interval=options.git_interval)
     # First its thread ends, then the ear's descriptor is closed with all others.
     ears.add("git", lambda: poller)
     poller.start()
     return GitFiles(poller, git.location, directory.absolute() / "manifests", where.path)
+
+
+def _applied_commit(state: StateDirectory, log: Log) -> str:
+    """The commit that a loop has applied last, as the history tells; empty where it has none."""
+    history = History(state)
+    try:
+        number = history.newest_target()
+        while not (found := history.get(number).origin).commit or " --watch" not in found.command:
+            number = history.newest_target(before=number)
+    except NoSuchGeneration:
+        return ""
+    except BadRecord as error:
+        log.warning("which commit was applied last is not known", reason=str(error))
+        return ""
+    return found.commit.removesuffix("+")
 
 
 def _findable(host: HostOptions) -> HostOptions:
@@ -179,13 +198,25 @@ def _findable(host: HostOptions) -> HostOptions:
 def _outlets(options: WatchOptions, state: StateDirectory, log: Log, systemd: SystemdNotify) -> Outlets:
     newest = Newest(time.monotonic)
     release = version("vfio-ap-reconciler")
-    metrics = MetricsFile(Path(options.metrics_file), release) if options.metrics_file else None
+    metrics = metrics_file(options, release)
     notices = _notices(options, log)
     listener = None
     if options.listen:
         exposition = Exposition(newest.get, release, process=True)
         listener = Listener(options.listen, Health(newest, _LATE_SECONDS), exposition)
     return Outlets(log, newest, StatusFile(state, os.getpid()), systemd, metrics, listener, notices)
+
+
+def metrics_file(options: WatchOptions, release: str) -> MetricsFile | None:
+    """The file for the node exporter that `options` ask for.
+
+    Raises:
+        click.UsageError: it cannot be there.
+    """
+    try:
+        return MetricsFile(Path(options.metrics_file), release) if options.metrics_file else None
+    except ValueError as error:
+        raise click.UsageError(f"--metrics-file: {error}") from error
 
 
 def _notices(options: WatchOptions, log: Log) -> Notices | None:

@@ -19,6 +19,9 @@ FILE_LIMIT: Final = 32 << 20
 TOTAL_LIMIT: Final = 128 << 20
 """How long all files of one run may be together, in bytes: some four hundred thousand guests."""
 
+MOST_FOLDERS: Final = 64
+"""How many folders a manifest may be in, one within the other."""
+
 _ENDINGS: Final = (".yaml", ".yml")
 
 
@@ -89,16 +92,20 @@ class _Search:
             self.problems.append(_unreadable(path, refused))
             return
         if is_folder:
-            self._add_folder(path, real, real, set())
+            self._add_folder(path, real, real, frozenset())
         else:
             self._add_file(path, real)
 
     def _add_file(self, name: str, real: str) -> None:
         self._found[real] = min(name, self._found.get(real, name))
 
-    def _add_folder(self, name: str, real: str, root: str, above: set[str]) -> None:
+    def _add_folder(self, name: str, real: str, root: str, above: frozenset[str]) -> None:
         """`above` are the real folders that this one is in, so that a link upwards ends."""
         if real in above:
+            return
+        if len(above) >= MOST_FOLDERS:
+            message = f"{name} is within {len(above)} folders, more than are looked into"
+            self.problems.append(_problem("folder-too-deep", message, name, "Keep manifests in fewer folders."))
             return
         try:
             entries = list(os.scandir(real))
@@ -107,9 +114,12 @@ class _Search:
             return
         for entry in sorted(entries, key=lambda entry: entry.name):
             if not entry.name.startswith("."):
-                self._add_entry(entry, os.path.join(name, entry.name), root, above | {real})
+                try:
+                    self._add_entry(entry, os.path.join(name, entry.name), root, above | {real})
+                except OSError as refused:  # a link that leads in a circle, or whose text is no name
+                    self.problems.append(_unreadable(os.path.join(name, entry.name), refused))
 
-    def _add_entry(self, entry: os.DirEntry[str], name: str, root: str, above: set[str]) -> None:
+    def _add_entry(self, entry: os.DirEntry[str], name: str, root: str, above: frozenset[str]) -> None:
         real = entry.path
         if entry.is_symlink():
             real = os.path.realpath(entry.path)

@@ -59,7 +59,7 @@ def decide(plan: Plan, policy: Policy, healing: Healing, retry: Retry, now: floa
     drifted = is_drift(plan)
     if not policy.applies or (drifted and not policy.self_heal):
         if drifted:
-            return _nothing(Condition.DRIFT, f"somebody else has changed the host: {differs}")
+            return _nothing(Condition.DRIFT, f"the host is no longer as it was applied: {differs}")
         return _nothing(Condition.CHANGES, f"{differs}; the loop only reports")
     if plan.consents:
         flags = " ".join(plan.flags)
@@ -75,7 +75,7 @@ def decide(plan: Plan, policy: Policy, healing: Healing, retry: Retry, now: floa
             "nothing more is done until a person asks for it (reconcile trigger)",
         )
     if wait := healing.wait(now):
-        return Decision(Act.NOTHING, Condition.DRIFT, f"somebody else has changed the host again: {differs}", wait)
+        return Decision(Act.NOTHING, Condition.DRIFT, f"the host is again not as it was applied: {differs}", wait)
     return Decision(Act.HEAL, Condition.DRIFT, differs)
 
 

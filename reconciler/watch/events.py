@@ -112,6 +112,11 @@ def _started(report: Report) -> Event:
     return made._replace(text=f"{what} {report.host} as {report.source.location} says; {made.text}")
 
 
+def guarded_text(report: Report) -> str:
+    """What is guarded beside a configuration that is refused."""
+    return "the last good configuration is guarded" if report.host else "there is none that could be guarded instead"
+
+
 def _condition(kind: Kind, report: Report) -> Event:
     level = _LEVEL_OF.get(report.condition, Level.INFO)
     text = f"{report.condition.value.replace('-', ' ')}: {report.summary}"
@@ -124,7 +129,7 @@ def _of_the_source(previous: Report, report: Report) -> Iterator[Event]:
         yield Event(Kind.COMMIT, Level.INFO, f"the configuration is now that of commit {now.commit}")
     if now.refused and (before.refused is None or now.refused[:2] != before.refused[:2]):
         which = f"commit {now.refused.commit}" if now.refused.commit else "the newest configuration"
-        text = f"{which} is refused; the last good configuration is guarded"
+        text = f"{which} is refused; {guarded_text(report)}"
         yield Event(Kind.REFUSED, Level.ERROR, text, details=_cut(now.refused.reasons, _MOST_SENTENCES))
     if before.refused and not now.refused:
         yield Event(Kind.ACCEPTED, Level.INFO, "the newest configuration can be used again")
@@ -158,7 +163,7 @@ def _of_guests(previous: Report, report: Report) -> Iterator[Event]:
     pairs = [(before.get(one.uuid), one) for one in report.guests]
     drifted = [now for old, now in pairs if now.drifted and not (old and old.drifted)]
     if drifted:
-        yield _together(Kind.DRIFT, Level.WARNING, drifted, "changed by somebody else")
+        yield _together(Kind.DRIFT, Level.WARNING, drifted, "no longer as applied")
     lost = [now for old, now in pairs if old and _has_lost(old, now)]
     if lost:
         yield _together(Kind.LOST, Level.WARNING, lost, "left with fewer queues than it saw before")

@@ -5,6 +5,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from reconciler.render.durations import duration_text
+from reconciler.watch.events import guarded_text
 from reconciler.watch.report import Report
 
 
@@ -73,5 +74,5 @@ class Health:
         if report.source.refused:
             refused = report.source.refused
             which = f"commit {refused.commit}" if refused.commit else "the newest configuration"
-            return Answer(False, "\n".join((f"{which} is refused; the last good one is guarded", *refused.reasons)))
+            return Answer(False, "\n".join((f"{which} is refused; {guarded_text(report)}", *refused.reasons)))
         return Answer(True, f"ready: {report.condition}")

@@ -9,6 +9,7 @@ from reconciler.render.durations import duration_text
 from reconciler.render.history_text import moment
 from reconciler.render.paint import Paint, plain
 from reconciler.render.plan_json import json_text
+from reconciler.watch.events import guarded_text
 from reconciler.watch.report import CONSENT, Condition, GuestReport, Refused, Report, Suspended
 from reconciler.watch.report_record import report_record
 from reconciler.watch.sources import options_of
@@ -157,7 +158,7 @@ def _source_lines(report: Report, now: float, paint: Paint) -> Iterator[str]:
     if source.refused:
         which = f"commit {source.refused.commit}" if source.refused.commit else "the newest configuration"
         since = duration_text(now - source.refused.since)
-        yield paint("error", f"  refused       {which}, for {since}; the last good configuration is guarded")
+        yield paint("error", f"  refused       {which}, for {since}; {guarded_text(report)}")
         yield from (f"                {reason}" for reason in source.refused.reasons)
 
 

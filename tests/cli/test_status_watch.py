@@ -7,10 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from reconciler.cli.main import run
+from reconciler.model.desired import Activation, Desired, DesiredGuest, DesiredHost, Presence, Unmanaged
+from reconciler.model.matrix import EMPTY_CONFIG
+from reconciler.model.problems import Position
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.last_good import Good, write_last_good
 from reconciler.watch.report import Condition, Counters, Report, Source
-from reconciler.watch.status_file import StatusFile
+from reconciler.watch.request_ear import RequestEar
+from reconciler.watch.status_file import FILE, StatusFile
 
 REPORT = Report(
     host="lpar7",
@@ -31,6 +38,7 @@ REPORT = Report(
     applies=True,
 )
 PATIENCE = 60.0
+PLACE = Position("a.yaml", 1, 1)
 
 
 def kept(folder: Path) -> Path:
@@ -64,3 +72,41 @@ def test_at_a_terminal_it_is_shown_until_somebody_ends_it(tmp_path: Path) -> Non
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0
     os.close(ours)
+
+
+def test_a_loop_that_was_killed_guards_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its file says that it runs, and nobody holds its lock; while somebody does, it runs."""
+    path = kept(tmp_path)
+    run(["status", "--watch", "--state-dir", str(path)])
+    assert "nobody guards this host" in capsys.readouterr().out
+    ear = RequestEar(path)
+    run(["status", "--watch", "--state-dir", str(path)])
+    ear.close()
+    assert "nobody guards this host" not in capsys.readouterr().out
+
+
+def test_a_damaged_status_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what to do, once."""
+    path = kept(tmp_path)
+    (path / FILE).write_text("{")
+    assert run(["status", "--watch", "--state-dir", str(path)]) == 1
+    assert "remove it" in capsys.readouterr().err
+
+
+def test_nobody_is_suspended_by_a_mistyped_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The names that are known are told."""
+    state = StateDirectory(kept(tmp_path))
+    guests = (DesiredGuest("payments", "lpar7", "u", EMPTY_CONFIG, Activation.ACTIVE, Presence.ANY, (), PLACE),)
+    host = DesiredHost("lpar7", None, (), Unmanaged.IGNORE, PLACE)
+    write_last_good(state, Good(Desired(host, guests, "d"), ""))
+    where = ["--state-dir", str(state.path), "--reason", "hand work"]
+    assert run(["suspend", "payment", *where]) == 64
+    assert "there are: payments" in capsys.readouterr().err
+    assert run(["suspend", "payments", "--for", "2d", *where]) == 0
+
+
+def test_metrics_go_into_a_file_that_the_exporter_reads(tmp_path: Path) -> None:
+    """Another name, or a folder that is missing, is wrong usage."""
+    where = ["-f", str(tmp_path), "--state-dir", str(tmp_path / "s"), "--sysfs", str(tmp_path)]
+    for file in ("metrics.txt", "missing/metrics.prom"):
+        assert run(["--watch", *where, "--metrics-file", str(tmp_path / file)]) == 64

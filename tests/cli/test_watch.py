@@ -87,6 +87,8 @@ class Site:
     @contextmanager
     def loop(self, *words: str, gate: int = 0) -> Iterator[subprocess.Popen[str]]:
         """A loop that applies, until the block ends; with `gate` it holds its breath in the midst of that write."""
+        for left in ("writing", "go"):  # of a loop before
+            (self.folder / left).unlink(missing_ok=True)
         start = ["-c", GATED, str(self.folder), str(gate)] if gate else ["-m", "reconciler.cli"]
         options = ["--watch", "--apply", "--resync", "1s", "--log-format", "json", "-f", str(self.manifests), *words]
         with (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.manifests.files import FILE_LIMIT, FoundFile, content_of, find_files
+from reconciler.manifests.files import FILE_LIMIT, MOST_FOLDERS, FoundFile, content_of, find_files
 from reconciler.model.problems import Problem
 
 
@@ -215,3 +215,22 @@ def test_pipes_and_folders_are_no_manifests(tmp_path: Path) -> None:
         content = content_of(FoundFile("shown", str(path)))
         assert isinstance(content, Problem)
         assert content.id == "not-a-file"
+
+
+@pytest.mark.parametrize("leads_to", ["loop.yaml", "x" * 300, "loop.yaml/x"])
+def test_a_link_that_leads_nowhere_is_a_problem_of_its_own(tmp_path: Path, leads_to: str) -> None:
+    """In a circle, or to what is no name: the other files are read nevertheless."""
+    (tmp_path / "a.yaml").write_text("")
+    (tmp_path / "loop.yaml").symlink_to(leads_to)
+    found, problems = find_files([tmp_path])
+    assert [Path(one.name).name for one in found] == ["a.yaml"]
+    assert [one.id for one in problems] == ["unreadable"]
+
+
+def test_folders_without_end_are_not_looked_into(tmp_path: Path) -> None:
+    """As deep as a system allows; what is above is read."""
+    (tmp_path / "a.yaml").write_text("")
+    (tmp_path / Path(*["d"] * (MOST_FOLDERS + 5))).mkdir(parents=True)
+    found, problems = find_files([tmp_path])
+    assert [Path(one.name).name for one in found] == ["a.yaml"]
+    assert [one.id for one in problems] == ["folder-too-deep"]

@@ -81,6 +81,6 @@ def test_ten_thousand_guests_that_drift_are_one_event() -> None:
 
     (told,) = events(report(guests=tuple(guests)), report(guests=tuple(drifted)))
 
-    assert told.text == "10,000 guests are changed by somebody else"
+    assert told.text == "10,000 guests are no longer as applied"
     assert len(told.guests) == len(told.details) == 17
     assert told.details[-1] == "and 9,984 more"
