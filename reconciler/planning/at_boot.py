@@ -21,10 +21,12 @@ def at_boot(plan: Plan, applied: Applied) -> AtBoot | None:
     """
     named = [one for one in plan.guests if one.guest]
     ours = frozenset(applied.guests).union(one.uuid for one in named)
-    if plan.desired.host.persistence is not Persistence.MDEVCTL:
-        return AtBoot(None, (), ours) if applied.persistence is Persistence.MDEVCTL else None
     started = [one for one in named if one.guest and one.guest.activation is not Activation.INACTIVE]
     idle = [one for one in named if one.guest and one.guest.activation is Activation.INACTIVE]
+    if plan.desired.host.persistence is not Persistence.MDEVCTL:
+        # What is defined for an inactive guest somebody else has written down, and it starts nothing.
+        going = ours.difference(one.uuid for one in idle)
+        return AtBoot(None, (), going) if applied.persistence is Persistence.MDEVCTL else None
     return AtBoot(plan.pool, _definitions(plan, started), ours, _definitions(plan, idle))
 
 
