@@ -8,6 +8,9 @@ waits for what it gives up and nothing that it gains is still held (docs/archite
    guests that breaks the cycles is written twice, its first write in phase 1, its second in phase 3;
 3. who only takes: last.
 
+Without ``ap_config`` (before 6.10) each id is a write of its own, so that changing a guest in two steps costs no write
+more than changing it in one. There only the mask writes are counted.
+
 A device that goes, and whose queues nobody waits for, goes after all that: undoing a removal takes two writes, so that
 it is made when nothing else can fail any more.
 """
@@ -69,7 +72,10 @@ class _Change(NamedTuple):
 
 
 class _Middle(NamedTuple):
-    """Phase 2: the mask writes and the devices written once, in order, and the devices that are written twice."""
+    """Phase 2: the mask writes and the devices written once, in order, and the devices that are written twice.
+
+    `cost` is the number of writes that depend on the choice: mask writes, and what writing a device twice adds.
+    """
 
     sequence: list[MaskWrite | _Change]
     split: frozenset[str]
@@ -96,7 +102,7 @@ def order_steps(current: Holdings, target: Holdings, abilities: Abilities, fixed
         return Ordered((), blocked=blocked)
     changes = _changes(current, target, in_the_way)
     mixed = [one for one in changes if one.gives and one.takes and one.uuid not in in_the_way]
-    middle = _cheapest_middle(mixed, mask_paths(current.pool, target.pool), abilities.strict_in_use)
+    middle = _cheapest_middle(mixed, mask_paths(current.pool, target.pool), abilities)
     twice = middle.split | in_the_way.keys()
     once = {one.uuid for one in mixed} - twice
     unhurried = _unhurried(changes, target.pool.minus(current.pool), needed if abilities.strict_in_use else None)
@@ -218,14 +224,14 @@ def _last_steps(changes: list[_Change], twice: Iterable[str], in_the_way: Mappin
     return steps
 
 
-def _cheapest_middle(mixed: list[_Change], paths: list[tuple[MaskWrite, ...]], strict: bool) -> _Middle:
+def _cheapest_middle(mixed: list[_Change], paths: list[tuple[MaskWrite, ...]], abilities: Abilities) -> _Middle:
     # Fewest writes; where that is a tie, rather one more mask write than one more change of a guest. The guests'
     # cycles among themselves must be broken on every way.
-    least = _middle(mixed, (), strict)
-    best = _middle(mixed, paths[0], strict)
+    least = _middle(mixed, (), abilities)
+    best = _middle(mixed, paths[0], abilities)
     for path in paths[1:]:
-        if (len(path) + least.cost, least.cost) < _preference(best):
-            best = min(best, _middle(mixed, path, strict), key=_preference)
+        if (len(path) + least.cost, len(least.split)) < _preference(best):
+            best = min(best, _middle(mixed, path, abilities), key=_preference)
     return best
 
 
@@ -233,9 +239,9 @@ def _preference(middle: _Middle) -> tuple[int, int]:
     return middle.cost, len(middle.split)
 
 
-def _middle(mixed: list[_Change], path: tuple[MaskWrite, ...], strict: bool) -> _Middle:
+def _middle(mixed: list[_Change], path: tuple[MaskWrite, ...], abilities: Abilities) -> _Middle:
     nodes: list[MaskWrite | _Change] = [*path, *mixed]
-    edges = _waits(mixed, path, strict)
+    edges = _waits(mixed, path, abilities.strict_in_use)
     breakers: frozenset[int] = frozenset()
     if mixed:
         from reconciler.planning.cycles import fewest_breakers  # most plans have no cycle to look for
@@ -243,7 +249,7 @@ def _middle(mixed: list[_Change], path: tuple[MaskWrite, ...], strict: bool) -> 
         breakers = fewest_breakers(edges, frozenset(range(len(path))))
     sequence = [nodes[node] for node in _topological(edges, breakers)]
     split = frozenset(mixed[node - len(path)].uuid for node in breakers)
-    return _Middle(sequence, split, len(path) + len(split))
+    return _Middle(sequence, split, len(path) + (len(split) if abilities.ap_config else 0))
 
 
 def _waits(mixed: list[_Change], path: tuple[MaskWrite, ...], strict: bool) -> dict[int, set[int]]:

@@ -1,7 +1,10 @@
-"""I7: no way with fewer writes keeps I1 to I3, found out by trying all ways in a small universe."""
+"""I7: no way with fewer writes keeps I1 to I3, found out by trying all ways in a small universe.
+
+With ``ap_config`` a device is one write; without it, before 6.10, each id of it is one.
+"""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 
 import pytest
@@ -9,15 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invariants import violations
+from reconciler.kernel.writes import writes_of
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings
+from reconciler.planning.mask_paths import mask_paths
 from reconciler.planning.order import order_steps
-from worlds import NEW_PROFILES, all_holdings, config, matrix, uuid
+from reconciler.simulator.profiles import Profile
+from worlds import EVERY_PROFILE, NEW_PROFILES, abilities_of, all_holdings, config, holdings, matrix, uuid
 
 STATES = all_holdings((5, 6), (4, 0x47), 2)
 AP_CONFIG = [one for one in NEW_PROFILES if one.ap_config]
+BY_ID = [one for one in EVERY_PROFILE if not one.ap_config]
+
+Neighbours = Callable[[Holdings, Holdings, Holdings, Abilities], Iterator[tuple[int, Holdings]]]
 
 
 @pytest.mark.parametrize("profile", AP_CONFIG, ids=lambda one: one.name)
@@ -28,10 +37,41 @@ def test_no_way_has_fewer_writes(profile: object, start: Holdings, target: Holdi
     abilities = Abilities(True, True, profile.name == "7.2")  # type: ignore[attr-defined]
     ordered = order_steps(start, target, abilities, frozenset())
     if not ordered.outages:
-        assert len(ordered.steps) == shortest(start, target, abilities)
+        assert len(ordered.steps) == shortest(start, target, abilities, neighbours)
 
 
-def shortest(start: Holdings, target: Holdings, abilities: Abilities) -> int:
+@pytest.mark.parametrize("profile", BY_ID, ids=lambda one: one.name)
+@given(start=st.sampled_from(STATES), target=st.sampled_from(STATES))
+@settings(max_examples=40)
+def test_no_way_has_fewer_writes_where_each_id_is_one(profile: Profile, start: Holdings, target: Holdings) -> None:
+    """Before 6.10 the number of writes is that of the shortest way, too; a device that stays is never made anew."""
+    abilities = abilities_of(profile)
+
+    assert writes(start, target, abilities) == shortest(start, target, abilities, neighbours_by_id)
+
+
+@pytest.mark.parametrize("profile", BY_ID, ids=lambda one: one.name)
+@given(start=holdings(guests=6), target=holdings(guests=6))
+def test_each_id_that_changes_is_written_once(profile: Profile, start: Holdings, target: Holdings) -> None:
+    """Before 6.10 whoever waits for whom costs nothing: each id once, and the masks as if no guest were there."""
+    ids = sum(
+        len(one - other) + len(other - one)
+        for uuid in target.mdevs
+        for one, other in zip(start.mdevs.get(uuid, EMPTY_CONFIG), target.mdevs[uuid], strict=True)
+    )
+    devices = len(start.mdevs.keys() ^ target.mdevs.keys())
+    masks = len(mask_paths(start.pool, target.pool)[0])
+
+    assert writes(start, target, abilities_of(profile)) == ids + devices + masks
+
+
+def writes(start: Holdings, target: Holdings, abilities: Abilities) -> int:
+    """How many writes the plan takes."""
+    ordered = order_steps(start, target, abilities, frozenset())
+    return sum(len(writes_of(step, abilities)) for step in ordered.steps)
+
+
+def shortest(start: Holdings, target: Holdings, abilities: Abilities, neighbours: Neighbours) -> int:
     """The fewest writes from `start` to `target` where each state on the way keeps the invariants."""
     key = _key(start)
     costs, waiting, number = {key: 0}, [(0, 0, start)], 0
@@ -57,12 +97,7 @@ def neighbours(
     here: Holdings, start: Holdings, target: Holdings, abilities: Abilities
 ) -> Iterator[tuple[int, Holdings]]:
     """Every state that changing one mask or one device leads to, with the writes that takes."""
-    for ids in _subsets((5, 6)):
-        mask = ALL_IDS - ids
-        yield from _allowed(1, here, here._replace(pool=here.pool._replace(adapters=mask)), start, target, abilities)
-    for ids in _subsets((4, 0x47)):
-        mask = ALL_IDS - ids
-        yield from _allowed(1, here, here._replace(pool=here.pool._replace(domains=mask)), start, target, abilities)
+    yield from _other_masks(here, start, target, abilities)
     for one in {*start.mdevs, *target.mdevs}:
         for what in (None, *CONFIGS):
             mdevs = {**here.mdevs}
@@ -71,6 +106,41 @@ def neighbours(
             if what is not None:
                 mdevs[one] = what
             yield from _allowed(price, here, here._replace(mdevs=mdevs), start, target, abilities)
+
+
+def neighbours_by_id(
+    here: Holdings, start: Holdings, target: Holdings, abilities: Abilities
+) -> Iterator[tuple[int, Holdings]]:
+    """Every state that one write leads to where each id of a device is one; who is there before and after stays."""
+    yield from _other_masks(here, start, target, abilities)
+    for one in {*start.mdevs, *target.mdevs}:
+        others = {uuid: what for uuid, what in here.mdevs.items() if uuid != one}
+        what = here.mdevs.get(one)
+        if what is None:
+            yield from _allowed(1, here, here._replace(mdevs={**others, one: EMPTY_CONFIG}), start, target, abilities)
+            continue
+        if not (one in start.mdevs and one in target.mdevs):
+            yield from _allowed(1, here, here._replace(mdevs=others), start, target, abilities)
+        for changed in (
+            *(what._replace(adapters=_flipped(what.adapters, adapter)) for adapter in (5, 6)),
+            *(what._replace(domains=_flipped(what.domains, domain)) for domain in (4, 0x47)),
+        ):
+            yield from _allowed(1, here, here._replace(mdevs={**others, one: changed}), start, target, abilities)
+
+
+def _flipped(ids: IdSet, one: int) -> IdSet:
+    return ids - IdSet([one]) if one in ids else ids | IdSet([one])
+
+
+def _other_masks(
+    here: Holdings, start: Holdings, target: Holdings, abilities: Abilities
+) -> Iterator[tuple[int, Holdings]]:
+    for ids in _subsets((5, 6)):
+        mask = ALL_IDS - ids
+        yield from _allowed(1, here, here._replace(pool=here.pool._replace(adapters=mask)), start, target, abilities)
+    for ids in _subsets((4, 0x47)):
+        mask = ALL_IDS - ids
+        yield from _allowed(1, here, here._replace(pool=here.pool._replace(domains=mask)), start, target, abilities)
 
 
 def _allowed(
@@ -149,6 +219,17 @@ def test_a_guest_that_swaps_with_the_host_is_changed_once() -> None:
     target = Holdings(Matrix(ALL_IDS, ALL_IDS - IdSet([0x47])), {uuid(1): config([5], [0x47])})
 
     assert steps_of(start, target) == [Action.AQMASK, Action.CONFIGURE, Action.AQMASK]
+
+
+@pytest.mark.parametrize("profile", BY_ID, ids=lambda one: one.name)
+def test_a_guest_that_swaps_with_the_host_before_6_10_changes_each_id_and_the_mask_once(profile: Profile) -> None:
+    """Where each id is a write, giving before the mask changes and taking after it costs nothing: no second mask."""
+    start = Holdings(Matrix(ALL_IDS, ALL_IDS - IdSet([4])), {uuid(1): config([5], [4], [4])})
+    target = Holdings(Matrix(ALL_IDS, ALL_IDS - IdSet([0x47])), {uuid(1): config([5], [0x47], [4])})
+    ordered = order_steps(start, target, abilities_of(profile), frozenset())
+
+    assert [one.action for one in ordered.steps] == [Action.CONFIGURE, Action.AQMASK, Action.CONFIGURE]
+    assert writes(start, target, abilities_of(profile)) == 3
 
 
 def test_both_masks_at_once_are_never_more_than_two_writes_each() -> None:
