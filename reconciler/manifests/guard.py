@@ -6,8 +6,10 @@ the rest, only documents that could be at fault are looked at so closely.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final, NamedTuple
 
+from yaml.error import MarkedYAMLError, YAMLError
 from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Event, NodeEvent
 
 from reconciler.manifests.boundaries import document_spans
@@ -61,15 +63,35 @@ def refused_parts(text: str) -> Iterator[Refused]:
         yaml.YAMLError: `text` is not YAML.
     """
     depth = 0
-    for event in events(text):
-        yield from _refused(event)
-        if isinstance(event, CollectionStartEvent):
-            depth += 1
+    try:
+        for event in events(text):
+            yield from _refused(event)
+            depth += _step(event)
             if depth > DEEPEST:
                 yield _too_deep(event)
                 return
-        elif isinstance(event, CollectionEndEvent):
-            depth -= 1
+    except MarkedYAMLError as wrong:
+        # Some versions of libyaml refuse deep nesting themselves, before they report any part of it. Whether it is that
+        # shows in what stands before the place where they stopped; their words are no interface.
+        deep = _first_too_deep(text[: wrong.problem_mark.index]) if wrong.problem_mark else None
+        if deep is None:
+            raise
+        yield deep
+
+
+def _first_too_deep(text: str) -> Refused | None:
+    """The first part of `text`, which may end anywhere, that nests too deep."""
+    depth = 0
+    with suppress(YAMLError):
+        for event in events(text):
+            depth += _step(event)
+            if depth > DEEPEST:
+                return _too_deep(event)
+    return None
+
+
+def _step(event: Event) -> int:
+    return isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
 
 
 def _nests_little(text: str, start: int, end: int) -> bool:
