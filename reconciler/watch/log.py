@@ -148,8 +148,9 @@ def _time_stamp(wall_time: Callable[[], float]) -> Callable[[Any, str, _Line], _
 
 
 def _for_people(colours: bool) -> Callable[[Any, str, _Line], str]:
+    # The first parameter, the width of the event, has one name before structlog 26 and another one since.
     renderer = structlog.dev.ConsoleRenderer(
-        colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback, sort_keys=False
+        0, colors=colours, exception_formatter=structlog.dev.plain_traceback, sort_keys=False
     )
 
     def render(logger: Any, method: str, line: _Line) -> str:
