@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from kernel.lab.cache import Cache
-from kernel.lab.packages import GUEST_ARCHITECTURE, Suite, host_mirror, unpack
+from kernel.lab.packages import GUEST_ARCHITECTURE, Suite, first_to_be_had, host_mirror, unpack
 
 ROOT: Final = Path(__file__).parents[3]
 """The clone."""
@@ -103,7 +103,7 @@ def built_wheel(directory: Path) -> Path:
     Raises:
         CannotInstall: it cannot be built.
     """
-    _pip("wheel", "--no-deps", "--wheel-dir", directory, ROOT)
+    _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", directory, ROOT)
     return next(directory.glob("*.whl"))
 
 
@@ -113,14 +113,23 @@ def requirements() -> list[str]:
     return [str(one) for one in (*project["dependencies"], *project["optional-dependencies"]["watch"])]
 
 
+def locked_versions() -> str:
+    """The versions that requirements/locked.txt names, without their hashes: one requirement in each line."""
+    text = (ROOT / "requirements/locked.txt").read_text(encoding="utf-8")
+    return "".join(f"{one}\n" for one in re.findall(r"^\S+==\S+(?: ;[^\\\n]*[^\\\s])?", text, re.MULTILINE))
+
+
 def _dependencies(kept: Path, python: str) -> Path:
-    """The directory with the wheels of everything that the tool depends on."""
-    wanted = requirements()
-    wheels = kept / f"wheels-{python}-{sha256(repr(wanted).encode()).hexdigest()[:12]}"
+    """The directory with the wheels of everything that the tool depends on, in the locked versions."""
+    wanted, versions = requirements(), locked_versions()
+    wheels = kept / f"wheels-{python}-{sha256(repr((wanted, versions)).encode()).hexdigest()[:12]}"
     if not wheels.exists():
         unfinished = wheels.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
-        _pip("download", "--dest", unfinished, *_for_guest(python), *wanted)
+        constraints = kept / "versions.txt"
+        constraints.parent.mkdir(parents=True, exist_ok=True)
+        constraints.write_text(versions, encoding="utf-8")
+        _pip("download", "--dest", unfinished, "--constraint", constraints, *_for_guest(python), *wanted)
         unfinished.rename(wheels)
     return wheels
 
@@ -138,10 +147,14 @@ def _strace(kept: Path, suite: str) -> Path:
     if not archive.exists():
         work = kept / "strace"
         shutil.rmtree(work, ignore_errors=True)
-        unpack(Suite(work / "apt", suite, host_mirror()).download(f"strace:{GUEST_ARCHITECTURE}"), work / "root")
+        first_to_be_had(suite, lambda name: _unpack_strace(name, work))
         _archived(work / "root/usr/bin", archive)
         shutil.rmtree(work)
     return archive
+
+
+def _unpack_strace(suite: str, work: Path) -> None:
+    unpack(Suite(work / "apt" / suite, suite, host_mirror()).download(f"strace:{GUEST_ARCHITECTURE}"), work / "root")
 
 
 def _archived(tree: Path, archive: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +24,12 @@ _INDEXES: Final = ("modules.builtin", "modules.builtin.modinfo", "modules.order"
 _INIT: Final = Path(__file__).parent / "guest" / "init"
 
 
-def prepare_kernel(suite: Suite, busybox: Path, target: PreparedKernel, work: Path, log: Path) -> None:
-    """Make everything of a kernel but its symbols, which a boot has to tell.
+def prepare_kernel(
+    suite: Suite, busybox: Path, target: PreparedKernel, work: Path, log: Path, say: Callable[[str], None]
+) -> None:
+    """Make everything of a kernel but its symbols, which only a boot shows.
+
+    The newest kernel that can be had is taken: a mirror may list packages that it does not have yet, or no longer.
 
     Args:
         suite: where its packages come from.
@@ -32,15 +37,41 @@ def prepare_kernel(suite: Suite, busybox: Path, target: PreparedKernel, work: Pa
         target: where the result goes; its directory is made anew.
         work: directory for the time being; made, and removed afterwards.
         log: where programs write.
+        say: receives a sentence for each kernel that is listed and cannot be had.
+
+    Raises:
+        PackageError: no kernel of the suite can be had.
     """
-    for directory in (target.directory, work):
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
-    release = newest_release(suite.dependencies("linux-image-s390x:s390x"))
+    newest = newest_release(suite.dependencies("linux-image-s390x:s390x"))
+    releases = releases_to_try(newest, suite.names("linux-image-"))
+    for number, release in enumerate(releases, start=1):
+        for directory in (target.directory, work):
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir(parents=True)
+        try:
+            _prepare_release(suite, release, busybox, target, work, log)
+        except PackageError as error:
+            if number == len(releases):
+                raise
+            say(f"kernel {release} cannot be had, trying {releases[number]} ({error})")
+        else:
+            break
+    shutil.rmtree(work)
+
+
+def releases_to_try(newest: str, names: Iterable[str]) -> list[str]:
+    """The releases of kernels for s390x among the packages `names`: `newest`, then the older ones, newer ones first."""
+    found = {match[1] for name in names if (match := re.fullmatch(r"linux-image-(\d\S*-s390x)", name))}
+    numbers = {release: [int(one) for one in re.findall(r"\d+", release)] for release in found - {newest}}
+    return [newest, *sorted(numbers, key=lambda release: (numbers[release], release), reverse=True)]
+
+
+def _prepare_release(suite: Suite, release: str, busybox: Path, target: PreparedKernel, work: Path, log: Path) -> None:
     modules = modules_below(_unpack_image(suite, release, work / "image", target.image))
     tools = _toolchain(suite, release, work / "tools", log)
+    version = suite.version(f"linux-image-{release}:s390x")
     source = f"linux-source-{'.'.join(release.split('.')[:2])}"
-    drivers = extract_source(suite.download(source)[0], source, work, log)
+    drivers = extract_source(suite.download(f"{source}={version}")[0], source, work, log)
     built = build_drivers(tools, drivers, with_vfio="vfio" not in modules)
     modules |= built
     indexes = next((work / "image").rglob("modules.builtin")).parent
@@ -50,9 +81,7 @@ def prepare_kernel(suite: Suite, busybox: Path, target: PreparedKernel, work: Pa
     ap = loading_order(_AP_MODULES, modules, present | set(boot))
     tree = _module_tree(tools, {name: modules[name] for name in boot + ap}, indexes)
     target.initramfs.write_bytes(initramfs(busybox.read_bytes(), tree, boot, ap))
-    version = suite.version(f"linux-image-{release}:s390x")
     target.keep_facts(KernelFacts(release, version, suite.name, sorted(built), boot, ap))
-    shutil.rmtree(work)
 
 
 def newest_release(dependencies: list[str]) -> str:

@@ -7,11 +7,15 @@ for any architecture, and the host's own packages and lists stay as they are.
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 GUEST_ARCHITECTURE: Final = "s390x"
+
+_GUEST_SUITES: Final = ("sid", "trixie", "bookworm")
+"""Where programs for a guest may come from."""
 
 
 class PackageError(Exception):
@@ -72,6 +76,15 @@ def names_after(label: str, text: str) -> list[str]:
     return [line.split()[-1] for line in text.splitlines() if line.strip().startswith(label)]
 
 
+def errors_of(text: str) -> str:
+    """What apt's standard error `text` gives as errors, the first three of them; all of it where it marks none."""
+    errors = [line for line in text.strip().splitlines() if line.startswith("E:")]
+    if not errors:
+        return text.strip()
+    more = f"\nand {len(errors) - 3} more" if len(errors) > 3 else ""
+    return "\n".join(errors[:3]) + more
+
+
 class Suite:
     """One Debian suite, for the host's architecture and the guest's; `name` is its name."""
 
@@ -104,8 +117,14 @@ class Suite:
         """
         return names_after("Version:", self._apt("apt-cache", "show", "--no-all-versions", package))[0]
 
+    def names(self, prefix: str) -> list[str]:
+        """The names of all packages that start with `prefix`, of any architecture and without it."""
+        return self._apt("apt-cache", "pkgnames", prefix).split()
+
     def download(self, *packages: str) -> list[Path]:
-        """Download exactly these packages; the files stay until the next call with the same name.
+        """Download exactly these packages, each given as name, ``name:architecture`` or ``name=version``.
+
+        The files stay until the next call with the same name.
 
         Raises:
             PackageError: a package is not to be had.
@@ -143,8 +162,29 @@ class Suite:
         }
         done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=directory, check=False)
         if done.returncode:
-            raise PackageError(f"{' '.join(command[:6])} …: {done.stderr.strip()}")
+            raise PackageError(f"{' '.join(command[:6])} …: {errors_of(done.stderr)}")
         return done.stdout
+
+
+def first_to_be_had(suite: str, take: Callable[[str], None], say: Callable[[str], None] = lambda _: None) -> None:
+    """Call `take` with `suite`, and with other suites if it raises PackageError.
+
+    A mirror may list packages that it does not have yet, or no longer.
+    `say` receives a sentence about each suite whose packages cannot be had.
+
+    Raises:
+        PackageError: no suite has the packages; the error of the last one.
+    """
+    suites = [suite, *(other for other in _GUEST_SUITES if other != suite)]
+    for number, name in enumerate(suites, start=1):
+        try:
+            take(name)
+        except PackageError as error:
+            if number == len(suites):
+                raise
+            say(f"the packages of {name} cannot be had, taking those of {suites[number]} ({error})")
+        else:
+            return
 
 
 def unpack(packages: list[Path], directory: Path) -> None:

@@ -14,7 +14,7 @@ from kernel.lab.cache import KERNELS, Cache
 from kernel.lab.guest_system import is_current, megabytes, prepare_guest_system
 from kernel.lab.kernels import prepare_kernel
 from kernel.lab.machine import probed_symbols
-from kernel.lab.packages import KEYRING, Suite, host_architecture, host_mirror, unpack
+from kernel.lab.packages import KEYRING, Suite, first_to_be_had, host_architecture, host_mirror, unpack
 
 _QEMU_SUITE: Final = "trixie"
 _QEMU_PARTS: Final = ("usr/bin/qemu-system-s390x", "usr/share/qemu", "usr/lib", "usr/lib64", "lib64")
@@ -65,11 +65,16 @@ class Preparation:
 
         def guest() -> None:
             image, busybox = cache.guest_system(suite), cache.busybox(suite)
-            prepare_guest_system(self._suite(suite), image, busybox, cache.root / "work-guest", cache.log)
+            work = cache.root / "work-guest"
+            first_to_be_had(
+                suite,
+                lambda name: prepare_guest_system(self._suite(name), image, busybox, work, cache.log),
+                self._say,
+            )
 
         def boot() -> None:
             work = cache.root / "work-kernel"
-            prepare_kernel(self._suite(suite), cache.busybox(suite), kernel, work, cache.log)
+            prepare_kernel(self._suite(suite), cache.busybox(suite), kernel, work, cache.log, self._say)
             with tempfile.TemporaryDirectory(prefix="lab-probe-") as directory:
                 kernel.keep_symbols(probed_symbols(cache, name, Path(directory)))
 
@@ -93,8 +98,12 @@ class Preparation:
 
     def _qemu(self) -> None:
         unpacked = self._cache.root / "work-qemu"
-        shutil.rmtree(unpacked, ignore_errors=True)
-        unpack(self._suite(_QEMU_SUITE).closure(host_architecture(), "qemu-system-s390x"), unpacked)
+
+        def take(suite: str) -> None:
+            shutil.rmtree(unpacked, ignore_errors=True)
+            unpack(self._suite(suite).closure(host_architecture(), "qemu-system-s390x"), unpacked)
+
+        first_to_be_had(_QEMU_SUITE, take, self._say)
         shutil.rmtree(self._cache.qemu, ignore_errors=True)
         for part in _QEMU_PARTS:
             if os.path.lexists(unpacked / part):

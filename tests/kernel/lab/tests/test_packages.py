@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from kernel.lab.kernels import newest_release
-from kernel.lab.packages import PackageError, apt_configuration, names_after, source_line
+from kernel.lab.kernels import newest_release, releases_to_try
+from kernel.lab.packages import PackageError, apt_configuration, errors_of, first_to_be_had, names_after, source_line
 
 DEPENDS = """\
 linux-headers-6.12.1-s390x:s390x
@@ -48,3 +48,42 @@ def test_only_sid_may_have_old_lists(suite: str, old_lists: bool) -> None:
     assert line.endswith(f"] http://mirror.example/debian {suite} main\n")
     assert "arch=amd64,s390x" in line
     assert ("check-valid-until=no" in line) is old_lists
+
+
+def test_older_kernels_that_are_listed_are_tried_after_the_newest() -> None:
+    """Numbers count as numbers, and neither other architectures nor symbols are kernels for the guest."""
+    names = [
+        "linux-image-6.12.9+deb13-s390x", "linux-image-6.12.107+deb13-s390x", "linux-image-6.12.117+deb13-s390x",
+        "linux-image-6.12.107+deb13-s390x-dbg", "linux-image-6.12.107+deb13-amd64", "linux-image-s390x",
+    ]  # fmt: skip
+
+    found = releases_to_try("6.12.117+deb13-s390x", names)
+
+    assert ["6.12.117+deb13-s390x", "6.12.107+deb13-s390x", "6.12.9+deb13-s390x"] == found
+
+
+def test_the_errors_of_apt_are_shown_without_its_warnings() -> None:
+    """The first three name the trouble; a page of them does not help."""
+    lines = ["W: cannot read a directory", *(f"E: Failed to fetch {number}" for number in range(5))]
+
+    assert "E: Failed to fetch 0\nE: Failed to fetch 1\nE: Failed to fetch 2\nand 2 more" == errors_of("\n".join(lines))
+    assert "something else" == errors_of("something else\n")
+
+
+def test_packages_come_from_another_suite_where_the_mirror_does_not_have_them() -> None:
+    """A lab with other tools is better than none, and says so; where nothing can be had the last error is shown."""
+    tried: list[str] = []
+    said: list[str] = []
+
+    def take(suite: str) -> None:
+        tried.append(suite)
+        if suite != "bookworm":
+            raise PackageError(f"404 in {suite}")
+
+    first_to_be_had("trixie", take, said.append)
+
+    assert ["trixie", "sid", "bookworm"] == tried
+    assert 2 == len(said)
+    assert "sid" in said[0]
+    with pytest.raises(PackageError, match="404 in sid"):
+        first_to_be_had("bookworm", lambda suite: take("sid"))
