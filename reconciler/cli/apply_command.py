@@ -1,70 +1,87 @@
-"""``reconcile --apply``."""
+"""``reconcile --apply``: nothing is done to a host unless a person agrees at a terminal, or ``--yes`` was said."""
 
 import sys
 import time
 
-import click
-
+from reconciler.cli.asking import terminal
+from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import manifests_commit, opened, origin_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import EXIT_OF, TerminalProgress, paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_recovered
+from reconciler.cli.second_thoughts import agreed, refused_recovery, wait_at_terminal
 from reconciler.kernel.lock_wait import patience
 from reconciler.model.outcome import Result
 from reconciler.planning.plan import Plan
-from reconciler.reconcile import Applied, NotApplicable, Request, Terms, apply, plan
+from reconciler.reconcile import Applied, NotApplicable, Request, StalePlan, Terms, apply, plan, stale_text
+from reconciler.recovery import refuse_pending
+from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_text import plan_text
 
 
 def run(host: HostOptions, *, planfile: str | None, format: str, yes: bool, terms: Terms) -> Exit:
-    """Apply, after asking where a person sits at a terminal and has not said ``--yes``."""
+    """Apply what the manifests, or exactly what `planfile`, say; asks before unless `yes`."""
     request, terms = _request(host, planfile, terms)
     return run_request(host, request, format=format, yes=yes, terms=terms)
 
 
 def run_request(host: HostOptions, request: Request, *, format: str, yes: bool, terms: Terms) -> Exit:
-    """Apply what is requested; see `run`."""
-    asks = not yes and at_terminal()
-    if asks:
-        shown = _asked(host, request, terms)
-        terms = terms._replace(basis=terms.basis or shown.basis)
+    """Apply what is requested.
+
+    Args:
+        host: where.
+        request: what.
+        format: how to print.
+        yes: do not ask. Otherwise the plan is shown and a person asked; where there is none, nothing is done.
+        terms: on which terms.
+    """
+    if not yes:
+        asked = _asked(host, request, terms, format)
+        if isinstance(asked, Exit):
+            return asked
+        terms = terms._replace(basis=terms.basis or asked.basis)
     progress = TerminalProgress()
     with opened(host, changes=True, wait=patience(time, terms.lock_seconds, progress.waiting)) as machine:
         try:
             applied = apply(request, machine, progress, origin_of(request.commit), terms, tell_recovered)
         except NotApplicable as error:
-            if not asks:
-                _show_refused(error.plan, format)
-            return _refused(error.plan)
-    _show_applied(applied, format, with_plan=not asks)
+            _show(error.plan, format)
+            return _refused(error.plan, terms, request.generation)
+    _show_applied(applied, format, with_plan=yes or not sys.stdout.isatty())
     if terms.confirm_within is not None and applied.outcome.result is Result.APPLIED:
-        return _await_confirmation(host, applied.generation, terms.confirm_within)
+        return wait_at_terminal(host, applied.generation, terms.confirm_within)
     return EXIT_OF[applied.outcome.result]
 
 
-def at_terminal() -> bool:
-    """Whether a person can be asked."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
-
-
-def _asked(host: HostOptions, request: Request, terms: Terms) -> Plan:
+def _asked(host: HostOptions, request: Request, terms: Terms, format: str) -> Plan | Exit:
+    """The plan that a person agrees to, or that has nothing to do; otherwise the exit code, and nothing was done."""
     # No lock is held while a person thinks; what was shown is done, or nothing (`Terms.basis`).
+    if (refused := refused_recovery(host, terms.lock_seconds)) is not None:
+        return refused
     with opened(host) as machine:
+        refuse_pending(machine)
         shown = plan(request, machine)
-    _show_plan(shown)
-    if shown.is_valid and shown.changes and terms.consents.issuperset(shown.flags):
-        click.confirm("Apply this?", abort=True)
+    if terms.basis is not None and shown.basis != terms.basis:
+        raise StalePlan(stale_text(terms.basis, shown.basis))
+    if not shown.is_valid or not terms.consents.issuperset(shown.flags):
+        _show(shown, format)
+        return _refused(shown, terms, request.generation)
+    if shown.changes and not _agreed(shown, format, request.generation):
+        return Exit.REFUSED
     return shown
 
 
-def _await_confirmation(host: HostOptions, number: int, seconds: float) -> Exit:
-    from reconciler.cli.second_thoughts import wait_at_terminal
-
-    if at_terminal():
-        return wait_at_terminal(host, number)
-    tell(f"it is put back in {seconds:.0f} s unless you type: reconcile confirm {number}{host.where}")
-    return Exit.DONE
+def _agreed(shown: Plan, format: str, number: int | None) -> bool:
+    with terminal() as person:
+        if person is None:
+            _show(shown, format)
+        else:
+            tell_problems(shown.problems)
+            if shown.problems and not sys.stderr.isatty():
+                person.show(f"{problems_text(shown.problems, person.paint)}\n")
+            person.show(plan_text(shown, person.paint))
+    return agreed("Apply this?", number)
 
 
 def _request(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Request, Terms]:
@@ -77,26 +94,25 @@ def _request(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Req
     return Request(host.paths, saved.host, commit=manifests_commit(host)), terms._replace(basis=saved.basis)
 
 
-def _show_plan(made: Plan) -> None:
-    tell_problems(made.problems)
-    result(plan_text(made, paint_for_stdout()))
-    sys.stdout.flush()
-
-
-def _show_refused(made: Plan, format: str) -> None:
+def _show(made: Plan, format: str) -> None:
     if format == "json":
         from reconciler.render.plan_json import plan_json
 
         result(plan_json(made))
     else:
-        _show_plan(made)
+        tell_problems(made.problems)
+        result(plan_text(made, paint_for_stdout()))
+        sys.stdout.flush()
 
 
-def _refused(made: Plan) -> Exit:
+def _refused(made: Plan, terms: Terms, number: int | None) -> Exit:
     if made.is_valid:
-        tell(f"not applied: this needs consent; to give it: {' '.join(made.flags)}")
+        consents = [flag for flag in made.flags if flag not in terms.consents]
+        with terminal() as person:
+            line = again(*consents, *(() if person else ("--yes",)), number=number)
+        tell(f"not applied: this needs consent; to give it: {line}")
     else:
-        tell("not applied: mend the errors first")
+        tell("not applied: fix the errors above, then run again")
     return Exit.REFUSED
 
 
@@ -107,5 +123,5 @@ def _show_applied(applied: Applied, format: str, *, with_plan: bool) -> None:
         result(outcome_json(applied.outcome, applied.plan, applied.generation))
         return
     if with_plan and applied.plan.changes:
-        _show_plan(applied.plan)
+        _show(applied.plan, format)
     result(outcome_text(applied.outcome, paint_for_stdout()))

@@ -7,11 +7,10 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import TerminalProgress, paint_for_stdout, result, tell
-from reconciler.cli.plan_command import show
 from reconciler.cli.recovered import exit_of, tell_recovered, tell_unfinished
-from reconciler.cli.second_thoughts import put_back_now
+from reconciler.cli.second_thoughts import refused_recovery, roll_back_pending
 from reconciler.machine import alone
-from reconciler.reconcile import Request, Terms, plan
+from reconciler.reconcile import Request, Terms
 from reconciler.recovery import settle
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Books
@@ -36,26 +35,22 @@ def run_history(host: HostOptions, words: tuple[str, ...], *, format: str) -> Ex
 
 
 def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: bool, terms: Terms) -> Exit:
-    """Go back to an earlier generation, or undo what waits to be confirmed."""
-    if number is None and (undone := put_back_now(host)):
+    """Go back to an earlier generation, or undo what waits to be confirmed; asks before unless `yes`."""
+    if number is None and (undone := roll_back_pending(host, yes=yes)):
+        if isinstance(undone, Exit):
+            return undone
         tell_recovered([undone])
         return Exit.DONE if exit_of([undone]) is Exit.ROLLED_BACK else Exit.DEGRADED
     state, boot_id = state_of(host)
-    asked = yes or apply_command.at_terminal()
-    if asked and Books(state, boot_id).unfinished():
-        # Which generation is the present one depends on what becomes of it.
+    # Which generation is the present one depends on what becomes of an apply that was not finished.
+    if not yes and (refused := refused_recovery(host, terms.lock_seconds)) is not None:
+        return refused
+    if yes and Books(state, boot_id).unfinished():
         with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line()):
             tell_recovered(settle(machine))
     tell_unfinished(host)
     history = History(state)
     wanted = number if number is not None else history.newest_target(before=history.newest_target())
     history.desired(wanted)  # one that is not there is told before anything else
-    request = Request((), None, wanted)
     tell(f"going back to generation {wanted}; the manifests stay as they are, and the next --apply follows them again")
-    if asked:
-        return apply_command.run_request(host, request, format=format, yes=yes, terms=terms)
-    with opened(host) as machine:
-        made = plan(request, machine)
-    show(made, format)
-    tell(f"nothing was done; to do it: reconcile rollback {wanted} --yes{host.where}")
-    return Exit.DONE if made.is_valid else Exit.REFUSED
+    return apply_command.run_request(host, Request((), None, wanted), format=format, yes=yes, terms=terms)

@@ -19,8 +19,8 @@ from reconciler.cli.watch_group import watch
 from reconciler.cli.watch_options import WatchOptions, watch_options
 from reconciler.transaction.interruption import end_alike
 
-_EPILOG = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict or consent needed, 5 stale plan, 6 rolled \
-back, 7 degraded, 8 busy, 64 wrong usage, 1 anything unforeseen."
+_EPILOG = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict, or consent or --yes needed, 5 stale plan, \
+6 rolled back, 7 degraded, 8 busy, 64 wrong usage, 1 anything unforeseen."
 
 
 @click.group(invoke_without_command=True, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,19 +2,23 @@
 
 import sys
 import time
-from select import select
 from typing import Final
 
+import click
+
+from reconciler.cli.asking import GoneAway, terminal
+from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import TerminalProgress, tell
-from reconciler.cli.recovered import exit_of, tell_recovered
+from reconciler.cli.recovered import exit_of, tell_recovered, tell_unfinished
 from reconciler.integrations.timers import READY
 from reconciler.machine import alone
 from reconciler.recovery import Left, Recovered, confirm, expire, settle
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
+from reconciler.transaction.journal import Books
 
 _LOOK_SECONDS: Final = 1.0
 """How often somebody who waits looks whether the deadline was moved."""
@@ -36,38 +40,98 @@ def run_confirm(host: HostOptions, number: int, extend: float | None) -> Exit:
     return Exit.DONE
 
 
-def put_back_now(host: HostOptions) -> Recovered | None:
-    """Put back the apply that waits to be confirmed, if there is one."""
-    with opened(host, changes=True) as machine:
-        if Confirmations(machine.state).pending() is None:
-            return None
-        with alone(machine, TerminalProgress(), command_line()):
-            settled = settle(machine)
-            late = [one for one in settled if one.left is Left.EXPIRED]
-            tell_recovered(one for one in settled if one not in late)
-            return late[0] if late else expire(machine, now=True)
+def refused_recovery(host: HostOptions, lock_seconds: float) -> Exit | None:
+    """Recover what earlier runs left if a person agrees; None where nothing is left, otherwise the exit code.
+
+    It changes the host, so that whoever has not said ``--yes`` is asked before.
+    """
+    if not _is_left(host):
+        return None
+    with opened(host) as machine, alone(machine, TerminalProgress(), command_line(), lock_seconds):
+        pass  # whoever is at work has finished now
+    if not _is_left(host):
+        return None
+    tell_unfinished(host)
+    if not agreed("Recover from that first?"):
+        return Exit.REFUSED
+    with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line(), lock_seconds):
+        tell_recovered(settle(machine))
+    return None
 
 
-def wait_at_terminal(host: HostOptions, number: int) -> Exit:
-    """Wait for Enter, which confirms generation `number`, or for the end of its time."""
-    tell(
-        f"press Enter to keep it; from elsewhere: reconcile confirm {number}{host.where}; Ctrl-C leaves it to the clock"
-    )
-    while _seconds_left(host, number):
-        try:
-            ready, _, _ = select([sys.stdin], [], [], _LOOK_SECONDS)
-        except KeyboardInterrupt:
-            tell(f"it is put back unless somebody types: reconcile confirm {number}{host.where}")
+def agreed(question: str, number: int | None = None) -> bool:
+    """Whether a person agrees; where none can be asked, the command that does it unasked is shown.
+
+    In that command, `number` is the generation to go back to.
+
+    Raises:
+        click.Abort: the person does not.
+    """
+    with terminal() as person:
+        if person is None:
+            tell(f"nothing was done, since there is no terminal to ask at; to do it: {again('--yes', number=number)}")
+            return False
+        if not person.agrees(question):
+            raise click.Abort
+        return True
+
+
+def _is_left(host: HostOptions) -> bool:
+    state, boot_id = state_of(host)
+    pending = Confirmations(state).pending()
+    expired = pending is not None and not pending.seconds_left(boot_id, time.monotonic())
+    return expired or Books(state, boot_id).unfinished() is not None
+
+
+def roll_back_pending(host: HostOptions, *, yes: bool) -> Recovered | Exit | None:
+    """Roll back the apply that waits to be confirmed, after asking unless `yes`; None where no apply waits.
+
+    An exit code where it was not rolled back: the answer was no, or it was confirmed or rolled back meanwhile.
+    """
+    with opened(host) as machine:
+        pending = Confirmations(machine.state).pending()
+    if pending is None:
+        return None
+    number = pending.generation
+    tell(f"generation {number} waits to be confirmed; this rolls it back")
+    if not yes and not agreed("Roll it back?"):
+        return Exit.REFUSED
+    with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line()):
+        settled = settle(machine)
+        late = [one for one in settled if one.left is Left.EXPIRED]
+        tell_recovered(one for one in settled if one not in late)
+        if late:
+            return late[0]
+        pending = Confirmations(machine.state).pending()
+        if pending is not None and pending.generation == number:
+            return expire(machine, now=True)
+    # Never one generation more than was said.
+    tell(f"stale: generation {number} does not wait to be confirmed any more; nothing was done")
+    return Exit.STALE
+
+
+def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
+    """Wait for Enter at a terminal, which confirms generation `number`, or for the end of its time, in `seconds`."""
+    confirm_it = f"reconcile confirm {number}{host.where}"
+    with terminal() as person:
+        if person is None:
+            tell(f"it is rolled back in {seconds:.0f} s unless you run: {confirm_it}")
             return Exit.DONE
-        if ready and sys.stdin.readline():
-            return run_confirm(host, number, None)
-    state, _ = state_of(host)
-    if Confirmations(state).pending() is not None:
-        return _put_back(host, number)
-    if History(state).get(number).is_target:
+        person.show(f"press Enter to keep it; from elsewhere: {confirm_it}; Ctrl-C leaves it to the timer\n")
+        try:
+            while _seconds_left(host, number):
+                if person.entered(_LOOK_SECONDS):
+                    return run_confirm(host, number, None)
+        except (KeyboardInterrupt, GoneAway):
+            tell(f"it is rolled back unless you run: {confirm_it}")
+            return Exit.DONE
+    # The timer may be rolling back right now; only under the lock the history says how it has ended.
+    if (code := _put_back(host, number)) is not Exit.DONE:
+        return code
+    if History(state_of(host)[0]).get(number).is_target:
         tell(f"confirmed from elsewhere: generation {number} stays")
         return Exit.DONE
-    tell(f"nobody confirmed it: generation {number} was put back")
+    tell(f"it was not confirmed: generation {number} was rolled back")
     return Exit.ROLLED_BACK
 
 

@@ -2,21 +2,23 @@
 
 import json
 import os
+import re
 import select
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from command import Command, example
-from reconciler.cli import apply_command, machine, second_thoughts
-from reconciler.cli.main import run as main_run
+from reconciler.cli import machine, second_thoughts
 from reconciler.cli.options import HostOptions
 from reconciler.transaction.state_directory import StateDirectory
+from terminals import AtTerminal, at_terminal
 
 PATIENCE = 60.0
 
@@ -81,9 +83,10 @@ def test_rollback_goes_back_to_the_last_but_one(command: Command) -> None:
     assert first != second
 
     shown = command("rollback")
-    assert shown.code == 0
+    assert shown.code == 4
     assert "1 to change" in shown.out
-    assert "nothing was done; to do it: reconcile rollback 1 --yes" in shown.err
+    assert "nothing was done" in shown.err
+    assert re.search("reconcile rollback .* --yes 1$", shown.err)
     assert command("simulate").out == second
 
     assert command("rollback", "--yes").code == 0
@@ -111,52 +114,30 @@ def test_rollback_without_a_history_says_so(command: Command) -> None:
     assert "no earlier generation" in ran.err
 
 
-class Terminal:
-    """A terminal on which somebody types, or nobody."""
-
-    def __init__(self, *typed: str) -> None:
-        self._typed = list(typed)
-
-    def readline(self) -> str:
-        """What was typed."""
-        return self._typed.pop(0)
-
-
 @pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Lets somebody sit at a terminal, who types lines, or nothing while each look takes a second."""
-
-    def sit(*typed: str) -> None:
-        waited: list[float] = []
-        now = time.monotonic()
-
-        def look(*_: object) -> tuple[list[int], list[int], list[int]]:
-            waited.append(1.0)
-            return [1] if typed else [], [], []
-
-        monkeypatch.setattr(apply_command, "at_terminal", lambda: True)
-        monkeypatch.setattr(sys, "stdin", Terminal(*typed))
-        monkeypatch.setattr(second_thoughts, "select", look)
-        monkeypatch.setattr(time, "monotonic", lambda: now + sum(waited))
-
-    return sit
+def waiting(command: Command) -> Iterator[AtTerminal]:
+    """An apply that waits for Enter at a terminal."""
+    where = ["--simulate", str(command.simulated_host), "-f", str(command.directory)]
+    with at_terminal("--apply", "--yes", "--confirm-within", "1h", *where) as person:
+        person.sees("press Enter to keep it")
+        yield person
 
 
-def test_enter_at_the_terminal_confirms(command: Command, terminal: Callable[..., None]) -> None:
+def test_enter_at_the_terminal_confirms(command: Command, waiting: AtTerminal) -> None:
     """The person who applied is still there."""
-    terminal("\n")
-    ran = command("--apply", "--yes", "--confirm-within", "5s")
-    assert ran.code == 0
-    assert ran.err.endswith("confirmed: generation 1 stays\n")
+    waiting.enters("")
+    assert waiting.ended() == 0
+    assert waiting.shown.endswith("confirmed: generation 1 stays\n")
+    assert command("confirm", "1").code == 1
 
 
-def test_nobody_at_the_terminal_puts_it_back(command: Command, terminal: Callable[..., None]) -> None:
+def test_where_enter_does_not_come_in_time_it_is_rolled_back(command: Command) -> None:
     """By ourselves, when the time is over and no timer was quicker."""
     before = command("simulate").out
-    terminal()
-    ran = command("--apply", "--yes", "--confirm-within", "5s")
-    assert ran.code == 6
-    assert "was not confirmed in time" in ran.err
+    where = ["--simulate", str(command.simulated_host), "-f", str(command.directory)]
+    with at_terminal("--apply", "--yes", "--confirm-within", "1s", *where) as person:
+        assert person.ended() == 6
+    assert re.search("was not confirmed in time|it was not confirmed: generation 1 was rolled back", person.shown)
     assert command("simulate").out == before
 
 
@@ -164,37 +145,23 @@ def test_nobody_at_the_terminal_puts_it_back(command: Command, terminal: Callabl
     ("meanwhile", "code", "told"),
     [
         (("confirm", "1"), 0, "confirmed from elsewhere: generation 1 stays"),
-        (("rollback",), 6, "nobody confirmed it: generation 1 was put back"),
+        (("rollback", "--yes"), 6, "it was not confirmed: generation 1 was rolled back"),
     ],
 )
 def test_what_others_decide_meanwhile_is_told_at_the_terminal(
-    command: Command, monkeypatch: pytest.MonkeyPatch, meanwhile: tuple[str, ...], code: int, told: str
+    command: Command, waiting: AtTerminal, meanwhile: tuple[str, ...], code: int, told: str
 ) -> None:
     """From another terminal, or by the timer."""
-    monkeypatch.setattr(apply_command, "at_terminal", lambda: True)
-
-    def look(*_: object) -> tuple[list[int], list[int], list[int]]:
-        where = ["--simulate", str(command.simulated_host), "-f", str(command.directory)]
-        assert main_run([*meanwhile, *where]) == 0
-        return [], [], []
-
-    monkeypatch.setattr(second_thoughts, "select", look)
-    ran = command("--apply", "--yes", "--confirm-within", "5m")
-    assert ran.code == code
-    assert told in ran.err
+    assert command(*meanwhile).code == 0
+    assert waiting.ended() == code
+    assert told in waiting.shown
 
 
-def test_ctrl_c_at_the_terminal_leaves_it_to_the_clock(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_at_the_terminal_leaves_it_to_the_timer(command: Command, waiting: AtTerminal) -> None:
     """Only the waiting ends."""
-    monkeypatch.setattr(apply_command, "at_terminal", lambda: True)
-
-    def look(*_: object) -> object:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(second_thoughts, "select", look)
-    ran = command("--apply", "--yes", "--confirm-within", "5m")
-    assert ran.code == 0
-    assert "put back unless somebody types: reconcile confirm 1" in ran.err
+    waiting.process.send_signal(signal.SIGINT)
+    assert waiting.ended() == 0
+    assert "it is rolled back unless you run: reconcile confirm 1" in waiting.shown
     assert command("confirm", "1").code == 0
 
 
@@ -215,7 +182,7 @@ def test_an_apply_waits_to_be_confirmed(command: Command) -> None:
     ran = command("--apply", "--yes", "--confirm-within", "5m")
     assert ran.code == 0
     where = f" --simulate {command.simulated_host}"
-    assert ran.err.endswith(f"it is put back in 300 s unless you type: reconcile confirm 1{where}\n")
+    assert ran.err.endswith(f"it is rolled back in 300 s unless you run: reconcile confirm 1{where}\n")
     for words in (["--plan"], ["status"], ["drift"]):
         assert "generation 1 waits to be confirmed" in command(*words).err
     assert command("--apply", "--yes").code == 8
@@ -232,7 +199,7 @@ def test_rollback_undoes_what_waits(command: Command) -> None:
     before = command("simulate").out
     command("--apply", "--yes", "--confirm-within", "5m")
 
-    ran = command("rollback")
+    ran = command("rollback", "--yes")
 
     assert ran.code == 0
     assert "generation 1 was undone before it was confirmed; what it had done was put back" in ran.err
@@ -299,7 +266,7 @@ def test_it_is_put_back_also_when_we_are_gone(applying: tuple[Command, subproces
     """A real process waits on, after the one that applied and its session have ended."""
     command, process = applying
     _, told = process.communicate(timeout=PATIENCE)
-    assert "put back in 1 s" in told
+    assert "rolled back in 1 s" in told
 
     waiting = _waiting_for(command.directory)
     if waiting is not None:
@@ -353,7 +320,7 @@ def _journal_of_an_apply(command: Command, state: Path) -> bytes:
     change(command)
     command("--apply", "--yes", "--confirm-within", "5m")
     journal: str = json.loads((state / "pending.json").read_bytes())["journal"]
-    command("rollback")
+    command("rollback", "--yes")
     (state / "journal.jsonl").write_text(journal, encoding="utf-8")
     return journal.encode()
 
@@ -402,7 +369,7 @@ def test_an_apply_whose_time_is_over_is_not_to_be_confirmed(command: Command, mo
     told = command("status").err
 
     assert "generation 1 was not confirmed in time; the next apply, or rollback, puts it back" in told
-    assert command("rollback").code == 0
+    assert command("rollback", "--yes").code == 0
     assert "has been put back already" in command("confirm", "1").err
 
 
@@ -425,7 +392,7 @@ def test_a_damaged_inventory_is_written_anew_by_the_way_back(command: Command) -
     command("--apply", "--yes", "--confirm-within", "5m")
     inventory.write_bytes(b"x")
 
-    assert command("rollback").code == 0
+    assert command("rollback", "--yes").code == 0
     assert inventory.read_bytes() == before
 
 

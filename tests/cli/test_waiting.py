@@ -1,8 +1,6 @@
 """Several applies at once: they take turns, nothing is locked while somebody is asked, and everybody is told."""
 
 import fcntl
-import os
-import pty
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +10,7 @@ import pytest
 
 from clocks import FakeClock
 from command import Command, example
+from terminals import AtTerminal, at_terminal
 
 
 @pytest.fixture
@@ -81,35 +80,26 @@ def test_a_simulated_host_that_somebody_else_changes_is_waited_for(command: Comm
 
 
 @pytest.fixture
-def asking(command: Command) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
-    """An apply that has asked its question at a terminal, and that terminal."""
-    ours, terminal = pty.openpty()
-    with subprocess.Popen(words(command), stdin=terminal, stdout=terminal, stderr=terminal) as process:
-        os.close(terminal)
-        shown = b""
-        while b"Apply this?" not in shown:
-            shown += os.read(ours, 4096)
-        yield process, ours
-        process.kill()
-    os.close(ours)
+def asking(command: Command) -> Iterator[AtTerminal]:
+    """An apply that has asked its question at a terminal."""
+    where = ["--simulate", str(command.simulated_host), "-f", str(command.directory)]
+    with at_terminal("--apply", *where) as person:
+        person.sees("Apply this?")
+        yield person
 
 
-def test_while_it_asks_nothing_is_locked(command: Command, asking: tuple["subprocess.Popen[bytes]", int]) -> None:
+def test_while_it_asks_nothing_is_locked(command: Command, asking: AtTerminal) -> None:
     """Another apply goes through at once, and the answer comes too late: the host has changed, so nothing is done."""
-    process, terminal = asking
-
     ran = command("--apply", "--yes", "--lock-timeout", "0")
-    os.write(terminal, b"y\n")
+    asking.enters("y")
 
     assert ran.code == 0
-    assert process.wait() == 5
+    assert asking.ended() == 5
 
 
-def test_who_answers_yes_gets_what_was_shown(command: Command, asking: tuple["subprocess.Popen[bytes]", int]) -> None:
+def test_who_answers_yes_gets_what_was_shown(command: Command, asking: AtTerminal) -> None:
     """Where nothing has changed meanwhile."""
-    process, terminal = asking
+    asking.enters("y")
 
-    os.write(terminal, b"y\n")
-
-    assert process.wait() == 0
+    assert asking.ended() == 0
     assert command("--plan", "--detailed-exitcode").code == 0

@@ -244,7 +244,7 @@ def test_an_apply_that_waits_to_be_confirmed_is_waited_for(site: Site) -> None:
         assert typed.returncode == Exit.DONE, typed.stderr
         until(lambda: site.is_in(Condition.WAITING))
         assert len(History(site.state).generations()) == 2
-        assert site.run("rollback").returncode == Exit.DONE
+        assert site.run("rollback", "--yes").returncode == Exit.DONE
         site.await_in_sync()
         assert ended(process) == Exit.DONE
 

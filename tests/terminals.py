@@ -1,0 +1,110 @@
+"""Runs the command with a controlling terminal of its own, or with none."""
+
+import fcntl
+import os
+import select
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+PATIENCE: Final = 60.0
+RECONCILE: Final = (sys.executable, "-m", "reconciler.cli")
+_IN_BACKGROUND: Final = ("bash", "-c", 'set -m; "$@" & wait $!', "bash")
+
+
+class AtTerminal:
+    """A process in a session with a controlling terminal, and the person in front of it."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", ours: int) -> None:
+        self.process = process
+        self.shown = ""
+        self._ours = ours
+
+    def enters(self, line: str) -> None:
+        """Enter a line."""
+        os.write(self._ours, f"{line}\n".encode())
+
+    def hangs_up(self) -> None:
+        """Close the terminal."""
+        os.close(self._ours)
+        self._ours = -1
+
+    def sees(self, text: str) -> str:
+        """Wait until `text` is on the screen; all that was shown."""
+        while text not in self.shown:
+            assert select.select([self._ours], [], [], PATIENCE)[0], self.shown
+            assert self._read(), self.shown
+        return self.shown
+
+    def ended(self) -> int:
+        """The exit code, once the process has ended; what it has shown until then is in `shown`."""
+        while self._ours >= 0 and select.select([self._ours], [], [], PATIENCE)[0] and self._read():
+            pass
+        return self.process.wait(PATIENCE)
+
+    def _read(self) -> bool:
+        try:
+            new = os.read(self._ours, 65536)
+        except OSError:  # EIO: the last process that had it open has ended
+            return False
+        self.shown += new.decode().replace("\r\n", "\n")
+        return bool(new)
+
+    def close(self) -> None:
+        """End what is left."""
+        self.process.kill()
+        self.process.wait()
+        if self._ours >= 0:
+            os.close(self._ours)
+
+
+@contextmanager
+def at_terminal(
+    *words: str,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    background: bool = False,
+) -> Iterator[AtTerminal]:
+    """``reconcile`` with `words` in a session with a terminal, which is also each of its files that is not given."""
+    ours, theirs = os.openpty()
+
+    def controlled() -> None:
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    files = [theirs if one is None else one for one in (stdin, stdout, stderr)]
+    command = [*(_IN_BACKGROUND if background else ()), *RECONCILE, *words]
+    process = subprocess.Popen(
+        command,
+        stdin=files[0],
+        stdout=files[1],
+        stderr=files[2],
+        start_new_session=True,
+        pass_fds=[theirs],
+        preexec_fn=controlled,  # noqa: PLW1509 - a terminal is taken by the process itself; we have no threads
+    )
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, b"\x32\x00\xc8\x00\x00\x00\x00\x00")
+    os.close(theirs)
+    person = AtTerminal(process, ours)
+    try:
+        yield person
+    finally:
+        person.close()
+
+
+def without_terminal(words: Sequence[str], *, shown_on: int | None = None) -> "subprocess.CompletedProcess[str]":
+    """``reconcile`` with `words` as cron runs it; with `shown_on` its files are a terminal that does not control it."""
+    pipe = subprocess.PIPE
+    return subprocess.run(
+        [*RECONCILE, *words],
+        stdin=subprocess.DEVNULL if shown_on is None else shown_on,
+        stdout=pipe if shown_on is None else shown_on,
+        stderr=pipe if shown_on is None else shown_on,
+        start_new_session=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
