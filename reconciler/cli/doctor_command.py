@@ -1,6 +1,7 @@
 """``reconcile doctor``."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from reconciler.cli.exit_codes import Exit
@@ -10,14 +11,30 @@ from reconciler.cli.output import paint_for_stdout, result
 from reconciler.doctor.examination import examined
 from reconciler.doctor.text import findings_json, findings_text
 from reconciler.model.problems import Severity
+from reconciler.transaction.state_directory import StateDirectory
 
 
 def run(host: HostOptions, *, format: str) -> Exit:
     """Show everything that is wrong with the host; exit with 2 where an error is among it."""
     with opened(host) as machine:
-        findings = examined(machine, _root(host))
+        findings = examined(machine, _root(host), _of_the_loop(machine.state))
     result(findings_json(findings) if format == "json" else findings_text(findings, paint_for_stdout()))
     return Exit.CHANGES if any(one.severity is Severity.ERROR for one in findings) else Exit.DONE
+
+
+def _of_the_loop(state: StateDirectory) -> tuple[Callable[[], object], ...]:
+    """Look at what only the loop reads; importing that takes longer than most of the examination."""
+    from reconciler.watch.last_good import read_last_good
+    from reconciler.watch.request_ear import LOCK
+    from reconciler.watch.status_file import read_kept
+
+    git = StateDirectory(state.path / "git")
+    return (
+        lambda: read_kept(state),
+        lambda: read_last_good(state),
+        lambda: state.read(LOCK),
+        lambda: git.read("lock"),
+    )
 
 
 def _root(host: HostOptions) -> Path | None:

@@ -8,12 +8,13 @@ from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.tools_lock import ToolsBusy
+from reconciler.model.strict_json import BadRecord
 from reconciler.reconcile import InvalidManifests, StalePlan
 from reconciler.render.plan_file import BadPlanFile
 from reconciler.transaction.confirmation import AwaitsConfirmation, NotPending
 from reconciler.transaction.history import NoSuchGeneration
 from reconciler.transaction.lock import Busy
-from reconciler.transaction.records import BadRecord
+from reconciler.transaction.records import remedy
 from reconciler.transaction.state_directory import UnsafeState
 
 
@@ -44,7 +45,7 @@ def code_of(error: Exception) -> Exit:
             tell(f"error: {error}")
         case BadRecord():
             tell(f"error: a file that we keep is damaged, so nothing was done: {error}")
-            tell("  next: move that file away; then 'reconcile --plan' shows how the host differs from the manifests")
+            tell(f"  next: {remedy(error)}")
         case PermissionError():
             tell(f"error: {error}; reconcile must run as root to change a host")
         case OSError():

@@ -20,11 +20,11 @@ from reconciler.kernel.observe import observe
 from reconciler.manifests.writing import guest_document, host_document, manifests_text
 from reconciler.model.desired import Persistence
 from reconciler.model.observed import Observed
+from reconciler.model.strict_json import BadRecord
 from reconciler.planning.adoption import Adoption, CannotAdopt, adopt, boots_as_adopted
 from reconciler.planning.guest_names import valid_name
 from reconciler.render.status_text import pool_text
 from reconciler.transaction.journal import Books
-from reconciler.transaction.records import BadRecord
 
 _BOOT_NOTES: Final = {
     Persistence.NONE: "An apply changes the running host only. 'persistence: mdevctl' has it write mdevctl's "

@@ -7,10 +7,11 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell
+from reconciler.model.strict_json import BadRecord
 from reconciler.recovery import Recovered
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.journal import Books
-from reconciler.transaction.records import BadRecord
+from reconciler.transaction.records import remedy
 
 
 def tell_recovered(recovered: Iterable[Recovered]) -> None:
@@ -45,7 +46,7 @@ def tell_unfinished(host: HostOptions) -> None:
         try:
             told = look()
         except BadRecord as error:
-            told = [f"warning: a file that we keep is damaged: {error}; {consequence}"]
+            told = [f"warning: a file that we keep is damaged: {error}; {consequence}", f"  next: {remedy(error)}"]
         for line in told:
             tell(line)
 

@@ -13,7 +13,6 @@ from reconciler.cli.recovered import tell_unfinished
 from reconciler.planning.plan import Plan
 from reconciler.planning.status import status_of
 from reconciler.reconcile import Request, plan
-from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
@@ -42,11 +41,7 @@ def run_watched(host: HostOptions, *, format: str) -> Exit:
     from reconciler.watch.report_text import report_json
 
     state, _ = state_of(host)
-    try:
-        kept = _kept(state)
-    except BadRecord as error:
-        tell(f"error: {error}")
-        return Exit.FAILURE
+    kept = _kept(state)
     if kept is None:
         tell(f"error: no loop has been watching with the state directory {state.path}")
         tell("  next: start one with 'reconcile --watch', or name its place with --state-dir, --sysfs or --simulate")

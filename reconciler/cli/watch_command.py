@@ -27,8 +27,8 @@ from reconciler.integrations.webhook import Webhook, secret
 from reconciler.kernel.lock_wait import patience
 from reconciler.machine import Machine
 from reconciler.manifests.changed_files import ChangedFiles
+from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.history import History, NoSuchGeneration
-from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations

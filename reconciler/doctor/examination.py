@@ -1,7 +1,9 @@
 """Looks at a host in every way, and tells all that was found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from reconciler.doctor.autostart import autostart_findings
 from reconciler.doctor.boot import boot_findings, read_boot
@@ -16,23 +18,27 @@ from reconciler.kernel.sysfs import Sysfs
 from reconciler.kernel.tools_lock import tools_holder
 from reconciler.machine import Machine
 from reconciler.model.desired import Persistence
-from reconciler.model.generation import Generation
 from reconciler.model.matrix import EMPTY_MATRIX
 from reconciler.model.problems import Severity
+from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.confirmation import Confirmations
-from reconciler.transaction.history import DAMAGED, History, NoSuchGeneration
+from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Books
 from reconciler.transaction.lock import LOCK
-from reconciler.transaction.records import BadRecord
+from reconciler.transaction.records import remedy
 from reconciler.transaction.state_directory import UnsafeState
+from reconciler.transaction.suspensions import read_suspensions
+
+_Found = TypeVar("_Found")
 
 
-def examined(machine: Machine, root: Path | None) -> list[Finding]:
+def examined(machine: Machine, root: Path | None, others: Sequence[Callable[[], object]] = ()) -> list[Finding]:
     """Everything that is wrong with `machine`, errors first.
 
     Args:
         machine: what is looked at.
         root: where its ``/etc``, ``/proc`` and ``/run`` are; None where it has none, as a simulated host.
+        others: read what is kept in the state directory for higher floors; they raise BadRecord or UnsafeState.
     """
     found: list[Finding] = []
     pool = None
@@ -52,8 +58,7 @@ def examined(machine: Machine, root: Path | None) -> list[Finding]:
     if machine.tools_lock is not None:
         holder, lives = tools_holder(machine.tools_lock)
         found += lock_findings(holder, lives=lives)
-    found += _left(machine)
-    found += _damaged(machine)
+    found += _kept_findings(machine, others)
     return sorted(found, key=lambda one: one.severity is not Severity.ERROR)
 
 
@@ -61,46 +66,38 @@ def _unreadable(refused: UnreadableHost) -> Finding:
     return error("no-ap-bus", str(refused), "nothing can be planned", "see that this is an s390x host with AP cards")
 
 
-def _left(machine: Machine) -> list[Finding]:
-    books = Books(machine.state, machine.boot_id)
-    try:
-        pending = Confirmations(machine.state).pending()
-        return left_findings(
-            unfinished=books.unfinished() is not None,
-            pending=pending.generation if pending else 0,
-            differences=books.left_degraded(),
-        )
-    except (BadRecord, UnsafeState, OSError) as refused:
-        return [_damage(str(refused))]
+def _kept_findings(machine: Machine, others: Sequence[Callable[[], object]]) -> list[Finding]:
+    """What earlier runs have left, and every file of ours that cannot be used, each looked at on its own."""
+    books, state, history = Books(machine.state, machine.boot_id), machine.state, History(machine.state)
+    damages: list[Finding] = []
 
-
-def _damaged(machine: Machine) -> list[Finding]:
-    """What is kept besides, and would stop a command that needs it."""
-    books, history = Books(machine.state, machine.boot_id), History(machine.state)
-    looks: tuple[Callable[[], object], ...] = (books.applied, lambda: machine.state.read(LOCK), history.generations)
-    found = []
-    for look in looks:
+    def looked_at(look: Callable[[], _Found], otherwise: _Found) -> _Found:
         try:
-            look()
+            return look()
         except (BadRecord, UnsafeState, OSError) as refused:
-            found.append(_damage(str(refused)))
-    damaged = [one for one in _generations(history) if one.result == DAMAGED]
-    return [*found, *(_damage(one.summary) for one in damaged)]
+            damages.append(_damage(refused))
+            return otherwise
+
+    pending = looked_at(Confirmations(state).pending, None)
+    left = left_findings(
+        unfinished=looked_at(books.unfinished, None) is not None,
+        pending=pending.generation if pending else 0,
+        differences=looked_at(books.left_degraded, ()),
+    )
+    for look in (books.applied, lambda: state.read(LOCK), lambda: read_suspensions(state), *others):
+        looked_at(look, None)
+    numbers: list[int] = []
+    for number in looked_at(history.numbers, numbers):
+        looked_at(partial(history.get, number), None)
+    return [*left, *damages]
 
 
-def _generations(history: History) -> list[Generation]:
-    try:
-        return history.generations()
-    except (UnsafeState, OSError):  # told already
-        return []
-
-
-def _damage(what: str) -> Finding:
+def _damage(refused: Exception) -> Finding:
     return error(
         "damaged-state",
-        f"what we keep cannot be used: {what}",
+        f"what we keep cannot be used: {refused}",
         "the commands that need it refuse, or leave it out",
-        "move the file away; then reconcile --plan shows how the host differs from the manifests",
+        remedy(refused) if isinstance(refused, BadRecord) else "see who changed it, and move it away",
     )
 
 

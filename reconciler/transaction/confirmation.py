@@ -8,7 +8,9 @@ at boot as sysfs does. A timer that does not depend on the process that applied 
 import json
 from typing import Final, NamedTuple
 
-from reconciler.transaction.records import BadRecord
+from reconciler.model.strict_json import BadRecord, field, members, seconds, text, whole
+from reconciler.transaction.journal import read_journal
+from reconciler.transaction.records import read_kept
 from reconciler.transaction.state_directory import StateDirectory
 
 PENDING: Final = "pending.json"
@@ -54,19 +56,7 @@ class Confirmations:
         Raises:
             BadRecord: the file is not as we write it.
         """
-        content = self._state.read(PENDING)
-        if content is None:
-            return None
-        try:
-            record = json.loads(content)
-            return Pending(
-                int(record["generation"]),
-                str(record["bootId"]),
-                float(record["deadline"]),
-                str(record["journal"]).encode(),
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadRecord(f"{self._state.path / PENDING}: {error}") from error
+        return read_kept(self._state, PENDING, _read_pending)
 
     def put(self, pending: Pending) -> None:
         """Record that `pending` waits; on disk when it returns.
@@ -85,3 +75,23 @@ class Confirmations:
     def clear(self) -> None:
         """Record that nothing waits."""
         self._state.remove(PENDING)
+
+
+def _read_pending(record: object) -> Pending:
+    found = members(record, ("generation", "bootId", "deadline", "journal"))
+    return Pending(
+        field(found, "generation", whole),
+        field(found, "bootId", text),
+        field(found, "deadline", seconds),
+        field(found, "journal", _first_line),
+    )
+
+
+def _first_line(value: object) -> bytes:
+    """`value`, which is what a journal begins with; found out now, and not when it is needed."""
+    try:
+        line = text(value).encode()
+    except UnicodeEncodeError:
+        raise BadRecord("it is not UTF-8") from None
+    read_journal(line, "")
+    return line

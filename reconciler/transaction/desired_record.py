@@ -19,7 +19,8 @@ from reconciler.model.desired import (
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.problems import Position
-from reconciler.transaction.records import BadRecord
+from reconciler.model.strict_json import chosen, field, flag, listed, mapped, members, nullable, parsed, text, whole
+from reconciler.transaction.records import device_uuid
 
 _NOWHERE: Final = (1, 1)
 
@@ -33,19 +34,17 @@ def desired_record(desired: Desired) -> dict[str, Any]:
     }
 
 
-def read_desired(record: Mapping[str, Any], source: str) -> Desired:
+def read_desired(record: object, source: str) -> Desired:
     """What `desired_record` made `record` of; `source` stands where the names of the manifests' files stood.
 
     Raises:
         BadRecord: it is no such record.
     """
     position = Position(source, *_NOWHERE)
-    try:
-        host = _read_host(record["host"], position)
-        guests = tuple(_read_guest(one, host.name, position) for one in record["guests"])
-        return Desired(host, guests, str(record["digest"]))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadRecord(f"not a record of what was wanted: {error}") from error
+    found = members(record, ("digest", "host", "guests"))
+    host = field(found, "host", lambda one: _read_host(one, position))
+    guests = field(found, "guests", listed(lambda one: _read_guest(one, host.name, position)))
+    return Desired(host, guests, field(found, "digest", text))
 
 
 def _host_record(host: DesiredHost) -> dict[str, Any]:
@@ -58,16 +57,23 @@ def _host_record(host: DesiredHost) -> dict[str, Any]:
     }
 
 
-def _read_host(record: Mapping[str, Any], position: Position) -> DesiredHost:
-    pool = record["pool"]
+def _read_host(record: object, position: Position) -> DesiredHost:
+    known = members(record, ("name", "pool", "keep", "unmanaged"), ("persistence",))
+    found = {"persistence": Persistence.NONE.value, **known}  # older records lack it
+    pool = field(found, "pool", nullable(_read_ids))
     return DesiredHost(
-        name=str(record["name"]),
-        given_up=None if pool is None else GivenUp(*_read_ids(pool)),
-        keep=tuple(Keep(Matrix(*_read_ids(one)), int(one["number"])) for one in record["keep"]),
-        unmanaged=Unmanaged(record["unmanaged"]),
+        name=field(found, "name", text),
+        given_up=None if pool is None else GivenUp(*pool),
+        keep=field(found, "keep", listed(_read_keep)),
+        unmanaged=field(found, "unmanaged", chosen(Unmanaged)),
         position=position,
-        persistence=Persistence(record.get("persistence", Persistence.NONE)),
+        persistence=field(found, "persistence", chosen(Persistence)),
     )
+
+
+def _read_keep(record: object) -> Keep:
+    found = members(record, (*_AXES, "number"))
+    return Keep(Matrix(*_axes(found)), field(found, "number", whole))
 
 
 def _guest_record(guest: DesiredGuest) -> dict[str, Any]:
@@ -84,19 +90,32 @@ def _guest_record(guest: DesiredGuest) -> dict[str, Any]:
     }
 
 
-def _read_guest(record: Mapping[str, Any], host: str, position: Position) -> DesiredGuest:
+_GUEST: Final = (
+    "name",
+    "uuid",
+    "ap_config",
+    "activation",
+    "presence",
+    "labels",
+    "queuesListed",
+    "disruptionAllowed",
+)
+
+
+def _read_guest(record: object, host: str, position: Position) -> DesiredGuest:
+    found = members(record, _GUEST, ("ignored",))
     return DesiredGuest(
-        name=str(record["name"]),
+        name=field(found, "name", text),
         host=host,
-        uuid=str(record["uuid"]),
-        config=parse_ap_config(record["ap_config"]),
-        activation=Activation(record["activation"]),
-        presence=Presence(record["presence"]),
-        labels=tuple((str(key), str(value)) for key, value in record["labels"].items()),
+        uuid=field(found, "uuid", device_uuid),
+        config=field(found, "ap_config", parsed(parse_ap_config)),
+        activation=field(found, "activation", chosen(Activation)),
+        presence=field(found, "presence", chosen(Presence)),
+        labels=tuple(field(found, "labels", mapped(text)).items()),
         position=position,
-        queues_listed=bool(record["queuesListed"]),
-        disruption_allowed=bool(record["disruptionAllowed"]),
-        ignored=frozenset(map(Ignored, record.get("ignored", ()))),
+        queues_listed=field(found, "queuesListed", flag),
+        disruption_allowed=field(found, "disruptionAllowed", flag),
+        ignored=frozenset(field(found, "ignored", listed(chosen(Ignored)))) if "ignored" in found else frozenset(),
     )
 
 
@@ -104,5 +123,12 @@ def _ids(adapters: IdSet, domains: IdSet) -> dict[str, str]:
     return {"adapters": mask_text(adapters), "domains": mask_text(domains)}
 
 
-def _read_ids(record: Mapping[str, Any]) -> tuple[IdSet, IdSet]:
-    return parse_mask(record["adapters"]), parse_mask(record["domains"])
+_AXES: Final = ("adapters", "domains")
+
+
+def _read_ids(record: object) -> tuple[IdSet, IdSet]:
+    return _axes(members(record, _AXES))
+
+
+def _axes(found: Mapping[str, Any]) -> tuple[IdSet, IdSet]:
+    return field(found, "adapters", parsed(parse_mask)), field(found, "domains", parsed(parse_mask))

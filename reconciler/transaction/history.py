@@ -8,15 +8,27 @@ generation without an outcome is of an apply that was killed; the next one finds
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 from reconciler.model.desired import Desired
 from reconciler.model.generation import Generation, Origin
 from reconciler.model.outcome import Outcome, Result
+from reconciler.model.strict_json import (
+    BadRecord,
+    chosen,
+    field,
+    listed,
+    members,
+    seconds,
+    some_members,
+    text,
+    version,
+    whole,
+)
 from reconciler.transaction.desired_record import desired_record, read_desired
-from reconciler.transaction.records import BadRecord
-from reconciler.transaction.state_directory import StateDirectory
+from reconciler.transaction.records import read_kept
+from reconciler.transaction.state_directory import StateDirectory, UnsafeState
 
 RETAINED: Final = 100
 """So many of the newest generations are kept, and as many of boots and of VMs that started or ended."""
@@ -30,6 +42,8 @@ DAMAGED: Final = "damaged"
 
 _DIRECTORY: Final = "generations"
 _NAME: Final = re.compile(r"(\d{6,})(?:\.vm)?\.json", re.ASCII)
+_TAKEN: Final = re.compile(r"(\d{6,})\..*", re.ASCII | re.DOTALL)
+_GENERATION: Final = ("generationVersion", "number", *Origin._fields, "desired", "plan")
 
 
 class NoSuchGeneration(Exception):
@@ -43,8 +57,8 @@ class History:
         self._state = StateDirectory(state.path / _DIRECTORY)
 
     def next_number(self) -> int:
-        """The number of the generation that comes next."""
-        return max(self._numbers(), default=0) + 1
+        """The number of the generation that comes next; also that of a file that was moved aside is not used again."""
+        return max((int(found[1]) for name in self._names() if (found := _TAKEN.fullmatch(name))), default=0) + 1
 
     def begin(
         self, number: int, desired: Desired, origin: Origin, plan: Mapping[str, Any], *, confined: bool = False
@@ -81,9 +95,9 @@ class History:
             self._state.replace(_outcome_file(number), json.dumps(outcome).encode())
 
     def lacks_outcome(self) -> bool:
-        """Whether nobody has recorded how the newest generation ended."""
-        number = max(self._numbers(), default=0)
-        return bool(number) and self._read(_outcome_file(number)) is None
+        """Whether it was not recorded how the newest generation ended; a record that is damaged is one."""
+        number = max(self._files(), default=0)
+        return bool(number) and _outcome_file(number) not in self._names()
 
     def close(self, current: int, now: float) -> None:
         """Record how the newest generation ended, where the process ended before it could; only without a journal.
@@ -92,19 +106,24 @@ class History:
             current: the generation that the inventory is of.
             now: seconds since 1970, UTC.
         """
-        number = max(self._numbers(), default=0)
+        number = max(self._files(), default=0)
         if self.lacks_outcome():
             result = Result.APPLIED if number == current else Result.ROLLED_BACK
             self.end(number, outcome_record(Outcome(result, notes=(LATE,)), now))
 
+    def numbers(self) -> list[int]:
+        """The numbers of all that are kept, ascending."""
+        return sorted(self._files())
+
     def generations(self) -> list[Generation]:
         """All that are kept, ascending; one whose file is damaged says so as its result."""
-        return [self._got(number) for number in sorted(self._numbers())]
+        return [self._got(number) for number in self.numbers()]
 
     def _got(self, number: int) -> Generation:
+        # One that is damaged, or cannot be trusted, must not hide the others.
         try:
             return self.get(number)
-        except BadRecord as error:
+        except (BadRecord, UnsafeState, OSError) as error:
             return Generation(number, Origin("", "", 0.0), "", "", str(error), {"result": DAMAGED})
 
     def get(self, number: int) -> Generation:
@@ -114,24 +133,7 @@ class History:
             NoSuchGeneration: it is not there.
             BadRecord: its file is not as we write it.
         """
-        record = self.record(number)
-        confined = _is_confined(self._file_of(number))
-        try:
-            origin = Origin(
-                str(record["user"]), str(record["command"]), float(record["started"]), str(record["commit"])
-            )
-            desired, summary = record["desired"], str(record["plan"]["summary"]["text"])
-            return Generation(
-                number,
-                origin,
-                str(desired["host"]["name"]),
-                str(desired["digest"]),
-                summary,
-                record["outcome"],
-                confined,
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadRecord(f"{self._state.path / self._file_of(number)}: not a generation: {error}") from error
+        return self._whole(number).generation
 
     def desired(self, number: int) -> Desired:
         """What generation `number` wanted.
@@ -140,12 +142,12 @@ class History:
             NoSuchGeneration: it is not there, or is only of a VM that started or ended, or of a boot.
             BadRecord: its file is not as we write it.
         """
-        record = self.record(number)
-        if _is_confined(self._file_of(number)):
+        found = self._whole(number)
+        if found.generation.confined:
             raise NoSuchGeneration(
                 f"generation {number} is of a VM that started or ended, or of a boot: there is nothing to go back to"
             )
-        return read_desired(record.get("desired", {}), f"generation {number}")
+        return found.desired
 
     def record(self, number: int) -> dict[str, Any]:
         """Everything that is known of generation `number`, as plain values for JSON.
@@ -154,12 +156,17 @@ class History:
             NoSuchGeneration: it is not there.
             BadRecord: its file is not as we write it.
         """
-        record = self._read(self._file_of(number))
-        if record is None:
-            known = sorted(self._numbers())
+        return self._whole(number).record
+
+    def _whole(self, number: int) -> "_Whole":
+        file = self._file_of(number)
+        outcome = read_kept(self._state, _outcome_file(number), _read_outcome)
+        found = read_kept(self._state, file, lambda record: _read_generation(record, number, outcome, file))
+        if found is None:
+            known = self.numbers()
             there = f"there are {known[0]} to {known[-1]}" if known else "nothing has been applied yet"
             raise NoSuchGeneration(f"there is no generation {number}; {there}")
-        return {**record, "outcome": self._read(_outcome_file(number))}
+        return found
 
     def newest_target(self, before: int | None = None) -> int:
         """The newest generation that was applied, and below `before`.
@@ -167,7 +174,7 @@ class History:
         Raises:
             NoSuchGeneration: there is none.
         """
-        for number in sorted(self._numbers(), reverse=True):
+        for number in reversed(self.numbers()):
             if (before is None or number < before) and self._got(number).is_target:
                 return number
         raise NoSuchGeneration("there is no earlier generation that was applied; 'reconcile history' lists all")
@@ -184,31 +191,84 @@ class History:
                 return found
         return None
 
-    def _numbers(self) -> list[int]:
-        return list(self._files())
-
     def _files(self) -> dict[int, str]:
         """The name of each generation's file, in no order."""
+        return {int(found[1]): name for name in self._names() if (found := _NAME.fullmatch(name))}
+
+    def _names(self) -> list[str]:
         try:
-            names = self._state.names()
+            return self._state.names()
         except FileNotFoundError:
-            return {}
-        return {int(found[1]): name for name in names if (found := _NAME.fullmatch(name))}
+            return []
 
     def _file_of(self, number: int) -> str:
         return self._files().get(number, _file(number))
 
-    def _read(self, name: str) -> dict[str, Any] | None:
-        content = self._state.read(name)
-        if content is None:
-            return None
-        try:
-            record = json.loads(content)
-        except ValueError as error:
-            raise BadRecord(f"{self._state.path / name}: {error}") from error
-        if not isinstance(record, dict):
-            raise BadRecord(f"{self._state.path / name}: it holds no object")
-        return record
+
+class _Whole(NamedTuple):
+    """A generation, what it wanted, and everything that is known of it as plain values for JSON."""
+
+    generation: Generation
+    desired: Desired
+    record: dict[str, Any]
+
+
+def _read_generation(record: object, number: int, outcome: dict[str, Any] | None, file: str) -> _Whole:
+    found = members(version(record, "generationVersion", GENERATION_VERSION), _GENERATION)
+    if field(found, "number", whole) != number:
+        raise BadRecord(f"it is {found['number']}, and the file's name says {number}", "number")
+    origin = Origin(
+        field(found, "user", text),
+        field(found, "command", text),
+        field(found, "started", seconds),
+        field(found, "commit", text),
+    )
+    desired = field(found, "desired", lambda one: read_desired(one, f"generation {number}"))
+    summary = field(found, "plan", _read_plan)
+    generation = Generation(number, origin, desired.host.name, desired.digest, summary, outcome, _is_confined(file))
+    return _Whole(generation, desired, {**found, "outcome": outcome})
+
+
+def _read_plan(record: object) -> str:
+    """The summary of a plan; what else is shown of it is looked at, so that it can be shown."""
+    found = some_members(record, ("summary", "steps"))
+    field(found, "steps", listed(_check_step))
+    summary = field(found, "summary", lambda one: some_members(one, ("text",)))
+    return field(summary, "text", text)
+
+
+def _check_step(record: object) -> None:
+    found = some_members(record, ("holder", "action", "writes"))
+    field(found, "holder", text)
+    field(found, "action", text)
+    field(found, "writes", listed(_check_write))
+
+
+def _check_write(record: object) -> None:
+    found = some_members(record, ("path", "value"))
+    field(found, "path", text)
+    field(found, "value", text)
+
+
+_OUTCOME: Final[Mapping[str, Callable[[Any], object]]] = {
+    "writes": whole,
+    "writes_back": whole,
+    "failure": text,
+    "failed_step": whole,
+    "differences": listed(text),
+    "refusals": listed(text),
+    "notes": listed(text),
+    "files": whole,
+}
+
+
+def _read_outcome(record: object) -> dict[str, Any]:
+    found = members(record, ("result", "ended"), Outcome._fields)
+    field(found, "result", chosen(Result))
+    field(found, "ended", seconds)
+    for name in found.keys() & _OUTCOME.keys():
+        field(found, name, _OUTCOME[name])
+    return found
 
 
 def outcome_record(outcome: Outcome, ended: float) -> dict[str, Any]:

@@ -7,16 +7,15 @@ sysfs starts afresh at boot, so a journal of another boot is history.
 """
 
 import json
-from collections.abc import Callable
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, Ignored
 from reconciler.model.files import FileChange
 from reconciler.model.steps import Holdings, Step, holdings_after
+from reconciler.model.strict_json import BadRecord, field, listed, members, read_json, text, version, whole
 from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied
 from reconciler.transaction.records import (
-    BadRecord,
     file_record,
     holdings_record,
     inventory_record,
@@ -25,8 +24,10 @@ from reconciler.transaction.records import (
     read_holdings,
     read_inventory,
     read_inventory_record,
+    read_kept,
     read_step,
     step_record,
+    told_of,
 )
 from reconciler.transaction.state_directory import StateDirectory
 
@@ -35,8 +36,6 @@ INVENTORY: Final = "inventory.json"
 DEGRADED: Final = "degraded.json"
 JOURNAL_VERSION: Final = 1
 _VERIFIED: Final = b'{"verified": true}'
-
-_Record = TypeVar("_Record")
 
 
 class Unfinished(NamedTuple):
@@ -164,14 +163,12 @@ class Books:
         Raises:
             BadRecord: the file is not as we write it.
         """
-        content = self._state.read(DEGRADED)
-        if content is None:
-            return ()
-        try:
-            record = json.loads(content)
-            return tuple(map(str, record["differences"])) if record["bootId"] == self._boot_id else ()
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadRecord(f"{self._state.path / DEGRADED}: {error}") from error
+        return read_kept(self._state, DEGRADED, self._read_degraded) or ()
+
+    def _read_degraded(self, record: object) -> tuple[str, ...]:
+        found = members(record, ("bootId", "differences"))
+        differences = field(found, "differences", listed(text))
+        return differences if field(found, "bootId", text) == self._boot_id else ()
 
     def applied(self) -> Applied:
         """What was applied last.
@@ -180,7 +177,9 @@ class Books:
             BadRecord: the inventory is not as we write it.
         """
         content = self._state.read(INVENTORY)
-        return Applied(None, {}) if content is None else self._told(INVENTORY, lambda: read_inventory(content))
+        if content is None:
+            return Applied(None, {})
+        return told_of(self._state, INVENTORY, lambda: read_inventory(content))
 
     def unfinished(self) -> Unfinished | None:
         """The transaction that was begun and not ended, if there is one.
@@ -189,13 +188,7 @@ class Books:
             BadRecord: the journal is not as we write it.
         """
         content = self._state.read(JOURNAL)
-        return None if content is None else self._told(JOURNAL, lambda: _read_journal(content, self._boot_id))
-
-    def _told(self, name: str, read: Callable[[], _Record]) -> _Record:
-        try:
-            return read()
-        except BadRecord as error:
-            raise BadRecord(f"{self._state.path / name}: {error}") from error
+        return None if content is None else told_of(self._state, JOURNAL, lambda: read_journal(content, self._boot_id))
 
 
 def applied_by(plan: Plan, generation: int = 0, before: Applied = NOTHING_APPLIED) -> Applied:
@@ -231,23 +224,33 @@ def _step_line(number: int) -> bytes:
     return b'{"step": %d}' % number
 
 
-def _read_journal(content: bytes, boot_id: str) -> Unfinished:
+_FIRST: Final = ("journalVersion", "bootId", "generation", "fingerprint", "start", "steps", "before", "after")
+
+
+def read_journal(content: bytes, boot_id: str) -> Unfinished:
+    """The transaction of a journal with `content`; `boot_id` names the present boot.
+
+    Raises:
+        BadRecord: it is no journal.
+    """
     # The first line is written by rename, so it is whole; a torn last line is a step that was not begun.
-    lines = content.split(b"\n")
-    try:
-        first = json.loads(lines[0])
-        if first["journalVersion"] != JOURNAL_VERSION:
-            raise BadRecord(f"journal version {first['journalVersion']} is not known here")
-        start = read_holdings(first["start"])
-        before, after = read_inventory_record(first["before"]), read_inventory_record(first["after"])
-        steps = tuple(map(read_step, first["steps"]))
-        files = tuple(map(read_file, first.get("files", ())))
-        same_boot, generation = first["bootId"] == boot_id, int(first["generation"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadRecord(f"not a journal: {error}") from error
-    whole = lines[1:-1]
-    verified = whole[-1:] == [_VERIFIED]
-    begun = len(whole) - verified
-    if begun > len(steps) or whole[:begun] != [_step_line(number) for number in range(1, begun + 1)]:
-        raise BadRecord("not a journal: what follows its first line is not its steps in their order")
-    return Unfinished(start, steps, before, after, begun, verified, same_boot, generation, files)
+    first, *lines = content.split(b"\n")
+    found = members(version(read_json(first), "journalVersion", JOURNAL_VERSION), _FIRST, ("files",))
+    field(found, "fingerprint", text)
+    steps = field(found, "steps", listed(read_step))
+    whole_lines = lines[:-1]
+    verified = whole_lines[-1:] == [_VERIFIED]
+    begun = len(whole_lines) - verified
+    if begun > len(steps) or whole_lines[:begun] != [_step_line(number) for number in range(1, begun + 1)]:
+        raise BadRecord("what follows its first line is not its steps in their order")
+    return Unfinished(
+        start=field(found, "start", read_holdings),
+        steps=steps,
+        before=field(found, "before", read_inventory_record),
+        after=field(found, "after", read_inventory_record),
+        begun=begun,
+        verified=verified,
+        same_boot=field(found, "bootId", text) == boot_id,
+        generation=field(found, "generation", whole),
+        files=field(found, "files", listed(read_file)) if "files" in found else (),
+    )

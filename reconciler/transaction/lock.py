@@ -5,9 +5,11 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from reconciler.kernel.lock_wait import AtWork, Patience, wait_for
+from reconciler.model.strict_json import BadRecord, field, members, seconds, text, whole
+from reconciler.transaction.records import read_kept
 from reconciler.transaction.state_directory import StateDirectory
 
 LOCK: Final = "lock"
@@ -53,14 +55,15 @@ def locked(state: StateDirectory, command: str, wait: Patience) -> Iterator[None
 def holder(state: StateDirectory, now: float) -> AtWork:
     """Who says in the lock file that the lock is theirs; `now` is the monotonic clock."""
     try:
-        return _read(json.loads(state.read(LOCK) or b""), now)
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_kept(state, LOCK, lambda record: _read(record, now)) or AtWork(0)
+    except (OSError, BadRecord):
         return AtWork(0)
 
 
-def _read(record: Any, now: float) -> AtWork:
-    age = now - float(record["since"])
-    return AtWork(int(record["process"]), str(record["command"]), age if age >= 0 else None)
+def _read(record: object, now: float) -> AtWork:
+    found = members(record, ("process", "since", "command"))
+    age = now - field(found, "since", seconds)
+    return AtWork(field(found, "process", whole), field(found, "command", text), age if age >= 0 else None)
 
 
 def _taken(path: str) -> int | None:

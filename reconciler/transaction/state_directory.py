@@ -7,6 +7,8 @@ from errno import ELOOP
 from itertools import takewhile
 from pathlib import Path
 
+from reconciler.model.strict_json import LARGEST
+
 
 class UnsafeState(Exception):
     """The state directory cannot be trusted or used; the text says why and what to do."""
@@ -39,6 +41,8 @@ class StateDirectory:
     def read(self, name: str) -> bytes | None:
         """The content of file `name`, or None where there is none; links are not followed.
 
+        Of a file that is larger than anything we write comes as much as shows that.
+
         Raises:
             UnsafeState: the directory or the file belongs to somebody else, or others can write to it.
         """
@@ -55,7 +59,7 @@ class StateDirectory:
             raise
         with os.fdopen(descriptor, "rb") as stream:
             _refuse_foreign(self.path / name, os.fstat(descriptor), stat.S_ISREG, self._owners)
-            return stream.read()
+            return stream.read(LARGEST + 1)
 
     def _require_trust(self) -> None:
         if not self._trusted:

@@ -5,9 +5,10 @@ A suspension is a person's word to the loop. Whoever types ``reconcile --apply``
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from reconciler.transaction.records import BadRecord
+from reconciler.model.strict_json import field, mapped, members, nullable, seconds, text, version
+from reconciler.transaction.records import read_kept
 from reconciler.transaction.state_directory import StateDirectory
 
 SUSPENDED: Final = "suspended.json"
@@ -53,17 +54,7 @@ def read_suspensions(state: StateDirectory) -> Suspensions:
     Raises:
         BadRecord: the file is not as we write it.
     """
-    content = state.read(SUSPENDED)
-    if content is None:
-        return NONE
-    try:
-        record = json.loads(content)
-        if record["formatVersion"] != _VERSION:
-            raise BadRecord(f"{state.path / SUSPENDED}: format version {record['formatVersion']} is not known here")
-        host = record["host"]
-        return Suspensions(_read(host) if host else None, {name: _read(one) for name, one in record["guests"].items()})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadRecord(f"{state.path / SUSPENDED}: {error}") from error
+    return read_kept(state, SUSPENDED, _read_suspensions) or NONE
 
 
 def write_suspensions(state: StateDirectory, suspensions: Suspensions) -> None:
@@ -80,6 +71,11 @@ def write_suspensions(state: StateDirectory, suspensions: Suspensions) -> None:
     state.replace(SUSPENDED, json.dumps({"formatVersion": _VERSION, "host": host, "guests": guests}).encode())
 
 
-def _read(record: Mapping[str, Any]) -> Suspension:
-    until = record["until"]
-    return Suspension(str(record["reason"]), str(record["by"]), None if until is None else float(until))
+def _read_suspensions(record: object) -> Suspensions:
+    found = members(version(record, "formatVersion", _VERSION), ("formatVersion", "host", "guests"))
+    return Suspensions(field(found, "host", nullable(_read)), field(found, "guests", mapped(_read)))
+
+
+def _read(record: object) -> Suspension:
+    found = members(record, ("reason", "by", "until"))
+    return Suspension(field(found, "reason", text), field(found, "by", text), field(found, "until", nullable(seconds)))

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from reconciler.model.matrix import Matrix
+from reconciler.model.strict_json import BadRecord
 from reconciler.render.history_text import moment
 from reconciler.transaction.history import History, NoSuchGeneration
-from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
 
 

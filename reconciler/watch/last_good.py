@@ -7,8 +7,9 @@ import json
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Desired
+from reconciler.model.strict_json import field, members, text, version
 from reconciler.transaction.desired_record import desired_record, read_desired
-from reconciler.transaction.records import BadRecord
+from reconciler.transaction.records import read_kept
 from reconciler.transaction.state_directory import StateDirectory
 
 GUARDED: Final = "guarded.json"
@@ -32,16 +33,13 @@ def read_last_good(state: StateDirectory) -> Good | None:
     Raises:
         BadRecord: the file is not as we write it.
     """
-    content = state.read(GUARDED)
-    if content is None:
-        return None
-    try:
-        record = json.loads(content)
-        if record["formatVersion"] != _VERSION:
-            raise BadRecord(f"{state.path / GUARDED}: format version {record['formatVersion']} is not known here")
-        return Good(read_desired(record["desired"], "the last good configuration"), str(record["commit"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadRecord(f"{state.path / GUARDED}: {error}") from error
+    return read_kept(state, GUARDED, _read)
+
+
+def _read(record: object) -> Good:
+    found = members(version(record, "formatVersion", _VERSION), ("formatVersion", "commit", "desired"))
+    desired = field(found, "desired", lambda one: read_desired(one, "the last good configuration"))
+    return Good(desired, field(found, "commit", text))
 
 
 def write_last_good(state: StateDirectory, good: Good) -> None:

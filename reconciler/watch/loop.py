@@ -16,6 +16,7 @@ from reconciler.model.generation import Origin
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
+from reconciler.model.strict_json import BadRecord
 from reconciler.planning.plan import Plan
 from reconciler.planning.settled import settled
 from reconciler.reconcile import (
@@ -34,7 +35,6 @@ from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmation
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Books
 from reconciler.transaction.lock import Busy
-from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import Suspensions, read_suspensions
 from reconciler.watch.arrivals import Arrivals, arrived, next_look

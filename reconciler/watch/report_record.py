@@ -1,9 +1,20 @@
 """A `Report` as plain values for JSON, and back: the status file, ``status --watch --format json``, notifications."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
-from reconciler.transaction.records import BadRecord
+from reconciler.model.strict_json import (
+    chosen,
+    field,
+    flag,
+    listed,
+    mapped,
+    members,
+    nullable,
+    seconds,
+    text,
+    version,
+    whole,
+)
 from reconciler.watch.report import Condition, Counters, GuestReport, Refused, Report, Source, Suspended
 
 FORMAT_VERSION: Final = "1"
@@ -68,86 +79,103 @@ def _suspended_record(suspended: Suspended | None) -> dict[str, Any] | None:
     return suspended and {"reason": suspended.reason, "by": suspended.by, "until": suspended.until}
 
 
-def read_report(record: Any) -> Report:
+_REPORT: Final = (
+    "formatVersion",
+    "host",
+    "condition",
+    "summary",
+    "since",
+    "source",
+    "generation",
+    "applies",
+    "queues",
+    "differences",
+    "appeared",
+    "suspended",
+    "turned",
+    "due",
+    "succeeded",
+    "applySeconds",
+    "planSeconds",
+    "counters",
+    "guests",
+)
+
+
+def read_report(record: object) -> Report:
     """The report that `report_record` made `record` of.
 
     Raises:
         BadRecord: it is no such record, or of a version that is not known here.
     """
-    try:
-        if record["formatVersion"] != FORMAT_VERSION:
-            raise BadRecord(f"format version {record['formatVersion']!r} is not known here")
-        counters = record["counters"]
-        return Report(
-            host=str(record["host"]),
-            condition=Condition(record["condition"]),
-            summary=str(record["summary"]),
-            since=float(record["since"]),
-            source=_read_source(record["source"]),
-            generation=int(record["generation"]),
-            guests=tuple(_read_guest(one) for one in record["guests"]),
-            queues=_read_counts(record["queues"]),
-            differences=_read_sentences(record["differences"]),
-            suspended=_read_suspended(record["suspended"]),
-            counters=Counters(
-                turns=int(counters["turns"]),
-                applies=_read_counts(counters["applies"]),
-                triggers=_read_counts(counters["triggers"]),
-                refused=int(counters["refused"]),
-                healed=int(counters["healed"]),
-            ),
-            turned=float(record["turned"]),
-            succeeded=_number(record["succeeded"]),
-            apply_seconds=_number(record["applySeconds"]),
-            plan_seconds=float(record["planSeconds"]),
-            applies=bool(record["applies"]),
-            due=_number(record["due"]),
-            appeared=_read_sentences(record["appeared"]),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise BadRecord(f"not a report of the loop: {error!r}") from error
+    found = members(version(record, "formatVersion", FORMAT_VERSION), _REPORT)
+    return Report(
+        host=field(found, "host", text),
+        condition=field(found, "condition", chosen(Condition)),
+        summary=field(found, "summary", text),
+        since=field(found, "since", seconds),
+        source=field(found, "source", _read_source),
+        generation=field(found, "generation", whole),
+        guests=field(found, "guests", listed(_read_guest)),
+        queues=field(found, "queues", mapped(whole)),
+        differences=field(found, "differences", listed(text)),
+        suspended=field(found, "suspended", nullable(_read_suspended)),
+        counters=field(found, "counters", _read_counters),
+        turned=field(found, "turned", seconds),
+        succeeded=field(found, "succeeded", nullable(seconds)),
+        apply_seconds=field(found, "applySeconds", nullable(seconds)),
+        plan_seconds=field(found, "planSeconds", seconds),
+        applies=field(found, "applies", flag),
+        due=field(found, "due", nullable(seconds)),
+        appeared=field(found, "appeared", listed(text)),
+    )
 
 
-def _read_source(record: Mapping[str, Any]) -> Source:
-    refused = record["refused"]
+def _read_counters(record: object) -> Counters:
+    found = members(record, Counters._fields)
+    return Counters(
+        turns=field(found, "turns", whole),
+        applies=field(found, "applies", mapped(whole)),
+        triggers=field(found, "triggers", mapped(whole)),
+        refused=field(found, "refused", whole),
+        healed=field(found, "healed", whole),
+    )
+
+
+def _read_source(record: object) -> Source:
+    found = members(record, ("location", "commit", "refused", "unreachable"), ("paths",))
     return Source(
-        str(record["location"]),
-        str(record["commit"] or ""),
-        refused and Refused(str(refused["commit"] or ""), _read_sentences(refused["reasons"]), float(refused["since"])),
-        str(record["unreachable"] or ""),
-        _read_sentences(record.get("paths", [])),
+        field(found, "location", text),
+        field(found, "commit", nullable(text)) or "",
+        field(found, "refused", nullable(_read_refused)),
+        field(found, "unreachable", nullable(text)) or "",
+        field(found, "paths", listed(text)) if "paths" in found else (),
     )
 
 
-def _read_guest(record: Mapping[str, Any]) -> GuestReport:
-    authorised, effective = record["authorised"], record["effective"]
+def _read_refused(record: object) -> Refused:
+    found = members(record, ("commit", "reasons", "since"))
+    commit = field(found, "commit", nullable(text)) or ""
+    return Refused(commit, field(found, "reasons", listed(text)), field(found, "since", seconds))
+
+
+_GUEST: Final = ("name", "uuid", "wanted", "authorised", "effective", "why", "drifted", "suspended")
+
+
+def _read_guest(record: object) -> GuestReport:
+    found = members(record, _GUEST)
     return GuestReport(
-        str(record["name"]),
-        str(record["uuid"]),
-        int(record["wanted"]),
-        None if authorised is None else int(authorised),
-        None if effective is None else int(effective),
-        _read_sentences(record["why"]),
-        bool(record["drifted"]),
-        _read_suspended(record["suspended"]),
+        field(found, "name", text),
+        field(found, "uuid", text),
+        field(found, "wanted", whole),
+        field(found, "authorised", nullable(whole)),
+        field(found, "effective", nullable(whole)),
+        field(found, "why", listed(text)),
+        field(found, "drifted", flag),
+        field(found, "suspended", nullable(_read_suspended)),
     )
 
 
-def _read_suspended(record: Mapping[str, Any] | None) -> Suspended | None:
-    if record is None:
-        return None
-    return Suspended(str(record["reason"]), str(record["by"]), _number(record["until"]))
-
-
-def _read_sentences(record: list[Any]) -> tuple[str, ...]:
-    if not isinstance(record, list):
-        raise TypeError("a list is expected")
-    return tuple(map(str, record))
-
-
-def _read_counts(record: Mapping[str, Any]) -> dict[str, int]:
-    return {str(name): int(count) for name, count in record.items()}
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _read_suspended(record: object) -> Suspended:
+    found = members(record, ("reason", "by", "until"))
+    return Suspended(field(found, "reason", text), field(found, "by", text), field(found, "until", nullable(seconds)))

@@ -6,10 +6,10 @@ The counters of turns and triggers, which grow with every turn, are therefore up
 
 import json
 import os
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from reconciler.transaction.records import BadRecord
+from reconciler.model.strict_json import field, nullable, read_json, seconds, some_members, whole
+from reconciler.transaction.records import told_of
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Report
 from reconciler.watch.report_record import read_report, report_record
@@ -91,19 +91,14 @@ def read_kept(state: StateDirectory) -> Kept | None:
         return None
     if content is None:
         return None
-    try:
-        record = json.loads(content)
-        report = read_report(record)
-        return Kept(_touched(report, touched), int(record["process"]), _ended(record))
-    except (ValueError, KeyError, TypeError, RecursionError, BadRecord) as error:
-        raise BadRecord(
-            f"{state.path / FILE} is damaged ({error}); the loop writes it anew when something changes: "
-            f"remove it, then type 'reconcile trigger'"
-        ) from error
+    return told_of(state, FILE, lambda: _read(read_json(content), touched))
 
 
-def _ended(record: Mapping[str, Any]) -> float | None:
-    return None if record["ended"] is None else float(record["ended"])
+def _read(record: object, touched: float) -> Kept:
+    found = some_members(record, ("process", "ended"))
+    rest = {name: value for name, value in found.items() if name not in {"process", "ended"}}
+    report = _touched(read_report(rest), touched)
+    return Kept(report, field(found, "process", whole), field(found, "ended", nullable(seconds)))
 
 
 def _touched(report: Report, moment: float) -> Report:

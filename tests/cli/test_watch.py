@@ -15,10 +15,10 @@ import reconciler
 from mounts import PATIENCE, mounted_host, until, why_not_mounted
 from reconciler.cli.exit_codes import Exit
 from reconciler.kernel.paths import mdev
+from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.state_file import state_directory
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL
-from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Report
 from reconciler.watch.requests import SOCKET

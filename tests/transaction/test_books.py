@@ -10,6 +10,7 @@ from clocks import FakeClock
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Activation
 from reconciler.model.steps import Holdings
+from reconciler.model.strict_json import BadRecord
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.planning.vm_event import VmEvent
@@ -17,7 +18,7 @@ from reconciler.recovery import recover
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.apply import apply_plan
 from reconciler.transaction.journal import INVENTORY, JOURNAL, Books
-from reconciler.transaction.records import BadRecord, holdings_record, inventory_text, read_holdings, read_inventory
+from reconciler.transaction.records import holdings_record, inventory_text, read_holdings, read_inventory
 from reconciler.transaction.state_directory import StateDirectory
 from standing_books import BOOT, FREE, GIVES_UP, ONE, machine, plan_for
 from worlds import (

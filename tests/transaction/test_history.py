@@ -12,14 +12,14 @@ from reconciler.model.generation import Origin
 from reconciler.model.ids import IdSet
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Position
+from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.desired_record import desired_record, read_desired
 from reconciler.transaction.history import RETAINED, History, NoSuchGeneration, outcome_record
-from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
 from worlds import config, desired, guest, holdings, matrix
 
 ORIGIN = Origin("kim", "reconcile --apply", 1_800_000_000.0, "c0ffee")
-PLAN = {"summary": {"text": "Plan: 1 to create."}}
+PLAN = {"summary": {"text": "Plan: 1 to create."}, "steps": []}
 WANTED = desired([guest("a", config([5], [4]), 1)])
 
 

@@ -15,13 +15,13 @@ from reconciler.machine import Machine
 from reconciler.model.generation import Origin
 from reconciler.model.ids import IdSet
 from reconciler.model.outcome import Outcome, Result
+from reconciler.model.strict_json import BadRecord
 from reconciler.reconcile import Applied, Request, Terms, apply
 from reconciler.recovery import Left, confirm, expire, recover, refuse_pending, settle
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.confirmation import PENDING, AwaitsConfirmation, Confirmations, NotPending
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL, Books
-from reconciler.transaction.records import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
 from worlds import hardware, held, uuid
 

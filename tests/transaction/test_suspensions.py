@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.transaction.records import BadRecord
+from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import NONE, SUSPENDED, Suspension, Suspensions, read_suspensions
 from reconciler.transaction.suspensions import write_suspensions as write

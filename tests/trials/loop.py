@@ -21,9 +21,9 @@ from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.manifests.changed_files import ChangedFiles
 from reconciler.model.generation import Origin
 from reconciler.model.outcome import Result
+from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.profiles import PROFILES, InUseCheck
 from reconciler.transaction.journal import Books, Unfinished
-from reconciler.transaction.records import BadRecord
 from reconciler.transaction.way_back import differences_of
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations

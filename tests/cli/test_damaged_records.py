@@ -1,0 +1,154 @@
+"""Whatever is in a file that we keep: every command that reads it ends in a message and a documented exit code."""
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from command import Command, Ran, example
+from damage import changed, damaged, places
+from kept_records import EXIT_CODES, FILES, READERS, WRITERS, keep_everything
+from loops import watching
+from reconciler.cli import machine
+
+
+class NoTimer:
+    """Arms nothing."""
+
+    def arm(self, generation: int, seconds: float) -> None:
+        """See `reconciler.integrations.timer.Timer`."""
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """``reconcile`` on three guests, with every file in its state directory that there can be."""
+    monkeypatch.setattr(machine, "_timer", lambda *_: NoTimer())
+    command = example("three-guests", tmp_path, capsys)
+
+    def change() -> None:
+        path = command.directory / "guests.yaml"
+        path.write_text(path.read_text(encoding="utf-8").replace("adapters: [5, 6]", "adapters: [6]", 1), "utf-8")
+
+    keep_everything(command, state_of(command), change)
+    assert {str(path.relative_to(state_of(command))) for path in state_of(command).rglob("*.*")} >= set(FILES[:-6])
+    return command
+
+
+def state_of(command: Command) -> Path:
+    """The state directory."""
+    return Path(f"{command.simulated_host}.state")
+
+
+def assert_is_told(ran: Ran, words: tuple[str, ...], what: object) -> None:
+    """A documented exit code, no bug, and a cause where there is a failure."""
+    assert ran.code in EXIT_CODES, (words, what, ran)
+    assert "bug in reconcile" not in ran.err, (words, what, ran.err)
+    assert "Traceback" not in ran.err, (words, what, ran.err)
+    if ran.code == 1:
+        assert "error: " in ran.err, (words, what, ran)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_damage_of_any_kind_is_told(command: Command, file: str) -> None:
+    """Bytes, text, values, keys: read by every command; then by those that write, in a row."""
+    random = Random(f"damage of {file}")
+    whole = (state_of(command) / file).read_bytes()
+    content = whole
+    for _ in range(3):
+        content = damaged(whole, random)
+        (state_of(command) / file).write_bytes(content)
+        for words in READERS:
+            assert_is_told(command(*words), words, content[:2000])
+    for words in WRITERS:
+        host = ("--simulate", str(command.simulated_host))
+        ran = command.bare(*words, *host) if words == ("boot",) else command(*words)
+        assert_is_told(ran, words, content[:2000])
+
+
+def test_every_field_of_every_file_is_looked_at(command: Command) -> None:
+    """None of the fields that say what is to be done takes a value of another kind; file and field are named."""
+    for file in [one for one in FILES if "lock" not in one]:
+        path = state_of(command) / file
+        whole = path.read_bytes()
+        first, newline, rest = whole.partition(b"\n") if file == "journal.jsonl" else (whole, b"", b"")
+        record = json.loads(first)
+        for place in [one for one in places(record) if one and "plan" not in one]:
+
+            def put(holder: Any, step: Any) -> None:
+                holder[step] = {"odd": [1.5]}
+
+            if record == changed(record, place, put):
+                continue
+            path.write_bytes(json.dumps(changed(record, place, put)).encode() + newline + rest)
+            ran = command("doctor")
+            assert (ran.code, str(path) in ran.out) == (2, True), (file, place)
+            last = place[-1] if isinstance(place[-1], str) else f"[{place[-1]}]"
+            assert str(last) in ran.out, (file, place, ran.out)
+        path.write_bytes(whole)
+
+
+def test_one_damaged_generation_hides_no_other(command: Command) -> None:
+    """It is listed as damaged, is no target, and its number is not used again, not even when it was moved away."""
+    state = state_of(command)
+    for name in ("journal.jsonl", "pending.json"):
+        (state / name).unlink()
+    (state / "generations/000002.json").write_bytes(b"[" * 100_000)
+
+    listed = command("history").out.splitlines()
+    assert [line.split()[0] for line in listed] == ["NUMBER", "2", "1"]
+    assert "damaged" in listed[1]
+    assert "applied" in listed[2]
+    assert command("history", "show", "2").code == 1
+    assert command("history", "show", "1").code == 0
+    assert command("rollback", "2", "--yes").code == 1
+    (state / "generations/000002.json").rename(state / "generations/000002.json.damaged")
+    assert command("--apply", "--yes").code == 0
+    (command.directory / "guests.yaml").write_text(
+        (command.directory / "guests.yaml").read_text(encoding="utf-8").replace("[6]", "[5]", 1), encoding="utf-8"
+    )
+    assert command("--apply", "--yes").code == 0
+    assert [one["number"] for one in json.loads(command("history", "--format", "json").out)["generations"]][-1] == 3
+
+
+def test_what_is_no_file_of_ours_among_the_generations_hides_none(command: Command) -> None:
+    """A link, a directory, a file that others can write to: listed as damaged, too."""
+    generations = state_of(command) / "generations"
+    for name in ("000003.json", "000004.json", "000005.json", "000001.outcome.json"):
+        (generations / name).unlink(missing_ok=True)
+    (generations / "000003.json").symlink_to("/dev/zero")
+    (generations / "000004.json").mkdir()
+    (generations / "000005.json").write_bytes((generations / "000001.json").read_bytes())
+    (generations / "000005.json").chmod(0o666)
+    (generations / "000001.outcome.json").mkdir()
+
+    ran = command("history", "--format", "json")
+
+    results = {one["number"]: one["result"] for one in json.loads(ran.out)["generations"]}
+    assert results == {1: "damaged", 2: "applied", 3: "damaged", 4: "damaged", 5: "damaged"}
+    assert_is_told(command("--apply", "--yes"), ("--apply",), "")
+    assert_is_told(command("rollback", "--yes"), ("rollback",), "")
+
+
+def test_the_next_command_that_is_told_works(command: Command) -> None:
+    """Moving the file away is a whole command of a shell, and what it costs is said."""
+    state = state_of(command)
+    (state / "journal.jsonl").write_bytes(b"{}")
+    ran = command("--apply", "--yes")
+    assert ran.code == 1
+    path = state / "journal.jsonl"
+    assert f"next: mv {path} {path}.damaged   (the apply that was not finished is then not rolled back)" in ran.err
+
+
+def test_the_loop_starts_beside_damaged_files(command: Command) -> None:
+    """It says what it cannot use, guards what it can, and ends as it should."""
+    for file in FILES:
+        (state_of(command) / file).write_bytes(b'{"formatVersion": 1, "since": 1e308, "guests": null}')
+    where = ("--simulate", str(command.simulated_host))
+
+    with watching(state_of(command), where, "-f", str(command.directory)) as loop:
+        answer = loop.turn()
+
+    assert answer["condition"] == "failed"
+    assert "suspended.json" in answer["summary"]

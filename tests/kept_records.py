@@ -1,0 +1,98 @@
+"""A state directory with every file that we keep, made by commands and by the loop's own writers."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from reconciler.transaction.desired_record import read_desired
+from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.last_good import Good, write_last_good
+from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
+from reconciler.watch.status_file import StatusFile
+from reports import NOW, guest, report
+
+FILES = (
+    "journal.jsonl",
+    "pending.json",
+    "inventory.json",
+    "degraded.json",
+    "suspended.json",
+    "guarded.json",
+    "watch.json",
+    "lock",
+    "watch.lock",
+    "generations/000001.json",
+    "generations/000001.outcome.json",
+    "generations/000002.json",
+    "generations/000002.outcome.json",
+)
+
+READERS: tuple[tuple[str, ...], ...] = (
+    ("history",),
+    ("history", "--format", "json"),
+    ("history", "show", "1"),
+    ("history", "show", "2", "--format", "json"),
+    ("status",),
+    ("status", "--watch"),
+    ("status", "--watch", "--format", "json"),
+    ("--plan",),
+    ("drift",),
+    ("import",),
+    ("doctor",),
+    ("rollback",),
+)
+"""Commands that read what is kept and change nothing, with a simulated host."""
+
+WRITERS: tuple[tuple[str, ...], ...] = (
+    ("suspend", "guest1", "--reason", "x"),
+    ("resume",),
+    ("confirm", "2"),
+    ("boot",),
+    ("rollback", "--yes"),
+    ("--apply", "--yes"),
+    ("rollback", "1", "--yes"),
+)
+"""Commands that change it."""
+
+EXIT_CODES = {0, 1, 2, 3, 4, 5, 6, 7, 8}
+"""Documented, for commands whose words are right."""
+
+
+def full_report() -> Report:
+    """A report in which every field has something."""
+    return report(
+        condition=Condition.DRIFT,
+        source=Source("x", "abc", Refused("def", ("bad", "worse"), NOW), "timeout", ("/tmp/x",)),
+        guests=(guest(authorised=None, effective=None, why=("no device",), suspended=Suspended("x", "ann", NOW)),),
+        suspended=Suspended("y", "bob", None),
+        differences=("apmask",),
+        counters=Counters(3, {"applied": 1}, {"git": 2}, 4, 5),
+        due=NOW + 300,
+        appeared=("payments now has 05.0004",),
+    )
+
+
+def keep_everything(run: Callable[..., object], state: Path, change: Callable[[], None]) -> None:
+    """Leave every file that there can be in `state`.
+
+    Args:
+        run: runs ``reconcile`` with words, for the host whose state directory this is.
+        state: the state directory.
+        change: lets the manifests want something else.
+    """
+    run("--apply", "--yes")
+    run("suspend", "--reason", "the whole host")
+    run("suspend", "guest1", "--reason", "one guest", "--for", "2h")
+    change()
+    run("--apply", "--yes", "--confirm-within", "1h")
+    kept = StateDirectory(state)
+    journal = json.loads((state / "pending.json").read_bytes())["journal"]
+    steps = "".join(f'{{"step": {number}}}\n' for number, _ in enumerate(json.loads(journal)["steps"], 1))
+    kept.replace("journal.jsonl", f"{journal}{steps}".encode())
+    boot = json.loads(journal)["bootId"]
+    kept.replace("degraded.json", json.dumps({"bootId": boot, "differences": ["apmask is odd"]}).encode())
+    desired = read_desired(json.loads((state / "generations/000001.json").read_bytes())["desired"], "x")
+    write_last_good(kept, Good(desired, "a" * 40))
+    StatusFile(kept, 42).write(full_report())
+    kept.replace("lock", b'{"process": 7, "since": 1.5, "command": "reconcile --apply"}\n')
+    kept.replace("watch.lock", b"7\n")
