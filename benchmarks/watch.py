@@ -79,7 +79,7 @@ class _Bench:
         self.loop = Loop(
             Place(
                 opened=self._opened,
-                source=FilesSource((str(site.manifests),)),
+                source=FilesSource((str(site.manifests),), str),
                 configurations=Configurations(ChangedFiles(time.time), None, None),
                 policy=Policy(applies, self_heal=False),
                 clock=time,

@@ -12,15 +12,22 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.cli.output import tell
+from reconciler.integrations.local_repository import repository_above
 from reconciler.integrations.timer import Timer
 from reconciler.kernel.lock_wait import Patience
 from reconciler.kernel.sysfs import RealSysfs
 from reconciler.machine import Machine, no_vms
+from reconciler.manifests.files import find_files
 from reconciler.model.generation import Origin
 from reconciler.model.observed import VmName
+from reconciler.model.problems import errors_of
 from reconciler.transaction.state_directory import StateDirectory
 
 STATE: Final = Path("/var/lib/reconciler")
+_CHECKOUTS: Final = Path("git/checkouts")
+"""Where the loop keeps commits as files, below its state directory."""
+
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -70,11 +77,20 @@ def origin_of(commit: str = "") -> Origin:
     return Origin(os.environ.get("SUDO_USER") or user_name(), command_line(), time.time(), commit)
 
 
-def manifests_commit(options: HostOptions) -> str:
-    """The git commit of the manifests; empty where there is none."""
-    from reconciler.integrations.git import commit_of
+def manifests_commit(options: HostOptions, say: Callable[[str], object] = tell) -> str:
+    """The git commit of the manifests; empty where there is none, or where it is not shown, which `say` is told why."""
+    given = [os.path.abspath(path) for path in options.manifests]
+    checkouts = os.path.realpath(state_of(options)[0].path / _CHECKOUTS)
+    real = os.path.realpath(given[0])
+    if not real.startswith(f"{checkouts}/") and repository_above(real) is None:
+        return ""
+    from reconciler.integrations.git import Manifests, commit_of  # what starts other programs costs each apply a while
 
-    return commit_of(Path(options.manifests[0]))
+    files, problems = find_files(given)
+    found = commit_of(Manifests(given, files, not errors_of(problems)), os.environ, checkouts)
+    if found.refused:
+        say(f"warning: {found.refused}")
+    return found.id
 
 
 def command_line() -> str:

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened, origin_of, state_of
+from reconciler.cli.machine import manifests_commit, opened, origin_of, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell
 from reconciler.cli.watch_options import WatchOptions
@@ -157,8 +157,9 @@ def _source(
 ) -> Source:
     if options.git is None:
         paths = tuple(os.path.abspath(path) for path in host.manifests)
+        once = _once(log.warning)
         ears.add("files", lambda: FileEar(paths, log.warning))
-        return FilesSource(paths)
+        return FilesSource(paths, lambda: manifests_commit(host, once))
     assert options.branch
     trusted = trust(options.require_signature, options.revoked_keys or "") if options.require_signature else None
     where = address(options.git, options.branch, options.path or "")
@@ -172,6 +173,19 @@ def _source(
     ears.add("git", lambda: poller)
     poller.start()
     return GitFiles(poller, git.location, directory.absolute() / "manifests", where.path)
+
+
+def _once(say: Callable[[str], object]) -> Callable[[str], None]:
+    """Have `say` say each sentence once, until there is another one."""
+    said = ""
+
+    def once(sentence: str) -> None:
+        nonlocal said
+        if sentence != said:
+            said = sentence
+            say(sentence)
+
+    return once
 
 
 def _applied_commit(state: StateDirectory, log: Log) -> str:

@@ -36,9 +36,10 @@ _SETTINGS: Final = {
     "http.lowSpeedTime": "30",
 }
 
+_KEPT_SETTINGS: Final = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 _KEPT: Final = (
     # How a server is reached and trusted. Every other GIT_* would change what we do.
-    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT",
+    *_KEPT_SETTINGS, "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT",
     "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_CERT", "GIT_SSL_KEY", "GIT_EXEC_PATH",
 )  # fmt: skip
 
@@ -69,13 +70,26 @@ class Git:
         directory: where it runs; must exist when a command is run.
     """
 
-    def __init__(self, directory: Path, processes: Processes, environment: Mapping[str, str], *, bare: bool) -> None:
-        """In `directory`, by `processes`, with the administrator's `environment`; `bare`: it is a bare repository."""
+    def __init__(
+        self,
+        directory: Path,
+        processes: Processes,
+        environment: Mapping[str, str],
+        *,
+        bare: bool,
+        work_tree: str = "",
+    ) -> None:
+        """In `directory`, by `processes`, with the administrator's `environment`.
+
+        `bare` says that it is a repository, with the `work_tree` there, if any, whatever its configuration says.
+        """
         self.directory = directory
         self._processes = processes
         self._environment = environment
         # Named, so that git does not look for another repository further up.
         self._place = {"GIT_DIR": str(directory)} if bare else {"GIT_CEILING_DIRECTORIES": str(directory.parent)}
+        if work_tree:
+            self._place["GIT_WORK_TREE"] = work_tree
 
     def at(self, repository: Path) -> "Git":
         """The same in the bare repository at `repository`."""
@@ -137,6 +151,20 @@ class Git:
         answer = self._run(("config", "--get", "core.sshCommand"), environment, BOUNDS)
         answer.output.close()
         return answer.code == 0
+
+    def paths_in_own_settings(self, name: str) -> list[str]:
+        """The values of the setting `name`, which are paths, in the administrator's configuration, not a repository's.
+
+        Raises:
+            GitFailed: it took too long, or there is no git.
+            Stopped: nothing is run any more.
+        """
+        own = quiet(self._environment) | {"GIT_DIR": os.devnull}
+        own |= {key: self._environment[key] for key in _KEPT_SETTINGS if key in self._environment}
+        words = ["git", "config", "--null", "--type=path", "--get-all", name]
+        answer = self._bounded(words, "git config", own, BOUNDS, b"")
+        with answer.output:
+            return os.fsdecode(answer.output.read()).split("\0")[:-1]
 
     def program(self, *words: str, given: bytes = b"") -> Answer:
         """How another program ended that git would use, with the same care.

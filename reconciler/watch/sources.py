@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from reconciler.integrations.git import commit_of
 from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import CommitRefused, Newest, Unreachable
 
@@ -66,8 +65,8 @@ class Source(Protocol):
 class FilesSource:
     """Files and directories, each time as they are."""
 
-    def __init__(self, paths: tuple[str, ...], commit: Callable[[Path], str] = commit_of) -> None:
-        """Take `paths`; `commit` finds the commit that is checked out where a path is."""
+    def __init__(self, paths: tuple[str, ...], commit: Callable[[], str]) -> None:
+        """Take `paths`; `commit` finds the commit that is checked out there."""
         self._paths = paths
         self._commit = commit
 
@@ -78,7 +77,7 @@ class FilesSource:
 
     def offer(self) -> Offer:
         """See `Source`."""
-        return Offer(self._paths, self._commit(Path(self._paths[0])))
+        return Offer(self._paths, self._commit())
 
     def ask(self, *, allow_older: bool) -> None:
         """See `Source`: files are looked at each time."""

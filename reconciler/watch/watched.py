@@ -6,15 +6,14 @@ nothing special.
 """
 
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from reconciler.integrations.links import way
 from reconciler.manifests.files import find_files
 
 _ENDINGS: Final = (".yaml", ".yml")
-_MOST_LINKS: Final = 40  # as many as the kernel follows (path_resolution(7))
 
 
 class Watched(NamedTuple):
@@ -77,7 +76,7 @@ class _Search:
         self.names: set[tuple[str, str]] = set()
 
     def add(self, path: str) -> None:
-        self.names.update(_way(path))
+        self.names.update(way(path))
         real = os.path.realpath(path)
         if os.path.isdir(real):
             self._add_folder(real, real)
@@ -104,44 +103,7 @@ class _Search:
         if not real.startswith(f"{root.rstrip('/')}/"):
             return
         if os.path.isdir(real):
-            self.names.update(_way(link))
+            self.names.update(way(link))
             self._add_folder(real, root)
         elif link.endswith(_ENDINGS):
-            self.names.update(_way(link))
-
-
-def _way(path: str) -> Iterator[tuple[str, str]]:
-    """What decides where `path` leads, as directory and name: each link on the way, and its end.
-
-    Where something is missing that is the end: it may be made one day.
-    """
-    here, links = "/", 0
-    parts = deque(os.path.join(os.getcwd(), path).split("/"))
-    while parts:
-        part = parts.popleft()
-        if part in {"", "."}:
-            continue
-        if part == "..":
-            here = os.path.dirname(here)
-            continue
-        full = os.path.join(here, part)
-        target = _target(full)
-        if target is not None:
-            yield here, part
-            links += 1
-            if links > _MOST_LINKS:
-                return
-            parts.extendleft(reversed(target.split("/")))
-            here = "/" if target.startswith("/") else here
-        elif not any(parts) or not os.path.isdir(full):
-            yield here, part
-            return
-        else:
-            here = full
-
-
-def _target(path: str) -> str | None:
-    try:
-        return os.readlink(path)
-    except OSError:
-        return None
+            self.names.update(way(link))

@@ -40,10 +40,12 @@ def git_files(tmp_path: Path) -> tuple[GitFiles, Poller]:
 
 
 def test_files_are_offered_with_the_commit_that_is_checked_out(tmp_path: Path) -> None:
-    """Of the first path."""
-    source = FilesSource((str(tmp_path), "/other"), lambda path: f"commit of {path}")
+    """Which is looked up each time."""
+    commits = iter(("first", "second"))
+    source = FilesSource((str(tmp_path), "/other"), lambda: next(commits))
 
-    assert source.offer() == Offer((str(tmp_path), "/other"), f"commit of {tmp_path}")
+    assert source.offer() == Offer((str(tmp_path), "/other"), "first")
+    assert source.offer() == Offer((str(tmp_path), "/other"), "second")
     assert source.location == f"{tmp_path}, /other"
 
 
