@@ -17,6 +17,7 @@ from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Problem
 from reconciler.planning.fingerprint import BASIS_WORDS
+from reconciler.planning.left_alone import NOTHING_SPARED, Spared
 from reconciler.planning.plan import Basis, Plan
 from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.planner import holdings_of, make_plan
@@ -47,8 +48,8 @@ class Request(NamedTuple):
     has ended needs of it. With `stage`, which goes with `generation`, what a boot needs of it. With `at_boot`, the
     problems also tell who else decides what the host boots into, as they always do where the manifests say how it is to
     boot. With `given`, what was read before stands for the manifests; `commit` is the git commit that they come from.
-    The devices of `left_alone`, by uuid, stay as they are. `like` is how the host was last seen, which saves reading
-    twice what has not changed.
+    The devices of `left_alone`, by uuid, stay as they are, and so does `spared` drift. `like` is how the host was last
+    seen, which saves reading twice what has not changed.
     """
 
     paths: tuple[str | PathLike[str], ...]
@@ -60,6 +61,7 @@ class Request(NamedTuple):
     given: "Given | None" = None
     commit: str = ""
     left_alone: frozenset[str] = frozenset()
+    spared: Spared = NOTHING_SPARED
     like: Observed | None = None
 
 
@@ -134,7 +136,8 @@ def plan(request: Request, machine: Machine, observed: Observed | None = None) -
         from reconciler.planning.boot_stages import plan_stage
 
         return plan_stage(request.stage, wanted, observed, applied)
-    made = make_plan(wanted, observed, applied, request.event, request.left_alone)._replace(commit=request.commit)
+    made = make_plan(wanted, observed, applied, request.event, request.left_alone, request.spared)
+    made = made._replace(commit=request.commit)
     made = _persistent(made, applied, machine, request)
     return made if site is None else made._replace(problems=_placed(made, site))
 

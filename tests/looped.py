@@ -117,7 +117,11 @@ class Looped:
 
     def commit(self, *documents: str) -> str:
         """Offer a commit with a Host and `documents`; its id."""
-        (self._manifests / "new").write_text("---\n".join((HOST, *documents)), encoding="utf-8")
+        return self.commit_whole(HOST, *documents)
+
+    def commit_whole(self, *documents: str) -> str:
+        """Offer a commit with `documents`; its id."""
+        (self._manifests / "new").write_text("---\n".join(documents), encoding="utf-8")
         (self._manifests / "new").replace(self._manifests / "site.yaml")
         self._commits += 1
         self.branch.offered = Offer((str(self._manifests),), f"{self._commits:040x}")

@@ -27,7 +27,7 @@ def at_boot(plan: Plan, applied: Applied) -> AtBoot | None:
         # What is defined for an inactive guest somebody else has written down, and it starts nothing.
         going = ours.difference(one.uuid for one in idle)
         return AtBoot(None, (), going) if applied.persistence is Persistence.MDEVCTL else None
-    return AtBoot(plan.pool, _definitions(plan, started), ours, _definitions(plan, idle))
+    return AtBoot(plan.wanted_pool or plan.pool, _definitions(plan, started), ours, _definitions(plan, idle))
 
 
 def with_files(plan: Plan, changes: tuple[FileChange, ...], names: Mapping[str, str]) -> Plan:

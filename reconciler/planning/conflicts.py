@@ -3,20 +3,23 @@
 Presence of hardware plays no part (I8): an absent queue is held exactly as a present one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import Enum, auto
 from typing import Final
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Keep
 from reconciler.model.ids import ID_COUNT, IdSet
-from reconciler.model.matrix import Matrix
-from reconciler.model.observed import NO_VMS, ObservedMdev, VmName, in_brackets
+from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.observed import NO_VMS, Observed, ObservedMdev, VmName, in_brackets
 from reconciler.model.problems import Place, Problem, Severity
+from reconciler.planning.target import Target
 
 MOST_PAIRS: Final = 100
 """How many overlapping pairs are told one by one."""
 
 _MOST_QUEUES: Final = 8
+NOTHING_LEFT_ALONE: Final[Mapping[str, str]] = {}
+"""No device is left as it is."""
 
 
 def conflicts(
@@ -25,6 +28,7 @@ def conflicts(
     foreign: Iterable[ObservedMdev],
     built: Iterable[str],
     vms: Mapping[str, VmName] = NO_VMS,
+    left_alone: Mapping[str, str] = NOTHING_LEFT_ALONE,
 ) -> list[Problem]:
     """Every conflict of `desired`.
 
@@ -34,15 +38,17 @@ def conflicts(
         foreign: devices of others.
         built: uuids of on-demand guests whose device exists now; these count as active.
         vms: the VMs of mediated devices, by uuid, which the problems name.
+        left_alone: why devices stay as they are, by uuid; in `desired` they have what they have on the host.
     """
     built = set(built)
     claiming = [guest for guest in desired.guests if guest.activation is not Activation.INACTIVE]
     foreign = tuple(foreign)
+    changing = [guest for guest in claiming if guest.uuid not in left_alone]
     return [
-        *_guest_overlaps(claiming, built, vms),
+        *_guest_overlaps(claiming, built, vms, left_alone),
         *_foreign_overlaps(claiming, foreign, built, vms),
-        *_kept_queues(desired, claiming),
-        *_pool_conflicts(desired, claiming, foreign, pool),
+        *_kept_queues(desired, changing),
+        *_pool_conflicts(desired, changing, foreign, pool),
         *_kept_by_foreign(desired, foreign),
     ]
 
@@ -60,13 +66,20 @@ def guest_place(guest: DesiredGuest, label: str, axis: str = "domains") -> Place
     return Place(guest.position, label, ("spec", "queues" if guest.queues_listed else axis))
 
 
-def _guest_overlaps(guests: list[DesiredGuest], built: set[str], vms: Mapping[str, VmName]) -> list[Problem]:
+def _guest_overlaps(
+    guests: list[DesiredGuest], built: set[str], vms: Mapping[str, VmName], left_alone: Mapping[str, str]
+) -> list[Problem]:
     problems: list[Problem] = []
     told = 0
     for one, other in _overlapping_pairs(guests, built):
         told += 1
         if told <= MOST_PAIRS:
-            problems.append(_guest_overlap(one, other, vms))
+            holders = [guest for guest in (one, other) if guest.uuid in left_alone and guest.uuid in built]
+            if holders:
+                holder, guest = (one, other) if one is holders[0] else (other, one)
+                problems.append(_held_overlap(guest, holder, left_alone[holder.uuid], vms))
+            else:
+                problems.append(_guest_overlap(one, other, vms))
     if told > MOST_PAIRS:
         problems.append(
             Problem("guest-overlap", Severity.ERROR, f"{told - MOST_PAIRS} more pairs of guests claim the same queues")
@@ -130,6 +143,85 @@ def _guest_overlap(one: DesiredGuest, other: DesiredGuest, vms: Mapping[str, VmN
         (guest_place(one, f"claimed by '{one.name}' here"), guest_place(other, f"and by '{other.name}' here")),
         (queues_text(common),),
         f"Take the {_queues(common)} from one of them, or {way_out}.",
+    )
+
+
+def _held_overlap(guest: DesiredGuest, holder: DesiredGuest, why: str, vms: Mapping[str, VmName]) -> Problem:
+    """The problem that `guest` claims what the device of `holder` has, which is left as it is."""
+    common = guest.config.matrix.meet(holder.config.matrix)
+    return Problem(
+        "held-meanwhile",
+        Severity.ERROR,
+        f"guest '{guest.name}' claims {_some_queues(common)} that the device of guest {_with_vm(holder, vms)} has, "
+        f"which is left as it is: {why}",
+        (guest_place(guest, f"claimed by '{guest.name}' here"), guest_place(holder, f"guest '{holder.name}'")),
+        (queues_text(common),),
+        f"Apply the manifests by hand, which corrects '{holder.name}' as well, or claim other queues.",
+    )
+
+
+def drift_conflicts(
+    desired: Desired,
+    target: Target,
+    observed: Observed,
+    last: Mapping[str, tuple[str, ApConfig]],
+    held: Collection[str],
+) -> Iterator[Problem]:
+    """What the manifests change and cannot have, since drift of the host's masks is not corrected.
+
+    Args:
+        desired: the manifests of one host.
+        target: what is aimed at.
+        observed: the host.
+        last: how each device of ours was applied last, by uuid.
+        held: the uuids of devices that are left as they are.
+    """
+    pool, host = target.holdings.pool, desired.host
+    for name in target.contested:
+        yield Problem(
+            "masks-drifted",
+            Severity.ERROR,
+            f"the {name} of host '{host.name}' has to change, and another program has changed it since the last apply",
+            (Place(host.position, "", ("spec", "pool") if host.given_up else ("metadata", "name")),),
+            (),
+            _BY_HAND,
+        )
+    if pool != target.wanted_pool and not target.contested:
+        for guest in desired.guests:
+            is_changed = last.get(guest.uuid, ("", None))[1] != guest.config
+            if is_changed and guest.activation is Activation.ACTIVE and guest.config.matrix.overlaps(pool):
+                yield _needs_masks(guest, guest.config.matrix.meet(pool))
+    if pool != observed.pool:
+        names = {guest.uuid: guest for guest in desired.guests}
+        for mdev in observed.mdevs:
+            if mdev.uuid in held and mdev.uuid in names and mdev.config.matrix.overlaps(pool):
+                yield _pool_takes_held(names[mdev.uuid], mdev.config.matrix.meet(pool), desired)
+
+
+_BY_HAND: Final = "Apply the manifests by hand, which corrects the masks as well."
+
+
+def _needs_masks(guest: DesiredGuest, common: Matrix) -> Problem:
+    return Problem(
+        "masks-drifted",
+        Severity.ERROR,
+        f"guest '{guest.name}' claims {_some_queues(common)} that the host's drivers have, since another program has "
+        "changed the host's masks after the last apply",
+        (guest_place(guest, f"claimed by '{guest.name}' here"),),
+        (queues_text(common),),
+        _BY_HAND,
+    )
+
+
+def _pool_takes_held(holder: DesiredGuest, common: Matrix, desired: Desired) -> Problem:
+    return Problem(
+        "held-meanwhile",
+        Severity.ERROR,
+        f"the host gets {_some_queues(common)} back that the device of guest '{holder.name}' has, which is left as it "
+        "is: another program has changed it since the last apply, or it is suspended",
+        (Place(desired.host.position, "", ("spec", "pool") if desired.host.given_up else ("metadata", "name")),),
+        (queues_text(common),),
+        f"Apply the manifests by hand, which corrects '{holder.name}' as well.",
     )
 
 

@@ -136,6 +136,9 @@ class Plan(NamedTuple):
         only: the uuids of the devices that the plan is confined to; None where it is for the whole host.
         files: the files of other tools that change after the steps, in this order.
         left_alone: the uuids of devices that were to be left as they are.
+        withheld: the uuids of those among them that would change otherwise, and are suspended.
+        spared: the holders whose drift is not corrected: uuids, and ``host`` for the masks.
+        wanted_pool: the host pool that the manifests ask for; None where it is `pool`.
         is_news: whether the manifests say something else than what was applied last.
         commit: the git commit of the manifests; empty where there is none.
     """
@@ -155,6 +158,9 @@ class Plan(NamedTuple):
     only: frozenset[str] | None = None
     files: tuple[FileChange, ...] = ()
     left_alone: frozenset[str] = frozenset()
+    withheld: frozenset[str] = frozenset()
+    spared: frozenset[str] = frozenset()
+    wanted_pool: Matrix | None = None
     is_news: bool = False
     commit: str = ""
 

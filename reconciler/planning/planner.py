@@ -1,14 +1,14 @@
 """Makes the plan: a pure function of the manifests, of the host as found, and of what was applied last."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Persistence
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev, VmName, its_vm
 from reconciler.model.problems import Position, Problem, errors_of
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
-from reconciler.planning.conflicts import conflicts
+from reconciler.planning.conflicts import conflicts, drift_conflicts
 from reconciler.planning.effect import (
     Bindings,
     Effect,
@@ -18,12 +18,12 @@ from reconciler.planning.effect import (
     effective,
 )
 from reconciler.planning.fingerprint import basis_of, fingerprint_of
-from reconciler.planning.left_alone import aimed_at
+from reconciler.planning.left_alone import HOST, NOTHING_SPARED, Spared, aimed_at, spared_devices
 from reconciler.planning.limits import removal_consents
 from reconciler.planning.machine_checks import machine_problems, one_way_problems, unreachable_problems
 from reconciler.planning.order import Blocked, Ordered, order_steps
 from reconciler.planning.plan import Cause, Consent, GuestPlan, Plan, PlannedStep
-from reconciler.planning.target import Target, target_of
+from reconciler.planning.target import NOTHING_LEFT, Left, Target, target_of
 from reconciler.planning.vm_event import VmEvent, event_problems, event_target, touched_guests
 
 
@@ -46,6 +46,7 @@ class Applied(NamedTuple):
 
 
 NOTHING_APPLIED = Applied(None, {})
+_DRIFTED: Final = "another program has changed it since the last apply"
 
 
 def holdings_of(observed: Observed) -> Holdings:
@@ -59,25 +60,33 @@ def make_plan(
     applied: Applied = NOTHING_APPLIED,
     event: VmEvent | None = None,
     left_alone: frozenset[str] = frozenset(),
+    spared: Spared = NOTHING_SPARED,
 ) -> Plan:
     """The plan that leads from `observed` to `desired`; with `event` only as far as that asks for it.
 
-    The devices of `left_alone`, by uuid, stay as they are.
+    The devices of `left_alone`, by uuid, stay as they are, and so does drift that is `spared` and that the manifests do
+    not concern. Where they need what such a holder has, that is a problem.
 
     It has no steps where a problem forbids it; the problems' places name fields, to be made exact by
     `reconciler.manifests.pinpoint`.
     """
+    drifted = spared_devices(desired, observed, applied.guests, spared) if event is None else frozenset()
+    suspended, left_alone = left_alone, left_alone | drifted
     aimed = aimed_at(desired, observed, applied.guests, left_alone) if event is None else desired
     ours = applied.guests.keys() - left_alone
-    target = target_of(aimed, observed, ours) if event is None else event_target(event, desired, observed, ours)
+    left = _left(desired, applied, left_alone, spared) if event is None else NOTHING_LEFT
+    target = target_of(aimed, observed, ours, left) if event is None else event_target(event, desired, observed, ours)
     after = bindings_after(observed, target.holdings.pool)
-    problems = _problems(aimed, observed, target, after, event)
+    why = dict.fromkeys(drifted, _DRIFTED) | dict.fromkeys(suspended, "it is suspended")
+    problems = _problems(aimed, observed, target, after, event, why)
+    problems += drift_conflicts(desired, target, observed, applied.guests, left_alone)
     touched = None if event is None else touched_guests(event, desired)
     only = None if touched is None else frozenset(one.uuid for one in touched)
     current = holdings_of(observed)
     ordered = Ordered(())
     if not errors_of(problems):
-        fixed = frozenset(one.uuid for one in target.foreign) if only is None else frozenset(current.mdevs) - only
+        others = left_alone.union(one.uuid for one in target.foreign)
+        fixed = others if only is None else frozenset(current.mdevs) - only
         ordered = order_steps(current, target.holdings, observed.abilities, fixed)
         problems += unreachable_problems(ordered.blocked, desired, observed.pool)
         problems += one_way_problems(_barring(current, target.holdings, observed, ordered), desired)
@@ -102,8 +111,28 @@ def make_plan(
         steps=_planned_steps(ordered.steps, desired, guests),
         only=only,
         left_alone=left_alone,
+        withheld=_withheld(desired, observed, applied, suspended) if event is None else frozenset(),
+        spared=drifted | ({HOST} if target.holdings.pool != target.wanted_pool else set()),
+        wanted_pool=target.wanted_pool if target.wanted_pool != target.holdings.pool else None,
         is_news=only is None and applied.digest != desired.digest,
     )
+
+
+def _left(desired: Desired, applied: Applied, left_alone: frozenset[str], spared: Spared) -> Left:
+    reserved = tuple(applied.guests[uuid][1].matrix for uuid in sorted(left_alone & applied.guests.keys()))
+    if not spared.has(HOST):
+        return Left(left_alone, reserved)
+    return Left(left_alone, reserved, desired, applied.pool)
+
+
+def _withheld(desired: Desired, observed: Observed, applied: Applied, suspended: frozenset[str]) -> frozenset[str]:
+    """The `suspended` devices that would be made, changed or removed if they were not."""
+    if not suspended:
+        return suspended
+    wanted = aimed_at(desired, observed, applied.guests, ())
+    target = target_of(wanted, observed, applied.guests).holdings.mdevs
+    found = {one.uuid: one.config for one in observed.mdevs}
+    return frozenset(uuid for uuid in suspended if target.get(uuid) != found.get(uuid))
 
 
 def _barring(current: Holdings, target: Holdings, observed: Observed, ordered: Ordered) -> tuple[Blocked, ...]:
@@ -116,14 +145,19 @@ def _barring(current: Holdings, target: Holdings, observed: Observed, ordered: O
 
 
 def _problems(
-    desired: Desired, observed: Observed, target: Target, after: Bindings, event: VmEvent | None
+    desired: Desired,
+    observed: Observed,
+    target: Target,
+    after: Bindings,
+    event: VmEvent | None,
+    left_alone: Mapping[str, str],
 ) -> list[Problem]:
     if event is not None:
         return event_problems(event, desired, observed, target, after)
     built = [one.uuid for one in observed.mdevs]
     pool = target.holdings.pool if target.pool_reason else None
     return [
-        *conflicts(desired, pool, target.foreign, built, observed.vms),
+        *conflicts(desired, pool, target.foreign, built, observed.vms, left_alone),
         *machine_problems(desired, observed, target, after),
     ]
 

@@ -1,7 +1,7 @@
 """How things stand: per guest what is wanted, authorised and effective, and why they differ."""
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, DesiredGuest, Ignored
 from reconciler.model.ids import IdSet
@@ -9,6 +9,8 @@ from reconciler.model.matrix import ApConfig, Matrix, Queue
 from reconciler.model.observed import ObservedMdev, Process, VmName
 from reconciler.planning.effect import Bindings, bindings_now, hidden_because
 from reconciler.planning.plan import GuestPlan, Plan
+
+_WITHHELD: Final = "suspended, and differs: its device is not as its manifest says, and changes when it is resumed"
 
 
 class GuestStatus(NamedTuple):
@@ -60,14 +62,14 @@ def status_of(plan: Plan) -> Status:
     now = bindings_now(plan.observed)
     return Status(
         plan=plan,
-        guests=tuple(_guest_status(guest, now) for guest in plan.guests),
+        guests=tuple(_guest_status(guest, now, withheld=guest.uuid in plan.withheld) for guest in plan.guests),
         pending=_pending(plan),
         idle=_idle(plan),
         foreign=plan.foreign,
     )
 
 
-def _guest_status(plan: GuestPlan, now: Bindings) -> GuestStatus:
+def _guest_status(plan: GuestPlan, now: Bindings, *, withheld: bool) -> GuestStatus:
     return GuestStatus(
         name=plan.name,
         uuid=plan.uuid,
@@ -75,7 +77,7 @@ def _guest_status(plan: GuestPlan, now: Bindings) -> GuestStatus:
         authorised=plan.before,
         effective=plan.sees_before,
         in_use=plan.in_use,
-        why=tuple(_why(plan, now)),
+        why=(*([_WITHHELD] if withheld else []), *_why(plan, now)),
         opened_by=plan.opened_by,
         vm=plan.vm,
     )

@@ -1,7 +1,7 @@
 """Decides what the host is to hold: the target of a plan."""
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Unmanaged
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
@@ -9,6 +9,7 @@ from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.model.steps import Holdings
 from reconciler.planning.effect import Bindings, assignable, bindings_after
 from reconciler.planning.host_pool import DerivedPool, PoolReason, derive_pool
+from reconciler.planning.left_alone import Masks, masks_without_drift
 
 
 class Target(NamedTuple):
@@ -19,28 +20,60 @@ class Target(NamedTuple):
         pool_reason: why the pool is as it is; None where no pool does justice to all (then it is left as it is).
         foreign: devices that no manifest names and that we did not make, and that stay.
         leaving: uuids of devices that are to go; one that a VM has open is emptied first and goes later.
+        wanted_pool: the host pool that the manifests ask for; `holdings` has another one where masks that drifted are
+            left as they are.
+        contested: the masks that drifted and that the manifests change as well.
     """
 
     holdings: Holdings
     pool_reason: PoolReason | None
     foreign: tuple[ObservedMdev, ...]
     leaving: frozenset[str]
+    wanted_pool: Matrix
+    contested: tuple[str, ...] = ()
 
 
-def target_of(desired: Desired, observed: Observed, made_by_us: Collection[str]) -> Target:
+class Left(NamedTuple):
+    """What a target leaves as it is.
+
+    Attributes:
+        devices: uuids; what they have is in the manifests already (`reconciler.planning.left_alone.aimed_at`).
+        reserved: what the host must not get back meanwhile.
+        manifests: as they are, for the masks; None where drift of the masks is corrected.
+        last_pool: the host pool as it was applied last; None where none was.
+    """
+
+    devices: frozenset[str] = frozenset()
+    reserved: tuple[Matrix, ...] = ()
+    manifests: Desired | None = None
+    last_pool: Matrix | None = None
+
+
+NOTHING_LEFT: Final = Left()
+
+
+def target_of(desired: Desired, observed: Observed, made_by_us: Collection[str], left: Left = NOTHING_LEFT) -> Target:
     """The target for `desired` on `observed`, where `made_by_us` are the uuids of our inventory."""
     found = {one.uuid: one for one in observed.mdevs}
     built = [guest for guest in desired.guests if is_built(guest, found)]
-    foreign = foreign_mdevs(desired, observed, made_by_us)
-    derived = pool_of(desired, foreign)
-    pool = derived.pool if derived else observed.pool
+    foreign = foreign_mdevs(desired, observed, made_by_us, left.devices)
+    derived = pool_of(desired, foreign, left.reserved)
+    wanted = derived.pool if derived else observed.pool
+    masks = _masks(wanted, foreign, observed, left)
+    pool = masks.pool
     kept = {guest.uuid for guest in built} | {one.uuid for one in foreign}
     leaving = frozenset(found) - kept
     bindings = None if observed.abilities.over_provision else bindings_after(observed, pool)
     mdevs = {guest.uuid: attainable(guest.config, found.get(guest.uuid), bindings) for guest in built}
     mdevs.update((one.uuid, one.config) for one in foreign)
     mdevs.update((uuid, EMPTY_CONFIG) for uuid in sorted(leaving) if found[uuid].in_use)
-    return Target(Holdings(pool, mdevs), derived.reason if derived else None, foreign, leaving)
+    reason = derived.reason if derived else None
+    return Target(Holdings(pool, mdevs), reason, foreign, leaving, wanted, masks.contested)
+
+
+def _masks(wanted: Matrix, foreign: tuple[ObservedMdev, ...], observed: Observed, left: Left) -> Masks:
+    asked = left.manifests and pool_of(left.manifests, foreign)
+    return masks_without_drift(asked.pool, wanted, observed.pool, left.last_pool) if asked else Masks(wanted)
 
 
 def is_built(guest: DesiredGuest, found: Collection[str]) -> bool:
@@ -48,21 +81,27 @@ def is_built(guest: DesiredGuest, found: Collection[str]) -> bool:
     return guest.activation is Activation.ACTIVE or (guest.activation is Activation.ON_DEMAND and guest.uuid in found)
 
 
-def foreign_mdevs(desired: Desired, observed: Observed, made_by_us: Collection[str]) -> tuple[ObservedMdev, ...]:
-    """The devices that are not ours to touch (I5)."""
-    if desired.host.unmanaged is Unmanaged.REMOVE or not observed.mdevs:
-        return ()
-    ours = {guest.uuid for guest in desired.guests} | set(made_by_us)
+def foreign_mdevs(
+    desired: Desired, observed: Observed, made_by_us: Collection[str], left: Collection[str] = ()
+) -> tuple[ObservedMdev, ...]:
+    """The devices that are not ours to touch (I5), or, by the uuids in `left`, not to be touched now."""
+    named = {guest.uuid for guest in desired.guests}
+    if desired.host.unmanaged is Unmanaged.REMOVE:
+        return tuple(one for one in observed.mdevs if one.uuid in left and one.uuid not in named)
+    ours = named | set(made_by_us)
     return tuple(one for one in observed.mdevs if one.uuid not in ours)
 
 
-def pool_of(desired: Desired, foreign: tuple[ObservedMdev, ...]) -> DerivedPool | None:
-    """The host pool: as the manifest gives it, else derived."""
+def pool_of(
+    desired: Desired, foreign: tuple[ObservedMdev, ...], reserved: tuple[Matrix, ...] = ()
+) -> DerivedPool | None:
+    """The host pool: as the manifest gives it, else derived, without what is `reserved`."""
     given = desired.host.given_up
     if given is not None:
         return DerivedPool(Matrix(~given.adapters, ~given.domains), PoolReason.GIVEN)
     needed = [guest.config.matrix for guest in desired.guests if guest.activation is not Activation.INACTIVE]
     needed += [one.config.matrix for one in foreign]
+    needed += reserved
     return derive_pool(needed, [keep.matrix for keep in desired.host.keep])
 
 

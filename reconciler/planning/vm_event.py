@@ -55,7 +55,7 @@ def event_target(event: VmEvent, desired: Desired, observed: Observed, made_by_u
     bindings = None if observed.abilities.over_provision else bindings_after(observed, pool)
     mdevs = {uuid: one.config for uuid, one in found.items() if uuid not in leaving}
     mdevs.update((one.uuid, attainable(one.config, found.get(one.uuid), bindings)) for one in starting)
-    return Target(Holdings(pool, mdevs), derived.reason if derived else None, foreign, leaving)
+    return Target(Holdings(pool, mdevs), derived.reason if derived else None, foreign, leaving, pool)
 
 
 def event_problems(

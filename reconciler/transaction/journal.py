@@ -196,7 +196,8 @@ def applied_by(plan: Plan, generation: int = 0, before: Applied = NOTHING_APPLIE
 
     A plan that is confined to some devices changes nothing in what was ours `before` but these.
     """
-    pool = plan.pool if plan.pool_reason else None
+    # Masks that drifted and are left so are still to be as they were wanted.
+    pool = (plan.wanted_pool or plan.pool) if plan.pool_reason else None
     ours = {one.uuid: (one.name, one.guest.config if one.guest else one.after) for one in plan.guests if one.after}
     ours.update((one.uuid, before.guests[one.uuid]) for one in plan.guests if _may_be_gone(one, before))
     # What is left alone is as much ours as it was.

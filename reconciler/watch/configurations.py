@@ -13,7 +13,7 @@ from reconciler.planning.plan import Consent, Plan
 from reconciler.planning.target import pool_of
 from reconciler.reconcile import Given
 from reconciler.watch.last_good import Good
-from reconciler.watch.report import CONSENT, Refused
+from reconciler.watch.report import CONSENT, CORRECTION, Refused
 from reconciler.watch.sources import Offer
 
 _MOST_REASONS = 20
@@ -68,13 +68,20 @@ class Configurations:
         """From now on `newest` is guarded."""
         self.guarded, self.refused = newest, None
 
-    def judge(self, newest: Configuration, plan: Plan, offer: Offer, where: str, now: float) -> bool:
+    def judge(
+        self, newest: Configuration, plan: Plan, offer: Offer, where: str, now: float, corrected: Plan | None = None
+    ) -> bool:
         """Whether `newest`, whose plan this is, may be used without a person; otherwise it is noted why not.
 
         It is what the source has offered; `where` are the options that lead to this machine, for a command.
+        `corrected` is the plan that also corrects the drift which `plan` leaves, where that may be what is in the way.
         """
         if not plan.is_valid:
-            self.refuse(newest.commit, tuple(map(offer.shown, reasons_of(plan.problems))), now)
+            reasons = tuple(map(offer.shown, reasons_of(plan.problems)))
+            if corrected and corrected.is_valid:
+                flags = "".join(f" {flag}" for flag in corrected.flags)
+                reasons = (f"{CORRECTION}reconcile --apply{offer.options}{where}{flags}", *reasons)
+            self.refuse(newest.commit, reasons, now)
             return False
         return self._has_consent(newest, plan.consents, offer, where, now)
 

@@ -1,13 +1,16 @@
 """What the loop does about a plan: a pure function of the plan, of what it was told to do, and of what it has done."""
 
+from collections.abc import Sequence
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.planning.plan import Cause, Plan
 from reconciler.render.diagnostics import counted
 from reconciler.watch.healing import BUDGET, Healing
 from reconciler.watch.report import Condition
 from reconciler.watch.retry import Retry
+
+_MOST_NAMES: Final = 3
 
 
 class Policy(NamedTuple):
@@ -86,10 +89,17 @@ def is_drift(plan: Plan) -> bool:
 
 def differences_text(plan: Plan) -> str:
     """How much is not as it should be."""
-    holders = sum(guest.changes for guest in plan.guests) + (plan.pool_cause is not None)
-    parts = [f"{counted(holders, 'holder')} not as wanted"] if holders else []
+    holders = [guest.name for guest in plan.guests if guest.changes]
+    holders += ["the host's masks"] if plan.pool_cause else []
+    parts = [f"{named(holders)} not as wanted"] if holders else []
     parts += [f"{counted(len(plan.files), 'file')} for the next boot not as wanted"] if plan.files else []
     return ", ".join(parts) or "nothing differs"
+
+
+def named(holders: Sequence[str]) -> str:
+    """The names of holders, at most some."""
+    more = len(holders) - _MOST_NAMES
+    return ", ".join(holders[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _problem_text(plan: Plan) -> str:

@@ -12,12 +12,14 @@ from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.machine import Machine, alone
+from reconciler.model.desired import Unmanaged
 from reconciler.model.generation import Origin
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.strict_json import BadRecord
-from reconciler.planning.plan import Plan
+from reconciler.planning.left_alone import NOTHING_SPARED, Spared
+from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.settled import settled
 from reconciler.reconcile import (
     Applied,
@@ -239,7 +241,8 @@ class Loop:
         configurations, made = self._place.configurations, None
         if newest and configurations.is_new(newest):
             made = self._plan(newest, machine, suspensions)
-            if not configurations.judge(newest, made, offer, self._place.where, self._place.clock.time()):
+            corrected = self._corrected(newest, machine, suspensions, made)
+            if not configurations.judge(newest, made, offer, self._place.where, self._place.clock.time(), corrected):
                 newest, made = None, None
         if newest:
             self._accept(newest)
@@ -251,18 +254,47 @@ class Loop:
         self._place.configurations.accept(newest)
         self._place.source.accepted(newest.commit)
 
-    def _plan(self, configuration: Configuration, machine: Machine, suspensions: Suspensions) -> Plan:
+    def _plan(
+        self, configuration: Configuration, machine: Machine, suspensions: Suspensions, spared: Spared | None = None
+    ) -> Plan:
         if self._observed is None:
             self._observed = self._like = observe_host(machine, self._like)
-        return plan(self._request(configuration, machine, suspensions), machine, self._observed)
+        return plan(self._request(configuration, machine, suspensions, spared), machine, self._observed)
 
-    def _request(self, configuration: Configuration, machine: Machine, suspensions: Suspensions) -> Request:
+    def _request(
+        self, configuration: Configuration, machine: Machine, suspensions: Suspensions, spared: Spared | None = None
+    ) -> Request:
         applied = Books(machine.state, machine.boot_id).applied()
         self._generation = applied.generation
-        alone = left_alone(configuration.given.desired, applied.guests, suspensions)
+        desired = configuration.given.desired
+        if spared is None:
+            is_news = desired.digest != applied.digest
+            spared = self._unconcerned(applied.digest) if is_news else NOTHING_SPARED
         return Request(
-            (), None, given=configuration.given, commit=configuration.commit, left_alone=alone, like=self._like
+            (),
+            None,
+            given=configuration.given,
+            commit=configuration.commit,
+            left_alone=left_alone(desired, applied.guests, suspensions),
+            spared=spared,
+            like=self._like,
         )
+
+    def _unconcerned(self, applied: str) -> Spared:
+        """The drift that a new configuration does not correct; `applied` is the digest of the last one."""
+        if self._place.policy.self_heal:
+            return NOTHING_SPARED
+        guarded = self.guarded and self.guarded.given.desired
+        strangers = guarded and guarded.digest == applied and guarded.host.unmanaged is Unmanaged.REMOVE
+        return Spared(None, strangers=bool(strangers))
+
+    def _corrected(
+        self, configuration: Configuration, machine: Machine, suspensions: Suspensions, made: Plan
+    ) -> Plan | None:
+        """The plan that also corrects the drift which `made` leaves; None where `made` is valid or leaves none."""
+        if made.is_valid or not made.spared:
+            return None
+        return self._plan(configuration, machine, suspensions, NOTHING_SPARED)
 
     def _acted(self, turn: Turn, made: Plan) -> Turn:
         guarded = self.guarded
@@ -270,16 +302,27 @@ class Loop:
         if self._place.policy.self_heal and is_drift(made):
             self._healing = self._healing.asked(self._place.clock.monotonic())
         decision = self._decided(made, turn.suspensions)
+        spared = None
+        is_mixed = decision.condition is Condition.DRIFT and Cause.INTENTIONAL in made.causes
+        if is_mixed and self._place.policy.applies and decision.act is Act.NOTHING:
+            # What the manifests ask of one guest, such as one that was suspended, does not wait for another's drift.
+            with self._place.opened(False) as machine:
+                spared = self._unconcerned(guarded.given.desired.digest)
+                without = self._plan(guarded, machine, turn.suspensions, spared)
+            if without.changes and without.is_valid:
+                made, decision = without, self._decided(without, turn.suspensions)
         if decision.act is Act.NOTHING:
             return self._ended(turn, made, decision)
-        return self._applied(turn, guarded, made, decision.act) or turn._replace(ending=_CHANGING, wait=1.0)
+        return self._applied(turn, guarded, made, decision.act, spared) or turn._replace(ending=_CHANGING, wait=1.0)
 
     def _decided(self, made: Plan, suspensions: Suspensions) -> Decision:
         place = self._place
         suspended = suspensions.host is not None
         return decide(made, place.policy, self._healing, self._retry, place.clock.monotonic(), suspended=suspended)
 
-    def _applied(self, turn: Turn, configuration: Configuration, made: Plan | None, act: Act) -> Turn | None:
+    def _applied(
+        self, turn: Turn, configuration: Configuration, made: Plan | None, act: Act, spared: Spared | None = None
+    ) -> Turn | None:
         """Apply `configuration`, exactly as `made` says where that is given; None where that cannot be done."""
         place, clock = self._place, self._place.clock
         terms = Terms(basis=made.basis if made else None, lock_seconds=LOCK_SECONDS)
@@ -287,15 +330,14 @@ class Loop:
         self._observed = None
         try:
             with place.opened(True) as machine:
-                request = self._request(configuration, machine, turn.suspensions)
+                request = self._request(configuration, machine, turn.suspensions, spared)
                 place.guarding(configuration.given.desired.host.name, configuration.commit)
                 place.transaction(History(machine.state).next_number())
                 done = apply(request, machine, place.progress, origin, terms, place.recovered)
         except StalePlan:
             return None
         except NotApplicable as error:
-            offer = turn.offer or NOTHING_OFFERED
-            place.configurations.judge(configuration, error.plan, offer, place.where, clock.time())
+            self._refuse(turn, configuration, error.plan)
             return None
         finally:
             place.transaction(0)
@@ -316,9 +358,16 @@ class Loop:
         decision = self._decided(after, turn.suspensions)
         return self._ended(turn, after, decision if succeeded else _failed(done.outcome, decision))
 
+    def _refuse(self, turn: Turn, configuration: Configuration, made: Plan) -> None:
+        """Note why `configuration`, whose plan this is, is not used."""
+        place, offer = self._place, turn.offer or NOTHING_OFFERED
+        with place.opened(False) as machine:
+            corrected = self._corrected(configuration, machine, turn.suspensions, made)
+        place.configurations.judge(configuration, made, offer, place.where, place.clock.time(), corrected)
+
     def _after(self, done: Applied, guarded: Configuration, suspensions: Suspensions) -> Plan:
         """The plan of the host as an apply has left it."""
-        if done.seen is not None:
+        if done.seen is not None and not done.plan.spared:
             self._generation = done.generation or self._generation
             return settled(done.plan, done.seen.mdevs)
         with self._place.opened(False) as machine:

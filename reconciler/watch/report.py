@@ -23,6 +23,10 @@ CONSENT: Final = "it needs a person's consent; to give it: "
 """Begins the first reason of a configuration that is refused for that alone; the command follows."""
 
 
+CORRECTION: Final = "it needs what another program has changed; to apply it and correct that: "
+"""Begins the first reason of a configuration that drift is in the way of; the command follows."""
+
+
 class Refused(NamedTuple):
     """A configuration that the loop does not use; it goes on with the last good one.
 

@@ -10,7 +10,7 @@ from reconciler.render.history_text import moment
 from reconciler.render.paint import Paint, plain
 from reconciler.render.plan_json import json_text
 from reconciler.watch.events import guarded_text
-from reconciler.watch.report import CONSENT, Condition, GuestReport, Refused, Report, Suspended
+from reconciler.watch.report import CONSENT, CORRECTION, Condition, GuestReport, Refused, Report, Suspended
 from reconciler.watch.report_record import report_record
 from reconciler.watch.sources import options_of
 
@@ -110,6 +110,8 @@ def next_steps(report: Report, ended: float | None = None, where: str = "") -> t
 def _mending(report: Report, refused: Refused) -> str:
     if refused.reasons[:1] and refused.reasons[0].startswith(CONSENT):
         return _typed(refused.reasons[0].removeprefix(CONSENT), "gives the consent; otherwise revert the commit")
+    if refused.reasons[:1] and refused.reasons[0].startswith(CORRECTION):
+        return _typed(refused.reasons[0].removeprefix(CORRECTION), "corrects what another program has changed")
     paths = report.source.paths
     if report.source.location == ", ".join(paths):
         return _typed(f"reconcile validate{options_of(paths)}", "then mend it; the loop notices")

@@ -5,10 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.kernel.observe import observe
+from reconciler.kernel.paths import CREATE
 from reconciler.kernel.writes import writes_of
-from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Ignored
+from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Ignored, Unmanaged
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig
+from reconciler.planning.left_alone import Spared
 from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import status_of
@@ -76,7 +78,7 @@ def test_what_a_suspended_guest_has_counts() -> None:
     world.apply(sites(A))
     world.assign(1, "assign_adapter", "6")
     plan = world.plan(sites(A, B), 1)
-    assert [one.id for one in plan.problems] == ["guest-overlap"]
+    assert [one.id for one in plan.problems] == ["held-meanwhile"]
     assert not world.plan(sites(A, B)).problems
 
 
@@ -178,6 +180,71 @@ def test_planning_again_after_an_apply_gives_nothing_to_do(ignored: set[Ignored]
     plan = world.plan(sites(mine, B), *left_alone)
     assert plan.in_sync
     assert {one.uuid: one.config for one in plan.observed.mdevs}[uuid(2)] == B.config
+
+
+def test_a_suspended_guest_stays_whatever_is_to_become_of_unmanaged_devices() -> None:
+    """Also one that left the manifests of a host on which only ours may be."""
+    world = World()
+    world.apply(sites(A, B))
+    plan = world.plan(desired([B], GIVES_UP, unmanaged=Unmanaged.REMOVE), 1)
+    assert plan.in_sync
+    assert plan.withheld == {uuid(1)}
+
+
+def test_a_suspended_guest_does_not_step_aside_for_the_masks() -> None:
+    """From 6.19 the masks can only move where no device has a queue with that id; then it is an error instead."""
+    world = World("7.2")
+    world.apply(desired([guest("a", config([5], [4]), 1)], GivenUp(IdSet([5]), IdSet([4]))))
+    narrower = desired([guest("a", config([5], [4]), 1)], GivenUp(NO_IDS, IdSet([4])))
+    assert {one.step.uuid for one in world.plan(narrower).steps} == {uuid(1), ""}
+    plan = world.plan(narrower, 1)
+    assert [one.id for one in plan.problems if one.severity.value == "error"] == ["unreachable"]
+    assert not plan.steps
+
+
+def test_a_suspended_guest_that_gave_a_queue_up_by_hand_keeps_it_from_the_host() -> None:
+    """The masks of a derived pool do not follow what is done by hand."""
+    world = World()
+    wide = A._replace(config=config([5], [4, 0x47]))
+    world.apply(desired([wide, B]))
+    before = world.plan(desired([wide, B])).observed.pool
+    world.assign(1, "unassign_domain", "0x47")
+    assert world.plan(desired([wide, B]), 1).pool == before
+
+
+def test_what_differs_from_the_manifest_of_a_suspended_guest_is_said() -> None:
+    """Also in its reasons; nothing is said where it is as its manifest says."""
+    world = World()
+    world.apply(sites(A, B))
+    assert not world.plan(sites(A, B), 1).withheld
+    plan = world.plan(sites(A._replace(config=config([5], [0x47])), B), 1)
+    assert plan.withheld == {uuid(1)}
+    assert "suspended" in " ".join(status_of(plan).guests[0].why)
+
+
+def test_where_drift_is_spared_a_pool_that_is_given_does_not_take_it() -> None:
+    """The host would get a queue back that a drifted device has: a problem, which names the guest."""
+    world = World()
+    world.apply(sites(A))
+    world.assign(1, "assign_domain", "0x47")
+    narrower = desired([A], GivenUp(NO_IDS, IdSet([4])))
+    plan = make_plan(narrower, observe(world.host), world.applied, spared=Spared(None))
+    assert [one.id for one in plan.problems] == ["held-meanwhile"]
+    assert "'a'" in plan.problems[0].message
+    derived = make_plan(desired([A]), observe(world.host), world.applied, spared=Spared(None))
+    assert derived.is_valid
+    assert derived.spared == {uuid(1)}
+
+
+def test_devices_of_strangers_are_spared_by_name_as_well() -> None:
+    """Where removing one again and again would be a fight."""
+    world = World()
+    remove = desired([A], GIVES_UP, unmanaged=Unmanaged.REMOVE)
+    world.apply(remove)
+    world.host.write(CREATE, uuid(9))
+    world.host.write(CREATE, uuid(10))
+    plan = make_plan(remove, observe(world.host), world.applied, spared=Spared(frozenset([uuid(9)])))
+    assert [one.uuid for one in plan.guests if one.changes] == [uuid(10)]
 
 
 def test_nothing_is_made_up() -> None:

@@ -7,7 +7,7 @@ from loops import watching
 from mounts import MountedHost, text_of
 from reconciler.cli.exit_codes import Exit
 from reconciler.kernel import paths
-from watched_sites import BROKEN, LEISURELY, guarding, guest
+from watched_sites import BROKEN, GUEST, LEISURELY, guarding, guest
 
 
 def take_away(host: MountedHost) -> str:
@@ -63,6 +63,25 @@ def test_beside_a_refused_commit_a_person_can_put_it_back(repository: Repository
         assert not ran.code, ran.err
         assert text_of(mounted.root / paths.APMASK) == before
         assert loop.turn()["condition"] == "in-sync"
+
+
+def test_a_commit_that_needs_what_drifted_is_refused_and_its_command_works(
+    repository: Repository, mounted: MountedHost
+) -> None:
+    """The drifted guest is named; the command that the status prints applies the commit and corrects the guest."""
+    with guarding(repository, mounted) as loop:
+        (device,) = (mounted.root / "devices/vfio_ap/matrix").glob("*-*-*-*-*")
+        mounted.store(f"devices/vfio_ap/matrix/{device.name}/assign_adapter", "7")
+        repository.commit({"web.yaml": GUEST.format(name="web", adapters="7", domains="4")})
+        answer = loop.turn()
+        assert "payments" in " ".join(answer["refused"])
+        told = loop.run("status", "--watch").out.splitlines()
+        line = next(one for one in told if one.startswith("  reconcile --apply"))
+        ran = loop.run("--yes", *line.split("    (")[0].split()[1:])
+        assert not ran.code, ran.err
+        answer = loop.turn()
+        assert (answer["condition"], answer.get("refused")) == ("in-sync", None)
+        assert "07.0004" not in text_of(device / "matrix")
 
 
 def test_the_resync_finds_it_without_being_asked(repository: Repository, mounted: MountedHost) -> None:
