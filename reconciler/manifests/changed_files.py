@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from reconciler.manifests.files import FoundFile
 from reconciler.manifests.site import FileReading, Reading, Site, read_site
+from reconciler.model.stopping import Check, unchecked
 
 SETTLED_SECONDS: Final = 2.5
 """So long after its last change a file can be told from a later change by its times."""
@@ -44,15 +45,17 @@ class ChangedFiles:
         self._known: dict[str, _Known] = {}
         self._seen: dict[str, _Known] = {}
 
-    def read_site(self, paths: Sequence[str | os.PathLike[str]], *, settled: bool = False) -> Site:
+    def read_site(
+        self, paths: Sequence[str | os.PathLike[str]], *, settled: bool = False, check: Check = unchecked
+    ) -> Site:
         """All manifests in `paths`, as `reconciler.manifests.site.read_site` gives them.
 
         `settled` says that no file there is ever changed in place, and that those which were read the last time are
         there still: so that no other file can have the inode of one of them.
         """
         self._seen = {}
-        reading = Reading()
-        site = read_site(paths, lambda file: self._file(file, reading, settled))
+        reading = Reading(check)
+        site = read_site(paths, lambda file: self._file(file, reading, settled), check)
         self._known = self._seen
         return site
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from reconciler.manifests.data import Data, Path
-from reconciler.manifests.places import error
+from reconciler.manifests.places import error, several
 from reconciler.manifests.schema import API_VERSION
 from reconciler.manifests.similar import did_you_mean
 from reconciler.manifests.uuids import derived_uuid
 from reconciler.model.desired import DesiredGuest, DesiredHost
-from reconciler.model.problems import Place, Problem
+from reconciler.model.problems import Place, Problem, ProblemList
 
 _NAME: Final[Path] = ("metadata", "name")
 _Item = TypeVar("_Item", DesiredHost, DesiredGuest)
@@ -64,17 +64,21 @@ class Population:
         return self._refused_hosts.union(host.name for host in self.hosts)
 
 
-def cross_checked(population: Population) -> tuple[tuple[DesiredGuest, ...], list[Problem]]:
-    """The guests, each with its host and uuid, and what is wrong with the whole; guests of no host are left out."""
+def cross_checked(population: Population, problems: ProblemList) -> tuple[DesiredGuest, ...]:
+    """The guests, each with its host and uuid, but those of no host; `problems` grows by what is wrong with the whole.
+
+    What is only counted there any more is not put into words.
+    """
     names = population.host_names()
-    problems = list(_repeated_hosts(population.hosts))
+    _repeated_hosts(population.hosts, problems)
     if not (names or population.perhaps_hosts or population.may_lack_hosts):
-        problems.append(_no_host(population.guests))
+        problems.add(_no_host(population.guests))
     guests = [guest if guest.host else _of_only_host(guest, names) for guest in population.guests]
     if names and not population.may_lack_hosts:
-        problems += _strays((guest for guest in guests if guest.host not in population.perhaps_hosts), names)
+        _strays((guest for guest in guests if guest.host not in population.perhaps_hosts), names, problems)
     settled = tuple(guest for guest in guests if guest.host in names)
-    return settled, [*problems, *_repeated_guests(settled)]
+    _repeated_guests(settled, problems)
+    return settled
 
 
 def _name_in(data: Data) -> str:
@@ -97,38 +101,41 @@ def _no_host(guests: list[DesiredGuest]) -> Problem:
     return error("no-host", "no manifest describes a Host", places, f"Add one, by the host's short name:\n{document}")
 
 
-def _strays(guests: Iterable[DesiredGuest], names: set[str]) -> Iterator[Problem]:
+def _strays(guests: Iterable[DesiredGuest], names: set[str], problems: ProblemList) -> None:
+    known = sorted(names)
     for guest in guests:
         if guest.host in names:
             continue
-        if guest.host:
+        if problems.is_full():
+            problems.count()
+        elif guest.host:
             message = f"guest {guest.name!r} belongs to host {guest.host!r}, but no manifest describes that Host"
-            advice = f"{did_you_mean(guest.host, names)}There are: {', '.join(sorted(names))}."
-            yield error("unknown-host", message, (Place(guest.position, field=("spec", "host")),), advice)
+            advice = f"{did_you_mean(guest.host, known)}There are: {several(known)}."
+            problems.add(error("unknown-host", message, (Place(guest.position, field=("spec", "host")),), advice))
         else:
             message = f"guest {guest.name!r} does not say which host it belongs to"
-            advice = f"Add spec.host; there are: {', '.join(sorted(names))}."
-            yield error("host-left-out", message, (Place(guest.position, field=("spec",)),), advice)
+            advice = f"Add spec.host; there are: {several(known)}."
+            problems.add(error("host-left-out", message, (Place(guest.position, field=("spec",)),), advice))
 
 
-def _repeated_hosts(hosts: list[DesiredHost]) -> Iterator[Problem]:
+def _repeated_hosts(hosts: list[DesiredHost], problems: ProblemList) -> None:
     for host, first in _repeated(hosts, lambda host: host.name):
         places = (Place(host.position, field=_NAME), Place(first.position, "first described here", _NAME))
         message = f"the host {host.name!r} is described twice"
-        yield error("duplicate-host", message, places, "Keep one Host document for each host.")
+        problems.add(error("duplicate-host", message, places, "Keep one Host document for each host."))
 
 
-def _repeated_guests(guests: tuple[DesiredGuest, ...]) -> Iterator[Problem]:
+def _repeated_guests(guests: tuple[DesiredGuest, ...], problems: ProblemList) -> None:
     for guest, first in _repeated(guests, lambda guest: (guest.host, guest.name)):
         places = (Place(guest.position, field=_NAME), Place(first.position, "first described here", _NAME))
         message = f"the guest {guest.name!r} is described twice for host {guest.host!r}"
-        yield error("duplicate-guest", message, places, "Remove or rename one of the two.")
+        problems.add(error("duplicate-guest", message, places, "Remove or rename one of the two."))
     for guest, first in _repeated(guests, lambda guest: (guest.host, guest.uuid)):
         if guest.name != first.name:
             field = ("spec", "uuid")
             places = (Place(guest.position, field=field), Place(first.position, "first used here", field))
             message = f"the guests {first.name!r} and {guest.name!r} have the same uuid {guest.uuid}"
-            yield error("duplicate-uuid", message, places, "Give one of them another uuid, or leave it out.")
+            problems.add(error("duplicate-uuid", message, places, "Give one of them another uuid, or leave it out."))
 
 
 def _repeated(items: Sequence[_Item], key: Callable[[_Item], object]) -> Iterator[tuple[_Item, _Item]]:

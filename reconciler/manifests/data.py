@@ -13,6 +13,7 @@ Path: TypeAlias = tuple[str | int, ...]
 """The way from the top of a document to a field: names of keys, and indexes in lists from 0."""
 
 _LONGEST_NUMBER: Final = 18
+_MOST_REMEMBERED: Final = 100_000
 
 
 class PlainScalars(dict[str, "str | int | bool | None"]):
@@ -25,7 +26,8 @@ class PlainScalars(dict[str, "str | int | bool | None"]):
         """The meaning of `text` when it is met for the first time."""
         is_number = text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
         meaning = int(text) if is_number and (text[0] != "0" or text == "0") else text
-        self[text] = meaning
+        if len(self) < _MOST_REMEMBERED:
+            self[text] = meaning
         return meaning
 
 
@@ -41,14 +43,19 @@ def shown(value: Data) -> str:
         case list():
             return "a list"
         case str():
-            return repr(value if len(value) <= _LONGEST_SHOWN else value[:_LONGEST_SHOWN] + "…")
+            return repr(shortened(value))
     return str(value)
 
 
 def dotted(path: Path) -> str:
-    """`path` as people write it, for example ``spec.keep[0].domains``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    """`path` as people write it, for example ``spec.keep[0].domains``; each key cut as a value is (`shown`)."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{shortened(part)}" for part in path)
     return text.removeprefix(".")
+
+
+def shortened(text: str) -> str:
+    """`text`, cut at 60 characters."""
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
 
 
 _LONGEST_SHOWN: Final = 60

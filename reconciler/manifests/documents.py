@@ -21,7 +21,7 @@ from reconciler.model.desired import (
 )
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.problems import Place, Position, Problem, Severity
+from reconciler.model.problems import Place, Position, Problem, ProblemList, Severity
 
 _ACTIVATION: Final = {one.value: one for one in Activation}
 _PRESENCE: Final = {one.value: one for one in Presence}
@@ -32,7 +32,7 @@ class DocumentReader:
     """Makes hosts and guests of accepted documents; `problems` grows by what is wrong with them."""
 
     def __init__(self) -> None:
-        self.problems: list[Problem] = []
+        self.problems = ProblemList()
         self._ids = IdLists()
 
     def host(self, data: Accepted, position: Position) -> DesiredHost | None:
@@ -137,7 +137,7 @@ class DocumentReader:
                     self._tell("repeated-id", Severity.WARNING, message, position, (*path, index), advice)
 
     def _tell(self, id: str, severity: Severity, message: str, position: Position, field: Path, help: str) -> None:
-        self.problems.append(Problem(id, severity, message, (Place(position, field=field),), help=help))
+        self.problems.add(Problem(id, severity, message, (Place(position, field=field),), help=help))
 
 
 def id_lists_of(data: Accepted) -> list[tuple[Path, list[int | str]]]:

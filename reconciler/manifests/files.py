@@ -12,17 +12,22 @@ from typing import Final, NamedTuple
 
 from reconciler.manifests.places import error
 from reconciler.model.problems import Place, Position, Problem
+from reconciler.model.stopping import Check, unchecked
 
 FILE_LIMIT: Final = 32 << 20
 """How long a file may be, in bytes."""
 
-TOTAL_LIMIT: Final = 128 << 20
-"""How long all files of one run may be together, in bytes: some four hundred thousand guests."""
+MOST_ENTRIES: Final = 200_000
+"""How many entries, of any kind, all folders of one run may have together."""
+
+MOST_FOUND: Final = 50_000
+"""How many manifests, folders and links there may be in one run."""
 
 MOST_FOLDERS: Final = 64
 """How many folders a manifest may be in, one within the other."""
 
 _ENDINGS: Final = (".yaml", ".yml")
+_CHECKED_EVERY: Final = 1000
 
 
 class FoundFile(NamedTuple):
@@ -32,17 +37,45 @@ class FoundFile(NamedTuple):
     path: str
 
 
-def find_files(paths: Sequence[str | os.PathLike[str]]) -> tuple[list[FoundFile], list[Problem]]:
-    """The manifests in `paths`, ascending by name and each real file once; and the paths that cannot be used."""
-    search = _Search()
-    for path in paths:
-        search.add(os.fspath(path))
+class Survey(NamedTuple):
+    """What was found in some paths.
+
+    Attributes:
+        files: the manifests, ascending by name and each real file once.
+        problems: the paths that cannot be used.
+        folders: the real paths of the folders that were looked into.
+        links: the paths of the links in them that lead to manifests and folders.
+    """
+
+    files: list[FoundFile]
+    problems: list[Problem]
+    folders: frozenset[str]
+    links: tuple[str, ...]
+
+
+def survey(paths: Sequence[str | os.PathLike[str]], check: Check = unchecked) -> Survey:
+    """What is in `paths`, whose order changes nothing.
+
+    No folder is looked into twice, however many links lead to it, and no more than `MOST_ENTRIES` and `MOST_FOUND`
+    are taken: a directory with more is the wrong one, which is a problem.
+    """
+    search = _Search(check)
+    for path in sorted(os.fspath(path) for path in paths):
+        search.add(path)
     files = search.files()
     if not files and not search.problems:
         where = ", ".join(os.fspath(path) for path in paths) or "no path at all"
         advice = "Manifests end in .yaml or .yml; names that begin with a dot are skipped."
         search.problems.append(error("no-manifests", f"there is no manifest in {where}", (), advice))
-    return files, search.problems
+    return Survey(files, search.problems, frozenset(search.folders), tuple(search.links))
+
+
+def find_files(
+    paths: Sequence[str | os.PathLike[str]], check: Check = unchecked
+) -> tuple[list[FoundFile], list[Problem]]:
+    """The manifests in `paths`, ascending by name and each real file once; and the paths that cannot be used."""
+    found = survey(paths, check)
+    return found.files, found.problems
 
 
 def content_of(file: FoundFile) -> bytes | Problem:
@@ -68,18 +101,24 @@ def _content(name: str, descriptor: int) -> bytes | Problem:
     return content
 
 
-def too_much(file: FoundFile) -> Problem:
-    """The problem with `file`, with which all files are more than `TOTAL_LIMIT` together."""
-    message = f"with {file.name} the manifests are more than {TOTAL_LIMIT} bytes"
-    return _problem("too-much", message, file.name, "Give the directory of one host, and look what else is in it.")
+def too_much(name: str, bound: str) -> Problem:
+    """The problem with `name`, with which a `bound` of one run is exceeded, such as ``50,000 documents``."""
+    message = f"with {name} there are more than {bound} in one run; this and what follows is not read"
+    return _problem("too-much", message, name, "Give the directory of one host, and check what else is in it.")
 
 
 class _Search:
     """Collects files by their real path; of several names the first in order stays."""
 
-    def __init__(self) -> None:
+    def __init__(self, check: Check) -> None:
         self.problems: list[Problem] = []
+        self.folders: set[str] = set()
+        self.links: list[str] = []
+        self._check = check
         self._found: dict[str, str] = {}
+        self._entries = 0  # seen, of any kind
+        self._taken = 0  # of these, manifests, folders and links
+        self._is_over = False
 
     def files(self) -> list[FoundFile]:
         return sorted(FoundFile(name, real) for real, name in self._found.items())
@@ -88,49 +127,79 @@ class _Search:
         real = os.path.realpath(path)
         try:
             is_folder = stat.S_ISDIR(os.stat(path).st_mode)
+            if is_folder:
+                self._add_folder(path, real, _Root(real, set()), 0)
         except OSError as refused:
             self.problems.append(_unreadable(path, refused))
             return
-        if is_folder:
-            self._add_folder(path, real, real, frozenset())
-        else:
+        if not is_folder:
             self._add_file(path, real)
 
     def _add_file(self, name: str, real: str) -> None:
         self._found[real] = min(name, self._found.get(real, name))
 
-    def _add_folder(self, name: str, real: str, root: str, above: frozenset[str]) -> None:
-        """`above` are the real folders that this one is in, so that a link upwards ends."""
-        if real in above:
+    def _add_folder(self, name: str, real: str, root: "_Root", depth: int) -> None:
+        status = os.stat(real)
+        if (status.st_dev, status.st_ino) in root.seen or self._is_over:
             return
-        if len(above) >= MOST_FOLDERS:
-            message = f"{name} is within {len(above)} folders, more than are looked into"
+        if depth >= MOST_FOLDERS:
+            message = f"{name} is within {depth} folders, more than are looked into"
             self.problems.append(_problem("folder-too-deep", message, name, "Keep manifests in fewer folders."))
             return
-        try:
-            entries = list(os.scandir(real))
-        except OSError as refused:
-            self.problems.append(_unreadable(name, refused))
-            return
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if not entry.name.startswith("."):
-                try:
-                    self._add_entry(entry, os.path.join(name, entry.name), root, above | {real})
-                except OSError as refused:  # a link that leads in a circle, or whose text is no name
-                    self.problems.append(_unreadable(os.path.join(name, entry.name), refused))
+        root.seen.add((status.st_dev, status.st_ino))
+        entries = self._entries_of(name, real)
+        self.folders.add(real)
+        for entry in entries:
+            self._check()
+            try:
+                self._add_entry(entry, os.path.join(name, entry.name), root, depth)
+            except OSError as refused:  # a link that leads in a circle, or whose text is no name
+                self.problems.append(_unreadable(os.path.join(name, entry.name), refused))
 
-    def _add_entry(self, entry: os.DirEntry[str], name: str, root: str, above: frozenset[str]) -> None:
+    def _entries_of(self, name: str, folder: str) -> list[os.DirEntry[str]]:
+        """What may matter in `folder`, in order; nothing where that is too much, since a part would be any part."""
+        found = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                self._entries += 1
+                if not self._entries % _CHECKED_EVERY:
+                    self._check()
+                if not entry.name.startswith(".") and (
+                    entry.name.endswith(_ENDINGS) or entry.is_symlink() or entry.is_dir(follow_symlinks=False)
+                ):
+                    found.append(entry)
+                if self._entries > MOST_ENTRIES or self._taken + len(found) > MOST_FOUND:
+                    is_full = self._entries > MOST_ENTRIES
+                    bound = f"{MOST_ENTRIES:,} entries" if is_full else f"{MOST_FOUND:,} manifests, folders and links"
+                    self.problems.append(too_much(name, bound))
+                    self._is_over = True
+                    return []
+        self._taken += len(found)
+        return sorted(found, key=lambda entry: entry.name)
+
+    def _add_entry(self, entry: os.DirEntry[str], name: str, root: "_Root", depth: int) -> None:
         real = entry.path
         if entry.is_symlink():
             real = os.path.realpath(entry.path)
-            if not _is_inside(real, root):
-                if name.endswith(_ENDINGS) or os.path.isdir(real):
-                    self.problems.append(_leaves(name, real))
+            is_folder = os.path.isdir(real)
+            if not (is_folder or name.endswith(_ENDINGS)):
+                entry.is_dir()  # raises where it leads in a circle
                 return
+            if not _is_inside(real, root.path):
+                self.problems.append(_leaves(name, real))
+                return
+            self.links.append(entry.path)
         if entry.is_dir():
-            self._add_folder(name, real, root, above)
+            self._add_folder(name, real, root, depth + 1)
         elif name.endswith(_ENDINGS):
             self._add_file(name, real)
+
+
+class _Root(NamedTuple):
+    """A directory that was given, and the folders below it that were looked into, by device and inode."""
+
+    path: str
+    seen: set[tuple[int, int]]
 
 
 def _is_inside(real: str, root: str) -> bool:

@@ -13,6 +13,7 @@ from yaml.error import MarkedYAMLError, YAMLError
 from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Event, NodeEvent
 
 from reconciler.manifests.boundaries import document_spans
+from reconciler.manifests.data import shortened
 from reconciler.manifests.nodes import events
 
 DOCUMENT_LIMIT: Final = 1 << 20
@@ -101,14 +102,14 @@ def _nests_little(text: str, start: int, end: int) -> bool:
 def _refused(event: Event) -> Iterator[Refused]:
     start, end = _extent(event)
     if isinstance(event, AliasEvent):
-        message = f"the alias *{event.anchor} stands for something written elsewhere"
+        message = f"the alias *{shortened(str(event.anchor))} stands for something written elsewhere"
         yield Refused("yaml-alias", message, "Write it out: aliases are not used in manifests.", start, end)
     elif isinstance(event, NodeEvent) and event.anchor is not None:
-        message = f"the anchor &{event.anchor} is not used in manifests"
+        message = f"the anchor &{shortened(str(event.anchor))} is not used in manifests"
         yield Refused("yaml-alias", message, "Remove it.", start, start + 1 + len(event.anchor))
     tag = getattr(event, "tag", None)
     if tag is not None:
-        message = f"the tag {tag} is not used in manifests"
+        message = f"the tag {shortened(tag)} is not used in manifests"
         yield Refused("yaml-tag", message, "Remove it: what a value means follows from where it stands.", start, end)
 
 

@@ -1,7 +1,8 @@
 """Fields to exact positions.
 
 Checks after reading know only where a document starts and which field they mean; keeping every position would cost
-more than reading. When there is something to tell, the one document is read again.
+more than reading. When there is something to tell, the one document is read again: each once, however many problems
+it has, and no more text than `READ_AGAIN` in all.
 """
 
 from bisect import bisect_right
@@ -21,6 +22,9 @@ from reconciler.model.problems import Place, Position, Problem
 _ABOUT_KEYS: Final = frozenset(("unknown-key",))
 """Problems whose field is at fault for being there, so that its key is marked, not its value."""
 
+READ_AGAIN: Final = 1 << 20
+"""How many characters of documents are read again in one run; a place in what follows is where its document begins."""
+
 _WHOLE_LINE: Final = 1 << 30
 
 
@@ -30,13 +34,18 @@ def pinpoint(problems: Iterable[Problem], sources: Mapping[str, str]) -> list[Pr
     A place that has an excerpt already, or whose file is not in `sources`, stays as it is. A field that does not
     exist is given as the innermost part of its path that does.
     """
+    listed = list(problems)
     finder = _Finder(sources)
-    return [
-        problem._replace(
-            places=tuple(finder.exact(place, mark_key=problem.id in _ABOUT_KEYS) for place in problem.places)
-        )
-        for problem in problems
-    ]
+    documents: dict[Position, list[tuple[int, int]]] = {}
+    for row, problem in enumerate(listed):
+        for column, place in enumerate(problem.places):
+            documents.setdefault(place.position, []).append((row, column))
+    exact = [list(problem.places) for problem in listed]
+    for rows in documents.values():
+        for row, column in rows:
+            mark_key = listed[row].id in _ABOUT_KEYS
+            exact[row][column] = finder.exact(exact[row][column], mark_key=mark_key)
+    return [problem._replace(places=tuple(places)) for problem, places in zip(listed, exact, strict=True)]
 
 
 class _Finder:
@@ -46,6 +55,7 @@ class _Finder:
         self._sources = sources
         self._files: dict[str, tuple[Source, list[Span]]] = {}
         self._last: tuple[Position, Node | None, int] | None = None
+        self._left = READ_AGAIN
 
     def exact(self, place: Place, *, mark_key: bool) -> Place:
         if place.excerpt or place.position.file not in self._sources:
@@ -71,7 +81,9 @@ class _Finder:
         if self._last is None or self._last[0] != position:
             source, spans = self._file(position.file)
             span = spans[bisect_right(spans, source.offset(position), key=lambda one: one.start) - 1]
-            self._last = (position, _read_again(source.text, span), span.start)
+            self._left -= span.end - span.start
+            node = _read_again(source.text, span) if self._left >= 0 else None
+            self._last = (position, node, span.start)
         return self._last[1:]
 
 

@@ -1,16 +1,23 @@
 """Places in the text of a file, with the line that is to be shown."""
 
-from bisect import bisect_right
+from bisect import bisect_left
+from collections.abc import Iterable
 from functools import cached_property
+from itertools import accumulate
 from typing import Final
 
-from reconciler.model.problems import Place, Position, Problem, Severity
+from reconciler.model.problems import MORE, Place, Position, Problem, Severity
 
 LONGEST_EXCERPT: Final = 400
 """How much of a line is shown, in characters; of what stands further right nothing is."""
 
+MOST_NAMES: Final = 10
+"""How many names a message lists."""
+
 MOST_PROBLEMS: Final = 100
 """How many problems are told of one document."""
+
+_BLOCK: Final = 1 << 14
 
 
 class Source:
@@ -22,8 +29,10 @@ class Source:
 
     def place(self, offset: int, width: int = 1, label: str = "") -> Place:
         """The place of character `offset` (from 0); of `width` characters, what runs past its line is cut."""
-        line = bisect_right(self._line_starts, offset)
-        return self._place_on_line(line, offset - self._line_starts[line - 1], width, label)
+        start = self.text.rfind("\n", 0, offset) + 1
+        block = offset // _BLOCK
+        line = 1 + self._lines_before[block] + self.text.count("\n", block * _BLOCK, offset)
+        return self._place_on_line(line, start, offset - start, width, label)
 
     def place_of(self, start: int, end: int, label: str = "") -> Place:
         """The place of ``text[start:end]``."""
@@ -31,19 +40,21 @@ class Source:
 
     def offset(self, position: Position) -> int:
         """Which character stands at `position`, from 0; the last one where the text is shorter."""
-        line = min(position.line, len(self._line_starts))
-        return max(0, min(self._line_starts[line - 1] + position.column - 1, len(self.text) - 1))
+        start = 0
+        if position.line > 1:
+            block = bisect_left(self._lines_before, position.line - 1) - 1
+            start = block * _BLOCK
+            for _ in range(position.line - 1 - self._lines_before[block]):
+                start = self.text.find("\n", start) + 1 or len(self.text)
+        return max(0, min(start + position.column - 1, len(self.text) - 1))
 
     @cached_property
-    def _line_starts(self) -> list[int]:
-        starts, at = [0], self.text.find("\n")
-        while at >= 0:
-            starts.append(at + 1)
-            at = self.text.find("\n", at + 1)
-        return starts
+    def _lines_before(self) -> list[int]:
+        """How many lines end before each block of the text; a list of all lines may be much longer than the text."""
+        ends = (self.text.count("\n", at, at + _BLOCK) for at in range(0, len(self.text), _BLOCK))
+        return [0, *accumulate(ends)]
 
-    def _place_on_line(self, line: int, column: int, width: int, label: str) -> Place:
-        start = self._line_starts[line - 1]
+    def _place_on_line(self, line: int, start: int, column: int, width: int, label: str) -> Place:
         end = self.text.find("\n", start)
         length = min((end if end >= 0 else len(self.text)) - start, LONGEST_EXCERPT)
         excerpt = printable(self.text[start : start + length].removesuffix("\r")) if column <= length else ""
@@ -68,5 +79,12 @@ def limited(problems: list[Problem]) -> list[Problem]:
     if len(problems) <= MOST_PROBLEMS:
         return problems
     message = f"this document has more than {MOST_PROBLEMS} problems"
-    advice = "Mend those above, then look again."
-    return [*problems[:MOST_PROBLEMS], error("more-problems", message, problems[MOST_PROBLEMS].places, advice)]
+    advice = "Fix those above, then look again."
+    return [*problems[:MOST_PROBLEMS], error(MORE, message, problems[MOST_PROBLEMS].places, advice)]
+
+
+def several(names: Iterable[str], most: int = MOST_NAMES) -> str:
+    """The first `most` of `names`, with commas between, and how many more there are: no list fills a screen."""
+    listed = list(names)
+    more = len(listed) - most
+    return f"{', '.join(listed[:most])} and {more:,} more" if more > 0 else ", ".join(listed)

@@ -1,23 +1,25 @@
 """All manifests of a site: every host and guest in them, and every problem in one run."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
+from reconciler.manifests.bounds import Amount, amount_of
 from reconciler.manifests.characters import decoded
 from reconciler.manifests.cross_checks import Population, cross_checked
 from reconciler.manifests.data import Data, PlainScalars
 from reconciler.manifests.digest import digest_of
 from reconciler.manifests.documents import DocumentReader
-from reconciler.manifests.files import TOTAL_LIMIT, FoundFile, content_of, find_files, too_much
+from reconciler.manifests.files import FoundFile, content_of, find_files, too_much
 from reconciler.manifests.kinds import kind_of
-from reconciler.manifests.places import error, limited
+from reconciler.manifests.places import error, limited, several
 from reconciler.manifests.schema import Accepted, Forms
 from reconciler.manifests.similar import did_you_mean
 from reconciler.manifests.strict_yaml import documents_of
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
-from reconciler.model.problems import Position, Problem, errors_of
+from reconciler.model.problems import Position, Problem, ProblemList, errors_of
+from reconciler.model.stopping import Check, unchecked
 
 if TYPE_CHECKING:
     from reconciler.manifests.form_problems import FormProblems
@@ -64,28 +66,41 @@ class Site(NamedTuple):
         return self.hosts[0] if len(hosts) == 1 else _host_not_chosen(machine_name, sorted(hosts))
 
 
-def placed(problems: list[Problem], sources: Mapping[str, str]) -> list[Problem]:
-    """`problems` with their exact places; most sites have none, and need not load what finds them."""
-    if not problems:
+def placed(problems: Iterable[Problem], sources: Mapping[str, str]) -> list[Problem]:
+    """`problems` with their exact places, and only the first of very many (`ProblemList`).
+
+    Most sites have none, and need not load what finds places.
+    """
+    few = ProblemList(problems).all
+    if not few:
         return []
     from reconciler.manifests.pinpoint import pinpoint
 
-    return pinpoint(problems, sources)
+    return pinpoint(few, sources)
 
 
-def read_site(paths: Sequence[str | PathLike[str]], read: "Callable[[FoundFile], FileReading] | None" = None) -> Site:
-    """All manifests in `paths`, files or directories; `read` reads one of them, anew where nothing else is given."""
-    found, problems = find_files(paths)
-    read = read or Reading().file
+def read_site(
+    paths: Sequence[str | PathLike[str]],
+    read: "Callable[[FoundFile], FileReading] | None" = None,
+    check: Check = unchecked,
+) -> Site:
+    """All manifests in `paths`, files or directories, as many as one run reads (`reconciler.manifests.bounds`).
+
+    `read` reads one of them, anew where nothing else is given; `check` ends it all by raising `Abandoned`.
+    """
+    found, problems = find_files(paths, check)
+    read = read or Reading(check).file
     files: list[FileReading] = []
-    left = TOTAL_LIMIT
+    amount = Amount()
     for file in found:
+        check()
         one = read(file)
-        left -= one.size
-        if left < 0:
-            files.append(Reading().of(file.name, too_much(file)))
+        amount = amount.plus(one.amount)
+        if amount.exceeded:
+            files.append(Reading().of(file.name, too_much(file.name, amount.exceeded)))
             break
         files.append(one)
+    check()
     return _joined(problems, files)
 
 
@@ -97,26 +112,28 @@ class FileReading(NamedTuple):
         text: its text; None where it cannot be read.
         population: its hosts and guests.
         problems: what is wrong with it; places name fields still.
-        size: in bytes.
+        amount: how much it is.
     """
 
     name: str
     text: str | None
     population: Population
     problems: tuple[Problem, ...]
-    size: int
+    amount: Amount
 
 
 class Reading:
     """Reads files one by one; what they share, such as the compiled schemas, is made once."""
 
-    def __init__(self) -> None:
+    def __init__(self, check: Check = unchecked) -> None:
+        """Nothing is read yet; `check` is asked before each document."""
+        self._check = check
         self._documents = DocumentReader()
         self._forms = Forms()
         self._form_problems: FormProblems | None = None
         self._scalars = PlainScalars()
         self._population = Population()
-        self._problems: list[Problem] = []
+        self._problems = ProblemList()
 
     def file(self, file: FoundFile) -> FileReading:
         """What `file` says."""
@@ -124,30 +141,31 @@ class Reading:
 
     def of(self, name: str, content: bytes | Problem) -> FileReading:
         """What the file `name` says, of which this is the `content`, or why there is none."""
-        self._population, self._problems, self._documents.problems = Population(), [], []
-        text = decoded(content, name) if isinstance(content, bytes) else content
+        self._population, self._problems = Population(), ProblemList()
+        self._documents.problems = self._problems
+        amount = amount_of(content) if isinstance(content, bytes) else Amount()
+        text = _text(content, name, amount)
         if isinstance(text, Problem):
-            self._problems.append(text)
+            self._problems.add(text)
             self._population.may_lack_hosts = True
         else:
             self._add_text(text, name)
-        problems = (*self._problems, *self._documents.problems)
-        size = len(content) if isinstance(content, bytes) else 0
-        return FileReading(name, text if isinstance(text, str) else None, self._population, problems, size)
+        return FileReading(name, text if isinstance(text, str) else None, self._population, self._problems.all, amount)
 
     def _add_text(self, text: str, file: str) -> None:
-        problems: list[Problem] = []
         hosts = 0
-        for data, position in documents_of(text, file, self._scalars, problems):
+        problems = ProblemList()
+        for data, position in documents_of(text, file, self._scalars, problems, self._check):
+            self._check()
             hosts += self._add_document(data, position) == "Host"
-        if problems:
-            self._problems += problems
+        if problems.all:
+            self._problems.extend(problems.all)
             self._population.may_lack_hosts |= len(_LIKE_A_HOST.findall(text)) > hosts
 
     def _add_document(self, data: Data, position: Position) -> str | Problem:
         kind = kind_of(data, position)
         if isinstance(kind, Problem):
-            self._problems.append(kind)
+            self._problems.add(kind)
             self._population.note_unknown(data)
         elif kind == "Guest":
             self._add_guest(data, position)
@@ -171,20 +189,32 @@ class Reading:
     def _has_form(self, data: Data, kind: str, position: Position) -> TypeGuard[Accepted]:
         if self._forms.accepts(data, kind):
             return True
+        if self._problems.is_full():
+            self._problems.count()  # explaining a document takes a hundred times as long as refusing it
+            return False
         from reconciler.manifests.form_problems import FormProblems
 
         self._form_problems = self._form_problems or FormProblems()
-        self._problems += limited(self._form_problems.of(kind, data, position))
+        self._problems.extend(limited(self._form_problems.of(kind, data, position)))
         return False
+
+
+def _text(content: bytes | Problem, name: str, amount: Amount) -> str | Problem:
+    if not isinstance(content, bytes):
+        return content
+    return too_much(name, amount.exceeded) if amount.exceeded else decoded(content, name)
 
 
 def _joined(problems: Sequence[Problem], files: Sequence[FileReading]) -> Site:
     sources = {one.name: one.text for one in files if one.text is not None}
     population = Population.of(one.population for one in files)
     population.may_lack_hosts |= bool(problems)
-    guests, whole = cross_checked(population)
-    everything = placed([*problems, *(problem for one in files for problem in one.problems), *whole], sources)
-    return Site(tuple(population.hosts), guests, tuple(sorted(everything, key=_in_order)), sources)
+    everything = ProblemList(problems)
+    for one in files:
+        everything.extend(one.problems)
+    guests = cross_checked(population, everything)
+    shown = sorted(placed(everything.all, sources), key=_in_order)
+    return Site(tuple(population.hosts), guests, tuple(shown), sources)
 
 
 def _in_order(problem: Problem) -> tuple[bool, Position | tuple[()], str, str]:
@@ -193,10 +223,10 @@ def _in_order(problem: Problem) -> tuple[bool, Position | tuple[()], str, str]:
 
 
 def _no_such_host(name: str, known: list[str]) -> Problem:
-    advice = f"{did_you_mean(name, known)}There are: {', '.join(known)}."
+    advice = f"{did_you_mean(name, known)}There are: {several(known)}."
     return error("host-not-found", f"no manifest describes a Host {name!r}", (), advice)
 
 
 def _host_not_chosen(machine_name: str, known: list[str]) -> Problem:
     message = f"there are {len(known)} Hosts, none named like this machine ({machine_name})"
-    return error("host-not-chosen", message, (), f"Choose with --host: {', '.join(known)}.")
+    return error("host-not-chosen", message, (), f"Choose with --host: {several(known)}.")

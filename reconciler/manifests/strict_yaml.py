@@ -5,9 +5,10 @@ ways through. The quick one takes a whole text that has nothing suspicious in it
 careful one reads document by document, explains, and goes on with the next.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+import re
+from collections.abc import Generator, Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from yaml.error import YAMLError
 
@@ -19,7 +20,11 @@ from reconciler.manifests.guard import DOCUMENT_LIMIT, is_harmless, is_text_harm
 from reconciler.manifests.nodes import MappingNode, Node, ScalarNode, nodes
 from reconciler.manifests.places import MOST_PROBLEMS, Source, error, limited
 from reconciler.manifests.syntax import syntax_problem
-from reconciler.model.problems import Position, Problem
+from reconciler.model.problems import Position, Problem, ProblemList
+from reconciler.model.stopping import Check, unchecked
+
+_CONTENT: Final = re.compile(r"^[ \t\r]*+(?!(?:\.\.\.[ \t\r]*+)?(?:#|$))[^\n]", re.MULTILINE)
+"""The beginning of a line that is more than blanks, an end of a document, and a comment."""
 
 
 class Document(NamedTuple):
@@ -38,25 +43,31 @@ def read_documents(text: str, file: str) -> tuple[list[Document], list[Problem]]
 
     Documents without content are left out.
     """
-    problems: list[Problem] = []
-    return list(documents_of(text, file, PlainScalars(), problems)), problems
+    problems = ProblemList()
+    documents = list(documents_of(text, file, PlainScalars(), problems))
+    return documents, list(problems.all)
 
 
-def documents_of(text: str, file: str, scalars: PlainScalars, problems: list[Problem]) -> Iterator[Document]:
+def documents_of(
+    text: str, file: str, scalars: PlainScalars, problems: ProblemList, check: Check = unchecked
+) -> Iterator[Document]:
     """As `read_documents`, one by one, so that each can be forgotten before the next is read.
 
-    `problems` grows by what is wrong, and is complete at the end; `scalars` may be shared between files.
+    `problems` grows by what is wrong, and is complete at the end; `scalars` may be shared between files; `check` is
+    asked before each document that is read carefully.
     """
     source = Source(file, text)
     if odd := odd_characters(source):
-        problems += odd
+        problems.extend(odd)
         return
     unread: int | None = 0
     if is_text_harmless(text) and not _has_directive(text):
         unread = yield from _quick_documents(source, scalars)
     if unread is not None:
         spans = (span for span in document_spans(text) if span.end > unread)
-        yield from _careful_documents(source, spans, scalars, problems)
+        for span in spans:
+            check()
+            yield from _careful_documents(source, span, scalars, problems)
 
 
 def composed(text: str, span: Span) -> Node | None:
@@ -120,17 +131,15 @@ def _plain(node: Node, scalars: PlainScalars) -> Data:
     ]
 
 
-def _careful_documents(
-    source: Source, spans: Iterable[Span], scalars: PlainScalars, problems: list[Problem]
-) -> Iterator[Document]:
-    for span in spans:
-        if _is_blank(source.text[span.start : span.end]):
-            continue
-        read = _careful_document(source, span, scalars)
-        if isinstance(read, Document):
-            yield read
-        else:
-            problems += limited(read)
+def _careful_documents(source: Source, span: Span, scalars: PlainScalars, problems: ProblemList) -> Iterator[Document]:
+    """The document in `span`, or nothing where it is blank or wrong."""
+    if _is_blank(source.text[span.start : span.end]):
+        return
+    read = _careful_document(source, span, scalars)
+    if isinstance(read, Document):
+        yield read
+    else:
+        problems.extend(limited(read))
 
 
 def _careful_document(source: Source, span: Span, scalars: PlainScalars) -> Document | list[Problem]:
@@ -172,7 +181,7 @@ def _refused(source: Source, span: Span) -> Iterator[Problem]:
 
 def _is_blank(part: str) -> bool:
     """Whether there is nothing but comments and ends of documents; libyaml wants a document before each end."""
-    return all(line.partition("#")[0].strip(" \t\r") in {"", "..."} for line in part.split("\n"))
+    return _CONTENT.search(part) is None
 
 
 def _has_directive(text: str) -> bool:

@@ -4,8 +4,15 @@ A problem is a value: the checks make them, `reconciler.render` shows them. Ids 
 them up in docs/problems.md and programs can match them.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple, Self
+
+MOST_SHOWN: Final = 200
+"""How many errors, and how many warnings, one run shows one by one; the rest is counted."""
+
+MORE: Final = "more-problems"
+"""The id of a problem that stands for others which are not shown."""
 
 
 class Severity(StrEnum):
@@ -55,6 +62,7 @@ class Problem(NamedTuple):
         places: where, the most important one first; empty where no manifest is to blame.
         details: further lines, for example the queues concerned; each a sentence.
         help: what to do.
+        stands_for: how many problems, at least 1; more only where some are counted instead of shown.
     """
 
     id: str
@@ -63,8 +71,64 @@ class Problem(NamedTuple):
     places: tuple[Place, ...] = ()
     details: tuple[str, ...] = ()
     help: str = ""
+    stands_for: int = 1
 
 
 def errors_of(problems: tuple[Problem, ...] | list[Problem]) -> list[Problem]:
     """The problems that stop the run."""
     return [problem for problem in problems if problem.severity is Severity.ERROR]
+
+
+class ProblemList:
+    """Collects the problems of a run: the first `MOST_SHOWN` errors and warnings, and how many more there are.
+
+    So memory and output stay small, whatever the input. An error is left out only where others are shown, so that no
+    decision depends on what was left out.
+    """
+
+    def __init__(self, problems: Iterable[Problem] = ()) -> None:
+        """Start with `problems`."""
+        self._shown: list[Problem] = []
+        self._left = dict.fromkeys(Severity, MOST_SHOWN)
+        self._more = dict.fromkeys(Severity, 0)
+        self.extend(problems)
+
+    def add(self, problem: Problem) -> Self:
+        """Take one more; one that stands for others of the whole run only adds to their number."""
+        if self._left[problem.severity] and not is_rest(problem):
+            self._left[problem.severity] -= 1
+            self._shown.append(problem)
+        else:
+            self._more[problem.severity] += problem.stands_for
+        return self
+
+    def extend(self, problems: Iterable[Problem]) -> Self:
+        """Take `problems`, one after the other, in this order."""
+        for problem in problems:
+            self.add(problem)
+        return self
+
+    def is_full(self, severity: Severity = Severity.ERROR) -> bool:
+        """Whether a further problem of `severity` would only be counted: explaining it is not worth the time."""
+        return not self._left[severity]
+
+    def count(self, severity: Severity = Severity.ERROR, problems: int = 1) -> None:
+        """Count so many `problems` that are not explained."""
+        self._more[severity] += problems
+
+    @property
+    def all(self) -> tuple[Problem, ...]:
+        """Those that are shown, in the order in which they came, and at the end one for those that are not."""
+        rest = [_rest(severity, more) for severity, more in self._more.items() if more]
+        return (*self._shown, *rest)
+
+
+def is_rest(problem: Problem) -> bool:
+    """Whether `problem` stands for problems of the whole run that are not shown."""
+    return problem.id == MORE and not problem.places
+
+
+def _rest(severity: Severity, count: int) -> Problem:
+    what = severity.value if count == 1 else f"{severity.value}s"
+    message = f"{count:,} more {what} {'is' if count == 1 else 'are'} not shown"
+    return Problem(MORE, severity, message, help="Fix those above, then look again.", stands_for=count)

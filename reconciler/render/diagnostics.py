@@ -47,8 +47,8 @@ def _place_lines(place: Place, gutter: int, severity: Severity, paint: Paint) ->
 
 def count_text(problems: Sequence[Problem]) -> str:
     """How many errors and warnings: ``2 errors, 1 warning``."""
-    errors = sum(problem.severity is Severity.ERROR for problem in problems)
-    warnings = len(problems) - errors
+    errors = sum(problem.stands_for for problem in problems if problem.severity is Severity.ERROR)
+    warnings = sum(problem.stands_for for problem in problems) - errors
     words = [counted(errors, "error")] if errors else []
     words += [counted(warnings, "warning")] if warnings else []
     return ", ".join(words)
@@ -68,6 +68,7 @@ def problem_record(problem: Problem) -> dict[str, Any]:
         "places": [_place_record(place) for place in problem.places],
         "details": list(problem.details),
         "help": problem.help,
+        "standsFor": problem.stands_for,
     }
 
 

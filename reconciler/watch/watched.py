@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from reconciler.integrations.links import way
-from reconciler.manifests.files import find_files
+from reconciler.manifests.files import find_files, survey
 
 _ENDINGS: Final = (".yaml", ".yml")
 
@@ -45,10 +45,11 @@ class Watched(NamedTuple):
 
 def watched(paths: Iterable[str]) -> Watched:
     """What has to be watched as things are now. What cannot be read is left out: a turn reports it, not a trigger."""
-    found = _Search()
-    for path in paths:
-        found.add(path)
-    return Watched(frozenset(found.folders), frozenset(found.names))
+    given = list(paths)
+    found = survey(given)
+    # Each link on the way counts, and the link itself as well, where another takes its place.
+    names = (name for path in (*given, *found.links) for name in way(path))
+    return Watched(found.folders, frozenset(names))
 
 
 def stamp_of(paths: Iterable[str]) -> str:
@@ -66,44 +67,3 @@ def stamp_of(paths: Iterable[str]) -> str:
     for problem in problems:
         digest.update(f"{problem.message}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
-
-
-class _Search:
-    """Collects folders and names."""
-
-    def __init__(self) -> None:
-        self.folders: set[str] = set()
-        self.names: set[tuple[str, str]] = set()
-
-    def add(self, path: str) -> None:
-        self.names.update(way(path))
-        real = os.path.realpath(path)
-        if os.path.isdir(real):
-            self._add_folder(real, real)
-
-    def _add_folder(self, folder: str, root: str) -> None:
-        if folder in self.folders:
-            return
-        self.folders.add(folder)
-        try:
-            entries = list(os.scandir(folder))
-        except OSError:
-            return
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_symlink():
-                self._add_link(entry.path, root)
-            elif entry.is_dir():
-                self._add_folder(entry.path, root)
-
-    def _add_link(self, link: str, root: str) -> None:
-        real = os.path.realpath(link)
-        # What leaves its directory is refused, not read (reconciler.manifests.files).
-        if not real.startswith(f"{root.rstrip('/')}/"):
-            return
-        if os.path.isdir(real):
-            self.names.update(way(link))
-            self._add_folder(real, root)
-        elif link.endswith(_ENDINGS):
-            self.names.update(way(link))

@@ -357,7 +357,7 @@ def test_thousands_of_guests_in_as_many_files(tmp_path: Path) -> None:
 
 def test_a_heap_of_files_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory with too much in it is the wrong one, and must not cost all memory."""
-    monkeypatch.setattr("reconciler.manifests.site.TOTAL_LIMIT", 1000)
+    monkeypatch.setattr("reconciler.manifests.bounds.MOST_BYTES", 1000)
     for name in "abcd":
         (tmp_path / f"{name}.yaml").write_text("#" * 400, encoding="utf-8")
 
