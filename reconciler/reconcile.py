@@ -71,6 +71,7 @@ class Terms(NamedTuple):
     Attributes:
         consents: the flags of the consents that are given, for example ``--allow-disruption``.
         basis: what a plan that was shown or saved rests on; where anything of it has changed nothing is done.
+        shown: digest of what a saved plan shows (`reconciler.render.plan_file`); empty where none is applied.
         confirm_within: seconds in which somebody has to confirm the apply; None where nobody has to.
         lock_seconds: how long to wait for another run and for other tools, together.
         seconds: after how long, waiting included, no step is begun any more and everything is put back; None: never.
@@ -78,6 +79,7 @@ class Terms(NamedTuple):
 
     consents: frozenset[str] = frozenset()
     basis: Basis | None = None
+    shown: str = ""
     confirm_within: float | None = None
     lock_seconds: float = LOCK_SECONDS
     seconds: float | None = None
@@ -219,8 +221,7 @@ def apply(
         on_recovered(recovered)
         refuse_pending(machine)
         made = plan(request, machine)
-        if terms.basis is not None and made.basis != terms.basis:
-            raise StalePlan(stale_text(terms.basis, made.basis))
+        refuse_stale(made, terms)
         if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)
         found: list[Seen] = []
@@ -287,6 +288,25 @@ def _await_confirmation(made: Plan, machine: Machine, books: Books, number: int,
     except CannotArm:
         confirmations.clear()
         raise
+
+
+def refuse_stale(made: Plan, terms: Terms) -> None:
+    """Return if `made` is the plan that was shown or saved.
+
+    Raises:
+        StalePlan: it rests on something else, or the saved one shows something else.
+    """
+    if terms.basis is not None and made.basis != terms.basis:
+        raise StalePlan(stale_text(terms.basis, made.basis))
+    if terms.shown:
+        from reconciler.render.plan_file import shown_digest
+
+        # Who changed the steps that a reviewer reads could also have made a digest that fits to them.
+        if shown_digest(made) != terms.shown:
+            raise StalePlan(
+                "the saved plan does not show what would be done now, although what it rests on is the same: it was "
+                "changed after it was saved, or another version of reconcile made it"
+            )
 
 
 def stale_text(before: Basis, now: Basis) -> str:

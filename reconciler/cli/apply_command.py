@@ -14,7 +14,7 @@ from reconciler.cli.second_thoughts import agreed, refused_recovery, wait_at_ter
 from reconciler.kernel.lock_wait import patience
 from reconciler.model.outcome import Result
 from reconciler.planning.plan import Plan
-from reconciler.reconcile import Applied, NotApplicable, Request, StalePlan, Terms, apply, plan, stale_text
+from reconciler.reconcile import Applied, NotApplicable, Request, Terms, apply, plan, refuse_stale
 from reconciler.recovery import refuse_pending
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_text import plan_text
@@ -62,8 +62,7 @@ def _asked(host: HostOptions, request: Request, terms: Terms, format: str) -> Pl
     with opened(host) as machine:
         refuse_pending(machine)
         shown = plan(request, machine)
-    if terms.basis is not None and shown.basis != terms.basis:
-        raise StalePlan(stale_text(terms.basis, shown.basis))
+    refuse_stale(shown, terms)
     if not shown.is_valid or not terms.consents.issuperset(shown.flags):
         _show(shown, format)
         return _refused(shown, terms, request.generation)
@@ -91,7 +90,8 @@ def _request(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Req
 
     saved = load_plan(planfile)
     host = host._replace(paths=host.paths or saved.manifests)
-    return Request(host.paths, saved.host, commit=manifests_commit(host)), terms._replace(basis=saved.basis)
+    terms = terms._replace(basis=saved.basis, shown=saved.shown)
+    return Request(host.paths, saved.host, commit=manifests_commit(host)), terms
 
 
 def _show(made: Plan, format: str) -> None:

@@ -1,21 +1,33 @@
 """Saved plans: what was shown, and what it rests on, so that exactly this is applied or nothing.
 
 A saved plan is data. Nothing in it is executed and no path into sysfs is taken from it: applying one means planning
-again from the same manifests, and refusing where anything that the plan rests on has changed.
+again from the same manifests, and refusing where anything that the plan rests on has changed. People read and approve
+it all the same, so that nothing in it may have been changed since it was saved: a digest covers the whole content; and
+what the new plan shows is compared with what the file shows, since whoever changes a file can make a digest as well.
 """
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from hashlib import sha256
 from os import PathLike
 from typing import Any, Final, NamedTuple
 
+from reconciler.model.strict_json import LARGEST, BadRecord, field, listed, members, read_json, text
 from reconciler.planning.fingerprint import FORMAT_VERSION, fingerprint_of
 from reconciler.planning.plan import Basis, Plan
 from reconciler.render.plan_json import json_text, plan_record
 
-LARGEST: Final = 256 * 1024 * 1024
-"""The most bytes of a saved plan that are read; one of 10,000 guests has about 30 MB."""
+_DIGEST: Final = "contentDigest"
+_AGAIN: Final = "make a new plan with 'reconcile --plan --out FILE'"
+
+# What may differ between two plans with the same basis: places of files, and which processes and VMs there are.
+_COMPARED: Final = ("host", "summary", "pool", "consents", "foreign", "files")
+_COMPARED_BUT: Final[Mapping[str, Collection[str]]] = {
+    "guests": {"openedBy", "vm"},
+    "steps": {"reason"},
+    "problems": {"places"},
+}
 
 
 class BadPlanFile(Exception):
@@ -23,11 +35,19 @@ class BadPlanFile(Exception):
 
 
 class SavedPlan(NamedTuple):
-    """What a saved plan rests on: manifests (absolute paths), the Host's name and the basis."""
+    """A saved plan.
+
+    Attributes:
+        manifests: absolute paths.
+        host: the name of the Host.
+        basis: what the plan rests on.
+        shown: a digest of what it shows, as `shown_digest` gives it for a plan.
+    """
 
     manifests: tuple[str, ...]
     host: str
     basis: Basis
+    shown: str
 
 
 def save_plan(plan: Plan, manifests: Sequence[str | PathLike[str]], file: str) -> None:
@@ -37,6 +57,7 @@ def save_plan(plan: Plan, manifests: Sequence[str | PathLike[str]], file: str) -
         OSError: it cannot be written.
     """
     record = {**plan_record(plan), "manifests": [os.path.abspath(path) for path in manifests]}
+    record[_DIGEST] = _content_digest(record)
     temporary = f"{file}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(temporary, flags, 0o666), "w", encoding="ascii") as stream:
@@ -55,32 +76,63 @@ def load_plan(file: str) -> SavedPlan:
     """
     with open(file, "rb") as stream:
         content = stream.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise BadPlanFile(f"{file} is larger than any plan")
     try:
-        record = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise BadPlanFile(f"{file} is not JSON, so it is no saved plan: {error}") from error
-    return _checked(record, file)
+        return _checked(read_json(content, LARGEST), file)
+    except BadRecord as error:
+        raise BadPlanFile(f"{file} is no saved plan, or is damaged: {error}; {_AGAIN}") from error
+
+
+def shown_digest(plan: Plan) -> str:
+    """A digest of what `plan` shows, the places of files and the names of processes and VMs left out."""
+    return _shown(plan_record(plan))
 
 
 def _checked(record: Any, file: str) -> SavedPlan:
     if not isinstance(record, dict) or "formatVersion" not in record:
-        raise BadPlanFile(f"{file} is no saved plan; 'reconcile --plan --out FILE' makes one")
+        raise BadPlanFile(f"{file} is no saved plan; {_AGAIN}")
     if record["formatVersion"] != FORMAT_VERSION:
         raise BadPlanFile(f"{file} has format version {record['formatVersion']!r}, not {FORMAT_VERSION!r}")
-    manifests, host, basis = record.get("manifests"), record.get("host"), record.get("basis")
-    if not (
-        isinstance(manifests, list)
-        and manifests
-        and all(isinstance(path, str) and "\0" not in path for path in manifests)
-        and isinstance(host, str)
-        and isinstance(basis, dict)
-        and basis.keys() == set(Basis._fields)
-        and all(isinstance(digest, str) for digest in basis.values())
-    ):
-        raise BadPlanFile(f"{file} is damaged or was printed rather than saved with --out")
-    saved = SavedPlan(tuple(manifests), host, Basis(**basis))
-    if record.get("fingerprint") != fingerprint_of(host, saved.basis):
-        raise BadPlanFile(f"{file} was changed after it was saved: its fingerprint does not fit")
+    if not record.keys() >= {"manifests", "host", "basis", "fingerprint", _DIGEST}:
+        raise BadPlanFile(f"{file} is damaged or was printed rather than saved; {_AGAIN}")
+    if record[_DIGEST] != _content_digest({name: value for name, value in record.items() if name != _DIGEST}):
+        raise BadPlanFile(f"{file} was changed after it was saved; {_AGAIN}")
+    manifests = field(record, "manifests", listed(_path))
+    if not manifests:
+        raise BadRecord("there is none", "manifests")
+    saved = SavedPlan(manifests, field(record, "host", text), field(record, "basis", _basis), _shown(record))
+    if record["fingerprint"] != fingerprint_of(saved.host, saved.basis):
+        raise BadPlanFile(f"{file} was changed after it was saved: its fingerprint does not fit; {_AGAIN}")
     return saved
+
+
+def _path(value: object) -> str:
+    found = text(value)
+    if "\0" in found:
+        raise BadRecord("a path is expected")
+    return found
+
+
+def _basis(record: object) -> Basis:
+    found = members(record, Basis._fields)
+    return Basis(**{name: field(found, name, text) for name in Basis._fields})
+
+
+def _content_digest(record: Mapping[str, Any]) -> str:
+    # Indenting or sorting it anew, as jq does, changes nothing that a person reads.
+    return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _shown(record: Mapping[str, Any]) -> str:
+    compared = {name: record.get(name) for name in _COMPARED}
+    compared |= {name: _without(record.get(name), names) for name, names in _COMPARED_BUT.items()}
+    return _content_digest(compared)
+
+
+def _without(values: Any, names: Collection[str]) -> Any:
+    """The objects in the list `values` without the members called `names`; what is none of this, as it is."""
+    if not isinstance(values, list):
+        return values
+    return [
+        {name: value for name, value in one.items() if name not in names} if isinstance(one, dict) else one
+        for one in values
+    ]

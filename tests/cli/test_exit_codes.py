@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -302,3 +303,23 @@ def test_everything_removed_from_the_manifests_is_removed_from_the_host(command:
     assert [one["action"] for one in plan["steps"]] == ["remove", "remove"]
     assert command("--apply", "--yes").code == 0
     assert command("--plan", "--detailed-exitcode").code == 0
+
+
+def test_a_saved_plan_whose_steps_were_changed_is_refused(command: Command, tmp_path: Path) -> None:
+    """A reviewer was shown something else: refused as changed (1), or, with a forged digest, as stale (5)."""
+    saved = tmp_path / "plan.json"
+    assert command("--plan", "--out", str(saved)).code == 0
+    before = command("simulate").out
+    record = json.loads(saved.read_text(encoding="utf-8"))
+    record["steps"] = record["steps"][:1]
+    saved.write_text(json.dumps(record), encoding="utf-8")
+
+    ran = command.bare("--apply", str(saved), "--yes", "--simulate", str(command.simulated_host))
+    assert (ran.code, "was changed after it was saved" in ran.err) == (1, True)
+
+    del record["contentDigest"]
+    record["contentDigest"] = sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    saved.write_text(json.dumps(record), encoding="utf-8")
+    ran = command.bare("--apply", str(saved), "--yes", "--simulate", str(command.simulated_host))
+    assert (ran.code, "changed after it was saved" in ran.err) == (5, True)
+    assert command("simulate").out == before

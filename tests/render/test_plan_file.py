@@ -2,16 +2,20 @@
 
 import json
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from damage import changed as changed_at
+from damage import places
 from reconciler.kernel.observe import observe
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
 from reconciler.render import plan_file
-from reconciler.render.plan_file import BadPlanFile, SavedPlan, load_plan, save_plan
+from reconciler.render.plan_file import BadPlanFile, SavedPlan, load_plan, save_plan, shown_digest
+from reconciler.render.plan_json import plan_json
 from reconciler.simulator.host import SimulatedHost
 from worlds import config, desired, guest
 
@@ -36,7 +40,10 @@ def changed(saved: Path, **values: Any) -> str:
 
 def test_a_saved_plan_comes_back(saved: Path, tmp_path: Path) -> None:
     """Where the manifests are, absolute; the host; what the plan rests on. Nothing else is left beside it."""
-    assert load_plan(str(saved)) == SavedPlan((os.path.abspath("manifests"), str(tmp_path)), "lpar7", plan().basis)
+    shown = shown_digest(plan())
+    assert load_plan(str(saved)) == SavedPlan(
+        (os.path.abspath("manifests"), str(tmp_path)), "lpar7", plan().basis, shown
+    )
     assert list(tmp_path.iterdir()) == [saved]
 
 
@@ -72,11 +79,55 @@ def test_another_basis_is_noticed(saved: Path) -> None:
         load_plan(changed(saved, basis=basis))
 
 
-def test_steps_that_somebody_put_in_are_never_read(saved: Path) -> None:
-    """Nothing in a saved plan is executed: applying it is planning again."""
-    before = load_plan(str(saved))
+def forged(saved: Path, **values: Any) -> str:
+    """The saved plan with some of its values changed, by a forger who knows how its digest is made."""
+    record = {**json.loads(saved.read_text()), **values}
+    del record["contentDigest"]
+    record["contentDigest"] = sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    saved.write_text(json.dumps(record))
+    return str(saved)
 
-    assert load_plan(changed(saved, steps=[{"writes": [{"path": "../../etc/passwd", "value": "x"}]}])) == before
+
+def test_whatever_a_person_reads_is_covered(saved: Path) -> None:
+    """Every single value of the file, one after the other: none can be changed, or left out, unnoticed."""
+    record = json.loads(saved.read_text())
+    for place in [one for one in places(record) if one]:
+        for change in (put_odd, take):
+            other = changed_at(record, place, change)
+            if other == record:
+                continue
+            saved.write_text(json.dumps(other))
+            with pytest.raises(BadPlanFile, match=r"changed after it was saved|printed rather|no saved plan|version"):
+                load_plan(str(saved))
+    saved.write_text(json.dumps(record, sort_keys=True))
+    assert load_plan(str(saved)).basis == plan().basis
+
+
+def put_odd(holder: Any, step: Any) -> None:
+    """Another value."""
+    holder[step] = "odd"
+
+
+def take(holder: Any, step: Any) -> None:
+    """No value."""
+    del holder[step]
+
+
+@pytest.mark.parametrize("part", ["summary", "pool", "consents", "guests", "foreign", "steps", "files", "problems"])
+def test_what_a_forger_shows_is_not_what_would_be_done(saved: Path, part: str) -> None:
+    """Also with a digest that fits: what the file shows is compared with the plan that is made anew."""
+    assert load_plan(str(saved)).shown == shown_digest(plan())
+
+    assert load_plan(forged(saved, **{part: [{"text": "nothing of interest"}]})).shown != shown_digest(plan())
+
+
+def test_places_and_processes_may_change(saved: Path) -> None:
+    """A comment moves lines, and a VM that was started again has another process: the plan is the same."""
+    record = json.loads(saved.read_text())
+    steps = [{**one, "reason": {"file": "elsewhere.yaml", "line": 7}} for one in record["steps"]]
+    guests = [{**one, "openedBy": {"process": 7, "command": "qemu"}} for one in record["guests"]]
+
+    assert load_plan(forged(saved, steps=steps, guests=guests)).shown == shown_digest(plan())
 
 
 @pytest.mark.parametrize(
@@ -84,30 +135,38 @@ def test_steps_that_somebody_put_in_are_never_read(saved: Path) -> None:
     [
         ({"formatVersion": "2"}, "format version '2', not '1'"),
         ({"formatVersion": 1}, "format version 1, not '1'"),
-        ({"manifests": []}, "damaged or was printed"),
-        ({"manifests": None}, "damaged or was printed"),
-        ({"manifests": ["a\0b"]}, "damaged or was printed"),
-        ({"manifests": [7]}, "damaged or was printed"),
-        ({"host": 7}, "damaged or was printed"),
-        ({"basis": []}, "damaged or was printed"),
-        ({"basis": {}}, "damaged or was printed"),
-        ({"basis": dict.fromkeys(plan().basis._fields, 7)}, "damaged or was printed"),
+        ({"manifests": []}, "manifests: there is none"),
+        ({"manifests": None}, "manifests: null is here"),
+        ({"manifests": ["a\0b"]}, r"manifests\[0\]: a path"),
+        ({"manifests": [7]}, r"manifests\[0\]: a number is here"),
+        ({"host": 7}, "host: a number is here"),
+        ({"basis": []}, "basis: a list is here"),
+        ({"basis": {}}, "basis: the key 'manifests' is missing"),
+        ({"basis": dict.fromkeys(plan().basis._fields, 7)}, r"basis\.manifests: a number"),
         ({"fingerprint": None}, "changed after it was saved"),
     ],
 )
 def test_what_is_not_as_saved_is_refused(saved: Path, values: dict[str, Any], reason: str) -> None:
     """Another version, something missing, something of another type."""
     with pytest.raises(BadPlanFile, match=reason):
-        load_plan(changed(saved, **values))
+        load_plan(forged(saved, **values))
+
+
+def test_what_was_printed_is_no_saved_plan(saved: Path) -> None:
+    """It lacks where the manifests are, and the digest."""
+    saved.write_text(plan_json(plan()))
+
+    with pytest.raises(BadPlanFile, match="printed rather than saved"):
+        load_plan(str(saved))
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (b"", "not JSON"),
-        (b"\xff\xfe{", "not JSON"),
-        (b"[" * 100_000, "not JSON"),
-        (b"9" * 5000, "not JSON"),
+        (b"\xff\xfe{", "not UTF-8"),
+        (b"[" * 100_000, "nested"),
+        (b"9" * 5000, "too long"),
         (b"[]", "no saved plan"),
         (b"{}", "no saved plan"),
         (b"null", "no saved plan"),
@@ -128,7 +187,7 @@ def test_what_is_larger_than_any_plan_is_refused(
     """Also what only says while it is read how long it is."""
     monkeypatch.setattr(plan_file, "LARGEST", 100)
 
-    with pytest.raises(BadPlanFile, match="larger than any plan"):
+    with pytest.raises(BadPlanFile, match="larger than"):
         load_plan(path or str(saved))
 
 
