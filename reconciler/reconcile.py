@@ -35,21 +35,26 @@ if TYPE_CHECKING:
 
 
 class Given(NamedTuple):
-    """What is wanted, and the manifests that it was read from; None where it comes from a record."""
+    """What is wanted, and the manifests that it was read from; None where it comes from a record.
+
+    `commit` is the git commit that the record names; empty where it names none.
+    """
 
     desired: Desired
     site: Site | None
+    commit: str = ""
 
 
 class Request(NamedTuple):
     """What is asked for: manifests in `paths`, for the Host named `host` (None: the machine's, or the only one).
 
-    With `generation`, what that generation of the history wanted instead. With `event`, only what a VM that starts or
-    has ended needs of it. With `stage`, which goes with `generation`, what a boot needs of it. With `at_boot`, the
-    problems also tell who else decides what the host boots into, as they always do where the manifests say how it is to
-    boot. With `given`, what was read before stands for the manifests; `commit` is the git commit that they come from.
-    The devices of `left_alone`, by uuid, stay as they are, and so does `spared` drift. `like` is how the host was last
-    seen, which saves reading twice what has not changed.
+    With `generation`, what that generation of the history wanted instead. With `enforced`, what the loop enforces, as
+    its record in the state directory says at that moment, whether a loop runs or not. With `event`, only what a VM that
+    starts or has ended needs of it. With `stage`, which goes with `generation`, what a boot needs of it. With
+    `at_boot`, the problems also tell who else decides what the host boots into, as they always do where the manifests
+    say how it is to boot. With `given`, what was read before stands for the manifests; `commit` is the git commit that
+    they come from. The devices of `left_alone`, by uuid, stay as they are, and so does `spared` drift. `like` is
+    how the host was last seen, which saves reading twice what has not changed.
     """
 
     paths: tuple[str | PathLike[str], ...]
@@ -63,6 +68,7 @@ class Request(NamedTuple):
     left_alone: frozenset[str] = frozenset()
     spared: Spared = NOTHING_SPARED
     like: Observed | None = None
+    enforced: bool = False
 
 
 class Terms(NamedTuple):
@@ -94,6 +100,10 @@ class InvalidManifests(Exception):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__(f"{len(problems)} problems")
         self.problems = tuple(problems)
+
+
+class NothingEnforced(Exception):
+    """The loop has no record of what it enforces, or one of another Host; the text says which."""
 
 
 class StalePlan(Exception):
@@ -128,10 +138,11 @@ def plan(request: Request, machine: Machine, observed: Observed | None = None) -
     Raises:
         InvalidManifests: the manifests cannot be used.
         NoSuchGeneration: the history does not have what is asked for.
+        NothingEnforced: the loop enforces nothing, or another Host.
         UnreadableHost: the host cannot be read.
         BadRecord, UnsafeState: what we know of earlier runs cannot be used.
     """
-    wanted, site = _given(request, machine)
+    wanted, site, commit = given(request, machine)
     applied = Books(machine.state, machine.boot_id).applied()
     observed = observed or observe_host(machine, request.like)
     if request.stage is not None:
@@ -139,23 +150,44 @@ def plan(request: Request, machine: Machine, observed: Observed | None = None) -
 
         return plan_stage(request.stage, wanted, observed, applied)
     made = make_plan(wanted, observed, applied, request.event, request.left_alone, request.spared)
-    made = made._replace(commit=request.commit)
+    made = made._replace(commit=request.commit or commit)
     made = _persistent(made, applied, machine, request)
     return made if site is None else made._replace(problems=_placed(made, site))
 
 
-def _given(request: Request, machine: Machine) -> Given:
+def given(request: Request, machine: Machine) -> Given:
+    """What `request` wants of the `machine`, read now.
+
+    Raises:
+        InvalidManifests: the manifests cannot be used.
+        NoSuchGeneration: the history does not have what is asked for.
+        NothingEnforced: the loop enforces nothing, or another Host.
+        BadRecord: what we know of earlier runs cannot be used.
+    """
     if request.given is not None:
         return request.given
     if request.generation is not None:
         from reconciler.transaction.history import History
 
         return Given(History(machine.state).desired(request.generation), None)
+    if request.enforced:
+        return _enforced(machine, request.host)
     site = read_site(request.paths)
     desired = site.desired(request.host, machine.name)
     if not isinstance(desired, Desired):
         raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
     return Given(desired, site)
+
+
+def _enforced(machine: Machine, host: str | None) -> Given:
+    from reconciler.transaction.last_good import read_last_good
+
+    found = read_last_good(machine.state)
+    if found is None:
+        raise NothingEnforced(f"no loop has enforced anything yet with the state directory {machine.state.path}")
+    if host not in (None, found.desired.host.name):
+        raise NothingEnforced(f"the loop enforces the manifests of host {found.desired.host.name}, not of {host}")
+    return Given(found.desired, None, found.commit)
 
 
 def _persistent(made: Plan, applied: Inventory, machine: Machine, request: Request) -> Plan:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reconciler.transaction.desired_record import read_desired
+from reconciler.transaction.last_good import Good, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.watch.last_good import Good, write_last_good
 from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
 from reconciler.watch.status_file import StatusFile
 from reports import NOW, guest, report

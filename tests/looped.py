@@ -17,13 +17,13 @@ from reconciler.recovery import Recovered
 from reconciler.simulator.faults import RecordingSysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
+from reconciler.transaction.last_good import read_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import Suspension, Suspensions, write_suspensions
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.deciding import Policy
 from reconciler.watch.hints import Hint
-from reconciler.watch.last_good import read_last_good
 from reconciler.watch.loop import Loop, Place
 from reconciler.watch.sources import Offer
 from reconciler.watch.turns import Turn

@@ -11,13 +11,12 @@ from reconciler.cli.output import tell
 from reconciler.integrations.domain_checks import domain_problems
 from reconciler.integrations.domain_xml import Domain
 from reconciler.kernel.lock_wait import AtWork, patience
-from reconciler.manifests.site import read_site
-from reconciler.model.desired import Desired
+from reconciler.model.observed import Observed
 from reconciler.model.outcome import Result
 from reconciler.model.problems import Problem, errors_of
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.vm_event import VmEvent
-from reconciler.reconcile import InvalidManifests, Request, Terms, apply, plan
+from reconciler.reconcile import NothingEnforced, Request, Terms, apply, given, observe_host, plan
 from reconciler.transaction.journal import Books
 
 LOCK_SECONDS: Final = 10.0
@@ -54,17 +53,17 @@ def carry_out(host: HostOptions, event: VmEvent, starting: Domain | None) -> Non
         Refused: it cannot be done, or the VM cannot be as it is described.
         and what `reconciler.reconcile.apply` raises.
     """
-    if not host.paths:
-        raise Refused("the hook was not told which manifests to read (-f); type: reconcile hook install -f PATH")
-    request = Request(host.paths, host.host, event=event)
+    request = Request(host.paths, host.host, event=event, enforced=not host.paths)
     with opened(host) as machine:
-        desired = read_site(host.paths).desired(host.host, machine.name)
-        if not isinstance(desired, Desired):
-            raise InvalidManifests(desired)
-        if not any(guest.uuid in event.starts | event.ends for guest in desired.guests):
+        try:
+            wanted = given(request, machine)
+        except NothingEnforced as error:
+            _refuse_missing(event, observe_host(machine), str(error))
+            return
+        if not any(guest.uuid in event.starts | event.ends for guest in wanted.desired.guests):
             return
         if starting:
-            _refuse(domain_problems(starting, desired.guests))
+            _refuse(domain_problems(starting, wanted.desired.guests))
         made = plan(request, machine)
         # Where there is nothing to do nobody is waited for; else all is looked at again when others have done theirs.
         if made.in_sync and Books(machine.state, machine.boot_id).unfinished() is None:
@@ -72,10 +71,23 @@ def carry_out(host: HostOptions, event: VmEvent, starting: Domain | None) -> Non
             return
     progress = _Quiet()
     with opened(host, changes=True, wait=patience(time, LOCK_SECONDS, progress.waiting)) as machine:
-        applied = apply(request, machine, progress, origin_of(manifests_commit(host)), _TERMS)
+        applied = apply(
+            request, machine, progress, origin_of(made.commit if request.enforced else manifests_commit(host)), _TERMS
+        )
     if applied.outcome.result not in (Result.APPLIED, Result.NOTHING):
         raise Refused(outcome_reason(applied.outcome))
     _tell_kept(applied.plan, event)
+
+
+def _refuse_missing(event: VmEvent, observed: Observed, reason: str) -> None:
+    """Refuse a start with a device that does not exist; one that exists is not ours to judge."""
+    missing = sorted(event.starts - {mdev.uuid for mdev in observed.mdevs})
+    if missing:
+        raise Refused(
+            f"its mediated device {missing[0]} does not exist, and the hook, which makes what the loop enforces, "
+            f"cannot make it: {reason}; start the loop (reconcile watch install), or name manifests for the hook: "
+            "reconcile hook install -f PATH"
+        )
 
 
 def _refuse(problems: list[Problem]) -> None:

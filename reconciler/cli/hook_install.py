@@ -7,16 +7,18 @@ from pathlib import Path
 import click
 
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import state_of
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import result, tell
 from reconciler.integrations.hook_file import HOOK, NAME, hook_text
 from reconciler.integrations.our_file import Installed, NotOurs
+from reconciler.model.strict_json import BadRecord
+from reconciler.transaction.last_good import read_last_good
+from reconciler.transaction.state_directory import UnsafeState
 
 
 def run_install(host: HostOptions, directory: str) -> Exit:
-    """Have libvirt run us, with the manifests and the host that `host` names."""
-    if not host.paths:
-        raise click.UsageError("say which manifests the hook is to read: -f PATH")
+    """Have libvirt run us, with the manifests that `host` names; where it names none, with what the loop enforces."""
     missing = [path for path in host.paths if not os.path.exists(path)]
     if missing:
         raise click.UsageError(f"{missing[0]} does not exist")
@@ -36,7 +38,30 @@ def run_install(host: HostOptions, directory: str) -> Exit:
                 "if it is the first hook file on this host, restart the libvirt daemon, which looks for them only then:"
                 "\n  systemctl restart virtqemud    (or libvirtd)"
             )
+    _tell_source(host)
     return Exit.DONE
+
+
+def _tell_source(host: HostOptions) -> None:
+    if host.paths:
+        return
+    state, _ = state_of(host)
+    try:
+        found = read_last_good(state)
+    except (BadRecord, UnsafeState, OSError) as error:
+        tell(f"it follows what the loop enforces, whose record cannot be read now: {error}")
+        return
+    if found is None:
+        tell(
+            "it follows what the loop enforces, and no loop has enforced anything yet with the state directory "
+            f"{state.path}: until one has, VMs start only if their device exists; next: reconcile watch install --help"
+        )
+    else:
+        tell(f"it follows what the loop enforces, now host {found.desired.host.name}{_at(found.commit)}")
+
+
+def _at(commit: str) -> str:
+    return f" as of commit {commit[:12]}" if commit else ""
 
 
 def run_uninstall(directory: str) -> Exit:

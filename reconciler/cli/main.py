@@ -332,7 +332,7 @@ _HOOKS = click.option(
 @_HOOKS
 @host_options
 def hook_install(directory: str, host: HostOptions) -> int:
-    """Have libvirt run the hook, with the manifests that -f names."""
+    """Have libvirt run the hook with what the loop enforces, or with the manifests that -f names."""
     from reconciler.cli import hook_install
 
     return hook_install.run_install(host, directory)

@@ -13,6 +13,7 @@ from reconciler.cli.output import result, tell
 from reconciler.kernel.lock_wait import patience
 from reconciler.render.history_text import moment
 from reconciler.transaction.journal import Books
+from reconciler.transaction.last_good import read_last_good
 from reconciler.transaction.lock import locked
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import (
@@ -21,7 +22,6 @@ from reconciler.transaction.suspensions import (
     read_suspensions,
     write_suspensions,
 )
-from reconciler.watch.last_good import read_last_good
 from reconciler.watch.requests import NoAnswer, Trigger, ask
 
 _LOCK_SECONDS = 60.0

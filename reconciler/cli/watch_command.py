@@ -29,6 +29,7 @@ from reconciler.machine import Machine
 from reconciler.manifests.changed_files import ChangedFiles
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.history import History, NoSuchGeneration
+from reconciler.transaction.last_good import Good, read_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
@@ -39,7 +40,6 @@ from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import GitSource
 from reconciler.watch.health import Health, Newest
 from reconciler.watch.kernel_ear import kernel_opener
-from reconciler.watch.last_good import Good, read_last_good
 from reconciler.watch.listen import CannotListen, Listener
 from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import LOCK_SECONDS, Loop, Place

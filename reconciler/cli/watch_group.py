@@ -38,8 +38,16 @@ def watch_install(context: click.Context, /, directory: str, enable: bool, words
 
 @watch.command("uninstall")
 @_UNITS
-def watch_uninstall(directory: str) -> int:
+@click.option(
+    "--hooks",
+    type=click.Path(file_okay=False),
+    default="/etc/libvirt/hooks/qemu.d",
+    show_default=True,
+    metavar="DIR",
+    help="Where libvirt looks for hooks: one of ours may follow the loop.",
+)
+def watch_uninstall(directory: str, hooks: str) -> int:
     """Remove the unit again."""
     from reconciler.cli import watch_install
 
-    return watch_install.run_uninstall(directory)
+    return watch_install.run_uninstall(directory, hooks)

@@ -12,9 +12,12 @@ import click
 from reconciler.cli import unit_install
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.cli.output import tell
 from reconciler.cli.watch_command import check
 from reconciler.cli.watch_options import WatchOptions
 from reconciler.integrations.boot_unit import STATE
+from reconciler.integrations.hook_file import HOOK, follows_loop
+from reconciler.integrations.our_file import NotOurs
 from reconciler.integrations.watch_unit import NAME, UNIT, Needs, enable_commands, systemd_version, watch_text
 
 _SECONDS: Final = 10.0
@@ -39,9 +42,23 @@ def run_install(options: Sequence[click.Parameter], words: Sequence[str], direct
     return unit_install.systemctl(enable_commands(place), run=enable, when="so that it runs from now on, type:")
 
 
-def run_uninstall(directory: str) -> Exit:
-    """Have no unit of the loop in `directory` any more, and nothing that starts it."""
-    return unit_install.uninstall(UNIT, directory, ("systemctl", "stop", NAME), ("systemctl", "daemon-reload"))
+def run_uninstall(directory: str, hooks: str) -> Exit:
+    """Have no unit of the loop in `directory` any more, and nothing that starts it.
+
+    `hooks` is where libvirt looks for hooks: one that follows the loop then follows a record that no longer changes.
+    """
+    ended = unit_install.uninstall(UNIT, directory, ("systemctl", "stop", NAME), ("systemctl", "daemon-reload"))
+    hook = Path(hooks) / HOOK.name
+    try:
+        text = HOOK.ours(hook)
+    except (NotOurs, OSError):
+        text = None
+    if text is not None and follows_loop(text):
+        tell(
+            f"{hook} follows what the loop enforces, and without a loop that record no longer changes. "
+            "To have it read manifests instead, run:\n  reconcile hook install -f PATH"
+        )
+    return ended
 
 
 def needs(options: Sequence[click.Parameter], words: Sequence[str]) -> Needs:

@@ -46,3 +46,13 @@ fi
 
 exec "$python" {command} "$@"
 """
+
+
+def follows_loop(text: str) -> bool:
+    """Whether the hook file `text` names no manifests, so that it follows what the loop enforces."""
+    line = next((line for line in text.splitlines() if line.startswith("exec ")), "")
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return False
+    return "qemu" in words and "-f" not in words[words.index("qemu") : words.index("--") if "--" in words else None]

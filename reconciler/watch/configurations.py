@@ -12,7 +12,7 @@ from reconciler.planning.limits import removal_limits
 from reconciler.planning.plan import Consent, Plan
 from reconciler.planning.target import pool_of
 from reconciler.reconcile import Given
-from reconciler.watch.last_good import Good
+from reconciler.transaction.last_good import Good
 from reconciler.watch.report import CONSENT, CORRECTION, Refused
 from reconciler.watch.sources import Offer
 

@@ -36,6 +36,7 @@ from reconciler.recovery import Recovered, refuse_pending, settle
 from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Books
+from reconciler.transaction.last_good import Good, write_last_good
 from reconciler.transaction.lock import Busy
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import Suspensions, read_suspensions
@@ -44,7 +45,6 @@ from reconciler.watch.configurations import Configuration, Configurations
 from reconciler.watch.deciding import Act, Decision, Policy, decide, is_drift
 from reconciler.watch.healing import Healing
 from reconciler.watch.hints import Hint
-from reconciler.watch.last_good import Good, write_last_good
 from reconciler.watch.report import Condition
 from reconciler.watch.reporting import left_alone
 from reconciler.watch.retry import Retry

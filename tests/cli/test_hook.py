@@ -15,7 +15,11 @@ from command import Command, Ran, example
 from domains import domain_xml, hostdev
 from reconciler.cli import hook_event
 from reconciler.cli.time_limit import TimeIsUp, ends_within
+from reconciler.manifests.site import read_site
+from reconciler.model.desired import Desired
 from reconciler.simulator.faults import FaultySysfs
+from reconciler.transaction.last_good import Good, write_last_good
+from reconciler.transaction.state_directory import StateDirectory
 
 DAY = "3aa99fdc-2dee-5750-9ebd-0a7e3b558c64"
 NIGHT = "6b33b9e3-bd95-5aed-b834-b6dd4132e556"
@@ -235,11 +239,117 @@ spec: {adapters: [7], domains: [4]}
 """
 
 
-def test_without_manifests_no_directory_is_searched(libvirt: Libvirt, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hook runs in the root directory."""
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(vm(DAY))))
+# What the loop enforces ----------------------------------------------------------------------------------------------
 
-    assert "-f PATH" in one_line(libvirt.command.bare("hook", "qemu", "--", "-vm", "prepare", "begin", "-"))
+
+def enforce(libvirt: Libvirt) -> None:
+    """Have the loop's record say what the manifests say now, as a loop that applies them leaves it."""
+    command = libvirt.command
+    site = read_site([command.directory]).desired(None, "lpar7")
+    assert isinstance(site, Desired)
+    state = StateDirectory(command.directory / "simulated-host.yaml.state")
+    state.path.mkdir(mode=0o700, exist_ok=True)
+    write_last_good(state, Good(site, "0123456789abcdef0123456789abcdef01234567"))
+
+
+class Following(Libvirt):
+    """Runs a hook that was installed without ``-f``."""
+
+    def __call__(self, operation: str, xml: bytes) -> Ran:
+        """See `Libvirt`."""
+        self._monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(xml), isatty=lambda: False))
+        where = ["--simulate", str(self.command.simulated_host)]
+        return self.command.bare("hook", "qemu", *where, "--", "-vm", *operation.split(), "-")
+
+
+@pytest.fixture
+def following(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Following:
+    """The daemon on a fresh copy of the example, with a hook that follows the loop."""
+    return Following(example("on-demand", tmp_path, capsys), monkeypatch)
+
+
+def test_a_hook_without_manifests_follows_what_the_loop_enforces(following: Following) -> None:
+    """Whether the loop runs or not; the history names the commit that it enforces."""
+    enforce(following)
+
+    assert nothing(following.starts(DAY))
+    assert following.devices() == {"day-shift": False}
+    host = str(following.command.simulated_host)
+    shown = json.loads(following.command.bare("history", "--simulate", host, "--format", "json").out)
+    assert shown["generations"][0]["commit"].startswith("0123456789ab")
+    assert nothing(following.ended(DAY))
+    assert following.devices() == {}
+
+
+@pytest.mark.parametrize("broken", ["{", "kind: Guest", None], ids=["no YAML", "no manifest", "gone"])
+def test_manifests_that_the_loop_refuses_stop_no_vm(following: Following, broken: str | None) -> None:
+    """A commit of another person must not decide whether a VM starts: only what is enforced does."""
+    enforce(following)
+    guests = following.command.directory / "guests.yaml"
+    if broken is None:
+        guests.unlink()
+    else:
+        guests.write_text(broken)
+
+    assert nothing(following.starts(DAY))
+    assert nothing(following.ended(DAY))
+
+
+def test_where_nothing_is_enforced_only_devices_that_exist_can_be_used(following: Following) -> None:
+    """No directory is searched for manifests: the hook runs in the root directory."""
+    refusal = one_line(following.starts(DAY))
+
+    assert "no loop has enforced anything yet" in refusal
+    assert "reconcile hook install -f PATH" in refusal
+    assert nothing(following.ended(DAY))
+    following.command("--apply", "--yes")
+    guests = following.command.directory / "guests.yaml"
+    guests.write_text(guests.read_text().replace("on-demand", "active", 1).replace("on-demand", "inactive"))
+    following.command("--apply", "--yes")
+    assert nothing(following.starts(DAY))
+
+
+def test_a_damaged_record_of_what_is_enforced_refuses_a_start(following: Following) -> None:
+    """What cannot be checked is no permission."""
+    enforce(following)
+    record = following.command.directory / "simulated-host.yaml.state" / "guarded.json"
+    record.write_text("{")
+
+    assert "guarded.json" in one_line(following.starts(DAY))
+
+
+def test_an_installation_without_manifests_says_what_it_follows(following: Following, tmp_path: Path) -> None:
+    """And that nothing is enforced yet, where that is so."""
+    place = ["--directory", str(tmp_path / "qemu.d"), "--simulate", str(following.command.simulated_host)]
+
+    assert "no loop has enforced anything yet" in following.command.bare("hook", "install", *place).err
+    enforce(following)
+    assert "now host lpar7 as of commit 0123456789ab" in (ran := following.command.bare("hook", "install", *place)).err
+    assert ran.code == 0
+    done = subprocess.run(
+        [tmp_path / "qemu.d/reconcile", "day", "prepare", "begin", "-"],
+        input=vm(DAY),
+        capture_output=True,
+        cwd="/",
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert following.devices() == {"day-shift": False}
+
+
+@pytest.mark.parametrize("paths", [[], ["-f", "/etc"]], ids=["follows the loop", "has manifests"])
+def test_uninstalling_the_loop_names_a_hook_that_followed_it(
+    following: Following, tmp_path: Path, paths: list[str]
+) -> None:
+    """Its record no longer changes then, which is nothing to find out at night."""
+    hooks, units = tmp_path / "qemu.d", tmp_path / "system"
+    units.mkdir()
+    following.command.bare("hook", "install", "--directory", str(hooks), *paths)
+
+    ran = following.command.bare("watch", "uninstall", "--directory", str(units), "--hooks", str(hooks))
+
+    assert ran.code == 0
+    assert ("that record no longer changes" in ran.err) is (paths == [])
 
 
 # Time ----------------------------------------------------------------------------------------------------------------
@@ -402,7 +512,6 @@ def test_an_installation_needs_manifests_that_are_there(libvirt: Libvirt, tmp_pa
     """And a libvirt."""
     place = ["--directory", str(tmp_path / "qemu.d")]
 
-    assert libvirt.command.bare("hook", "install", *place).code == 64
     assert libvirt.command.bare("hook", "install", *place, "-f", str(tmp_path / "none")).code == 64
     nowhere = libvirt.command.bare("hook", "install", "--directory", str(tmp_path / "a/b"), "-f", str(tmp_path))
     assert nowhere.code == 1

@@ -13,8 +13,8 @@ from reconciler.cli.main import run
 from reconciler.model.desired import Activation, Desired, DesiredGuest, DesiredHost, Presence, Unmanaged
 from reconciler.model.matrix import EMPTY_CONFIG
 from reconciler.model.problems import Position
+from reconciler.transaction.last_good import Good, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.watch.last_good import Good, write_last_good
 from reconciler.watch.report import Condition, Counters, Report, Source
 from reconciler.watch.request_ear import RequestEar
 from reconciler.watch.status_file import FILE, StatusFile

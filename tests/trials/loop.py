@@ -24,6 +24,7 @@ from reconciler.model.outcome import Result
 from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.profiles import PROFILES, InUseCheck
 from reconciler.transaction.journal import Books, Unfinished
+from reconciler.transaction.last_good import read_last_good
 from reconciler.transaction.way_back import differences_of
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
@@ -32,7 +33,6 @@ from reconciler.watch.deciding import Policy
 from reconciler.watch.ears import Ears
 from reconciler.watch.health import Newest
 from reconciler.watch.hints import Hint
-from reconciler.watch.last_good import read_last_good
 from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import Loop, Place
 from reconciler.watch.outlets import Outlets, Telling

@@ -8,8 +8,8 @@ import pytest
 from looped import Looped, guest_document
 from reconciler.kernel.paths import mdev
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
+from reconciler.transaction.last_good import GUARDED, read_last_good
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.watch.last_good import GUARDED, read_last_good
 from reconciler.watch.report import Condition
 from reconciler.watch.sources import Offer
 from worlds import uuid

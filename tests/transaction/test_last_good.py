@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.strict_json import BadRecord
+from reconciler.transaction.last_good import GUARDED, Good, read_last_good, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.watch.last_good import GUARDED, Good, read_last_good, write_last_good
 from worlds import config, desired, guest
 
 
