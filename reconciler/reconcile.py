@@ -17,7 +17,7 @@ from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Problem
 from reconciler.planning.fingerprint import BASIS_WORDS
-from reconciler.planning.left_alone import NOTHING_SPARED, Spared
+from reconciler.planning.left_alone import FILES, NOTHING_SPARED, Spared
 from reconciler.planning.plan import Basis, Plan
 from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.planner import holdings_of, make_plan
@@ -191,7 +191,7 @@ def _enforced(machine: Machine, host: str | None) -> Given:
 
 
 def _persistent(made: Plan, applied: Inventory, machine: Machine, request: Request) -> Plan:
-    if made.only is not None:
+    if made.only is not None or FILES in (request.spared.holders or ()):
         return made
     wanted = made.desired.host.persistence
     if Persistence.MDEVCTL in (wanted, applied.persistence):

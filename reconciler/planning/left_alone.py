@@ -17,11 +17,16 @@ HOST: Final = "host"
 _AXES = ((Ignored.ADAPTERS, "adapters"), (Ignored.DOMAINS, "domains"), (Ignored.CONTROL_DOMAINS, "control_domains"))
 
 
+FILES: Final = "files"
+"""Stands for the files of other tools that the host boots from."""
+
+
 class Spared(NamedTuple):
     """Drift that a plan does not correct, as far as the manifests have not changed since the last apply.
 
     Attributes:
-        holders: uuids of devices, and `HOST` for the masks; None: every holder.
+        holders: uuids of devices, `HOST` for the masks, `FILES` for the files that the host boots from; None: every
+            device, and the masks.
         strangers: whether devices that others have made since stay where ``unmanaged: remove`` asks to remove them.
     """
 

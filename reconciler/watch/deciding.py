@@ -1,16 +1,20 @@
 """What the loop does about a plan: a pure function of the plan, of what it was told to do, and of what it has done."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from reconciler.planning.plan import Cause, Plan
+from reconciler.planning.left_alone import FILES, HOST
+from reconciler.planning.plan import ALLOW_DISRUPTION, Cause, Plan
 from reconciler.render.diagnostics import counted
-from reconciler.watch.healing import BUDGET, Healing
+from reconciler.render.history_text import moment
+from reconciler.watch.healing import BUDGET, HealBudgets
 from reconciler.watch.report import Condition
 from reconciler.watch.retry import Retry
 
 _MOST_NAMES: Final = 3
+_MINUTE: Final = 60.0
 
 
 class Policy(NamedTuple):
@@ -29,23 +33,45 @@ class Act(Enum):
 
 
 class Decision(NamedTuple):
-    """What is done about a plan, how the host stands if nothing is, and when to look again (in seconds)."""
+    """What is done about a plan.
+
+    Attributes:
+        act: what is done.
+        condition: how the host stands if nothing is.
+        summary: one sentence about that.
+        wait: when to look again, in seconds; None where only another trigger asks for it.
+        spared: the holders whose drift is not corrected meanwhile: uuids, `HOST` for the masks, `FILES`.
+        rest: the decision where the plan without what is `spared` cannot be applied either; None where nothing is.
+    """
 
     act: Act
     condition: Condition
     summary: str
     wait: float | None = None
+    spared: frozenset[str] = frozenset()
+    rest: "Decision | None" = None
 
 
-def decide(plan: Plan, policy: Policy, healing: Healing, retry: Retry, now: float, *, suspended: bool) -> Decision:
+class Times(NamedTuple):
+    """Now: seconds on a clock that never goes back, and seconds since 1970."""
+
+    monotonic: float
+    time: float
+
+    def moment(self, monotonic: float) -> str:
+        """A moment of the first clock for people, to the next minute so that it stays the same from cycle to cycle."""
+        return moment(math.ceil((self.time + monotonic - self.monotonic) / _MINUTE) * _MINUTE)
+
+
+def decide(plan: Plan, policy: Policy, healing: HealBudgets, retry: Retry, now: Times, *, suspended: bool) -> Decision:
     """What to do about `plan`, that of the configuration which is guarded.
 
     Args:
         plan: of the host as it is.
         policy: what the loop was told to do.
-        healing: how often it has healed; `Healing.asked` has been asked.
+        healing: how often holders were corrected; `HealBudgets.asked` has been asked.
         retry: when a plan that has failed may be tried again.
-        now: seconds on a clock that never goes back.
+        now: the time.
         suspended: whether the whole host is left alone.
     """
     if not plan.is_valid:
@@ -53,33 +79,56 @@ def decide(plan: Plan, policy: Policy, healing: Healing, retry: Retry, now: floa
     if not plan.changes:
         # What needs no write becomes a generation nevertheless, so that history and boot know of it.
         told, records = "the host is as the manifests say", plan.is_news and policy.applies and not suspended
-        if records and (wait := retry.wait(now)):
+        if records and (wait := retry.wait(now.monotonic)):
             return Decision(Act.NOTHING, Condition.IN_SYNC, told, wait)
         return Decision(Act.APPLY if records else Act.NOTHING, Condition.IN_SYNC, told)
     differs = differences_text(plan)
     if suspended:
         return _nothing(Condition.SUSPENDED, f"suspended; {differs}")
-    drifted = is_drift(plan)
-    if not policy.applies or (drifted and not policy.self_heal):
-        if drifted:
+    drift = drifted(plan)
+    if not policy.applies or (drift and not policy.self_heal):
+        if drift:
             return _nothing(Condition.DRIFT, f"the host is no longer as it was applied: {differs}")
         return _nothing(Condition.CHANGES, f"{differs}; the loop only reports")
-    if plan.consents:
-        flags = " ".join(plan.flags)
-        return _nothing(Condition.NEEDS_PERSON, f"{differs}, which needs consent ({flags}): {plan.consents[0].reason}")
-    if wait := retry.wait(now):
-        return Decision(Act.NOTHING, Condition.FAILED, f"{differs}; it failed and is tried again", wait)
-    if not drifted:
-        return Decision(Act.APPLY, Condition.CHANGES, differs)
-    if healing.stopped:
-        return _nothing(
-            Condition.STOPPED,
-            f"{differs}: it was put back {BUDGET} times, and somebody changes it again and again; "
-            "nothing more is done until a person asks for it (reconcile trigger)",
+    spared, rest = frozenset[str](), None
+    needing = in_need_of_consent(plan)
+    if needing is None:
+        return _consent(plan, differs)
+    if spared := frozenset(one for one in drift if healing.wait(one, now.monotonic)) | needing:
+        rest = _at_rest(plan, drift, healing, needing, now)
+        if not _changing(plan) - spared:
+            return rest
+    if later := retry.wait(now.monotonic):
+        return Decision(Act.NOTHING, Condition.FAILED, f"{differs}; it failed and is tried again", later)
+    if not drift.keys() - spared:
+        return Decision(Act.APPLY, Condition.CHANGES, differs, spared=spared, rest=rest)
+    return Decision(Act.HEAL, Condition.DRIFT, differs, spared=spared, rest=rest)
+
+
+def _at_rest(
+    plan: Plan, drift: Mapping[str, str], healing: HealBudgets, needing: Collection[str], now: Times
+) -> Decision:
+    """How the host stands while no drift can be corrected, or not all of it."""
+    waits = [each for one in drift if (each := healing.wait(one, now.monotonic))]
+    wait = min(waits) if waits else None
+    stopped = {one: until for one, until in healing.stopped(now.monotonic).items() if one in drift}
+    if stopped:
+        names = named([drift[one] for one in stopped])
+        until = now.moment(max(stopped.values()))
+        summary = (
+            f"{differences_text(plan)}; {names}: corrected {BUDGET} times, and another program changes it again and "
+            f"again; stopped until {until} UTC, or until a person asks for it (reconcile trigger)"
         )
-    if wait := healing.wait(now):
-        return Decision(Act.NOTHING, Condition.DRIFT, f"the host is again not as it was applied: {differs}", wait)
-    return Decision(Act.HEAL, Condition.DRIFT, differs)
+        return Decision(Act.NOTHING, Condition.STOPPED, summary, wait)
+    if needing:
+        return _consent(plan, differences_text(plan))._replace(wait=wait)
+    told = f"the host is again not as it was applied: {differences_text(plan)}"
+    return Decision(Act.NOTHING, Condition.DRIFT, told, wait)
+
+
+def _consent(plan: Plan, differs: str) -> Decision:
+    flags = " ".join(plan.flags)
+    return _nothing(Condition.NEEDS_PERSON, f"{differs}, which needs consent ({flags}): {plan.consents[0].reason}")
 
 
 def is_drift(plan: Plan) -> bool:
@@ -87,10 +136,46 @@ def is_drift(plan: Plan) -> bool:
     return not plan.is_news and Cause.CORRECTIVE in plan.causes
 
 
+def drifted(plan: Plan) -> Mapping[str, str]:
+    """The names of the holders whose drift `plan` corrects, by uuid, `HOST` or `FILES`; empty where it is no drift."""
+    return corrected(plan) if is_drift(plan) else {}
+
+
+def corrected(plan: Plan) -> Mapping[str, str]:
+    """The same, whether or not the manifests are as they were."""
+    found = {one.uuid: one.name for one in plan.guests if one.changes and one.cause is Cause.CORRECTIVE}
+    if plan.pool_cause is Cause.CORRECTIVE:
+        found[HOST] = _MASKS
+    if plan.files and not plan.is_news:
+        found[FILES] = "files for the next boot"
+    return found
+
+
+def in_need_of_consent(plan: Plan) -> frozenset[str] | None:
+    """The holders whose drift cannot be corrected without consent; None where anything else needs consent, too."""
+    found = corrected(plan)
+    needing: set[str] = set()
+    for consent in plan.consents:
+        whose = {uuid for uuid, name in found.items() if consent.holder == (HOST if uuid == HOST else name)}
+        if consent.flag != ALLOW_DISRUPTION or not whose:
+            return None
+        needing |= whose
+    return frozenset(needing)
+
+
+def _changing(plan: Plan) -> frozenset[str]:
+    holders = {one.uuid for one in plan.guests if one.changes}
+    holders |= {HOST} if plan.pool_cause else set()
+    return frozenset(holders | ({FILES} if plan.files else set()))
+
+
+_MASKS: Final = "the host's masks"
+
+
 def differences_text(plan: Plan) -> str:
     """How much is not as it should be."""
     holders = [guest.name for guest in plan.guests if guest.changes]
-    holders += ["the host's masks"] if plan.pool_cause else []
+    holders += [_MASKS] if plan.pool_cause else []
     parts = [f"{named(holders)} not as wanted"] if holders else []
     parts += [f"{counted(len(plan.files), 'file')} for the next boot not as wanted"] if plan.files else []
     return ", ".join(parts) or "nothing differs"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from reconciler.render.durations import duration_text
 from reconciler.watch.events import guarded_text
-from reconciler.watch.report import Report
+from reconciler.watch.report import Condition, Report
 
 
 class Answer(NamedTuple):
@@ -75,4 +75,5 @@ class Health:
             refused = report.source.refused
             which = f"commit {refused.commit}" if refused.commit else "the newest configuration"
             return Answer(False, "\n".join((f"{which} is refused; {guarded_text(report)}", *refused.reasons)))
-        return Answer(True, f"ready: {report.condition}")
+        told = "" if report.condition is Condition.IN_SYNC else f": {report.summary}"
+        return Answer(True, f"ready: {report.condition}{told}")

@@ -18,7 +18,7 @@ from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.strict_json import BadRecord
-from reconciler.planning.left_alone import NOTHING_SPARED, Spared
+from reconciler.planning.left_alone import FILES, NOTHING_SPARED, Spared
 from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.settled import settled
 from reconciler.reconcile import (
@@ -42,8 +42,17 @@ from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import Suspensions, read_suspensions
 from reconciler.watch.arrivals import Arrivals, arrived, next_look
 from reconciler.watch.configurations import Configuration, Configurations
-from reconciler.watch.deciding import Act, Decision, Policy, decide, is_drift
-from reconciler.watch.healing import Healing
+from reconciler.watch.deciding import (
+    Act,
+    Decision,
+    Policy,
+    Times,
+    decide,
+    drifted,
+    in_need_of_consent,
+    is_drift,
+)
+from reconciler.watch.healing import HealBudgets
 from reconciler.watch.hints import Hint
 from reconciler.watch.report import Condition
 from reconciler.watch.reporting import left_alone
@@ -62,6 +71,7 @@ BY_PEOPLE: Final = frozenset({"request", "signal"})
 """The sources of hints behind which somebody waits for what there is now."""
 
 _NOTHING_TO_GUARD: Final = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be guarded")
+_NEW: Final = Decision(Act.APPLY, Condition.CHANGES, "a new configuration")
 _CHANGING: Final = Ending(Condition.WAITING, "somebody else is just changing the host")
 _MANIFESTS_ONLY: Final = frozenset({"files", "git"})
 
@@ -116,7 +126,7 @@ class Loop:
     def __init__(self, place: Place) -> None:
         """Nothing is remembered yet."""
         self._place = place
-        self._healing = Healing()
+        self._healing = HealBudgets()
         self._retry = Retry()
         self._blind = Retry()  # turns that could not even look: no reason to put off an apply once they can
         self._known = Turn(_NOTHING_TO_GUARD)
@@ -171,7 +181,7 @@ class Loop:
             self._observed = None
         if any(hint.source in BY_PEOPLE for hint in hints):
             # A person has looked: what was given up is begun again.
-            self._healing, self._retry = Healing(), Retry()
+            self._healing, self._retry = HealBudgets(), Retry()
 
     def rest(self) -> None:
         """Do what can wait until nobody does: keep the last good configuration. After each turn, once it was told.
@@ -204,7 +214,7 @@ class Loop:
                 newest = None
         if newest and configurations.is_new(newest) and changes and newest.given.desired.digest != applied:
             # What may be applied is planned once, and applied. What a person has applied is looked at for drift first.
-            done = self._applied(self._known, newest, None, Act.APPLY)
+            done = self._applied(self._known, newest, None, _NEW)
             if done is not None:
                 return done
             newest = None
@@ -241,6 +251,8 @@ class Loop:
         configurations, made = self._place.configurations, None
         if newest and configurations.is_new(newest):
             made = self._plan(newest, machine, suspensions)
+            if more := self._without_consent(machine, made):
+                made = self._plan(newest, machine, suspensions, more)
             corrected = self._corrected(newest, machine, suspensions, made)
             if not configurations.judge(newest, made, offer, self._place.where, self._place.clock.time(), corrected):
                 newest, made = None, None
@@ -250,7 +262,7 @@ class Loop:
 
     def _accept(self, newest: Configuration) -> None:
         if self._place.configurations.is_new(newest):
-            self._healing, self._retry = Healing(), Retry()
+            self._retry = Retry()
         self._place.configurations.accept(newest)
         self._place.source.accepted(newest.commit)
 
@@ -283,10 +295,19 @@ class Loop:
     def _unconcerned(self, applied: str) -> Spared:
         """The drift that a new configuration does not correct; `applied` is the digest of the last one."""
         if self._place.policy.self_heal:
-            return NOTHING_SPARED
+            return Spared(self._healing.paused(self._place.clock.monotonic()) - {FILES})
         guarded = self.guarded and self.guarded.given.desired
         strangers = guarded and guarded.digest == applied and guarded.host.unmanaged is Unmanaged.REMOVE
         return Spared(None, strangers=bool(strangers))
+
+    def _without_consent(self, machine: Machine, made: Plan) -> Spared | None:
+        """Which drift to spare so that the plan `made` becomes one that needs no consent; None where none helps."""
+        needing = in_need_of_consent(made) if self._place.policy.self_heal else None
+        if not needing:
+            return None
+        applied = Books(machine.state, machine.boot_id).applied()
+        already = self._unconcerned(applied.digest) if made.is_news else NOTHING_SPARED
+        return Spared((already.holders or frozenset()) | needing)
 
     def _corrected(
         self, configuration: Configuration, machine: Machine, suspensions: Suspensions, made: Plan
@@ -300,7 +321,7 @@ class Loop:
         guarded = self.guarded
         assert guarded is not None
         if self._place.policy.self_heal and is_drift(made):
-            self._healing = self._healing.asked(self._place.clock.monotonic())
+            self._healing = self._healing.asked(drifted(made), self._place.clock.monotonic())
         decision = self._decided(made, turn.suspensions)
         spared = None
         is_mixed = decision.condition is Condition.DRIFT and Cause.INTENTIONAL in made.causes
@@ -311,17 +332,30 @@ class Loop:
                 without = self._plan(guarded, machine, turn.suspensions, spared)
             if without.changes and without.is_valid:
                 made, decision = without, self._decided(without, turn.suspensions)
+        if decision.rest is not None:
+            spared = Spared(decision.spared)
+            with self._place.opened(False) as machine:
+                without = self._plan(guarded, machine, turn.suspensions, spared)
+            if not without.is_valid or without.consents or not without.changes:
+                decision = decision.rest
         if decision.act is Act.NOTHING:
             return self._ended(turn, made, decision)
-        return self._applied(turn, guarded, made, decision.act, spared) or turn._replace(ending=_CHANGING, wait=1.0)
+        done = self._applied(turn, guarded, made, decision, spared)
+        return done or turn._replace(ending=_CHANGING, wait=1.0)
 
     def _decided(self, made: Plan, suspensions: Suspensions) -> Decision:
         place = self._place
         suspended = suspensions.host is not None
-        return decide(made, place.policy, self._healing, self._retry, place.clock.monotonic(), suspended=suspended)
+        now = Times(place.clock.monotonic(), place.clock.time())
+        return decide(made, place.policy, self._healing, self._retry, now, suspended=suspended)
 
     def _applied(
-        self, turn: Turn, configuration: Configuration, made: Plan | None, act: Act, spared: Spared | None = None
+        self,
+        turn: Turn,
+        configuration: Configuration,
+        made: Plan | None,
+        decision: Decision,
+        spared: Spared | None = None,
     ) -> Turn | None:
         """Apply `configuration`, exactly as `made` says where that is given; None where that cannot be done."""
         place, clock = self._place, self._place.clock
@@ -337,6 +371,10 @@ class Loop:
         except StalePlan:
             return None
         except NotApplicable as error:
+            with place.opened(False) as machine:
+                more = self._without_consent(machine, error.plan)
+            if more and spared is None:
+                return self._applied(turn, configuration, None, decision, more)
             self._refuse(turn, configuration, error.plan)
             return None
         finally:
@@ -346,17 +384,20 @@ class Loop:
         self._like = done.plan.observed
         succeeded = done.outcome.result in (Result.APPLIED, Result.NOTHING)
         self._retry = Retry() if succeeded else self._retry.failed(clock.monotonic())
-        if succeeded and act is Act.HEAL:
-            self._healing = self._healing.healed(clock.monotonic())
+        is_healed = succeeded and decision.act is Act.HEAL
+        if is_healed:
+            self._healing = self._healing.healed(drifted(done.plan), clock.monotonic())
         turn = self._known = turn._replace(
             outcome=done.outcome,
             recorded=done.generation,
-            healed=succeeded and act is Act.HEAL,
+            healed=is_healed,
             apply_seconds=clock.monotonic() - began,
         )
-        after = self._after(done, configuration, turn.suspensions)
-        decision = self._decided(after, turn.suspensions)
-        return self._ended(turn, after, decision if succeeded else _failed(done.outcome, decision))
+        after = self._after(done, configuration, turn.suspensions, all_of_it=not (spared and spared.holders))
+        then = self._decided(after, turn.suspensions)
+        if then.act is not Act.NOTHING:  # it has changed again meanwhile
+            then = then._replace(wait=1.0)
+        return self._ended(turn, after, then if succeeded else _failed(done.outcome, then))
 
     def _refuse(self, turn: Turn, configuration: Configuration, made: Plan) -> None:
         """Note why `configuration`, whose plan this is, is not used."""
@@ -365,9 +406,9 @@ class Loop:
             corrected = self._corrected(configuration, machine, turn.suspensions, made)
         place.configurations.judge(configuration, made, offer, place.where, place.clock.time(), corrected)
 
-    def _after(self, done: Applied, guarded: Configuration, suspensions: Suspensions) -> Plan:
+    def _after(self, done: Applied, guarded: Configuration, suspensions: Suspensions, *, all_of_it: bool) -> Plan:
         """The plan of the host as an apply has left it."""
-        if done.seen is not None and not done.plan.spared:
+        if done.seen is not None and all_of_it and not done.plan.spared:
             self._generation = done.generation or self._generation
             return settled(done.plan, done.seen.mdevs)
         with self._place.opened(False) as machine:
@@ -381,7 +422,13 @@ class Loop:
         waits = [one for one in (decision.wait, next_look(self._arrivals, clock.monotonic()), *ends) if one is not None]
         ending = Ending(decision.condition, decision.summary)
         wait = min(waits) if waits else None
-        return turn._replace(ending=ending, plan=made, appeared=appeared, wait=wait)
+        known = drifted(made)
+        stopped = {
+            known[one]: clock.time() + until - clock.monotonic()
+            for one, until in self._healing.stopped(clock.monotonic()).items()
+            if one in known
+        }
+        return turn._replace(ending=ending, plan=made, appeared=appeared, wait=wait, stopped=stopped)
 
 
 def _is_left(machine: Machine, *, changes: bool) -> bool:

@@ -129,6 +129,8 @@ class Report(NamedTuple):
         due: when the next turn has ended at the latest, if all is well; None where nobody says. Health is judged by it.
         appeared: what hardware that appeared has brought in this turn, a sentence each, such as "payments now has
             05.0004 (authorised since 2027-01-15)".
+        stopped: the names of holders that are not healed any more, since another program changes them again and again,
+            and until when.
     """
 
     host: str
@@ -149,3 +151,4 @@ class Report(NamedTuple):
     applies: bool
     due: float | None = None
     appeared: tuple[str, ...] = ()
+    stopped: Mapping[str, float] = {}

@@ -34,6 +34,7 @@ def report_record(report: Report) -> dict[str, Any]:
         "queues": dict(report.queues),
         "differences": list(report.differences),
         "appeared": list(report.appeared),
+        "stopped": dict(report.stopped),
         "suspended": _suspended_record(report.suspended),
         "turned": report.turned,
         "due": report.due,
@@ -102,13 +103,17 @@ _REPORT: Final = (
 )
 
 
+_LATER: Final = ("stopped",)
+"""What versions of the loop before this one did not write."""
+
+
 def read_report(record: object) -> Report:
     """The report that `report_record` made `record` of.
 
     Raises:
         BadRecord: it is no such record, or of a version that is not known here.
     """
-    found = members(version(record, "formatVersion", FORMAT_VERSION), _REPORT)
+    found = members(version(record, "formatVersion", FORMAT_VERSION), _REPORT, _LATER)
     return Report(
         host=field(found, "host", text),
         condition=field(found, "condition", chosen(Condition)),
@@ -128,6 +133,7 @@ def read_report(record: object) -> Report:
         applies=field(found, "applies", flag),
         due=field(found, "due", nullable(seconds)),
         appeared=field(found, "appeared", listed(text)),
+        stopped=field(found, "stopped", mapped(seconds)) if "stopped" in found else {},
     )
 
 

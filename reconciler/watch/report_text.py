@@ -68,6 +68,10 @@ def report_text(report: Report, now: float, paint: Paint = plain, ended: float |
     lines += [f"  counted       {_counted(report)}"]
     if report.suspended:
         lines.append(paint("warning", f"  suspended     {_suspended(report.suspended)}"))
+    lines += [
+        paint("error", f"  stopped       {name}: not healed until {moment(until)} UTC or reconcile trigger")
+        for name, until in sorted(report.stopped.items())
+    ]
     lines += [f"  different     {sentence}" for sentence in report.differences]
     for number, guest in enumerate(one for one in report.guests if _is_odd(one)):
         if number == _MOST_GUESTS:

@@ -70,6 +70,7 @@ class Reporter:
             applies=self._applies,
             due=moment.due,
             appeared=turn.appeared,
+            stopped=turn.stopped,
         )
         self._last = report
         return report

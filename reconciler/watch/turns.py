@@ -1,5 +1,6 @@
 """What one turn of the loop has found and done."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from reconciler.model.outcome import Outcome
@@ -34,6 +35,8 @@ class Turn(NamedTuple):
         apply_seconds: how long the apply took.
         appeared: which guests have got hardware, a sentence each.
         wait: in how many seconds to look again at the latest; None where only the resync asks for it.
+        stopped: the names of holders whose drift is not corrected, since their budget is used up, and until when
+            (seconds since 1970).
         seconds: how long the turn took, the apply left out.
     """
 
@@ -50,3 +53,4 @@ class Turn(NamedTuple):
     appeared: tuple[str, ...] = ()
     wait: float | None = None
     seconds: float = 0.0
+    stopped: Mapping[str, float] = {}

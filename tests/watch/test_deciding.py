@@ -11,17 +11,24 @@ from reconciler.kernel.observe import observe
 from reconciler.model.problems import Problem, Severity
 from reconciler.planning.plan import Cause, Consent, Plan
 from reconciler.planning.planner import make_plan
-from reconciler.watch.deciding import Act, Policy, decide, is_drift
-from reconciler.watch.healing import BUDGET, Healing
+from reconciler.watch.deciding import Act, Policy, Times, decide, drifted, is_drift
+from reconciler.watch.healing import BUDGET, HealBudgets, Healing
 from reconciler.watch.report import Condition
 from reconciler.watch.retry import Retry
-from worlds import config, desired, guest
+from worlds import config, desired, guest, uuid
 
 NOW = 1000.0
 WANTED = desired([guest("m1", ONE, 1)], GIVES_UP)
 KNOWN = applied(m1=ONE)._replace(digest=WANTED.digest)
 NEWS = make_plan(WANTED, observe(host_with()))
 DRIFT = make_plan(WANTED, observe(host_with(m1=config([5, 6], [4]))), KNOWN)
+BOTH = desired([guest("m1", ONE, 1), guest("m2", config([6], [4]), 2)], GIVES_UP)
+TWO = make_plan(
+    BOTH,
+    observe(host_with(m1=config([5, 7], [4]))),
+    applied(m1=ONE, m2=config([6], [4]))._replace(digest=BOTH.digest),
+)
+RUNNING = TWO._replace(consents=(Consent("m1", "its VM runs and loses queues"),))
 SAME = make_plan(WANTED, observe(host_with(m1=ONE)), KNOWN)
 UNRECORDED = SAME._replace(is_news=True)
 ERROR = Problem("conflict", Severity.ERROR, "two guests have 05.0004")
@@ -31,13 +38,13 @@ CONSENT = NEWS._replace(consents=(Consent("m1", "its VM runs and loses queues"),
 REPORTS = Policy(applies=False, self_heal=False)
 APPLIES = Policy(applies=True, self_heal=False)
 HEALS = Policy(applies=True, self_heal=True)
-FRESH = Healing()
-USED = Healing(tuple(NOW - one for one in range(BUDGET, 0, -1))).asked(NOW)
-JUST = Healing((NOW - 1.0,))
+FRESH = HealBudgets()
+USED = HealBudgets({uuid(1): Healing(tuple(NOW - one for one in range(BUDGET, 0, -1)))}).asked([uuid(1)], NOW)
+JUST = HealBudgets({uuid(1): Healing((NOW - 1.0,))})
 NEVER = Retry()
 FAILED = Retry().failed(NOW - 1.0)
 
-ROWS: list[tuple[str, Plan, Policy, Healing, Retry, bool, Act, Condition, bool]] = [
+ROWS: list[tuple[str, Plan, Policy, HealBudgets, Retry, bool, Act, Condition, bool]] = [
     ("in sync", SAME, HEALS, FRESH, NEVER, False, Act.NOTHING, Condition.IN_SYNC, False),
     ("in sync, not yet a generation", UNRECORDED, APPLIES, FRESH, NEVER, False, Act.APPLY, Condition.IN_SYNC, False),
     ("... which has failed", UNRECORDED, APPLIES, FRESH, FAILED, False, Act.NOTHING, Condition.IN_SYNC, True),
@@ -55,7 +62,9 @@ ROWS: list[tuple[str, Plan, Policy, Healing, Retry, bool, Act, Condition, bool]]
     ("news after a fight", NEWS, HEALS, USED, NEVER, False, Act.APPLY, Condition.CHANGES, False),
     ("drift", DRIFT, HEALS, FRESH, NEVER, False, Act.HEAL, Condition.DRIFT, False),
     ("drift soon after", DRIFT, HEALS, JUST, NEVER, False, Act.NOTHING, Condition.DRIFT, True),
-    ("drift again and again", DRIFT, HEALS, USED, NEVER, False, Act.NOTHING, Condition.STOPPED, False),
+    ("drift again and again", DRIFT, HEALS, USED, NEVER, False, Act.NOTHING, Condition.STOPPED, True),
+    ("drift beside a fight", TWO, HEALS, USED, NEVER, False, Act.HEAL, Condition.DRIFT, False),
+    ("drift beside what needs consent", RUNNING, HEALS, FRESH, NEVER, False, Act.HEAL, Condition.DRIFT, False),
     ("a heal that has failed", DRIFT, HEALS, FRESH, FAILED, False, Act.NOTHING, Condition.FAILED, True),
 ]
 
@@ -65,7 +74,7 @@ def test_each_row_of_the_table(row: tuple[Any, ...]) -> None:
     """What is done, how the host stands, and whether it is looked at again without a hint."""
     _, plan, policy, healing, retry, suspended, act, condition, waits = row
 
-    decision = decide(plan, policy, healing, retry, NOW, suspended=suspended)
+    decision = decide(plan, policy, healing, retry, Times(NOW, NOW), suspended=suspended)
 
     assert (decision.act, decision.condition, decision.wait is not None) == (act, condition, waits)
     assert decision.summary
@@ -87,15 +96,15 @@ def test_what_must_not_be_done_is_never_done(
 ) -> None:
     """Nothing where it is suspended, only reported, invalid, or needs consent; no healing that was not asked for."""
     plan = plan._replace(is_news=news)
-    healing, retry = Healing(tuple(times), stopped), Retry(failures, at)
+    healing, retry = HealBudgets({uuid(1): Healing(tuple(times), stopped)}), Retry(failures, at)
 
-    decision = decide(plan, policy, healing, retry, NOW, suspended=suspended)
+    decision = decide(plan, policy, healing, retry, Times(NOW, NOW), suspended=suspended)
 
     if suspended or not policy.applies or plan.consents or not plan.is_valid or retry.wait(NOW):
         assert decision.act is Act.NOTHING
     if is_drift(plan) and plan.changes:
         assert decision.act is not Act.APPLY
-        assert decision.act is not Act.HEAL or (policy.self_heal and not stopped)
+        assert decision.act is not Act.HEAL or (policy.self_heal and not healing.stopped(NOW))
     if decision.act is Act.NOTHING and decision.condition is Condition.FAILED:
         assert decision.wait
     assert (decision.condition is Condition.IN_SYNC) == plan.in_sync
@@ -107,3 +116,15 @@ def test_corrective_and_intentional_are_told_apart() -> None:
     assert not is_drift(DRIFT._replace(is_news=True))
     assert DRIFT.causes == {Cause.CORRECTIVE}
     assert not is_drift(SAME)
+
+
+def test_who_is_fought_over_is_named_with_the_end_and_the_others_are_not_kept_waiting() -> None:
+    """Each holder has a budget of its own; the plan that is made leaves the one alone."""
+    decision = decide(TWO, HEALS, USED, NEVER, Times(NOW, 1_800_000_000.0), suspended=False)
+
+    assert decision.spared == {uuid(1)}
+    assert decision.rest
+    assert decision.rest.condition is Condition.STOPPED
+    assert "m1: corrected 5 times" in decision.rest.summary
+    assert "2027-01-15 09:00:00 UTC" in decision.rest.summary
+    assert set(drifted(TWO)) == {uuid(1), uuid(2)}

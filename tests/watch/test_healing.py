@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.watch.healing import BUDGET, WINDOW_SECONDS, Healing
+from reconciler.watch.healing import BUDGET, WINDOW_SECONDS, HealBudgets, Healing
 from reconciler.watch.retry import FIRST_SECONDS, LONGEST_SECONDS, Retry
 
 
@@ -60,3 +60,30 @@ def test_what_fails_is_tried_later_and_later_but_never_given_up() -> None:
     assert waits == sorted(waits)
     assert waits[-1] == LONGEST_SECONDS
     assert retry.wait(now) == 0.0
+
+
+def test_one_that_has_stopped_begins_again_when_its_last_time_has_left_the_window() -> None:
+    """Not earlier, however often it is asked."""
+    healing = Healing(tuple(map(float, range(BUDGET)))).asked(10.0)
+
+    assert healing.stopped
+    assert healing.until == BUDGET - 1 + WINDOW_SECONDS
+    assert healing.asked(healing.until - 1.0).stopped
+    assert not healing.asked(healing.until).stopped
+    assert healing.asked(healing.until).wait(healing.until) == 0.0
+
+
+@given(events=st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 300)), max_size=80))
+def test_holders_have_budgets_of_their_own(events: list[tuple[str, float]]) -> None:
+    """What becomes of one is as if there were no other, and what is long past is forgotten."""
+    together, alone, now = HealBudgets(), {one: HealBudgets() for one in "abc"}, 0.0
+    for holder, gap in events:
+        now += gap
+        together, alone[holder] = together.asked([holder], now), alone[holder].asked([holder], now)
+        assert together.wait(holder, now) == alone[holder].wait(holder, now)
+        assert (holder in together.paused(now)) is bool(together.wait(holder, now))
+        if not together.wait(holder, now):
+            together, alone[holder] = together.healed([holder], now), alone[holder].healed([holder], now)
+        assert together.stopped(now).keys() == {name for name in "abc" if alone[name].stopped(now)}
+
+    assert not together.asked([], now + WINDOW_SECONDS).of

@@ -62,17 +62,19 @@ def test_healing_again_and_again_ends(tmp_path: Path) -> None:
     for _ in range(3 * BUDGET):
         looped.host.write(f"{DEVICE}/assign_adapter", "7")
         turn = looped.turn()
+        if turn.ending.condition is Condition.STOPPED:
+            break
         if turn.wait is not None:
             assert turn.ending.condition is Condition.DRIFT
             turn = looped.turn(after=turn.wait)
         healed += turn.healed
-        if turn.ending.condition is Condition.STOPPED:
-            break
 
     assert healed == BUDGET
     assert turn.ending.condition is Condition.STOPPED
-    assert turn.wait is None
-    assert "somebody" in turn.ending.summary
+    assert turn.wait
+    assert "guest1" in turn.ending.summary
+    assert "stopped until" in turn.ending.summary
+    assert turn.stopped.keys() == {"guest1"}
 
 
 def test_a_person_begins_it_again(tmp_path: Path) -> None:
@@ -85,6 +87,117 @@ def test_a_person_begins_it_again(tmp_path: Path) -> None:
 
     assert looped.turn().ending.condition is Condition.STOPPED
     assert looped.turn("request", what="trigger").healed
+
+
+def fought_over(tmp_path: Path, *documents: str, profile: str = "6.12") -> Looped:
+    """A loop that has stopped to heal guest1, since another program changes it again and again."""
+    looped = Looped(tmp_path, self_heal=True, profile=profile)
+    looped.commit(*(documents or (guest_document(1, [5], [4]), guest_document(2, [6], [4]))))
+    turn = looped.turn("start")
+    while turn.ending.condition is not Condition.STOPPED:
+        looped.host.write(f"{DEVICE}/assign_adapter", "7")
+        turn = looped.turn(after=turn.wait or 1.0)
+    return looped
+
+
+def test_while_one_guest_is_fought_over_the_others_are_healed(tmp_path: Path) -> None:
+    """Each as often as if it was alone; and the masks as well."""
+    looped = fought_over(tmp_path)
+    for number in range(BUDGET):
+        looped.host.write(f"{mdev(uuid(2))}/remove", "1")
+        if number == 0:
+            looped.host.write(AQMASK, "-200")
+        turn = looped.turn(after=121.0)
+        assert turn.healed
+        assert looped.host.read(f"{mdev(uuid(2))}/matrix") == "06.0004\n"
+        assert looped.host.read(f"{DEVICE}/matrix") == "05.0004\n07.0004\n"
+        assert turn.ending.condition is Condition.STOPPED
+        assert turn.stopped.keys() == {"guest1"}
+        assert "guest1" in turn.ending.summary
+        assert "guest2" not in turn.ending.summary
+
+
+def test_guests_that_are_touched_once_each_use_up_no_budget(tmp_path: Path) -> None:
+    """Six of them, one after the other: nobody is fought over."""
+    looped = Looped(tmp_path, self_heal=True)
+    looped.commit(*(guest_document(number, [5], [number]) for number in (1, 2, 3, 4, 5, 6)))
+    looped.turn("start")
+    for number in (1, 2, 3, 4, 5, 6):
+        looped.host.write(f"{mdev(uuid(number))}/remove", "1")
+        assert looped.turn().ending.condition is Condition.IN_SYNC
+
+
+def test_a_commit_does_not_heal_what_is_fought_over_unless_it_concerns_it(tmp_path: Path) -> None:
+    """And is applied meanwhile."""
+    looped = fought_over(tmp_path)
+    looped.commit(guest_document(1, [5], [4]), guest_document(2, [6], [4]), guest_document(3, [6], [255]))
+    assert looped.turn("git").ending.condition is Condition.STOPPED
+    assert looped.host.read(f"{DEVICE}/matrix") == "05.0004\n07.0004\n"
+    assert looped.host.read(f"{mdev(uuid(3))}/matrix") == "06.00ff\n"
+
+    looped.commit(guest_document(1, [6], [71]), guest_document(2, [6], [4]))
+    assert looped.turn("git").ending.condition is Condition.IN_SYNC
+    assert looped.host.read(f"{DEVICE}/matrix") == "06.0047\n"
+
+
+def test_after_an_hour_it_begins_again(tmp_path: Path) -> None:
+    """At the moment that it has named, of its own accord."""
+    looped = fought_over(tmp_path)
+    turn = looped.turn()
+    assert turn.wait
+    assert turn.stopped["guest1"] == looped.clock.time() + turn.wait
+
+    assert not looped.turn("resync", after=turn.wait - 1.0).healed
+    assert looped.turn("resync").healed
+
+
+def test_the_masks_have_a_budget_of_their_own(tmp_path: Path) -> None:
+    """While another program changes them again and again, guests are healed."""
+    looped = guarding(tmp_path, self_heal=True)
+    turn = looped.turn()
+    while turn.ending.condition is not Condition.STOPPED:
+        looped.host.write(AQMASK, "-200")
+        turn = looped.turn(after=turn.wait or 1.0)
+    assert turn.stopped.keys() == {"the host's masks"}
+    drifted = looped.host.read(AQMASK)
+    looped.host.write(f"{DEVICE}/remove", "1")
+
+    assert looped.turn().healed
+    assert looped.host.read(f"{DEVICE}/matrix") == "05.0004\n"
+    assert looped.host.read(AQMASK) == drifted
+
+
+def test_where_the_one_that_is_fought_over_has_what_another_needs_that_is_said(tmp_path: Path) -> None:
+    """Nothing is done then, and the condition is that it has stopped."""
+    looped = fought_over(tmp_path)
+    looped.host.write(f"{mdev(uuid(2))}/remove", "1")
+    looped.host.write(f"{DEVICE}/assign_adapter", "6")
+    looped.writes.clear()
+
+    turn = looped.turn()
+
+    assert (turn.ending.condition, looped.writes) == (Condition.STOPPED, [])
+    assert "guest1" in turn.ending.summary
+
+
+def test_what_needs_consent_does_not_keep_the_others_from_being_healed(tmp_path: Path) -> None:
+    """A running guest got more than it was granted; nor does it block a commit that does not concern it."""
+    looped = guarding(tmp_path, self_heal=True)
+    looped.host.write(f"{DEVICE}/assign_adapter", "7")
+    looped.host.start_vm(uuid(1))
+    looped.host.write(f"{mdev(uuid(2))}/remove", "1")
+
+    turn = looped.turn()
+
+    assert turn.healed
+    assert turn.ending.condition is Condition.NEEDS_PERSON
+    assert "guest1" in turn.ending.summary
+    looped.commit(guest_document(1, [5], [4]), guest_document(2, [6], [4]), guest_document(3, [6], [255]))
+    turn = looped.turn("git")
+    assert turn.refused is None
+    assert turn.ending.condition is Condition.NEEDS_PERSON
+    assert looped.host.read(f"{mdev(uuid(3))}/matrix") == "06.00ff\n"
+    assert looped.host.read(f"{DEVICE}/matrix") == "05.0004\n07.0004\n"
 
 
 def test_a_heal_that_fails_is_tried_again_and_is_no_fight(tmp_path: Path) -> None:

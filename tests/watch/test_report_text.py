@@ -133,7 +133,7 @@ def test_json_is_the_same_for_programs() -> None:
     """It can be read back."""
     record = json.loads(report_json(report(), ended=NOW))
 
-    assert record["ended"] == NOW
+    assert record.pop("ended") == NOW
     assert read_report(record) == report()
 
 
