@@ -8,7 +8,16 @@ from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import manifests_commit, opened, origin_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import EXIT_OF, TerminalProgress, paint_for_stdout, result, tell, tell_problems
+from reconciler.cli.output import (
+    EXIT_OF,
+    TerminalProgress,
+    acts,
+    paint_for_stdout,
+    report_text,
+    result,
+    tell,
+    tell_problems,
+)
 from reconciler.cli.recovered import tell_recovered
 from reconciler.cli.second_thoughts import agreed, refused_recovery, wait_at_terminal
 from reconciler.kernel.lock_wait import patience
@@ -36,6 +45,7 @@ def run_request(host: HostOptions, request: Request, *, format: str, yes: bool, 
         yes: do not ask. Otherwise the plan is shown and a person asked; where there is none, nothing is done.
         terms: on which terms.
     """
+    acts()
     if not yes:
         asked = _asked(host, request, terms, format)
         if isinstance(asked, Exit):
@@ -119,9 +129,10 @@ def _refused(made: Plan, terms: Terms, number: int | None) -> Exit:
 def _show_applied(applied: Applied, format: str, *, with_plan: bool) -> None:
     from reconciler.render.outcome_text import outcome_json, outcome_text
 
+    summary = outcome_text(applied.outcome)
     if format == "json":
-        result(outcome_json(applied.outcome, applied.plan, applied.generation))
+        report_text(outcome_json(applied.outcome, applied.plan, applied.generation), summary)
         return
     if with_plan and applied.plan.changes:
         _show(applied.plan, format)
-    result(outcome_text(applied.outcome, paint_for_stdout()))
+    report_text(outcome_text(applied.outcome, paint_for_stdout()), summary)

@@ -14,8 +14,8 @@ from typing import Final
 
 import click
 
-from reconciler.cli.output import result
-from reconciler.render.paint import Paint, coloured, plain
+from reconciler.cli.output import paint_for_terminal, printable, result
+from reconciler.render.paint import Paint
 
 TERMINAL: Final = "/dev/tty"
 _LINE_BYTES: Final = 4096
@@ -35,7 +35,7 @@ class Terminal:
     @property
     def paint(self) -> Paint:
         """Colours, unless the user has said NO_COLOR."""
-        return plain if os.environ.get("NO_COLOR") else coloured
+        return paint_for_terminal()
 
     def show(self, text: str) -> None:
         """Show `text` where the person sees it: on stdout or stderr where these are terminals, else right here."""
@@ -84,7 +84,7 @@ class Terminal:
         return line.decode("utf-8", "replace")
 
     def _write(self, text: str) -> None:
-        left = text.encode(sys.stderr.encoding or "utf-8", "backslashreplace")
+        left = printable(text).encode(sys.stderr.encoding or "utf-8", "backslashreplace")
         try:
             while left:
                 left = left[os.write(self._descriptor, left) :]

@@ -11,9 +11,11 @@ from typing import Final
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions
+from reconciler.cli.output import tell
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.integrations.domain_checks import MODEL
 from reconciler.integrations.domain_xml import LARGEST, Domain, read_domain
+from reconciler.model.printable import first_unprintable
 from reconciler.model.problems import Problem
 
 TOTAL_SECONDS: Final = 30.0
@@ -31,7 +33,7 @@ def run_qemu(host: HostOptions, words: Sequence[str]) -> Exit:
     """
     match words:
         case (vm, "prepare", "begin", *_):
-            return _bounded(lambda: _prepare(host), f"VM '{vm}' does not start")
+            return _bounded(lambda: _prepare(host, vm), f"VM '{vm}' does not start")
         case (vm, "release", "end", *_):
             return _bounded(lambda: _release(host), f"VM '{vm}' has ended, but its crypto device stays")
         case _:
@@ -52,13 +54,15 @@ def _bounded(action: Callable[[], None], what: str) -> Exit:
         reason = reason_of(error)
     else:
         return Exit.DONE
-    sys.stderr.write(f"{' '.join(f'reconcile: {what}: {reason}'.split())}\n")
+    tell(" ".join(f"reconcile: {what}: {reason}".split()))
     return Exit.FAILURE
 
 
-def _prepare(host: HostOptions) -> None:
+def _prepare(host: HostOptions, vm: str) -> None:
     domain = _domain()
     if uuids := _ap_devices(domain):
+        if odd := first_unprintable(vm):
+            raise Refused(f"its name has a character that cannot be seen: {odd}; to rename it: virsh domrename")
         from reconciler.cli.hook_event import carry_out
         from reconciler.planning.vm_event import VmEvent
 

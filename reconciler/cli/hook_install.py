@@ -9,7 +9,7 @@ import click
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
-from reconciler.cli.output import result, tell
+from reconciler.cli.output import report, tell
 from reconciler.integrations.hook_file import HOOK, NAME, hook_text
 from reconciler.integrations.our_file import Installed, NotOurs
 from reconciler.model.strict_json import BadRecord
@@ -29,14 +29,14 @@ def run_install(host: HostOptions, directory: str) -> Exit:
         raise click.ClickException(f"{error}{advice}") from error
     match done:
         case Installed.SAME:
-            result(f"{directory}/{NAME} is there already and as it should be\n")
+            report(f"{directory}/{NAME} is there already and as it should be")
         case Installed.CHANGED:
-            result(f"{directory}/{NAME} is changed; libvirt uses it from the next VM on\n")
+            report(f"{directory}/{NAME} is changed; libvirt uses it from the next VM on")
         case _:
-            result(f"{directory}/{NAME} is installed\n")
+            report(f"{directory}/{NAME} is installed")
             tell(
-                "if it is the first hook file on this host, restart the libvirt daemon, which looks for them only then:"
-                "\n  systemctl restart virtqemud    (or libvirtd)"
+                "if it is the first hook file on this host, restart the libvirt daemon, which looks for them then:",
+                "  systemctl restart virtqemud    (or libvirtd)",
             )
     _tell_source(host)
     return Exit.DONE
@@ -70,7 +70,7 @@ def run_uninstall(directory: str) -> Exit:
         there = HOOK.uninstall(Path(directory))
     except NotOurs as error:
         raise click.ClickException(str(error)) from error
-    result(f"{directory}/{NAME} is {'removed' if there else 'not there'}\n")
+    report(f"{directory}/{NAME} is {'removed' if there else 'not there'}")
     return Exit.DONE
 
 

@@ -15,6 +15,7 @@ from reconciler.cli.boot_group import boot
 from reconciler.cli.durations import Duration
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
+from reconciler.cli.output import exit_code, open_closed_descriptors, printable_output, tell
 from reconciler.cli.watch_group import watch
 from reconciler.cli.watch_options import WatchOptions, watch_options
 from reconciler.transaction.interruption import end_alike
@@ -356,37 +357,43 @@ def main() -> NoReturn:
     # One command makes no garbage cycles worth collecting, and looking for them takes a third of the time at 10,000
     # guests.
     gc.disable()
+    open_closed_descriptors()
     end_alike()
     code = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        # The reader of our output went away (`reconcile --plan | head`): not our failure.
-        code = Exit.DONE
     # Taking ten thousand guests apart object by object before the process ends anyway takes longer than showing them.
     os._exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return its exit code."""
+    with printable_output():
+        return exit_code(_run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         code = cli.main(list(arguments), prog_name="reconcile", standalone_mode=False)
     except click.UsageError as error:
-        error.show()
+        _show(error)
         return Exit.USAGE
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped; nothing was changed", err=True)
+        tell("stopped; nothing was changed")
         return Exit.FAILURE
     except click.ClickException as error:
-        error.show()
+        tell(f"Error: {error.format_message()}")
         return Exit.FAILURE
-    except BrokenPipeError:
-        return Exit.DONE
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, the user gets a sentence
         from reconciler.cli.failures import code_of
 
         return code_of(error)
     return int(code or 0)
+
+
+def _show(error: click.UsageError) -> None:
+    # As click does, but that what was typed may have line feeds in it.
+    if error.ctx:
+        tell(*error.ctx.get_usage().splitlines(), f"Try '{error.ctx.command_path} --help' for help.", "")
+    message = f"Error: {error.format_message()}"
+    tell(*(message.splitlines() if isinstance(error, click.MissingParameter) else [message]))

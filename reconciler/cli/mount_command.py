@@ -1,7 +1,6 @@
 """``reconcile simulate --mount DIR``: the simulated host as a file system, until somebody ends it."""
 
 import gc
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.output import result, tell
+from reconciler.cli.output import report, tell
 from reconciler.cli.simulated import Description, Simulation, described, locked, refuse_mounted
 from reconciler.simulator.mount import MountError
 from reconciler.simulator.mount_server import Served, Server
@@ -22,8 +21,7 @@ def run(file: Path, place: Path) -> Exit:
     place = place.absolute()
 
     def ready() -> None:
-        result(f"{file} is mounted on {place}\n")
-        sys.stdout.flush()
+        report(f"{file} is mounted on {place}")
         tell(f"to end: Ctrl-C, or fusermount3 -u {place}")
 
     try:

@@ -1,16 +1,25 @@
-"""Where output goes: results to stdout, everything else to stderr, colours to a terminal only."""
+"""Where output goes: results to stdout, everything else to stderr, colours to a terminal only.
 
+All of it passes through `Output`, which is the one place where text is made printable, and where a disk that is full or
+a reader that went away is noticed: reporting a result never replaces the result.
+"""
+
+import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, TextIO, cast
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.kernel.lock_wait import AtWork
 from reconciler.model.outcome import Result
-from reconciler.model.problems import Problem
-from reconciler.planning.plan import PlannedStep
-from reconciler.render.diagnostics import problems_text
-from reconciler.render.paint import Paint, coloured, plain
+from reconciler.model.printable import escaped_lines, lines_text, one_line
+from reconciler.render.paint import Paint, Painter, plain
+
+if TYPE_CHECKING:  # every command has this module, and most need none of these
+    from reconciler.kernel.lock_wait import AtWork
+    from reconciler.model.problems import Problem
+    from reconciler.planning.plan import PlannedStep
 
 EXIT_OF = {
     Result.NOTHING: Exit.DONE,
@@ -19,15 +28,202 @@ EXIT_OF = {
     Result.DEGRADED: Exit.DEGRADED,
 }
 
+_CLOSED: Final = "it is closed"
+_CLEAR_LINE: Final = "\r\033[K"
+
+
+class Output:
+    """Standard output or standard error: only printable text leaves it, and writing to it never fails.
+
+    Attributes:
+        lost: why something could not be written, in the system's words; empty where everything was.
+        reader_left: whether that is because the process that read it has ended (EPIPE).
+        painter: gives text the colours that `write` shows.
+        is_the_result: whether the command is there for what it writes here; where it changes something instead, its
+            exit code says how that went, and nothing else.
+    """
+
+    def __init__(self, stream: TextIO, secret: str, *, closed: bool = False) -> None:
+        """Write to `stream`.
+
+        Args:
+            stream: where text goes in the end.
+            secret: what no text from outside can know; marks colours as ours.
+            closed: whether the stream stands for a descriptor that was closed, so that everything is lost.
+        """
+        self._stream = stream
+        self._closed = closed
+        self.painter = Painter(f"\0{secret}[")
+        self.lost = ""
+        self.reader_left = False
+        self.is_the_result = True
+
+    @property
+    def encoding(self) -> str:
+        """The stream's."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    @property
+    def errors(self) -> str:
+        """What becomes of characters that `encoding` has not."""
+        return "backslashreplace"
+
+    @property
+    def paint(self) -> Paint:
+        """Colours that this output shows, where it is a terminal and the user has not said NO_COLOR."""
+        return self.painter if self.isatty() and not os.environ.get("NO_COLOR") else plain
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return not self._closed and self._stream.isatty()
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        """Write `text`, in which line feeds and tabs are ours; the number of its characters."""
+        self.write_printable(self.printable(text))
+        return len(text)
+
+    def printable(self, text: str) -> str:
+        """`text` as it is shown: with escapes for what people cannot see, and with our colours."""
+        first, *painted = text.split(self.painter.introducer)
+        return escaped_lines(first) + "".join(map(_revealed, painted))
+
+    def write_printable(self, text: str) -> int:
+        """Write `text` as it is, but for characters that the encoding has not; the number of its characters."""
+        if self._closed:
+            self.lost = _CLOSED
+        elif not self.lost:
+            with self._noticed():
+                self._stream.write(text.encode(self.encoding, self.errors).decode(self.encoding))
+        return len(text)
+
+    def flush(self) -> None:
+        """Have everything written."""
+        if not self.lost and not self._closed:
+            with self._noticed():
+                self._stream.flush()
+
+    @contextmanager
+    def _noticed(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.lost = error.strerror or str(error)
+            self.reader_left = error.errno == errno.EPIPE
+        except ValueError:  # closed while we run
+            self.lost = _CLOSED
+
+
+def _revealed(part: str) -> str:
+    code, _, text = part.partition("m")
+    return f"\033[{code}m{escaped_lines(text)}"
+
+
+class Printable:
+    """Standard output or error for text that is printable already, colours included."""
+
+    def __init__(self, stream: TextIO) -> None:
+        output = _output(stream)
+        self._write: Callable[[str], int] = output.write_printable if output else stream.write
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write `text` as it is; the number of its characters."""
+        return self._write(text)
+
+    def flush(self) -> None:
+        """Have everything written."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._stream.fileno()
+
+
+def open_closed_descriptors() -> None:
+    """Have standard input, output and error open, so that no file that we open takes the place of one of them."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            with suppress(OSError):
+                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free
+    if sys.stdin is None:
+        sys.stdin = _opened(0, "r")
+
+
+@contextmanager
+def printable_output() -> Iterator[None]:
+    """Have everything that the block writes to `sys.stdout` and `sys.stderr` pass through an `Output`."""
+    before = sys.stdout, sys.stderr
+    secret = os.urandom(8).hex()
+    sys.stdout, sys.stderr = (
+        Output(stream or _opened(number), secret, closed=stream is None) for number, stream in enumerate(before, 1)
+    )
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        sys.stdout, sys.stderr = before
+
+
+def exit_code(code: int) -> int:
+    """The exit code of a command that would end with `code`, now that its output is written, or could not be.
+
+    That the reader went away (``reconcile --plan | head``) is no failure of ours.
+    """
+    sys.stdout.flush()
+    output = _output(sys.stdout)
+    if output is None or not output.lost or output.reader_left or not output.is_the_result:
+        return code
+    tell(f"error: standard output cannot be written: {output.lost}")
+    return Exit.FAILURE
+
+
+def acts() -> None:
+    """Say that the command is there for what it does: its exit code stays, even where nothing can be written."""
+    if output := _output(sys.stdout):
+        output.is_the_result = False
+
 
 def paint_for_stdout() -> Paint:
     """Colours if stdout is a terminal and the user has not said NO_COLOR."""
-    return coloured if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else plain
+    output = _output(sys.stdout)
+    return output.paint if output else plain
 
 
 def paint_for_stderr() -> Paint:
     """The same for stderr."""
-    return coloured if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else plain
+    output = _output(sys.stderr)
+    return output.paint if output else plain
+
+
+def paint_for_terminal() -> Paint:
+    """The same for a terminal that is neither; such text is made `printable` before it is written there."""
+    output = _output(sys.stdout)
+    return output.painter if output and not os.environ.get("NO_COLOR") else plain
+
+
+def printable(text: str) -> str:
+    """`text`, in which line feeds and tabs are ours, as it is shown: with our colours, but no others."""
+    output = _output(sys.stdout)
+    return output.printable(text) if output else escaped_lines(text)
+
+
+def _opened(number: int, mode: str = "w") -> TextIO:
+    return cast("TextIO", open(number, mode, encoding="utf-8", closefd=False))
+
+
+def _output(stream: object) -> Output | None:
+    return stream if isinstance(stream, Output) else None
 
 
 def result(text: str) -> None:
@@ -35,16 +231,40 @@ def result(text: str) -> None:
     sys.stdout.write(text)
 
 
-def tell(text: str) -> None:
-    """Tell the user something on stderr."""
-    sys.stderr.write(f"{text}\n")
+def report(*lines: str) -> None:
+    """Write what was done to stdout, a line each; see `report_text`."""
+    report_text(lines_text(lines))
 
 
-def tell_problems(problems: Sequence[Problem]) -> None:
+def report_text(text: str, summary: str = "") -> None:
+    """Write what was done to stdout; where that cannot be, stderr has its `summary`, or all of `text`."""
+    acts()
+    sys.stdout.write(text)
+    sys.stdout.flush()
+    output = _output(sys.stdout)
+    if output and output.lost:
+        tell(f"note: standard output cannot be written ({output.lost}); what was done:")
+        sys.stderr.write(summary or text)
+
+
+def tell(*lines: str) -> None:
+    """Tell the user something on stderr, a line each."""
+    sys.stderr.write(lines_text(lines))
+
+
+def tell_problems(problems: "Sequence[Problem]") -> None:
     """Show problems on stderr."""
     if problems:
+        from reconciler.render.diagnostics import problems_text
+
         sys.stdout.flush()
         sys.stderr.write(f"{problems_text(problems, paint_for_stderr())}\n")
+
+
+def control(stream: TextIO, sequence: str) -> None:
+    """Write our own control `sequence` for a terminal to `stream`."""
+    output = _output(stream)
+    (output.write_printable if output else stream.write)(sequence)
 
 
 class TerminalProgress:
@@ -53,19 +273,21 @@ class TerminalProgress:
     def __init__(self) -> None:
         self._shows = sys.stderr.isatty()
 
-    def step(self, number: int, total: int, step: PlannedStep) -> None:
+    def step(self, number: int, total: int, step: "PlannedStep") -> None:
         """See `reconciler.transaction.apply.Progress`."""
         if self._shows:
-            sys.stderr.write(f"\r\033[K[{number}/{total}] {step.holder}: {step.step.action.value}")
+            control(sys.stderr, _CLEAR_LINE)
+            sys.stderr.write(one_line(f"[{number}/{total}] {step.holder}: {step.step.action.value}"))
             if number == total:
-                sys.stderr.write("\r\033[K")
+                control(sys.stderr, _CLEAR_LINE)
             sys.stderr.flush()
 
     def going_back(self, reason: str) -> None:
         """See `reconciler.transaction.apply.Progress`."""
         if self._shows:
-            sys.stderr.write(f"\r\033[Kfailed ({reason}); putting everything back ...\n")
+            control(sys.stderr, _CLEAR_LINE)
+            tell(f"failed ({reason}); putting everything back ...")
 
-    def waiting(self, holder: AtWork) -> None:
+    def waiting(self, holder: "AtWork") -> None:
         """See `reconciler.transaction.apply.Progress`."""
         tell(f"waiting for {holder}")

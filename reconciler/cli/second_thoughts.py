@@ -137,7 +137,7 @@ def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
 
 def run_expire(host: HostOptions, number: int) -> Exit:
     """Wait until the time of generation `number` is over, then put it back unless somebody has confirmed it."""
-    sys.stdout.buffer.write(READY)
+    sys.stdout.write(READY.decode())
     sys.stdout.flush()
     while left := _seconds_left(host, number):
         time.sleep(min(left, _LOOK_SECONDS))

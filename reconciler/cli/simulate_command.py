@@ -1,6 +1,6 @@
 """``reconcile simulate``: look at the simulated host and do to it what people and machines do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,11 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import result, tell
+from reconciler.cli.output import report_text, result, tell
 from reconciler.cli.simulated import asked, described, opened_simulation, reset
 from reconciler.kernel.observe import observe
 from reconciler.model.observed import Observed
+from reconciler.model.printable import lines_text
 from reconciler.render.changes import config_text
 from reconciler.render.status_text import pool_text
 from reconciler.simulator.requests import carry_out
@@ -27,10 +28,10 @@ def run(options: HostOptions, request: tuple[str, ...], mount: str | None) -> Ex
     file = Path(options.simulate)
     if mount is not None:
         return _mount(file, request, mount)
-    request = _with_uuid(request, options, file)
+    request, wanted = _with_uuid(request, options, file), request
     answer = asked(file, request)
     if answer is not None:
-        _show_mounted(file, answer)
+        _print(wanted, _mounted_text(file, answer))
         _count_boot(file, request)
         return Exit.DONE
     if request == ("reset",):
@@ -42,8 +43,16 @@ def run(options: HostOptions, request: tuple[str, ...], mount: str | None) -> Ex
         except (OSError, ValueError) as error:
             raise click.UsageError(str(error)) from error
         _count_boot(file, request)
-        result(_shown(simulation.name, observe(simulation.host)))
+        shown = _shown(simulation.name, observe(simulation.host))
+    _print(wanted, shown)
     return Exit.DONE
+
+
+def _print(wanted: Sequence[str], shown: str) -> None:
+    if wanted:
+        report_text(shown, lines_text([f"done: {' '.join(wanted)}"]))
+    else:
+        result(shown)
 
 
 def _with_uuid(request: tuple[str, ...], options: HostOptions, file: Path) -> tuple[str, ...]:
@@ -70,12 +79,12 @@ def _mount(file: Path, request: tuple[str, ...], place: str) -> Exit:
     return mount_command.run(file, Path(place))
 
 
-def _show_mounted(file: Path, answer: Mapping[str, Any]) -> None:
+def _mounted_text(file: Path, answer: Mapping[str, Any]) -> str:
     if not answer["ok"]:
         raise click.UsageError(answer["error"])
     # Whoever has the host mounted has saved its state before the answer.
     simulation = described(file).loaded()
-    result(f"mounted on {answer['mount']}\n{_shown(simulation.name, observe(simulation.host))}")
+    return lines_text([f"mounted on {answer['mount']}"]) + _shown(simulation.name, observe(simulation.host))
 
 
 def _shown(name: str, observed: Observed) -> str:
@@ -93,7 +102,8 @@ def _shown(name: str, observed: Observed) -> str:
             f"    {driver:<12} {' '.join(domains)}" for driver, domains in sorted(drivers.get(card.adapter, {}).items())
         ]
     lines += [
-        f"  {one.uuid}{' (a VM has it open)' if one.in_use else ''}\n    {config_text(one.config)}"
+        line
         for one in observed.mdevs
+        for line in (f"  {one.uuid}{' (a VM has it open)' if one.in_use else ''}", f"    {config_text(one.config)}")
     ]
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import paint_for_stdout, result, tell, tell_problems
+from reconciler.cli.output import control, paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
 from reconciler.planning.plan import Plan
 from reconciler.planning.status import status_of
@@ -54,7 +54,7 @@ def run_watched(host: HostOptions, *, format: str) -> Exit:
         return Exit.DONE
     with suppress(KeyboardInterrupt):
         while True:
-            result(_CLEAR)
+            control(sys.stdout, _CLEAR)
             _show(kept, host)
             sys.stdout.flush()
             time.sleep(_FOLLOW_SECONDS)

@@ -9,8 +9,9 @@ import click
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of, user_name
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import result, tell
+from reconciler.cli.output import report, tell
 from reconciler.kernel.lock_wait import patience
+from reconciler.model.printable import first_unprintable
 from reconciler.render.history_text import moment
 from reconciler.transaction.journal import Books
 from reconciler.transaction.last_good import read_last_good
@@ -32,6 +33,9 @@ def run_suspend(host: HostOptions, guests: tuple[str, ...], *, reason: str, seco
     """Have the loop leave `guests` alone, or the whole host where none is named."""
     if not reason.strip():
         raise click.UsageError("--reason must say why, for whoever finds it suspended")
+    for what, text in (("--reason", reason), *(("the name of a guest", name) for name in guests)):
+        if odd := first_unprintable(text):
+            raise click.UsageError(f"{what} has a character that cannot be seen: {odd}; leave it out")
     until = None if seconds is None else time.time() + seconds
     one = Suspension(reason, os.environ.get("SUDO_USER") or user_name(), until)
 
@@ -44,7 +48,7 @@ def run_suspend(host: HostOptions, guests: tuple[str, ...], *, reason: str, seco
 
     _change(host, add)
     who = ", ".join(f"guest {name}" for name in guests) or "the whole host"
-    result(f"{who}: left alone by the loop {f'until {moment(until)} UTC' if until else 'until it is resumed'}\n")
+    report(f"{who}: left alone by the loop {f'until {moment(until)} UTC' if until else 'until it is resumed'}")
     return Exit.DONE
 
 
@@ -75,7 +79,7 @@ def run_resume(host: HostOptions, guests: tuple[str, ...]) -> Exit:
     if missing:
         tell(f"error: not suspended: {', '.join(missing)}")
         return Exit.FAILURE
-    result("resumed\n")
+    report("resumed")
     return Exit.DONE
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import result, tell
+from reconciler.cli.output import report, tell
 from reconciler.watch.report import Condition
 from reconciler.watch.requests import NoAnswer, Trigger, ask
 
@@ -45,9 +45,9 @@ def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
         tell(f"error: the loop refused: {answer.get('error')}")
         return Exit.FAILURE
     if not wait:
-        result(f"turn {answer['turn']} is going to begin\n")
+        report(f"turn {answer['turn']} is going to begin")
         return Exit.DONE
-    result(f"turn {answer['turn']}: {answer['condition']}: {answer['summary']}\n")
+    report(f"turn {answer['turn']}: {answer['condition']}: {answer['summary']}")
     if unreachable := answer.get("unreachable"):
         tell(f"warning: nothing newer is known: {unreachable}")
     if refused := answer.get("refused"):

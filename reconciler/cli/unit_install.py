@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.output import result, tell
+from reconciler.cli.output import report, tell
 from reconciler.integrations.our_file import Installed, NotOurs, OurFile
 
 
@@ -25,7 +25,7 @@ def install(unit: OurFile, place: Path, text: str) -> None:
     except FileNotFoundError as error:
         raise click.ClickException(f"{error}; --directory names another place") from error
     words = {Installed.NEW: "is installed", Installed.CHANGED: "is changed"}
-    result(f"{place / unit.name} {words.get(done, 'is there already and as it should be')}\n")
+    report(f"{place / unit.name} {words.get(done, 'is there already and as it should be')}")
 
 
 def uninstall(unit: OurFile, directory: str, *next_: Sequence[str]) -> Exit:
@@ -37,9 +37,9 @@ def uninstall(unit: OurFile, directory: str, *next_: Sequence[str]) -> Exit:
         raise click.ClickException(str(error)) from error
     for link in place.glob(f"*.wants/{unit.name}"):
         link.unlink()
-    result(f"{place / unit.name} is {'removed' if there else 'not there'}\n")
+    report(f"{place / unit.name} is {'removed' if there else 'not there'}")
     if there:
-        tell("\n  ".join(("so that systemd forgets it, type:", *map(shlex.join, next_))))
+        tell("so that systemd forgets it, type:", *(f"  {shlex.join(one)}" for one in next_))
     return Exit.DONE
 
 
@@ -50,7 +50,7 @@ def systemctl(commands: Sequence[Sequence[str]], *, run: bool, when: str) -> Exi
         click.ClickException: one of them did not succeed.
     """
     if not run:
-        tell("\n  ".join((when, *map(shlex.join, commands))))
+        tell(when, *(f"  {shlex.join(one)}" for one in commands))
         return Exit.DONE
     for one in commands:
         try:

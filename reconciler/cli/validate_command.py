@@ -1,6 +1,5 @@
 """``reconcile validate``: the manifests by themselves, of all hosts."""
 
-import json
 from collections.abc import Sequence
 
 from reconciler.cli.exit_codes import Exit
@@ -13,6 +12,7 @@ from reconciler.model.problems import Problem, errors_of
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.target import pool_of
 from reconciler.render.diagnostics import counted, problem_record
+from reconciler.render.plan_json import json_text
 
 
 def run(host: HostOptions, *, format: str, domain_files: Sequence[str] = ()) -> Exit:
@@ -34,7 +34,7 @@ def run(host: HostOptions, *, format: str, domain_files: Sequence[str] = ()) -> 
             "valid": code is Exit.DONE,
             "problems": [problem_record(one) for one in problems],
         }
-        result(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        result(json_text(record))
     else:
         tell_problems(problems)
         if code is Exit.DONE:

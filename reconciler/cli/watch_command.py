@@ -16,7 +16,7 @@ import click
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import manifests_commit, opened, origin_of, state_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import tell
+from reconciler.cli.output import Printable, tell
 from reconciler.cli.watch_options import WatchOptions
 from reconciler.integrations.git_address import NotAnAddress, address
 from reconciler.integrations.message_command import MessageCommand
@@ -103,7 +103,7 @@ def check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
 def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applies: bool) -> Watch:
     state, _ = state_of(host)
     state.prepare()
-    log = Log(sys.stderr, time.time, format=Format(options.log_format), environment=os.environ)
+    log = Log(Printable(sys.stderr), time.time, format=Format(options.log_format), environment=os.environ)
     requests = RequestEar(state.path)
     stack.callback(requests.close)
     opener = kernel_opener(Path(host.sysfs), Path(host.simulate) if host.simulate else None, log.warning)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from reconciler.doctor.finding import Finding
+from reconciler.model.printable import lines_text
 from reconciler.model.problems import Severity
 from reconciler.render.diagnostics import counted
 from reconciler.render.paint import Paint, plain
@@ -23,7 +24,7 @@ def findings_text(findings: Sequence[Finding], paint: Paint = plain) -> str:
         ]
     errors = sum(one.severity is Severity.ERROR for one in findings)
     lines.append(f"{counted(errors, 'error')}, {counted(len(findings) - errors, 'warning')}")
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)
 
 
 def findings_json(findings: Sequence[Finding]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 from xml.parsers import expat
 
+from reconciler.model.printable import escaped
 from reconciler.model.problems import Place, Position, Problem, Severity
 
 LARGEST: Final = 1 << 20
@@ -192,4 +193,4 @@ def _uuid(text: str) -> str:
 
 
 def _fit_to_show(text: str) -> str:
-    return "".join(one if one.isprintable() else "\ufffd" for one in text[:_LONGEST_NAME])
+    return escaped(text)[:_LONGEST_NAME]

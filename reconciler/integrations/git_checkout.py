@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 from reconciler.integrations.git_command import BOUNDS, Git, GitFailed, reason
+from reconciler.model.printable import escaped
 
 FILES: Final = 100_000
 """How many files a checkout may have."""
@@ -220,7 +221,7 @@ def _content(objects: BinaryIO, entry: _Entry) -> Iterator[bytes]:
 
 def _shown(name: bytes) -> str:
     """`name` for people: without control characters, and cut where it is very long."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in name.decode("utf-8", "replace"))
+    text = escaped(os.fsdecode(name))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 

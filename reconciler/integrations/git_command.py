@@ -12,6 +12,7 @@ from typing import Final
 
 from reconciler.integrations.bounded_process import OUTPUT_LIMIT, Answer, Bounds, Processes, TooLong, TooMuch
 from reconciler.integrations.git_address import PROTOCOLS, without_secrets
+from reconciler.model.printable import escaped
 
 BOUNDS: Final = Bounds(60.0)
 """What a command may use that needs no network, where nothing else is said."""
@@ -233,5 +234,4 @@ def reason(said: str) -> str:
     telling = next((line for line in lines if not _UNINFORMATIVE.match(line)), "")
     if "terminal prompts disabled" in telling:
         telling = "it asks for a user name and password, and no credential helper knows them"
-    shown = "".join(letter if letter.isprintable() else "?" for letter in without_secrets(telling))
-    return _PREFIX.sub("", shown, count=1)[:_LONGEST].rstrip(". ")
+    return _PREFIX.sub("", escaped(without_secrets(telling)), count=1)[:_LONGEST].rstrip(". ")

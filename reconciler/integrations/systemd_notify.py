@@ -9,6 +9,8 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from reconciler.model.printable import escaped
+
 _SECONDS: Final = 1.0
 _LONGEST_STATUS: Final = 1024
 
@@ -57,7 +59,7 @@ class SystemdNotify:
 
     def status(self, text: str) -> bool:
         """One line for ``systemctl status``."""
-        return self._tell(f"STATUS={' '.join(text.split())[:_LONGEST_STATUS]}")
+        return self._tell(f"STATUS={escaped(' '.join(text.split()))[:_LONGEST_STATUS]}")
 
     def watchdog(self) -> bool:
         """We are alive."""

@@ -10,6 +10,8 @@ import struct
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Self
 
+from reconciler.model.printable import escaped
+
 _KOBJECT_UEVENT: Final = 15  # NETLINK_KOBJECT_UEVENT in linux/netlink.h
 _KERNEL_GROUP: Final = 1  # group 2 is what udev passes on
 _SCM_CREDENTIALS: Final = 2  # linux/socket.h; the module socket of Python 3.11 does not always have it
@@ -57,7 +59,7 @@ def parse(datagram: bytes) -> Uevent | None:
 def concern(event: Uevent) -> str:
     """What `event` means for the AP bus and for vfio_ap, in a few printable words; empty where it means nothing."""
     text = _concern(event)
-    return "".join(one if one.isprintable() else "?" for one in text)[:_MOST_CHARACTERS]
+    return escaped(text)[:_MOST_CHARACTERS]
 
 
 def _concern(event: Uevent) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, TypeVar
 
 from reconciler.kernel.settle import Clock
+from reconciler.model.printable import escaped
 
 _RETRY_SECONDS: Final = 0.03
 """As often as the s390-tools ask for theirs (libap), so that neither side starves the other."""
@@ -35,12 +36,11 @@ class AtWork(NamedTuple):
         """For people: ``process 4711, reconcile --apply -f site, at work for 12 s``."""
         if not self.process:
             return "an unknown process"
-        # Somebody else's command must not write to the terminal.
-        command = "".join(one if one.isprintable() else "?" for one in self.command)
+        command = self.command
         if len(command) > _MOST_COMMAND:
             command = f"{command[:_MOST_COMMAND]}…"
         age = "" if self.seconds is None else f"at work for {_age(self.seconds)}"
-        return ", ".join(part for part in (f"process {self.process}", command, age) if part)
+        return escaped(", ".join(part for part in (f"process {self.process}", command, age) if part))
 
 
 def _age(seconds: float) -> str:

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from reconciler.kernel import paths
 from reconciler.model.observed import Process
+from reconciler.model.printable import escaped
 
 _ALL_PROCESSES: Final = "pid:[4026531836]"
 """The first PID namespace (PROC_PID_INIT_INO in include/linux/proc_ns.h): in any other, processes are missing."""
@@ -133,7 +134,7 @@ class VfioUsers:
             name = os.path.basename(os.readlink(f"{self._proc}/{process}/exe")).removesuffix(" (deleted)")
         except OSError:
             return ""
-        return "".join(one if one.isprintable() else "?" for one in name[:_MOST_COMMAND])
+        return escaped(name[:_MOST_COMMAND])
 
 
 def _device_of(file: str) -> str:

@@ -5,13 +5,14 @@ from itertools import islice
 from typing import Final
 
 from reconciler.manifests.places import LONGEST_EXCERPT, Source, error, printable
+from reconciler.model.printable import first_unprintable, shown_character
 from reconciler.model.problems import Place, Position, Problem
 
 _HARMLESS: Final = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100)))
 _ODD_LINE_BREAKS: Final = "\x85\u2028\u2029"
-_ODD: Final = re.compile(
-    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|\r(?!\n)"
-)
+_PERHAPS_ODD: Final = re.compile("[^\t\n\r -~\xa0-\xac\xae-\u02ff]|\r(?!\n)")
+_IN_WORDS_AND_EMOJI: Final = "\u200c\u200d\ufe0e\ufe0f"
+"""Comments may have these, as some languages and all emoji do; names and labels may not."""
 _BYTE_ORDER_MARKS_16_32: Final = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 
 
@@ -29,7 +30,12 @@ def odd_characters(source: Source) -> list[Problem]:
     encoded = text.encode("utf-8", "surrogatepass")
     if not encoded.translate(None, _HARMLESS) and text.isascii() and "\r" not in text:
         return []
-    return [_odd_character(source, found.start()) for found in islice(_ODD.finditer(text), 1)]
+    odd = (found.start() for found in _PERHAPS_ODD.finditer(text) if _is_odd(found[0]))
+    return [_odd_character(source, offset) for offset in islice(odd, 1)]
+
+
+def _is_odd(character: str) -> bool:
+    return character not in _IN_WORDS_AND_EMOJI and first_unprintable(character) is not None
 
 
 def _not_utf8(content: bytes, file: str, offset: int) -> Problem:
@@ -56,5 +62,5 @@ def _odd_character(source: Source, offset: int) -> Problem:
     if character in _ODD_LINE_BREAKS or character == "\r":
         message = f"there is a line break that programs disagree on (U+{ord(character):04X})"
         return error("odd-line-break", message, places, "End lines with a line feed, as editors on Linux do.")
-    message = f"there is a character that cannot be seen (U+{ord(character):04X})"
+    message = f"there is a character that cannot be seen: {shown_character(character)} (U+{ord(character):04X})"
     return error("control-character", message, places, "Remove it. If the file is not text, it does not belong here.")

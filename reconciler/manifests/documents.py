@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from reconciler.manifests.data import Path
+from reconciler.manifests.data import Path, shown
 from reconciler.manifests.id_lists import IdLists, repetitions
 from reconciler.manifests.ids_text import ReversedRange, bits_of
 from reconciler.manifests.queue_list import queue_list
@@ -21,6 +21,7 @@ from reconciler.model.desired import (
 )
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.printable import first_unprintable
 from reconciler.model.problems import Place, Position, Problem, ProblemList, Severity
 
 _ACTIVATION: Final = {one.value: one for one in Activation}
@@ -38,6 +39,8 @@ class DocumentReader:
     def host(self, data: Accepted, position: Position) -> DesiredHost | None:
         """The host that `data`, which starts at `position`, describes; None where a problem prevents it."""
         spec = data.get("spec", {})
+        if not self._labels_can_be_seen(data["metadata"].get("labels", {}), position):
+            return None
         pool = spec.get("pool")
         try:
             given_up = None if pool is None else GivenUp(self._of(pool, "adapters"), self._of(pool, "domains"))
@@ -65,6 +68,8 @@ class DocumentReader:
             return None
         name, host, uuid = metadata["name"], spec.get("host", ""), spec.get("uuid")
         labels = metadata.get("labels")
+        if labels and not self._labels_can_be_seen(labels, position):
+            return None
         return DesiredGuest(
             name,
             host,
@@ -96,6 +101,18 @@ class DocumentReader:
         if ids.with_repetition:
             self._warn_of_repetitions(data, position)
         return ApConfig(adapters, domains, control)
+
+    def _labels_can_be_seen(self, labels: Accepted, position: Position) -> bool:
+        """Whether `labels` are made of characters that people can see, also where YAML's escapes have made them."""
+        all_can = True
+        for key, value in labels.items():
+            for text in (key, value):
+                if odd := first_unprintable(text):
+                    all_can = False
+                    message = f"metadata.labels: {shown(text)} has a character that cannot be seen: {odd}"
+                    field = ("metadata", "labels", key)
+                    self._tell("control-character", Severity.ERROR, message, position, field, "Remove it.")
+        return all_can
 
     def _of(self, axes: Accepted, name: str) -> IdSet:
         return self._ids[tuple(axes[name])] if name in axes else NO_IDS

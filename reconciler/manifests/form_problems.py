@@ -14,6 +14,7 @@ from reconciler.manifests.ids_text import why_not_an_id
 from reconciler.manifests.places import MOST_PROBLEMS, error
 from reconciler.manifests.schema import load_schema
 from reconciler.manifests.similar import did_you_mean
+from reconciler.model.printable import escaped
 from reconciler.model.problems import Place, Position, Problem
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _type_help(wanted: str, value: Data) -> str:
     if wanted == "string" and isinstance(value, bool | int):
         return f'Write "{shown(value)}", in quotes.'
     if wanted == "array" and isinstance(value, str | int):
-        return f"Write [{value}]." if not isinstance(value, str) or "," not in value else f"Write [{value[:60]}]."
+        return f"Write [{escaped(str(value)[:_LONGEST_ADVICE])}]."
     return _SEE
 
 
@@ -202,6 +203,7 @@ def _listed(words: list[str], last: str = "and") -> str:
     return f" {last} ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
+_LONGEST_ADVICE: Final = 60
 _SEE: Final = "`reconcile schema` shows what is allowed here."
 _TYPE_NAMES: Final = {
     "object": "a mapping (key: value)",

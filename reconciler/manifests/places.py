@@ -6,6 +6,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Final
 
+from reconciler.model.printable import is_printable
 from reconciler.model.problems import MORE, Place, Position, Problem, Severity
 
 LONGEST_EXCERPT: Final = 400
@@ -64,9 +65,9 @@ class Source:
 
 def printable(text: str) -> str:
     """`text` with each character that a terminal could act on replaced, so that it keeps its length."""
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(one if one.isprintable() or one == "\t" else "\ufffd" for one in text)
+    return "".join(one if is_printable(one) or one == "\t" else "\ufffd" for one in text)
 
 
 def error(id: str, message: str, places: tuple[Place, ...], help: str) -> Problem:

@@ -9,6 +9,7 @@ from reconciler.manifests.schema import API_VERSION
 from reconciler.model.desired import Activation, GivenUp, Persistence
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig
+from reconciler.model.printable import escaped
 
 _WIDTH: Final = 116
 _OTHERS_READ_OTHERWISE: Final = ("true", "false", "yes", "no", "on", "off", "y", "n", "null")
@@ -70,8 +71,7 @@ def _document(kind: str, name: str, notes: Sequence[str]) -> list[str]:
 
 def _comments(notes: Iterable[str]) -> list[str]:
     # What is quoted from elsewhere must neither end the comment nor be refused by our own reader.
-    clean = ("".join(one if one.isprintable() else "?" for one in note) for note in notes)
-    return [f"# {line}" for note in clean for line in textwrap.wrap(note, _WIDTH)]
+    return [f"# {line}" for note in map(escaped, notes) for line in textwrap.wrap(note, _WIDTH)]
 
 
 def _list(ids: IdSet) -> str:

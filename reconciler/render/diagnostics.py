@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from reconciler.model.printable import lines_text
 from reconciler.model.problems import Place, Problem, Severity
 from reconciler.render.paint import Paint, plain
 
@@ -11,7 +12,7 @@ def problems_text(problems: Sequence[Problem], paint: Paint = plain) -> str:
     """All `problems`, an empty line between two, and a last line that counts them; empty where there are none."""
     if not problems:
         return ""
-    return "\n".join([*(problem_text(problem, paint) for problem in problems), count_text(problems) + "\n"])
+    return "\n".join([*(problem_text(problem, paint) for problem in problems), lines_text([count_text(problems)])])
 
 
 def problem_text(problem: Problem, paint: Paint = plain) -> str:
@@ -23,9 +24,9 @@ def problem_text(problem: Problem, paint: Paint = plain) -> str:
     edge = f"{' ' * gutter} ="
     lines += [f"{edge} {detail}" for detail in problem.details]
     if problem.help:
-        first, *rest = problem.help.splitlines()
+        first, *rest = problem.help.split("\n")
         lines += [f"{edge} help: {first}", *(f"{' ' * gutter}         {line}" for line in rest)]
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)
 
 
 def _place_lines(place: Place, gutter: int, severity: Severity, paint: Paint) -> list[str]:
@@ -34,13 +35,15 @@ def _place_lines(place: Place, gutter: int, severity: Severity, paint: Paint) ->
     if not place.excerpt:
         return [f"{arrow}  {place.label}".rstrip()]
     before = place.excerpt[: place.position.column - 1]
-    indent = "".join("\t" if character == "\t" else " " for character in before)
+    # The caret stands below its character only where each one is shown as one, tabs included.
+    excerpt = place.excerpt.replace("\t", " ")
+    indent = " " * len(before)
     caret = paint(severity, "^" * max(1, min(place.width, len(place.excerpt) - len(before))))
     edge = paint("faint", "|")
     return [
         arrow,
         f"{space} {edge}",
-        f"{place.position.line:>{gutter}} {edge} {place.excerpt}",
+        f"{place.position.line:>{gutter}} {edge} {excerpt}",
         f"{space} {edge} {indent}{caret} {place.label}".rstrip(),
     ]
 

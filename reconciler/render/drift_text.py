@@ -1,5 +1,6 @@
 """What differs between the manifests and the host: the plan without its steps."""
 
+from reconciler.model.printable import lines_text
 from reconciler.planning.plan import Plan
 from reconciler.render.at_boot_text import at_boot_record
 from reconciler.render.changes import guest_change, pool_change, summary_text
@@ -26,7 +27,7 @@ def drift_text(plan: Plan, paint: Paint = plain) -> str:
         lines.append(paint("bold", "Drift: the host would boot into something else; the running host is in sync."))
     else:
         lines.append(paint("bold", summary_text(plan) if not plan.is_valid else "In sync."))
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)
 
 
 def drift_json(plan: Plan) -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from reconciler.model.generation import Generation
+from reconciler.model.printable import lines_text
 from reconciler.render.paint import Paint, plain
 from reconciler.render.plan_json import json_text
 
@@ -24,7 +25,7 @@ def history_text(generations: Iterable[Generation], paint: Paint = plain) -> str
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         cells[2] = paint(_STYLE.get(row[2], "error"), cells[2]) if row is not table[0] else cells[2]
         lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)
 
 
 def _row(one: Generation) -> tuple[str, ...]:
@@ -77,7 +78,7 @@ def generation_text(record: Mapping[str, Any]) -> str:
             for number, one in enumerate(plan["steps"], 1)
         ),
     ]
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)
 
 
 def generation_json(record: Mapping[str, Any]) -> str:

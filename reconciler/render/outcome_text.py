@@ -3,6 +3,7 @@
 from typing import Final
 
 from reconciler.model.outcome import Outcome, Result
+from reconciler.model.printable import lines_text
 from reconciler.planning.plan import Plan
 from reconciler.render.diagnostics import counted
 from reconciler.render.paint import Paint, plain
@@ -28,7 +29,7 @@ def outcome_text(outcome: Outcome, paint: Paint = plain) -> str:
     if outcome.result is Result.DEGRADED:
         lines.append("  next:    type 'reconcile status' to see who holds what, then 'reconcile --apply' to try again")
     lines += [f"  note:    {note}" for note in outcome.notes]
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)
 
 
 def _heading(outcome: Outcome) -> str:

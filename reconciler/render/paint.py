@@ -23,6 +23,17 @@ def plain(_style: str, text: str) -> str:
     return text
 
 
-def coloured(style: str, text: str) -> str:
-    """`text` in the colour of `style` (ECMA-48 SGR sequences)."""
-    return f"\033[{_CODES[style]}m{text}\033[0m"
+class Painter:
+    """Colours as ECMA-48 SGR sequences.
+
+    Attributes:
+        introducer: what each sequence begins with: that of a terminal, or a mark of whoever writes to one, so that
+            colours in text from outside are not taken for ours.
+    """
+
+    def __init__(self, introducer: str = "\033[") -> None:
+        self.introducer = introducer
+
+    def __call__(self, style: str, text: str) -> str:
+        """`text` in the colour of `style`."""
+        return f"{self.introducer}{_CODES[style]}m{text}{self.introducer}0m"

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from reconciler.model.strict_json import LARGEST, BadRecord, field, listed, members, read_json, text
 from reconciler.planning.fingerprint import FORMAT_VERSION, fingerprint_of
 from reconciler.planning.plan import Basis, Plan
-from reconciler.render.plan_json import json_text, plan_record
+from reconciler.render.plan_json import plan_record
 
 _DIGEST: Final = "contentDigest"
 _AGAIN: Final = "make a new plan with 'reconcile --plan --out FILE'"
@@ -61,7 +61,7 @@ def save_plan(plan: Plan, manifests: Sequence[str | PathLike[str]], file: str) -
     temporary = f"{file}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(temporary, flags, 0o666), "w", encoding="ascii") as stream:
-        stream.write(json_text(record))
+        stream.write(json.dumps(record, indent=2) + "\n")
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(temporary, file)

@@ -10,6 +10,7 @@ from reconciler.model.files import FileChange
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Process, VmName
+from reconciler.model.printable import decodable
 from reconciler.planning.fingerprint import FORMAT_VERSION
 from reconciler.planning.plan import GuestPlan, Plan, PlannedStep
 from reconciler.render.changes import counts_of, summary_text
@@ -22,8 +23,19 @@ def plan_json(plan: Plan) -> str:
 
 
 def json_text(record: object) -> str:
-    """`record` as JSON text in ASCII, ended by a newline: a file name that is not UTF-8 must not stop it."""
-    return json.dumps(record, indent=2) + "\n"
+    r"""`record` as JSON text in ASCII, ended by a newline, that every program can read.
+
+    A byte of a file name that is not UTF-8 is shown as an escape within its string, ``\\xff`` for instance.
+    """
+    text = json.dumps(record, indent=2)
+    if "\\ud" in text:  # half of a surrogate pair, or a whole one
+        text = json.dumps(decodable(record), indent=2)
+    return without_commands(text) + "\n"
+
+
+def without_commands(text: str) -> str:
+    """The same JSON `text`, but that CI systems find none of their commands (``##[name]``) in it."""
+    return text.replace("##", "#\\u0023")
 
 
 def plan_record(plan: Plan, *, only_changes: bool = False) -> dict[str, Any]:

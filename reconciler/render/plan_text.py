@@ -6,6 +6,7 @@ from typing import Final
 from reconciler.kernel.writes import writes_of
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig
+from reconciler.model.printable import lines_text
 from reconciler.model.steps import Action, Step
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.render.changes import Change, config_text, file_change, guest_change, plural, pool_change, summary_text
@@ -30,7 +31,7 @@ def plan_text(plan: Plan, paint: Paint = plain) -> str:
     elif plan.is_valid:
         lines += _pending_lines(plan)
     lines.append(paint("bold", summary_text(plan)))
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)
 
 
 def heading_text(plan: Plan) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Process, in_brackets
+from reconciler.model.printable import lines_text
 from reconciler.planning.status import GuestStatus, Status
 from reconciler.render.at_boot_text import at_boot_record, at_boot_text
 from reconciler.render.changes import config_text, plural, sees_text, summary_text
@@ -32,7 +33,7 @@ def status_text(status: Status, paint: Paint = plain) -> str:
     if status.pending or status.foreign:
         lines.append("")
     lines.append(paint("bold", summary_text(status.plan)))
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)
 
 
 def pool_text(pool: Matrix) -> str:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
+from reconciler.model.printable import escaped
 from reconciler.watch.file_systems import is_untold
 from reconciler.watch.hints import Hint
 from reconciler.watch.watched import Watched, stamp_of, watched
@@ -118,7 +119,7 @@ class FileEar:
             changed, self._changed = self._changed, set()
         if self._error:
             raise OSError(self._error)
-        return [Hint(self._source, _printable(path)) for path in sorted(changed)]
+        return [Hint(self._source, escaped(path)) for path in sorted(changed)]
 
     def close(self) -> None:
         """See `reconciler.watch.hints.Ear`."""
@@ -206,8 +207,3 @@ class FileEar:
         except FileNotFoundError:
             # One of them has gone since; what is left tells when it comes back.
             return self._make_watcher([path for path in directories if os.path.isdir(path)])
-
-
-def _printable(path: str) -> str:
-    # A name may be any bytes, and people read it in logs.
-    return "".join(one if one.isprintable() else "?" for one in path)

@@ -18,6 +18,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+from reconciler.model.printable import escaped_lines
 from reconciler.watch.health import Answer, Health
 from reconciler.watch.metrics import Exposition
 
@@ -118,7 +119,7 @@ _Page = tuple[HTTPStatus, bytes, str]
 
 def _page(answer: Answer) -> _Page:
     status = HTTPStatus.OK if answer.good else HTTPStatus.SERVICE_UNAVAILABLE
-    return status, f"{answer.text}\n".encode("utf-8", "replace"), _PLAIN
+    return status, escaped_lines(f"{answer.text}\n").encode(), _PLAIN
 
 
 class _Conversation(BaseHTTPRequestHandler):

@@ -4,22 +4,22 @@ structlog takes about 60 ms to import, so this module is imported by whoever sta
 """
 
 import os
-import re
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final, TextIO
+from typing import Any, Final, Protocol
 
 import structlog
 
+from reconciler.model.printable import decodable, escaped_values
+from reconciler.render.plan_json import without_commands
 from reconciler.watch.events import Event, events
 from reconciler.watch.report import Report
 
 _PRIORITY: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 """As in syslog(3)."""
 
-_UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SHORT: Final = 12
 
 _Line = MutableMapping[str, Any]
@@ -33,12 +33,28 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class Stream(Protocol):
+    """Where lines go, made printable already."""
+
+    def write(self, text: str, /) -> object:
+        """Add `text`."""
+
+    def flush(self) -> object:
+        """Have everything written."""
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+
+
 class Log:
     """Writes lines, each with host, commit and generation as soon as they are known."""
 
     def __init__(
         self,
-        stream: TextIO,
+        stream: Stream,
         wall_time: Callable[[], float],
         *,
         format: Format = Format.AUTO,
@@ -60,7 +76,7 @@ class Log:
         processors = [
             structlog.processors.add_log_level,
             _time_stamp(wall_time),
-            *((_without_control_characters, _for_people(colours)) if people else (_for_programs,)),
+            *((_printable, _for_people(colours)) if people else (_for_programs,)),
         ]
         if _is_journal(stream, environment or {}):
             processors[-1] = _with_priority(processors[-1])
@@ -127,7 +143,7 @@ class Log:
 class _Forgiving:
     """A stream that nobody need read: a full disk or a closed pipe must not end what guards a host."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
@@ -163,20 +179,15 @@ def _for_people(colours: bool) -> Callable[[Any, str, _Line], str]:
 
 def _for_programs(logger: Any, method: str, line: _Line) -> str:
     ordered = {name: line.pop(name) for name in ("timestamp", "level", "event")}
-    return str(structlog.processors.JSONRenderer()(logger, method, {**ordered, **line}))
+    return without_commands(str(structlog.processors.JSONRenderer()(logger, method, decodable({**ordered, **line}))))
 
 
-def _without_control_characters(_logger: Any, _method: str, line: _Line) -> _Line:
-    return {name: _seen(value) for name, value in line.items()}
+def _printable(_logger: Any, _method: str, line: _Line) -> _Line:
+    shown: _Line = escaped_values(line)
+    return shown
 
 
-def _seen(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_seen(one) for one in value]
-    return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
-
-
-def _is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
+def _is_journal(stream: Stream, environment: Mapping[str, str]) -> bool:
     try:
         found = os.fstat(stream.fileno())
     except (OSError, ValueError):

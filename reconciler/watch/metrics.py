@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.model.outcome import Result
+from reconciler.model.printable import escaped_values
 from reconciler.watch.report import Condition, Report
 
 if TYPE_CHECKING:
@@ -182,12 +183,12 @@ class ReportCollector:
         if metric.kind == "info":
             info = self._info(metric.name.removesuffix("_info"), metric.help, labels=metric.labels)
             for labels, _one in metric.samples(report):
-                info.add_metric(labels, {})
+                info.add_metric(escaped_values(labels), {})
             return info
         make = self._gauge if metric.kind == "gauge" else self._counter
         family = make(metric.name, metric.help, labels=metric.labels)
         for labels, value in metric.samples(report):
-            family.add_metric(labels, value)
+            family.add_metric(escaped_values(labels), value)
         return family
 
 

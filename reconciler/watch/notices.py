@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, Final, Protocol
 
 from reconciler.integrations.webhook import NotSent
+from reconciler.model.printable import escaped_values
 from reconciler.render.diagnostics import counted
 from reconciler.watch.events import Event, Kind
 from reconciler.watch.report import Report
@@ -68,7 +69,7 @@ class Notices:
         for event in events:
             if event.kind is Kind.COMMIT:
                 continue  # whoever pushed it knows; what comes of it is told
-            content = json.dumps(notice_record(event, report)).encode()
+            content = json.dumps(escaped_values(notice_record(event, report))).encode()
             for desk in self._desks:
                 desk.put(content)
 

@@ -1,9 +1,9 @@
 """What the loop knows, for a person: ``reconcile status --watch``."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from reconciler.model.printable import lines_text
 from reconciler.render.diagnostics import counted
 from reconciler.render.durations import duration_text
 from reconciler.render.history_text import moment
@@ -38,7 +38,6 @@ _NEXT: Final[Mapping[Condition, tuple["_Step", ...]]] = {
     Condition.DEGRADED: (_Step("doctor"), _Step("history"), _Step("--apply", "tries again", reads=True)),
     Condition.STOPPED: (_Step("drift", "find out who changes this", reads=True), _Step("trigger", "begins again")),
 }
-_UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _START: Final = "systemctl start reconcile-watch"
 _MOST_GUESTS: Final = 50
 _MOST_RESUMED: Final = 8
@@ -80,7 +79,7 @@ def report_text(report: Report, now: float, paint: Paint = plain, ended: float |
         lines += ["", *_guest_lines(guest, paint)]
     if steps := next_steps(report, ended, where):
         lines += ["", paint("bold", "Next:"), *(f"  {step}" for step in steps)]
-    return "\n".join(_seen(line) for line in lines) + "\n"
+    return lines_text(lines)
 
 
 def report_json(report: Report, ended: float | None = None) -> str:
@@ -124,15 +123,6 @@ def _mending(report: Report, refused: Refused) -> str:
 
 def _typed(command: str, remark: str) -> str:
     return f"{command}    ({remark})" if remark else command
-
-
-def _seen(line: str) -> str:
-    """`line` without characters that would move the cursor, but for our own colours."""
-    return _UNSEEN.sub(lambda found: found[0] if _is_colour(line, found.start()) else "\N{REPLACEMENT CHARACTER}", line)
-
-
-def _is_colour(line: str, at: int) -> bool:
-    return re.match(r"\033\[[0-9;]{1,4}m", line[at:]) is not None
 
 
 def _style(report: Report) -> str:

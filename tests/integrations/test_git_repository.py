@@ -373,7 +373,7 @@ def test_the_environment_is_stripped_of_what_would_change_git() -> None:
          "unable to access 'https://host/': Could not resolve host: host"),
         ("fatal: could not read Username for 'https://host': terminal prompts disabled",
          "it asks for a user name and password, and no credential helper knows them"),
-        ("remote: \x1b[31mno\x07", "?[31mno?"),
+        ("remote: \x1b[31mno\x07", "\\x1b[31mno\\x07"),
         ("fatal: " + "x" * 1000, "x" * 300),
     ],
 )  # fmt: skip

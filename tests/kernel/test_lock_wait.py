@@ -98,7 +98,7 @@ def test_patience_is_for_all_locks_together() -> None:
         (AtWork(4711, "reconcile --apply", 12.9), "process 4711, reconcile --apply, at work for 12 s"),
         (AtWork(4711, "", 119.9), "process 4711, at work for 119 s"),
         (AtWork(4711, "", 120), "process 4711, at work for 2 min"),
-        (AtWork(4711, "\x1b[2J\n"), "process 4711, ?[2J?"),
+        (AtWork(4711, "\x1b[2J\n"), "process 4711, \\x1b[2J\\n"),
         (AtWork(4711, "x" * 300), f"process 4711, {'x' * 200}…"),
     ],
 )

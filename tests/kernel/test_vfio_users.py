@@ -180,7 +180,7 @@ def test_of_several_processes_the_oldest_is_told(machine: Machine) -> None:
     ("program", "name"),
     [
         ("/usr/libexec/qemu-kvm (deleted)", "qemu-kvm"),
-        ("/tmp/\x1b[2Jx", "?[2Jx"),
+        ("/tmp/\x1b[2Jx", "\\x1b[2Jx"),
         (f"/usr/bin/{'x' * 100}", "x" * 40),
     ],
 )

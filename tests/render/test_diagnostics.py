@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.model.problems import Place, Position, Problem, Severity
 from reconciler.render.diagnostics import count_text, problem_record, problem_text, problems_text
-from reconciler.render.paint import coloured
+from reconciler.render.paint import Painter
 
 OVERLAP = Problem(
     "guest-overlap",
@@ -31,8 +31,8 @@ def test_a_problem_is_shown_with_its_places() -> None:
         "    |             ^^^^^^^^ claimed by 'a' here\n"
         "   --> more.yaml:123:3\n"
         "    |\n"
-        "123 | \tqueues: []\n"
-        "    | \t ^^^^^^^^^ and by 'b' here\n"
+        "123 |  queues: []\n"
+        "    |   ^^^^^^^^^ and by 'b' here\n"
         "   --> unread.yaml:1:1  and here\n"
         "    = 05.0047 (adapter 0x05 (5) × domain 0x47 (71))\n"
         "    = help: Take the queue from one of them.\n"
@@ -54,7 +54,7 @@ def test_problems_are_counted() -> None:
 
 def test_colours_change_nothing_but_colours() -> None:
     """Without the escape sequences the text is the same."""
-    painted = problem_text(OVERLAP, coloured)
+    painted = problem_text(OVERLAP, Painter())
     for code in ("1;31", "2", "1", "0"):
         painted = painted.replace(f"\033[{code}m", "")
 

@@ -16,7 +16,7 @@ from reconciler.planning.status import status_of
 from reconciler.render.changes import config_text, sees_text
 from reconciler.render.drift_text import drift_json, drift_text
 from reconciler.render.outcome_text import outcome_json, outcome_text
-from reconciler.render.paint import coloured, plain
+from reconciler.render.paint import Painter, plain
 from reconciler.render.plan_json import plan_json
 from reconciler.render.plan_text import MOST_STEPS, plan_text
 from reconciler.render.status_text import pool_text, status_json, status_text
@@ -167,7 +167,7 @@ def test_a_derived_pool_is_explained() -> None:
     assert "sees all 2 queues\n" in text
 
 
-@pytest.mark.parametrize("paint", [plain, coloured])
+@pytest.mark.parametrize("paint", [plain, Painter()])
 def test_colours_change_nothing_but_colours(paint: object) -> None:
     """Plan, drift, status and outcome have the same words with and without."""
     made = busy_plan()

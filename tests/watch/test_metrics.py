@@ -81,7 +81,7 @@ def test_a_hostile_commit_cannot_add_a_sample() -> None:
     found = samples(report(host='a"}\nreconcile_in_sync 9', source=Source("x", '"\\\n')))
 
     assert found["reconcile_in_sync",] == 1
-    assert ("reconcile_source_info", '"\\\n', 'a"}\nreconcile_in_sync 9') in found
+    assert ("reconcile_source_info", '"\\\\n', 'a"}\\nreconcile_in_sync 9') in found
 
 
 def test_ten_thousand_guests_add_no_sample() -> None:

@@ -1,0 +1,130 @@
+"""Which characters people can see, and how the others are shown.
+
+Everything that comes from outside (file names, labels, commit subjects, names of VMs and processes, messages of the
+system) is made printable where it leaves us: by `reconciler.cli.output` for standard output and standard error, and by
+each sink of the loop. Inside, text stays as it was found. What people write in manifests and on the command line is
+refused instead where it has such a character, with `first_unprintable`.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+# All of these have a place in Unicode's property Default_Ignorable_Code_Point, or are blank letters, and yet count as
+# printable in Python: joiners of graphemes, blank Hangul and Braille, vowels that are not drawn, variation selectors.
+_IGNORED: Final = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff"
+_IGNORABLE: Final = re.compile(f"[{_IGNORED}]")
+_SUSPICIOUS: Final = re.compile("[^ -~\xa1-\xac\xae-\u02ff]")
+"""All that is not plainly printable; most text has none of it, and is not looked at further."""
+_BREAKS: Final = re.compile("[\t-\r\x1c-\x1e\x85\u2028\u2029]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_NAMED: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+# What CI systems take for a command: at the start of a line, after spaces, or anywhere in it.
+_COMMAND_START: Final = re.compile(r"(?m)^(\s*):(?=:)")
+_COMMAND: Final = re.compile(r"##(?=\w*\[)")
+
+
+class Unprintable(NamedTuple):
+    """A character that people cannot see.
+
+    Attributes:
+        offset: where it stands in its text, from 0.
+        character: itself.
+    """
+
+    offset: int
+    character: str
+
+    def __str__(self) -> str:
+        r"""For people, for example ``\u202e at position 4``, which counts from 1."""
+        return f"{shown_character(self.character)} at position {self.offset + 1}"
+
+
+def is_printable(character: str) -> bool:
+    """Whether people can see `character`, or it is the space."""
+    return character.isprintable() and not _IGNORABLE.match(character)
+
+
+def escaped(text: str) -> str:
+    """`text` on one line, with an escape for each character that people cannot see; the result is printable."""
+    return _SUSPICIOUS.sub(_shown_match, text)
+
+
+def escaped_lines(text: str) -> str:
+    """As `escaped`, but line feeds and tabs stay: for text whose lines are ours (`lines_text`).
+
+    No line is a command to a CI system: ``::`` at the start of one, and ``##[`` anywhere, are shown with an escape.
+    """
+    shown = _SUSPICIOUS.sub(_shown_in_lines, text)
+    if "::" in shown:
+        shown = _COMMAND_START.sub(r"\1\\x3a", shown)
+    return _COMMAND.sub(r"#\\x23", shown) if "##" in shown else shown
+
+
+def lines_text(lines: Iterable[str]) -> str:
+    """`lines` as text, each ended by a line feed; what would divide a line further, or shift it, is shown escaped."""
+    return "".join(f"{one_line(line)}\n" for line in lines)
+
+
+def one_line(text: str) -> str:
+    """`text` with an escape for each character that ends a line or shifts what follows; all others stay."""
+    return _BREAKS.sub(_shown_match, text)
+
+
+def decodable(record: Any) -> Any:
+    """`record`, made of lists, tuples, dicts and text, with an escape in its texts for each byte that is not UTF-8.
+
+    Python has lone surrogates in their place, which no other program can read in JSON.
+    """
+    return _mapped(lambda text: _SURROGATE.sub(_shown_match, text), record)
+
+
+def escaped_values(record: Any) -> Any:
+    """`record`, made of lists, tuples, dicts and text, with `escaped` texts: for programs that show them to people."""
+    return _mapped(escaped, record)
+
+
+def _mapped(change: Callable[[str], str], value: Any) -> Any:
+    match value:
+        case str():
+            return change(value)
+        case dict():
+            return {_mapped(change, key): _mapped(change, one) for key, one in value.items()}
+        case list() | tuple():
+            return [_mapped(change, one) for one in value]
+    return value
+
+
+def shown_character(character: str) -> str:
+    r"""The escape of `character`: ``\n``, ``\x1b``, ``\u202e``, or ``\xff`` for a byte that is not UTF-8."""
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # os.fsdecode puts bytes there that are not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x80:
+        return _NAMED.get(character, f"\\x{code:02x}")
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def first_unprintable(text: str) -> Unprintable | None:
+    """The first character of `text` that people cannot see, so that it has no place in a name or value; else None.
+
+    Blank characters of other widths than the space, such as U+3000, are no reason to refuse what a person wrote.
+    """
+    for found in _SUSPICIOUS.finditer(text):
+        character = found[0]
+        if not is_printable(character) and not (character.isspace() and _is_blank(character)):
+            return Unprintable(found.start(), character)
+    return None
+
+
+def _is_blank(character: str) -> bool:
+    # Unicode's category Zs: blank, and no end of a line.
+    return ord(character) >= 0xA0 and not _BREAKS.match(character)
+
+
+def _shown_match(found: re.Match[str]) -> str:
+    return found[0] if is_printable(found[0]) else shown_character(found[0])
+
+
+def _shown_in_lines(found: re.Match[str]) -> str:
+    return found[0] if found[0] in "\n\t" else _shown_match(found)

@@ -1,0 +1,90 @@
+"""What people can see, and how the rest is shown."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.model.printable import (
+    decodable,
+    escaped,
+    escaped_lines,
+    escaped_values,
+    first_unprintable,
+    lines_text,
+    one_line,
+)
+from unsafe import HOSTILE, unsafe_characters
+
+
+def test_of_all_characters_only_visible_ones_stay() -> None:
+    """Every character that has no place in output is shown as an escape, and refused in what people write."""
+    for code in range(0x110000):
+        character = chr(code)
+        if unsafe_characters(character):
+            assert escaped(character).isascii(), hex(code)
+            assert first_unprintable(character), hex(code)
+        elif unicodedata.category(character) == "Zs" and character != " ":
+            assert escaped(character).isascii(), hex(code)
+            assert not first_unprintable(character), hex(code)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain ä × 漢 😀", "plain ä × 漢 😀"),
+        ("a\nb\tc\rd", "a\\nb\\tc\\rd"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("\x7f\x9b", "\\x7f\\u009b"),
+        ("\udcff\udc80", "\\xff\\x80"),
+        ("\ud800", "\\ud800"),
+        ("\u202egpj", "\\u202egpj"),
+        ("a\U000e0041\U000e0100", "a\\U000e0041\\U000e0100"),
+        ("\ufe0f\u3164", "\\ufe0f\\u3164"),
+    ],
+)
+def test_how_characters_are_shown(text: str, shown: str) -> None:
+    """As Python writes them, and a byte that is not UTF-8 as that byte."""
+    assert escaped(text) == shown
+
+
+@given(st.text(), HOSTILE)
+def test_escaping_again_changes_nothing(text: str, hostile: str) -> None:
+    """What is printable stays, so that two parts of the program may both see to it."""
+    shown = escaped(text + hostile)
+
+    assert escaped(shown) == shown
+    assert not unsafe_characters(shown)
+    assert not unsafe_characters(escaped_lines(text + hostile).replace("\n", "").replace("\t", ""))
+
+
+@given(st.lists(HOSTILE, max_size=5))
+def test_a_line_stays_a_line(lines: list[str]) -> None:
+    """Whatever it is made of."""
+    assert len(lines_text(lines).splitlines()) == len(lines)
+    assert all(len(one_line(line).splitlines()) <= 1 for line in lines)
+
+
+@pytest.mark.parametrize("command", ["::error::x", "  ::set-env name=x::y", "a ##[error]x", "##vso[task.setvariable]x"])
+def test_no_line_is_a_command_to_a_ci_system(command: str) -> None:
+    """GitHub's runner looks at the start of a line, after spaces; others look anywhere."""
+    shown = escaped_lines(f"first\n{command}\n")
+
+    assert not any(line.lstrip().startswith("::") for line in shown.splitlines())
+    assert "##[" not in shown
+    assert "##vso[" not in shown
+
+
+def test_records_are_made_decodable_and_printable() -> None:
+    """In keys, lists and tuples; everything else stays."""
+    record = {"a\udcff": ["\udc80", ("\u202e", 1, None, True)]}
+
+    assert decodable(record) == {"a\\xff": ["\\x80", ["\u202e", 1, None, True]]}
+    assert escaped_values(record) == {"a\\xff": ["\\x80", ["\\u202e", 1, None, True]]}
+
+
+def test_the_first_character_that_cannot_be_seen() -> None:
+    """With its position, which counts from 1 for people."""
+    assert str(first_unprintable("pay\u200bments\n")) == "\\u200b at position 4"
+    assert first_unprintable("Zahlung, 支払い\u3000済") is None
