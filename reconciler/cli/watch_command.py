@@ -40,7 +40,7 @@ from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import GitSource
 from reconciler.watch.health import Health, Newest
 from reconciler.watch.kernel_ear import kernel_opener
-from reconciler.watch.listen import CannotListen, Listener
+from reconciler.watch.listen import CannotListen, Listener, check_address
 from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import LOCK_SECONDS, Loop, Place
 from reconciler.watch.metrics import Exposition, NoMetrics
@@ -64,8 +64,8 @@ _UNUSABLE: Final = (NotAnAddress, NoTrust, CannotListen, NoMetrics)
 
 
 def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
-    """Watch until somebody ends it."""
-    check(host, options, applies=applies)
+    """Watch until a signal ends it."""
+    check_start(host, options, applies=applies)
     try:
         with ExitStack() as stack:
             watch(_watch(host, options, stack, applies=applies))
@@ -75,6 +75,28 @@ def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
         tell(f"error: {error}")
         return Exit.BUSY
     return Exit.DONE
+
+
+def check_start(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
+    """See that the loop would start with these options; nothing is started, made or bound.
+
+    Raises:
+        click.UsageError: it would refuse them.
+    """
+    check(host, options, applies=applies)
+    release = version("vfio-ap-reconciler")
+    try:
+        if options.git:
+            address(options.git, options.branch or "", options.path or "")
+        if options.require_signature:
+            trust(options.require_signature, options.revoked_keys or "")
+        if options.listen:
+            check_address(options.listen)
+            Exposition(lambda: None, release, process=True)
+        metrics_file(options, release)
+        messengers(options)
+    except _UNUSABLE as error:
+        raise click.UsageError(str(error)) from error
 
 
 def check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
@@ -213,7 +235,8 @@ def _outlets(options: WatchOptions, state: StateDirectory, log: Log, systemd: Sy
     newest = Newest(time.monotonic)
     release = version("vfio-ap-reconciler")
     metrics = metrics_file(options, release)
-    notices = _notices(options, log)
+    found = messengers(options)
+    notices = Notices(found, log.warning) if found else None
     listener = None
     if options.listen:
         exposition = Exposition(newest.get, release, process=True)
@@ -233,14 +256,19 @@ def metrics_file(options: WatchOptions, release: str) -> MetricsFile | None:
         raise click.UsageError(f"--metrics-file: {error}") from error
 
 
-def _notices(options: WatchOptions, log: Log) -> Notices | None:
+def messengers(options: WatchOptions) -> list[Messenger]:
+    """Those that carry what happens to others.
+
+    Raises:
+        click.UsageError: a file with an address cannot be used, or a command is none.
+    """
     token = Path(options.notify_token_file) if options.notify_token_file else None
     try:
-        messengers: list[Messenger] = [Webhook(secret(Path(file)), token) for file in options.notify_webhook_file]
-        messengers += [MessageCommand(shlex.split(command)) for command in options.notify_command]
+        made: list[Messenger] = [Webhook(secret(Path(file)), token) for file in options.notify_webhook_file]
+        made += [MessageCommand(shlex.split(command)) for command in options.notify_command]
     except (ValueError, OSError) as error:
         raise click.UsageError(str(error)) from error
-    return Notices(messengers, log.warning) if messengers else None
+    return made
 
 
 def _kept(read: Callable[[], _Record], log: Log) -> _Record | None:

@@ -1,6 +1,8 @@
 """``reconcile watch install`` and ``uninstall``: how systemd gets to know of the loop."""
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,12 +15,20 @@ from reconciler.cli import unit_install
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import tell
-from reconciler.cli.watch_command import check
+from reconciler.cli.watch_command import check_start
 from reconciler.cli.watch_options import WatchOptions
 from reconciler.integrations.boot_unit import STATE
 from reconciler.integrations.hook_file import HOOK, follows_loop
 from reconciler.integrations.our_file import NotOurs
+from reconciler.integrations.signature_trust import trust
 from reconciler.integrations.watch_unit import NAME, UNIT, Needs, enable_commands, systemd_version, watch_text
+from reconciler.integrations.webhook import secret
+
+PRIVATE: Final = ("/tmp", "/var/tmp")  # noqa: S108 - named, not used
+"""Directories of which the unit has others of its own (systemd.exec(5), ``PrivateTmp=``)."""
+
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where systemd looks for programs, and has a unit look (systemd.exec(5), ``$PATH``)."""
 
 _SECONDS: Final = 10.0
 _CONSENTS: Final = ("allow_disruption", "allow_empty", "allow_removals")
@@ -34,6 +44,8 @@ def run_install(options: Sequence[click.Parameter], words: Sequence[str], direct
         enable: run systemctl, not just tell what to type.
     """
     place = Path(directory).absolute()
+    if any(f"{sys.executable}/".startswith(f"{one}/") for one in PRIVATE):
+        tell(f"warning: the unit has a /tmp of its own and cannot see {sys.executable}; install reconcile elsewhere")
     try:
         text = watch_text(sys.executable, words, needs(options, words), _systemd())
     except ValueError as error:
@@ -61,16 +73,17 @@ def run_uninstall(directory: str, hooks: str) -> Exit:
     return ended
 
 
-def needs(options: Sequence[click.Parameter], words: Sequence[str]) -> Needs:
+def needs(options: Sequence[click.Parameter], words: Sequence[str], hidden: Sequence[str] = PRIVATE) -> Needs:
     """What a loop with `words` needs of the system.
 
     Args:
         options: what ``reconcile`` itself understands.
         words: what is to be said after ``reconcile --watch``.
+        hidden: directories of which the unit has others of its own.
 
     Raises:
         click.UsageError: the loop would refuse these words, or systemd could not start it with them.
-        click.ClickException: it would write where it cannot.
+        click.ClickException: it would write where it cannot, or a file that it needs cannot be used.
     """
     said = _said(options, words)
     host, watching = _host(said), WatchOptions(*(said[name] for name in WatchOptions._fields))
@@ -79,14 +92,49 @@ def needs(options: Sequence[click.Parameter], words: Sequence[str]) -> Needs:
     for name in ("wants_plan", "apply_file", "out", "yes", "confirm_within", *_CONSENTS):
         if said[name]:
             raise click.UsageError("the loop takes no plan and no plan file, asks nobody, and has no consent to give")
-    check(host, watching, applies=said["apply_file"] is not None)
+    check_start(host, watching, applies=said["apply_file"] is not None)
     if not host.paths and not watching.git:
         raise click.UsageError("say where the manifests are: -- -f /etc/reconciler, or -- --git URL --branch NAME")
     for name, path in _paths(options, said):
         if not os.path.isabs(path):
             where = os.path.abspath(path)
             raise click.UsageError(f"{name} {path}: systemd starts the loop in no directory of yours; say {where}")
+        _refuse_hidden(name, path, hidden)
+    _check_files(watching, hidden)
     return _needs(host, watching)
+
+
+def _refuse_hidden(name: str, path: str, hidden: Sequence[str]) -> None:
+    for one in hidden:
+        for seen in (os.path.abspath(path), os.path.realpath(path)):
+            if f"{seen}/".startswith(f"{one}/"):
+                raise click.UsageError(
+                    f"{name} {path}: the unit has a {one} of its own (PrivateTmp=), so that it would not see this; "
+                    "move it, for example to /etc/reconciler"
+                )
+
+
+def _check_files(watching: WatchOptions, hidden: Sequence[str]) -> None:
+    """See that the files are there without which the loop starts, but does not do what it is for."""
+    if watching.require_signature:
+        trusted = trust(watching.require_signature, watching.revoked_keys or "")
+        if problem := trusted.problem():
+            raise click.ClickException(f"--require-signature: {problem}; no commit could be checked")
+    if watching.notify_token_file:
+        try:
+            secret(Path(watching.notify_token_file))
+        except (ValueError, OSError) as error:
+            raise click.ClickException(f"--notify-token-file: {error}") from error
+    for command in watching.notify_command:
+        program = shlex.split(command)[0]
+        found = shutil.which(program, path=_PATH)
+        if found is None:
+            raise click.ClickException(
+                f"--notify-command: there is no program {program}; name one by its absolute path, or in {_PATH}"
+            )
+        _refuse_hidden("--notify-command", found, hidden)
+    if watching.git and watching.git.startswith(("/", "file:///")):
+        _refuse_hidden("--git", watching.git.removeprefix("file://"), hidden)
 
 
 def _needs(host: HostOptions, watching: WatchOptions) -> Needs:

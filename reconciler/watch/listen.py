@@ -206,15 +206,30 @@ class _Within(io.RawIOBase):
         return self._connection.recv_into(buffer)
 
 
-def _tcp_socket(address: str) -> socket.socket:
+def check_address(address: str) -> None:
+    """See that `address` can be one to listen at, without listening; for its form see `Listener`.
+
+    Raises:
+        CannotListen: it cannot.
+    """
+    if not address.startswith(("/", "./")):
+        _host_and_port(address)
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
     host, colon, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
     if not (host and colon and port.isascii() and port.isdecimal() and int(port) < 1 << 16):
         raise CannotListen(
             f"{address!r} is no address to listen at: write 127.0.0.1:9750, [::1]:9750 or the path of a socket"
         )
+    return host, int(port)
+
+
+def _tcp_socket(address: str) -> socket.socket:
+    host, port = _host_and_port(address)
     try:
-        family, *_, where = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         made = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
         raise CannotListen(f"cannot listen at {address}: {error.strerror or error}") from error

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from reconciler.cli.watch_install import needs
 from reconciler.integrations.watch_unit import NAME, Needs
 
 SITE = ("-f", "/etc/reconciler")
+GIT = ("--git", "https://git.example/ap", "--branch", "main")
 
 
 @pytest.fixture
@@ -102,6 +104,19 @@ def test_without_systemctl_the_unit_is_for_any_systemd(
         (("-f", "/x", "--apply", "/plan.json"), "no plan file"),
         (("-f", "/x", "--simulate", "/host.yaml"), "for this machine"),
         (("-f", "/x", "--sysfs", "/tmp"), "for this machine"),
+        (("--git", "http://git.example/ap", "--branch", "main"), "http"),
+        (("--git", "https://git.example/ap", "--branch", "a..b"), "a..b"),
+        (("--git", "https://git.example/ap", "--branch", "main", "--require-signature", "pgp:/keys"), "pgp:/keys"),
+        (("-f", "/x", "--listen", "9750"), "no address to listen at"),
+        (("-f", "/x", "--metrics-file", "/nowhere/x.prom"), "/nowhere"),
+        (("-f", "/x", "--metrics-file", "/etc/x.txt"), ".prom"),
+        (("-f", "/x", "--notify-webhook-file", "/nowhere/url"), "/nowhere/url"),
+        (("-f", "/x", "--notify-command", ""), "name of a program"),
+        (("-f", "/x", "--notify-command", "a 'b"), "quotation"),
+        (("-f", "/tmp/site"), "a /tmp of its own"),
+        (("-f", "/var/tmp/site"), "a /var/tmp of its own"),
+        (("-f", "/x", "--state-dir", "/tmp"), "a /tmp of its own"),
+        (("--git", "/tmp/repository", "--branch", "main"), "a /tmp of its own"),
     ],
 )
 def test_words_that_the_loop_would_refuse_are_refused_now(
@@ -112,6 +127,42 @@ def test_words_that_the_loop_would_refuse_are_refused_now(
 
     assert (ran.code, why in ran.err) == (64, True), ran.err
     assert not (tmp_path / NAME).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (
+            ("--git", "https://git.example/ap", "--branch", "main", "--require-signature", "ssh:/no/signers"),
+            "/no/signers",
+        ),
+        (("-f", "/x", "--notify-command", "/nowhere/tell --all"), "there is no program /nowhere/tell"),
+        (("-f", "/x", "--notify-command", "no-such-program"), "there is no program no-such-program"),
+    ],
+)
+def test_what_a_loop_needs_is_there_when_it_is_installed(
+    command: Command, tmp_path: Path, words: tuple[str, ...], why: str
+) -> None:
+    """Without it the loop would run, and use no commit or notify no person."""
+    ran = install(command, tmp_path, *words)
+
+    assert (ran.code, why in ran.err) == (1, True), ran.err
+    assert not (tmp_path / NAME).exists()
+
+
+@pytest.mark.parametrize("options", [("--listen", "127.0.0.1:9750"), ("--metrics-file", "/etc/x.prom")])
+def test_options_whose_packages_are_missing_are_refused(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    """Both by the installation and by the loop, in the same words and before anything is done."""
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+
+    installed = install(command, tmp_path, *SITE, *options)
+    started = command.bare("--watch", *SITE, *options, "--simulate", str(command.simulated_host))
+
+    assert (64, 64) == (installed.code, started.code)
+    assert "vfio-ap-reconciler[watch]" in installed.err
+    assert installed.err.splitlines()[-1] == started.err.splitlines()[-1]
 
 
 def test_words_that_no_unit_can_hold_are_refused(command: Command, tmp_path: Path) -> None:
@@ -127,7 +178,7 @@ def test_what_is_written_may_be_written(tmp_path: Path) -> None:
     """The directories of the metrics file and of a socket; that of /run is the unit's own."""
     files = ("--metrics-file", f"{tmp_path}/reconcile.prom", "--listen", f"{tmp_path}/http.sock")
 
-    assert needs(cli.params, (*SITE, *files, "--state-dir", "/srv/x/")) == Needs("/srv/x", (str(tmp_path),))
+    assert needs(cli.params, (*SITE, *files, "--state-dir", "/srv/x/"), ()) == Needs("/srv/x", (str(tmp_path),))
     assert needs(cli.params, (*SITE, "--listen", "/run/reconciler/http.sock")) == Needs()
 
 
@@ -136,7 +187,7 @@ def test_what_is_written_may_be_written(tmp_path: Path) -> None:
     [
         (SITE, Needs()),
         ((*SITE, "--listen", "127.0.0.1:9750"), Needs(network=True)),
-        ((*SITE, "--notify-webhook-file", "/etc/reconciler/webhook"), Needs(network=True)),
+        ((*SITE, "--notify-command", "/bin/true"), Needs(network=True)),
         (("--git", "https://git.example/ap", "--branch", "main"), Needs(git=True, network=True)),
     ],
 )
@@ -149,7 +200,9 @@ def test_keys_are_named_from_the_root(tmp_path: Path) -> None:
     """Whichever format they have."""
     git = ("--git", "https://git.example/ap", "--branch", "main", "--require-signature")
 
-    assert needs(cli.params, (*git, f"ssh:{tmp_path}/allowed")).git
+    (tmp_path / "allowed").write_text("")
+
+    assert needs(cli.params, (*git, f"ssh:{tmp_path}/allowed"), ()).git
     with pytest.raises(click.UsageError, match="--require-signature ssh allowed"):
         needs(cli.params, (*git, "ssh:allowed"))
 
@@ -157,8 +210,8 @@ def test_keys_are_named_from_the_root(tmp_path: Path) -> None:
 def test_a_place_where_the_unit_cannot_write_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It gave up root's right to write where others do, and systemd starts nothing whose directories are missing."""
     with pytest.raises(click.ClickException, match="there is no directory"):
-        needs(cli.params, (*SITE, "--metrics-file", f"{tmp_path}/none/x.prom"))
+        needs(cli.params, (*SITE, "--listen", f"{tmp_path}/none/http.sock"), ())
     owner = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
     with pytest.raises(click.ClickException, match="chown root"):
-        needs(cli.params, (*SITE, "--metrics-file", f"{tmp_path}/x.prom"))
+        needs(cli.params, (*SITE, "--metrics-file", f"{tmp_path}/x.prom"), ())
