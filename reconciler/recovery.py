@@ -8,7 +8,7 @@ from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import observe
 from reconciler.machine import Machine
 from reconciler.model.outcome import Outcome, Result
-from reconciler.model.steps import Write
+from reconciler.model.steps import Holdings, Write
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations, NotPending
 from reconciler.transaction.journal import Books, Unfinished
@@ -98,15 +98,19 @@ def _put_in_order(unfinished: Unfinished, machine: Machine, left: Left) -> "tupl
         return Outcome(Result.APPLIED), None
     writes: list[Write] = []
     host = Host(machine.sysfs, machine.clock, observed.abilities, observed.queues, writes.append)
-    returned = go_back(unfinished.start, unfinished.touched, host)
+
+    def led_to(holdings: Holdings) -> "Return":
+        return go_back(holdings, unfinished.touched, host, unfinished.interruptible)
+
+    returned = led_to(unfinished.start)
     # Nothing had gone wrong with its steps, so that the target can be reached where the start cannot.
     if returned.barred and left is Left.UNFINISHED:
-        forward = go_back(unfinished.target, unfinished.touched, host)
+        forward = led_to(unfinished.target)
         if not forward.differences:
             with suppress(NotPersisted):  # the next plan says which file it is
                 persist(unfinished.files, machine.root)
             return Outcome(Result.APPLIED, len(writes), notes=(f"it was finished, since {returned.refusals[0]}",)), None
-        returned = forward._replace(differences=go_back(unfinished.start, unfinished.touched, host).differences)
+        returned = forward._replace(differences=led_to(unfinished.start).differences)
     returned = returned._replace(differences=(*returned.differences, *put_back(unfinished.files, machine.root)))
     if returned.differences:
         return Outcome(

@@ -94,9 +94,8 @@ def order_steps(current: Holdings, target: Holdings, abilities: Abilities, fixed
     needed = Matrix(target.pool.adapters - current.pool.adapters, target.pool.domains - current.pool.domains)
     in_the_way = _in_the_way(current, target, needed) if abilities.strict_in_use else {}
     blocked = tuple(
-        Blocked(uuid, current.mdevs[uuid].adapters & needed.adapters, current.mdevs[uuid].domains & needed.domains)
-        for uuid in in_the_way
-        if uuid in fixed
+        Blocked(uuid, kept.adapters & needed.adapters, kept.domains & needed.domains)
+        for uuid, kept in ((one, _kept_in(current, target, one)) for one in in_the_way if one in fixed)
     )
     if blocked:
         return Ordered((), blocked=blocked)
@@ -105,7 +104,11 @@ def order_steps(current: Holdings, target: Holdings, abilities: Abilities, fixed
     middle = _cheapest_middle(mixed, mask_paths(current.pool, target.pool), abilities)
     twice = middle.split | in_the_way.keys()
     once = {one.uuid for one in mixed} - twice
-    unhurried = _unhurried(changes, target.pool.minus(current.pool), needed if abilities.strict_in_use else None)
+    changed = None
+    if abilities.strict_in_use:
+        given_up = Matrix(current.pool.adapters - target.pool.adapters, current.pool.domains - target.pool.domains)
+        changed = Matrix(needed.adapters | given_up.adapters, needed.domains | given_up.domains)
+    unhurried = _unhurried(changes, target.pool.minus(current.pool), changed)
     steps = [
         *_first_steps([one for one in changes if one.uuid not in unhurried], twice, in_the_way),
         *(step for one in middle.sequence for step in _middle_steps(one)),
@@ -113,14 +116,27 @@ def order_steps(current: Holdings, target: Holdings, abilities: Abilities, fixed
         *(Step(Action.REMOVE, one.uuid, one.old, None) for one in changes if one.uuid in unhurried),
     ]
     outages = tuple(
-        Outage(uuid, tuple(_kept(current.mdevs[uuid], target.mdevs[uuid]).matrix.minus(low.matrix)))
+        Outage(uuid, tuple(kept_of(current.mdevs[uuid], target.mdevs[uuid]).matrix.minus(low.matrix)))
         for uuid, low in in_the_way.items()
     )
     return Ordered(tuple(steps), outages)
 
 
-def _kept(old: ApConfig, new: ApConfig) -> ApConfig:
+def kept_of(old: ApConfig, new: ApConfig) -> ApConfig:
+    """What `old` and `new` share."""
     return ApConfig(*(before & after for before, after in zip(old, new, strict=True)))
+
+
+def _kept_in(current: Holdings, target: Holdings, uuid: str) -> ApConfig:
+    return kept_of(current.mdevs[uuid], target.mdevs.get(uuid, EMPTY_CONFIG))
+
+
+def without_blocked(pool: Matrix, blocked: Iterable[Blocked]) -> Matrix:
+    """`pool` without the ids that the devices of `blocked` keep from being set."""
+    adapters, domains = pool
+    for one in blocked:
+        adapters, domains = adapters - one.adapters, domains - one.domains
+    return Matrix(adapters, domains)
 
 
 def _in_the_way(current: Holdings, target: Holdings, needed: Matrix) -> dict[str, ApConfig]:
@@ -131,8 +147,8 @@ def _in_the_way(current: Holdings, target: Holdings, needed: Matrix) -> dict[str
     """
     found = {}
     if needed.adapters or needed.domains:
-        for uuid, old in current.mdevs.items():
-            kept = _kept(old, target.mdevs.get(uuid, EMPTY_CONFIG))
+        for uuid in current.mdevs:
+            kept = _kept_in(current, target, uuid)
             if not kept.matrix.is_empty and _touches(kept, needed):
                 found[uuid] = ApConfig(
                     kept.adapters - needed.adapters, kept.domains - needed.domains, kept.control_domains
@@ -165,7 +181,8 @@ def _unhurried(changes: list[_Change], gained: Iterable[Matrix], refused: Matrix
     Args:
         changes: of all devices.
         gained: what the host gains.
-        refused: newly set ids of the masks, which no device may have when they are set; None where that is allowed.
+        refused: ids that the masks set, or would set again when it is rolled back, which no device may have then; None
+            where that is allowed.
     """
     waited = dict.fromkeys(range(ID_COUNT), 0)
     for part in (*gained, *(part for one in changes for part in one.takes)):
@@ -193,7 +210,7 @@ def _first_steps(changes: list[_Change], twice: Iterable[str], in_the_way: Mappi
         elif one.old is None:
             continue
         elif one.uuid in twice:
-            low = in_the_way.get(one.uuid) or _kept(one.old, one.new)
+            low = in_the_way.get(one.uuid) or kept_of(one.old, one.new)
             steps.append(Step(Action.CONFIGURE, one.uuid, one.old, low))
         elif one.gives and not one.takes:
             steps.append(Step(Action.CONFIGURE, one.uuid, one.old, one.new))
@@ -218,7 +235,7 @@ def _last_steps(changes: list[_Change], twice: Iterable[str], in_the_way: Mappin
             if new != EMPTY_CONFIG:
                 steps.append(Step(Action.CONFIGURE, uuid, EMPTY_CONFIG, new))
         elif uuid in twice:
-            steps.append(Step(Action.CONFIGURE, uuid, in_the_way.get(uuid) or _kept(old, new), new))
+            steps.append(Step(Action.CONFIGURE, uuid, in_the_way.get(uuid) or kept_of(old, new), new))
         elif not one.gives:
             steps.append(Step(Action.CONFIGURE, uuid, old, new))
     return steps

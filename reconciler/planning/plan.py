@@ -1,6 +1,7 @@
 """The plan: everything that will be done, why, what it does to whom, and what it rests on."""
 
 from enum import StrEnum
+from itertools import islice
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Desired, DesiredGuest
@@ -43,6 +44,7 @@ class GuestPlan(NamedTuple):
         goes: whether the device is to go; one that a VM has open is emptied first.
         opened_by: the process that has the device open, where it is known.
         vm: its VM, where libvirt's files tell.
+        rollback_takes: the queues that it would lose for a while if the plan is rolled back, at whichever step.
     """
 
     name: str
@@ -60,6 +62,7 @@ class GuestPlan(NamedTuple):
     goes: bool = False
     opened_by: Process | None = None
     vm: VmName | None = None
+    rollback_takes: tuple[Matrix, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -78,6 +81,25 @@ class GuestPlan(NamedTuple):
     def disrupted(self) -> bool:
         """Whether a VM that has the device open loses something, for a while or for good."""
         return self.in_use and (self.interrupted or self.effect not in HARMLESS)
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether the plan, or rolling it back, takes something from a guest that has to agree to that.
+
+        A queue that is taken in between counts also while no VM has the device open: one may open it meanwhile.
+        """
+        return self.disrupted or self.interrupted or bool(self.rollback_takes)
+
+
+_MOST_QUEUES: Final = 4
+
+
+def rollback_text(guest: GuestPlan) -> str:
+    """What rolling back would take from `guest`, e.g. "rolling back would take 05.0004 from it for a while"."""
+    parts = (islice(part.queues(), _MOST_QUEUES + 1) for part in guest.rollback_takes)
+    queues = sorted({queue for part in parts for queue in part})
+    names = ", ".join(map(str, queues[:_MOST_QUEUES])) + (" …" if len(queues) > _MOST_QUEUES else "")
+    return f"rolling back would take {names} from it for a while"
 
 
 class PlannedStep(NamedTuple):
@@ -173,6 +195,16 @@ class Plan(NamedTuple):
     def is_valid(self) -> bool:
         """Whether nothing forbids the plan."""
         return not errors_of(self.problems)
+
+    @property
+    def interruptible(self) -> frozenset[str]:
+        """The uuids of devices that may lose queues for a while, once all consents of the plan have been given.
+
+        These are the devices that it names for consent, and those whose manifest allows it always.
+        """
+        return frozenset(
+            one.uuid for one in self.guests if one.needs_consent or (one.guest and one.guest.disruption_allowed)
+        )
 
     @property
     def flags(self) -> tuple[str, ...]:

@@ -21,8 +21,9 @@ from reconciler.planning.fingerprint import basis_of, fingerprint_of
 from reconciler.planning.left_alone import HOST, NOTHING_SPARED, Spared, aimed_at, spared_devices
 from reconciler.planning.limits import removal_consents
 from reconciler.planning.machine_checks import machine_problems, one_way_problems, unreachable_problems
-from reconciler.planning.order import Blocked, Ordered, order_steps
-from reconciler.planning.plan import Cause, Consent, GuestPlan, Plan, PlannedStep
+from reconciler.planning.order import Ordered, order_steps
+from reconciler.planning.plan import Cause, Consent, GuestPlan, Plan, PlannedStep, rollback_text
+from reconciler.planning.rollback import NO_EFFECTS, rollback_effects
 from reconciler.planning.target import NOTHING_LEFT, Left, Target, target_of
 from reconciler.planning.vm_event import VmEvent, event_problems, event_target, touched_guests
 
@@ -83,16 +84,20 @@ def make_plan(
     touched = None if event is None else touched_guests(event, desired)
     only = None if touched is None else frozenset(one.uuid for one in touched)
     current = holdings_of(observed)
-    ordered = Ordered(())
+    ordered, rolled_back = Ordered(()), NO_EFFECTS
     if not errors_of(problems):
         others = left_alone.union(one.uuid for one in target.foreign)
         fixed = others if only is None else frozenset(current.mdevs) - only
         ordered = order_steps(current, target.holdings, observed.abilities, fixed)
         problems += unreachable_problems(ordered.blocked, desired, observed.pool)
-        problems += one_way_problems(_barring(current, target.holdings, observed, ordered), desired)
+        if observed.abilities.strict_in_use:
+            rolled_back = rollback_effects(current, ordered.steps)
+        problems += one_way_problems(rolled_back.barring, desired)
     interrupted = frozenset(one.uuid for one in ordered.outages)
     shown = desired if touched is None else desired._replace(guests=touched)
     guests = _guest_plans(shown, observed, target, after, applied, interrupted)
+    if rolled_back.taken:
+        guests = tuple(one._replace(rollback_takes=rolled_back.taken.get(one.uuid, ())) for one in guests)
     basis = basis_of(desired, observed, _inventory_words(applied))
     return Plan(
         desired=desired,
@@ -133,15 +138,6 @@ def _withheld(desired: Desired, observed: Observed, applied: Applied, suspended:
     target = target_of(wanted, observed, applied.guests).holdings.mdevs
     found = {one.uuid: one.config for one in observed.mdevs}
     return frozenset(uuid for uuid in suspended if target.get(uuid) != found.get(uuid))
-
-
-def _barring(current: Holdings, target: Holdings, observed: Observed, ordered: Ordered) -> tuple[Blocked, ...]:
-    """The devices that this plan leaves alone and that bar the masks of its way back."""
-    if not observed.abilities.strict_in_use or len(ordered.steps) < 2 or current.pool == target.pool:
-        return ()
-    untouched = frozenset(uuid for uuid, config in target.mdevs.items() if current.mdevs.get(uuid) == config)
-    stepped_aside = {one.uuid for one in ordered.outages}
-    return order_steps(target, current, observed.abilities, untouched - stepped_aside).blocked
 
 
 def _problems(
@@ -271,7 +267,7 @@ def _consents(
     consents = [
         Consent(one.name, _disruption(one))
         for one in guests
-        if (one.disrupted or one.interrupted) and not (one.guest and one.guest.disruption_allowed)
+        if one.needs_consent and not (one.guest and one.guest.disruption_allowed)
     ]
     taken = [one.queue for one in observed.queues if one.busy and not target.holdings.pool.has(one.queue)]
     if taken:
@@ -280,11 +276,19 @@ def _consents(
     return consents + (removal_consents(guests) if only is None else [])
 
 
+_OTHERWISE: Final = "this kernel refuses the mask write otherwise"
+
+
 def _disruption(one: GuestPlan) -> str:
+    reasons = []
     if one.interrupted:
-        return "loses queues for a while that it has before and after: this kernel refuses the mask write otherwise"
-    reason = f"{its_vm(one.opened_by)} runs and {one.effect}"
-    return f"{reason}: {'; '.join(one.because)}" if one.because else reason
+        reasons.append(f"loses queues for a while that it has before and after: {_OTHERWISE}")
+    elif one.disrupted:
+        because = f": {'; '.join(one.because)}" if one.because else ""
+        reasons.append(f"{its_vm(one.opened_by)} runs and {one.effect}{because}")
+    if one.rollback_takes:
+        reasons.append(f"{rollback_text(one)}: {_OTHERWISE}")
+    return "; ".join(reasons)
 
 
 def _planned_steps(steps: tuple[Step, ...], desired: Desired, guests: tuple[GuestPlan, ...]) -> tuple[PlannedStep, ...]:

@@ -35,5 +35,11 @@ def _guest(one: GuestPlan, found: Mapping[str, ObservedMdev]) -> GuestPlan:
     mdev = found.get(one.uuid)
     seen = mdev.effective if mdev and mdev.effective is not None else one.sees_after
     return one._replace(
-        before=one.after, sees_before=seen, effect=Effect.NONE, interrupted=False, cause=None, goes=False
+        before=one.after,
+        sees_before=seen,
+        effect=Effect.NONE,
+        interrupted=False,
+        cause=None,
+        goes=False,
+        rollback_takes=(),
     )

@@ -12,7 +12,7 @@ from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import in_brackets, its_vm
 from reconciler.planning.effect import HARMLESS
-from reconciler.planning.plan import GuestPlan, Plan
+from reconciler.planning.plan import GuestPlan, Plan, rollback_text
 from reconciler.render.diagnostics import counted
 
 
@@ -49,6 +49,7 @@ class Counts(NamedTuple):
     removed: int
     writes: int
     interrupted: int
+    interrupted_by_rollback: int
 
 
 def counts_of(plan: Plan) -> Counts:
@@ -60,6 +61,7 @@ def counts_of(plan: Plan) -> Counts:
         removed=kinds.count(Kind.REMOVED),
         writes=write_total(plan),
         interrupted=sum(guest.disrupted for guest in plan.guests),
+        interrupted_by_rollback=sum(bool(guest.rollback_takes) for guest in plan.guests),
     )
 
 
@@ -86,9 +88,10 @@ def summary_text(plan: Plan) -> str:
     if not plan.steps:
         return f"Plan: {counted(len(plan.files), 'file')} for the next boot; the running host is as the manifests say."
     files = f", {counted(len(plan.files), 'file')} for the next boot" if plan.files else ""
+    rollback = f" ({counts.interrupted_by_rollback:,} by rolling back)" if counts.interrupted_by_rollback else ""
     return (
         f"Plan: {', '.join(parts + pool)}; {counted(counts.writes, 'kernel write')}, "
-        f"{counted(counts.interrupted, 'guest')} interrupted{files}."
+        f"{counted(counts.interrupted, 'guest')} interrupted{rollback}{files}."
     )
 
 
@@ -166,6 +169,8 @@ def _guest_lines(guest: GuestPlan) -> Iterator[str]:
         yield _activation_line(guest.guest.activation)
     if guest.in_use and (guest.effect not in HARMLESS or guest.interrupted):
         yield f"{its_vm(guest.opened_by)} runs and {'loses queues for a while' if guest.interrupted else guest.effect}"
+    if guest.rollback_takes:
+        yield rollback_text(guest)
 
 
 def _activation_line(activation: Activation) -> str:

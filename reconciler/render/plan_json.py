@@ -98,6 +98,7 @@ def _guest(guest: GuestPlan) -> dict[str, Any]:
         "openedBy": process_record(guest.opened_by),
         **vm_record(guest.vm),
         "interrupted": guest.interrupted,
+        "rollbackTakes": [matrix_record(one) for one in guest.rollback_takes],
         "because": list(guest.because),
         "cause": guest.cause.value if guest.cause else None,
     }

@@ -110,8 +110,9 @@ def apply_plan(
             progress.going_back(str(error))
         back: list[Write] = []
         returning = host._replace(on_write=back.append)
-        returned = go_back(start, _touched(plan), returning)
-        if returned.barred and error.interrupted and not go_back(target, _touched(plan), returning).differences:
+        touched, interruptible = _touched(plan), plan.interruptible
+        returned = go_back(start, touched, returning, interruptible)
+        if returned.barred and error.interrupted and not go_back(target, touched, returning, interruptible).differences:
             # No step had failed, so that the target can be reached where this kernel bars the way back.
             written = Outcome(Result.APPLIED, len(forward) + len(back))
             return _finished(written, plan, books, returned.refusals[0], root)

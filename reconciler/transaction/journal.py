@@ -16,6 +16,7 @@ from reconciler.model.strict_json import BadRecord, field, listed, members, read
 from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied
 from reconciler.transaction.records import (
+    device_uuid,
     file_record,
     holdings_record,
     inventory_record,
@@ -51,6 +52,7 @@ class Unfinished(NamedTuple):
         same_boot: whether the host has not been booted since.
         generation: its number in the history; 0 where it has none.
         files: the files of other tools that it was to change.
+        interruptible: the uuids of devices that rolling it back may take queues from for a while.
     """
 
     start: Holdings
@@ -62,6 +64,7 @@ class Unfinished(NamedTuple):
     same_boot: bool
     generation: int
     files: tuple[FileChange, ...] = ()
+    interruptible: frozenset[str] = frozenset()
 
     @property
     def target(self) -> Holdings:
@@ -104,6 +107,7 @@ class Books:
                 "start": holdings_record(start),
                 "steps": [step_record(one.step) for one in plan.steps],
                 "files": [file_record(one) for one in plan.files],
+                "interruptible": sorted(plan.interruptible),
                 "before": inventory_record(self.applied()),
                 "after": inventory_record(applied_by(plan, self._generation, self.applied())),
             }
@@ -236,7 +240,7 @@ def read_journal(content: bytes, boot_id: str) -> Unfinished:
     """
     # The first line is written by rename, so it is whole; a torn last line is a step that was not begun.
     first, *lines = content.split(b"\n")
-    found = members(version(read_json(first), "journalVersion", JOURNAL_VERSION), _FIRST, ("files",))
+    found = members(version(read_json(first), "journalVersion", JOURNAL_VERSION), _FIRST, ("files", "interruptible"))
     field(found, "fingerprint", text)
     steps = field(found, "steps", listed(read_step))
     whole_lines = lines[:-1]
@@ -254,4 +258,6 @@ def read_journal(content: bytes, boot_id: str) -> Unfinished:
         same_boot=field(found, "bootId", text) == boot_id,
         generation=field(found, "generation", whole),
         files=field(found, "files", listed(read_file)) if "files" in found else (),
+        # Journals of earlier versions have none.
+        interruptible=frozenset(field(found, "interruptible", listed(device_uuid)) if "interruptible" in found else ()),
     )

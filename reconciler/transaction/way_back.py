@@ -10,14 +10,20 @@ from typing import Final, NamedTuple
 from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
-from reconciler.model.observed import Observed
+from reconciler.model.observed import Observed, ObservedMdev, its_vm
 from reconciler.model.steps import Holdings
-from reconciler.planning.order import order_steps
+from reconciler.planning.order import Blocked, order_steps, without_blocked
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.carry_out import Host, StepFailed, carry_out, held_queues, value_text
 
 _ROUNDS: Final = 3
-_BARRED: Final = "this kernel refuses the mask"
+
+
+class _Refusal(NamedTuple):
+    """Why a round did not lead to the start, and whether it is that this kernel refuses a mask."""
+
+    text: str
+    barred: bool = False
 
 
 class Return(NamedTuple):
@@ -26,7 +32,8 @@ class Return(NamedTuple):
     Attributes:
         differences: what is not as at the start, a sentence each; empty where all is put back.
         refusals: why, a sentence each.
-        barred: whether this kernel allows no way: a device that must not be touched bars a mask (from 6.19).
+        barred: whether this kernel allows no way: a device bars a mask (from 6.19) and must not be touched, or a VM has
+            it open and nobody has consented to take a queue from it.
     """
 
     differences: tuple[str, ...]
@@ -34,15 +41,20 @@ class Return(NamedTuple):
     barred: bool = False
 
 
-def go_back(start: Holdings, ours: Collection[str], host: Host) -> Return:
+def go_back(start: Holdings, ours: Collection[str], host: Host, interruptible: Collection[str] = ()) -> Return:
     """Put back what the transaction may have changed.
+
+    A device that a VM has open loses no queue that it has now and at the start, unless it is one of `interruptible`
+    (I3). Where this kernel refuses a mask otherwise, everything else is put back.
 
     Args:
         start: the recorded start.
         ours: uuids that the transaction may touch; all others are left alone, whatever has become of them.
         host: the host.
+        interruptible: uuids of devices for which that consent was given.
     """
     refusals: list[str] = []
+    barred = False
     for _ in range(_ROUNDS):
         try:
             observed = observe(host.sysfs)
@@ -51,14 +63,15 @@ def go_back(start: Holdings, ours: Collection[str], host: Host) -> Return:
         differences = differences_of(start, holdings_of(observed), ours)
         if not differences:
             return Return((), tuple(refusals))
-        refusal = _one_round(start, ours, host, observed)
+        refusal = _one_round(start, ours, host, observed, interruptible)
         if refusal is None:
             continue
-        if refusal in refusals:
+        barred = barred or refusal.barred
+        if refusal.text in refusals:
             break
-        refusals.append(refusal)
+        refusals.append(refusal.text)
     left = differences_of(start, _holdings_or(start, host), ours)
-    return Return(tuple(left), tuple(refusals), any(one.startswith(_BARRED) for one in refusals))
+    return Return(tuple(left), tuple(refusals), barred)
 
 
 def _holdings_or(otherwise: Holdings, host: Host) -> Holdings:
@@ -68,7 +81,9 @@ def _holdings_or(otherwise: Holdings, host: Host) -> Holdings:
         return Holdings(otherwise.pool, {})
 
 
-def _one_round(start: Holdings, ours: Collection[str], host: Host, observed: Observed) -> str | None:
+def _one_round(
+    start: Holdings, ours: Collection[str], host: Host, observed: Observed, interruptible: Collection[str]
+) -> _Refusal | None:
     """Make what steps are possible; the reason where one was refused."""
     current = holdings_of(observed)
     foreign = {uuid: config for uuid, config in current.mdevs.items() if uuid not in ours}
@@ -76,23 +91,33 @@ def _one_round(start: Holdings, ours: Collection[str], host: Host, observed: Obs
     # Removing a device that a VM has opened meanwhile would block until the VM ends: it is emptied.
     held = [one.uuid for one in observed.mdevs if one.in_use and one.uuid in ours and one.uuid not in goal.mdevs]
     goal = goal._replace(mdevs={**goal.mdevs, **dict.fromkeys(held, EMPTY_CONFIG)})
-    fixed = frozenset(foreign)
+    running = {one.uuid: one for one in observed.mdevs if one.in_use and one.uuid in ours}
+    fixed = frozenset(foreign) | (running.keys() - set(interruptible))
     ordered = order_steps(current, goal, observed.abilities, fixed)
     blocked = ordered.blocked
     if blocked:
-        goal = goal._replace(pool=current.pool.meet(goal.pool))
+        goal = goal._replace(pool=without_blocked(goal.pool, blocked))
         ordered = order_steps(current, goal, observed.abilities, fixed)
     ready = host._replace(queues=held_queues(observed.queues, goal), abilities=observed.abilities)
     try:
         for step in ordered.steps:
             carry_out(step, ready)
     except StepFailed as error:
-        return str(error)
+        return _Refusal(str(error))
     if blocked:
-        return "; ".join(f"{_BARRED}: mediated device {one.uuid} has {one.ids}" for one in blocked)
+        return _Refusal("; ".join(_barred_text(one, running.get(one.uuid)) for one in blocked), barred=True)
     if held:
-        return f"a VM has mediated device {', '.join(held)} open, so that it was emptied and not removed"
-    return None if goal == _wanted(start, foreign, ours) else "a mediated device that is not ours stands in the way"
+        return _Refusal(f"a VM has mediated device {', '.join(held)} open, so that it was emptied and not removed")
+    if goal == _wanted(start, foreign, ours):
+        return None
+    return _Refusal("a mediated device that is not ours stands in the way")
+
+
+def _barred_text(one: Blocked, running: ObservedMdev | None) -> str:
+    text = f"this kernel refuses the mask: mediated device {one.uuid} has {one.ids}"
+    if running is None:
+        return text
+    return f"{text}, and {its_vm(running.opened_by)} runs; taking that from it for a while needs --allow-disruption"
 
 
 def _wanted(start: Holdings, foreign: dict[str, ApConfig], ours: Collection[str]) -> Holdings:

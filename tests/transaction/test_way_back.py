@@ -13,19 +13,22 @@ from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.text_forms import ap_config_text
 from reconciler.model.desired import GivenUp
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
-from reconciler.model.matrix import EMPTY_CONFIG, FULL_MATRIX, Matrix
+from reconciler.model.matrix import EMPTY_CONFIG, FULL_MATRIX, ApConfig, Matrix
 from reconciler.model.outcome import Result
 from reconciler.model.steps import Action, Holdings
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.simulator.faults import (
     FaultySysfs,
     ForeignWriter,
+    RecordingSysfs,
     WriteBlocked,
     WriteRefused,
 )
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import apply_plan
+from reconciler.transaction.carry_out import Host
+from reconciler.transaction.way_back import go_back
 from swaps import FREE, ONE, SWAP, run, swap, write
 from worlds import config, desired, guest, held, host_holding, uuid
 
@@ -76,6 +79,37 @@ def test_a_mask_that_a_foreign_device_keeps_from_coming_back_is_explained() -> N
     assert outcome.result is Result.DEGRADED
     assert [one.startswith("apmask is") for one in outcome.differences] == [True]
     assert outcome.refusals == (f"this kernel refuses the mask: mediated device {uuid(0xF)} has adapter 0x06 (6)",)
+
+
+@pytest.mark.parametrize("runs", [True, False])
+@pytest.mark.parametrize("consents", [True, False])
+def test_a_running_guest_keeps_its_queue_on_the_way_back_unless_that_was_consented_to(
+    runs: bool, consents: bool
+) -> None:
+    """From 6.19 on a mask comes back only where the guest lets go of the queue: otherwise all but that bit does."""
+    domains = ~IdSet([4, 9])
+    start = Holdings(Matrix(~IdSet([5]), ALL_IDS), {uuid(1): ONE, uuid(2): config([5], [0x47])})
+    host = host_holding(Holdings(start.pool._replace(domains=domains), {uuid(1): config([5], [4, 9])}), PROFILES["7.2"])
+    if runs:
+        host.start_vm(uuid(1))
+    sysfs = RecordingSysfs(host, lambda _: kept.append(held(host, abilities).mdevs[uuid(1)]))
+    abilities = observe(host).abilities
+    kept: list[ApConfig] = []
+    ready = Host(sysfs, FakeClock(), abilities, (), lambda _: None)
+
+    returned = go_back(start, {uuid(1), uuid(2)}, ready, {uuid(1)} if consents else ())
+
+    now = held(host, abilities)
+    assert now.mdevs == start.mdevs
+    if consents or not runs:
+        assert returned.differences == ()
+        assert now == start
+    else:
+        assert all(one.matrix.covers(ONE.matrix) for one in kept)
+        assert now.pool.domains == ~IdSet([4])
+        assert returned.barred
+        assert len(returned.differences) == 1
+        assert f"mediated device {uuid(1)} has domain 0x04 (4), and its VM runs" in returned.refusals[0]
 
 
 def test_a_pool_that_a_foreign_device_has_cut_into_comes_back_as_far_as_it_can() -> None:

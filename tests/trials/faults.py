@@ -133,7 +133,7 @@ def staged(one: Scene, state: Path) -> Stage:
     put_files(state, one.files)
     host = one.started()
     made = plan(Request((one.after,), None), machine(host, state))
-    interrupted = frozenset(guest.uuid for guest in made.guests if guest.interrupted)
+    interrupted = frozenset(guest.uuid for guest in made.guests if guest.interrupted or guest.rollback_takes)
     touched = frozenset(planned.step.uuid for planned in made.steps if planned.step.uuid)
     stage = Stage(one, (), touched, interrupted)
     witness = Witness(host, stage)
