@@ -12,14 +12,14 @@ def autostart_findings(definitions: Sequence[Definition], root: Path) -> list[Fi
     """What keeps those of `definitions` that start at boot from it, on the machine whose files are below `root`."""
     if not any(one.autostart for one in definitions):
         return []
-    reason = why_nothing_starts(root)
-    if reason is None:
+    fault = why_nothing_starts(root)
+    if fault is None:
         return []
     return [
         error(
             "mdevctl-starts-nothing",
-            f"no definition of mdevctl is started at boot: {reason}",
+            f"no definition of mdevctl is started at boot: {fault.reason}",
             "after the next boot guests that mdevctl is to start have no device, and their VMs do not start",
-            "where mdevctl is elsewhere: ln -s /usr/bin/mdevctl /usr/sbin/mdevctl; or use 'persistence: service'",
+            f"{fault.help}; or use 'persistence: service'",
         )
     ]

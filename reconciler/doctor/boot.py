@@ -8,11 +8,19 @@ from reconciler.doctor.finding import Finding, error, listed, warning
 from reconciler.integrations.ap_rules import NAME as NAME_OF_RULES
 from reconciler.integrations.ap_rules import NO_MASKS, BadRules, PersistentMasks, read_ap_rules, rules_file
 from reconciler.integrations.boot_unit import NAME, Unit, boot_unit
-from reconciler.integrations.foreign_masks import MaskParameter, MaskRule, read_foreign_rules, read_mask_parameters
+from reconciler.integrations.foreign_masks import (
+    MaskParameter,
+    MaskRule,
+    pool_of_parameters,
+    pool_words,
+    read_foreign_rules,
+    read_mask_parameters,
+)
 from reconciler.integrations.module_loading import early_loaders
+from reconciler.integrations.tool_commands import APPLY_MASKS, write_masks_anew
 from reconciler.model.desired import Persistence
 from reconciler.model.ids import ALL_IDS
-from reconciler.model.matrix import Matrix
+from reconciler.model.matrix import FULL_MATRIX, Matrix
 
 NO_UNIT: Final = Unit(installed=False, enabled=False)
 
@@ -28,6 +36,7 @@ class Boot(NamedTuple):
         unit: our own unit.
         persistence: what the Host that was applied last says; None where nothing was applied.
         pool: what the host's drivers have now; None where that is not known.
+        root: precedes all paths.
     """
 
     parameters: Sequence[MaskParameter] = ()
@@ -37,6 +46,7 @@ class Boot(NamedTuple):
     unit: Unit = NO_UNIT
     persistence: Persistence | None = None
     pool: Matrix | None = None
+    root: Path = Path("/")
 
 
 def read_boot(root: Path, release: str, persistence: Persistence | None, pool: Matrix | None = None) -> Boot:
@@ -54,7 +64,7 @@ def read_boot(root: Path, release: str, persistence: Persistence | None, pool: M
     except BadRules as refused:
         masks = f"{rules_file(root)}: {refused}"
     parameters, rules = read_mask_parameters(root), read_foreign_rules(root)
-    return Boot(parameters, rules, masks, early_loaders(root, release), boot_unit(root), persistence, pool)
+    return Boot(parameters, rules, masks, early_loaders(root, release), boot_unit(root), persistence, pool, root)
 
 
 def boot_findings(boot: Boot) -> list[Finding]:
@@ -63,19 +73,23 @@ def boot_findings(boot: Boot) -> list[Finding]:
 
 
 def _command_line(boot: Boot) -> list[Finding]:
+    if not boot.parameters:
+        return []
     found = []
-    good = [f"ap.{one.mask}={one.text}" for one in boot.parameters if not one.malformed]
-    bad = [f"ap.{one.mask}={one.text}" for one in boot.parameters if one.malformed]
-    if good:
-        found.append(
-            warning(
-                "masks-on-command-line",
-                f"the kernel's command line sets masks: {listed(good)}",
-                "until vfio_ap is loaded nobody takes the queues that they give up, so that the AP bus never says that "
-                "it is done, and what waits for it, such as chzdev's rules, does not run",
-                "take them out of the boot loader's configuration, and let the manifests say what the host gives up",
-            )
+    given = [f"ap.{one.mask}={one.text}" for one in boot.parameters]
+    leaves = pool_of_parameters(boot.parameters)
+    make, host = (error, "nothing") if leaves.is_empty else (warning, pool_words(leaves))
+    found.append(
+        make(
+            "masks-on-command-line",
+            f"the kernel's command line sets masks: {listed(given)}; they leave the host's own drivers {host}",
+            "the kernel starts from an empty mask for each parameter, so that what a parameter does not add is taken "
+            "from the host; and until vfio_ap is loaded no driver takes these queues, so that the AP bus never says "
+            "that it is done, and what waits for it, such as chzdev's rules, does not run",
+            "take them out of the boot loader's configuration, and let the manifests say what the host gives up",
         )
+    )
+    bad = [f"ap.{one.mask}={one.text}" for one in boot.parameters if one.malformed]
     if bad:
         found.append(
             error(
@@ -110,7 +124,8 @@ def _own_rules(boot: Boot) -> list[Finding]:
             "broken-mask-rules",
             f"chzdev and ap-check cannot read the masks that are set at boot: {boot.masks}",
             "as long as that is so mdevctl starts and defines no device",
-            "mend the line, or have the file written anew: chzdev --type ap --persistent",
+            f"correct the line; or write the file anew, with the masks that are in force: "
+            f"{write_masks_anew(boot.root, boot.pool or FULL_MATRIX)}",
         )
     ]
 
@@ -130,7 +145,7 @@ def _not_applied(boot: Boot) -> list[Finding]:
             "have been changed since; guests whose queues the host has after a boot do not start",
             f"remove {NAME_OF_RULES}: the boot unit sets the masks"
             if ours
-            else "to have them now: chzdev --type ap --active; to keep those in force: reconcile --apply with "
+            else f"to have them now: {APPLY_MASKS}; to keep those in force: reconcile --apply with "
             "'persistence: mdevctl' or 'service'",
         )
     ]

@@ -5,7 +5,9 @@ from itertools import combinations
 from typing import Final
 
 from reconciler.doctor.finding import Finding, error, listed, warning
+from reconciler.integrations.definition_text import Effect
 from reconciler.integrations.mdevctl_definitions import Definitions, Unusable
+from reconciler.integrations.tool_commands import give_up, move_away
 from reconciler.model.definition import Definition
 from reconciler.model.matrix import Matrix
 
@@ -28,16 +30,44 @@ def definition_findings(definitions: Definitions, pool: Matrix) -> list[Finding]
 
 
 def _unusable(unusable: Sequence[Unusable]) -> list[Finding]:
-    if not unusable:
-        return []
+    by_effect = {effect: [one for one in unusable if one.effect is effect] for effect in Effect}
     return [
-        error(
-            "broken-definition",
-            f"mdevctl cannot use what is written down: {listed(list(map(str, unusable)), _MOST)}",
-            "one broken file makes mdevctl fail for all devices, also at boot",
-            "mend the file, or move it out of /etc/mdevctl.d",
-        )
+        _unusable_finding(effect, listed(list(map(str, these)), _MOST), these[0].file)
+        for effect, these in by_effect.items()
+        if these
     ]
+
+
+def _unusable_finding(effect: Effect, files: str, first: str) -> Finding:
+    match effect:
+        case Effect.STOPS_ALL:
+            return error(
+                "broken-definition",
+                f"mdevctl cannot read what is written down: {files}",
+                "one broken file makes mdevctl fail for all devices: it starts none at boot, and changes none",
+                f"correct the file, or move it away: {move_away(first)}",
+            )
+        case Effect.NOT_STARTED:
+            return error(
+                "definition-not-started",
+                f"mdevctl cannot start a device that is written down: {files}",
+                "the device is made, the kernel refuses an attribute, and mdevctl removes it; others start",
+                f"correct the file: {first}",
+            )
+        case Effect.PASSED_OVER:
+            return warning(
+                "definition-passed-over",
+                f"mdevctl passes over files in its folder: {files}",
+                "it reads regular files only, whose name is a uuid and nothing else; no device is made for another one",
+                f"move it away: {move_away(first)}; or make it a file with the uuid of its device as its name",
+            )
+        case Effect.UNKNOWN:
+            return warning(
+                "definition-not-understood",
+                f"what mdevctl makes of a file is not known here: {files}",
+                "which queues such a device has is not known either, nor whom it is in the way of",
+                f"give each device one file, with assign_adapter, assign_domain, assign_control_domain: {first}",
+            )
 
 
 def _overlaps(definitions: Sequence[Definition]) -> list[Finding]:
@@ -68,7 +98,7 @@ def _with_host(definitions: Sequence[Definition], pool: Matrix) -> list[Finding]
             "definition-of-host-queues",
             f"the definition {one.uuid} is to be started at boot, but the host's drivers have queues of it",
             "it cannot be started as long as the masks are as they are now",
-            "take the queues from the host for good: chzdev --type ap, or a manifest",
+            f"take the queues from the host for good: {give_up(one.config.matrix.meet(pool))}; or by a manifest",
         )
         for one in definitions
         if one.config.matrix.overlaps(pool)

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from reconciler.doctor.finding import Finding, error, listed, warning
+from reconciler.integrations.tool_commands import configure_cards
 from reconciler.model.ids import IdSet
 from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.planning.effect import Bindings, bindings_now, hidden_because
@@ -69,8 +70,7 @@ def _unbound(observed: Observed) -> list[Finding]:
                 "unbound-queues",
                 f"vfio_ap has not taken queues that the host gives up: {listed(for_guests)}",
                 "a guest that is authorised for one of them does not see the whole adapter",
-                f"bind each one: echo {for_guests[0]} > /sys/bus/ap/drivers_probe; cards that are newer than the "
-                "kernel knows cannot be bound",
+                f"{_probe(for_guests)}; cards that are newer than the kernel knows cannot be bound",
             )
         )
     if for_host:
@@ -79,10 +79,15 @@ def _unbound(observed: Observed) -> list[Finding]:
                 "unbound-host-queues",
                 f"no driver of the host has taken queues that are the host's: {listed(for_host)}",
                 "neither the host nor a guest can use them",
-                f"bind each one: echo {for_host[0]} > /sys/bus/ap/drivers_probe",
+                _probe(for_host),
             )
         )
     return found
+
+
+def _probe(queues: list[str]) -> str:
+    """Has the bus look for drivers of `queues`."""
+    return f"for queue in {' '.join(queues)}; do echo $queue > /sys/bus/ap/drivers_probe; done"
 
 
 def _overrides(observed: Observed) -> list[Finding]:
@@ -94,8 +99,8 @@ def _overrides(observed: Observed) -> list[Finding]:
             "driver-override",
             f"queues have a driver_override: {listed(pinned)}",
             "while there is one, this kernel refuses every write to the masks",
-            f"for each one: echo > /sys/bus/ap/devices/{pinned[0]}/driver_override, then unbind it from its driver and "
-            f"echo {pinned[0]} > /sys/bus/ap/drivers_probe",
+            f"for queue in {' '.join(pinned)}; do echo > /sys/bus/ap/devices/$queue/driver_override; "
+            "echo $queue > /sys/bus/ap/devices/$queue/driver/unbind; echo $queue > /sys/bus/ap/drivers_probe; done",
         )
     ]
 
@@ -110,7 +115,7 @@ def _cards(observed: Observed) -> list[Finding]:
                 "standby-cards",
                 f"adapters {standby} are in standby",
                 "guests see them, but every request on them fails",
-                f"chzcrypt --config-on {', '.join(str(one) for one in standby)}",
+                configure_cards(standby),
             )
         )
     if stopped:

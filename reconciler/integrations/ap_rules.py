@@ -19,7 +19,8 @@ from reconciler.model.ids import IdSet
 NAME: Final = "41-ap.rules"
 _FOLDER: Final = "etc/udev/rules.d"
 _ATTRIBUTE: Final = re.compile(r"ATTR\{.*\b(apmask|aqmask)\}")
-_FULL: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
+_FULL: Final = re.compile(r"0x([0-9a-fA-F]{64})")
+_NAMED: Final = re.compile(r"ATTR\{[^}]*\b(apmask|aqmask)\}")
 
 _RULES: Final = """\
 # The masks of the AP bus, written by reconcile. chzdev and ap-check read this file; chzdev replaces all of it.
@@ -62,16 +63,18 @@ def parse_ap_rules(text: str) -> PersistentMasks:
     """The masks that the `text` of the file sets, as chzdev and ap-check read them; the last line of each counts.
 
     Raises:
-        BadRules: a mask has not 64 hex digits.
+        BadRules: a mask is not ``0x`` and 64 hex digits, or udev cannot read its line.
     """
     masks = NO_MASKS
     for rule in rules_of(text):
+        if not rule.readable and (named := _NAMED.search(rule.text)):
+            raise BadRules(f"line {rule.line}: udev cannot read the rule that sets {named[1]}, and skips it")
         name = mask_of(rule.keys[0]) if rule.keys else None
         if name is None:
             continue
         found = _FULL.fullmatch(rule.keys[0].value)
-        if not found:
-            raise BadRules(f"line {rule.line}: {name} {quoted(rule.keys[0].value)} has not 64 hex digits")
+        if not found or rule.keys[0].escaped:
+            raise BadRules(f"line {rule.line}: {name} {quoted(rule.keys[0].value)} is not 0x and 64 hex digits")
         masks = masks._replace(**{name: parse_mask(f"0x{found[1].lower()}")})
     return masks
 

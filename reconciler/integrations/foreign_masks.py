@@ -4,7 +4,7 @@ Whatever they set is a second source of truth beside chzdev's file (`reconciler.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -12,14 +12,19 @@ from reconciler.integrations.ap_rules import mask_of, rules_file
 from reconciler.integrations.careful_files import NotReadable, read_limited
 from reconciler.integrations.udev_rules import Key, rules_of
 from reconciler.integrations.written_ids import NotWrittenRight, absolute_mask, relative_mask
-from reconciler.model.ids import NO_IDS, IdSet
+from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
+from reconciler.model.matrix import Matrix
 
 FOLDERS: Final = ("etc/udev/rules.d", "run/udev/rules.d", "usr/local/lib/udev/rules.d", "usr/lib/udev/rules.d")
 """Where udev looks for rules; a file hides those of the same name in the folders after its own (udev(7))."""
 
 _MENTIONED: Final = re.compile(r"\b(apmask|aqmask)\b")
 _COMMANDS: Final = ("RUN", "PROGRAM", "IMPORT{program}")
-_PARAMETER: Final = re.compile(r"ap\.(apmask|aqmask)=(.*)", re.DOTALL)
+_PARAMETER: Final = re.compile(r"ap\.(apmask|aqmask)")
+_BLANKS: Final = r" \t\n\v\f\r\xa0"
+_WORD: Final = re.compile(rf'(?:"[^"]*(?:"|$)|[^{_BLANKS}"])+')
+_LONGEST: Final = 1024
+"""How many characters the kernel takes for a text parameter (kernel/params.c, param_set_charp)."""
 
 
 class MaskRule(NamedTuple):
@@ -54,6 +59,8 @@ def foreign_rules(files: Mapping[str, str], own: str) -> tuple[MaskRule, ...]:
 
 def _changes(file: str, text: str, *, is_own: bool) -> Iterator[MaskRule]:
     for rule in rules_of(text):
+        if not rule.readable:
+            continue  # udev skips it
         for place, key in enumerate(rule.keys):
             if not (is_own and place == 0 and mask_of(key)):
                 yield from (MaskRule(file, rule.line, mask, key.value) for mask in _changed_by(key))
@@ -71,27 +78,49 @@ def _changed_by(key: Key) -> list[str]:
 def mask_parameters(command_line: str) -> tuple[MaskParameter, ...]:
     """The masks that the kernel's `command_line` sets, apmask first; of several for one mask the last counts.
 
-    As in a write to the mask a value is absolute, or relative with a sign; relative ones start from nothing
-    (docs/kernel-rules.md, "Masks").
+    As in a write to the mask a value is absolute, or relative with a sign. The kernel empties the mask before it reads
+    the value, so that relative ones start from nothing, and a value that it cannot read leaves nothing (ap_perms_init
+    in ap_bus.c; docs/kernel-rules.md, "Masks"). A value that is too long for a parameter is not taken at all.
     """
     values: dict[str, str] = {}
-    for word in _words(command_line):
-        if word == "--":  # what follows is for init
+    for name, value in _parameters(command_line):
+        if name == "--" and value is None:  # what follows is for init
             break
-        if found := _PARAMETER.fullmatch(word):
-            values[found[1]] = found[2]
+        found = _PARAMETER.fullmatch(name)
+        if found and value is not None and len(value) <= _LONGEST:
+            values[found[1]] = value
     return tuple(_parameter(mask, values[mask]) for mask in sorted(values))
 
 
-def _words(command_line: str) -> Iterator[str]:
-    """The parameters, quotes taken off: a blank within quotes does not end one (lib/cmdline.c, next_arg)."""
-    for word in re.findall(r'(?:"[^"]*(?:"|$)|[^\s"])+', command_line):
-        yield word.replace('"', "")
+def pool_of_parameters(parameters: Sequence[MaskParameter]) -> Matrix:
+    """What the host's own drivers have after boot by `parameters`; a mask without one has all ids."""
+    masks = {one.mask: one.ids for one in parameters}
+    return Matrix(masks.get("apmask", ALL_IDS), masks.get("aqmask", ALL_IDS))
+
+
+def pool_words(pool: Matrix) -> str:
+    """A host pool for people."""
+    return f"adapters {pool.adapters} with domains {pool.domains}"
+
+
+def _parameters(command_line: str) -> Iterator[tuple[str, str | None]]:
+    """Names and values as the kernel takes them apart (lib/cmdline.c, next_arg).
+
+    A blank within quotes does not end a parameter. Quotes go only where they enclose all of a parameter or its value.
+    """
+    for word in _WORD.findall(command_line):
+        quoted = word.startswith('"')
+        name, equals, value = word[quoted:].partition("=")
+        if equals and value.startswith('"'):
+            value = value[1:].removesuffix('"')
+        elif quoted:
+            name, value = (name, value.removesuffix('"')) if equals else (name.removesuffix('"'), value)
+        yield name, value if equals else None
 
 
 def _parameter(mask: str, text: str) -> MaskParameter:
     try:
-        ids = relative_mask(text) if text[:1] in ("+", "-") else absolute_mask(text)
+        ids = relative_mask(text) if text[:1] in ("+", "-") else absolute_mask(text.removesuffix("\n"))
     except NotWrittenRight:
         return MaskParameter(mask, text, NO_IDS, malformed=True)
     return MaskParameter(mask, text, ids, malformed=False)
@@ -123,4 +152,4 @@ def read_mask_parameters(root: Path) -> tuple[MaskParameter, ...]:
         content = read_limited(root / "proc/cmdline")
     except (FileNotFoundError, NotReadable):
         return ()
-    return mask_parameters(content.decode("ascii", "replace"))
+    return mask_parameters(content.decode("latin-1"))

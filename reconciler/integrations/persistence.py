@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from reconciler.integrations.ap_rules import BadRules, PersistentMasks, ap_rules_text, parse_ap_rules, rules_file
 from reconciler.integrations.careful_files import NotReadable, read_limited, remove, replace
-from reconciler.integrations.definition_text import NotADefinition, definition_bytes, parse_definition
-from reconciler.integrations.mdevctl_definitions import definition_file
+from reconciler.integrations.definition_text import Effect, NotADefinition, definition_bytes, parse_definition
+from reconciler.integrations.mdevctl_definitions import definition_content, definition_file, uuid_of
 from reconciler.model.definition import AtBoot, Definition
 from reconciler.model.files import FileChange
 from reconciler.model.ids import ALL_IDS, IdSet
@@ -26,7 +26,8 @@ class ChangedMeanwhile(Exception):
 class Found(NamedTuple):
     """The content of the files that matter, None where there is no file.
 
-    `definitions` has every uuid that is ours, and whatever else is defined.
+    `definitions`, by the names of the files, has every uuid that is ours, and whatever else is defined. A name can be
+    another spelling of a uuid (`reconciler.integrations.mdevctl_definitions.uuid_of`).
     """
 
     rules: bytes | None
@@ -46,28 +47,44 @@ def file_changes(wanted: AtBoot, found: Found) -> tuple[FileChange, ...]:
 
 
 def _definition_changes(wanted: AtBoot, found: Found) -> Iterator[FileChange]:
+    names: dict[str, list[str]] = {uuid: [] for uuid in wanted.ours}
+    for name in sorted(one for one, content in found.definitions.items() if content is not None):
+        names.get(uuid_of(name) or "", []).append(name)
     defined = {one.uuid: one for one in wanted.definitions}
-    defined.update((one.uuid, one) for one in wanted.idle if found.definitions.get(one.uuid) is not None)
+    defined.update((one.uuid, one) for one in wanted.idle if names.get(one.uuid))
     for uuid in sorted(wanted.ours):
-        before, path = found.definitions.get(uuid), str(definition_file(Path(), uuid))
-        if uuid in defined and not _means(before, defined[uuid]):
-            yield FileChange(path, before, definition_bytes(defined[uuid]), uuid)
-        elif uuid not in defined and before is not None:
-            yield FileChange(path, before, None, uuid)
+        yield from _changes_of(uuid, names[uuid], defined.get(uuid), found)
 
 
-def rivals(wanted: AtBoot, found: Found) -> tuple[Definition, ...]:
-    """Definitions of others that start at boot and have a queue of the host or of a guest of ours that does.
+def _changes_of(uuid: str, names: list[str], wanted: Definition | None, found: Found) -> Iterator[FileChange]:
+    """What has to change in the files `names` so that they define device `uuid` as `wanted`, once."""
+    right = [name for name in names if wanted and _means(found.definitions[name], wanted)]
+    kept = uuid if uuid in right or not right else right[0]
+    for name in names:
+        if name != kept or wanted is None:
+            yield FileChange(str(definition_file(Path(), name)), found.definitions[name], None, uuid)
+    if wanted is not None and not right:
+        before = found.definitions.get(kept)
+        yield FileChange(str(definition_file(Path(), kept)), before, definition_bytes(wanted), uuid)
+
+
+def rivals(wanted: AtBoot, found: Found) -> dict[str, Definition]:
+    """Definitions of others, by file name, that start at boot and have a queue of the host or of a guest that does.
 
     Whichever of the two is started first has it, so that the host may boot into something else than what is wanted.
     """
     pool = [] if wanted.pool is None else [wanted.pool]
     claimed = [*pool, *(one.config.matrix for one in wanted.definitions if one.autostart)]
-    return tuple(
-        other
-        for other in _others(wanted, found)
+    return {
+        name: other
+        for name, other in _others(wanted, found)
         if other.autostart and any(other.config.matrix.overlaps(matrix) for matrix in claimed)
-    )
+    }
+
+
+def blockers(wanted: AtBoot, found: Found) -> tuple[str, ...]:
+    """The names of files of others that keep mdevctl from starting any device."""
+    return tuple(name for name in sorted(found.definitions) if not _is_ours(wanted, name) and _stops_all(name, found))
 
 
 def read_found(root: Path, ours: Iterable[str]) -> Found:
@@ -78,13 +95,24 @@ def read_found(root: Path, ours: Iterable[str]) -> Found:
     """
     folder = definition_file(root, "x").parent
     names = {one.name for one in folder.iterdir()} if folder.is_dir() else set()
-    definitions = {uuid: content_of(definition_file(root, uuid)) for uuid in ours}
-    for name in sorted(names.difference(definitions)):
+    claimed = set(ours)
+    named = claimed.union(name for name in names if uuid_of(name) in claimed)
+    definitions: dict[str, bytes | None] = {name: _definition_of(folder / name) for name in sorted(named)}
+    for name in sorted(one for one in names.difference(definitions) if uuid_of(one)):
         try:
-            definitions[name] = content_of(folder / name)
+            definitions[name] = _definition_of(folder / name)
         except NotReadable:
-            continue  # not ours, and of no use to mdevctl either
+            continue  # not ours, and mdevctl passes it over as well
     return Found(content_of(rules_file(root)), definitions)
+
+
+def _definition_of(file: Path) -> bytes | None:
+    try:
+        return definition_content(file)
+    except FileNotFoundError:
+        return None
+    except NotADefinition as error:
+        raise NotReadable(f"{file}: {error}") from error
 
 
 def carry_out(root: Path, change: FileChange) -> None:
@@ -130,14 +158,27 @@ def _means(content: bytes | None, definition: Definition) -> bool:
         return False
 
 
-def _others(wanted: AtBoot, found: Found) -> Iterable[Definition]:
-    for uuid in sorted(set(found.definitions) - wanted.ours):
-        content = found.definitions[uuid]
-        if content is not None:
+def _is_ours(wanted: AtBoot, name: str) -> bool:
+    return uuid_of(name) in wanted.ours
+
+
+def _others(wanted: AtBoot, found: Found) -> Iterable[tuple[str, Definition]]:
+    for name in sorted(found.definitions):
+        content, uuid = found.definitions[name], uuid_of(name)
+        if content is not None and uuid and uuid not in wanted.ours:
             try:
-                yield parse_definition(uuid, content)
+                yield name, parse_definition(uuid, content)
             except NotADefinition:
                 continue
+
+
+def _stops_all(name: str, found: Found) -> bool:
+    content = found.definitions[name]
+    try:
+        parse_definition(name, content or b"")
+    except NotADefinition as error:
+        return content is not None and error.effect is Effect.STOPS_ALL
+    return False
 
 
 def _rules_change(pool: Matrix | None, before: bytes | None) -> tuple[FileChange, ...]:

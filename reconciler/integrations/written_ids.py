@@ -8,10 +8,14 @@ import re
 from typing import Final
 
 from reconciler.model.ids import ID_COUNT, NO_IDS, IdSet
+from reconciler.model.matrix import ApConfig
 
 _NUMBER: Final = re.compile(r"\+?(?:0[xX](?P<hex>[0-9a-fA-F]+)|(?P<octal>0[0-7]*)|(?P<decimal>[1-9][0-9]*))\n?")
 _DIGITS: Final = 64
-_MASK: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{1,64})")
+_MASK: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{0,64})")
+_FIELD_END: Final = re.compile(r"[,\n]")
+_AP_CONFIG_LENGTH: Final = 201
+"""How much of a write to ``ap_config`` the kernel looks at: three full masks, two commas, a newline."""
 _ITEM: Final = re.compile(r"([+-])([0-9a-fA-FxX]+)(?:-([0-9a-fA-FxX]+))?[,\n]*")
 _MOST_SHOWN: Final = 60
 
@@ -23,10 +27,12 @@ class NotWrittenRight(ValueError):
 def number(text: str) -> int:
     """The id that `text` stands for, 0 to 255: decimal, hex with ``0x``, or octal with a leading ``0``.
 
+    A NUL ends it, as for the kernel.
+
     Raises:
         NotWrittenRight: it is none.
     """
-    found = _NUMBER.fullmatch(text)
+    found = _NUMBER.fullmatch(text.partition("\0")[0])
     if not found:
         raise NotWrittenRight(f"{quoted(text)} is not a number from 0 to {ID_COUNT - 1}")
     digits, base = next((found[name], base) for name, base in _BASES if found[name])
@@ -38,9 +44,9 @@ def number(text: str) -> int:
 
 
 def absolute_mask(text: str) -> IdSet:
-    """The ids of 1 to 64 hex digits, id 0 leftmost, ``0x`` or not; fewer digits leave out the ids to the right.
+    """The ids of up to 64 hex digits, id 0 leftmost, ``0x`` or not; fewer digits leave out the ids to the right.
 
-    An empty mask has to be written out: the kernel takes an empty text for one, which is hardly ever meant.
+    No digit at all is the empty mask.
 
     Raises:
         NotWrittenRight: `text` has another form.
@@ -50,6 +56,20 @@ def absolute_mask(text: str) -> IdSet:
         raise NotWrittenRight(f"{quoted(text)} is not a mask of up to {_DIGITS} hex digits")
     leftmost_first = int(found[1].ljust(_DIGITS, "0"), 16)
     return IdSet.from_bits(int(f"{leftmost_first:0{ID_COUNT}b}"[::-1], 2))
+
+
+def whole_config(text: str) -> ApConfig:
+    """What ``ap_config`` becomes by `text`: three absolute masks with commas or newlines between them.
+
+    An empty field is an empty mask; what follows the third one is ignored.
+
+    Raises:
+        NotWrittenRight: there are fewer, or one is no mask.
+    """
+    fields = _FIELD_END.split(text.partition("\0")[0][:_AP_CONFIG_LENGTH])
+    if len(fields) < len(ApConfig._fields):
+        raise NotWrittenRight(f"ap_config has {len(fields)} masks, not {len(ApConfig._fields)}")
+    return ApConfig(*(absolute_mask(field) for field in fields[: len(ApConfig._fields)]))
 
 
 def relative_mask(text: str, before: IdSet = NO_IDS) -> IdSet:

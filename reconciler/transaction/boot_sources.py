@@ -7,7 +7,14 @@ from typing import Final
 from reconciler.integrations.ap_rules import rules_file
 from reconciler.integrations.boot_unit import boot_unit
 from reconciler.integrations.careful_files import NotReadable
-from reconciler.integrations.foreign_masks import MaskParameter, MaskRule, read_foreign_rules, read_mask_parameters
+from reconciler.integrations.foreign_masks import (
+    MaskParameter,
+    MaskRule,
+    pool_of_parameters,
+    pool_words,
+    read_foreign_rules,
+    read_mask_parameters,
+)
 from reconciler.integrations.persistence import content_of, pool_at_boot
 from reconciler.model.desired import Persistence
 from reconciler.model.problems import Problem, Severity
@@ -57,10 +64,15 @@ def _parameters(found: tuple[MaskParameter, ...]) -> Iterator[Problem]:
     if found:
         given = " ".join(f"ap.{one.mask}={one.text}" for one in found)
         unread = [one.mask for one in found if one.malformed]
+        pool = pool_of_parameters(found)
+        leaves = "nothing" if pool.is_empty else pool_words(pool)
+        details = [f"The kernel empties a mask before it reads its parameter; these leave the host's drivers {leaves}."]
+        if unread:
+            details.append(f"The kernel cannot read {' and '.join(unread)}, so that it stays empty.")
         yield _warning(
             "masks-on-command-line",
             f"the kernel's command line sets masks, too: {given}",
-            (f"The kernel cannot read {' and '.join(unread)} and clears it.",) if unread else (),
+            tuple(details),
             "Take them out of the boot loader's configuration (zipl.conf), so that one place decides.",
         )
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.integrations.careful_files import NotReadable
+from reconciler.integrations.mdevctl_definitions import definition_file
 from reconciler.integrations.persistence import (
     ChangedMeanwhile,
     Found,
+    blockers,
     carry_out,
     content_of,
     file_changes,
@@ -19,6 +21,7 @@ from reconciler.integrations.persistence import (
     read_found,
     rivals,
 )
+from reconciler.integrations.tool_commands import move_away, start_by_hand
 from reconciler.model.definition import AtBoot
 from reconciler.model.desired import Persistence
 from reconciler.model.files import FileChange
@@ -28,6 +31,7 @@ from reconciler.planning.at_boot import at_boot, with_files
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied
 
+_MOST: Final = 8
 NO_ROOT: Final = "files of mdevctl or chzdev are as they were left, since nobody knows where those of this host are"
 
 
@@ -57,7 +61,9 @@ def persistent(plan: Plan, applied: Applied, root: Path | None) -> Plan:
     if not plan.is_valid:
         return plan
     names = {uuid: name for uuid, (name, _) in applied.guests.items()} | {one.uuid: one.name for one in plan.guests}
-    plan = plan._replace(problems=(*plan.problems, *_rival_problems(plan, wanted, found)))
+    plan = plan._replace(
+        problems=(*plan.problems, *_rival_problems(plan, wanted, found, root), *_blocked(plan, wanted, found, root))
+    )
     return with_files(plan, file_changes(wanted, found), names)
 
 
@@ -138,7 +144,7 @@ def _unreadable(plan: Plan, error: NotReadable) -> Problem:
     )
 
 
-def _rival_problems(plan: Plan, wanted: AtBoot, found: Found) -> list[Problem]:
+def _rival_problems(plan: Plan, wanted: AtBoot, found: Found, root: Path) -> list[Problem]:
     return [
         Problem(
             "rival-definition",
@@ -146,7 +152,23 @@ def _rival_problems(plan: Plan, wanted: AtBoot, found: Found) -> list[Problem]:
             f"mdevctl also starts device {one.uuid} at boot, which has a queue of the host or of a guest",
             _place(plan),
             (),
-            f"Whichever is started first has it. Name it in a manifest, or type: mdevctl modify -u {one.uuid} --manual",
+            f"Whichever is started first has it. Name it in a manifest, or run: {start_by_hand(root, name, one.uuid)}",
         )
-        for one in rivals(wanted, found)
+        for name, one in rivals(wanted, found).items()
+    ]
+
+
+def _blocked(plan: Plan, wanted: AtBoot, found: Found, root: Path) -> list[Problem]:
+    files = [str(definition_file(root, name)) for name in blockers(wanted, found)]
+    if not (files and wanted.definitions):
+        return []
+    return [
+        Problem(
+            "broken-definition",
+            Severity.WARNING,
+            f"mdevctl starts no device at boot, since it cannot read {files[0]}",
+            _place(plan),
+            tuple(f"{one} cannot be read either." for one in files[1:_MOST]),
+            f"Correct the file, or move it away: {move_away(files[0])}",
+        )
     ]

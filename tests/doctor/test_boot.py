@@ -10,7 +10,7 @@ from reconciler.doctor.boot import Boot, boot_findings, read_boot
 from reconciler.doctor.examination import examined
 from reconciler.integrations.ap_rules import NO_MASKS, PersistentMasks, rules_file, write_ap_rules
 from reconciler.integrations.boot_unit import NAME, Unit
-from reconciler.integrations.foreign_masks import MaskParameter, MaskRule
+from reconciler.integrations.foreign_masks import MaskParameter, MaskRule, mask_parameters
 from reconciler.integrations.module_loading import early_loaders
 from reconciler.kernel.observe import observe
 from reconciler.machine import Machine
@@ -41,8 +41,10 @@ def ids(boot: Boot) -> list[str]:
         (BY_SERVICE, []),
         (Boot(masks=MASKS), []),
         (Boot(parameters=[GOOD]), ["warning masks-on-command-line"]),
-        (Boot(parameters=[BAD]), ["error malformed-mask-parameter"]),
-        (Boot(parameters=[GOOD, BAD]), ["warning masks-on-command-line", "error malformed-mask-parameter"]),
+        (Boot(parameters=[BAD]), ["error masks-on-command-line", "error malformed-mask-parameter"]),
+        (Boot(parameters=[GOOD, BAD]), ["error masks-on-command-line", "error malformed-mask-parameter"]),
+        (Boot(parameters=mask_parameters("ap.apmask=-5,-6")), ["error masks-on-command-line"]),
+        (Boot(parameters=mask_parameters("ap.aqmask=")), ["error masks-on-command-line"]),
         (Boot(rules=[RULE]), ["warning foreign-mask-rules"]),
         (Boot(masks="41-ap.rules: line 3: odd"), ["error broken-mask-rules"]),
         (Boot(masks=MASKS, pool=FULL_MATRIX), ["warning masks-not-as-at-boot"]),
@@ -71,6 +73,15 @@ def test_what_is_found_is_named() -> None:
     text = " ".join(one.what for one in boot_findings(Boot([GOOD, BAD], [RULE, RULE], masks="odd", early=["x"])))
     for name in ("ap.apmask=+0-4", "ap.aqmask=0Xff", "/etc/udev/rules.d/99-x.rules:3", "odd"):
         assert name in text
+
+
+def test_what_the_parameters_leave_the_host_is_said() -> None:
+    """The kernel empties a mask first, so that ``-5,-6`` takes everything and not two adapters."""
+    (nothing,) = boot_findings(Boot(parameters=mask_parameters("ap.apmask=-5,-6")))
+    (some,) = boot_findings(Boot(parameters=mask_parameters("ap.apmask=+0-4")))
+
+    assert "they leave the host's own drivers nothing" in nothing.what
+    assert "they leave the host's own drivers adapters 0x00-0x04 (0-4) with domains 0x00-0xff (0-255)" in some.what
 
 
 def write(root: Path, name: str, text: str) -> None:
@@ -115,7 +126,7 @@ def test_a_file_hides_those_of_its_name(tmp_path: Path) -> None:
 
 def test_everything_is_read_from_the_files(tmp_path: Path) -> None:
     """Of one machine."""
-    assert read_boot(tmp_path, RELEASE, None) == Boot((), (), NO_MASKS, ())
+    assert read_boot(tmp_path, RELEASE, None) == Boot((), (), NO_MASKS, (), root=tmp_path)
     write(tmp_path, "proc/cmdline", "ap.apmask=-5 ap.aqmask=0Xff")
     write(tmp_path, "etc/modules", "vfio_ap")
     write(tmp_path, "etc/udev/rules.d/99-x.rules", 'ATTR{apmask}="0xff"')
@@ -126,7 +137,7 @@ def test_everything_is_read_from_the_files(tmp_path: Path) -> None:
     found = read_boot(tmp_path, RELEASE, Persistence.NONE)
 
     assert ids(found) == [
-        "warning masks-on-command-line",
+        "error masks-on-command-line",
         "error malformed-mask-parameter",
         "warning foreign-mask-rules",
         "warning vfio-ap-too-early",

@@ -11,6 +11,7 @@ from command import Command, example
 from reconciler.doctor.definitions import definition_findings
 from reconciler.doctor.examination import examined
 from reconciler.doctor.text import findings_json, findings_text
+from reconciler.integrations.definition_text import Effect
 from reconciler.integrations.mdevctl_definitions import Definitions, Unusable
 from reconciler.kernel.sysfs import RealSysfs
 from reconciler.machine import Machine
@@ -38,11 +39,26 @@ def defined(*autostart: bool, apart: bool = False) -> Definitions:
 
 def test_broken_definitions_are_told_once() -> None:
     """Each with its file."""
-    broken = Definitions((), (Unusable("/etc/mdevctl.d/matrix/x", "torn"), Unusable("/etc/mdevctl.d/matrix/y", "torn")))
+    files = ("/etc/mdevctl.d/matrix/x", "/etc/mdevctl.d/matrix/y")
+    broken = Definitions((), tuple(Unusable(one, "torn", Effect.STOPS_ALL) for one in files))
     (finding,) = definition_findings(broken, EMPTY_MATRIX)
     assert finding.id == "broken-definition"
     assert "matrix/x" in finding.what
     assert "matrix/y" in finding.what
+
+
+@pytest.mark.parametrize(
+    ("effect", "told"),
+    [
+        (Effect.STOPS_ALL, "error broken-definition"),
+        (Effect.NOT_STARTED, "error definition-not-started"),
+        (Effect.PASSED_OVER, "warning definition-passed-over"),
+        (Effect.UNKNOWN, "warning definition-not-understood"),
+    ],
+)
+def test_each_effect_of_a_bad_file_is_a_finding_of_its_own(effect: Effect, told: str) -> None:
+    """Whether mdevctl starts nothing at all, not this device, or does not look at the file."""
+    assert [told] == ids(Definitions((), (Unusable("/etc/mdevctl.d/matrix/x", "odd", effect),)))
 
 
 @pytest.mark.parametrize(
@@ -160,7 +176,7 @@ def test_findings_for_people_and_for_programs(machine: Machine) -> None:
     findings = examined(machine, None)
     text = findings_text(findings)
     assert "warning[unbound-host-queues]: " in text
-    assert "  type: bind each one: echo 05.0004" in text
+    assert "  type: for queue in 05.0004; do echo $queue > /sys/bus/ap/drivers_probe; done" in text
     assert text.endswith("0 errors, 3 warnings\n")
     assert [one["id"] for one in json.loads(findings_json(findings))["findings"]] == [one.id for one in findings]
 

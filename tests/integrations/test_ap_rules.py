@@ -73,20 +73,39 @@ def test_the_masks_are_set_before_the_driver_is_loaded() -> None:
         (f'ACTION=="add", ATTR{{../../bus/ap/apmask}}="{FULL}"', NO_MASKS),
         (f'ATTR{{../../bus/ap/apmask}}=="{FULL}"', NO_MASKS),
         ("not a rule", NO_MASKS),
-        (f'  ATTR{{../../bus/ap/apmask}}="{FULL[2:].upper()}"', PersistentMasks(ALL_IDS, None)),
-        (f'ATTR{{apmask}}="{"0" * 64}"\nATTR{{apmask}} = "{FULL}",\\\n RUN+="x"\n', PersistentMasks(ALL_IDS, None)),
+        (f'  ATTR{{../../bus/ap/apmask}}="0x{FULL[2:].upper()}"', PersistentMasks(ALL_IDS, None)),
+        (f'ATTR{{apmask}}="{FULL}"\r\nATTR{{aqmask}}="{FULL}"\r\n', PersistentMasks(ALL_IDS, ALL_IDS)),
+        (f'ATTR{{apmask}}="{FULL}"\rATTR{{aqmask}}="{FULL}"', PersistentMasks(ALL_IDS, ALL_IDS)),
+        (f'\\\r\n# x\n  ATTR{{apmask}}="{FULL}"\n', PersistentMasks(ALL_IDS, None)),
+        (f'# x \\\nATTR{{apmask}}="{FULL}"\n', PersistentMasks(ALL_IDS, None)),
+        (f'ATTR{{apmask}}="0x{"0" * 64}"\nATTR{{apmask}} = "{FULL}",\\\n RUN+="x"\n', PersistentMasks(ALL_IDS, None)),
     ],
 )
 def test_only_lines_that_begin_with_the_attribute_count(text: str, masks: PersistentMasks) -> None:
-    """Of several the last."""
+    """Of several the last; lines end and are continued as for udev."""
     assert masks == parse_ap_rules(text)
 
 
-@pytest.mark.parametrize("value", ["0xff", "", "+5", FULL + "0"])
-def test_a_mask_of_another_width_is_told(value: str) -> None:
-    """ap-check ends at once where it finds one."""
-    with pytest.raises(BadRules, match=r"line 2: apmask .* has not 64 hex digits"):
+@pytest.mark.parametrize("value", ["0xff", "", "+5", FULL + "0", FULL[2:], FULL.replace("x", "X"), f" {FULL}"])
+def test_a_mask_in_another_form_is_told(value: str) -> None:
+    """Chzdev and ap-check end at once where they find one, and the kernel refuses a longer one."""
+    with pytest.raises(BadRules, match=r"line 2: apmask .* is not 0x and 64 hex digits"):
         parse_ap_rules(f'# x\nATTR{{../../bus/ap/apmask}}="{value}"\n')
+
+
+@pytest.mark.parametrize(
+    "line", [f"='{FULL}'", f"={FULL}", f'="{FULL}" # mine', f'="{FULL}', f'="{FULL}", \\ ', f'=i"{FULL}"']
+)
+def test_a_line_that_udev_skips_is_told(line: str) -> None:
+    """Though chzdev reads some of them: at boot the mask is not set."""
+    with pytest.raises(BadRules, match=r"line 1: udev cannot read the rule that sets apmask"):
+        parse_ap_rules(f"ATTR{{../../bus/ap/apmask}}{line}\n")
+
+
+def test_an_escaped_text_is_told() -> None:
+    """Udev reads it, chzdev and ap-check end."""
+    with pytest.raises(BadRules, match="is not 0x and 64 hex digits"):
+        parse_ap_rules(f'ATTR{{../../bus/ap/apmask}}=e"{FULL}"\n')
 
 
 def test_the_file_is_written_read_and_removed(tmp_path: Path) -> None:

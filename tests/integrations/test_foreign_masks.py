@@ -95,6 +95,20 @@ def test_the_folders_of_udev_are_read(tmp_path: Path) -> None:
         ("ap.aqmask=0x1 ap.aqmask=0x8", [("aqmask", "0x8", IdSet([0]))]),
         ('quiet "ap.apmask=0x8" x="a ap.aqmask=0x8"\n', [("apmask", "0x8", IdSet([0]))]),
         ('ap.apmask="0x8"', [("apmask", "0x8", IdSet([0]))]),
+        ('ap.apmask="0x8', [("apmask", "0x8", IdSet([0]))]),
+        ('"ap.apmask=0x8', [("apmask", "0x8", IdSet([0]))]),
+        ("ap.apmask=", [("apmask", "", NO_IDS)]),
+        ("ap.apmask=0x", [("apmask", "0x", NO_IDS)]),
+        ("ap.apmask=-5,-6", [("apmask", "-5,-6", NO_IDS)]),
+        ("ap.apmask=+0-255,-5", [("apmask", "+0-255,-5", ~IdSet([5]))]),
+        ("ap.apmask=+010,+0x10-0X11,", [("apmask", "+010,+0x10-0X11,", IdSet([8, 16, 17]))]),
+        ("ap.apmask=ff", [("apmask", "ff", IdSet(range(8)))]),
+        ("ap.apmask=0x8\xa0ap.aqmask=0x8", [("apmask", "0x8", IdSet([0])), ("aqmask", "0x8", IdSet([0]))]),
+        ("ap.apmask=0x8\tap.useirq=1\vap.aqmask=0x8", [("apmask", "0x8", IdSet([0])), ("aqmask", "0x8", IdSet([0]))]),
+        (f"ap.apmask=0x8 ap.apmask={'0' * 1025}", [("apmask", "0x8", IdSet([0]))]),
+        ("AP.apmask=0x8 ap.APMASK=0x8 ap.apmask_=0x8", []),
+        ("--=x ap.apmask=0x8", [("apmask", "0x8", IdSet([0]))]),
+        ("ap.apmask=0x8 --x ap.aqmask=0x8", [("apmask", "0x8", IdSet([0])), ("aqmask", "0x8", IdSet([0]))]),
         ("ap.apmask=0x8 -- ap.aqmask=0x8", [("apmask", "0x8", IdSet([0]))]),
     ],
 )
@@ -105,7 +119,13 @@ def test_masks_on_the_command_line_are_read_as_the_kernel_reads_them(
     assert [MaskParameter(*one, False) for one in found] == list(mask_parameters(command_line))
 
 
-@pytest.mark.parametrize("text", ["", "5-6", "0X41", "+256"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("5-6", "0X41", "0XFF", "+256", "+5-4", "+5,6", ",+5", "-5,6", "0xfg", "0x" + "f" * 65, "0" * 65, "+", "+08"),
+        *("all", '0x"41"', "+5;+6", "0x41,0x42"),
+    ],
+)
 def test_a_mask_that_the_kernel_cannot_read_is_empty(text: str) -> None:
     """The host loses every queue, so that it is told."""
     assert (MaskParameter("apmask", text, NO_IDS, True),) == mask_parameters(f"ap.apmask={text} quiet")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.integrations import mdevctl_definitions
-from reconciler.integrations.definition_text import NotADefinition, definition_bytes, parse_definition
+from reconciler.integrations.definition_text import Effect, NotADefinition, definition_bytes, parse_definition
 from reconciler.integrations.mdevctl_definitions import (
     Unusable,
     definition_file,
@@ -88,11 +88,6 @@ def test_ap_config_discards_what_stands_before_it() -> None:
     assert config([5, 6], [4], [7]) == read.config
 
 
-def test_a_definition_without_start_counts_as_auto() -> None:
-    """As for ap-check."""
-    assert parse_definition(ONE, b'{"mdev_type": "vfio_ap-passthrough"}') == Definition(ONE, EMPTY_CONFIG, True)
-
-
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -101,21 +96,23 @@ def test_a_definition_without_start_counts_as_auto() -> None:
         (b"\xff\xfe{", "not UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
         (b"[]", "no JSON object"),
-        (b"9" * 5000, "not JSON that can be read"),
-        (b'{"mdev_type": "i915-GVTg_V5_4"}', "'i915-GVTg_V5_4', not vfio_ap-passthrough"),
-        (b'{"start": "auto"}', "its mdev_type is None"),
-        (text([], start="sometimes"), "its start is 'sometimes', neither auto nor manual"),
-        (text([], start=["auto"]), "its start is a list"),
+        (b"9" * 5000, "a number is out of range"),
+        (b'{"mdev_type": "i915-GVTg_V5_4", "start": "auto"}', "'i915-GVTg_V5_4', not vfio_ap-passthrough"),
+        (b'{"start": "auto"}', 'it has no "mdev_type"'),
+        (b'{"mdev_type": "vfio_ap-passthrough"}', 'it has no "start"'),
+        (text([], mdev_type=5), "its mdev_type is 5, no text"),
         (text({}), "its attrs are no list"),
         (text(["assign_adapter"]), r"attrs\[0\]: not an object with one key"),
         (text([{"assign_adapter": "5", "assign_domain": "4"}]), r"attrs\[0\]: not an object with one key"),
         (text([{"assign_adapter": "5"}, {"assign_adapter": 5}]), r"attrs\[1\]: the value of 'assign_adapter'"),
         (text([{"assign_adapter": "256"}]), r"attrs\[0\]: '256' is above 255"),
         (text([{"assign_adapter": "5,6"}]), "'5,6' is not a number"),
-        (text([{"unassign_adapter": "5"}]), "'unassign_adapter' is not known; there are: assign_adapter, "),
+        (text([{"reassign_adapter": "5"}]), "a device has no attribute 'reassign_adapter'"),
+        (text([{"guest_matrix": "5"}]), "'guest_matrix' can only be read"),
+        (text([{"remove": "1"}]), "what 'remove' does is not known"),
         (text([{"ap_config": "0x8,0x8"}]), "ap_config has 2 masks, not 3"),
-        (text([{"ap_config": "0x8,,0x8"}]), "'' is not a mask"),
-        (text([{"\ud800": "5"}]), r"'\\ud800' is not known"),
+        (text([{"ap_config": "0x8,0X8,0x8"}]), "'0X8' is not a mask"),
+        (text([{"\ud800": "5"}]), "half of a surrogate pair"),
     ],
 )
 def test_what_cannot_be_used_says_why(content: bytes, reason: str) -> None:
@@ -137,13 +134,31 @@ def test_the_folder_is_read_by_uuid_and_the_broken_ones_are_named(tmp_path: Path
     define(tmp_path, uuid(3), text([]))
     define(tmp_path, ONE, AS_MDEVCTL_WRITES)
     define(tmp_path, ".something.new", b"{")
-    define(tmp_path, uuid(4).upper(), b"{")
+    capitals = define(tmp_path, uuid(0xA).upper(), b"{")
+    define(tmp_path, f"{uuid(5)}.json", b"{")
+    define(tmp_path, f"{{{uuid(6)}}}", text([]))
 
     read = read_definitions(tmp_path)
 
-    assert [ONE, uuid(3)] == [one.uuid for one in read.found]
-    assert str(broken) == read.unusable[0].file
+    assert [ONE, uuid(3), uuid(6)] == [one.uuid for one in read.found]
+    told = {one.file: one.effect for one in read.unusable}
+    assert (Effect.STOPS_ALL, Effect.STOPS_ALL) == (told.pop(str(broken)), told.pop(str(capitals)))
+    assert [Effect.PASSED_OVER] == list(told.values())
     assert "it is not JSON" in str(read.unusable[0])
+
+
+def test_two_files_for_one_device_are_told(tmp_path: Path) -> None:
+    """Mdevctl starts whichever comes first in the directory."""
+    define(tmp_path, uuid(0xA), text([]))
+    second = define(tmp_path, uuid(0xA).upper(), text([]))
+
+    read = read_definitions(tmp_path)
+
+    assert [uuid(0xA)] == [one.uuid for one in read.found]
+    assert {str(second), str(second.with_name(uuid(0xA)))} >= {one.file for one in read.unusable}
+    assert [f"another file defines device {uuid(0xA)} as well"] == [
+        one.reason.partition(",")[0] for one in read.unusable
+    ]
 
 
 def test_no_folder_is_no_definition(tmp_path: Path) -> None:
@@ -168,8 +183,7 @@ def test_pipes_folders_and_huge_files_are_not_read(tmp_path: Path) -> None:
 
     told = [one.reason for one in read_definitions(tmp_path).unusable]
 
-    assert 4 == len(told)
-    assert ["it has more than 1,048,576 bytes", "it is no regular file"] == told[:2]
+    assert ["it has more than 1,048,576 bytes", *["it is no regular file"] * 2, *["it is a link"] * 2] == told
 
 
 def test_only_as_many_as_there_can_be_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,9 +45,15 @@ def test_short_masks_are_left_aligned() -> None:
     assert IdSet([1, 7]) == absolute_mask("0x41")
 
 
-@pytest.mark.parametrize("text", ["", "0x", "0X41", "g", "1" * 65, "41\n"])
+@pytest.mark.parametrize("text", ["", "0x"])
+def test_no_digit_is_the_empty_mask(text: str) -> None:
+    """As for the kernel."""
+    assert NO_IDS == absolute_mask(text)
+
+
+@pytest.mark.parametrize("text", ["0X41", "g", "1" * 65, "41\n"])
 def test_what_is_no_mask_is_refused(text: str) -> None:
-    """An empty mask must be written out."""
+    """In one line, for each reason."""
     with pytest.raises(NotWrittenRight):
         absolute_mask(text)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
@@ -16,7 +17,8 @@ from reconciler.cli.main import run
 from reconciler.integrations.definition_text import definition_bytes
 from reconciler.integrations.mdevctl_definitions import definition_file, read_definitions, write_definition
 from reconciler.integrations.persistence import carry_out, file_changes, read_found
-from reconciler.kernel.text_forms import ap_config_text
+from reconciler.integrations.tool_commands import start_by_hand
+from reconciler.kernel.text_forms import ap_config_text, parse_ap_config
 from reconciler.manifests.site import read_site
 from reconciler.model.definition import AtBoot, Definition
 from reconciler.model.desired import Activation, DesiredGuest
@@ -40,16 +42,31 @@ class Mdevctl:
         for folder in ("callouts", "notifiers"):  # which mdevctl 1.2 wants to be there
             (root / "etc/mdevctl.d/scripts.d" / folder).mkdir(parents=True)
 
+    def ran(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """How `command` ended, and what it said."""
+        words = ["sh", "-c", _IN_A_ROOT_OF_ITS_OWN, "sh", str(self.host.root), str(self.root), *command]
+        return subprocess.run([*_PRIVATE_MOUNTS, *words], capture_output=True, text=True, check=False)
+
     def run(self, *command: str) -> str:
         """The output of `command`, which must succeed."""
-        words = ["sh", "-c", _IN_A_ROOT_OF_ITS_OWN, "sh", str(self.host.root), str(self.root), *command]
-        done = subprocess.run([*_PRIVATE_MOUNTS, *words], capture_output=True, text=True, check=False)
+        done = self.ran(*command)
         assert 0 == done.returncode, done.stderr
         return done.stdout
 
     def __call__(self, *words: str) -> str:
         """The output of mdevctl."""
         return self.run("mdevctl", *words)
+
+    def made_by(self, *words: str) -> dict[str, ApConfig]:
+        """What the devices have that mdevctl makes by `words`, by uuid; they are removed again."""
+        self.ran("mdevctl", *words)
+        devices = {
+            one: parse_ap_config(self.host.sysfs.read(f"devices/vfio_ap/matrix/{one}/ap_config"))
+            for one in self.host.sysfs.list("bus/mdev/devices")
+        }
+        for one in devices:
+            self.host.store(f"devices/vfio_ap/matrix/{one}/remove", "1")
+        return devices
 
     def define(self, definitions: dict[str, dict[str, Any]]) -> None:
         """Let mdevctl define all of `definitions`, by uuid, in one go."""
@@ -214,6 +231,70 @@ def test_a_whole_configuration_means_to_us_what_it_means_to_mdevctl(mdevctl: Mde
     shown = mdevctl.host.sysfs.read(f"devices/vfio_ap/matrix/{ONE}/ap_config")
     assert ap_config_text(ours.config) == shown.strip()
     assert config([5], [4, 8], [4]) == ours.config
+
+
+MEASURED: Final[list[dict[str, Any]]] = json.loads(
+    (Path(__file__).parent.parent / "integrations/definitions_measured.json").read_text()
+)["definitions"]
+THIS: Final = "0000000a-00a0-400b-8000-00000000000a"
+
+
+def test_mdevctl_does_with_each_measured_file_what_the_table_says(mdevctl: Mdevctl) -> None:
+    """So that a version with other rules is noticed; `tests/integrations` compares our reading with the table."""
+    mdevctl.host.store("bus/ap/apmask", "-5,-6,-7,-10")
+    folder = mdevctl.root / "etc/mdevctl.d/matrix"
+    folder.mkdir(parents=True)
+    seen = []
+    for row in MEASURED:
+        for one in folder.iterdir():
+            one.unlink()
+        write_definition(mdevctl.root, Definition(ONE, config([6], [5], []), autostart=True))
+        (folder / row["file"]).write_bytes(row["content"].encode("utf-8", "surrogateescape"))
+
+        at_boot = mdevctl.made_by("start-parent-mdevs", "matrix")
+        started = mdevctl.made_by("start", "-u", THIS)
+
+        others = at_boot.pop(ONE, None) is not None
+        what = next(([list(ids) for ids in one] for one in (*at_boot.values(), *started.values())), None)
+        seen.append(row | {"others": others, "boots": bool(at_boot), "config": what})
+    assert MEASURED == seen
+
+
+@pytest.mark.parametrize("name", [THIS, THIS.upper(), THIS.replace("-", ""), f"{{{THIS}}}", f"urn:uuid:{THIS}"])
+def test_a_device_is_no_more_started_at_boot_after_what_we_tell_people_to_run(mdevctl: Mdevctl, name: str) -> None:
+    """Whatever its file is called; and it is defined once."""
+    mdevctl.host.store("bus/ap/apmask", "-5")
+    definition_file(mdevctl.root, name).parent.mkdir(parents=True)
+    definition_file(mdevctl.root, name).write_bytes(definition_bytes(Definition(THIS, config([5], [4]), True)))
+    assert {THIS: config([5], [4])} == mdevctl.made_by("start-parent-mdevs", "matrix")
+
+    mdevctl.run("sh", "-c", start_by_hand(Path("/"), name, THIS))
+
+    assert {} == mdevctl.made_by("start-parent-mdevs", "matrix")
+    assert [THIS] == list(mdevctl.defined())
+
+
+PAGES: Final = sorted((Path(__file__).parents[2] / "docs").glob("*.md"))
+COMMANDS: Final = sorted(
+    {one for page in PAGES for one in re.findall(r"`mdevctl (\w+(?: [^`\n]+)|list|types)`", page.read_text())}
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_mdevctl_on_a_page_is_one_that_it_takes(
+    mdevctl: Mdevctl, command: str, tmp_path: Path
+) -> None:
+    """With a device that is defined, and runs where it is to be stopped."""
+    if "--live" in command and mdevctl("--version").split()[-1] < "1.3":
+        pytest.skip("NOT TESTED: modify --live (mdevctl here is older than 1.3)")
+    mdevctl.host.store("bus/ap/apmask", "-5")
+    (tmp_path / "device.json").write_text(json.dumps(content([("assign_adapter", "5")], "manual")))
+    if "define" not in command.split():
+        write_definition(mdevctl.root, Definition(ONE, config([5], [4]), autostart=False))
+    if "stop" in command:
+        mdevctl("start", "-u", ONE)
+
+    mdevctl(*command.replace("UUID", ONE).replace("FILE", str(tmp_path / "device.json")).split())
 
 
 @pytest.mark.slow

@@ -312,3 +312,24 @@ def test_a_definition_of_others_that_is_in_the_way_is_told(place: Place) -> None
     plan = place.plan(wanted(FIRST))
     assert [one.id for one in plan.problems] == ["rival-definition"]
     assert plan.is_valid
+
+
+def test_a_broken_definition_of_others_is_told(place: Place) -> None:
+    """Since mdevctl then starts none of ours either; the message has the command that moves it away."""
+    definition_file(place.root, uuid(8)).write_bytes(b'{"mdev_type": "vfio_ap-passthrough"}')
+
+    (problem,) = place.plan(wanted(FIRST)).problems
+
+    assert "broken-definition" == problem.id
+    assert f"mv -n {definition_file(place.root, uuid(8))} /root/{uuid(8)}.broken" in problem.help
+
+
+def test_a_file_of_ours_in_another_spelling_is_not_left_beside_the_new_one(place: Place) -> None:
+    """Where it says something else it goes, so that mdevctl finds one definition of the device."""
+    other = definition_file(place.root, uuid(0xA).upper())
+    other.write_bytes(definition_bytes(Definition(uuid(0xA), config([7], [4]), autostart=True)))
+    guests = [*FIRST, guest("new", config([6], [4]), 0xA)]
+
+    changes = {Path(one.path).name: one.after is None for one in place.plan(wanted(guests)).files}
+
+    assert {other.name: True, uuid(0xA): False} == {one: changes[one] for one in (other.name, uuid(0xA))}
