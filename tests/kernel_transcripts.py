@@ -9,7 +9,14 @@ from reconciler.kernel import paths
 from reconciler.kernel.sysfs import Sysfs
 
 FOLDER: Final = Path(__file__).parent / "kernel" / "transcripts"
-PROFILE_OF_FILE: Final = {"6.1.jsonl": "6.1", "6.12.jsonl": "6.12", "sid.jsonl": "7.2"}
+PROFILE_OF_FILE: Final = {
+    "6.1.jsonl": "6.1",
+    "6.12.jsonl": "6.12",
+    "sid.jsonl": "7.2",
+    "failed-reset-6.1.jsonl": "6.1",
+    "failed-reset-6.12.jsonl": "6.12",
+    "failed-reset-sid.jsonl": "7.2",
+}
 """Which profile of the simulator has the rules of the kernel that a file was recorded on."""
 
 _BUS: Final = ("apmask", "aqmask", "ap_adapter_mask", "ap_usage_domain_mask", "ap_control_domain_mask", "bindings")

@@ -1,16 +1,17 @@
 """Predicts what guests will see, by the kernel's own filter (vfio_ap_ops.c; docs/kernel-rules.md, "guest_matrix").
 
 Of what a guest is authorised for it sees the domains that the LPAR has, and the adapters that the LPAR has and whose
-queues, for all those domains, are bound to vfio_ap. One missing queue hides the whole adapter.
+queues, for all those domains, are bound to vfio_ap. One missing queue hides the whole adapter. So does one whose last
+reset failed, on kernels from 6.0 to 6.5; no file tells of that, so that it is taken from what a device does not show.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 from reconciler.model.ids import IdSet
-from reconciler.model.matrix import EMPTY_MATRIX, Matrix, Queue
+from reconciler.model.matrix import EMPTY_CONFIG, EMPTY_MATRIX, ApConfig, Matrix, Queue
 from reconciler.model.observed import Lpar, Observed
 
 VFIO_AP = "vfio_ap"
@@ -32,21 +33,26 @@ HARMLESS = (Effect.NONE, Effect.GAINS)
 class Bindings(NamedTuple):
     """What the filter needs to know of the hardware: the LPAR, and which queues vfio_ap has.
 
-    `vfio` and `present` map an adapter (0 to 255) to its domains, as bits.
+    `vfio` and `present` map an adapter (0 to 255) to its domains, as bits; so does `unreset`, to those of which one at
+    least could not be reset.
     """
 
     lpar: Lpar
     vfio: Mapping[int, int]
     present: Mapping[int, int]
+    unreset: Mapping[int, int] = {}
 
 
 def bindings_now(observed: Observed) -> Bindings:
     """The bindings as they are."""
-    return _bindings(observed, {one.queue: one.driver for one in observed.queues})
+    now = _bindings(observed, {one.queue: one.driver for one in observed.queues})
+    return now._replace(unreset=_unreset(observed, now)) if _failed_reset_hides(observed) else now
 
 
-def bindings_after(observed: Observed, pool: Matrix) -> Bindings:
-    """The bindings once the host pool is `pool`: a mask write re-binds each queue that changes its owner.
+def bindings_after(observed: Observed, pool: Matrix, mdevs: Mapping[str, ApConfig] | None = None) -> Bindings:
+    """The bindings once the host pool is `pool`, and the devices are `mdevs` (None: where that does not matter).
+
+    A mask write re-binds each queue that changes its owner.
 
     Whether a queue that has no driver gets one then depends on the kernel and on the way, so none is promised
     (docs/kernel-rules.md, "Masks").
@@ -56,7 +62,44 @@ def bindings_after(observed: Observed, pool: Matrix) -> Bindings:
         moves = pool.has(one.queue) != observed.pool.has(one.queue)
         rebound = None if pool.has(one.queue) else VFIO_AP
         drivers[one.queue] = rebound if moves and one.driver else one.driver
-    return _bindings(observed, drivers)
+    after = _bindings(observed, drivers)
+    if mdevs is None or not _failed_reset_hides(observed):
+        return after
+    unreset = dict(bindings_now(observed).unreset)
+    for adapter, domains in _refused_resets(observed, mdevs):
+        unreset[adapter] = unreset.get(adapter, 0) | domains
+    # A queue that vfio_ap gets back begins anew.
+    kept = {
+        adapter: sum(1 << one for one in IdSet.from_bits(bits) if not observed.pool.has(Queue(adapter, one)))
+        for adapter, bits in unreset.items()
+    }
+    return after._replace(unreset=kept)
+
+
+def _failed_reset_hides(observed: Observed) -> bool:
+    # Nothing tells the kernels from 6.6 to 6.9 from those before: for them this is too cautious.
+    return observed.abilities.over_provision and not observed.abilities.ap_config
+
+
+def _unreset(observed: Observed, now: Bindings) -> dict[int, int]:
+    """What devices do not show although it is bound."""
+    unreset: dict[int, int] = {}
+    for mdev in observed.mdevs:
+        if mdev.effective is not None:
+            expected = effective(mdev.config.matrix, now)
+            for adapter in expected.adapters - mdev.effective.adapters:
+                unreset[adapter] = unreset.get(adapter, 0) | expected.domains.bits
+    return unreset
+
+
+def _refused_resets(observed: Observed, mdevs: Mapping[str, ApConfig]) -> Iterator[tuple[int, int]]:
+    """Adapters in standby or check-stopped, with the domains that devices lose there, as bits."""
+    refusing = IdSet(one.adapter for one in observed.cards if one.checkstopped or not one.configured)
+    for mdev in observed.mdevs:
+        after = mdevs.get(mdev.uuid, EMPTY_CONFIG).matrix
+        for adapter in mdev.config.adapters & refusing:
+            lost = mdev.config.domains - after.domains if adapter in after.adapters else mdev.config.domains
+            yield adapter, lost.bits
 
 
 def _bindings(observed: Observed, drivers: Mapping[Queue, str | None]) -> Bindings:
@@ -76,7 +119,7 @@ def effective(authorised: Matrix, bindings: Bindings) -> Matrix:
         return EMPTY_MATRIX
     adapters = 0
     for adapter in authorised.adapters & bindings.lpar.adapters:
-        if not domains & ~bindings.vfio.get(adapter, 0):
+        if not domains & (~bindings.vfio.get(adapter, 0) | bindings.unreset.get(adapter, 0)):
             adapters |= 1 << adapter
     return Matrix(IdSet.from_bits(adapters), IdSet.from_bits(domains)) if adapters else EMPTY_MATRIX
 
@@ -112,6 +155,12 @@ def hidden_because(authorised: Matrix, bindings: Bindings) -> list[str]:
             missing = domains - IdSet.from_bits(bindings.vfio.get(adapter, 0))
             if missing:
                 reasons.append(_hidden_reason(adapter, missing, bindings))
+            elif domains.bits & bindings.unreset.get(adapter, 0):
+                reasons.append(
+                    f"adapter {IdSet([adapter])} is hidden as a whole: a queue of it cannot be reset, as when its card "
+                    "is in standby or check-stopped; once the card is usable, bind its queues again "
+                    "(docs/kernel-rules.md, guest_matrix)"
+                )
     return reasons
 
 

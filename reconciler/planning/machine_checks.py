@@ -65,6 +65,7 @@ def _above(limit: int) -> IdSet:
 
 
 def _required_absent(guests: Iterable[DesiredGuest], after: Bindings) -> Iterator[Problem]:
+    after = after._replace(unreset={})  # a queue that could not be reset is there all the same
     for guest in guests:
         if guest.presence is Presence.REQUIRED:
             matrix = guest.config.matrix

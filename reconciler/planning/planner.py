@@ -77,7 +77,7 @@ def make_plan(
     ours = applied.guests.keys() - left_alone
     left = _left(desired, applied, left_alone, spared) if event is None else NOTHING_LEFT
     target = target_of(aimed, observed, ours, left) if event is None else event_target(event, desired, observed, ours)
-    after = bindings_after(observed, target.holdings.pool)
+    after = bindings_after(observed, target.holdings.pool, target.holdings.mdevs)
     why = dict.fromkeys(drifted, _DRIFTED) | dict.fromkeys(suspended, "it is suspended")
     problems = _problems(aimed, observed, target, after, event, why)
     problems += drift_conflicts(desired, target, observed, applied.guests, left_alone)

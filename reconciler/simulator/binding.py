@@ -1,5 +1,6 @@
 """Which driver has which queue: by the masks, by an override, by hand (ap_bus.c; docs/kernel-rules.md)."""
 
+from collections.abc import Iterable
 from errno import EBUSY, ENODEV
 from typing import Final
 
@@ -46,7 +47,7 @@ def find_drivers_by_masks(state: HostState) -> None:
 def release(state: HostState, queue: Queue) -> None:
     """Take `queue` away from its driver. A guest that has it loses the whole adapter (vfio_ap_ops.c)."""
     device = state.queues[queue]
-    state.set_queue(queue, device._replace(driver=None, online=True, pending=0, awaits=False))
+    state.set_queue(queue, device._replace(driver=None, online=True, pending=0, awaits=False, unreset=False))
     uuid = state.holders.of(queue) if device.driver == VFIO_AP else None
     if uuid is not None and state.mdevs[uuid].guest.has(queue):
         mdev = state.mdevs[uuid]
@@ -56,7 +57,18 @@ def release(state: HostState, queue: Queue) -> None:
 def refilter(state: HostState, uuid: str) -> None:
     """Work out anew what the guest of device `uuid` gets."""
     mdev = state.mdevs[uuid]
-    state.set_mdev(uuid, mdev._replace(guest=filtered(mdev.config.matrix, state.lpar, state.bound)))
+    state.set_mdev(uuid, mdev._replace(guest=filtered(mdev.config.matrix, state.lpar, state.passable)))
+
+
+def reset(state: HostState, queues: Iterable[Queue]) -> None:
+    """vfio_ap resets those of `queues` that it has. A card in standby or check-stopped refuses, as one that is gone."""
+    for queue in queues:
+        device = state.queues.get(queue)
+        if device is not None and device.driver == VFIO_AP:
+            card = state.hardware.cards.get(queue.adapter)
+            unreset = card is None or not card.configured or card.checkstopped
+            if device.unreset != unreset:
+                state.set_queue(queue, device._replace(unreset=unreset))
 
 
 def bind_by_hand(state: HostState, driver: str, name: str) -> None:

@@ -30,6 +30,7 @@ class QueueDevice(NamedTuple):
         override: the driver that somebody pinned it to; empty where nobody did.
         pending: how many requests the host's driver has in flight on it.
         awaits: a driver is still to be found for it (see `SimulatedHost.delay_binding`).
+        unreset: vfio_ap has it, and its last reset failed; forgotten with the driver.
     """
 
     driver: str | None = None
@@ -39,6 +40,7 @@ class QueueDevice(NamedTuple):
     override: str = ""
     pending: int = 0
     awaits: bool = False
+    unreset: bool = False
 
 
 def may_bind(driver: str, device: QueueDevice, hwtype: int, profile: Profile, *, hosts: bool) -> bool:

@@ -10,17 +10,18 @@ from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
 
 
-def filtered(assigned: Matrix, lpar: Matrix, bound: Sequence[int]) -> Matrix:
+def filtered(assigned: Matrix, lpar: Matrix, passable: Sequence[int]) -> Matrix:
     """What the guest gets of `assigned` where the LPAR has `lpar`.
 
-    `bound` has for every adapter the bits of the domains whose queues are bound to vfio_ap. Domains that the LPAR
-    lacks are left out; then an adapter is left out as a whole if a single one of its queues is not bound.
+    `passable` has for every adapter the bits of the domains whose queues are bound to vfio_ap and, where the kernel
+    looks at that, were reset well. Domains that the LPAR lacks are left out; then an adapter is left out as a whole if
+    a single one of its queues is not among these.
     """
     domains = assigned.domains & lpar.domains
     wanted = domains.bits
     adapters = 0
     for adapter in assigned.adapters & lpar.adapters:
-        if not wanted & ~bound[adapter]:
+        if not wanted & ~passable[adapter]:
             adapters |= 1 << adapter
     return Matrix(IdSet.from_bits(adapters), domains)
 

@@ -9,9 +9,9 @@ from errno import EADDRINUSE, EADDRNOTAVAIL, EBUSY, EEXIST, EINVAL, ENODEV
 from typing import Final
 
 from reconciler.kernel.sysfs import WRITE_SECONDS, KernelBusy
-from reconciler.model.ids import NO_IDS, IdSet
+from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
-from reconciler.simulator.binding import is_hosts, refilter
+from reconciler.simulator.binding import is_hosts, refilter, reset
 from reconciler.simulator.guest_matrix import without
 from reconciler.simulator.masks import written_ap_config
 from reconciler.simulator.numbers import unsigned_long
@@ -77,6 +77,7 @@ def unassign(axis: Axis, state: HostState, uuid: str, text: str) -> None:
     """
     mdev, one = _addressed(state, uuid, axis, text)
     ids = IdSet((one,))
+    taken = mdev.guest.meet(Matrix(ids, ALL_IDS) if axis is Axis.ADAPTER else Matrix(ALL_IDS, ids))
     config = mdev.config._replace(**{axis.value: getattr(mdev.config, axis) - ids})
     guest = without(
         mdev.guest,
@@ -84,6 +85,8 @@ def unassign(axis: Axis, state: HostState, uuid: str, text: str) -> None:
         ids if axis is Axis.DOMAIN else NO_IDS,
     )
     state.set_mdev(uuid, mdev._replace(config=config, guest=guest))
+    if axis is not Axis.CONTROL_DOMAIN:
+        reset(state, taken.queues())  # what the guest did not have is not reset (vfio_ap_ops.c)
 
 
 def configure(state: HostState, uuid: str, text: str) -> None:
@@ -120,6 +123,7 @@ def remove(state: HostState, uuid: str, text: str) -> None:
     if mdev.running:
         state.set_mdev(uuid, mdev._replace(removing=True))
         raise KernelBusy(f"removing {uuid}, which a VM has open,", WRITE_SECONDS)
+    reset(state, mdev.config.matrix.queues())
     state.set_mdev(uuid, None)
 
 
@@ -146,6 +150,7 @@ def close_by_vm(state: HostState, uuid: str) -> None:
         raise refusal(ENODEV, uuid)
     if mdev.removing:
         state.generation += 1
+    reset(state, mdev.config.matrix.queues())
     state.set_mdev(uuid, None if mdev.removing else mdev._replace(running=False))
 
 

@@ -39,6 +39,8 @@ class Profile(NamedTuple):
         checkstop_is_offline: a check-stopped card or queue reads ``online`` 0.
         depth_counts_from_one: ``depth`` is the depth; before, it was one less.
         effective_status: ``status`` says "in use" only for queues that the VM really sees.
+        failed_reset_hides: an adapter is left out of ``guest_matrix`` while the last reset of one of its queues was
+            refused because the card is in standby or check-stopped; later kernels let these pass.
         vfio_devices: a mediated device has ``vfio-dev``.
         newest_vfio_type: the newest hardware type that the vfio_ap driver takes (13 CEX7, 14 CEX8).
         no_instance_errno: the errno of ``create`` where 65536 devices exist.
@@ -61,6 +63,7 @@ class Profile(NamedTuple):
     checkstop_is_offline: bool
     depth_counts_from_one: bool
     effective_status: bool
+    failed_reset_hides: bool
     vfio_devices: bool
     newest_vfio_type: int
     no_instance_errno: int
@@ -83,6 +86,7 @@ _V5_15: Final = Profile(
     checkstop_is_offline=False,
     depth_counts_from_one=False,
     effective_status=False,
+    failed_reset_hides=False,
     vfio_devices=False,
     newest_vfio_type=13,
     no_instance_errno=EPERM,
@@ -98,6 +102,7 @@ _V6_1: Final = _V5_15._replace(
     scans_writable=True,
     card_chkstop=True,
     effective_status=True,
+    failed_reset_hides=True,
     vfio_devices=True,
     newest_vfio_type=14,
     no_instance_errno=EUSERS,
@@ -108,6 +113,7 @@ _V6_12: Final = _V6_1._replace(
     ap_config=True,
     features=True,
     queue_functions=True,
+    failed_reset_hides=False,
     checkstop_is_offline=True,
     depth_counts_from_one=True,
 )

@@ -41,7 +41,7 @@ _TOP: Final = (
 )
 _HARDWARE: Final = ("maxAdapter", "maxDomain", "adapters", "usageDomains", "controlDomains")
 _CARD: Final = ("id", "type", "mode", "configured", "checkstopped", "depth")
-_QUEUE: Final = ("queue", "driver", "configured", "checkstopped", "online", "override", "pending", "awaits")
+_QUEUE: Final = ("queue", "driver", "configured", "checkstopped", "online", "override", "pending", "awaits", "unreset")
 _CONFIG: Final = ("adapters", "domains", "controlDomains")
 _MDEV: Final = ("uuid", "group", "config", "guest", "running", "removing")
 _SETTINGS: Final = ("domain", "configTime", "pollThread", "pollTimeout")
@@ -192,6 +192,7 @@ def _queue_device(fields: Fields) -> QueueDevice:
         override=fields.text("override"),
         pending=fields.number("pending"),
         awaits=fields.truth("awaits"),
+        unreset=fields.truth("unreset", default=False),  # snapshots of earlier versions lack it
     )
 
 

@@ -1,8 +1,8 @@
 """Everything that a simulated host remembers, in one mutable record.
 
 The modules of the kernel's rules (`ap_bus`, `binding`, `mdevs`) are functions over it; `SimulatedHost` owns it and
-hands it to nobody else. All of them keep `bound` and `holders`, which only repeat what `queues` and `mdevs` say so
-that questions are cheap, true.
+hands it to nobody else. All of them keep `bound`, `passable` and `holders`, which only repeat what `queues` and
+`mdevs` say so that questions are cheap, true.
 """
 
 import heapq
@@ -66,6 +66,7 @@ class HostState:
         delay: how many reads it takes until a queue gets its driver; None for ever.
         generation: changes whenever a directory of a device appears or disappears.
         bound: per adapter, the bits of the domains whose queues vfio_ap has.
+        passable: likewise, without those that guests do not get since their last reset failed.
         holders: which device holds which queues.
         driverless: how many queues have no driver.
         overridden: how many queues are pinned to a driver.
@@ -88,6 +89,7 @@ class HostState:
         "lpar",
         "mdevs",
         "overridden",
+        "passable",
         "pool",
         "profile",
         "queues",
@@ -114,6 +116,7 @@ class HostState:
         self.delay: int | None = 0
         self.generation = 0
         self.bound = [0] * ID_COUNT
+        self.passable = [0] * ID_COUNT
         self.holders = Holders()
         self.driverless = 0
         self.overridden = 0
@@ -127,6 +130,7 @@ class HostState:
         self.overridden += _is_overridden(device) - _is_overridden(old)
         bit = 1 << queue.domain
         self.bound[queue.adapter] &= ~bit
+        self.passable[queue.adapter] &= ~bit
         if device is None:
             self.lost_overrides += _is_overridden(old)
             self.queues.pop(queue, None)
@@ -134,6 +138,8 @@ class HostState:
         self.queues[queue] = device
         if device.driver == VFIO_AP:
             self.bound[queue.adapter] |= bit
+            if not (device.unreset and self.profile.failed_reset_hides):
+                self.passable[queue.adapter] |= bit
 
     def set_mdev(self, uuid: str, mdev: Mdev | None) -> None:
         """Device `uuid` is now `mdev`; None removes it."""

@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from host_actions import UUIDS
+from reconciler.kernel import paths
 from reconciler.kernel.observe import observe
+from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix, Queue
 from reconciler.model.steps import Holdings
 from reconciler.planning.effect import (
@@ -15,9 +18,9 @@ from reconciler.planning.effect import (
     effective,
     hidden_because,
 )
-from reconciler.simulator.hardware import Plug, Unplug
+from reconciler.simulator.hardware import Plug, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.profiles import Profile
+from reconciler.simulator.profiles import PROFILES, Profile
 from worlds import ADAPTERS, DOMAINS, NEW_PROFILES, hardware, holdings, host_holding, matrix, set_masks
 
 PROFILE = st.sampled_from(NEW_PROFILES)
@@ -144,3 +147,52 @@ def test_control_domains_are_no_queues() -> None:
     old, new = ApConfig(*matrix([5], [4]), matrix([], []).domains), ApConfig(*matrix([5], [4]), matrix([], [4]).domains)
 
     assert effect_of(old.matrix, new.matrix) is Effect.NONE
+
+
+def _standby(profile: str) -> SimulatedHost:
+    """Two guests with domain 4 free for both; adapter 5, which the first has, is in standby."""
+    host = SimulatedHost(profile=PROFILES[profile])
+    host.write(paths.AQMASK, "-4,-5")
+    for name in UUIDS[:2]:
+        host.write(paths.CREATE, name)
+    for adapter in ("5", "6"):
+        host.write(f"{paths.mdev(UUIDS[0])}/assign_adapter", adapter)
+    host.write(f"{paths.mdev(UUIDS[0])}/assign_domain", "4")
+    host.change_hardware(SetCard(5, configured=False))
+    return host
+
+
+@pytest.mark.parametrize("profile", ["6.1", "6.12", "7.2"])
+def test_a_queue_that_cannot_be_reset_is_not_promised(profile: str) -> None:
+    """A queue of a card in standby that changes hands hides the adapter on 6.1, and is said to, before and after."""
+    host = _standby(profile)
+    first, second = (f"{paths.mdev(one)}/" for one in UUIDS[:2])
+    wanted = ApConfig(IdSet([5, 7]), IdSet([4]), NO_IDS)
+    goal = {UUIDS[0]: ApConfig(IdSet([6]), IdSet([4]), NO_IDS), UUIDS[1]: wanted}
+    predicted = effective(wanted.matrix, bindings_after(observe(host), observe(host).pool, goal))
+
+    host.write(f"{first}unassign_adapter", "5")
+    for adapter in ("5", "7"):
+        host.write(f"{second}assign_adapter", adapter)
+    host.write(f"{second}assign_domain", "4")
+
+    seen = {one.uuid: one for one in observe(host).mdevs}[UUIDS[1]]
+    assert seen.effective == predicted
+    assert (predicted.adapters == IdSet([7])) == (profile == "6.1")
+    now = bindings_now(observe(host))
+    assert effective(wanted.matrix, now) == seen.effective
+    assert any("cannot be reset" in one for one in hidden_because(wanted.matrix, now)) == (profile == "6.1")
+
+
+@pytest.mark.parametrize("profile", ["6.1", "6.12"])
+def test_what_a_mask_takes_from_vfio_ap_begins_anew(profile: str) -> None:
+    """A queue that is bound again has not failed to be reset."""
+    host = _standby(profile)
+    host.write(f"{paths.mdev(UUIDS[0])}/unassign_domain", "4")
+    host.write(f"{paths.mdev(UUIDS[0])}/assign_domain", "4")
+    pool = observe(host).pool._replace(domains=ALL_IDS)
+
+    after = bindings_after(observe(host), pool, {})
+
+    assert (bindings_now(observe(host)).unreset == {5: 1 << 4}) == (profile == "6.1")
+    assert 4 not in IdSet.from_bits(after.vfio.get(5, 0))

@@ -1,5 +1,6 @@
 """What the recordings cannot show: kernels before 6.0, other hardware, the module, the methods beside sysfs."""
 
+import json
 import stat
 from errno import (
     EACCES,
@@ -38,6 +39,7 @@ from reconciler.simulator.hardware import (
 )
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
+from reconciler.simulator.snapshot import host_from, snapshot_of
 from reconciler.simulator.state import INSTANCES, Mdev
 
 A, B, _ = UUIDS
@@ -406,3 +408,74 @@ class TestBinding:
         assert {host.read("bus/ap/bindings") for _ in range(50)} == {"12/16\n"}
         host.delay_binding(0)
         assert host.read("bus/ap/bindings") == "16/16 (complete)\n"
+
+
+def failed_reset(profile: str = "6.1") -> SimulatedHost:
+    """Device A has 05.0004 and 06.0004, and lost the first for a moment while its card was in standby."""
+    host = with_mdevs(profile)
+    for adapter in ("5", "6"):
+        host.write(f"{paths.mdev(A)}/assign_adapter", adapter)
+    host.write(f"{paths.mdev(A)}/assign_domain", "4")
+    host.change_hardware(SetCard(5, configured=False))
+    host.write(f"{paths.mdev(A)}/unassign_domain", "4")
+    host.write(f"{paths.mdev(A)}/assign_domain", "4")
+    host.change_hardware(SetCard(5, configured=True))
+    return host
+
+
+def shown(host: SimulatedHost, uuid: str) -> str:
+    """What the guest of device `uuid` gets."""
+    return host.read(f"{paths.mdev(uuid)}/guest_matrix")
+
+
+def test_a_failed_reset_is_remembered_with_the_queue() -> None:
+    """Also for another device, and in the file that keeps the host's state; 6.12 lets such queues pass."""
+    host = host_from(json.loads(json.dumps(snapshot_of(failed_reset()))))
+    assert shown(host, A) == "06.0004\n"
+    assert shown(failed_reset("6.12"), A) == "05.0004\n06.0004\n"
+
+    host.write(f"{paths.mdev(A)}/unassign_adapter", "5")
+    host.write(f"{paths.mdev(B)}/assign_adapter", "5")
+    host.write(f"{paths.mdev(B)}/assign_domain", "4")
+
+    assert shown(host, B) == ".0004\n"
+
+
+def test_a_queue_that_is_bound_again_is_shown_again() -> None:
+    """As docs/kernel-rules.md says, with these two writes."""
+    host = failed_reset()
+
+    host.write("bus/ap/drivers/vfio_ap/unbind", "05.0004")
+    host.write("bus/ap/drivers_probe", "05.0004")
+
+    assert shown(host, A) == "05.0004\n06.0004\n"
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_a_vm_that_ends_has_its_queues_reset(configured: bool) -> None:
+    """With a usable card that heals, otherwise it hides the adapter; both show when the filter is worked out next."""
+    host = failed_reset() if configured else with_mdevs("6.1")
+    if not configured:
+        host.write(f"{paths.mdev(A)}/assign_adapter", "5")
+        host.write(f"{paths.mdev(A)}/assign_domain", "4")
+        host.change_hardware(SetCard(5, checkstopped=True))
+    host.start_vm(A)
+    host.stop_vm(A)
+
+    host.write(f"{paths.mdev(A)}/assign_domain", "5")
+
+    assert ("05.0004" in shown(host, A)) == configured
+
+
+def test_removing_a_device_resets_its_queues() -> None:
+    """What fails then hides the adapter from the next device that gets it."""
+    host = with_mdevs("6.1")
+    host.write(f"{paths.mdev(A)}/assign_adapter", "5")
+    host.write(f"{paths.mdev(A)}/assign_domain", "4")
+    host.change_hardware(SetCard(5, checkstopped=True))
+    host.write(f"{paths.mdev(A)}/remove", "1")
+
+    host.write(f"{paths.mdev(B)}/assign_adapter", "5")
+    host.write(f"{paths.mdev(B)}/assign_domain", "4")
+
+    assert shown(host, B) == ".0004\n"
