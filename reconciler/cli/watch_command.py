@@ -5,7 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
@@ -49,7 +49,7 @@ from reconciler.watch.notices import Messenger, Notices
 from reconciler.watch.outlets import Outlets, Telling
 from reconciler.watch.progress import LogProgress
 from reconciler.watch.reporter import Reporter
-from reconciler.watch.request_ear import AlreadyWatching, RequestEar
+from reconciler.watch.request_ear import AlreadyWatching, RequestEar, is_watched
 from reconciler.watch.resync import RESYNC_SECONDS, UNTOLD_RESYNC_SECONDS, every
 from reconciler.watch.signal_ear import SignalEar
 from reconciler.watch.sources import FilesSource, GitFiles, Source
@@ -59,17 +59,22 @@ from reconciler.watch.watching import Watch, watch
 _LATE_SECONDS: Final = 300.0
 """How long a turn may take beyond its time until the loop counts as hanging: longer than any apply."""
 
+_PACKAGE: Final = "vfio-ap-reconciler"
 _Record = TypeVar("_Record")
 _UNUSABLE: Final = (NotAnAddress, NoTrust, CannotListen, NoMetrics)
 
 
 def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
     """Watch until a signal ends it."""
-    check_start(host, options, applies=applies)
     try:
+        check_start(host, options, applies=applies)
         with ExitStack() as stack:
             watch(_watch(host, options, stack, applies=applies))
+    except click.UsageError:
+        _leave_ended(host, options)
+        raise
     except _UNUSABLE as error:
+        _leave_ended(host, options)
         raise click.UsageError(str(error)) from error
     except (AlreadyWatching, NotOurs) as error:
         tell(f"error: {error}")
@@ -84,7 +89,7 @@ def check_start(host: HostOptions, options: WatchOptions, *, applies: bool) -> N
         click.UsageError: it would refuse them.
     """
     check(host, options, applies=applies)
-    release = version("vfio-ap-reconciler")
+    release = version(_PACKAGE)
     try:
         if options.git:
             address(options.git, options.branch or "", options.path or "")
@@ -97,6 +102,13 @@ def check_start(host: HostOptions, options: WatchOptions, *, applies: bool) -> N
         messengers(options)
     except _UNUSABLE as error:
         raise click.UsageError(str(error)) from error
+
+
+def _leave_ended(host: HostOptions, options: WatchOptions) -> None:
+    """Say in the metrics file that no loop runs: one that is started with wrong options is not started again."""
+    with suppress(click.UsageError, NoMetrics, OSError):
+        if not is_watched(state_of(host)[0].path) and (file := metrics_file(options, version(_PACKAGE))):
+            file.close()
 
 
 def check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
@@ -233,7 +245,7 @@ def _findable(host: HostOptions) -> HostOptions:
 
 def _outlets(options: WatchOptions, state: StateDirectory, log: Log, systemd: SystemdNotify) -> Outlets:
     newest = Newest(time.monotonic)
-    release = version("vfio-ap-reconciler")
+    release = version(_PACKAGE)
     metrics = metrics_file(options, release)
     found = messengers(options)
     notices = Notices(found, log.warning) if found else None

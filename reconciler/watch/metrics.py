@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.model.outcome import Result
 from reconciler.model.printable import escaped_values
-from reconciler.watch.report import Condition, Report
+from reconciler.watch.report import Condition, Counters, Report, Source
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric as Family
@@ -63,7 +63,11 @@ def _by(counts: Mapping[str, int], known: Iterable[str]) -> Samples:
     return [((name.replace(" ", "_"),), float(counts.get(name, 0))) for name in names]
 
 
+RUNNING: Final = "reconcile_loop_running"
+"""1 while the loop runs. The last file of a loop that has ended has it as 0, and no metric of the host."""
+
 METRICS: Final = (
+    _gauge(RUNNING, "1 while the loop runs; 0 in the file that it leaves when it has ended", lambda _: 1.0),
     _gauge("reconcile_in_sync", "1 where the host is as the manifests say", lambda r: r.condition is Condition.IN_SYNC),
     Metric(
         "reconcile_condition",
@@ -117,6 +121,16 @@ METRICS: Final = (
         "1 where the repository cannot be reached",
         lambda r: bool(r.source.unreachable),
     ),
+    _gauge(
+        "reconcile_stopped_holders",
+        "Guests, and the masks, that are not healed for a while, since another program changes them again and again",
+        lambda r: len(r.stopped),
+    ),
+    _gauge(
+        "reconcile_last_rollback_timestamp_seconds",
+        "When an apply of the loop last failed and was rolled back; 0 if never",
+        lambda r: r.rolled_back or 0.0,
+    ),
     _counter("reconcile_turns_total", "How often the loop has looked", lambda r: r.counters.turns),
     Metric(
         "reconcile_triggers_total",
@@ -149,14 +163,36 @@ METRICS: Final = (
 """Everything that is told of a report, in the order in which it is shown."""
 
 BUILD_INFO: Final = "reconcile_build_info"
-"""The one metric that is there before the first turn."""
+"""The one metric that is always there. Before the first turn there are also `RUNNING` and the counters, at 0."""
+
+_NO_REPORT: Final = Report(
+    host="",
+    condition=Condition.WAITING,
+    summary="",
+    since=0.0,
+    source=Source(""),
+    generation=0,
+    guests=(),
+    queues={},
+    differences=(),
+    suspended=None,
+    counters=Counters(),
+    turned=0.0,
+    succeeded=None,
+    apply_seconds=None,
+    plan_seconds=0.0,
+    applies=False,
+)
+_EARLY: Final = tuple(one for one in METRICS if one.kind == "counter" or one.name == RUNNING)
 
 
 class ReportCollector:
     """What `prometheus_client` asks for the metrics of the newest report."""
 
-    def __init__(self, newest: Callable[[], Report | None], version: str) -> None:
-        """`newest` gives the report; `version` is ours."""
+    def __init__(
+        self, newest: Callable[[], Report | None], version: str, has_ended: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`newest` gives the report; `version` is ours; `has_ended` says whether the loop has."""
         try:
             from prometheus_client import core
         except ImportError as error:
@@ -166,6 +202,7 @@ class ReportCollector:
             ) from error
         self._newest = newest
         self._version = version
+        self._has_ended = has_ended
         self._gauge = core.GaugeMetricFamily
         self._counter = core.CounterMetricFamily
         self._info = core.InfoMetricFamily
@@ -173,11 +210,12 @@ class ReportCollector:
     def collect(self) -> "Iterator[Family]":
         """See `prometheus_client.registry.Collector`."""
         yield self._info(BUILD_INFO.removesuffix("_info"), "The version of reconcile", {"version": self._version})
-        report = self._newest()
-        if report is None:
+        if self._has_ended():
+            yield self._gauge(RUNNING, METRICS[0].help, 0.0)
             return
-        for metric in METRICS:
-            yield self._family(metric, report)
+        report = self._newest()
+        for metric in _EARLY if report is None else METRICS:
+            yield self._family(metric, report or _NO_REPORT)
 
     def _family(self, metric: Metric, report: Report) -> "Family":
         if metric.kind == "info":
@@ -195,7 +233,14 @@ class ReportCollector:
 class Exposition:
     """Metrics as text."""
 
-    def __init__(self, newest: Callable[[], Report | None], version: str, *, process: bool = False) -> None:
+    def __init__(
+        self,
+        newest: Callable[[], Report | None],
+        version: str,
+        *,
+        process: bool = False,
+        has_ended: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Prepare, importing what is needed.
 
         Args:
@@ -203,11 +248,12 @@ class Exposition:
             version: ours.
             process: whether to tell of this process, too (``process_…``: memory, CPU, descriptors). Not for the file:
                 the node exporter has metrics of these names.
+            has_ended: whether the loop has ended, so that nothing is known of the host any more.
 
         Raises:
             NoMetrics: `prometheus_client` is not installed.
         """
-        reports = ReportCollector(newest, version)
+        reports = ReportCollector(newest, version, has_ended)
         from prometheus_client import exposition, process_collector
 
         self._collectors: list[Collector] = [reports]

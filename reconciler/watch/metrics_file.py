@@ -11,8 +11,8 @@ from reconciler.watch.report import Report
 class MetricsFile:
     """A file that has the metrics of the newest report, readable by all (0644).
 
-    It is removed at the end, so that a host where nothing guards any more does not go on saying that all is well; what
-    a crash leaves behind tells its age by ``reconcile_last_turn_timestamp_seconds``.
+    At the end a last one says that the loop has ended, and nothing of the host. What a crash leaves behind tells its
+    age by ``reconcile_last_turn_timestamp_seconds``.
     """
 
     def __init__(self, path: Path, version: str) -> None:
@@ -28,7 +28,16 @@ class MetricsFile:
             raise ValueError(f"{path}: the folder {path.parent} is not there; make it, readable by the node exporter")
         self._path = path
         self._report: Report | None = None
-        self._exposition = Exposition(lambda: self._report, version)
+        self._ended = False
+        self._exposition = Exposition(lambda: self._report, version, has_ended=lambda: self._ended)
+
+    def begin(self) -> None:
+        """Report that the loop runs, with counters at 0, so that their first step is seen.
+
+        Raises:
+            OSError: it cannot be written; the old content is still there.
+        """
+        replace(self._path, self._exposition.text()[0])
 
     def write(self, report: Report) -> None:
         """Tell of `report`; whoever reads the file meanwhile gets the old content or the new.
@@ -40,6 +49,7 @@ class MetricsFile:
         replace(self._path, self._exposition.text()[0])
 
     def close(self) -> None:
-        """Remove the file."""
+        """Report that the loop has ended, as far as that can be written."""
+        self._ended = True
         with suppress(OSError):
-            self._path.unlink(missing_ok=True)
+            replace(self._path, self._exposition.text()[0])

@@ -46,6 +46,8 @@ class Telling:
         self._status = ""
         self._first = True
         self._failing: dict[str, str] = {}
+        if outlets.metrics:
+            self._try("metrics file", outlets.metrics.begin)
 
     def turned(self, report: Report) -> None:
         """Tell `report`, after each turn. What an outlet's files cannot do is logged, not raised."""

@@ -131,6 +131,7 @@ class Report(NamedTuple):
             05.0004 (authorised since 2027-01-15)".
         stopped: the names of holders that are not healed any more, since another program changes them again and again,
             and until when.
+        rolled_back: when an apply of the loop was last rolled back; None if never.
     """
 
     host: str
@@ -152,3 +153,4 @@ class Report(NamedTuple):
     due: float | None = None
     appeared: tuple[str, ...] = ()
     stopped: Mapping[str, float] = {}
+    rolled_back: float | None = None

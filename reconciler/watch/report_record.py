@@ -35,6 +35,7 @@ def report_record(report: Report) -> dict[str, Any]:
         "differences": list(report.differences),
         "appeared": list(report.appeared),
         "stopped": dict(report.stopped),
+        "rolledBack": report.rolled_back,
         "suspended": _suspended_record(report.suspended),
         "turned": report.turned,
         "due": report.due,
@@ -103,7 +104,7 @@ _REPORT: Final = (
 )
 
 
-_LATER: Final = ("stopped",)
+_LATER: Final = ("stopped", "rolledBack")
 """What versions of the loop before this one did not write."""
 
 
@@ -134,6 +135,7 @@ def read_report(record: object) -> Report:
         due=field(found, "due", nullable(seconds)),
         appeared=field(found, "appeared", listed(text)),
         stopped=field(found, "stopped", mapped(seconds)) if "stopped" in found else {},
+        rolled_back=field(found, "rolledBack", nullable(seconds)) if "rolledBack" in found else None,
     )
 
 

@@ -45,6 +45,7 @@ class Reporter:
         paths = (offer and offer.paths) or (last.source.paths if last else ())
         same = last is not None and last.condition is condition
         self._apply_seconds = self._apply_seconds if turn.apply_seconds is None else turn.apply_seconds
+        is_rolled_back = turn.outcome is not None and turn.outcome.result is Result.ROLLED_BACK
         report = Report(
             host=plan.desired.host.name if plan else last.host if last else "",
             condition=condition,
@@ -71,6 +72,7 @@ class Reporter:
             due=moment.due,
             appeared=turn.appeared,
             stopped=turn.stopped,
+            rolled_back=now if is_rolled_back else last.rolled_back if last else None,
         )
         self._last = report
         return report

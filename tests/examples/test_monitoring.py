@@ -17,7 +17,7 @@ DASHBOARD = json.loads((EXAMPLES / "monitoring/grafana-dashboard.json").read_tex
 ALERTS = yaml.safe_load((EXAMPLES / "monitoring/prometheus-alerts.yml").read_text(encoding="utf-8"))
 RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 LABELS = {one.name: set(one.labels) for one in METRICS} | {BUILD_INFO: {"version"}}
-FOREIGN = {"process_resident_memory_bytes": set[str]()}  # of prometheus_client itself
+FOREIGN = {"process_resident_memory_bytes": set[str](), "up": {"job"}}  # of prometheus_client, and of Prometheus
 VALUES = {
     "condition": {one.value for one in Condition},
     "result": {one.value.replace(" ", "_") for one in Result},
@@ -46,14 +46,16 @@ QUERIES = [*DASHBOARD_QUERIES, *(rule["expr"] for rule in RULES)]
 def test_every_query_asks_for_what_there_is(query: str) -> None:
     """Metrics, their labels, and values that these can have."""
     known = LABELS | FOREIGN
-    named = re.findall(r"\b((?:reconcile|process)_\w+)(?:\{([^}]*)\})?", query)
+    named = re.findall(r"\b((?:reconcile|process)_\w+|up(?=\{))(?:\{([^}]*)\})?", query)
 
     assert named
     for name, selector in named:
         assert name in known
         for label, _how, value in re.findall(r'(\w+)(=~|!=|!~|=)"([^"]*)"', selector):
             assert label == "instance" or label in known[name]
-            assert label not in VALUES or set(value.split("|")) <= VALUES[label]
+            assert label not in VALUES or all(
+                any(re.fullmatch(one, each) for each in VALUES[label]) for one in value.split("|")
+            )
     for labels in re.findall(r"\b(?:by|on) ?\(([^)]*)\)", query):
         assert set(re.split(r", *", labels)) <= {"instance", *(label for name, _ in named for label in known[name])}
     assert query.count("(") == query.count(")")

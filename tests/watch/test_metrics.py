@@ -66,9 +66,14 @@ def test_a_host_in_trouble() -> None:
     assert found["reconcile_healed_total",] == 2
 
 
-def test_before_the_first_turn_only_the_version_is_told() -> None:
-    """An empty answer would look like a fault."""
-    assert samples(None) == {("reconcile_build_info", "1.2"): 1}
+def test_before_the_first_turn_there_is_the_version_and_counters_at_0() -> None:
+    """Nothing is said of the host; an empty answer would look like a fault."""
+    found = samples(None)
+
+    assert found.pop(("reconcile_build_info", "1.2")) == 1
+    assert found.pop(("reconcile_loop_running",)) == 1
+    assert {name[0] for name in found} == {one.name for one in METRICS if one.kind == "counter"}
+    assert set(found.values()) == {0}
 
 
 def test_both_formats_say_the_same() -> None:
@@ -101,8 +106,8 @@ def test_names_follow_the_conventions() -> None:
         assert not one.help.endswith(".")
 
 
-def test_the_file_is_replaced_readable_and_removed(tmp_path: Path) -> None:
-    """The node exporter finds one whole file of ours, and none after the end."""
+def test_the_file_is_replaced_readable_and_says_the_end(tmp_path: Path) -> None:
+    """The node exporter finds one whole file of ours, and after the end one that says nothing of the host."""
     path = tmp_path / "reconcile.prom"
     file = MetricsFile(path, "1.2")
 
@@ -119,7 +124,9 @@ def test_the_file_is_replaced_readable_and_removed(tmp_path: Path) -> None:
     file.close()
     file.close()
 
-    assert list(tmp_path.iterdir()) == []
+    names = {line.partition("{")[0].split()[0] for line in path.read_text().splitlines() if not line.startswith("#")}
+    assert names == {"reconcile_build_info", "reconcile_loop_running"}
+    assert "reconcile_loop_running 0.0\n" in path.read_text()
 
 
 def test_a_link_in_place_of_the_temporary_file_is_not_followed(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_a_report_reaches_everyone(tmp_path: Path) -> None:
 
     assert all_of_it.chat.told == ["started", "applied"]
     assert [json.loads(one)["event"] for one in all_of_it.text.getvalue().splitlines()][-1] == "ended"
-    assert not all_of_it.metrics.exists()
+    assert "reconcile_loop_running 0.0\n" in all_of_it.metrics.read_text()
     ended = read_kept(all_of_it.state)
     assert ended
     assert ended.ended == NOW

@@ -53,7 +53,9 @@ def test_metrics_and_health_tell_of_a_refused_commit(repository: Repository, sim
         repository.commit({"payments.yaml": guest()})
         loop.turn()
         assert get(door, "/readyz")[0] == 200
-    assert not file.exists()
+    text = file.read_text(encoding="utf-8")
+    assert "reconcile_loop_running 0.0" in text
+    assert "reconcile_in_sync" not in text
 
 
 def test_a_file_that_is_saved_is_applied_without_being_asked(simulated: Path, tmp_path: Path) -> None:
