@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from reconciler.integrations.discard import discard
 from reconciler.kernel.lock_wait import Patience, wait_for
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import Sysfs
@@ -156,11 +157,9 @@ def reset(file: Path) -> bool:
     Raises:
         UnreadableHost: the host is mounted.
     """
-    from shutil import rmtree
-
     with locked(file):
         refuse_mounted(file)
-        rmtree(state_directory(file), ignore_errors=True)
+        discard(state_directory(file))
         return reset_state(state_path(file))
 
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-import shutil
+import tempfile
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +10,7 @@ from errno import EEXIST, EILSEQ, EINVAL, ENAMETOOLONG, ENOTDIR
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from reconciler.integrations.discard import discard, moved_aside
 from reconciler.integrations.git_command import BOUNDS, Git, GitFailed, reason
 from reconciler.model.printable import escaped
 
@@ -19,9 +20,13 @@ FILES: Final = 100_000
 BYTES: Final = 256 << 20
 """How long the files of a checkout may be together."""
 
+FOLDERS: Final = 64
+"""How many folders a file of a checkout may be in, one within the other; manifests in more are not read anyway."""
+
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LINE: Final = re.compile(rb"([0-7]{6}) ([a-z]+) ([0-9a-f]+) +([0-9]+|-)\t(.*)", re.DOTALL)
 _LINK: Final = b"120000"
+_NEW: Final = ".new-"
 _CHUNK: Final = 1 << 20
 _LISTING: Final = BOUNDS._replace(limit=16 << 20)
 _CONTENT: Final = BOUNDS._replace(limit=2 * BYTES)
@@ -54,7 +59,7 @@ class Checkouts:
         self._directory = directory
         self._path = path
         self._lock = threading.Lock()
-        self._made: set[str] = set()
+        self._made: dict[str, Path] = {}
         self._last: tuple[bytes, dict[bytes, bytes]] = (b"", {})  # what was made last: where, and names by object
 
     def of(self, commit: str, git: Git) -> Path:
@@ -73,34 +78,54 @@ class Checkouts:
         if not _COMMIT.fullmatch(commit):
             raise ValueError(f"{commit!r} is no id of a commit")
         with self._lock:
-            target = self._directory / commit
-            if commit not in self._made or not target.is_dir():
-                self._make(commit, git, target)
-                self._made.add(commit)
-            return target
+            if commit not in self._made or not self._made[commit].is_dir():
+                self._made[commit] = self._make(commit, git)
+            return self._made[commit]
 
     def keep(self, commits: Collection[str]) -> None:
-        """Remove all checkouts but those of `commits`; each is renamed first, so that none is ever seen in part."""
-        with self._lock:
-            self._made &= set(commits)
-            with suppress(FileNotFoundError):
-                for name in os.listdir(self._directory):
-                    if name not in commits:
-                        _remove(self._directory / name)
+        """Remove all checkouts but those of `commits`; each is renamed first, so that none is ever seen in part.
 
-    def _make(self, commit: str, git: Git, target: Path) -> None:
+        What cannot be removed stays, and the next call tries again.
+        """
+        with self._lock:
+            self._made = {commit: place for commit, place in self._made.items() if commit in commits}
+            kept = {place.name for place in self._made.values()} | set(commits)
+            for name in _names(self._directory) - kept:
+                with suppress(OSError):
+                    discard(moved_aside(self._directory / name))
+
+    def _make(self, commit: str, git: Git) -> Path:
         entries = _entries(git, commit, self._path)
-        fresh = self._directory / ".new"
-        _remove(fresh)
-        fresh.mkdir(mode=0o700, parents=True)
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=_NEW, dir=self._directory))
         try:
             _write(git, _not_linked(entries, os.fsencode(fresh), self._last), os.fsencode(fresh))
-            _remove(target)
+            target = self._free(commit)
             fresh.rename(target)
-            self._last = (os.fsencode(target), {one.object: one.name for one in entries if one.mode != _LINK})
         except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
+            discard(fresh)
             raise
+        self._last = (os.fsencode(target), {one.object: one.name for one in entries if one.mode != _LINK})
+        return target
+
+    def _free(self, commit: str) -> Path:
+        """Where the checkout of `commit` can be: where an older one cannot be moved away, beside it."""
+        target, number = self._directory / commit, 1
+        while True:
+            try:
+                discard(moved_aside(target))
+            except OSError:
+                number += 1
+                target = self._directory / f"{commit}.{number}"
+            else:
+                return target
+
+
+def _names(directory: Path) -> set[str]:
+    try:
+        return set(os.listdir(directory))
+    except OSError:
+        return set()
 
 
 def _entries(git: Git, commit: str, path: str) -> list[_Entry]:
@@ -143,6 +168,8 @@ def _entry(line: bytes) -> _Entry:
     for part in name.split(b"/"):
         if part in {b"", b".", b".."} or part.lower() == b".git":
             raise CheckoutRefused(f"{_shown(name)} is no name that a file may have in a commit")
+    if (folders := name.count(b"/")) > FOLDERS:
+        raise CheckoutRefused(f"{_shown(name)} is in {folders:,} folders, one within the other, more than {FOLDERS}")
     return _Entry(mode, identity, int(size), name)
 
 
@@ -223,12 +250,3 @@ def _shown(name: bytes) -> str:
     """`name` for people: without control characters, and cut where it is very long."""
     text = escaped(os.fsdecode(name))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
-def _remove(path: Path) -> None:
-    """Remove the directory at `path` where there is one; it has lost its name before the first file is gone."""
-    aside = path.with_name(".old")
-    shutil.rmtree(aside, ignore_errors=True)
-    with suppress(FileNotFoundError):
-        path.rename(aside)
-        shutil.rmtree(aside)

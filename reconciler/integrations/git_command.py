@@ -32,6 +32,8 @@ _SETTINGS: Final = {
     "fetch.fsckObjects": "true",
     "fetch.unpackLimit": "1",
     "core.fsync": "all",
+    # Newer versions end at 2,048 folders one within the other. We refuse such a commit, and go on after a revert.
+    "core.maxTreeDepth": "8192",
     # A server that has gone silent is given up.
     "http.lowSpeedLimit": "1",
     "http.lowSpeedTime": "30",

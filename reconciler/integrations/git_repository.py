@@ -1,12 +1,13 @@
 """A private mirror of one branch, which is never anything but a copy: whatever is wrong with it, it is fetched anew."""
 
 import os
-import shutil
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from reconciler.integrations.bounded_process import Bounds
+from reconciler.integrations.discard import ASIDE, discard, moved_aside
 from reconciler.integrations.git_address import Address
 from reconciler.integrations.git_command import Ended, Git, GitFailed
 
@@ -73,12 +74,13 @@ class Mirror:
     def fetch_anew(self) -> str:
         """As `fetch`, into a new mirror, which replaces the old one when it is complete."""
         commit = self._advertised()
-        fresh = self._outside.at(self._directory / ".mirror.new")
-        _remove(fresh.directory)
+        fresh = self._outside.at(Path(tempfile.mkdtemp(prefix=".mirror.", dir=self._directory)))
         kind = ["--object-format=sha256"] if len(commit) == 64 else []
         self._outside.text("init", "--quiet", "--bare", "--template=", *kind, "--", str(fresh.directory))
         commit = self._fetch_into(fresh)
-        _replace(self.git.directory, fresh.directory)
+        old = moved_aside(self.git.directory)
+        fresh.directory.rename(self.git.directory)
+        discard(old)
         self._held = ""
         return commit
 
@@ -155,23 +157,12 @@ class Mirror:
         for folder, folders, files in os.walk(self.git.directory):
             for name in files:
                 if name.endswith(".lock") or name.startswith("tmp_") or name == "gc.pid":
-                    os.unlink(os.path.join(folder, name))
+                    with suppress(OSError):  # git will say what is wrong with it
+                        os.unlink(os.path.join(folder, name))
             for name in [name for name in folders if name.startswith("tmp_")]:
-                _remove(Path(folder, name))
+                discard(Path(folder, name))
                 folders.remove(name)
-
-
-def _replace(old: Path, new: Path) -> None:
-    aside = old.with_name(".mirror.old")
-    _remove(aside)
-    with suppress(FileNotFoundError):
-        old.rename(aside)
-    new.rename(old)
-    _remove(aside)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        for left in self._directory.glob(".mirror.*"):
+            discard(left)
+        for left in self._directory.glob(f"{ASIDE}*"):
+            discard(left)

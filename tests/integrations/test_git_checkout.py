@@ -1,10 +1,12 @@
 """Commits become files exactly as git keeps them, and hostile ones become none."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from deep_trees import deep_commit, deep_folders
 from git_repositories import Repository
 from reconciler.integrations import git_checkout
 from reconciler.integrations.git_checkout import CheckoutRefused, Checkouts
@@ -251,3 +253,71 @@ def test_a_known_content_does_not_lead_through_a_link(repository: Repository, pl
         checkouts.of(doubled, repository.runner())
     assert os.listdir(tmp_path / "victim") == []
     assert os.listdir(place) == [first]
+
+
+@pytest.mark.parametrize("depth", [65, 1500])
+def test_folders_within_folders_are_refused(repository: Repository, place: Path, depth: int) -> None:
+    """Nothing is read there in any case; the sentence is short."""
+    repository.commit({"host.yaml": ""})
+    sentence = refusal(repository, place, deep_commit(repository, depth))
+    assert sentence.endswith(f"is in {depth:,} folders, one within the other, more than 64")
+    assert len(sentence) < 200
+
+
+def test_as_many_folders_as_are_read_are_checked_out(repository: Repository, place: Path) -> None:
+    """Only those below the path count."""
+    repository.commit({"host.yaml": ""})
+    directory = Checkouts(place).of(deep_commit(repository, 64), repository.runner())
+    assert [file.name for file in directory.rglob("*.yaml")] == ["host.yaml", "deep.yaml"]
+    below = Checkouts(place, "deep/d").of(deep_commit(repository, 66), repository.runner())
+    assert [file.name for file in below.rglob("*.yaml")] == ["deep.yaml"]
+
+
+def test_what_earlier_versions_have_left_is_removed(repository: Repository, place: Path) -> None:
+    """However deep it is, under each of the names that it may have."""
+    commit = repository.commit({"host.yaml": "a"})
+    for name in (commit, ".new", ".old"):
+        deep_folders(place / name, 1200)
+    checkouts = Checkouts(place)
+
+    directory = checkouts.of(commit, repository.runner())
+    checkouts.keep({commit})
+
+    assert contents(directory) == {"host.yaml": b"a"}
+    assert os.listdir(place) == [commit]
+
+
+def test_what_cannot_be_removed_is_no_obstacle(
+    repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither to the next checkout nor to one of the same commit."""
+    commit = repository.commit({"host.yaml": "a"})
+    (place / commit).mkdir(parents=True)
+    (place / "stays").mkdir()
+    rename = Path.rename
+
+    def renamed(path: Path, target: Path) -> Path:
+        if path.name in {commit, "stays"}:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", renamed)
+    checkouts = Checkouts(place)
+
+    directory = checkouts.of(commit, repository.runner())
+    checkouts.keep({commit})
+
+    assert contents(directory) == {"host.yaml": b"a"}
+    assert directory.name.startswith(commit)
+    assert checkouts.of(commit, repository.runner()) == directory
+    monkeypatch.undo()
+    checkouts.keep({commit})
+    assert {name[:40] for name in os.listdir(place)} == {commit}
+
+
+def test_cleaning_up_fails_in_silence(place: Path) -> None:
+    """Where there is no folder at all, and where it is something else."""
+    Checkouts(place).keep(())
+    place.parent.mkdir(parents=True)
+    place.touch()
+    Checkouts(place).keep(())

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from deep_trees import deep_folders
+from reconciler.integrations.discard import discard
 from reconciler.watch.watched import stamp_of, watched
 
 
@@ -144,3 +146,11 @@ def test_whoever_looks_overlooks_what_is_no_manifest(site: Path) -> None:
     (site / "README.md").write_text("x")
     (site / ".git" / "index").write_text("x")
     assert stamp_of([str(site)]) == before
+
+
+def test_folders_within_folders_are_watched_as_far_as_they_are_read(tmp_path: Path) -> None:
+    """Deeper ones hold no manifests that count."""
+    deep_folders(tmp_path / "site", 1500)
+
+    assert len(watched([str(tmp_path / "site")]).folders) == 64
+    discard(tmp_path / "site")

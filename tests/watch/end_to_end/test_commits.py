@@ -1,9 +1,13 @@
 """A branch that a loop follows: what is pushed, and what becomes of it."""
 
 import json
+import os
 import signal
 from pathlib import Path
 
+import pytest
+
+from deep_trees import deep_commit, deep_folders
 from git_repositories import Repository
 from loops import Loop
 from reconciler.cli.exit_codes import Exit
@@ -184,3 +188,27 @@ def test_a_card_that_is_plugged_is_reported(repository: Repository, simulated: P
         loop.turn()
         assert effective(loop) == 2
         assert newest(loop)["number"] == 1
+
+
+@pytest.mark.parametrize("depth", [1500, 5000])
+def test_a_commit_with_folders_in_folders_stops_no_loop(repository: Repository, simulated: Path, depth: int) -> None:
+    """It is refused, the revert is used, and so it is after a restart, whatever an earlier version has left."""
+    good = repository.head()
+    with following(repository, simulated) as loop:
+        state = loop.state
+        bad = deep_commit(repository, depth)
+        answer = loop.turn()
+        assert answer["condition"] == "in-sync"
+        assert f"is in {depth:,} folders" in str(answer["refused"])
+        reverted = repository.git("commit-tree", f"{good}^{{tree}}", "-p", bad, "-m", "Revert")
+        repository.git("update-ref", "refs/heads/main", reverted)
+        answer = loop.turn()
+        assert (answer["condition"], "refused" in answer) == ("in-sync", False)
+        assert loop.until("commit")["commit"] == reverted[:12]
+    deep_folders(state / "git/checkouts" / bad, depth)
+    with following(repository, simulated) as loop:
+        commit = repository.commit({"payments.yaml": guest(domains="4, 5")})
+        answer = loop.turn()
+        assert (answer["condition"], "refused" in answer) == ("in-sync", False)
+        assert loop.until("applied")["commit"] == commit[:12]
+        assert set(os.listdir(state / "git/checkouts")) <= {good, reverted, commit}
