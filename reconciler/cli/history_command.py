@@ -1,8 +1,11 @@
 """``reconcile history`` and ``reconcile rollback``."""
 
+from contextlib import suppress
+
 import click
 
 from reconciler.cli import apply_command
+from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import HostOptions
@@ -10,9 +13,11 @@ from reconciler.cli.output import TerminalProgress, paint_for_stdout, result, te
 from reconciler.cli.recovered import exit_of, tell_recovered, tell_unfinished
 from reconciler.cli.second_thoughts import refused_recovery, roll_back_pending
 from reconciler.machine import alone
+from reconciler.model.generation import Generation
+from reconciler.model.outcome import Result
 from reconciler.reconcile import Request, Terms
 from reconciler.recovery import settle
-from reconciler.transaction.history import History
+from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Books
 
 
@@ -45,12 +50,54 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
     # Which generation is the present one depends on what becomes of an apply that was not finished.
     if not yes and (refused := refused_recovery(host, terms.lock_seconds)) is not None:
         return refused
-    if yes and Books(state, boot_id).unfinished():
+    history = History(state)
+    if yes and (Books(state, boot_id).unfinished() or history.lacks_outcome()):
         with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line()):
             tell_recovered(settle(machine))
     tell_unfinished(host)
-    history = History(state)
-    wanted = number if number is not None else history.newest_target(before=history.newest_target())
+    wanted = number if number is not None else _before_the_newest(history, Books(state, boot_id))
+    if wanted is None:
+        return Exit.DONE
     history.desired(wanted)  # one that is not there is told before anything else
     tell(f"going back to generation {wanted}; the manifests stay as they are, and the next --apply follows them again")
     return apply_command.run_request(host, Request((), None, wanted), format=format, yes=yes, terms=terms)
+
+
+def _before_the_newest(history: History, books: Books) -> int | None:
+    """The generation to go back to so that the newest one is undone; None where that was rolled back already.
+
+    Whoever gives no number means the newest. Where that did not last, going back would undo the one before it.
+
+    Raises:
+        NoSuchGeneration: there is none before it.
+        BadRecord: it cannot be told how the newest one ended.
+    """
+    newest = history.newest()
+    if newest is None:
+        return history.newest_target()
+    if _was_rolled_back(newest, books):
+        tell(f"nothing was done: generation {newest.number} was rolled back already{_because(newest)}")
+        _tell_how_to_go_further(history, newest)
+        return None
+    wanted = history.newest_target(before=newest.number)
+    tell(f"this undoes generation {newest.number}, by {newest.origin.user}: {newest.summary}")
+    return wanted
+
+
+def _was_rolled_back(newest: Generation, books: Books) -> bool:
+    if newest.outcome is None:  # the process ended before it could record that; the inventory is of what stayed
+        return books.applied().generation != newest.number
+    return newest.result == Result.ROLLED_BACK
+
+
+def _because(newest: Generation) -> str:
+    failure = (newest.outcome or {}).get("failure")
+    return f" ({failure})" if failure else ""
+
+
+def _tell_how_to_go_further(history: History, newest: Generation) -> None:
+    with suppress(NoSuchGeneration):
+        present = history.newest_target(before=newest.number)
+        tell(f"the host is as generation {present} wants")
+        further = history.newest_target(before=present)
+        tell(f"  next: to go back to generation {further}: {again('--yes', number=further)}")

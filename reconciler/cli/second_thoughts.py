@@ -93,7 +93,9 @@ def roll_back_pending(host: HostOptions, *, yes: bool) -> Recovered | Exit | Non
     if pending is None:
         return None
     number = pending.generation
-    tell(f"generation {number} waits to be confirmed; this rolls it back")
+    is_late = not pending.seconds_left(machine.boot_id, time.monotonic())
+    found = "was not confirmed in time" if is_late else "waits to be confirmed"
+    tell(f"generation {number} {found}; this rolls it back")
     if not yes and not agreed("Roll it back?"):
         return Exit.REFUSED
     with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line()):

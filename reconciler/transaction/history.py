@@ -179,6 +179,16 @@ class History:
                 return number
         raise NoSuchGeneration("there is no earlier generation that was applied; 'reconcile history' lists all")
 
+    def newest(self) -> Generation | None:
+        """The newest generation, however it ended, but for those of boots and VMs; None where there is none.
+
+        Raises:
+            BadRecord: it cannot be read.
+        """
+        files = self._files()
+        wanted = [number for number in files if not _is_confined(files[number])]
+        return self.get(max(wanted)) if wanted else None
+
     def last_target(self) -> Generation | None:
         """The generation that was applied last, if any. Other than `newest_target` it passes over none that is damaged.
 

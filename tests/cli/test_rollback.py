@@ -1,0 +1,200 @@
+"""``rollback`` without a number: it undoes the newest generation, says so first, and never goes one further."""
+
+import shlex
+import time
+from pathlib import Path
+
+import pytest
+
+from command import Command, Ran, example
+from reconciler.cli import machine, second_thoughts
+from reconciler.cli.main import run
+from reconciler.machine import Machine
+from reconciler.recovery import Recovered, settle
+
+
+class NoTimer:
+    """Arms nothing: who is late is rolled back by the next command."""
+
+    def arm(self, generation: int, seconds: float) -> None:
+        """See `reconciler.integrations.timer.Timer`."""
+
+
+def change(command: Command, old: str = "adapters: [5, 6]", new: str = "adapters: [6]") -> None:
+    """Let the manifests want something else."""
+    path = command.directory / "guests.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Two generations were applied: with adapters 5 and 6, then with 6 alone."""
+    monkeypatch.setattr(machine, "_timer", lambda *_: NoTimer())
+    command = example("three-guests", tmp_path, capsys)
+    command("--apply", "--yes")
+    change(command)
+    command("--apply", "--yes")
+    return command
+
+
+def expire(command: Command, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Apply something else, let its time go by, and let the timer roll it back."""
+    change(command, "adapters: [6]", "adapters: [5]")
+    assert command("--apply", "--yes", "--confirm-within", "90").code == 0
+    pass_by(monkeypatch)
+    assert command("expire", str(number)).code == 6
+    change(command, "adapters: [5]", "adapters: [6]")
+
+
+def pass_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let 91 seconds go by."""
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 91)
+
+
+def assert_nothing_was_undone(command: Command, ran: Ran, before: str, newest: int) -> None:
+    """It was said that the newest was rolled back already, and the host is as before."""
+    assert ran.code == 0
+    assert f"nothing was done: generation {newest} was rolled back already" in ran.err
+    assert command("simulate").out == before
+
+
+@pytest.mark.parametrize("words", [(), ("--yes",)])
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_expired_is_all_that_is_undone(
+    command: Command, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], times: int
+) -> None:
+    """The timer was quicker than whoever wanted it undone; however often that happened in a row."""
+    before = command("simulate").out
+    for number in range(3, 3 + times):
+        expire(command, monkeypatch, number)
+    assert command("simulate").out == before
+
+    ran = command("rollback", *words)
+
+    assert_nothing_was_undone(command, ran, before, 2 + times)
+    assert "(it was not confirmed in time)" in ran.err
+    again = command("rollback", *words)
+    assert again == ran
+
+
+def test_the_command_that_goes_further_is_shown_and_works(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With everything that was said to the command that did nothing."""
+    expire(command, monkeypatch, 3)
+    told = command("rollback", "--yes").err
+
+    assert "the host is as generation 2 wants" in told
+    printed = shlex.split(told.rsplit("to go back to generation 1: ", 1)[1])
+    assert printed[0] == "reconcile"
+    assert run(printed[1:]) == 0
+    assert "5" in command("history", "show", "4").out
+
+
+def test_what_expires_while_it_is_asked_for_is_all_that_is_undone(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time is over, but no timer was there: this command rolls it back, and no more."""
+    before = command("simulate").out
+    change(command, "adapters: [6]", "adapters: [5]")
+    command("--apply", "--yes", "--confirm-within", "90")
+    pass_by(monkeypatch)
+
+    ran = command("rollback", "--yes")
+
+    assert ran.code == 0
+    assert ran.err.startswith("generation 3 was not confirmed in time; this rolls it back\n")
+    assert command("simulate").out == before
+    assert_nothing_was_undone(command, command("rollback", "--yes"), before, 3)
+
+
+def test_a_timer_that_is_quicker_by_a_moment_changes_nothing(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It rolls back between our look and our lock."""
+    before = command("simulate").out
+    change(command, "adapters: [6]", "adapters: [5]")
+    command("--apply", "--yes", "--confirm-within", "90")
+    pass_by(monkeypatch)
+
+    def after_the_timer(machine: Machine) -> tuple[Recovered, ...]:
+        settle(machine)
+        return settle(machine)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(second_thoughts, "settle", after_the_timer)
+        assert command("rollback", "--yes").code in (0, 5)
+
+    assert command("simulate").out == before
+
+
+def test_what_was_undone_before_it_was_confirmed_is_all_that_is_undone(command: Command) -> None:
+    """Asking twice undoes it once."""
+    before = command("simulate").out
+    change(command, "adapters: [6]", "adapters: [5]")
+    command("--apply", "--yes", "--confirm-within", "1h")
+
+    assert command("rollback", "--yes").code == 0
+    assert command("simulate").out == before
+    assert_nothing_was_undone(command, command("rollback", "--yes"), before, 3)
+
+
+def test_what_failed_is_all_that_is_undone(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An apply that failed has rolled itself back."""
+    before = command("simulate").out
+    change(command, "adapters: [6]", "adapters: [5]")
+    with monkeypatch.context() as patch:
+        patch.setattr("reconciler.transaction.apply.carry_out", _refuse)
+        assert command("--apply", "--yes").code == 6
+
+    assert_nothing_was_undone(command, command("rollback", "--yes"), before, 3)
+
+
+def _refuse(*_: object) -> None:
+    raise OSError(22, "Invalid argument")
+
+
+def test_what_was_killed_is_all_that_is_undone(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is rolled back by the command itself, which stops there."""
+    before = command("simulate").out
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    change(command, "adapters: [6]", "adapters: [5]")
+    with monkeypatch.context() as patch:
+        patch.setattr("reconciler.transaction.apply.carry_out", die)
+        with pytest.raises(Killed):
+            command("--apply", "--yes")
+
+    assert_nothing_was_undone(command, command("rollback", "--yes"), before, 3)
+    assert command("history").out.splitlines()[1].split()[0] == "3"
+
+
+def test_a_rollback_is_undone_by_the_next_one(command: Command) -> None:
+    """It is a generation like any other: twice leads to where it began."""
+    before = command("simulate").out
+
+    first = command("rollback", "--yes")
+    assert first.code == 0
+    assert "this undoes generation 2, by " in first.err
+    assert "going back to generation 1" in first.err
+    assert command("simulate").out != before
+    second = command("rollback", "--yes")
+    assert second.code == 0
+    assert "this undoes generation 3, by " in second.err
+    assert command("simulate").out == before
+
+
+def test_what_did_not_end_well_is_undone_to_the_one_before_it(command: Command) -> None:
+    """A degraded apply is no generation that lasts, and going back leads to its start, not further."""
+    outcome = Path(f"{command.simulated_host}.state/generations/000002.outcome.json")
+    outcome.write_text(outcome.read_text(encoding="utf-8").replace('"applied"', '"degraded"'), encoding="utf-8")
+
+    ran = command("rollback", "--yes")
+
+    assert ran.code == 0
+    assert "this undoes generation 2" in ran.err
+    assert "going back to generation 1" in ran.err
