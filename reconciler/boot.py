@@ -12,6 +12,7 @@ from reconciler.integrations.modprobe import CannotLoad
 from reconciler.kernel.observe import has_vfio_ap, observe
 from reconciler.kernel.readiness import await_bindings, await_vfio_ap
 from reconciler.machine import Machine, alone
+from reconciler.model.commands import BOOT_UNINSTALL
 from reconciler.model.desired import Persistence
 from reconciler.model.outcome import Result
 from reconciler.planning.boot_stages import BootStage
@@ -108,7 +109,7 @@ def _require_service(last: "Generation", history: History) -> None:
     if persistence is not Persistence.SERVICE:
         raise NotByService(
             f"what was applied last (generation {last.number}) has 'persistence: {persistence}'; to boot into it like "
-            "this, write 'persistence: service' in the Host and apply it, or else type: reconcile boot uninstall"
+            f"this, write 'persistence: service' in the Host and apply it; otherwise run: {BOOT_UNINSTALL}"
         )
 
 

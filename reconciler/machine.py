@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from reconciler.integrations.timer import Timer
 from reconciler.kernel.settle import Clock
 from reconciler.kernel.sysfs import Sysfs
+from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.observed import NO_VMS, VmName
 from reconciler.transaction.state_directory import StateDirectory
 
@@ -39,6 +40,7 @@ class Machine(NamedTuple):
         vms: tells the VM of each mediated device, by the device's uuid, where anything is known of VMs.
         load_vfio_ap: loads the kernel module (raises `CannotLoad`), or None where that cannot be done from here.
         root: precedes the paths of the files of other tools that this host boots from; None where nobody knows it.
+        here: the options that lead another command to this machine and its manifests.
     """
 
     sysfs: Sysfs
@@ -51,6 +53,7 @@ class Machine(NamedTuple):
     vms: Callable[[], Mapping[str, VmName]] = no_vms
     load_vfio_ap: Callable[[], None] | None = None
     root: Path | None = None
+    here: Here = NOWHERE
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import Seen, observe
 from reconciler.machine import LOCK_SECONDS, Machine, alone
 from reconciler.manifests.site import Site, placed, read_site
+from reconciler.model.commands import PLAN, Advised
 from reconciler.model.desired import Desired, Persistence
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
-from reconciler.model.problems import Problem
+from reconciler.model.problems import Problem, completed
 from reconciler.planning.fingerprint import BASIS_WORDS
 from reconciler.planning.left_alone import FILES, NOTHING_SPARED, Spared
 from reconciler.planning.plan import Basis, Plan
@@ -106,7 +107,7 @@ class NothingEnforced(Exception):
     """The loop has no record of what it enforces, or one of another Host; the text says which."""
 
 
-class StalePlan(Exception):
+class StalePlan(Advised):
     """What a saved or shown plan rests on has changed; the text says what."""
 
 
@@ -152,7 +153,8 @@ def plan(request: Request, machine: Machine, observed: Observed | None = None) -
     made = make_plan(wanted, observed, applied, request.event, request.left_alone, request.spared)
     made = made._replace(commit=request.commit or commit)
     made = _persistent(made, applied, machine, request)
-    return made if site is None else made._replace(problems=_placed(made, site))
+    problems = made.problems if site is None else _placed(made, site)
+    return made._replace(problems=tuple(completed(one, machine.here) for one in problems))
 
 
 def given(request: Request, machine: Machine) -> Given:
@@ -329,7 +331,7 @@ def refuse_stale(made: Plan, terms: Terms) -> None:
         StalePlan: it rests on something else, or the saved one shows something else.
     """
     if terms.basis is not None and made.basis != terms.basis:
-        raise StalePlan(stale_text(terms.basis, made.basis))
+        raise StalePlan(stale_text(terms.basis, made.basis), PLAN)
     if terms.shown:
         from reconciler.render.plan_file import shown_digest
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import observe
 from reconciler.machine import Machine
+from reconciler.model.commands import ROLLBACK, confirm_of, history_of
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Holdings, Write
 from reconciler.planning.planner import holdings_of
@@ -142,7 +143,8 @@ def refuse_pending(machine: Machine) -> None:
         left = pending.seconds_left(machine.boot_id, machine.clock.monotonic())
         raise AwaitsConfirmation(
             f"generation {pending.generation} waits to be confirmed for another {left:.0f} s; "
-            f"type 'reconcile confirm {pending.generation}' to keep it or 'reconcile rollback' to undo it"
+            f"to undo it: {machine.here.line(ROLLBACK)}",
+            confirm_of(pending.generation),
         )
 
 
@@ -180,7 +182,7 @@ def confirm(machine: Machine, number: int, extend: float | None = None) -> None:
     pending = confirmations.pending()
     if pending is None or pending.generation != number:
         if _was_put_back(machine, number):
-            raise NotPending(f"generation {number} has been put back already; see: reconcile history show {number}")
+            raise NotPending(f"generation {number} has been put back already", history_of(number))
         what = f"generation {pending.generation} does" if pending else "nothing does"
         raise NotPending(f"generation {number} does not wait to be confirmed; {what}")
     if extend is None:

@@ -18,9 +18,10 @@ from reconciler.cli.output import (
     tell,
     tell_problems,
 )
-from reconciler.cli.recovered import tell_recovered
+from reconciler.cli.recovered import telling
 from reconciler.cli.second_thoughts import agreed, refused_recovery, wait_at_terminal
 from reconciler.kernel.lock_wait import patience
+from reconciler.model.commands import Here
 from reconciler.model.outcome import Result
 from reconciler.planning.plan import Plan
 from reconciler.reconcile import Applied, NotApplicable, Request, Terms, apply, plan, refuse_stale
@@ -54,11 +55,11 @@ def run_request(host: HostOptions, request: Request, *, format: str, yes: bool, 
     progress = TerminalProgress()
     with opened(host, changes=True, wait=patience(time, terms.lock_seconds, progress.waiting)) as machine:
         try:
-            applied = apply(request, machine, progress, origin_of(request.commit), terms, tell_recovered)
+            applied = apply(request, machine, progress, origin_of(request.commit), terms, telling(host))
         except NotApplicable as error:
             _show(error.plan, format)
             return _refused(error.plan, terms, request.generation)
-    _show_applied(applied, format, with_plan=yes or not sys.stdout.isatty())
+    _show_applied(applied, format, host.here, with_plan=yes or not sys.stdout.isatty())
     if terms.confirm_within is not None and applied.outcome.result is Result.APPLIED:
         return wait_at_terminal(host, applied.generation, terms.confirm_within)
     return EXIT_OF[applied.outcome.result]
@@ -126,13 +127,13 @@ def _refused(made: Plan, terms: Terms, number: int | None) -> Exit:
     return Exit.REFUSED
 
 
-def _show_applied(applied: Applied, format: str, *, with_plan: bool) -> None:
+def _show_applied(applied: Applied, format: str, here: Here, *, with_plan: bool) -> None:
     from reconciler.render.outcome_text import outcome_json, outcome_text
 
-    summary = outcome_text(applied.outcome)
+    summary = outcome_text(applied.outcome, here=here)
     if format == "json":
         report_text(outcome_json(applied.outcome, applied.plan, applied.generation), summary)
         return
     if with_plan and applied.plan.changes:
         _show(applied.plan, format)
-    report_text(outcome_text(applied.outcome, paint_for_stdout()), summary)
+    report_text(outcome_text(applied.outcome, paint_for_stdout(), here), summary)

@@ -17,7 +17,7 @@ from reconciler.cli.hook_reasons import outcome_reason, reason_of
 from reconciler.cli.machine import command_line, opened, user_name
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import EXIT_OF, TerminalProgress, tell
-from reconciler.cli.recovered import tell_recovered
+from reconciler.cli.recovered import telling
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.integrations.boot_unit import SECONDS
 from reconciler.integrations.modprobe import CannotLoad
@@ -44,7 +44,7 @@ def run(host: HostOptions, *, wait: int, masks_only: bool) -> Exit:
         tell(f"boot: nothing was done: {error}")
         return Exit.REFUSED
     except NotApplicable as error:
-        tell(f"boot: not applied: {' '.join(reason_of(error).split())}")
+        tell(f"boot: not applied: {' '.join(reason_of(error, host.here).split())}")
         return Exit.REFUSED
     return Exit.FAILURE
 
@@ -52,21 +52,21 @@ def run(host: HostOptions, *, wait: int, masks_only: bool) -> Exit:
 def _boot(host: HostOptions, wait: int, *, masks_only: bool) -> Exit:
     progress = TerminalProgress()
     origin = Origin(os.environ.get("SUDO_USER") or user_name(), command_line(), time.time())
-    listener = Listener(progress, tell_recovered, lambda text: tell(f"boot: {text}"))
+    listener = Listener(progress, telling(host), lambda text: tell(f"boot: {text}"))
     with opened(host, changes=True, wait=patience(time, _LOCK_SECONDS, progress.waiting)) as machine:
         booted = boot(machine, listener, origin, wait, masks_only=masks_only)
     sys.stdout.flush()
     if booted is None:
         tell("boot: nothing has been applied yet, so there is nothing to do")
         return Exit.DONE
-    return _told(booted, masks_only=masks_only)
+    return _told(booted, host, masks_only=masks_only)
 
 
-def _told(booted: Booted, *, masks_only: bool) -> Exit:
+def _told(booted: Booted, host: HostOptions, *, masks_only: bool) -> Exit:
     number = booted.generation.number
     last = booted.applied[-1].outcome if booted.applied else None
     if last and last.result not in (Result.APPLIED, Result.NOTHING):
-        tell(f"boot: generation {number} was not applied: {outcome_reason(last)}")
+        tell(f"boot: generation {number} was not applied: {outcome_reason(last, host.here)}")
         return EXIT_OF[last.result]
     writes = sum(one.outcome.writes for one in booted.applied)
     what = "the masks are" if masks_only else "the host is"

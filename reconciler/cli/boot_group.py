@@ -24,7 +24,6 @@ def boot(context: click.Context, /, wait: int, masks_only: bool, host: HostOptio
     the manifests say by now.
     """
     if context.invoked_subcommand:
-        context.obj = host
         return None
     from reconciler.cli import boot_command
 

@@ -3,11 +3,13 @@
 import os
 
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell, tell_problems
 from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.tools_lock import ToolsBusy
+from reconciler.model.commands import Advised
 from reconciler.model.strict_json import BadRecord
 from reconciler.reconcile import InvalidManifests, StalePlan
 from reconciler.render.plan_file import BadPlanFile
@@ -18,14 +20,26 @@ from reconciler.transaction.records import remedy
 from reconciler.transaction.state_directory import UnsafeState
 
 
-def code_of(error: Exception) -> Exit:
-    """Tell the user about `error` and return the exit code; what is not foreseen here is raised again as a bug."""
+def code_of(error: Exception, host: HostOptions) -> Exit:
+    """Tell the user about `error` and return the exit code.
+
+    Args:
+        error: what has ended the command; what is not foreseen here is raised again as a bug.
+        host: the options of the command, for the one to run next.
+    """
+    code = _told(error)
+    if isinstance(error, Advised) and error.advice:
+        tell(f"  next: {host.line(error.advice)}")
+    return code
+
+
+def _told(error: Exception) -> Exit:
     match error:
         case InvalidManifests():
             tell_problems(error.problems)
             return Exit.INVALID
         case StalePlan():
-            tell(f"stale: {error}; make a new plan")
+            tell(f"stale: {error}")
             return Exit.STALE
         case Busy() | ToolsBusy():
             tell(f"busy: {error}")

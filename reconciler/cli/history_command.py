@@ -44,7 +44,7 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
     if number is None and (undone := roll_back_pending(host, yes=yes)):
         if isinstance(undone, Exit):
             return undone
-        tell_recovered([undone])
+        tell_recovered([undone], host)
         return Exit.DONE if exit_of([undone]) is Exit.ROLLED_BACK else Exit.DEGRADED
     state, boot_id = state_of(host)
     # Which generation is the present one depends on what becomes of an apply that was not finished.
@@ -53,7 +53,7 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
     history = History(state)
     if yes and (Books(state, boot_id).unfinished() or history.lacks_outcome()):
         with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line()):
-            tell_recovered(settle(machine))
+            tell_recovered(settle(machine), host)
     tell_unfinished(host)
     wanted = number if number is not None else _before_the_newest(history, Books(state, boot_id))
     if wanted is None:

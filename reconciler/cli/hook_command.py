@@ -33,14 +33,14 @@ def run_qemu(host: HostOptions, words: Sequence[str]) -> Exit:
     """
     match words:
         case (vm, "prepare", "begin", *_):
-            return _bounded(lambda: _prepare(host, vm), f"VM '{vm}' does not start")
+            return _bounded(host, lambda: _prepare(host, vm), f"VM '{vm}' does not start")
         case (vm, "release", "end", *_):
-            return _bounded(lambda: _release(host), f"VM '{vm}' has ended, but its crypto device stays")
+            return _bounded(host, lambda: _release(host), f"VM '{vm}' has ended, but its crypto device stays")
         case _:
             return Exit.DONE
 
 
-def _bounded(action: Callable[[], None], what: str) -> Exit:
+def _bounded(host: HostOptions, action: Callable[[], None], what: str) -> Exit:
     try:
         with ends_within(TOTAL_SECONDS):
             action()
@@ -51,7 +51,7 @@ def _bounded(action: Callable[[], None], what: str) -> Exit:
     except Exception as error:  # noqa: BLE001 - whatever it is, libvirt's log gets one line
         from reconciler.cli.hook_reasons import reason_of
 
-        reason = reason_of(error)
+        reason = reason_of(error, host.here)
     else:
         return Exit.DONE
     tell(" ".join(f"reconcile: {what}: {reason}".split()))

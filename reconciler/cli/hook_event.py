@@ -11,6 +11,7 @@ from reconciler.cli.output import tell
 from reconciler.integrations.domain_checks import domain_problems
 from reconciler.integrations.domain_xml import Domain
 from reconciler.kernel.lock_wait import AtWork, patience
+from reconciler.model.commands import HOOK_INSTALL, WATCH_INSTALL, Here
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Result
 from reconciler.model.problems import Problem, errors_of
@@ -58,12 +59,12 @@ def carry_out(host: HostOptions, event: VmEvent, starting: Domain | None) -> Non
         try:
             wanted = given(request, machine)
         except NothingEnforced as error:
-            _refuse_missing(event, observe_host(machine), str(error))
+            _refuse_missing(event, observe_host(machine), str(error), host.here)
             return
         if not any(guest.uuid in event.starts | event.ends for guest in wanted.desired.guests):
             return
         if starting:
-            _refuse(domain_problems(starting, wanted.desired.guests))
+            _refuse(domain_problems(starting, wanted.desired.guests), host)
         made = plan(request, machine)
         # Where there is nothing to do nobody is waited for; else all is looked at again when others have done theirs.
         if made.in_sync and Books(machine.state, machine.boot_id).unfinished() is None:
@@ -75,26 +76,26 @@ def carry_out(host: HostOptions, event: VmEvent, starting: Domain | None) -> Non
             request, machine, progress, origin_of(made.commit if request.enforced else manifests_commit(host)), _TERMS
         )
     if applied.outcome.result not in (Result.APPLIED, Result.NOTHING):
-        raise Refused(outcome_reason(applied.outcome))
+        raise Refused(outcome_reason(applied.outcome, host.here))
     _tell_kept(applied.plan, event)
 
 
-def _refuse_missing(event: VmEvent, observed: Observed, reason: str) -> None:
+def _refuse_missing(event: VmEvent, observed: Observed, reason: str, here: Here) -> None:
     """Refuse a start with a device that does not exist; one that exists is not ours to judge."""
     missing = sorted(event.starts - {mdev.uuid for mdev in observed.mdevs})
     if missing:
+        install = here.reading(("PATH",)).line(HOOK_INSTALL)
         raise Refused(
             f"its mediated device {missing[0]} does not exist, and the hook, which makes what the loop enforces, "
-            f"cannot make it: {reason}; start the loop (reconcile watch install), or name manifests for the hook: "
-            "reconcile hook install -f PATH"
+            f"cannot make it: {reason}; start the loop ({WATCH_INSTALL}), or name manifests for the hook: {install}"
         )
 
 
-def _refuse(problems: list[Problem]) -> None:
+def _refuse(problems: list[Problem], host: HostOptions) -> None:
     # A device that no manifest names is not ours to judge.
     errors = [one for one in errors_of(problems) if one.id != "vm-unknown-device"]
     if errors:
-        raise Refused(problem_line(errors))
+        raise Refused(problem_line(errors, host.here))
 
 
 def _tell_kept(made: Plan, event: VmEvent) -> None:

@@ -58,6 +58,7 @@ def opened(options: HostOptions, *, changes: bool = False, wait: Patience | None
             timer=_Timer(options, state),
             load_vfio_ap=simulation.host.load_vfio_ap,
             root=Path(os.environ.get(MDEVCTL_ROOT) or state.path / "root"),
+            here=options.here,
         )
 
 
@@ -120,6 +121,7 @@ def _real(options: HostOptions) -> Machine:
         vms=_vms(root),
         load_vfio_ap=_load_vfio_ap if os.path.realpath(root) == DEFAULT_SYSFS else None,
         root=_root_of_tools(root),
+        here=options.here,
     )
 
 

@@ -14,7 +14,7 @@ import click
 from reconciler.cli.boot_group import boot
 from reconciler.cli.durations import Duration
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
+from reconciler.cli.options import HostOptions, Said, consent_options, format_option, host_options, lock_option
 from reconciler.cli.output import exit_code, open_closed_descriptors, printable_output, tell
 from reconciler.cli.watch_group import watch
 from reconciler.cli.watch_options import WatchOptions, watch_options
@@ -74,7 +74,6 @@ def cli(
     if context.invoked_subcommand:
         if any(actions):
             raise click.UsageError(f"'{context.invoked_subcommand}' cannot be combined with --plan, --apply or --watch")
-        context.obj = host
         return None
     if wants_watch and not wants_plan and not apply_file:
         from reconciler.cli import watch_command
@@ -371,8 +370,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    said = Said()
     try:
-        code = cli.main(list(arguments), prog_name="reconcile", standalone_mode=False)
+        code = cli.main(list(arguments), prog_name="reconcile", standalone_mode=False, obj=said)
     except click.UsageError as error:
         _show(error)
         return Exit.USAGE
@@ -387,7 +387,7 @@ def _run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, the user gets a sentence
         from reconciler.cli.failures import code_of
 
-        return code_of(error)
+        return code_of(error, said.host)
     return int(code or 0)
 
 

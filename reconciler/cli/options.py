@@ -1,10 +1,11 @@
 """Options that several commands share: which manifests, which host, which format."""
 
-import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 import click
+
+from reconciler.model.commands import Command, Here
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -32,19 +33,22 @@ class HostOptions(NamedTuple):
         return self.paths or (".",)
 
     @property
-    def where(self) -> str:
-        """The options that lead to the same machine and state, for a command that is to be typed next."""
-        given = (
+    def here(self) -> Here:
+        """The options of this run that lead another command to the same place."""
+        machine = (
             ("--sysfs", self.sysfs if self.sysfs != DEFAULT_SYSFS else None),
             ("--simulate", self.simulate),
             ("--state-dir", self.state_dir),
         )
-        return "".join(f" {name} {shlex.quote(value)}" for name, value in given if value)
+        manifests = (*(("-f", path) for path in self.paths), ("--host", self.host))
+        return Here(_given(machine), _given(manifests))
 
-    def over(self, outer: "HostOptions | None") -> "HostOptions":
+    def line(self, command: Command) -> str:
+        """`command` for a shell, so that it meets the same host, state and manifests."""
+        return self.here.line(command)
+
+    def over(self, outer: "HostOptions") -> "HostOptions":
         """These options, completed by those given before the command's name."""
-        if outer is None:
-            return self
         return HostOptions(
             self.paths or outer.paths,
             self.host or outer.host,
@@ -55,6 +59,17 @@ class HostOptions(NamedTuple):
 
 
 DEFAULT_SYSFS = "/sys"
+
+
+def _given(options: Iterable[tuple[str, str | None]]) -> tuple[str, ...]:
+    return tuple(word for name, value in options if value for word in (name, value))
+
+
+class Said:
+    """What the shared options of one run say, as far as they have been read: also those before the command's name."""
+
+    def __init__(self) -> None:
+        self.host = HostOptions((), None, DEFAULT_SYSFS, None, None)
 
 
 def host_options(function: _Function) -> _Function:
@@ -68,8 +83,9 @@ def host_options(function: _Function) -> _Function:
             kwargs.pop("simulate_file"),
             kwargs.pop("state_dir"),
         )
-        outer = click.get_current_context().find_object(HostOptions)
-        return function(*args, **kwargs, host=given.over(outer))
+        said = click.get_current_context().ensure_object(Said)
+        said.host = given.over(said.host)
+        return function(*args, **kwargs, host=said.host)
 
     with_host.__name__ = function.__name__
     with_host.__doc__ = function.__doc__

@@ -5,6 +5,7 @@ from reconciler.cli.machine import manifests_commit, opened
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
+from reconciler.model.commands import APPLY
 from reconciler.planning.plan import Plan
 from reconciler.reconcile import Request, plan
 
@@ -22,7 +23,7 @@ def run(host: HostOptions, *, format: str, out: str | None, detailed: bool) -> E
         from reconciler.render.plan_file import save_plan
 
         save_plan(made, host.manifests, out)
-        tell(f"saved; to do exactly this: reconcile --apply {out}")
+        tell(f"saved; to do exactly this: {host.here.reading(()).line(APPLY.with_flags(out))}")
     return Exit.CHANGES if detailed and made.changes else Exit.DONE
 
 

@@ -7,6 +7,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell
+from reconciler.model.commands import APPLY, PLAN, ROLLBACK, confirm_of
 from reconciler.model.strict_json import BadRecord
 from reconciler.recovery import Recovered
 from reconciler.transaction.confirmation import Confirmations
@@ -14,10 +15,15 @@ from reconciler.transaction.journal import Books
 from reconciler.transaction.records import remedy
 
 
-def tell_recovered(recovered: Iterable[Recovered]) -> None:
-    """Tell what became of what earlier runs had left."""
+def tell_recovered(recovered: Iterable[Recovered], host: HostOptions) -> None:
+    """Tell what became of what earlier runs had left on `host`."""
     for one in recovered:
-        _tell_one(one)
+        _tell_one(one, host)
+
+
+def telling(host: HostOptions) -> Callable[[Iterable[Recovered]], None]:
+    """Tells what became of what earlier runs had left on `host`."""
+    return lambda recovered: tell_recovered(recovered, host)
 
 
 def exit_of(recovered: Iterable[Recovered]) -> Exit:
@@ -38,9 +44,9 @@ def tell_unfinished(host: HostOptions) -> None:
     books, confirmations = Books(state, boot_id), Confirmations(state)
     bars = "no apply begins before it is moved away"
     looks: tuple[tuple[Callable[[], list[str]], str], ...] = (
-        (lambda: _unfinished(books), bars),
-        (lambda: _pending(confirmations, boot_id, host.where), bars),
-        (lambda: _degraded(books), "the next apply that succeeds takes it away"),
+        (lambda: _unfinished(books, host), bars),
+        (lambda: _pending(confirmations, boot_id, host), bars),
+        (lambda: _degraded(books, host), "the next apply that succeeds takes it away"),
     )
     for look, consequence in looks:
         try:
@@ -51,36 +57,37 @@ def tell_unfinished(host: HostOptions) -> None:
             tell(line)
 
 
-def _unfinished(books: Books) -> list[str]:
+def _unfinished(books: Books, host: HostOptions) -> list[str]:
     if not books.unfinished():
         return []
-    return ["warning: an earlier apply was not finished; the next 'reconcile --apply' puts that in order first"]
+    return [f"warning: an earlier apply was not finished; to recover from it: {host.line(APPLY)}"]
 
 
-def _pending(confirmations: Confirmations, boot_id: str, where: str) -> list[str]:
+def _pending(confirmations: Confirmations, boot_id: str, host: HostOptions) -> list[str]:
     pending = confirmations.pending()
     if pending is None:
         return []
     left = pending.seconds_left(boot_id, time.monotonic())
     number = pending.generation
     if not left:
-        return [f"warning: generation {number} was not confirmed in time; the next apply, or rollback, puts it back"]
-    confirm = f"reconcile confirm {number}{where}"
-    return [f"note: generation {number} waits to be confirmed for another {left:.0f} s: {confirm}"]
+        return [f"warning: generation {number} was not confirmed in time; to undo it: {host.line(ROLLBACK)}"]
+    return [
+        f"note: generation {number} waits to be confirmed for another {left:.0f} s: {host.line(confirm_of(number))}"
+    ]
 
 
-def _degraded(books: Books) -> list[str]:
+def _degraded(books: Books, host: HostOptions) -> list[str]:
     differences = books.left_degraded()
     if not differences:
         return []
     return [
         "warning: an earlier apply failed and not everything could be put back; it left:",
         *(f"  {difference}" for difference in differences),
-        "  next: 'reconcile --plan' shows what 'reconcile --apply' would do about it",
+        f"  next: {host.line(PLAN)}    (shows what an apply would do about it)",
     ]
 
 
-def _tell_one(one: Recovered) -> None:
+def _tell_one(one: Recovered, host: HostOptions) -> None:
     number = one.unfinished.generation
     what = f"generation {number} {one.left}" if number else f"an earlier apply {one.left}"
     if not one.unfinished.same_boot:
@@ -91,6 +98,6 @@ def _tell_one(one: Recovered) -> None:
         tell(f"warning: {what}, and not everything could be put back:")
         for difference in one.returned.differences:
             tell(f"  left: {difference}")
-        tell("  next: 'reconcile --plan' shows what 'reconcile --apply' would do about it")
+        tell(f"  next: {host.line(PLAN)}    (shows what an apply would do about it)")
     else:
         tell(f"note: {what}; what it had done was put back")

@@ -15,6 +15,7 @@ from reconciler.cli.output import TerminalProgress, tell
 from reconciler.cli.recovered import exit_of, tell_recovered, tell_unfinished
 from reconciler.integrations.timers import READY
 from reconciler.machine import alone
+from reconciler.model.commands import confirm_of
 from reconciler.recovery import Left, Recovered, confirm, expire, settle
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
@@ -28,7 +29,7 @@ def run_confirm(host: HostOptions, number: int, extend: float | None) -> Exit:
     """Confirm an apply, or give it more time."""
     with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line()):
         recovered = settle(machine)
-        tell_recovered(recovered)
+        tell_recovered(recovered, host)
         if any(one.left is Left.EXPIRED and one.unfinished.generation == number for one in recovered):
             tell(f"error: generation {number} was not confirmed in time; it has been put back")
             return Exit.ROLLED_BACK
@@ -55,7 +56,7 @@ def refused_recovery(host: HostOptions, lock_seconds: float) -> Exit | None:
     if not agreed("Recover from that first?"):
         return Exit.REFUSED
     with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line(), lock_seconds):
-        tell_recovered(settle(machine))
+        tell_recovered(settle(machine), host)
     return None
 
 
@@ -101,7 +102,7 @@ def roll_back_pending(host: HostOptions, *, yes: bool) -> Recovered | Exit | Non
     with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line()):
         settled = settle(machine)
         late = [one for one in settled if one.left is Left.EXPIRED]
-        tell_recovered(one for one in settled if one not in late)
+        tell_recovered((one for one in settled if one not in late), host)
         if late:
             return late[0]
         pending = Confirmations(machine.state).pending()
@@ -114,7 +115,7 @@ def roll_back_pending(host: HostOptions, *, yes: bool) -> Recovered | Exit | Non
 
 def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
     """Wait for Enter at a terminal, which confirms generation `number`, or for the end of its time, in `seconds`."""
-    confirm_it = f"reconcile confirm {number}{host.where}"
+    confirm_it = host.line(confirm_of(number))
     with terminal() as person:
         if person is None:
             tell(f"it is rolled back in {seconds:.0f} s unless you run: {confirm_it}")
@@ -149,7 +150,7 @@ def run_expire(host: HostOptions, number: int) -> Exit:
 def _put_back(host: HostOptions, number: int) -> Exit:
     with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), f"reconcile expire {number}"):
         recovered = settle(machine)
-    tell_recovered(recovered)
+    tell_recovered(recovered, host)
     return exit_of(recovered)
 
 

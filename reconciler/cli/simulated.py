@@ -15,6 +15,7 @@ from reconciler.manifests.kinds import kind_of
 from reconciler.manifests.schema import Forms
 from reconciler.manifests.site import placed
 from reconciler.manifests.strict_yaml import Document, read_documents
+from reconciler.model.commands import RESET
 from reconciler.model.problems import Place, Position, Problem, Severity
 from reconciler.reconcile import InvalidManifests
 from reconciler.simulator.description import faults_of, host_of, name_of
@@ -72,7 +73,7 @@ class Description(NamedTuple):
         try:
             kept = load_state(state_path(self.file), digest_of(self.content))
         except (StaleState, ValueError) as error:
-            raise UnreadableHost(str(error)) from error
+            raise UnreadableHost(str(error), RESET) from error
         return self._simulation(kept) if kept else self.started()
 
     def save(self, host: SimulatedHost) -> None:

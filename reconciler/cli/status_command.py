@@ -10,6 +10,7 @@ from reconciler.cli.machine import opened, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import control, paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
+from reconciler.model.commands import WATCH
 from reconciler.planning.plan import Plan
 from reconciler.planning.status import status_of
 from reconciler.reconcile import Request, plan
@@ -32,7 +33,7 @@ def run_status(host: HostOptions, *, format: str) -> Exit:
         result(status_json(status))
     else:
         tell_problems(made.problems)
-        result(status_text(status, paint_for_stdout()))
+        result(status_text(status, paint_for_stdout(), host.here))
     return Exit.DONE
 
 
@@ -44,7 +45,7 @@ def run_watched(host: HostOptions, *, format: str) -> Exit:
     kept = _kept(state)
     if kept is None:
         tell(f"error: no loop has been watching with the state directory {state.path}")
-        tell("  next: start one with 'reconcile --watch', or name its place with --state-dir, --sysfs or --simulate")
+        tell(f"  next: {host.line(WATCH)}    (starts one; for another place: --state-dir, --sysfs or --simulate)")
         return Exit.FAILURE
     if format == "json":
         result(report_json(kept.report, kept.ended))
@@ -76,7 +77,7 @@ def _kept(state: StateDirectory) -> "Kept | None":
 def _show(kept: "Kept", host: HostOptions) -> None:
     from reconciler.watch.report_text import report_text
 
-    result(report_text(kept.report, time.time(), paint_for_stdout(), kept.ended, host.where))
+    result(report_text(kept.report, time.time(), paint_for_stdout(), kept.ended, host.here))
 
 
 def run_drift(host: HostOptions, *, format: str) -> Exit:

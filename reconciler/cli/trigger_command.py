@@ -6,6 +6,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import report, tell
+from reconciler.model.commands import LOOP_STATUS, WATCH
 from reconciler.watch.report import Condition
 from reconciler.watch.requests import NoAnswer, Trigger, ask
 
@@ -39,7 +40,7 @@ def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
         return Exit.FAILURE
     if answer is None:
         tell(f"error: no loop is watching with the state directory {state.path}")
-        tell("  next: start one with 'reconcile --watch', or name its place with --state-dir, --sysfs or --simulate")
+        tell(f"  next: {host.line(WATCH)}    (starts one; for another place: --state-dir, --sysfs or --simulate)")
         return Exit.FAILURE
     if not answer.get("accepted"):
         tell(f"error: the loop refused: {answer.get('error')}")
@@ -54,6 +55,6 @@ def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
         tell("error: the newest configuration is refused")
         for reason in refused:
             tell(f"  because: {reason}")
-        tell(f"  more: reconcile status --watch{host.where}")
+        tell(f"  more: {host.line(LOOP_STATUS)}")
     code = _CODES.get(answer["condition"], Exit.DONE)
     return Exit.REFUSED if refused and code is Exit.DONE else code

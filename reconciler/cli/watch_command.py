@@ -27,6 +27,7 @@ from reconciler.integrations.webhook import Webhook, secret
 from reconciler.kernel.lock_wait import patience
 from reconciler.machine import Machine
 from reconciler.manifests.changed_files import ChangedFiles
+from reconciler.model.commands import Here
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.last_good import Good, read_last_good
@@ -145,8 +146,8 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
     ears = stack.enter_context(Ears(time, log.warning, resync=every(resync, Random())))  # noqa: S311 - jitter
     ears.add("signal", SignalEar)
     ears.add("request", lambda: requests)
-    where = _findable(host).where
-    source = _source(host, options, state, ears, stack, log, where)
+    here = _findable(host).here
+    source = _source(host, options, state, ears, stack, log, here)
     if opener:
         ears.add("kernel", opener)
     systemd = SystemdNotify(os.environ, os.getpid(), time.monotonic)
@@ -168,7 +169,7 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         unforeseen=progress.unforeseen,
         transaction=progress.transaction,
         guarding=progress.guarding,
-        where=where,
+        here=here,
     )
     reporter = Reporter(source.location, kept and kept.report, applies=applies)
     return Watch(ears, requests, Loop(place), reporter, telling, systemd, time, resync)
@@ -187,7 +188,7 @@ def _source(
     ears: Ears,
     stack: ExitStack,
     log: Log,
-    typed: str,
+    here: Here,
 ) -> Source:
     if options.git is None:
         paths = tuple(os.path.abspath(path) for path in host.manifests)
@@ -198,7 +199,7 @@ def _source(
     trusted = trust(options.require_signature, options.revoked_keys or "") if options.require_signature else None
     where = address(options.git, options.branch, options.path or "")
     directory = state.path / "git"
-    git = GitSource(where, directory, os.environ, trusted=trusted, options=typed)
+    git = GitSource(where, directory, os.environ, trusted=trusted, here=here)
     stack.callback(git.close)
     last = _kept(lambda: read_last_good(state), log)
     accepted = last.commit if last else _applied_commit(state, log)

@@ -19,6 +19,7 @@ from reconciler.kernel.text_forms import (
     parse_matrix,
     parse_queue,
 )
+from reconciler.model.commands import Advised
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Abilities, Lpar, Observed, ObservedCard, ObservedMdev, ObservedQueue, Process
@@ -31,7 +32,7 @@ _HOST_DRIVERS_IDLE: Final = "0"
 _Value = TypeVar("_Value")
 
 
-class UnreadableHost(Exception):
+class UnreadableHost(Advised):
     """The host cannot be read; the text says what is missing and what to do."""
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple, Self
 
+from reconciler.model.commands import Command, Here
+
 MOST_SHOWN: Final = 200
 """How many errors, and how many warnings, one run shows one by one; the rest is counted."""
 
@@ -63,6 +65,7 @@ class Problem(NamedTuple):
         details: further lines, for example the queues concerned; each a sentence.
         help: what to do.
         stands_for: how many problems, at least 1; more only where some are counted instead of shown.
+        advice: the command that shows or does it, completed by `completed`; None where there is none, or no more.
     """
 
     id: str
@@ -72,6 +75,15 @@ class Problem(NamedTuple):
     details: tuple[str, ...] = ()
     help: str = ""
     stands_for: int = 1
+    advice: Command | None = None
+
+
+def completed(problem: Problem, here: Here) -> Problem:
+    """`problem` with the line of its command in its help."""
+    if problem.advice is None:
+        return problem
+    line = here.line(problem.advice)
+    return problem._replace(help=f"{problem.help} Run: {line}" if problem.help else f"Run: {line}", advice=None)
 
 
 def errors_of(problems: tuple[Problem, ...] | list[Problem]) -> list[Problem]:

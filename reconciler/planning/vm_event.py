@@ -7,6 +7,7 @@ another one to change. The host pool only gives up what the started guest needs 
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from reconciler.model.commands import APPLY, PLAN
 from reconciler.model.desired import Activation, Desired, DesiredGuest
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed, in_brackets
@@ -122,7 +123,8 @@ def _missing(event: VmEvent, desired: Desired, observed: Observed) -> Iterator[P
             f"guest '{guest.name}' is {guest.activation}, and its mediated device does not exist",
             (guest_place(guest, "described here", "domains" if active else "activation"),),
             (),
-            "Type: reconcile --apply" if active else "Make it active or on-demand, then type: reconcile --apply",
+            "" if active else "Make it active or on-demand.",
+            advice=APPLY,
         )
 
 
@@ -152,5 +154,6 @@ def _queue_held(guest: DesiredGuest, holder: str, common: Matrix) -> Problem:
         f"guest '{guest.name}' needs {what} that {holder} has, other than the manifests say",
         (guest_place(guest, f"needed by '{guest.name}' here"),),
         (queues_text(common),),
-        "Type 'reconcile --plan' to see how the host differs, and 'reconcile --apply' to put it in order.",
+        "The plan says how the host differs; an apply makes it as the manifests say.",
+        advice=PLAN,
     )

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from reconciler.model.commands import DRIFT, Here
 from reconciler.model.desired import Persistence
 from reconciler.planning.plan import Plan
 from reconciler.render.diagnostics import counted
@@ -14,12 +15,12 @@ _KEPT: Final = {
 }
 
 
-def at_boot_text(plan: Plan) -> str:
-    """What the host boots into, in one line."""
+def at_boot_text(plan: Plan, here: Here) -> str:
+    """What the host boots into, in one line; `here` is where the command that says more is run."""
     if not plan.files:
         return _KEPT[plan.desired.host.persistence]
     verb = "is" if len(plan.files) == 1 else "are"
-    return f"something else: {counted(len(plan.files), 'file')} {verb} not as planned; 'reconcile drift' lists them"
+    return f"something else: {counted(len(plan.files), 'file')} {verb} not as planned: {here.line(DRIFT)}"
 
 
 def at_boot_record(plan: Plan) -> dict[str, Any]:

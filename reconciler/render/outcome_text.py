@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from reconciler.model.commands import APPLY, NOWHERE, STATUS, Here
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.printable import lines_text
 from reconciler.planning.plan import Plan
@@ -17,17 +18,18 @@ _STYLE: Final = {
 }
 
 
-def outcome_text(outcome: Outcome, paint: Paint = plain) -> str:
-    """The outcome as text, ended by a newline."""
+def outcome_text(outcome: Outcome, paint: Paint = plain, here: Here = NOWHERE) -> str:
+    """The outcome as text, ended by a newline; `here` is where the commands that it leads to are run."""
     lines = [paint(_STYLE[outcome.result], _heading(outcome))]
     if outcome.failure:
         lines.append(f"  because: {outcome.failure}")
     lines += [f"  left:    {difference}" for difference in outcome.differences]
     lines += [f"  refused: {refusal}" for refusal in outcome.refusals]
     if outcome.result is Result.ROLLED_BACK:
-        lines.append("  next:    remove the cause, then type the same command again")
+        lines.append("  next:    remove the cause, then run the same command again")
     if outcome.result is Result.DEGRADED:
-        lines.append("  next:    type 'reconcile status' to see who holds what, then 'reconcile --apply' to try again")
+        lines.append(f"  next:    {here.line(STATUS)}    (shows who holds what)")
+        lines.append(f"  next:    {here.line(APPLY)}    (tries again)")
     lines += [f"  note:    {note}" for note in outcome.notes]
     return lines_text(lines)
 

@@ -13,13 +13,14 @@ from hashlib import sha256
 from os import PathLike
 from typing import Any, Final, NamedTuple
 
+from reconciler.model.commands import PLAN, Advised
 from reconciler.model.strict_json import LARGEST, BadRecord, field, listed, members, read_json, text
 from reconciler.planning.fingerprint import FORMAT_VERSION, fingerprint_of
 from reconciler.planning.plan import Basis, Plan
 from reconciler.render.plan_json import plan_record
 
 _DIGEST: Final = "contentDigest"
-_AGAIN: Final = "make a new plan with 'reconcile --plan --out FILE'"
+_SAVE: Final = PLAN.with_flags("--out", "plan.json")
 
 # What may differ between two plans with the same basis: places of files, and which processes and VMs there are.
 _COMPARED: Final = ("host", "summary", "pool", "consents", "foreign", "files")
@@ -30,7 +31,7 @@ _COMPARED_BUT: Final[Mapping[str, Collection[str]]] = {
 }
 
 
-class BadPlanFile(Exception):
+class BadPlanFile(Advised):
     """The file is no saved plan; the text says why."""
 
 
@@ -79,7 +80,7 @@ def load_plan(file: str) -> SavedPlan:
     try:
         return _checked(read_json(content, LARGEST), file)
     except BadRecord as error:
-        raise BadPlanFile(f"{file} is no saved plan, or is damaged: {error}; {_AGAIN}") from error
+        raise BadPlanFile(f"{file} is no saved plan, or is damaged: {error}", _SAVE) from error
 
 
 def shown_digest(plan: Plan) -> str:
@@ -89,19 +90,19 @@ def shown_digest(plan: Plan) -> str:
 
 def _checked(record: Any, file: str) -> SavedPlan:
     if not isinstance(record, dict) or "formatVersion" not in record:
-        raise BadPlanFile(f"{file} is no saved plan; {_AGAIN}")
+        raise BadPlanFile(f"{file} is no saved plan", _SAVE)
     if record["formatVersion"] != FORMAT_VERSION:
-        raise BadPlanFile(f"{file} has format version {record['formatVersion']!r}, not {FORMAT_VERSION!r}")
+        raise BadPlanFile(f"{file} has format version {record['formatVersion']!r}, not {FORMAT_VERSION!r}", _SAVE)
     if not record.keys() >= {"manifests", "host", "basis", "fingerprint", _DIGEST}:
-        raise BadPlanFile(f"{file} is damaged or was printed rather than saved; {_AGAIN}")
+        raise BadPlanFile(f"{file} is damaged or was printed rather than saved", _SAVE)
     if record[_DIGEST] != _content_digest({name: value for name, value in record.items() if name != _DIGEST}):
-        raise BadPlanFile(f"{file} was changed after it was saved; {_AGAIN}")
+        raise BadPlanFile(f"{file} was changed after it was saved", _SAVE)
     manifests = field(record, "manifests", listed(_path))
     if not manifests:
         raise BadRecord("there is none", "manifests")
     saved = SavedPlan(manifests, field(record, "host", text), field(record, "basis", _basis), _shown(record))
     if record["fingerprint"] != fingerprint_of(saved.host, saved.basis):
-        raise BadPlanFile(f"{file} was changed after it was saved: its fingerprint does not fit; {_AGAIN}")
+        raise BadPlanFile(f"{file} was changed after it was saved: its fingerprint does not fit", _SAVE)
     return saved
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Process, in_brackets
@@ -17,11 +18,11 @@ from reconciler.render.plan_text import heading_text
 _MOST_IDLE = 16
 
 
-def status_text(status: Status, paint: Paint = plain) -> str:
-    """The whole status as text."""
+def status_text(status: Status, paint: Paint = plain, here: Here = NOWHERE) -> str:
+    """The whole status as text; `here` is where the commands that it leads to are run."""
     lines = [paint("bold", heading_text(status.plan)), "", f"  host pool   {pool_text(status.plan.observed.pool)}"]
     lines += [f"  idle        {_idle_text(status)}"]
-    lines += [f"  at boot     {at_boot_text(status.plan)}", ""]
+    lines += [f"  at boot     {at_boot_text(status.plan, here)}", ""]
     for guest in status.guests:
         lines += [*_guest_lines(guest, paint), ""]
     for adapter, names in status.pending:

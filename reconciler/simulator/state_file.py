@@ -26,10 +26,7 @@ class StaleState(Exception):
     """The description has changed since the state was saved."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"{path} belongs to an earlier content of the description; "
-            "run `reconcile simulate reset` to start the host anew from the description"
-        )
+        super().__init__(f"{path} belongs to an earlier content of the description; the host has to start anew from it")
         self.path = path
 
 

@@ -167,8 +167,7 @@ def _surprises(plan: Plan, seen: Seen) -> list[str]:
             continue
         if not (mdev.effective.covers(guest.sees_after) and guest.sees_after.covers(mdev.effective)):
             notes.append(
-                f"guest '{guest.name}' sees {mdev.effective.size} queues, but {guest.sees_after.size} were "
-                "predicted; type 'reconcile status' to see which"
+                f"guest '{guest.name}' sees {mdev.effective.size} queues, but {guest.sees_after.size} were predicted"
             )
     return notes
 

@@ -16,6 +16,7 @@ from reconciler.integrations.foreign_masks import (
     read_mask_parameters,
 )
 from reconciler.integrations.persistence import content_of, pool_at_boot
+from reconciler.model.commands import BOOT_INSTALL, DOCTOR, Command
 from reconciler.model.desired import Persistence
 from reconciler.model.problems import Problem, Severity
 from reconciler.planning.plan import Plan
@@ -41,7 +42,8 @@ def _no_unit(plan: Plan, root: Path) -> Iterator[Problem]:
             "boot-unit-not-enabled",
             "the Host says 'persistence: service', but the boot unit is not enabled, so that it boots into nothing",
             (),
-            "Type: reconcile boot install --enable",
+            "",
+            BOOT_INSTALL,
         )
 
 
@@ -56,7 +58,8 @@ def _not_applied(plan: Plan, root: Path) -> Iterator[Problem]:
         "masks-not-as-at-boot",
         "the masks are not those that the host is to boot with",
         (f"{rules_file(root)} sets others: it was not applied at boot, or somebody has changed them since.",),
-        "Type 'reconcile doctor' to see why rules may not be applied, and 'reconcile --apply' to set them.",
+        "An apply sets the masks; the doctor says why rules may not have been applied.",
+        DOCTOR,
     )
 
 
@@ -88,5 +91,5 @@ def _rules(found: tuple[MaskRule, ...]) -> Iterator[Problem]:
         )
 
 
-def _warning(id: str, message: str, details: tuple[str, ...], help: str) -> Problem:
-    return Problem(id, Severity.WARNING, message, (), details, help)
+def _warning(id: str, message: str, details: tuple[str, ...], help: str, advice: Command | None = None) -> Problem:
+    return Problem(id, Severity.WARNING, message, (), details, help, advice=advice)

@@ -8,6 +8,7 @@ at boot as sysfs does. A timer that does not depend on the process that applied 
 import json
 from typing import Final, NamedTuple
 
+from reconciler.model.commands import Advised
 from reconciler.model.strict_json import BadRecord, field, members, seconds, text, whole
 from reconciler.transaction.journal import read_journal
 from reconciler.transaction.records import read_kept
@@ -16,11 +17,11 @@ from reconciler.transaction.state_directory import StateDirectory
 PENDING: Final = "pending.json"
 
 
-class NotPending(Exception):
+class NotPending(Advised):
     """What is to be confirmed does not wait for that; the text says what does."""
 
 
-class AwaitsConfirmation(Exception):
+class AwaitsConfirmation(Advised):
     """An earlier apply waits to be confirmed, so that no other one can begin; the text says which."""
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from reconciler.model.commands import HISTORY, Advised
 from reconciler.model.desired import Desired
 from reconciler.model.generation import Generation, Origin
 from reconciler.model.outcome import Outcome, Result
@@ -46,7 +47,7 @@ _TAKEN: Final = re.compile(r"(\d{6,})\..*", re.ASCII | re.DOTALL)
 _GENERATION: Final = ("generationVersion", "number", *Origin._fields, "desired", "plan")
 
 
-class NoSuchGeneration(Exception):
+class NoSuchGeneration(Advised):
     """The generation that is asked for is not there; the text says which are."""
 
 
@@ -165,7 +166,7 @@ class History:
         if found is None:
             known = self.numbers()
             there = f"there are {known[0]} to {known[-1]}" if known else "nothing has been applied yet"
-            raise NoSuchGeneration(f"there is no generation {number}; {there}")
+            raise NoSuchGeneration(f"there is no generation {number}; {there}", HISTORY if known else None)
         return found
 
     def newest_target(self, before: int | None = None) -> int:
@@ -177,7 +178,7 @@ class History:
         for number in reversed(self.numbers()):
             if (before is None or number < before) and self._got(number).is_target:
                 return number
-        raise NoSuchGeneration("there is no earlier generation that was applied; 'reconcile history' lists all")
+        raise NoSuchGeneration("there is no earlier generation that was applied", HISTORY)
 
     def newest(self) -> Generation | None:
         """The newest generation, however it ended, but for those of boots and VMs; None where there is none.

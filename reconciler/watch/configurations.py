@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from reconciler.manifests.changed_files import ChangedFiles
 from reconciler.manifests.site import placed
+from reconciler.model.commands import APPLY, Here
 from reconciler.model.desired import Activation, Desired
 from reconciler.model.problems import Problem, errors_of
 from reconciler.planning.conflicts import conflicts
@@ -69,23 +70,23 @@ class Configurations:
         self.guarded, self.refused = newest, None
 
     def judge(
-        self, newest: Configuration, plan: Plan, offer: Offer, where: str, now: float, corrected: Plan | None = None
+        self, newest: Configuration, plan: Plan, offer: Offer, here: Here, now: float, corrected: Plan | None = None
     ) -> bool:
         """Whether `newest`, whose plan this is, may be used without a person; otherwise it is noted why not.
 
-        It is what the source has offered; `where` are the options that lead to this machine, for a command.
+        It is what the source has offered; `here` are the options that lead to this machine, for a command.
         `corrected` is the plan that also corrects the drift which `plan` leaves, where that may be what is in the way.
         """
         if not plan.is_valid:
             reasons = tuple(map(offer.shown, reasons_of(plan.problems)))
             if corrected and corrected.is_valid:
-                flags = "".join(f" {flag}" for flag in corrected.flags)
-                reasons = (f"{CORRECTION}reconcile --apply{offer.options}{where}{flags}", *reasons)
+                line = here.reading(offer.paths).line(APPLY.with_flags(*corrected.flags))
+                reasons = (f"{CORRECTION}{line}", *reasons)
             self.refuse(newest.commit, reasons, now)
             return False
-        return self._has_consent(newest, plan.consents, offer, where, now)
+        return self._has_consent(newest, plan.consents, offer, here, now)
 
-    def may_replace(self, newest: Configuration, offer: Offer, where: str, now: float) -> bool:
+    def may_replace(self, newest: Configuration, offer: Offer, here: Here, now: float) -> bool:
         """Whether `newest` may replace what is guarded, whatever is on the host; else it is noted why not.
 
         Manifests that contradict each other may not, also where one of their guests is suspended; and removing much
@@ -98,16 +99,16 @@ class Configurations:
             self.refuse(newest.commit, tuple(map(offer.shown, reasons_of(tuple(among)))), now)
             return False
         removals = removal_limits(_claiming(self.guarded), _claiming(newest)) if self.guarded else []
-        return self._has_consent(newest, removals, offer, where, now)
+        return self._has_consent(newest, removals, offer, here, now)
 
     def _has_consent(
-        self, newest: Configuration, needed: Sequence[Consent], offer: Offer, where: str, now: float
+        self, newest: Configuration, needed: Sequence[Consent], offer: Offer, here: Here, now: float
     ) -> bool:
         if not needed:
             return True
-        flags = " ".join(sorted({one.flag for one in needed}))
+        flags = sorted({one.flag for one in needed})
         told = [f"{one.holder}: {one.reason}" for one in needed[:_MOST_REASONS]]
-        what = f"{CONSENT}reconcile --apply{offer.options}{where} {flags}"
+        what = f"{CONSENT}{here.reading(offer.paths).line(APPLY.with_flags(*flags))}"
         self.refuse(newest.commit, (what, *told), now)
         return False
 

@@ -117,7 +117,7 @@ def _at_rest(
         until = now.moment(max(stopped.values()))
         summary = (
             f"{differences_text(plan)}; {names}: corrected {BUDGET} times, and another program changes it again and "
-            f"again; stopped until {until} UTC, or until a person asks for it (reconcile trigger)"
+            f"again; stopped until {until} UTC, or until a person asks for it"
         )
         return Decision(Act.NOTHING, Condition.STOPPED, summary, wait)
     if needing:

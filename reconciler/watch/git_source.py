@@ -13,6 +13,7 @@ from reconciler.integrations.git_repository import FETCH_SECONDS, SIZE_LIMIT, Mi
 from reconciler.integrations.git_signatures import verify
 from reconciler.integrations.private_directory import PrivateDirectory
 from reconciler.integrations.signature_trust import Bad, Good, Trust
+from reconciler.model.commands import NOWHERE, TRIGGER_OLDER, Here
 
 
 class Newest(NamedTuple):
@@ -67,15 +68,15 @@ class GitSource:
         environment: Mapping[str, str],
         *,
         trusted: Trust | None = None,
-        options: str = "",
+        here: Here = NOWHERE,
         clock: Callable[[], float] = time.time,
         seconds: float = FETCH_SECONDS,
         limit: int = SIZE_LIMIT,
     ) -> None:
         """Take `directory`, which is made where it is missing.
 
-        `trusted` says whose signatures are required; `environment` is where keys and credentials are found; `options`
-        lead a command that is to be typed to this loop. A fetch may take `seconds` and bring `limit` bytes.
+        `trusted` says whose signatures are required; `environment` is where keys and credentials are found; `here`
+        leads the command to run next to this loop. A fetch may take `seconds` and bring `limit` bytes.
 
         Raises:
             NotOurs: others can write to the directory, or another process works in it.
@@ -89,7 +90,7 @@ class GitSource:
         self._mirror = Mirror(directory, outside, address, seconds=seconds, limit=limit)
         self._checkouts = Checkouts(directory / "checkouts", address.path)
         self._trusted = trusted
-        self._options = options
+        self._here = here
         self._clock = clock
         self._verdict: tuple[tuple[str, str], Good | Bad] | None = None
         self._allowed = ""
@@ -163,7 +164,7 @@ class GitSource:
         if accepted and not self._allowed and not self._mirror.comes_after(commit, accepted):
             reasons.append(
                 f"commit {commit} does not come after {accepted}, which was applied; if that is meant, ask for it with "
-                f"`reconcile trigger --allow-older{self._options}`"
+                f"`{self._here.line(TRIGGER_OLDER)}`"
             )
         if reasons:
             return self._refused(commit, reasons)

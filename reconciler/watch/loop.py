@@ -12,6 +12,7 @@ from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.machine import Machine, alone
+from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.desired import Unmanaged
 from reconciler.model.generation import Origin
 from reconciler.model.matrix import Matrix
@@ -102,7 +103,7 @@ class Place(NamedTuple):
         unforeseen: is told of a bug, which ends the turn and not the loop.
         transaction: is told the number of the generation that is about to be made, and 0 when that has ended.
         guarding: is told the name of the Host and the git commit of what is about to be applied.
-        where: the options that lead to this machine and state, for a command that is to be typed next.
+        here: the options that lead to this machine and state, for the command to run next.
     """
 
     opened: Callable[[bool], AbstractContextManager[Machine]]
@@ -117,7 +118,7 @@ class Place(NamedTuple):
     unforeseen: Callable[[Exception], object]
     transaction: Callable[[int], object]
     guarding: Callable[[str, str], object] = lambda _host, _commit: None
-    where: str = ""
+    here: Here = NOWHERE
 
 
 class Loop:
@@ -230,7 +231,7 @@ class Loop:
         configurations = self._place.configurations
         if not configurations.is_new(newest) or newest.given.desired.digest == applied:
             return True
-        return configurations.may_replace(newest, offer, self._place.where, self._place.clock.time())
+        return configurations.may_replace(newest, offer, self._place.here, self._place.clock.time())
 
     def _put_in_order(self, *, changes: bool) -> None:
         """See to what a run has left that was killed, or is still at work: then it is waited for.
@@ -254,7 +255,7 @@ class Loop:
             if more := self._without_consent(machine, made):
                 made = self._plan(newest, machine, suspensions, more)
             corrected = self._corrected(newest, machine, suspensions, made)
-            if not configurations.judge(newest, made, offer, self._place.where, self._place.clock.time(), corrected):
+            if not configurations.judge(newest, made, offer, self._place.here, self._place.clock.time(), corrected):
                 newest, made = None, None
         if newest:
             self._accept(newest)
@@ -404,7 +405,7 @@ class Loop:
         place, offer = self._place, turn.offer or NOTHING_OFFERED
         with place.opened(False) as machine:
             corrected = self._corrected(configuration, machine, turn.suspensions, made)
-        place.configurations.judge(configuration, made, offer, place.where, place.clock.time(), corrected)
+        place.configurations.judge(configuration, made, offer, place.here, place.clock.time(), corrected)
 
     def _after(self, done: Applied, guarded: Configuration, suspensions: Suspensions, *, all_of_it: bool) -> Plan:
         """The plan of the host as an apply has left it."""

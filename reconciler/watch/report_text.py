@@ -3,6 +3,22 @@
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from reconciler.model.commands import (
+    APPLY,
+    DOCTOR,
+    DRIFT,
+    HISTORY,
+    NOWHERE,
+    PLAN,
+    TRIGGER,
+    VALIDATE,
+    WATCH,
+    Command,
+    Here,
+    Takes,
+    resume,
+    rollback_to,
+)
 from reconciler.model.printable import lines_text
 from reconciler.render.diagnostics import counted
 from reconciler.render.durations import duration_text
@@ -12,15 +28,18 @@ from reconciler.render.plan_json import json_text
 from reconciler.watch.events import guarded_text
 from reconciler.watch.report import CONSENT, CORRECTION, Condition, GuestReport, Refused, Report, Suspended
 from reconciler.watch.report_record import report_record
-from reconciler.watch.sources import options_of
 
 
 class _Step(NamedTuple):
-    """What a person types: words after `reconcile`, why, and whether it reads the manifests."""
+    """What a person runs, and why."""
 
-    words: str
+    command: Command
     remark: str = ""
-    reads: bool = False
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads the manifests."""
+        return self.command.takes is Takes.MANIFESTS
 
 
 _STYLE: Final = {
@@ -30,13 +49,13 @@ _STYLE: Final = {
     Condition.STOPPED: "error",
 }
 _NEXT: Final[Mapping[Condition, tuple["_Step", ...]]] = {
-    Condition.CHANGES: (_Step("--plan", reads=True), _Step("--apply", reads=True)),
-    Condition.DRIFT: (_Step("drift", reads=True), _Step("--apply", "puts it back", reads=True)),
-    Condition.NEEDS_PERSON: (_Step("--plan", "says what is in the way", reads=True),),
-    Condition.SUSPENDED: (_Step("resume"),),
-    Condition.FAILED: (_Step("doctor"), _Step("history")),
-    Condition.DEGRADED: (_Step("doctor"), _Step("history"), _Step("--apply", "tries again", reads=True)),
-    Condition.STOPPED: (_Step("drift", "find out who changes this", reads=True), _Step("trigger", "begins again")),
+    Condition.CHANGES: (_Step(PLAN), _Step(APPLY)),
+    Condition.DRIFT: (_Step(DRIFT), _Step(APPLY, "makes the host as the manifests say")),
+    Condition.NEEDS_PERSON: (_Step(PLAN, "says what is in the way"),),
+    Condition.SUSPENDED: (_Step(resume()),),
+    Condition.FAILED: (_Step(DOCTOR), _Step(HISTORY)),
+    Condition.DEGRADED: (_Step(DOCTOR), _Step(HISTORY), _Step(APPLY, "tries again")),
+    Condition.STOPPED: (_Step(DRIFT, "find out who changes this"), _Step(TRIGGER, "begins again")),
 }
 _START: Final = "systemctl start reconcile-watch"
 _MOST_GUESTS: Final = 50
@@ -45,7 +64,9 @@ _LATE_SECONDS: Final = 60.0
 """How long after its time a turn may end before somebody should look."""
 
 
-def report_text(report: Report, now: float, paint: Paint = plain, ended: float | None = None, where: str = "") -> str:
+def report_text(
+    report: Report, now: float, paint: Paint = plain, ended: float | None = None, here: Here = NOWHERE
+) -> str:
     """The whole report as text, ended by a newline.
 
     Args:
@@ -53,7 +74,7 @@ def report_text(report: Report, now: float, paint: Paint = plain, ended: float |
         now: seconds since 1970.
         paint: colours.
         ended: when the loop was ended; None where it runs.
-        where: the options that lead to this machine and state, for commands that are to be typed.
+        here: the options that lead to this machine and state, for the commands to run next.
     """
     lines = [
         paint("bold", f"{report.host}: ") + paint(_style(report), _heading(report, now)),
@@ -77,7 +98,7 @@ def report_text(report: Report, now: float, paint: Paint = plain, ended: float |
             lines += ["", "  there are remarks on more guests; all of them with --format json"]
             break
         lines += ["", *_guest_lines(guest, paint)]
-    if steps := next_steps(report, ended, where):
+    if steps := next_steps(report, ended, here):
         lines += ["", paint("bold", "Next:"), *(f"  {step}" for step in steps)]
     return lines_text(lines)
 
@@ -87,26 +108,26 @@ def report_json(report: Report, ended: float | None = None) -> str:
     return json_text({**report_record(report), "ended": ended})
 
 
-def next_steps(report: Report, ended: float | None = None, where: str = "") -> tuple[str, ...]:
-    """What a person types next, with the options `where`; empty where nothing is to be done."""
+def next_steps(report: Report, ended: float | None = None, here: Here = NOWHERE) -> tuple[str, ...]:
+    """What a person runs next, `here`; empty where nothing is to be done."""
     refused, steps = report.source.refused, list(_NEXT.get(report.condition, ()))
-    given = f"{options_of(report.source.paths)}{where}"
+    here = here.reading(report.source.paths)
     if refused and any(step.reads for step in steps):
         # The manifests that are there are not those that are guarded.
         steps = [step for step in steps if not step.reads]
         if report.generation:
             remark = "shows what differs from what was applied last, and asks whether to put it back"
-            steps.insert(0, _Step(f"rollback {report.generation}", remark))
+            steps.insert(0, _Step(rollback_to(report.generation), remark))
     suspended = [one.name for one in report.guests if one.suspended][:_MOST_RESUMED]
     if report.suspended and report.condition is not Condition.SUSPENDED:
-        steps.append(_Step("resume", "when the reason is gone"))
+        steps.append(_Step(resume(), "when the reason is gone"))
     elif suspended:
-        steps.append(_Step(f"resume {' '.join(suspended)}", "when the reason is gone"))
-    told = [_typed(f"reconcile {step.words}{given if step.reads else where}", step.remark) for step in steps]
+        steps.append(_Step(resume(suspended), "when the reason is gone"))
+    told = [_typed(here.line(step.command), step.remark) for step in steps]
     if refused:
         told.insert(0, _mending(report, refused))
     if ended is not None:
-        told.insert(0, _typed(f"reconcile --watch{where}", "as it was started before") if where else _START)
+        told.insert(0, _typed(here.line(WATCH), "as it was started before") if here.machine else _START)
     return tuple(told)
 
 
@@ -117,7 +138,7 @@ def _mending(report: Report, refused: Refused) -> str:
         return _typed(refused.reasons[0].removeprefix(CORRECTION), "corrects what another program has changed")
     paths = report.source.paths
     if report.source.location == ", ".join(paths):
-        return _typed(f"reconcile validate{options_of(paths)}", "then mend it; the loop notices")
+        return _typed(NOWHERE.reading(paths).line(VALIDATE), "then fix it; the loop notices")
     return _typed("reconcile validate", "in a clone of the repository; mend or revert the commit, then push")
 
 

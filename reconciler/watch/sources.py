@@ -1,7 +1,6 @@
 """Where the loop's manifests come from: files, or a branch of a git repository."""
 
 import os
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -30,11 +29,6 @@ class Offer(NamedTuple):
     root: str = ""
     within: str = ""
     settled: bool = False
-
-    @property
-    def options(self) -> str:
-        """The options of a command that reads the same manifests."""
-        return options_of(self.paths)
 
     def shown(self, sentence: str) -> str:
         """`sentence` with its files as they are named in the repository."""
@@ -145,8 +139,3 @@ class GitFiles:
         new.unlink(missing_ok=True)
         new.symlink_to(directory)
         new.replace(self._link)
-
-
-def options_of(paths: tuple[str, ...]) -> str:
-    """The options of a command that reads the manifests in `paths`."""
-    return "".join(f" -f {shlex.quote(path)}" for path in paths)

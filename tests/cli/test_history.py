@@ -69,7 +69,9 @@ def test_a_generation_is_shown_with_its_writes(command: Command) -> None:
     assert "Generation 1: applied" in shown.out
     assert "bus/ap/apmask <- 0x" in shown.out
     assert json.loads(command("history", "show", "1", "--format", "json").out)["outcome"]["result"] == "applied"
-    assert command("history", "show", "9").err == "error: there is no generation 9; there are 1 to 1\n"
+    assert command("history", "show", "9").err.startswith(
+        "error: there is no generation 9; there are 1 to 1\n  next: reconcile history --simulate "
+    )
     assert command("history", "what").code == 64
 
 
@@ -368,7 +370,7 @@ def test_an_apply_whose_time_is_over_is_not_to_be_confirmed(command: Command, mo
 
     told = command("status").err
 
-    assert "generation 1 was not confirmed in time; the next apply, or rollback, puts it back" in told
+    assert "generation 1 was not confirmed in time; to undo it: reconcile rollback --simulate " in told
     assert command("rollback", "--yes").code == 0
     assert "has been put back already" in command("confirm", "1").err
 

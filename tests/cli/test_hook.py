@@ -155,7 +155,7 @@ def test_an_active_guest_is_left_to_apply(libvirt: Libvirt) -> None:
     guests = libvirt.command.directory / "guests.yaml"
     guests.write_text(guests.read_text().replace("on-demand", "active", 1).replace("on-demand", "inactive"))
 
-    assert "Type: reconcile --apply" in one_line(libvirt.starts(DAY))
+    assert "Run: reconcile --apply -f " in one_line(libvirt.starts(DAY))
     libvirt.command("--apply", "--yes")
     assert nothing(libvirt.starts(DAY))
     assert nothing(libvirt.ended(DAY))

@@ -50,7 +50,7 @@ def test_without_a_loop_it_says_so_and_what_to_type(command: Command) -> None:
     ran = command("trigger")
     assert ran.code == Exit.FAILURE
     assert "no loop is watching with the state directory" in ran.err
-    assert "next: start one with 'reconcile --watch'" in ran.err
+    assert "next: reconcile --watch -f " in ran.err
     assert not ran.out
 
 

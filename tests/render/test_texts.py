@@ -362,7 +362,7 @@ def test_matrices_and_configurations_in_one_line() -> None:
             (
                 "Not applied; everything is as it was before (1 kernel write, 2 writes to put it back).\n"
                 "  because: step 2 failed\n"
-                "  next:    remove the cause, then type the same command again\n"
+                "  next:    remove the cause, then run the same command again\n"
             ),
         ),
         (
@@ -372,7 +372,8 @@ def test_matrices_and_configurations_in_one_line() -> None:
                 "  because: step 2 failed\n"
                 "  left:    apmask is other\n"
                 "  refused: EBUSY\n"
-                "  next:    type 'reconcile status' to see who holds what, then 'reconcile --apply' to try again\n"
+                "  next:    reconcile status    (shows who holds what)\n"
+                "  next:    reconcile --apply    (tries again)\n"
             ),
         ),
     ],

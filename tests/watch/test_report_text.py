@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from reconciler.model.commands import Here
 from reconciler.render.durations import duration_text
 from reconciler.render.paint import Painter
 from reconciler.watch.report import Condition, Refused, Source, Suspended
@@ -69,7 +70,7 @@ def test_a_host_in_trouble() -> None:
 
 def test_commands_are_to_be_typed_as_they_stand() -> None:
     """With the manifests that the loop reads and the machine that it works on."""
-    where = " --sysfs /mnt/sys --state-dir /tmp/state"
+    here = Here(("--sysfs", "/mnt/sys", "--state-dir", "/tmp/state"))
     files = Source("/etc/ap", paths=("/etc/ap",))
     git = Source("https://git.example/ap main", "abc", paths=("/var/lib/reconciler/git/manifests",))
     bad = Refused("def", ("bad",), NOW)
@@ -85,7 +86,9 @@ def test_commands_are_to_be_typed_as_they_stand() -> None:
     ]  # fmt: skip
     consent = Refused("def", ("it needs a person's consent; to give it: reconcile --apply -f x --allow-empty",), NOW)
     assert steps(Condition.IN_SYNC, git._replace(refused=consent)) == ["reconcile --apply -f x --allow-empty"]
-    assert next_steps(report(condition=Condition.SUSPENDED), where=where) == (f"reconcile resume{where}",)
+    assert next_steps(report(condition=Condition.SUSPENDED), here=here) == (
+        "reconcile resume --sysfs /mnt/sys --state-dir /tmp/state",
+    )
 
 
 def test_a_loop_that_ended_or_is_late_is_told() -> None:

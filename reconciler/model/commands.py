@@ -1,0 +1,108 @@
+"""The commands of ours that messages lead to, and how they are written for a shell.
+
+A message is often made where nothing is known of the options of this run; there it has a `Command`. Where it is shown,
+`Here` completes it, so that whoever runs it meets the same host, state and manifests. Nothing else builds such a line;
+a test parses each by the command's own definition.
+"""
+
+import shlex
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+
+class Takes(Enum):
+    """Which options of this run a command takes."""
+
+    NOTHING = auto()
+    MACHINE = auto()  # which host, and where its state is kept
+    MANIFESTS = auto()  # and which manifests
+
+
+class Command(NamedTuple):
+    """A command: the `words` after ``reconcile``, and which options of this run go with it."""
+
+    words: tuple[str, ...]
+    takes: Takes = Takes.MACHINE
+
+    def __str__(self) -> str:
+        return shlex.join(("reconcile", *self.words))
+
+    def with_flags(self, *flags: str) -> "Command":
+        """The same command with more words."""
+        return self._replace(words=(*self.words, *flags))
+
+
+class Here(NamedTuple):
+    """The options of this run that lead another command to the same place.
+
+    Attributes:
+        machine: those for the host and the state, for example ``("--simulate", "host.yaml")``.
+        manifests: those for the manifests, for example ``("-f", "/etc/reconciler", "--host", "lpar7")``.
+    """
+
+    machine: tuple[str, ...] = ()
+    manifests: tuple[str, ...] = ()
+
+    def line(self, command: Command) -> str:
+        """The whole command for a shell."""
+        manifests = self.manifests if command.takes is Takes.MANIFESTS else ()
+        machine = () if command.takes is Takes.NOTHING else self.machine
+        return shlex.join(("reconcile", *command.words, *manifests, *machine))
+
+    def reading(self, paths: Sequence[str]) -> "Here":
+        """The same place, with the manifests in `paths`."""
+        return self._replace(manifests=tuple(word for path in paths for word in ("-f", path)))
+
+
+NOWHERE: Final = Here()
+
+
+class Advised(Exception):
+    """A failure whose text says what happened, and `advice` is the command to run next, if there is one."""
+
+    def __init__(self, text: str = "", advice: Command | None = None) -> None:
+        super().__init__(text)
+        self.advice = advice
+
+
+PLAN: Final = Command(("--plan",), Takes.MANIFESTS)
+APPLY: Final = Command(("--apply",), Takes.MANIFESTS)
+VALIDATE: Final = Command(("validate",), Takes.MANIFESTS)
+STATUS: Final = Command(("status",), Takes.MANIFESTS)
+DRIFT: Final = Command(("drift",), Takes.MANIFESTS)
+DOCTOR: Final = Command(("doctor",))
+HISTORY: Final = Command(("history",))
+ROLLBACK: Final = Command(("rollback",))
+TRIGGER: Final = Command(("trigger",))
+TRIGGER_OLDER: Final = Command(("trigger", "--allow-older"))
+LOOP_STATUS: Final = Command(("status", "--watch"))
+RESET: Final = Command(("simulate", "reset"))
+LOAD: Final = Command(("simulate", "load"))
+BOOT_INSTALL: Final = Command(("boot", "install", "--enable"), Takes.NOTHING)
+BOOT_UNINSTALL: Final = Command(("boot", "uninstall"), Takes.NOTHING)
+HOOK_INSTALL: Final = Command(("hook", "install"), Takes.MANIFESTS)
+WATCH_INSTALL: Final = Command(
+    ("watch", "install", "--enable", "--", "-f", "/etc/reconciler", "--apply"), Takes.NOTHING
+)
+WATCH: Final = Command(("--watch",), Takes.MANIFESTS)
+
+
+def confirm_of(number: int) -> Command:
+    """Keeps what generation `number` did."""
+    return Command(("confirm", str(number)))
+
+
+def rollback_to(number: int) -> Command:
+    """Goes back to what generation `number` wanted."""
+    return Command(("rollback", str(number)))
+
+
+def history_of(number: int) -> Command:
+    """Shows generation `number`."""
+    return Command(("history", "show", str(number)))
+
+
+def resume(guests: Sequence[str] = ()) -> Command:
+    """Ends the suspension of `guests`, or of everything where none is named."""
+    return Command(("resume", *guests))
