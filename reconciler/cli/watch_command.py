@@ -141,7 +141,12 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
     log = Log(Printable(sys.stderr), time.time, format=Format(options.log_format), environment=os.environ)
     requests = RequestEar(state.path)
     stack.callback(requests.close)
-    opener = kernel_opener(Path(host.sysfs), Path(host.simulate) if host.simulate else None, log.warning)
+    simulate = Path(host.simulate) if host.simulate else None
+
+    def found_later(sentence: str) -> None:
+        _limited(ears, log, "kernel")(sentence)  # the ears are made below, and this one is opened last
+
+    opener = kernel_opener(Path(host.sysfs), simulate, found_later)
     resync = options.resync or (RESYNC_SECONDS if opener else UNTOLD_RESYNC_SECONDS)
     ears = stack.enter_context(Ears(time, log.warning, resync=every(resync, Random())))  # noqa: S311 - jitter
     ears.add("signal", SignalEar)
@@ -193,7 +198,7 @@ def _source(
     if options.git is None:
         paths = tuple(os.path.abspath(path) for path in host.manifests)
         once = _once(log.warning)
-        ears.add("files", lambda: FileEar(paths, log.warning))
+        ears.add("files", lambda: FileEar(paths, _limited(ears, log, "files")))
         return FilesSource(paths, lambda: manifests_commit(host, once))
     assert options.branch
     trusted = trust(options.require_signature, options.revoked_keys or "") if options.require_signature else None
@@ -208,6 +213,16 @@ def _source(
     ears.add("git", lambda: poller)
     poller.start()
     return GitFiles(poller, git.location, directory.absolute() / "manifests", where.path)
+
+
+def _limited(ears: Ears, log: Log, source: str) -> Callable[[str], None]:
+    """What is told when changes of `source` are found later than they happen: the log, and each report."""
+
+    def limited(sentence: str) -> None:
+        log.warning(sentence)
+        ears.limited(source, sentence)
+
+    return limited
 
 
 def _once(say: Callable[[str], object]) -> Callable[[str], None]:

@@ -39,6 +39,7 @@ class _Place:
         self.descriptor = -1
         self.failures = 0
         self.reason = ""
+        self.limit = ""
         self.opens_at = 0.0
 
 
@@ -83,6 +84,17 @@ class Ears:
     def deaf(self) -> Mapping[str, str]:
         """The sources that are not heard at present, and why."""
         return {place.source: place.reason for place in self._places if place.ear is None}
+
+    @property
+    def unheard(self) -> Mapping[str, str]:
+        """The sources whose changes are not heard as they happen, and why: those that are `deaf`, and limited ones."""
+        return {**{place.source: place.limit for place in self._places if place.limit}, **self.deaf}
+
+    def limited(self, source: str, reason: str) -> None:
+        """What an opener has to say: changes of `source` are found later than they happen, for `reason`."""
+        for place in self._places:
+            if place.source == source:
+                place.limit = reason
 
     @property
     def dropped(self) -> int:
@@ -161,6 +173,7 @@ class Ears:
                 self._open(place)
 
     def _open(self, place: _Place) -> None:
+        place.limit = ""
         try:
             place.ear = place.opener()
             place.descriptor = place.ear.fileno()

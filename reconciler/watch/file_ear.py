@@ -47,12 +47,13 @@ def usual_watcher(directories: Sequence[str]) -> Watcher:
 
     Raises:
         ModuleNotFoundError: watchfiles is not installed.
-        OSError, RuntimeError: the kernel watches no more directories, or a directory has just gone.
+        OSError, RuntimeError: the kernel watches no more directories, one of them may not be read, or has just gone.
     """
     # Not watchfiles.watch: importing what that needs takes 100 ms, and it cannot be told what to watch anew.
     from watchfiles._rust_notify import RustNotify
 
-    return RustNotify(list(directories), False, False, 0, False, True)
+    # The last one: with True, watchfiles keeps silent of every directory that is not watched, whatever the reason.
+    return RustNotify(list(directories), False, False, 0, False, False)
 
 
 def pause_after(took: float, look_seconds: float) -> float:
@@ -162,8 +163,13 @@ class FileEar:
             reason = "watchfiles is not installed (pip install 'vfio-ap-reconciler[watch]')"
         except UnicodeError:
             reason = "the name of a directory is not UTF-8, which watchfiles cannot watch"
+        except PermissionError as error:
+            reason = f"a directory may not be read, so that it cannot be watched: {error}"
         except (OSError, RuntimeError) as error:
-            reason = f"the kernel watches no more directories (fs.inotify.max_user_watches): {error}"
+            reason = (
+                "the kernel watches no more directories (fs.inotify.max_user_watches, max_user_instances): "
+                f"{' '.join(str(error).split())}"
+            )
         else:
             return self._listen(state, watcher)
         tell(f"{self._source}: {reason}; files are looked at every {self._look_seconds:g} s instead")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SHORT: Final = 12
 _QUEUE_STATES: Final = ("host", "effective", "pending", "idle")
+_HEARD: Final = ("files", "kernel")
 _SOURCES: Final = ("start", "files", "git", "kernel", "resync", "signal", "request")
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
@@ -130,6 +131,13 @@ METRICS: Final = (
         "reconcile_last_rollback_timestamp_seconds",
         "When an apply of the loop last failed and was rolled back; 0 if never",
         lambda r: r.rolled_back or 0.0,
+    ),
+    Metric(
+        "reconcile_source_unheard",
+        "gauge",
+        ("source",),
+        "1 where changes are found later than they happen, since the kernel does not tell of them",
+        lambda r: [((one,), float(one in r.unheard)) for one in dict.fromkeys((*_HEARD, *sorted(r.unheard)))],
     ),
     _counter("reconcile_turns_total", "How often the loop has looked", lambda r: r.counters.turns),
     Metric(

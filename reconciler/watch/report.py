@@ -132,6 +132,7 @@ class Report(NamedTuple):
         stopped: the names of holders that are not healed any more, since another program changes them again and again,
             and until when.
         rolled_back: when an apply of the loop was last rolled back; None if never.
+        unheard: the sources of triggers whose changes are found later than they happen, and why.
     """
 
     host: str
@@ -154,3 +155,4 @@ class Report(NamedTuple):
     appeared: tuple[str, ...] = ()
     stopped: Mapping[str, float] = {}
     rolled_back: float | None = None
+    unheard: Mapping[str, str] = {}

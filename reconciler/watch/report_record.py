@@ -36,6 +36,7 @@ def report_record(report: Report) -> dict[str, Any]:
         "appeared": list(report.appeared),
         "stopped": dict(report.stopped),
         "rolledBack": report.rolled_back,
+        "unheard": dict(report.unheard),
         "suspended": _suspended_record(report.suspended),
         "turned": report.turned,
         "due": report.due,
@@ -104,7 +105,7 @@ _REPORT: Final = (
 )
 
 
-_LATER: Final = ("stopped", "rolledBack")
+_LATER: Final = ("stopped", "rolledBack", "unheard")
 """What versions of the loop before this one did not write."""
 
 
@@ -136,6 +137,7 @@ def read_report(record: object) -> Report:
         appeared=field(found, "appeared", listed(text)),
         stopped=field(found, "stopped", mapped(seconds)) if "stopped" in found else {},
         rolled_back=field(found, "rolledBack", nullable(seconds)) if "rolledBack" in found else None,
+        unheard=field(found, "unheard", mapped(text)) if "unheard" in found else {},
     )
 
 

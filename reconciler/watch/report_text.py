@@ -172,6 +172,7 @@ def _source_lines(report: Report, now: float, paint: Paint) -> Iterator[str]:
         yield f"  commit        {source.commit}"
     if source.unreachable:
         yield paint("warning", f"  unreachable   {source.unreachable}")
+    yield from (paint("warning", f"  unheard       {reason}") for _, reason in sorted(report.unheard.items()))
     if source.refused:
         which = f"commit {source.refused.commit}" if source.refused.commit else "the newest configuration"
         since = duration_text(now - source.refused.since)

@@ -1,6 +1,6 @@
 """Makes reports of turns: what one turn alone cannot know is counted and remembered here."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from reconciler.model.outcome import Result
@@ -12,10 +12,11 @@ from reconciler.watch.turns import Turn
 
 
 class Moment(NamedTuple):
-    """When a turn ended (seconds since 1970), and when the next one has ended at the latest."""
+    """When a turn ended (seconds since 1970), when the next one has ended at the latest, and what is not heard then."""
 
     now: float
     due: float | None
+    unheard: Mapping[str, str] = {}
 
 
 class Reporter:
@@ -73,6 +74,7 @@ class Reporter:
             appeared=turn.appeared,
             stopped=turn.stopped,
             rolled_back=now if is_rolled_back else last.rolled_back if last else None,
+            unheard=dict(moment.unheard),
         )
         self._last = report
         return report

@@ -56,7 +56,7 @@ def watch(what: Watch) -> None:
         took = what.clock.monotonic() - began
         until = min(turn.wait if turn.wait is not None else what.resync, what.resync)
         now = what.clock.time()
-        moment = Moment(now, now + until + 2 * took)
+        moment = Moment(now, now + until + 2 * took, what.ears.unheard)
         report = what.reporter.report(turn, what.loop.guarded, hints, moment)
         what.telling.turned(report)
         refused = report.source.refused.reasons if report.source.refused else ()

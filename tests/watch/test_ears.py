@@ -180,6 +180,24 @@ def test_an_ear_that_cannot_be_opened_neither_ends_the_loop_nor_spins() -> None:
         assert "not for you" in world.ears.deaf["kernel"]
 
 
+def test_a_source_whose_changes_are_found_later_is_known(world: World) -> None:
+    """As long as its ear is open: the next opener may find that all is well again."""
+
+    def opener() -> FakeEar:
+        world.ears.limited("later", "no watches are left")
+        return FakeEar()
+
+    world.ears.add("later", opener)
+    assert {"later": "no watches are left"} == world.ears.unheard
+
+    world.at(5, world.opened[0].fail)
+    world.ears.wait(0)
+    world.ears.limited("files", "it is on a network")
+    assert {"files", "later"} == set(world.ears.unheard)
+    world.ears.wait(60)
+    assert {"later": "no watches are left"} == world.ears.unheard
+
+
 def test_an_ear_that_the_system_refuses_to_listen_to_is_opened_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as where there are too many in the whole system."""
     world = World()

@@ -40,6 +40,13 @@ def test_a_host_in_sync() -> None:
     assert found["reconcile_source_info", "0123456789ab", "lpar7"] == 1
 
 
+def test_a_source_that_is_not_heard() -> None:
+    """Known from the start, so that an alert can be written."""
+    assert samples(report())["reconcile_source_unheard", "files"] == 0
+    found = samples(report(unheard={"files": "no watches are left", "git": "gone"}))
+    assert [1, 1, 0] == [found["reconcile_source_unheard", one] for one in ("files", "git", "kernel")]
+
+
 def test_a_host_in_trouble() -> None:
     """Each trouble can be told from the others."""
     ann = Suspended("x", "ann", None)

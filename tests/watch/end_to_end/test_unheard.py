@@ -1,0 +1,44 @@
+"""The real library where the kernel watches nothing more: changes are found all the same, and people are told."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+pytest.importorskip("watchfiles")
+
+NONE_LEFT: Final = 'echo 0 >"/proc/sys/user/$1" && shift && exec "$@"'
+HEARD: Final = """\
+import json, select, sys
+from reconciler.watch.file_ear import FileEar
+told = []
+ear = FileEar([sys.argv[1]], told.append, look_seconds=0.01)
+open(sys.argv[1] + "/new.yaml", "w").close()
+ready = select.select([ear], [], [], 30)[0]
+print(json.dumps([told, [hint.source for hint in ear.hear()]]))
+ear.close()
+"""
+
+
+@pytest.mark.parametrize("limit", ["max_inotify_watches", "max_inotify_instances"])
+def test_where_no_watches_are_left_files_are_looked_at(tmp_path: Path, limit: str) -> None:
+    """In a user namespace whose limit is used up."""
+    if not shutil.which("unshare"):
+        pytest.skip("NOT TESTED: watches that are used up (unshare is not installed)")
+    within = ["unshare", "-Ur", "sh", "-c", NONE_LEFT, "sh", limit]
+    tried = subprocess.run([*within, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"NOT TESTED: watches that are used up ({tried.stderr.strip()})")
+
+    done = subprocess.run(
+        [*within, sys.executable, "-c", HEARD, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+
+    (told,), sources = json.loads(done.stdout)
+    assert ["files"] == sources
+    assert "the kernel watches no more directories (fs.inotify.max_user_watches, max_user_instances)" in told
+    assert "files are looked at every 0.01 s instead" in told
