@@ -1,10 +1,15 @@
-"""The plan as Markdown for a pull request: the summary first, details folded, short enough for a comment."""
+"""The plan as Markdown for a pull request: the summary first, details folded, short enough for a comment.
+
+Whatever comes from outside stands in code, where neither Markdown nor HTML, mentions nor links mean anything; and what
+is given and taken stands in ``diff`` blocks, whose ``+`` and ``-`` every renderer keeps.
+"""
 
 import re
 from typing import Final
 
+from reconciler.model.printable import escaped, escaped_lines
 from reconciler.planning.plan import Plan
-from reconciler.render.changes import file_change, guest_change, pool_change, summary_text
+from reconciler.render.changes import Change, file_change, guest_change, pool_change, summary_text
 from reconciler.render.diagnostics import problem_text
 from reconciler.render.plan_text import step_text
 
@@ -12,52 +17,43 @@ LONGEST: Final = 65_000
 """The most characters; a comment on GitHub may have 65,536."""
 
 _MOST_CONSENTS: Final = 20
-_FRAME: Final = 150
-"""More than what stands around the items of one section."""
+_LONGEST_CONSENT: Final = 1_000
+_FRAME: Final = 200
+"""More than what stands around the items of one section, its fences left out."""
+_LONGEST_FENCE: Final = 80
 
-_ESCAPES: Final = str.maketrans(
-    {
-        **{one: f"\\{one}" for one in "\\`*_[]|#~"},
-        "<": "&lt;",
-        ">": "&gt;",
-        "&": "&amp;",
-        **dict.fromkeys("\r\n", " "),
-    }
-)
-_FENCE: Final = re.compile(r"(^|[\r\n])(?= {0,3}```)")
+_TICKS: Final = re.compile("`+")
 
 
 def plan_markdown(plan: Plan) -> str:
     """The plan as Markdown, at most `LONGEST` characters."""
-    head = [f"### reconcile: host `{plan.desired.host.name}`", "", f"**{summary_text(plan)}**", ""]
+    head = [f"### reconcile: host {code(plan.desired.host.name)}", "", f"**{summary_text(plan)}**", ""]
     if plan.consents:
-        head += [f"> **Needs consent** (`{' '.join(plan.flags)}`)", ">"]
-        head += [f"> * {escaped(one.holder)}: {escaped(one.reason)}" for one in plan.consents[:_MOST_CONSENTS]]
+        head += [f"> **Needs consent** ({code(' '.join(plan.flags))})", ">"]
+        told = (f"{one.holder}: {one.reason}" for one in plan.consents[:_MOST_CONSENTS])
+        head += [f"> * {code(text[:_LONGEST_CONSENT])}" for text in told]
         head += (
             [f"> * … and {len(plan.consents) - _MOST_CONSENTS:,} more"] if len(plan.consents) > _MOST_CONSENTS else []
         )
         head.append("")
-    commit = f"commit `{plan.commit}`, " if plan.commit else ""
-    tail = f"<sub>{commit}fingerprint `{plan.fingerprint[:16]}`</sub>"
-    body = _Body(LONGEST - 3 * _FRAME - sum(len(line) + 1 for line in (*head, tail)))
+    commit = f"commit {code(plan.commit)}, " if plan.commit else ""
+    tail = f"<sub>{commit}fingerprint {code(plan.fingerprint[:16])}</sub>"
+    body = _Body(LONGEST - 4 * (_FRAME + 2 * _LONGEST_FENCE) - sum(len(line) + 1 for line in (*head, tail)))
     if plan.problems:
-        body.fold("Problems", [problem_text(one).rstrip("\n") for one in plan.problems], fenced=True)
+        body.fold("Problems", [problem_text(one).rstrip("\n") for one in plan.problems])
     if plan.steps:
         changes = [pool_change(plan), *(guest_change(guest) for guest in plan.guests if guest.changes)]
-        items = [_item(change.kind.symbol, change.heading, change.lines) for change in changes if change]
-        body.fold("Changes", items, fenced=False)
-        steps = [f"{number}. {step_text(one)}" for number, one in enumerate(plan.steps, 1)]
-        body.fold("Steps", steps, fenced=True)
+        body.fold("Changes", [_item(change) for change in changes if change], language="diff")
+        body.fold("Steps", [escaped(f"{number}. {step_text(one)}") for number, one in enumerate(plan.steps, 1)])
     if plan.files:
-        changed = map(file_change, plan.files)
-        files = [_item(one.kind.symbol, one.heading, one.lines) for one in changed]
-        body.fold("Files for the next boot", files, fenced=False)
+        body.fold("Files for the next boot", [_item(file_change(one)) for one in plan.files], language="diff")
     return "\n".join([*head, *body.lines, tail]) + "\n"
 
 
-def _item(symbol: str, heading: str, lines: tuple[str, ...]) -> str:
-    below = "".join(f"\n  * {escaped(line)}" for line in lines)
-    return f"* `{symbol}` {escaped(heading)}{below}"
+def _item(change: Change) -> str:
+    """One holder: a line with ``+``, ``-`` or ``~`` in front, and below it what it gets (``+``) and loses (``-``)."""
+    below = (line if line.startswith(("+ ", "- ")) else f"  {line}" for line in change.lines)
+    return "\n".join(map(escaped, (f"{change.kind.symbol} {change.heading}", *below)))
 
 
 class _Body:
@@ -67,27 +63,28 @@ class _Body:
         self.lines: list[str] = []
         self._left = budget
 
-    def fold(self, title: str, items: list[str], *, fenced: bool) -> None:
-        fence = ["```text"] if fenced else []
-        lines = ["<details>", f"<summary>{title} ({len(items)})</summary>", "", *fence]
-        shown = 0
-        for item in map(_unfenced, items) if fenced else items:
-            if len(item) + 1 > self._left:
+    def fold(self, title: str, items: list[str], language: str = "text") -> None:
+        shown: list[str] = []
+        for item in map(escaped_lines, items):
+            if len(item) + 1 > self._left or _ticks(item) >= _LONGEST_FENCE - len(language):
                 break
             self._left -= len(item) + 1
-            lines.append(item)
-            shown += 1
-        if shown < len(items):
-            lines.append(f"… and {len(items) - shown} more")
-        lines += ["```"] if fenced else []
-        self.lines += [*lines, "", "</details>", ""]
+            shown.append(item)
+        fence = "`" * max(3, *(_ticks(item) + 1 for item in (*shown, "")))
+        rest = [f"… and {len(items) - len(shown)} more"] if len(shown) < len(items) else []
+        self.lines += ["<details>", f"<summary>{title} ({len(items)})</summary>", ""]
+        self.lines += [f"{fence}{language}", *shown, *rest, fence, "", "</details>", ""]
 
 
-def _unfenced(text: str) -> str:
-    # A fence that is indented by four or more ends nothing.
-    return _FENCE.sub(r"\1    ", text)
+def code(text: str) -> str:
+    """`text`, made one line, as a span of code, in which nothing has a meaning."""
+    shown = escaped(text)
+    ticks = "`" * (_ticks(shown) + 1)
+    # One space on each side is taken off again, where both are there and there is anything else.
+    edge = " " if shown[:1] in {"`", " "} or shown[-1:] in {"`", " "} else ""
+    return f"{ticks}{edge}{shown}{edge}{ticks}" if shown.strip() else f"{ticks} {ticks}"
 
 
-def escaped(text: str) -> str:
-    """`text` without meaning to Markdown or HTML."""
-    return text.translate(_ESCAPES)
+def _ticks(text: str) -> int:
+    """How many backquotes stand in a row in `text` at most."""
+    return max(map(len, _TICKS.findall(text)), default=0)
