@@ -5,6 +5,7 @@ import os
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell, tell_problems
+from reconciler.integrations.named_file import CannotWrite
 from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
@@ -51,6 +52,7 @@ def _told(error: Exception) -> Exit:
             NotPending()
             | NoSuchGeneration()
             | CannotArm()
+            | CannotWrite()
             | UnreadableHost()
             | KernelBusy()
             | UnsafeState()

@@ -15,6 +15,7 @@ from reconciler.cli.recovered import tell_unfinished
 from reconciler.integrations.ap_rules import rules_file
 from reconciler.integrations.careful_files import NotReadable
 from reconciler.integrations.mdevctl_definitions import Definitions, Unusable, read_definitions
+from reconciler.integrations.named_file import Exists, write_named
 from reconciler.integrations.persistence import content_of, pool_at_boot
 from reconciler.kernel.observe import observe
 from reconciler.manifests.writing import guest_document, host_document, manifests_text
@@ -128,10 +129,9 @@ def _write(text: str, output: str) -> None:
         sys.stdout.flush()
         return
     try:
-        # A file that somebody has looked through and changed is not written over.
-        with Path(output).open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
+        # A file that a person has looked through and changed is not written over.
+        write_named(output, text.encode("utf-8", "backslashreplace"), only_new=True)
+    except Exists:
         raise click.UsageError(f"{output} exists already; choose a new file, or remove that one") from None
 
 

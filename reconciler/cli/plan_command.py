@@ -20,11 +20,19 @@ def run(host: HostOptions, *, format: str, out: str | None, detailed: bool) -> E
     if not made.is_valid:
         return Exit.REFUSED
     if out:
-        from reconciler.render.plan_file import save_plan
-
-        save_plan(made, host.manifests, out)
-        tell(f"saved; to do exactly this: {host.here.reading(()).line(APPLY.with_flags(out))}")
+        _save(made, host, out)
     return Exit.CHANGES if detailed and made.changes else Exit.DONE
+
+
+def _save(made: Plan, host: HostOptions, file: str) -> None:
+    from reconciler.integrations.named_file import is_kept, write_named
+    from reconciler.render.plan_file import plan_file_text
+
+    write_named(file, plan_file_text(made, host.manifests).encode("ascii"))
+    if is_kept(file):
+        tell(f"saved; to do exactly this: {host.here.reading(()).line(APPLY.with_flags(file))}")
+    else:
+        tell(f"written to {file}, from which it cannot be applied")
 
 
 def show(made: Plan, format: str) -> None:

@@ -3,6 +3,7 @@
 import os
 import stat
 from contextlib import suppress
+from errno import EEXIST
 from pathlib import Path
 from typing import Final
 
@@ -52,9 +53,10 @@ def replace(path: Path, content: bytes) -> None:
     a warning) and no name of a udev rule.
 
     Raises:
-        OSError: it cannot be written; the old content is still there.
+        OSError: it cannot be written, or what is there is no file; the old content is still there.
     """
     _make_folder(path.parent)
+    _refuse_special(path)
     temporary = path.with_name(f".{path.name}.new")
     # What a crash has left of an earlier attempt, or a link that somebody put there, is not written to.
     temporary.unlink(missing_ok=True)
@@ -66,6 +68,14 @@ def replace(path: Path, content: bytes) -> None:
             temporary.unlink()
         raise
     sync_folder(path.parent)
+
+
+def _refuse_special(path: Path) -> None:
+    # Renaming a file over a device or a pipe would replace it.
+    with suppress(FileNotFoundError):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+            raise FileExistsError(EEXIST, "it is no regular file", str(path))
 
 
 def remove(path: Path) -> None:

@@ -50,14 +50,22 @@ class OurFile(NamedTuple):
             return Installed.SAME
         directory.mkdir(mode=0o755, exist_ok=True)
         temporary = directory / f".{self.name}.new"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8", errors="surrogateescape") as stream:
+        temporary.unlink(missing_ok=True)  # what a crash has left
+        try:
+            self._write(temporary, text)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        return Installed.NEW if before is None else Installed.CHANGED
+
+    def _write(self, path: Path, text: str) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8", errors="surrogateescape") as stream:
             stream.write(text)
             stream.flush()
             os.fchmod(stream.fileno(), self.mode)
             os.fsync(stream.fileno())
-        temporary.replace(path)
-        return Installed.NEW if before is None else Installed.CHANGED
 
     def uninstall(self, directory: Path) -> bool:
         """Remove the file from `directory`; whether there was one.

@@ -51,21 +51,12 @@ class SavedPlan(NamedTuple):
     shown: str
 
 
-def save_plan(plan: Plan, manifests: Sequence[str | PathLike[str]], file: str) -> None:
-    """Save `plan`, made from `manifests`, in `file`; the old content or the new is there at any moment.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+def plan_file_text(plan: Plan, manifests: Sequence[str | PathLike[str]]) -> str:
+    """The text of the file in which `plan`, made from `manifests`, is saved: JSON in ASCII, ended by a newline."""
+    # Paths that are not UTF-8 stay as Python has them: they are read again.
     record = {**plan_record(plan), "manifests": [os.path.abspath(path) for path in manifests]}
     record[_DIGEST] = _content_digest(record)
-    temporary = f"{file}.new"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, 0o666), "w", encoding="ascii") as stream:
-        stream.write(json.dumps(record, indent=2) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, file)
+    return json.dumps(record, indent=2) + "\n"
 
 
 def load_plan(file: str) -> SavedPlan:

@@ -6,6 +6,7 @@ changed, what it meant is gone, and a person has to say so (``reconcile simulate
 
 import json
 import os
+from errno import EEXIST
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -111,6 +112,8 @@ def save_state(path: Path, host: SimulatedHost, digest: str) -> None:
 
     from reconciler.simulator.snapshot import snapshot_of
 
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        raise FileExistsError(EEXIST, "it is no regular file, and is not replaced by one", str(path))
     text = json.dumps({"descriptionDigest": digest, "host": snapshot_of(host)})
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False

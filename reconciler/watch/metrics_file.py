@@ -1,5 +1,7 @@
 """The metrics as a file for the node exporter's collector of text files."""
 
+import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +28,10 @@ class MetricsFile:
             raise ValueError(f"{path}: the node exporter reads files whose name ends in .prom")
         if not path.parent.is_dir():
             raise ValueError(f"{path}: the folder {path.parent} is not there; make it, readable by the node exporter")
+        if os.path.lexists(path) and not _is_regular(path):
+            raise ValueError(
+                f"{path} is no regular file, and is not replaced by one; remove it, or choose another name"
+            )
         self._path = path
         self._report: Report | None = None
         self._ended = False
@@ -53,3 +59,7 @@ class MetricsFile:
         self._ended = True
         with suppress(OSError):
             replace(self._path, self._exposition.text()[0])
+
+
+def _is_regular(path: Path) -> bool:
+    return stat.S_ISREG(path.lstat().st_mode)

@@ -1,0 +1,138 @@
+"""Files at a name that a person gives (``--out``, ``import -o``): only a regular file is ever replaced.
+
+Callers: the commands that save something. A device, pipe or terminal is written into, as a shell would; everything else
+that is there already, links to files among it, is refused.
+"""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from typing import Final
+
+_KINDS: Final = (
+    (stat.S_ISDIR, "it is a directory"),
+    (stat.S_ISBLK, "it is a block device"),
+    (stat.S_ISSOCK, "it is a socket"),
+)
+_NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
+
+
+class CannotWrite(Exception):
+    """Nothing was written at the name that was given, or not all of it; the text says why."""
+
+
+class Exists(Exception):
+    """There is a file of that name, which is not written over."""
+
+
+def write_named(file: str, content: bytes, *, only_new: bool = False) -> None:
+    """Have `content` in `file`: the whole of it on disk, or nothing and `file` as it was.
+
+    Args:
+        file: a name. Where a regular file is there, it is replaced as a whole and keeps its permissions.
+        content: all of it.
+        only_new: replace no file.
+
+    Raises:
+        CannotWrite: it cannot be written. Of what a device or pipe has got already nothing can be taken back.
+        Exists: `only_new`, and there is a file or a link to one.
+    """
+    try:
+        found = _found(file)
+        if found is not None and _takes_a_stream(found.st_mode):
+            _write_into(file, content)
+        elif found is not None and only_new:
+            raise Exists(file)
+        else:
+            _refuse_others(file, found)
+            _write_anew(file, content, found, only_new=only_new)
+    except OSError as error:
+        raise CannotWrite(f"{file} cannot be written: {_reason(error)}") from error
+
+
+def is_kept(file: str) -> bool:
+    """Whether what was written to `file` can be read from it later."""
+    return os.path.isfile(file)
+
+
+def _found(file: str) -> os.stat_result | None:
+    """What `file` is: where a link leads to a device or a pipe (``/dev/stdout``), that; None where there is nothing."""
+    try:
+        found = os.lstat(file)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(found.st_mode):
+        with suppress(OSError):
+            target = os.stat(file)
+            return target if _takes_a_stream(target.st_mode) else found
+    return found
+
+
+def _takes_a_stream(mode: int) -> bool:
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
+
+
+def _refuse_others(file: str, found: os.stat_result | None) -> None:
+    if found is None or stat.S_ISREG(found.st_mode):
+        return
+    if stat.S_ISLNK(found.st_mode):
+        reason = f"it is a symbolic link; name the file itself: {os.path.realpath(file)}"
+    else:
+        reason = next((text for is_kind, text in _KINDS if is_kind(found.st_mode)), "it is no regular file")
+    raise OSError(errno.EEXIST, reason)
+
+
+def _write_into(file: str, content: bytes) -> None:
+    # Without O_NONBLOCK the opening of a pipe that no process reads would never end.
+    descriptor = os.open(file, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        os.set_blocking(descriptor, True)
+        _write_all(descriptor, content)
+    finally:
+        os.close(descriptor)
+
+
+def _write_anew(file: str, content: bytes, found: os.stat_result | None, *, only_new: bool) -> None:
+    folder = os.path.dirname(file) or "."
+    temporary = os.path.join(folder, f".reconcile-{os.getpid()}-{os.urandom(4).hex()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            _write_all(descriptor, content)
+            if found is not None:
+                os.fchmod(descriptor, stat.S_IMODE(found.st_mode) & 0o777)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if only_new:
+            _name_new(temporary, file)
+        else:
+            os.replace(temporary, file)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _name_new(temporary: str, file: str) -> None:
+    try:
+        os.link(temporary, file)
+    except FileExistsError as error:
+        raise Exists(file) from error
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(file):  # a file system without links, such as vfat
+            raise Exists(file) from error
+        os.replace(temporary, file)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(descriptor, content) :]
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ENXIO:
+        return "no process reads from it"
+    return error.strerror or str(error)
