@@ -4,13 +4,14 @@ Called only for documents that `reconciler.manifests.schema` has refused: jsonsc
 longer to import than everything else together.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reconciler.manifests.data import Data, Path, dotted, shown
 from reconciler.manifests.form import Schema
-from reconciler.manifests.ids_text import why_not_an_id
+from reconciler.manifests.ids_text import ReversedRange, bits_of, why_not_an_id
 from reconciler.manifests.places import MOST_PROBLEMS, error
 from reconciler.manifests.schema import load_schema
 from reconciler.manifests.similar import did_you_mean
@@ -95,7 +96,7 @@ def _reasons_of(refused: _Objection, schema: Schema) -> Iterable[_Reason]:
     explain_keyword = _BY_KEYWORD.get(refused.keyword)
     if explain_keyword is None:
         return [_Reason("bad-form", f"{_field(path)} is not as it should be: {refused.message[:200]}", _SEE, path)]
-    return explain_keyword(refused)
+    return explain_keyword(refused._replace(schema={**refused.schema, "$defs": schema.get("$defs", {})}))
 
 
 def _id(value: Data, path: Path) -> _Reason:
@@ -107,7 +108,8 @@ def _id(value: Data, path: Path) -> _Reason:
 def _name(value: Data, path: Path) -> _Reason:
     advice = "Use lower-case letters, digits, '-' and '.', at most 63, a letter or digit at both ends."
     if isinstance(value, bool | int):
-        return _Reason("bad-name", f"{_field(path)}: {shown(value)} is not text", f'Write "{shown(value)}".', path)
+        advice = f'Write "{shown(value)}".' if _NAME.fullmatch(shown(value)) else advice
+        return _Reason("bad-name", f"{_field(path)}: {shown(value)} is not text", advice, path)
     return _Reason("bad-name", f"{_field(path)}: {shown(value)} is not a name", advice, path)
 
 
@@ -143,17 +145,48 @@ def _wrong_type(refused: _Objection) -> Iterable[_Reason]:
     wanted = _TYPE_NAMES.get(refused.argument, refused.argument)
     value: Data = refused.instance
     message = f"{_field(refused.path)} is {shown(value)}, but should be {wanted}"
-    yield _Reason("wrong-type", message, _type_help(refused.argument, value), refused.path)
+    yield _Reason("wrong-type", message, _type_help(refused), refused.path)
 
 
-def _type_help(wanted: str, value: Data) -> str:
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
+_EVERYTHING: Final = {"all", "any", "*"}
+
+
+def _type_help(refused: _Objection) -> str:
+    wanted, value = refused.argument, refused.instance
     if value is None:
         return "Give it a value, or remove the key."
-    if wanted == "string" and isinstance(value, bool | int):
+    if wanted == "string" and isinstance(value, bool | int) and _accepts(refused.schema, shown(value)):
         return f'Write "{shown(value)}", in quotes.'
-    if wanted == "array" and isinstance(value, str | int):
-        return f"Write [{escaped(str(value)[:_LONGEST_ADVICE])}]."
+    if wanted == "array" and isinstance(value, str | int) and (items := _items_for(value, refused.schema)):
+        return f"Write [{escaped(','.join(items))}]."
     return _SEE
+
+
+def _items_for(value: str | int, schema: Any) -> list[str]:
+    """The items of a list that `schema` accepts and that means what `value` seems to mean; none where there is none."""
+    text = str(value)[:_LONGEST_ADVICE]
+    for items in ([text], re.findall(r"[^\s,;\[\]]+", text), ["0-255"] if text.lower() in _EVERYTHING else []):
+        values = [int(one) if re.fullmatch("0|[1-9][0-9]*", one) else one for one in items]
+        if items and _accepts(schema, values) and not any(map(_runs_backwards, values)):
+            return items
+    return []
+
+
+def _runs_backwards(value: int | str) -> bool:
+    try:
+        bits_of(value)
+    except ReversedRange:
+        return True
+    except ValueError:  # no id at all, in a list of something else
+        pass
+    return False
+
+
+def _accepts(schema: Any, value: Any) -> bool:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(schema).is_valid(value)
 
 
 def _unknown_value(refused: _Objection) -> Iterable[_Reason]:

@@ -101,13 +101,17 @@ def _bad_number(text: str) -> NotAnId:
 
 def _leading_zero(text: str) -> NotAnId:
     digits = text.lstrip("0") or "0"
-    ways = f"{digits} if decimal is meant, 0x{digits} if hex is meant"
-    return NotAnId("leading-zero", "has a leading zero, which programs read differently", f"Write {ways}.")
+    meant = ((digits, "decimal"), (f"0x{digits}", "hex"))
+    ways = ", ".join(f"{way} if {form} is meant" for way, form in meant if _ONE_ID.fullmatch(way))
+    advice = f"Write {ways}." if ways else _FORMS
+    return NotAnId("leading-zero", "has a leading zero, which programs read differently", advice)
 
 
 def _bad_range(text: str, first: str, last: str) -> NotAnId:
     if "-" not in text or " " in text:
-        return NotAnId("bad-id", "is not a number from 0 to 255", f"If a range is meant, write {first}-{last}.")
+        is_range = _ONE_ID.fullmatch(first) and _ONE_ID.fullmatch(last) and _number(first) <= _number(last)
+        advice = f"If a range is meant, write {first}-{last}." if is_range else _FORMS
+        return NotAnId("bad-id", "is not a number from 0 to 255", advice)
     # At least one end is no id: the schemas accept every range of two ids.
     end = first if not _ONE_ID.fullmatch(first) else last
     why = _bad_number(end)

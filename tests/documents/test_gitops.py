@@ -69,6 +69,7 @@ def test_files_for_other_programs_have_their_form() -> None:
         assert any(command.startswith("sh ci/plan ") for command in commands)
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     assert {"id", "name", "entry", "language"} <= set(hook)
+    assert hook["always_run"] is True  # otherwise a commit that only deletes files is not checked
     used = yaml.safe_load(FILES[".pre-commit-config.yaml"])["repos"][0]["hooks"][0]
     assert (used["id"], hook["entry"], hook["pass_filenames"]) == (hook["id"], "reconcile validate", False)
 
