@@ -1,6 +1,8 @@
 """Descriptions of virtual machines as libvirt gives them."""
 
+from collections.abc import Sequence
 from typing import Final
+from xml.sax.saxutils import quoteattr
 
 AP_UUID: Final = "62177883-f1bb-47f0-914d-32a22e3a8804"
 
@@ -16,8 +18,12 @@ def hostdev(uuid: str = AP_UUID, model: str = "vfio-ap", managed: str = "no") ->
     </hostdev>"""
 
 
-def domain_xml(*devices: str, name: str = "payments-db", prolog: str = "") -> bytes:
-    """A VM with `devices`, much as ``virsh dumpxml`` prints it."""
+def domain_xml(
+    *devices: str, name: str = "payments-db", prolog: str = "", arguments: Sequence[str] = (), more: str = ""
+) -> bytes:
+    """A VM with `devices`, much as ``virsh dumpxml`` prints it; `arguments` go to QEMU, `more` stands at the end."""
+    passed = "".join(f"<qemu:arg value={quoteattr(one)}/>" for one in arguments)
+    more += f"<qemu:commandline>{passed}</qemu:commandline>" if passed else ""
     return f"""{prolog}<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{name}</name>
   <uuid>0d6a7a2e-54ac-4b0e-9e43-4cd3e3a1f4c8</uuid>
@@ -39,7 +45,7 @@ def domain_xml(*devices: str, name: str = "payments-db", prolog: str = "") -> by
     <hostdev mode='subsystem' type='scsi' managed='no'>
       <source><adapter name='scsi_host0'/><address bus='0' target='0' unit='0'/></source>
     </hostdev>{"".join(devices)}
-  </devices>
+  </devices>{more}
 </domain>
 """.encode()
 

@@ -66,6 +66,7 @@ def carry_out(host: HostOptions, event: VmEvent, starting: Domain | None) -> Non
         if starting:
             _refuse(domain_problems(starting, wanted.desired.guests), host)
         made = plan(request, machine)
+        _refuse_in_use(event, made)
         # Where there is nothing to do nobody is waited for; else all is looked at again when others have done theirs.
         if made.in_sync and Books(machine.state, machine.boot_id).unfinished() is None:
             _tell_kept(made, event)
@@ -89,6 +90,14 @@ def _refuse_missing(event: VmEvent, observed: Observed, reason: str, here: Here)
             f"its mediated device {missing[0]} does not exist, and the hook, which makes what the loop enforces, "
             f"cannot make it: {reason}; start the loop ({WATCH_INSTALL}), or name manifests for the hook: {install}"
         )
+
+
+def _refuse_in_use(event: VmEvent, made: Plan) -> None:
+    """Refuse a start with a device that another VM has open: QEMU could not open it."""
+    for guest in made.guests:
+        if guest.uuid in event.starts and guest.in_use:
+            who = guest.opened_by or "another process"
+            raise Refused(f"its mediated device {guest.uuid} is in use: {who} has it open, and only one VM can have it")
 
 
 def _refuse(problems: list[Problem], host: HostOptions) -> None:

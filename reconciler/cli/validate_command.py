@@ -1,6 +1,7 @@
 """``reconcile validate``: the manifests by themselves, of all hosts."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions
@@ -13,6 +14,9 @@ from reconciler.planning.conflicts import conflicts
 from reconciler.planning.target import pool_of
 from reconciler.render.diagnostics import counted, problem_record
 from reconciler.render.plan_json import json_text
+
+if TYPE_CHECKING:
+    from reconciler.integrations.domain_xml import Domain
 
 
 def run(host: HostOptions, *, format: str, domain_files: Sequence[str] = ()) -> Exit:
@@ -57,16 +61,26 @@ def _conflicts(site: Site, only: str | None) -> list[Problem]:
 def _vm_problems(site: Site, files: Sequence[str]) -> list[Problem]:
     if not files:
         return []
-    from reconciler.integrations.domain_checks import domain_problems
-    from reconciler.integrations.domain_xml import read_domain
+    from reconciler.integrations.domain_checks import domain_problems, shared_devices
+    from reconciler.integrations.domain_xml import Domain, read_domain
     from reconciler.manifests.files import FoundFile, content_of
 
     problems: list[Problem] = []
+    domains: list[Domain] = []
     sources = dict(site.sources)
     for file in files:
         content = content_of(FoundFile(file, file))
         domain = content if isinstance(content, Problem) else read_domain(content, file)
         if isinstance(content, bytes):
             sources[file] = content.decode("utf-8", "replace")
-        problems += [domain] if isinstance(domain, Problem) else domain_problems(domain, site.guests)
-    return pinpoint(problems, sources)
+        if isinstance(domain, Problem):
+            problems.append(domain)
+        else:
+            domains.append(domain)
+            problems += domain_problems(domain, site.guests)
+    return pinpoint([*problems, *shared_devices(_each_once(domains))], sources)
+
+
+def _each_once(domains: "Sequence[Domain]") -> "list[Domain]":
+    """`domains`, of those with one name and uuid the first: a file may be given twice."""
+    return list({(one.name, one.uuid): one for one in reversed(domains)}.values())[::-1]

@@ -1,6 +1,6 @@
 """What is wrong with the AP devices of a virtual machine, told before libvirt, QEMU or the kernel refuse it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from reconciler.integrations.domain_xml import Domain, DomainMdev
@@ -10,6 +10,11 @@ from reconciler.model.problems import Place, Problem, Severity
 MODEL: Final = "vfio-ap"
 """The model that QEMU gives a guest's crypto queues with (libvirt: Domain XML format, "Host device assignment")."""
 
+_USEFUL: Final = ("apqci", "apft")
+"""The CPU's features by which Linux in a guest finds its queues, beside ``ap`` itself (QEMU: vfio-ap.rst)."""
+
+_FEATURE_TEXT: Final = "<feature policy='require' name='%s'/>"
+
 
 def domain_problems(domain: Domain, guests: Iterable[DesiredGuest]) -> list[Problem]:
     """Every problem of `domain`, held against the `guests` of all manifests.
@@ -18,9 +23,59 @@ def domain_problems(domain: Domain, guests: Iterable[DesiredGuest]) -> list[Prob
     """
     known = {guest.uuid: guest for guest in guests}
     ours = [one for one in domain.mdevs if one.model == MODEL or one.uuid in known]
-    return [problem for one in ours for problem in _device_problems(domain, one, known.get(one.uuid))] + [
-        *_too_many(domain, ours)
+    problems = [problem for one in ours for problem in _device_problems(domain, one, known.get(one.uuid))]
+    return [*problems, *_too_many(domain, ours), *(_cpu_problems(domain, ours[0]) if ours else ())]
+
+
+def shared_devices(domains: Sequence[Domain]) -> list[Problem]:
+    """The devices of crypto queues that several of `domains` have: the second VM that starts finds it in use."""
+    users: dict[str, list[tuple[Domain, DomainMdev]]] = {}
+    for domain in domains:
+        first = {mdev.uuid: mdev for mdev in reversed(domain.mdevs) if mdev.model == MODEL}
+        for uuid, mdev in first.items():
+            users.setdefault(uuid, []).append((domain, mdev))
+    return [
+        Problem(
+            "vm-shared-device",
+            Severity.ERROR,
+            f"VMs {', '.join(repr(one.name) for one, _ in found)} have the same mediated device {uuid}, "
+            "and one VM at a time can use it",
+            tuple(Place(mdev.position) for _, mdev in found),
+            (),
+            "Write a Guest of its own for each VM; with 'activation: on-demand' guests that never run together can "
+            "have the same queues.",
+        )
+        for uuid, found in sorted(users.items())
+        if len(found) > 1
     ]
+
+
+def _cpu_problems(domain: Domain, device: DomainMdev) -> Iterator[Problem]:
+    """What the CPU lacks for the device; host-model, host-passthrough and no CPU at all have what the host has."""
+    cpu = domain.cpu
+    place = Place(cpu.position or device.position)
+    custom = cpu.mode == "custom" and bool(cpu.model)
+    if not cpu.features.get("ap", not custom):
+        said = "without the feature 'ap'" if "ap" in cpu.features else f"of model '{cpu.model}', which has no 'ap'"
+        yield Problem(
+            "vm-cpu-without-ap",
+            Severity.ERROR,
+            f"VM '{domain.name}' has a device with crypto queues and a CPU {said}: QEMU has no bus for the device",
+            (place,),
+            (),
+            "Write <feature policy='require' name='ap'/>, or use mode='host-model'.",
+        )
+        return
+    lacking = [name for name in _USEFUL if not cpu.features.get(name, not custom)]
+    if lacking:
+        yield Problem(
+            "vm-cpu-lacks-ap-facilities",
+            Severity.WARNING,
+            f"VM '{domain.name}' has a CPU without {' and '.join(lacking)}: Linux in it may not find all its queues",
+            (place,),
+            (),
+            f"Write {' '.join(_FEATURE_TEXT % name for name in lacking)}.",
+        )
 
 
 def _device_problems(domain: Domain, mdev: DomainMdev, guest: DesiredGuest | None) -> Iterator[Problem]:

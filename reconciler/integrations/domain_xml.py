@@ -3,13 +3,14 @@
 It comes from people, from libvirt's files and, in a hook, through a pipe; whatever its origin it is read as text of an
 unknown writer: no document type, no entities, bounded in size and depth. The form of the elements is in libvirt's
 *Domain XML format*, "Host device assignment"; ``domstatus`` is the root of the files in which libvirt keeps the state
-of running machines.
+of running machines. What goes past libvirt to QEMU (``qemu:commandline``, ``qemu:override``) counts as well.
 """
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 from xml.parsers import expat
 
+from reconciler.integrations.qemu_arguments import ap_devices, cpu_features, device_of
 from reconciler.model.printable import escaped
 from reconciler.model.problems import Place, Position, Problem, Severity
 
@@ -27,6 +28,15 @@ _ADDRESS: Final = (*_HOSTDEV, "source", "address")
 _NAME: Final = ("domain", "name")
 _UUID: Final = ("domain", "uuid")
 _TEXTS: Final = (_NAME, _UUID)
+_ALIAS: Final = (*_HOSTDEV, "alias")
+_CPU: Final = ("domain", "cpu")
+_MODEL: Final = (*_CPU, "model")
+_FEATURE: Final = (*_CPU, "feature")
+_ARGUMENT: Final = ("domain", "qemu:commandline", "qemu:arg")
+_OVERRIDDEN: Final = ("domain", "qemu:override", "qemu:device")
+_PROPERTY: Final = (*_OVERRIDDEN, "qemu:frontend", "qemu:property")
+_QEMU: Final = "http://libvirt.org/schemas/domain/qemu/1.0"
+_OFF: Final = ("disable", "forbid")
 
 
 class DomainMdev(NamedTuple):
@@ -45,6 +55,25 @@ class DomainMdev(NamedTuple):
     position: Position
 
 
+class Cpu(NamedTuple):
+    """What a virtual machine's CPU is to be.
+
+    Attributes:
+        mode: ``custom``, ``host-model`` or ``host-passthrough``, for example; empty where nothing is said.
+        model: of a custom CPU; empty where nothing is said.
+        features: whether it is to have a feature, by the feature's name; those that nothing is said of are left out.
+        position: of what says so; None where nothing does.
+    """
+
+    mode: str = ""
+    model: str = ""
+    features: Mapping[str, bool] = {}
+    position: Position | None = None
+
+
+_ANY_CPU: Final = Cpu()
+
+
 class Domain(NamedTuple):
     """A virtual machine as libvirt describes it.
 
@@ -53,12 +82,14 @@ class Domain(NamedTuple):
         uuid: of the machine, lower case with dashes; empty where it has none yet.
         mdevs: its mediated devices, in the order of the text.
         state: ``running`` or ``paused``, for example; empty where the text does not tell.
+        cpu: its CPU.
     """
 
     name: str
     uuid: str
     mdevs: tuple[DomainMdev, ...]
     state: str = ""
+    cpu: Cpu = _ANY_CPU
 
 
 class _Refused(Exception):
@@ -94,6 +125,13 @@ class _Reading:
         self._state = ""
         self._texts: dict[tuple[str, ...], str] = {}
         self._mdevs: list[DomainMdev] = []
+        self._aliases: dict[str, int] = {}
+        self._arguments: list[str] = []
+        self._argument_positions: list[Position] = []
+        self._overridden = ""
+        self._qemu = {"qemu"}
+        self._overrides: dict[str, str] = {}
+        self._cpu = _ANY_CPU
         self._hostdev: Mapping[str, str] = {}
         self._hostdev_position = Position(file, 1, 1)
         self._parser = _parser(self)
@@ -108,7 +146,9 @@ class _Reading:
         name = _fit_to_show(self._texts.get(_NAME, "").strip())
         if not name:
             raise _Refused("the domain has no name")
-        return Domain(name, _uuid(self._texts.get(_UUID, "")), tuple(self._mdevs), self._state)
+        self._override_devices()
+        self._add_arguments()
+        return Domain(name, _uuid(self._texts.get(_UUID, "")), tuple(self._mdevs), self._state, self._cpu)
 
     def position(self) -> Position:
         return Position(self._file, max(1, self._parser.CurrentLineNumber), self._parser.CurrentColumnNumber + 1)
@@ -121,7 +161,7 @@ class _Reading:
         raise _Refused("it has a document type (DOCTYPE), which could define entities or name other files")
 
     def started(self, element: str, attributes: Mapping[str, str]) -> None:
-        self._path.append(element)
+        self._path.append(self._usual_name(element, attributes))
         if len(self._path) > DEEPEST:
             raise _Refused(f"more than {DEEPEST} elements stand inside one another")
         if len(self._path) == 1 and element == _STATUS:
@@ -137,11 +177,57 @@ class _Reading:
             self._begin_hostdev(attributes)
         elif path == _ADDRESS and self._hostdev:
             self._add_mdev(attributes)
+        else:
+            self._started_more(path, attributes)
+
+    def _started_more(self, path: tuple[str, ...], attributes: Mapping[str, str]) -> None:
+        """What decides beside the devices themselves whether they work."""
+        if path == _ALIAS and self._mdevs:
+            self._aliases.setdefault(attributes.get("name", ""), len(self._mdevs) - 1)
+        elif path == _CPU:
+            self._cpu = self._cpu._replace(mode=attributes.get("mode", "custom"), position=self.position())
+        elif path == _FEATURE and attributes.get("policy", "require") != "optional":
+            self._set_features({attributes.get("name", ""): attributes.get("policy") not in _OFF})
+        elif path == _ARGUMENT:
+            self._arguments.append(attributes.get("value", ""))
+            self._argument_positions.append(self.position())
+        elif path == _OVERRIDDEN:
+            self._overridden = attributes.get("alias", "")
+        elif path == _PROPERTY and attributes.get("name") == "sysfsdev":
+            self._overrides[self._overridden] = device_of(attributes.get("value", ""))
+
+    def _usual_name(self, element: str, attributes: Mapping[str, str]) -> str:
+        """The name of `element` with the prefix that libvirt writes, whichever one the text declares for QEMU."""
+        for name, value in attributes.items():
+            if value == _QEMU and name.startswith("xmlns:"):
+                self._qemu.add(name.removeprefix("xmlns:"))
+        prefix, colon, local = element.partition(":")
+        return f"qemu:{local}" if colon and prefix in self._qemu else element
+
+    def _set_features(self, features: Mapping[str, bool]) -> None:
+        self._cpu = self._cpu._replace(features={**self._cpu.features, **features}, position=self.position())
+
+    def _override_devices(self) -> None:
+        for alias, uuid in self._overrides.items():
+            place = self._aliases.get(alias)
+            if place is not None and uuid:
+                self._mdevs[place] = self._mdevs[place]._replace(uuid=uuid)
+
+    def _add_arguments(self) -> None:
+        for place, uuid in ap_devices(self._arguments):
+            self._mdevs.append(DomainMdev(uuid, "vfio-ap", managed=False, position=self._argument_positions[place]))
+        found = cpu_features(self._arguments)
+        if found:
+            place, model, features = found
+            mode = "host-passthrough" if model in ("host", "max") else "custom"
+            self._cpu = Cpu(mode, model, features, self._argument_positions[place])
 
     def text(self, text: str) -> None:
         path = self._inner()
         if path in _TEXTS:
             self._texts[path] += text
+        elif path == _MODEL:
+            self._cpu = self._cpu._replace(model=self._cpu.model + text.strip())
 
     def ended(self, _element: str) -> None:
         if self._inner() == _HOSTDEV and self._hostdev:

@@ -109,6 +109,24 @@ def test_the_second_of_two_that_overlap_is_refused(libvirt: Libvirt) -> None:
     assert libvirt.devices() == {"night-shift": False}
 
 
+def test_a_device_that_another_vm_has_open_is_refused(libvirt: Libvirt) -> None:
+    """QEMU would say no more than that the device is busy."""
+    libvirt.starts(DAY)
+    libvirt.command("simulate", "start", "day-shift")
+
+    assert f"its mediated device {DAY} is in use" in one_line(libvirt.starts(DAY))
+
+
+def test_a_device_of_the_command_line_is_made(libvirt: Libvirt) -> None:
+    """As one that libvirt knows."""
+    device = f"vfio-ap,sysfsdev=/sys/bus/mdev/devices/{DAY.upper()}"
+
+    assert nothing(libvirt("prepare begin", domain_xml(name="-vm", arguments=("-device", device))))
+    assert libvirt.devices() == {"day-shift": False}
+    assert nothing(libvirt("release end", domain_xml(name="-vm", arguments=("-device", device))))
+    assert libvirt.devices() == {}
+
+
 def test_a_device_that_is_open_stays(libvirt: Libvirt) -> None:
     """Which is said."""
     libvirt.starts(DAY)

@@ -46,6 +46,18 @@ def test_every_vm_is_checked_and_each_problem_shows_its_line(command: Command) -
     assert "<hostdev mode='subsystem' type='mdev' managed='no' model='vfio-pci'>" in ran.err
 
 
+def test_two_vms_with_one_device_are_told(command: Command) -> None:
+    """An error, though each is right by itself; the same VM given twice is one."""
+    first, second = (described(command, name, hostdev(GUEST1)) for name in ("a", "b"))
+    words = ["--domain-xml", first, "--domain-xml", first]
+
+    assert command.bare("validate", "-f", str(command.directory), *words).code == 0
+    second_words = [*words, "--domain-xml", second]
+    Path(second).write_bytes(Path(second).read_bytes().replace(b"0d6a7a2e", b"1d6a7a2e"))
+    ran = command.bare("validate", "-f", str(command.directory), *second_words)
+    assert (3, 1) == (ran.code, ran.err.count("error[vm-shared-device]"))
+
+
 def test_a_warning_is_no_error(command: Command) -> None:
     """It is told, and the exit code is that of success."""
     file = described(command, "a", hostdev(GUEST1, managed="yes"))
