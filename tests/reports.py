@@ -14,7 +14,8 @@ def guest(name: str = "payments", **changes: Any) -> GuestReport:
 
 
 def report(**changes: Any) -> Report:
-    """A report of a host in sync, with `changes`."""
+    """A report of a host in sync that was looked at, with `changes`."""
+    changes.setdefault("looked", changes.get("turned", NOW))
     made = Report(
         host="lpar7",
         condition=Condition.IN_SYNC,

@@ -17,6 +17,7 @@ from reconciler.reconcile import Request, plan
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
+    from reconciler.watch.report_text import Ended
     from reconciler.watch.status_file import Kept
 
 _FOLLOW_SECONDS: Final = 2.0
@@ -48,11 +49,11 @@ def run_watched(host: HostOptions, *, format: str) -> Exit:
         tell(f"  next: {host.line(WATCH)}    (starts one; for another place: --state-dir, --sysfs or --simulate)")
         return Exit.FAILURE
     if format == "json":
-        result(report_json(kept.report, kept.ended))
-        return Exit.DONE
+        result(report_json(kept.report, _end_of(kept)))
+        return _code(kept)
     if not sys.stdout.isatty():
         _show(kept, host)
-        return Exit.DONE
+        return _code(kept)
     with suppress(KeyboardInterrupt):
         while True:
             control(sys.stdout, _CLEAR)
@@ -60,7 +61,21 @@ def run_watched(host: HostOptions, *, format: str) -> Exit:
             sys.stdout.flush()
             time.sleep(_FOLLOW_SECONDS)
             kept = _kept(state) or kept
-    return Exit.DONE
+    return _code(kept)
+
+
+def _code(kept: "Kept") -> Exit:
+    """A loop that has ended enforces nothing, however the host was when it last looked."""
+    if kept.ended is None:
+        return Exit.DONE
+    tell("error: the loop has ended; no loop enforces the manifests of this host")
+    return Exit.FAILURE
+
+
+def _end_of(kept: "Kept") -> "Ended | None":
+    from reconciler.watch.report_text import Ended
+
+    return None if kept.ended is None else Ended(kept.ended, kept.how, kept.command)
 
 
 def _kept(state: StateDirectory) -> "Kept | None":
@@ -77,7 +92,7 @@ def _kept(state: StateDirectory) -> "Kept | None":
 def _show(kept: "Kept", host: HostOptions) -> None:
     from reconciler.watch.report_text import report_text
 
-    result(report_text(kept.report, time.time(), paint_for_stdout(), kept.ended, host.here))
+    result(report_text(kept.report, time.time(), paint_for_stdout(), _end_of(kept), host.here))
 
 
 def run_drift(host: HostOptions, *, format: str) -> Exit:

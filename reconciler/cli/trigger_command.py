@@ -19,6 +19,8 @@ TURN_SECONDS: Final = 3600.0
 _CODES: Final = {
     Condition.CHANGES: Exit.CHANGES,
     Condition.DRIFT: Exit.CHANGES,
+    Condition.SUSPENDED: Exit.CHANGES,
+    Condition.SUSPENDED_DIFFERS: Exit.CHANGES,
     Condition.NEEDS_PERSON: Exit.REFUSED,
     Condition.STOPPED: Exit.REFUSED,
     Condition.WAITING: Exit.BUSY,

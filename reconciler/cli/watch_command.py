@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import manifests_commit, opened, origin_of, state_of
+from reconciler.cli.machine import command_line, manifests_commit, opened, origin_of, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import Printable, tell
 from reconciler.cli.watch_options import WatchOptions
@@ -23,6 +23,7 @@ from reconciler.integrations.message_command import MessageCommand
 from reconciler.integrations.private_directory import NotOurs
 from reconciler.integrations.signature_trust import NoTrust, trust
 from reconciler.integrations.systemd_notify import SystemdNotify
+from reconciler.integrations.watch_unit import NAME as UNIT
 from reconciler.integrations.webhook import Webhook, secret
 from reconciler.kernel.lock_wait import patience
 from reconciler.machine import Machine
@@ -158,7 +159,7 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
     systemd = SystemdNotify(os.environ, os.getpid(), time.monotonic)
     kept = _kept(lambda: read_kept(state), log)
     telling = Telling(_outlets(options, state, log, systemd), kept and kept.report)
-    stack.callback(lambda: telling.close(time.time()))
+    stack.push(lambda _type, error, _trace: telling.close(time.time(), _how(error)))
     last_good: Good | None = _kept(lambda: read_last_good(state), log)
     progress = LogProgress(log, systemd)
     place = Place(
@@ -176,7 +177,7 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         guarding=progress.guarding,
         here=here,
     )
-    reporter = Reporter(source.location, kept and kept.report, applies=applies)
+    reporter = Reporter(source.location, kept and kept.report, applies=applies, heals=options.self_heal)
     return Watch(ears, requests, Loop(place), reporter, telling, systemd, time, resync)
 
 
@@ -259,6 +260,18 @@ def _findable(host: HostOptions) -> HostOptions:
     return host._replace(sysfs=os.path.abspath(host.sysfs), simulate=simulate, state_dir=state_dir)
 
 
+def _how(error: BaseException | None) -> str:
+    """How the loop ends: by a signal, unless `error` ends it."""
+    return f"by an error: {type(error).__name__}: {error}" if error else "by a signal (SIGTERM or SIGINT)"
+
+
+def _starting() -> str:
+    """What starts this loop again, as a line for a shell in any directory."""
+    if "INVOCATION_ID" in os.environ and "NOTIFY_SOCKET" in os.environ:
+        return f"systemctl start {UNIT}"
+    return f"cd {shlex.quote(os.getcwd())} && {command_line()}"
+
+
 def _outlets(options: WatchOptions, state: StateDirectory, log: Log, systemd: SystemdNotify) -> Outlets:
     newest = Newest(time.monotonic)
     release = version(_PACKAGE)
@@ -269,7 +282,7 @@ def _outlets(options: WatchOptions, state: StateDirectory, log: Log, systemd: Sy
     if options.listen:
         exposition = Exposition(newest.get, release, process=True)
         listener = Listener(options.listen, Health(newest, _LATE_SECONDS), exposition)
-    return Outlets(log, newest, StatusFile(state, os.getpid()), systemd, metrics, listener, notices)
+    return Outlets(log, newest, StatusFile(state, os.getpid(), _starting()), systemd, metrics, listener, notices)
 
 
 def metrics_file(options: WatchOptions, release: str) -> MetricsFile | None:

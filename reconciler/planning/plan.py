@@ -227,4 +227,4 @@ class Plan(NamedTuple):
     @property
     def in_sync(self) -> bool:
         """Whether the host is as the manifests say, and boots into it where that is wanted."""
-        return self.is_valid and not self.changes
+        return self.is_valid and not self.changes and not self.withheld

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from reconciler.model.ids import IdSet
-from reconciler.model.matrix import Matrix, Queue
-from reconciler.planning.effect import bindings_now, hidden_because
+from reconciler.model.matrix import EMPTY_MATRIX, Matrix, Queue
+from reconciler.model.observed import Observed
+from reconciler.planning.effect import Bindings, bindings_now, effective, hidden_because
 from reconciler.planning.plan import GuestPlan, Plan
 
 _MOST_QUEUES: Final = 8
@@ -28,9 +29,10 @@ class Missing(NamedTuple):
 
 
 class Arrivals(NamedTuple):
-    """What is remembered between two looks: of guests by uuid, and which adapters were there."""
+    """What is remembered between two looks: of guests by uuid, what hardware and which adapters were there."""
 
     sights: Mapping[str, Sight]
+    hardware: Bindings
     cards: IdSet
     missing: Mapping[str, Missing]
 
@@ -49,15 +51,16 @@ def arrived(
     """
     cards = IdSet(card.adapter for card in plan.observed.cards)
     sights = {guest.uuid: sight for guest in plan.guests if (sight := _sight(guest))}
+    hardware = _hardware(plan.observed)
     if before is None:
-        return Arrivals(sights, cards, {}), ()
+        return Arrivals(sights, hardware, cards, {}), ()
     told: list[str] = []
     missing: dict[str, Missing] = {}
     for guest in plan.guests:
         sight, saw = sights.get(guest.uuid), before.sights.get(guest.uuid)
         if sight is None:
             continue
-        if saw and sight.sees != saw.sees and (gained := _gained(sight, saw)):
+        if saw and sight.sees != saw.sees and (gained := _gained(guest, sight, saw, before)):
             told.append(_has(guest, gained, authorised_since(guest.uuid, _around(gained))))
         one = before.missing.get(guest.uuid)
         if _lacks(sight, cards if one else cards - before.cards):
@@ -66,7 +69,7 @@ def arrived(
                 told += _explained(guest, plan)
                 one = one._replace(told=True)
             missing[guest.uuid] = one
-    return Arrivals(sights, cards, missing), tuple(told)
+    return Arrivals(sights, hardware, cards, missing), tuple(told)
 
 
 def next_look(arrivals: Arrivals | None, now: float) -> float | None:
@@ -83,9 +86,26 @@ def _sight(guest: GuestPlan) -> Sight | None:
     return Sight(guest.guest.config.matrix if guest.guest else guest.before.matrix, guest.sees_before)
 
 
-def _gained(sight: Sight, saw: Sight) -> list[Queue]:
-    """What is seen now and was granted before already: nobody's command has given it meanwhile."""
-    return [queue for queue in sight.sees.queues() if saw.granted.has(queue) and not saw.sees.has(queue)]
+def _hardware(observed: Observed) -> Bindings:
+    """The hardware that is there, whoever's it is."""
+    now = bindings_now(observed)
+    return now._replace(vfio=now.present)
+
+
+def _gained(guest: GuestPlan, sight: Sight, saw: Sight, before: Arrivals) -> list[Queue]:
+    """What is seen now, was granted before already, and could not be seen with the hardware that was there then.
+
+    So no command has given it meanwhile, and no program that took it away for a while. A card that was there and whose
+    drivers come late counts as well.
+    """
+    assert guest.before is not None
+    is_awaited = guest.uuid in before.missing
+    could_see = EMPTY_MATRIX if is_awaited else effective(guest.before.matrix, before.hardware)
+    return [
+        queue
+        for queue in sight.sees.queues()
+        if saw.granted.has(queue) and not saw.sees.has(queue) and not could_see.has(queue)
+    ]
 
 
 def _around(queues: list[Queue]) -> Matrix:

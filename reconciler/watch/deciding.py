@@ -78,10 +78,11 @@ def decide(plan: Plan, policy: Policy, healing: HealBudgets, retry: Retry, now: 
         return _nothing(Condition.NEEDS_PERSON, _problem_text(plan))
     if not plan.changes:
         # What needs no write becomes a generation nevertheless, so that history and boot know of it.
-        told, records = "the host is as the manifests say", plan.is_news and policy.applies and not suspended
+        condition, told = _standing(plan)
+        records = plan.is_news and policy.applies and not suspended
         if records and (wait := retry.wait(now.monotonic)):
-            return Decision(Act.NOTHING, Condition.IN_SYNC, told, wait)
-        return Decision(Act.APPLY if records else Act.NOTHING, Condition.IN_SYNC, told)
+            return Decision(Act.NOTHING, condition, told, wait)
+        return Decision(Act.APPLY if records else Act.NOTHING, condition, told)
     differs = differences_text(plan)
     if suspended:
         return _nothing(Condition.SUSPENDED, f"suspended; {differs}")
@@ -103,6 +104,15 @@ def decide(plan: Plan, policy: Policy, healing: HealBudgets, retry: Retry, now: 
     if not drift.keys() - spared:
         return Decision(Act.APPLY, Condition.CHANGES, differs, spared=spared, rest=rest)
     return Decision(Act.HEAL, Condition.DRIFT, differs, spared=spared, rest=rest)
+
+
+def _standing(plan: Plan) -> tuple[Condition, str]:
+    """How a host stands for which there is nothing to do."""
+    if not plan.withheld:
+        return Condition.IN_SYNC, "the host is as the manifests say"
+    names = {guest.uuid: guest.name for guest in plan.guests}
+    whose = named(sorted(names.get(uuid, uuid) for uuid in plan.withheld))
+    return Condition.SUSPENDED_DIFFERS, f"suspended, and differs: {whose} not as the manifests say; all else is"
 
 
 def _at_rest(

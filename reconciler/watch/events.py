@@ -68,6 +68,7 @@ class Event(NamedTuple):
 _LEVEL_OF: Final = {
     Condition.DRIFT: Level.WARNING,
     Condition.NEEDS_PERSON: Level.WARNING,
+    Condition.SUSPENDED_DIFFERS: Level.WARNING,
     Condition.FAILED: Level.ERROR,
     Condition.STOPPED: Level.ERROR,
     Condition.DEGRADED: Level.CRITICAL,
@@ -107,14 +108,18 @@ def _nothing_before(report: Report) -> Report:
 
 
 def _started(report: Report) -> Event:
-    what = "guards" if report.applies else "watches, and only reports,"
     made = _condition(Kind.STARTED, report)
+    if not report.enforces:
+        return made._replace(text=f"watches, and enforces nothing yet, as {report.source.location} says; {made.text}")
+    what = "guards" if report.applies else "watches, and only reports,"
     return made._replace(text=f"{what} {report.host} as {report.source.location} says; {made.text}")
 
 
 def guarded_text(report: Report) -> str:
     """What is guarded beside a configuration that is refused."""
-    return "the last good configuration is guarded" if report.host else "there is none that could be guarded instead"
+    if not report.enforces:
+        return "nothing is enforced, since no configuration was ever used here"
+    return "the last good configuration is guarded" if report.applies else "the last good configuration is reported on"
 
 
 def _condition(kind: Kind, report: Report) -> Event:
@@ -134,7 +139,7 @@ def _of_the_source(previous: Report, report: Report) -> Iterator[Event]:
     if before.refused and not now.refused:
         yield Event(Kind.ACCEPTED, Level.INFO, "the newest configuration can be used again")
     if now.unreachable and not before.unreachable:
-        text = f"{now.location} cannot be reached; the configuration that is there is guarded"
+        text = f"{now.location} cannot be reached; {guarded_text(report)}"
         yield Event(Kind.UNREACHABLE, Level.WARNING, text, details=(now.unreachable,))
     if before.unreachable and not now.unreachable:
         yield Event(Kind.REACHABLE, Level.INFO, f"{now.location} can be reached again")

@@ -71,6 +71,11 @@ class Health:
         report = self._newest.get()
         if report is None:
             return Answer(False, "no turn has ended yet")
+        if not report.enforces:
+            reasons = report.source.refused.reasons if report.source.refused else (report.source.unreachable,)
+            return Answer(False, "\n".join((f"{guarded_text(report)}: {report.summary}", *filter(None, reasons))))
+        if report.looked is None:
+            return Answer(False, f"the host could not be looked at: {report.summary}")
         if report.source.refused:
             refused = report.source.refused
             which = f"commit {refused.commit}" if refused.commit else "the newest configuration"

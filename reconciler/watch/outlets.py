@@ -70,15 +70,15 @@ class Telling:
         """Log that something of little weight went wrong."""
         self._outlets.log.warning(text, reason=str(error))
 
-    def close(self, now: float) -> None:
-        """End everything, within some seconds; `now` is seconds since 1970."""
+    def close(self, now: float, how: str = "") -> None:
+        """End everything, within some seconds; `now` is seconds since 1970, `how` says why the loop ends."""
         outlets = self._outlets
         outlets.systemd.stopping()
         if outlets.listener:
             outlets.listener.close()
         if outlets.notices:
             outlets.notices.close()
-        self._try("status file", lambda: outlets.status.close(now))
+        self._try("status file", lambda: outlets.status.close(now, how))
         if outlets.metrics:
             outlets.metrics.close()
         outlets.log.info("ended")

@@ -13,7 +13,8 @@ class Condition(StrEnum):
     DRIFT = "drift"  # somebody else changed the host, and the loop was not told to heal that
     NEEDS_PERSON = "needs-person"  # the plan has conflicts, or needs consent that only a person gives
     WAITING = "waiting"  # for another run, another tool, or a confirmation
-    SUSPENDED = "suspended"
+    SUSPENDED = "suspended"  # the whole host is left alone, and differs
+    SUSPENDED_DIFFERS = "suspended-differs"  # suspended guests differ from their manifests; all else is in sync
     FAILED = "failed"  # the last apply was rolled back, or the host could not be read; it is tried again
     DEGRADED = "degraded"  # neither start nor target: a person has to look
     STOPPED = "stopped"  # healing again and again, against somebody else: a person has to look
@@ -133,6 +134,9 @@ class Report(NamedTuple):
             and until when.
         rolled_back: when an apply of the loop was last rolled back; None if never.
         unheard: the sources of triggers whose changes are found later than they happen, and why.
+        heals: whether the loop corrects what other programs change.
+        enforces: whether there is a configuration that the host is held against.
+        looked: when the host was last looked at, which guests and queues are from; None if never.
     """
 
     host: str
@@ -156,3 +160,6 @@ class Report(NamedTuple):
     stopped: Mapping[str, float] = {}
     rolled_back: float | None = None
     unheard: Mapping[str, str] = {}
+    heals: bool = False
+    enforces: bool = True
+    looked: float | None = None

@@ -37,6 +37,9 @@ def report_record(report: Report) -> dict[str, Any]:
         "stopped": dict(report.stopped),
         "rolledBack": report.rolled_back,
         "unheard": dict(report.unheard),
+        "heals": report.heals,
+        "enforces": report.enforces,
+        "looked": report.looked,
         "suspended": _suspended_record(report.suspended),
         "turned": report.turned,
         "due": report.due,
@@ -105,7 +108,7 @@ _REPORT: Final = (
 )
 
 
-_LATER: Final = ("stopped", "rolledBack", "unheard")
+_LATER: Final = ("stopped", "rolledBack", "unheard", "heals", "enforces", "looked")
 """What versions of the loop before this one did not write."""
 
 
@@ -138,6 +141,9 @@ def read_report(record: object) -> Report:
         stopped=field(found, "stopped", mapped(seconds)) if "stopped" in found else {},
         rolled_back=field(found, "rolledBack", nullable(seconds)) if "rolledBack" in found else None,
         unheard=field(found, "unheard", mapped(text)) if "unheard" in found else {},
+        heals="heals" in found and field(found, "heals", flag),
+        enforces="enforces" not in found or field(found, "enforces", flag),
+        looked=field(found, "looked", nullable(seconds)) if "looked" in found else None,
     )
 
 

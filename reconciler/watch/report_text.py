@@ -53,19 +53,29 @@ _NEXT: Final[Mapping[Condition, tuple["_Step", ...]]] = {
     Condition.DRIFT: (_Step(DRIFT), _Step(APPLY, "makes the host as the manifests say")),
     Condition.NEEDS_PERSON: (_Step(PLAN, "says what is in the way"),),
     Condition.SUSPENDED: (_Step(resume()),),
+    Condition.SUSPENDED_DIFFERS: (_Step(DRIFT, "shows what differs"),),
     Condition.FAILED: (_Step(DOCTOR), _Step(HISTORY)),
     Condition.DEGRADED: (_Step(DOCTOR), _Step(HISTORY), _Step(APPLY, "tries again")),
     Condition.STOPPED: (_Step(DRIFT, "find out who changes this"), _Step(TRIGGER, "begins again")),
 }
 _START: Final = "systemctl start reconcile-watch"
+_KILLED: Final = "killed, or the machine went down: it has left no word"
 _MOST_GUESTS: Final = 50
 _MOST_RESUMED: Final = 8
 _LATE_SECONDS: Final = 60.0
 """How long after its time a turn may end before somebody should look."""
 
 
+class Ended(NamedTuple):
+    """The end of a loop: when (seconds since 1970), how, and what starts it again; empty where that is not known."""
+
+    moment: float
+    how: str = ""
+    command: str = ""
+
+
 def report_text(
-    report: Report, now: float, paint: Paint = plain, ended: float | None = None, here: Here = NOWHERE
+    report: Report, now: float, paint: Paint = plain, ended: Ended | None = None, here: Here = NOWHERE
 ) -> str:
     """The whole report as text, ended by a newline.
 
@@ -73,18 +83,18 @@ def report_text(
         report: what the loop has found.
         now: seconds since 1970.
         paint: colours.
-        ended: when the loop was ended; None where it runs.
+        ended: how the loop has ended; None where it runs.
         here: the options that lead to this machine and state, for the commands to run next.
     """
     lines = [
-        paint("bold", f"{report.host}: ") + paint(_style(report), _heading(report, now)),
-        f"  {report.summary}",
+        paint("bold", f"{report.host or 'this host'}: ") + _heading(report, now, paint, ended),
+        f"  {report.summary}" if ended is None else f"  when it last looked: {_words(report)}: {report.summary}",
         "",
     ]
     lines += _liveness_lines(report, now, paint, ended)
     lines += _source_lines(report, now, paint)
     lines += [f"  generation    {report.generation or 'none was applied'}", *_success_lines(report, now)]
-    lines += [f"  queues        {_queues(report)}", f"  guests        {_guests(report)}"]
+    lines += _seen_lines(report, now, paint)
     lines += [f"  counted       {_counted(report)}"]
     if report.suspended:
         lines.append(paint("warning", f"  suspended     {_suspended(report.suspended)}"))
@@ -103,13 +113,24 @@ def report_text(
     return lines_text(lines)
 
 
-def report_json(report: Report, ended: float | None = None) -> str:
-    """The same as JSON text, ended by a newline; times are seconds since 1970."""
-    return json_text({**report_record(report), "ended": ended})
+def report_json(report: Report, ended: Ended | None = None) -> str:
+    """The same as JSON text, ended by a newline; times are seconds since 1970.
+
+    The condition of a loop that has ended is ``ended``: the one that it found last is in ``lastCondition``.
+    """
+    record = report_record(report)
+    if ended is None:
+        return json_text({**record, "ended": None})
+    end = {"condition": "ended", "lastCondition": record["condition"], "ended": ended.moment}
+    return json_text({**record, **end, "how": ended.how or _KILLED, "command": ended.command or None})
 
 
-def next_steps(report: Report, ended: float | None = None, here: Here = NOWHERE) -> tuple[str, ...]:
+def next_steps(report: Report, ended: Ended | None = None, here: Here = NOWHERE) -> tuple[str, ...]:
     """What a person runs next, `here`; empty where nothing is to be done."""
+    if ended is not None:
+        # What it found last may have changed since: first it has to look again.
+        again = here.line(WATCH) if here.machine else _START
+        return (_typed(ended.command or again, "starts the loop again"),)
     refused, steps = report.source.refused, list(_NEXT.get(report.condition, ()))
     here = here.reading(report.source.paths)
     if refused and any(step.reads for step in steps):
@@ -126,8 +147,6 @@ def next_steps(report: Report, ended: float | None = None, here: Here = NOWHERE)
     told = [_typed(here.line(step.command), step.remark) for step in steps]
     if refused:
         told.insert(0, _mending(report, refused))
-    if ended is not None:
-        told.insert(0, _typed(here.line(WATCH), "as it was started before") if here.machine else _START)
     return tuple(told)
 
 
@@ -150,17 +169,36 @@ def _style(report: Report) -> str:
     return _STYLE.get(report.condition, "warning")
 
 
-def _heading(report: Report, now: float) -> str:
-    words = report.condition.value.replace("-", " ")
-    return f"{words} for {duration_text(now - report.since)} (since {moment(report.since)} UTC)"
-
-
-def _liveness_lines(report: Report, now: float, paint: Paint, ended: float | None) -> Iterator[str]:
-    mode = "guards: what differs is applied" if report.applies else "only reports"
-    yield f"  loop          {mode}; last turn {duration_text(now - report.turned)} ago"
+def _heading(report: Report, now: float, paint: Paint, ended: Ended | None) -> str:
     if ended is not None:
-        yield paint("error", f"  ended         {duration_text(now - ended)} ago: nobody guards this host")
-    elif report.due is not None and now > report.due + _LATE_SECONDS:
+        ago = f"{duration_text(now - ended.moment)} ago (at {moment(ended.moment)} UTC)"
+        return paint("error", f"the loop ended {ago}; no loop enforces the manifests")
+    text = f"{_words(report)} for {duration_text(now - report.since)} (since {moment(report.since)} UTC)"
+    return paint(_style(report), text)
+
+
+def _words(report: Report) -> str:
+    is_suspended = report.condition is Condition.SUSPENDED_DIFFERS
+    return "suspended, and differs" if is_suspended else report.condition.value.replace("-", " ")
+
+
+def _mode(report: Report) -> str:
+    if not report.enforces:
+        return "enforces nothing: it has no configuration yet"
+    if not report.applies:
+        return "only reports"
+    if report.heals:
+        return "applies what the manifests change, and corrects what other programs change"
+    return "applies what the manifests change; what other programs change is only reported"
+
+
+def _liveness_lines(report: Report, now: float, paint: Paint, ended: Ended | None) -> Iterator[str]:
+    if ended is not None:
+        yield f"  loop          last turn {duration_text(now - report.turned)} ago"
+        yield paint("error", f"  ended         {ended.how or _KILLED}")
+        return
+    yield f"  loop          {_mode(report)}; last turn {duration_text(now - report.turned)} ago"
+    if report.due is not None and now > report.due + _LATE_SECONDS:
         late = f"a turn was due {duration_text(now - report.due)} ago: look whether the loop still runs"
         yield paint("error", f"  late          {late}")
 
@@ -185,6 +223,17 @@ def _success_lines(report: Report, now: float) -> Iterator[str]:
         yield "  last success  never"
     elif report.condition is not Condition.IN_SYNC:
         yield f"  last success  {duration_text(now - report.succeeded)} ago ({moment(report.succeeded)} UTC)"
+
+
+def _seen_lines(report: Report, now: float, paint: Paint) -> Iterator[str]:
+    if report.looked is None:
+        yield paint("warning", "  looked        never: nothing is known of this host's queues and guests")
+        return
+    if report.looked < report.turned:
+        ago = duration_text(now - report.looked)
+        yield paint("warning", f"  looked        {ago} ago, and could not since: queues and guests are as of then")
+    yield f"  queues        {_queues(report)}"
+    yield f"  guests        {_guests(report)}"
 
 
 def _queues(report: Report) -> str:

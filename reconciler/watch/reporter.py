@@ -22,14 +22,17 @@ class Moment(NamedTuple):
 class Reporter:
     """Keeps what goes on from report to report."""
 
-    def __init__(self, location: str, before: Report | None, *, applies: bool) -> None:
+    def __init__(self, location: str, before: Report | None, *, applies: bool, heals: bool = False) -> None:
         """Begin with what an earlier run has reported last.
 
         Args:
             location: where manifests come from, for people.
             before: the last report of an earlier run; None where there is none.
             applies: whether the loop applies.
+            heals: whether it corrects what other programs change.
         """
+        self._heals = heals
+        self._is_first = True
         self._location = location
         self._applies = applies
         self._counters = Counters()
@@ -44,7 +47,10 @@ class Reporter:
         offer = turn.offer
         plan = turn.plan
         paths = (offer and offer.paths) or (last.source.paths if last else ())
-        same = last is not None and last.condition is condition
+        # Nothing is known of the time in which no loop ran, unless that was no longer than between two cycles.
+        is_known = last is not None and (not self._is_first or (last.due is not None and now <= last.due))
+        same = is_known and last is not None and last.condition is condition
+        self._is_first = False
         self._apply_seconds = self._apply_seconds if turn.apply_seconds is None else turn.apply_seconds
         is_rolled_back = turn.outcome is not None and turn.outcome.result is Result.ROLLED_BACK
         report = Report(
@@ -73,6 +79,9 @@ class Reporter:
             due=moment.due,
             appeared=turn.appeared,
             stopped=turn.stopped,
+            heals=self._heals,
+            enforces=guarded is not None,
+            looked=now if plan else last.looked if last else None,
             rolled_back=now if is_rolled_back else last.rolled_back if last else None,
             unheard=dict(moment.unheard),
         )

@@ -8,7 +8,7 @@ import json
 import os
 from typing import Final, NamedTuple
 
-from reconciler.model.strict_json import field, nullable, read_json, seconds, some_members, whole
+from reconciler.model.strict_json import field, nullable, read_json, seconds, some_members, text, whole
 from reconciler.transaction.records import told_of
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Report
@@ -26,18 +26,23 @@ class Kept(NamedTuple):
         report: the newest; where only the time has gone on since it was written, with the times of the last turn.
         process: the loop's process id.
         ended: when the loop was ended; None where it runs, or was killed.
+        how: how it ended, in words; empty where it runs, or was killed.
+        command: what starts it again; empty where that is not known.
     """
 
     report: Report
     process: int
     ended: float | None
+    how: str = ""
+    command: str = ""
 
 
 class StatusFile:
     """Writes the file; one loop for each state directory does, which its lock sees to."""
 
-    def __init__(self, state: StateDirectory, process: int) -> None:
-        """Write to `state` on behalf of `process`."""
+    def __init__(self, state: StateDirectory, process: int, command: str = "") -> None:
+        """Write to `state` on behalf of `process`, which `command` starts again."""
+        self._command = command
         self._state = state
         self._process = process
         self._written: Report | None = None
@@ -59,17 +64,18 @@ class StatusFile:
                 return
         self._replace(report, None)
 
-    def close(self, now: float) -> None:
-        """Write that the loop has been ended at `now` (seconds since 1970).
+    def close(self, now: float, how: str = "") -> None:
+        """Write that the loop has been ended at `now` (seconds since 1970), and `how`.
 
         Raises:
             OSError: it cannot be written.
         """
         if self._newest is not None:
-            self._replace(self._newest, now)
+            self._replace(self._newest, now, how)
 
-    def _replace(self, report: Report, ended: float | None) -> None:
-        record = {**report_record(report), "process": self._process, "ended": ended}
+    def _replace(self, report: Report, ended: float | None, how: str = "") -> None:
+        loop = {"process": self._process, "ended": ended, "how": how, "command": self._command}
+        record = {**report_record(report), **loop}
         self._written = None
         # in one line: indented, ten thousand guests would take a second to write instead of some hundredths
         self._state.replace(FILE, (json.dumps(record) + "\n").encode())
@@ -96,9 +102,10 @@ def read_kept(state: StateDirectory) -> Kept | None:
 
 def _read(record: object, touched: float) -> Kept:
     found = some_members(record, ("process", "ended"))
-    rest = {name: value for name, value in found.items() if name not in {"process", "ended"}}
+    rest = {name: value for name, value in found.items() if name not in Kept._fields}
     report = _touched(read_report(rest), touched)
-    return Kept(report, field(found, "process", whole), field(found, "ended", nullable(seconds)))
+    how, command = (field(found, name, text) if name in found else "" for name in ("how", "command"))
+    return Kept(report, field(found, "process", whole), field(found, "ended", nullable(seconds)), how, command)
 
 
 def _touched(report: Report, moment: float) -> Report:
@@ -106,7 +113,9 @@ def _touched(report: Report, moment: float) -> Report:
         return report
     healthy = report.condition is Condition.IN_SYNC and report.succeeded is not None
     due = None if report.due is None else report.due + moment - report.turned
-    return report._replace(turned=moment, due=due, succeeded=moment if healthy else report.succeeded)
+    looked = moment if report.looked == report.turned else report.looked
+    succeeded = moment if healthy else report.succeeded
+    return report._replace(turned=moment, due=due, succeeded=succeeded, looked=looked)
 
 
 def _is_news(written: Report, report: Report) -> bool:
@@ -119,6 +128,7 @@ def _without_times(report: Report) -> Report:
     counters = report.counters._replace(turns=0, triggers={})
     return report._replace(
         turned=0.0,
+        looked=0.0 if report.looked == report.turned else report.looked,
         due=None,
         plan_seconds=0.0,
         counters=counters,

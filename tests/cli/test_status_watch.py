@@ -51,7 +51,10 @@ def kept(folder: Path) -> Path:
 
 def test_in_a_pipe_it_is_shown_once(tmp_path: Path) -> None:
     """For programs and for pagers."""
-    assert run(["status", "--watch", "--state-dir", str(kept(tmp_path))]) == 0
+    path = kept(tmp_path)
+    ear = RequestEar(path)
+    assert run(["status", "--watch", "--state-dir", str(path)]) == 0
+    ear.close()
 
 
 def test_where_no_loop_has_been_that_is_said(tmp_path: Path) -> None:
@@ -70,19 +73,22 @@ def test_at_a_terminal_it_is_shown_until_somebody_ends_it(tmp_path: Path) -> Non
             assert select.select([ours], [], [], PATIENCE)[0], shown
             shown += os.read(ours, 65536)
         process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(PATIENCE) == 1, "no loop runs"
     os.close(ours)
 
 
 def test_a_loop_that_was_killed_guards_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its file says that it runs, and nobody holds its lock; while somebody does, it runs."""
     path = kept(tmp_path)
-    run(["status", "--watch", "--state-dir", str(path)])
-    assert "nobody guards this host" in capsys.readouterr().out
+    assert run(["status", "--watch", "--state-dir", str(path)]) == 1
+    told = capsys.readouterr().out
+    assert "no loop enforces the manifests" in told
+    assert "in sync for" not in told
+    assert "killed" in told
     ear = RequestEar(path)
-    run(["status", "--watch", "--state-dir", str(path)])
+    assert run(["status", "--watch", "--state-dir", str(path)]) == 0
     ear.close()
-    assert "nobody guards this host" not in capsys.readouterr().out
+    assert "no loop enforces the manifests" not in capsys.readouterr().out
 
 
 def test_a_damaged_status_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,7 +73,8 @@ def test_an_older_commit_is_asked_for(command: Command) -> None:
     ("condition", "code"),
     [
         (Condition.IN_SYNC, Exit.DONE),
-        (Condition.SUSPENDED, Exit.DONE),
+        (Condition.SUSPENDED, Exit.CHANGES),
+        (Condition.SUSPENDED_DIFFERS, Exit.CHANGES),
         (Condition.CHANGES, Exit.CHANGES),
         (Condition.DRIFT, Exit.CHANGES),
         (Condition.NEEDS_PERSON, Exit.REFUSED),

@@ -30,6 +30,9 @@ TWO = make_plan(
 )
 RUNNING = TWO._replace(consents=(Consent("m1", "its VM runs and loses queues"),))
 SAME = make_plan(WANTED, observe(host_with(m1=ONE)), KNOWN)
+WITHHELD = SAME._replace(withheld=frozenset([uuid(1)]))
+NEW = WITHHELD._replace(is_news=True)
+SUSPENDED_DIFFERS = Condition.SUSPENDED_DIFFERS
 UNRECORDED = SAME._replace(is_news=True)
 ERROR = Problem("conflict", Severity.ERROR, "two guests have 05.0004")
 INVALID = NEWS._replace(problems=(ERROR,), steps=())
@@ -50,6 +53,8 @@ ROWS: list[tuple[str, Plan, Policy, HealBudgets, Retry, bool, Act, Condition, bo
     ("... which has failed", UNRECORDED, APPLIES, FRESH, FAILED, False, Act.NOTHING, Condition.IN_SYNC, True),
     ("... which is suspended", UNRECORDED, APPLIES, FRESH, NEVER, True, Act.NOTHING, Condition.IN_SYNC, False),
     ("... which is only reported", UNRECORDED, REPORTS, FRESH, NEVER, False, Act.NOTHING, Condition.IN_SYNC, False),
+    ("a suspended guest differs", WITHHELD, HEALS, FRESH, NEVER, False, Act.NOTHING, SUSPENDED_DIFFERS, False),
+    ("... not yet a generation", NEW, APPLIES, FRESH, NEVER, False, Act.APPLY, SUSPENDED_DIFFERS, False),
     ("invalid", INVALID, HEALS, FRESH, NEVER, False, Act.NOTHING, Condition.NEEDS_PERSON, False),
     ("suspended news", NEWS, HEALS, FRESH, NEVER, True, Act.NOTHING, Condition.SUSPENDED, False),
     ("suspended drift", DRIFT, HEALS, FRESH, NEVER, True, Act.NOTHING, Condition.SUSPENDED, False),

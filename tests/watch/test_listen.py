@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,34 @@ def test_ready_is_whoever_has_looked_and_can_use_the_configuration(server: Serve
     assert (after[0].status, after[1]) == (200, "ready: in-sync\n")
     assert refused[0].status == 503
     assert refused[1] == "commit def is refused; the last good configuration is guarded\na.yaml:3: overlaps\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "words"),
+    [
+        (
+            {"condition": Condition.STOPPED, "summary": "m1 until noon"},
+            200,
+            "ready: stopped: m1 until noon",
+        ),
+        (
+            {"condition": Condition.SUSPENDED_DIFFERS, "summary": "suspended, and differs: m1"},
+            200,
+            "ready: suspended-differs: suspended, and differs: m1",
+        ),
+        ({"enforces": False, "source": Source("x", unreachable="timeout")}, 503, "nothing is enforced"),
+        ({"looked": None, "condition": Condition.FAILED}, 503, "the host could not be looked at"),
+    ],
+)
+def test_ready_says_what_is_not_as_it_should_be(
+    server: Server, changes: dict[str, Any], status: int, words: str
+) -> None:
+    """And only who enforces something, and has looked at the host, is ready."""
+    server.newest.put(report(**changes))
+
+    answer, text = server.ask("/readyz")
+
+    assert (answer.status, text.startswith(words)) == (status, True)
 
 
 def test_a_loop_that_no_longer_turns_is_not_alive(server: Server) -> None:

@@ -66,3 +66,19 @@ def test_what_is_missing_is_explained_after_a_while_and_once(tmp_path: Path) -> 
     assert third.wait is None
     looped.host.delay_binding(0)
     assert any("guest1 now has c8.0004" in one for one in looped.turn().appeared)
+
+
+@pytest.mark.parametrize("profile", ["6.1", "6.12", "5.15"])
+def test_what_is_healed_has_not_appeared(profile: str, tmp_path: Path) -> None:
+    """The card was there all the time: another program took it away, and the loop has given it back."""
+    looped = Looped(tmp_path, profile=profile, self_heal=True)
+    looped.commit(guest_document(1, [5, 6], [4]))
+    looped.turn("start")
+    looped.host.write(f"{mdev(uuid(1))}/unassign_adapter", "5")
+    for _ in range(3):
+        assert looped.turn(after=61.0).appeared == ()
+    assert looped.host.read(f"{mdev(uuid(1))}/matrix") == "05.0004\n06.0004\n"
+
+    looped.host.write(f"{mdev(uuid(1))}/remove", "1")
+    for _ in range(3):
+        assert looped.turn(after=61.0).appeared == ()

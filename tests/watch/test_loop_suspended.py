@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from looped import Looped, guest_document
 from reconciler.kernel.paths import mdev
 from reconciler.watch.report import Condition
@@ -93,6 +95,40 @@ def test_a_manifest_that_changes_while_its_guest_is_suspended_is_applied_afterwa
 
     assert turn.ending.condition is Condition.IN_SYNC
     assert looped.host.read(f"{mdev(uuid(1))}/matrix") == "07.0004\n"
+
+
+@pytest.mark.parametrize(
+    "edited", [guest_document(1, [7], [4]), guest_document(1, [5], [4], activation="inactive"), ""]
+)
+def test_a_suspended_guest_whose_manifest_was_edited_is_not_in_sync(tmp_path: Path, edited: str) -> None:
+    """A condition of its own: nothing is done, and it is said whose manifest differs; also where it is removed."""
+    looped = guarding(tmp_path)
+    looped.suspend("guest1")
+    assert looped.turn().ending.condition is Condition.IN_SYNC
+    looped.commit(*filter(None, (edited, SECOND)))
+
+    turn = looped.turn("git")
+
+    assert looped.turn("resync").ending == turn.ending
+    assert turn.ending.condition is Condition.SUSPENDED_DIFFERS
+    assert turn.ending.summary.startswith("suspended, and differs: ")
+    assert ("guest1" in turn.ending.summary) or (uuid(1) in turn.ending.summary)
+    assert looped.writes == []
+    looped.suspend("guest2")
+    assert looped.turns().ending.condition is Condition.IN_SYNC
+
+
+def test_drift_of_a_suspended_guest_is_no_sync_either(tmp_path: Path) -> None:
+    """Whoever changes it by hand is told that it differs."""
+    looped = guarding(tmp_path)
+    looped.suspend("guest1")
+    drift(looped, 1)
+
+    turn = looped.turn()
+
+    assert turn.ending.condition is Condition.SUSPENDED_DIFFERS
+    assert "guest1" in turn.ending.summary
+    assert looped.writes == []
 
 
 def test_what_a_manifest_says_is_to_be_ignored_is_no_drift(tmp_path: Path) -> None:

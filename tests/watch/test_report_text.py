@@ -9,7 +9,7 @@ from reconciler.render.durations import duration_text
 from reconciler.render.paint import Painter
 from reconciler.watch.report import Condition, Refused, Source, Suspended
 from reconciler.watch.report_record import read_report
-from reconciler.watch.report_text import next_steps, report_json, report_text
+from reconciler.watch.report_text import Ended, next_steps, report_json, report_text
 from reports import NOW, guest, report
 
 
@@ -19,7 +19,8 @@ def test_a_host_in_sync() -> None:
         "lpar7: in sync for 1 hour (since 2027-01-15 07:00:00 UTC)\n"
         "  Nothing to do: the host is as the manifests say.\n"
         "\n"
-        "  loop          guards: what differs is applied; last turn 12 seconds ago\n"
+        "  loop          applies what the manifests change; what other programs change is only reported; "
+        "last turn 12 seconds ago\n"
         "  source        https://git.example/ap main\n"
         "  commit        0123456789abcdef0123456789abcdef01234567\n"
         "  generation    7\n"
@@ -93,11 +94,17 @@ def test_commands_are_to_be_typed_as_they_stand() -> None:
 
 def test_a_loop_that_ended_or_is_late_is_told() -> None:
     """What was so an hour ago need not be so now."""
-    ended = report_text(report(due=NOW + 300), NOW + 7200, ended=NOW + 3600)
+    ended = report_text(report(due=NOW + 300), NOW + 7200, ended=Ended(NOW + 3600, "by a signal", "cd / && reconcile"))
+    killed = report_text(report(due=NOW + 300), NOW + 7200, ended=Ended(NOW + 3600))
     late = report_text(report(due=NOW + 300), NOW + 7200)
 
-    assert "ended         1 hour ago: nobody guards this host" in ended
-    assert "  systemctl start reconcile-watch" in ended
+    assert ended.startswith("lpar7: the loop ended 1 hour ago (at 2027-01-15 09:00:00 UTC); no loop enforces")
+    assert "when it last looked: in sync: Nothing to do" in ended
+    assert "in sync for" not in ended
+    assert "  ended         by a signal\n" in ended
+    assert ended.endswith("Next:\n  cd / && reconcile    (starts the loop again)\n")
+    assert "killed" in killed
+    assert "  systemctl start reconcile-watch" in killed
     assert "late          a turn was due 1 hour 55 minutes ago: look whether the loop still runs" in late
     assert "late" not in report_text(report(due=NOW + 300), NOW + 301)
 
@@ -132,10 +139,38 @@ def test_every_condition_that_needs_a_person_says_what_to_type(condition: Condit
 
 def test_json_is_the_same_for_programs() -> None:
     """It can be read back."""
-    record = json.loads(report_json(report(), ended=NOW))
+    record = json.loads(report_json(report()))
+    ended = json.loads(report_json(report(), Ended(NOW, "by a signal", "reconcile --watch")))
 
-    assert record.pop("ended") == NOW
+    assert record.pop("ended") is None
     assert read_report(record) == report()
+    assert (ended["condition"], ended["lastCondition"], ended["ended"]) == ("ended", "in-sync", NOW)
+    assert (ended["how"], ended["command"]) == ("by a signal", "reconcile --watch")
+
+
+def test_what_was_not_looked_at_is_not_claimed() -> None:
+    """Guests and queues are from the last time that the host could be looked at, if there was one."""
+    blind = report_text(report(condition=Condition.FAILED, looked=NOW - 600), NOW)
+    never = report_text(report(condition=Condition.FAILED, looked=None), NOW)
+
+    assert "looked        10 minutes ago, and could not since: queues and guests are as of then" in blind
+    assert "looked        never" in never
+    assert "all as they should be" not in never
+    assert "looked" not in report_text(report(), NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "applies what the manifests change; what other programs change is only reported"),
+        ({"heals": True}, "applies what the manifests change, and corrects what other programs change"),
+        ({"applies": False}, "only reports"),
+        ({"enforces": False}, "enforces nothing: it has no configuration yet"),
+    ],
+)
+def test_what_the_loop_does_is_said(changes: dict[str, bool], words: str) -> None:
+    """Only with `--self-heal` does it correct what differs."""
+    assert f"  loop          {words}; last turn" in report_text(report(**changes), NOW)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
 from reconciler.watch.report_record import read_report, report_record
-from reconciler.watch.status_file import FILE, StatusFile, read_kept
+from reconciler.watch.status_file import FILE, Kept, StatusFile, read_kept
 from reports import NOW, guest, report
 
 FULL = report(
@@ -38,7 +38,7 @@ def test_what_is_written_is_read_back(state: StateDirectory, made: Report) -> No
     StatusFile(state, 42).write(made)
     kept = read_kept(state)
 
-    assert kept == (made, 42, None)
+    assert kept == Kept(made, 42, None)
     assert read_report(json.loads(json.dumps(report_record(made)))) == made
 
 
@@ -104,11 +104,11 @@ def test_the_end_is_kept(state: StateDirectory) -> None:
     """Whoever asks later knows that nobody guards the host."""
     file = StatusFile(state, 42)
     file.write(report())
-    file.close(NOW + 60)
+    file.close(NOW + 60, "by a signal")
 
     kept = read_kept(state)
     assert kept
-    assert kept.ended == NOW + 60
+    assert (kept.ended, kept.how) == (NOW + 60, "by a signal")
     assert kept.report == report()
 
 
