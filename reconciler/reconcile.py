@@ -16,7 +16,7 @@ from reconciler.model.commands import PLAN, Advised
 from reconciler.model.desired import Desired, Persistence
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
-from reconciler.model.problems import Problem, completed
+from reconciler.model.problems import Problem, ProblemList, completed
 from reconciler.planning.fingerprint import BASIS_WORDS
 from reconciler.planning.left_alone import FILES, NOTHING_SPARED, Spared
 from reconciler.planning.plan import Basis, Plan
@@ -217,7 +217,7 @@ def observe_host(machine: Machine, like: Observed | None = None) -> Observed:
 
 
 def _placed(made: Plan, site: Site) -> tuple[Problem, ...]:
-    return (*site.problems, *placed(list(made.problems), site.sources))
+    return ProblemList((*site.problems, *placed(made.problems, site.sources))).all
 
 
 def apply(

@@ -7,9 +7,9 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import result, tell_problems
 from reconciler.manifests.pinpoint import pinpoint
-from reconciler.manifests.site import Site, read_site
-from reconciler.model.desired import Desired
-from reconciler.model.problems import Problem, errors_of
+from reconciler.manifests.site import Site, placed, read_site
+from reconciler.model.desired import Desired, DesiredGuest
+from reconciler.model.problems import Problem, ProblemList, errors_of
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.target import pool_of
 from reconciler.render.diagnostics import counted, problem_record
@@ -25,13 +25,14 @@ def run(host: HostOptions, *, format: str, domain_files: Sequence[str] = ()) -> 
     code = Exit.INVALID if errors_of(site.problems) else Exit.DONE
     problems = list(site.problems)
     if code is Exit.DONE:
-        found = pinpoint(_conflicts(site, host.host), site.sources)
+        found = placed(_conflicts(site, host.host), site.sources)
         code = Exit.REFUSED if errors_of(found) else Exit.DONE
         problems += found
     if code is not Exit.INVALID:  # else a guest may be missing that is there
         found = _vm_problems(site, domain_files)
         code = Exit.INVALID if errors_of(found) else code
         problems += found
+    problems = list(ProblemList(problems).all)
     if format == "json":
         record = {
             "formatVersion": "1",
@@ -46,16 +47,22 @@ def run(host: HostOptions, *, format: str, domain_files: Sequence[str] = ()) -> 
     return code
 
 
-def _conflicts(site: Site, only: str | None) -> list[Problem]:
-    problems: list[Problem] = []
-    for name in [only] if only else sorted(host.name for host in site.hosts):
-        desired = site.desired(name, "")
+def _conflicts(site: Site, only: str | None) -> Sequence[Problem]:
+    guests: dict[str, list[DesiredGuest]] = {}
+    for guest in site.guests:
+        guests.setdefault(guest.host, []).append(guest)
+    names = [only] if only else sorted(host.name for host in site.hosts)
+    hosts = {host.name: host for host in site.hosts}
+    problems = ProblemList()
+    for name in names:
+        known = (hosts[name],) if name in hosts else site.hosts
+        desired = Site(known, tuple(guests.get(name, ())), (), {}).desired(name, "")
         if isinstance(desired, Desired):
             derived = pool_of(desired, ())
-            problems += conflicts(desired, derived.pool if derived else None, (), ())
+            problems.extend(conflicts(desired, derived.pool if derived else None, (), ()))
         else:
-            problems += desired
-    return problems
+            problems.extend(desired)
+    return problems.all
 
 
 def _vm_problems(site: Site, files: Sequence[str]) -> list[Problem]:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from reconciler.manifests.data import Data, Path
-from reconciler.manifests.places import error, several
+from reconciler.manifests.places import error
 from reconciler.manifests.schema import API_VERSION
 from reconciler.manifests.similar import did_you_mean
 from reconciler.manifests.uuids import derived_uuid
 from reconciler.model.desired import DesiredGuest, DesiredHost
-from reconciler.model.problems import Place, Problem, ProblemList
+from reconciler.model.problems import Place, Problem, ProblemList, several
 
 _NAME: Final[Path] = ("metadata", "name")
 _Item = TypeVar("_Item", DesiredHost, DesiredGuest)

@@ -1,7 +1,6 @@
 """Places in the text of a file, with the line that is to be shown."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
 from functools import cached_property
 from itertools import accumulate
 from typing import Final
@@ -11,9 +10,6 @@ from reconciler.model.problems import MORE, Place, Position, Problem, Severity
 
 LONGEST_EXCERPT: Final = 400
 """How much of a line is shown, in characters; of what stands further right nothing is."""
-
-MOST_NAMES: Final = 10
-"""How many names a message lists."""
 
 MOST_PROBLEMS: Final = 100
 """How many problems are told of one document."""
@@ -82,10 +78,3 @@ def limited(problems: list[Problem]) -> list[Problem]:
     message = f"this document has more than {MOST_PROBLEMS} problems"
     advice = "Fix those above, then look again."
     return [*problems[:MOST_PROBLEMS], error(MORE, message, problems[MOST_PROBLEMS].places, advice)]
-
-
-def several(names: Iterable[str], most: int = MOST_NAMES) -> str:
-    """The first `most` of `names`, with commas between, and how many more there are: no list fills a screen."""
-    listed = list(names)
-    more = len(listed) - most
-    return f"{', '.join(listed[:most])} and {more:,} more" if more > 0 else ", ".join(listed)

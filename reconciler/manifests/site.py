@@ -13,12 +13,12 @@ from reconciler.manifests.digest import digest_of
 from reconciler.manifests.documents import DocumentReader
 from reconciler.manifests.files import FoundFile, content_of, find_files, too_much
 from reconciler.manifests.kinds import kind_of
-from reconciler.manifests.places import error, limited, several
+from reconciler.manifests.places import error, limited
 from reconciler.manifests.schema import Accepted, Forms
 from reconciler.manifests.similar import did_you_mean
 from reconciler.manifests.strict_yaml import documents_of
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
-from reconciler.model.problems import Position, Problem, ProblemList, errors_of
+from reconciler.model.problems import Position, Problem, ProblemList, errors_of, several
 from reconciler.model.stopping import Check, unchecked
 
 if TYPE_CHECKING:

@@ -4,14 +4,19 @@ A problem is a value: the checks make them, `reconciler.render` shows them. Ids 
 them up in docs/problems.md and programs can match them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, TypeVar
+
+MOST_NAMES: Final = 10
+"""How many names a message lists."""
 
 from reconciler.model.commands import Command, Here
 
 MOST_SHOWN: Final = 200
 """How many errors, and how many warnings, one run shows one by one; the rest is counted."""
+
+_Found = TypeVar("_Found")
 
 MORE: Final = "more-problems"
 """The id of a problem that stands for others which are not shown."""
@@ -135,6 +140,22 @@ class ProblemList:
         return (*self._shown, *rest)
 
 
+def explained(
+    found: Iterable[_Found], explain: Callable[[_Found], Problem], severity: Severity = Severity.ERROR
+) -> Iterator[Problem]:
+    """The problem that `explain` makes of each of `found`; those after the first `MOST_SHOWN` are only counted.
+
+    All have the same `severity`.
+    """
+    more = -MOST_SHOWN
+    for one in found:
+        more += 1
+        if more <= 0:
+            yield explain(one)
+    if more > 0:
+        yield _rest(severity, more)
+
+
 def is_rest(problem: Problem) -> bool:
     """Whether `problem` stands for problems of the whole run that are not shown."""
     return problem.id == MORE and not problem.places
@@ -144,3 +165,10 @@ def _rest(severity: Severity, count: int) -> Problem:
     what = severity.value if count == 1 else f"{severity.value}s"
     message = f"{count:,} more {what} {'is' if count == 1 else 'are'} not shown"
     return Problem(MORE, severity, message, help="Fix those above, then look again.", stands_for=count)
+
+
+def several(names: Iterable[str], most: int = MOST_NAMES) -> str:
+    """The first `most` of `names`, with commas between, and how many more there are: no list fills a screen."""
+    listed = list(names)
+    more = len(listed) - most
+    return f"{', '.join(listed[:most])} and {more:,} more" if more > 0 else ", ".join(listed)

@@ -5,17 +5,18 @@ Presence of hardware plays no part (I8): an absent queue is held exactly as a pr
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Keep
-from reconciler.model.ids import ID_COUNT, IdSet
+from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import NO_VMS, Observed, ObservedMdev, VmName, in_brackets
-from reconciler.model.problems import Place, Problem, Severity
+from reconciler.model.problems import Place, Problem, Severity, explained, several
+from reconciler.planning.overlaps import MOST_PAIRS, Claimed, Pairs, pairs_among, pairs_between
 from reconciler.planning.target import Target
 
-MOST_PAIRS: Final = 100
-"""How many overlapping pairs are told one by one."""
+MOST_BLAMED: Final = 10
+"""How many guests and kept entries one problem points at."""
 
 _MOST_QUEUES: Final = 8
 NOTHING_LEFT_ALONE: Final[Mapping[str, str]] = {}
@@ -29,8 +30,9 @@ def conflicts(
     built: Iterable[str],
     vms: Mapping[str, VmName] = NO_VMS,
     left_alone: Mapping[str, str] = NOTHING_LEFT_ALONE,
+    only: Collection[str] | None = None,
 ) -> list[Problem]:
-    """Every conflict of `desired`.
+    """Every conflict of `desired`; of very many the first ones, and how many more there are.
 
     Args:
         desired: the manifests of one host.
@@ -39,17 +41,19 @@ def conflicts(
         built: uuids of on-demand guests whose device exists now; these count as active.
         vms: the VMs of mediated devices, by uuid, which the problems name.
         left_alone: why devices stay as they are, by uuid; in `desired` they have what they have on the host.
+        only: the uuids of guests whose conflicts are asked for; None for all conflicts.
     """
     built = set(built)
     claiming = [guest for guest in desired.guests if guest.activation is not Activation.INACTIVE]
     foreign = tuple(foreign)
-    changing = [guest for guest in claiming if guest.uuid not in left_alone]
+    asked = [guest for guest in claiming if only is None or guest.uuid in only]
+    changing = [guest for guest in asked if guest.uuid not in left_alone]
     return [
-        *_guest_overlaps(claiming, built, vms, left_alone),
-        *_foreign_overlaps(claiming, foreign, built, vms),
+        *_guest_overlaps(claiming, built, vms, left_alone, only),
+        *_foreign_overlaps(asked, foreign, built, vms),
         *_kept_queues(desired, changing),
-        *_pool_conflicts(desired, changing, foreign, pool),
-        *_kept_by_foreign(desired, foreign),
+        *_pool_conflicts(desired, [one for one in claiming if one.uuid not in left_alone], foreign, pool, only),
+        *(_kept_by_foreign(desired, foreign) if only is None else ()),
     ]
 
 
@@ -67,24 +71,46 @@ def guest_place(guest: DesiredGuest, label: str, axis: str = "domains") -> Place
 
 
 def _guest_overlaps(
-    guests: list[DesiredGuest], built: set[str], vms: Mapping[str, VmName], left_alone: Mapping[str, str]
-) -> list[Problem]:
-    problems: list[Problem] = []
-    told = 0
-    for one, other in _overlapping_pairs(guests, built):
-        told += 1
-        if told <= MOST_PAIRS:
-            holders = [guest for guest in (one, other) if guest.uuid in left_alone and guest.uuid in built]
-            if holders:
-                holder, guest = (one, other) if one is holders[0] else (other, one)
-                problems.append(_held_overlap(guest, holder, left_alone[holder.uuid], vms))
-            else:
-                problems.append(_guest_overlap(one, other, vms))
-    if told > MOST_PAIRS:
-        problems.append(
-            Problem("guest-overlap", Severity.ERROR, f"{told - MOST_PAIRS} more pairs of guests claim the same queues")
-        )
-    return problems
+    guests: list[DesiredGuest],
+    built: set[str],
+    vms: Mapping[str, VmName],
+    left_alone: Mapping[str, str],
+    only: Collection[str] | None,
+) -> Iterator[Problem]:
+    claims = [_claim(guest, built) for guest in guests]
+    found = pairs_among(guests, _matrix, claims, _RIVALS) if only is None else _pairs_of(only, guests, claims)
+    for other, one in found.first:
+        holders = [guest for guest in (one, other) if guest.uuid in left_alone and guest.uuid in built]
+        if holders:
+            holder, guest = (one, other) if one is holders[0] else (other, one)
+            yield _held_overlap(guest, holder, left_alone[holder.uuid], vms)
+        else:
+            yield _guest_overlap(one, other, vms)
+    yield from _more(found, "guest-overlap", "pairs of guests claim the same queues")
+
+
+def _pairs_of(
+    only: Collection[str], guests: list[DesiredGuest], claims: list["_Claim"]
+) -> Pairs[DesiredGuest, DesiredGuest]:
+    """The pairs of guests of which one at least is among `only`, which are few; the later one of each pair first."""
+    asked = [place for place, guest in enumerate(guests) if guest.uuid in only]
+    places = {
+        (max(one, other), min(one, other))
+        for one in asked
+        for other, guest in enumerate(guests)
+        if one != other and claims[other] in _RIVALS[claims[one]] and _matrix(guest).overlaps(_matrix(guests[one]))
+    }
+    pairs = [(guests[one], guests[other]) for one, other in sorted(places)]
+    return Pairs(pairs[:MOST_PAIRS], max(0, len(pairs) - MOST_PAIRS), is_cut=False)
+
+
+def _more(pairs: Pairs[Any, Any], id: str, what: str) -> Iterator[Problem]:
+    if pairs.more:
+        yield Problem(id, Severity.ERROR, f"{pairs.rest} {what}", stands_for=pairs.more)
+
+
+def _matrix(holder: DesiredGuest | ObservedMdev) -> Matrix:
+    return holder.config.matrix
 
 
 class _Claim(Enum):
@@ -107,22 +133,6 @@ def _claim(guest: DesiredGuest, built: set[str]) -> _Claim:
     if guest.activation is Activation.ACTIVE:
         return _Claim.ACTIVE
     return _Claim.BUILT if guest.uuid in built else _Claim.WAITING
-
-
-def _overlapping_pairs(guests: list[DesiredGuest], built: set[str]) -> Iterator[tuple[DesiredGuest, DesiredGuest]]:
-    # Claimed domains by adapter find out in one pass whether anybody overlaps at all; only then are pairs compared.
-    claims = [_claim(guest, built) for guest in guests]
-    claimed = {claim: [0] * ID_COUNT for claim in _Claim}
-    for place, guest in enumerate(guests):
-        bits, rivals, own = guest.config.domains.bits, _RIVALS[claims[place]], claimed[claims[place]]
-        clash = False
-        for adapter in guest.config.adapters:
-            clash = clash or any(claimed[rival][adapter] & bits for rival in rivals)
-            own[adapter] |= bits
-        if clash:
-            for earlier, claim in zip(guests[:place], claims, strict=False):
-                if claim in rivals and earlier.config.matrix.overlaps(guest.config.matrix):
-                    yield earlier, guest
 
 
 def _guest_overlap(one: DesiredGuest, other: DesiredGuest, vms: Mapping[str, VmName]) -> Problem:
@@ -187,10 +197,14 @@ def drift_conflicts(
             _BY_HAND,
         )
     if pool != target.wanted_pool and not target.contested:
-        for guest in desired.guests:
-            is_changed = last.get(guest.uuid, ("", None))[1] != guest.config
-            if is_changed and guest.activation is Activation.ACTIVE and guest.config.matrix.overlaps(pool):
-                yield _needs_masks(guest, guest.config.matrix.meet(pool))
+        needing = (
+            guest
+            for guest in desired.guests
+            if guest.activation is Activation.ACTIVE
+            and last.get(guest.uuid, ("", None))[1] != guest.config
+            and guest.config.matrix.overlaps(pool)
+        )
+        yield from explained(needing, lambda guest: _needs_masks(guest, guest.config.matrix.meet(pool)))
     if pool != observed.pool:
         names = {guest.uuid: guest for guest in desired.guests}
         for mdev in observed.mdevs:
@@ -240,36 +254,47 @@ def _some_queues(matrix: Matrix) -> str:
 def _foreign_overlaps(
     guests: list[DesiredGuest], foreign: tuple[ObservedMdev, ...], built: set[str], vms: Mapping[str, VmName]
 ) -> Iterator[Problem]:
-    for mdev in foreign:
-        matrix = mdev.config.matrix
-        for guest in guests:
-            if guest.config.matrix.overlaps(matrix):
-                common = guest.config.matrix.meet(matrix)
-                active = guest.activation is Activation.ACTIVE or guest.uuid in built
-                yield Problem(
-                    "foreign-overlap",
-                    Severity.ERROR if active else Severity.WARNING,
-                    f"guest '{guest.name}' claims {_some_queues(common)} of mediated device {mdev.uuid}"
-                    f"{in_brackets(vms.get(mdev.uuid))}, which no manifest names",
-                    (guest_place(guest, "claimed here"),),
-                    (queues_text(common),),
-                    f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or choose others.",
-                )
+    active = [guest for guest in guests if guest.activation is Activation.ACTIVE or guest.uuid in built]
+    waiting = [guest for guest in guests if not (guest.activation is Activation.ACTIVE or guest.uuid in built)]
+    order = {mdev.uuid: place for place, mdev in enumerate(foreign)}
+    for severity, some in ((Severity.ERROR, active), (Severity.WARNING, waiting)):
+        found = pairs_between(some, _matrix, foreign, _matrix)
+        for guest, mdev in sorted(found.first, key=lambda pair: order[pair[1].uuid]):
+            yield _foreign_overlap(guest, mdev, severity, vms)
+        for one in _more(found, "foreign-overlap", "guests claim queues of mediated devices that no manifest names"):
+            yield one._replace(severity=severity)
+
+
+def _foreign_overlap(guest: DesiredGuest, mdev: ObservedMdev, severity: Severity, vms: Mapping[str, VmName]) -> Problem:
+    common = guest.config.matrix.meet(mdev.config.matrix)
+    return Problem(
+        "foreign-overlap",
+        severity,
+        f"guest '{guest.name}' claims {_some_queues(common)} of mediated device {mdev.uuid}"
+        f"{in_brackets(vms.get(mdev.uuid))}, which no manifest names",
+        (guest_place(guest, "claimed here"),),
+        (queues_text(common),),
+        f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or choose others.",
+    )
 
 
 def _kept_queues(desired: Desired, guests: list[DesiredGuest]) -> Iterator[Problem]:
-    for keep in desired.host.keep:
-        for guest in guests:
-            if guest.config.matrix.overlaps(keep.matrix):
-                common = guest.config.matrix.meet(keep.matrix)
-                yield Problem(
-                    "kept-queue",
-                    Severity.ERROR,
-                    f"guest '{guest.name}' claims {_some_queues(common)} that host '{desired.host.name}' keeps",
-                    (guest_place(guest, f"claimed by '{guest.name}' here"), _keep_place(desired, keep, "kept here")),
-                    (queues_text(common),),
-                    "Take the queues from the guest, or shorten spec.keep of the host.",
-                )
+    found = pairs_between(guests, _matrix, desired.host.keep, _kept_matrix)
+    for guest, keep in sorted(found.first, key=lambda pair: pair[1].number):
+        common = guest.config.matrix.meet(keep.matrix)
+        yield Problem(
+            "kept-queue",
+            Severity.ERROR,
+            f"guest '{guest.name}' claims {_some_queues(common)} that host '{desired.host.name}' keeps",
+            (guest_place(guest, f"claimed by '{guest.name}' here"), _keep_place(desired, keep, "kept here")),
+            (queues_text(common),),
+            "Take the queues from the guest, or shorten spec.keep of the host.",
+        )
+    yield from _more(found, "kept-queue", "pairs of a guest and an entry of spec.keep have a common queue")
+
+
+def _kept_matrix(keep: Keep) -> Matrix:
+    return keep.matrix
 
 
 def _keep_place(desired: Desired, keep: Keep, label: str) -> Place:
@@ -277,50 +302,59 @@ def _keep_place(desired: Desired, keep: Keep, label: str) -> Place:
 
 
 def _kept_by_foreign(desired: Desired, foreign: tuple[ObservedMdev, ...]) -> Iterator[Problem]:
-    for keep in desired.host.keep:
-        for mdev in foreign:
-            if mdev.config.matrix.overlaps(keep.matrix):
-                common = mdev.config.matrix.meet(keep.matrix)
-                yield Problem(
-                    "kept-by-foreign",
-                    Severity.ERROR,
-                    f"host '{desired.host.name}' keeps {_some_queues(common)} that mediated device {mdev.uuid} has, "
-                    "which no manifest names",
-                    (_keep_place(desired, keep, "kept here"),),
-                    (queues_text(common),),
-                    "Remove the device, or shorten spec.keep.",
-                )
+    found = pairs_between(foreign, _matrix, desired.host.keep, _kept_matrix)
+    for mdev, keep in sorted(found.first, key=lambda pair: pair[1].number):
+        common = mdev.config.matrix.meet(keep.matrix)
+        yield Problem(
+            "kept-by-foreign",
+            Severity.ERROR,
+            f"host '{desired.host.name}' keeps {_some_queues(common)} that mediated device {mdev.uuid} has, "
+            "which no manifest names",
+            (_keep_place(desired, keep, "kept here"),),
+            (queues_text(common),),
+            "Remove the device, or shorten spec.keep.",
+        )
+    yield from _more(found, "kept-by-foreign", "pairs of a foreign device and an entry of spec.keep overlap")
 
 
 def _pool_conflicts(
-    desired: Desired, guests: list[DesiredGuest], foreign: tuple[ObservedMdev, ...], pool: Matrix | None
+    desired: Desired,
+    guests: list[DesiredGuest],
+    foreign: tuple[ObservedMdev, ...],
+    pool: Matrix | None,
+    only: Collection[str] | None,
 ) -> Iterator[Problem]:
-    host = desired.host
     if pool is None:
         # Who claims a kept queue has been told so already.
-        claimed = [*(one.config.matrix for one in guests), *(one.config.matrix for one in foreign)]
-        if not any(matrix.overlaps(keep.matrix) for matrix in claimed for keep in host.keep):
-            yield _no_pool(desired, guests, foreign)
-    elif host.given_up is not None:
-        yield from _given_pool_conflicts(desired, guests, foreign, pool)
+        kept = Claimed(keep.matrix for keep in desired.host.keep)
+        if not any(map(kept.overlaps, (*map(_matrix, guests), *map(_matrix, foreign)))):
+            yield from _no_pool(desired, guests, foreign, only)
+    elif desired.host.given_up is not None:
+        yield from _left_to_host(desired, [one for one in guests if only is None or one.uuid in only], pool)
+        if only is None:
+            yield from _given_pool_conflicts(desired, foreign, pool)
 
 
-def _given_pool_conflicts(
-    desired: Desired, guests: list[DesiredGuest], foreign: tuple[ObservedMdev, ...], pool: Matrix
-) -> Iterator[Problem]:
+def _left_to_host(desired: Desired, guests: list[DesiredGuest], pool: Matrix) -> Iterator[Problem]:
     pool_place = Place(desired.host.position, "what the host gives up", ("spec", "pool"))
-    for guest in guests:
-        if guest.config.matrix.overlaps(pool):
-            common = guest.config.matrix.meet(pool)
-            yield Problem(
-                "queue-left-to-host",
-                Severity.ERROR,
-                f"guest '{guest.name}' needs {_some_queues(common)} that the host does not give up",
-                (guest_place(guest, f"needed by '{guest.name}' here"), pool_place),
-                (queues_text(common),),
-                f"Add domain {common.domains} or adapter {common.adapters} to spec.pool of host "
-                f"'{desired.host.name}', or leave spec.pool out to have it derived.",
-            )
+
+    def problem(guest: DesiredGuest) -> Problem:
+        common = guest.config.matrix.meet(pool)
+        return Problem(
+            "queue-left-to-host",
+            Severity.ERROR,
+            f"guest '{guest.name}' needs {_some_queues(common)} that the host does not give up",
+            (guest_place(guest, f"needed by '{guest.name}' here"), pool_place),
+            (queues_text(common),),
+            f"Add domain {common.domains} or adapter {common.adapters} to spec.pool of host "
+            f"'{desired.host.name}', or leave spec.pool out to have it derived.",
+        )
+
+    return explained((guest for guest in guests if guest.config.matrix.overlaps(pool)), problem)
+
+
+def _given_pool_conflicts(desired: Desired, foreign: tuple[ObservedMdev, ...], pool: Matrix) -> Iterator[Problem]:
+    pool_place = Place(desired.host.position, "what the host gives up", ("spec", "pool"))
     for mdev in foreign:
         if mdev.config.matrix.overlaps(pool):
             common = mdev.config.matrix.meet(pool)
@@ -332,44 +366,52 @@ def _given_pool_conflicts(
                 (queues_text(common),),
                 f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or give them up.",
             )
-    for keep in desired.host.keep:
-        lost = keep.matrix.minus(pool)
-        if lost:
-            yield Problem(
-                "kept-queue-given-up",
-                Severity.ERROR,
-                f"host '{desired.host.name}' gives up queues that it keeps",
-                (
-                    Place(desired.host.position, "given up here", ("spec", "pool")),
-                    _keep_place(desired, keep, "kept here"),
-                ),
-                tuple(queues_text(part) for part in lost),
-                "Remove them from spec.pool or from spec.keep.",
-            )
+
+    def given_up(keep: Keep) -> Problem:
+        return Problem(
+            "kept-queue-given-up",
+            Severity.ERROR,
+            f"host '{desired.host.name}' gives up queues that it keeps",
+            (Place(desired.host.position, "given up here", ("spec", "pool")), _keep_place(desired, keep, "kept here")),
+            tuple(queues_text(part) for part in keep.matrix.minus(pool)),
+            "Remove them from spec.pool or from spec.keep.",
+        )
+
+    yield from explained((keep for keep in desired.host.keep if keep.matrix.minus(pool)), given_up)
 
 
-def _no_pool(desired: Desired, guests: list[DesiredGuest], foreign: tuple[ObservedMdev, ...]) -> Problem:
+def _no_pool(
+    desired: Desired,
+    guests: list[DesiredGuest],
+    foreign: tuple[ObservedMdev, ...],
+    only: Collection[str] | None,
+) -> Iterator[Problem]:
     """No pool exists although nobody claims a kept queue: the pool is a rectangle, and these need a hole in it."""
     keep = desired.host.keep
     kept = Matrix(_union(one.matrix.adapters for one in keep), _union(one.matrix.domains for one in keep))
     blamed = [guest for guest in guests if guest.config.matrix.overlaps(kept)]
+    if only is not None and not any(guest.uuid in only for guest in blamed):
+        return
     others = [mdev for mdev in foreign if mdev.config.matrix.overlaps(kept)]
     names = [f"guest '{guest.name}'" for guest in blamed] + [f"mediated device {mdev.uuid}" for mdev in others]
-    matrices = [guest.config.matrix for guest in blamed] + [mdev.config.matrix for mdev in others]
-    return Problem(
+    matrices = [*map(_matrix, blamed), *map(_matrix, others)]
+    entries = [one for one in keep if not one.matrix.is_empty]
+    more = len(matrices) - MOST_BLAMED
+    yield Problem(
         "no-pool",
         Severity.ERROR,
-        f"no pair of masks lets host '{desired.host.name}' keep its queues and leaves {', '.join(names)} theirs",
+        f"no pair of masks lets host '{desired.host.name}' keep its queues and leaves {several(names)} theirs",
         (
-            *(guest_place(guest, f"needed by '{guest.name}' here") for guest in blamed),
-            *(_keep_place(desired, one, "kept here") for one in keep if not one.matrix.is_empty),
+            *(guest_place(guest, f"needed by '{guest.name}' here") for guest in blamed[:MOST_BLAMED]),
+            *(_keep_place(desired, one, "kept here") for one in entries[:MOST_BLAMED]),
         ),
         (
             (
                 "the host pool is a product, adapters × domains: keeping these entries keeps every combination, "
                 f"adapter {kept.adapters} × domain {kept.domains}"
             ),
-            *(queues_text(matrix.meet(kept)) for matrix in matrices),
+            *(queues_text(matrix.meet(kept)) for matrix in matrices[:MOST_BLAMED]),
+            *((f"and {more:,} more",) if more > 0 else ()),
         ),
         "Give the guests other adapters or domains than those in spec.keep, or shorten spec.keep.",
     )

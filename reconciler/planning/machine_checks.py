@@ -1,18 +1,21 @@
 """What this machine and this kernel cannot do, whoever asks for it."""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from reconciler.kernel.text_forms import MOST_SHOWN
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Presence
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed, its_vm
-from reconciler.model.problems import Place, Problem, Severity
+from reconciler.model.problems import Place, Problem, Severity, explained
 from reconciler.planning.conflicts import guest_place
 from reconciler.planning.effect import Bindings, effective, hidden_because
 from reconciler.planning.host_pool import PoolReason
 from reconciler.planning.order import Blocked
 from reconciler.planning.target import Target
+
+_MOST_REASONS: Final = 8
 
 
 def machine_problems(desired: Desired, observed: Observed, target: Target, after: Bindings) -> list[Problem]:
@@ -39,25 +42,33 @@ def machine_problems(desired: Desired, observed: Observed, target: Target, after
 def _beyond_machine(guests: Iterable[DesiredGuest], observed: Observed) -> Iterator[Problem]:
     adapters = _above(observed.lpar.max_adapter)
     domains = _above(observed.lpar.max_domain)
-    for guest in guests:
-        config = guest.config
-        if config.adapters.isdisjoint(adapters) and (config.domains | config.control_domains).isdisjoint(domains):
-            continue
-        for axis, noun, ids, limit in (
-            ("adapters", "adapter", config.adapters & adapters, observed.lpar.max_adapter),
-            ("domains", "domain", config.domains & domains, observed.lpar.max_domain),
-            ("controlDomains", "control domain", config.control_domains & domains, observed.lpar.max_domain),
-        ):
-            if ids and not (axis == "controlDomains" and ids <= config.domains):
-                yield Problem(
-                    "beyond-machine",
-                    Severity.ERROR,
-                    f"guest '{guest.name}' has {noun} {ids}, but this machine's highest {noun} is "
-                    f"0x{limit:02x} ({limit})",
-                    (guest_place(guest, "here", axis),),
-                    (),
-                    f"The kernel refuses ids that the machine can never have; choose {noun}s up to {limit}.",
-                )
+
+    def beyond() -> Iterator[tuple[DesiredGuest, str, str, IdSet, int]]:
+        for guest in guests:
+            config = guest.config
+            if config.adapters.isdisjoint(adapters) and (config.domains | config.control_domains).isdisjoint(domains):
+                continue
+            for axis, noun, ids, limit in (
+                ("adapters", "adapter", config.adapters & adapters, observed.lpar.max_adapter),
+                ("domains", "domain", config.domains & domains, observed.lpar.max_domain),
+                ("controlDomains", "control domain", config.control_domains & domains, observed.lpar.max_domain),
+            ):
+                if ids and not (axis == "controlDomains" and ids <= config.domains):
+                    yield guest, axis, noun, ids, limit
+
+    return explained(beyond(), _beyond)
+
+
+def _beyond(found: tuple[DesiredGuest, str, str, IdSet, int]) -> Problem:
+    guest, axis, noun, ids, limit = found
+    return Problem(
+        "beyond-machine",
+        Severity.ERROR,
+        f"guest '{guest.name}' has {noun} {ids}, but this machine's highest {noun} is 0x{limit:02x} ({limit})",
+        (guest_place(guest, "here", axis),),
+        (),
+        f"The kernel refuses ids that the machine can never have; choose {noun}s up to {limit}.",
+    )
 
 
 def _above(limit: int) -> IdSet:
@@ -66,18 +77,22 @@ def _above(limit: int) -> IdSet:
 
 def _required_absent(guests: Iterable[DesiredGuest], after: Bindings) -> Iterator[Problem]:
     after = after._replace(unreset={})  # a queue that could not be reset is there all the same
-    for guest in guests:
-        if guest.presence is Presence.REQUIRED:
-            matrix = guest.config.matrix
-            if effective(matrix, after) != matrix:
-                yield Problem(
-                    "required-absent",
-                    Severity.ERROR,
-                    f"guest '{guest.name}' requires all its queues to be present, and some are not",
-                    (guest_place(guest, "required here"),),
-                    tuple(hidden_because(matrix, after)),
-                    "Plug or configure what is missing, or set spec.presence to 'any' to authorise it in advance.",
-                )
+
+    def problem(guest: DesiredGuest) -> Problem:
+        reasons = hidden_because(guest.config.matrix, after)
+        more = len(reasons) - _MOST_REASONS
+        return Problem(
+            "required-absent",
+            Severity.ERROR,
+            f"guest '{guest.name}' requires all its queues to be present, and some are not",
+            (guest_place(guest, "required here"),),
+            (*reasons[:_MOST_REASONS], *((f"and {more} more reasons",) if more > 0 else ())),
+            "Plug or configure what is missing, or set spec.presence to 'any' to authorise it in advance.",
+        )
+
+    required = (guest for guest in guests if guest.presence is Presence.REQUIRED)
+    absent = (guest for guest in required if effective(guest.config.matrix, after) != guest.config.matrix)
+    return explained(absent, problem)
 
 
 def _empty_pool(desired: Desired, observed: Observed, target: Target) -> Iterator[Problem]:

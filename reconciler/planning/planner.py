@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Persistence
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev, VmName, its_vm
-from reconciler.model.problems import Position, Problem, errors_of
+from reconciler.model.problems import Position, Problem, ProblemList, errors_of
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
 from reconciler.planning.conflicts import conflicts, drift_conflicts
 from reconciler.planning.effect import (
@@ -79,20 +79,20 @@ def make_plan(
     target = target_of(aimed, observed, ours, left) if event is None else event_target(event, desired, observed, ours)
     after = bindings_after(observed, target.holdings.pool, target.holdings.mdevs)
     why = dict.fromkeys(drifted, _DRIFTED) | dict.fromkeys(suspended, "it is suspended")
-    problems = _problems(aimed, observed, target, after, event, why)
-    problems += drift_conflicts(desired, target, observed, applied.guests, left_alone)
+    problems = ProblemList(_problems(aimed, observed, target, after, event, why))
+    problems.extend(drift_conflicts(desired, target, observed, applied.guests, left_alone))
     touched = None if event is None else touched_guests(event, desired)
     only = None if touched is None else frozenset(one.uuid for one in touched)
     current = holdings_of(observed)
     ordered, rolled_back = Ordered(()), NO_EFFECTS
-    if not errors_of(problems):
+    if not errors_of(problems.all):
         others = left_alone.union(one.uuid for one in target.foreign)
         fixed = others if only is None else frozenset(current.mdevs) - only
         ordered = order_steps(current, target.holdings, observed.abilities, fixed)
-        problems += unreachable_problems(ordered.blocked, desired, observed.pool)
+        problems.extend(unreachable_problems(ordered.blocked, desired, observed.pool))
         if observed.abilities.strict_in_use:
             rolled_back = rollback_effects(current, ordered.steps)
-        problems += one_way_problems(rolled_back.barring, desired)
+        problems.extend(one_way_problems(rolled_back.barring, desired))
     interrupted = frozenset(one.uuid for one in ordered.outages)
     shown = desired if touched is None else desired._replace(guests=touched)
     guests = _guest_plans(shown, observed, target, after, applied, interrupted)
@@ -104,7 +104,7 @@ def make_plan(
         observed=observed,
         basis=basis,
         fingerprint=fingerprint_of(desired.host.name, basis),
-        problems=tuple(problems),
+        problems=problems.all,
         consents=tuple(_consents(guests, observed, target, only)) if ordered.steps else (),
         pool=target.holdings.pool,
         pool_reason=target.pool_reason,

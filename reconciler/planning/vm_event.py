@@ -11,7 +11,7 @@ from reconciler.model.commands import APPLY, PLAN
 from reconciler.model.desired import Activation, Desired, DesiredGuest
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed, in_brackets
-from reconciler.model.problems import Position, Problem, Severity
+from reconciler.model.problems import Problem, Severity
 from reconciler.model.steps import Holdings
 from reconciler.planning.conflicts import conflicts, guest_place, queues_text
 from reconciler.planning.effect import Bindings, bindings_after
@@ -77,15 +77,10 @@ def event_problems(
         return list(missing)
     built = {one.uuid for one in observed.mdevs} | event.starts
     pool = target.holdings.pool if target.pool_reason else None
-    whose = {one.position for one in starting}
     pool_changes = target.holdings.pool != observed.pool
     return [
         *missing,
-        *(
-            one
-            for one in conflicts(desired, pool, target.foreign, built - target.leaving, observed.vms)
-            if _concerns(one, whose)
-        ),
+        *conflicts(desired, pool, target.foreign, built - target.leaving, observed.vms, only=event.starts),
         *(
             one
             for one in machine_problems(desired._replace(guests=tuple(starting)), observed, target, after)
@@ -93,11 +88,6 @@ def event_problems(
         ),
         *(one for guest in starting for one in _held(guest, desired, observed, target)),
     ]
-
-
-def _concerns(problem: Problem, documents: Collection[Position]) -> bool:
-    # One without a place tells how many others there are.
-    return not problem.places or any(place.position in documents for place in problem.places)
 
 
 def _giving_up(pool: Matrix, needed: Matrix, wanted: Matrix) -> Matrix:

@@ -8,8 +8,8 @@ from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import ObservedMdev
 from reconciler.model.problems import Problem
-from reconciler.planning import conflicts as conflicts_module
 from reconciler.planning.conflicts import conflicts, queues_text
+from reconciler.planning.overlaps import MOST_PAIRS
 from reconciler.planning.target import pool_of
 from worlds import config, desired, guest, matrix, rectangles, uuid
 
@@ -118,7 +118,7 @@ def test_thousands_of_pairs_are_counted(monkeypatch: object) -> None:
 
     problems = problems_of(desired(guests))
 
-    assert len(problems) == conflicts_module.MOST_PAIRS + 1
+    assert len(problems) == MOST_PAIRS + 1
     assert problems[-1].message == "90 more pairs of guests claim the same queues"
 
 

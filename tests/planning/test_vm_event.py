@@ -187,11 +187,13 @@ def test_conflicts_among_others_stop_nobody() -> None:
     assert actions(started(desired([DAY, *others]), host())) == MADE
 
 
-def test_so_many_conflicts_that_not_all_are_told_stop_a_start() -> None:
-    """Its own may be among those that are not."""
+def test_conflicts_of_others_stop_no_start_however_many() -> None:
+    """A VM's own conflicts do, also where those of others are more than one plan shows."""
     many = [guest(f"g{number:03}", OTHER, 100 + number) for number in range(16)]
+    rival = guest("zz", DAY.config, 300)
 
-    assert errors(started(desired([DAY, *many]), host())) == ["guest-overlap"]
+    assert started(desired([DAY, *many]), host()).steps
+    assert errors(started(desired([DAY, *many, rival]), host())) == ["guest-overlap"]
 
 
 @pytest.mark.parametrize(
