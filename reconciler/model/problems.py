@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple, Self, TypeVar
 
+from reconciler.model.commands import Command, Here
+
 MOST_NAMES: Final = 10
 """How many names a message lists."""
-
-from reconciler.model.commands import Command, Here
 
 MOST_SHOWN: Final = 200
 """How many errors, and how many warnings, one run shows one by one; the rest is counted."""

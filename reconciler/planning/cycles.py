@@ -1,79 +1,132 @@
 """Breaks the cycles of a "waits for" graph at the fewest places (a minimum feedback vertex set).
 
-Guests that swap queues wait for each other; each guest chosen here is written twice so that nobody waits for ever.
-The search is exact (reductions of Levy and Low, 1988, then branch and bound) up to a budget that is counted in
-branches, never in seconds, so that the same input gives the same answer on every machine.
+Guests that swap queues wait for each other; each guest chosen here is written twice so that no guest waits for ever.
+The search is exact (reductions of Levy and Low, 1988, then branch and bound) as long as the budget of the plan lasts,
+which counts the nodes and edges that are visited. It is spent on small components first, so that one that is hopeless
+takes nothing from the others; what it does not cover is answered greedily, in time that grows little faster than the
+graph.
 """
 
+import heapq
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-BRANCHES: Final = 3_000
-"""How many branches are tried before the best answer so far is taken."""
+from reconciler.planning.budget import Budget
+
+_PASSES: Final = 5
+"""How often a branch visits the whole graph: reduce, divide, bound, choose, copy."""
+
+_SHORT: Final = (2, 3, 4)
+"""Lengths of cycles that are looked for first, shortest first: they make the better bound."""
 
 _Graph = dict[int, set[int]]
 
 
-def fewest_breakers(edges: Mapping[int, Iterable[int]], unbreakable: frozenset[int]) -> frozenset[int]:
-    """The smallest set of nodes whose removal leaves no cycle.
+def fewest_breakers(
+    edges: Mapping[int, Iterable[int]], unbreakable: frozenset[int], budget: Budget | None = None
+) -> frozenset[int]:
+    """The smallest set of nodes whose removal leaves no cycle, or a small one where `budget` runs out.
 
     Args:
         edges: for each node its successors; nodes are small integers.
         unbreakable: nodes that must not be chosen; they have no cycle of their own.
+        budget: of the plan; left out, a fresh one.
     """
+    budget = budget or Budget()
     chosen: set[int] = set()
-    for graph in _components({node: set(after) for node, after in edges.items()}):
+    parts = _components({node: set(after) for node, after in edges.items()}, budget)
+    for graph in sorted(parts, key=lambda part: (_size(part), min(part))):
         for node in sorted(unbreakable & graph.keys()):
             _bypass(graph, node)
-        chosen |= _Search(graph).best
+        chosen |= _smallest(graph, budget)
     return frozenset(chosen)
 
 
-class _Search:
-    """One branch-and-bound run over a strongly connected graph."""
-
-    def __init__(self, graph: _Graph) -> None:
-        self._left = BRANCHES
-        self.best: set[int] = _greedy(_copy(graph))
-        self._branch(graph, set())
-
-    def _branch(self, graph: _Graph, taken: set[int]) -> None:
+def _smallest(graph: _Graph, budget: Budget) -> set[int]:
+    """Branch and bound over a strongly connected graph, from the greedy answer on."""
+    best = _without_needless(graph, _greedy(_copy(graph), budget), budget)
+    waiting: list[tuple[_Graph, set[int]]] = [(graph, set())]
+    while waiting:
+        graph, taken = waiting.pop()
+        if len(taken) + 1 >= len(best):  # what is left has a cycle, or it was reduced to nothing below
+            continue
+        if not budget.spend(_PASSES * _size(graph)):
+            break
         taken = taken | _reduce(graph)
-        parts = _components(graph)
+        parts = _components(graph, budget)
         if not parts:
-            if len(taken) < len(self.best):
-                self.best = taken
-            return
-        if not self._left or len(taken) + sum(map(_disjoint_cycles, parts)) >= len(self.best):
-            return
-        self._left -= 1
-        whole: _Graph = {}
-        for part in parts:
-            whole |= part
+            best = min(best, taken, key=len)
+            continue
+        if len(taken) + sum(_disjoint_cycles(part, budget) for part in parts) >= len(best):
+            continue
+        whole = _joined(parts)
         node = _busiest(whole)
-        self._branch(_removed(_copy(whole), node), taken | {node})
+        without = _removed(_copy(whole), node)
         _bypass(whole, node)
-        self._branch(whole, taken)
+        waiting += [(whole, taken), (without, taken | {node})]
+    return best
 
 
-def _greedy(graph: _Graph) -> set[int]:
+def _greedy(graph: _Graph, budget: Budget) -> set[int]:
+    """A set of breakers: the busiest node each time. Changes `graph`.
+
+    What is on no cycle any more is left out after each choice, or, where the budget does not last for that, whenever
+    half of the graph is gone.
+    """
     taken = _reduce(graph)
-    while parts := _components(graph):
-        graph = {}
-        for part in parts:
-            graph |= part
-        node = _busiest(graph)
-        taken.add(node)
-        _removed(graph, node)
-        taken |= _reduce(graph)
+    while parts := _components(graph, budget):
+        graph = _joined(parts)
+        before = _predecessors(graph)
+        queue = [(-len(before[node]) * len(after), node) for node, after in graph.items()]
+        heapq.heapify(queue)
+        enough = len(graph) - 1 if budget.spend(_size(graph)) else len(graph) // 2
+        while queue and len(graph) > enough:
+            weight, node = heapq.heappop(queue)
+            if node not in graph:
+                continue
+            now = -len(before[node]) * len(graph[node])
+            if now > weight:  # less than it was: it waits for its new place
+                heapq.heappush(queue, (now, node))
+                continue
+            taken.add(node)
+            touched = before[node] | graph[node]
+            _cut_out(graph, before, node)
+            taken |= _reduced(graph, before, sorted(touched & graph.keys()))
     return taken
+
+
+def _without_needless(graph: _Graph, taken: set[int], budget: Budget) -> set[int]:
+    """`taken`, which breaks all cycles of `graph`, without the nodes that can be left out one after the other."""
+    needed = set(taken)
+    for node in sorted(taken):
+        needed.discard(node)
+        if _is_on_cycle(graph, node, needed, budget):
+            needed.add(node)
+    return needed
+
+
+def _is_on_cycle(graph: _Graph, start: int, without: set[int], budget: Budget) -> bool:
+    """Whether a cycle through `start` is left `without` some nodes; also where the budget does not last to see."""
+    seen = set(without)
+    waiting = [start]
+    while waiting:
+        node = waiting.pop()
+        if start in graph[node] or not budget.spend(1 + len(graph[node])):
+            return True
+        new = graph[node] - seen
+        seen |= new
+        waiting += new
+    return False
 
 
 def _reduce(graph: _Graph) -> set[int]:
     """Shrink `graph` in place without losing a smallest answer, and return the nodes that every answer has."""
+    return _reduced(graph, _predecessors(graph), sorted(graph))
+
+
+def _reduced(graph: _Graph, before: _Graph, waiting: list[int]) -> set[int]:
+    """`_reduce` where only the nodes `waiting` have changed; `before` are the predecessors, kept up to date."""
     taken: set[int] = set()
-    before = _predecessors(graph)
-    waiting = sorted(graph)
     while waiting:
         node = waiting.pop()
         if node not in graph:
@@ -102,43 +155,37 @@ def _reduce(graph: _Graph) -> set[int]:
     return taken
 
 
-def _disjoint_cycles(graph: _Graph) -> int:
-    """A count of cycles without a common node: no answer has fewer nodes."""
+def _disjoint_cycles(graph: _Graph, budget: Budget) -> int:
+    """A count of cycles without a common node: no answer has fewer nodes. Less where the budget does not last."""
     rest = _copy(graph)
+    before = _predecessors(rest)
     count = 0
-    while cycle := _short_cycle(rest):
-        count += 1
-        for node in cycle:
-            _removed(rest, node)
-        _reduce_ends(rest)
+    for longest in (*_SHORT, len(graph)):
+        for start in sorted(rest):
+            if start not in rest:
+                continue
+            cycle = _cycle_through(rest, start, longest, budget)
+            if cycle is None:
+                return count
+            if cycle:
+                count += 1
+                for node in cycle:
+                    _cut_out(rest, before, node)
     return count
 
 
-def _reduce_ends(graph: _Graph) -> None:
-    for part in [node for node, after in graph.items() if not after]:
-        _removed(graph, part)
-
-
-def _short_cycle(graph: _Graph) -> list[int]:
-    shortest: list[int] = []
-    for start in sorted(graph):
-        found = _cycle_through(graph, start, len(shortest))
-        if found:
-            shortest = found
-            if len(found) <= 2:
-                break
-    return shortest
-
-
-def _cycle_through(graph: _Graph, start: int, shorter_than: int) -> list[int]:
+def _cycle_through(graph: _Graph, start: int, longest: int, budget: Budget) -> list[int] | None:
+    """A shortest cycle through `start` of at most `longest` nodes; [] where there is none, None where it was cut."""
     origin = {start: start}
     level, depth = [start], 1
-    while level and (not shorter_than or depth < shorter_than):
+    while level and depth <= longest:
         following = []
         for node in level:
+            if not budget.spend(1 + len(graph[node])):
+                return None
+            if start in graph[node]:
+                return _walk_back(origin, node, start)
             for after in sorted(graph[node]):
-                if after == start:
-                    return _walk_back(origin, node, start)
                 if after not in origin:
                     origin[after] = node
                     following.append(after)
@@ -157,6 +204,25 @@ def _walk_back(origin: dict[int, int], node: int, start: int) -> list[int]:
 def _busiest(graph: _Graph) -> int:
     before = _predecessors(graph)
     return max(sorted(graph), key=lambda node: (len(before[node]) * len(graph[node]), -node))
+
+
+def _size(graph: _Graph) -> int:
+    return len(graph) + sum(map(len, graph.values()))
+
+
+def _joined(parts: Iterable[_Graph]) -> _Graph:
+    whole: _Graph = {}
+    for part in parts:
+        whole |= part
+    return whole
+
+
+def _cut_out(graph: _Graph, before: _Graph, node: int) -> None:
+    for one in before.pop(node):
+        graph[one].discard(node)
+    for one in graph.pop(node):
+        if one != node:
+            before[one].discard(node)
 
 
 def _bypass(graph: _Graph, node: int) -> None:
@@ -186,7 +252,7 @@ def _copy(graph: _Graph) -> _Graph:
     return {node: set(after) for node, after in graph.items()}
 
 
-def _components(graph: _Graph) -> list[_Graph]:
+def _components(graph: _Graph, budget: Budget) -> list[_Graph]:
     """The strongly connected parts that have a cycle, each as a graph of its own (Tarjan, without recursion)."""
     index: dict[int, int] = {}
     low: dict[int, int] = {}
@@ -196,6 +262,7 @@ def _components(graph: _Graph) -> list[_Graph]:
     for root in sorted(graph):
         if root in index:
             continue
+        budget.work(1)
         work = [(root, iter(sorted(graph[root])))]
         index[root] = low[root] = len(index)
         stack.append(root)
@@ -215,6 +282,7 @@ def _components(graph: _Graph) -> list[_Graph]:
                 work.pop()
                 if work:
                     low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                budget.work(1 + len(graph[node]))
                 if low[node] == index[node]:
                     members = set()
                     while node not in members:

@@ -105,7 +105,7 @@ def _smallest_mixed(needed: dict[int, IdSet], kept_adapters: IdSet, kept_domains
 def _koenig_cover(edges: dict[int, IdSet]) -> Matrix:
     partner: dict[int, int] = {}
     for adapter in edges:
-        _augment(edges, adapter, partner, set())
+        _augment(edges, adapter, partner, _Tried())
     matched = set(partner.values())
     seen_adapters = {adapter for adapter in edges if adapter not in matched}
     seen_domains: set[int] = set()
@@ -120,12 +120,20 @@ def _koenig_cover(edges: dict[int, IdSet]) -> Matrix:
     return Matrix(IdSet(set(edges) - seen_adapters), IdSet(seen_domains))
 
 
-def _augment(edges: dict[int, IdSet], adapter: int, partner: dict[int, int], tried: set[int]) -> bool:
+class _Tried:
+    """The domains that one search has tried, as bits: each is looked at once, however many adapters need it."""
+
+    def __init__(self) -> None:
+        self.bits = 0
+
+
+def _augment(edges: dict[int, IdSet], adapter: int, partner: dict[int, int], tried: _Tried) -> bool:
     # At most 256 adapters, so the recursion stays far from its limit.
-    for domain in edges[adapter]:
-        if domain not in tried:
-            tried.add(domain)
-            if domain not in partner or _augment(edges, partner[domain], partner, tried):
-                partner[domain] = adapter
-                return True
+    while left := edges[adapter].bits & ~tried.bits:
+        lowest = left & -left
+        tried.bits |= lowest
+        domain = lowest.bit_length() - 1
+        if domain not in partner or _augment(edges, partner[domain], partner, tried):
+            partner[domain] = adapter
+            return True
     return False

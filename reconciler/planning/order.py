@@ -23,6 +23,7 @@ from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities
 from reconciler.model.steps import Action, Holdings, Step
+from reconciler.planning.budget import Budget
 from reconciler.planning.mask_paths import MaskWrite, mask_paths
 
 
@@ -82,7 +83,13 @@ class _Middle(NamedTuple):
     cost: int
 
 
-def order_steps(current: Holdings, target: Holdings, abilities: Abilities, fixed: frozenset[str]) -> Ordered:
+def order_steps(
+    current: Holdings,
+    target: Holdings,
+    abilities: Abilities,
+    fixed: frozenset[str],
+    budget: Budget | None = None,
+) -> Ordered:
     """The steps from `current` to `target`, as few writes as the invariants I1 to I3 allow.
 
     Args:
@@ -90,6 +97,7 @@ def order_steps(current: Holdings, target: Holdings, abilities: Abilities, fixed
         target: who shall hold what; no queue may have two holders.
         abilities: of the kernel.
         fixed: uuids that must not be touched, not even for a moment.
+        budget: of the plan, for finding out who is best written twice; left out, a fresh one.
     """
     needed = Matrix(target.pool.adapters - current.pool.adapters, target.pool.domains - current.pool.domains)
     in_the_way = _in_the_way(current, target, needed) if abilities.strict_in_use else {}
@@ -101,7 +109,7 @@ def order_steps(current: Holdings, target: Holdings, abilities: Abilities, fixed
         return Ordered((), blocked=blocked)
     changes = _changes(current, target, in_the_way)
     mixed = [one for one in changes if one.gives and one.takes and one.uuid not in in_the_way]
-    middle = _cheapest_middle(mixed, mask_paths(current.pool, target.pool), abilities)
+    middle = _cheapest_middle(mixed, mask_paths(current.pool, target.pool), abilities, budget or Budget())
     twice = middle.split | in_the_way.keys()
     once = {one.uuid for one in mixed} - twice
     changed = None
@@ -241,14 +249,19 @@ def _last_steps(changes: list[_Change], twice: Iterable[str], in_the_way: Mappin
     return steps
 
 
-def _cheapest_middle(mixed: list[_Change], paths: list[tuple[MaskWrite, ...]], abilities: Abilities) -> _Middle:
+def _cheapest_middle(
+    mixed: list[_Change], paths: list[tuple[MaskWrite, ...]], abilities: Abilities, budget: Budget
+) -> _Middle:
+    exchanges = _exchanges(mixed)
+    best = _middle(mixed, exchanges, paths[0], abilities, budget)
+    if len(paths) == 1:
+        return best
     # Fewest writes; where that is a tie, rather one more mask write than one more change of a guest. The guests'
     # cycles among themselves must be broken on every way.
-    least = _middle(mixed, (), abilities)
-    best = _middle(mixed, paths[0], abilities)
+    least = _middle(mixed, exchanges, (), abilities, budget)
     for path in paths[1:]:
         if (len(path) + least.cost, len(least.split)) < _preference(best):
-            best = min(best, _middle(mixed, path, abilities), key=_preference)
+            best = min(best, _middle(mixed, exchanges, path, abilities, budget), key=_preference)
     return best
 
 
@@ -256,35 +269,58 @@ def _preference(middle: _Middle) -> tuple[int, int]:
     return middle.cost, len(middle.split)
 
 
-def _middle(mixed: list[_Change], path: tuple[MaskWrite, ...], abilities: Abilities) -> _Middle:
+def _middle(
+    mixed: list[_Change],
+    exchanges: list[set[int]],
+    path: tuple[MaskWrite, ...],
+    abilities: Abilities,
+    budget: Budget,
+) -> _Middle:
     nodes: list[MaskWrite | _Change] = [*path, *mixed]
-    edges = _waits(mixed, path, abilities.strict_in_use)
+    edges = _waits(mixed, exchanges, path, abilities.strict_in_use)
     breakers: frozenset[int] = frozenset()
     if mixed:
         from reconciler.planning.cycles import fewest_breakers  # most plans have no cycle to look for
 
-        breakers = fewest_breakers(edges, frozenset(range(len(path))))
+        breakers = fewest_breakers(edges, frozenset(range(len(path))), budget)
     sequence = [nodes[node] for node in _topological(edges, breakers)]
     split = frozenset(mixed[node - len(path)].uuid for node in breakers)
     return _Middle(sequence, split, len(path) + (len(split) if abilities.ap_config else 0))
 
 
-def _waits(mixed: list[_Change], path: tuple[MaskWrite, ...], strict: bool) -> dict[int, set[int]]:
-    """Who must be written before whom: node to its successors; mask writes come first in the numbering."""
-    edges: dict[int, set[int]] = {node: set() for node in range(len(path) + len(mixed))}
-    for place in range(len(path) - 1):
-        edges[place].add(place + 1)
-    givers: dict[int, list[tuple[int, int]]] = {}
-    for node, one in enumerate(mixed, len(path)):
+def _exchanges(mixed: list[_Change]) -> list[set[int]]:
+    """For each of `mixed` which others take what it gives, by index; found by queue, since each has one holder."""
+    givers: dict[int, dict[int, tuple[int, int]]] = {}
+    for node, one in enumerate(mixed):
         for part in one.gives:
+            given = (part.domains.bits, node)
             for adapter in part.adapters:
-                givers.setdefault(adapter, []).append((part.domains.bits, node))
-    for node, one in enumerate(mixed, len(path)):
+                givers.setdefault(adapter, {}).update(dict.fromkeys(part.domains, given))
+    takers: list[set[int]] = [set() for _ in mixed]
+    for node, one in enumerate(mixed):
         for part in one.takes:
             for adapter in part.adapters:
-                for bits, giver in givers.get(adapter, ()):
-                    if bits & part.domains.bits:
-                        edges[giver].add(node)
+                row = givers.get(adapter, {})
+                left = part.domains.bits if row else 0
+                while left:
+                    lowest = left & -left
+                    bits, giver = row.get(lowest.bit_length() - 1, (lowest, node))
+                    if giver != node:
+                        takers[giver].add(node)
+                    left &= ~bits
+    return takers
+
+
+def _waits(
+    mixed: list[_Change], exchanges: list[set[int]], path: tuple[MaskWrite, ...], strict: bool
+) -> dict[int, set[int]]:
+    """Who must be written before whom: node to its successors; mask writes come first in the numbering."""
+    first = len(path)
+    edges: dict[int, set[int]] = {node: set() for node in range(first)}
+    edges.update((node, {first + taker for taker in takers}) for node, takers in enumerate(exchanges, first))
+    for place in range(first - 1):
+        edges[place].add(place + 1)
+    for node, one in enumerate(mixed, first):
         for place, write in enumerate(path):
             if _device_first(one, write, strict):
                 edges[node].add(place)

@@ -163,6 +163,7 @@ class Plan(NamedTuple):
         wanted_pool: the host pool that the manifests ask for; None where it is `pool`.
         is_news: whether the manifests say something else than what was applied last.
         commit: the git commit of the manifests; empty where there is none.
+        notes: what is worth knowing about the plan itself, a sentence each.
     """
 
     desired: Desired
@@ -185,6 +186,7 @@ class Plan(NamedTuple):
     wanted_pool: Matrix | None = None
     is_news: bool = False
     commit: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def abilities(self) -> Abilities:

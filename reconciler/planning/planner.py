@@ -8,6 +8,8 @@ from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev, VmName, its_vm
 from reconciler.model.problems import Position, Problem, ProblemList, errors_of
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
+from reconciler.model.stopping import Check, unchecked
+from reconciler.planning.budget import Budget
 from reconciler.planning.conflicts import conflicts, drift_conflicts
 from reconciler.planning.effect import (
     Bindings,
@@ -46,6 +48,12 @@ class Applied(NamedTuple):
     persistence: Persistence = Persistence.NONE
 
 
+MORE_WRITES: Final = (
+    "more writes than needed may be planned: so many guests wait for each other's queues that finding the fewest would "
+    "take too long; the plan is safe, and the same on every machine"
+)
+"""The note of a plan whose search for the fewest writes was cut."""
+
 NOTHING_APPLIED = Applied(None, {})
 _DRIFTED: Final = "another program has changed it since the last apply"
 
@@ -62,15 +70,20 @@ def make_plan(
     event: VmEvent | None = None,
     left_alone: frozenset[str] = frozenset(),
     spared: Spared = NOTHING_SPARED,
+    check: Check = unchecked,
 ) -> Plan:
     """The plan that leads from `observed` to `desired`; with `event` only as far as that asks for it.
 
     The devices of `left_alone`, by uuid, stay as they are, and so does drift that is `spared` and that the manifests do
     not concern. Where they need what such a holder has, that is a problem.
 
+    `check` is asked again and again, and ends it by raising `Abandoned`; else it takes a bounded amount of work.
+
     It has no steps where a problem forbids it; the problems' places name fields, to be made exact by
     `reconciler.manifests.pinpoint`.
     """
+    check()
+    budget = Budget(check=check)
     drifted = spared_devices(desired, observed, applied.guests, spared) if event is None else frozenset()
     suspended, left_alone = left_alone, left_alone | drifted
     aimed = aimed_at(desired, observed, applied.guests, left_alone) if event is None else desired
@@ -81,6 +94,7 @@ def make_plan(
     why = dict.fromkeys(drifted, _DRIFTED) | dict.fromkeys(suspended, "it is suspended")
     problems = ProblemList(_problems(aimed, observed, target, after, event, why))
     problems.extend(drift_conflicts(desired, target, observed, applied.guests, left_alone))
+    check()
     touched = None if event is None else touched_guests(event, desired)
     only = None if touched is None else frozenset(one.uuid for one in touched)
     current = holdings_of(observed)
@@ -88,11 +102,12 @@ def make_plan(
     if not errors_of(problems.all):
         others = left_alone.union(one.uuid for one in target.foreign)
         fixed = others if only is None else frozenset(current.mdevs) - only
-        ordered = order_steps(current, target.holdings, observed.abilities, fixed)
+        ordered = order_steps(current, target.holdings, observed.abilities, fixed, budget)
         problems.extend(unreachable_problems(ordered.blocked, desired, observed.pool))
         if observed.abilities.strict_in_use:
             rolled_back = rollback_effects(current, ordered.steps)
         problems.extend(one_way_problems(rolled_back.barring, desired))
+    check()
     interrupted = frozenset(one.uuid for one in ordered.outages)
     shown = desired if touched is None else desired._replace(guests=touched)
     guests = _guest_plans(shown, observed, target, after, applied, interrupted)
@@ -120,6 +135,7 @@ def make_plan(
         spared=drifted | ({HOST} if target.holdings.pool != target.wanted_pool else set()),
         wanted_pool=target.wanted_pool if target.wanted_pool != target.holdings.pool else None,
         is_news=only is None and applied.digest != desired.digest,
+        notes=(MORE_WRITES,) if budget.is_cut else (),
     )
 
 

@@ -36,6 +36,7 @@ def plan_markdown(plan: Plan) -> str:
             [f"> * … and {len(plan.consents) - _MOST_CONSENTS:,} more"] if len(plan.consents) > _MOST_CONSENTS else []
         )
         head.append("")
+    head += [line for note in plan.notes for line in (f"> **Note**: {escaped(note)}.", "")]
     commit = f"commit {code(plan.commit)}, " if plan.commit else ""
     tail = f"<sub>{commit}fingerprint {code(plan.fingerprint[:16])}</sub>"
     body = _Body(LONGEST - 4 * (_FRAME + 2 * _LONGEST_FENCE) - sum(len(line) + 1 for line in (*head, tail)))

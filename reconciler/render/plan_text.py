@@ -28,6 +28,7 @@ def plan_text(plan: Plan, paint: Paint = plain) -> str:
         lines += _step_lines(plan, paint) if plan.steps else []
         lines += file_lines(plan, paint)
         lines += _consent_lines(plan, paint)
+        lines += [line for note in plan.notes for line in (f"Note: {note}.", "")]
     elif plan.is_valid:
         lines += _pending_lines(plan)
     lines.append(paint("bold", summary_text(plan)))
