@@ -58,7 +58,12 @@ class Machine(NamedTuple):
 
 @contextmanager
 def alone(
-    machine: Machine, progress: "Progress", command: str, lock_seconds: float = LOCK_SECONDS
+    machine: Machine,
+    progress: "Progress",
+    command: str,
+    lock_seconds: float = LOCK_SECONDS,
+    *,
+    recording: bool = True,
 ) -> Iterator[Callable[[], bool]]:
     """Hold both locks, and hold back the signals that would end the process; gives whether one of them came.
 
@@ -67,6 +72,7 @@ def alone(
         progress: is told for whom we wait.
         command: told to whoever finds the lock held.
         lock_seconds: how long to wait for another run and for other tools, together.
+        recording: whether there is no point in going on where the state directory cannot be written.
 
     Raises:
         Busy, ToolsBusy: another run, or another tool, held its lock all that time.
@@ -75,7 +81,7 @@ def alone(
     from reconciler.transaction.interruption import held_back
     from reconciler.transaction.lock import locked
 
-    machine.state.prepare()
+    machine.state.prepare(writable=recording)
     wait = patience(machine.clock, lock_seconds, progress.waiting)
     with locked(machine.state, command, wait), _tools_locked(machine, wait), held_back() as interrupted:
         yield interrupted

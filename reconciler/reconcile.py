@@ -23,7 +23,7 @@ from reconciler.planning.plan import Basis, Plan
 from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.planner import holdings_of, make_plan
 from reconciler.planning.vm_event import VmEvent
-from reconciler.recovery import Recovered, refuse_pending, settle
+from reconciler.recovery import Recovered, refuse_pending, refuse_unrecorded, settle
 from reconciler.transaction.confirmation import Confirmations, Pending
 from reconciler.transaction.journal import Books
 
@@ -253,6 +253,7 @@ def apply(
 
         recovered = settle(machine)
         on_recovered(recovered)
+        refuse_unrecorded(recovered)
         refuse_pending(machine)
         made = plan(request, machine)
         refuse_stale(made, terms)

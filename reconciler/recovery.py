@@ -1,5 +1,6 @@
 """What earlier runs have left: transactions that were not ended, and applies that wait to be confirmed."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,8 +12,9 @@ from reconciler.model.commands import ROLLBACK, confirm_of, history_of
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Holdings, Write
 from reconciler.planning.planner import holdings_of
-from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations, NotPending
-from reconciler.transaction.journal import Books, Unfinished
+from reconciler.transaction.confirmation import PENDING, AwaitsConfirmation, Confirmations, NotPending, Pending
+from reconciler.transaction.journal import Books, Unfinished, read_journal
+from reconciler.transaction.records import told_of
 
 if TYPE_CHECKING:
     from reconciler.transaction.way_back import Return
@@ -34,12 +36,33 @@ class Recovered(NamedTuple):
         returned: how the way back ended; None where it was not gone.
         left: in which state it was found.
         notes: what else there is to know, a sentence each.
+        unrecorded: why that could not be recorded, although the host is led back; empty where it was. It is done again
+            by the next run, since its journal, or what waits to be confirmed, is still there.
     """
 
     unfinished: Unfinished
     returned: "Return | None"
     left: Left = Left.UNFINISHED
     notes: tuple[str, ...] = ()
+    unrecorded: str = ""
+
+
+class NotRecorded(OSError):
+    """What earlier runs had left was recovered and could not be recorded, so that no apply can begin."""
+
+
+def refuse_unrecorded(recovered: Iterable[Recovered]) -> None:
+    """Return if all that was `recovered` is recorded.
+
+    Raises:
+        NotRecorded: some is not.
+    """
+    for one in recovered:
+        if one.unrecorded:
+            raise NotRecorded(
+                f"nothing was begun: what became of generation {one.unfinished.generation} cannot be recorded: "
+                f"{one.unrecorded}"
+            )
 
 
 def settle(machine: Machine) -> tuple[Recovered, ...]:
@@ -51,39 +74,56 @@ def settle(machine: Machine) -> tuple[Recovered, ...]:
 
     done = tuple(one for one in (recover(machine), expire(machine)) if one is not None)
     history = History(machine.state)
-    if history.lacks_outcome():
-        history.close(Books(machine.state, machine.boot_id).applied().generation, machine.clock.time())
+    if not any(one.unrecorded for one in done) and history.lacks_outcome():
+        with suppress(OSError):  # the next run does it; a disk that is full must not keep anybody from confirming
+            history.close(Books(machine.state, machine.boot_id).applied().generation, machine.clock.time())
     return done
 
 
-def recover(machine: Machine, left: Left = Left.UNFINISHED) -> Recovered | None:
+def recover(machine: Machine) -> Recovered | None:
     """Lead the host back to the start of a transaction that was begun and not ended, if there is one.
 
     Where all its steps were verified and are still there, only its books are closed. Where it was killed and the kernel
     bars the way back (from 6.19), it is finished. Only under the locks.
     """
-    from reconciler.transaction.history import History, outcome_record
+    unfinished = Books(machine.state, machine.boot_id).unfinished()
+    return None if unfinished is None else _recovered(unfinished, machine, Left.UNFINISHED)
 
-    books, history = Books(machine.state, machine.boot_id), History(machine.state)
-    unfinished = books.unfinished()
-    if unfinished is None:
-        return None
+
+def _recovered(unfinished: Unfinished, machine: Machine, left: Left) -> Recovered:
     outcome, returned = _put_in_order(unfinished, machine, left)
     if outcome.result is not Result.APPLIED:
         outcome = outcome._replace(failure=f"it {left}")
-    # The journal is closed last: whatever interrupts us before, the next run does this again.
-    history.end(unfinished.generation, outcome_record(outcome, machine.clock.time()))
-    pending = Confirmations(machine.state).pending()
-    if pending and pending.generation == unfinished.generation and outcome.result is not Result.APPLIED:
-        Confirmations(machine.state).clear()
-    match outcome.result:
-        case Result.APPLIED:
-            books.finish(unfinished.after)
-        case Result.DEGRADED:
-            books.degraded(outcome.differences)
-        case _:
-            books.rolled_back()
-    return Recovered(unfinished, returned, left, outcome.notes)
+    unrecorded = ""
+    try:
+        _record(unfinished, outcome, machine)
+    except OSError as error:
+        # The host is what counts. The record of the start is still there, so that the next run does this again.
+        unrecorded = str(error)
+    return Recovered(unfinished, returned, left, outcome.notes, unrecorded)
+
+
+def _record(unfinished: Unfinished, outcome: Outcome, machine: Machine) -> None:
+    """Record how `unfinished` has ended.
+
+    What it could be recovered from is removed last, and the journal after what waits to be confirmed: whatever
+    interrupts us before, the next run does all this again.
+    """
+    from reconciler.transaction.history import History, outcome_record
+
+    books, confirmations = Books(machine.state, machine.boot_id), Confirmations(machine.state)
+    History(machine.state).end(unfinished.generation, outcome_record(outcome, machine.clock.time()))
+    if outcome.result is Result.APPLIED:
+        books.finish(unfinished.after)
+        return
+    if outcome.result is Result.DEGRADED:
+        books.keep_degraded(unfinished, outcome.differences)
+    else:
+        books.keep_start(unfinished)
+    pending = confirmations.pending()
+    if pending and pending.generation == unfinished.generation:
+        confirmations.clear()
+    books.close()
 
 
 def _put_in_order(unfinished: Unfinished, machine: Machine, left: Left) -> "tuple[Outcome, Return | None]":
@@ -149,15 +189,19 @@ def refuse_pending(machine: Machine) -> None:
 
 
 def expire(machine: Machine, *, now: bool = False) -> Recovered | None:
-    """Put back the apply that nobody confirmed in time, if there is one; with `now` also before its time is over.
+    """Roll back the apply that was not confirmed in time, if there is one; with `now` also before its time is over.
 
-    Only under the locks.
+    What waits to be confirmed holds the start, and stays until all is recorded: so this needs no space on any disk, and
+    is begun again where it was killed. Only under the locks.
     """
     pending = Confirmations(machine.state).pending()
     if pending is None or (not now and pending.seconds_left(machine.boot_id, machine.clock.monotonic())):
         return None
-    Books(machine.state, machine.boot_id).reopen(pending.journal)
-    return recover(machine, Left.UNDONE if now else Left.EXPIRED)
+    return _recovered(_begun_by(pending, machine), machine, Left.UNDONE if now else Left.EXPIRED)
+
+
+def _begun_by(pending: Pending, machine: Machine) -> Unfinished:
+    return told_of(machine.state, PENDING, lambda: read_journal(pending.journal, machine.boot_id))
 
 
 def _was_put_back(machine: Machine, number: int) -> bool:
@@ -178,6 +222,8 @@ def confirm(machine: Machine, number: int, extend: float | None = None) -> None:
         NotPending: it does not wait to be confirmed.
         CannotArm: the time cannot be extended.
     """
+    from reconciler.transaction.way_back import differences_of
+
     confirmations = Confirmations(machine.state)
     pending = confirmations.pending()
     if pending is None or pending.generation != number:
@@ -185,7 +231,13 @@ def confirm(machine: Machine, number: int, extend: float | None = None) -> None:
             raise NotPending(f"generation {number} has been put back already", history_of(number))
         what = f"generation {pending.generation} does" if pending else "nothing does"
         raise NotPending(f"generation {number} does not wait to be confirmed; {what}")
+    unfinished = _begun_by(pending, machine)
+    if unfinished.steps and not differences_of(
+        unfinished.start, holdings_of(observe(machine.sysfs)), unfinished.touched
+    ):
+        raise NotPending(f"generation {number} has been rolled back, which could not be recorded yet")
     if extend is None:
+        # Removing a file needs no space, and nothing else has to be recorded.
         confirmations.clear()
         return
     if machine.timer is None:

@@ -101,3 +101,5 @@ def _tell_one(one: Recovered, host: HostOptions) -> None:
         tell(f"  next: {host.line(PLAN)}    (shows what an apply would do about it)")
     else:
         tell(f"note: {what}; what it had done was put back")
+    if one.unrecorded:
+        tell(f"warning: that could not be recorded: {one.unrecorded}; the next apply, or the timer, does it")

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import AbstractContextManager
 from typing import Final
 
 import click
@@ -14,12 +15,24 @@ from reconciler.cli.options import HostOptions
 from reconciler.cli.output import TerminalProgress, tell
 from reconciler.cli.recovered import exit_of, tell_recovered, tell_unfinished
 from reconciler.integrations.timers import READY
-from reconciler.machine import alone
+from reconciler.kernel.observe import UnreadableHost
+from reconciler.kernel.sysfs import KernelBusy
+from reconciler.kernel.tools_lock import ToolsBusy
+from reconciler.machine import Machine, alone
 from reconciler.model.commands import confirm_of
 from reconciler.recovery import Left, Recovered, confirm, expire, settle
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Books
+from reconciler.transaction.lock import Busy
+from reconciler.transaction.state_directory import UnsafeState
+
+_FIRST_RETRY_SECONDS: Final = 1.0
+_LAST_RETRY_SECONDS: Final = 60.0
+"""After how long rolling back, or recording it, is tried again at first, and at most: twice as long each time."""
+
+_PASSING: Final = (OSError, Busy, ToolsBusy, KernelBusy, UnreadableHost, UnsafeState)
+"""What may prevent a rollback now and not later."""
 
 _LOOK_SECONDS: Final = 1.0
 """How often somebody who waits looks whether the deadline was moved."""
@@ -27,12 +40,13 @@ _LOOK_SECONDS: Final = 1.0
 
 def run_confirm(host: HostOptions, number: int, extend: float | None) -> Exit:
     """Confirm an apply, or give it more time."""
-    with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line()):
+    with opened(host, changes=True) as machine, _locked_on_any_disk(machine, command_line()):
         recovered = settle(machine)
         tell_recovered(recovered, host)
-        if any(one.left is Left.EXPIRED and one.unfinished.generation == number for one in recovered):
-            tell(f"error: generation {number} was not confirmed in time; it has been put back")
-            return Exit.ROLLED_BACK
+        for one in recovered:
+            if one.unfinished.generation == number and one.returned:
+                tell(f"error: generation {number} {one.left}; it has been put back")
+                return Exit.ROLLED_BACK
         confirm(machine, number, extend)
     if extend is None:
         tell(f"confirmed: generation {number} stays")
@@ -99,7 +113,7 @@ def roll_back_pending(host: HostOptions, *, yes: bool) -> Recovered | Exit | Non
     tell(f"generation {number} {found}; this rolls it back")
     if not yes and not agreed("Roll it back?"):
         return Exit.REFUSED
-    with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line()):
+    with opened(host, changes=True) as machine, _locked_on_any_disk(machine, command_line()):
         settled = settle(machine)
         late = [one for one in settled if one.left is Left.EXPIRED]
         tell_recovered((one for one in settled if one not in late), host)
@@ -142,16 +156,41 @@ def run_expire(host: HostOptions, number: int) -> Exit:
     """Wait until the time of generation `number` is over, then put it back unless somebody has confirmed it."""
     sys.stdout.write(READY.decode())
     sys.stdout.flush()
-    while left := _seconds_left(host, number):
-        time.sleep(min(left, _LOOK_SECONDS))
-    return _put_back(host, number)
+    distance = _FIRST_RETRY_SECONDS
+    while True:
+        try:
+            while left := _seconds_left(host, number):
+                time.sleep(min(left, _LOOK_SECONDS))
+            code, unrecorded = _rolled_back(host, number)
+            if not (unrecorded and _waits(host, number)):
+                return code
+        except _PASSING as error:
+            tell(f"warning: generation {number} cannot be rolled back yet: {error}")
+        tell(f"trying again in {distance:.0f} s")
+        time.sleep(distance)
+        distance = min(2 * distance, _LAST_RETRY_SECONDS)
 
 
 def _put_back(host: HostOptions, number: int) -> Exit:
-    with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), f"reconcile expire {number}"):
+    return _rolled_back(host, number)[0]
+
+
+def _rolled_back(host: HostOptions, number: int) -> tuple[Exit, bool]:
+    """Roll back what was not confirmed in time; the exit code, and whether something could not be recorded."""
+    with opened(host, changes=True) as machine, _locked_on_any_disk(machine, f"reconcile expire {number}"):
         recovered = settle(machine)
     tell_recovered(recovered, host)
-    return exit_of(recovered)
+    return exit_of(recovered), any(one.unrecorded for one in recovered)
+
+
+def _locked_on_any_disk(machine: Machine, command: str) -> AbstractContextManager[object]:
+    # A disk that is full or read-only prevents no rollback, and one that is full no confirmation.
+    return alone(machine, TerminalProgress(), command, recording=False)
+
+
+def _waits(host: HostOptions, number: int) -> bool:
+    pending = Confirmations(state_of(host)[0]).pending()
+    return pending is not None and pending.generation == number
 
 
 def _seconds_left(host: HostOptions, number: int) -> float:

@@ -140,10 +140,18 @@ class Books:
 
     def rolled_back(self) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
+        if unfinished := self.unfinished():
+            self.keep_start(unfinished)
+        self.close()
+
+    def keep_start(self, unfinished: Unfinished) -> None:
+        """Record that what was ours before `unfinished` is ours again; the journal stays."""
         # A commit that ended between inventory and journal has recorded as ours what is gone again.
-        unfinished = self.unfinished()
-        if unfinished and not self._has(unfinished.before):
+        if not self._has(unfinished.before):
             self._state.replace(INVENTORY, inventory_text(unfinished.before))
+
+    def close(self) -> None:
+        """Remove the journal: everything else is recorded."""
         self._state.remove(JOURNAL)
 
     def _has(self, applied: Applied) -> bool:
@@ -154,12 +162,16 @@ class Books:
 
     def degraded(self, differences: tuple[str, ...]) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
-        # Some of the old may be left and some of the new: all of it is ours to put in order.
-        if unfinished := self.unfinished():
+        self.keep_degraded(self.unfinished(), differences)
+        self.close()
+
+    def keep_degraded(self, unfinished: Unfinished | None, differences: tuple[str, ...]) -> None:
+        """Record that `unfinished` has left `differences`; the journal stays."""
+        # Some of the old may be left and some of the new: all of it is ours, and corrected by the next apply.
+        if unfinished:
             before, after = unfinished.before, unfinished.after
             self._state.replace(INVENTORY, inventory_text(before._replace(guests={**after.guests, **before.guests})))
         self._state.replace(DEGRADED, _line({"bootId": self._boot_id, "differences": differences}))
-        self._state.remove(JOURNAL)
 
     def left_degraded(self) -> tuple[str, ...]:
         """What an apply of this boot left that was neither start nor target, a sentence each; mostly nothing.

@@ -4,7 +4,8 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from errno import EROFS
 from typing import Final
 
 from reconciler.kernel.lock_wait import AtWork, Patience, wait_for
@@ -42,13 +43,16 @@ def locked(state: StateDirectory, command: str, wait: Patience) -> Iterator[None
     )
     try:
         # By the clock that counts from the start of the machine: setting the time of day must not change an age.
+        # Where that cannot be written, the lock is ours all the same: it only tells others who has it.
         record = {"process": os.getpid(), "since": wait.clock.monotonic(), "command": command[:_MOST_COMMAND]}
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{json.dumps(record)}\n".encode(), 0)
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{json.dumps(record)}\n".encode(), 0)
         yield
     finally:
         # Who takes the lock next is nameless for a moment, and must not be taken for us.
-        os.ftruncate(descriptor, 0)
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
         os.close(descriptor)
 
 
@@ -68,7 +72,13 @@ def _read(record: object, now: float) -> AtWork:
 
 def _taken(path: str) -> int | None:
     """The descriptor of the lock file, which is ours as long as it is open; None where somebody else has it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
+    except OSError as error:
+        if error.errno != EROFS:
+            raise
+        descriptor = os.open(path, os.O_RDONLY | flags)  # a file that cannot be written can be locked
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # The lock of a file that was removed since keeps nobody out.

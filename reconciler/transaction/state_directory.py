@@ -3,7 +3,8 @@
 import os
 import stat
 from collections.abc import Callable
-from errno import ELOOP
+from contextlib import suppress
+from errno import EDQUOT, ELOOP, ENOSPC
 from itertools import takewhile
 from pathlib import Path
 
@@ -21,8 +22,10 @@ class StateDirectory:
         self.path = path
         self._trusted = False
 
-    def prepare(self) -> None:
+    def prepare(self, *, writable: bool = True) -> None:
         """Make the directory where it is missing, on disk when it returns; refuse one that cannot be trusted.
+
+        With `writable`, also one that cannot be written.
 
         Raises:
             UnsafeState: it belongs to somebody else, others can write to it, or it cannot be made or written.
@@ -35,7 +38,7 @@ class StateDirectory:
             _refuse_foreign(self.path, self.path.lstat(), stat.S_ISDIR, (os.geteuid(),))
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from error
-        if not os.access(self.path, os.W_OK):
+        if writable and not os.access(self.path, os.W_OK):
             raise self._unusable("it cannot be written")
 
     def read(self, name: str) -> bytes | None:
@@ -85,9 +88,50 @@ class StateDirectory:
         """Make `content` the content of file `name`, on disk when it returns."""
         temporary = f".{name}.new"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        _write_synced(os.open(self.path / temporary, flags, 0o600), content)
-        os.replace(self.path / temporary, self.path / name)
+        try:
+            _write_synced(os.open(self.path / temporary, flags, 0o600), content)
+            os.replace(self.path / temporary, self.path / name)
+        except OSError as error:
+            with suppress(OSError):  # what is half written takes space that is missing
+                (self.path / temporary).unlink()
+            if error.errno not in (ENOSPC, EDQUOT) or not self._replaced_by_spare(name, content):
+                raise
         _sync(self.path)
+
+    def set_aside(self, name: str) -> None:
+        """Keep as much space as file `name` has now, so that `replace` with no more than that works on a full disk.
+
+        Where there is no such file, or no space, or the file system cannot do it, nothing is kept any more.
+        """
+        spare = self._spare(name)
+        try:
+            size = (self.path / name).stat().st_size
+            descriptor = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, size)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            with suppress(OSError):
+                spare.unlink()
+
+    def _spare(self, name: str) -> Path:
+        return self.path / f".{name}.spare"
+
+    def _replaced_by_spare(self, name: str, content: bytes) -> bool:
+        """Whether `content` fitted into the space that was set aside and is now that of file `name`."""
+        spare = self._spare(name)
+        try:
+            descriptor = os.open(spare, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        if os.fstat(descriptor).st_size < len(content):
+            os.close(descriptor)
+            return False
+        _write_synced(descriptor, content, size=len(content))
+        os.replace(spare, self.path / name)
+        return True
 
     def append(self, name: str, content: bytes) -> None:
         """Add `content` to file `name`, on disk when it returns."""
@@ -110,10 +154,12 @@ def _refuse_foreign(path: Path, found: os.stat_result, is_kind: Callable[[int], 
         raise UnsafeState(f"others can write to {path}; see that it is as you left it, then type: chmod go-w {path}")
 
 
-def _write_synced(descriptor: int, content: bytes) -> None:
+def _write_synced(descriptor: int, content: bytes, *, size: int | None = None) -> None:
     try:
         while content:
             content = content[os.write(descriptor, content) :]
+        if size is not None:
+            os.ftruncate(descriptor, size)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -65,10 +65,12 @@ def write_suspensions(state: StateDirectory, suspensions: Suspensions) -> None:
     """
     if suspensions == NONE:
         state.remove(SUSPENDED)
+        state.set_aside(SUSPENDED)
         return
     host = suspensions.host and suspensions.host._asdict()
     guests = {name: one._asdict() for name, one in sorted(suspensions.guests.items())}
     state.replace(SUSPENDED, json.dumps({"formatVersion": _VERSION, "host": host, "guests": guests}).encode())
+    state.set_aside(SUSPENDED)  # resuming one of several must be possible on a full disk, too
 
 
 def _read_suspensions(record: object) -> Suspensions:

@@ -349,6 +349,34 @@ def test_a_process_killed_in_the_middle_leaves_nothing_waiting(bench: Bench, wri
     assert bench.results == ["applied", "rolled back"]
 
 
+@pytest.mark.parametrize("written", [False, True])
+def test_a_rollback_that_is_killed_is_begun_again(bench: Bench, written: bool) -> None:
+    """What waits to be confirmed holds the start, and stays until all is recorded: no journal is needed for that."""
+    bench.wants(6)
+    bench.apply(confirm_within=300)
+    bench.clock.sleep(300)
+
+    class Killed(BaseException):
+        pass
+
+    def die(path: str, value: str) -> int:
+        if written:
+            write(path, value)
+        raise Killed
+
+    write = bench.host.write
+    bench.host.write = die  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        settle(bench.machine)
+    bench.host.write = write  # type: ignore[method-assign]
+
+    assert (bench.machine.state.path / PENDING).exists()
+    (found,) = settle(bench.machine)
+    assert (found.left, found.unrecorded) == (Left.EXPIRED, "")
+    assert bench.adapters == [5]
+    assert Confirmations(bench.machine.state).pending() is None
+
+
 @pytest.mark.parametrize("content", [b"", b"7", b"{}", b'{"generation": "x"}'])
 def test_a_damaged_record_of_what_waits_is_refused(bench: Bench, content: bytes) -> None:
     """Nothing is guessed about what is to be put back."""

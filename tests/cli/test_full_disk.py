@@ -1,0 +1,325 @@
+"""A state directory that cannot be written: what was not confirmed is rolled back all the same, and recorded later."""
+
+import errno
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
+from pathlib import Path
+
+import pytest
+
+from command import Command, Ran, example
+from reconciler.cli import machine, second_thoughts
+from reconciler.transaction import state_directory
+
+
+class NoTimer:
+    """Arms nothing: the tests do what the timer would."""
+
+    def arm(self, generation: int, seconds: float) -> None:
+        """See `reconciler.integrations.timer.Timer`."""
+
+
+class Host:
+    """The three guests, with a state directory of their own."""
+
+    def __init__(self, command: Command, state: Path) -> None:
+        self._command = command
+        self.state = state
+        self.manifests = command.directory / "guests.yaml"
+
+    def __call__(self, *words: str) -> Ran:
+        """Run ``reconcile`` with this state directory."""
+        return self._command(*words, "--state-dir", str(self.state))
+
+    @property
+    def held(self) -> str:
+        """Who holds what."""
+        kept = self._command.simulated_host.with_name("simulated-host.yaml.state.json").read_text(encoding="utf-8")
+        host = json.loads(kept)["host"]
+        return json.dumps([host["pool"], host["mdevs"]], sort_keys=True)
+
+    def begin(self) -> str:
+        """Apply something, then something else that waits to be confirmed; who held what before that."""
+        assert self("--apply", "--yes").code == 0
+        before = self.held
+        text = self.manifests.read_text(encoding="utf-8")
+        self.manifests.write_text(text.replace("adapters: [5, 6]", "adapters: [6]", 1), encoding="utf-8")
+        assert self("--apply", "--yes", "--confirm-within", "90").code == 0
+        assert self.held != before
+        return before
+
+    @property
+    def results(self) -> list[str]:
+        """How the generations ended."""
+        return [one["result"] for one in json.loads(self("history", "--format", "json").out)["generations"]]
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """``reconcile`` on a fresh copy of the three guests."""
+    monkeypatch.setattr(machine, "_timer", lambda *_: NoTimer())
+    monkeypatch.setattr(second_thoughts, "READY", b"")
+    return example("three-guests", tmp_path, capsys)
+
+
+@pytest.fixture(params=["tmpfs", "ext4"])
+def small(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """The mount point of a small file system."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if request.param == "tmpfs":
+        words = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "small", str(place)]
+    else:
+        image = tmp_path / "image"
+        with image.open("wb") as stream:
+            stream.truncate(8 << 20)
+        words = ["mount", "-o", "loop", str(image), str(place)]
+        _ran(["mkfs.ext4", "-q", "-m", "0", str(image)])
+    _ran(words)
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def _ran(words: list[str]) -> None:
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip(f"{words[0]} is not there")
+    if done.returncode:
+        pytest.skip(f"{' '.join(words[:3])} is not permitted here: {done.stderr.strip()}")
+
+
+def fill(place: Path) -> Path:
+    """Use up all space of a file system, to the last byte; the file that does."""
+    filler = place / "filler"
+    with filler.open("wb", buffering=0) as stream:
+        for size in (1 << 16, 512, 1):
+            try:
+                while True:
+                    stream.write(b"x" * size)
+            except OSError:
+                continue  # there is room for something smaller
+    return filler
+
+
+class Time:
+    """Time that goes by only in sleeps; at each of them something may happen."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.slept: list[float] = []
+        self.after: Callable[[], object] = lambda: None
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + sum(self.slept))
+        monkeypatch.setattr(time, "sleep", self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        if sum(self.slept) > 120:
+            self.after()
+
+    def pass_by(self) -> None:
+        """Let 91 seconds go by."""
+        self.slept.append(91.0)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
+    """Time that goes by only in sleeps."""
+    return Time(monkeypatch)
+
+
+def test_what_is_not_confirmed_is_rolled_back_on_a_full_disk(command: Command, small: Path, clock: Time) -> None:
+    """The host first; what cannot be recorded is reported, and tried again until there is space."""
+    host = Host(command, small / "state")
+    before = host.begin()
+    filler = fill(small)
+    seen: list[str] = []
+
+    def free() -> None:
+        seen.append(host.held)
+        filler.unlink(missing_ok=True)
+
+    clock.after = free
+    ran = host("expire", "2")
+
+    assert ran.code == 6
+    assert seen[0] == before
+    assert "could not be recorded" in ran.err
+    assert "No space left on device" in ran.err
+    assert "trying again in 1 s" in ran.err
+    assert "trying again in 2 s" in ran.err
+    assert max(clock.slept) <= 60
+    assert host.results == ["applied", "rolled back"]
+    assert not (host.state / "pending.json").exists()
+    assert host("--apply", "--yes").code == 0
+
+
+def test_the_next_apply_records_what_the_timer_could_not(command: Command, small: Path, clock: Time) -> None:
+    """It rolls back as well, begins nothing as long as there is no space, and goes on when there is."""
+    host = Host(command, small / "state")
+    before = host.begin()
+    filler = fill(small)
+    clock.pass_by()
+
+    refused = host("--apply", "--yes")
+
+    assert refused.code == 1
+    assert "nothing was begun: what became of generation 2 cannot be recorded" in refused.err
+    assert host.held == before
+    assert host("confirm", "2").code == 6
+    filler.unlink()
+    assert host("--apply", "--yes").code == 0
+    assert host.results == ["applied", "rolled back", "applied"]
+
+
+def test_it_can_be_confirmed_on_a_full_disk(command: Command, small: Path, clock: Time) -> None:
+    """Removing a file needs no space, and is all that it takes."""
+    host = Host(command, small / "state")
+    host.begin()
+    after = host.held
+    fill(small)
+
+    assert host("confirm", "2").code == 0
+
+    clock.pass_by()
+    assert host("expire", "2").code == 0
+    assert host.held == after
+
+
+def test_it_can_be_undone_on_a_full_disk(command: Command, small: Path) -> None:
+    """As it is rolled back when the time is over; what is gone cannot be confirmed after that."""
+    host = Host(command, small / "state")
+    before = host.begin()
+    filler = fill(small)
+
+    assert host("rollback", "--yes").code == 0
+
+    assert host.held == before
+    late = host("confirm", "2")
+    assert late.code == 1
+    assert "has been rolled back, which could not be recorded yet" in late.err
+    filler.unlink()
+    assert host("rollback", "--yes").code == 0
+    assert host.results[-1] == "rolled back"
+
+
+def test_more_time_that_cannot_be_recorded_is_not_given(command: Command, small: Path) -> None:
+    """The deadline is what was recorded, and the apply can still be confirmed."""
+    host = Host(command, small / "state")
+    host.begin()
+    fill(small)
+
+    assert host("confirm", "2", "--extend", "1h").code == 1
+    assert host("confirm", "2").code == 0
+
+
+def test_suspensions_end_on_a_full_disk(command: Command, small: Path) -> None:
+    """Of one guest of many as well as of all: what is written for that was set aside when they began."""
+    host = Host(command, small / "state")
+    host.begin()
+    assert host("confirm", "2").code == 0
+    assert host("suspend", "guest1", "guest2", "--reason", "x" * 3000).code == 0
+    fill(small)
+
+    assert host("resume", "guest1").code == 0
+    assert list(json.loads((host.state / "suspended.json").read_text(encoding="utf-8"))["guests"]) == ["guest2"]
+    assert host("resume").code == 0
+    assert not (host.state / "suspended.json").exists()
+
+
+def test_a_read_only_disk_prevents_no_rollback(command: Command, small: Path, clock: Time) -> None:
+    """As after an error of the disk; confirming is refused with the reason, since it could not last."""
+    host = Host(command, small / "state")
+    before = host.begin()
+    remount = ["mount", "-o", "remount,{}", str(small)]
+    subprocess.run([one.format("ro") for one in remount], check=True)
+    try:
+        refused = host("confirm", "2")
+        assert refused.code == 1
+        assert "Read-only file system" in refused.err
+        clock.after = lambda: subprocess.run([one.format("rw") for one in remount], check=True)
+        ran = host("expire", "2")
+    finally:
+        subprocess.run([one.format("rw") for one in remount], check=True)
+
+    assert ran.code == 6
+    assert "Read-only file system" in ran.err
+    assert host.held == before
+    assert host.results[-1] == "rolled back"
+
+
+CALLS = ("open", "write", "fsync", "replace")
+
+
+class BadDisk:
+    """Stands for `os` in the state directory; one call that changes something fails, or all from that one on."""
+
+    def __init__(self, nth: int, *, for_good: bool) -> None:
+        self._nth, self._for_good = nth, for_good
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> object:
+        really = getattr(os, name)
+        if name not in CALLS:
+            return really
+
+        def call(*arguments: object, **options: object) -> object:
+            reads = name == "open" and not int(str(arguments[1])) & (os.O_WRONLY | os.O_RDWR | os.O_DIRECTORY)
+            if not reads:
+                self._count(arguments[0])
+            return really(*arguments, **options)
+
+        return call
+
+    def unlink(self, path: Path, *, missing_ok: bool = False) -> None:
+        """Stands for `Path.unlink`."""
+        self._count(path)
+        with suppress(FileNotFoundError) if missing_ok else nullcontext():
+            os.unlink(path)
+
+    def _count(self, what: object) -> None:
+        self.calls += 1
+        if self.calls == self._nth or (self._for_good and self.calls > self._nth):
+            raise OSError(errno.EIO, "Input/output error", str(what))
+
+
+@pytest.mark.parametrize("for_good", [False, True])
+def test_every_error_of_the_disk_in_turn_prevents_no_rollback(
+    command: Command, clock: Time, tmp_path: Path, for_good: bool
+) -> None:
+    """EIO at each write, sync and rename: the host is as before, and all is recorded once the disk works again."""
+    manifests = command.directory / "guests.yaml"
+    text, tried = manifests.read_text(encoding="utf-8"), 0
+    for nth in range(1, 60):
+        manifests.write_text(text, encoding="utf-8")
+        host = Host(command, tmp_path / f"state{nth}")
+        before = host.begin()
+        clock.slept.append(91.0)
+        disk = BadDisk(nth, for_good=for_good)
+        seen: list[str] = []
+        fixed = pytest.MonkeyPatch()
+
+        def fix(host: Host = host, seen: list[str] = seen, fixed: pytest.MonkeyPatch = fixed) -> None:
+            fixed.undo()
+            seen.append(host.held)
+
+        clock.after = fix
+        fixed.setattr(state_directory, "os", disk)
+        fixed.setattr(Path, "unlink", lambda path, disk=disk, **options: disk.unlink(path, **options))
+        ran = host("expire", "2")
+        fixed.undo()
+
+        assert ran.code == 6, (nth, ran.err)
+        assert [one for one in seen if one != before] == []
+        assert host.held == before
+        assert host.results[-1] == "rolled back"
+        assert {one.name for one in host.state.iterdir()}.isdisjoint({"pending.json", "journal.jsonl"})
+        if disk.calls < nth:
+            break
+        assert "Input/output error" in ran.err
+        tried += 1
+    assert tried > 10
