@@ -5,6 +5,7 @@ The command, and later the watch loop and the libvirt hook, all go through here.
 
 import math
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -12,7 +13,7 @@ from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import Seen, observe
 from reconciler.machine import LOCK_SECONDS, Machine, alone
 from reconciler.manifests.site import Site, placed, read_site
-from reconciler.model.commands import PLAN, Advised
+from reconciler.model.commands import PLAN, Advised, history_of
 from reconciler.model.desired import Desired, Persistence
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
@@ -28,7 +29,7 @@ from reconciler.transaction.confirmation import Confirmations, Pending
 from reconciler.transaction.journal import Books
 
 if TYPE_CHECKING:
-    from reconciler.model.generation import Origin
+    from reconciler.model.generation import Generation, Origin
     from reconciler.planning.boot_stages import BootStage
     from reconciler.transaction.apply import Progress
 
@@ -256,7 +257,7 @@ def apply(
         refuse_unrecorded(recovered)
         refuse_pending(machine)
         made = plan(request, machine)
-        refuse_stale(made, terms)
+        refuse_stale(made, terms, machine)
         if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)
         found: list[Seen] = []
@@ -325,13 +326,17 @@ def _await_confirmation(made: Plan, machine: Machine, books: Books, number: int,
         raise
 
 
-def refuse_stale(made: Plan, terms: Terms) -> None:
+def refuse_stale(made: Plan, terms: Terms, machine: Machine) -> None:
     """Return if `made` is the plan that was shown or saved.
 
     Raises:
         StalePlan: it rests on something else, or the saved one shows something else.
     """
     if terms.basis is not None and made.basis != terms.basis:
+        if done := _applied_already(terms.basis, machine):
+            ended = datetime.fromtimestamp(done.origin.started, UTC).strftime("%Y-%m-%d %H:%M:%S")
+            number = done.number
+            raise StalePlan(f"the plan was applied already, as generation {number}, at {ended} UTC", history_of(number))
         raise StalePlan(stale_text(terms.basis, made.basis), PLAN)
     if terms.shown:
         from reconciler.render.plan_file import shown_digest
@@ -342,6 +347,19 @@ def refuse_stale(made: Plan, terms: Terms) -> None:
                 "the saved plan does not show what would be done now, although what it rests on is the same: it was "
                 "changed after it was saved, or another version of reconcile made it"
             )
+
+
+def _applied_already(basis: Basis, machine: Machine) -> "Generation | None":
+    """The newest generation that applied a plan with this basis; None where there is none that can be read."""
+    from reconciler.transaction.history import History
+
+    history = History(machine.state)
+    targets = [one for one in history.generations() if one.is_target]
+    for one in targets[::-1]:
+        shown = history.record(one.number)["plan"]
+        if shown["basis"] == basis._asdict():
+            return one
+    return None
 
 
 def stale_text(before: Basis, now: Basis) -> str:

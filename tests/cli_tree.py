@@ -15,7 +15,8 @@ def parsed(line: str) -> str:
     """
     program, *words = shlex.split(line)
     assert program == "reconcile", line
-    context, command = cli.make_context("reconcile", words), cli
+    context = cli.make_context("reconcile", words)
+    command: click.Group = cli
     name = "reconcile"
     while context._protected_args:
         rest = [*context._protected_args, *context.args]

@@ -73,7 +73,7 @@ def _asked(host: HostOptions, request: Request, terms: Terms, format: str) -> Pl
     with opened(host) as machine:
         refuse_pending(machine)
         shown = plan(request, machine)
-    refuse_stale(shown, terms)
+        refuse_stale(shown, terms, machine)
     if not shown.is_valid or not terms.consents.issuperset(shown.flags):
         _show(shown, format)
         return _refused(shown, terms, request.generation)

@@ -3,9 +3,10 @@
 import click
 
 from reconciler.cli.options import HostOptions, host_options
+from reconciler.cli.tree import Group
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.option(
     "--wait",
     type=click.IntRange(0, 600),

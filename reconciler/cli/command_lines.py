@@ -15,7 +15,20 @@ def again(*flags: str, **values: object) -> str:
         flags: options without a value that are added where they were not given.
         values: of the parameters of that name, whatever was given; None leaves one out.
     """
-    context: click.Context | None = click.get_current_context()
+    return _line(click.get_current_context(), flags, values)
+
+
+def repeated(context: click.Context, *first: str) -> str:
+    """The command of `context`, with all that was said to it, after the program `first`."""
+    return shlex.join(first) + " " + _line(context, (), {}) if first else _line(context, (), {})
+
+
+def completed_line(context: click.Context, words: Sequence[str]) -> str:
+    """What was said in `context`, the command's top, with more `words`, for a shell."""
+    return shlex.join(["reconcile", *_given(context, (), {}), *words])
+
+
+def _line(context: click.Context | None, flags: Sequence[str], values: Mapping[str, object]) -> str:
     words: list[str] = []
     added = [flag for flag in flags if not context or not _is_given(context, flag)]
     while context is not None:

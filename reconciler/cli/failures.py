@@ -2,8 +2,9 @@
 
 import os
 
+from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import Said
 from reconciler.cli.output import tell, tell_problems
 from reconciler.integrations.named_file import CannotWrite
 from reconciler.integrations.timer import CannotArm
@@ -21,16 +22,18 @@ from reconciler.transaction.records import remedy
 from reconciler.transaction.state_directory import UnsafeState
 
 
-def code_of(error: Exception, host: HostOptions) -> Exit:
+def code_of(error: Exception, said: Said) -> Exit:
     """Tell the user about `error` and return the exit code.
 
     Args:
         error: what has ended the command; what is not foreseen here is raised again as a bug.
-        host: the options of the command, for the one to run next.
+        said: the options of the command, for the one to run next.
     """
     code = _told(error)
     if isinstance(error, Advised) and error.advice:
-        tell(f"  next: {host.line(error.advice)}")
+        tell(f"  next: {said.host.line(error.advice)}")
+    if isinstance(error, PermissionError) and os.geteuid() and said.context:
+        tell(f"  next: {repeated(said.context, 'sudo')}")
     return code
 
 
@@ -63,7 +66,10 @@ def _told(error: Exception) -> Exit:
             tell(f"error: a file that we keep is damaged, so nothing was done: {error}")
             tell(f"  next: {remedy(error)}")
         case PermissionError():
-            tell(f"error: {error}; reconcile must run as root to change a host")
+            tell(
+                f"error: {error.filename or 'a file'}: permission denied; only root may read and change what is kept "
+                "of a host"
+            )
         case OSError():
             tell(f"error: {error}")
         case _:

@@ -16,6 +16,7 @@ from reconciler.cli.durations import Duration
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, Said, consent_options, format_option, host_options, lock_option
 from reconciler.cli.output import exit_code, open_closed_descriptors, printable_output, tell
+from reconciler.cli.tree import Group
 from reconciler.cli.watch_group import watch
 from reconciler.cli.watch_options import WatchOptions, watch_options
 from reconciler.transaction.interruption import end_alike
@@ -24,7 +25,9 @@ _EPILOG = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict, or co
 6 rolled back, 7 degraded, 8 busy, 64 wrong usage, 1 anything unforeseen."
 
 
-@click.group(invoke_without_command=True, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Group, invoke_without_command=True, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.option("--plan", "wants_plan", is_flag=True, help="Show what would be done.")
 @click.option(
     "--apply",
@@ -303,7 +306,7 @@ def completion(shell: str) -> int:
     return Exit.DONE
 
 
-@cli.group(no_args_is_help=True)
+@cli.group(cls=Group, no_args_is_help=True)
 def hook() -> None:
     """Have libvirt make the device of an on-demand guest when its VM starts, and take it away when it ends."""
 
@@ -387,7 +390,7 @@ def _run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, the user gets a sentence
         from reconciler.cli.failures import code_of
 
-        return code_of(error, said.host)
+        return code_of(error, said)
     return int(code or 0)
 
 

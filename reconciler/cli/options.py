@@ -66,10 +66,16 @@ def _given(options: Iterable[tuple[str, str | None]]) -> tuple[str, ...]:
 
 
 class Said:
-    """What the shared options of one run say, as far as they have been read: also those before the command's name."""
+    """What the shared options of one run say, as far as they have been read: also those before the command's name.
+
+    Attributes:
+        host: what they say.
+        context: of the innermost command that has them; None before there is one.
+    """
 
     def __init__(self) -> None:
         self.host = HostOptions((), None, DEFAULT_SYSFS, None, None)
+        self.context: click.Context | None = None
 
 
 def host_options(function: _Function) -> _Function:
@@ -83,7 +89,9 @@ def host_options(function: _Function) -> _Function:
             kwargs.pop("simulate_file"),
             kwargs.pop("state_dir"),
         )
-        said = click.get_current_context().ensure_object(Said)
+        context = click.get_current_context()
+        said = context.ensure_object(Said)
+        said.context = context
         said.host = given.over(said.host)
         return function(*args, **kwargs, host=said.host)
 

@@ -2,8 +2,10 @@
 
 import click
 
+from reconciler.cli.tree import Group
 
-@click.group(no_args_is_help=True)
+
+@click.group(cls=Group, no_args_is_help=True)
 def watch() -> None:
     """Have systemd keep the loop of 'reconcile --watch' running."""
 

@@ -1,0 +1,104 @@
+"""What is wrong on the command line is answered with the command that was probably meant."""
+
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+
+from cli_tree import parsed
+from command import Command, example
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """``reconcile`` on a fresh copy of the three guests, beside the current directory."""
+    monkeypatch.chdir(tmp_path)
+    return example("three-guests", tmp_path, capsys)
+
+
+WHERE = ("--simulate", "three-guests/simulated-host.yaml")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("plan", "-f", "three-guests"), "reconcile --plan -f three-guests"),
+        (("plan", "-f", "three-guests", *WHERE), "reconcile --plan -f three-guests --simulate"),
+        ((*WHERE, "plan", "-f", "three-guests"), "reconcile --simulate three-guests/simulated-host.yaml --plan -f"),
+        (("apply", "--yes", "-f", "three-guests"), "reconcile --apply --yes -f three-guests"),
+        (("--plan", "three-guests"), "reconcile --plan -f three-guests"),
+        (("--apply", "--yes", "three-guests"), "reconcile --apply --yes -f three-guests"),
+        (("three-guests",), "reconcile --plan -f three-guests"),
+        (("--plan", "three-guests/guests.yaml"), "reconcile --plan -f three-guests/guests.yaml"),
+        (("--plan", "lpar9", "-f", "three-guests"), "reconcile --plan --host lpar9 -f three-guests"),
+        (("lpar9",), "reconcile --plan --host lpar9"),
+        (("watch", "three-guests"), "reconcile --watch -f three-guests"),
+        (("watch", "three-guests", "--apply"), "reconcile --watch -f three-guests --apply"),
+    ],
+)
+def test_the_command_that_was_meant_is_printed(command: Command, words: tuple[str, ...], meant: str) -> None:
+    """Whole, with the rest of what was typed; wrong usage all the same."""
+    ran = command.bare(*words)
+
+    assert ran.code == 64
+    last = ran.err.splitlines()[-1]
+    assert meant in last
+    parsed(last[last.index("reconcile ") :])
+
+
+def test_it_works(command: Command) -> None:
+    """The one that is printed is run."""
+    ran = command.bare("plan", "-f", "three-guests", *WHERE)
+    last = ran.err.splitlines()[-1]
+
+    assert command.bare(*shlex.split(last[last.index("reconcile ") :])[1:]).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [("statsu", "status"), ("validat", "validate"), ("rolback", "rollback"), ("aply", "--apply"), ("docter", "doctor")],
+)
+def test_a_misspelt_command_is_recognised(command: Command, words: str, near: str) -> None:
+    """By likeness."""
+    assert f"Did you mean '{near}'?" in command.bare(words).err
+
+
+@pytest.mark.parametrize("words", [("watch", "instal"), ("boot", "instal"), ("hook", "instal")])
+def test_so_is_one_in_a_group(command: Command, words: tuple[str, str]) -> None:
+    """Each group has its own."""
+    ran = command.bare(*words)
+    assert ran.code == 64
+    assert "Did you mean 'install'?" in ran.err
+
+
+def test_a_plan_that_was_applied_already_says_so(command: Command) -> None:
+    """Not that hardware and masks have changed, which we did ourselves."""
+    assert command("--plan", "--out", "plan.json").code == 0
+    assert command.bare("--apply", "plan.json", "--yes", *WHERE).code == 0
+
+    for yes in (["--yes"], []):
+        ran = command.bare("--apply", "plan.json", *yes, *WHERE)
+        assert ran.code == 5
+        assert "the plan was applied already, as generation 1, at 20" in ran.err
+        line = ran.err.splitlines()[-1].removeprefix("  next: ")
+        assert command.bare(*shlex.split(line)[1:]).code == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: somebody else's files need root to be made")
+def test_without_the_right_to_read_sudo_is_advised(command: Command) -> None:
+    """A command that only reads does not say that it wants to change anything."""
+    assert command("--apply", "--yes").code == 0
+    for folder in (command.directory, *command.directory.parents[:-2]):
+        folder.chmod(folder.stat().st_mode | 0o55)
+    command.simulated_host.chmod(0o644)
+    os.seteuid(65534)
+    try:
+        ran = command.bare("status", "-f", "three-guests", *WHERE)
+    finally:
+        os.seteuid(0)
+
+    assert ran.code == 1
+    assert "permission denied" in ran.err
+    assert "change a host" not in ran.err
+    assert ran.err.splitlines()[-1].startswith("  next: sudo reconcile status -f three-guests")
