@@ -80,8 +80,11 @@ def decodable(record: Any) -> Any:
 
 
 def escaped_values(record: Any) -> Any:
-    """`record`, made of lists, tuples, dicts and text, with `escaped` texts: for programs that show them to people."""
-    return _mapped(escaped, record)
+    """`record`, made of lists, tuples, dicts and text, with `escaped` texts: for programs that show them to people.
+
+    Each text may become a line, and is no command to a CI system then.
+    """
+    return _mapped(lambda text: escaped_lines(escaped(text)), record)
 
 
 def _mapped(change: Callable[[str], str], value: Any) -> Any:

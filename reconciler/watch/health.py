@@ -4,6 +4,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import NamedTuple
 
+from reconciler.model.printable import one_line
 from reconciler.render.durations import duration_text
 from reconciler.watch.events import guarded_text
 from reconciler.watch.report import Condition, Report
@@ -79,6 +80,8 @@ class Health:
         if report.source.refused:
             refused = report.source.refused
             which = f"commit {refused.commit}" if refused.commit else "the newest configuration"
-            return Answer(False, "\n".join((f"{which} is refused; {guarded_text(report)}", *refused.reasons)))
+            return Answer(
+                False, "\n".join(map(one_line, (f"{which} is refused; {guarded_text(report)}", *refused.reasons)))
+            )
         told = "" if report.condition is Condition.IN_SYNC else f": {report.summary}"
-        return Answer(True, f"ready: {report.condition}{told}")
+        return Answer(True, one_line(f"ready: {report.condition}{told}"))

@@ -142,6 +142,8 @@ def in_value(site: Path, text: str) -> list[list[str]]:
 
 def in_label(site: Path, text: str) -> list[list[str]]:
     """Its key and its value."""
+    file = site / "guests.yaml"
+    file.write_text(re.sub(r"  labels: .*\n", "", file.read_text()))
     edited(site, "name: guest1\n", f"name: guest1\n  labels: {{{quoted(text + 'k')}: {quoted(text)}, b: [1]}}\n")
     edited(site, "name: guest2\n", f"name: guest2\n  labels: {{{quoted(text + 'k')}: {quoted(text)}}}\n")
     return [[*one, "-f", str(site)] for one in READS]
