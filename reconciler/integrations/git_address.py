@@ -2,12 +2,14 @@
 
 import os
 import re
+import shlex
 from typing import Final, NamedTuple
 
 PROTOCOLS: Final = ("https", "ssh", "file")
 """What git may speak. ``http`` and ``git`` do not say who answers, and every other name makes git run a program."""
 
 _SECRET: Final = re.compile(r"(?<=://)[^/\s]*@")
+_PASSWORD: Final = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]*(?=@)")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _HELPER: Final = re.compile(r"[A-Za-z0-9+.-]*::")
 _SCP_LIKE: Final = re.compile(r"[^/:]+:")
@@ -37,6 +39,12 @@ class Address(NamedTuple):
         """For people, without credentials."""
         place = f"{without_secrets(self.url)} branch {self.branch}"
         return f"{place} path {self.path}" if self.path else place
+
+    @property
+    def reach(self) -> str:
+        """The command that asks the repository for the branch, for a shell; without a password."""
+        url = _PASSWORD.sub(r"\1", self.url) if self.url.startswith("ssh:") else without_secrets(self.url)
+        return shlex.join(("git", "ls-remote", "--exit-code", url, self.branch))
 
 
 def address(url: str, branch: str, path: str = "") -> Address:

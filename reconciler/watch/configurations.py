@@ -1,20 +1,20 @@
 """Which configuration is guarded: the newest one where it can be used, otherwise the last good one."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
 from reconciler.manifests.changed_files import ChangedFiles
 from reconciler.manifests.site import placed
 from reconciler.model.commands import APPLY, Here
 from reconciler.model.desired import Activation, Desired
-from reconciler.model.problems import Problem, errors_of
+from reconciler.model.problems import Problem, Severity, errors_of
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.limits import removal_limits
 from reconciler.planning.plan import Consent, Plan
 from reconciler.planning.target import pool_of
 from reconciler.reconcile import Given
 from reconciler.transaction.last_good import Good
-from reconciler.watch.report import CONSENT, CORRECTION, Refused
+from reconciler.watch.report import CONSENT, CORRECTION, Obstacle, Refused
 from reconciler.watch.sources import Offer
 
 _MOST_REASONS = 20
@@ -52,7 +52,7 @@ class Configurations:
         """The configuration that `offer` has; None where there is none, or where it cannot be read, which is noted."""
         if not offer.paths:
             if not offer.unreachable:
-                self.refuse(offer.commit, offer.refused, now)
+                self.refuse(offer.commit, offer.refused, now, *offer.obstacles)
             return None
         site = self._files.read_site(offer.paths, settled=offer.settled)
         desired = site.desired(self._host, machine_name)
@@ -81,8 +81,9 @@ class Configurations:
             reasons = tuple(map(offer.shown, reasons_of(plan.problems)))
             if corrected and corrected.is_valid:
                 line = here.reading(offer.paths).line(APPLY.with_flags(*corrected.flags))
-                reasons = (f"{CORRECTION}{line}", *reasons)
-            self.refuse(newest.commit, reasons, now)
+                self.refuse(newest.commit, (f"{CORRECTION}{line}", *reasons), now, Obstacle.DRIFT, command=line)
+                return False
+            self.refuse(newest.commit, reasons, now, *_obstacles(plan.problems))
             return False
         return self._has_consent(newest, plan.consents, offer, here, now)
 
@@ -108,14 +109,31 @@ class Configurations:
             return True
         flags = sorted({one.flag for one in needed})
         told = [f"{one.holder}: {one.reason}" for one in needed[:_MOST_REASONS]]
-        what = f"{CONSENT}{here.reading(offer.paths).line(APPLY.with_flags(*flags))}"
-        self.refuse(newest.commit, (what, *told), now)
+        line = here.reading(offer.paths).line(APPLY.with_flags(*flags))
+        self.refuse(newest.commit, (f"{CONSENT}{line}", *told), now, Obstacle.CONSENT, command=line)
         return False
 
-    def refuse(self, commit: str, reasons: tuple[str, ...], now: float) -> None:
-        """Note that a configuration is not used."""
+    def refuse(
+        self, commit: str, reasons: tuple[str, ...], now: float, *obstacles: Obstacle, command: str = ""
+    ) -> None:
+        """Note that a configuration is not used; without `obstacles`, because of its manifests."""
         same = self.refused and (self.refused.commit, self.refused.reasons) == (commit, reasons)
-        self.refused = self.refused if same else Refused(commit, reasons, now)
+        found = obstacles or (Obstacle.MANIFESTS,)
+        self.refused = self.refused if same else Refused(commit, reasons, now, found, command)
+
+
+_OF_THE_MANIFESTS: Final = frozenset(
+    {"guest-overlap", "kept-queue", "kept-queue-given-up", "no-pool", "queue-left-to-host"}
+)
+"""The problems of a plan that the manifests have by themselves, and that ``validate`` shows."""
+
+
+def _obstacles(problems: Iterable[Problem]) -> tuple[Obstacle, ...]:
+    """What is in the way where a plan has `problems`, each once."""
+    ids = {one.id for one in problems if one.severity is Severity.ERROR}
+    found = [Obstacle.MODULE] if "no-vfio-ap" in ids else []
+    found += [Obstacle.MANIFESTS] if ids & _OF_THE_MANIFESTS else []
+    return (*found, Obstacle.HOST) if ids - _OF_THE_MANIFESTS - {"no-vfio-ap"} else tuple(found)
 
 
 def _claiming(one: Configuration) -> frozenset[str]:

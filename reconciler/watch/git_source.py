@@ -14,6 +14,7 @@ from reconciler.integrations.git_signatures import verify
 from reconciler.integrations.private_directory import PrivateDirectory
 from reconciler.integrations.signature_trust import Bad, Good, Trust
 from reconciler.model.commands import NOWHERE, TRIGGER_OLDER, Here
+from reconciler.watch.report import Obstacle
 
 
 class Newest(NamedTuple):
@@ -37,11 +38,13 @@ class CommitRefused(NamedTuple):
         commit: its id; empty where the branch names none.
         reasons: why, a sentence each.
         since: when it was refused first, in a row (seconds since 1970).
+        obstacles: what is in its way.
     """
 
     commit: str
     reasons: tuple[str, ...]
     since: float
+    obstacles: tuple[Obstacle, ...] = (Obstacle.COMMIT,)
 
 
 class Unreachable(NamedTuple):
@@ -109,7 +112,7 @@ class GitSource:
         try:
             self._last = self._refreshed(accepted, allow_older, in_use)
         except NothingToTake as error:
-            self._last = self._refused("", [str(error)])
+            self._last = self._refused("", [str(error)], Obstacle.BRANCH)
         except GitFailed as error:
             self._last = self._unreachable(str(error))
         except OSError as error:
@@ -159,6 +162,7 @@ class GitSource:
     def _judged(self, commit: str, accepted: str, allow_older: bool) -> Newest | CommitRefused:
         verdict = self._signature(commit)
         reasons = [f"commit {commit}: {verdict.reason}"] if isinstance(verdict, Bad) else []
+        obstacles = [Obstacle.SIGNATURE] if isinstance(verdict, Bad) else []
         if commit != self._allowed:
             self._allowed = commit if allow_older else ""
         if accepted and not self._allowed and not self._mirror.comes_after(commit, accepted):
@@ -166,12 +170,13 @@ class GitSource:
                 f"commit {commit} does not come after {accepted}, which was applied; if that is meant, ask for it with "
                 f"`{self._here.line(TRIGGER_OLDER)}`"
             )
+            obstacles.append(Obstacle.OLDER)
         if reasons:
-            return self._refused(commit, reasons)
+            return self._refused(commit, reasons, *obstacles)
         try:
             directory = self._checkouts.of(commit, self._mirror.git)
         except CheckoutRefused as error:
-            return self._refused(commit, [f"commit {commit}: {error}"])
+            return self._refused(commit, [f"commit {commit}: {error}"], Obstacle.COMMIT)
         return Newest(commit, directory, verdict.signer if isinstance(verdict, Good) else "")
 
     def _signature(self, commit: str) -> Good | Bad | None:
@@ -186,10 +191,10 @@ class GitSource:
             self._verdict = (key, verify(self._mirror.git, commit, self._trusted))
         return self._verdict[1]
 
-    def _refused(self, commit: str, reasons: list[str]) -> CommitRefused:
+    def _refused(self, commit: str, reasons: list[str], *obstacles: Obstacle) -> CommitRefused:
         last = self._last
         since = last.since if isinstance(last, CommitRefused) and last.commit == commit else self._clock()
-        return CommitRefused(commit, tuple(reasons), since)
+        return CommitRefused(commit, tuple(reasons), since, obstacles)
 
     def _unreachable(self, reason: str) -> Unreachable:
         since = self._last.since if isinstance(self._last, Unreachable) else self._clock()

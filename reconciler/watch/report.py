@@ -28,6 +28,20 @@ CORRECTION: Final = "it needs what another program has changed; to apply it and 
 """Begins the first reason of a configuration that drift is in the way of; the command follows."""
 
 
+class Obstacle(StrEnum):
+    """What stands in the way of a configuration, which decides what a person runs next."""
+
+    MANIFESTS = "manifests"  # they are wrong by themselves
+    HOST = "host"  # the host as it is, such as a device of another program
+    MODULE = "module"  # vfio_ap is not loaded
+    CONSENT = "consent"
+    DRIFT = "drift"  # something that another program has changed
+    SIGNATURE = "signature"  # the commit is not signed by a trusted signer
+    OLDER = "older"  # the commit does not come after the one that was applied
+    COMMIT = "commit"  # something in the commit cannot be a file here
+    BRANCH = "branch"  # it does not exist
+
+
 class Refused(NamedTuple):
     """A configuration that the loop does not use; it goes on with the last good one.
 
@@ -35,11 +49,15 @@ class Refused(NamedTuple):
         commit: its git commit; empty where it has none.
         reasons: why, a sentence each, in the order in which they should be read.
         since: when it was refused first (seconds since 1970).
+        obstacles: what is in its way; where nothing is said, the manifests.
+        command: for consent and drift, the command that applies it all the same.
     """
 
     commit: str
     reasons: tuple[str, ...]
     since: float
+    obstacles: tuple[Obstacle, ...] = (Obstacle.MANIFESTS,)
+    command: str = ""
 
 
 class Source(NamedTuple):
@@ -51,6 +69,7 @@ class Source(NamedTuple):
         refused: the newest configuration where it is not used.
         unreachable: why the repository cannot be reached; empty where it can.
         paths: where the newest manifests are as files, for a command that is to be typed; empty where nobody knows.
+        reach: the command that asks the repository as the loop does; empty where there is none.
     """
 
     location: str
@@ -58,6 +77,7 @@ class Source(NamedTuple):
     refused: Refused | None = None
     unreachable: str = ""
     paths: tuple[str, ...] = ()
+    reach: str = ""
 
 
 class Suspended(NamedTuple):

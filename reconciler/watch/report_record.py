@@ -15,7 +15,7 @@ from reconciler.model.strict_json import (
     version,
     whole,
 )
-from reconciler.watch.report import Condition, Counters, GuestReport, Refused, Report, Source, Suspended
+from reconciler.watch.report import Condition, Counters, GuestReport, Obstacle, Refused, Report, Source, Suspended
 
 FORMAT_VERSION: Final = "1"
 
@@ -75,9 +75,16 @@ def _source_record(source: Source) -> dict[str, Any]:
         "location": source.location,
         "commit": source.commit or None,
         "refused": refused
-        and {"commit": refused.commit or None, "reasons": list(refused.reasons), "since": refused.since},
+        and {
+            "commit": refused.commit or None,
+            "reasons": list(refused.reasons),
+            "since": refused.since,
+            "obstacles": [one.value for one in refused.obstacles],
+            "command": refused.command or None,
+        },
         "unreachable": source.unreachable or None,
         "paths": list(source.paths),
+        "reach": source.reach or None,
     }
 
 
@@ -159,20 +166,24 @@ def _read_counters(record: object) -> Counters:
 
 
 def _read_source(record: object) -> Source:
-    found = members(record, ("location", "commit", "refused", "unreachable"), ("paths",))
+    found = members(record, ("location", "commit", "refused", "unreachable"), ("paths", "reach"))
     return Source(
         field(found, "location", text),
         field(found, "commit", nullable(text)) or "",
         field(found, "refused", nullable(_read_refused)),
         field(found, "unreachable", nullable(text)) or "",
         field(found, "paths", listed(text)) if "paths" in found else (),
+        (field(found, "reach", nullable(text)) or "") if "reach" in found else "",
     )
 
 
 def _read_refused(record: object) -> Refused:
-    found = members(record, ("commit", "reasons", "since"))
+    found = members(record, ("commit", "reasons", "since"), ("obstacles", "command"))
     commit = field(found, "commit", nullable(text)) or ""
-    return Refused(commit, field(found, "reasons", listed(text)), field(found, "since", seconds))
+    refused = Refused(commit, field(found, "reasons", listed(text)), field(found, "since", seconds))
+    if "obstacles" in found:
+        refused = refused._replace(obstacles=field(found, "obstacles", listed(chosen(Obstacle))))
+    return refused._replace(command=field(found, "command", nullable(text)) or "") if "command" in found else refused
 
 
 _GUEST: Final = ("name", "uuid", "wanted", "authorised", "effective", "why", "drifted", "suspended")

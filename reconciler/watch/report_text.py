@@ -1,5 +1,6 @@
 """What the loop knows, for a person: ``reconcile status --watch``."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -8,9 +9,11 @@ from reconciler.model.commands import (
     DOCTOR,
     DRIFT,
     HISTORY,
+    LOAD,
     NOWHERE,
     PLAN,
     TRIGGER,
+    TRIGGER_OLDER,
     VALIDATE,
     WATCH,
     Command,
@@ -26,7 +29,7 @@ from reconciler.render.history_text import moment
 from reconciler.render.paint import Paint, plain
 from reconciler.render.plan_json import json_text
 from reconciler.watch.events import guarded_text
-from reconciler.watch.report import CONSENT, CORRECTION, Condition, GuestReport, Refused, Report, Suspended
+from reconciler.watch.report import Condition, GuestReport, Obstacle, Refused, Report, Source, Suspended
 from reconciler.watch.report_record import report_record
 
 
@@ -145,20 +148,36 @@ def next_steps(report: Report, ended: Ended | None = None, here: Here = NOWHERE)
     elif suspended:
         steps.append(_Step(resume(suspended), "when the reason is gone"))
     told = [_typed(here.line(step.command), step.remark) for step in steps]
-    if refused:
-        told.insert(0, _mending(report, refused))
-    return tuple(told)
+    first = _against_obstacles(report.source, refused, here) if refused else []
+    if report.source.unreachable and report.source.reach:
+        first.append(_typed(report.source.reach, "asks the repository as the loop does; run it as the same user"))
+    return (*first, *(one for one in told if one not in first))
 
 
-def _mending(report: Report, refused: Refused) -> str:
-    if refused.reasons[:1] and refused.reasons[0].startswith(CONSENT):
-        return _typed(refused.reasons[0].removeprefix(CONSENT), "gives the consent; otherwise revert the commit")
-    if refused.reasons[:1] and refused.reasons[0].startswith(CORRECTION):
-        return _typed(refused.reasons[0].removeprefix(CORRECTION), "corrects what another program has changed")
-    paths = report.source.paths
-    if report.source.location == ", ".join(paths):
-        return _typed(NOWHERE.reading(paths).line(VALIDATE), "then fix it; the loop notices")
-    return _typed("reconcile validate", "in a clone of the repository; mend or revert the commit, then push")
+def _against_obstacles(source: Source, refused: Refused, here: Here) -> list[str]:
+    """What a person runs about a configuration that is refused, for each obstacle once."""
+    commit = shlex.quote(refused.commit) if refused.commit else "HEAD"
+    at_home = source.location == ", ".join(source.paths)
+    fix = "then fix it; the loop notices" if at_home else "then fix or revert the commit, and push"
+    module = here.line(LOAD) if "--simulate" in here.machine else "modprobe vfio_ap"
+    steps: Mapping[Obstacle, tuple[str, str]] = {
+        Obstacle.MANIFESTS: (NOWHERE.reading(source.paths).line(VALIDATE), fix),
+        Obstacle.HOST: (here.line(PLAN), "shows what is in the way on this host, and what to do about it"),
+        Obstacle.MODULE: (module, "the loop notices"),
+        Obstacle.CONSENT: (refused.command, "gives the consent; otherwise revert the commit"),
+        Obstacle.DRIFT: (refused.command, "corrects what another program has changed"),
+        Obstacle.SIGNATURE: (
+            "git commit --amend --no-edit --gpg-sign && git push --force-with-lease",
+            "in a clone, by a signer whom the loop trusts",
+        ),
+        Obstacle.OLDER: (
+            here.line(TRIGGER_OLDER),
+            "follows the commit this once, if the push was meant; otherwise push one that comes after",
+        ),
+        Obstacle.COMMIT: (f"git revert --no-edit {commit} && git push", "in a clone"),
+        Obstacle.BRANCH: (source.reach, "shows whether the branch is there; push it, or name another with --branch"),
+    }
+    return [_typed(*steps[one]) for one in refused.obstacles if steps[one][0]]
 
 
 def _typed(command: str, remark: str) -> str:

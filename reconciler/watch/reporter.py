@@ -64,6 +64,7 @@ class Reporter:
                 turn.refused,
                 offer.unreachable if offer else "",
                 paths,
+                offer.reach if offer else "",
             ),
             generation=turn.generation,
             guests=guest_reports(plan, turn.suspensions) if plan else last.guests if last else (),

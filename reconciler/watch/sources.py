@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import CommitRefused, Newest, Unreachable
+from reconciler.watch.report import Obstacle
 
 
 class Offer(NamedTuple):
@@ -20,6 +21,8 @@ class Offer(NamedTuple):
         root: the directory whose name means nothing to people, since its files come from a repository; may be empty.
         within: the directory of the repository that it is.
         settled: whether no file at `paths` ever changes in place, and those of the offer before are there still.
+        obstacles: what is in the way of a newest commit that may not be used.
+        reach: the command that asks the repository; empty where there is none.
     """
 
     paths: tuple[str, ...]
@@ -29,6 +32,8 @@ class Offer(NamedTuple):
     root: str = ""
     within: str = ""
     settled: bool = False
+    obstacles: tuple[Obstacle, ...] = ()
+    reach: str = ""
 
     def shown(self, sentence: str) -> str:
         """`sentence` with its files as they are named in the repository."""
@@ -92,8 +97,12 @@ class GitFiles:
     not commits, and what has not changed between two commits is known again.
     """
 
-    def __init__(self, poller: GitPoller, location: str, link: Path, within: str = "") -> None:
-        """Take what `poller` finds below `within` in the repository; `link` is a path that is ours to make."""
+    def __init__(self, poller: GitPoller, location: str, link: Path, within: str = "", reach: str = "") -> None:
+        """Take what `poller` finds below `within` in the repository; `link` is a path that is ours to make.
+
+        `reach` is the command with which a person asks the repository.
+        """
+        self._reach = reach
         self._poller = poller
         self._within = within
         self._location = location
@@ -112,10 +121,10 @@ class GitFiles:
                 late = "the repository has been asked, and has not answered yet" if self.is_coming else ""
                 link = str(self._link)
                 return Offer((link,), commit, unreachable=late, root=link, within=self._within, settled=True)
-            case CommitRefused(commit=commit, reasons=reasons):
-                return Offer((), commit, refused=reasons)
+            case CommitRefused(commit=commit, reasons=reasons, obstacles=obstacles):
+                return Offer((), commit, refused=reasons, obstacles=obstacles, reach=self._reach)
             case Unreachable(reason=reason):
-                return Offer((), unreachable=reason.removeprefix(f"{self._location}: "))
+                return Offer((), unreachable=reason.removeprefix(f"{self._location}: "), reach=self._reach)
             case _:
                 return Offer((), unreachable="the repository has not answered yet")
 

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from cli_tree import parsed
+from reconciler.integrations.git_address import Address
 from reconciler.model.commands import Here
 from reconciler.render.durations import duration_text
 from reconciler.render.paint import Painter
-from reconciler.watch.report import Condition, Refused, Source, Suspended
+from reconciler.watch.report import Condition, Obstacle, Refused, Source, Suspended
 from reconciler.watch.report_record import read_report
 from reconciler.watch.report_text import Ended, next_steps, report_json, report_text
 from reports import NOW, guest, report
@@ -83,13 +85,55 @@ def test_commands_are_to_be_typed_as_they_stand() -> None:
     assert steps(Condition.DRIFT, git)[0] == "reconcile drift -f /var/lib/reconciler/git/manifests"
     assert steps(Condition.IN_SYNC, files._replace(refused=bad)) == ["reconcile validate -f /etc/ap"]
     assert steps(Condition.STOPPED, git._replace(refused=bad)) == [
-        "reconcile validate", "reconcile rollback 7", "reconcile trigger"
+        "reconcile validate -f /var/lib/reconciler/git/manifests", "reconcile rollback 7", "reconcile trigger"
     ]  # fmt: skip
-    consent = Refused("def", ("it needs a person's consent; to give it: reconcile --apply -f x --allow-empty",), NOW)
+    apply = "reconcile --apply -f x --allow-empty"
+    consent = Refused("def", ("it needs consent",), NOW, (Obstacle.CONSENT,), apply)
     assert steps(Condition.IN_SYNC, git._replace(refused=consent)) == ["reconcile --apply -f x --allow-empty"]
     assert next_steps(report(condition=Condition.SUSPENDED), here=here) == (
         "reconcile resume --sysfs /mnt/sys --state-dir /tmp/state",
     )
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "expected"),
+    [
+        (Obstacle.MANIFESTS, "reconcile validate -f /state/git/manifests"),
+        (Obstacle.HOST, "reconcile --plan -f /state/git/manifests --simulate x"),
+        (Obstacle.MODULE, "reconcile simulate load --simulate x"),
+        (Obstacle.SIGNATURE, "git commit --amend --no-edit --gpg-sign && git push --force-with-lease"),
+        (Obstacle.OLDER, "reconcile trigger --allow-older --simulate x"),
+        (Obstacle.COMMIT, f"git revert --no-edit {'d' * 40} && git push"),
+        (Obstacle.BRANCH, "git ls-remote --exit-code https://git.example/ap main"),
+    ],
+)
+def test_each_obstacle_has_its_own_next_step(obstacle: Obstacle, expected: str) -> None:
+    """And only what the manifests have by themselves leads to `validate`; ours are parsed."""
+    reach = Address("https://kim:secret@git.example/ap", "main").reach
+    refused = Refused("d" * 40, ("bad",), NOW, (obstacle,))
+    source = Source("ap", "abc", refused, paths=("/state/git/manifests",), reach=reach)
+
+    (step,) = next_steps(report(condition=Condition.IN_SYNC, source=source), here=Here(("--simulate", "x")))
+
+    line = step.partition("    ")[0]
+    assert line == expected
+    if line.startswith("reconcile "):
+        parsed(line)
+    assert next_steps(report(condition=Condition.IN_SYNC, source=source))[0].startswith("modprobe vfio_ap") is (
+        obstacle is Obstacle.MODULE
+    )
+
+
+def test_a_repository_out_of_reach_is_asked_by_hand() -> None:
+    """With the user that ssh needs, and no password."""
+    for url, shown in (
+        ("ssh://git:pw@git.example/ap", "ssh://git@git.example/ap"),
+        ("git@git.example:ap", "git@git.example:ap"),
+        ("https://kim:pw@git.example/ap", "https://git.example/ap"),
+    ):
+        source = Source("ap", "abc", unreachable="timeout", reach=Address(url, "main").reach)
+        (step,) = next_steps(report(condition=Condition.IN_SYNC, source=source))
+        assert step.startswith(f"git ls-remote --exit-code {shown} main    (")
 
 
 def test_a_loop_that_ended_or_is_late_is_told() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import CommitRefused, Newest, Unreachable
+from reconciler.watch.report import Obstacle
 from reconciler.watch.sources import FilesSource, GitFiles, Offer
 
 
@@ -89,13 +90,13 @@ def test_what_may_not_be_used_offers_nothing(tmp_path: Path) -> None:
     waiting = source.offer()
     poller.found = Unreachable("no answer", 1.0)
     unreachable = source.offer()
-    poller.found = CommitRefused("c", ("it is not signed",), 1.0)
+    poller.found = CommitRefused("c", ("it is not signed",), 1.0, (Obstacle.SIGNATURE,))
     refused = source.offer()
 
     assert not waiting.paths
     assert waiting.unreachable
     assert unreachable == Offer((), unreachable="no answer")
-    assert refused == Offer((), "c", ("it is not signed",))
+    assert refused == Offer((), "c", ("it is not signed",), obstacles=(Obstacle.SIGNATURE,))
 
 
 def test_questions_and_answers_go_to_the_poller(tmp_path: Path) -> None:
