@@ -241,7 +241,11 @@ class Loop:
         place = self._place
         self._observed = None
         command = place.origin("").command
-        with place.opened(changes) as machine, alone(machine, place.progress, command, LOCK_SECONDS):
+        with (
+            place.opened(changes) as machine,
+            # Rolling back what was not confirmed needs no disk that can be written.
+            alone(machine, place.progress, command, LOCK_SECONDS, recording=not changes),
+        ):
             if changes:
                 place.recovered(settle(machine))
 

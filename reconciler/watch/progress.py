@@ -48,6 +48,7 @@ class LogProgress:
                 generation_of=one.unfinished.generation,
                 notes=list(one.notes),
                 differences=list(left),
+                **({"unrecorded": one.unrecorded} if one.unrecorded else {}),
             )
 
     def guarding(self, host: str, commit: str) -> None:

@@ -282,4 +282,4 @@ def test_what_a_guest_sees_otherwise_than_predicted_is_a_note() -> None:
     outcome = run(plan, host, unbind)
 
     assert outcome.result is Result.APPLIED
-    assert outcome.notes == ("guest 'a' sees 0 queues, but 1 were predicted; type 'reconcile status' to see which",)
+    assert outcome.notes == ("guest 'a' sees 0 queues, but 1 were predicted",)

@@ -1,5 +1,6 @@
 """One turn: what is wanted is applied, or only told; what goes wrong ends no loop and is in the report."""
 
+import errno
 import fcntl
 import json
 import os
@@ -317,6 +318,30 @@ def test_an_apply_that_nobody_confirmed_is_put_back_by_the_loop_too(tmp_path: Pa
     assert turn.ending.condition is Condition.IN_SYNC
     assert looped.host.read(f"{mdev(uuid(1))}/matrix") == "05.0004\n"
     assert len(looped.recovered) == 1
+    assert expire(looped.machine()) is None
+
+
+def test_the_loop_rolls_back_on_a_full_disk_and_records_it_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host first; it is tried again in a later cycle."""
+    looped = Looped(tmp_path)
+    looped.commit(FIRST)
+    looped.turn("start")
+    looped.commit(guest_document(1, [5, 6], [4]))
+    looped.branch.offered = Offer((), unreachable="no answer")
+    looped.typed(confirm_within=60.0)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StateDirectory, "replace", full)
+        looped.turn(after=61.0)
+
+    assert looped.host.read(f"{mdev(uuid(1))}/matrix") == "05.0004\n"
+    assert "No space left on device" in looped.recovered[0].unrecorded
+    assert expire(looped.machine()) is not None
     assert expire(looped.machine()) is None
 
 
