@@ -13,11 +13,12 @@ from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import Seen, observe
 from reconciler.machine import LOCK_SECONDS, Machine, alone
 from reconciler.manifests.site import Site, placed, read_site
-from reconciler.model.commands import PLAN, Advised, history_of
+from reconciler.model.commands import PLAN, Advised, history_of, resume
 from reconciler.model.desired import Desired, Persistence
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
-from reconciler.model.problems import Problem, ProblemList, completed
+from reconciler.model.problems import Problem, ProblemList, Severity, completed
+from reconciler.model.strict_json import BadRecord
 from reconciler.planning.fingerprint import BASIS_WORDS
 from reconciler.planning.left_alone import FILES, NOTHING_SPARED, Spared
 from reconciler.planning.plan import Basis, Plan
@@ -27,6 +28,7 @@ from reconciler.planning.vm_event import VmEvent
 from reconciler.recovery import Recovered, refuse_pending, refuse_unrecorded, settle
 from reconciler.transaction.confirmation import Confirmations, Pending
 from reconciler.transaction.journal import Books
+from reconciler.transaction.suspensions import Suspension, read_suspensions
 
 if TYPE_CHECKING:
     from reconciler.model.generation import Generation, Origin
@@ -153,9 +155,31 @@ def plan(request: Request, machine: Machine, observed: Observed | None = None) -
         return plan_stage(request.stage, wanted, observed, applied)
     made = make_plan(wanted, observed, applied, request.event, request.left_alone, request.spared)
     made = made._replace(commit=request.commit or commit)
+    if request.given is None and request.event is None:
+        made = made._replace(problems=(*made.problems, *_suspended(machine)))
     made = _persistent(made, applied, machine, request)
     problems = made.problems if site is None else _placed(made, site)
     return made._replace(problems=tuple(completed(one, machine.here) for one in problems))
+
+
+def _suspended(machine: Machine) -> tuple[Problem, ...]:
+    """What the loop leaves alone, and whoever asks for this plan does not."""
+    try:
+        found = read_suspensions(machine.state).at(machine.clock.time())
+    except BadRecord as error:
+        return (Problem("suspended", Severity.WARNING, f"who is suspended is not known: {error}"),)
+    holders: list[tuple[str, Suspension, tuple[str, ...]]] = [("the whole host", found.host, ())] if found.host else []
+    holders += [(f"guest '{name}'", one, (name,)) for name, one in sorted(found.guests.items())]
+    return tuple(
+        Problem(
+            "suspended",
+            Severity.WARNING,
+            f"{whose} is suspended by {one.by} {one.until_text}: {one.reason}",
+            help="The loop leaves it alone; an apply by a person does not.",
+            advice=resume(names),
+        )
+        for whose, one, names in holders
+    )
 
 
 def given(request: Request, machine: Machine) -> Given:

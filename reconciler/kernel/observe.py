@@ -162,6 +162,7 @@ def _card(sysfs: Sysfs, name: str) -> ObservedCard:
         hwtype=int(sysfs.read(f"{path}/hwtype")),
         configured=_optional(sysfs, f"{path}/config", "1") == "1",
         checkstopped=_optional(sysfs, f"{path}/chkstop", "0") == "1",
+        online=_optional(sysfs, f"{path}/online", "1") == "1",
     )
 
 

@@ -23,12 +23,28 @@ class Abilities(NamedTuple):
 
 
 class ObservedCard(NamedTuple):
-    """A present adapter: its hardware type (10 to 14), whether it is configured and check-stopped."""
+    """A present adapter.
+
+    Attributes:
+        adapter: its number.
+        hwtype: its hardware type (10 to 14).
+        configured: whether it is configured, or in standby.
+        checkstopped: whether the hardware has failed.
+        online: whether the host's drivers use it; guests do not depend on that.
+    """
 
     adapter: int
     hwtype: int
     configured: bool
     checkstopped: bool
+    online: bool = True
+
+    @property
+    def trouble(self) -> str:
+        """Why every request on it fails, for a sentence; empty where none does for that reason."""
+        if self.checkstopped:
+            return "is check-stopped"
+        return "" if self.configured else "is in standby (deconfigured)"
 
 
 class ObservedQueue(NamedTuple):

@@ -164,6 +164,14 @@ def hidden_because(authorised: Matrix, bindings: Bindings) -> list[str]:
     return reasons
 
 
+def control_lacking(authorised: ApConfig, lpar: Lpar) -> list[str]:
+    """Which control domains the guest does not get although it is `authorised`, since the LPAR lacks them; in words."""
+    lacking = authorised.control_domains - lpar.control_domains
+    # What is missing as a usage domain as well is said already.
+    lacking -= authorised.domains - lpar.domains
+    return [_pending("control domain", lacking.bits, "in the LPAR")] if lacking else []
+
+
 # Guests share adapters and domains, and many wait for the same ones.
 @lru_cache(maxsize=1024)
 def _pending(noun: str, bits: int, where: str) -> str:

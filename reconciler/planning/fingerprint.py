@@ -30,7 +30,11 @@ def basis_of(desired: Desired, observed: Observed, inventory: Iterable[str]) -> 
         manifests=desired.digest,
         masks=_digest(repr(observed.pool)),
         mdevs=_digest(*(f"{one.uuid} {_config_words(one.config)} {one.in_use}" for one in observed.mdevs)),
-        hardware=_digest(repr(observed.lpar), *map(repr, observed.cards), *(_queue_words(observed))),
+        hardware=_digest(
+            repr(observed.lpar),
+            *(repr(card._replace(online=True)) for card in observed.cards),
+            *(_queue_words(observed)),
+        ),
         kernel=_digest(repr(observed.abilities), str(observed.vfio_ap)),
         inventory=_digest(*inventory),
     )

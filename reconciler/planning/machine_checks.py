@@ -1,16 +1,17 @@
 """What this machine and this kernel cannot do, whoever asks for it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from reconciler.kernel.text_forms import MOST_SHOWN
+from reconciler.model.commands import DOCTOR
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Presence
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed, its_vm
 from reconciler.model.problems import Place, Problem, Severity, explained
 from reconciler.planning.conflicts import guest_place
-from reconciler.planning.effect import Bindings, effective, hidden_because
+from reconciler.planning.effect import Bindings, control_lacking, effective, hidden_because
 from reconciler.planning.host_pool import PoolReason
 from reconciler.planning.order import Blocked
 from reconciler.planning.target import Target
@@ -31,6 +32,7 @@ def machine_problems(desired: Desired, observed: Observed, target: Target, after
     return [
         *_beyond_machine(claiming, observed),
         *_required_absent(claiming, after),
+        *_cards_in_trouble(claiming, observed),
         *_empty_pool(desired, observed, target),
         *_overrides(desired, observed, target),
         *_missing_driver(desired, observed, target),
@@ -79,20 +81,45 @@ def _required_absent(guests: Iterable[DesiredGuest], after: Bindings) -> Iterato
     after = after._replace(unreset={})  # a queue that could not be reset is there all the same
 
     def problem(guest: DesiredGuest) -> Problem:
-        reasons = hidden_because(guest.config.matrix, after)
+        reasons = [*hidden_because(guest.config.matrix, after), *control_lacking(guest.config, after.lpar)]
         more = len(reasons) - _MOST_REASONS
         return Problem(
             "required-absent",
             Severity.ERROR,
-            f"guest '{guest.name}' requires all its queues to be present, and some are not",
+            f"guest '{guest.name}' requires all its queues and control domains to be there, and some are not",
             (guest_place(guest, "required here"),),
             (*reasons[:_MOST_REASONS], *((f"and {more} more reasons",) if more > 0 else ())),
             "Plug or configure what is missing, or set spec.presence to 'any' to authorise it in advance.",
         )
 
     required = (guest for guest in guests if guest.presence is Presence.REQUIRED)
-    absent = (guest for guest in required if effective(guest.config.matrix, after) != guest.config.matrix)
+    absent = (
+        guest
+        for guest in required
+        if effective(guest.config.matrix, after) != guest.config.matrix or control_lacking(guest.config, after.lpar)
+    )
     return explained(absent, problem)
+
+
+def _cards_in_trouble(guests: Collection[DesiredGuest], observed: Observed) -> Iterator[Problem]:
+    for card in observed.cards:
+        whose = [one for one in guests if card.adapter in one.config.adapters] if card.trouble else []
+        if whose:
+            names = ", ".join(f"'{one.name}'" for one in whose[:_MOST_NAMES])
+            more = f" and {len(whose) - _MOST_NAMES} more" if len(whose) > _MOST_NAMES else ""
+            yield Problem(
+                "card-in-trouble",
+                Severity.WARNING,
+                f"adapter {IdSet([card.adapter])} {card.trouble}, so that every request on it fails; "
+                f"it is claimed by {'guest' if len(whose) == 1 else 'guests'} {names}{more}",
+                (guest_place(whose[0], "claimed here", "adapters"),),
+                (),
+                "The guests keep it, and use it when it works again.",
+                advice=DOCTOR,
+            )
+
+
+_MOST_NAMES: Final = 8
 
 
 def _empty_pool(desired: Desired, observed: Observed, target: Target) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Abilities, Observed, ObservedMdev, Process, VmName
 from reconciler.model.problems import Position, Problem, errors_of
 from reconciler.model.steps import Step
-from reconciler.planning.effect import HARMLESS, Bindings, Effect, hidden_because
+from reconciler.planning.effect import HARMLESS, Bindings, Effect, control_lacking, hidden_because
 from reconciler.planning.host_pool import PoolReason
 
 
@@ -71,7 +71,15 @@ class GuestPlan(NamedTuple):
 
     @property
     def because(self) -> tuple[str, ...]:
-        """Why the guest does not see all it is wanted to have, a sentence each; found out when somebody asks."""
+        """Why the guest does not get all it is wanted to have, a sentence each; found out when it is asked for."""
+        if self.after is None:
+            return ()
+        wanted = self.guest.config if self.guest else self.after
+        return (*self.hidden, *control_lacking(wanted, self.bindings.lpar))
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Why the guest does not see all queues that it is wanted to have, a sentence each."""
         if self.after is None or self.sees_after is None:
             return ()
         wanted = self.guest.config.matrix if self.guest else self.after.matrix

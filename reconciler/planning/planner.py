@@ -300,7 +300,7 @@ def _disruption(one: GuestPlan) -> str:
     if one.interrupted:
         reasons.append(f"loses queues for a while that it has before and after: {_OTHERWISE}")
     elif one.disrupted:
-        because = f": {'; '.join(one.because)}" if one.because else ""
+        because = f": {'; '.join(one.hidden)}" if one.hidden else ""
         reasons.append(f"{its_vm(one.opened_by)} runs and {one.effect}{because}")
     if one.rollback_takes:
         reasons.append(f"{rollback_text(one)}: {_OTHERWISE}")

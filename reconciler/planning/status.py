@@ -1,13 +1,13 @@
 """How things stand: per guest what is wanted, authorised and effective, and why they differ."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, DesiredGuest, Ignored
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
-from reconciler.model.observed import ObservedMdev, Process, VmName
-from reconciler.planning.effect import Bindings, bindings_now, hidden_because
+from reconciler.model.observed import ObservedCard, ObservedMdev, Process, VmName
+from reconciler.planning.effect import Bindings, bindings_now, control_lacking, hidden_because
 from reconciler.planning.plan import GuestPlan, Plan
 
 _WITHHELD: Final = "suspended, and differs: its device is not as its manifest says, and changes when it is resumed"
@@ -62,14 +62,17 @@ def status_of(plan: Plan) -> Status:
     now = bindings_now(plan.observed)
     return Status(
         plan=plan,
-        guests=tuple(_guest_status(guest, now, withheld=guest.uuid in plan.withheld) for guest in plan.guests),
+        guests=tuple(
+            _guest_status(guest, now, plan.observed.cards, withheld=guest.uuid in plan.withheld)
+            for guest in plan.guests
+        ),
         pending=_pending(plan),
         idle=_idle(plan),
         foreign=plan.foreign,
     )
 
 
-def _guest_status(plan: GuestPlan, now: Bindings, *, withheld: bool) -> GuestStatus:
+def _guest_status(plan: GuestPlan, now: Bindings, cards: Sequence[ObservedCard], *, withheld: bool) -> GuestStatus:
     return GuestStatus(
         name=plan.name,
         uuid=plan.uuid,
@@ -77,13 +80,13 @@ def _guest_status(plan: GuestPlan, now: Bindings, *, withheld: bool) -> GuestSta
         authorised=plan.before,
         effective=plan.sees_before,
         in_use=plan.in_use,
-        why=(*([_WITHHELD] if withheld else []), *_why(plan, now)),
+        why=(*([_WITHHELD] if withheld else []), *_why(plan, now, cards)),
         opened_by=plan.opened_by,
         vm=plan.vm,
     )
 
 
-def _why(plan: GuestPlan, now: Bindings) -> list[str]:
+def _why(plan: GuestPlan, now: Bindings, cards: Sequence[ObservedCard]) -> list[str]:
     reasons = []
     wanted = plan.guest.config if plan.guest else None
     if plan.before is None:
@@ -99,6 +102,12 @@ def _why(plan: GuestPlan, now: Bindings) -> list[str]:
     seen = plan.sees_before
     if seen is not None and not seen.covers(plan.before.matrix):
         reasons += hidden_because(plan.before.matrix, now)
+    reasons += control_lacking(plan.before, now.lpar)
+    reasons += [
+        f"adapter {IdSet([card.adapter])} {card.trouble}: every request on it fails"
+        for card in cards
+        if card.trouble and card.adapter in plan.before.adapters
+    ]
     return reasons
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
-from reconciler.model.observed import Process, in_brackets
+from reconciler.model.observed import ObservedCard, Process, in_brackets
 from reconciler.model.printable import lines_text
 from reconciler.planning.status import GuestStatus, Status
 from reconciler.render.at_boot_text import at_boot_record, at_boot_text
@@ -22,7 +22,9 @@ def status_text(status: Status, paint: Paint = plain, here: Here = NOWHERE) -> s
     """The whole status as text; `here` is where the commands that it leads to are run."""
     lines = [paint("bold", heading_text(status.plan)), "", f"  host pool   {pool_text(status.plan.observed.pool)}"]
     lines += [f"  idle        {_idle_text(status)}"]
-    lines += [f"  at boot     {at_boot_text(status.plan, here)}", ""]
+    lines += [f"  at boot     {at_boot_text(status.plan, here)}"]
+    lines += [paint("warning", f"  card        {line}") for line in map(_card_text, status.plan.observed.cards) if line]
+    lines += [""]
     for guest in status.guests:
         lines += [*_guest_lines(guest, paint), ""]
     for adapter, names in status.pending:
@@ -53,6 +55,13 @@ def _idle_text(status: Status) -> str:
     names = ", ".join(map(str, status.idle[:_MOST_IDLE]))
     more = f" and {len(status.idle) - _MOST_IDLE} more" if len(status.idle) > _MOST_IDLE else ""
     return f"{counted(len(status.idle), 'queue')} that nobody can use: {names}{more}"
+
+
+def _card_text(card: ObservedCard) -> str:
+    """What is wrong with a card; empty where nothing is."""
+    offline = "" if card.online else "is offline: the host's drivers do not use it"
+    told = " and ".join(filter(None, [card.trouble, offline]))
+    return f"adapter {IdSet([card.adapter])} {told}" if told else ""
 
 
 def _use_text(process: Process | None) -> str:
@@ -94,6 +103,15 @@ def status_json(status: Status) -> str:
             for guest in status.guests
         ],
         "pending": [{"adapter": adapter, "guests": list(names)} for adapter, names in status.pending],
+        "cards": [
+            {
+                "adapter": card.adapter,
+                "configured": card.configured,
+                "checkstopped": card.checkstopped,
+                "online": card.online,
+            }
+            for card in status.plan.observed.cards
+        ],
         "idle": [str(queue) for queue in status.idle],
         "foreign": [
             {

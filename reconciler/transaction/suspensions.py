@@ -5,6 +5,7 @@ A suspension is a person's word to the loop. Whoever types ``reconcile --apply``
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from reconciler.model.strict_json import field, mapped, members, nullable, seconds, text, version
@@ -21,6 +22,13 @@ class Suspension(NamedTuple):
     reason: str
     by: str
     until: float | None
+
+    @property
+    def until_text(self) -> str:
+        """Until when, for people."""
+        if self.until is None:
+            return "until it is resumed"
+        return f"until {datetime.fromtimestamp(self.until, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
     def is_over(self, now: float) -> bool:
         """Whether its time is over."""

@@ -61,8 +61,8 @@ def test_a_host_is_seen_as_it_is() -> None:
     assert seen.lpar == Lpar(IdSet([5, 6, 7]), IdSet([4, 0x47, 0xAB, 255]), IdSet([4, 0x47, 0xAB, 255]), 255, 255)
     assert seen.cards == (
         ObservedCard(5, 13, configured=True, checkstopped=False),
-        ObservedCard(6, 13, configured=False, checkstopped=False),
-        ObservedCard(7, 13, configured=True, checkstopped=True),
+        ObservedCard(6, 13, configured=False, checkstopped=False, online=False),
+        ObservedCard(7, 13, configured=True, checkstopped=True, online=False),
     )
     queues = {one.queue: one for one in seen.queues}
     assert queues[Queue(5, 4)] == ObservedQueue(Queue(5, 4), "vfio_ap")

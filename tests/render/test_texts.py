@@ -71,6 +71,7 @@ def test_a_plan_for_people_in_full() -> None:
         "      - adapter 0x06 (6)\n"
         "      + control domain 0x06 (6)\n"
         "      sees 1 of its 1 queue afterwards, 2 now\n"
+        "      pending: control domain 0x06 (6) is not in the LPAR yet\n"
         "      its VM runs and loses a whole adapter\n"
         "\n"
         f"  + guest new  {uuid(5)} (intentional)\n"

@@ -1,0 +1,58 @@
+"""A person's plan and apply say what is suspended, and are not held up by it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from command import Command, example
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The three guests, applied, of which one is suspended."""
+    made = example("three-guests", tmp_path, capsys)
+    assert made("--apply", "--yes").code == 0
+    where = ("--simulate", str(made.simulated_host))
+    assert made.bare("suspend", "guest1", "--reason", "ticket 42", "--for", "2h", *where).code == 0
+    return made
+
+
+@pytest.mark.parametrize("words", [("--plan",), ("status",), ("drift",), ("--plan", "--format", "markdown")])
+def test_who_is_suspended_is_said(command: Command, words: tuple[str, ...]) -> None:
+    """With who said so, until when and why."""
+    ran = command(*words)
+
+    assert "guest 'guest1' is suspended by " in ran.out + ran.err
+    assert " UTC: ticket 42" in ran.out + ran.err
+
+
+def test_programs_see_it_as_a_problem(command: Command) -> None:
+    """A warning with an id of its own."""
+    found = json.loads(command("--plan", "--format", "json").out)["problems"]
+
+    assert [(one["id"], one["severity"]) for one in found] == [("suspended", "warning")]
+
+
+def test_an_apply_by_a_person_says_so_and_applies(command: Command) -> None:
+    """A suspension is for the loop; the command that ends it works."""
+    file = command.directory / "guests.yaml"
+    file.write_text(file.read_text().replace("[4, 0xab]", "[4]"))
+
+    assert command("drift").code == 2
+    ran = command("--apply", "--yes")
+
+    assert ran.code == 0, ran.err
+    assert "guest 'guest1' is suspended by " in ran.err
+    assert "reconcile resume guest1" in ran.err
+    assert command.bare("resume", "guest1", "--simulate", str(command.simulated_host)).code == 0
+    assert "suspended" not in command("--plan").err
+
+
+def test_the_whole_host_and_what_cannot_be_read(command: Command) -> None:
+    """Both are said, and neither holds up a plan."""
+    assert command.bare("suspend", "--reason", "move", "--simulate", str(command.simulated_host)).code == 0
+    assert "the whole host is suspended by " in command("--plan").err
+    (command.directory / "simulated-host.yaml.state/suspended.json").write_text("{")
+    ran = command("--plan")
+    assert (ran.code, "who is suspended is not known" in ran.err) == (0, True)
