@@ -111,7 +111,6 @@ def imported_text(
     heading = [
         f"The host {host} (kernel {observed.release}) as 'reconcile import' found it.",
         "Look through it and commit it; 'reconcile --apply' then takes over the devices that exist, as they are.",
-        *(f"Not in here: device {one.uuid}: {one.reason}." for one in adoption.left_out),
         *(f"Not in here, since it cannot be used: {one}." for one in unusable),
     ]
     notes = ["What the host's own drivers give up now: what is 0 in apmask and aqmask.", boot.note]
@@ -138,8 +137,6 @@ def _write(text: str, output: str) -> None:
 def _tell(observed: Observed, adoption: Adoption, unusable: Sequence[Unusable]) -> None:
     for one in unusable:
         tell(f"warning: not imported: {one}")
-    for left in adoption.left_out:
-        tell(f"warning: not imported: device {left.uuid}: {left.reason}")
     if adoption.not_started:
         names = ", ".join(adoption.not_started[:8]) + (" …" if len(adoption.not_started) > 8 else "")
         tell(f"note: defined to start at boot and not there now, so on-demand here, until you make it active: {names}")

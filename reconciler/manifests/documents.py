@@ -93,7 +93,7 @@ class DocumentReader:
                     return None
                 adapters, domains = matrix
             else:
-                adapters, domains = ids[tuple(spec["adapters"])], ids[tuple(spec["domains"])]
+                adapters, domains = ids[tuple(spec["adapters"])], ids[tuple(spec.get("domains", ()))]
             control = ids[tuple(spec["controlDomains"])] if "controlDomains" in spec else domains
         except ReversedRange:
             self._explain(data, position)

@@ -32,13 +32,7 @@ def host_document(
 def guest_document(
     name: str, host: str, uuid: str, config: ApConfig, activation: Activation, notes: Sequence[str] = ()
 ) -> str:
-    """The document of a Guest, without the line that ends it; `notes` become comments.
-
-    Raises:
-        ValueError: `config` has no queue, which a manifest cannot say.
-    """
-    if config.matrix.is_empty:
-        raise ValueError(f"{uuid} has no queue")
+    """The document of a Guest, without the line that ends it; `notes` become comments."""
     lines = _document("Guest", name, notes)
     lines += [
         f"  host: {_scalar(host)}",

@@ -33,27 +33,18 @@ class Adopted(NamedTuple):
     notes: tuple[str, ...]
 
 
-class LeftOut(NamedTuple):
-    """A device that no manifest can describe, and why; nothing touches it."""
-
-    uuid: str
-    reason: str
-
-
 class Adoption(NamedTuple):
     """Manifests of a host.
 
     Attributes:
         given_up: what the host gives up now.
         guests: ascending by name.
-        left_out: ascending by uuid.
         not_started: the names of guests that are defined to start at boot and are not there. They are on-demand, since
             an import must change nothing; who wants them says so.
     """
 
     given_up: GivenUp
     guests: tuple[Adopted, ...]
-    left_out: tuple[LeftOut, ...]
     not_started: tuple[str, ...]
 
 
@@ -74,15 +65,13 @@ def adopt(observed: Observed, definitions: Iterable[Definition], vm_names: Mappi
     there = {one.uuid for one in observed.mdevs}
     waiting = [defined[uuid] for uuid in sorted(defined) if uuid not in there]
     configs = {one.uuid: one.config for one in observed.mdevs} | {one.uuid: one.config for one in waiting}
-    left_out = [LeftOut(uuid, _why_left_out(uuid in there)) for uuid, one in configs.items() if one.matrix.is_empty]
-    names = guest_names((uuid for uuid, one in configs.items() if not one.matrix.is_empty), vm_names)
-    guests = [_running(names[one.uuid], one, defined.get(one.uuid)) for one in observed.mdevs if one.uuid in names]
-    guests += _waiting(names, [one for one in waiting if one.uuid in names], observed)
+    names = guest_names(configs, vm_names)
+    guests = [_running(names[one.uuid], one, defined.get(one.uuid)) for one in observed.mdevs]
+    guests += _waiting(names, waiting, observed)
     guests = sorted((_with_vm(one, vm_names.get(one.uuid, one.name)) for one in guests), key=lambda one: one.name)
     return Adoption(
         given_up=GivenUp(~observed.pool.adapters, ~observed.pool.domains),
         guests=tuple(guests),
-        left_out=tuple(sorted(left_out)),
         not_started=tuple(one.name for one in guests if one.notes[-1:] == (_NOT_STARTED,)),
     )
 
@@ -146,12 +135,6 @@ class Claims:
     def have_twice(self, matrix: Matrix) -> bool:
         """Whether some queue of `matrix` is claimed more than once."""
         return any(self._twice[adapter] & matrix.domains.bits for adapter in matrix.adapters)
-
-
-def _why_left_out(exists: bool) -> str:
-    if exists:
-        return "it has no queue; it is left as it is"
-    return "it is defined in mdevctl without any queue, which a manifest cannot say"
 
 
 def _running(name: str, mdev: ObservedMdev, definition: Definition | None) -> Adopted:

@@ -29,7 +29,6 @@ TOP = "apiVersion: reconciler/v1\n"
         (guest_text(adapters="5"), "wrong-type", "5", "Write [5]."),
         (guest_text(adapters="5,6"), "wrong-type", "5,6", "Write [5,6]."),
         (guest_text(adapters="{a: 5}"), "wrong-type", "{a: 5}", "a mapping"),
-        (guest_text(adapters="[]"), "empty-list", "[]", "empty"),
         (guest_text(adapters="~"), "wrong-type", "~", "nothing"),
         (guest_text(controlDomains=" # none"), "wrong-type", "controlDomains", "nothing"),
         (guest_text(adapters=f"[{'4,' * 300}]"), "too-many-entries", None, "300 entries"),

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -84,7 +83,8 @@ def test_control_domains_stand_where_they_differ() -> None:
     assert "  controlDomains: []\n" in written
 
 
-def test_a_device_without_a_queue_cannot_be_said() -> None:
-    """The form of a guest has no word for it."""
-    with pytest.raises(ValueError):
-        guest_document("web", "lpar7", uuid(1), EMPTY_CONFIG, Activation.ACTIVE)
+def test_a_device_without_a_queue_has_empty_lists() -> None:
+    """Control domains are as many as usage domains."""
+    written = guest_document("web", "lpar7", uuid(1), EMPTY_CONFIG, Activation.ACTIVE)
+
+    assert "  adapters: []\n  domains: []\n  activation: active\n" in written

@@ -124,13 +124,13 @@ def test_an_inactive_definition_is_in_nobodys_way() -> None:
 
 
 @pytest.mark.parametrize("what", [EMPTY_CONFIG, config([5], [], [4]), config([], [4])])
-def test_what_has_no_queue_is_left_out(what: ApConfig) -> None:
-    """A manifest cannot say it; the device is left as it is."""
+def test_what_has_no_queue_is_a_guest_as_well(what: ApConfig) -> None:
+    """Its VM can be given queues while it runs."""
     adoption = adopt(found({uuid(1): what}), [defined(2, what), defined(1, config([5], [4]))], {})
-    assert () == adoption.guests
-    assert [uuid(1), uuid(2)] == [one.uuid for one in adoption.left_out]
-    assert "it has no queue; it is left" in adoption.left_out[0].reason
-    assert "defined in mdevctl without any queue" in adoption.left_out[1].reason
+
+    assert {uuid(1): (what, Activation.ACTIVE), uuid(2): (what, Activation.ON_DEMAND)} == {
+        one.uuid: (one.config, one.activation) for one in adoption.guests
+    }
 
 
 @pytest.mark.parametrize("domains", [range(64), range(80)])
