@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from reconciler.model.strict_json import BadRecord, read_json
 from reconciler.simulator.host import SimulatedHost
 
 _KEYS: Final = {"descriptionDigest", "host"}
@@ -78,13 +79,13 @@ def load_state(path: Path, digest: str) -> SimulatedHost | None:
         OSError: it cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
     try:
-        kept = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
+        kept = read_json(content)
+    except BadRecord as error:
+        raise ValueError(f"{path} cannot be used: {error}") from None
     if not isinstance(kept, dict) or kept.keys() != _KEYS:
         raise ValueError(f"{path} is not the state of a simulated host")
     if kept["descriptionDigest"] != digest:

@@ -63,7 +63,9 @@ def test_a_changed_description_makes_the_state_stale(tmp_path: Path) -> None:
         load_state(path, digest_of(b"kind: SimulatedHost # edited\n"))
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"host": {}}', f'{{"descriptionDigest": "{DIGEST}", "host": 5}}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "[" * 100_000, '{"host": {}}', f'{{"descriptionDigest": "{DIGEST}", "host": 5}}']
+)
 def test_a_damaged_file_is_told_by_name(tmp_path: Path, content: str) -> None:
     """The error names the file."""
     path = state_path(tmp_path / "lpar7.yaml")

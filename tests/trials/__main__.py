@@ -1,4 +1,4 @@
-"""The command line: ``python -m trials [kills|power|faults|parallel|loop] [--short] [--seed N]``."""
+"""The command line: ``python -m trials [kills|power|faults|parallel|loop|fuzz] [--short] [--seed N]``."""
 
 import argparse
 import random
@@ -6,16 +6,17 @@ import sys
 import time
 from typing import Final
 
-from trials import faults, kills, loop, parallel, power
+from trials import faults, fuzz, kills, loop, parallel, power
 from trials.tally import told
 
 _KINDS: Final = {"kills": kills.tallies, "power": power.tallies, "faults": faults.tallies}
 _SHORT: Final = {"kills": 12, "power": 40, "faults": 12}
 """How many points of each plan on each kernel a short run tries."""
 
-_OTHERS: Final = ("parallel", "loop")
+_OTHERS: Final = ("parallel", "loop", "fuzz")
 _SECONDS: Final = 60.0
 _SHORT_SECONDS: Final = 5.0
+_SHORT_FUZZ: Final = 3000
 _SHORT_LOOP: Final = 20
 """A short run makes this part of the loop's triggers."""
 
@@ -26,7 +27,10 @@ def main() -> int:
     parser.add_argument("kind", nargs="?", choices=[*_KINDS, *_OTHERS], help="only these")
     parser.add_argument("--short", action="store_true", help="a sample of the points, by chance")
     parser.add_argument("--seed", type=int, default=1, help="of that chance (1)")
+    parser.add_argument("--only", type=int, help="of the fuzz campaign this input alone, by its number")
     given = parser.parse_args()
+    if given.only is not None:
+        return len(fuzz.Report(given.seed).add([fuzz.only(given.seed, given.only)]).wrong)
     wrong = 0
     for kind in [given.kind] if given.kind else [*_KINDS, *_OTHERS]:
         begun = time.monotonic()
@@ -44,6 +48,10 @@ def _run(kind: str, short: bool, seed: int) -> int:
         return len(report.wrong)
     if kind == "loop":
         return sum(map(_told, loop.stretches(random.Random(seed), _SHORT_LOOP if short else 1)))
+    if kind == "fuzz":
+        fuzzed = fuzz.Report(seed).add(fuzz.campaign(seed, _SHORT_FUZZ if short else fuzz.INPUTS))
+        print(fuzzed)
+        return len(fuzzed.wrong)
     tallies = _KINDS[kind](random.Random(seed), _SHORT[kind] if short else None)
     return len(told(tallies, kind).otherwise)
 
