@@ -1,6 +1,7 @@
 """A loop in operation: what it answers, what it reads, how it ends."""
 
 import http.client
+import json
 import signal
 import socket
 import subprocess
@@ -112,3 +113,32 @@ def test_sigterm_ends_a_loop_whose_repository_does_not_answer(simulated: Path, t
             assert process.wait(PATIENCE) == 0
         finally:
             process.kill()
+
+
+def test_a_first_start_without_the_repository_enforces_nothing_and_says_so(simulated: Path, tmp_path: Path) -> None:
+    """In the log, in the status and in its health: there is no configuration that could be enforced."""
+    state, door = simulated.with_name(f"{simulated.name}.state"), tmp_path / "door"
+    source = ("--apply", "--git", str(tmp_path / "missing.git"), "--branch", "main", *LEISURELY, "--listen", str(door))
+    with watching(state, ("--simulate", str(simulated)), *source) as loop:
+        assert loop.turn()["condition"] == "needs-person"
+        told = loop.run("status", "--watch").out
+        assert "enforces nothing" in told
+        assert "is guarded" not in told
+        assert get(door, "/readyz")[0] == 503
+        assert "nothing is enforced" in get(door, "/readyz")[1]
+        assert "is guarded" not in "\n".join(str(line.get("event")) for line in loop.lines)
+
+
+def test_a_loop_that_has_ended_says_since_when_how_and_what_starts_it(repository: Repository, simulated: Path) -> None:
+    """Whatever it found last; for programs as well."""
+    with following(repository, simulated) as loop:
+        assert loop.turn()["condition"] == "in-sync"
+    ran = loop.run("status", "--watch")
+    assert ran.code == 1
+    assert ran.out.startswith("lpar7: the loop ended ")
+    assert "in sync for" not in ran.out
+    assert "by a signal (SIGTERM or SIGINT)" in ran.out
+    again = ran.out.split("Next:\n")[1]
+    assert f"--watch --apply --git {repository.url} --branch main" in again
+    found = json.loads(loop.run("status", "--watch", "--format", "json").out)
+    assert (found["condition"], found["lastCondition"]) == ("ended", "in-sync")
