@@ -107,6 +107,14 @@ def too_much(name: str, bound: str) -> Problem:
     return _problem("too-much", message, name, "Give the directory of one host, and check what else is in it.")
 
 
+def foreign_tree(where: str, read: int, found: int) -> Problem:
+    """The problem with `where`, of whose `found` YAML files the first that were `read` are all of something else."""
+    message = (
+        f"{where} holds no manifests: none of the first {read} of {found:,} YAML files has apiVersion reconciler/v1"
+    )
+    return error("no-manifests", message, (), "Name the directory or the files of the manifests with -f.")
+
+
 class _Search:
     """Collects files by their real path; of several names the first in order stays."""
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from os import PathLike
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
 from reconciler.manifests.bounds import Amount, amount_of
@@ -11,7 +11,7 @@ from reconciler.manifests.cross_checks import Population, cross_checked
 from reconciler.manifests.data import Data, PlainScalars
 from reconciler.manifests.digest import digest_of
 from reconciler.manifests.documents import DocumentReader
-from reconciler.manifests.files import FoundFile, content_of, find_files, too_much
+from reconciler.manifests.files import FoundFile, content_of, find_files, foreign_tree, too_much
 from reconciler.manifests.kinds import kind_of
 from reconciler.manifests.places import error, limited
 from reconciler.manifests.schema import Accepted, Forms
@@ -100,8 +100,19 @@ def read_site(
             files.append(Reading().of(file.name, too_much(file.name, amount.exceeded)))
             break
         files.append(one)
+        if len(files) == _MOST_FOREIGN and all(map(_is_foreign, files)):
+            where = ", ".join(fspath(path) for path in paths)
+            return _joined([*problems, foreign_tree(where, _MOST_FOREIGN, len(found))], [])
     check()
     return _joined(problems, files)
+
+
+_MOST_FOREIGN: Final = 100
+"""After how many files without a single manifest of ours the directory is taken for the wrong one."""
+
+
+def _is_foreign(one: "FileReading") -> bool:
+    return bool(one.problems) and "reconciler/" not in (one.text or "")
 
 
 class FileReading(NamedTuple):

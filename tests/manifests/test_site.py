@@ -365,3 +365,20 @@ def test_a_heap_of_files_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pyt
 
     assert [problem.id for problem in site.problems if problem.id == "too-much"] == ["too-much"]
     assert [Path(name).name for name in site.sources] == ["a.yaml", "b.yaml"]
+
+
+def test_a_huge_foreign_tree_is_one_problem(tmp_path: Path) -> None:
+    """`reconcile drift` in /tmp: it stops early, and says that this is the wrong directory."""
+    for number in range(300):
+        (tmp_path / f"{number:03}.yaml").write_text(
+            "apiVersion: v1\nkind: Pod\n" if number % 2 else "a: [", encoding="utf-8"
+        )
+
+    (problem,) = read_site([tmp_path]).problems
+
+    assert problem.id == "no-manifests"
+    assert "none of the first 100 of 300 YAML files" in problem.message
+    (tmp_path / "000.yaml").write_text(
+        "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar7}\n", encoding="utf-8"
+    )
+    assert len(read_site([tmp_path]).problems) > 100
