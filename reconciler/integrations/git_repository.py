@@ -9,7 +9,7 @@ from typing import Final
 from reconciler.integrations.bounded_process import Bounds
 from reconciler.integrations.discard import ASIDE, discard, moved_aside
 from reconciler.integrations.git_address import Address
-from reconciler.integrations.git_command import Ended, Git, GitFailed
+from reconciler.integrations.git_command import Ended, Git, GitFailed, reason
 
 FETCH_SECONDS: Final = 300.0
 """How long a fetch may take."""
@@ -90,7 +90,12 @@ class Mirror:
         Raises:
             GitFailed: the mirror is broken.
         """
-        return self.git.code("cat-file", "-e", f"{commit}^{{commit}}") == 0
+        answer = self.git.answer("cat-file", "--batch-check", given=f"{commit}\n".encode())
+        with answer.output:
+            words = os.fsdecode(answer.output.read()).split()
+        if answer.code or len(words) < 2:
+            raise GitFailed(f"git cannot tell whether it has {commit}: {reason(answer.said)}")
+        return words[1] == "commit"
 
     def comes_after(self, newer: str, older: str) -> bool:
         """Whether `newer`, which the mirror has, is `older` or a descendant of it.
@@ -103,7 +108,7 @@ class Mirror:
         if not self.has(older):
             return False  # all ancestors of the newest commit are here
         code = self.git.code("merge-base", "--is-ancestor", older, newer)
-        if code > 1:
+        if code not in {0, 1}:
             raise GitFailed(f"git cannot tell whether {newer} comes after {older}")
         return code == 0
 

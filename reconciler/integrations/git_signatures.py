@@ -1,11 +1,12 @@
 """Who signed a commit: only a signature of the required format, by a key that the administrator has named, is good."""
 
 import re
+import tempfile
 from typing import Final
 
 from reconciler.integrations import gpg_signature, ssh_signature
-from reconciler.integrations.git_command import BOUNDS, Git, GitFailed, NoProgram, reason
-from reconciler.integrations.signature_trust import Bad, Signed, Trust, Verdict
+from reconciler.integrations.git_command import BOUNDS, Ended, Git, GitFailed, NoProgram, reason
+from reconciler.integrations.signature_trust import Bad, Signed, Trust, Unchecked, Verdict
 
 _COMMIT: Final = BOUNDS._replace(limit=16 << 20)
 """What reading a commit may use, which has a length that its author has chosen."""
@@ -21,14 +22,17 @@ _HEADER: Final = re.compile(rb"^gpgsig(?:-sha256)? (.*\n(?: .*\n)*)", re.MULTILI
 
 
 def verify(git: Git, commit: str, trusted: Trust) -> Verdict:
-    """Whether `commit`, in the repository where `git` runs, was signed by somebody who is `trusted`, as of now.
+    """Whether `commit`, in the repository where `git` runs, was signed by a signer who is `trusted`, as of now.
+
+    Only what the signature itself shows is bad. Where a program is missing, is killed, takes too long or finds no room,
+    nothing is known of the commit.
 
     Raises:
-        GitFailed: the repository is broken, or a program does not end.
+        GitFailed: the repository is broken.
         Stopped: nothing is run any more.
     """
     if problem := trusted.problem():
-        return Bad(f"its signature cannot be checked: {problem}")
+        return Unchecked(problem)
     signed = _signed(_commit(git, commit))
     if isinstance(signed, Bad):
         return signed
@@ -42,7 +46,11 @@ def verify(git: Git, commit: str, trusted: Trust) -> Verdict:
             return ssh_signature.verify(git, commit, signed, trusted)
         return gpg_signature.verify(git, commit, trusted)
     except NoProgram as error:
-        return Bad(f"its signature cannot be checked: {error}")
+        return Unchecked(f"{error}; install it")
+    except Ended as error:
+        return Unchecked(str(error))
+    except OSError as error:
+        return Unchecked(f"{error.filename or tempfile.gettempdir()}: {error.strerror}")
 
 
 def _commit(git: Git, commit: str) -> bytes:

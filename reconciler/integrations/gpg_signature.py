@@ -4,8 +4,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from reconciler.integrations.git_command import Git
-from reconciler.integrations.signature_trust import Bad, Good, Trust, Verdict
+from reconciler.integrations.bounded_process import Answer
+from reconciler.integrations.git_command import Git, reason
+from reconciler.integrations.signature_trust import Bad, Good, Trust, Unchecked, Verdict
 
 _STATUS: Final = "[GNUPG:] "
 
@@ -28,6 +29,9 @@ _NOT_GOOD: Final = {
     "EXPSIG": "its signature has expired ({who})",
 }
 
+_UNREADABLE: Final = frozenset({"NODATA", "BADARMOR", "UNEXPECTED"})
+"""What gpg reports of data that is no signature."""
+
 
 def verify(git: Git, commit: str, trusted: Trust) -> Verdict:
     """Whether `commit` has exactly one signature, which is good, by a key of the file.
@@ -36,21 +40,47 @@ def verify(git: Git, commit: str, trusted: Trust) -> Verdict:
         GitFailed: a program is missing or does not end.
         Stopped: nothing is run any more.
     """
-    with tempfile.TemporaryDirectory() as home:  # private: 0700
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:  # private: 0700
         Path(home, "gpg.conf").write_text(_SETTINGS, encoding="utf-8")
         imported = git.program("gpg", "--homedir", home, "--status-fd", "1", "--import", "--", trusted.keys)
         with imported.output:
-            told = imported.output.read().decode("utf-8", "replace")
-        if not any(word == "IMPORT_OK" for word, _ in _status(told)):
-            return Bad(f"its signature cannot be checked: there is no GPG key in {trusted.keys}")
+            read = _status(_text(imported))
+        if not any(word == "IMPORT_OK" for word, _ in read):
+            return Unchecked(f"there is no GPG key in {trusted.keys}, or gpg cannot read it: {_said(imported)}")
         answer = git.answer(
             "verify-commit", "--raw", commit, settings={"gpg.ssh.program": "false"}, environment={"GNUPGHOME": home}
         )
         answer.output.close()
-    return _verdict(answer.code, _status(answer.said), trusted)
+        found = _verdict(answer, _status(answer.said), trusted)
+        if any(word == "NO_PUBKEY" for word, _ in _status(answer.said)) and not _has_all(
+            git, home, imported.code, read
+        ):
+            return Unchecked(f"gpg could not read all keys of {trusted.keys}: {_said(imported)}")
+        return found
 
 
-def _verdict(code: int, status: list[tuple[str, str]], trusted: Trust) -> Verdict:
+def _has_all(git: Git, home: str, code: int, read: list[tuple[str, str]]) -> bool:
+    """Whether the keyring at `home` has all keys of the file; there may have been no room for some."""
+    keys = [rest.split(" ")[-1] for word, rest in read if word == "IMPORT_OK"]
+    found = [int(rest.split(" ")[0]) for word, rest in read if word == "IMPORT_RES"]
+    kept = git.program("gpg", "--homedir", home, "--with-colons", "--list-keys")
+    with kept.output:
+        return not code and found == [len(keys)] and set(keys) <= _fingerprints(_text(kept))
+
+
+def _fingerprints(listing: str) -> set[str]:
+    return {line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:")}
+
+
+def _text(answer: Answer) -> str:
+    return answer.output.read().decode("utf-8", "replace")
+
+
+def _said(answer: Answer) -> str:
+    return reason(answer.said) or f"it ended with {answer.code}"
+
+
+def _verdict(answer: Answer, status: list[tuple[str, str]], trusted: Trust) -> Verdict:
     words = [word for word, _ in status]
     told = dict(reversed(status))
     for word, sentence in _NOT_GOOD.items():
@@ -60,9 +90,13 @@ def _verdict(code: int, status: list[tuple[str, str]], trusted: Trust) -> Verdic
         key = told["ERRSIG"].split(" ", 1)[0]
         if "NO_PUBKEY" in told:
             return Bad(f"it is signed with GPG key {key}, which is not in {trusted.keys}")
-        return Bad(f"its signature by GPG key {key} cannot be checked")
-    if code or words.count("GOODSIG") != 1 or words.count("VALIDSIG") != 1:
-        return Bad("its signature is not good")
+        return Unchecked(f"gpg cannot check signatures by GPG key {key}: {_said(answer)}")
+    if words.count("GOODSIG") > 1:
+        return Bad("it has more than one signature")
+    if not _UNREADABLE.isdisjoint(words):
+        return Bad("its signature is none that gpg can read")
+    if answer.code or "GOODSIG" not in told or words.count("VALIDSIG") != 1:
+        return Unchecked(f"gpg has given no verdict: {_said(answer)}")
     signer = told["GOODSIG"].partition(" ")[2]
     return Good(signer, f"GPG {told['VALIDSIG'].split(' ')[-1]}")
 

@@ -1,6 +1,7 @@
 """Whose signatures are good, as the administrator says, and what became of checking one."""
 
 import os
+import shlex
 import stat
 from hashlib import sha256
 from typing import Literal, NamedTuple
@@ -56,7 +57,13 @@ class Bad(NamedTuple):
     reason: str
 
 
-Verdict = Good | Bad
+class Unchecked(NamedTuple):
+    """The check itself has failed, which says nothing about the commit; `reason` is why, and what to do about it."""
+
+    reason: str
+
+
+Verdict = Good | Bad | Unchecked
 
 
 class Signed(NamedTuple):
@@ -84,10 +91,18 @@ def _file_problem(file: str) -> str:
     try:
         found = os.stat(file)
         if not stat.S_ISREG(found.st_mode):
-            return f"{file} is no regular file"
-        if found.st_uid not in {0, os.geteuid()} or found.st_mode & 0o022:
-            return f"others than you can write to {file}"
+            return f"{file} is no regular file; give a file with keys"
+        if found.st_uid not in {0, os.geteuid()}:
+            return f"{file} belongs to another user than you and root; look at what is in it, then run: {_chown(file)}"
+        if found.st_mode & 0o022:
+            return (
+                f"others than you can write to {file}; look at what is in it, then run: chmod go-w {shlex.quote(file)}"
+            )
         with open(file, "rb"):
             return ""
     except OSError as error:
         return f"{file}: {error.strerror}"
+
+
+def _chown(file: str) -> str:
+    return f"chown {os.geteuid()} {shlex.quote(file)}"

@@ -2,67 +2,134 @@
 
 import re
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
-from reconciler.integrations.git_command import Git
-from reconciler.integrations.signature_trust import Bad, Good, Signed, Trust, Verdict
+from reconciler.integrations.bounded_process import Answer
+from reconciler.integrations.git_command import Git, reason
+from reconciler.integrations.signature_trust import Bad, Good, Signed, Trust, Unchecked, Verdict
 
 _GOOD: Final = re.compile(r'^Good "git" signature for (.+) with (\S+) key (\S+)$', re.MULTILINE)
 _KEY: Final = re.compile(r"with (\S+) key (\S+)")
+_COMMITTED: Final = re.compile(rb"^committer .*> ([0-9]{1,12}) [+-][0-9]{4}$", re.MULTILINE)
+
+_CONTROL: Final = b"control\n"
+_CONTROL_SIGNATURE: Final = b"""\
+-----BEGIN SSH SIGNATURE-----
+U1NIU0lHAAAAAQAAADMAAAALc3NoLWVkMjU1MTkAAAAgLu+xkNntfS7WNeabbWjcKj+w+s
+J/pMY6BjfN30MjsKcAAAADZ2l0AAAAAAAAAAZzaGE1MTIAAABTAAAAC3NzaC1lZDI1NTE5
+AAAAQHabu0Gq49i4h8Rj3f3fMg8FZp7VBLkiXpl/gn3f+euKVLBAaNB1wOrg0rUVHILsjz
+YkHaV2wvGKjtlE7HKR7A8=
+-----END SSH SIGNATURE-----
+"""
+_CONTROL_SIGNER: Final = "control ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC7vsZDZ7X0u1jXmm21o3Co/sPrCf6TGOgY3zd9DI7Cn\n"
+"""A signature that is good, by a key that has signed nothing else and is kept nowhere."""
 
 
 def verify(git: Git, commit: str, signed: Signed, trusted: Trust) -> Verdict:
-    """Whether `commit` has a good signature by somebody whom the allowed signers name, now.
+    """Whether `commit` has a good signature by a signer whom the allowed signers name, now.
 
     Git checks ``valid-before`` against the time that the commit says it was made, which whoever has an old key can
-    choose. So we ask again for today.
+    choose. So we ask again for today. ssh-keygen ends with the same code whether a signature is bad or it could not
+    look at it: bad is only what it refuses while it finds a control signature good.
 
     Raises:
         GitFailed: a program is missing or does not end.
         Stopped: nothing is run any more.
+        OSError: there is no room for the signature.
     """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        check = _Check(git, Path(folder, "signature"), signed.payload, trusted)
+        check.signature.write_bytes(signed.signature)
+        found = _by_git(git, commit, trusted)
+        if found and found[0] in check.signers()[0]:
+            return Good(found[0], f"{found[1]} {found[2]}")
+        if problem := _defect(git, Path(folder)):
+            return Unchecked(problem)
+        return _why(check)
+
+
+def _by_git(git: Git, commit: str, trusted: Trust) -> tuple[str, str, str] | None:
+    """Signer, kind of key and key of a signature that git finds good."""
     settings = {"gpg.ssh.allowedSignersFile": trusted.keys, "gpg.minTrustLevel": "fully", "gpg.program": "false"}
     if trusted.revoked:
         settings["gpg.ssh.revocationFile"] = trusted.revoked
     answer = git.answer("verify-commit", "--raw", commit, settings=settings)
     answer.output.close()
-    with tempfile.TemporaryDirectory() as folder:
-        signature = Path(folder, "signature")
-        signature.write_bytes(signed.signature)
-        found = _GOOD.search(answer.said)
-        if not answer.code and found:
-            signer, kind, key = found.groups()
-            if signer in _valid_today(git, signature, trusted)[0]:
-                return Good(signer, f"{kind} {key}")
-        return Bad(_why(git, signature, signed, trusted))
+    found = None if answer.code else _GOOD.search(answer.said)
+    return (found[1], found[2], found[3]) if found else None
 
 
-def _valid_today(git: Git, signature: Path, trusted: Trust) -> tuple[list[str], str]:
-    """The signers who may use the key today, and what ssh-keygen said."""
-    answer = git.program("ssh-keygen", "-Y", "find-principals", "-s", str(signature), "-f", trusted.keys)
-    with answer.output:
-        return answer.output.read().decode("utf-8", "replace").splitlines() if not answer.code else [], answer.said
+class _Check:
+    """Asks ssh-keygen about the file `signature` of `payload`."""
+
+    def __init__(self, git: Git, signature: Path, payload: bytes, trusted: Trust) -> None:
+        self.signature = signature
+        self.payload = payload
+        self.trusted = trusted
+        self._git = git
+
+    def signers(self) -> tuple[list[str], str]:
+        """The signers who may use the key today, and what ssh-keygen said."""
+        answer = self._ask("find-principals", "-f", self.trusted.keys)
+        with answer.output:
+            return _text(answer).splitlines() if not answer.code else [], answer.said
+
+    def key(self) -> str:
+        """The key, if the signature fits; else empty."""
+        answer = self._ask("check-novalidate", "-n", "git", given=self.payload)
+        with answer.output:
+            found = _KEY.search(_text(answer))
+        return " ".join(found.groups()) if found and not answer.code else ""
+
+    def allows(self, signer: str, *options: str) -> bool:
+        """Whether `signer` may sign this for git, with `options` of ssh-keygen."""
+        answer = self._ask("verify", "-n", "git", "-I", signer, "-f", self.trusted.keys, *options, given=self.payload)
+        answer.output.close()
+        return not answer.code
+
+    def _ask(self, *words: str, given: bytes = b"") -> Answer:
+        return self._git.program("ssh-keygen", "-Y", *words, "-s", str(self.signature), given=given)
 
 
-def _why(git: Git, signature: Path, signed: Signed, trusted: Trust) -> str:
-    novalidate = ("ssh-keygen", "-Y", "check-novalidate", "-n", "git", "-s", str(signature))
-    plain = git.program(*novalidate, given=signed.payload)
-    with plain.output:
-        found = _KEY.search(plain.output.read().decode("utf-8", "replace"))
-    if plain.code or not found:
-        return "its signature does not fit: it was changed after it was signed, or signed for something else"
-    key = " ".join(found.groups())
-    signers, said = _valid_today(git, signature, trusted)
-    if trusted.revoked and signers:
-        # Git's answer was no and the signer is allowed, so it is the revocation if it is good without that.
-        check = ("ssh-keygen", "-Y", "verify", "-n", "git", "-I", signers[0], "-f", trusted.keys, "-s", str(signature))
-        again = git.program(*check, given=signed.payload)
-        again.output.close()
-        if not again.code:
-            return f"it is signed with {key}, which is revoked in {trusted.revoked}"
-    if "has expired" in said:
-        return f"it is signed with {key}, which has expired in {trusted.keys}"
-    if "not yet valid" in said:
-        return f"it is signed with {key}, which is not yet valid in {trusted.keys}"
-    return f"it is signed with {key}, which {trusted.keys} does not allow for git"
+def _defect(git: Git, folder: Path) -> str:
+    """Why ssh-keygen can find no signature good here; empty if it can."""
+    signers = folder / "signers"
+    signers.write_text(_CONTROL_SIGNER, encoding="ascii")
+    check = _Check(git, folder / "control", _CONTROL, Trust("ssh", str(signers)))
+    check.signature.write_bytes(_CONTROL_SIGNATURE)
+    found, said = check.signers()
+    if found == ["control"] and check.key() and check.allows("control"):
+        return ""
+    return f"ssh-keygen does not find a good signature good: {reason(said) or 'without a reason'}"
+
+
+def _why(check: _Check) -> Verdict:
+    """Why git does not find the signature good, or that nothing is known about it."""
+    trusted = check.trusted
+    key = check.key()
+    if not key:
+        return Bad("its signature does not fit: it was changed after it was signed, or signed for something else")
+    signers, said = check.signers()
+    if not signers:
+        if "has expired" in said:
+            return Bad(f"it is signed with {key}, which has expired in {trusted.keys}")
+        if "not yet valid" in said:
+            return Bad(f"it is signed with {key}, which is not yet valid in {trusted.keys}")
+    allowed = next((one for one in signers if check.allows(one)), "")
+    if not allowed:
+        return Bad(f"it is signed with {key}, which {trusted.keys} does not allow for git")
+    if trusted.revoked and not check.allows(allowed, "-r", trusted.revoked):
+        return Bad(f"it is signed with {key}, which is revoked in {trusted.revoked}")
+    if (then := _COMMITTED.search(check.payload)) and not check.allows(allowed, f"-Overify-time={_time(then[1])}"):
+        return Bad(f"it is signed with {key}, which {trusted.keys} does not allow for the time that the commit bears")
+    return Unchecked("git does not find a signature good that ssh-keygen finds good")
+
+
+def _time(seconds: bytes) -> str:
+    return time.strftime("%Y%m%d%H%M%S", time.localtime(int(seconds)))
+
+
+def _text(answer: Answer) -> str:
+    return answer.output.read().decode("utf-8", "replace")

@@ -64,8 +64,8 @@ class ChangedFiles:
         stamp, known = self._stamp(file, settled), self._known.get(file.name)
         if known is None or known.stamp != stamp:
             found = reading.file(file)
-            if stamp is None or stamp != self._stamp(file, settled):
-                return found  # it may be changed again, or has been meanwhile
+            if stamp is None or found.text is None or stamp != self._stamp(file, settled):
+                return found  # it may be changed again, has been meanwhile, or could not be read this time
             known = _Known(stamp, found)
         self._seen[file.name] = known
         return known.reading

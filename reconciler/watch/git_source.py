@@ -12,8 +12,8 @@ from reconciler.integrations.git_command import Ended, Git, GitFailed
 from reconciler.integrations.git_repository import FETCH_SECONDS, SIZE_LIMIT, Mirror, NothingToTake
 from reconciler.integrations.git_signatures import verify
 from reconciler.integrations.private_directory import PrivateDirectory
-from reconciler.integrations.signature_trust import Bad, Good, Trust
-from reconciler.model.commands import NOWHERE, TRIGGER_OLDER, Here
+from reconciler.integrations.signature_trust import Bad, Good, Trust, Unchecked, Verdict
+from reconciler.model.commands import NOWHERE, TRIGGER, TRIGGER_OLDER, Here
 from reconciler.watch.report import Obstacle
 
 
@@ -162,7 +162,12 @@ class GitSource:
     def _judged(self, commit: str, accepted: str, allow_older: bool) -> Newest | CommitRefused:
         verdict = self._signature(commit)
         reasons = [f"commit {commit}: {verdict.reason}"] if isinstance(verdict, Bad) else []
-        obstacles = [Obstacle.SIGNATURE] if isinstance(verdict, Bad) else []
+        obstacles = [Obstacle.SIGNATURE] if isinstance(verdict, Bad | Unchecked) else []
+        if isinstance(verdict, Unchecked):
+            reasons.append(
+                f"commit {commit}: its signature could not be checked, which says nothing about the commit: "
+                f"{verdict.reason}; it is checked again at the next fetch, or now by `{self._here.line(TRIGGER)}`"
+            )
         if commit != self._allowed:
             self._allowed = commit if allow_older else ""
         if accepted and not self._allowed and not self._mirror.comes_after(commit, accepted):
@@ -179,17 +184,26 @@ class GitSource:
             return self._refused(commit, [f"commit {commit}: {error}"], Obstacle.COMMIT)
         return Newest(commit, directory, verdict.signer if isinstance(verdict, Good) else "")
 
-    def _signature(self, commit: str) -> Good | Bad | None:
-        """The verdict on `commit`, made once for each commit and content of the files that name the keys."""
+    def _signature(self, commit: str) -> Verdict | None:
+        """The verdict on `commit`, made once for each commit and content of the files that name the keys.
+
+        That it could not be checked is no verdict, and is never kept; neither is one that rests on files which others
+        can write to by now.
+        """
         if not self._trusted:
             return None
+        if problem := self._trusted.problem():
+            return Unchecked(problem)
         try:
             key = (commit, self._trusted.digest())
-        except OSError:
-            return verify(self._mirror.git, commit, self._trusted)
-        if not self._verdict or self._verdict[0] != key:
-            self._verdict = (key, verify(self._mirror.git, commit, self._trusted))
-        return self._verdict[1]
+        except OSError as error:
+            return Unchecked(f"{error.filename}: {error.strerror}")
+        if self._verdict and self._verdict[0] == key:
+            return self._verdict[1]
+        verdict = verify(self._mirror.git, commit, self._trusted)
+        if not isinstance(verdict, Unchecked):
+            self._verdict = (key, verdict)
+        return verdict
 
     def _refused(self, commit: str, reasons: list[str], *obstacles: Obstacle) -> CommitRefused:
         last = self._last

@@ -11,7 +11,7 @@ from git_repositories import ENVIRONMENT, Repository
 from reconciler.integrations.bounded_process import Processes
 from reconciler.integrations.git_command import Git, GitFailed
 from reconciler.integrations.git_signatures import verify
-from reconciler.integrations.signature_trust import Bad, Good, NoTrust, Trust, Verdict, trust
+from reconciler.integrations.signature_trust import Bad, Good, NoTrust, Trust, Unchecked, Verdict, trust
 from signing import GpgKey, SshKey
 
 pytestmark = [
@@ -57,6 +57,13 @@ def why(repository: Repository, trusted: Trust, commit: str = "") -> str:
     """Why the commit is refused."""
     verdict = judged(repository, trusted, commit)
     assert isinstance(verdict, Bad)
+    return verdict.reason
+
+
+def why_not_checked(repository: Repository, trusted: Trust) -> str:
+    """Why nothing is known of the newest commit."""
+    verdict = judged(repository, trusted)
+    assert isinstance(verdict, Unchecked)
     return verdict.reason
 
 
@@ -252,13 +259,13 @@ def test_files_that_others_could_have_written_are_not_trusted(repository: Reposi
     repository.commit()
     trusted = ssh_trust(keys, key.allowed())
     (keys / "allowed").chmod(0o666)
-    assert why(repository, trusted).endswith(f"others than you can write to {keys}/allowed")
+    assert why_not_checked(repository, trusted).startswith(f"others than you can write to {keys}/allowed; ")
     (keys / "allowed").unlink()
-    assert why(repository, trusted).endswith(f"{keys}/allowed: No such file or directory")
+    assert why_not_checked(repository, trusted).endswith(f"{keys}/allowed: No such file or directory")
     (keys / "allowed").mkdir()
-    assert why(repository, trusted).endswith(f"{keys}/allowed is no regular file")
+    assert why_not_checked(repository, trusted).endswith(f"{keys}/allowed is no regular file; give a file with keys")
     missing = Trust("ssh", ssh_trust(repository.path, key.allowed()).keys, str(keys / "none"))
-    assert why(repository, missing).endswith(f"{keys}/none: No such file or directory")
+    assert why_not_checked(repository, missing).endswith(f"{keys}/none: No such file or directory")
 
 
 def test_a_file_without_a_gpg_key(repository: Repository, keys: Path) -> None:
@@ -268,7 +275,9 @@ def test_a_file_without_a_gpg_key(repository: Repository, keys: Path) -> None:
     repository.commit()
     key.close()
     (keys / "empty").write_text("", encoding="ascii")
-    assert why(repository, Trust("gpg", str(keys / "empty"))).endswith(f"there is no GPG key in {keys}/empty")
+    assert why_not_checked(repository, Trust("gpg", str(keys / "empty"))).startswith(
+        f"there is no GPG key in {keys}/empty"
+    )
 
 
 def test_a_program_that_is_missing(repository: Repository, keys: Path) -> None:
@@ -281,7 +290,7 @@ def test_a_program_that_is_missing(repository: Repository, keys: Path) -> None:
     (keys / "git").symlink_to(git)
     runner = Git(repository.path / ".git", Processes(), {**ENVIRONMENT, "PATH": str(keys)}, bare=True)
     verdict = verify(runner, repository.head(), ssh_trust(keys, key.allowed()))
-    assert verdict == Bad("its signature cannot be checked: there is no program ssh-keygen on this machine")
+    assert verdict == Unchecked("there is no program ssh-keygen on this machine; install it")
 
 
 def test_a_commit_that_is_missing_is_a_broken_repository(repository: Repository, keys: Path) -> None:
