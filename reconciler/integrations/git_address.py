@@ -56,6 +56,13 @@ def address(url: str, branch: str, path: str = "") -> Address:
     return Address(_url(url), _branch(branch), _path(path))
 
 
+def local_path(url: str) -> str:
+    """Where on this machine the repository at `url` is; empty where it is elsewhere."""
+    if url.startswith("/"):
+        return url
+    return f"/{url.removeprefix('file://').partition('/')[2]}" if url.startswith("file://") else ""
+
+
 def without_secrets(text: str) -> str:
     """`text` without users and passwords in its URLs: ``https://kim:secret@host/`` becomes ``https://host/``."""
     return _SECRET.sub("", text)
@@ -91,6 +98,11 @@ def _branch(branch: str) -> str:
 
 def _path(path: str) -> str:
     parts = [part for part in path.split("/") if part not in {"", "."}]
-    if path.startswith("/") or ".." in parts or "\0" in path:
+    if "\0" in path or ".." in parts:
         raise NotAnAddress(f"{path!r} is no directory in a repository: give it from the top, without '..'")
+    if path.startswith("/"):
+        cure = f"give it from the top of the repository: --path {shlex.quote('/'.join(parts))}"
+        if not parts:
+            cure = "for the whole repository, leave --path out"
+        raise NotAnAddress(f"{path!r} begins with a slash, as a directory of this machine does; {cure}")
     return "/".join(parts)

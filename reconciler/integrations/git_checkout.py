@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import tempfile
 import threading
 from collections.abc import Collection, Iterator
@@ -31,6 +32,7 @@ _CHUNK: Final = 1 << 20
 _LISTING: Final = BOUNDS._replace(limit=16 << 20)
 _CONTENT: Final = BOUNDS._replace(limit=2 * BYTES)
 _SHOWN: Final = 80
+_LONGEST: Final = 4096
 _NO_FILE: Final = (EEXIST, EILSEQ, EINVAL, ENAMETOOLONG, ENOTDIR)
 
 
@@ -148,14 +150,40 @@ def _tree(git: Git, commit: str, path: str) -> str:
     """How git names the directory `path` of `commit`."""
     if git.code("cat-file", "-e", f"{commit}^{{tree}}"):
         raise GitFailed(f"commit {commit} is not there")
-    tree = f"{commit}:{path}"
-    answer = git.answer("cat-file", "-t", tree)
+    parts = path.split("/") if path else []
+    prefixes = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+    if not prefixes:
+        return f"{commit}:"
+    literal = {"GIT_LITERAL_PATHSPECS": "1"}
+    answer = git.answer("ls-tree", "-z", "-t", "--full-tree", commit, "--", *prefixes, environment=literal)
     with answer.output:
-        if not answer.code and answer.output.read().strip() == b"tree":
-            return tree
-    if answer.code and "does not exist in" not in answer.said:
-        raise GitFailed(f"commit {commit} cannot be read: {reason(answer.said)}")
-    raise CheckoutRefused(f"there is no directory {path} in it")
+        if answer.code:
+            raise GitFailed(f"commit {commit} cannot be read: {reason(answer.said)}")
+        lines = [line.partition(b"\t") for line in answer.output.read().split(b"\0")[:-1]]
+    found = {os.fsdecode(name): facts.split(b" ") for facts, _, name in lines}
+    for prefix in prefixes:
+        mode, kind, identity = found.get(prefix, (b"", b"", b""))
+        if kind != b"tree":
+            raise CheckoutRefused(_no_directory(git, path, prefix, mode, identity))
+    return f"{commit}:{path}"
+
+
+def _no_directory(git: Git, path: str, prefix: str, mode: bytes, identity: bytes) -> str:
+    """Why there is no directory `path`: its part `prefix`, with `mode`, is none; and which to give instead."""
+    shown = _shown(os.fsencode(prefix))
+    if mode == _LINK:
+        answer = git.answer("cat-file", "blob", identity.decode())
+        with answer.output:
+            target = os.fsdecode(answer.output.read(_LONGEST))
+        joined = os.path.normpath(os.path.join(os.path.dirname(prefix), target))
+        real = os.path.normpath(joined + path.removeprefix(prefix))
+        if target.startswith("/") or real == ".." or real.startswith("../"):
+            return f"{shown} is a link in it that leads out of the repository; give a directory of the repository"
+        cure = f"--path {shlex.quote(_shown(os.fsencode(real)))}" if real != "." else "no --path"
+        return f"{shown} is a link in it, and links are not followed; give the directory itself: {cure}"
+    if mode:
+        return f"{shown} in it is no directory but {'a submodule' if mode == b'160000' else 'a file'}"
+    return f"there is no directory {_shown(os.fsencode(path))} in it"
 
 
 def _entry(line: bytes) -> _Entry:

@@ -71,6 +71,7 @@ class Git:
 
     Attributes:
         directory: where it runs; must exist when a command is run.
+        environment: the administrator's.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Git:
         """
         self.directory = directory
         self._processes = processes
-        self._environment = environment
+        self.environment = environment
         # Named, so that git does not look for another repository further up.
         self._place = {"GIT_DIR": str(directory)} if bare else {"GIT_CEILING_DIRECTORIES": str(directory.parent)}
         if work_tree:
@@ -96,7 +97,7 @@ class Git:
 
     def at(self, repository: Path) -> "Git":
         """The same in the bare repository at `repository`."""
-        return Git(repository, self._processes, self._environment, bare=True)
+        return Git(repository, self._processes, self.environment, bare=True)
 
     def answer(
         self,
@@ -112,7 +113,7 @@ class Git:
             GitFailed: it took too long or wrote too much, or there is no git.
             Stopped: nothing is run any more.
         """
-        own = quiet(self._environment) | {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+        own = quiet(self.environment) | {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
         own |= {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"} | dict(environment or {})
         return self._run(words, own, bounds, given, settings)
 
@@ -143,8 +144,8 @@ class Git:
             GitFailed: it did not succeed.
             Stopped: nothing is run any more.
         """
-        own = quiet(self._environment) | {"GIT_ALLOW_PROTOCOL": ":".join(PROTOCOLS)}
-        own |= {name: self._environment[name] for name in _KEPT if name in self._environment}
+        own = quiet(self.environment) | {"GIT_ALLOW_PROTOCOL": ":".join(PROTOCOLS), "GIT_NO_LAZY_FETCH": "1"}
+        own |= {name: self.environment[name] for name in _KEPT if name in self.environment}
         if not {"GIT_SSH", "GIT_SSH_COMMAND"} & own.keys() and not self._own_ssh(own):
             own["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
         return self._succeeded(self._run(words, own, Bounds(seconds, limit, goes_on=True)))
@@ -162,8 +163,8 @@ class Git:
             GitFailed: it took too long, or there is no git.
             Stopped: nothing is run any more.
         """
-        own = quiet(self._environment) | {"GIT_DIR": os.devnull}
-        own |= {key: self._environment[key] for key in _KEPT_SETTINGS if key in self._environment}
+        own = quiet(self.environment) | {"GIT_DIR": os.devnull}
+        own |= {key: self.environment[key] for key in _KEPT_SETTINGS if key in self.environment}
         words = ["git", "config", "--null", "--type=path", "--get-all", name]
         answer = self._bounded(words, "git config", own, BOUNDS, b"")
         with answer.output:
@@ -176,7 +177,7 @@ class Git:
             GitFailed: it took too long or wrote too much, or there is no such program.
             Stopped: nothing is run any more.
         """
-        return self._bounded(list(words), words[0], quiet(self._environment), BOUNDS, given)
+        return self._bounded(list(words), words[0], quiet(self.environment), BOUNDS, given)
 
     def _succeeded(self, answer: Answer) -> str:
         with answer.output:

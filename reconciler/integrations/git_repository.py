@@ -1,6 +1,7 @@
 """A private mirror of one branch, which is never anything but a copy: whatever is wrong with it, it is fetched anew."""
 
 import os
+import shlex
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Final
 
 from reconciler.integrations.bounded_process import Bounds
 from reconciler.integrations.discard import ASIDE, discard, moved_aside
-from reconciler.integrations.git_address import Address
+from reconciler.integrations.git_address import Address, local_path
 from reconciler.integrations.git_command import Ended, Git, GitFailed, reason
+from reconciler.integrations.git_trust import NotTrusted, refuse_untrusted
+from reconciler.integrations.local_repository import repository_at
 
 FETCH_SECONDS: Final = 300.0
 """How long a fetch may take."""
@@ -57,7 +60,8 @@ class Mirror:
             Stopped: nothing is run any more.
         """
         self._sweep()
-        if not self.git.directory.is_dir():
+        self._refuse_foreign()
+        if not self.git.directory.is_dir() or (self.git.directory / "shallow").exists():
             return self.fetch_anew()
         try:
             return self._fetch_into(self.git)
@@ -124,8 +128,20 @@ class Mirror:
             bounds = Bounds(self._seconds, 2 * self._limit)
             self.git.answer("gc", "--auto", "--quiet", "--prune=now", bounds=bounds, settings=_TIDYING).output.close()
 
+    def _refuse_foreign(self) -> None:
+        """Git runs in a repository of this machine as we do, and obeys what is configured there."""
+        path = local_path(self._address.url)
+        repository = repository_at(path) if path else None
+        if not repository:
+            return
+        git = self._outside.at(Path(repository.directory))
+        try:
+            refuse_untrusted(repository, git, self._outside.environment)
+        except NotTrusted as error:
+            raise NothingToTake(str(error)) from error
+
     def _fetch_into(self, git: Git) -> str:
-        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
+        options = ("--update-shallow", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
         refspec = f"+refs/heads/{self._address.branch}:{_NEWEST}"
         try:
             git.over_network(
@@ -135,6 +151,13 @@ class Mirror:
             if "find remote ref" in str(failed):
                 raise self._no_branch() from failed
             raise
+        if git.text("rev-parse", "--is-shallow-repository") == "true":
+            path = local_path(self._address.url)
+            command = f"git {f'-C {shlex.quote(path)} ' if path else ''}fetch --unshallow"
+            raise NothingToTake(
+                "the repository is a shallow clone: it lacks the history that shows whether a commit comes after the "
+                f"one that was applied; complete it there with: {command}"
+            )
         if git.text("cat-file", "-t", _NEWEST) not in {"commit", "tag"}:
             raise NothingToTake(f"branch {self._address.branch} names no commit")
         return git.text("rev-parse", "--verify", "--quiet", f"{_NEWEST}^{{commit}}")

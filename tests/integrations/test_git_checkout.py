@@ -60,9 +60,9 @@ def test_only_the_path_is_checked_out(repository: Repository, place: Path) -> No
     assert contents(Checkouts(place, "hosts/lpar7").of(commit, repository.runner())) == {"host.yaml": b"a"}
 
 
-@pytest.mark.parametrize("path", ["hosts/none", "file", "link", "none/../hosts", ":(top)hosts"])
+@pytest.mark.parametrize("path", ["hosts/none", "none/../hosts", ":(top)hosts"])
 def test_a_path_that_is_no_directory_is_refused(repository: Repository, place: Path, path: str) -> None:
-    """Missing, a file, or a link."""
+    """It is missing, whatever git makes of such a name elsewhere."""
     (repository.path / "link").symlink_to("hosts")
     commit = repository.commit({"file": "", "hosts/host.yaml": ""})
     assert refusal(repository, place, commit, path) == f"there is no directory {path} in it"

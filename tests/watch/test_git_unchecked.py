@@ -110,7 +110,7 @@ def test_a_checker_that_is_missing_is_no_verdict(signed: Signed, monkeypatch: py
     """As where a package was removed."""
     for name in ("git", "sh"):
         (signed.programs / name).symlink_to(shutil.which(name) or "")
-    environment = signed.source._mirror.git._environment
+    environment = signed.source._mirror.git.environment
     monkeypatch.setitem(environment, "PATH", str(signed.programs))
 
     assert "there is no program " in signed.unchecked()
