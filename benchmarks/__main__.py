@@ -9,7 +9,7 @@ def main() -> None:
     """Run one benchmark, or all."""
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument(
-        "name", nargs="?", choices=["plan-time", "writes", "watch", "side-by-side"], help="only this one"
+        "name", nargs="?", choices=["plan-time", "writes", "watch", "side-by-side", "hostile"], help="only this one"
     )
     parser.add_argument("--runs", type=int, help="how often each process is started (7; side-by-side: 3)")
     parser.add_argument("--guests", type=int, nargs="+", help="numbers of guests")
@@ -23,6 +23,10 @@ def main() -> None:
         from benchmarks import watch
 
         watch.report(given.guests or watch.SIZES, given.runs or 7)
+    if given.name == "hostile":  # not by itself: it takes some minutes
+        from benchmarks import hostile
+
+        hostile.report()
     if given.name == "side-by-side":  # not by itself: it boots kernels
         from benchmarks import side_by_side
 

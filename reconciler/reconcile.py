@@ -18,6 +18,7 @@ from reconciler.model.desired import Desired, Persistence
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Problem, ProblemList, Severity, completed
+from reconciler.model.stopping import Abandoned, Check, unchecked
 from reconciler.model.strict_json import BadRecord
 from reconciler.planning.fingerprint import BASIS_WORDS
 from reconciler.planning.left_alone import FILES, NOTHING_SPARED, Spared
@@ -136,24 +137,25 @@ class Applied(NamedTuple):
     seen: "Seen | None" = None
 
 
-def plan(request: Request, machine: Machine, observed: Observed | None = None) -> Plan:
-    """What would be done, on the host as it is or as it was `observed`.
+def plan(request: Request, machine: Machine, observed: Observed | None = None, check: Check = unchecked) -> Plan:
+    """What would be done, on the host as it is or as it was `observed`; `check` may end it.
 
     Raises:
+        Abandoned: `check` has ended it.
         InvalidManifests: the manifests cannot be used.
         NoSuchGeneration: the history does not have what is asked for.
         NothingEnforced: the loop enforces nothing, or another Host.
         UnreadableHost: the host cannot be read.
         BadRecord, UnsafeState: what we know of earlier runs cannot be used.
     """
-    wanted, site, commit = given(request, machine)
+    wanted, site, commit = given(request, machine, check)
     applied = Books(machine.state, machine.boot_id).applied()
     observed = observed or observe_host(machine, request.like)
     if request.stage is not None:
         from reconciler.planning.boot_stages import plan_stage
 
         return plan_stage(request.stage, wanted, observed, applied)
-    made = make_plan(wanted, observed, applied, request.event, request.left_alone, request.spared)
+    made = make_plan(wanted, observed, applied, request.event, request.left_alone, request.spared, check)
     made = made._replace(commit=request.commit or commit)
     if request.given is None and request.event is None:
         made = made._replace(problems=(*made.problems, *_suspended(machine)))
@@ -182,10 +184,11 @@ def _suspended(machine: Machine) -> tuple[Problem, ...]:
     )
 
 
-def given(request: Request, machine: Machine) -> Given:
-    """What `request` wants of the `machine`, read now.
+def given(request: Request, machine: Machine, check: Check = unchecked) -> Given:
+    """What `request` wants of the `machine`, read now; `check` may end it.
 
     Raises:
+        Abandoned: `check` has ended it.
         InvalidManifests: the manifests cannot be used.
         NoSuchGeneration: the history does not have what is asked for.
         NothingEnforced: the loop enforces nothing, or another Host.
@@ -199,7 +202,7 @@ def given(request: Request, machine: Machine) -> Given:
         return Given(History(machine.state).desired(request.generation), None)
     if request.enforced:
         return _enforced(machine, request.host)
-    site = read_site(request.paths)
+    site = read_site(request.paths, check=check)
     desired = site.desired(request.host, machine.name)
     if not isinstance(desired, Desired):
         raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
@@ -252,6 +255,7 @@ def apply(
     origin: "Origin",
     terms: Terms = NO_TERMS,
     on_recovered: Callable[[tuple[Recovered, ...]], object] = lambda _: None,
+    check: Check = unchecked,
 ) -> Applied:
     """Plan and carry it out, under the locks, after what an earlier run left has been put in order.
 
@@ -262,8 +266,10 @@ def apply(
         origin: who asks, for the history and for whoever finds the lock held.
         terms: on which terms.
         on_recovered: is told at once what earlier runs had left, whatever becomes of this one.
+        check: may end it until the first write, and so do signals and the time that `terms` give.
 
     Raises:
+        Abandoned: it was ended before the first write.
         Busy, ToolsBusy: another run, or another tool, held its lock all that time.
         AwaitsConfirmation: an earlier apply waits to be confirmed.
         StalePlan: the plan has become another.
@@ -276,11 +282,18 @@ def apply(
         def interrupted() -> bool:
             return stopped() or machine.clock.monotonic() >= deadline
 
+        def unstopped() -> None:
+            check()
+            if stopped():
+                raise Abandoned("interrupted before the first write; nothing was changed")
+            if machine.clock.monotonic() >= deadline:
+                raise Abandoned(f"reading and planning took more than {terms.seconds:.0f} s; nothing was changed")
+
         recovered = settle(machine)
         on_recovered(recovered)
         refuse_unrecorded(recovered)
         refuse_pending(machine)
-        made = plan(request, machine)
+        made = plan(request, machine, check=unstopped)
         refuse_stale(made, terms, machine)
         if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)

@@ -81,8 +81,8 @@ def _long_names(number: int) -> str:
 
 def _repeated(number: int) -> str:
     queues = ", ".join('"05.0004"' for _ in range(1000))
-    one = f"---\napiVersion: reconciler/v1\nkind: Guest\nmetadata: {{name: g{{}}}}\nspec: {{{{queues: [{queues}]}}}}\n"
-    return host() + "".join(one.format(number) for number in range(number))
+    one = f"---\napiVersion: reconciler/v1\nkind: Guest\nmetadata: {{name: g{{}}}}\nspec: {{queues: [{queues}]}}\n"
+    return host() + "".join(one.replace("{}", str(each)) for each in range(number))
 
 
 def _no_pool(number: int) -> str:

@@ -12,6 +12,7 @@ from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.model.commands import Advised
+from reconciler.model.stopping import Abandoned
 from reconciler.model.strict_json import BadRecord
 from reconciler.reconcile import InvalidManifests, StalePlan
 from reconciler.render.plan_file import BadPlanFile
@@ -48,6 +49,8 @@ def _told(error: Exception) -> Exit:
         case Busy() | ToolsBusy():
             tell(f"busy: {error}")
             return Exit.BUSY
+        case Abandoned():
+            tell(f"stopped: {error}")
         case AwaitsConfirmation():
             tell(f"busy: {error}")
             return Exit.BUSY

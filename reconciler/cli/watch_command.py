@@ -58,6 +58,9 @@ from reconciler.watch.sources import FilesSource, GitFiles, Source
 from reconciler.watch.status_file import StatusFile, read_kept
 from reconciler.watch.watching import Watch, watch
 
+_BUSY_TIMES: Final = 3
+"""How often a cycle may use up its time for a plan until the loop counts as hanging: newest, last good, and slack."""
+
 _LATE_SECONDS: Final = 300.0
 """How long a turn may take beyond its time until the loop counts as hanging: longer than any apply."""
 
@@ -158,10 +161,16 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         ears.add("kernel", opener)
     systemd = SystemdNotify(os.environ, os.getpid(), time.monotonic)
     kept = _kept(lambda: read_kept(state), log)
-    telling = Telling(_outlets(options, state, log, systemd), kept and kept.report)
+    newest = Newest(time.monotonic)
+    telling = Telling(_outlets(options, state, log, systemd, newest), kept and kept.report)
     stack.push(lambda _type, error, _trace: telling.close(time.time(), _how(error)))
     last_good: Good | None = _kept(lambda: read_last_good(state), log)
     progress = LogProgress(log, systemd)
+
+    def transaction(number: int) -> None:
+        progress.transaction(number)
+        newest.begin(applies=number > 0)
+
     place = Place(
         opened=lambda changes: _opened(host, changes, progress),
         source=source,
@@ -173,9 +182,12 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         recovered=progress.recovered,
         authorised_since=authorised_since(state),
         unforeseen=progress.unforeseen,
-        transaction=progress.transaction,
+        transaction=transaction,
         guarding=progress.guarding,
         here=here,
+        stopping=ears.should_stop,
+        plan_seconds=options.plan_timeout,
+        begins=newest.begin,
     )
     reporter = Reporter(source.location, kept and kept.report, applies=applies, heals=options.self_heal)
     return Watch(ears, requests, Loop(place), reporter, telling, systemd, time, resync)
@@ -272,8 +284,7 @@ def _starting() -> str:
     return f"cd {shlex.quote(os.getcwd())} && {command_line()}"
 
 
-def _outlets(options: WatchOptions, state: StateDirectory, log: Log, systemd: SystemdNotify) -> Outlets:
-    newest = Newest(time.monotonic)
+def _outlets(options: WatchOptions, state: StateDirectory, log: Log, systemd: SystemdNotify, newest: Newest) -> Outlets:
     release = version(_PACKAGE)
     metrics = metrics_file(options, release)
     found = messengers(options)
@@ -281,7 +292,9 @@ def _outlets(options: WatchOptions, state: StateDirectory, log: Log, systemd: Sy
     listener = None
     if options.listen:
         exposition = Exposition(newest.get, release, process=True)
-        listener = Listener(options.listen, Health(newest, _LATE_SECONDS), exposition)
+        listener = Listener(
+            options.listen, Health(newest, _LATE_SECONDS, _BUSY_TIMES * options.plan_timeout + LOCK_SECONDS), exposition
+        )
     return Outlets(log, newest, StatusFile(state, os.getpid(), _starting()), systemd, metrics, listener, notices)
 
 

@@ -21,6 +21,7 @@ class WatchOptions(NamedTuple):
     revoked_keys: str | None
     git_interval: float
     resync: float | None
+    plan_timeout: float
     listen: str | None
     metrics_file: str | None
     log_format: str
@@ -34,7 +35,7 @@ class WatchOptions(NamedTuple):
         return tuple(
             f"--{name.replace('_', '-')}"
             for name, value in self._asdict().items()
-            if value and name not in {"git_interval", "log_format"}
+            if value and name not in {"git_interval", "log_format", "plan_timeout"}
         )
 
 
@@ -74,6 +75,14 @@ def watch_options(function: _Function) -> _Function:
                 type=Duration(),
                 metavar="DURATION",
                 help="With --watch: how often to look without being told; 5m, or 10s where the host tells nothing.",
+            ),
+            click.option(
+                "--plan-timeout",
+                type=Duration(),
+                default="1m",
+                show_default=True,
+                metavar="DURATION",
+                help="With --watch: how long reading and planning may take.",
             ),
             click.option("--listen", metavar="ADDR", help="With --watch: /metrics, /healthz and /readyz, [HOST]:PORT."),
             click.option("--metrics-file", type=file, metavar="FILE", help="With --watch: metrics for node-exporter."),

@@ -71,6 +71,7 @@ def unit_text(python: str, state: str = STATE) -> str:
         "# With full rights, so that the other two need none to load modules; what is wrong with it they find out.",
         "ExecStart=-+/sbin/modprobe vfio_ap",
         f"ExecStart={command([*boot, '--wait', '0'])}",
+        "MemoryMax=1G",
         f"TimeoutStartSec={WAIT_SECONDS + SECONDS + _SYSTEMD_LONGER:.0f}",
         *(("StateDirectory=reconciler", "StateDirectoryMode=0700") if usual else ()),
         *confinement(written, offline=True),

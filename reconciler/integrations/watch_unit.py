@@ -25,6 +25,9 @@ WATCHDOG_SECONDS: Final = 300
 STOP_SECONDS: Final = 300
 """How long the end may take: an apply stops before its next step, and puts back what it has done."""
 
+MEMORY: Final = "1G"
+"""How much memory the loop and its children may have; what is more hurts the host's own work."""
+
 _AFTER: Final = (
     BOOT,
     "systemd-udevd.service",
@@ -90,6 +93,10 @@ def watch_text(python: str, options: Sequence[str], needs: Needs, systemd: int) 
         f"TimeoutStartSec={START_SECONDS}",
         f"WatchdogSec={WATCHDOG_SECONDS}",
         *_restart(systemd),
+        "# Many times what the largest manifests that are read take (docs/operations.md).",
+        f"MemoryMax={MEMORY}",
+        "# Where git needs more, the loop goes on.",
+        "OOMPolicy=continue",
         "# To the loop alone: it ends its children, and what it has begun.",
         "KillMode=mixed",
         f"TimeoutStopSec={STOP_SECONDS}",

@@ -8,6 +8,7 @@ from reconciler.manifests.site import placed
 from reconciler.model.commands import APPLY, Here
 from reconciler.model.desired import Activation, Desired
 from reconciler.model.problems import Problem, Severity, errors_of
+from reconciler.model.stopping import Check, unchecked
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.limits import removal_limits
 from reconciler.planning.plan import Consent, Plan
@@ -48,13 +49,13 @@ class Configurations:
         self.guarded = last_good and Configuration(Given(last_good.desired, None), last_good.commit)
         self.refused: Refused | None = None
 
-    def newest(self, offer: Offer, machine_name: str, now: float) -> Configuration | None:
+    def newest(self, offer: Offer, machine_name: str, now: float, check: Check = unchecked) -> Configuration | None:
         """The configuration that `offer` has; None where there is none, or where it cannot be read, which is noted."""
         if not offer.paths:
             if not offer.unreachable:
                 self.refuse(offer.commit, offer.refused, now, *offer.obstacles)
             return None
-        site = self._files.read_site(offer.paths, settled=offer.settled)
+        site = self._files.read_site(offer.paths, settled=offer.settled, check=check)
         desired = site.desired(self._host, machine_name)
         if isinstance(desired, Desired):
             return Configuration(Given(desired, site), offer.commit)

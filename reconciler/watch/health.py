@@ -1,5 +1,6 @@
 """Whether the loop is alive, and whether it can do its work, from its newest report."""
 
+import math
 from collections.abc import Callable
 from threading import Lock
 from typing import NamedTuple
@@ -26,11 +27,17 @@ class Newest:
         self._lock = Lock()
         self._report: Report | None = None
         self._since = monotonic()
+        self._busy_since: float | None = None
+
+    def begin(self, *, applies: bool = False) -> None:
+        """The loop reads and plans from now on, or `applies`, which may take its time."""
+        with self._lock:
+            self._busy_since = None if applies else self.monotonic()
 
     def put(self, report: Report) -> None:
         """Hold `report` from now on."""
         with self._lock:
-            self._report, self._since = report, self.monotonic()
+            self._report, self._since, self._busy_since = report, self.monotonic(), None
 
     def get(self) -> Report | None:
         """The newest report; None before the first turn."""
@@ -42,20 +49,27 @@ class Newest:
         with self._lock:
             return self._report, self.monotonic() - self._since
 
+    def busy(self) -> float:
+        """For how many seconds the loop has been reading and planning without a result; 0 where it has not."""
+        with self._lock:
+            return 0.0 if self._busy_since is None else self.monotonic() - self._busy_since
+
 
 class Health:
     """Answers what supervisors and load balancers ask."""
 
-    def __init__(self, newest: Newest, bound: float) -> None:
+    def __init__(self, newest: Newest, bound: float, busy_bound: float = math.inf) -> None:
         """Judge `newest`.
 
         Args:
             newest: holds the report.
             bound: how many seconds a turn may keep everyone waiting, beyond the time at which it was due
                 (`Report.due`); before the first turn and where nothing was due, beyond the last turn.
+            busy_bound: how many seconds it may read and plan without a result.
         """
         self._newest = newest
         self._bound = bound
+        self._busy_bound = busy_bound
 
     def alive(self) -> Answer:
         """Whether the loop turns."""
@@ -63,6 +77,10 @@ class Health:
         due = max(0.0, report.due - report.turned) if report is not None and report.due is not None else 0.0
         what = "the last turn ended" if report else "the loop was started, without a turn since,"
         text = f"{what} {duration_text(age)} ago"
+        busy = self._newest.busy()
+        if busy > self._busy_bound:
+            allowed = duration_text(self._busy_bound)
+            return Answer(False, f"{text}; it has been reading and planning for {duration_text(busy)}, not {allowed}")
         if age > due + self._bound:
             return Answer(False, f"{text}; one was due within {duration_text(due + self._bound)}")
         return Answer(True, f"alive: {text}")

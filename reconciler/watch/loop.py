@@ -18,6 +18,7 @@ from reconciler.model.generation import Origin
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
+from reconciler.model.stopping import Abandoned, Check
 from reconciler.model.strict_json import BadRecord
 from reconciler.planning.left_alone import FILES, NOTHING_SPARED, Spared
 from reconciler.planning.plan import Cause, Plan
@@ -55,6 +56,7 @@ from reconciler.watch.deciding import (
 )
 from reconciler.watch.healing import HealBudgets
 from reconciler.watch.hints import Hint
+from reconciler.watch.plan_time import PLAN_SECONDS, TookTooLong, plan_check
 from reconciler.watch.report import Condition
 from reconciler.watch.reporting import left_alone
 from reconciler.watch.retry import Retry
@@ -104,6 +106,9 @@ class Place(NamedTuple):
         transaction: is told the number of the generation that is about to be made, and 0 when that has ended.
         guarding: is told the name of the Host and the git commit of what is about to be applied.
         here: the options that lead to this machine and state, for the command to run next.
+        stopping: whether the loop is to end; asked again and again while a plan is made, until the first write.
+        plan_seconds: how long reading and planning one configuration may take.
+        begins: is told that a turn begins.
     """
 
     opened: Callable[[bool], AbstractContextManager[Machine]]
@@ -119,6 +124,9 @@ class Place(NamedTuple):
     transaction: Callable[[int], object]
     guarding: Callable[[str, str], object] = lambda _host, _commit: None
     here: Here = NOWHERE
+    stopping: Callable[[], bool] = lambda: False
+    plan_seconds: float = PLAN_SECONDS
+    begins: Callable[[], object] = lambda: None
 
 
 class Loop:
@@ -153,6 +161,7 @@ class Loop:
     def turn(self, hints: Collection[Hint]) -> Turn:
         """Make one turn; what went wrong is in it, and not raised."""
         self._heed(hints)
+        self._place.begins()
         clock = self._place.clock
         began = clock.monotonic()
         self._known = Turn(_NOTHING_TO_GUARD, suspensions=self._known.suspensions)
@@ -161,6 +170,10 @@ class Loop:
             self._blind = Retry()
         except (Busy, ToolsBusy, AwaitsConfirmation) as error:
             turn = self._known._replace(ending=Ending(Condition.WAITING, one_line(error)), wait=_SOON_SECONDS)
+        except TookTooLong as error:
+            turn = self._blinded(one_line(error))
+        except Abandoned as error:
+            turn = self._known._replace(ending=Ending(Condition.WAITING, one_line(error)), is_abandoned=True)
         except (UnreadableHost, InvalidManifests, KernelBusy, BadRecord, UnsafeState, OSError) as error:
             turn = self._blinded(one_line(error))
         except Exception as error:  # noqa: BLE001 - a host that nobody guards any more helps nobody
@@ -169,6 +182,10 @@ class Loop:
         seconds = clock.monotonic() - began - (turn.apply_seconds or 0.0)
         refused = self._place.configurations.refused
         return turn._replace(refused=refused, generation=self._generation, seconds=seconds)
+
+    def _check(self) -> Check:
+        place = self._place
+        return plan_check(place.plan_seconds, place.stopping, place.clock.monotonic)
 
     def _blinded(self, told: str) -> Turn:
         """The turn that could not be made; what was known before is still so."""
@@ -208,19 +225,31 @@ class Loop:
             is_left = _is_left(machine, changes=changes)
         if is_left:
             self._put_in_order(changes=changes)
+        try:
+            return self._turned(offer, suspensions, changes=changes)
+        except TookTooLong as error:
+            # No verdict on it: the next cycle tries again, and the last good one goes on being enforced.
+            configurations.refuse(offer.commit, (one_line(error),), place.clock.time())
         with place.opened(False) as machine:
-            newest = configurations.newest(offer, machine.name, place.clock.time())
+            made = self._guarded_plan(None, offer, machine, suspensions, self._check())
+        return self._known if made is None else self._acted(self._known, made)
+
+    def _turned(self, offer: Offer, suspensions: Suspensions, *, changes: bool) -> Turn:
+        """The turn with what `offer` has, where the loop `changes` the host; raises `TookTooLong`."""
+        place, configurations, check = self._place, self._place.configurations, self._check()
+        with place.opened(False) as machine:
+            newest = configurations.newest(offer, machine.name, place.clock.time(), check)
             applied = Books(machine.state, machine.boot_id).applied().digest
             if newest and not self._may_be_guarded(newest, offer, applied):
                 newest = None
         if newest and configurations.is_new(newest) and changes and newest.given.desired.digest != applied:
             # What may be applied is planned once, and applied. What a person has applied is looked at for drift first.
-            done = self._applied(self._known, newest, None, _NEW)
+            done = self._applied(self._known, newest, None, _NEW, check=check)
             if done is not None:
                 return done
             newest = None
         with place.opened(False) as machine:
-            made = self._guarded_plan(newest, offer, machine, suspensions)
+            made = self._guarded_plan(newest, offer, machine, suspensions, check)
         return self._known if made is None else self._acted(self._known, made)
 
     def _may_be_guarded(self, newest: Configuration, offer: Offer, applied: str) -> bool:
@@ -250,20 +279,20 @@ class Loop:
                 place.recovered(settle(machine))
 
     def _guarded_plan(
-        self, newest: Configuration | None, offer: Offer, machine: Machine, suspensions: Suspensions
+        self, newest: Configuration | None, offer: Offer, machine: Machine, suspensions: Suspensions, check: Check
     ) -> Plan | None:
         """The plan of what is guarded from now on; None where nothing can be."""
         configurations, made = self._place.configurations, None
         if newest and configurations.is_new(newest):
-            made = self._plan(newest, machine, suspensions)
+            made = self._plan(newest, machine, suspensions, check=check)
             if more := self._without_consent(machine, made):
-                made = self._plan(newest, machine, suspensions, more)
+                made = self._plan(newest, machine, suspensions, more, check)
             corrected = self._corrected(newest, machine, suspensions, made)
             if not configurations.judge(newest, made, offer, self._place.here, self._place.clock.time(), corrected):
                 newest, made = None, None
         if newest:
             self._accept(newest)
-        return made or (self._plan(self.guarded, machine, suspensions) if self.guarded else None)
+        return made or (self._plan(self.guarded, machine, suspensions, check=check) if self.guarded else None)
 
     def _accept(self, newest: Configuration) -> None:
         if self._place.configurations.is_new(newest):
@@ -272,11 +301,17 @@ class Loop:
         self._place.source.accepted(newest.commit)
 
     def _plan(
-        self, configuration: Configuration, machine: Machine, suspensions: Suspensions, spared: Spared | None = None
+        self,
+        configuration: Configuration,
+        machine: Machine,
+        suspensions: Suspensions,
+        spared: Spared | None = None,
+        check: Check | None = None,
     ) -> Plan:
         if self._observed is None:
             self._observed = self._like = observe_host(machine, self._like)
-        return plan(self._request(configuration, machine, suspensions, spared), machine, self._observed)
+        request = self._request(configuration, machine, suspensions, spared)
+        return plan(request, machine, self._observed, check or self._check())
 
     def _request(
         self, configuration: Configuration, machine: Machine, suspensions: Suspensions, spared: Spared | None = None
@@ -361,6 +396,8 @@ class Loop:
         made: Plan | None,
         decision: Decision,
         spared: Spared | None = None,
+        *,
+        check: Check | None = None,
     ) -> Turn | None:
         """Apply `configuration`, exactly as `made` says where that is given; None where that cannot be done."""
         place, clock = self._place, self._place.clock
@@ -372,7 +409,7 @@ class Loop:
                 request = self._request(configuration, machine, turn.suspensions, spared)
                 place.guarding(configuration.given.desired.host.name, configuration.commit)
                 place.transaction(History(machine.state).next_number())
-                done = apply(request, machine, place.progress, origin, terms, place.recovered)
+                done = apply(request, machine, place.progress, origin, terms, place.recovered, check or self._check())
         except StalePlan:
             return None
         except NotApplicable as error:

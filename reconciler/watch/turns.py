@@ -38,6 +38,7 @@ class Turn(NamedTuple):
         stopped: the names of holders whose drift is not corrected, since their budget is used up, and until when
             (seconds since 1970).
         seconds: how long the turn took, the apply left out.
+        is_abandoned: whether it was ended before it had a result, since the loop ends.
     """
 
     ending: Ending
@@ -54,3 +55,4 @@ class Turn(NamedTuple):
     wait: float | None = None
     seconds: float = 0.0
     stopped: Mapping[str, float] = {}
+    is_abandoned: bool = False

@@ -53,6 +53,8 @@ def watch(what: Watch) -> None:
         what.requests.begin(number)
         began = what.clock.monotonic()
         turn = what.loop.turn(hints)
+        if turn.is_abandoned:
+            break  # it has nothing to report
         took = what.clock.monotonic() - began
         until = min(turn.wait if turn.wait is not None else what.resync, what.resync)
         now = what.clock.time()

@@ -93,6 +93,7 @@ def test_systemd_is_told_and_tells() -> None:
     assert unit["TimeoutStopSec"] == str(STOP_SECONDS)
     assert unit["WatchdogSec"] == str(WATCHDOG_SECONDS)
     assert START_SECONDS > WATCHDOG_SECONDS >= STOP_SECONDS > 210  # the bound of a boot's transaction
+    assert (unit["MemoryMax"], unit["OOMPolicy"]) == ("1G", "continue")
     assert ("KillSignal" in unit, "SuccessExitStatus" in unit) == (False, False)
 
 

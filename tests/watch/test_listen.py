@@ -276,3 +276,22 @@ def test_a_unix_socket(tmp_path: Path) -> None:
     with pytest.raises(CannotListen, match="a file of that name"):
         Server(str(path))
     assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(("seconds", "applies", "good"), [(59, False, True), (61, False, False), (61, True, True)])
+def test_health_shows_a_cycle_that_reads_and_plans_too_long(seconds: int, applies: bool, good: bool) -> None:
+    """An apply may take its time; what comes before it may not, nor what comes after the next cycle's begin."""
+    clock = FakeClock()
+    newest = Newest(clock.monotonic)
+    health = Health(newest, 300.0, 60.0)
+    newest.put(report())
+    newest.begin()
+    newest.begin(applies=applies)
+    clock.sleep(seconds)
+
+    answer = health.alive()
+
+    assert answer.good is good
+    assert ("it has been reading and planning for 1 minute 1 second, not 1 minute" in answer.text) is not good
+    newest.put(report())
+    assert health.alive().good
