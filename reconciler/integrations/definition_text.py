@@ -105,7 +105,7 @@ def _json(content: bytes) -> Any:
     if _is_too_deep(text):
         raise NotADefinition("it is nested too deeply")
     try:
-        value = json.loads(text, parse_constant=_no_number, parse_float=_number, parse_int=_number)
+        value = json.loads(text, parse_constant=_no_number, parse_float=_number, parse_int=_whole_number)
         json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise NotADefinition(f"it is not JSON: {error.msg}, line {error.lineno}") from error
@@ -127,6 +127,11 @@ def _number(text: str) -> float:
     if math.isinf(float(text)):
         raise NotADefinition("it is not JSON: a number is out of range")
     return float(text)
+
+
+def _whole_number(text: str) -> int:
+    _number(text)
+    return int(text)
 
 
 def _no_number(text: str) -> float:

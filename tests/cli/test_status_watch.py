@@ -96,13 +96,24 @@ def test_a_damaged_status_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[
     path = kept(tmp_path)
     (path / FILE).write_text("{")
     assert run(["status", "--watch", "--state-dir", str(path)]) == 1
-    assert "remove it" in capsys.readouterr().err
+    assert 1 == capsys.readouterr().err.count(f"mv {path / FILE} {path / FILE}.damaged")
 
 
 def test_nobody_is_suspended_by_a_mistyped_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The names that are known are told."""
     state = StateDirectory(kept(tmp_path))
-    guests = (DesiredGuest("payments", "lpar7", "u", EMPTY_CONFIG, Activation.ACTIVE, Presence.ANY, (), PLACE),)
+    guests = (
+        DesiredGuest(
+            "payments",
+            "lpar7",
+            "62177883-f1bb-47f0-914d-32a22e3a8804",
+            EMPTY_CONFIG,
+            Activation.ACTIVE,
+            Presence.ANY,
+            (),
+            PLACE,
+        ),
+    )
     host = DesiredHost("lpar7", None, (), Unmanaged.IGNORE, PLACE)
     write_last_good(state, Good(Desired(host, guests, "d"), ""))
     where = ["--state-dir", str(state.path), "--reason", "hand work"]

@@ -11,7 +11,7 @@ from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.log import Log
 from worlds import desired
 
-PLAN = {"summary": {"text": "a plan"}}
+PLAN = {"summary": {"text": "a plan"}, "steps": []}
 
 
 def applied(state: StateDirectory, number: int, command: str, commit: str, result: Result = Result.APPLIED) -> None:

@@ -65,7 +65,8 @@ def test_masks_on_the_command_line_are_told(plan: Plan, tmp_path: Path) -> None:
     (problem,) = boot_problems(plan, tmp_path)
     assert problem.id == "masks-on-command-line"
     assert problem.message.endswith("ap.apmask=0xffff ap.aqmask=nonsense")
-    assert "aqmask" in problem.details[0]
+    assert "these leave the host's drivers nothing" in problem.details[0]
+    assert "aqmask" in problem.details[1]
 
 
 def test_rules_of_others_are_told_with_their_lines(plan: Plan, tmp_path: Path) -> None:
