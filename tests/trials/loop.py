@@ -310,6 +310,7 @@ class _Ears:
 
     def __init__(self, trial: Trial) -> None:
         self.stopping = False
+        self.unheard: dict[str, str] = {}
         self._trial = trial
         self._debounce = Debounce()
         self._turns = 0
