@@ -40,6 +40,10 @@ class CheckoutRefused(Exception):
     """The commit holds what cannot be, or must not be, files of ours; the text is a sentence."""
 
 
+class NoDirectory(CheckoutRefused):
+    """The commit has no such directory as was asked for; the text says what there is instead."""
+
+
 class _Entry(NamedTuple):
     """A file or link of a commit: `name` is its path from the top of the checkout."""
 
@@ -164,7 +168,7 @@ def _tree(git: Git, commit: str, path: str) -> str:
     for prefix in prefixes:
         mode, kind, identity = found.get(prefix, (b"", b"", b""))
         if kind != b"tree":
-            raise CheckoutRefused(_no_directory(git, path, prefix, mode, identity))
+            raise NoDirectory(_no_directory(git, path, prefix, mode, identity))
     return f"{commit}:{path}"
 
 

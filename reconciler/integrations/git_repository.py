@@ -30,6 +30,10 @@ class NothingToTake(Exception):
     """The repository was reached, and the branch names no commit; the text is a sentence."""
 
 
+class Unusable(NothingToTake):
+    """The repository as it is, not what is in it, keeps its branch from being used; the text says what to do."""
+
+
 class Mirror:
     """The branch of `address`, with its whole history, in a bare repository below `directory`.
 
@@ -138,7 +142,7 @@ class Mirror:
         try:
             refuse_untrusted(repository, git, self._outside.environment)
         except NotTrusted as error:
-            raise NothingToTake(str(error)) from error
+            raise Unusable(str(error)) from error
 
     def _fetch_into(self, git: Git) -> str:
         options = ("--update-shallow", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
@@ -154,7 +158,7 @@ class Mirror:
         if git.text("rev-parse", "--is-shallow-repository") == "true":
             path = local_path(self._address.url)
             command = f"git {f'-C {shlex.quote(path)} ' if path else ''}fetch --unshallow"
-            raise NothingToTake(
+            raise Unusable(
                 "the repository is a shallow clone: it lacks the history that shows whether a commit comes after the "
                 f"one that was applied; complete it there with: {command}"
             )

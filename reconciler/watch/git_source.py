@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from reconciler.integrations.bounded_process import Processes
 from reconciler.integrations.git_address import Address
-from reconciler.integrations.git_checkout import CheckoutRefused, Checkouts
+from reconciler.integrations.git_checkout import CheckoutRefused, Checkouts, NoDirectory
 from reconciler.integrations.git_command import Ended, Git, GitFailed
-from reconciler.integrations.git_repository import FETCH_SECONDS, SIZE_LIMIT, Mirror, NothingToTake
+from reconciler.integrations.git_repository import FETCH_SECONDS, SIZE_LIMIT, Mirror, NothingToTake, Unusable
 from reconciler.integrations.git_signatures import verify
 from reconciler.integrations.private_directory import PrivateDirectory
 from reconciler.integrations.signature_trust import Bad, Good, Trust, Unchecked, Verdict
@@ -111,6 +111,8 @@ class GitSource:
         """
         try:
             self._last = self._refreshed(accepted, allow_older, in_use)
+        except Unusable as error:
+            self._last = self._refused("", [str(error)], Obstacle.SOURCE)
         except NothingToTake as error:
             self._last = self._refused("", [str(error)], Obstacle.BRANCH)
         except GitFailed as error:
@@ -162,8 +164,9 @@ class GitSource:
     def _judged(self, commit: str, accepted: str, allow_older: bool) -> Newest | CommitRefused:
         verdict = self._signature(commit)
         reasons = [f"commit {commit}: {verdict.reason}"] if isinstance(verdict, Bad) else []
-        obstacles = [Obstacle.SIGNATURE] if isinstance(verdict, Bad | Unchecked) else []
+        obstacles = [Obstacle.SIGNATURE] if isinstance(verdict, Bad) else []
         if isinstance(verdict, Unchecked):
+            obstacles.append(Obstacle.SOURCE)
             reasons.append(
                 f"commit {commit}: its signature could not be checked, which says nothing about the commit: "
                 f"{verdict.reason}; it is checked again at the next fetch, or now by `{self._here.line(TRIGGER)}`"
@@ -181,7 +184,8 @@ class GitSource:
         try:
             directory = self._checkouts.of(commit, self._mirror.git)
         except CheckoutRefused as error:
-            return self._refused(commit, [f"commit {commit}: {error}"], Obstacle.COMMIT)
+            obstacle = Obstacle.SOURCE if isinstance(error, NoDirectory) else Obstacle.COMMIT
+            return self._refused(commit, [f"commit {commit}: {error}"], obstacle)
         return Newest(commit, directory, verdict.signer if isinstance(verdict, Good) else "")
 
     def _signature(self, commit: str) -> Verdict | None:

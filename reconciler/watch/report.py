@@ -40,6 +40,7 @@ class Obstacle(StrEnum):
     OLDER = "older"  # the commit does not come after the one that was applied
     COMMIT = "commit"  # something in the commit cannot be a file here
     BRANCH = "branch"  # it does not exist
+    SOURCE = "source"  # the repository, its options or a check on this host; the commit may be good
 
 
 class Refused(NamedTuple):

@@ -175,6 +175,7 @@ def _against_obstacles(source: Source, refused: Refused, here: Here) -> list[str
             "follows the commit this once, if the push was meant; otherwise push one that comes after",
         ),
         Obstacle.COMMIT: (f"git revert --no-edit {commit} && git push", "in a clone"),
+        Obstacle.SOURCE: (here.line(TRIGGER), "looks again, once what the reason names is done"),
         Obstacle.BRANCH: (source.reach, "shows whether the branch is there; push it, or name another with --branch"),
     }
     return [_typed(*steps[one]) for one in refused.obstacles if steps[one][0]]

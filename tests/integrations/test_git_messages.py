@@ -11,6 +11,7 @@ from git_repositories import ENVIRONMENT, Repository
 from git_traps import TRAPS, Trap, trapped
 from reconciler.integrations.git_address import NotAnAddress, address
 from reconciler.watch.git_source import CommitRefused, GitSource, Newest
+from reconciler.watch.report import Obstacle
 
 
 def judged(url: str, folder: Path, path: str = "") -> Newest | str:
@@ -21,6 +22,7 @@ def judged(url: str, folder: Path, path: str = "") -> Newest | str:
     if isinstance(found, Newest):
         return found
     assert isinstance(found, CommitRefused), found
+    assert found.obstacles == (Obstacle.SOURCE,)  # the next command that is shown reverts no commit
     return found.reasons[0]
 
 

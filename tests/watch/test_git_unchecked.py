@@ -16,6 +16,7 @@ from git_repositories import ENVIRONMENT, Repository
 from reconciler.integrations.git_address import address
 from reconciler.integrations.signature_trust import trust
 from reconciler.watch.git_source import CommitRefused, GitSource, Newest
+from reconciler.watch.report import Obstacle
 from signing import GpgKey, SshKey
 
 pytestmark = pytest.mark.skipif(
@@ -71,6 +72,7 @@ class Signed:
         start = f"commit {self.repository.head()}: its signature could not be checked, which says nothing about the "
         assert reason.startswith(start)
         assert "`reconcile trigger`" in reason
+        assert found.obstacles == (Obstacle.SOURCE,)
         return reason
 
     def bad(self) -> str:
