@@ -12,7 +12,7 @@ from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.machine import Machine, alone
-from reconciler.model.commands import NOWHERE, Here
+from reconciler.model.commands import NOWHERE, Advised, Here
 from reconciler.model.desired import Unmanaged
 from reconciler.model.generation import Origin
 from reconciler.model.matrix import Matrix
@@ -169,7 +169,8 @@ class Loop:
             turn = self._turn()
             self._blind = Retry()
         except (Busy, ToolsBusy, AwaitsConfirmation) as error:
-            turn = self._known._replace(ending=Ending(Condition.WAITING, one_line(error)), wait=_SOON_SECONDS)
+            waiting = Ending(Condition.WAITING, one_line(error, self._place.here))
+            turn = self._known._replace(ending=waiting, wait=_SOON_SECONDS)
         except TookTooLong as error:
             turn = self._blinded(one_line(error))
         except Abandoned as error:
@@ -492,6 +493,8 @@ def _failed(outcome: Outcome, decision: Decision) -> Decision:
     return decision._replace(condition=Condition.FAILED, summary=f"everything was put back: {outcome.failure}")
 
 
-def one_line(error: Exception) -> str:
-    """What `error` says, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+def one_line(error: Exception, here: Here = NOWHERE) -> str:
+    """What `error` says, in one line, with the command to run next where it has one."""
+    advice = error.advice if isinstance(error, Advised) else None
+    text = " ".join(str(error).split()) or type(error).__name__
+    return f"{text}; next: {here.line(advice)}" if advice else text
