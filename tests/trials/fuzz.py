@@ -348,7 +348,8 @@ class Report:
             for reason in one.wrong:
                 same = self.wrong.setdefault(f"{one.kind}: {_alike(reason)}", [])
                 if not same:
-                    print(f"  WRONG {one.kind}: {reason}: ./run trials fuzz --seed {self._seed} --only {one.number}")
+                    again = f"./run trials fuzz --seed {self._seed} --only {one.number}"
+                    print(f"  WRONG {one.kind}: {reason}: {again}", flush=True)
                 same.append(one)
         return self
 
