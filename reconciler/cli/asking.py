@@ -7,8 +7,9 @@ from it. All of these are answered with None by `terminal`.
 
 import os
 import sys
+import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from select import select
 from typing import Final
 
@@ -56,6 +57,7 @@ class Terminal:
         Raises:
             GoneAway: there will be no answer.
         """
+        self.forget_typed()
         while True:
             self._write(f"{question} [y/N]: ")
             answer = self._line().strip().lower()
@@ -64,6 +66,11 @@ class Terminal:
             if answer in {"", "n", "no"}:
                 return False
             self._write("Error: invalid input\n")
+
+    def forget_typed(self) -> None:
+        """Forget what was typed up to now: no answer to what is asked next."""
+        with suppress(termios.error):  # hung up, which whoever reads then is told
+            termios.tcflush(self._descriptor, termios.TCIFLUSH)
 
     def entered(self, seconds: float) -> bool:
         """Whether a line is entered within `seconds`.

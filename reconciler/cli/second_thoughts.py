@@ -134,6 +134,7 @@ def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
         if person is None:
             tell(f"it is rolled back in {seconds:.0f} s unless you run: {confirm_it}")
             return Exit.DONE
+        person.forget_typed()
         person.show(f"press Enter to keep it; from elsewhere: {confirm_it}; Ctrl-C leaves it to the timer\n")
         try:
             while _seconds_left(host, number):

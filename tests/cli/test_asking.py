@@ -259,6 +259,18 @@ def test_enter_at_the_terminal_confirms(command: Command, other: int | None) -> 
         assert kim.shown.endswith("confirmed: generation 1 stays\n")
 
 
+def test_enter_typed_before_it_was_asked_for_confirms_nothing(command: Command) -> None:
+    """Nor agrees to a plan what was typed before the plan was shown."""
+    with at_terminal("--apply", "--confirm-within", "1h", *on(command)) as kim:
+        kim.enters("y")
+        kim.sees(ASKS)
+        kim.enters("y\n")
+        kim.sees("Ctrl-C leaves it to the timer")
+        kim.hangs_up()
+        kim.ended()
+    assert "generation 1 waits to be confirmed" in command("status").err
+
+
 def test_enter_on_standard_input_confirms_nothing(command: Command, file: IO[bytes]) -> None:
     """It is not the person's."""
     file.write(b"\n\n")
