@@ -1,7 +1,10 @@
 """``reconcile --apply``: nothing is done to a host unless a person agrees at a terminal, or ``--yes`` was said."""
 
+import os
 import sys
 import time
+
+import click
 
 from reconciler.cli.asking import terminal
 from reconciler.cli.command_lines import again
@@ -99,6 +102,9 @@ def _request(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Req
         return Request(host.manifests, host.host, commit=manifests_commit(host)), terms
     from reconciler.render.plan_file import load_plan
 
+    if os.path.isdir(planfile) or planfile.endswith((".yaml", ".yml")):
+        meant = again(apply_file="", file=(*host.paths, planfile))
+        raise click.UsageError(f"{planfile} is no saved plan. Manifests are named with -f: {meant}")
     saved = load_plan(planfile)
     host = host._replace(paths=host.paths or saved.manifests)
     terms = terms._replace(basis=saved.basis, shown=saved.shown)

@@ -1,11 +1,12 @@
 """Commands of ours as lines for a shell, from the tree of commands that `click` parses."""
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 from click.core import ParameterSource
+
+from reconciler.model.printable import shell_line
 
 
 def again(*flags: str, **values: object) -> str:
@@ -20,12 +21,12 @@ def again(*flags: str, **values: object) -> str:
 
 def repeated(context: click.Context, *first: str) -> str:
     """The command of `context`, with all that was said to it, after the program `first`."""
-    return shlex.join(first) + " " + _line(context, (), {}) if first else _line(context, (), {})
+    return shell_line(first) + " " + _line(context, (), {}) if first else _line(context, (), {})
 
 
 def completed_line(context: click.Context, words: Sequence[str]) -> str:
     """What was said in `context`, the command's top, with more `words`, for a shell."""
-    return shlex.join(["reconcile", *_given(context, (), {}), *words])
+    return shell_line(["reconcile", *_given(context, (), {}), *words])
 
 
 def _line(context: click.Context | None, flags: Sequence[str], values: Mapping[str, object]) -> str:
@@ -36,7 +37,7 @@ def _line(context: click.Context | None, flags: Sequence[str], values: Mapping[s
         if context.parent is not None:
             words = [context.command.name or "", *words]
         context = context.parent
-    return shlex.join(["reconcile", *words])
+    return shell_line(["reconcile", *words])
 
 
 def _given(context: click.Context, added: Sequence[str], values: Mapping[str, object]) -> list[str]:

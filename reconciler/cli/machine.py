@@ -3,7 +3,6 @@
 import hashlib
 import os
 import pwd
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +20,7 @@ from reconciler.machine import Machine, no_vms
 from reconciler.manifests.files import find_files
 from reconciler.model.generation import Origin
 from reconciler.model.observed import VmName
+from reconciler.model.printable import shell_line
 from reconciler.model.problems import errors_of
 from reconciler.transaction.state_directory import StateDirectory
 
@@ -96,7 +96,7 @@ def manifests_commit(options: HostOptions, say: Callable[[str], object] = tell) 
 
 def command_line() -> str:
     """The command as it was typed."""
-    return shlex.join(["reconcile", *sys.argv[1:]])
+    return shell_line(["reconcile", *sys.argv[1:]])
 
 
 def user_name() -> str:

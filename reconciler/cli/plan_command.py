@@ -1,5 +1,7 @@
 """``reconcile --plan``."""
 
+import os
+
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import manifests_commit, opened
 from reconciler.cli.options import HostOptions
@@ -30,7 +32,8 @@ def _save(made: Plan, host: HostOptions, file: str) -> None:
 
     write_named(file, plan_file_text(made, host.manifests).encode("ascii"))
     if is_kept(file):
-        tell(f"saved; to do exactly this: {host.here.reading(()).line(APPLY.with_flags(file))}")
+        named = os.path.join(os.curdir, file) if file.startswith("-") else file
+        tell(f"saved; to do exactly this: {host.here.reading(()).line(APPLY.with_flags(named))}")
     else:
         tell(f"written to {file}, from which it cannot be applied")
 

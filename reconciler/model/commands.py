@@ -5,10 +5,11 @@ A message is often made where nothing is known of the options of this run; there
 a test parses each by the command's own definition.
 """
 
-import shlex
 from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple
+
+from reconciler.model.printable import shell_line
 
 
 class Takes(Enum):
@@ -26,7 +27,7 @@ class Command(NamedTuple):
     takes: Takes = Takes.MACHINE
 
     def __str__(self) -> str:
-        return shlex.join(("reconcile", *self.words))
+        return shell_line(("reconcile", *self.words))
 
     def with_flags(self, *flags: str) -> "Command":
         """The same command with more words."""
@@ -48,7 +49,7 @@ class Here(NamedTuple):
         """The whole command for a shell."""
         manifests = self.manifests if command.takes is Takes.MANIFESTS else ()
         machine = () if command.takes is Takes.NOTHING else self.machine
-        return shlex.join(("reconcile", *command.words, *manifests, *machine))
+        return shell_line(("reconcile", *command.words, *manifests, *machine))
 
     def reading(self, paths: Sequence[str]) -> "Here":
         """The same place, with the manifests in `paths`."""

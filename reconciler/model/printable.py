@@ -7,6 +7,7 @@ refused instead where it has such a character, with `first_unprintable`.
 """
 
 import re
+import shlex
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
@@ -106,6 +107,19 @@ def shown_character(character: str) -> str:
     if code < 0x80:
         return _NAMED.get(character, f"\\x{code:02x}")
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def shell_line(words: Iterable[str]) -> str:
+    r"""`words` as a line for a shell, which is printable and means these words when it is copied.
+
+    A word with a character that people cannot see is written as bash, zsh and ksh read it: ``$'a\nb'``.
+    """
+    return " ".join(shlex.quote(word) if escaped(word) == word else _ansi_quoted(word) for word in words)
+
+
+def _ansi_quoted(word: str) -> str:
+    plain = word.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{escaped(plain)}'"
 
 
 def first_unprintable(text: str) -> Unprintable | None:

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("--plan", "three-guests"), "reconcile --plan -f three-guests"),
         (("--apply", "--yes", "three-guests"), "reconcile --apply --yes -f three-guests"),
         (("three-guests",), "reconcile --plan -f three-guests"),
+        (("--apply", "three-guests", *WHERE), "reconcile --apply -f three-guests --simulate"),
+        (("--apply", "three-guests/host.yaml", "--yes"), "reconcile --apply --yes -f three-guests/host.yaml"),
         (("--plan", "three-guests/guests.yaml"), "reconcile --plan -f three-guests/guests.yaml"),
         (("--plan", "lpar9", "-f", "three-guests"), "reconcile --plan --host lpar9 -f three-guests"),
         (("lpar9",), "reconcile --plan --host lpar9"),
@@ -102,3 +105,14 @@ def test_without_the_right_to_read_sudo_is_advised(command: Command) -> None:
     assert "permission denied" in ran.err
     assert "change a host" not in ran.err
     assert ran.err.splitlines()[-1].startswith("  next: sudo reconcile status -f three-guests")
+
+
+@pytest.mark.parametrize("name", ["--x", "a b", "line\nfeed", "\u202e it's \\n", "\udcff\x1b1", "\U000e0041b"])
+def test_a_saved_plan_of_any_name_is_applied_by_what_is_printed(command: Command, name: str) -> None:
+    """As a shell reads it: no character that people cannot see is in the line."""
+    saved = command("--plan", f"--out={name}")
+    line = saved.err.splitlines()[-1].partition("to do exactly this: ")[2]
+    words = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True).stdout
+
+    assert line.isascii()
+    assert command.bare(*map(os.fsdecode, words.split(b"\0")[1:-1]), "--yes").code == 0

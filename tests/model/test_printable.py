@@ -14,6 +14,7 @@ from reconciler.model.printable import (
     first_unprintable,
     lines_text,
     one_line,
+    shell_line,
 )
 from unsafe import HOSTILE, unsafe_characters
 
@@ -88,3 +89,8 @@ def test_the_first_character_that_cannot_be_seen() -> None:
     """With its position, which counts from 1 for people."""
     assert str(first_unprintable("pay\u200bments\n")) == "\\u200b at position 4"
     assert first_unprintable("Zahlung, 支払い\u3000済") is None
+
+
+def test_a_line_for_a_shell_is_printable() -> None:
+    """A word that is not is written with escapes that the shell reads."""
+    assert shell_line(["it's", "a b", "x\n'\\\u202e"]) == "'it'\"'\"'s' 'a b' $'x\\n\\'\\\\\\u202e'"
