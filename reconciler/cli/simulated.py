@@ -85,7 +85,9 @@ class Description(NamedTuple):
         save_state(state_path(self.file), host, digest_of(self.content))
 
     def _simulation(self, host: SimulatedHost) -> Simulation:
-        return Simulation(host, _met(host, self.document), name_of(self.document.data), self.state_directory)
+        with _placed_errors(self.document, self.content, self.file):
+            met = _met(host, self.document)
+        return Simulation(host, met, name_of(self.document.data), self.state_directory)
 
 
 def described(file: Path) -> Description:
@@ -257,8 +259,19 @@ def _not_one(count: int, file: Path) -> Problem:
 
 
 def _started(document: Document, content: bytes, file: Path) -> SimulatedHost:
-    try:
+    with _placed_errors(document, content, file):
         return host_of(document.data)
+
+
+@contextmanager
+def _placed_errors(document: Document, content: bytes, file: Path) -> Iterator[None]:
+    """Tell what cannot be with its place.
+
+    Raises:
+        InvalidManifests: the block has raised FieldError.
+    """
+    try:
+        yield
     except FieldError as error:
         place = Place(Position(str(file), document.position.line, document.position.column), "", error.field)
         problem = Problem("simulated-host", Severity.ERROR, f"this host cannot be: {error.message}", (place,))

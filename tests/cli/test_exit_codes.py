@@ -323,3 +323,16 @@ def test_a_saved_plan_whose_steps_were_changed_is_refused(command: Command, tmp_
     ran = command.bare("--apply", str(saved), "--yes", "--simulate", str(command.simulated_host))
     assert (ran.code, "changed after it was saved" in ran.err) == (5, True)
     assert command("simulate").out == before
+
+
+@pytest.mark.parametrize("fault", ["{write: 4}", "{write: 4, errno: EBUSY, blocked: done}", "{write: 4, errno: EWHAT}"])
+def test_a_fault_that_cannot_be_is_told_with_its_place(command: Command, fault: str) -> None:
+    """One that says nothing, more than one thing, or names no errno; the schema lets these pass."""
+    with command.simulated_host.open("a", encoding="utf-8") as file:
+        file.write(f"  faults:\n    - {{write: 1, errno: EBUSY}}\n    - {fault}\n")
+
+    ran = command("--plan")
+
+    assert ran.code == 3
+    assert "error[simulated-host]: this host cannot be" in ran.err
+    assert "faults[1]" in ran.err or f"- {fault}" in ran.err
