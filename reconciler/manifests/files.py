@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from reconciler.manifests.places import error
+from reconciler.manifests.skipped import is_alike
 from reconciler.model.problems import Place, Position, Problem
 from reconciler.model.stopping import Check, unchecked
 
@@ -45,12 +46,14 @@ class Survey(NamedTuple):
         problems: the paths that cannot be used.
         folders: the real paths of the folders that were looked into.
         links: the paths of the links in them that lead to manifests and folders.
+        skipped: the other files in them whose names look like a manifest's, ascending and each real file once.
     """
 
     files: list[FoundFile]
     problems: list[Problem]
     folders: frozenset[str]
     links: tuple[str, ...]
+    skipped: list[FoundFile]
 
 
 def survey(paths: Sequence[str | os.PathLike[str]], check: Check = unchecked) -> Survey:
@@ -67,7 +70,7 @@ def survey(paths: Sequence[str | os.PathLike[str]], check: Check = unchecked) ->
         where = ", ".join(os.fspath(path) for path in paths) or "no path at all"
         advice = "Manifests end in .yaml or .yml; names that begin with a dot are skipped."
         search.problems.append(error("no-manifests", f"there is no manifest in {where}", (), advice))
-    return Survey(files, search.problems, frozenset(search.folders), tuple(search.links))
+    return Survey(files, search.problems, frozenset(search.folders), tuple(search.links), search.skipped())
 
 
 def find_files(
@@ -124,12 +127,16 @@ class _Search:
         self.links: list[str] = []
         self._check = check
         self._found: dict[str, str] = {}
+        self._skipped: dict[str, str] = {}
         self._entries = 0  # seen, of any kind
         self._taken = 0  # of these, manifests, folders and links
         self._is_over = False
 
     def files(self) -> list[FoundFile]:
         return sorted(FoundFile(name, real) for real, name in self._found.items())
+
+    def skipped(self) -> list[FoundFile]:
+        return sorted(FoundFile(name, real) for real, name in self._skipped.items() if real not in self._found)
 
     def add(self, path: str) -> None:
         real = os.path.realpath(path)
@@ -145,6 +152,9 @@ class _Search:
 
     def _add_file(self, name: str, real: str) -> None:
         self._found[real] = min(name, self._found.get(real, name))
+
+    def _skip(self, name: str, real: str) -> None:
+        self._skipped[real] = min(name, self._skipped.get(real, name))
 
     def _add_folder(self, name: str, real: str, root: "_Root", depth: int) -> None:
         status = os.stat(real)
@@ -176,6 +186,8 @@ class _Search:
                     entry.name.endswith(_ENDINGS) or entry.is_symlink() or entry.is_dir(follow_symlinks=False)
                 ):
                     found.append(entry)
+                elif is_alike(entry.name):
+                    self._skip(os.path.join(name, entry.name), entry.path)
                 if self._entries > MOST_ENTRIES or self._taken + len(found) > MOST_FOUND:
                     is_full = self._entries > MOST_ENTRIES
                     bound = f"{MOST_ENTRIES:,} entries" if is_full else f"{MOST_FOUND:,} manifests, folders and links"
@@ -192,6 +204,8 @@ class _Search:
             is_folder = os.path.isdir(real)
             if not (is_folder or name.endswith(_ENDINGS)):
                 entry.is_dir()  # raises where it leads in a circle
+                if is_alike(entry.name) and _is_inside(real, root.path):
+                    self._skip(name, real)
                 return
             if not _is_inside(real, root.path):
                 self.problems.append(_leaves(name, real))

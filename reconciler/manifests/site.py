@@ -11,11 +11,12 @@ from reconciler.manifests.cross_checks import Population, cross_checked
 from reconciler.manifests.data import Data, PlainScalars
 from reconciler.manifests.digest import digest_of
 from reconciler.manifests.documents import DocumentReader
-from reconciler.manifests.files import FoundFile, content_of, find_files, foreign_tree, too_much
+from reconciler.manifests.files import FoundFile, content_of, foreign_tree, survey, too_much
 from reconciler.manifests.kinds import kind_of
 from reconciler.manifests.places import error, limited
 from reconciler.manifests.schema import Accepted, Forms
 from reconciler.manifests.similar import did_you_mean
+from reconciler.manifests.skipped import skipped_problem
 from reconciler.manifests.strict_yaml import documents_of
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
 from reconciler.model.problems import Position, Problem, ProblemList, errors_of, several
@@ -88,7 +89,10 @@ def read_site(
 
     `read` reads one of them, anew where nothing else is given; `check` ends it all by raising `Abandoned`.
     """
-    found, problems = find_files(paths, check)
+    surveyed = survey(paths, check)
+    found, problems = surveyed.files, surveyed.problems
+    if skipped := skipped_problem(surveyed.skipped):
+        problems = [*problems, skipped]
     read = read or Reading(check).file
     files: list[FileReading] = []
     amount = Amount()
@@ -219,7 +223,7 @@ def _text(content: bytes | Problem, name: str, amount: Amount) -> str | Problem:
 def _joined(problems: Sequence[Problem], files: Sequence[FileReading]) -> Site:
     sources = {one.name: one.text for one in files if one.text is not None}
     population = Population.of(one.population for one in files)
-    population.may_lack_hosts |= bool(problems)
+    population.may_lack_hosts |= bool(errors_of(list(problems)))
     everything = ProblemList(problems)
     for one in files:
         everything.extend(one.problems)

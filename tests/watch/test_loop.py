@@ -37,6 +37,18 @@ def test_a_commit_is_applied_and_is_a_generation(tmp_path: Path) -> None:
     assert looped.host.read(f"{mdev(uuid(1))}/matrix") == "05.0004\n"
 
 
+def test_a_file_that_is_skipped_keeps_no_commit_from_being_applied(tmp_path: Path) -> None:
+    """A warning is no refusal."""
+    looped = Looped(tmp_path)
+    commit = looped.commit(FIRST)
+    (Path(looped.branch.offered.paths[0]) / "guests.YAML").write_text("", encoding="utf-8")
+
+    turn = looped.turn("start")
+
+    assert turn.ending.condition is Condition.IN_SYNC
+    assert History(looped.state).get(1).origin.commit == commit
+
+
 def test_a_quiet_turn_writes_nothing(tmp_path: Path) -> None:
     """Neither to the host nor into the state directory."""
     looped = Looped(tmp_path, self_heal=True)
