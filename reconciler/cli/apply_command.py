@@ -140,6 +140,8 @@ def _show_applied(applied: Applied, format: str, here: Here, *, with_plan: bool)
     if format == "json":
         report_text(outcome_json(applied.outcome, applied.plan, applied.generation), summary)
         return
-    if with_plan and applied.plan.changes:
+    if not applied.plan.changes:
+        tell_problems(applied.plan.problems)  # who is suspended, above all
+    elif with_plan:
         _show(applied.plan, format)
     report_text(outcome_text(applied.outcome, paint_for_stdout(), here), summary)

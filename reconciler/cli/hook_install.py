@@ -36,7 +36,7 @@ def run_install(host: HostOptions, directory: str) -> Exit:
             report(f"{directory}/{NAME} is installed")
             tell(
                 "if it is the first hook file on this host, restart the libvirt daemon, which looks for them then:",
-                "  systemctl restart virtqemud    (or libvirtd)",
+                "  systemctl restart virtqemud    # or libvirtd",
             )
     _tell_source(host)
     return Exit.DONE

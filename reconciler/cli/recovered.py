@@ -83,7 +83,7 @@ def _degraded(books: Books, host: HostOptions) -> list[str]:
     return [
         "warning: an earlier apply failed and not everything could be put back; it left:",
         *(f"  {difference}" for difference in differences),
-        f"  next: {host.line(PLAN)}    (shows what an apply would do about it)",
+        f"  next: {host.line(PLAN)}    # shows what an apply would do about it",
     ]
 
 
@@ -98,7 +98,7 @@ def _tell_one(one: Recovered, host: HostOptions) -> None:
         tell(f"warning: {what}, and not everything could be put back:")
         for difference in one.returned.differences:
             tell(f"  left: {difference}")
-        tell(f"  next: {host.line(PLAN)}    (shows what an apply would do about it)")
+        tell(f"  next: {host.line(PLAN)}    # shows what an apply would do about it")
     else:
         tell(f"note: {what}; what it had done was put back")
     if one.unrecorded:

@@ -162,6 +162,8 @@ def run_expire(host: HostOptions, number: int) -> Exit:
         try:
             while left := _seconds_left(host, number):
                 time.sleep(min(left, _LOOK_SECONDS))
+            if not _waits(host, number):
+                return Exit.DONE  # confirmed, rolled back, or the state directory is gone: other applies are not ours
             code, unrecorded = _rolled_back(host, number)
             if not (unrecorded and _waits(host, number)):
                 return code

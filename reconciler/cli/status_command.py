@@ -46,7 +46,7 @@ def run_watched(host: HostOptions, *, format: str) -> Exit:
     kept = _kept(state)
     if kept is None:
         tell(f"error: no loop has been watching with the state directory {state.path}")
-        tell(f"  next: {host.line(WATCH)}    (starts one; for another place: --state-dir, --sysfs or --simulate)")
+        tell(f"  next: {host.line(WATCH)}    # starts one; for another place: --state-dir, --sysfs or --simulate")
         return Exit.FAILURE
     if format == "json":
         result(report_json(kept.report, _end_of(kept)))

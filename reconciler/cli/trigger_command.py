@@ -42,7 +42,7 @@ def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
         return Exit.FAILURE
     if answer is None:
         tell(f"error: no loop is watching with the state directory {state.path}")
-        tell(f"  next: {host.line(WATCH)}    (starts one; for another place: --state-dir, --sysfs or --simulate)")
+        tell(f"  next: {host.line(WATCH)}    # starts one; for another place: --state-dir, --sysfs or --simulate")
         return Exit.FAILURE
     if not answer.get("accepted"):
         tell(f"error: the loop refused: {answer.get('error')}")

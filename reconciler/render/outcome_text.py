@@ -28,8 +28,8 @@ def outcome_text(outcome: Outcome, paint: Paint = plain, here: Here = NOWHERE) -
     if outcome.result is Result.ROLLED_BACK:
         lines.append("  next:    remove the cause, then run the same command again")
     if outcome.result is Result.DEGRADED:
-        lines.append(f"  next:    {here.line(STATUS)}    (shows who holds what)")
-        lines.append(f"  next:    {here.line(APPLY)}    (tries again)")
+        lines.append(f"  next:    {here.line(STATUS)}    # shows who holds what")
+        lines.append(f"  next:    {here.line(APPLY)}    # tries again")
     lines += [f"  note:    {note}" for note in outcome.notes]
     return lines_text(lines)
 

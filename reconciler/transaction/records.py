@@ -77,7 +77,7 @@ def remedy(error: BadRecord) -> str:
     """What to run so that the commands that need the damaged file work again, and what that costs."""
     file = shlex.quote(error.file)
     cost = _WITHOUT.get(PurePath(error.file).name, "that generation can then not be shown or rolled back to")
-    return f"mv {file} {shlex.quote(f'{error.file}.damaged')}   ({cost}), then run the command again"
+    return f"mv {file} {shlex.quote(f'{error.file}.damaged')}    # {cost}; then run the command again"
 
 
 def device_uuid(value: object) -> str:

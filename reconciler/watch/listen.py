@@ -213,7 +213,7 @@ def check_address(address: str) -> None:
         CannotListen: it cannot.
     """
     if not address.startswith(("/", "./")):
-        _host_and_port(address)
+        _resolved(address)
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
@@ -226,10 +226,18 @@ def _host_and_port(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _tcp_socket(address: str) -> socket.socket:
+def _resolved(address: str) -> tuple[int, Any]:
     host, port = _host_and_port(address)
     try:
         family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except (OSError, UnicodeError) as error:
+        raise CannotListen(f"cannot listen at {address}: {getattr(error, 'strerror', '') or error}") from error
+    return family, where
+
+
+def _tcp_socket(address: str) -> socket.socket:
+    family, where = _resolved(address)
+    try:
         made = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
         raise CannotListen(f"cannot listen at {address}: {error.strerror or error}") from error

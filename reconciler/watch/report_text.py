@@ -182,7 +182,7 @@ def _against_obstacles(source: Source, refused: Refused, here: Here) -> list[str
 
 
 def _typed(command: str, remark: str) -> str:
-    return f"{command}    ({remark})" if remark else command
+    return f"{command}    # {remark}" if remark else command
 
 
 def _style(report: Report) -> str:

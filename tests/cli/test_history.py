@@ -4,6 +4,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -238,6 +239,14 @@ def test_expire_waits_for_the_end_of_the_time(command: Command, monkeypatch: pyt
     assert 89 < sum(slept) < 92
     assert max(slept) <= 1
     assert command("simulate").out == before
+    assert command("expire", "1").code == 0
+
+
+def test_expire_ends_where_nothing_waits_any_more(command: Command) -> None:
+    """Also if the state directory has been removed: it does not wait for ever, and touches no other apply."""
+    command("--apply", "--yes", "--confirm-within", "90")
+    shutil.rmtree(command.directory / "simulated-host.yaml.state")
+
     assert command("expire", "1").code == 0
 
 

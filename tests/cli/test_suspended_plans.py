@@ -18,7 +18,9 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     return made
 
 
-@pytest.mark.parametrize("words", [("--plan",), ("status",), ("drift",), ("--plan", "--format", "markdown")])
+@pytest.mark.parametrize(
+    "words", [("--plan",), ("--apply", "--yes"), ("status",), ("drift",), ("--plan", "--format", "markdown")]
+)
 def test_who_is_suspended_is_said(command: Command, words: tuple[str, ...]) -> None:
     """With who said so, until when and why."""
     ran = command(*words)

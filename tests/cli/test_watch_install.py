@@ -108,6 +108,7 @@ def test_without_systemctl_the_unit_is_for_any_systemd(
         (("--git", "https://git.example/ap", "--branch", "a..b"), "a..b"),
         (("--git", "https://git.example/ap", "--branch", "main", "--require-signature", "pgp:/keys"), "pgp:/keys"),
         (("-f", "/x", "--listen", "9750"), "no address to listen at"),
+        (("-f", "/x", "--listen", ":80:90"), "cannot listen at :80:90"),
         (("-f", "/x", "--metrics-file", "/nowhere/x.prom"), "/nowhere"),
         (("-f", "/x", "--metrics-file", "/etc/x.txt"), ".prom"),
         (("-f", "/x", "--notify-webhook-file", "/nowhere/url"), "/nowhere/url"),

@@ -373,8 +373,8 @@ def test_matrices_and_configurations_in_one_line() -> None:
                 "  because: step 2 failed\n"
                 "  left:    apmask is other\n"
                 "  refused: EBUSY\n"
-                "  next:    reconcile status    (shows who holds what)\n"
-                "  next:    reconcile --apply    (tries again)\n"
+                "  next:    reconcile status    # shows who holds what\n"
+                "  next:    reconcile --apply    # tries again\n"
             ),
         ),
     ],

@@ -65,7 +65,7 @@ def test_a_host_in_trouble() -> None:
         "    wanted 4, no device",
         "    suspended   by ann, until 2027-01-15 08:01:00 UTC: test",
         "Next:",
-        "  reconcile rollback 7    (shows what differs from what was applied last, and asks whether to put it back)",
+        "  reconcile rollback 7    # shows what differs from what was applied last, and asks whether to put it back",
     ):
         assert line in text.splitlines()
     assert "fine" not in text
@@ -133,7 +133,7 @@ def test_a_repository_out_of_reach_is_asked_by_hand() -> None:
     ):
         source = Source("ap", "abc", unreachable="timeout", reach=Address(url, "main").reach)
         (step,) = next_steps(report(condition=Condition.IN_SYNC, source=source))
-        assert step.startswith(f"git ls-remote --exit-code {shown} main    (")
+        assert step.startswith(f"git ls-remote --exit-code {shown} main    # ")
 
 
 def test_a_loop_that_ended_or_is_late_is_told() -> None:
@@ -146,7 +146,7 @@ def test_a_loop_that_ended_or_is_late_is_told() -> None:
     assert "when it last looked: in sync: Nothing to do" in ended
     assert "in sync for" not in ended
     assert "  ended         by a signal\n" in ended
-    assert ended.endswith("Next:\n  cd / && reconcile    (starts the loop again)\n")
+    assert ended.endswith("Next:\n  cd / && reconcile    # starts the loop again\n")
     assert "killed" in killed
     assert "  systemctl start reconcile-watch" in killed
     assert "late          a turn was due 1 hour 55 minutes ago: look whether the loop still runs" in late
