@@ -15,19 +15,23 @@ def parsed(line: str) -> str:
     """
     program, *words = shlex.split(line)
     assert program == "reconcile", line
-    context = cli.make_context("reconcile", words)
-    command: click.Group = cli
+    command: click.Command = cli
     name = "reconcile"
-    while context._protected_args:
-        rest = [*context._protected_args, *context.args]
-        found, next_command, rest = command.resolve_command(context, rest)
+    while isinstance(command, click.Group):
+        context = _options_of(command, name, words)
+        if not context.args:
+            said = [one for one in ("wants_plan", "wants_watch") if context.params.get(one)]
+            assert said or context.params.get("apply_file") is not None or command is not cli, line
+            return name
+        found, next_command, words = command.resolve_command(context, list(context.args))
         assert next_command is not None
         assert found
-        context, name = next_command.make_context(found, rest, parent=context), f"{name} {found}"
-        if not isinstance(next_command, click.Group):
-            break
-        command = next_command
-    else:
-        said = [one for one in ("wants_plan", "wants_watch") if context.params.get(one)]
-        assert said or context.params.get("apply_file") is not None or command is not cli, line
+        command, name = next_command, f"{name} {found}"
+    command.make_context(name, words)
     return name
+
+
+def _options_of(group: click.Group, name: str, words: list[str]) -> click.Context:
+    """What the options of `group` itself are; the command and its words are left over as arguments."""
+    command = click.Command(name, params=list(group.params))
+    return command.make_context(name, list(words), allow_extra_args=True, allow_interspersed_args=False)
