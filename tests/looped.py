@@ -25,7 +25,7 @@ from reconciler.watch.configurations import Configurations
 from reconciler.watch.deciding import Policy
 from reconciler.watch.hints import Hint
 from reconciler.watch.loop import Loop, Place
-from reconciler.watch.sources import Offer
+from reconciler.watch.sources import Offer, Source
 from reconciler.watch.turns import Turn
 from worlds import hardware, uuid
 
@@ -84,6 +84,8 @@ class Looped:
         """The host as the loop meets it; a test may put faults before it."""
         self.state = StateDirectory(folder / "state")
         self.branch = Branch()
+        self.source: Source = self.branch
+        """Where the loop has its manifests from, when it is started."""
         self.recovered: list[Recovered] = []
         self.unforeseen: list[Exception] = []
         self._policy = Policy(applies, self_heal)
@@ -102,7 +104,7 @@ class Looped:
         self.state.prepare()
         place = Place(
             opened=self.opened,
-            source=self.branch,
+            source=self.source,
             configurations=Configurations(ChangedFiles(self.clock.time), None, read_last_good(self.state)),
             policy=self._policy,
             clock=self.clock,
@@ -149,8 +151,9 @@ class Looped:
     def typed(self, **terms: Any) -> Applied:
         """Somebody types ``reconcile --apply`` with every consent."""
         given: dict[str, Any] = {"consents": EVERY_CONSENT, "lock_seconds": 1.0, **terms}
+        paths = given.pop("paths", (self._manifests,))
         origin = Origin("root", "reconcile --apply", self.clock.time())
-        return apply(Request((self._manifests,), None), self.machine(), NoProgress(), origin, Terms(**given))
+        return apply(Request(paths, None), self.machine(), NoProgress(), origin, Terms(**given))
 
     def suspend(self, *guests: str, seconds: float | None = None) -> None:
         """Leave `guests` alone, or the whole host where none is given."""

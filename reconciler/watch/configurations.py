@@ -15,10 +15,13 @@ from reconciler.planning.plan import Consent, Plan
 from reconciler.planning.target import pool_of
 from reconciler.reconcile import Given
 from reconciler.transaction.last_good import Good
+from reconciler.watch.removals import Look, Removals, settling
 from reconciler.watch.report import CONSENT, CORRECTION, Obstacle, Refused
 from reconciler.watch.sources import Offer
 
 _MOST_REASONS = 20
+_MISSING: Final = frozenset({"host-not-chosen", "host-not-found", "no-host", "no-manifests", "path-missing"})
+"""The problems of manifests that lack files, and are not wrong otherwise."""
 
 
 class Configuration(NamedTuple):
@@ -48,9 +51,16 @@ class Configurations:
         self._host = host
         self.guarded = last_good and Configuration(Given(last_good.desired, None), last_good.commit)
         self.refused: Refused | None = None
+        self.look = Look(0.0)
+        """What led to the cycle; it is set at its begin."""
+        self.removals: Removals | None = None
+        """The guests that are gone from the files and enforced still; see `reconciler.watch.removals`."""
 
     def newest(self, offer: Offer, machine_name: str, now: float, check: Check = unchecked) -> Configuration | None:
-        """The configuration that `offer` has; None where there is none, or where it cannot be read, which is noted."""
+        """The configuration that `offer` has; None where there is none, or where it cannot be read, which is noted.
+
+        Files that are missing, as in the midst of a copy, are waited for first.
+        """
         if not offer.paths:
             if not offer.unreachable:
                 self.refuse(offer.commit, offer.refused, now, *offer.obstacles)
@@ -59,6 +69,10 @@ class Configurations:
         desired = site.desired(self._host, machine_name)
         if isinstance(desired, Desired):
             return Configuration(Given(desired, site), offer.commit)
+        if not {one.id for one in desired} <= _MISSING:
+            self.removals = None
+        elif self._settles(offer, frozenset(), str(sorted(site.sources))):
+            return None
         self.refuse(offer.commit, tuple(map(offer.shown, reasons_of(desired))), now)
         return None
 
@@ -68,7 +82,7 @@ class Configurations:
 
     def accept(self, newest: Configuration) -> None:
         """From now on `newest` is guarded."""
-        self.guarded, self.refused = newest, None
+        self.guarded, self.refused, self.removals = newest, None, None
 
     def judge(
         self, newest: Configuration, plan: Plan, offer: Offer, here: Here, now: float, corrected: Plan | None = None
@@ -92,9 +106,12 @@ class Configurations:
         """Whether `newest` may replace what is guarded, whatever is on the host; else it is noted why not.
 
         Manifests that contradict each other may not, also where one of their guests is suspended; and removing much
-        needs a person, also where nothing of it is there, as after a boot.
+        needs a person, also where nothing of it is there, as after a boot. Guests that are gone from files are waited
+        for first.
         """
         site, desired = newest.given.site, newest.given.desired
+        if self._settles(offer, frozenset(guest.uuid for guest in desired.guests), desired.digest):
+            return False
         derived = pool_of(desired, ())
         among = placed(conflicts(desired, derived and derived.pool, (), ()), site.sources) if site else []
         if errors_of(among):
@@ -102,6 +119,13 @@ class Configurations:
             return False
         removals = removal_limits(_claiming(self.guarded), _claiming(newest)) if self.guarded else []
         return self._has_consent(newest, removals, offer, here, now)
+
+    def _settles(self, offer: Offer, uuids: frozenset[str], content: str) -> bool:
+        """Whether guests that are enforced and not among `uuids` are waited for; `content` is what was read."""
+        enforced = self.guarded.given.desired.guests if self.guarded and offer.is_piecemeal else ()
+        gone = tuple(guest.name for guest in enforced if guest.uuid not in uuids)
+        self.removals = settling(self.removals, gone, content, self.look)
+        return self.removals is not None and not self.removals.is_over
 
     def _has_consent(
         self, newest: Configuration, needed: Sequence[Consent], offer: Offer, here: Here, now: float

@@ -1,7 +1,10 @@
 """What may have changed: a hint says that it is worth looking, never what is there. Content decides."""
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+BY_PEOPLE: Final = frozenset({"request", "signal"})
+"""The sources of triggers behind which a person waits for what there is now."""
 
 
 class Hint(NamedTuple):

@@ -55,8 +55,9 @@ from reconciler.watch.deciding import (
     is_drift,
 )
 from reconciler.watch.healing import HealBudgets
-from reconciler.watch.hints import Hint
+from reconciler.watch.hints import BY_PEOPLE, Hint
 from reconciler.watch.plan_time import PLAN_SECONDS, TookTooLong, plan_check
+from reconciler.watch.removals import look_after, reported
 from reconciler.watch.report import Condition
 from reconciler.watch.reporting import left_alone
 from reconciler.watch.retry import Retry
@@ -70,8 +71,6 @@ LOCK_SECONDS: Final = 10.0
 """How long others at work are waited for in a turn; then there is another turn."""
 
 _SOON_SECONDS: Final = 5.0
-BY_PEOPLE: Final = frozenset({"request", "signal"})
-"""The sources of hints behind which somebody waits for what there is now."""
 
 _NOTHING_TO_GUARD: Final = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be guarded")
 _NEW: Final = Decision(Act.APPLY, Condition.CHANGES, "a new configuration")
@@ -162,7 +161,7 @@ class Loop:
         """Make one turn; what went wrong is in it, and not raised."""
         self._heed(hints)
         self._place.begins()
-        clock = self._place.clock
+        place, clock = self._place, self._place.clock
         began = clock.monotonic()
         self._known = Turn(_NOTHING_TO_GUARD, suspensions=self._known.suspensions)
         try:
@@ -178,11 +177,11 @@ class Loop:
         except (UnreadableHost, InvalidManifests, KernelBusy, BadRecord, UnsafeState, OSError) as error:
             turn = self._blinded(one_line(error))
         except Exception as error:  # noqa: BLE001 - a host that nobody guards any more helps nobody
-            self._place.unforeseen(error)
+            place.unforeseen(error)
             turn = self._blinded(f"unforeseen, please report it: {type(error).__name__}: {one_line(error)}")
         seconds = clock.monotonic() - began - (turn.apply_seconds or 0.0)
-        refused = self._place.configurations.refused
-        return turn._replace(refused=refused, generation=self._generation, seconds=seconds)
+        turn = reported(turn, place.configurations.removals, clock.monotonic(), place.here)
+        return turn._replace(refused=place.configurations.refused, generation=self._generation, seconds=seconds)
 
     def _check(self) -> Check:
         place = self._place
@@ -196,6 +195,7 @@ class Loop:
         return self._known._replace(ending=Ending(Condition.FAILED, told), wait=self._blind.wait(now))
 
     def _heed(self, hints: Collection[Hint]) -> None:
+        self._place.configurations.look = look_after(hints, self._place.clock.monotonic())
         if not hints or any(hint.source not in _MANIFESTS_ONLY for hint in hints):
             self._observed = None
         if any(hint.source in BY_PEOPLE for hint in hints):

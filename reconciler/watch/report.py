@@ -12,7 +12,7 @@ class Condition(StrEnum):
     CHANGES = "changes"  # the manifests ask for something that is not done, since the loop only reports
     DRIFT = "drift"  # somebody else changed the host, and the loop was not told to heal that
     NEEDS_PERSON = "needs-person"  # the plan has conflicts, or needs consent that only a person gives
-    WAITING = "waiting"  # for another run, another tool, or a confirmation
+    WAITING = "waiting"  # for another run or tool, a confirmation, or files that are being copied
     SUSPENDED = "suspended"  # the whole host is left alone, and differs
     SUSPENDED_DIFFERS = "suspended-differs"  # suspended guests differ from their manifests; all else is in sync
     FAILED = "failed"  # the last apply was rolled back, or the host could not be read; it is tried again

@@ -23,6 +23,7 @@ class Offer(NamedTuple):
         settled: whether no file at `paths` ever changes in place, and those of the offer before are there still.
         obstacles: what is in the way of a newest commit that may not be used.
         reach: the command that asks the repository; empty where there is none.
+        is_piecemeal: whether its files may come and go one by one, as in a copy.
     """
 
     paths: tuple[str, ...]
@@ -34,6 +35,7 @@ class Offer(NamedTuple):
     settled: bool = False
     obstacles: tuple[Obstacle, ...] = ()
     reach: str = ""
+    is_piecemeal: bool = False
 
     def shown(self, sentence: str) -> str:
         """`sentence` with its files as they are named in the repository."""
@@ -76,7 +78,7 @@ class FilesSource:
 
     def offer(self) -> Offer:
         """See `Source`."""
-        return Offer(self._paths, self._commit())
+        return Offer(self._paths, self._commit(), is_piecemeal=True)
 
     def ask(self, *, allow_older: bool) -> None:
         """See `Source`: files are looked at each time."""

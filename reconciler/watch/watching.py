@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.watch.ears import Ears
-from reconciler.watch.hints import Hint
-from reconciler.watch.loop import BY_PEOPLE, Clock, Loop
+from reconciler.watch.hints import BY_PEOPLE, Hint
+from reconciler.watch.loop import Clock, Loop
 from reconciler.watch.outlets import Telling
 from reconciler.watch.reporter import Moment, Reporter
 from reconciler.watch.request_ear import RequestEar

@@ -45,8 +45,8 @@ def test_files_are_offered_with_the_commit_that_is_checked_out(tmp_path: Path) -
     commits = iter(("first", "second"))
     source = FilesSource((str(tmp_path), "/other"), lambda: next(commits))
 
-    assert source.offer() == Offer((str(tmp_path), "/other"), "first")
-    assert source.offer() == Offer((str(tmp_path), "/other"), "second")
+    assert source.offer() == Offer((str(tmp_path), "/other"), "first", is_piecemeal=True)
+    assert source.offer() == Offer((str(tmp_path), "/other"), "second", is_piecemeal=True)
     assert source.location == f"{tmp_path}, /other"
 
 

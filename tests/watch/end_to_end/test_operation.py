@@ -2,10 +2,12 @@
 
 import http.client
 import json
+import shlex
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from git_repositories import Repository
@@ -73,6 +75,24 @@ def test_a_file_that_is_saved_is_applied_without_being_asked(simulated: Path, tm
         assert loop.until("applied")["generation"] == 2
         (manifests / "payments.yaml").write_text(BROKEN, encoding="utf-8")
         assert loop.until("refused")["generation"] == 2
+
+
+def test_a_guest_that_is_gone_from_the_files_is_removed_when_they_are_quiet(simulated: Path, tmp_path: Path) -> None:
+    """Not before; a loop says what it waits for, also in its status, and with a command that ends the wait."""
+    manifests, state = tmp_path / "manifests", tmp_path / "state"
+    manifests.mkdir()
+    (manifests / "host.yaml").write_text(HOST, encoding="utf-8")
+    (manifests / "payments.yaml").write_text(guest(), encoding="utf-8")
+    (manifests / "reports.yaml").write_text(guest(adapters="7", name="reports"), encoding="utf-8")
+    where = ("--simulate", str(simulated), "--state-dir", str(state))
+    with watching(state, where, "--apply", "-f", str(manifests), "--resync", "1h") as loop:
+        loop.until("applied")
+        began = time.monotonic()
+        (manifests / "reports.yaml").unlink()
+        assert "1 guest is gone from the manifests: reports" in loop.until("condition")["event"]
+        assert shlex.join(("reconcile", "trigger", *where)) in loop.run("status", "--watch").out
+        assert loop.until("applied")["generation"] == 2
+        assert time.monotonic() - began >= 5.0
 
 
 def test_after_a_commit_only_what_it_has_changed_is_read(repository: Repository, simulated: Path) -> None:

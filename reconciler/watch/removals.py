@@ -1,0 +1,110 @@
+"""Removals settle: a guest that is gone from the files is removed only once nothing writes there any more.
+
+A copy into the directory, such as `rm -rf` and then one file after the other, is not atomic: in its midst some guests
+are missing for a moment. A commit of git is atomic and waits for nothing. Pure: time is given.
+"""
+
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+from reconciler.model.commands import TRIGGER, Here
+from reconciler.render.diagnostics import counted
+from reconciler.watch.deciding import named
+from reconciler.watch.hints import BY_PEOPLE, Hint
+from reconciler.watch.report import Condition
+from reconciler.watch.turns import Ending, Turn
+
+QUIET_SECONDS: Final = 5.0
+"""For how long the files must not have changed before guests that are gone from them are removed."""
+
+LONGEST_SECONDS: Final = 60.0
+"""How long a removal waits at most: files that are touched again and again do not put it off for ever."""
+
+
+class Look(NamedTuple):
+    """What led to a look at the manifests.
+
+    Attributes:
+        now: when it is made, in seconds on a clock that never goes back.
+        is_stirred: whether files have changed since the last one.
+        is_asked: whether a person has asked for it, who does not wait.
+    """
+
+    now: float
+    is_stirred: bool = False
+    is_asked: bool = False
+
+
+def look_after(hints: Collection[Hint], now: float) -> Look:
+    """The look at `now` to which `hints` have led."""
+    sources = {hint.source for hint in hints}
+    return Look(now, "files" in sources, not BY_PEOPLE.isdisjoint(sources))
+
+
+class Removals(NamedTuple):
+    """Guests that are enforced and gone from the files.
+
+    Attributes:
+        guests: their names.
+        content: what tells this state of the manifests from another one.
+        first: when the first of these looks was made.
+        last: when the files were last seen to have changed.
+        due: when the removal is judged, if nothing changes until then.
+        is_over: whether nothing is waited for any more, as long as `content` stays the same.
+    """
+
+    guests: tuple[str, ...]
+    content: str
+    first: float
+    last: float
+    due: float
+    is_over: bool
+
+
+def settling(
+    before: Removals | None,
+    guests: tuple[str, ...],
+    content: str,
+    look: Look,
+    *,
+    quiet: float = QUIET_SECONDS,
+    longest: float = LONGEST_SECONDS,
+) -> Removals | None:
+    """What is known of removals after `look`; None where no guest is gone.
+
+    Args:
+        before: what was known after the look before.
+        guests: the names of the guests that are gone.
+        content: see `Removals`.
+        look: when, and what led to it.
+        quiet: see `QUIET_SECONDS`.
+        longest: see `LONGEST_SECONDS`.
+    """
+    if not guests:
+        return None
+    if before is None or (before.is_over and before.content != content):
+        first = last = look.now
+        was_over = False
+    else:
+        first, was_over = before.first, before.is_over
+        last = look.now if look.is_stirred or before.content != content else before.last
+    due = min(last + quiet, first + longest)
+    return Removals(guests, content, first, last, due, was_over or look.is_asked or look.now >= due)
+
+
+def reported(turn: Turn, removals: Removals | None, now: float, here: Here) -> Turn:
+    """`turn` with the `removals` that wait at `now`; `here` completes the command that ends the wait."""
+    if removals is None or removals.is_over or now >= removals.due:
+        return turn
+    count = len(removals.guests)
+    text = (
+        f"{counted(count, 'guest')} {'is' if count == 1 else 'are'} gone from the manifests: "
+        f"{named(removals.guests)}; removed when the files have been quiet for {QUIET_SECONDS:.0f} s, "
+        f"or at once by: {here.line(TRIGGER)}"
+    )
+    condition, summary = turn.ending
+    ending = (
+        Ending(Condition.WAITING, text) if condition is Condition.IN_SYNC else Ending(condition, f"{summary}; {text}")
+    )
+    left = removals.due - now
+    return turn._replace(ending=ending, wait=left if turn.wait is None else min(left, turn.wait))
