@@ -1,7 +1,8 @@
 """Turn after turn: what waits for what, who is told, and how it ends."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 from clocks import FakeClock
@@ -23,6 +24,7 @@ class Stage:
     stopping = False
     watchdog_seconds: float | None = None
     guarded = None
+    unheard: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, waits: Iterable[float | None] = (), heard: Iterable[tuple[float, Hint]] = ()) -> None:
         """Turns end with `waits`, then with none; hints are heard at their times, and the end comes after 1000 s."""

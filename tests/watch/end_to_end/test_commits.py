@@ -110,7 +110,7 @@ def test_what_needs_consent_waits_for_a_person_and_says_what_to_type(repository:
         answer = loop.turn()
         assert answer["condition"] == "in-sync"
         told = answer["refused"][0]
-        assert told.startswith("it needs a person's consent; to give it: reconcile --apply -f ")
+        assert told.startswith("it needs a person's consent; to give it: reconcile --apply ")
         typed = told.partition("reconcile ")[2].split()
         ran = loop.run("--yes", *typed)
         assert not ran.code, ran.err
