@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened
+from reconciler.cli.machine import opened, refuse_to_replace
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import result, tell
 from reconciler.cli.recovered import tell_unfinished
@@ -44,6 +44,8 @@ def run(host: HostOptions, *, output: str) -> Exit:
         host: which host.
         output: a file that does not exist yet, or ``-``.
     """
+    if output != "-":
+        refuse_to_replace("--output", output, host, manifests=False)
     with opened(host) as machine:
         tell_unfinished(host)
         observed = observe(machine.sysfs)

@@ -3,12 +3,15 @@
 import hashlib
 import os
 import pwd
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+import click
 
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import tell
@@ -92,6 +95,47 @@ def manifests_commit(options: HostOptions, say: Callable[[str], object] = tell) 
     if found.refused:
         say(f"warning: {found.refused}")
     return found.id
+
+
+def refuse_to_replace(option: str, file: str, options: HostOptions, *, manifests: bool) -> None:
+    """Return if nothing that this run reads is lost where `file`, which `option` names, is written.
+
+    Args:
+        option: such as ``--out``.
+        file: what it names. Other spellings of a name, and links, are seen through.
+        options: where the manifests and the simulated host are.
+        manifests: whether this run reads manifests.
+
+    Raises:
+        click.UsageError: `file` is one of the manifests, or belongs to the simulated host.
+    """
+    try:
+        found = os.stat(file)
+    except OSError:
+        return  # there is nothing to lose, or the writing says why it cannot be done
+    if not stat.S_ISREG(found.st_mode):
+        return
+    read = list(_of_simulated_host(options))
+    if manifests:
+        read += [(one.path, "one of the manifests") for one in find_files(options.manifests)[0]]
+    for path, what in read:
+        if _is_same(path, found):
+            raise click.UsageError(f"{option} {file}: this is {what}; name another file")
+
+
+def _of_simulated_host(options: HostOptions) -> Iterator[tuple[str, str]]:
+    if options.simulate is not None:
+        from reconciler.simulator.state_file import state_path
+
+        yield options.simulate, "the description of the simulated host"
+        yield str(state_path(Path(options.simulate))), "the state of the simulated host"
+
+
+def _is_same(path: str, found: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), found)
+    except OSError:
+        return False
 
 
 def command_line() -> str:

@@ -3,7 +3,7 @@
 import os
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import manifests_commit, opened
+from reconciler.cli.machine import manifests_commit, opened, refuse_to_replace
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
@@ -14,6 +14,8 @@ from reconciler.reconcile import Request, plan
 
 def run(host: HostOptions, *, format: str, out: str | None, detailed: bool) -> Exit:
     """Make the plan, show it, save it where asked."""
+    if out:
+        refuse_to_replace("--out", out, host, manifests=True)
     with opened(host) as machine:
         tell_unfinished(host)
         request = Request(host.manifests, host.host, commit=manifests_commit(host))
