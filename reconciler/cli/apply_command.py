@@ -100,12 +100,15 @@ def _agreed(shown: Plan, format: str, number: int | None) -> bool:
 def _request(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Request, Terms]:
     if planfile is None:
         return Request(host.manifests, host.host, commit=manifests_commit(host)), terms
-    from reconciler.render.plan_file import load_plan
+    from reconciler.render.plan_file import BadPlanFile, load_plan
 
-    if os.path.isdir(planfile) or planfile.endswith((".yaml", ".yml")):
+    try:
+        saved = load_plan(planfile)
+    except (BadPlanFile, IsADirectoryError) as error:
+        if not os.path.isdir(planfile) and not planfile.endswith((".yaml", ".yml")):
+            raise
         meant = again(apply_file="", file=(*host.paths, planfile))
-        raise click.UsageError(f"{planfile} is no saved plan. Manifests are named with -f: {meant}")
-    saved = load_plan(planfile)
+        raise click.UsageError(f"{planfile} is no saved plan. Manifests are named with -f: {meant}") from error
     host = host._replace(paths=host.paths or saved.manifests)
     terms = terms._replace(basis=saved.basis, shown=saved.shown)
     return Request(host.paths, saved.host, commit=manifests_commit(host)), terms

@@ -5,7 +5,7 @@ import os
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import Said
-from reconciler.cli.output import tell, tell_problems
+from reconciler.cli.output import os_error_text, tell, tell_problems
 from reconciler.integrations.named_file import CannotWrite
 from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import UnreadableHost
@@ -74,7 +74,7 @@ def _told(error: Exception) -> Exit:
                 "of a host"
             )
         case OSError():
-            tell(f"error: {error}")
+            tell(f"error: {os_error_text(error)}")
         case _:
             if os.environ.get("RECONCILE_DEBUG"):
                 raise error

@@ -25,8 +25,12 @@ def run_install(host: HostOptions, directory: str) -> Exit:
     try:
         done = HOOK.install(Path(directory), hook_text(sys.executable, _options(host)))
     except (NotOurs, FileNotFoundError) as error:
-        advice = "" if isinstance(error, NotOurs) else "; is libvirt installed? --directory names another place"
-        raise click.ClickException(f"{error}{advice}") from error
+        if isinstance(error, NotOurs):
+            raise click.ClickException(str(error)) from error
+        missing_parent = Path(directory).absolute().parent
+        raise click.ClickException(
+            f"there is no directory {missing_parent}; is libvirt installed? --directory names another place"
+        ) from error
     match done:
         case Installed.SAME:
             report(f"{directory}/{NAME} is there already and as it should be")

@@ -16,7 +16,7 @@ import click
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, manifests_commit, opened, origin_of, state_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import Printable, tell
+from reconciler.cli.output import Printable, os_error_text, tell
 from reconciler.cli.watch_options import WatchOptions
 from reconciler.integrations.git_address import NotAnAddress, address
 from reconciler.integrations.message_command import MessageCommand
@@ -320,7 +320,9 @@ def messengers(options: WatchOptions) -> list[Messenger]:
     try:
         made: list[Messenger] = [Webhook(secret(Path(file)), token) for file in options.notify_webhook_file]
         made += [MessageCommand(shlex.split(command)) for command in options.notify_command]
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        raise click.UsageError(os_error_text(error)) from error
+    except ValueError as error:
         raise click.UsageError(str(error)) from error
     return made
 

@@ -14,7 +14,7 @@ import click
 from reconciler.cli import unit_install
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
-from reconciler.cli.output import tell
+from reconciler.cli.output import os_error_text, tell
 from reconciler.cli.watch_command import check_start
 from reconciler.cli.watch_options import WatchOptions
 from reconciler.integrations.boot_unit import STATE
@@ -124,7 +124,8 @@ def _check_files(watching: WatchOptions, hidden: Sequence[str]) -> None:
         try:
             secret(Path(watching.notify_token_file))
         except (ValueError, OSError) as error:
-            raise click.ClickException(f"--notify-token-file: {error}") from error
+            why = os_error_text(error) if isinstance(error, OSError) else str(error)
+            raise click.ClickException(f"--notify-token-file: {why}") from error
     for command in watching.notify_command:
         program = shlex.split(command)[0]
         found = shutil.which(program, path=_PATH)

@@ -116,3 +116,30 @@ def test_a_saved_plan_of_any_name_is_applied_by_what_is_printed(command: Command
 
     assert line.isascii()
     assert command.bare(*map(os.fsdecode, words.split(b"\0")[1:-1]), "--yes").code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--apply", "/nowhere/plan", "--yes"),
+        ("--watch", "--notify-webhook-file", "/nowhere/plan"),
+        ("hook", "install", "--directory", "/nowhere/plan/qemu.d"),
+    ],
+)
+def test_a_file_that_is_not_there_is_said_in_words(command: Command, words: tuple[str, ...]) -> None:
+    """Without the number of an error."""
+    ran = command.bare(*words)
+
+    assert ran.code in {1, 64}
+    assert "there is no " in ran.err
+    assert "/nowhere/plan" in ran.err
+    assert "Errno" not in ran.err
+
+
+def test_a_saved_plan_may_have_any_name(command: Command) -> None:
+    """Also that of a manifest: the command that `--out` prints works."""
+    where = ("--simulate", str(command.simulated_host))
+    plan = str(command.directory.parent / "plan.yaml")
+    assert command("--plan", "--out", plan).code == 0
+
+    assert command.bare("--apply", plan, "--yes", *where).code == 0
