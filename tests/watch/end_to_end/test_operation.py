@@ -12,6 +12,7 @@ from pathlib import Path
 
 from git_repositories import Repository
 from loops import PATIENCE, environment, watching
+from mounts import until
 from watched_sites import BROKEN, HOST, LEISURELY, following, guest
 
 
@@ -90,7 +91,8 @@ def test_a_guest_that_is_gone_from_the_files_is_removed_when_they_are_quiet(simu
         began = time.monotonic()
         (manifests / "reports.yaml").unlink()
         assert "1 guest is gone from the manifests: reports" in loop.until("condition")["event"]
-        assert shlex.join(("reconcile", "trigger", *where)) in loop.run("status", "--watch").out
+        line = shlex.join(("reconcile", "trigger", *where))
+        until(lambda: line in loop.run("status", "--watch").out)  # the log is written before the status
         assert loop.until("applied")["generation"] == 2
         assert time.monotonic() - began >= 5.0
 
