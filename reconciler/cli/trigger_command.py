@@ -7,6 +7,8 @@ from reconciler.cli.machine import state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import report, tell
 from reconciler.model.commands import LOOP_STATUS, WATCH
+from reconciler.model.strict_json import BadRecord
+from reconciler.transaction.state_directory import StateDirectory, UnsafeState
 from reconciler.watch.report import Condition
 from reconciler.watch.requests import NoAnswer, Trigger, ask
 
@@ -42,7 +44,12 @@ def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
         return Exit.FAILURE
     if answer is None:
         tell(f"error: no loop is watching with the state directory {state.path}")
-        tell(f"  next: {host.line(WATCH)}    # starts one; for another place: --state-dir, --sysfs or --simulate")
+        again = _starts_again(state)
+        tell(
+            f"  next: {again}    # starts the loop again"
+            if again
+            else f"  next: {host.line(WATCH)}    # starts one; for another place: --state-dir, --sysfs or --simulate"
+        )
         return Exit.FAILURE
     if not answer.get("accepted"):
         tell(f"error: the loop refused: {answer.get('error')}")
@@ -60,3 +67,14 @@ def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
         tell(f"  more: {host.line(LOOP_STATUS)}")
     code = _CODES.get(answer["condition"], Exit.DONE)
     return Exit.REFUSED if refused and code is Exit.DONE else code
+
+
+def _starts_again(state: StateDirectory) -> str:
+    """The command that starts the loop that was here last; empty where none was, or its record is damaged."""
+    from reconciler.watch.status_file import read_kept
+
+    try:
+        kept = read_kept(state)
+    except (BadRecord, UnsafeState, OSError):
+        return ""
+    return kept.command if kept else ""

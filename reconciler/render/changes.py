@@ -30,6 +30,7 @@ class Kind(StrEnum):
         return _SYMBOLS[self]
 
 
+_MOST_NAMED: Final = 5
 _SYMBOLS: Final = {Kind.ADDED: "+", Kind.CHANGED: "~", Kind.REMOVED: "-", Kind.KEPT: " "}
 
 
@@ -77,7 +78,7 @@ def summary_text(plan: Plan) -> str:
     if not plan.is_valid:
         return "No plan: nothing can be applied until the errors are mended."
     if not plan.changes:
-        return "Nothing to do: the host is as the manifests say."
+        return _nothing_text(plan)
     counts = counts_of(plan)
     pool = ["host pool changes"] if plan.pool != plan.observed.pool else []
     parts = [
@@ -92,6 +93,16 @@ def summary_text(plan: Plan) -> str:
     return (
         f"Plan: {', '.join(parts + pool)}; {counted(counts.writes, 'kernel write')}, "
         f"{counted(counts.interrupted, 'guest')} interrupted{rollback}{files}."
+    )
+
+
+def _nothing_text(plan: Plan) -> str:
+    withheld = [guest.name for guest in plan.guests if guest.uuid in plan.withheld]
+    if not withheld:
+        return "Nothing to do: the host is as the manifests say."
+    few = f"{', '.join(withheld[:_MOST_NAMED])}{', …' if len(withheld) > _MOST_NAMED else ''}"
+    return (
+        f"Nothing to do but for {counted(len(withheld), 'suspended guest')}: {few}; all else is as the manifests say."
     )
 
 

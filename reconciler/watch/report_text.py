@@ -135,6 +135,8 @@ def next_steps(report: Report, ended: Ended | None = None, here: Here = NOWHERE)
         again = here.line(WATCH) if here.machine else _START
         return (_typed(ended.command or again, "starts the loop again"),)
     refused, steps = report.source.refused, list(_NEXT.get(report.condition, ()))
+    if report.source.unreachable and not report.source.paths and not report.generation:
+        steps = [step for step in steps if not step.reads]  # there are no manifests to look at yet
     here = here.reading(report.source.paths)
     if refused and any(step.reads for step in steps):
         # The manifests that are there are not those that are guarded.

@@ -14,6 +14,8 @@ from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.hints import Hint
 from reconciler.watch.report import Condition
 from reconciler.watch.request_ear import RequestEar
+from reconciler.watch.status_file import StatusFile
+from reports import report
 
 PATIENCE = 30.0
 
@@ -89,3 +91,16 @@ def test_who_waits_learns_how_the_turn_has_ended(command: Command, condition: Co
     with loop(command, condition):
         ran = command("trigger", "--wait")
     assert (ran.code, ran.out) == (code, f"turn 1: {condition}: as it should be\n")
+
+
+def test_the_command_of_a_loop_that_was_killed_is_whole(command: Command) -> None:
+    """As `status --watch` prints it: the bare command would watch the current directory, and only report."""
+    state = StateDirectory(command.directory / "simulated-host.yaml.state")
+    state.prepare()
+    again = "cd / && reconcile --watch --apply --git https://git.example/ap --branch main"
+    StatusFile(state, 1, again).write(report())
+
+    ran = command.bare("trigger", "--wait", "--simulate", str(command.simulated_host))
+
+    assert ran.code == Exit.FAILURE
+    assert f"next: {again}    # starts the loop again" in ran.err

@@ -6,6 +6,7 @@ import pytest
 
 from looped import Looped, guest_document
 from reconciler.kernel.paths import mdev
+from reconciler.render.changes import summary_text
 from reconciler.watch.report import Condition
 from worlds import uuid
 
@@ -90,6 +91,10 @@ def test_a_manifest_that_changes_while_its_guest_is_suspended_is_applied_afterwa
     turn = looped.turn("git")
     assert looped.host.read(f"{mdev(uuid(1))}/matrix") == "05.0004\n"
     assert turn.wait
+    assert turn.plan
+    assert summary_text(turn.plan) == (
+        "Nothing to do but for 1 suspended guest: guest1; all else is as the manifests say."
+    )
 
     turn = looped.turn("resync", after=turn.wait)
 

@@ -238,3 +238,12 @@ def test_what_the_loop_does_is_said(changes: dict[str, bool], words: str) -> Non
 def test_durations(seconds: float, text: str) -> None:
     """At most two units."""
     assert duration_text(seconds) == text
+
+
+def test_without_a_configuration_no_command_reads_manifests() -> None:
+    """There are none yet: it would read the current directory, and answer about that."""
+    source = Source("ap", "", unreachable="timeout", reach="git ls-remote --exit-code https://git.example/ap main")
+
+    (step,) = next_steps(report(condition=Condition.NEEDS_PERSON, source=source, generation=0))
+
+    assert step.startswith("git ls-remote ")
