@@ -101,7 +101,7 @@ class Terminal:
 
 @contextmanager
 def terminal() -> Iterator[Terminal | None]:
-    """The controlling terminal while this process is in its foreground; None where nobody can be asked."""
+    """The controlling terminal while this process is in its foreground; None where no person can be asked."""
     try:
         descriptor = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:

@@ -62,8 +62,8 @@ def commit_of(read: Manifests, environment: Mapping[str, str], checkouts: str = 
     Args:
         read: what was read.
         environment: where the administrator's settings for git are found.
-        checkouts: the directory in which the loop keeps commits as files, each in a directory with its name. Nobody
-            writes to them, and they are no repositories; empty if there is none.
+        checkouts: the directory in which the loop keeps commits as files, each in a directory with its name. No
+            other program writes to them, and they are no repositories; empty if there is none.
     """
     if kept := _checkout(read, checkouts):
         return ManifestsCommit(kept)

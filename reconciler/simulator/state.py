@@ -1,7 +1,7 @@
 """Everything that a simulated host remembers, in one mutable record.
 
 The modules of the kernel's rules (`ap_bus`, `binding`, `mdevs`) are functions over it; `SimulatedHost` owns it and
-hands it to nobody else. All of them keep `bound`, `passable` and `holders`, which only repeat what `queues` and
+hands it to no other holder. All of them keep `bound`, `passable` and `holders`, which only repeat what `queues` and
 `mdevs` say so that questions are cheap, true.
 """
 

@@ -33,7 +33,7 @@ class Return(NamedTuple):
         differences: what is not as at the start, a sentence each; empty where all is put back.
         refusals: why, a sentence each.
         barred: whether this kernel allows no way: a device bars a mask (from 6.19) and must not be touched, or a VM has
-            it open and nobody has consented to take a queue from it.
+            it open and no person has consented to take a queue from it.
     """
 
     differences: tuple[str, ...]
