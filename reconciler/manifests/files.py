@@ -213,7 +213,7 @@ class _Search:
             self.links.append(entry.path)
         if entry.is_dir():
             self._add_folder(name, real, root, depth + 1)
-        elif name.endswith(_ENDINGS):
+        else:
             self._add_file(name, real)
 
 

@@ -139,6 +139,17 @@ def test_a_site_with_errors_wants_nothing(tmp_path: Path) -> None:
     assert refusal(site_of(tmp_path, HOST, guest_text(adapters="[256]"))) == "id-out-of-range"
 
 
+def test_a_label_of_a_host_that_cannot_be_seen_is_refused(tmp_path: Path) -> None:
+    """As that of a guest: YAML's escapes have made it, so the text itself shows nothing odd."""
+    host = HOST.replace("metadata: {name: lpar7", 'metadata: {labels: {a: "b\\u202ec"}, name: lpar7')
+    assert host != HOST
+
+    problems = site_of(tmp_path, host, guest_text()).desired(None, "elsewhere")
+
+    assert not isinstance(problems, Desired)
+    assert "control-character" in {one.id for one in problems}
+
+
 def test_no_host_shows_the_document_to_add(tmp_path: Path) -> None:
     """The help is a complete Host document with the name that guests use."""
     problem = only_problem(site_of(tmp_path, guest_text(host="lpar9")))

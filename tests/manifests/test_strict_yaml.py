@@ -161,6 +161,19 @@ def test_places_count_from_the_start_of_the_file() -> None:
     assert [place.position for place in problems[0].places] == [Position("f", 5, 3), Position("f", 4, 3)]
 
 
+def test_more_different_words_than_are_remembered_are_read_all_the_same() -> None:
+    """What is remembered is bounded; what is read is not changed by it."""
+    count = 100_010
+    text = "".join(
+        f"---\n[{', '.join(f'w{at}' for at in range(first, first + 10))}]\n" for first in range(0, count, 10)
+    )
+
+    documents, problems = read_documents(text, "f")
+
+    assert not problems
+    assert [f"w{count - 10 + at}" for at in range(10)] == documents[-1].data
+
+
 def test_anchors_are_refused_with_or_without_alias() -> None:
     """Billions of laughs end before they begin: each anchor and alias is a problem, and nothing is expanded."""
     laughs = "a: &a [x, x]\n" + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)}, *a]\n" for n in range(20))
