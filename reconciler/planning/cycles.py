@@ -218,11 +218,11 @@ def _joined(parts: Iterable[_Graph]) -> _Graph:
 
 
 def _cut_out(graph: _Graph, before: _Graph, node: int) -> None:
+    # In this order a node with an edge to itself needs no case of its own.
+    for one in graph.pop(node):
+        before[one].discard(node)
     for one in before.pop(node):
         graph[one].discard(node)
-    for one in graph.pop(node):
-        if one != node:
-            before[one].discard(node)
 
 
 def _bypass(graph: _Graph, node: int) -> None:

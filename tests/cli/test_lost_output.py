@@ -206,7 +206,8 @@ def test_descriptors_that_are_closed_are_not_taken_by_files(site: Path) -> None:
 def test_a_plan_that_could_not_be_saved_is_an_error(site: Path) -> None:
     """Full, a directory, no such directory; and nothing is left of it."""
     (site / "folder").mkdir()
-    (site / "link").symlink_to("guests.yaml")
+    (site / "older").write_text("")
+    (site / "link").symlink_to("older")
     before = sorted(site.iterdir())
     for file, why in (
         ("/dev/full", "No space left on device"),

@@ -312,3 +312,21 @@ def test_the_plan_explains_the_pool() -> None:
 def matrix_config(adapters: list[int], domains: list[int]) -> ApConfig:
     """A configuration without control domains."""
     return config(adapters, domains, [])
+
+
+def test_so_many_claims_of_a_foreign_device_s_queues_are_counted() -> None:
+    """The first are shown one by one, the rest in one line of the same weight."""
+    guests = [guest(f"g{one}", ONE, one, activation=Activation.ON_DEMAND) for one in range(0x10, 0x10 + 150)]
+
+    problems = make_plan(desired(guests, GIVES_UP), observe(host_with(mf=ONE))).problems
+
+    found = [one for one in problems if one.id == "foreign-overlap"]
+    assert {one.severity for one in found} == {Severity.WARNING}
+    assert len(found) < sum(one.stands_for for one in found) == 150
+
+
+def test_a_device_that_goes_hides_nothing() -> None:
+    """There is nothing that its guest is wanted to see."""
+    plan = make_plan(desired([], GIVES_UP), observe(host_with(m1=ONE)), applied(m1=ONE))
+
+    assert [(one.after, one.hidden, one.because) for one in plan.guests] == [(None, (), ())]
