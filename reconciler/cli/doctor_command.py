@@ -18,7 +18,12 @@ def run(host: HostOptions, *, format: str) -> Exit:
     """Show everything that is wrong with the host; exit with 2 where an error is among it."""
     with opened(host) as machine:
         findings = examined(machine, _root(host), _of_the_loop(machine.state))
-    result(findings_json(findings) if format == "json" else findings_text(findings, paint_for_stdout()))
+    shown = (
+        findings_json(findings, host.here)
+        if format == "json"
+        else findings_text(findings, paint_for_stdout(), host.here)
+    )
+    result(shown)
     return Exit.CHANGES if any(one.severity is Severity.ERROR for one in findings) else Exit.DONE
 
 

@@ -18,6 +18,7 @@ from reconciler.integrations.foreign_masks import (
 )
 from reconciler.integrations.module_loading import early_loaders
 from reconciler.integrations.tool_commands import APPLY_MASKS, write_masks_anew
+from reconciler.model.commands import APPLY, BOOT_INSTALL, BOOT_UNINSTALL
 from reconciler.model.desired import Persistence
 from reconciler.model.ids import ALL_IDS
 from reconciler.model.matrix import FULL_MATRIX, Matrix
@@ -145,8 +146,9 @@ def _not_applied(boot: Boot) -> list[Finding]:
             "have been changed since; guests whose queues the host has after a boot do not start",
             f"remove {NAME_OF_RULES}: the boot unit sets the masks"
             if ours
-            else f"to have them now: {APPLY_MASKS}; to keep those in force: reconcile --apply with "
-            "'persistence: mdevctl' or 'service'",
+            else f"to have them now: {APPLY_MASKS}; to keep those in force: write 'persistence: mdevctl' or 'service' "
+            "in the Host, and apply it",
+            *(() if ours else (APPLY,)),
         )
     ]
 
@@ -175,7 +177,8 @@ def _unit(boot: Boot) -> list[Finding]:
                 "boot-unit-not-enabled",
                 f"the Host says 'persistence: service', but {NAME} {state}",
                 "after the next boot the host has all queues again, and no guest gets any",
-                "reconcile boot install --enable",
+                "have systemd run it at every boot",
+                BOOT_INSTALL,
             )
         ]
     if boot.unit.enabled and boot.persistence not in (None, Persistence.SERVICE):
@@ -184,7 +187,9 @@ def _unit(boot: Boot) -> list[Finding]:
                 "boot-unit-not-wanted",
                 f"{NAME} is enabled, but the Host that was applied last says 'persistence: {boot.persistence}'",
                 "the unit does nothing then, and fails at each boot",
-                "reconcile boot uninstall; or write 'persistence: service' and apply it",
+                "remove it, or write 'persistence: service' and apply it",
+                BOOT_UNINSTALL,
+                APPLY,
             )
         ]
     return []

@@ -8,6 +8,7 @@ from reconciler.doctor.finding import Finding, error, listed, warning
 from reconciler.integrations.definition_text import Effect
 from reconciler.integrations.mdevctl_definitions import Definitions, Unusable
 from reconciler.integrations.tool_commands import give_up, move_away
+from reconciler.model.commands import IMPORT
 from reconciler.model.definition import Definition
 from reconciler.model.matrix import Matrix
 
@@ -84,7 +85,8 @@ def _overlaps(definitions: Sequence[Definition]) -> list[Finding]:
                 "both are started at boot, and the second one fails"
                 if both
                 else "only one of them can be started at a time; ap-check does not notice when they are defined",
-                "give each its own queues, or make both guests on-demand: reconcile import writes them so",
+                "give each its own queues, or make both guests on-demand, as import writes them",
+                IMPORT,
             )
         )
         if len(found) == _MOST:

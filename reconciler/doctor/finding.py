@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from reconciler.model.commands import Command
 from reconciler.model.problems import Severity
 
 
@@ -13,7 +14,8 @@ class Finding(NamedTuple):
         severity: error where guests do not get what they should, warning where they might not.
         what: what was found, one sentence.
         why: why it matters, one sentence.
-        help: what to type, or to do.
+        help: what to do, in words, or as a command of another tool.
+        commands: commands of ours that help, in this order.
     """
 
     id: str
@@ -21,16 +23,17 @@ class Finding(NamedTuple):
     what: str
     why: str
     help: str
+    commands: tuple[Command, ...] = ()
 
 
-def error(id: str, what: str, why: str, help: str) -> Finding:
+def error(id: str, what: str, why: str, help: str, *commands: Command) -> Finding:
     """A finding that keeps guests from what they should have."""
-    return Finding(id, Severity.ERROR, what, why, help)
+    return Finding(id, Severity.ERROR, what, why, help, commands)
 
 
-def warning(id: str, what: str, why: str, help: str) -> Finding:
+def warning(id: str, what: str, why: str, help: str, *commands: Command) -> Finding:
     """A finding that may do so."""
-    return Finding(id, Severity.WARNING, what, why, help)
+    return Finding(id, Severity.WARNING, what, why, help, commands)
 
 
 def listed(names: list[str], most: int = 8) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 
 from reconciler.doctor.finding import Finding, error, listed, warning
 from reconciler.integrations.tool_commands import configure_cards
+from reconciler.model.commands import BOOT_INSTALL, STATUS
 from reconciler.model.ids import IdSet
 from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.planning.effect import Bindings, bindings_now, hidden_because
@@ -39,7 +40,8 @@ def _module(observed: Observed) -> list[Finding]:
             "vfio-ap-not-loaded",
             "the vfio_ap module is not loaded",
             "without it no queue that the host gives up has a driver, and no mediated device can be made",
-            "modprobe vfio_ap; for every boot: 'persistence: service' in the Host, and reconcile boot install --enable",
+            "modprobe vfio_ap; for every boot: 'persistence: service' in the Host, and the boot unit",
+            BOOT_INSTALL,
         )
     ]
 
@@ -158,6 +160,7 @@ def _hidden_of(mdev: ObservedMdev, now: Bindings) -> list[Finding]:
             "hidden-adapters",
             f"mediated device {mdev.uuid}: {'; '.join(reasons)}",
             "one queue that is missing hides its whole adapter from the guest",
-            "see who has the queue: reconcile status; a queue without a driver is a finding of its own",
+            "see who has the queue; a queue without a driver is a finding of its own",
+            STATUS,
         )
     ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from reconciler.doctor.finding import Finding, error, warning
 from reconciler.kernel.lock_wait import AtWork
+from reconciler.model.commands import APPLY, PLAN, ROLLBACK, confirm_of
 
 
 def lock_findings(holder: AtWork | None, *, lives: bool) -> list[Finding]:
@@ -59,7 +60,8 @@ def left_findings(*, unfinished: bool, pending: int, differences: Sequence[str])
                 "unfinished-apply",
                 "an apply was killed before it was done",
                 "the host may be between what was there before and what was wanted",
-                "reconcile --apply puts that in order first",
+                "the next apply first rolls it back, or closes it",
+                APPLY,
             )
         )
     if pending:
@@ -68,7 +70,9 @@ def left_findings(*, unfinished: bool, pending: int, differences: Sequence[str])
                 "awaits-confirmation",
                 f"generation {pending} waits to be confirmed",
                 "it is put back when its time is over, and no other apply begins before",
-                f"reconcile confirm {pending}, or reconcile rollback",
+                "keep it, or undo it",
+                confirm_of(pending),
+                ROLLBACK,
             )
         )
     if differences:
@@ -77,7 +81,9 @@ def left_findings(*, unfinished: bool, pending: int, differences: Sequence[str])
                 "degraded",
                 f"an apply failed and could not put everything back: {'; '.join(differences)}",
                 "what is there is neither what was there before nor what was wanted",
-                "reconcile --plan shows what reconcile --apply would do about it",
+                "the plan shows what an apply would do about it",
+                PLAN,
+                APPLY,
             )
         )
     return found

@@ -1,15 +1,19 @@
 """What the doctor finds on a host: each finding from a host that is ill in that way, and none from a healthy one."""
 
+import json
 from collections.abc import Callable
 
 import pytest
 
+from cli_tree import parsed
 from reconciler.doctor.finding import Finding
 from reconciler.doctor.host import host_findings
 from reconciler.doctor.kernels import kernel_findings
 from reconciler.doctor.state import left_findings, lock_findings
+from reconciler.doctor.text import findings_json, findings_text
 from reconciler.kernel.lock_wait import AtWork
 from reconciler.kernel.observe import observe
+from reconciler.model.commands import Here
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.steps import Holdings
@@ -61,7 +65,7 @@ def test_each_ill_is_found(ill: str) -> None:
     findings = {one.id: one for one in found(host)}
 
     assert ill in findings
-    assert all(findings[ill])
+    assert all(findings[ill][:5])
 
 
 def test_a_pinned_queue_is_found() -> None:
@@ -139,4 +143,19 @@ def test_what_applies_have_left_is_told() -> None:
     assert left_findings(unfinished=False, pending=0, differences=()) == []
     findings = left_findings(unfinished=True, pending=7, differences=("aqmask is odd",))
     assert [one.id for one in findings] == ["unfinished-apply", "awaits-confirmation", "degraded"]
-    assert all("reconcile" in one.help for one in findings)
+    assert all(one.commands for one in findings)
+
+
+def test_the_commands_of_findings_lead_to_the_same_host() -> None:
+    """Each is one line that runs as it stands, also for programs; the tool's own definition accepts it."""
+    here = Here(("--simulate", "a host.yaml", "--state-dir", "/srv/state"))
+    findings = left_findings(unfinished=True, pending=7, differences=("x",))
+
+    text = findings_text(findings, here=here)
+    lines = [line.removeprefix("  next: ") for line in text.splitlines() if line.startswith("  next: ")]
+
+    assert lines == [line for one in json.loads(findings_json(findings, here))["findings"] for line in one["commands"]]
+    assert len(lines) == 5
+    for line in lines:
+        assert "--simulate 'a host.yaml' --state-dir /srv/state" in line
+        assert parsed(line)
