@@ -19,6 +19,11 @@ def again(*flags: str, **values: object) -> str:
     return _line(click.get_current_context(), flags, values)
 
 
+def changed_line(context: click.Context, **values: object) -> str:
+    """The command of `context`, with all that was said to it but `values`, those of the parameters of that name."""
+    return _line(context, (), values)
+
+
 def repeated(context: click.Context, *first: str) -> str:
     """The command of `context`, with all that was said to it, after the program `first`."""
     return shell_line(first) + " " + _line(context, (), {}) if first else _line(context, (), {})

@@ -20,7 +20,7 @@ from reconciler.transaction.confirmation import AwaitsConfirmation, NotPending
 from reconciler.transaction.history import NoSuchGeneration
 from reconciler.transaction.lock import Busy
 from reconciler.transaction.records import remedy
-from reconciler.transaction.state_directory import UnsafeState
+from reconciler.transaction.state_directory import OnlyRoot, UnsafeState
 
 
 def code_of(error: Exception, said: Said) -> Exit:
@@ -33,7 +33,8 @@ def code_of(error: Exception, said: Said) -> Exit:
     code = _told(error)
     if isinstance(error, Advised) and error.advice:
         tell(f"  next: {said.host.line(error.advice)}")
-    if isinstance(error, PermissionError) and os.geteuid() and said.context:
+    for_root = isinstance(error, PermissionError | OnlyRoot) or isinstance(error.__cause__, PermissionError)
+    if for_root and os.geteuid() and said.context:
         tell(f"  next: {repeated(said.context, 'sudo')}")
     return code
 

@@ -34,6 +34,8 @@ def run_history(host: HostOptions, words: tuple[str, ...], *, format: str) -> Ex
         case ("show", number) if number.isascii() and number.isdigit():
             record = history.record(int(number))
             result(generation_json(record) if format == "json" else generation_text(record))
+        case (number,) if number.isascii() and number.isdigit():
+            raise click.UsageError(f"To show that generation: {again(words=('show', number))}")
         case _:
             raise click.UsageError("write 'reconcile history' or 'reconcile history show NUMBER'")
     return Exit.DONE

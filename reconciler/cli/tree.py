@@ -6,14 +6,45 @@ from collections.abc import Sequence
 
 import click
 
-from reconciler.cli.command_lines import completed_line
+from reconciler.cli.command_lines import changed_line, completed_line
 
 _OPTIONS = ("plan", "apply")
 """What reads like a command and is an option."""
 
+_OF_ONE_HOST = ("status", "drift", "validate")
+"""Where the name of a Host is likely to be given as a word."""
+
+
+class Plain(click.Command):
+    """A command that explains a word for which it has no place."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See `click.Command`.
+
+        Raises:
+            click.UsageError: there is a word too many; it says where that belongs.
+        """
+        accepted, ctx.allow_extra_args = ctx.allow_extra_args, True
+        rest = super().parse_args(ctx, args)
+        ctx.allow_extra_args = accepted
+        if ctx.args and not accepted and not ctx.resilient_parsing:
+            raise click.UsageError(f"'{ctx.args[0]}' has no place here. {self._instead(ctx)}".rstrip(), ctx)
+        return rest
+
+    def _instead(self, context: click.Context) -> str:
+        words, names = context.args, {one.name for one in self.params}
+        if "file" in names and all(map(os.path.exists, words)):
+            meant = changed_line(context, file=(*(context.params["file"] or ()), *words))
+            return f"Manifests are named with -f: {meant}"
+        if self.name in _OF_ONE_HOST and len(words) == 1 and not context.params["host_name"]:
+            return f"If it is the name of a Host: {changed_line(context, host_name=words[0])}"
+        return ""
+
 
 class Group(click.Group):
-    """A group in which a name that it does not have is explained."""
+    """A group in which a name that it does not have is explained, and so is a word too many."""
+
+    command_class = Plain
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -15,6 +15,10 @@ class UnsafeState(Exception):
     """The state directory cannot be trusted or used; the text says why and what to do."""
 
 
+class OnlyRoot(UnsafeState):
+    """What we keep is root's, and this process is not: root can do it."""
+
+
 class StateDirectory:
     """Files below `path`, written so that a crash leaves the old content or the new, never a part."""
 
@@ -148,6 +152,8 @@ def _refuse_foreign(path: Path, found: os.stat_result, is_kind: Callable[[int], 
     if not is_kind(found.st_mode):
         kind = "a directory" if is_kind is stat.S_ISDIR else "a file"
         raise UnsafeState(f"{path} must be {kind}, not a link or anything else")
+    if found.st_uid == 0 and 0 not in owners:
+        raise OnlyRoot(f"{path} belongs to user 0, not to you; only root may change it")
     if found.st_uid not in owners:
         raise UnsafeState(f"{path} belongs to user {found.st_uid}, not to you: what it says cannot be trusted")
     if found.st_mode & 0o022:

@@ -38,6 +38,13 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("lpar9",), "reconcile --plan --host lpar9"),
         (("watch", "three-guests"), "reconcile --watch -f three-guests"),
         (("watch", "three-guests", "--apply"), "reconcile --watch -f three-guests --apply"),
+        (("status", "lpar9", *WHERE), "reconcile status --host lpar9 --simulate"),
+        (("drift", "three-guests"), "reconcile drift -f three-guests"),
+        (
+            ("validate", "three-guests/host.yaml", "-f", "three-guests/guests.yaml"),
+            "reconcile validate -f three-guests/guests.yaml -f three-guests/host.yaml",
+        ),
+        (("history", "3", *WHERE), "reconcile history --simulate three-guests/simulated-host.yaml show 3"),
     ],
 )
 def test_the_command_that_was_meant_is_printed(command: Command, words: tuple[str, ...], meant: str) -> None:
@@ -105,6 +112,29 @@ def test_without_the_right_to_read_sudo_is_advised(command: Command) -> None:
     assert "permission denied" in ran.err
     assert "change a host" not in ran.err
     assert ran.err.splitlines()[-1].startswith("  next: sudo reconcile status -f three-guests")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: files of another user need root to be made")
+@pytest.mark.parametrize(
+    ("words", "mode"),
+    [(("suspend", "guest1", "--reason", "x"), 0o644), (("resume",), 0o644), (("status", "-f", "three-guests"), 0o600)],
+    ids=["suspend", "resume", "a host that cannot be read"],
+)
+def test_what_only_root_can_do_is_advised_with_sudo(command: Command, words: tuple[str, ...], mode: int) -> None:
+    """Whether what we keep is root's, or the description of a simulated host."""
+    assert command("--apply", "--yes").code == 0
+    for folder in (command.directory, *command.directory.parents[:-2]):
+        folder.chmod(folder.stat().st_mode | 0o55)
+    (command.directory / "simulated-host.yaml.state").chmod(0o755)
+    command.simulated_host.chmod(mode)
+    os.seteuid(65534)
+    try:
+        ran = command.bare(*words, *WHERE)
+    finally:
+        os.seteuid(0)
+
+    assert ran.code == 1
+    assert ran.err.splitlines()[-1].startswith(f"  next: sudo reconcile {words[0]} ")
 
 
 @pytest.mark.parametrize("name", ["--x", "a b", "line\nfeed", "\u202e it's \\n", "\udcff\x1b1", "\U000e0041b"])
