@@ -15,6 +15,9 @@ from mounts import PATIENCE, until
 _DRIVER: Final = Path("/usr/lib")
 _EMULATOR: Final = "qemu-system-s390x"
 
+# What a CPU of libvirt's own choice lacks without KVM, and a VM with crypto queues needs.
+_AP_FEATURES: Final = "".join(f"<feature policy='require' name='{name}'/>" for name in ("ap", "apqci", "apft"))
+
 # Nothing of this machine's may be touched, and nothing of it be needed: no other user, no cgroups, no firewall.
 _SETTINGS: Final = """
 user = "root"
@@ -122,9 +125,11 @@ def daemon(folder: Path, sysfs: Path) -> Iterator[Daemon]:
 
 
 def _domain(name: str, devices: str, emulator: Path) -> str:
+    cpu = f"<cpu mode='custom'><model>qemu</model>{_AP_FEATURES}</cpu>" if devices else ""
     return f"""<domain type='qemu'>
   <name>{name}</name>
   <memory unit='MiB'>64</memory>
   <os><type arch='s390x' machine='s390-ccw-virtio'>hvm</type></os>
+  {cpu}
   <devices><emulator>{emulator}</emulator>{devices}</devices>
 </domain>"""
