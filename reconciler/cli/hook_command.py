@@ -13,13 +13,17 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell
 from reconciler.cli.time_limit import TimeIsUp, ends_within
-from reconciler.integrations.domain_checks import MODEL
+from reconciler.integrations.domain_checks import MODEL, unread_parts
 from reconciler.integrations.domain_xml import LARGEST, Domain, read_domain
 from reconciler.model.printable import first_unprintable
 from reconciler.model.problems import Problem
 
 TOTAL_SECONDS: Final = 30.0
 """When everything ends; what was begun is put in order by the next run."""
+
+
+MOST_WARNINGS: Final = 5
+"""How many parts of a VM's XML are named that cannot be looked into."""
 
 
 class Refused(Exception):
@@ -60,6 +64,8 @@ def _bounded(host: HostOptions, action: Callable[[], None], what: str) -> Exit:
 
 def _prepare(host: HostOptions, vm: str) -> None:
     domain = _domain()
+    for problem in unread_parts(domain)[:MOST_WARNINGS]:
+        tell(f"reconcile: warning: {problem.message}")
     if uuids := _ap_devices(domain):
         if odd := first_unprintable(vm):
             raise Refused(f"its name has a character that cannot be seen: {odd}; to rename it: virsh domrename")

@@ -24,7 +24,23 @@ def domain_problems(domain: Domain, guests: Iterable[DesiredGuest]) -> list[Prob
     known = {guest.uuid: guest for guest in guests}
     ours = [one for one in domain.mdevs if one.model == MODEL or one.uuid in known]
     problems = [problem for one in ours for problem in _device_problems(domain, one, known.get(one.uuid))]
-    return [*problems, *_too_many(domain, ours), *(_cpu_problems(domain, ours[0]) if ours else ())]
+    problems += [*_too_many(domain, ours), *(_cpu_problems(domain, ours[0]) if ours else ())]
+    return [*problems, *unread_parts(domain)]
+
+
+def unread_parts(domain: Domain) -> list[Problem]:
+    """A warning for each part of `domain` that may give it crypto queues, and that cannot be looked into."""
+    return [
+        Problem(
+            "vm-unread-part",
+            Severity.WARNING,
+            f"VM '{domain.name}' has {one.what}, which is not looked into: it may have crypto queues that are not seen",
+            (Place(one.position),),
+            (),
+            f"Write its device as <hostdev mode='subsystem' type='mdev' managed='no' model='{MODEL}'> with its uuid.",
+        )
+        for one in domain.unread
+    ]
 
 
 def shared_devices(domains: Sequence[Domain]) -> list[Problem]:

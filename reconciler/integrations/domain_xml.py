@@ -6,11 +6,21 @@ unknown writer: no document type, no entities, bounded in size and depth. The fo
 of running machines. What goes past libvirt to QEMU (``qemu:commandline``, ``qemu:override``) counts as well.
 """
 
-from collections.abc import Mapping
+import re
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Final, NamedTuple
 from xml.parsers import expat
 
-from reconciler.integrations.qemu_arguments import ap_devices, cpu_features, device_of
+from reconciler.integrations.qemu_arguments import (
+    DRIVER,
+    ap_devices,
+    cpu_features,
+    device_of,
+    files_of_arguments,
+    settings,
+)
 from reconciler.model.printable import escaped
 from reconciler.model.problems import Place, Position, Problem, Severity
 
@@ -29,6 +39,7 @@ _NAME: Final = ("domain", "name")
 _UUID: Final = ("domain", "uuid")
 _TEXTS: Final = (_NAME, _UUID)
 _ALIAS: Final = (*_HOSTDEV, "alias")
+_UNNAMED: Final = re.compile("hostdev([0-9]{1,9})")
 _CPU: Final = ("domain", "cpu")
 _MODEL: Final = (*_CPU, "model")
 _FEATURE: Final = (*_CPU, "feature")
@@ -36,6 +47,7 @@ _ARGUMENT: Final = ("domain", "qemu:commandline", "qemu:arg")
 _OVERRIDDEN: Final = ("domain", "qemu:override", "qemu:device")
 _PROPERTY: Final = (*_OVERRIDDEN, "qemu:frontend", "qemu:property")
 _QEMU: Final = "http://libvirt.org/schemas/domain/qemu/1.0"
+_PASSED: Final = ("commandline", "override")
 _OFF: Final = ("disable", "forbid")
 
 
@@ -52,6 +64,18 @@ class DomainMdev(NamedTuple):
     uuid: str
     model: str
     managed: bool
+    position: Position
+
+
+class Unread(NamedTuple):
+    """A part of a virtual machine's description that may give it crypto queues, and cannot be looked into.
+
+    Attributes:
+        what: fit to be shown.
+        position: of the element.
+    """
+
+    what: str
     position: Position
 
 
@@ -83,6 +107,7 @@ class Domain(NamedTuple):
         mdevs: its mediated devices, in the order of the text.
         state: ``running`` or ``paused``, for example; empty where the text does not tell.
         cpu: its CPU.
+        unread: what may give it more devices, in the order of the text.
     """
 
     name: str
@@ -90,6 +115,27 @@ class Domain(NamedTuple):
     mdevs: tuple[DomainMdev, ...]
     state: str = ""
     cpu: Cpu = _ANY_CPU
+    unread: tuple[Unread, ...] = ()
+
+
+class _Hostdev(NamedTuple):
+    """An element ``hostdev`` of any kind; without a uuid if it is no mediated device."""
+
+    attributes: Mapping[str, str]
+    position: Position
+    alias: str = ""
+    uuid: str = ""
+
+    @property
+    def is_mdev(self) -> bool:
+        return self.attributes.get("type") == "mdev" and self.attributes.get("mode", "subsystem") == "subsystem"
+
+
+class _Changes(NamedTuple):
+    """What is changed of the device with an alias, past libvirt."""
+
+    position: Position
+    properties: dict[str, str]
 
 
 class _Refused(Exception):
@@ -124,16 +170,14 @@ class _Reading:
         self._found = False
         self._state = ""
         self._texts: dict[tuple[str, ...], str] = {}
-        self._mdevs: list[DomainMdev] = []
-        self._aliases: dict[str, int] = {}
+        self._scopes = [ChainMap({"qemu": _QEMU})]
+        self._hostdevs: list[_Hostdev] = []
         self._arguments: list[str] = []
         self._argument_positions: list[Position] = []
         self._overridden = ""
-        self._qemu = {"qemu"}
-        self._overrides: dict[str, str] = {}
+        self._changes: dict[str, _Changes] = {}
+        self._unread: list[Unread] = []
         self._cpu = _ANY_CPU
-        self._hostdev: Mapping[str, str] = {}
-        self._hostdev_position = Position(file, 1, 1)
         self._parser = _parser(self)
 
     def domain(self, content: bytes) -> Domain:
@@ -146,9 +190,10 @@ class _Reading:
         name = _fit_to_show(self._texts.get(_NAME, "").strip())
         if not name:
             raise _Refused("the domain has no name")
-        self._override_devices()
-        self._add_arguments()
-        return Domain(name, _uuid(self._texts.get(_UUID, "")), tuple(self._mdevs), self._state, self._cpu)
+        self._use_arguments()
+        mdevs = (*self._devices_of_libvirt(), *self._devices_of_arguments())
+        uuid = _uuid(self._texts.get(_UUID, ""))
+        return Domain(name, uuid, mdevs, self._state, self._cpu, tuple(self._unread))
 
     def position(self) -> Position:
         return Position(self._file, max(1, self._parser.CurrentLineNumber), self._parser.CurrentColumnNumber + 1)
@@ -174,16 +219,16 @@ class _Reading:
                 raise _Refused(f"there are two elements '{element}'")
             self._texts[path] = ""
         elif path == _HOSTDEV:
-            self._begin_hostdev(attributes)
-        elif path == _ADDRESS and self._hostdev:
-            self._add_mdev(attributes)
+            self._hostdevs.append(_Hostdev(dict(attributes), self.position()))
+        elif path == _ADDRESS:
+            self._add_address(attributes)
         else:
             self._started_more(path, attributes)
 
     def _started_more(self, path: tuple[str, ...], attributes: Mapping[str, str]) -> None:
         """What decides beside the devices themselves whether they work."""
-        if path == _ALIAS and self._mdevs:
-            self._aliases.setdefault(attributes.get("name", ""), len(self._mdevs) - 1)
+        if path == _ALIAS:
+            self._hostdevs[-1] = self._hostdevs[-1]._replace(alias=attributes.get("name", ""))
         elif path == _CPU:
             self._cpu = self._cpu._replace(mode=attributes.get("mode", "custom"), position=self.position())
         elif path == _FEATURE and attributes.get("policy", "require") != "optional":
@@ -193,34 +238,68 @@ class _Reading:
             self._argument_positions.append(self.position())
         elif path == _OVERRIDDEN:
             self._overridden = attributes.get("alias", "")
-        elif path == _PROPERTY and attributes.get("name") == "sysfsdev":
-            self._overrides[self._overridden] = device_of(attributes.get("value", ""))
+        elif path == _PROPERTY:
+            changes = self._changes.setdefault(self._overridden, _Changes(self.position(), {}))
+            changes.properties[attributes.get("name", "")] = attributes.get("value", "")
 
     def _usual_name(self, element: str, attributes: Mapping[str, str]) -> str:
-        """The name of `element` with the prefix that libvirt writes, whichever one the text declares for QEMU."""
-        for name, value in attributes.items():
-            if value == _QEMU and name.startswith("xmlns:"):
-                self._qemu.add(name.removeprefix("xmlns:"))
-        prefix, colon, local = element.partition(":")
-        return f"qemu:{local}" if colon and prefix in self._qemu else element
+        """The name of `element` with the prefix that libvirt writes, however the text declares QEMU's namespace."""
+        declared = {name[6:]: value for name, value in attributes.items() if name == "xmlns" or name[:6] == "xmlns:"}
+        self._scopes.append(self._scopes[-1].new_child(declared) if declared else self._scopes[-1])
+        prefix, colon, local = element.rpartition(":")
+        namespace = self._scopes[-1].get(prefix, "")
+        if namespace == _QEMU and (colon or local in _PASSED or (self._path and self._path[-1].startswith("qemu:"))):
+            return f"qemu:{local}"
+        return f"{{}}{element}" if prefix == "qemu" else element
 
     def _set_features(self, features: Mapping[str, bool]) -> None:
         self._cpu = self._cpu._replace(features={**self._cpu.features, **features}, position=self.position())
 
-    def _override_devices(self) -> None:
-        for alias, uuid in self._overrides.items():
-            place = self._aliases.get(alias)
-            if place is not None and uuid:
-                self._mdevs[place] = self._mdevs[place]._replace(uuid=uuid)
-
-    def _add_arguments(self) -> None:
-        for place, uuid in ap_devices(self._arguments):
-            self._mdevs.append(DomainMdev(uuid, "vfio-ap", managed=False, position=self._argument_positions[place]))
+    def _use_arguments(self) -> None:
+        """Note which of QEMU's arguments cannot be looked into, and what they say of the CPU."""
+        for place, file in files_of_arguments(self._arguments):
+            what = f"a file with arguments of QEMU, -readconfig {_fit_to_show(file)}"
+            self._unread.append(Unread(what, self._argument_positions[place]))
         found = cpu_features(self._arguments)
         if found:
             place, model, features = found
             mode = "host-passthrough" if model in ("host", "max") else "custom"
             self._cpu = Cpu(mode, model, features, self._argument_positions[place])
+
+    def _devices_of_libvirt(self) -> Iterator[DomainMdev]:
+        """The mediated devices that libvirt knows, with what is changed of them past it."""
+        given = [int(found[1]) for one in self._hostdevs if (found := _UNNAMED.fullmatch(one.alias))]
+        numbers = count(max(given, default=-1) + 1)
+        arguments = settings(self._arguments)
+        for hostdev in self._hostdevs:
+            # libvirt gives those without an alias the next ones when the VM starts.
+            alias = hostdev.alias or f"hostdev{next(numbers)}"
+            overridden = self._changes.pop(alias, None)
+            properties = {**(overridden.properties if overridden else {}), **arguments.get(alias, {})}
+            model = _fit_to_show(properties.get("driver", hostdev.attributes.get("model", "")))
+            uuid = hostdev.uuid
+            if "sysfsdev" in properties and (hostdev.is_mdev or model == DRIVER):
+                uuid = self._device(properties["sysfsdev"], hostdev.position)
+            if uuid:
+                managed = hostdev.is_mdev and hostdev.attributes.get("managed", "no") != "no"
+                yield DomainMdev(uuid, model, managed, hostdev.position)
+        for position, properties in self._changes.values():
+            if properties.get("driver") == DRIVER and (uuid := self._device(properties.get("sysfsdev", ""), position)):
+                yield DomainMdev(uuid, DRIVER, managed=False, position=position)
+
+    def _devices_of_arguments(self) -> Iterator[DomainMdev]:
+        for place, path in ap_devices(self._arguments):
+            position = self._argument_positions[place]
+            if uuid := self._device(path, position):
+                yield DomainMdev(uuid, DRIVER, managed=False, position=position)
+
+    def _device(self, path: str, position: Position) -> str:
+        """The uuid of the device at `path`; where it names none that is noted."""
+        uuid = device_of(path)
+        if not uuid:
+            named = f"by the path {_fit_to_show(path)}" if path else "by no path (sysfsdev)"
+            self._unread.append(Unread(f"a device of {DRIVER} that is given {named}", position))
+        return uuid
 
     def text(self, text: str) -> None:
         path = self._inner()
@@ -230,9 +309,10 @@ class _Reading:
             self._cpu = self._cpu._replace(model=self._cpu.model + text.strip())
 
     def ended(self, _element: str) -> None:
-        if self._inner() == _HOSTDEV and self._hostdev:
+        if self._inner() == _HOSTDEV and self._hostdevs[-1].is_mdev and not self._hostdevs[-1].uuid:
             raise _Refused("a mediated device has no address with a uuid")
         self._path.pop()
+        self._scopes.pop()
 
     def _inner(self) -> tuple[str, ...]:
         """Where we are, from the element ``domain`` on."""
@@ -243,19 +323,13 @@ class _Reading:
             raise _Refused("there are two domains")
         self._found = True
 
-    def _begin_hostdev(self, attributes: Mapping[str, str]) -> None:
-        is_mdev = attributes.get("type") == "mdev" and attributes.get("mode", "subsystem") == "subsystem"
-        self._hostdev = dict(attributes) if is_mdev else {}
-        self._hostdev_position = self.position()
-
-    def _add_mdev(self, attributes: Mapping[str, str]) -> None:
+    def _add_address(self, attributes: Mapping[str, str]) -> None:
+        if not self._hostdevs[-1].is_mdev or self._hostdevs[-1].uuid:
+            return
         uuid = _uuid(attributes.get("uuid", ""))
         if not uuid:
             raise _Refused("the address of a mediated device has no uuid of 32 hex digits")
-        model = _fit_to_show(self._hostdev.get("model", ""))
-        managed = self._hostdev.get("managed", "no") != "no"
-        self._mdevs.append(DomainMdev(uuid, model, managed, self._hostdev_position))
-        self._hostdev = {}
+        self._hostdevs[-1] = self._hostdevs[-1]._replace(uuid=uuid)
 
 
 def _parser(reading: _Reading) -> expat.XMLParserType:

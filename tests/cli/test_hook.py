@@ -127,6 +127,38 @@ def test_a_device_of_the_command_line_is_made(libvirt: Libvirt) -> None:
     assert libvirt.devices() == {}
 
 
+@pytest.mark.parametrize(
+    "devices",
+    [
+        "<commandline xmlns='NAMESPACE'><arg value='-device'/><arg value='vfio-ap,sysfsdev=PATH'/></commandline>",
+        "<qemu:commandline><qemu:arg value='-device=vfio-ap,sysfsdev=PATH'/></qemu:commandline>",
+        (
+            "<qemu:override><qemu:device alias='rng0'><qemu:frontend><qemu:property name='driver' value='vfio-ap'/>"
+            "<qemu:property name='sysfsdev' value='PATH'/></qemu:frontend></qemu:device></qemu:override>"
+        ),
+    ],
+)
+def test_a_device_past_libvirt_is_made(libvirt: Libvirt, devices: str) -> None:
+    """However it is written."""
+    more = devices.replace("NAMESPACE", "http://libvirt.org/schemas/domain/qemu/1.0")
+
+    assert nothing(libvirt("prepare begin", domain_xml(name="-vm", more=more.replace("PATH", f"/x/{DAY}"))))
+    assert libvirt.devices() == {"day-shift": False}
+
+
+@pytest.mark.parametrize("devices", [(), (hostdev(DAY),)])
+def test_what_cannot_be_looked_into_is_named_and_refuses_no_start(libvirt: Libvirt, devices: tuple[str, ...]) -> None:
+    """A few of them at most: libvirt keeps what is said in its log."""
+    xml = domain_xml(*devices, name="-vm", arguments=["-readconfig", "/etc/ap.cfg"] * 100)
+
+    ran = libvirt("prepare begin", xml)
+
+    assert (ran.code, ran.out) == (0, "")
+    assert "reconcile: warning: VM '-vm' has a file with arguments of QEMU, -readconfig /etc/ap.cfg" in ran.err
+    assert ran.err.count("\n") <= 5
+    assert libvirt.devices() == ({"day-shift": False} if devices else {})
+
+
 def test_a_device_that_is_open_stays(libvirt: Libvirt) -> None:
     """Which is said."""
     libvirt.starts(DAY)

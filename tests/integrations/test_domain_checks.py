@@ -5,6 +5,7 @@ import pytest
 from domains import domain_xml, hostdev
 from reconciler.integrations.domain_checks import domain_problems, shared_devices
 from reconciler.integrations.domain_xml import Domain, read_domain
+from reconciler.model.problems import Severity
 from worlds import config, guest, uuid
 
 GUESTS = [guest("db", config([5], [4]), 1), guest("web", config([6], [4]), 2)]
@@ -52,6 +53,20 @@ def read(content: bytes) -> Domain:
         ["-device", '{"driver": "vfio-ap", "sysfsdev": "/sys/bus/mdev/devices/UUID", "bootindex": 1}'],
         ["-m", "4G", "-device", "virtio-rng-ccw", "-device", "vfio-ap,sysfsdev=/sys/class/mdev_bus/matrix/UUID"],
         ["-device", "vfio-ap,id=ap0", "-set", "device.ap0.sysfsdev=/sys/bus/mdev/devices/UUID"],
+        [
+            "-device",
+            "rng,id=a",
+            "-set",
+            "device.a.driver=vfio-ap",
+            "-set",
+            "device.a.sysfsdev=/sys/bus/mdev/devices/UUID",
+        ],
+        ["-device", "vfio-ap", "-global", "vfio-ap.sysfsdev=/sys/bus/mdev/devices/UUID"],
+        ["-device", "vfio-ap", "-global", "driver=vfio-ap,property=sysfsdev,value=/sys/bus/mdev/devices/UUID"],
+        ["-device=vfio-ap,sysfsdev=/sys/bus/mdev/devices/UUID"],
+        ["--device=vfio-ap,sysfsdev=/sys/bus/mdev/devices/UUID"],
+        ["-device", "{'driver': 'vfio-ap', 'sysfsdev': '/sys/bus/mdev/devices/UUID', 'id': '\"'}"],
+        ["-object", "iommufd,id=i0", "-device", "vfio-ap,iommufd=i0,sysfsdev=/sys/bus/mdev/devices/UUID"],
     ],
 )
 @pytest.mark.parametrize("spelled", [uuid(9), uuid(9).upper()])
@@ -69,9 +84,13 @@ def test_a_device_on_the_command_line_is_seen(arguments: list[str], spelled: str
     "arguments",
     [
         ["-device", f"vfio-ccw,sysfsdev=/sys/bus/mdev/devices/{uuid(9)}"],
-        ["-device", "vfio-ap"],
-        ["-device", "vfio-ap,sysfsdev=/dev/mine"],
         ["-device", "{"],
+        ["-device", "{'driver': 'vfio-ap"],
+        ["-object", "iommufd,id=i0"],
+        ["-add-fd", "fd=5,set=2"],
+        ["-set", f"device.ap0.sysfsdev=/sys/bus/mdev/devices/{uuid(9)}"],
+        ["-global", f"vfio-ap.sysfsdev=/sys/bus/mdev/devices/{uuid(9)}"],
+        ["-global", f"vfio-ccw.sysfsdev=/sys/bus/mdev/devices/{uuid(9)}"],
         ["-device", "[" * 100_000],
         ["-device"],
         ["-name", f"vfio-ap,sysfsdev=/sys/bus/mdev/devices/{uuid(9)}"],
@@ -79,24 +98,164 @@ def test_a_device_on_the_command_line_is_seen(arguments: list[str], spelled: str
 )
 def test_what_is_no_device_of_crypto_queues_is_left_alone(arguments: list[str]) -> None:
     """Another driver, no device that can be known, no option."""
-    assert () == read(domain_xml(arguments=arguments)).mdevs
+    domain = read(domain_xml(arguments=arguments))
+
+    assert ((), ()) == (domain.mdevs, domain.unread)
 
 
-def test_another_prefix_for_qemu_is_as_good() -> None:
-    """The namespace counts."""
-    content = domain_xml(arguments=["-device", f"vfio-ap,sysfsdev=/sys/bus/mdev/devices/{uuid(9)}"])
-    content = content.replace(b"xmlns:qemu", b"xmlns:q").replace(b"qemu:", b"q:")
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-readconfig", "/etc/qemu/ap.cfg"], ["-readconfig /etc/qemu/ap.cfg"]),
+        (["--readconfig", "/a.cfg", "-readconfig=/b.cfg"], ["-readconfig /a.cfg", "-readconfig /b.cfg"]),
+        (["-readconfig", "/dev/fd/3\u202e"], ["-readconfig /dev/fd/3\\u202e"]),
+        (["-device", "vfio-ap"], ["by no path"]),
+        (["-add-fd", "fd=5,set=2", "-device", "vfio-ap,fd=5,iommufd=i0"], ["by no path"]),
+        (["-device", "vfio-ap,sysfsdev=/dev/mine"], ["by the path /dev/mine"]),
+        (["-device", '{"driver":"vfio-ap","fd":"5"}'], ["by no path"]),
+        (["-set", "device.hostdev0.sysfsdev=/dev/mine"], ["by the path /dev/mine"]),
+    ],
+)
+def test_what_cannot_be_looked_into_is_named(arguments: list[str], expected: list[str]) -> None:
+    """A warning for each, with its place; it is no error, since nothing is known to be wrong."""
+    domain = read(domain_xml(hostdev(uuid(1)), arguments=arguments))
 
-    assert [uuid(9)] == [one.uuid for one in read(content).mdevs]
+    found = [one for one in domain_problems(domain, GUESTS) if one.id == "vm-unread-part"]
+
+    assert len(expected) == len(found)
+    for problem, words in zip(found, expected, strict=True):
+        assert words in problem.message
+        assert (problem.severity, len(problem.places)) == (Severity.WARNING, 1)
 
 
-def test_an_override_of_qemu_replaces_the_device() -> None:
-    """By the alias of the device that libvirt knows."""
-    override = (
-        "<qemu:override><qemu:device alias='hostdev0'><qemu:frontend><qemu:property name='sysfsdev' type='string' "
-        f"value='/sys/bus/mdev/devices/{uuid(2)}'/></qemu:frontend></qemu:device></qemu:override>"
+QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
+
+
+@pytest.mark.parametrize(
+    ("more", "seen"),
+    [
+        (f"<commandline xmlns='{QEMU}'><arg value='-device'/><arg value='PATH'/></commandline>", True),
+        (f"<q:commandline xmlns:q='{QEMU}'><q:arg value='-device'/><q:arg value='PATH'/></q:commandline>", True),
+        (
+            (
+                f"<q:commandline xmlns:q='{QEMU}'><arg xmlns='{QEMU}' value='-device'/><q:arg value='PATH'/>"
+                "</q:commandline>"
+            ),
+            True,
+        ),
+        (
+            f"<commandline xmlns='{QEMU}'><q:arg xmlns:q='{QEMU}' value='-device'/><arg value='PATH'/></commandline>",
+            True,
+        ),
+        ("<commandline><arg value='-device'/><arg value='PATH'/></commandline>", False),
+        ("<commandline xmlns='urn:x'><arg value='-device'/><arg value='PATH'/></commandline>", False),
+        (
+            (
+                "<qemu:commandline xmlns:qemu='urn:x'><qemu:arg value='-device'/><qemu:arg value='PATH'/>"
+                "</qemu:commandline>"
+            ),
+            False,
+        ),
+        (
+            f"<metadata><commandline xmlns='{QEMU}'><arg value='-device'/><arg value='PATH'/></commandline></metadata>",
+            False,
+        ),
+        (
+            (
+                f"<override xmlns='{QEMU}'><device alias='rng0'><frontend><property name='driver' value='vfio-ap'/>"
+                f"<property name='sysfsdev' value='/sys/bus/mdev/devices/{uuid(9)}'/></frontend></device></override>"
+            ),
+            True,
+        ),
+    ],
+)
+def test_the_namespace_of_qemu_counts_however_it_is_declared(more: str, *, seen: bool) -> None:
+    """With any prefix or none, where it is declared and below; not the words of the prefix."""
+    content = domain_xml(more=more.replace("PATH", f"vfio-ap,sysfsdev=/sys/bus/mdev/devices/{uuid(9)}"))
+
+    assert ([uuid(9)] if seen else []) == [one.uuid for one in read(content).mdevs]
+
+
+@pytest.mark.parametrize("prefix", ["q", "libvirt-qemu"])
+def test_another_prefix_for_qemu_is_as_good(prefix: str) -> None:
+    """Declared where libvirt does, too."""
+    content = domain_xml(arguments=["-device", f"vfio-ap,sysfsdev=/sys/bus/mdev/devices/{uuid(9)}"]).decode()
+    content = content.replace("xmlns:qemu", f"xmlns:{prefix}").replace("<qemu:", f"<{prefix}:")
+
+    assert [uuid(9)] == [one.uuid for one in read(content.replace("</qemu:", f"</{prefix}:").encode()).mdevs]
+
+
+SCSI = (
+    "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/></source><alias name='NAME'/></hostdev>"
+)
+BEFORE = (
+    "<hostdev mode='subsystem' type='mdev' model='vfio-ap'><alias name='hostdev0'/>"
+    "<source><address uuid='UUID'/></source></hostdev>"
+)
+
+
+def unnamed(uuid: str) -> str:
+    """A mediated device as people write it, after one whose alias is ``hostdev0`` and one without an alias."""
+    first = SCSI.replace("NAME", "hostdev0")
+    return first + hostdev(uuid).replace("<alias name='hostdev0'/>", "")
+
+
+def overridden(alias: str, **properties: str) -> str:
+    """What libvirt is to change of the device with `alias` before QEMU gets it."""
+    written = "".join(
+        f"<qemu:property name='{name}' type='string' value='{value}'/>" for name, value in properties.items()
     )
-    assert [uuid(2)] == [one.uuid for one in read(domain_xml(hostdev(uuid(1)), more=override)).mdevs]
+    device = f"<qemu:device alias='{alias}'><qemu:frontend>{written}</qemu:frontend></qemu:device>"
+    return f"<qemu:override>{device}</qemu:override>"
+
+
+OTHER = f"/sys/bus/mdev/devices/{uuid(2)}"
+
+
+@pytest.mark.parametrize(
+    ("devices", "more", "arguments", "expected"),
+    [
+        ([hostdev(uuid(1))], overridden("hostdev0", sysfsdev=OTHER), [], [(2, "vfio-ap")]),
+        ([hostdev(uuid(1))], "", ["-set", f"device.hostdev0.sysfsdev={OTHER}"], [(2, "vfio-ap")]),
+        ([hostdev(uuid(1))], overridden("hostdev1", sysfsdev=OTHER), [], [(1, "vfio-ap")]),
+        (
+            [hostdev(uuid(1)), SCSI.replace("NAME", "hostdev1")],
+            overridden("hostdev1", sysfsdev=OTHER),
+            [],
+            [(1, "vfio-ap")],
+        ),
+        ([BEFORE.replace("UUID", uuid(1))], overridden("hostdev0", sysfsdev=OTHER), [], [(2, "vfio-ap")]),
+        ([unnamed(uuid(1))], overridden("hostdev2", sysfsdev=OTHER), [], [(2, "vfio-ap")]),
+        ([unnamed(uuid(1))], overridden("hostdev0", sysfsdev=OTHER), [], [(1, "vfio-ap")]),
+        (
+            [unnamed(uuid(1)), SCSI.replace("NAME", "hostdev6")],
+            overridden("hostdev8", sysfsdev=OTHER),
+            [],
+            [(2, "vfio-ap")],
+        ),
+        ([hostdev(uuid(9), "vfio-ccw")], overridden("hostdev0", driver="vfio-ap"), [], [(9, "vfio-ap")]),
+        ([hostdev(uuid(9), "vfio-ccw")], "", ["-set", "device.hostdev0.driver=vfio-ap"], [(9, "vfio-ap")]),
+        (
+            [SCSI.replace("NAME", "hostdev0")],
+            overridden("hostdev0", driver="vfio-ap", sysfsdev=OTHER),
+            [],
+            [(2, "vfio-ap")],
+        ),
+        (
+            [hostdev(uuid(1))],
+            overridden("rng0", driver="vfio-ap", sysfsdev=OTHER),
+            [],
+            [(1, "vfio-ap"), (2, "vfio-ap")],
+        ),
+    ],
+)
+def test_what_is_changed_past_libvirt_counts(
+    devices: list[str], more: str, arguments: list[str], expected: list[tuple[int, str]]
+) -> None:
+    """By the alias of the device, also the one that libvirt gives it when the VM starts."""
+    domain = read(domain_xml(*devices, more=more, arguments=arguments))
+
+    assert [(uuid(number), model) for number, model in expected] == [(one.uuid, one.model) for one in domain.mdevs]
 
 
 @pytest.mark.parametrize(
