@@ -113,7 +113,7 @@ def _make(write: Write, host: Host) -> None:
             if error.errno == EAGAIN and attempt < _TRIES - 1:
                 host.clock.sleep(_RETRY_SECONDS)
                 continue
-            raise StepFailed(f"writing {write.path}: {refusal_text(write, error)}") from error
+            raise StepFailed(f"writing {write.path}: {refusal_text(write, error, host.abilities)}") from error
         if count != len(write.value):
             raise StepFailed(f"writing {write.path}: the kernel took {count} of {len(write.value)} bytes")
         host.on_write(write)
