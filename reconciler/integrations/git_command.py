@@ -47,7 +47,8 @@ _KEPT: Final = (
 )  # fmt: skip
 
 _UNINFORMATIVE: Final = re.compile(
-    r"$|warning:|hint:|remote: *$|Please make sure|and the repository exists|Auto packing|"
+    r"$|(remote: *)?(warning:|hint:|$)|error: git upload-pack: git-pack-objects died|"
+    r"Please make sure|and the repository exists|Auto packing|"
     r"fatal: Could not read from remote repository|fatal: the remote end hung up|fatal: early EOF"
 )
 _PREFIX: Final = re.compile(r"((fatal|error|remote): *)+")

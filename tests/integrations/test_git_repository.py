@@ -375,6 +375,10 @@ def test_the_environment_is_stripped_of_what_would_change_git() -> None:
          "it asks for a user name and password, and no credential helper knows them"),
         ("remote: \x1b[31mno\x07", "\\x1b[31mno\\x07"),
         ("fatal: " + "x" * 1000, "x" * 300),
+        (("remote: warning: unable to access 'd/d': File name too long        \n"
+         "error: git upload-pack: git-pack-objects died with error.\n"
+         "remote: fatal: exceeded maximum allowed tree depth        \nfatal: protocol error: bad pack header"),
+         "exceeded maximum allowed tree depth"),
     ],
 )  # fmt: skip
 def test_what_git_says_becomes_one_sentence(said: str, is_told_as: str) -> None:
