@@ -1,6 +1,7 @@
 """What people can see, and how the rest is shown."""
 
 import unicodedata
+from itertools import chain
 
 import pytest
 from hypothesis import given
@@ -20,8 +21,13 @@ from unsafe import HOSTILE, unsafe_characters
 
 
 def test_of_all_characters_only_visible_ones_stay() -> None:
-    """Every character that has no place in output is shown as an escape, and refused in what people write."""
-    for code in range(0x110000):
+    """Every character that has no place in output is shown as an escape, and refused in what people write.
+
+    Of the planes that have no characters, or only private ones, a part is enough.
+    """
+    for code in chain(
+        range(0x32000), range(0x32000, 0xE0000, 101), range(0xE0000, 0xE1000), range(0xE1000, 0x110000, 101)
+    ):
         character = chr(code)
         if unsafe_characters(character):
             assert escaped(character).isascii(), hex(code)

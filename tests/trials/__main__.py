@@ -1,4 +1,4 @@
-"""The command line: ``python -m trials [kills|power|faults|parallel|loop|fuzz] [--short] [--seed N]``."""
+"""The command line: ``python -m trials [kills|power|faults|parallel|loop|fuzz|universe] [--short] [--seed N]``."""
 
 import argparse
 import random
@@ -6,19 +6,22 @@ import sys
 import time
 from typing import Final
 
-from trials import faults, fuzz, kills, loop, parallel, power
+from trials import faults, fuzz, kills, loop, parallel, power, universe
 from trials.tally import told
+from worlds import NEW_PROFILES
 
 _KINDS: Final = {"kills": kills.tallies, "power": power.tallies, "faults": faults.tallies}
 _SHORT: Final = {"kills": 12, "power": 40, "faults": 12}
 """How many points of each plan on each kernel a short run tries."""
 
-_OTHERS: Final = ("parallel", "loop", "fuzz")
+_OTHERS: Final = ("parallel", "loop", "fuzz", "universe")
 _SECONDS: Final = 60.0
 _SHORT_SECONDS: Final = 5.0
 _SHORT_FUZZ: Final = 3000
 _SHORT_LOOP: Final = 20
 """A short run makes this part of the loop's triggers."""
+_SHORT_UNIVERSE: Final = 100
+"""A short run takes this part of the pairs of states."""
 
 
 def main() -> int:
@@ -52,11 +55,14 @@ def _run(kind: str, short: bool, seed: int) -> int:
         fuzzed = fuzz.Report(seed).add(fuzz.campaign(seed, _SHORT_FUZZ if short else fuzz.INPUTS))
         print(fuzzed)
         return len(fuzzed.wrong)
+    if kind == "universe":
+        every = _SHORT_UNIVERSE if short else 1
+        return sum(_told(universe.walked(profile, seed % every, every)) for profile in NEW_PROFILES)
     tallies = _KINDS[kind](random.Random(seed), _SHORT[kind] if short else None)
     return len(told(tallies, kind).otherwise)
 
 
-def _told(found: loop.Found) -> int:
+def _told(found: loop.Found | universe.Walked) -> int:
     print(found, flush=True)
     for one in found.wrong[:10]:
         print(f"  VIOLATION {one}", flush=True)
