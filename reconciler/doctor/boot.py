@@ -16,7 +16,7 @@ from reconciler.integrations.foreign_masks import (
     read_foreign_rules,
     read_mask_parameters,
 )
-from reconciler.integrations.module_loading import early_loaders
+from reconciler.integrations.module_loading import NO_OPTIONS, ModuleOptions, early_loaders, module_options
 from reconciler.integrations.tool_commands import APPLY_MASKS, write_masks_anew
 from reconciler.model.commands import APPLY, BOOT_INSTALL, BOOT_UNINSTALL
 from reconciler.model.desired import Persistence
@@ -38,6 +38,7 @@ class Boot(NamedTuple):
         persistence: what the Host that was applied last says; None where nothing was applied.
         pool: what the host's drivers have now; None where that is not known.
         root: precedes all paths.
+        options: what modprobe.d says of ap and vfio_ap.
     """
 
     parameters: Sequence[MaskParameter] = ()
@@ -48,6 +49,7 @@ class Boot(NamedTuple):
     persistence: Persistence | None = None
     pool: Matrix | None = None
     root: Path = Path("/")
+    options: ModuleOptions = NO_OPTIONS
 
 
 def read_boot(root: Path, release: str, persistence: Persistence | None, pool: Matrix | None = None) -> Boot:
@@ -65,12 +67,21 @@ def read_boot(root: Path, release: str, persistence: Persistence | None, pool: M
     except BadRules as refused:
         masks = f"{rules_file(root)}: {refused}"
     parameters, rules = read_mask_parameters(root), read_foreign_rules(root)
-    return Boot(parameters, rules, masks, early_loaders(root, release), boot_unit(root), persistence, pool, root)
+    early, options = early_loaders(root, release), module_options(root, release)
+    return Boot(parameters, rules, masks, early, boot_unit(root), persistence, pool, root, options)
 
 
 def boot_findings(boot: Boot) -> list[Finding]:
     """Everything about `boot`."""
-    return [*_command_line(boot), *_rules(boot), *_own_rules(boot), *_not_applied(boot), *_early(boot), *_unit(boot)]
+    return [
+        *_command_line(boot),
+        *_options(boot),
+        *_rules(boot),
+        *_own_rules(boot),
+        *_not_applied(boot),
+        *_early(boot),
+        *_unit(boot),
+    ]
 
 
 def _command_line(boot: Boot) -> list[Finding]:
@@ -98,6 +109,32 @@ def _command_line(boot: Boot) -> list[Finding]:
                 f"the kernel cannot read what its command line says: {listed(bad)}",
                 "it takes such a mask for an empty one, so that the host's own drivers have no queue after boot",
                 "take it out of the boot loader's configuration, and let the manifests say what the host gives up",
+            )
+        )
+    return found
+
+
+def _options(boot: Boot) -> list[Finding]:
+    found = []
+    if boot.options.lines:
+        found.append(
+            warning(
+                "module-options-without-effect",
+                f"modprobe.d has options that have no effect: {listed(list(boot.options.lines))}",
+                "the AP bus is built into the kernel, so that modprobe never loads it, and vfio_ap has no options; the "
+                "host does not give up what these lines seem to say",
+                "take the lines out, and let the manifests say what the host gives up: 'spec.pool' of the Host, with "
+                "'persistence: service' or 'mdevctl' for every boot",
+            )
+        )
+    if boot.options.masks:
+        found.append(
+            warning(
+                "masks-of-module-options",
+                f"modprobe.d sets masks when the AP bus is loaded: {listed(list(boot.options.masks))}",
+                "the AP bus is a module of this kernel; it starts from an empty mask for each option, so that what an "
+                "option does not add is taken from the host",
+                "take the lines out (and make the initrd anew), and let the manifests say what the host gives up",
             )
         )
     return found

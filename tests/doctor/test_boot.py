@@ -117,6 +117,40 @@ def test_what_loads_the_module_early_is_found(tmp_path: Path, name: str, text: s
     assert bool(early_loaders(tmp_path, RELEASE)) is early
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "lines"),
+    [
+        ("etc/modprobe.d/ap.conf", "options ap apmask=+0-4 aqmask=0xff\n", [1]),
+        ("usr/lib/modprobe.d/ap.conf", "# ap\n\toptions\tap apmask=-5", [2]),
+        ("run/modprobe.d/ap.conf", "options vfio_ap x=1\noptions vfio-ap y", [1, 2]),
+        ("etc/modprobe.d/ap.conf", "options zcrypt \\\n x=1\noptions \\\n ap \\\n apmask=0x0\noptions ap x", [3, 6]),
+        ("etc/modprobe.d/ap.conf", "# options ap apmask=0x0\noptions apple x=1\nblacklist ap\nsoftdep ap pre: x", []),
+        ("etc/modprobe.d/readme", "options ap apmask=0x0", []),
+    ],
+)
+@pytest.mark.parametrize(
+    ("builtin", "kind"),
+    [
+        ("", "module-options-without-effect"),
+        ("kernel/drivers/s390/crypto/ap.ko\n", "module-options-without-effect"),
+        ("kernel/drivers/s390/cio/x.ko\n", "masks-of-module-options"),
+    ],
+)
+def test_options_of_modprobe_are_found(
+    tmp_path: Path, name: str, text: str, lines: list[int], builtin: str, kind: str
+) -> None:
+    """They have no effect, unless the kernel's own list says that the AP bus is a module; vfio_ap has none."""
+    write(tmp_path, name, text)
+    if builtin:
+        write(tmp_path, f"lib/modules/{RELEASE}/modules.builtin", builtin)
+
+    found = boot_findings(read_boot(tmp_path, RELEASE, None))
+
+    expected = "module-options-without-effect" if "vfio" in text else kind
+    assert ([expected] if lines else []) == [one.id for one in found]
+    assert all(f"{tmp_path / name}:{line}: options " in found[0].what for line in lines)
+
+
 def test_a_file_hides_those_of_its_name(tmp_path: Path) -> None:
     """As systemd reads them; and an odd release leads nowhere."""
     write(tmp_path, "usr/lib/modules-load.d/ap.conf", "vfio_ap")
