@@ -29,9 +29,18 @@ def repeated(context: click.Context, *first: str) -> str:
     return shell_line(first) + " " + _line(context, (), {}) if first else _line(context, (), {})
 
 
-def completed_line(context: click.Context, words: Sequence[str]) -> str:
-    """What was said in `context`, the command's top, with more `words`, for a shell."""
-    return shell_line(["reconcile", *_given(context, (), {}), *words])
+def line_with(context: click.Context, words: Sequence[str]) -> str:
+    """The command of `context` with `words` in place of all that was said to it, for a shell."""
+    named: list[str] = []
+    while context.parent is not None:
+        named = [*_given(context.parent, (), {}), context.command.name or "", *named]
+        context = context.parent
+    return shell_line(["reconcile", *named, *words])
+
+
+def completed_line(context: click.Context, words: Sequence[str], **values: object) -> str:
+    """What was said in `context`, the command's top, but for `values`, with more `words`, for a shell."""
+    return shell_line(["reconcile", *_given(context, (), values), *words])
 
 
 def _line(context: click.Context | None, flags: Sequence[str], values: Mapping[str, object]) -> str:

@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from reconciler.cli.boot_group import boot
+from reconciler.cli.command_lines import again
 from reconciler.cli.durations import Duration
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, Said, consent_options, format_option, host_options, lock_option
@@ -78,14 +79,20 @@ def cli(
         if any(actions):
             raise click.UsageError(f"'{context.invoked_subcommand}' cannot be combined with --plan, --apply or --watch")
         return None
-    if wants_watch and not wants_plan and not apply_file:
+    if wants_watch and apply_file:
+        meant = again(apply_file="", file=(*host.paths, apply_file))
+        raise click.UsageError(f"--watch applies no saved plan. Manifests are named with -f: {meant}")
+    if wants_watch and not wants_plan:
         from reconciler.cli import watch_command
 
         if consents or confirm_within is not None or out or yes:
             raise click.UsageError("--watch gives no consent and asks nobody; what needs a person is left to a person")
         return watch_command.run(host, watching, applies=apply_file is not None)
     if sum(actions) != 1:
-        raise click.UsageError("choose one of --plan, --apply, --watch, or a command; 'reconcile --help' lists them")
+        first = "" if any(actions) else f"; to see what would be done: {again('--plan')}"
+        raise click.UsageError(
+            f"choose one of --plan, --apply, --watch, or a command; 'reconcile --help' lists them{first}"
+        )
     if watching.given:
         raise click.UsageError(f"{watching.given[0]} goes with --watch")
     if out and not wants_plan:

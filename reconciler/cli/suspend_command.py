@@ -11,6 +11,7 @@ from reconciler.cli.machine import state_of, user_name
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import report, tell
 from reconciler.kernel.lock_wait import patience
+from reconciler.model.commands import STATUS
 from reconciler.model.printable import first_unprintable
 from reconciler.render.history_text import moment
 from reconciler.transaction.journal import Books
@@ -36,6 +37,7 @@ def run_suspend(host: HostOptions, guests: tuple[str, ...], *, reason: str, seco
     for what, text in (("--reason", reason), *(("the name of a guest", name) for name in guests)):
         if odd := first_unprintable(text):
             raise click.UsageError(f"{what} has a character that cannot be seen: {odd}; leave it out")
+    _refuse_paths(host, guests)
     until = None if seconds is None else time.time() + seconds
     one = Suspension(reason, os.environ.get("SUDO_USER") or user_name(), until)
 
@@ -50,6 +52,13 @@ def run_suspend(host: HostOptions, guests: tuple[str, ...], *, reason: str, seco
     who = ", ".join(f"guest {name}" for name in guests) or "the whole host"
     report(f"{who}: left alone by the loop {f'until {moment(until)} UTC' if until else 'until it is resumed'}")
     return Exit.DONE
+
+
+def _refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
+    """A path is no name of a guest: a slash is in none."""
+    for path in (name for name in guests if "/" in name or (name.endswith((".yaml", ".yml")) and os.path.exists(name))):
+        line = host.here.reading((*host.paths, path)).line(STATUS)
+        raise click.UsageError(f"'{path}' is no name of a guest; guests are listed by: {line}")
 
 
 def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
@@ -67,6 +76,7 @@ def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
 
 def run_resume(host: HostOptions, guests: tuple[str, ...]) -> Exit:
     """Have the loop see to `guests` again, or to everything where none is named."""
+    _refuse_paths(host, guests)
     missing: list[str] = []
 
     def take(now: Suspensions) -> Suspensions:

@@ -29,6 +29,8 @@ MOST_FOLDERS: Final = 64
 
 _ENDINGS: Final = (".yaml", ".yml")
 _CHECKED_EVERY: Final = 1000
+_STDIN: Final = "-"
+"""What other programs take for standard input."""
 
 
 class FoundFile(NamedTuple):
@@ -96,12 +98,21 @@ def content_of(file: FoundFile) -> bytes | Problem:
 def _content(name: str, descriptor: int) -> bytes | Problem:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        return _problem("not-a-file", f"{name} is no regular file", name, "Give a file or a directory.")
+        return _no_file(name)
     content = b"" if status.st_size > FILE_LIMIT else _read(descriptor)
     if status.st_size > FILE_LIMIT or len(content) > FILE_LIMIT:
         message = f"{name} has {max(status.st_size, len(content))} bytes, more than {FILE_LIMIT}"
         return _problem("file-too-large", message, name, "Divide it into several files.")
     return content
+
+
+def _no_file(name: str) -> Problem:
+    message = "standard input is no manifest" if name == _STDIN else f"{name} is no regular file"
+    advice = (
+        "Manifests are read from files and directories, and read again by an apply: write them to a file, for example "
+        "with 'cat > guests.yaml', and name it with -f."
+    )
+    return _problem("not-a-file", message, name, advice)
 
 
 def too_much(name: str, bound: str) -> Problem:
@@ -141,14 +152,18 @@ class _Search:
     def add(self, path: str) -> None:
         real = os.path.realpath(path)
         try:
-            is_folder = stat.S_ISDIR(os.stat(path).st_mode)
-            if is_folder:
+            mode = os.stat(path).st_mode
+            if stat.S_ISDIR(mode):
                 self._add_folder(path, real, _Root(real, set()), 0)
         except OSError as refused:
-            self.problems.append(_unreadable(path, refused))
+            is_stdin = path == _STDIN and isinstance(refused, FileNotFoundError)
+            self.problems.append(_no_file(path) if is_stdin else _unreadable(path, refused))
             return
-        if not is_folder:
+        if stat.S_ISREG(mode):
             self._add_file(path, real)
+        elif not stat.S_ISDIR(mode):
+            # The real path of /dev/stdin, where that is a pipe, names nothing that could be opened.
+            self.problems.append(_no_file(path))
 
     def _add_file(self, name: str, real: str) -> None:
         self._found[real] = min(name, self._found.get(real, name))

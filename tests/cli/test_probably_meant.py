@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -45,16 +46,103 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
             "reconcile validate -f three-guests/guests.yaml -f three-guests/host.yaml",
         ),
         (("history", "3", *WHERE), "reconcile history --simulate three-guests/simulated-host.yaml show 3"),
+        (("saved.plan", *WHERE), "reconcile --apply saved.plan --simulate three-guests/simulated-host.yaml"),
+        (("--plan", "saved.plan", *WHERE), "reconcile --apply saved.plan --simulate"),
+        (("apply", "saved.plan", "--yes"), "reconcile --apply saved.plan --yes"),
+        (("apply", "missing.plan"), "reconcile --apply missing.plan"),
+        (("apply", "three-guests", *WHERE), "reconcile --apply -f three-guests --simulate"),
+        (("apply", "lpar9"), "reconcile --apply --host lpar9"),
+        (("plan",), "reconcile --plan"),
+        (("plan", "-h"), "reconcile --plan -h"),
+        (("Plan", "-f", "three-guests"), "reconcile --plan -f three-guests"),
+        (("STATUS", "-f", "three-guests"), "reconcile status -f three-guests"),
+        (("lpar9", "--plan"), "reconcile --host lpar9 --plan"),
+        (("--apply", "upper.YAML"), "reconcile --apply -f upper.YAML"),
+        (("--apply", "guests.json", *WHERE), "reconcile --apply -f guests.json --simulate"),
+        (("--watch", "--apply", "three-guests", *WHERE), "reconcile --apply --watch -f three-guests --simulate"),
+        (("--watch", "--apply", "upper.YAML"), "reconcile --apply --watch -f upper.YAML"),
+        (("-f", "three-guests"), "reconcile -f three-guests --plan"),
+        (("watch", "-f", "three-guests", "--apply"), "reconcile --watch -f three-guests --apply"),
+        (("diff", "-f", "three-guests"), "reconcile --plan -f three-guests"),
+        (("get", "guests", "-o", "json", *WHERE), "reconcile status"),
+        (("get", "three-guests"), "reconcile status -f three-guests"),
+        (("describe", "guest", "guest1", *WHERE), "reconcile status --simulate"),
+        (("show", "saved.plan"), "reconcile status"),
+        (("delete", "-f", "three-guests", *WHERE), "reconcile --plan -f three-guests --simulate"),
+        (("destroy",), "reconcile --plan"),
+        (("log", *WHERE), "reconcile history --simulate"),
+        (("logs", *WHERE), "reconcile status --watch --simulate"),
+        (("help",), "reconcile --help"),
+        (("help", "plan"), "reconcile --help"),
+        (("help", "status"), "reconcile status --help"),
+        (("version",), "reconcile --version"),
+        (("-V",), "reconcile --version"),
+        (("--PLAN", "-F", "three-guests"), "reconcile --plan -f three-guests"),
+        (("--plan", "-F", "three-guests", *WHERE), "reconcile --plan -f three-guests --simulate"),
+        (("status", "--FORMAT=json", *WHERE), "reconcile status --format=json --simulate"),
+        (("--apply", "--dry-run", "-f", "three-guests", *WHERE), "reconcile --plan -f three-guests --simulate"),
+        (("--plan", "--dry-run", "-f", "three-guests"), "reconcile --plan -f three-guests"),
+        (("--apply", "-auto-approve"), "reconcile --apply --yes"),
+        (("-y", "--apply", *WHERE), "reconcile --yes --apply --simulate"),
+        (("status", "-o", "json", *WHERE), "reconcile status --format json --simulate"),
+        (("--validate", "-f", "three-guests"), "reconcile validate -f three-guests"),
+        (("rollback", "three-guests", "--yes", *WHERE), "reconcile history --simulate"),
+        (("confirm", "guest1", *WHERE), "reconcile history --simulate"),
+        (("trigger", "guest1", *WHERE), "reconcile trigger --simulate"),
+        (
+            ("suspend", "three-guests/guests.yaml", "--reason", "x", *WHERE),
+            "reconcile status -f three-guests/guests.yaml",
+        ),
+        (("resume", "three-guests/", *WHERE), "reconcile status -f three-guests/ --simulate"),
     ],
 )
 def test_the_command_that_was_meant_is_printed(command: Command, words: tuple[str, ...], meant: str) -> None:
     """Whole, with the rest of what was typed; wrong usage all the same."""
+    command("--plan", "--out", "saved.plan")
+    for name in ("upper.YAML", "guests.json"):
+        shutil.copy("three-guests/guests.yaml", name)
+
     ran = command.bare(*words)
 
     assert ran.code == 64
     last = ran.err.splitlines()[-1]
-    assert meant in last
-    parsed(last[last.index("reconcile ") :])
+    line = last[last.rindex("reconcile ") :]
+    assert line.startswith(meant)
+    if line.endswith((" -h", "--help", "--version")):
+        assert command.bare(*shlex.split(line)[1:]).code == 0
+    else:
+        parsed(line)
+
+
+@pytest.mark.parametrize("words", [("-zz",), ("status", "-zz"), ("status", "--dry-run"), ("--status", "-o", "yaml")])
+def test_no_command_is_printed_that_would_be_refused(command: Command, words: tuple[str, ...]) -> None:
+    """Where it is not known what was meant, nothing is advised."""
+    ran = command.bare(*words)
+
+    assert ran.code == 64
+    assert "No such option" in ran.err
+    assert "reconcile" not in ran.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("action", ["--plan", "--apply", "validate"])
+@pytest.mark.parametrize("path", ["-", "/dev/stdin", "/dev/fd/0", "/dev/null", "pipe"])
+def test_manifests_are_read_from_files(command: Command, action: str, path: str) -> None:
+    """Standard input, a pipe or a device is no manifest, and it is said how to do it."""
+    os.mkfifo("pipe")
+    reading, writing = os.pipe()
+    before = os.dup(0)
+    try:
+        os.dup2(reading, 0)
+        ran = command.bare(action, "-f", path, *WHERE)
+    finally:
+        os.dup2(before, 0)
+        for one in (reading, writing, before):
+            os.close(one)
+
+    assert ran.code == 3
+    assert "error[not-a-file]" in ran.err + ran.out
+    assert "does not exist" not in ran.err + ran.out
+    assert "Manifests are read from files and directories" in ran.err + ran.out
 
 
 def test_it_works(command: Command) -> None:
