@@ -18,7 +18,8 @@ from reconciler.integrations.mdevctl_definitions import Definitions, Unusable, r
 from reconciler.integrations.named_file import Exists, write_named
 from reconciler.integrations.persistence import content_of, pool_at_boot
 from reconciler.kernel.observe import observe
-from reconciler.manifests.writing import guest_document, host_document, manifests_text
+from reconciler.manifests.writing import COMMAND_INDENT, guest_document, host_document, manifests_text
+from reconciler.model.commands import APPLY, DOCTOR, NOWHERE, Here
 from reconciler.model.desired import Persistence
 from reconciler.model.observed import Observed
 from reconciler.model.strict_json import BadRecord
@@ -59,8 +60,9 @@ def run(host: HostOptions, *, output: str) -> Exit:
     except CannotAdopt as error:
         tell(f"error: {error}")
         return Exit.REFUSED
-    boot = _boot(adoption, definitions, observed, root)
-    _write(imported_text(name, observed, adoption, definitions.unusable, boot), output)
+    boot = _boot(adoption, definitions, observed, root, host.here)
+    here = host.here if output == "-" else host.here.reading((output,))
+    _write(imported_text(name, observed, adoption, definitions.unusable, boot, here), output)
     _tell(observed, adoption, definitions.unusable)
     return Exit.DONE
 
@@ -75,16 +77,17 @@ def _names_of_ours(books: Books) -> dict[str, str]:
 
 
 class Boot(NamedTuple):
-    """How the host boots: which persistence changes no file, and what there is to say of its masks, if anything."""
+    """How the host boots: which persistence changes no file; what to say of its masks, and to run, if anything."""
 
     persistence: Persistence = Persistence.NONE
     note: str = ""
+    command: str = ""
 
 
 _ANY_BOOT: Final = Boot()
 
 
-def _boot(adoption: Adoption, definitions: Definitions, observed: Observed, root: Path | None) -> Boot:
+def _boot(adoption: Adoption, definitions: Definitions, observed: Observed, root: Path | None, here: Here) -> Boot:
     """By mdevctl where the host boots already into what it has; else an apply would write files unasked."""
     if root is None:
         return Boot()
@@ -95,7 +98,8 @@ def _boot(adoption: Adoption, definitions: Definitions, observed: Observed, root
         return Boot(note=f"What it boots with is not known: {error}.")
     pool = pool_at_boot(rules)
     if rules is not None and pool is None:
-        return Boot(note=f"{file} cannot be read by chzdev and ap-check; 'reconcile doctor' says why.")
+        note = f"{file} cannot be read by chzdev and ap-check. This says why:"
+        return Boot(note=note, command=COMMAND_INDENT + here.line(DOCTOR))
     if pool is not None and rules is not None and pool != observed.pool:
         return Boot(note=f"At boot {file} leaves the host's own drivers something else: {pool_text(pool)}.")
     boots_so = not definitions.unusable and boots_as_adopted(adoption, definitions.found, pool == observed.pool)
@@ -108,14 +112,25 @@ def imported_text(
     adoption: Adoption,
     unusable: Sequence[Unusable] = (),
     boot: Boot = _ANY_BOOT,
+    here: Here = NOWHERE,
 ) -> str:
-    """The manifests of `adoption` for the host named `host`, and in comments what is not in them."""
+    """The manifests of `adoption` for the host named `host`, and in comments what is not in them.
+
+    Args:
+        host: the name of the Host.
+        observed: what there is.
+        adoption: what of it is taken over.
+        unusable: the definitions that cannot be.
+        boot: how the host boots.
+        here: the options that lead to this host and to the manifests, for the command to run next.
+    """
     heading = [
         f"The host {host} (kernel {observed.release}) as 'reconcile import' found it.",
-        "Look through it and commit it; 'reconcile --apply' then takes over the devices that exist, as they are.",
+        "Look through it and commit it. This then takes over the devices that exist, as they are:",
+        COMMAND_INDENT + here.line(APPLY),
         *(f"Not in here, since it cannot be used: {one}." for one in unusable),
     ]
-    notes = ["What the host's own drivers give up now: what is 0 in apmask and aqmask.", boot.note]
+    notes = ["What the host's own drivers give up now: what is 0 in apmask and aqmask.", boot.note, boot.command]
     notes = [note for note in (*notes, _BOOT_NOTES[boot.persistence]) if note]
     documents = [host_document(host, adoption.given_up, notes, boot.persistence)]
     documents += [

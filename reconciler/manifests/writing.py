@@ -11,6 +11,9 @@ from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig
 from reconciler.model.printable import escaped
 
+COMMAND_INDENT: Final = "  "
+"""What a note begins with that is a command."""
+
 _WIDTH: Final = 116
 _OTHERS_READ_OTHERWISE: Final = ("true", "false", "yes", "no", "on", "off", "y", "n", "null")
 """Words that some YAML programs take for something else than text."""
@@ -65,7 +68,9 @@ def _document(kind: str, name: str, notes: Sequence[str]) -> list[str]:
 
 def _comments(notes: Iterable[str]) -> list[str]:
     # What is quoted from elsewhere must neither end the comment nor be refused by our own reader.
-    return [f"# {line}" for note in map(escaped, notes) for line in textwrap.wrap(note, _WIDTH)]
+    # A command stands on a line of its own, indented, and stays whole: it is copied from there.
+    lines = ([note] if note.startswith(COMMAND_INDENT) else textwrap.wrap(note, _WIDTH) for note in map(escaped, notes))
+    return [f"# {line}" for several in lines for line in several]
 
 
 def _list(ids: IdSet) -> str:

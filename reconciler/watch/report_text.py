@@ -102,7 +102,7 @@ def report_text(
     if report.suspended:
         lines.append(paint("warning", f"  suspended     {_suspended(report.suspended)}"))
     lines += [
-        paint("error", f"  stopped       {name}: not healed until {moment(until)} UTC or reconcile trigger")
+        paint("error", f"  stopped       {name}: not healed until {moment(until)} UTC or {here.line(TRIGGER)}")
         for name, until in sorted(report.stopped.items())
     ]
     lines += [f"  different     {sentence}" for sentence in report.differences]

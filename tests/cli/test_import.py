@@ -1,6 +1,7 @@
 """``reconcile import``: manifests of a host as it is, that change nothing."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +40,8 @@ spec:
 
 WRITTEN: Final = f"""\
 # The host lpar7 (kernel 6.12.107) as 'reconcile import' found it.
-# Look through it and commit it; 'reconcile --apply' then takes over the devices that exist, as they are.
+# Look through it and commit it. This then takes over the devices that exist, as they are:
+#   APPLY
 
 # What the host's own drivers give up now: what is 0 in apmask and aqmask.
 # An apply changes the running host only. 'persistence: mdevctl' has it write mdevctl's definitions and 41-ap.rules as
@@ -104,14 +106,28 @@ def host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Host:
 def test_the_manifests_say_what_is_there(host: Host) -> None:
     """Ids as few ranges in hex, the reasons as comments, also what has no queue."""
     ran = host.import_()
-    assert (0, WRITTEN) == (ran.code, ran.out)
+    apply = f"reconcile --apply --simulate {host.simulated_host}"
+    assert (0, WRITTEN.replace("APPLY", apply)) == (ran.code, ran.out)
+
+
+def test_the_command_in_it_takes_the_devices_over(host: Host) -> None:
+    """Whole on its line, with the options of the run and the file that was written."""
+    file = host.site / f"{'long ' * 30}name.yaml"
+    assert host.import_("-o", str(file)).code == 0
+    (line,) = [one for one in file.read_text().splitlines() if one.startswith("#   reconcile ")]
+
+    ran = host.bare(*shlex.split(line)[2:], "--yes")
+
+    assert ran.code == 0
+    assert "Nothing to do" in host("--plan").out
 
 
 def test_nothing_is_to_be_done_and_the_devices_are_ours(host: Host) -> None:
     """Valid, nothing to do, no write; from then on what is taken out of the manifests is removed."""
     file = host.site / "lpar7.yaml"
     assert 0 == host.import_("-o", str(file)).code
-    assert WRITTEN == file.read_text()
+    apply = f"reconcile --apply -f {file} --simulate {host.simulated_host}"
+    assert WRITTEN.replace("APPLY", apply) == file.read_text()
 
     assert "valid: 1 host, 2 guests" in host("validate").out
     assert "Nothing to do" in host("--plan").out
@@ -148,7 +164,8 @@ def test_what_we_keep_may_be_damaged(host: Host) -> None:
     assert 0 == host("--apply", "--yes").code
     (state / "inventory.json").write_text("{")
     ran = host.import_()
-    assert (0, WRITTEN) == (ran.code, ran.out)
+    apply = f"reconcile --apply --simulate {host.simulated_host}"
+    assert (0, WRITTEN.replace("APPLY", apply)) == (ran.code, ran.out)
     assert "the names of guests are not known" in ran.err
 
 

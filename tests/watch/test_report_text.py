@@ -71,6 +71,17 @@ def test_a_host_in_trouble() -> None:
     assert "fine" not in text
 
 
+def test_a_guest_that_is_not_healed_is_looked_at_by_the_command_that_is_printed() -> None:
+    """With the options that lead to this loop."""
+    here = Here(("--state-dir", "/tmp/state"))
+    text = report_text(report(condition=Condition.STOPPED, stopped={"guest1": NOW + 600}), NOW, here=here)
+
+    (line,) = [one for one in text.splitlines() if one.startswith("  stopped ")]
+    command = line.partition(" UTC or ")[2]
+    assert command == "reconcile trigger --state-dir /tmp/state"
+    assert parsed(command) == "reconcile trigger"
+
+
 def test_commands_are_to_be_typed_as_they_stand() -> None:
     """With the manifests that the loop reads and the machine that it works on."""
     here = Here(("--sysfs", "/mnt/sys", "--state-dir", "/tmp/state"))
