@@ -4,7 +4,7 @@ The command, and later the watch loop and the libvirt hook, all go through here.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -29,7 +29,7 @@ from reconciler.planning.vm_event import VmEvent
 from reconciler.recovery import Recovered, refuse_pending, refuse_unrecorded, settle
 from reconciler.transaction.confirmation import Confirmations, Pending
 from reconciler.transaction.journal import Books
-from reconciler.transaction.suspensions import Suspension, read_suspensions
+from reconciler.transaction.suspensions import Suspension, Suspensions, read_suspensions, suspended_devices
 
 if TYPE_CHECKING:
     from reconciler.model.generation import Generation, Origin
@@ -158,25 +158,32 @@ def plan(request: Request, machine: Machine, observed: Observed | None = None, c
     made = make_plan(wanted, observed, applied, request.event, request.left_alone, request.spared, check)
     made = made._replace(commit=request.commit or commit)
     if request.given is None and request.event is None:
-        made = made._replace(problems=(*made.problems, *_suspended(machine)))
+        made = _with_suspensions(made, applied, machine)
     made = _persistent(made, applied, machine, request)
     problems = made.problems if site is None else _placed(made, site)
     return made._replace(problems=tuple(completed(one, machine.here) for one in problems))
 
 
-def _suspended(machine: Machine) -> tuple[Problem, ...]:
-    """What the loop leaves alone, and whoever asks for this plan does not."""
+def _with_suspensions(made: Plan, applied: Inventory, machine: Machine) -> Plan:
+    """`made`, with what the loop leaves alone, and whoever asks for this plan does not."""
     try:
         found = read_suspensions(machine.state).at(machine.clock.time())
     except BadRecord as error:
-        return (Problem("suspended", Severity.WARNING, f"who is suspended is not known: {error}"),)
+        unknown = Problem("suspended", Severity.WARNING, f"who is suspended is not known: {error}")
+        return made._replace(problems=(*made.problems, unknown))
+    made = made._replace(suspended=suspended_devices(made.desired, applied.guests, found))
+    return made._replace(problems=(*made.problems, *_suspended(found, made.suspended_names)))
+
+
+def _suspended(found: Suspensions, differing: Collection[str]) -> tuple[Problem, ...]:
     holders: list[tuple[str, Suspension, tuple[str, ...]]] = [("the whole host", found.host, ())] if found.host else []
     holders += [(f"guest '{name}'", one, (name,)) for name, one in sorted(found.guests.items())]
     return tuple(
         Problem(
             "suspended",
             Severity.WARNING,
-            f"{whose} is suspended by {one.by} {one.until_text}: {one.reason}",
+            f"{whose} is suspended by {one.by} {one.until_text}: {one.reason}"
+            f"{'; it is not as its manifest says' if differing and {*names} & {*differing} else ''}",
             help="The loop leaves it alone; an apply by a person does not.",
             advice=resume(names),
         )

@@ -1,5 +1,7 @@
 """``reconcile history`` and ``reconcile rollback``."""
 
+import time
+from collections.abc import Collection
 from contextlib import suppress
 
 import click
@@ -13,12 +15,16 @@ from reconciler.cli.output import TerminalProgress, paint_for_stdout, result, te
 from reconciler.cli.recovered import exit_of, tell_recovered, tell_unfinished
 from reconciler.cli.second_thoughts import refused_recovery, roll_back_pending
 from reconciler.machine import alone
+from reconciler.model.commands import resume
 from reconciler.model.generation import Generation
 from reconciler.model.outcome import Result
+from reconciler.model.strict_json import BadRecord
 from reconciler.reconcile import Request, Terms
 from reconciler.recovery import settle
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Books
+from reconciler.transaction.state_directory import UnsafeState
+from reconciler.transaction.suspensions import read_suspensions
 
 
 def run_history(host: HostOptions, words: tuple[str, ...], *, format: str) -> Exit:
@@ -31,14 +37,27 @@ def run_history(host: HostOptions, words: tuple[str, ...], *, format: str) -> Ex
         case ():
             generations = history.generations()
             result(history_json(generations) if format == "json" else history_text(generations, paint_for_stdout()))
+            _tell_suspended(host, generations[-1].suspended if generations else ())
         case ("show", number) if number.isascii() and number.isdigit():
             record = history.record(int(number))
             result(generation_json(record) if format == "json" else generation_text(record))
+            _tell_suspended(host, record["plan"].get("suspended", ()))
         case (number,) if number.isascii() and number.isdigit():
             raise click.UsageError(f"To show that generation: {again(words=('show', number))}")
         case _:
             raise click.UsageError("write 'reconcile history' or 'reconcile history show NUMBER'")
     return Exit.DONE
+
+
+def _tell_suspended(host: HostOptions, names: Collection[str]) -> None:
+    """Say which of the guests called `names`, which differed from their manifests, are suspended still."""
+    try:
+        found = read_suspensions(state_of(host)[0]).at(time.time()).guests
+    except (BadRecord, UnsafeState, OSError):
+        return  # the history does not depend on it; `status` says what is wrong
+    if still := [name for name in names if name in found]:
+        tell(f"warning: suspended, and left as it was by the loop: {', '.join(still)}")
+        tell(f"  next: {host.line(resume(still))}    # when the reason is gone")
 
 
 def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: bool, terms: Terms) -> Exit:

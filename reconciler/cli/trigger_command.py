@@ -6,7 +6,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import report, tell
-from reconciler.model.commands import LOOP_STATUS, WATCH
+from reconciler.model.commands import LOOP_STATUS, WATCH, resume
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.state_directory import StateDirectory, UnsafeState
 from reconciler.watch.report import Condition
@@ -65,6 +65,10 @@ def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
         for reason in refused:
             tell(f"  because: {reason}")
         tell(f"  more: {host.line(LOOP_STATUS)}")
+    if suspended := answer.get("suspended"):
+        tell(f"warning: suspended, and not as their manifests say: {', '.join(suspended)}")
+    if suspended or answer["condition"] == Condition.SUSPENDED:
+        tell(f"  next: {host.line(resume(suspended or ()))}    # when the reason is gone")
     code = _CODES.get(answer["condition"], Exit.DONE)
     return Exit.REFUSED if refused and code is Exit.DONE else code
 

@@ -33,6 +33,7 @@ class Generation(NamedTuple):
         summary: what was planned, one sentence.
         outcome: how it ended, as `outcome_record` made it; None where nobody knows.
         confined: whether it was only for a VM that started or ended, or for a boot, and wanted nothing of its own.
+        suspended: the names of suspended guests that were not as their manifests said.
     """
 
     number: int
@@ -42,6 +43,7 @@ class Generation(NamedTuple):
     summary: str
     outcome: Mapping[str, Any] | None
     confined: bool = False
+    suspended: tuple[str, ...] = ()
 
     @property
     def result(self) -> str:

@@ -1,5 +1,6 @@
 """The plan: everything that will be done, why, what it does to whom, and what it rests on."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from itertools import islice
 from typing import Final, NamedTuple
@@ -166,7 +167,8 @@ class Plan(NamedTuple):
         only: the uuids of the devices that the plan is confined to; None where it is for the whole host.
         files: the files of other tools that change after the steps, in this order.
         left_alone: the uuids of devices that were to be left as they are.
-        withheld: the uuids of those among them that would change otherwise, and are suspended.
+        withheld: the names of those among them, by uuid, that would change otherwise, and are suspended.
+        suspended: the uuids of devices that are suspended, in a plan by a person, which changes them nevertheless.
         spared: the holders whose drift is not corrected: uuids, and ``host`` for the masks.
         wanted_pool: the host pool that the manifests ask for; None where it is `pool`.
         is_news: whether the manifests say something else than what was applied last.
@@ -189,12 +191,19 @@ class Plan(NamedTuple):
     only: frozenset[str] | None = None
     files: tuple[FileChange, ...] = ()
     left_alone: frozenset[str] = frozenset()
-    withheld: frozenset[str] = frozenset()
+    withheld: Mapping[str, str] = {}
+    suspended: frozenset[str] = frozenset()
     spared: frozenset[str] = frozenset()
     wanted_pool: Matrix | None = None
     is_news: bool = False
     commit: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def suspended_names(self) -> tuple[str, ...]:
+        """The names of the suspended guests that are not as their manifests say, ascending."""
+        changing = {one.name for one in self.guests if one.changes and one.uuid in self.suspended}
+        return tuple(sorted(changing.union(self.withheld.values())))
 
     @property
     def abilities(self) -> Abilities:

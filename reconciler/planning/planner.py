@@ -131,7 +131,7 @@ def make_plan(
         steps=_planned_steps(ordered.steps, desired, guests),
         only=only,
         left_alone=left_alone,
-        withheld=_withheld(desired, observed, applied, suspended) if event is None else frozenset(),
+        withheld=_withheld(desired, observed, applied, suspended) if event is None else {},
         spared=drifted | ({HOST} if target.holdings.pool != target.wanted_pool else set()),
         wanted_pool=target.wanted_pool if target.wanted_pool != target.holdings.pool else None,
         is_news=only is None and applied.digest != desired.digest,
@@ -146,14 +146,15 @@ def _left(desired: Desired, applied: Applied, left_alone: frozenset[str], spared
     return Left(left_alone, reserved, desired, applied.pool)
 
 
-def _withheld(desired: Desired, observed: Observed, applied: Applied, suspended: frozenset[str]) -> frozenset[str]:
-    """The `suspended` devices that would be made, changed or removed if they were not."""
+def _withheld(desired: Desired, observed: Observed, applied: Applied, suspended: frozenset[str]) -> dict[str, str]:
+    """The names of the `suspended` devices, by uuid, that would be made, changed or removed if they were not."""
     if not suspended:
-        return suspended
+        return {}
     wanted = aimed_at(desired, observed, applied.guests, ())
     target = target_of(wanted, observed, applied.guests).holdings.mdevs
     found = {one.uuid: one.config for one in observed.mdevs}
-    return frozenset(uuid for uuid in suspended if target.get(uuid) != found.get(uuid))
+    names = {uuid: name for uuid, (name, _) in applied.guests.items()} | {one.uuid: one.name for one in desired.guests}
+    return {uuid: names.get(uuid, uuid) for uuid in sorted(suspended) if target.get(uuid) != found.get(uuid)}
 
 
 def _problems(

@@ -10,7 +10,8 @@ from reconciler.model.observed import ObservedCard, ObservedMdev, Process, VmNam
 from reconciler.planning.effect import Bindings, bindings_now, control_lacking, hidden_because
 from reconciler.planning.plan import GuestPlan, Plan
 
-_WITHHELD: Final = "suspended, and differs: its device is not as its manifest says, and changes when it is resumed"
+WITHHELD: Final = "suspended, and differs: its device is not as its manifest says, and changes when it is resumed"
+"""Why the device of a suspended guest is not as wanted."""
 
 
 class GuestStatus(NamedTuple):
@@ -59,12 +60,11 @@ class Status(NamedTuple):
 
 def status_of(plan: Plan) -> Status:
     """The status that goes with `plan`."""
-    now = bindings_now(plan.observed)
+    now, suspended = bindings_now(plan.observed), frozenset(plan.suspended_names)
     return Status(
         plan=plan,
         guests=tuple(
-            _guest_status(guest, now, plan.observed.cards, withheld=guest.uuid in plan.withheld)
-            for guest in plan.guests
+            _guest_status(guest, now, plan.observed.cards, withheld=guest.name in suspended) for guest in plan.guests
         ),
         pending=_pending(plan),
         idle=_idle(plan),
@@ -80,7 +80,7 @@ def _guest_status(plan: GuestPlan, now: Bindings, cards: Sequence[ObservedCard],
         authorised=plan.before,
         effective=plan.sees_before,
         in_use=plan.in_use,
-        why=(*([_WITHHELD] if withheld else []), *_why(plan, now, cards)),
+        why=(*([WITHHELD] if withheld else []), *_why(plan, now, cards)),
         opened_by=plan.opened_by,
         vm=plan.vm,
     )

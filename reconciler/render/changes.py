@@ -1,6 +1,6 @@
 """What a plan does, holder by holder, in words; the text and the Markdown say the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -86,23 +86,38 @@ def summary_text(plan: Plan) -> str:
         for count, verb in ((counts.created, "create"), (counts.changed, "change"), (counts.removed, "remove"))
         if count
     ]
+    suspended = _suspended_text(plan)
     if not plan.steps:
-        return f"Plan: {counted(len(plan.files), 'file')} for the next boot; the running host is as the manifests say."
+        but = f"; {suspended}" if suspended else "; the running host is as the manifests say"
+        return f"Plan: {counted(len(plan.files), 'file')} for the next boot{but}."
     files = f", {counted(len(plan.files), 'file')} for the next boot" if plan.files else ""
     rollback = f" ({counts.interrupted_by_rollback:,} by rolling back)" if counts.interrupted_by_rollback else ""
     return (
         f"Plan: {', '.join(parts + pool)}; {counted(counts.writes, 'kernel write')}, "
-        f"{counted(counts.interrupted, 'guest')} interrupted{rollback}{files}."
+        f"{counted(counts.interrupted, 'guest')} interrupted{rollback}{files}{f'; {suspended}' if suspended else ''}."
     )
 
 
+def _suspended_text(plan: Plan) -> str:
+    """Which suspended guests differ and are left as they are, in a plan of the loop; empty where none is."""
+    names = sorted(plan.withheld.values())
+    if not names:
+        return ""
+    return f"suspended, and left as {'it is' if len(names) == 1 else 'they are'}: {few_text(names)}"
+
+
+def few_text(names: Sequence[str]) -> str:
+    """The first few of `names`, in one line."""
+    return f"{', '.join(names[:_MOST_NAMED])}{', …' if len(names) > _MOST_NAMED else ''}"
+
+
 def _nothing_text(plan: Plan) -> str:
-    withheld = [guest.name for guest in plan.guests if guest.uuid in plan.withheld]
+    withheld = sorted(plan.withheld.values())
     if not withheld:
         return "Nothing to do: the host is as the manifests say."
-    few = f"{', '.join(withheld[:_MOST_NAMED])}{', …' if len(withheld) > _MOST_NAMED else ''}"
     return (
-        f"Nothing to do but for {counted(len(withheld), 'suspended guest')}: {few}; all else is as the manifests say."
+        f"Nothing to do but for {counted(len(withheld), 'suspended guest')}: {few_text(withheld)}; "
+        "all else is as the manifests say."
     )
 
 

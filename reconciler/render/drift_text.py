@@ -3,7 +3,7 @@
 from reconciler.model.printable import lines_text
 from reconciler.planning.plan import Plan
 from reconciler.render.at_boot_text import at_boot_record
-from reconciler.render.changes import guest_change, pool_change, summary_text
+from reconciler.render.changes import few_text, guest_change, pool_change, summary_text
 from reconciler.render.diagnostics import counted, problem_record
 from reconciler.render.paint import Paint, plain
 from reconciler.render.plan_json import config_record, json_text, matrix_record
@@ -21,7 +21,9 @@ def drift_text(plan: Plan, paint: Paint = plain) -> str:
     if plan.is_valid and changes:
         verb = "differs" if len(changes) == 1 else "differ"
         lines += file_lines(plan, paint)
-        lines.append(paint("bold", f"Drift: {counted(len(changes), 'holder')} {verb} from the manifests."))
+        names = plan.suspended_names
+        suspended = f" Suspended: {few_text(names)}." if names else ""
+        lines.append(paint("bold", f"Drift: {counted(len(changes), 'holder')} {verb} from the manifests.{suspended}"))
     elif plan.is_valid and plan.files:
         lines += file_lines(plan, paint)
         lines.append(paint("bold", "Drift: the host would boot into something else; the running host is in sync."))
@@ -50,6 +52,7 @@ def drift_json(plan: Plan) -> str:
                 "live": config_record(guest.before),
                 "wanted": config_record(guest.after),
                 "cause": guest.cause.value if guest.cause else None,
+                "suspended": guest.uuid in plan.suspended,
             }
             for guest in plan.guests
             if guest.changes

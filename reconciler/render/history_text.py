@@ -69,6 +69,7 @@ def generation_text(record: Mapping[str, Any]) -> str:
         *([f"  because:   {outcome['failure']}"] if outcome.get("failure") else []),
         *(f"  left:      {one}" for one in outcome.get("differences", ())),
         *(f"  note:      {one}" for one in outcome.get("notes", ())),
+        *(f"  suspended: {name}, and differs from its manifest" for name in plan.get("suspended", ())),
         f"  {plan['summary']['text']}",
         "",
         "Steps:",

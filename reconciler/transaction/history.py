@@ -235,17 +235,21 @@ def _read_generation(record: object, number: int, outcome: dict[str, Any] | None
         field(found, "commit", text),
     )
     desired = field(found, "desired", lambda one: read_desired(one, f"generation {number}"))
-    summary = field(found, "plan", _read_plan)
-    generation = Generation(number, origin, desired.host.name, desired.digest, summary, outcome, _is_confined(file))
+    summary, suspended = field(found, "plan", _read_plan)
+    confined = _is_confined(file)
+    generation = Generation(
+        number, origin, desired.host.name, desired.digest, summary, outcome, confined, suspended=suspended
+    )
     return _Whole(generation, desired, {**found, "outcome": outcome})
 
 
-def _read_plan(record: object) -> str:
-    """The summary of a plan; what else is shown of it is looked at, so that it can be shown."""
+def _read_plan(record: object) -> tuple[str, tuple[str, ...]]:
+    """The summary of a plan and its suspended guests; what else is shown is looked at, so that it can be shown."""
     found = some_members(record, ("summary", "steps"))
     field(found, "steps", listed(_check_step))
     summary = field(found, "summary", lambda one: some_members(one, ("text",)))
-    return field(summary, "text", text)
+    suspended = field(found, "suspended", listed(text)) if "suspended" in found else ()  # earlier versions had none
+    return field(summary, "text", text), suspended
 
 
 def _check_step(record: object) -> None:

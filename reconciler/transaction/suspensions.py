@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from reconciler.model.desired import Desired
+from reconciler.model.matrix import ApConfig
 from reconciler.model.strict_json import field, mapped, members, nullable, seconds, text, version
 from reconciler.transaction.records import read_kept
 from reconciler.transaction.state_directory import StateDirectory
@@ -79,6 +81,14 @@ def write_suspensions(state: StateDirectory, suspensions: Suspensions) -> None:
     guests = {name: one._asdict() for name, one in sorted(suspensions.guests.items())}
     state.replace(SUSPENDED, json.dumps({"formatVersion": _VERSION, "host": host, "guests": guests}).encode())
     state.set_aside(SUSPENDED)  # resuming one of several must be possible on a full disk, too
+
+
+def suspended_devices(
+    desired: Desired, ours: Mapping[str, tuple[str, ApConfig]], suspensions: Suspensions
+) -> frozenset[str]:
+    """The uuids of suspended guests, by the names in the manifests, or those they had when they were applied last."""
+    names = {uuid: name for uuid, (name, _) in ours.items()} | {one.uuid: one.name for one in desired.guests}
+    return frozenset(uuid for uuid, name in names.items() if name in suspensions.guests)
 
 
 def _read_suspensions(record: object) -> Suspensions:

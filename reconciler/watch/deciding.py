@@ -110,8 +110,7 @@ def _standing(plan: Plan) -> tuple[Condition, str]:
     """How a host stands for which there is nothing to do."""
     if not plan.withheld:
         return Condition.IN_SYNC, "the host is as the manifests say"
-    names = {guest.uuid: guest.name for guest in plan.guests}
-    whose = named(sorted(names.get(uuid, uuid) for uuid in plan.withheld))
+    whose = named(plan.suspended_names)
     return Condition.SUSPENDED_DIFFERS, f"suspended, and differs: {whose} not as the manifests say; all else is"
 
 
@@ -188,6 +187,8 @@ def differences_text(plan: Plan) -> str:
     holders += [_MASKS] if plan.pool_cause else []
     parts = [f"{named(holders)} not as wanted"] if holders else []
     parts += [f"{counted(len(plan.files), 'file')} for the next boot not as wanted"] if plan.files else []
+    if plan.withheld:
+        parts.append(f"{named(plan.suspended_names)} suspended and not as wanted")
     return ", ".join(parts) or "nothing differs"
 
 

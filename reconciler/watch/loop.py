@@ -41,7 +41,7 @@ from reconciler.transaction.journal import Books
 from reconciler.transaction.last_good import Good, write_last_good
 from reconciler.transaction.lock import Busy
 from reconciler.transaction.state_directory import UnsafeState
-from reconciler.transaction.suspensions import Suspensions, read_suspensions
+from reconciler.transaction.suspensions import Suspensions, read_suspensions, suspended_devices
 from reconciler.watch.arrivals import Arrivals, arrived, next_look
 from reconciler.watch.configurations import Configuration, Configurations
 from reconciler.watch.deciding import (
@@ -59,7 +59,6 @@ from reconciler.watch.hints import BY_PEOPLE, Hint
 from reconciler.watch.plan_time import PLAN_SECONDS, TookTooLong, plan_check
 from reconciler.watch.removals import look_after, reported
 from reconciler.watch.report import Condition
-from reconciler.watch.reporting import left_alone
 from reconciler.watch.retry import Retry
 from reconciler.watch.sources import Offer, Source
 from reconciler.watch.turns import NOTHING_OFFERED, Ending, Turn
@@ -328,7 +327,7 @@ class Loop:
             None,
             given=configuration.given,
             commit=configuration.commit,
-            left_alone=left_alone(desired, applied.guests, suspensions),
+            left_alone=suspended_devices(desired, applied.guests, suspensions),
             spared=spared,
             like=self._like,
         )

@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from reconciler.model.desired import Desired
-from reconciler.model.matrix import ApConfig
 from reconciler.planning.plan import Cause, Plan
-from reconciler.planning.status import status_of
+from reconciler.planning.status import WITHHELD, status_of
 from reconciler.render.changes import Change, file_change, guest_change, pool_change
 from reconciler.transaction.suspensions import Suspension, Suspensions
 from reconciler.watch.report import GuestReport, Suspended
@@ -15,10 +13,13 @@ MOST_DIFFERENCES: Final = 50
 
 
 def guest_reports(plan: Plan, suspensions: Suspensions) -> tuple[GuestReport, ...]:
-    """Every guest of `plan`, in its order."""
+    """Suspended guests that no manifest names any more, then every guest of `plan`, in its order."""
     wanted = {guest.uuid: guest.config.matrix.size for guest in plan.desired.guests}
     statuses = {one.uuid: one.why for one in status_of(plan).guests}
-    return tuple(
+    going = tuple(
+        _unnamed(uuid, name, plan, suspensions) for uuid, name in plan.withheld.items() if uuid not in statuses
+    )
+    return going + tuple(
         GuestReport(
             name=one.name,
             uuid=one.uuid,
@@ -30,6 +31,21 @@ def guest_reports(plan: Plan, suspensions: Suspensions) -> tuple[GuestReport, ..
             suspended=suspended(suspensions.guests.get(one.name)),
         )
         for one in plan.guests
+    )
+
+
+def _unnamed(uuid: str, name: str, plan: Plan, suspensions: Suspensions) -> GuestReport:
+    """A suspended guest that no manifest names any more, and whose device is there still."""
+    found = {one.uuid: one for one in plan.observed.mdevs}[uuid]
+    return GuestReport(
+        name=name,
+        uuid=uuid,
+        wanted=0,
+        authorised=found.config.matrix.size,
+        effective=None if found.effective is None else found.effective.size,
+        why=(WITHHELD,),
+        drifted=False,
+        suspended=suspended(suspensions.guests.get(name)),
     )
 
 
@@ -59,12 +75,6 @@ def differences(plan: Plan) -> tuple[str, ...]:
 def suspended(one: Suspension | None) -> Suspended | None:
     """A suspension as it is reported."""
     return Suspended(*one) if one else None
-
-
-def left_alone(desired: Desired, ours: Mapping[str, tuple[str, ApConfig]], suspensions: Suspensions) -> frozenset[str]:
-    """The uuids of suspended guests, by the names in the manifests, or those they had when they were applied last."""
-    names = {uuid: name for uuid, (name, _) in ours.items()} | {one.uuid: one.name for one in desired.guests}
-    return frozenset(uuid for uuid, name in names.items() if name in suspensions.guests)
 
 
 def _sentence(change: Change) -> str:

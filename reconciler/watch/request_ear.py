@@ -82,7 +82,13 @@ class RequestEar:
             self._selector.register(self._listener, selectors.EVENT_READ)
 
     def answer(
-        self, turn: int, condition: str, summary: str, refused: Sequence[str] = (), unreachable: str = ""
+        self,
+        turn: int,
+        condition: str,
+        summary: str,
+        refused: Sequence[str] = (),
+        unreachable: str = "",
+        suspended: Sequence[str] = (),
     ) -> None:
         """Turn `turn` has ended: tell whoever waits for it how the host stands.
 
@@ -92,12 +98,15 @@ class RequestEar:
             summary: one sentence about it.
             refused: why the newest configuration is not used; the answer has as many as fit.
             unreachable: why the repository cannot be asked; empty where it can.
+            suspended: the names of suspended guests that differ; the answer has as many as fit.
         """
         answer = {"accepted": True, "turn": turn, "condition": condition, "summary": _cut(summary)}
         if refused:
             answer["refused"] = [_cut(reason) for reason in refused[:MOST_REASONS]]
         if unreachable:
             answer["unreachable"] = _cut(unreachable)
+        if suspended:
+            answer["suspended"] = list(suspended[:MOST_REASONS])
         for client in list(self._clients.values()):
             if client.turn is not None and client.turn <= turn:
                 self._send(client, answer)

@@ -62,7 +62,8 @@ def watch(what: Watch) -> None:
         report = what.reporter.report(turn, what.loop.guarded, hints, moment)
         what.telling.turned(report)
         refused = report.source.refused.reasons if report.source.refused else ()
-        what.requests.answer(number, report.condition, report.summary, refused, report.source.unreachable)
+        suspended = turn.plan.suspended_names if turn.plan else ()
+        what.requests.answer(number, report.condition, report.summary, refused, report.source.unreachable, suspended)
         if any(hint.source == "signal" for hint in hints):
             what.systemd.ready()
         _rest(what)

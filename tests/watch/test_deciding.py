@@ -30,7 +30,7 @@ TWO = make_plan(
 )
 RUNNING = TWO._replace(consents=(Consent("m1", "its VM runs and loses queues"),))
 SAME = make_plan(WANTED, observe(host_with(m1=ONE)), KNOWN)
-WITHHELD = SAME._replace(withheld=frozenset([uuid(1)]))
+WITHHELD = SAME._replace(withheld={uuid(1): "a"})
 NEW = WITHHELD._replace(is_news=True)
 SUSPENDED_DIFFERS = Condition.SUSPENDED_DIFFERS
 UNRECORDED = SAME._replace(is_news=True)
