@@ -232,14 +232,30 @@ def _persistent(made: Plan, applied: Inventory, machine: Machine, request: Reque
         return made
     wanted = made.desired.host.persistence
     if Persistence.MDEVCTL in (wanted, applied.persistence):
+        from reconciler.planning.at_boot import unconcerned_files
         from reconciler.transaction.persist import persistent
 
-        made = persistent(made, applied, machine.root)
+        kept: frozenset[str] = frozenset()
+        if request.spared.holders is None and machine.root is not None:
+            kept = unconcerned_files(made, applied, _applied_last(machine, applied))
+        made = persistent(made, applied, machine.root, kept)
     if machine.root is not None and (request.at_boot or wanted is not Persistence.NONE):
         from reconciler.transaction.boot_sources import boot_problems
 
         made = made._replace(problems=(*made.problems, *boot_problems(made, machine.root)))
     return made
+
+
+def _applied_last(machine: Machine, applied: Inventory) -> Desired | None:
+    """The manifests that were applied last; None where the history does not have them, or cannot be read."""
+    from reconciler.transaction.history import History, NoSuchGeneration
+
+    history = History(machine.state)
+    try:
+        numbers = [one.number for one in history.generations() if one.is_target and one.digest == applied.digest]
+        return history.desired(numbers[-1]) if numbers else None
+    except (BadRecord, NoSuchGeneration):
+        return None
 
 
 def observe_host(machine: Machine, like: Observed | None = None) -> Observed:

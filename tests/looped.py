@@ -86,6 +86,8 @@ class Looped:
         self.branch = Branch()
         self.source: Source = self.branch
         """Where the loop has its manifests from, when it is started."""
+        self.root: Path | None = None
+        """What precedes the paths of other tools' files; None where they are not known."""
         self.recovered: list[Recovered] = []
         self.unforeseen: list[Exception] = []
         self._policy = Policy(applies, self_heal)
@@ -163,7 +165,7 @@ class Looped:
 
     def machine(self) -> Machine:
         """What loop and commands work on."""
-        return Machine(self.met, self.clock, self.state, BOOT_ID, "lpar7", timer=_Timer())
+        return Machine(self.met, self.clock, self.state, BOOT_ID, "lpar7", root=self.root, timer=_Timer())
 
     @contextmanager
     def opened(self, _changes: bool) -> Iterator[Machine]:

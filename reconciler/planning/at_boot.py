@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Mapping
 
 from reconciler.model.definition import AtBoot, Definition
-from reconciler.model.desired import Activation, Persistence
+from reconciler.model.desired import Activation, Desired, Persistence
 from reconciler.model.files import FileChange
 from reconciler.model.matrix import ApConfig
 from reconciler.planning.fingerprint import fingerprint_of
+from reconciler.planning.left_alone import HOST
 from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.planning.planner import Applied
 
@@ -28,6 +29,32 @@ def at_boot(plan: Plan, applied: Applied) -> AtBoot | None:
         going = ours.difference(one.uuid for one in idle)
         return AtBoot(None, (), going) if applied.persistence is Persistence.MDEVCTL else None
     return AtBoot(plan.wanted_pool or plan.pool, _definitions(plan, started), ours, _definitions(plan, idle))
+
+
+def unconcerned_files(plan: Plan, applied: Applied, before: Desired | None) -> frozenset[str]:
+    """Whose files the manifests ask to be as they were asked to be before: uuids of devices, and `HOST` for the masks.
+
+    Args:
+        plan: what is done to the host.
+        applied: what was applied last.
+        before: the manifests of then; None where they are not known.
+    """
+    if applied.persistence is not plan.desired.host.persistence:
+        return frozenset()
+    was = {uuid: config for uuid, (_, config) in applied.guests.items()}
+    starts: dict[str, Activation] = {}
+    if before is not None:
+        was = {one.uuid: one.config for one in before.guests}
+        starts = {one.uuid: one.activation for one in before.guests}
+    same = frozenset(
+        one.uuid
+        for one in plan.guests
+        if one.guest
+        and not one.changes
+        and was.get(one.uuid) == one.guest.config
+        and starts.get(one.uuid, one.guest.activation) is one.guest.activation
+    )
+    return same | ({HOST} if applied.pool == (plan.wanted_pool or plan.pool) else frozenset())
 
 
 def with_files(plan: Plan, changes: tuple[FileChange, ...], names: Mapping[str, str]) -> Plan:

@@ -169,7 +169,7 @@ class Plan(NamedTuple):
         left_alone: the uuids of devices that were to be left as they are.
         withheld: the names of those among them, by uuid, that would change otherwise, and are suspended.
         suspended: the uuids of devices that are suspended, in a plan by a person, which changes them nevertheless.
-        spared: the holders whose drift is not corrected: uuids, and ``host`` for the masks.
+        spared: the holders whose drift is not corrected: uuids, ``host`` for the masks, and ``files``.
         wanted_pool: the host pool that the manifests ask for; None where it is `pool`.
         is_news: whether the manifests say something else than what was applied last.
         commit: the git commit of the manifests; empty where there is none.

@@ -4,7 +4,7 @@ The changes are made up with the plan, recorded in the journal, made after the h
 with everything else. A file that somebody else has changed meanwhile is never written over.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ from reconciler.model.files import FileChange
 from reconciler.model.matrix import FULL_MATRIX
 from reconciler.model.problems import Place, Problem, Severity
 from reconciler.planning.at_boot import at_boot, with_files
+from reconciler.planning.left_alone import FILES
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied
 
@@ -39,13 +40,14 @@ class NotPersisted(Exception):
     """A file cannot be changed; the text says which and why."""
 
 
-def persistent(plan: Plan, applied: Applied, root: Path | None) -> Plan:
+def persistent(plan: Plan, applied: Applied, root: Path | None, kept: Collection[str] = ()) -> Plan:
     """`plan` with the changes that it makes to files below `root`, and with what is to be told of them.
 
     Args:
         plan: what is done to the host.
         applied: what was applied last.
         root: precedes the paths of other tools' files; None where nobody knows where those of this host are.
+        kept: whose files stay as another program has left them: uuids, and `HOST` for the masks.
     """
     wanted = at_boot(plan, applied) if plan.only is None else None
     if wanted is None:
@@ -64,7 +66,11 @@ def persistent(plan: Plan, applied: Applied, root: Path | None) -> Plan:
     plan = plan._replace(
         problems=(*plan.problems, *_rival_problems(plan, wanted, found, root), *_blocked(plan, wanted, found, root))
     )
-    return with_files(plan, file_changes(wanted, found), names)
+    changes = file_changes(wanted, found)
+    changed = tuple(one for one in changes if one.holder not in kept)
+    if len(changed) < len(changes):
+        plan = plan._replace(spared=plan.spared | {FILES})
+    return with_files(plan, changed, names)
 
 
 def persist(
