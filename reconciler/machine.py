@@ -10,6 +10,7 @@ from reconciler.kernel.settle import Clock
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.observed import NO_VMS, VmName
+from reconciler.model.stopping import Check, unchecked
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Machine(NamedTuple):
         load_vfio_ap: loads the kernel module (raises `CannotLoad`), or None where that cannot be done from here.
         root: precedes the paths of the files of other tools that this host boots from; None where nobody knows it.
         here: the options that lead another command to this machine and its manifests.
+        while_waiting: asked again and again while a lock is waited for; may end that by `Abandoned`. For a process
+            that signals do not end by themselves.
     """
 
     sysfs: Sysfs
@@ -54,6 +57,7 @@ class Machine(NamedTuple):
     load_vfio_ap: Callable[[], None] | None = None
     root: Path | None = None
     here: Here = NOWHERE
+    while_waiting: Check = unchecked
 
 
 @contextmanager
@@ -76,13 +80,14 @@ def alone(
 
     Raises:
         Busy, ToolsBusy: another run, or another tool, held its lock all that time.
+        Abandoned: `machine.while_waiting` has ended the wait.
     """
     from reconciler.kernel.lock_wait import patience
     from reconciler.transaction.interruption import held_back
     from reconciler.transaction.lock import locked
 
     machine.state.prepare(writable=recording)
-    wait = patience(machine.clock, lock_seconds, progress.waiting)
+    wait = patience(machine.clock, lock_seconds, progress.waiting, machine.while_waiting)
     with locked(machine.state, command, wait), _tools_locked(machine, wait), held_back() as interrupted:
         yield interrupted
 

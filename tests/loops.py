@@ -49,6 +49,15 @@ class Loop:
             self._seen = found + 1
             return self.lines[found]
 
+    def until_logged(self, words: str) -> None:
+        """Wait for a line whose event contains `words`, whether it has come already or not."""
+        with self._news:
+            found = self._news.wait_for(
+                lambda: self._ended or any(words in str(line.get("event")) for line in self.lines), PATIENCE
+            )
+            assert found, self._so_far(words)
+            assert any(words in str(line.get("event")) for line in self.lines), self._so_far(words)
+
     def turn(self, *, allow_older: bool = False) -> Line:
         """The loop's answer after a turn that sees everything which has happened before this call."""
         answer = ask(self.state, Trigger(allow_older, wait=True), PATIENCE)

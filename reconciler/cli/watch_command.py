@@ -49,6 +49,7 @@ from reconciler.watch.metrics import Exposition, NoMetrics
 from reconciler.watch.metrics_file import MetricsFile
 from reconciler.watch.notices import Messenger, Notices
 from reconciler.watch.outlets import Outlets, Telling
+from reconciler.watch.plan_time import stop_check
 from reconciler.watch.progress import LogProgress
 from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_ear import AlreadyWatching, RequestEar, is_watched
@@ -172,7 +173,7 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         newest.begin(applies=number > 0)
 
     place = Place(
-        opened=lambda changes: _opened(host, changes, progress),
+        opened=lambda changes: _opened(host, changes, progress, ears.should_stop),
         source=source,
         configurations=Configurations(ChangedFiles(time.time), host.host, last_good),
         policy=Policy(applies, options.self_heal),
@@ -194,9 +195,10 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
 
 
 @contextmanager
-def _opened(host: HostOptions, changes: bool, progress: LogProgress) -> Iterator[Machine]:
-    with opened(host, changes=changes, wait=patience(time, LOCK_SECONDS, progress.waiting)) as machine:
-        yield machine
+def _opened(host: HostOptions, changes: bool, progress: LogProgress, stopping: Callable[[], bool]) -> Iterator[Machine]:
+    check = stop_check(stopping)
+    with opened(host, changes=changes, wait=patience(time, LOCK_SECONDS, progress.waiting, check)) as machine:
+        yield machine._replace(while_waiting=check)
 
 
 def _source(

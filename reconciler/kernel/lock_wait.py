@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from reconciler.kernel.settle import Clock
 from reconciler.model.printable import escaped
+from reconciler.model.stopping import Check, unchecked
 
 _RETRY_SECONDS: Final = 0.03
 """As often as the s390-tools ask for theirs (libap), so that neither side starves the other."""
@@ -56,17 +57,19 @@ class Patience(NamedTuple):
         seconds: how long.
         deadline: when that is over, by the clock.
         on_wait: told who is waited for: at first, when it becomes somebody else, and every ten seconds.
+        check: asked before each look at the lock after the first; may end the wait.
     """
 
     clock: Clock
     seconds: float
     deadline: float
     on_wait: Callable[[AtWork], None]
+    check: Check = unchecked
 
 
-def patience(clock: Clock, seconds: float, on_wait: Callable[[AtWork], None]) -> Patience:
+def patience(clock: Clock, seconds: float, on_wait: Callable[[AtWork], None], check: Check = unchecked) -> Patience:
     """Patience for `seconds` from now on; 0: none at all."""
-    return Patience(clock, seconds, clock.monotonic() + seconds, on_wait)
+    return Patience(clock, seconds, clock.monotonic() + seconds, on_wait, check)
 
 
 def wait_for(
@@ -85,6 +88,7 @@ def wait_for(
 
     Raises:
         Exception: that one, when patience has come to its end.
+        Abandoned: `wait.check` has ended the wait.
     """
     telling = _Telling(wait)
     while (lock := take()) is None:
@@ -94,6 +98,7 @@ def wait_for(
             raise refusal(f"{holder()}{waited}; try again when it is done, or end it if it hangs")
         telling.look(now, holder)
         wait.clock.sleep(_RETRY_SECONDS)
+        wait.check()
     return lock
 
 

@@ -12,6 +12,8 @@ from reconciler.model.stopping import Abandoned, Check
 PLAN_SECONDS: Final = 60.0
 """How long reading and planning one configuration may take, if nothing else is said."""
 
+_ENDS: Final = "the loop ends"
+
 _ASKED_EVERY: Final = 0.05
 """So many seconds pass at least between two looks for a signal."""
 
@@ -41,6 +43,20 @@ def plan_check(seconds: float, stopping: Callable[[], bool], monotonic: Callable
         if now >= asked + _ASKED_EVERY:
             asked = now
             if stopping():
-                raise Abandoned("the loop ends")
+                raise Abandoned(_ENDS)
+
+    return check
+
+
+def stop_check(stopping: Callable[[], bool]) -> Check:
+    """What ends waiting for a lock as soon as the loop is `stopping`; the wait has a bound of its own.
+
+    Raises, when it is asked:
+        Abandoned: the loop is to end.
+    """
+
+    def check() -> None:
+        if stopping():
+            raise Abandoned(_ENDS)
 
     return check

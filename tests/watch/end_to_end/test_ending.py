@@ -1,0 +1,69 @@
+"""Signals end the real loop while it waits for a lock."""
+
+import fcntl
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from loops import PATIENCE, watching
+from reconciler.watch.loop import LOCK_SECONDS
+from watched_sites import GUEST, HOST, LEISURELY
+
+END_SECONDS = LOCK_SECONDS / 2
+
+Hold = Callable[[Path, Path], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def manifests(tmp_path: Path) -> Path:
+    """A directory with a host and a guest."""
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    (folder / "host.yaml").write_text(HOST, encoding="utf-8")
+    (folder / "payments.yaml").write_text(GUEST.format(name="payments", adapters="5", domains="4"), encoding="utf-8")
+    return folder
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold the lock on `file` as another process of ours would."""
+    with file.open("a+", encoding="utf-8") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def state_locked(simulated: Path, state: Path) -> AbstractContextManager[None]:
+    """Another `reconcile` is at work."""
+    return locked(state / "lock")
+
+
+def host_locked(simulated: Path, state: Path) -> AbstractContextManager[None]:
+    """Another command changes the simulated host."""
+    return locked(simulated)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("hold", [state_locked, host_locked])
+def test_signals_end_waiting_for_a_lock(
+    tmp_path: Path, simulated: Path, manifests: Path, hold: Hold, number: signal.Signals
+) -> None:
+    """The loop does not wait until its patience with the holder is over, and does nothing."""
+    state = tmp_path / "state"
+    where = ("--simulate", str(simulated), "--state-dir", str(state))
+    with watching(state, where, "--apply", *LEISURELY[2:], "-f", str(manifests)) as loop:
+        assert loop.turn()["condition"] == "in-sync"
+        with hold(simulated, state):
+            more = GUEST.format(name="reports", adapters="5", domains="5")
+            (manifests / "reports.yaml").write_text(more, encoding="utf-8")
+            loop.until_logged("waiting for somebody else at work")
+            began = time.monotonic()
+            loop.process.send_signal(number)
+
+            assert loop.process.wait(PATIENCE) == 0
+            assert time.monotonic() - began < END_SECONDS
+    assert "gave up waiting" not in str(loop.lines)
+    assert not list(state.glob("generations/000002*"))
