@@ -26,7 +26,7 @@ from reconciler.planning.plan import Basis, Plan
 from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.planner import holdings_of, make_plan
 from reconciler.planning.vm_event import VmEvent
-from reconciler.recovery import Recovered, refuse_pending, refuse_unrecorded, settle
+from reconciler.recovery import Recovered, is_left, refuse_pending, refuse_unrecorded, settle
 from reconciler.transaction.confirmation import Confirmations, Pending
 from reconciler.transaction.journal import Books
 from reconciler.transaction.suspensions import Suspension, Suspensions, read_suspensions, suspended_devices
@@ -300,7 +300,8 @@ def apply(
         and what `plan` raises.
     """
     deadline = math.inf if terms.seconds is None else machine.clock.monotonic() + terms.seconds
-    with alone(machine, progress, origin.command, terms.lock_seconds) as stopped:
+    # What was left is rolled back on any disk; only what begins after that needs one that can be written.
+    with alone(machine, progress, origin.command, terms.lock_seconds, recording=not is_left(machine)) as stopped:
 
         def interrupted() -> bool:
             return stopped() or machine.clock.monotonic() >= deadline
@@ -315,6 +316,7 @@ def apply(
         recovered = settle(machine)
         on_recovered(recovered)
         refuse_unrecorded(recovered)
+        machine.state.prepare()
         refuse_pending(machine)
         made = plan(request, machine, check=unstopped)
         refuse_stale(made, terms, machine)

@@ -65,6 +65,17 @@ def refuse_unrecorded(recovered: Iterable[Recovered]) -> None:
             )
 
 
+def is_left(machine: Machine) -> bool:
+    """Whether `settle` would recover something: an unfinished transaction, or an apply whose time to confirm is over.
+
+    Raises:
+        BadRecord, UnsafeState: what we know of earlier runs cannot be used.
+    """
+    pending = Confirmations(machine.state).pending()
+    expired = pending is not None and not pending.seconds_left(machine.boot_id, machine.clock.monotonic())
+    return expired or Books(machine.state, machine.boot_id).unfinished() is not None
+
+
 def settle(machine: Machine) -> tuple[Recovered, ...]:
     """Put in order what earlier runs left: a transaction that was not ended, an apply that was not confirmed in time.
 

@@ -18,7 +18,7 @@ from reconciler.integrations.timers import READY
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.tools_lock import ToolsBusy
-from reconciler.machine import Machine, alone
+from reconciler.machine import LOCK_SECONDS, Machine, alone
 from reconciler.model.commands import confirm_of
 from reconciler.recovery import Left, Recovered, confirm, expire, settle
 from reconciler.transaction.confirmation import Confirmations
@@ -62,14 +62,14 @@ def refused_recovery(host: HostOptions, lock_seconds: float) -> Exit | None:
     """
     if not _is_left(host):
         return None
-    with opened(host) as machine, alone(machine, TerminalProgress(), command_line(), lock_seconds):
+    with opened(host) as machine, _locked_on_any_disk(machine, command_line(), lock_seconds):
         pass  # whoever is at work has finished now
     if not _is_left(host):
         return None
     tell_unfinished(host)
     if not agreed("Recover from that first?"):
         return Exit.REFUSED
-    with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line(), lock_seconds):
+    with opened(host, changes=True) as machine, _locked_on_any_disk(machine, command_line(), lock_seconds):
         tell_recovered(settle(machine), host)
     return None
 
@@ -186,9 +186,11 @@ def _rolled_back(host: HostOptions, number: int) -> tuple[Exit, bool]:
     return exit_of(recovered), any(one.unrecorded for one in recovered)
 
 
-def _locked_on_any_disk(machine: Machine, command: str) -> AbstractContextManager[object]:
+def _locked_on_any_disk(
+    machine: Machine, command: str, lock_seconds: float = LOCK_SECONDS
+) -> AbstractContextManager[object]:
     # A disk that is full or read-only prevents no rollback, and one that is full no confirmation.
-    return alone(machine, TerminalProgress(), command, recording=False)
+    return alone(machine, TerminalProgress(), command, lock_seconds, recording=False)
 
 
 def _waits(host: HostOptions, number: int) -> bool:

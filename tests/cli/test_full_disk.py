@@ -252,6 +252,23 @@ def test_a_read_only_disk_prevents_no_rollback(command: Command, small: Path, cl
     assert host.results[-1] == "rolled back"
 
 
+def test_an_apply_on_a_read_only_disk_rolls_back_first(command: Command, small: Path, clock: Time) -> None:
+    """What was not confirmed is rolled back; then it says that nothing else can begin."""
+    host = Host(command, small / "state")
+    before = host.begin()
+    clock.pass_by()
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+    try:
+        refused = host("--apply", "--yes")
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", str(small)], check=True)
+
+    assert refused.code == 1
+    assert "cannot be recorded" in refused.err
+    assert host.held == before
+    assert host("--apply", "--yes").code == 0
+
+
 CALLS = ("open", "write", "fsync", "replace")
 
 
