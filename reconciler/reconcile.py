@@ -17,6 +17,7 @@ from reconciler.model.commands import PLAN, Advised, history_of, resume
 from reconciler.model.desired import Desired, Persistence
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
+from reconciler.model.printable import error_text
 from reconciler.model.problems import Problem, ProblemList, Severity, completed
 from reconciler.model.stopping import Abandoned, Check, unchecked
 from reconciler.model.strict_json import BadRecord
@@ -356,14 +357,14 @@ def _carried_out(
         if terms.confirm_within is not None:
             _await_confirmation(made, machine, books, number, terms.confirm_within)
     except (OSError, CannotArm) as error:
-        return Outcome(Result.ROLLED_BACK, failure=f"nothing was begun: {error}"), number
+        return Outcome(Result.ROLLED_BACK, failure=f"nothing was begun: {error_text(error)}"), number
     outcome = apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted, machine.root, on_verified)
     try:
         if terms.confirm_within is not None and outcome.result is not Result.APPLIED:
             Confirmations(machine.state).clear()
         history.end(number, outcome_record(outcome, machine.clock.time()))
     except OSError as error:
-        outcome = outcome._replace(notes=(*outcome.notes, f"the history could not be written: {error}"))
+        outcome = outcome._replace(notes=(*outcome.notes, f"the history could not be written: {error_text(error)}"))
     return outcome, number
 
 

@@ -10,6 +10,7 @@ from reconciler.kernel.observe import observe
 from reconciler.machine import Machine
 from reconciler.model.commands import ROLLBACK, confirm_of, history_of
 from reconciler.model.outcome import Outcome, Result
+from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings, Write
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.confirmation import PENDING, AwaitsConfirmation, Confirmations, NotPending, Pending
@@ -110,7 +111,7 @@ def _recovered(unfinished: Unfinished, machine: Machine, left: Left) -> Recovere
         _record(unfinished, outcome, machine)
     except OSError as error:
         # The host is what counts. The record of the start is still there, so that the next run does this again.
-        unrecorded = str(error)
+        unrecorded = error_text(error)
     return Recovered(unfinished, returned, left, outcome.notes, unrecorded)
 
 

@@ -5,13 +5,14 @@ import os
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import Said
-from reconciler.cli.output import os_error_text, tell, tell_problems
+from reconciler.cli.output import tell, tell_problems
 from reconciler.integrations.named_file import CannotWrite
 from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.model.commands import Advised
+from reconciler.model.printable import error_text
 from reconciler.model.stopping import Abandoned
 from reconciler.model.strict_json import BadRecord
 from reconciler.reconcile import InvalidManifests, StalePlan
@@ -75,7 +76,7 @@ def _told(error: Exception) -> Exit:
                 "of a host"
             )
         case OSError():
-            tell(f"error: {os_error_text(error)}")
+            tell(f"error: {error_text(error)}")
         case _:
             if os.environ.get("RECONCILE_DEBUG"):
                 raise error

@@ -12,6 +12,7 @@ from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import report, tell
 from reconciler.integrations.hook_file import HOOK, NAME, hook_text
 from reconciler.integrations.our_file import Installed, NotOurs
+from reconciler.model.printable import error_text
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.last_good import read_last_good
 from reconciler.transaction.state_directory import UnsafeState
@@ -26,7 +27,7 @@ def run_install(host: HostOptions, directory: str) -> Exit:
         done = HOOK.install(Path(directory), hook_text(sys.executable, _options(host)))
     except (NotOurs, FileNotFoundError) as error:
         if isinstance(error, NotOurs):
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(error_text(error)) from error
         missing_parent = Path(directory).absolute().parent
         raise click.ClickException(
             f"there is no directory {missing_parent}; is libvirt installed? --directory names another place"
@@ -53,7 +54,7 @@ def _tell_source(host: HostOptions) -> None:
     try:
         found = read_last_good(state)
     except (BadRecord, UnsafeState, OSError) as error:
-        tell(f"it follows what the loop enforces, whose record cannot be read now: {error}")
+        tell(f"it follows what the loop enforces, whose record cannot be read now: {error_text(error)}")
         return
     if found is None:
         tell(

@@ -291,12 +291,3 @@ class TerminalProgress:
     def waiting(self, holder: "AtWork") -> None:
         """See `reconciler.transaction.apply.Progress`."""
         tell(f"waiting for {holder}")
-
-
-def os_error_text(error: OSError) -> str:
-    """What `error` says as people say it: the file first, and no error number."""
-    if isinstance(error, FileNotFoundError) and error.filename is not None:
-        return f"there is no file {os.fsdecode(error.filename)}"
-    if error.strerror is None or error.filename is None:
-        return error.strerror or str(error)
-    return f"{os.fsdecode(error.filename)}: {error.strerror}"

@@ -20,6 +20,7 @@ from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.machine import LOCK_SECONDS, Machine, alone
 from reconciler.model.commands import confirm_of
+from reconciler.model.printable import error_text
 from reconciler.recovery import Left, Recovered, confirm, expire, settle
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
@@ -47,11 +48,28 @@ def run_confirm(host: HostOptions, number: int, extend: float | None) -> Exit:
             if one.unfinished.generation == number and one.returned:
                 tell(f"error: generation {number} {one.left}; it has been put back")
                 return Exit.ROLLED_BACK
-        confirm(machine, number, extend)
+        if (code := _confirmed(machine, number, extend)) is not Exit.DONE:
+            return code
     if extend is None:
         tell(f"confirmed: generation {number} stays")
     else:
         tell(f"extended: generation {number} waits for another {extend:.0f} s")
+    return Exit.DONE
+
+
+def _confirmed(machine: Machine, number: int, extend: float | None) -> Exit:
+    try:
+        confirm(machine, number, extend)
+    except OSError as error:
+        pending = Confirmations(machine.state).pending()
+        left = pending.seconds_left(machine.boot_id, machine.clock.monotonic()) if pending else 0.0
+        what = "confirmed" if extend is None else "given more time"
+        tell(f"error: generation {number} was not {what}: {error_text(error)}")
+        tell(f"  it is rolled back in {left:.0f} s, as before")
+        if extend is not None:
+            tell(f"  next: {machine.here.line(confirm_of(number))}    # keeps it; this needs no space on a disk")
+        tell(f"  next: {again()}    # once the cause is gone")
+        return Exit.FAILURE
     return Exit.DONE
 
 
@@ -168,7 +186,7 @@ def run_expire(host: HostOptions, number: int) -> Exit:
             if not (unrecorded and _waits(host, number)):
                 return code
         except _PASSING as error:
-            tell(f"warning: generation {number} cannot be rolled back yet: {error}")
+            tell(f"warning: generation {number} cannot be rolled back yet: {error_text(error)}")
         tell(f"trying again in {distance:.0f} s")
         time.sleep(distance)
         distance = min(2 * distance, _LAST_RETRY_SECONDS)

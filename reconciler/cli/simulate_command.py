@@ -12,7 +12,7 @@ from reconciler.cli.output import report_text, result, tell
 from reconciler.cli.simulated import asked, described, opened_simulation, reset
 from reconciler.kernel.observe import observe
 from reconciler.model.observed import Observed
-from reconciler.model.printable import lines_text
+from reconciler.model.printable import error_text, lines_text
 from reconciler.render.changes import config_text
 from reconciler.render.status_text import pool_text
 from reconciler.simulator.requests import carry_out
@@ -41,7 +41,7 @@ def run(options: HostOptions, request: tuple[str, ...], mount: str | None) -> Ex
         try:
             carry_out(simulation.host, request)
         except (OSError, ValueError) as error:
-            raise click.UsageError(str(error)) from error
+            raise click.UsageError(error_text(error)) from error
         _count_boot(file, request)
         shown = _shown(simulation.name, observe(simulation.host))
     _print(wanted, shown)

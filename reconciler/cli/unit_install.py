@@ -10,6 +10,7 @@ import click
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import report, tell
 from reconciler.integrations.our_file import Installed, NotOurs, OurFile
+from reconciler.model.printable import error_text
 
 
 def install(unit: OurFile, place: Path, text: str) -> None:
@@ -23,7 +24,7 @@ def install(unit: OurFile, place: Path, text: str) -> None:
     except NotOurs as error:
         raise click.ClickException(str(error)) from error
     except FileNotFoundError as error:
-        raise click.ClickException(f"{error}; --directory names another place") from error
+        raise click.ClickException(f"{error_text(error)}; --directory names another place") from error
     words = {Installed.NEW: "is installed", Installed.CHANGED: "is changed"}
     report(f"{place / unit.name} {words.get(done, 'is there already and as it should be')}")
 

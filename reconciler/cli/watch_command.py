@@ -16,7 +16,7 @@ import click
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, manifests_commit, opened, origin_of, state_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import Printable, os_error_text, tell
+from reconciler.cli.output import Printable, tell
 from reconciler.cli.watch_options import WatchOptions
 from reconciler.integrations.git_address import NotAnAddress, address
 from reconciler.integrations.message_command import MessageCommand
@@ -29,6 +29,7 @@ from reconciler.kernel.lock_wait import patience
 from reconciler.machine import Machine
 from reconciler.manifests.changed_files import ChangedFiles
 from reconciler.model.commands import Here
+from reconciler.model.printable import error_text
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.last_good import Good, read_last_good
@@ -323,7 +324,7 @@ def messengers(options: WatchOptions) -> list[Messenger]:
         made: list[Messenger] = [Webhook(secret(Path(file)), token) for file in options.notify_webhook_file]
         made += [MessageCommand(shlex.split(command)) for command in options.notify_command]
     except OSError as error:
-        raise click.UsageError(os_error_text(error)) from error
+        raise click.UsageError(error_text(error)) from error
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     return made

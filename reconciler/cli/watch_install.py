@@ -14,7 +14,7 @@ import click
 from reconciler.cli import unit_install
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
-from reconciler.cli.output import os_error_text, tell
+from reconciler.cli.output import tell
 from reconciler.cli.watch_command import check_start
 from reconciler.cli.watch_options import WatchOptions
 from reconciler.integrations.boot_unit import STATE
@@ -23,6 +23,7 @@ from reconciler.integrations.our_file import NotOurs
 from reconciler.integrations.signature_trust import trust
 from reconciler.integrations.watch_unit import NAME, UNIT, Needs, enable_commands, systemd_version, watch_text
 from reconciler.integrations.webhook import secret
+from reconciler.model.printable import error_text
 
 PRIVATE: Final = ("/tmp", "/var/tmp")  # noqa: S108 - named, not used
 """Directories of which the unit has others of its own (systemd.exec(5), ``PrivateTmp=``)."""
@@ -124,7 +125,7 @@ def _check_files(watching: WatchOptions, hidden: Sequence[str]) -> None:
         try:
             secret(Path(watching.notify_token_file))
         except (ValueError, OSError) as error:
-            why = os_error_text(error) if isinstance(error, OSError) else str(error)
+            why = error_text(error)
             raise click.ClickException(f"--notify-token-file: {why}") from error
     for command in watching.notify_command:
         program = shlex.split(command)[0]

@@ -19,6 +19,7 @@ from reconciler.kernel.tools_lock import tools_holder
 from reconciler.machine import Machine
 from reconciler.model.desired import Persistence
 from reconciler.model.matrix import EMPTY_MATRIX
+from reconciler.model.printable import error_text
 from reconciler.model.problems import Severity
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.confirmation import Confirmations
@@ -95,7 +96,7 @@ def _kept_findings(machine: Machine, others: Sequence[Callable[[], object]]) -> 
 def _damage(refused: Exception) -> Finding:
     return error(
         "damaged-state",
-        f"what we keep cannot be used: {refused}",
+        f"what we keep cannot be used: {error_text(refused)}",
         "the commands that need it refuse, or leave it out",
         remedy(refused) if isinstance(refused, BadRecord) else "see who changed it, and move it away",
     )

@@ -3,6 +3,8 @@
 import subprocess
 from typing import Final
 
+from reconciler.model.printable import error_text
+
 _SECONDS: Final = 30.0
 
 
@@ -28,6 +30,6 @@ def load_vfio_ap() -> None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotLoad(f"modprobe vfio_ap: {error}") from error
+        raise CannotLoad(f"modprobe vfio_ap: {error_text(error)}") from error
     if done.returncode:
         raise CannotLoad(done.stderr.strip() or f"modprobe vfio_ap ended with status {done.returncode}")

@@ -12,6 +12,7 @@ from select import select
 from typing import Final
 
 from reconciler.integrations.timer import CannotArm
+from reconciler.model.printable import error_text
 
 SYSTEMD: Final = Path("/run/systemd/system")
 """This directory is there where systemd is the init system (sd_booted(3))."""
@@ -44,7 +45,7 @@ class SystemdTimer:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise CannotArm(f"systemd-run does not answer: {error}") from error
+            raise CannotArm(f"systemd-run does not answer: {error_text(error)}") from error
         if done.returncode:
             raise CannotArm(f"systemd-run refused: {done.stderr.strip() or f'status {done.returncode}'}")
 
@@ -74,7 +75,7 @@ class DetachedTimer:
                 start_new_session=True,
             )
         except OSError as error:
-            raise CannotArm(f"the process that waits cannot be started: {error}") from error
+            raise CannotArm(f"the process that waits cannot be started: {error_text(error)}") from error
         finally:
             os.close(log)
         assert process.stdout is not None

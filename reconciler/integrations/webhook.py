@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from reconciler.model.printable import error_text
+
 if TYPE_CHECKING:
     from urllib.request import OpenerDirector
 
@@ -95,7 +97,7 @@ class Webhook:
         try:
             return secret(self._token_file)
         except (OSError, ValueError) as error:
-            raise NotSent(f"its token cannot be used: {error}", again=False) from error
+            raise NotSent(f"its token cannot be used: {error_text(error)}", again=False) from error
 
 
 def secret(path: Path) -> str:

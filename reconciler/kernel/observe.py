@@ -23,6 +23,7 @@ from reconciler.model.commands import Advised
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Abilities, Lpar, Observed, ObservedCard, ObservedMdev, ObservedQueue, Process
+from reconciler.model.printable import error_text
 
 _TRIES: Final = 5
 _GONE: Final = (ENOENT, ENODEV)
@@ -60,7 +61,7 @@ def observe(sysfs: Sysfs, like: Observed | None = None) -> Observed:
             return _observe_once(sysfs, {one.uuid: one for one in like.mdevs} if like else {})
         except OSError as error:
             if error.errno not in _GONE:
-                raise UnreadableHost(f"cannot read the host: {error}") from error
+                raise UnreadableHost(f"cannot read the host: {error_text(error)}") from error
             _require_ap_bus(sysfs)
         except ValueError as error:
             raise UnreadableHost(f"the kernel answered in an unknown form: {error}") from error

@@ -9,6 +9,7 @@ refused instead where it has such a character, with `first_unprintable`.
 import re
 import shlex
 from collections.abc import Callable, Iterable
+from errno import EDQUOT, ENOSPC
 from typing import Any, Final, NamedTuple
 
 # All of these have a place in Unicode's property Default_Ignorable_Code_Point, or are blank letters, and yet count as
@@ -145,3 +146,18 @@ def _shown_match(found: re.Match[str]) -> str:
 
 def _shown_in_lines(found: re.Match[str]) -> str:
     return found[0] if found[0] in "\n\t" else _shown_match(found)
+
+
+def error_text(error: BaseException) -> str:
+    """What `error` says as people say it: of an error of the system the file first, and no number.
+
+    Where space is missing it says so, since that helps wherever it happens.
+    """
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    name = error.filename or ""
+    name = name.decode(errors="surrogateescape") if isinstance(name, bytes) else str(name)
+    if name and isinstance(error, FileNotFoundError):
+        return f"there is no file {name}"
+    cure = " (free space there)" if error.errno in (ENOSPC, EDQUOT) else ""
+    return f"{name}: {error.strerror}{cure}" if name else f"{error.strerror}{cure}"

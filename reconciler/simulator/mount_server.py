@@ -12,6 +12,7 @@ from pathlib import Path
 from selectors import DefaultSelector
 from typing import Final, NamedTuple
 
+from reconciler.model.printable import error_text
 from reconciler.simulator.control_socket import Answer, ControlSocket
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.mount import Libfuse, mounted
@@ -106,7 +107,7 @@ class Server:
                 self._tree.change(lambda host: carry_out(host, words))
             self._save()
         except (OSError, ValueError) as error:
-            return {"ok": False, "error": str(error), **where}
+            return {"ok": False, "error": error_text(error), **where}
         return {"ok": True, **where}
 
     def _save(self) -> None:

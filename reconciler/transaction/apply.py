@@ -18,6 +18,7 @@ from reconciler.kernel.sysfs import KernelBusy, Sysfs
 from reconciler.model.files import FileChange
 from reconciler.model.observed import its_vm
 from reconciler.model.outcome import Outcome, Result
+from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings, Write, holdings_after
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.planner import holdings_of
@@ -98,7 +99,9 @@ def apply_plan(
     try:
         books.begin(plan, start)
     except OSError as error:
-        return Outcome(Result.ROLLED_BACK, failure=f"the journal cannot be written, so nothing was begun: {error}")
+        return Outcome(
+            Result.ROLLED_BACK, failure=f"the journal cannot be written, so nothing was begun: {error_text(error)}"
+        )
     try:
         _make_steps(plan, host, books, progress, interrupted)
         seen = _verify(plan, target, sysfs)
@@ -133,7 +136,9 @@ def _make_steps(
             progress.step(number, len(plan.steps), planned)
             carry_out(planned.step, host)
         except (StepFailed, OSError) as error:
-            raise _Failed(number, f"step {number} of {len(plan.steps)}, {planned.holder}: {error}") from error
+            raise _Failed(
+                number, f"step {number} of {len(plan.steps)}, {planned.holder}: {error_text(error)}"
+            ) from error
 
 
 def _verify(plan: Plan, target: Holdings, sysfs: Sysfs) -> Seen:
@@ -142,7 +147,7 @@ def _verify(plan: Plan, target: Holdings, sysfs: Sysfs) -> Seen:
     try:
         seen = look_again(sysfs, touched, plan.abilities)
     except (UnreadableHost, KernelBusy, OSError) as error:
-        raise _Failed(0, f"the result cannot be verified: {error}") from error
+        raise _Failed(0, f"the result cannot be verified: {error_text(error)}") from error
     differences = differences_of(target, Holdings(seen.pool, {one.uuid: one.config for one in seen.mdevs}), touched)
     if differences:
         raise _Failed(0, f"the host is not as planned: {'; '.join(differences)}")
@@ -197,7 +202,7 @@ def _commit(plan: Plan, books: Bookkeeping) -> None:
             books.verified()
         books.commit(plan)
     except OSError as error:
-        raise _Failed(0, f"the result cannot be recorded: {error}") from error
+        raise _Failed(0, f"the result cannot be recorded: {error_text(error)}") from error
 
 
 def _touched(plan: Plan) -> frozenset[str]:
@@ -214,7 +219,7 @@ def _finished(outcome: Outcome, plan: Plan, books: Bookkeeping, reason: str, roo
     try:
         books.commit(plan)
     except OSError as error:
-        notes.append(f"the result could not be recorded: {error}; the next apply does that")
+        notes.append(f"the result could not be recorded: {error_text(error)}; the next apply does that")
     return outcome._replace(notes=tuple(notes), files=len(files))
 
 
@@ -228,5 +233,5 @@ def _ended(outcome: Outcome, returned: Return, books: Bookkeeping) -> Outcome:
             books.rolled_back()
     except OSError as error:
         # The host is what counts; an unfinished journal only makes the next run look again.
-        outcome = outcome._replace(notes=(f"the journal could not be closed: {error}",))
+        outcome = outcome._replace(notes=(f"the journal could not be closed: {error_text(error)}",))
     return outcome

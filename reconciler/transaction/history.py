@@ -15,6 +15,7 @@ from reconciler.model.commands import HISTORY, Advised
 from reconciler.model.desired import Desired
 from reconciler.model.generation import Generation, Origin
 from reconciler.model.outcome import Outcome, Result
+from reconciler.model.printable import error_text
 from reconciler.model.strict_json import (
     BadRecord,
     chosen,
@@ -125,7 +126,7 @@ class History:
         try:
             return self.get(number)
         except (BadRecord, UnsafeState, OSError) as error:
-            return Generation(number, Origin("", "", 0.0), "", "", str(error), {"result": DAMAGED})
+            return Generation(number, Origin("", "", 0.0), "", "", error_text(error), {"result": DAMAGED})
 
     def get(self, number: int) -> Generation:
         """Generation `number`.

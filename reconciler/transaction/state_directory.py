@@ -99,7 +99,7 @@ class StateDirectory:
             with suppress(OSError):  # what is half written takes space that is missing
                 (self.path / temporary).unlink()
             if error.errno not in (ENOSPC, EDQUOT) or not self._replaced_by_spare(name, content):
-                raise
+                raise _of_file(error, self.path / name) from error
         _sync(self.path)
 
     def set_aside(self, name: str) -> None:
@@ -140,7 +140,10 @@ class StateDirectory:
     def append(self, name: str, content: bytes) -> None:
         """Add `content` to file `name`, on disk when it returns."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        _write_synced(os.open(f"{self.path}/{name}", flags), content)
+        try:
+            _write_synced(os.open(f"{self.path}/{name}", flags), content)
+        except OSError as error:
+            raise _of_file(error, self.path / name) from error
 
     def remove(self, name: str) -> None:
         """Remove file `name` where it exists, on disk when it returns."""
@@ -158,6 +161,11 @@ def _refuse_foreign(path: Path, found: os.stat_result, is_kind: Callable[[int], 
         raise UnsafeState(f"{path} belongs to user {found.st_uid}, not to you: what it says cannot be trusted")
     if found.st_mode & 0o022:
         raise UnsafeState(f"others can write to {path}; see that it is as you left it, then type: chmod go-w {path}")
+
+
+def _of_file(error: OSError, path: Path) -> OSError:
+    """`error` with the name that people know: a write has none, and a temporary file's is gone."""
+    return error if error.errno is None else OSError(error.errno, error.strerror, str(path))
 
 
 def _write_synced(descriptor: int, content: bytes, *, size: int | None = None) -> None:

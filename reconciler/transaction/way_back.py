@@ -11,6 +11,7 @@ from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev, its_vm
+from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings
 from reconciler.planning.order import Blocked, order_steps, without_blocked
 from reconciler.planning.planner import holdings_of
@@ -59,7 +60,9 @@ def go_back(start: Holdings, ours: Collection[str], host: Host, interruptible: C
         try:
             observed = observe(host.sysfs)
         except (UnreadableHost, KernelBusy, OSError) as error:
-            return Return(("the host cannot be read, so nobody can tell what it holds now",), (*refusals, str(error)))
+            return Return(
+                ("the host cannot be read, so nobody can tell what it holds now",), (*refusals, error_text(error))
+            )
         differences = differences_of(start, holdings_of(observed), ours)
         if not differences:
             return Return((), tuple(refusals))

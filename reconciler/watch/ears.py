@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from reconciler.model.printable import error_text
 from reconciler.watch.debounce import Debounce
 from reconciler.watch.hints import Ear, Hint
 
@@ -194,8 +195,9 @@ class Ears:
         place.failures = min(place.failures + 1, 30)
         place.opens_at = self._clock.monotonic() + wait
         if not place.reason or place.failures == 1:
-            self._tell(f"{place.source}: changes are not noticed, only found at the next resync: {error}; trying again")
-        place.reason = str(error) or type(error).__name__
+            what = f"{place.source}: changes are not noticed, only found at the next resync"
+            self._tell(f"{what}: {error_text(error)}; trying again")
+        place.reason = error_text(error) or type(error).__name__
 
     def _close(self, place: _Place) -> None:
         if place.ear is not None:

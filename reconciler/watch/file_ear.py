@@ -8,9 +8,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Final, Protocol
 
-from reconciler.model.printable import escaped
+from reconciler.model.printable import error_text, escaped
 from reconciler.watch.file_systems import is_untold
 from reconciler.watch.hints import Hint
 from reconciler.watch.watched import Watched, stamp_of, watched
@@ -28,6 +29,13 @@ _LOOK_SHARE: Final = 50
 _JOIN_SECONDS: Final = 2.0
 _MOST_NAMES: Final = 100
 _MOST_REBUILDS: Final = 5
+
+
+_LIMITS: Final = (
+    ("fs.inotify.max_user_watches", "user.max_inotify_watches"),
+    ("fs.inotify.max_user_instances", "user.max_inotify_instances"),
+)
+_USUAL_LIMIT: Final = 1024
 
 
 class Watcher(Protocol):
@@ -54,6 +62,26 @@ def usual_watcher(directories: Sequence[str]) -> Watcher:
 
     # The last one: with True, watchfiles keeps silent of every directory that is not watched, whatever the reason.
     return RustNotify(list(directories), False, False, 0, False, False)
+
+
+def raised_limits(settings: Path = Path("/proc/sys")) -> str:
+    """The command that doubles how much the kernel watches for a user; `settings` is where it tells its settings.
+
+    A user namespace has a limit of its own for each, which counts where it is the lower one.
+    """
+    words = []
+    for usual, own in _LIMITS:
+        found = [(value, name) for name in (usual, own) if (value := _setting(settings, name)) is not None]
+        value, name = min(found, key=lambda one: one[0], default=(0, usual))
+        words.append(f"{name}={max(2 * value, _USUAL_LIMIT)}")
+    return f"sysctl {' '.join(words)}"
+
+
+def _setting(settings: Path, name: str) -> int | None:
+    try:
+        return int((settings / name.replace(".", "/")).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
 
 
 def pause_after(took: float, look_seconds: float) -> float:
@@ -135,7 +163,7 @@ class FileEar:
             for changed in listen:
                 self._wake(changed)
         except Exception as error:  # noqa: BLE001 - whatever it is, the main thread must know that nobody listens
-            self._error = f"{type(error).__name__}: {error}"
+            self._error = f"{type(error).__name__}: {error_text(error)}"
             self._wake(set())
 
     def _wake(self, changed: set[str]) -> None:
@@ -164,12 +192,10 @@ class FileEar:
         except UnicodeError:
             reason = "the name of a directory is not UTF-8, which watchfiles cannot watch"
         except PermissionError as error:
-            reason = f"a directory may not be read, so that it cannot be watched: {error}"
-        except (OSError, RuntimeError) as error:
-            reason = (
-                "the kernel watches no more directories (fs.inotify.max_user_watches, max_user_instances): "
-                f"{' '.join(str(error).split())}"
-            )
+            reason = f"a directory may not be read, so that it cannot be watched: {error_text(error)}"
+        except (OSError, RuntimeError):
+            # The library names every directory that it was given, and never the setting.
+            reason = f"the kernel watches no more directories; to raise its limits: {raised_limits()}"
         else:
             return self._listen(state, watcher)
         tell(f"{self._source}: {reason}; files are looked at every {self._look_seconds:g} s instead")

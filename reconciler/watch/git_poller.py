@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 from reconciler.integrations.bounded_process import Stopped
+from reconciler.model.printable import error_text
 from reconciler.watch.cadence import wait
 from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, Newest, Unreachable
 from reconciler.watch.hints import Hint
@@ -138,7 +139,8 @@ class GitPoller:
         except Stopped:
             raise
         except Exception as error:  # noqa: BLE001 a thread that has died would be an offline repository that nobody sees
-            return Unreachable(f"{self._source.location}: an unforeseen failure: {error!r}", self._clock())
+            why = f"an unforeseen failure: {type(error).__name__}: {error_text(error)}"
+            return Unreachable(f"{self._source.location}: {why}", self._clock())
 
     def _publish(self, found: Fetched, questions: int) -> None:
         """Have `found` as the newest result, which answers so many `questions`."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
-from reconciler.model.printable import escaped_lines
+from reconciler.model.printable import error_text, escaped_lines
 from reconciler.watch.health import Answer, Health
 from reconciler.watch.metrics import Exposition
 
@@ -279,6 +279,6 @@ def _bound(made: socket.socket, where: Any, address: str, mode: int | None = Non
             raise CannotListen(
                 f"cannot listen at {address}: somebody else does; choose another with --listen"
             ) from error
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = error_text(error)
         raise CannotListen(f"cannot listen at {address}: {reason}") from error
     return made

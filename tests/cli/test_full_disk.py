@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import re
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -213,7 +215,15 @@ def test_more_time_that_cannot_be_recorded_is_not_given(command: Command, small:
     host.begin()
     fill(small)
 
-    assert host("confirm", "2", "--extend", "1h").code == 1
+    ran = host("confirm", "2", "--extend", "1h")
+    assert ran.code == 1
+    lines = ran.err.splitlines()
+    assert f"generation 2 was not given more time: {host.state}/pending.json: No space left on device" in lines[0]
+    assert re.fullmatch(r"  it is rolled back in (8\d|90) s, as before", lines[1])
+    keep, repeat = (line.partition("next: ")[2].partition("    # ")[0] for line in lines[2:])
+    assert shlex.split(repeat)[:4] == ["reconcile", "confirm", "--extend", "3600"]
+    assert shlex.split(keep)[:3] == ["reconcile", "confirm", "2"]
+    assert "--extend" not in keep
     assert host("confirm", "2").code == 0
 
 

@@ -151,7 +151,7 @@ def test_a_journal_that_cannot_be_closed_is_told() -> None:
     outcome = run(plan, host, WriteRefused(1, errno.EINVAL), books=FullDisk("rolled_back"))
 
     assert outcome.result is Result.ROLLED_BACK
-    assert outcome.notes == ("the journal could not be closed: [Errno 28] No space left on device",)
+    assert outcome.notes == ("the journal could not be closed: No space left on device (free space there)",)
 
 
 class FullDisk(FakeBooks):

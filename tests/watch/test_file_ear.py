@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import select
 import shutil
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.watch.file_ear import LONGEST_LOOK_SECONDS, FileEar, Watcher, pause_after
+from reconciler.watch.file_ear import LONGEST_LOOK_SECONDS, FileEar, Watcher, pause_after, raised_limits
 from reconciler.watch.hints import Hint
 
 pytest.importorskip("watchfiles")
@@ -228,7 +229,8 @@ def test_where_the_kernel_watches_no_more_files_are_looked_at(site: Path, listen
     ear = listen(site, look_seconds=0.01, make_watcher=full)
     (site / "host.yaml").write_text("new")
     assert heard(ear) == {str(site)}
-    assert "max_user_watches" in told[0]
+    assert re.search(r": sysctl \S+_watches=\d+ \S+_instances=\d+; files", told[0])
+    assert "OS file watch limit" not in told[0]
     assert "looked at every 0.01 s instead" in told[0]
 
 
@@ -323,3 +325,30 @@ def test_no_descriptor_is_left_after_closing(site: Path) -> None:
     while notifying() and time.monotonic() < deadline:
         os.sched_yield()
     assert not notifying()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "fs.inotify.max_user_watches=1024 fs.inotify.max_user_instances=1024"),
+        (
+            {"fs/inotify/max_user_watches": "65536\n", "fs/inotify/max_user_instances": "128\n"},
+            "fs.inotify.max_user_watches=131072 fs.inotify.max_user_instances=1024",
+        ),
+        (
+            {"fs/inotify/max_user_watches": "65536\n", "user/max_inotify_watches": "0\n"},
+            "user.max_inotify_watches=1024 fs.inotify.max_user_instances=1024",
+        ),
+        (
+            {"fs/inotify/max_user_instances": "odd", "user/max_inotify_instances": "600"},
+            "fs.inotify.max_user_watches=1024 user.max_inotify_instances=1200",
+        ),
+    ],
+)
+def test_the_limits_to_raise_are_those_that_count(tmp_path: Path, settings: dict[str, str], expected: str) -> None:
+    """The lower one of each, with a value that is larger than what there is."""
+    for name, value in settings.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(value, encoding="utf-8")
+
+    assert raised_limits(tmp_path) == f"sysctl {expected}"

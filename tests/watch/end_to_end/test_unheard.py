@@ -40,5 +40,8 @@ def test_where_no_watches_are_left_files_are_looked_at(tmp_path: Path, limit: st
 
     (told,), sources = json.loads(done.stdout)
     assert ["files"] == sources
-    assert "the kernel watches no more directories (fs.inotify.max_user_watches, max_user_instances)" in told
+    assert "the kernel watches no more directories; to raise its limits: sysctl " in told
+    assert f"user.{limit}=1024" in told
+    assert "Error" not in told
+    assert str(tmp_path) not in told
     assert "files are looked at every 0.01 s instead" in told
