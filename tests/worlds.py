@@ -116,6 +116,14 @@ def rectangles(adapters: Iterable[int] = ADAPTERS, domains: Iterable[int] = DOMA
     )
 
 
+def shares() -> st.SearchStrategy[Matrix]:
+    """What a device may have: mostly a rectangle, or no queue at all, be it for want of adapters or of domains."""
+    nothing = st.just(Matrix(NO_IDS, NO_IDS))
+    adapters_alone = rectangles().map(lambda one: one._replace(domains=NO_IDS))
+    domains_alone = rectangles().map(lambda one: one._replace(adapters=NO_IDS))
+    return st.one_of(rectangles(), rectangles(), rectangles(), nothing, adapters_alone, domains_alone)
+
+
 @st.composite
 def holdings(draw: st.DrawFn, guests: int = 4, foreign: Mapping[str, ApConfig] | None = None) -> Holdings:
     """A state without conflict: a host pool and up to `guests` devices; those of `foreign` are in it as they are."""
@@ -128,7 +136,7 @@ def holdings(draw: st.DrawFn, guests: int = 4, foreign: Mapping[str, ApConfig] |
     for number in range(1, guests + 1):
         if draw(st.booleans()):
             continue
-        free = draw(rectangles())
+        free = draw(shares())
         control = draw(st.sets(st.sampled_from(DOMAINS)).map(IdSet))
         if not free.overlaps(pool) and not any(free.overlaps(other.matrix) for other in mdevs.values()):
             mdevs[uuid(number)] = ApConfig(*free, control)
