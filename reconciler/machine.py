@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.integrations.timer import Timer
+from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.settle import Clock
-from reconciler.kernel.sysfs import Sysfs
+from reconciler.kernel.sysfs import KernelBusy, Sysfs
 from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.observed import NO_VMS, VmName
+from reconciler.model.steps import Holdings
 from reconciler.model.stopping import Check, unchecked
+from reconciler.planning.planner import holdings_of
+from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
@@ -58,6 +62,25 @@ class Machine(NamedTuple):
     root: Path | None = None
     here: Here = NOWHERE
     while_waiting: Check = unchecked
+
+
+def awaited(machine: Machine) -> Awaited | None:
+    """How the apply that waits to be confirmed stands, if one does.
+
+    Raises:
+        BadRecord: a file that we keep is not as we write it.
+    """
+    return Confirmations(machine.state).awaited(
+        machine.boot_id, machine.clock.monotonic(), lambda: holdings_now(machine), machine.root
+    )
+
+
+def holdings_now(machine: Machine) -> Holdings | None:
+    """What the host holds; None where it cannot be read."""
+    try:
+        return holdings_of(observe(machine.sysfs))
+    except (UnreadableHost, KernelBusy, OSError):
+        return None
 
 
 @contextmanager

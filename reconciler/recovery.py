@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import observe
-from reconciler.machine import Machine
+from reconciler.machine import Machine, holdings_now
 from reconciler.model.commands import ROLLBACK, confirm_of, history_of
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings, Write
 from reconciler.planning.planner import holdings_of
-from reconciler.transaction.confirmation import PENDING, AwaitsConfirmation, Confirmations, NotPending, Pending
-from reconciler.transaction.journal import Books, Unfinished, read_journal
-from reconciler.transaction.records import told_of
+from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations, NotPending, is_as_before
+from reconciler.transaction.journal import Books, Unfinished
 
 if TYPE_CHECKING:
     from reconciler.transaction.way_back import Return
@@ -209,11 +208,8 @@ def expire(machine: Machine, *, now: bool = False) -> Recovered | None:
     pending = Confirmations(machine.state).pending()
     if pending is None or (not now and pending.seconds_left(machine.boot_id, machine.clock.monotonic())):
         return None
-    return _recovered(_begun_by(pending, machine), machine, Left.UNDONE if now else Left.EXPIRED)
-
-
-def _begun_by(pending: Pending, machine: Machine) -> Unfinished:
-    return told_of(machine.state, PENDING, lambda: read_journal(pending.journal, machine.boot_id))
+    begun = Confirmations(machine.state).begun_by(pending, machine.boot_id)
+    return _recovered(begun, machine, Left.UNDONE if now else Left.EXPIRED)
 
 
 def _was_put_back(machine: Machine, number: int) -> bool:
@@ -234,8 +230,6 @@ def confirm(machine: Machine, number: int, extend: float | None = None) -> None:
         NotPending: it does not wait to be confirmed.
         CannotArm: the time cannot be extended.
     """
-    from reconciler.transaction.way_back import differences_of
-
     confirmations = Confirmations(machine.state)
     pending = confirmations.pending()
     if pending is None or pending.generation != number:
@@ -243,11 +237,9 @@ def confirm(machine: Machine, number: int, extend: float | None = None) -> None:
             raise NotPending(f"generation {number} has been put back already", history_of(number))
         what = f"generation {pending.generation} does" if pending else "nothing does"
         raise NotPending(f"generation {number} does not wait to be confirmed; {what}")
-    unfinished = _begun_by(pending, machine)
-    if unfinished.steps and not differences_of(
-        unfinished.start, holdings_of(observe(machine.sysfs)), unfinished.touched
-    ):
-        raise NotPending(f"generation {number} has been rolled back, which could not be recorded yet")
+    begun = confirmations.begun_by(pending, machine.boot_id)
+    if is_as_before(begun, lambda: holdings_now(machine), machine.root):
+        raise NotPending(f"generation {number} has been rolled back, which could not be recorded yet", ROLLBACK)
     if extend is None:
         # Removing a file needs no space, and nothing else has to be recorded.
         confirmations.clear()

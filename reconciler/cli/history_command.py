@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection
 from contextlib import suppress
+from typing import Any
 
 import click
 
@@ -12,7 +13,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import TerminalProgress, paint_for_stdout, result, tell
-from reconciler.cli.recovered import exit_of, tell_recovered, tell_unfinished
+from reconciler.cli.recovered import awaited_of, exit_of, tell_recovered, tell_unfinished
 from reconciler.cli.second_thoughts import refused_recovery, roll_back_pending
 from reconciler.machine import alone
 from reconciler.model.commands import resume
@@ -21,6 +22,7 @@ from reconciler.model.outcome import Result
 from reconciler.model.strict_json import BadRecord
 from reconciler.reconcile import Request, Terms
 from reconciler.recovery import settle
+from reconciler.transaction.confirmation import Awaited
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Books
 from reconciler.transaction.state_directory import UnsafeState
@@ -33,13 +35,14 @@ def run_history(host: HostOptions, words: tuple[str, ...], *, format: str) -> Ex
 
     tell_unfinished(host)
     history = History(state_of(host)[0])
+    found = _awaited(host)
     match words:
         case ():
-            generations = history.generations()
+            generations = [_as_it_stands(one, found) for one in history.generations()]
             result(history_json(generations) if format == "json" else history_text(generations, paint_for_stdout()))
             _tell_suspended(host, generations[-1].suspended if generations else ())
         case ("show", number) if number.isascii() and number.isdigit():
-            record = history.record(int(number))
+            record = _record_as_it_stands(history.record(int(number)), found)
             result(generation_json(record) if format == "json" else generation_text(record))
             _tell_suspended(host, record["plan"].get("suspended", ()))
         case (number,) if number.isascii() and number.isdigit():
@@ -58,6 +61,31 @@ def _tell_suspended(host: HostOptions, names: Collection[str]) -> None:
     if still := [name for name in names if name in found]:
         tell(f"warning: suspended, and left as it was by the loop: {', '.join(still)}")
         tell(f"  next: {host.line(resume(still))}    # when the reason is gone")
+
+
+def _awaited(host: HostOptions) -> Awaited | None:
+    try:
+        return awaited_of(host)
+    except BadRecord:  # which `tell_unfinished` has reported
+        return None
+
+
+def _as_it_stands(one: Generation, found: Awaited | None) -> Generation:
+    """`one` as the host shows it, where its record is not written yet or may still change."""
+    if found is None or one.number != found.generation:
+        return one
+    outcome = {**(one.outcome or {}), "result": Result.ROLLED_BACK.value} if found.rolled_back else one.outcome
+    return one._replace(outcome=outcome, remark=found.remark)
+
+
+def _record_as_it_stands(record: dict[str, Any], found: Awaited | None) -> dict[str, Any]:
+    """The same for everything that is known of a generation."""
+    if found is None or record["number"] != found.generation:
+        return record
+    outcome = {**(record["outcome"] or {})}
+    if found.rolled_back:
+        outcome["result"] = Result.ROLLED_BACK.value
+    return {**record, "outcome": {**outcome, "notes": [*outcome.get("notes", ()), str(found)]}}
 
 
 def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: bool, terms: Terms) -> Exit:

@@ -1,16 +1,16 @@
 """What is told of earlier runs: of those that were put in order, and of those that still have to be."""
 
-import time
 from collections.abc import Callable, Iterable
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import state_of
+from reconciler.cli.machine import opened, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell
+from reconciler.machine import awaited
 from reconciler.model.commands import APPLY, PLAN, ROLLBACK, confirm_of
 from reconciler.model.strict_json import BadRecord
 from reconciler.recovery import Recovered
-from reconciler.transaction.confirmation import Confirmations
+from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.journal import Books
 from reconciler.transaction.records import remedy
 
@@ -41,11 +41,11 @@ def tell_unfinished(host: HostOptions) -> None:
         UnsafeState: it cannot be trusted.
     """
     state, boot_id = state_of(host)
-    books, confirmations = Books(state, boot_id), Confirmations(state)
+    books = Books(state, boot_id)
     bars = "no apply begins before it is moved away"
     looks: tuple[tuple[Callable[[], list[str]], str], ...] = (
         (lambda: _unfinished(books, host), bars),
-        (lambda: _pending(confirmations, boot_id, host), bars),
+        (lambda: _pending(host), bars),
         (lambda: _degraded(books, host), "the next apply that succeeds takes it away"),
     )
     for look, consequence in looks:
@@ -63,17 +63,30 @@ def _unfinished(books: Books, host: HostOptions) -> list[str]:
     return [f"warning: an earlier apply was not finished; to recover from it: {host.line(APPLY)}"]
 
 
-def _pending(confirmations: Confirmations, boot_id: str, host: HostOptions) -> list[str]:
-    pending = confirmations.pending()
-    if pending is None:
+def _pending(host: HostOptions) -> list[str]:
+    found = awaited_of(host)
+    if found is None:
         return []
-    left = pending.seconds_left(boot_id, time.monotonic())
-    number = pending.generation
-    if not left:
-        return [f"warning: generation {number} was not confirmed in time; to undo it: {host.line(ROLLBACK)}"]
-    return [
-        f"note: generation {number} waits to be confirmed for another {left:.0f} s: {host.line(confirm_of(number))}"
-    ]
+    if found.rolled_back:
+        return [
+            f"warning: {found}",
+            f"  next: {host.line(ROLLBACK)}    # records it; the timer and the next apply try that, too",
+        ]
+    if not found.seconds_left:
+        return [f"warning: {found}; to undo it: {host.line(ROLLBACK)}"]
+    return [f"note: {found}: {host.line(confirm_of(found.generation))}"]
+
+
+def awaited_of(host: HostOptions) -> Awaited | None:
+    """How the apply that waits to be confirmed stands, if one does.
+
+    Raises:
+        BadRecord: a file that we keep is not as we write it.
+    """
+    if Confirmations(state_of(host)[0]).pending() is None:
+        return None  # no host has to be opened for that
+    with opened(host) as machine:
+        return awaited(machine)
 
 
 def _degraded(books: Books, host: HostOptions) -> list[str]:
@@ -102,4 +115,4 @@ def _tell_one(one: Recovered, host: HostOptions) -> None:
     else:
         tell(f"note: {what}; what it had done was put back")
     if one.unrecorded:
-        tell(f"warning: that could not be recorded: {one.unrecorded}; the next apply, or the timer, does it")
+        tell(f"warning: that could not be recorded: {one.unrecorded}; the timer and the next apply try again")

@@ -13,12 +13,12 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import TerminalProgress, tell
-from reconciler.cli.recovered import exit_of, tell_recovered, tell_unfinished
+from reconciler.cli.recovered import awaited_of, exit_of, tell_recovered, tell_unfinished
 from reconciler.integrations.timers import READY
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.tools_lock import ToolsBusy
-from reconciler.machine import LOCK_SECONDS, Machine, alone
+from reconciler.machine import LOCK_SECONDS, Machine, alone, awaited
 from reconciler.model.commands import confirm_of
 from reconciler.model.printable import error_text
 from reconciler.recovery import Left, Recovered, confirm, expire, settle
@@ -121,17 +121,21 @@ def roll_back_pending(host: HostOptions, *, yes: bool) -> Recovered | Exit | Non
 
     An exit code where it was not rolled back: the answer was no, or it was confirmed or rolled back meanwhile.
     """
-    with opened(host) as machine:
-        pending = Confirmations(machine.state).pending()
-    if pending is None:
+    found = awaited_of(host)
+    if found is None:
         return None
-    number = pending.generation
-    is_late = not pending.seconds_left(machine.boot_id, time.monotonic())
-    found = "was not confirmed in time" if is_late else "waits to be confirmed"
-    tell(f"generation {number} {found}; this rolls it back")
-    if not yes and not agreed("Roll it back?"):
-        return Exit.REFUSED
+    number = found.generation
+    if found.rolled_back:
+        tell(f"generation {number} was rolled back already; this only records it")
+    else:
+        what = "waits to be confirmed" if found.seconds_left else "was not confirmed in time"
+        tell(f"generation {number} {what}; this rolls it back")
+        if not yes and not agreed("Roll it back?"):
+            return Exit.REFUSED
     with opened(host, changes=True) as machine, _locked_on_any_disk(machine, command_line()):
+        if found.rolled_back and (now := awaited(machine)) and not now.rolled_back:
+            tell(f"stale: the host is not as before generation {number} any more; nothing was done")
+            return Exit.STALE
         settled = settle(machine)
         late = [one for one in settled if one.left is Left.EXPIRED]
         tell_recovered((one for one in settled if one not in late), host)

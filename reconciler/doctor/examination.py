@@ -11,18 +11,17 @@ from reconciler.doctor.definitions import definition_findings
 from reconciler.doctor.finding import Finding, error
 from reconciler.doctor.host import host_findings
 from reconciler.doctor.kernels import kernel_findings
-from reconciler.doctor.state import left_findings, lock_findings
+from reconciler.doctor.state import left_findings, lock_findings, obstacle_findings
 from reconciler.integrations.mdevctl_definitions import read_definitions
 from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.kernel.tools_lock import tools_holder
-from reconciler.machine import Machine
+from reconciler.machine import Machine, awaited
 from reconciler.model.desired import Persistence
 from reconciler.model.matrix import EMPTY_MATRIX
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Severity
 from reconciler.model.strict_json import BadRecord
-from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Books
 from reconciler.transaction.lock import LOCK
@@ -79,10 +78,9 @@ def _kept_findings(machine: Machine, others: Sequence[Callable[[], object]]) -> 
             damages.append(_damage(refused))
             return otherwise
 
-    pending = looked_at(Confirmations(state).pending, None)
     left = left_findings(
         unfinished=looked_at(books.unfinished, None) is not None,
-        pending=pending.generation if pending else 0,
+        awaited=looked_at(lambda: awaited(machine), None),
         differences=looked_at(books.left_degraded, ()),
     )
     for look in (books.applied, lambda: state.read(LOCK), lambda: read_suspensions(state), *others):
@@ -90,7 +88,8 @@ def _kept_findings(machine: Machine, others: Sequence[Callable[[], object]]) -> 
     numbers: list[int] = []
     for number in looked_at(history.numbers, numbers):
         looked_at(partial(history.get, number), None)
-    return [*left, *damages]
+    obstacle = state.obstacle() if state.path.is_dir() else ""
+    return [*left, *obstacle_findings(obstacle), *damages]
 
 
 def _damage(refused: Exception) -> Finding:

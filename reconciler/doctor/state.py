@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from reconciler.doctor.finding import Finding, error, warning
 from reconciler.kernel.lock_wait import AtWork
 from reconciler.model.commands import APPLY, PLAN, ROLLBACK, confirm_of
+from reconciler.transaction.confirmation import Awaited
 
 
 def lock_findings(holder: AtWork | None, *, lives: bool) -> list[Finding]:
@@ -45,12 +46,53 @@ def lock_findings(holder: AtWork | None, *, lives: bool) -> list[Finding]:
     ]
 
 
-def left_findings(*, unfinished: bool, pending: int, differences: Sequence[str]) -> list[Finding]:
+def obstacle_findings(obstacle: str) -> list[Finding]:
+    """What to say where nothing can be recorded; `obstacle` says why, and is empty otherwise."""
+    if not obstacle:
+        return []
+    return [
+        error(
+            "state-not-writable",
+            f"nothing can be recorded: {obstacle}",
+            "no apply begins, and the end of one that was begun is not recorded",
+            "free space, or make the file system writable again; then whatever waits for it is recorded",
+        )
+    ]
+
+
+def _awaited_finding(awaited: Awaited) -> Finding:
+    if awaited.rolled_back:
+        return error(
+            "unrecorded-rollback",
+            str(awaited),
+            "no other apply begins before it is recorded; the host is as it was before that generation",
+            "the timer and the next apply try to record it again; to do it now",
+            ROLLBACK,
+        )
+    if not awaited.seconds_left:
+        return error(
+            "not-rolled-back",
+            f"{awaited}, and is not rolled back yet",
+            "the host has what no person confirmed, and no other apply begins before it is rolled back",
+            "the timer tries again; to do it now",
+            ROLLBACK,
+        )
+    return warning(
+        "awaits-confirmation",
+        str(awaited),
+        "it is rolled back when its time is over, and no other apply begins before",
+        "keep it, or undo it",
+        confirm_of(awaited.generation),
+        ROLLBACK,
+    )
+
+
+def left_findings(*, unfinished: bool, awaited: Awaited | None, differences: Sequence[str]) -> list[Finding]:
     """What to say of what earlier applies have left.
 
     Args:
         unfinished: whether a journal was not closed.
-        pending: the generation that waits to be confirmed; 0 where none does.
+        awaited: the apply that waits to be confirmed; None where none does.
         differences: what an apply that failed could not put back.
     """
     found = []
@@ -64,17 +106,8 @@ def left_findings(*, unfinished: bool, pending: int, differences: Sequence[str])
                 APPLY,
             )
         )
-    if pending:
-        found.append(
-            warning(
-                "awaits-confirmation",
-                f"generation {pending} waits to be confirmed",
-                "it is put back when its time is over, and no other apply begins before",
-                "keep it, or undo it",
-                confirm_of(pending),
-                ROLLBACK,
-            )
-        )
+    if awaited:
+        found.append(_awaited_finding(awaited))
     if differences:
         found.append(
             error(

@@ -34,6 +34,7 @@ class Generation(NamedTuple):
         outcome: how it ended, as `outcome_record` made it; None where nobody knows.
         confined: whether it was only for a VM that started or ended, or for a boot, and wanted nothing of its own.
         suspended: the names of suspended guests that were not as their manifests said.
+        remark: what else there is to know of how it ended, a few words; mostly empty.
     """
 
     number: int
@@ -44,6 +45,7 @@ class Generation(NamedTuple):
     outcome: Mapping[str, Any] | None
     confined: bool = False
     suspended: tuple[str, ...] = ()
+    remark: str = ""
 
     @property
     def result(self) -> str:

@@ -15,15 +15,17 @@ _SHORT: Final = 12
 
 def history_text(generations: Iterable[Generation], paint: Paint = plain) -> str:
     """A line for each generation, the newest first, ended by a newline."""
-    rows = [_row(one) for one in generations]
+    shown = list(generations)
+    rows = [_row(one) for one in shown]
     if not rows:
         return "Nothing has been applied yet.\n"
+    styles = [_STYLE.get(one.result, "error") for one in reversed(shown)]
     table = [("NUMBER", "STARTED (UTC)", "RESULT", "BY", "COMMIT", "PLAN"), *reversed(rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = []
-    for row in table:
+    for row, style in zip(table, ("", *styles), strict=True):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        cells[2] = paint(_STYLE.get(row[2], "error"), cells[2]) if row is not table[0] else cells[2]
+        cells[2] = paint(style, cells[2]) if style else cells[2]
         lines.append("  ".join(cells).rstrip())
     return lines_text(lines)
 
@@ -31,8 +33,9 @@ def history_text(generations: Iterable[Generation], paint: Paint = plain) -> str
 def _row(one: Generation) -> tuple[str, ...]:
     origin = one.origin
     started = moment(origin.started) if origin.started else "-"
+    result = f"{one.result} ({one.remark})" if one.remark else one.result
     summary = one.summary.removeprefix("Plan: ").rstrip(".")
-    return str(one.number), started, one.result, origin.user, _commit(origin.commit), summary
+    return str(one.number), started, result, origin.user, _commit(origin.commit), summary
 
 
 def history_json(generations: Iterable[Generation]) -> str:
@@ -48,6 +51,7 @@ def history_json(generations: Iterable[Generation]) -> str:
             "manifests": one.digest,
             "summary": one.summary,
             "result": one.result,
+            "remark": one.remark or None,
         }
         for one in generations
     ]

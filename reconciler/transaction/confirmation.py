@@ -6,12 +6,15 @@ at boot as sysfs does. A timer that does not depend on the process that applied 
 """
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from reconciler.model.commands import Advised
+from reconciler.model.steps import Holdings
 from reconciler.model.strict_json import BadRecord, field, members, seconds, text, whole
-from reconciler.transaction.journal import read_journal
-from reconciler.transaction.records import read_kept
+from reconciler.transaction.journal import Books, Unfinished, read_journal
+from reconciler.transaction.records import read_kept, told_of
 from reconciler.transaction.state_directory import StateDirectory
 
 PENDING: Final = "pending.json"
@@ -45,6 +48,39 @@ class Pending(NamedTuple):
         return max(0.0, self.deadline - now) if boot_id == self.boot_id else 0.0
 
 
+class Awaited(NamedTuple):
+    """How the apply that waits to be confirmed stands.
+
+    Attributes:
+        generation: its number.
+        seconds_left: how long it still waits; 0 where its time is over.
+        rolled_back: whether the host is as it was before it, so that only the record of that is missing.
+        obstacle: why that cannot be recorded now, as far as the file system says; empty otherwise.
+    """
+
+    generation: int
+    seconds_left: float
+    rolled_back: bool
+    obstacle: str
+
+    def __str__(self) -> str:
+        """How it stands, for people."""
+        number = self.generation
+        if self.rolled_back:
+            why = f" ({self.obstacle})" if self.obstacle else ""
+            return f"generation {number} was rolled back, which could not be recorded yet{why}"
+        if self.seconds_left:
+            return f"generation {number} waits to be confirmed for another {self.seconds_left:.0f} s"
+        return f"generation {number} was not confirmed in time"
+
+    @property
+    def remark(self) -> str:
+        """The same in the history, beside the result."""
+        if self.rolled_back:
+            return "not recorded yet"
+        return "waits to be confirmed" if self.seconds_left else "not confirmed in time"
+
+
 class Confirmations:
     """What waits to be confirmed, in a state directory; at most one apply."""
 
@@ -76,6 +112,50 @@ class Confirmations:
     def clear(self) -> None:
         """Record that nothing waits."""
         self._state.remove(PENDING)
+
+    def awaited(
+        self, boot_id: str, now: float, found: Callable[[], Holdings | None], root: Path | None
+    ) -> Awaited | None:
+        """How the apply that waits stands, if one does.
+
+        Args:
+            boot_id: names the present boot of the host.
+            now: of the monotonic clock of that boot.
+            found: tells what the host holds; None where it cannot be read.
+            root: precedes the paths of the files of other tools.
+
+        Raises:
+            BadRecord: a file is not as we write it.
+        """
+        pending = self.pending()
+        if pending is None:
+            return None
+        # While its journal is there it is being applied, or was killed.
+        is_begun = Books(self._state, boot_id).unfinished() is not None
+        rolled_back = not is_begun and is_as_before(self.begun_by(pending, boot_id), found, root)
+        obstacle = self._state.obstacle() if rolled_back else ""
+        return Awaited(pending.generation, pending.seconds_left(boot_id, now), rolled_back, obstacle)
+
+    def begun_by(self, pending: Pending, boot_id: str) -> Unfinished:
+        """The transaction of `pending`; `boot_id` names the present boot."""
+        return told_of(self._state, PENDING, lambda: read_journal(pending.journal, boot_id))
+
+
+def is_as_before(begun: Unfinished, found: Callable[[], Holdings | None], root: Path | None) -> bool:
+    """Whether nothing is left of what `begun` has done; False where that cannot be told.
+
+    Args:
+        begun: the transaction.
+        found: tells what the host holds; None where it cannot be read.
+        root: precedes the paths of the files of other tools.
+    """
+    from reconciler.transaction.persist import unlike
+    from reconciler.transaction.way_back import differences_of
+
+    if not begun.steps or not begun.same_boot or len(unlike(begun.files, root)) < len(begun.files):
+        return False
+    holdings = found()
+    return holdings is not None and not differences_of(begun.start, holdings, begun.touched)
 
 
 def _read_pending(record: object) -> Pending:

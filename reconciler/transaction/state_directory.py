@@ -4,11 +4,17 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from errno import EDQUOT, ELOOP, ENOSPC
+from errno import EDQUOT, EIO, ELOOP, ENOSPC, EROFS
 from itertools import takewhile
 from pathlib import Path
+from typing import Final
 
+from reconciler.model.printable import error_text
 from reconciler.model.strict_json import LARGEST
+
+_OBSTACLES: Final = (ENOSPC, EDQUOT, EROFS, EIO)
+_ROOM: Final = 16 << 10
+"""How many bytes have to be free for a record of how an apply ended."""
 
 
 class UnsafeState(Exception):
@@ -144,6 +150,22 @@ class StateDirectory:
             _write_synced(os.open(f"{self.path}/{name}", flags), content)
         except OSError as error:
             raise _of_file(error, self.path / name) from error
+
+    def obstacle(self) -> str:
+        """Why nothing can be recorded now, in the system's words; empty where it can, or where we may not try that.
+
+        Only trying tells: of blocks that are reserved, and of quotas, the file system's numbers say nothing.
+        """
+        try:
+            # A file without a name, which nothing else sees and no crash leaves.
+            descriptor = os.open(self.path, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, _ROOM)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            return error_text(_of_file(error, self.path)) if error.errno in _OBSTACLES else ""
+        return ""
 
     def remove(self, name: str) -> None:
         """Remove file `name` where it exists, on disk when it returns."""

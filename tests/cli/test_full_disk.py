@@ -178,6 +178,65 @@ def test_the_next_apply_records_what_the_timer_could_not(command: Command, small
     assert host.results == ["applied", "rolled back", "applied"]
 
 
+@pytest.mark.parametrize("ended_by", ["expire", "rollback"])
+def test_a_rollback_that_is_not_recorded_is_said_everywhere(
+    command: Command, small: Path, clock: Time, ended_by: str
+) -> None:
+    """Not that it is applied, or is still to be undone: the host is as before, and space has to be freed."""
+    host = Host(command, small / "state")
+    before = host.begin()
+    filler = fill(small)
+    if ended_by == "expire":
+        clock.pass_by()
+    assert host("rollback", "--yes").code == 0
+    unrecorded = f"generation 2 was rolled back, which could not be recorded yet ({host.state}: No space left on device"
+
+    for words in (["status"], ["drift"], ["history"]):
+        said = host(*words).err
+        assert f"warning: {unrecorded}" in said
+        assert "to undo it" not in said
+        assert "reconcile rollback" in said
+    row = host("history").out.splitlines()[1]
+    assert row.startswith("2 ")
+    assert " rolled back (not recorded yet) " in row
+    shown = json.loads(host("history", "--format", "json").out)["generations"][-1]
+    assert (shown["result"], shown["remark"]) == ("rolled back", "not recorded yet")
+    assert host("history", "show", "2").out.startswith("Generation 2: rolled back\n")
+    found = {one["id"]: one for one in json.loads(host("doctor", "--format", "json").out)["findings"]}
+    assert unrecorded in found["unrecorded-rollback"]["what"]
+    assert "No space left on device" in found["state-not-writable"]["what"]
+    assert "awaits-confirmation" not in found
+    for words in (["rollback", "--yes"], ["rollback"]):
+        again = host(*words)
+        assert "generation 2 was rolled back already; this only records it" in again.err
+        assert "this rolls it back" not in again.err
+        assert "[Errno" not in again.err
+        assert "free space there" in again.err
+    assert host.held == before
+
+    filler.unlink()
+    assert host("rollback", "--yes").code == 0
+    assert host.results == ["applied", "rolled back"]
+    assert "not recorded" not in host("history").out
+    assert "unrecorded" not in host("doctor").out
+
+
+def test_what_waits_to_be_confirmed_is_remarked_on_in_the_history(
+    command: Command, tmp_path: Path, clock: Time
+) -> None:
+    """It may still be rolled back, or is late; `doctor` says which."""
+    host = Host(command, tmp_path / "state")
+    host.begin()
+    assert " applied (waits to be confirmed) " in host("history").out.splitlines()[1]
+    assert "awaits-confirmation" in host("doctor").out
+    clock.pass_by()
+    assert " applied (not confirmed in time) " in host("history").out.splitlines()[1]
+    assert "not-rolled-back" in host("doctor").out
+    assert host("expire", "2").code == 6
+    assert host("history").out.splitlines()[1].split("  ")[2:3] != ["applied"]
+    assert "not confirmed" not in host("history").out
+
+
 def test_it_can_be_confirmed_on_a_full_disk(command: Command, small: Path, clock: Time) -> None:
     """Removing a file needs no space, and is all that it takes."""
     host = Host(command, small / "state")

@@ -9,7 +9,7 @@ from cli_tree import parsed
 from reconciler.doctor.finding import Finding
 from reconciler.doctor.host import host_findings
 from reconciler.doctor.kernels import kernel_findings
-from reconciler.doctor.state import left_findings, lock_findings
+from reconciler.doctor.state import left_findings, lock_findings, obstacle_findings
 from reconciler.doctor.text import findings_json, findings_text
 from reconciler.kernel.lock_wait import AtWork
 from reconciler.kernel.observe import observe
@@ -20,6 +20,7 @@ from reconciler.model.steps import Holdings
 from reconciler.simulator.hardware import Card
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
+from reconciler.transaction.confirmation import Awaited
 from worlds import config, hardware, host_holding, uuid
 
 FREE = Matrix(ALL_IDS, ALL_IDS - IdSet([4, 0x47]))
@@ -140,8 +141,8 @@ def test_a_lock_is_told_with_its_holder() -> None:
 
 def test_what_applies_have_left_is_told() -> None:
     """Each with the command that comes next."""
-    assert left_findings(unfinished=False, pending=0, differences=()) == []
-    findings = left_findings(unfinished=True, pending=7, differences=("aqmask is odd",))
+    assert left_findings(unfinished=False, awaited=None, differences=()) == []
+    findings = left_findings(unfinished=True, awaited=Awaited(7, 9.0, False, ""), differences=("aqmask is odd",))
     assert [one.id for one in findings] == ["unfinished-apply", "awaits-confirmation", "degraded"]
     assert all(one.commands for one in findings)
 
@@ -149,7 +150,7 @@ def test_what_applies_have_left_is_told() -> None:
 def test_the_commands_of_findings_lead_to_the_same_host() -> None:
     """Each is one line that runs as it stands, also for programs; the tool's own definition accepts it."""
     here = Here(("--simulate", "a host.yaml", "--state-dir", "/srv/state"))
-    findings = left_findings(unfinished=True, pending=7, differences=("x",))
+    findings = left_findings(unfinished=True, awaited=Awaited(7, 9.0, False, ""), differences=("x",))
 
     text = findings_text(findings, here=here)
     lines = [line.removeprefix("  next: ") for line in text.splitlines() if line.startswith("  next: ")]
@@ -159,3 +160,29 @@ def test_the_commands_of_findings_lead_to_the_same_host() -> None:
     for line in lines:
         assert "--simulate 'a host.yaml' --state-dir /srv/state" in line
         assert parsed(line)
+
+
+@pytest.mark.parametrize(
+    ("awaited", "expected"),
+    [
+        (Awaited(7, 9.0, False, ""), "awaits-confirmation"),
+        (Awaited(7, 0.0, False, ""), "not-rolled-back"),
+        (Awaited(7, 0.0, True, "/x: no space is left on the disk"), "unrecorded-rollback"),
+        (Awaited(7, 9.0, True, ""), "unrecorded-rollback"),
+    ],
+)
+def test_an_apply_to_be_confirmed_is_found_as_it_stands(awaited: Awaited, expected: str) -> None:
+    """It waits, it is late, or the host was rolled back and only the record is missing."""
+    (finding,) = left_findings(unfinished=False, awaited=awaited, differences=())
+
+    assert finding.id == expected
+    assert awaited.obstacle in finding.what
+
+
+def test_a_state_directory_that_cannot_be_written_is_found() -> None:
+    """With the reason that the file system gives."""
+    assert obstacle_findings("") == []
+    (finding,) = obstacle_findings("/x: the file system is read-only")
+
+    assert finding.id == "state-not-writable"
+    assert "/x: the file system is read-only" in finding.what
