@@ -12,6 +12,7 @@ _STATUS: Final = "[GNUPG:] "
 
 _SETTINGS: Final = """\
 batch
+quiet
 no-tty
 no-autostart
 trust-model always

@@ -1,18 +1,23 @@
 """SSH signatures of commits (gitformat-signature(5), ssh-keygen(1) under ALLOWED SIGNERS and ``-Y``)."""
 
+import base64
 import re
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from reconciler.integrations.bounded_process import Answer
-from reconciler.integrations.git_command import Git, reason
+from reconciler.integrations.git_command import Ended, Git, reason
 from reconciler.integrations.signature_trust import Bad, Good, Signed, Trust, Unchecked, Verdict
 
 _GOOD: Final = re.compile(r'^Good "git" signature for (.+) with (\S+) key (\S+)$', re.MULTILINE)
 _KEY: Final = re.compile(r"with (\S+) key (\S+)")
 _COMMITTED: Final = re.compile(rb"^committer .*> ([0-9]{1,12}) [+-][0-9]{4}$", re.MULTILINE)
+
+_ANSWERS: Final = frozenset({0, 255})
+"""How ssh-keygen ends when it has found a signature good or bad; whatever else it ends with is no answer."""
 
 _CONTROL: Final = b"control\n"
 _CONTROL_SIGNATURE: Final = b"""\
@@ -45,7 +50,7 @@ def verify(git: Git, commit: str, signed: Signed, trusted: Trust) -> Verdict:
         found = _by_git(git, commit, trusted)
         if found and found[0] in check.signers()[0]:
             return Good(found[0], f"{found[1]} {found[2]}")
-        if problem := _defect(git, Path(folder)):
+        if problem := _defect(git, Path(folder), trusted):
             return Unchecked(problem)
         return _why(check)
 
@@ -90,19 +95,43 @@ class _Check:
         return not answer.code
 
     def _ask(self, *words: str, given: bytes = b"") -> Answer:
-        return self._git.program("ssh-keygen", "-Y", *words, "-s", str(self.signature), given=given)
+        answer = self._git.program("ssh-keygen", "-Y", *words, "-s", str(self.signature), given=given)
+        if answer.code not in _ANSWERS:
+            answer.output.close()
+            raise Ended(f"ssh-keygen ended with {answer.code}: {reason(answer.said) or 'without a reason'}")
+        return answer
 
 
-def _defect(git: Git, folder: Path) -> str:
-    """Why ssh-keygen can find no signature good here; empty if it can."""
+def _defect(git: Git, folder: Path, trusted: Trust) -> str:
+    """Why ssh-keygen can find no signature good here, or cannot read a file of `trusted`; empty if it can."""
+    if not _has_key(Path(trusted.keys).read_bytes()):
+        return f"no line of {trusted.keys} has an SSH key; add one as ssh-keygen(1) says under ALLOWED SIGNERS"
     signers = folder / "signers"
     signers.write_text(_CONTROL_SIGNER, encoding="ascii")
     check = _Check(git, folder / "control", _CONTROL, Trust("ssh", str(signers)))
     check.signature.write_bytes(_CONTROL_SIGNATURE)
     found, said = check.signers()
-    if found == ["control"] and check.key() and check.allows("control"):
-        return ""
-    return f"ssh-keygen does not find a good signature good: {reason(said) or 'without a reason'}"
+    if found != ["control"] or not check.key() or not check.allows("control"):
+        return f"ssh-keygen does not find a good signature good: {reason(said) or 'without a reason'}"
+    # A list that ssh-keygen cannot read revokes every key, also this one.
+    if trusted.revoked and not check.allows("control", "-r", trusted.revoked):
+        return (
+            f"ssh-keygen cannot read the revoked keys in {trusted.revoked}; give public keys or a list by ssh-keygen -k"
+        )
+    return ""
+
+
+def _has_key(content: bytes) -> bool:
+    """Whether a line of a file of allowed signers has a public key, which repeats its kind (RFC 4253, 6.6)."""
+    lines = (line.split() for line in content.splitlines() if not line.lstrip().startswith(b"#"))
+    return any(_is_key(kind, text) for words in lines for kind, text in pairwise(words))
+
+
+def _is_key(kind: bytes, text: bytes) -> bool:
+    try:
+        return base64.b64decode(text, validate=True).startswith(len(kind).to_bytes(4, "big") + kind)
+    except ValueError:
+        return False
 
 
 def _why(check: _Check) -> Verdict:

@@ -95,7 +95,7 @@ class GitSource:
         self._trusted = trusted
         self._here = here
         self._clock = clock
-        self._verdict: tuple[tuple[str, str], Good | Bad] | None = None
+        self._verdict: tuple[tuple[str, str], Good] | None = None
         self._allowed = ""
         self._last: Fetched | None = None
 
@@ -189,10 +189,10 @@ class GitSource:
         return Newest(commit, directory, verdict.signer if isinstance(verdict, Good) else "")
 
     def _signature(self, commit: str) -> Verdict | None:
-        """The verdict on `commit`, made once for each commit and content of the files that name the keys.
+        """The verdict on `commit`.
 
-        That it could not be checked is no verdict, and is never kept; neither is one that rests on files which others
-        can write to by now.
+        Only that it is good is kept, for this commit and content of the files that name the keys, and only while no
+        other user can write to them. A bad one is checked at each fetch: it may depend on the clock of this host.
         """
         if not self._trusted:
             return None
@@ -205,7 +205,7 @@ class GitSource:
         if self._verdict and self._verdict[0] == key:
             return self._verdict[1]
         verdict = verify(self._mirror.git, commit, self._trusted)
-        if not isinstance(verdict, Unchecked):
+        if isinstance(verdict, Good):
             self._verdict = (key, verdict)
         return verdict
 

@@ -178,6 +178,104 @@ def test_what_is_bad_stays_bad(signed: Signed) -> None:
     assert signed.bad().endswith("it is not signed")
 
 
+@pytest.mark.parametrize("content", ["", "# no key yet\n", "kim@example.com ssh-ed25519 AAAAC3Nz\n", "\0\x7f\n"])
+def test_keys_without_a_key_are_no_verdict(content: str, signed: Signed) -> None:
+    """As where an editor or a copy was interrupted; the message names the file."""
+    whole = signed.keys.read_bytes()
+    signed.keys.write_text(content)
+    assert str(signed.keys) in signed.unchecked()
+    assert "created" not in signed.unchecked()
+
+    signed.keys.write_bytes(whole)
+
+    assert signed.is_used()
+
+
+class Revoking:
+    """A repository with a commit by an SSH key, and a source that reads revoked keys from a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.key, self.other = SshKey(folder), SshKey(folder, "other@example.com")
+        self.repository = Repository(folder / "repository")
+        self.key.signs(self.repository)
+        self.repository.commit({"host.yaml": "kind: Host\n"})
+        self.keys, self.revoked = folder / "keys", folder / "revoked"
+        self.keys.write_text(self.key.allowed())
+        self.revoked.touch()
+        self.programs = folder / "programs"
+        self.programs.mkdir()
+        self.source = GitSource(
+            address(self.repository.url, "main"),
+            folder / "ours",
+            {**ENVIRONMENT, "PATH": f"{self.programs}:{ENVIRONMENT['PATH']}"},
+            trusted=trust(f"ssh:{self.keys}", str(self.revoked)),
+        )
+
+    def list_of(self, key: SshKey) -> bytes:
+        """A list of revoked keys in ssh-keygen's own format."""
+        made = key.file.with_suffix(".krl")
+        subprocess.run(["ssh-keygen", "-q", "-k", "-f", made, f"{key.file}.pub"], check=True)
+        return made.read_bytes()
+
+    def reasons(self) -> str:
+        """Why the commit is not used; empty if it is."""
+        found = self.source.refresh()
+        assert isinstance(found, CommitRefused | Newest)
+        return " ".join(found.reasons) if isinstance(found, CommitRefused) else ""
+
+
+@pytest.fixture
+def revoking(tmp_path: Path) -> Iterator[Revoking]:
+    """With no key revoked yet."""
+    made = Revoking(tmp_path)
+    yield made
+    made.source.close()
+
+
+@pytest.mark.parametrize("damage", ["no key", "half a key", "binary", "half a list", "start of a list", "broken line"])
+def test_revoked_keys_that_cannot_be_read_are_no_verdict(damage: str, revoking: Revoking) -> None:
+    """Ssh-keygen calls every key revoked then; none is."""
+    other, listed = revoking.other.public.encode(), revoking.list_of(revoking.other)
+    content = {
+        "no key": b"no key\n",
+        "half a key": other[:40],
+        "binary": b"\xff\0\1",
+        "half a list": listed[: len(listed) // 2],
+        "start of a list": listed[:10],
+        "broken line": other + b"\nbroken\n",
+    }
+    revoking.revoked.write_bytes(content[damage])
+
+    said = revoking.reasons()
+    assert "could not be checked, which says nothing about the commit: ssh-keygen cannot read the revoked" in said
+    assert str(revoking.revoked) in said
+    revoking.revoked.write_bytes(listed)
+
+    assert revoking.reasons() == ""
+
+
+@pytest.mark.parametrize("form", ["keys", "list"])
+def test_a_revoked_key_is_bad(form: str, revoking: Revoking) -> None:
+    """Whichever form the file has."""
+    public = revoking.key.public.encode()
+    revoking.revoked.write_bytes(public if form == "keys" else revoking.list_of(revoking.key))
+
+    assert revoking.reasons().endswith(f"which is revoked in {revoking.revoked}")
+
+
+def test_a_key_that_was_not_yet_valid_is_used_once_it_is(revoking: Revoking) -> None:
+    """The clock of the host was wrong: without another commit, file or start."""
+    revoking.keys.write_text(revoking.key.allowed('valid-after="20210101",namespaces="git"'))
+    wrapper, real = revoking.programs / "ssh-keygen", shutil.which("ssh-keygen")
+    wrapper.write_text(f'#!/bin/sh\nexec {real} "$@" -Overify-time=20200101000000\n')
+    wrapper.chmod(0o755)
+    assert "not yet valid" in revoking.reasons()
+
+    wrapper.unlink()
+
+    assert revoking.reasons() == ""
+
+
 FULL: Final = """
 import os, subprocess, sys, tempfile
 from pathlib import Path
