@@ -18,11 +18,12 @@ from reconciler.cli.output import tell
 from reconciler.cli.watch_command import check_start
 from reconciler.cli.watch_options import WatchOptions
 from reconciler.integrations.boot_unit import STATE
-from reconciler.integrations.hook_file import HOOK, follows_loop
+from reconciler.integrations.hook_file import DIRECTORY, HOOK, follows_loop, options_of
 from reconciler.integrations.our_file import NotOurs
 from reconciler.integrations.signature_trust import trust
 from reconciler.integrations.watch_unit import NAME, UNIT, Needs, enable_commands, systemd_version, watch_text
 from reconciler.integrations.webhook import secret
+from reconciler.model.commands import HOOK_INSTALL
 from reconciler.model.printable import error_text
 
 PRIVATE: Final = ("/tmp", "/var/tmp")  # noqa: S108 - named, not used
@@ -69,9 +70,14 @@ def run_uninstall(directory: str, hooks: str) -> Exit:
     if text is not None and follows_loop(text):
         tell(
             f"{hook} follows what the loop enforces, and without a loop that record no longer changes. "
-            "To have it read manifests instead, run:\n  reconcile hook install -f PATH"
+            "To have it read manifests instead, run:",
+            f"  {HOOK_INSTALL.with_flags('-f', 'PATH', *_place(hook.parent), *(options_of(text) or ()))}",
         )
     return ended
+
+
+def _place(hooks: Path) -> tuple[str, ...]:
+    return () if hooks == DIRECTORY else ("--directory", str(hooks.absolute()))
 
 
 def needs(options: Sequence[click.Parameter], words: Sequence[str], hidden: Sequence[str] = PRIVATE) -> Needs:

@@ -50,9 +50,17 @@ exec "$python" {command} "$@"
 
 def follows_loop(text: str) -> bool:
     """Whether the hook file `text` names no manifests, so that it follows what the loop enforces."""
+    options = options_of(text)
+    return options is not None and "-f" not in options
+
+
+def options_of(text: str) -> list[str] | None:
+    """The options of ``reconcile hook qemu`` in the hook file `text`; None where it does not run that."""
     line = next((line for line in text.splitlines() if line.startswith("exec ")), "")
     try:
         words = shlex.split(line)
     except ValueError:
-        return False
-    return "qemu" in words and "-f" not in words[words.index("qemu") : words.index("--") if "--" in words else None]
+        return None
+    if "qemu" not in words:
+        return None
+    return words[words.index("qemu") + 1 : words.index("--") if "--" in words else None]

@@ -70,8 +70,12 @@ class StateDirectory:
                     f"{self.path / name} is a link; what we keep is never one, so look who made it"
                 ) from error
             raise
-        with os.fdopen(descriptor, "rb") as stream:
+        try:  # before it becomes a stream, which a directory cannot be
             _refuse_foreign(self.path / name, os.fstat(descriptor), stat.S_ISREG, self._owners)
+        except UnsafeState:
+            os.close(descriptor)
+            raise
+        with os.fdopen(descriptor, "rb") as stream:
             return stream.read(LARGEST + 1)
 
     def _require_trust(self) -> None:

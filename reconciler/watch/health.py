@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from reconciler.model.printable import one_line
 from reconciler.render.durations import duration_text
+from reconciler.render.history_text import moment
 from reconciler.watch.events import guarded_text
 from reconciler.watch.report import Condition, Report
 
@@ -99,7 +100,17 @@ class Health:
             refused = report.source.refused
             which = f"commit {refused.commit}" if refused.commit else "the newest configuration"
             return Answer(
-                False, "\n".join(map(one_line, (f"{which} is refused; {guarded_text(report)}", *refused.reasons)))
+                False,
+                "\n".join(
+                    map(one_line, (f"{which} is refused; {guarded_text(report)}", *refused.reasons, *_stopped(report)))
+                ),
             )
         told = "" if report.condition is Condition.IN_SYNC else f": {report.summary}"
-        return Answer(True, one_line(f"ready: {report.condition}{told}"))
+        return Answer(True, "\n".join(map(one_line, (f"ready: {report.condition}{told}", *_stopped(report)))))
+
+
+def _stopped(report: Report) -> list[str]:
+    """Whatever else is the case: who is not healed any more, and until when."""
+    return [
+        f"stopped: {name} is not healed until {moment(until)} UTC" for name, until in sorted(report.stopped.items())
+    ]

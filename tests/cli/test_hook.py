@@ -359,13 +359,22 @@ def test_where_nothing_is_enforced_only_devices_that_exist_can_be_used(following
     assert nothing(following.starts(DAY))
 
 
-def test_a_damaged_record_of_what_is_enforced_refuses_a_start(following: Following) -> None:
-    """What cannot be checked is no permission."""
+@pytest.mark.parametrize("damage", ["{", "", "null", "directory"])
+def test_a_damaged_record_of_what_is_enforced_refuses_a_start(following: Following, damage: str) -> None:
+    """What cannot be checked is no permission; what looks at the record is named."""
     enforce(following)
     record = following.command.directory / "simulated-host.yaml.state" / "guarded.json"
-    record.write_text("{")
+    record.unlink()
+    if damage == "directory":
+        record.mkdir()
+    else:
+        record.write_text(damage)
+        record.chmod(0o666 if damage == "null" else 0o600)
 
-    assert "guarded.json" in one_line(following.starts(DAY))
+    refusal = one_line(following.starts(DAY))
+
+    assert str(record) in refusal
+    assert refusal.rstrip().endswith(f"run: reconcile doctor --simulate {following.command.simulated_host}")
 
 
 def test_an_installation_without_manifests_says_what_it_follows(following: Following, tmp_path: Path) -> None:
@@ -394,12 +403,15 @@ def test_uninstalling_the_loop_names_a_hook_that_followed_it(
     """Its record no longer changes then, which is nothing to find out at night."""
     hooks, units = tmp_path / "qemu.d", tmp_path / "system"
     units.mkdir()
-    following.command.bare("hook", "install", "--directory", str(hooks), *paths)
+    place = ["--state-dir", "/var/lib/elsewhere", "--host", "lpar7"]
+    following.command.bare("hook", "install", "--directory", str(hooks), *place, *paths)
 
     ran = following.command.bare("watch", "uninstall", "--directory", str(units), "--hooks", str(hooks))
 
     assert ran.code == 0
     assert ("that record no longer changes" in ran.err) is (paths == [])
+    last = f"  reconcile hook install -f PATH --directory {hooks} --host lpar7 --state-dir /var/lib/elsewhere"
+    assert (last in ran.err.splitlines()) is (paths == [])
 
 
 # Time ----------------------------------------------------------------------------------------------------------------

@@ -51,6 +51,17 @@ def server() -> Iterator[Server]:
     made.listener.close()
 
 
+@pytest.mark.parametrize("changes", [{}, {"source": REFUSED}, {"condition": Condition.NEEDS_PERSON}])
+def test_readyz_names_who_is_not_healed_whatever_else_is_the_case(server: Server, changes: dict[str, Any]) -> None:
+    """Each with until when; a refused commit or a conflict does not hide it."""
+    server.newest.put(report(stopped={"guest1": NOW, "masks": NOW + 3600}, **changes))
+
+    text = server.ask("/readyz")[1]
+
+    assert "stopped: guest1 is not healed until 2027-01-15 08:00:00 UTC" in text.splitlines()
+    assert "stopped: masks is not healed until 2027-01-15 09:00:00 UTC" in text.splitlines()
+
+
 def test_metrics(server: Server) -> None:
     """The newest report, and the process, in the format that is asked for."""
     server.newest.put(report())
