@@ -15,7 +15,15 @@ from reconciler.cli.boot_group import boot
 from reconciler.cli.command_lines import again
 from reconciler.cli.durations import Duration
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.options import HostOptions, Said, consent_options, format_option, host_options, lock_option
+from reconciler.cli.options import (
+    DEFAULT_SYSFS,
+    HostOptions,
+    Said,
+    consent_options,
+    format_option,
+    host_options,
+    lock_option,
+)
 from reconciler.cli.output import exit_code, open_closed_descriptors, printable_output, tell
 from reconciler.cli.tree import Group
 from reconciler.cli.watch_group import watch
@@ -385,6 +393,7 @@ def _run(arguments: Sequence[str]) -> int:
         code = cli.main(list(arguments), prog_name="reconcile", standalone_mode=False, obj=said)
     except click.UsageError as error:
         _show(error)
+        _leave_ended(arguments)
         return Exit.USAGE
     except click.exceptions.Exit as error:
         return error.exit_code
@@ -399,6 +408,24 @@ def _run(arguments: Sequence[str]) -> int:
 
         return code_of(error, said)
     return int(code or 0)
+
+
+def _leave_ended(arguments: Sequence[str]) -> None:
+    """Say in the metrics file of a loop that no loop runs, where its options cannot even be read."""
+    if "--watch" not in arguments:
+        return
+    from reconciler.cli import watch_command
+
+    with cli.make_context(
+        "reconcile",
+        list(arguments),
+        resilient_parsing=True,
+        ignore_unknown_options=True,
+        allow_interspersed_args=True,
+    ) as context:
+        said = context.params
+    host = HostOptions((), None, said.get("sysfs") or DEFAULT_SYSFS, said.get("simulate"), said.get("state_dir"))
+    watch_command.leave_ended(host, said.get("metrics_file"))
 
 
 def _show(error: click.UsageError) -> None:

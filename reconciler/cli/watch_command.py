@@ -78,10 +78,10 @@ def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
         with ExitStack() as stack:
             watch(_watch(host, options, stack, applies=applies))
     except click.UsageError:
-        _leave_ended(host, options)
+        leave_ended(host, options.metrics_file)
         raise
     except _UNUSABLE as error:
-        _leave_ended(host, options)
+        leave_ended(host, options.metrics_file)
         raise click.UsageError(str(error)) from error
     except (AlreadyWatching, NotOurs) as error:
         tell(f"error: {error}")
@@ -111,11 +111,11 @@ def check_start(host: HostOptions, options: WatchOptions, *, applies: bool) -> N
         raise click.UsageError(str(error)) from error
 
 
-def _leave_ended(host: HostOptions, options: WatchOptions) -> None:
+def leave_ended(host: HostOptions, file: str | None) -> None:
     """Say in the metrics file that no loop runs: one that is started with wrong options is not started again."""
-    with suppress(click.UsageError, NoMetrics, OSError):
-        if not is_watched(state_of(host)[0].path) and (file := metrics_file(options, version(_PACKAGE))):
-            file.close()
+    with suppress(click.ClickException, NoMetrics, OSError):
+        if file and not is_watched(state_of(host)[0].path):
+            _metrics_file(file, version(_PACKAGE)).close()
 
 
 def check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
@@ -307,8 +307,12 @@ def metrics_file(options: WatchOptions, release: str) -> MetricsFile | None:
     Raises:
         click.UsageError: it cannot be there.
     """
+    return _metrics_file(options.metrics_file, release) if options.metrics_file else None
+
+
+def _metrics_file(file: str, release: str) -> MetricsFile:
     try:
-        return MetricsFile(Path(options.metrics_file), release) if options.metrics_file else None
+        return MetricsFile(Path(file), release)
     except ValueError as error:
         raise click.UsageError(f"--metrics-file: {error}") from error
 

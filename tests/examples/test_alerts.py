@@ -170,6 +170,18 @@ def test_a_loop_that_never_starts_because_of_its_options_raises_one(scraped: boo
     assert alerts(lambda _: last, scraped=scraped, folder=tmp_path) == {"ReconcileLoopDead": 5}
 
 
+@pytest.mark.parametrize(
+    "wrong", [["--bogus"], ["--bogus", "x"], ["--resync", "abc"], ["--yes"], ["extra"], ["--format", "x"], ["--git"]]
+)
+def test_options_that_cannot_be_read_leave_a_file_that_says_that_no_loop_runs(wrong: list[str], tmp_path: Path) -> None:
+    """As after an update that does not know an option any more: the alert looks at that file."""
+    file = tmp_path / "reconcile.prom"
+    words = ["--metrics-file", str(file), "--state-dir", str(tmp_path / "s"), "--sysfs", str(tmp_path)]
+
+    assert run(["--watch", *words, *wrong]) == 64
+    assert "reconcile_loop_running 0.0" in file.read_text().splitlines()
+
+
 @promtool
 @pytest.mark.parametrize("scraped", [True, False])
 def test_a_rollback_in_the_first_cycle_raises_one(scraped: bool, tmp_path: Path) -> None:
