@@ -302,7 +302,8 @@ def apply(
     """
     deadline = math.inf if terms.seconds is None else machine.clock.monotonic() + terms.seconds
     # What was left is rolled back on any disk; only what begins after that needs one that can be written.
-    with alone(machine, progress, origin.command, terms.lock_seconds, recording=not is_left(machine)) as stopped:
+    recording = not is_left(machine.state, machine.boot_id, machine.clock.monotonic())
+    with alone(machine, progress, origin.command, terms.lock_seconds, recording=recording) as stopped:
 
         def interrupted() -> bool:
             return stopped() or machine.clock.monotonic() >= deadline

@@ -17,6 +17,7 @@ from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmation
 from reconciler.transaction.journal import Books, Unfinished
 
 if TYPE_CHECKING:
+    from reconciler.transaction.state_directory import StateDirectory
     from reconciler.transaction.way_back import Return
 
 
@@ -65,15 +66,20 @@ def refuse_unrecorded(recovered: Iterable[Recovered]) -> None:
             )
 
 
-def is_left(machine: Machine) -> bool:
+def is_left(state: "StateDirectory", boot_id: str, now: float) -> bool:
     """Whether `settle` would recover something: an unfinished transaction, or an apply whose time to confirm is over.
+
+    Args:
+        state: where that is recorded.
+        boot_id: names the present boot of the host.
+        now: the monotonic clock, in seconds.
 
     Raises:
         BadRecord, UnsafeState: what we know of earlier runs cannot be used.
     """
-    pending = Confirmations(machine.state).pending()
-    expired = pending is not None and not pending.seconds_left(machine.boot_id, machine.clock.monotonic())
-    return expired or Books(machine.state, machine.boot_id).unfinished() is not None
+    pending = Confirmations(state).pending()
+    expired = pending is not None and not pending.seconds_left(boot_id, now)
+    return expired or Books(state, boot_id).unfinished() is not None
 
 
 def settle(machine: Machine) -> tuple[Recovered, ...]:

@@ -21,10 +21,9 @@ from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.machine import LOCK_SECONDS, Machine, alone, awaited
 from reconciler.model.commands import confirm_of
 from reconciler.model.printable import error_text
-from reconciler.recovery import Left, Recovered, confirm, expire, settle
+from reconciler.recovery import Left, Recovered, confirm, expire, is_left, settle
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
-from reconciler.transaction.journal import Books
 from reconciler.transaction.lock import Busy
 from reconciler.transaction.state_directory import UnsafeState
 
@@ -110,10 +109,7 @@ def agreed(question: str, number: int | None = None) -> bool:
 
 
 def _is_left(host: HostOptions) -> bool:
-    state, boot_id = state_of(host)
-    pending = Confirmations(state).pending()
-    expired = pending is not None and not pending.seconds_left(boot_id, time.monotonic())
-    return expired or Books(state, boot_id).unfinished() is not None
+    return is_left(*state_of(host), time.monotonic())
 
 
 def roll_back_pending(host: HostOptions, *, yes: bool) -> Recovered | Exit | None:
