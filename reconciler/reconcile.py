@@ -23,7 +23,7 @@ from reconciler.model.stopping import Abandoned, Check, unchecked
 from reconciler.model.strict_json import BadRecord
 from reconciler.planning.fingerprint import BASIS_WORDS
 from reconciler.planning.left_alone import FILES, NOTHING_SPARED, Spared
-from reconciler.planning.plan import Basis, Plan
+from reconciler.planning.plan import Basis, Plan, unconfirmed_text
 from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.planner import holdings_of, make_plan
 from reconciler.planning.vm_event import VmEvent
@@ -322,11 +322,18 @@ def apply(
         refuse_pending(machine)
         made = plan(request, machine, check=unstopped)
         refuse_stale(made, terms, machine)
+        made = with_terms(made, terms)
         if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)
         found: list[Seen] = []
         outcome, generation = _carried_out(made, machine, progress, origin, terms, interrupted, found.append)
         return Applied(made, outcome, recovered, generation, found[0] if found else None)
+
+
+def with_terms(made: Plan, terms: Terms) -> Plan:
+    """`made` with a note of what its guests lose where it has to be confirmed and is not."""
+    note = "" if terms.confirm_within is None else unconfirmed_text(made.guests)
+    return made._replace(notes=(*made.notes, note)) if note else made
 
 
 def _carried_out(

@@ -9,7 +9,7 @@ from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import observe
 from reconciler.machine import Machine, holdings_now
 from reconciler.model.commands import ROLLBACK, confirm_of, history_of
-from reconciler.model.outcome import Outcome, Result
+from reconciler.model.outcome import Outcome, Result, interrupting
 from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings, Write
 from reconciler.planning.planner import holdings_of
@@ -111,6 +111,9 @@ def _recovered(unfinished: Unfinished, machine: Machine, left: Left) -> Recovere
     outcome, returned = _put_in_order(unfinished, machine, left)
     if outcome.result is not Result.APPLIED:
         outcome = outcome._replace(failure=f"it {left}")
+    if returned and returned.interrupted:
+        known = {**unfinished.before.guests, **unfinished.after.guests}
+        outcome = interrupting(outcome, [known[one][0] if one in known else one for one in returned.interrupted])
     unrecorded = ""
     try:
         _record(unfinished, outcome, machine)

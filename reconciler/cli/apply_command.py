@@ -27,7 +27,7 @@ from reconciler.kernel.lock_wait import patience
 from reconciler.model.commands import Here
 from reconciler.model.outcome import Result
 from reconciler.planning.plan import Plan
-from reconciler.reconcile import Applied, NotApplicable, Request, Terms, apply, plan, refuse_stale
+from reconciler.reconcile import Applied, NotApplicable, Request, Terms, apply, plan, refuse_stale, with_terms
 from reconciler.recovery import refuse_pending
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_text import plan_text
@@ -77,6 +77,7 @@ def _asked(host: HostOptions, request: Request, terms: Terms, format: str) -> Pl
         refuse_pending(machine)
         shown = plan(request, machine)
         refuse_stale(shown, terms, machine)
+        shown = with_terms(shown, terms)
     if not shown.is_valid or not terms.consents.issuperset(shown.flags):
         _show(shown, format)
         return _refused(shown, terms, request.generation)

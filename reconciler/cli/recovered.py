@@ -114,5 +114,8 @@ def _tell_one(one: Recovered, host: HostOptions) -> None:
         tell(f"  next: {host.line(PLAN)}    # shows what an apply would do about it")
     else:
         tell(f"note: {what}; what it had done was put back")
+    if one.returned is not None:
+        for note in one.notes:
+            tell(f"warning: {note}")
     if one.unrecorded:
         tell(f"warning: that could not be recorded: {one.unrecorded}; the timer and the next apply try again")

@@ -11,7 +11,7 @@ from reconciler.doctor.definitions import definition_findings
 from reconciler.doctor.finding import Finding, error
 from reconciler.doctor.host import host_findings
 from reconciler.doctor.kernels import kernel_findings
-from reconciler.doctor.state import left_findings, lock_findings, obstacle_findings
+from reconciler.doctor.state import interruption_findings, left_findings, lock_findings, obstacle_findings
 from reconciler.integrations.mdevctl_definitions import read_definitions
 from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.sysfs import Sysfs
@@ -89,6 +89,9 @@ def _kept_findings(machine: Machine, others: Sequence[Callable[[], object]]) -> 
     for number in looked_at(history.numbers, numbers):
         looked_at(partial(history.get, number), None)
     obstacle = state.obstacle() if state.path.is_dir() else ""
+    newest = looked_at(history.newest, None)
+    if newest:
+        left += interruption_findings(newest.number, (newest.outcome or {}).get("interrupted", ()))
     return [*left, *obstacle_findings(obstacle), *damages]
 
 

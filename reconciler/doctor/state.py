@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from reconciler.doctor.finding import Finding, error, warning
 from reconciler.kernel.lock_wait import AtWork
-from reconciler.model.commands import APPLY, PLAN, ROLLBACK, confirm_of
+from reconciler.model.commands import APPLY, PLAN, ROLLBACK, confirm_of, history_of
 from reconciler.transaction.confirmation import Awaited
 
 
@@ -56,6 +56,21 @@ def obstacle_findings(obstacle: str) -> list[Finding]:
             f"nothing can be recorded: {obstacle}",
             "no apply begins, and the end of one that was begun is not recorded",
             "free space, or make the file system writable again; then whatever waits for it is recorded",
+        )
+    ]
+
+
+def interruption_findings(number: int, names: Sequence[str]) -> list[Finding]:
+    """What to say where rolling generation `number` back took queues from the running guests `names`."""
+    if not names:
+        return []
+    return [
+        warning(
+            "interrupted-guests",
+            f"rolling generation {number} back took queues from running VMs, of: {', '.join(names)}",
+            "requests to the crypto queues that are gone fail in these VMs",
+            "look in each VM whether its AP queues are there (lszcrypt), and restart what used those that are gone",
+            history_of(number),
         )
     ]
 

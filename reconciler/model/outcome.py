@@ -1,5 +1,6 @@
 """How an apply ended."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ class Outcome(NamedTuple):
         refusals: why the way back was refused, a sentence each.
         notes: what the administrator should know although it was applied, a sentence each.
         files: how many files of other tools were changed.
+        interrupted: the names of guests that ran and lost queues when it was rolled back.
     """
 
     result: Result
@@ -37,3 +39,13 @@ class Outcome(NamedTuple):
     refusals: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     files: int = 0
+    interrupted: tuple[str, ...] = ()
+
+
+def interrupting(outcome: Outcome, names: Sequence[str]) -> Outcome:
+    """`outcome` of a rollback that took queues from the running guests `names`."""
+    if not names:
+        return outcome
+    guests = ", ".join(f"'{one}'" for one in names)
+    note = f"rolling back took queues from running VMs, of {'guest' if len(names) == 1 else 'guests'} {guests}"
+    return outcome._replace(interrupted=tuple(names), notes=(*outcome.notes, note))

@@ -1,6 +1,6 @@
 """The plan: everything that will be done, why, what it does to whom, and what it rests on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from itertools import islice
 from typing import Final, NamedTuple
@@ -109,6 +109,21 @@ def rollback_text(guest: GuestPlan) -> str:
     queues = sorted({queue for part in parts for queue in part})
     names = ", ".join(map(str, queues[:_MOST_QUEUES])) + (" …" if len(queues) > _MOST_QUEUES else "")
     return f"rolling back would take {names} from it for a while"
+
+
+def unconfirmed_text(guests: Iterable[GuestPlan]) -> str:
+    """What `guests` lose if the plan is not confirmed in time; empty where none gets anything."""
+    names = [
+        f"'{one.name}'"
+        for one in guests
+        if one.after is not None and (one.before is None or not one.before.matrix.covers(one.after.matrix))
+    ]
+    if not names:
+        return ""
+    return (
+        "if this is not confirmed in time, it is rolled back, and VMs that run then, also those that start meanwhile, "
+        f"lose what their guest gets here: {', '.join(names)}"
+    )
 
 
 class PlannedStep(NamedTuple):

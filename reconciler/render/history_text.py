@@ -33,7 +33,11 @@ def history_text(generations: Iterable[Generation], paint: Paint = plain) -> str
 def _row(one: Generation) -> tuple[str, ...]:
     origin = one.origin
     started = moment(origin.started) if origin.started else "-"
-    result = f"{one.result} ({one.remark})" if one.remark else one.result
+    interrupted = (one.outcome or {}).get("interrupted", ())
+    remarks = [one.remark] if one.remark else []
+    if interrupted:
+        remarks.append(f"interrupted {', '.join(interrupted)}")
+    result = f"{one.result} ({'; '.join(remarks)})" if remarks else one.result
     summary = one.summary.removeprefix("Plan: ").rstrip(".")
     return str(one.number), started, result, origin.user, _commit(origin.commit), summary
 

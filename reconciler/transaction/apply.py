@@ -17,7 +17,7 @@ from reconciler.kernel.settle import Clock
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
 from reconciler.model.files import FileChange
 from reconciler.model.observed import its_vm
-from reconciler.model.outcome import Outcome, Result
+from reconciler.model.outcome import Outcome, Result, interrupting
 from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings, Write, holdings_after
 from reconciler.planning.plan import Plan, PlannedStep
@@ -120,7 +120,10 @@ def apply_plan(
             written = Outcome(Result.APPLIED, len(forward) + len(back))
             return _finished(written, plan, books, returned.refusals[0], root)
         returned = returned._replace(differences=(*returned.differences, *_files_back(files, root)))
-        return _ended(Outcome(Result.ROLLED_BACK, len(forward), len(back), str(error), error.step), returned, books)
+        names = {one.uuid: one.name for one in plan.guests}
+        outcome = Outcome(Result.ROLLED_BACK, len(forward), len(back), str(error), error.step)
+        outcome = interrupting(outcome, [names.get(one, one) for one in returned.interrupted])
+        return _ended(outcome, returned, books)
     notes = (*_left_to_do(plan), *_surprises(plan, seen))
     return Outcome(Result.APPLIED if plan.changes else Result.NOTHING, len(forward), notes=notes, files=len(files))
 
@@ -233,5 +236,5 @@ def _ended(outcome: Outcome, returned: Return, books: Bookkeeping) -> Outcome:
             books.rolled_back()
     except OSError as error:
         # The host is what counts; an unfinished journal only makes the next run look again.
-        outcome = outcome._replace(notes=(f"the journal could not be closed: {error_text(error)}",))
+        outcome = outcome._replace(notes=(*outcome.notes, f"the journal could not be closed: {error_text(error)}"))
     return outcome

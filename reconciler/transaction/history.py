@@ -275,6 +275,7 @@ _OUTCOME: Final[Mapping[str, Callable[[Any], object]]] = {
     "refusals": listed(text),
     "notes": listed(text),
     "files": whole,
+    "interrupted": listed(text),
 }
 
 

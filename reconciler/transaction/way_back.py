@@ -12,7 +12,7 @@ from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev, its_vm
 from reconciler.model.printable import error_text
-from reconciler.model.steps import Holdings
+from reconciler.model.steps import Holdings, Step
 from reconciler.planning.order import Blocked, order_steps, without_blocked
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.carry_out import Host, StepFailed, carry_out, held_queues, value_text
@@ -35,11 +35,13 @@ class Return(NamedTuple):
         refusals: why, a sentence each.
         barred: whether this kernel allows no way: a device bars a mask (from 6.19) and must not be touched, or a VM has
             it open and no person has consented to take a queue from it.
+        interrupted: the uuids of devices that a VM had open and that lost queues, in the order in which they did.
     """
 
     differences: tuple[str, ...]
     refusals: tuple[str, ...]
     barred: bool = False
+    interrupted: tuple[str, ...] = ()
 
 
 def go_back(start: Holdings, ours: Collection[str], host: Host, interruptible: Collection[str] = ()) -> Return:
@@ -55,6 +57,7 @@ def go_back(start: Holdings, ours: Collection[str], host: Host, interruptible: C
         interruptible: uuids of devices for which that consent was given.
     """
     refusals: list[str] = []
+    lost: dict[str, None] = {}
     barred = False
     for _ in range(_ROUNDS):
         try:
@@ -65,8 +68,8 @@ def go_back(start: Holdings, ours: Collection[str], host: Host, interruptible: C
             )
         differences = differences_of(start, holdings_of(observed), ours)
         if not differences:
-            return Return((), tuple(refusals))
-        refusal = _one_round(start, ours, host, observed, interruptible)
+            return Return((), tuple(refusals), interrupted=tuple(lost))
+        refusal = _one_round(start, ours, host, observed, interruptible, lost)
         if refusal is None:
             continue
         barred = barred or refusal.barred
@@ -74,7 +77,7 @@ def go_back(start: Holdings, ours: Collection[str], host: Host, interruptible: C
             break
         refusals.append(refusal.text)
     left = differences_of(start, _holdings_or(start, host), ours)
-    return Return(tuple(left), tuple(refusals), barred)
+    return Return(tuple(left), tuple(refusals), barred, tuple(lost))
 
 
 def _holdings_or(otherwise: Holdings, host: Host) -> Holdings:
@@ -85,9 +88,14 @@ def _holdings_or(otherwise: Holdings, host: Host) -> Holdings:
 
 
 def _one_round(
-    start: Holdings, ours: Collection[str], host: Host, observed: Observed, interruptible: Collection[str]
+    start: Holdings,
+    ours: Collection[str],
+    host: Host,
+    observed: Observed,
+    interruptible: Collection[str],
+    lost: dict[str, None],
 ) -> _Refusal | None:
-    """Make what steps are possible; the reason where one was refused."""
+    """Make what steps are possible; the reason where one was refused. `lost` gets running devices that lose queues."""
     current = holdings_of(observed)
     foreign = {uuid: config for uuid, config in current.mdevs.items() if uuid not in ours}
     goal = _reachable(start, current, foreign, ours)
@@ -105,6 +113,8 @@ def _one_round(
     try:
         for step in ordered.steps:
             carry_out(step, ready)
+            if step.uuid in running and _loses(step):
+                lost[step.uuid] = None
     except StepFailed as error:
         return _Refusal(str(error))
     if blocked:
@@ -114,6 +124,12 @@ def _one_round(
     if goal == _wanted(start, foreign, ours):
         return None
     return _Refusal("a mediated device that is not ours stands in the way")
+
+
+def _loses(step: Step) -> bool:
+    before = step.before if isinstance(step.before, ApConfig) else EMPTY_CONFIG
+    after = step.after if isinstance(step.after, ApConfig) else EMPTY_CONFIG
+    return not after.matrix.covers(before.matrix)
 
 
 def _barred_text(one: Blocked, running: ObservedMdev | None) -> str:

@@ -116,8 +116,39 @@ def test_an_apply_that_is_not_confirmed_is_rolled_back_by_consent(
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 91)
 
-    assert command("expire", "1").code == 6
+    ended = command("expire", "1")
+    assert ended.code == 6
+    assert "warning: rolling back took queues from running VMs, of guest 'a'" in ended.err
     assert command("simulate").out == before
+    assert " rolled back (interrupted a) " in command("history").out
+    assert "note:      rolling back took queues from running VMs, of guest 'a'" in command("history", "show", "1").out
+    assert "warning[interrupted-guests]" in command("doctor").out
+
+
+def test_what_is_lost_without_a_confirmation_is_said_beforehand(command: Command) -> None:
+    """Of each guest that gets something, whether its VM runs or not; without --confirm-within nothing is said."""
+    note = (
+        "if this is not confirmed in time, it is rolled back, and VMs that run then, also those that start meanwhile, "
+    )
+    command.simulated_host.write_text(HOST, encoding="utf-8")
+    words = ("--apply", "--yes", "--allow-disruption", "--confirm-within", "90")
+
+    assert f"{note}lose what their guest gets here: 'a'" in command(*words).out
+    assert command("confirm", "1").code == 0
+    assert note not in command(*words[:3]).out
+
+
+def test_a_rollback_that_interrupts_no_running_vm_says_nothing_of_one(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the guest does not run nothing was interrupted."""
+    command.simulated_host.write_text(HOST, encoding="utf-8")
+    assert command("--apply", "--yes", "--confirm-within", "90", "--allow-disruption").code == 0
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 91)
+
+    assert "running VMs" not in command("expire", "1").err
+    assert "interrupted" not in command("history").out.replace("guests interrupted", "")
 
 
 def test_without_consent_on_record_a_running_guest_keeps_its_queue(

@@ -9,7 +9,7 @@ from cli_tree import parsed
 from reconciler.doctor.finding import Finding
 from reconciler.doctor.host import host_findings
 from reconciler.doctor.kernels import kernel_findings
-from reconciler.doctor.state import left_findings, lock_findings, obstacle_findings
+from reconciler.doctor.state import interruption_findings, left_findings, lock_findings, obstacle_findings
 from reconciler.doctor.text import findings_json, findings_text
 from reconciler.kernel.lock_wait import AtWork
 from reconciler.kernel.observe import observe
@@ -177,6 +177,16 @@ def test_an_apply_to_be_confirmed_is_found_as_it_stands(awaited: Awaited, expect
 
     assert finding.id == expected
     assert awaited.obstacle in finding.what
+
+
+def test_running_guests_that_lost_queues_are_found() -> None:
+    """By name, with the generation whose rollback took them."""
+    assert interruption_findings(2, ()) == []
+    (finding,) = interruption_findings(2, ["a", "b"])
+
+    assert finding.id == "interrupted-guests"
+    assert "generation 2" in finding.what
+    assert "a, b" in finding.what
 
 
 def test_a_state_directory_that_cannot_be_written_is_found() -> None:
