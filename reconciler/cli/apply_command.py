@@ -101,14 +101,14 @@ def _agreed(shown: Plan, format: str, number: int | None) -> bool:
 def _request(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Request, Terms]:
     if planfile is None:
         return Request(host.manifests, host.host, commit=manifests_commit(host)), terms
-    from reconciler.cli.tree import is_saved_plan
-    from reconciler.manifests.skipped import is_alike
+    from reconciler.manifests.skipped import is_ours
     from reconciler.render.plan_file import BadPlanFile, load_plan
 
     try:
         saved = load_plan(planfile)
     except (BadPlanFile, IsADirectoryError) as error:
-        if not os.path.isdir(planfile) and (is_saved_plan(planfile) or not is_alike(os.path.basename(planfile))):
+        is_named_so = os.path.isdir(planfile) or planfile.lower().endswith((".yaml", ".yml"))
+        if not is_named_so and not is_ours(planfile):
             raise
         meant = again(apply_file="", file=(*host.paths, planfile))
         raise click.UsageError(f"{planfile} is no saved plan. Manifests are named with -f: {meant}") from error

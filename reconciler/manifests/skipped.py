@@ -45,7 +45,7 @@ def skipped_problem(files: Sequence[tuple[str, str]]) -> Problem | None:
         files: each by its name for people and its path; ascending.
     """
     ours = set(islice((one for one in files if _is_json(one[0])), MOST_JSON))
-    names = [name for name, path in files if not _is_json(name) or ((name, path) in ours and _is_ours(path))]
+    names = [name for name, path in files if not _is_json(name) or ((name, path) in ours and is_ours(path))]
     if not names:
         return None
     return Problem(
@@ -60,7 +60,7 @@ def _is_json(name: str) -> bool:
     return _JSON.fullmatch(name) is not None
 
 
-def _is_ours(path: str) -> bool:
+def is_ours(path: str) -> bool:
     """Whether the file at `path` begins like a manifest; not where it cannot be read. Never waits, as for a pipe."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -59,6 +59,7 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("lpar9", "--plan"), "reconcile --host lpar9 --plan"),
         (("--apply", "upper.YAML"), "reconcile --apply -f upper.YAML"),
         (("--apply", "guests.json", *WHERE), "reconcile --apply -f guests.json --simulate"),
+        (("--apply", "guests.txt", *WHERE), "reconcile --apply -f guests.txt --simulate"),
         (("--watch", "--apply", "three-guests", *WHERE), "reconcile --apply --watch -f three-guests --simulate"),
         (("--watch", "--apply", "upper.YAML"), "reconcile --apply --watch -f upper.YAML"),
         (("-f", "three-guests"), "reconcile -f three-guests --plan"),
@@ -99,7 +100,7 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
 def test_the_command_that_was_meant_is_printed(command: Command, words: tuple[str, ...], meant: str) -> None:
     """Whole, with the rest of what was typed; wrong usage all the same."""
     command("--plan", "--out", "saved.plan")
-    for name in ("upper.YAML", "guests.json"):
+    for name in ("upper.YAML", "guests.json", "guests.txt"):
         shutil.copy("three-guests/guests.yaml", name)
 
     ran = command.bare(*words)

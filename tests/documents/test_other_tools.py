@@ -102,7 +102,7 @@ def test_systemctl_has_what_we_print(tmp_path: Path) -> None:
 
 
 def test_the_units_are_ours_or_of_libvirt() -> None:
-    """A name that is mistyped would be found by nobody else: systemctl takes any."""
+    """Nothing else finds a wrong name: systemctl takes any."""
     units = {word for line in shown("systemctl") for word in line.split()[2:] if not word.startswith("-")}
 
     assert units <= {"reconcile-watch", "reconcile-boot", "virtqemud", "daemon-reload"}
