@@ -21,7 +21,7 @@ from reconciler.model.printable import error_text
 from reconciler.model.problems import Problem, ProblemList, Severity, completed
 from reconciler.model.stopping import Abandoned, Check, unchecked
 from reconciler.model.strict_json import BadRecord
-from reconciler.planning.fingerprint import BASIS_WORDS
+from reconciler.planning.fingerprint import BASIS_WORDS, texts_digest
 from reconciler.planning.left_alone import FILES, NOTHING_SPARED, Spared
 from reconciler.planning.plan import Basis, Plan, unconfirmed_text
 from reconciler.planning.planner import Applied as Inventory
@@ -35,6 +35,7 @@ from reconciler.transaction.suspensions import Suspension, Suspensions, read_sus
 if TYPE_CHECKING:
     from reconciler.model.generation import Generation, Origin
     from reconciler.planning.boot_stages import BootStage
+    from reconciler.render.plan_file import SavedPlan
     from reconciler.transaction.apply import Progress
 
 # What only an apply needs is imported when one begins: a plan is made far more often.
@@ -83,7 +84,7 @@ class Terms(NamedTuple):
     Attributes:
         consents: the flags of the consents that are given, for example ``--allow-disruption``.
         basis: what a plan that was shown or saved rests on; where anything of it has changed nothing is done.
-        shown: digest of what a saved plan shows (`reconciler.render.plan_file`); empty where none is applied.
+        saved: the saved plan that is applied; None where none is.
         confirm_within: seconds in which somebody has to confirm the apply; None where nobody has to.
         lock_seconds: how long to wait for another run and for other tools, together.
         seconds: after how long, waiting included, no step is begun any more and everything is put back; None: never.
@@ -91,7 +92,7 @@ class Terms(NamedTuple):
 
     consents: frozenset[str] = frozenset()
     basis: Basis | None = None
-    shown: str = ""
+    saved: "SavedPlan | None" = None
     confirm_within: float | None = None
     lock_seconds: float = LOCK_SECONDS
     seconds: float | None = None
@@ -161,8 +162,9 @@ def plan(request: Request, machine: Machine, observed: Observed | None = None, c
     if request.given is None and request.event is None:
         made = _with_suspensions(made, applied, machine)
     made = _persistent(made, applied, machine, request)
-    problems = made.problems if site is None else _placed(made, site)
-    return made._replace(problems=tuple(completed(one, machine.here) for one in problems))
+    if site is not None:
+        made = made._replace(problems=_placed(made, site), texts=texts_digest(site.sources))
+    return made._replace(problems=tuple(completed(one, machine.here) for one in made.problems))
 
 
 def _with_suspensions(made: Plan, applied: Inventory, machine: Machine) -> Plan:
@@ -321,7 +323,7 @@ def apply(
         machine.state.prepare()
         refuse_pending(machine)
         made = plan(request, machine, check=unstopped)
-        refuse_stale(made, terms, machine)
+        refuse_stale(made, terms, machine, request.paths)
         made = with_terms(made, terms)
         if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)
@@ -397,8 +399,8 @@ def _await_confirmation(made: Plan, machine: Machine, books: Books, number: int,
         raise
 
 
-def refuse_stale(made: Plan, terms: Terms, machine: Machine) -> None:
-    """Return if `made` is the plan that was shown or saved.
+def refuse_stale(made: Plan, terms: Terms, machine: Machine, paths: Sequence[str | PathLike[str]]) -> None:
+    """Return if `made`, of the manifests in `paths`, is the plan that was shown or saved.
 
     Raises:
         StalePlan: it rests on something else, or the saved one shows something else.
@@ -409,15 +411,12 @@ def refuse_stale(made: Plan, terms: Terms, machine: Machine) -> None:
             number = done.number
             raise StalePlan(f"the plan was applied already, as generation {number}, at {ended} UTC", history_of(number))
         raise StalePlan(stale_text(terms.basis, made.basis), PLAN)
-    if terms.shown:
-        from reconciler.render.plan_file import shown_digest
+    if terms.saved is not None:
+        from reconciler.render.plan_file import differences
 
         # Who changed the steps that a reviewer reads could also have made a digest that fits to them.
-        if shown_digest(made) != terms.shown:
-            raise StalePlan(
-                "the saved plan does not show what would be done now, although what it rests on is the same: it was "
-                "changed after it was saved, or another version of reconcile made it"
-            )
+        if changed := differences(terms.saved, made, paths):
+            raise StalePlan(f"the saved plan is not applied: {'; '.join(changed)}", PLAN)
 
 
 def _applied_already(basis: Basis, machine: Machine) -> "Generation | None":

@@ -76,7 +76,7 @@ def _asked(host: HostOptions, request: Request, terms: Terms, format: str) -> Pl
     with opened(host) as machine:
         refuse_pending(machine)
         shown = plan(request, machine)
-        refuse_stale(shown, terms, machine)
+        refuse_stale(shown, terms, machine, request.paths)
         shown = with_terms(shown, terms)
     if not shown.is_valid or not terms.consents.issuperset(shown.flags):
         _show(shown, format)
@@ -113,7 +113,7 @@ def _request(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Req
         meant = again(apply_file="", file=(*host.paths, planfile))
         raise click.UsageError(f"{planfile} is no saved plan. Manifests are named with -f: {meant}") from error
     host = host._replace(paths=host.paths or saved.manifests)
-    terms = terms._replace(basis=saved.basis, shown=saved.shown)
+    terms = terms._replace(basis=saved.basis, saved=saved)
     return Request(host.paths, saved.host, commit=manifests_commit(host)), terms
 
 

@@ -45,6 +45,11 @@ def fingerprint_of(host: str, basis: Basis) -> str:
     return _digest(FORMAT_VERSION, host, *basis)
 
 
+def texts_digest(sources: Mapping[str, str]) -> str:
+    """One digest of the text of all manifests, by their names, wherever they are."""
+    return _digest(*(_digest(sources[name]) for name in sorted(sources)))
+
+
 def _config_words(config: ApConfig) -> str:
     return " ".join(f"{ids.bits:x}" for ids in config)
 

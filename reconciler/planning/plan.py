@@ -189,6 +189,7 @@ class Plan(NamedTuple):
         is_news: whether the manifests say something else than what was applied last.
         commit: the git commit of the manifests; empty where there is none.
         notes: what is worth knowing about the plan itself, a sentence each.
+        texts: digest of the text of the manifests, comments included; empty where none were read.
     """
 
     desired: Desired
@@ -213,6 +214,7 @@ class Plan(NamedTuple):
     is_news: bool = False
     commit: str = ""
     notes: tuple[str, ...] = ()
+    texts: str = ""
 
     @property
     def suspended_names(self) -> tuple[str, ...]:

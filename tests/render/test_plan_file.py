@@ -14,7 +14,7 @@ from reconciler.kernel.observe import observe
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
 from reconciler.render import plan_file
-from reconciler.render.plan_file import BadPlanFile, SavedPlan, load_plan, plan_file_text, shown_digest
+from reconciler.render.plan_file import BadPlanFile, differences, load_plan, plan_file_text
 from reconciler.render.plan_json import plan_json
 from reconciler.simulator.host import SimulatedHost
 from worlds import config, desired, guest
@@ -40,10 +40,8 @@ def changed(saved: Path, **values: Any) -> str:
 
 def test_a_saved_plan_comes_back(saved: Path, tmp_path: Path) -> None:
     """Where the manifests are, absolute; the host; what the plan rests on. Nothing else is left beside it."""
-    shown = shown_digest(plan())
-    assert load_plan(str(saved)) == SavedPlan(
-        (os.path.abspath("manifests"), str(tmp_path)), "lpar7", plan().basis, shown
-    )
+    found = load_plan(str(saved))
+    assert found[:3] == ((os.path.abspath("manifests"), str(tmp_path)), "lpar7", plan().basis)
     assert list(tmp_path.iterdir()) == [saved]
 
 
@@ -69,6 +67,11 @@ def forged(saved: Path, **values: Any) -> str:
     record["contentDigest"] = sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     saved.write_text(json.dumps(record))
     return str(saved)
+
+
+def different(file: str) -> tuple[str, ...]:
+    """What the saved plan shows otherwise than the same plan, made anew."""
+    return differences(load_plan(file), plan(), ["manifests"])
 
 
 def test_whatever_a_person_reads_is_covered(saved: Path) -> None:
@@ -99,18 +102,9 @@ def take(holder: Any, step: Any) -> None:
 @pytest.mark.parametrize("part", ["summary", "pool", "consents", "guests", "foreign", "steps", "files", "problems"])
 def test_what_a_forger_shows_is_not_what_would_be_done(saved: Path, part: str) -> None:
     """Also with a digest that fits: what the file shows is compared with the plan that is made anew."""
-    assert load_plan(str(saved)).shown == shown_digest(plan())
+    assert not different(str(saved))
 
-    assert load_plan(forged(saved, **{part: [{"text": "nothing of interest"}]})).shown != shown_digest(plan())
-
-
-def test_places_and_processes_may_change(saved: Path) -> None:
-    """A comment moves lines, and a VM that was started again has another process: the plan is the same."""
-    record = json.loads(saved.read_text())
-    steps = [{**one, "reason": {"file": "elsewhere.yaml", "line": 7}} for one in record["steps"]]
-    guests = [{**one, "openedBy": {"process": 7, "command": "qemu"}} for one in record["guests"]]
-
-    assert load_plan(forged(saved, steps=steps, guests=guests)).shown == shown_digest(plan())
+    assert different(forged(saved, **{part: [{"text": "nothing of interest"}]}))
 
 
 @pytest.mark.parametrize(

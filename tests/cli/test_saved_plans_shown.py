@@ -1,0 +1,148 @@
+"""What a saved plan shows is what would be done, wherever it is applied; else the refusal says what differs."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command import Command, Ran, example
+
+SHRUNK = ("domains: [4, 0xab]", "domains: [4]")
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The three guests, applied, and an edit of one; an id that is there twice makes a warning with places."""
+    made = example("three-guests", tmp_path, capsys)
+    assert made("--apply", "--yes").code == 0
+    file = made.directory / "guests.yaml"
+    file.write_text(file.read_text().replace(*SHRUNK).replace("domains: [0x47, 0xff]", "domains: [0x47, 0xff, 0x47]"))
+    return made
+
+
+@pytest.fixture
+def saved(command: Command, tmp_path: Path) -> Path:
+    """A plan that was saved."""
+    file = tmp_path / "saved.json"
+    assert command("--plan", "--out", str(file)).code == 0
+    assert json.loads(file.read_text())["problems"][0]["places"]
+    return file
+
+
+def forge(saved: Path, change: Callable[[Any], object]) -> None:
+    """Change what is shown, with a digest that fits."""
+    record = json.loads(saved.read_text())
+    before = json.dumps(record)
+    change(record)
+    assert json.dumps(record) != before
+    del record["contentDigest"]
+    record["contentDigest"] = sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    saved.write_text(json.dumps(record))
+
+
+def applied(command: Command, saved: Path, *more: str) -> Ran:
+    """An apply of the saved plan; no manifests are named unless in `more`."""
+    where = ("--simulate", str(command.simulated_host))
+    return command.bare("--apply", str(saved), "--yes", "--allow-disruption", *more, *where)
+
+
+def values(record: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every scalar of a record."""
+    inner = record.items() if isinstance(record, dict) else enumerate(record) if isinstance(record, list) else ()
+    found = False
+    for step, one in inner:
+        found = True
+        yield from values(one, (*path, step))
+    if not found:
+        yield path
+
+
+MAY_DIFFER = {"commit", "contentDigest", "manifests", "texts", "basis", "fingerprint", "formatVersion"}
+
+
+def test_no_forged_value_is_taken(command: Command, saved: Path) -> None:
+    """Whatever a reviewer reads, one value after the other: places, excerpts, reasons, openers and VMs with them."""
+    text = saved.read_text()
+    record = json.loads(text)
+    record["guests"][0]["vm"] = None
+    paths = [path for path in values(record) if path[0] not in MAY_DIFFER]
+    assert {str(path[-1]) for path in paths} >= {"line", "column", "excerpt", "openedBy", "vm", "file", "help"}
+    taken = []
+    for path in paths[:: max(1, len(paths) // 60)] + [
+        one for one in paths if {*one} & {"places", "reason", "openedBy", "vm"}
+    ]:
+
+        def change(holder: Any, path: tuple[Any, ...] = path) -> None:
+            for step in path[:-1]:
+                holder = holder[step]
+            odd = {"openedBy": {"process": 1, "command": "forged"}, "vm": {"name": "forged", "uuid": "x"}}
+            holder[path[-1]] = odd.get(str(path[-1]), "forged")
+
+        forge(saved, change)
+        ran = applied(command, saved)
+        if not (ran.code == 5 and "the saved plan is not applied" in ran.err) and "after it was saved" not in ran.err:
+            taken.append((path, ran))
+        saved.write_text(text)
+
+    assert not taken
+    assert applied(command, saved).code == 0
+
+
+def test_a_comment_moves_lines(command: Command, saved: Path) -> None:
+    """The plan is the same; and with it the rest of a place is compared as before."""
+    file = command.directory / "guests.yaml"
+    file.write_text("# a comment\n" + file.read_text().replace("0xff, 0x47]", "0xff, 0x47]  # for later"))
+    text = saved.read_text()
+    forge(saved, lambda record: record["problems"][0]["places"][0].update(excerpt="forged"))
+    assert "the problems" in applied(command, saved).err
+    saved.write_text(text)
+
+    assert applied(command, saved).code == 0
+
+
+def test_manifests_may_be_elsewhere(command: Command, saved: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    """A plan of a pull request is applied from a checkout of the host, in any directory."""
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("guests.yaml", "host.yaml"):
+        if (command.directory / name).exists():
+            shutil.copy(command.directory / name, tmp_path / "elsewhere")
+    monkeypatch.chdir("/")
+
+    assert applied(command, saved, "-f", str(tmp_path / "elsewhere")).code == 0
+
+
+def test_a_plan_of_relative_paths_is_applied_from_another_directory(
+    command: Command, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Its places are saved as absolute ones."""
+    monkeypatch.chdir(command.directory.parent)
+    file = tmp_path / "saved.json"
+    where = ("--simulate", str(command.simulated_host))
+    assert command.bare("--plan", "--out", str(file), "-f", command.directory.name, *where).code == 0
+    monkeypatch.chdir("/")
+
+    assert applied(command, file).code == 0
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_suspension_meanwhile_is_named(command: Command, tmp_path: Path, resumed: bool) -> None:
+    """Not taken for a forged file; the plan can be made again."""
+    where = ("--simulate", str(command.simulated_host))
+    suspend = ("suspend", "guest2", "--reason", "ticket 42", *where)
+    file = tmp_path / "saved.json"
+    if resumed:
+        assert command.bare(*suspend).code == 0
+    assert command("--plan", "--out", str(file)).code == 0
+    assert command.bare(*(("resume", "guest2", *where) if resumed else suspend)).code == 0
+
+    ran = applied(command, file)
+
+    assert ran.code == 5, ran
+    assert "what is suspended changed since it was saved" in ran.err
+    assert ("nothing is suspended" in ran.err) == resumed
+    assert ("guest 'guest2' is suspended by" in ran.err) != resumed
+    assert "was changed after" not in ran.err
