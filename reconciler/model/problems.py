@@ -71,6 +71,7 @@ class Problem(NamedTuple):
         help: what to do.
         stands_for: how many problems, at least 1; more only where some are counted instead of shown.
         advice: the command that shows or does it, completed by `completed`; None where there is none, or no more.
+        held_by: the names of suspended guests that have what is needed; whatever the message says.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Problem(NamedTuple):
     help: str = ""
     stands_for: int = 1
     advice: Command | None = None
+    held_by: tuple[str, ...] = ()
 
 
 def completed(problem: Problem, here: Here) -> Problem:

@@ -5,13 +5,15 @@ Presence of hardware plays no part (I8): an absent queue is held exactly as a pr
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
+from reconciler.model.commands import Command, resume
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Keep
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import NO_VMS, Observed, ObservedMdev, VmName, in_brackets
 from reconciler.model.problems import Place, Problem, Severity, explained, several
+from reconciler.planning.left_alone import LeftAlone, Why
 from reconciler.planning.overlaps import MOST_PAIRS, Claimed, Pairs, pairs_among, pairs_between
 from reconciler.planning.target import Target
 
@@ -19,7 +21,7 @@ MOST_BLAMED: Final = 10
 """How many guests and kept entries one problem points at."""
 
 _MOST_QUEUES: Final = 8
-NOTHING_LEFT_ALONE: Final[Mapping[str, str]] = {}
+NOTHING_LEFT_ALONE: Final[Mapping[str, LeftAlone]] = {}
 """No device is left as it is."""
 
 
@@ -29,7 +31,7 @@ def conflicts(
     foreign: Iterable[ObservedMdev],
     built: Iterable[str],
     vms: Mapping[str, VmName] = NO_VMS,
-    left_alone: Mapping[str, str] = NOTHING_LEFT_ALONE,
+    left_alone: Mapping[str, LeftAlone] = NOTHING_LEFT_ALONE,
     only: Collection[str] | None = None,
 ) -> list[Problem]:
     """Every conflict of `desired`; of very many the first ones, and how many more there are.
@@ -40,17 +42,20 @@ def conflicts(
         foreign: devices of others.
         built: uuids of on-demand guests whose device exists now; these count as active.
         vms: the VMs of mediated devices, by uuid, which the problems name.
-        left_alone: why devices stay as they are, by uuid; in `desired` they have what they have on the host.
+        left_alone: the devices that stay as they are, by uuid; in `desired` they have what they have on the host.
         only: the uuids of guests whose conflicts are asked for; None for all conflicts.
     """
     built = set(built)
     claiming = [guest for guest in desired.guests if guest.activation is not Activation.INACTIVE]
     foreign = tuple(foreign)
+    strangers = tuple(one for one in foreign if one.uuid not in left_alone)
+    dropped = [(one, left_alone[one.uuid]) for one in foreign if one.uuid in left_alone]
     asked = [guest for guest in claiming if only is None or guest.uuid in only]
     changing = [guest for guest in asked if guest.uuid not in left_alone]
     return [
         *_guest_overlaps(claiming, built, vms, left_alone, only),
-        *_foreign_overlaps(asked, foreign, built, vms),
+        *_foreign_overlaps(asked, strangers, built, vms),
+        *_withheld_overlaps(asked, built, dropped),
         *_kept_queues(desired, changing),
         *_pool_conflicts(desired, [one for one in claiming if one.uuid not in left_alone], foreign, pool, only),
         *(_kept_by_foreign(desired, foreign) if only is None else ()),
@@ -74,7 +79,7 @@ def _guest_overlaps(
     guests: list[DesiredGuest],
     built: set[str],
     vms: Mapping[str, VmName],
-    left_alone: Mapping[str, str],
+    left_alone: Mapping[str, LeftAlone],
     only: Collection[str] | None,
 ) -> Iterator[Problem]:
     claims = [_claim(guest, built) for guest in guests]
@@ -156,18 +161,50 @@ def _guest_overlap(one: DesiredGuest, other: DesiredGuest, vms: Mapping[str, VmN
     )
 
 
-def _held_overlap(guest: DesiredGuest, holder: DesiredGuest, why: str, vms: Mapping[str, VmName]) -> Problem:
+def _held_overlap(guest: DesiredGuest, holder: DesiredGuest, left: LeftAlone, vms: Mapping[str, VmName]) -> Problem:
     """The problem that `guest` claims what the device of `holder` has, which is left as it is."""
     common = guest.config.matrix.meet(holder.config.matrix)
     return Problem(
         "held-meanwhile",
         Severity.ERROR,
         f"guest '{guest.name}' claims {_some_queues(common)} that the device of guest {_with_vm(holder, vms)} has, "
-        f"which is left as it is: {why}",
+        f"which is left as it is: {left.why}",
         (guest_place(guest, f"claimed by '{guest.name}' here"), guest_place(holder, f"guest '{holder.name}'")),
         (queues_text(common),),
         f"Apply the manifests by hand, which corrects '{holder.name}' as well, or claim other queues.",
+        **_resumed(left),
     )
+
+
+def _withheld_overlaps(
+    guests: list[DesiredGuest], built: set[str], dropped: list[tuple[ObservedMdev, LeftAlone]]
+) -> Iterator[Problem]:
+    """Guests that claim what a device has which is left as it is, and which no manifest names any more."""
+    claiming = [guest for guest in guests if guest.activation is Activation.ACTIVE or guest.uuid in built]
+    found = pairs_between(claiming, _matrix, dropped, lambda one: one[0].config.matrix)
+    for guest, (mdev, left) in sorted(found.first, key=lambda pair: (pair[1][0].uuid, pair[0].uuid)):
+        common = guest.config.matrix.meet(mdev.config.matrix)
+        yield Problem(
+            "held-meanwhile",
+            Severity.ERROR,
+            f"guest '{guest.name}' claims {_some_queues(common)} that the device of '{left.name}' has, which no "
+            f"manifest names any more and which is left as it is: {left.why}",
+            (guest_place(guest, f"claimed by '{guest.name}' here"),),
+            (queues_text(common),),
+            f"Apply the manifests by hand, which removes '{left.name}', or claim other queues.",
+            **_resumed(left),
+        )
+    yield from _more(found, "held-meanwhile", "guests claim queues of devices that are left as they are")
+
+
+class _Resumed(TypedDict, total=False):
+    advice: Command
+    held_by: tuple[str, ...]
+
+
+def _resumed(left: LeftAlone) -> _Resumed:
+    """What a problem says besides where a suspended guest has what is needed."""
+    return {"advice": resume([left.name]), "held_by": (left.name,)} if left.why is Why.SUSPENDED else {}
 
 
 def drift_conflicts(
@@ -175,7 +212,7 @@ def drift_conflicts(
     target: Target,
     observed: Observed,
     last: Mapping[str, tuple[str, ApConfig]],
-    held: Collection[str],
+    held: Mapping[str, LeftAlone],
 ) -> Iterator[Problem]:
     """What the manifests change and cannot have, since drift of the host's masks is not corrected.
 
@@ -184,7 +221,7 @@ def drift_conflicts(
         target: what is aimed at.
         observed: the host.
         last: how each device of ours was applied last, by uuid.
-        held: the uuids of devices that are left as they are.
+        held: the devices that are left as they are, by uuid.
     """
     pool, host = target.holdings.pool, desired.host
     for name in target.contested:
@@ -206,10 +243,9 @@ def drift_conflicts(
         )
         yield from explained(needing, lambda guest: _needs_masks(guest, guest.config.matrix.meet(pool)))
     if pool != observed.pool:
-        names = {guest.uuid: guest for guest in desired.guests}
         for mdev in observed.mdevs:
-            if mdev.uuid in held and mdev.uuid in names and mdev.config.matrix.overlaps(pool):
-                yield _pool_takes_held(names[mdev.uuid], mdev.config.matrix.meet(pool), desired)
+            if mdev.uuid in held and mdev.config.matrix.overlaps(pool):
+                yield _pool_takes_held(held[mdev.uuid], mdev.config.matrix.meet(pool), desired)
 
 
 _BY_HAND: Final = "Apply the manifests by hand, which corrects the masks as well."
@@ -227,15 +263,16 @@ def _needs_masks(guest: DesiredGuest, common: Matrix) -> Problem:
     )
 
 
-def _pool_takes_held(holder: DesiredGuest, common: Matrix, desired: Desired) -> Problem:
+def _pool_takes_held(left: LeftAlone, common: Matrix, desired: Desired) -> Problem:
     return Problem(
         "held-meanwhile",
         Severity.ERROR,
-        f"the host gets {_some_queues(common)} back that the device of guest '{holder.name}' has, which is left as it "
-        "is: another program has changed it since the last apply, or it is suspended",
+        f"the host gets {_some_queues(common)} back that the device of guest '{left.name}' has, which is left as it "
+        f"is: {left.why}",
         (Place(desired.host.position, "", ("spec", "pool") if desired.host.given_up else ("metadata", "name")),),
         (queues_text(common),),
-        f"Apply the manifests by hand, which corrects '{holder.name}' as well.",
+        f"Apply the manifests by hand, which corrects '{left.name}' as well.",
+        **_resumed(left),
     )
 
 

@@ -5,6 +5,7 @@ and every check counts what it really has.
 """
 
 from collections.abc import Collection, Mapping
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Ignored, Presence, Unmanaged
@@ -19,6 +20,20 @@ _AXES = ((Ignored.ADAPTERS, "adapters"), (Ignored.DOMAINS, "domains"), (Ignored.
 
 FILES: Final = "files"
 """Stands for the files of other tools that the host boots from."""
+
+
+class Why(StrEnum):
+    """Why a device is left as it is, as the end of a sentence."""
+
+    SUSPENDED = "it is suspended"
+    DRIFTED = "another program has changed it since the last apply"
+
+
+class LeftAlone(NamedTuple):
+    """A device that is left as it is: the name of its guest, also where no manifest names it any more, and why."""
+
+    name: str
+    why: Why
 
 
 class Spared(NamedTuple):

@@ -20,7 +20,7 @@ from reconciler.planning.effect import (
     effective,
 )
 from reconciler.planning.fingerprint import basis_of, fingerprint_of
-from reconciler.planning.left_alone import HOST, NOTHING_SPARED, Spared, aimed_at, spared_devices
+from reconciler.planning.left_alone import HOST, NOTHING_SPARED, LeftAlone, Spared, Why, aimed_at, spared_devices
 from reconciler.planning.limits import removal_consents
 from reconciler.planning.machine_checks import machine_problems, one_way_problems, unreachable_problems
 from reconciler.planning.order import Ordered, order_steps
@@ -55,7 +55,6 @@ MORE_WRITES: Final = (
 """The note of a plan whose search for the fewest writes was cut."""
 
 NOTHING_APPLIED = Applied(None, {})
-_DRIFTED: Final = "another program has changed it since the last apply"
 
 
 def holdings_of(observed: Observed) -> Holdings:
@@ -91,9 +90,9 @@ def make_plan(
     left = _left(desired, applied, left_alone, spared) if event is None else NOTHING_LEFT
     target = target_of(aimed, observed, ours, left) if event is None else event_target(event, desired, observed, ours)
     after = bindings_after(observed, target.holdings.pool, target.holdings.mdevs)
-    why = dict.fromkeys(drifted, _DRIFTED) | dict.fromkeys(suspended, "it is suspended")
+    why = _why(desired, applied, drifted, suspended)
     problems = ProblemList(_problems(aimed, observed, target, after, event, why))
-    problems.extend(drift_conflicts(desired, target, observed, applied.guests, left_alone))
+    problems.extend(drift_conflicts(desired, target, observed, applied.guests, why))
     check()
     touched = None if event is None else touched_guests(event, desired)
     only = None if touched is None else frozenset(one.uuid for one in touched)
@@ -139,6 +138,21 @@ def make_plan(
     )
 
 
+def _why(
+    desired: Desired, applied: Applied, drifted: frozenset[str], suspended: frozenset[str]
+) -> dict[str, LeftAlone]:
+    names = _names(desired, applied)
+    return {
+        uuid: LeftAlone(names.get(uuid, uuid), Why.SUSPENDED if uuid in suspended else Why.DRIFTED)
+        for uuid in sorted(drifted | suspended)
+    }
+
+
+def _names(desired: Desired, applied: Applied) -> dict[str, str]:
+    """The names of guests by uuid: those in the manifests, or those they had when they were applied last."""
+    return {uuid: name for uuid, (name, _) in applied.guests.items()} | {one.uuid: one.name for one in desired.guests}
+
+
 def _left(desired: Desired, applied: Applied, left_alone: frozenset[str], spared: Spared) -> Left:
     reserved = tuple(applied.guests[uuid][1].matrix for uuid in sorted(left_alone & applied.guests.keys()))
     if not spared.has(HOST):
@@ -153,7 +167,7 @@ def _withheld(desired: Desired, observed: Observed, applied: Applied, suspended:
     wanted = aimed_at(desired, observed, applied.guests, ())
     target = target_of(wanted, observed, applied.guests).holdings.mdevs
     found = {one.uuid: one.config for one in observed.mdevs}
-    names = {uuid: name for uuid, (name, _) in applied.guests.items()} | {one.uuid: one.name for one in desired.guests}
+    names = _names(desired, applied)
     return {uuid: names.get(uuid, uuid) for uuid in sorted(suspended) if target.get(uuid) != found.get(uuid)}
 
 
@@ -163,7 +177,7 @@ def _problems(
     target: Target,
     after: Bindings,
     event: VmEvent | None,
-    left_alone: Mapping[str, str],
+    left_alone: Mapping[str, LeftAlone],
 ) -> list[Problem]:
     if event is not None:
         return event_problems(event, desired, observed, target, after)

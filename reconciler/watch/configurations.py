@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from reconciler.manifests.changed_files import ChangedFiles
 from reconciler.manifests.site import placed
-from reconciler.model.commands import APPLY, Here
+from reconciler.model.commands import APPLY, Here, resume
 from reconciler.model.desired import Activation, Desired
 from reconciler.model.problems import Problem, Severity, errors_of
 from reconciler.model.stopping import Check, unchecked
@@ -16,10 +16,11 @@ from reconciler.planning.target import pool_of
 from reconciler.reconcile import Given
 from reconciler.transaction.last_good import Good
 from reconciler.watch.removals import Look, Removals, settling
-from reconciler.watch.report import CONSENT, CORRECTION, Obstacle, Refused
+from reconciler.watch.report import CONSENT, CORRECTION, RESUMPTION, Obstacle, Refused
 from reconciler.watch.sources import Offer
 
 _MOST_REASONS = 20
+_MOST_RESUMED: Final = 8
 _MISSING: Final = frozenset({"host-not-chosen", "host-not-found", "no-host", "no-manifests", "path-missing"})
 """The problems of manifests that lack files, and are not wrong otherwise."""
 
@@ -98,7 +99,10 @@ class Configurations:
                 line = here.reading(offer.paths).line(APPLY.with_flags(*corrected.flags))
                 self.refuse(newest.commit, (f"{CORRECTION}{line}", *reasons), now, Obstacle.DRIFT, command=line)
                 return False
-            self.refuse(newest.commit, reasons, now, *_obstacles(plan.problems))
+            held = tuple(dict.fromkeys(name for one in errors_of(plan.problems) for name in one.held_by))
+            line = here.line(resume(held[:_MOST_RESUMED])) if held else ""
+            first = (f"{RESUMPTION}{line}",) if held else ()
+            self.refuse(newest.commit, (*first, *reasons), now, *_obstacles(plan.problems), command=line)
             return False
         return self._has_consent(newest, plan.consents, offer, here, now)
 
@@ -155,8 +159,10 @@ _OF_THE_MANIFESTS: Final = frozenset(
 
 def _obstacles(problems: Iterable[Problem]) -> tuple[Obstacle, ...]:
     """What is in the way where a plan has `problems`, each once."""
-    ids = {one.id for one in problems if one.severity is Severity.ERROR}
-    found = [Obstacle.MODULE] if "no-vfio-ap" in ids else []
+    errors = [one for one in problems if one.severity is Severity.ERROR]
+    ids = {one.id for one in errors if not one.held_by}
+    found = [Obstacle.SUSPENSION] if any(one.held_by for one in errors) else []
+    found += [Obstacle.MODULE] if "no-vfio-ap" in ids else []
     found += [Obstacle.MANIFESTS] if ids & _OF_THE_MANIFESTS else []
     return (*found, Obstacle.HOST) if ids - _OF_THE_MANIFESTS - {"no-vfio-ap"} else tuple(found)
 

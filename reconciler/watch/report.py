@@ -28,6 +28,10 @@ CORRECTION: Final = "it needs what another program has changed; to apply it and 
 """Begins the first reason of a configuration that drift is in the way of; the command follows."""
 
 
+RESUMPTION: Final = "it needs what a suspended guest has; to end the suspension, when its reason is gone: "
+"""Begins the first reason of a configuration that suspended guests are in the way of; the command follows."""
+
+
 class Obstacle(StrEnum):
     """What stands in the way of a configuration, which decides what a person runs next."""
 
@@ -36,6 +40,7 @@ class Obstacle(StrEnum):
     MODULE = "module"  # vfio_ap is not loaded
     CONSENT = "consent"
     DRIFT = "drift"  # something that another program has changed
+    SUSPENSION = "suspension"  # something that a suspended guest has
     SIGNATURE = "signature"  # the commit is not signed by a trusted signer
     OLDER = "older"  # the commit does not come after the one that was applied
     COMMIT = "commit"  # something in the commit cannot be a file here
@@ -51,7 +56,7 @@ class Refused(NamedTuple):
         reasons: why, a sentence each, in the order in which they should be read.
         since: when it was refused first (seconds since 1970).
         obstacles: what is in its way; where nothing is said, the manifests.
-        command: for consent and drift, the command that applies it all the same.
+        command: for consent, drift and suspension, the command that removes the obstacle.
     """
 
     commit: str

@@ -168,6 +168,7 @@ def _against_obstacles(source: Source, refused: Refused, here: Here) -> list[str
         Obstacle.MODULE: (module, "the loop notices"),
         Obstacle.CONSENT: (refused.command, "gives the consent; otherwise revert the commit"),
         Obstacle.DRIFT: (refused.command, "corrects what another program has changed"),
+        Obstacle.SUSPENSION: (refused.command, "when the reason of the suspension is gone; the loop notices"),
         Obstacle.SIGNATURE: (
             "git commit --amend --no-edit --gpg-sign && git push --force-with-lease",
             "in a clone, by a signer whom the loop trusts",
