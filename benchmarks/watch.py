@@ -25,8 +25,7 @@ from reconciler.kernel.lock_wait import AtWork
 from reconciler.kernel.sysfs import RealSysfs, Sysfs
 from reconciler.machine import Machine
 from reconciler.manifests.changed_files import SETTLED_SECONDS, ChangedFiles
-from reconciler.model.generation import Origin
-from reconciler.model.outcome import Result
+from reconciler.model.outcome import Origin, Result
 from reconciler.planning.plan import PlannedStep
 from reconciler.reconcile import Request, plan
 from reconciler.simulator.description import host_of

@@ -22,7 +22,7 @@ from reconciler.recovery import settle
 from reconciler.transaction.history import History
 
 if TYPE_CHECKING:
-    from reconciler.model.generation import Generation, Origin
+    from reconciler.model.outcome import Generation, Origin
     from reconciler.recovery import Recovered
     from reconciler.transaction.apply import Progress
 

@@ -33,7 +33,7 @@ from reconciler.transaction.journal import Books
 from reconciler.transaction.suspensions import Suspension, Suspensions, read_suspensions, suspended_devices
 
 if TYPE_CHECKING:
-    from reconciler.model.generation import Generation, Origin
+    from reconciler.model.outcome import Generation, Origin
     from reconciler.planning.boot_stages import BootStage
     from reconciler.render.plan_file import SavedPlan
     from reconciler.transaction.apply import Progress

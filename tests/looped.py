@@ -10,7 +10,7 @@ from clocks import FakeClock
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.machine import Machine
 from reconciler.manifests.changed_files import ChangedFiles
-from reconciler.model.generation import Origin
+from reconciler.model.outcome import Origin
 from reconciler.model.steps import Write
 from reconciler.reconcile import Applied, Request, Terms, apply
 from reconciler.recovery import Recovered

@@ -22,8 +22,7 @@ from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.integrations.boot_unit import SECONDS
 from reconciler.integrations.modprobe import CannotLoad
 from reconciler.kernel.lock_wait import patience
-from reconciler.model.generation import Origin
-from reconciler.model.outcome import Result
+from reconciler.model.outcome import Origin, Result
 from reconciler.reconcile import NotApplicable
 
 _LOCK_SECONDS: Final = 60.0

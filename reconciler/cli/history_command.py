@@ -17,8 +17,7 @@ from reconciler.cli.recovered import awaited_of, exit_of, tell_recovered, tell_u
 from reconciler.cli.second_thoughts import refused_recovery, roll_back_pending
 from reconciler.machine import alone
 from reconciler.model.commands import resume
-from reconciler.model.generation import Generation
-from reconciler.model.outcome import Result
+from reconciler.model.outcome import Generation, Result
 from reconciler.model.strict_json import BadRecord
 from reconciler.reconcile import Request, Terms
 from reconciler.recovery import settle

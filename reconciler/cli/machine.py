@@ -21,8 +21,8 @@ from reconciler.kernel.lock_wait import Patience
 from reconciler.kernel.sysfs import RealSysfs
 from reconciler.machine import Machine, no_vms
 from reconciler.manifests.files import find_files
-from reconciler.model.generation import Origin
 from reconciler.model.observed import VmName
+from reconciler.model.outcome import Origin
 from reconciler.model.printable import shell_line
 from reconciler.model.problems import errors_of
 from reconciler.transaction.state_directory import StateDirectory

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reconciler.doctor.finding import Finding, error
 from reconciler.integrations.mdevctl_autostart import why_nothing_starts
-from reconciler.model.definition import Definition
+from reconciler.model.boot_files import Definition
 
 
 def autostart_findings(definitions: Sequence[Definition], root: Path) -> list[Finding]:

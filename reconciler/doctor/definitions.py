@@ -8,8 +8,8 @@ from reconciler.doctor.finding import Finding, error, listed, warning
 from reconciler.integrations.definition_text import Effect
 from reconciler.integrations.mdevctl_definitions import Definitions, Unusable
 from reconciler.integrations.tool_commands import give_up, move_away
+from reconciler.model.boot_files import Definition
 from reconciler.model.commands import IMPORT
-from reconciler.model.definition import Definition
 from reconciler.model.matrix import Matrix
 
 _MOST: Final = 16

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, Final
 
 from reconciler.integrations.written_ids import NotWrittenRight, number, quoted, whole_config
-from reconciler.model.definition import Definition
+from reconciler.model.boot_files import Definition
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from reconciler.integrations.careful_files import NotReadable, read_limited, remove, replace
 from reconciler.integrations.definition_text import Effect, NotADefinition, definition_bytes, parse_definition
-from reconciler.model.definition import Definition
+from reconciler.model.boot_files import Definition
 
 FOLDER: Final = "etc/mdevctl.d/matrix"
 _HEX: Final = "[0-9a-fA-F]"

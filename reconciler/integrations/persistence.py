@@ -13,8 +13,7 @@ from reconciler.integrations.ap_rules import BadRules, PersistentMasks, ap_rules
 from reconciler.integrations.careful_files import NotReadable, read_limited, remove, replace
 from reconciler.integrations.definition_text import Effect, NotADefinition, definition_bytes, parse_definition
 from reconciler.integrations.mdevctl_definitions import definition_content, definition_file, uuid_of
-from reconciler.model.definition import AtBoot, Definition
-from reconciler.model.files import FileChange
+from reconciler.model.boot_files import AtBoot, Definition, FileChange
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix
 

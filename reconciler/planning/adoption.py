@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from reconciler.kernel.text_forms import MOST_SHOWN
-from reconciler.model.definition import Definition
+from reconciler.model.boot_files import Definition
 from reconciler.model.desired import Activation, GivenUp
 from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import ApConfig, Matrix

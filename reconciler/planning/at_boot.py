@@ -3,9 +3,8 @@
 import hashlib
 from collections.abc import Mapping
 
-from reconciler.model.definition import AtBoot, Definition
+from reconciler.model.boot_files import AtBoot, Definition, FileChange
 from reconciler.model.desired import Activation, Desired, Persistence
-from reconciler.model.files import FileChange
 from reconciler.model.matrix import ApConfig
 from reconciler.planning.fingerprint import fingerprint_of
 from reconciler.planning.left_alone import HOST

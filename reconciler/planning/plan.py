@@ -5,8 +5,8 @@ from enum import StrEnum
 from itertools import islice
 from typing import Final, NamedTuple
 
+from reconciler.model.boot_files import FileChange
 from reconciler.model.desired import Desired, DesiredGuest
-from reconciler.model.files import FileChange
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Abilities, Observed, ObservedMdev, Process, VmName
 from reconciler.model.problems import Position, Problem, errors_of

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from reconciler.model.generation import Generation
+from reconciler.model.outcome import Generation
 from reconciler.model.printable import lines_text
 from reconciler.render.paint import Paint, plain
 from reconciler.render.plan_json import json_text

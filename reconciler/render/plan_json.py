@@ -6,7 +6,7 @@ from typing import Any
 
 from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.kernel.writes import writes_of
-from reconciler.model.files import FileChange
+from reconciler.model.boot_files import FileChange
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Process, VmName

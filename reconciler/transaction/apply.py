@@ -15,7 +15,7 @@ from reconciler.kernel.lock_wait import AtWork
 from reconciler.kernel.observe import Seen, UnreadableHost, look_again
 from reconciler.kernel.settle import Clock
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
-from reconciler.model.files import FileChange
+from reconciler.model.boot_files import FileChange
 from reconciler.model.observed import its_vm
 from reconciler.model.outcome import Outcome, Result, interrupting
 from reconciler.model.printable import error_text

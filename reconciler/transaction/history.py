@@ -13,8 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from reconciler.model.commands import HISTORY, Advised
 from reconciler.model.desired import Desired
-from reconciler.model.generation import Generation, Origin
-from reconciler.model.outcome import Outcome, Result
+from reconciler.model.outcome import Generation, Origin, Outcome, Result
 from reconciler.model.printable import error_text
 from reconciler.model.strict_json import (
     BadRecord,

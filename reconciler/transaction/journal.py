@@ -9,8 +9,8 @@ sysfs starts afresh at boot, so a journal of another boot is history.
 import json
 from typing import Final, NamedTuple
 
+from reconciler.model.boot_files import FileChange
 from reconciler.model.desired import Activation, Ignored
-from reconciler.model.files import FileChange
 from reconciler.model.steps import Holdings, Step, holdings_after
 from reconciler.model.strict_json import BadRecord, field, listed, members, read_json, text, version, whole
 from reconciler.planning.plan import GuestPlan, Plan

@@ -22,9 +22,8 @@ from reconciler.integrations.persistence import (
     rivals,
 )
 from reconciler.integrations.tool_commands import move_away, start_by_hand
-from reconciler.model.definition import AtBoot
+from reconciler.model.boot_files import AtBoot, FileChange
 from reconciler.model.desired import Persistence
-from reconciler.model.files import FileChange
 from reconciler.model.matrix import FULL_MATRIX
 from reconciler.model.problems import Place, Problem, Severity
 from reconciler.planning.at_boot import at_boot, with_files

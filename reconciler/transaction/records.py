@@ -10,8 +10,8 @@ from pathlib import PurePath
 from typing import Any, Final, TypeVar
 
 from reconciler.kernel.text_forms import ap_config_text, mask_text, parse_ap_config, parse_mask
+from reconciler.model.boot_files import FileChange
 from reconciler.model.desired import Persistence
-from reconciler.model.files import FileChange
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step

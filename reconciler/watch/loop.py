@@ -14,10 +14,9 @@ from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.machine import Machine, alone
 from reconciler.model.commands import NOWHERE, Advised, Here
 from reconciler.model.desired import Unmanaged
-from reconciler.model.generation import Origin
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed
-from reconciler.model.outcome import Outcome, Result
+from reconciler.model.outcome import Origin, Outcome, Result
 from reconciler.model.stopping import Abandoned, Check
 from reconciler.model.strict_json import BadRecord
 from reconciler.planning.left_alone import FILES, NOTHING_SPARED, Spared

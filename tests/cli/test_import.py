@@ -15,7 +15,7 @@ from reconciler.cli import machine as machine_module
 from reconciler.integrations.ap_rules import PersistentMasks, ap_rules_text, rules_file
 from reconciler.integrations.mdevctl_definitions import write_definition
 from reconciler.machine import Machine
-from reconciler.model.definition import Definition
+from reconciler.model.boot_files import Definition
 from reconciler.model.ids import IdSet
 from reconciler.model.observed import VmName
 from worlds import config, uuid

@@ -4,8 +4,7 @@ import io
 from pathlib import Path
 
 from reconciler.cli.watch_command import _applied_commit
-from reconciler.model.generation import Origin
-from reconciler.model.outcome import Outcome, Result
+from reconciler.model.outcome import Origin, Outcome, Result
 from reconciler.transaction.history import History, outcome_record
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.log import Log

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.doctor.autostart import autostart_findings
 from reconciler.integrations.mdevctl_autostart import starting_programs
-from reconciler.model.definition import Definition
+from reconciler.model.boot_files import Definition
 from reconciler.model.matrix import EMPTY_CONFIG
 
 AUTO = Definition("62177883-f1bb-47f0-914d-32a22e3a8804", EMPTY_CONFIG, autostart=True)

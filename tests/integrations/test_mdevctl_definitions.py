@@ -20,7 +20,7 @@ from reconciler.integrations.mdevctl_definitions import (
     write_definition,
 )
 from reconciler.kernel.text_forms import ap_config_text
-from reconciler.model.definition import Definition
+from reconciler.model.boot_files import Definition
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig
 from worlds import config, uuid

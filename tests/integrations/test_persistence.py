@@ -18,8 +18,7 @@ from reconciler.integrations.persistence import (
     read_found,
     rivals,
 )
-from reconciler.model.definition import AtBoot, Definition
-from reconciler.model.files import FileChange
+from reconciler.model.boot_files import AtBoot, Definition, FileChange
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, ApConfig, Matrix
 from worlds import config, rectangles, uuid

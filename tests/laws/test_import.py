@@ -11,7 +11,7 @@ from clocks import FakeClock
 from reconciler.cli.import_command import imported_text
 from reconciler.kernel.observe import observe
 from reconciler.manifests.site import read_site
-from reconciler.model.definition import Definition
+from reconciler.model.boot_files import Definition
 from reconciler.model.desired import Activation, Desired
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig

@@ -20,7 +20,7 @@ from reconciler.integrations.persistence import carry_out, file_changes, read_fo
 from reconciler.integrations.tool_commands import start_by_hand
 from reconciler.kernel.text_forms import ap_config_text, parse_ap_config
 from reconciler.manifests.site import read_site
-from reconciler.model.definition import AtBoot, Definition
+from reconciler.model.boot_files import AtBoot, Definition
 from reconciler.model.desired import Activation, DesiredGuest
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix

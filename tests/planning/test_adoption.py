@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.kernel.observe import observe
-from reconciler.model.definition import Definition
+from reconciler.model.boot_files import Definition
 from reconciler.model.desired import Activation, GivenUp
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, FULL_MATRIX, ApConfig, Matrix

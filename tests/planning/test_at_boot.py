@@ -1,7 +1,7 @@
 """What a host has to boot into, so that it is as a plan leaves it."""
 
 from reconciler.kernel.observe import observe
-from reconciler.model.definition import AtBoot, Definition
+from reconciler.model.boot_files import AtBoot, Definition
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Persistence
 from reconciler.planning.at_boot import at_boot
 from reconciler.planning.plan import Plan

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.desired import Activation, Desired, GivenUp, Keep, Presence, Unmanaged
-from reconciler.model.generation import Origin
 from reconciler.model.ids import IdSet
-from reconciler.model.outcome import Outcome, Result
+from reconciler.model.outcome import Origin, Outcome, Result
 from reconciler.model.problems import Position
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.desired_record import desired_record, read_desired

@@ -17,7 +17,7 @@ from clocks import FakeClock
 from reconciler.kernel.lock_wait import AtWork, Patience, patience
 from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.machine import Machine
-from reconciler.model.generation import Origin
+from reconciler.model.outcome import Origin
 from reconciler.reconcile import Request, apply
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.lock import LOCK, Busy, holder, locked

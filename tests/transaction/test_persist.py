@@ -15,9 +15,8 @@ from reconciler.integrations.definition_text import definition_bytes
 from reconciler.integrations.mdevctl_definitions import definition_file, read_definitions
 from reconciler.integrations.persistence import carry_out
 from reconciler.kernel.observe import observe
-from reconciler.model.definition import Definition
+from reconciler.model.boot_files import Definition, FileChange
 from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Persistence
-from reconciler.model.files import FileChange
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Severity

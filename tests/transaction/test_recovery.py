@@ -12,9 +12,8 @@ from clocks import FakeClock
 from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import observe
 from reconciler.machine import Machine
-from reconciler.model.generation import Origin
 from reconciler.model.ids import IdSet
-from reconciler.model.outcome import Outcome, Result
+from reconciler.model.outcome import Origin, Outcome, Result
 from reconciler.model.strict_json import BadRecord
 from reconciler.reconcile import Applied, Request, Terms, apply
 from reconciler.recovery import Left, confirm, expire, recover, refuse_pending, settle

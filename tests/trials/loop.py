@@ -19,8 +19,7 @@ from books import NoProgress
 from clocks import FakeClock
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.manifests.changed_files import ChangedFiles
-from reconciler.model.generation import Origin
-from reconciler.model.outcome import Result
+from reconciler.model.outcome import Origin, Result
 from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.profiles import PROFILES, InUseCheck
 from reconciler.transaction.journal import Books, Unfinished

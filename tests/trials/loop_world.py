@@ -16,9 +16,9 @@ from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.machine import Machine
-from reconciler.model.generation import Origin
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
+from reconciler.model.outcome import Origin
 from reconciler.model.strict_json import BadRecord
 from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, ALLOW_REMOVALS
 from reconciler.reconcile import InvalidManifests, NotApplicable, Request, Terms, apply

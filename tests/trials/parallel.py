@@ -25,10 +25,9 @@ from reconciler.kernel.paths import APMASK, AQMASK, CREATE, MATRIX, mdev
 from reconciler.kernel.sysfs import RealSysfs
 from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.machine import Machine
-from reconciler.model.generation import Origin
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
-from reconciler.model.outcome import Result
+from reconciler.model.outcome import Origin, Result
 from reconciler.model.steps import Holdings
 from reconciler.reconcile import Request, apply
 from reconciler.simulator.profiles import PROFILES

@@ -11,9 +11,8 @@ from books import NoProgress
 from clocks import FakeClock
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.machine import Machine
-from reconciler.model.generation import Origin
 from reconciler.model.ids import IdSet
-from reconciler.model.outcome import Result
+from reconciler.model.outcome import Origin, Result
 from reconciler.model.steps import Holdings
 from reconciler.planning.order import order_steps
 from reconciler.planning.plan import Basis

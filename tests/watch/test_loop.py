@@ -373,7 +373,7 @@ def test_a_loop_that_only_reports_puts_nothing_back(tmp_path: Path) -> None:
 def test_on_demand_guests_that_run_are_no_drift(tmp_path: Path) -> None:
     """The hook makes and removes their devices while the loop runs."""
     from books import NoProgress
-    from reconciler.model.generation import Origin
+    from reconciler.model.outcome import Origin
     from reconciler.planning.vm_event import VmEvent
     from reconciler.reconcile import Request, apply
 

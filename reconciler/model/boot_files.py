@@ -1,4 +1,4 @@
-"""What is written down in files of other tools, to be made at boot or by hand."""
+"""Files of other tools that decide what a host boots into, as values: definitions, and the changes a plan makes."""
 
 from typing import NamedTuple
 
@@ -34,3 +34,23 @@ class AtBoot(NamedTuple):
     definitions: tuple[Definition, ...]
     ours: frozenset[str]
     idle: tuple[Definition, ...] = ()
+
+
+class FileChange(NamedTuple):
+    """One file that changes.
+
+    Attributes:
+        path: below the root directory, without a leading slash.
+        before: its content; None where there is no file.
+        after: likewise, when the change is made.
+        holder: whose it is: the name of a guest, ``host``, or the uuid of a device that no manifest names any more.
+    """
+
+    path: str
+    before: bytes | None
+    after: bytes | None
+    holder: str = ""
+
+    def reversed(self) -> "FileChange":
+        """The change that takes this one back."""
+        return self._replace(before=self.after, after=self.before)
