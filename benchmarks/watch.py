@@ -21,7 +21,7 @@ import yaml
 
 from benchmarks.mounted import mounted
 from benchmarks.site import ADAPTER_PAIRS, Site, guest_text, write_site
-from reconciler.kernel.lock_wait import AtWork
+from reconciler.kernel.locks import AtWork
 from reconciler.kernel.sysfs import RealSysfs, Sysfs
 from reconciler.machine import Machine
 from reconciler.manifests.changed_files import SETTLED_SECONDS, ChangedFiles

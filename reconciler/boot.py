@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.integrations.modprobe import CannotLoad
 from reconciler.kernel.observe import has_vfio_ap, observe
-from reconciler.kernel.readiness import await_bindings, await_vfio_ap
+from reconciler.kernel.waiting import await_bindings, await_vfio_ap
 from reconciler.machine import Machine, alone
 from reconciler.model.commands import BOOT_UNINSTALL
 from reconciler.model.desired import Persistence

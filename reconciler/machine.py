@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.integrations.timer import Timer
 from reconciler.kernel.observe import UnreadableHost, observe
-from reconciler.kernel.settle import Clock
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
+from reconciler.kernel.waiting import Clock
 from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.observed import NO_VMS, VmName
 from reconciler.model.steps import Holdings
@@ -18,7 +18,7 @@ from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
-    from reconciler.kernel.lock_wait import Patience
+    from reconciler.kernel.locks import Patience
     from reconciler.transaction.apply import Progress
 
 
@@ -105,7 +105,7 @@ def alone(
         Busy, ToolsBusy: another run, or another tool, held its lock all that time.
         Abandoned: `machine.while_waiting` has ended the wait.
     """
-    from reconciler.kernel.lock_wait import patience
+    from reconciler.kernel.locks import patience
     from reconciler.transaction.interruption import held_back
     from reconciler.transaction.lock import locked
 
@@ -118,6 +118,6 @@ def alone(
 def _tools_locked(machine: Machine, wait: "Patience") -> AbstractContextManager[None]:
     if machine.tools_lock is None:
         return nullcontext()
-    from reconciler.kernel.tools_lock import tools_locked
+    from reconciler.kernel.locks import tools_locked
 
     return tools_locked(machine.tools_lock, wait)

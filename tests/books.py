@@ -1,6 +1,6 @@
 """Bookkeeping and progress without a disk and without a terminal."""
 
-from reconciler.kernel.lock_wait import AtWork
+from reconciler.kernel.locks import AtWork
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.planner import NOTHING_APPLIED, Applied

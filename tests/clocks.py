@@ -8,13 +8,13 @@ class FakeClock:
         self.now = 0.0
 
     def monotonic(self) -> float:
-        """See `reconciler.kernel.settle.Clock`."""
+        """See `reconciler.kernel.waiting.Clock`."""
         return self.now
 
     def time(self) -> float:
-        """See `reconciler.kernel.settle.Clock`."""
+        """See `reconciler.kernel.waiting.Clock`."""
         return 1_800_000_000.0 + self.now
 
     def sleep(self, seconds: float) -> None:
-        """See `reconciler.kernel.settle.Clock`."""
+        """See `reconciler.kernel.waiting.Clock`."""
         self.now += seconds

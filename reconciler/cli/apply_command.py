@@ -23,7 +23,7 @@ from reconciler.cli.output import (
 )
 from reconciler.cli.recovered import telling
 from reconciler.cli.second_thoughts import agreed, refused_recovery, wait_at_terminal
-from reconciler.kernel.lock_wait import patience
+from reconciler.kernel.locks import patience
 from reconciler.model.commands import Here
 from reconciler.model.outcome import Result
 from reconciler.planning.plan import Plan

@@ -21,7 +21,7 @@ from reconciler.cli.recovered import telling
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.integrations.boot_unit import SECONDS
 from reconciler.integrations.modprobe import CannotLoad
-from reconciler.kernel.lock_wait import patience
+from reconciler.kernel.locks import patience
 from reconciler.model.outcome import Origin, Result
 from reconciler.reconcile import NotApplicable
 

@@ -8,9 +8,9 @@ from reconciler.cli.options import Said
 from reconciler.cli.output import tell, tell_problems
 from reconciler.integrations.named_file import CannotWrite
 from reconciler.integrations.timer import CannotArm
+from reconciler.kernel.locks import ToolsBusy
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
-from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.model.commands import Advised
 from reconciler.model.printable import error_text
 from reconciler.model.stopping import Abandoned

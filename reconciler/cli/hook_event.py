@@ -10,7 +10,7 @@ from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell
 from reconciler.integrations.domain_checks import domain_problems
 from reconciler.integrations.domain_xml import Domain
-from reconciler.kernel.lock_wait import AtWork, patience
+from reconciler.kernel.locks import AtWork, patience
 from reconciler.model.commands import HOOK_INSTALL, WATCH_INSTALL, Here
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Result

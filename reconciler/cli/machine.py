@@ -17,7 +17,7 @@ from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import tell
 from reconciler.integrations.local_repository import repository_above
 from reconciler.integrations.timer import Timer
-from reconciler.kernel.lock_wait import Patience
+from reconciler.kernel.locks import Patience
 from reconciler.kernel.sysfs import RealSysfs
 from reconciler.machine import Machine, no_vms
 from reconciler.manifests.files import find_files

@@ -17,7 +17,7 @@ from reconciler.model.printable import escaped_lines, lines_text, one_line
 from reconciler.render.paint import Paint, Painter, plain
 
 if TYPE_CHECKING:  # every command has this module, and most need none of these
-    from reconciler.kernel.lock_wait import AtWork
+    from reconciler.kernel.locks import AtWork
     from reconciler.model.problems import Problem
     from reconciler.planning.plan import PlannedStep
 

@@ -15,9 +15,9 @@ from reconciler.cli.options import HostOptions
 from reconciler.cli.output import TerminalProgress, tell
 from reconciler.cli.recovered import awaited_of, exit_of, tell_recovered, tell_unfinished
 from reconciler.integrations.timers import READY
+from reconciler.kernel.locks import ToolsBusy
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
-from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.machine import LOCK_SECONDS, Machine, alone, awaited
 from reconciler.model.commands import confirm_of
 from reconciler.model.printable import error_text

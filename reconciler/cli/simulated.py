@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from reconciler.integrations.discard import discard
-from reconciler.kernel.lock_wait import Patience, wait_for
+from reconciler.kernel.locks import Patience, wait_for
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.manifests.kinds import kind_of

@@ -10,7 +10,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of, user_name
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import report, tell
-from reconciler.kernel.lock_wait import patience
+from reconciler.kernel.locks import patience
 from reconciler.model.commands import STATUS
 from reconciler.model.printable import first_unprintable
 from reconciler.render.history_text import moment

@@ -25,7 +25,7 @@ from reconciler.integrations.signature_trust import NoTrust, trust
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.integrations.watch_unit import NAME as UNIT
 from reconciler.integrations.webhook import Webhook, secret
-from reconciler.kernel.lock_wait import patience
+from reconciler.kernel.locks import patience
 from reconciler.machine import Machine
 from reconciler.manifests.changed_files import ChangedFiles
 from reconciler.model.commands import Here

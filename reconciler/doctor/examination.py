@@ -13,9 +13,9 @@ from reconciler.doctor.host import host_findings
 from reconciler.doctor.kernels import kernel_findings
 from reconciler.doctor.state import interruption_findings, left_findings, lock_findings, obstacle_findings
 from reconciler.integrations.mdevctl_definitions import read_definitions
+from reconciler.kernel.locks import tools_holder
 from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.sysfs import Sysfs
-from reconciler.kernel.tools_lock import tools_holder
 from reconciler.machine import Machine, awaited
 from reconciler.model.desired import Persistence
 from reconciler.model.matrix import EMPTY_MATRIX

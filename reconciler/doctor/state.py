@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from reconciler.doctor.finding import Finding, error, warning
-from reconciler.kernel.lock_wait import AtWork
+from reconciler.kernel.locks import AtWork
 from reconciler.model.commands import APPLY, PLAN, ROLLBACK, confirm_of, history_of
 from reconciler.transaction.confirmation import Awaited
 

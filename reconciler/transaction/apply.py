@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from reconciler.kernel.lock_wait import AtWork
+from reconciler.kernel.locks import AtWork
 from reconciler.kernel.observe import Seen, UnreadableHost, look_again
-from reconciler.kernel.settle import Clock
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
+from reconciler.kernel.waiting import Clock
 from reconciler.model.boot_files import FileChange
 from reconciler.model.observed import its_vm
 from reconciler.model.outcome import Outcome, Result, interrupting

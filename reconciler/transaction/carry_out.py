@@ -10,11 +10,10 @@ from typing import Final, NamedTuple
 
 from reconciler.kernel import paths
 from reconciler.kernel.observe import UnreadableHost, read_config
-from reconciler.kernel.refusals import refusal_text
-from reconciler.kernel.settle import Clock, wait_for_rebinding
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
 from reconciler.kernel.text_forms import UnknownText, parse_mask
-from reconciler.kernel.writes import writes_of
+from reconciler.kernel.waiting import Clock, wait_for_rebinding
+from reconciler.kernel.writes import refusal_text, writes_of
 from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Abilities, ObservedQueue

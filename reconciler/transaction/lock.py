@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from errno import EROFS
 from typing import Final
 
-from reconciler.kernel.lock_wait import AtWork, Patience, wait_for
+from reconciler.kernel.locks import AtWork, Patience, wait_for
 from reconciler.model.strict_json import BadRecord, field, members, seconds, text, whole
 from reconciler.transaction.records import read_kept
 from reconciler.transaction.state_directory import StateDirectory

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from reconciler.integrations.systemd_notify import SystemdNotify
-from reconciler.kernel.lock_wait import AtWork
+from reconciler.kernel.locks import AtWork
 from reconciler.planning.plan import PlannedStep
 from reconciler.recovery import Recovered
 from reconciler.render.plan_text import step_text

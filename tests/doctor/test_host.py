@@ -11,7 +11,7 @@ from reconciler.doctor.host import host_findings
 from reconciler.doctor.kernels import kernel_findings
 from reconciler.doctor.state import interruption_findings, left_findings, lock_findings, obstacle_findings
 from reconciler.doctor.text import findings_json, findings_text
-from reconciler.kernel.lock_wait import AtWork
+from reconciler.kernel.locks import AtWork
 from reconciler.kernel.observe import observe
 from reconciler.model.commands import Here
 from reconciler.model.ids import ALL_IDS, IdSet

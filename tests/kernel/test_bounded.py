@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from reconciler.kernel.bounded import BoundedCalls, TooSlow
+from reconciler.kernel.sysfs import BoundedCalls, TooSlow
 
 PATIENCE = 30.0
 

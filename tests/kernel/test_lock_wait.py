@@ -3,7 +3,7 @@
 import pytest
 
 from clocks import FakeClock
-from reconciler.kernel.lock_wait import AtWork, patience, wait_for
+from reconciler.kernel.locks import AtWork, patience, wait_for
 
 FIRST, SECOND = AtWork(1, "first"), AtWork(2, "second")
 

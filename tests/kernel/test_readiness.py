@@ -5,7 +5,7 @@ from errno import ENOENT
 import pytest
 
 from clocks import FakeClock
-from reconciler.kernel.readiness import await_bindings, await_vfio_ap
+from reconciler.kernel.waiting import await_bindings, await_vfio_ap
 from reconciler.simulator.host import SimulatedHost
 
 

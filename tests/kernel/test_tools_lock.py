@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from clocks import FakeClock
-from reconciler.kernel.lock_wait import AtWork, patience
-from reconciler.kernel.tools_lock import ToolsBusy, tools_locked
+from reconciler.kernel.locks import AtWork, ToolsBusy, patience, tools_locked
 
 FOREIGN = """
 import os, sys, time

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from reconciler.kernel.observe import observe
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
-from reconciler.kernel.refusals import refusal_text
 from reconciler.kernel.text_forms import ap_config_text, mask_text
-from reconciler.kernel.writes import writes_of
+from reconciler.kernel.writes import refusal_text, writes_of
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities

@@ -14,8 +14,7 @@ import pytest
 
 from books import NoProgress
 from clocks import FakeClock
-from reconciler.kernel.lock_wait import AtWork, Patience, patience
-from reconciler.kernel.tools_lock import ToolsBusy
+from reconciler.kernel.locks import AtWork, Patience, ToolsBusy, patience
 from reconciler.machine import Machine
 from reconciler.model.outcome import Origin
 from reconciler.reconcile import Request, apply
@@ -26,7 +25,7 @@ from reconciler.transaction.state_directory import StateDirectory
 _HOLD = """
 import sys, time
 from pathlib import Path
-from reconciler.kernel.lock_wait import patience
+from reconciler.kernel.locks import patience
 from reconciler.transaction.lock import locked
 from reconciler.transaction.state_directory import StateDirectory
 with locked(StateDirectory(Path(sys.argv[1])), "reconcile --apply", patience(time, 60, print)):
@@ -37,7 +36,7 @@ with locked(StateDirectory(Path(sys.argv[1])), "reconcile --apply", patience(tim
 _TAKE_TURNS = """
 import sys, time
 from pathlib import Path
-from reconciler.kernel.lock_wait import patience
+from reconciler.kernel.locks import patience
 from reconciler.transaction.lock import locked
 from reconciler.transaction.state_directory import StateDirectory
 directory, log = Path(sys.argv[1]), sys.argv[2]

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from reconciler.cli import apply_command, failures, plan_command, status_command
 from reconciler.cli.main import main
-from reconciler.kernel import tools_lock
+from reconciler.kernel import locks
 from reconciler.kernel.sysfs import WRITE_SECONDS, KernelBusy, Sysfs
 from reconciler.manifests import form_problems
 from reconciler.model.observed import Process
@@ -27,7 +27,7 @@ from reconciler.render import outcome_text, plan_text, status_text
 from reconciler.transaction import apply, carry_out, lock, way_back
 from trials.system_calls import Call, Places, watched
 
-PRELOADED: Final = (apply_command, plan_command, status_command, failures, tools_lock, form_problems, apply, carry_out)
+PRELOADED: Final = (apply_command, plan_command, status_command, failures, locks, form_problems, apply, carry_out)
 ALSO_PRELOADED: Final = (lock, way_back, outcome_text, plan_text, status_text)
 """What commands import when they need it: here they find it in memory."""
 

@@ -20,10 +20,10 @@ from typing import Any, Final, NamedTuple, NoReturn
 from books import NoProgress
 from invariants import violations
 from mounts import MountedHost, mounted_host, why_not_mounted
+from reconciler.kernel.locks import ToolsBusy
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, MATRIX, mdev
 from reconciler.kernel.sysfs import RealSysfs
-from reconciler.kernel.tools_lock import ToolsBusy
 from reconciler.machine import Machine
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
