@@ -24,7 +24,7 @@ from benchmarks.site import ADAPTER_PAIRS, Site, guest_text, write_site
 from reconciler.kernel.locks import AtWork
 from reconciler.kernel.sysfs import RealSysfs, Sysfs
 from reconciler.machine import Machine
-from reconciler.manifests.changed_files import SETTLED_SECONDS, ChangedFiles
+from reconciler.manifests.site import SETTLED_SECONDS, ChangedFiles
 from reconciler.model.outcome import Origin, Result
 from reconciler.planning.plan import PlannedStep
 from reconciler.reconcile import Request, plan

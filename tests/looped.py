@@ -9,7 +9,7 @@ from books import NoProgress
 from clocks import FakeClock
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.machine import Machine
-from reconciler.manifests.changed_files import ChangedFiles
+from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Origin
 from reconciler.model.steps import Write
 from reconciler.reconcile import Applied, Request, Terms, apply

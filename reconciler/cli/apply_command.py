@@ -101,7 +101,7 @@ def _agreed(shown: Plan, format: str, number: int | None) -> bool:
 def _request(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Request, Terms]:
     if planfile is None:
         return Request(host.manifests, host.host, commit=manifests_commit(host)), terms
-    from reconciler.manifests.skipped import is_ours
+    from reconciler.manifests.files import is_ours
     from reconciler.render.plan_file import BadPlanFile, load_plan
 
     try:

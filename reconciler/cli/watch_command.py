@@ -27,7 +27,7 @@ from reconciler.integrations.watch_unit import NAME as UNIT
 from reconciler.integrations.webhook import Webhook, secret
 from reconciler.kernel.locks import patience
 from reconciler.machine import Machine
-from reconciler.manifests.changed_files import ChangedFiles
+from reconciler.manifests.site import ChangedFiles
 from reconciler.model.commands import Here
 from reconciler.model.printable import error_text
 from reconciler.model.strict_json import BadRecord

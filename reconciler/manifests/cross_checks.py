@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
-from reconciler.manifests.data import Data, Path
-from reconciler.manifests.places import error
+from reconciler.manifests.data import Data, Path, error
+from reconciler.manifests.documents import derived_uuid
+from reconciler.manifests.kinds import did_you_mean
 from reconciler.manifests.schema import API_VERSION
-from reconciler.manifests.similar import did_you_mean
-from reconciler.manifests.uuids import derived_uuid
 from reconciler.model.desired import DesiredGuest, DesiredHost
 from reconciler.model.problems import Place, Problem, ProblemList, several
 

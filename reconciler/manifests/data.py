@@ -1,12 +1,84 @@
-"""What a YAML document says, once its scalars have been given a meaning.
+"""What a YAML document says, once its scalars have been given a meaning, with the place of everything in the text."""
 
-Every scalar arrives as text, and means exactly this, whatever version of YAML other programs follow: plain ``true``
-and ``false`` are booleans, a plain decimal without leading zero is a number, plain ``null``, ``~`` and nothing are
-nothing, and all else is text, as is whatever stands in quotes. So ``no``, ``010``, ``1e2`` or ``5:30`` never turn
-into something that nobody wrote.
-"""
-
+from bisect import bisect_left
+from functools import cached_property
+from itertools import accumulate
 from typing import Final, TypeAlias
+
+from reconciler.model.printable import is_printable
+from reconciler.model.problems import MORE, Place, Position, Problem, Severity
+
+LONGEST_EXCERPT: Final = 400
+"""How much of a line is shown, in characters; of what stands further right nothing is."""
+
+MOST_PROBLEMS: Final = 100
+"""How many problems are told of one document."""
+
+_BLOCK: Final = 1 << 14
+
+
+class Source:
+    """The text of one file, by the name that people know it by."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.text = text
+
+    def place(self, offset: int, width: int = 1, label: str = "") -> Place:
+        """The place of character `offset` (from 0); of `width` characters, what runs past its line is cut."""
+        start = self.text.rfind("\n", 0, offset) + 1
+        block = offset // _BLOCK
+        line = 1 + self._lines_before[block] + self.text.count("\n", block * _BLOCK, offset)
+        return self._place_on_line(line, start, offset - start, width, label)
+
+    def place_of(self, start: int, end: int, label: str = "") -> Place:
+        """The place of ``text[start:end]``."""
+        return self.place(start, end - start, label)
+
+    def offset(self, position: Position) -> int:
+        """Which character stands at `position`, from 0; the last one where the text is shorter."""
+        start = 0
+        if position.line > 1:
+            block = bisect_left(self._lines_before, position.line - 1) - 1
+            start = block * _BLOCK
+            for _ in range(position.line - 1 - self._lines_before[block]):
+                start = self.text.find("\n", start) + 1 or len(self.text)
+        return max(0, min(start + position.column - 1, len(self.text) - 1))
+
+    @cached_property
+    def _lines_before(self) -> list[int]:
+        """How many lines end before each block of the text; a list of all lines may be much longer than the text."""
+        ends = (self.text.count("\n", at, at + _BLOCK) for at in range(0, len(self.text), _BLOCK))
+        return [0, *accumulate(ends)]
+
+    def _place_on_line(self, line: int, start: int, column: int, width: int, label: str) -> Place:
+        end = self.text.find("\n", start)
+        length = min((end if end >= 0 else len(self.text)) - start, LONGEST_EXCERPT)
+        excerpt = printable(self.text[start : start + length].removesuffix("\r")) if column <= length else ""
+        width = max(1, min(width, len(excerpt) - column))
+        return Place(Position(self.file, line, column + 1), label=label, excerpt=excerpt, width=width)
+
+
+def printable(text: str) -> str:
+    """`text` with each character that a terminal could act on replaced, so that it keeps its length."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(one if is_printable(one) or one == "\t" else "\ufffd" for one in text)
+
+
+def error(id: str, message: str, places: tuple[Place, ...], help: str) -> Problem:
+    """A problem that stops the run."""
+    return Problem(id, Severity.ERROR, message, places, help=help)
+
+
+def limited(problems: list[Problem]) -> list[Problem]:
+    """The first `MOST_PROBLEMS` of the problems of one document, and a last one that says so where there are more."""
+    if len(problems) <= MOST_PROBLEMS:
+        return problems
+    message = f"this document has more than {MOST_PROBLEMS} problems"
+    advice = "Fix those above, then look again."
+    return [*problems[:MOST_PROBLEMS], error(MORE, message, problems[MOST_PROBLEMS].places, advice)]
+
 
 Data: TypeAlias = "dict[str, Data] | list[Data] | str | int | bool | None"
 Path: TypeAlias = tuple[str | int, ...]

@@ -1,13 +1,11 @@
-"""One document of the right form to a host or guest; what a schema cannot say of a single document is checked here."""
+"""One document of the right form to a host or guest, with what a schema cannot say; its derived uuid and its digest."""
 
+from hashlib import sha1, sha256
 from typing import Final
 
 from reconciler.manifests.data import Path, shown
-from reconciler.manifests.id_lists import IdLists, repetitions
-from reconciler.manifests.ids_text import ReversedRange, bits_of
-from reconciler.manifests.queue_list import queue_list
+from reconciler.manifests.ids_text import IdLists, ReversedRange, bits_of, queue_list, repetitions
 from reconciler.manifests.schema import Accepted
-from reconciler.manifests.uuids import derived_uuid
 from reconciler.model.desired import (
     Activation,
     DesiredGuest,
@@ -164,3 +162,40 @@ def id_lists_of(data: Accepted) -> list[tuple[Path, list[int | str]]]:
     areas += [(("spec", "keep", index), entry) for index, entry in enumerate(spec.get("keep", ()))]
     names = ("adapters", "domains", "controlDomains")
     return [((*path, name), area[name]) for path, area in areas for name in names if name in area]
+
+
+NAMESPACE: Final = "5b4e7c1a-8f0d-5d53-9a3e-6f1c27d4e2b8"
+"""The name space of derived uuids; changing it would give every guest a new mediated device."""
+
+_NAMESPACE_BYTES: Final = bytes.fromhex(NAMESPACE.replace("-", ""))
+_VARIANT: Final = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
+
+
+def derived_uuid(host: str, guest: str) -> str:
+    """``uuid5(NAMESPACE, "host/guest")``, lower case with dashes (RFC 9562, 5.5); the uuid module is slow to import."""
+    name = f"{host}/{guest}".encode()
+    digest = sha1(_NAMESPACE_BYTES + name, usedforsecurity=False).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"
+
+
+_FORMAT: Final = "desired/1"
+
+
+def digest_of(host: DesiredHost, guests: tuple[DesiredGuest, ...]) -> str:
+    """SHA-256 (hex) over `host` and `guests`, which are ascending by name."""
+    lines = [_FORMAT, _host_line(host), *map(_guest_line, guests)]
+    return sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _host_line(host: DesiredHost) -> str:
+    pool = "derived" if host.given_up is None else " ".join(f"{ids.bits:x}" for ids in host.given_up)
+    keep = sorted({f"{entry.matrix.adapters.bits:x}*{entry.matrix.domains.bits:x}" for entry in host.keep})
+    persistence = "" if host.persistence is Persistence.NONE else f" persistence {host.persistence.value}"
+    return f"{host.name} {host.unmanaged.value} pool {pool} keep {' '.join(keep)}{persistence}"
+
+
+def _guest_line(guest: DesiredGuest) -> str:
+    name, _host, uuid, (adapters, domains, control), activation, presence, labels, _, _, disruption, ignored = guest
+    ids = f"{adapters.bits:x} {domains.bits:x} {control.bits:x}"
+    ignores = f" ignores {' '.join(sorted(ignored))}" if ignored else ""
+    return f"{name} {uuid} {ids} {activation.value} {presence.value} {disruption} {labels!r}{ignores}"

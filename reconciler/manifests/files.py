@@ -1,18 +1,14 @@
-"""The manifest files in the paths that were given, and their content, whatever stands in the way.
-
-A directory is read recursively. Files and folders whose names begin with a dot are skipped. Links are followed as long
-as they stay inside the given directory: Kubernetes mounts a ConfigMap as visible links into a hidden folder, through
-the link ``..data``, which it swaps as a whole.
-"""
+"""The manifest files in the paths that were given: which are read, how much in one run, and which are skipped."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
-from reconciler.manifests.places import error
-from reconciler.manifests.skipped import is_alike
-from reconciler.model.problems import Place, Position, Problem
+from reconciler.manifests.data import error
+from reconciler.model.problems import Place, Position, Problem, Severity, several
 from reconciler.model.stopping import Check, unchecked
 
 FILE_LIMIT: Final = 32 << 20
@@ -270,3 +266,97 @@ def _unreadable(name: str, refused: OSError) -> Problem:
 
 def _problem(id: str, message: str, name: str, help: str) -> Problem:
     return error(id, message, (Place(Position(name, 1, 1)),), help)
+
+
+MOST_NAMED: Final = 8
+"""How many of the files the warning names."""
+
+MOST_JSON: Final = 200
+"""Into how many JSON files one run looks."""
+
+_START: Final = 4 << 10
+"""How much of a JSON file is looked at, in bytes."""
+
+# What editors, patch, package managers and people append to the name of a file before they write another one.
+_BACKUP: Final = (
+    r"(?:~|#|[.](?:~?\d+~|\d+|rpm\w+|dpkg-\w+|ucf-\w+)|[._-](?:bak|backup|old|orig|rej|save|sw[a-z]|te?mp|txt)\d*)"
+)
+_ALIKE: Final = re.compile(rf".*[.](?:ya?ml|json){_BACKUP}*", re.IGNORECASE | re.DOTALL)
+_JSON: Final = re.compile(rf".*[.]json{_BACKUP}*", re.IGNORECASE | re.DOTALL)
+_OURS: Final = re.compile(rb"""\bapiVersion["']?\s*:\s*["']?reconciler/""")
+
+
+def is_alike(name: str) -> bool:
+    """Whether the file `name`, which is no manifest, looks like one or like a copy of one; no hidden file does."""
+    return not name.startswith(".") and _ALIKE.fullmatch(name) is not None
+
+
+def skipped_problem(files: Sequence[tuple[str, str]]) -> Problem | None:
+    """The warning that `files`, whose names are alike, are not read; None where none of them matters.
+
+    Of other programs' JSON nothing is reported, nor of JSON files after the first `MOST_JSON`.
+
+    Args:
+        files: each by its name for people and its path; ascending.
+    """
+    ours = set(islice((one for one in files if _is_json(one[0])), MOST_JSON))
+    names = [name for name, path in files if not _is_json(name) or ((name, path) in ours and is_ours(path))]
+    if not names:
+        return None
+    return Problem(
+        "skipped-file",
+        Severity.WARNING,
+        f"not read, since only names that end in .yaml or .yml are: {several(names, MOST_NAMED)}",
+        help="Rename a file that is to be read so that it ends in .yaml. Backup copies can stay, or be removed.",
+    )
+
+
+def _is_json(name: str) -> bool:
+    return _JSON.fullmatch(name) is not None
+
+
+def is_ours(path: str) -> bool:
+    """Whether the file at `path` begins like a manifest; not where it cannot be read. Never waits, as for a pipe."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return stat.S_ISREG(os.fstat(descriptor).st_mode) and bool(_OURS.search(os.read(descriptor, _START)))
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return False
+
+
+MOST_BYTES: Final = 32 << 20
+MOST_DOCUMENTS: Final = 50_000
+"""Of all kinds and hosts, also empty ones."""
+
+MOST_VALUES: Final = 1_500_000
+"""Lines, commas and colons: a document has about as many keys and values."""
+
+
+class Amount(NamedTuple):
+    """How much there is to read."""
+
+    bytes: int = 0
+    documents: int = 0
+    values: int = 0
+
+    def plus(self, other: "Amount") -> "Amount":
+        """Both together."""
+        return Amount(self.bytes + other.bytes, self.documents + other.documents, self.values + other.values)
+
+    @property
+    def exceeded(self) -> str:
+        """The bound that this is above, for people; empty where it is within all of them."""
+        if self.bytes > MOST_BYTES:
+            return f"{MOST_BYTES >> 20} MiB"
+        if self.documents > MOST_DOCUMENTS:
+            return f"{MOST_DOCUMENTS:,} documents"
+        return f"{MOST_VALUES:,} lines, commas and colons" if self.values > MOST_VALUES else ""
+
+
+def amount_of(content: bytes) -> Amount:
+    """How much `content` is; found without parsing it, so documents may be a few less."""
+    documents = 1 + content.count(b"\n---") + content.count(b"\n...")
+    return Amount(len(content), documents, content.count(b"\n") + content.count(b",") + content.count(b":"))

@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from reconciler.manifests.data import Data, Path, dotted, shown
-from reconciler.manifests.form import Schema
+from reconciler.manifests.data import MOST_PROBLEMS, Data, Path, dotted, error, shown
 from reconciler.manifests.ids_text import ReversedRange, bits_of, why_not_an_id
-from reconciler.manifests.places import MOST_PROBLEMS, error
-from reconciler.manifests.schema import load_schema
-from reconciler.manifests.similar import did_you_mean
+from reconciler.manifests.kinds import did_you_mean
+from reconciler.manifests.schema import Schema, load_schema
 from reconciler.model.printable import escaped
 from reconciler.model.problems import Place, Position, Problem
 

@@ -1,14 +1,12 @@
-"""Ids as people write them: decimal, ``0x`` and hex digits, or a range of two of them.
-
-The schemas refuse whatever has another form; here the accepted forms become sets, and refused ones are explained. A
-leading zero is refused because people, C and YAML 1.1 (which reads 010 as 8) disagree on what it means.
-"""
+"""Ids and queues as people write them: decimal, ``0x`` and hex digits, ranges, and queues one by one."""
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from reconciler.manifests.data import Data, shown
 from reconciler.model.ids import ID_COUNT, IdSet
+from reconciler.model.matrix import Matrix, Queue
 
 _HEX: Final = re.compile(r"0x[0-9a-fA-F]+")
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]*")
@@ -116,3 +114,66 @@ def _bad_range(text: str, first: str, last: str) -> NotAnId:
     end = first if not _ONE_ID.fullmatch(first) else last
     why = _bad_number(end)
     return why._replace(reason=f"is not a range: {shown(end)} {why.reason}")
+
+
+class IdLists(dict[tuple[int | str, ...], IdSet]):
+    """The set that each list of ids, in the form that the schemas accept, stands for.
+
+    `with_repetition` are the lists that have an entry twice.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.with_repetition: set[tuple[int | str, ...]] = set()
+
+    def __missing__(self, entries: tuple[int | str, ...]) -> IdSet:
+        """The set of `entries` when it is met for the first time.
+
+        Raises:
+            ReversedRange: one of them is a range that runs backwards.
+        """
+        bits = 0
+        for entry in entries:
+            bits |= bits_of(entry)
+        if any(True for _ in repetitions(entries)):
+            self.with_repetition.add(entries)
+        ids = self[entries] = IdSet.from_bits(bits)
+        return ids
+
+
+def repetitions(entries: Sequence[int | str]) -> Iterator[int]:
+    """The index of each of `entries` that means the same as an earlier one; ranges may overlap otherwise."""
+    seen = set()
+    for index, entry in enumerate(entries):
+        bits = bits_of(entry)
+        if bits in seen:
+            yield index
+        seen.add(bits)
+
+
+class QueueList(NamedTuple):
+    """What a list of queues comes to.
+
+    Attributes:
+        matrix: the smallest rectangle that has them all.
+        extra: the queues that are in `matrix` but not in the list, ascending; a guest would get them on top.
+        repeated: indexes of entries that stand in the list already.
+    """
+
+    matrix: Matrix
+    extra: tuple[Queue, ...]
+    repeated: tuple[int, ...]
+
+
+def queue_list(entries: list[str]) -> QueueList:
+    """`entries`, in the form that the schema accepts (``05.0047``, hex)."""
+    listed = [Queue(int(entry[:2], 16), int(entry[3:], 16)) for entry in entries]
+    matrix = Matrix(IdSet(queue.adapter for queue in listed), IdSet(queue.domain for queue in listed))
+    have = set(listed)
+    extra = tuple(queue for queue in matrix.queues() if queue not in have) if matrix.size > len(have) else ()
+    return QueueList(matrix, extra, _repeated(listed) if len(listed) > len(have) else ())
+
+
+def _repeated(listed: list[Queue]) -> tuple[int, ...]:
+    first: dict[Queue, int] = {}
+    return tuple(index for index, queue in enumerate(listed) if first.setdefault(queue, index) != index)

@@ -11,12 +11,18 @@ from typing import Final
 
 from yaml.error import YAMLError
 
-from reconciler.manifests.boundaries import Span, document_spans
-from reconciler.manifests.data import Path
-from reconciler.manifests.guard import DOCUMENT_LIMIT, is_harmless, refused_parts
-from reconciler.manifests.nodes import MappingNode, Node, ScalarNode
-from reconciler.manifests.places import Source
+from reconciler.manifests.data import Path, Source
 from reconciler.manifests.strict_yaml import composed
+from reconciler.manifests.yaml_stream import (
+    DOCUMENT_LIMIT,
+    MappingNode,
+    Node,
+    ScalarNode,
+    Span,
+    document_spans,
+    is_harmless,
+    refused_parts,
+)
 from reconciler.model.problems import Place, Position, Problem
 
 _ABOUT_KEYS: Final = frozenset(("unknown-key",))

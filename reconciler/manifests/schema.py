@@ -1,11 +1,179 @@
-"""The JSON Schemas that define the form of each kind of document, and whether data has that form."""
+"""The JSON Schemas that define the form of each kind of document, and whether data has that form: fast, yes or no.
+
+Only a document that has not the form is looked at again, to explain why (`reconciler.manifests.form_problems`).
+"""
 
 import json
 import os
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias, TypeGuard
 
 from reconciler.manifests.data import Data
-from reconciler.manifests.form import Accept, Schema, UnknownKeyword, compile_form
+
+Schema: TypeAlias = Mapping[str, Any]
+_AnySchema: TypeAlias = Schema | bool
+Accept: TypeAlias = Callable[[object], bool]
+
+_SAYS_NOTHING: Final = frozenset(
+    ("$schema", "$id", "$comment", "$defs", "title", "description", "default", "examples", "deprecated")
+)
+_OBJECT_KEYWORDS: Final = ("required", "properties", "additionalProperties", "propertyNames")
+_LIMITS: Final = {
+    "minimum": ("int", "{value} >= {limit!r}"),
+    "maximum": ("int", "{value} <= {limit!r}"),
+    "minLength": ("str", "len({value}) >= {limit!r}"),
+    "maxLength": ("str", "len({value}) <= {limit!r}"),
+    "minItems": ("list", "len({value}) >= {limit!r}"),
+    "maxItems": ("list", "len({value}) <= {limit!r}"),
+}
+_TYPES: Final = {"string": "str", "object": "dict", "array": "list", "integer": "int", "boolean": "bool"}
+
+
+class UnknownKeyword(ValueError):
+    """A schema uses a keyword, or a form of it, that is not known here."""
+
+
+def compile_form(schema: Schema) -> Accept:
+    """A function that tells whether plain data (str, int, bool, None, list, dict with str keys) fits `schema`.
+
+    Raises:
+        UnknownKeyword: `schema` says something that is not understood here; it must not be passed over.
+    """
+    writer = _Writer(schema)
+    condition = writer.condition(schema, "data")
+    source = "\n".join((*writer.lines, f"def accept(data):\n    return {condition}"))
+    exec(compile(source, "<schema>", "exec"), writer.names)  # noqa: S102 - made from the shipped schemas only
+    accept: Accept = writer.names["accept"]
+    return accept
+
+
+class _Writer:
+    """Writes one Python condition per schema; arrays and objects become functions of their own.
+
+    `lines` is the source so far and `names` what it refers to. No condition evaluates to anything but a truth value.
+    """
+
+    def __init__(self, root: Schema) -> None:
+        self.lines: list[str] = []
+        self.names: dict[str, Any] = {}
+        self._root = root
+        self._functions: dict[str, str] = {}
+
+    def condition(self, schema: _AnySchema, value: str) -> str:
+        """A Python expression that is true where the variable `value` fits `schema`."""
+        if isinstance(schema, bool):
+            return str(schema)
+        parts = [f"type({value}) is {_python_type(schema['type'])}"] if "type" in schema else []
+        for keyword in schema:
+            if keyword not in _SAYS_NOTHING and keyword != "type":
+                parts += self._part(keyword, schema, value)
+        return " and ".join(parts) or "True"
+
+    def _part(self, keyword: str, schema: Schema, value: str) -> list[str]:
+        argument = schema[keyword]
+        if keyword in _LIMITS:
+            python_type, condition = _LIMITS[keyword]
+            return [_guarded(python_type, schema, value, condition.format(value=value, limit=argument))]
+        if keyword in _OBJECT_KEYWORDS:
+            first = next(one for one in schema if one in _OBJECT_KEYWORDS)
+            return [_guarded("dict", schema, value, f"{self._object(schema)}({value})")] if keyword == first else []
+        match keyword:
+            case "$ref":
+                condition = f"({self.condition(self._referred(argument), value)})"
+            case "anyOf":
+                condition = "(" + " or ".join(f"({self.condition(one, value)})" for one in argument) + ")"
+            case "const":
+                condition = f"{value} == {_text(argument)!r}"
+            case "enum":
+                condition = f"{value} in {tuple(map(_text, argument))!r}"
+            case "pattern":
+                condition = _guarded("str", schema, value, f"{self._search(argument)}({value}) is not None")
+            case "items":
+                condition = _guarded("list", schema, value, f"{self._items(argument)}({value})")
+            case _:
+                raise UnknownKeyword(f"{keyword!r} in {schema.get('title', schema)!r}")
+        return [condition]
+
+    def _referred(self, reference: str) -> Schema:
+        area, _, name = reference.rpartition("/")
+        if area != "#/$defs":
+            raise UnknownKeyword(f"$ref to {reference!r}")
+        found: Schema = self._root["$defs"][name]
+        return found
+
+    def _search(self, pattern: str) -> str:
+        return self._name("search", re.compile(pattern).search)
+
+    def _name(self, stem: str, value: object) -> str:
+        """A name for `value`, the same for equal ones, so that equal schemas become equal text."""
+        known = next((name for name, one in self.names.items() if one == value), None)
+        name = known or f"{stem}_{len(self.names)}"
+        self.names[name] = value
+        return name
+
+    def _function(self, body: list[str]) -> str:
+        text = "\n".join(f"    {line}" for line in body)
+        if text not in self._functions:
+            self._functions[text] = f"fits_{len(self._functions)}"
+            self.lines.append(f"def {self._functions[text]}(value):\n{text}")
+        return self._functions[text]
+
+    def _items(self, schema: _AnySchema) -> str:
+        condition = self.condition(schema, "item")
+        return self._function(
+            ["for item in value:", f"    if not ({condition}):", "        return False", "return True"]
+        )
+
+    def _object(self, schema: Schema) -> str:
+        body = [
+            f"if {name!r} not in value: return False"
+            for name in schema.get("required", ())
+            if name not in schema.get("properties", {})
+        ]
+        body.append("named = 0")
+        for name, one in schema.get("properties", {}).items():
+            body += [f"if {name!r} in value:", f"    item = value[{name!r}]"]
+            body += [f"    if not ({self.condition(one, 'item')}): return False", "    named += 1"]
+            if name in schema.get("required", ()):
+                body.append("else: return False")
+        return self._function([*body, *self._names_and_others(schema)])
+
+    def _names_and_others(self, schema: Schema) -> list[str]:
+        others, names = schema.get("additionalProperties", True), schema.get("propertyNames", True)
+        known = self._name("known", frozenset(schema.get("properties", ())))
+        body = []
+        if names is not True:
+            body.append(f"for key in value:\n        if not ({self.condition(names, 'key')}): return False")
+        if others is False:
+            return [*body, "return named == len(value)"]
+        if others is not True:
+            condition = self.condition(others, "item")
+            body.append(
+                f"for key, item in value.items():\n        if key not in {known} and not ({condition}): return False"
+            )
+        return [*body, "return True"]
+
+
+def _python_type(name: object) -> str:
+    if not isinstance(name, str) or name not in _TYPES:
+        raise UnknownKeyword(f"type {name!r}")
+    return _TYPES[name]
+
+
+def _text(value: object) -> str:
+    """`value`, which must be text: 1 and true are equal in Python, but not in JSON."""
+    if not isinstance(value, str):
+        raise UnknownKeyword(f"const or enum with {value!r}")
+    return value
+
+
+def _guarded(python_type: str, schema: Schema, value: str, condition: str) -> str:
+    """`condition`, which speaks of one type only and says nothing about values of the others."""
+    if "type" in schema and _python_type(schema["type"]) == python_type:
+        return condition
+    return f"(type({value}) is not {python_type} or {condition})"
+
 
 API_VERSION: Final = "reconciler/v1"
 """The only format there is so far."""

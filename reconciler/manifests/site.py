@@ -1,23 +1,31 @@
-"""All manifests of a site: every host and guest in them, and every problem in one run."""
+"""All manifests of a site: every host and guest in them, and every problem in one run.
 
+A loop reads a site again and again; only files that have changed are parsed anew then.
+"""
+
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
-from reconciler.manifests.bounds import Amount, amount_of
-from reconciler.manifests.characters import decoded
 from reconciler.manifests.cross_checks import Population, cross_checked
-from reconciler.manifests.data import Data, PlainScalars
-from reconciler.manifests.digest import digest_of
-from reconciler.manifests.documents import DocumentReader
-from reconciler.manifests.files import FoundFile, content_of, foreign_tree, survey, too_much
-from reconciler.manifests.kinds import kind_of
-from reconciler.manifests.places import error, limited
+from reconciler.manifests.data import Data, PlainScalars, error, limited
+from reconciler.manifests.documents import DocumentReader, digest_of
+from reconciler.manifests.files import (
+    Amount,
+    FoundFile,
+    amount_of,
+    content_of,
+    foreign_tree,
+    skipped_problem,
+    survey,
+    too_much,
+)
+from reconciler.manifests.kinds import did_you_mean, kind_of
 from reconciler.manifests.schema import Accepted, Forms
-from reconciler.manifests.similar import did_you_mean
-from reconciler.manifests.skipped import skipped_problem
 from reconciler.manifests.strict_yaml import documents_of
+from reconciler.manifests.yaml_stream import decoded
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
 from reconciler.model.problems import Position, Problem, ProblemList, errors_of, several
 from reconciler.model.stopping import Check, unchecked
@@ -85,7 +93,7 @@ def read_site(
     read: "Callable[[FoundFile], FileReading] | None" = None,
     check: Check = unchecked,
 ) -> Site:
-    """All manifests in `paths`, files or directories, as many as one run reads (`reconciler.manifests.bounds`).
+    """All manifests in `paths`, files or directories, as many as one run reads (`reconciler.manifests.files`).
 
     `read` reads one of them, anew where nothing else is given; `check` ends it all by raising `Abandoned`.
     """
@@ -245,3 +253,70 @@ def _no_such_host(name: str, known: list[str]) -> Problem:
 def _host_not_chosen(machine_name: str, known: list[str]) -> Problem:
     message = f"there are {len(known)} Hosts, none named like this machine ({machine_name})"
     return error("host-not-chosen", message, (), f"Choose with --host: {several(known)}.")
+
+
+SETTLED_SECONDS: Final = 2.5
+"""So long after its last change a file can be told from a later change by its times."""
+
+
+class _Stamp(NamedTuple):
+    device: int
+    inode: int
+    size: int
+    modified: int
+    changed: int | None
+
+
+class _Known(NamedTuple):
+    stamp: _Stamp
+    reading: FileReading
+
+
+class ChangedFiles:
+    """What is known of files since the last read.
+
+    Args:
+        now: seconds since 1970.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._known: dict[str, _Known] = {}
+        self._seen: dict[str, _Known] = {}
+
+    def read_site(
+        self, paths: Sequence[str | os.PathLike[str]], *, settled: bool = False, check: Check = unchecked
+    ) -> Site:
+        """All manifests in `paths`, as `reconciler.manifests.site.read_site` gives them.
+
+        `settled` says that no file there is ever changed in place, and that those which were read the last time are
+        there still: so that no other file can have the inode of one of them.
+        """
+        self._seen = {}
+        reading = Reading(check)
+        site = read_site(paths, lambda file: self._file(file, reading, settled), check)
+        self._known = self._seen
+        return site
+
+    def _file(self, file: FoundFile, reading: Reading, settled: bool) -> FileReading:
+        # By the name that places have; where it was found is no part of what it says.
+        stamp, known = self._stamp(file, settled), self._known.get(file.name)
+        if known is None or known.stamp != stamp:
+            found = reading.file(file)
+            if stamp is None or found.text is None or stamp != self._stamp(file, settled):
+                return found  # it may be changed again, has been meanwhile, or could not be read this time
+            known = _Known(stamp, found)
+        self._seen[file.name] = known
+        return known.reading
+
+    def _stamp(self, file: FoundFile, settled: bool) -> _Stamp | None:
+        """What tells whether `file` is as it was; None where it cannot be told."""
+        try:
+            found = os.stat(file.path)
+        except OSError:
+            return None
+        if settled:
+            return _Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, None)
+        if self._now() - max(found.st_mtime, found.st_ctime) < SETTLED_SECONDS:
+            return None
+        return _Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

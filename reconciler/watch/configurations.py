@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from reconciler.manifests.changed_files import ChangedFiles
-from reconciler.manifests.site import placed
+from reconciler.manifests.site import ChangedFiles, placed
 from reconciler.model.commands import APPLY, Here, resume
 from reconciler.model.desired import Activation, Desired
 from reconciler.model.problems import Problem, Severity, errors_of

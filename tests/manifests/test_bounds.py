@@ -10,11 +10,10 @@ import pytest
 
 import hostile_sites
 from hostile_sites import HOST, guest, host
-from reconciler.manifests import bounds, files, pinpoint, similar, strict_yaml
-from reconciler.manifests.changed_files import ChangedFiles
+from reconciler.manifests import files, kinds, pinpoint, strict_yaml
+from reconciler.manifests.data import Source
 from reconciler.manifests.form_problems import FormProblems
-from reconciler.manifests.places import Source
-from reconciler.manifests.site import Site, read_site
+from reconciler.manifests.site import ChangedFiles, Site, read_site
 from reconciler.model.desired import Desired
 from reconciler.model.problems import MORE, MOST_SHOWN, Position, Problem, ProblemList, Severity
 from reconciler.model.stopping import Abandoned
@@ -132,7 +131,7 @@ class TestText:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, text: str
     ) -> None:
         """It is counted, and refused with the bound that it exceeds."""
-        monkeypatch.setattr(bounds, bound, 150)
+        monkeypatch.setattr(files, bound, 150)
         monkeypatch.setattr(strict_yaml, "nodes", lambda _: pytest.fail("it was parsed"))
 
         site = site_of(tmp_path, text)
@@ -146,7 +145,7 @@ class TestText:
         hostile_sites.many_files(tmp_path, 20)
         read = ChangedFiles(lambda: 1e12).read_site if cached else read_site
         assert ids(read([tmp_path])) == {}
-        monkeypatch.setattr(bounds, "MOST_DOCUMENTS", 15)
+        monkeypatch.setattr(files, "MOST_DOCUMENTS", 15)
 
         site = read([tmp_path])
 
@@ -238,7 +237,7 @@ class TestProblems:
 
         (problem,) = site_of(tmp_path, text).problems
 
-        assert [len(known) for _, known, *_ in compared] == [similar.MOST_COMPARED]
+        assert [len(known) for _, known, *_ in compared] == [kinds.MOST_COMPARED]
         assert problem.help.endswith(f" and {number - 10:,} more.")
 
     @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifests import site as site_module
-from reconciler.manifests.changed_files import SETTLED_SECONDS, ChangedFiles
 from reconciler.manifests.files import FoundFile, content_of
-from reconciler.manifests.site import read_site
+from reconciler.manifests.site import SETTLED_SECONDS, ChangedFiles, read_site
 from reconciler.model.problems import Problem
 
 HOST = "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar7}\n"

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from manifest_documents import ANYTHING, DOCUMENTS, SCALARS, mutate
-from reconciler.manifests.form import Accept, UnknownKeyword, compile_form
-from reconciler.manifests.schema import SCHEMA_FILES, load_schema
+from reconciler.manifests.schema import SCHEMA_FILES, Accept, UnknownKeyword, compile_form, load_schema
 
 SCHEMAS = {kind: load_schema(kind) for kind in SCHEMA_FILES}
 VALIDATORS = {kind: Draft202012Validator(schema) for kind, schema in SCHEMAS.items()}

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.manifests.data import Data
-from reconciler.manifests.id_lists import IdLists
-from reconciler.manifests.ids_text import ReversedRange, bits_of, ids_text, why_not_an_id
+from reconciler.manifests.ids_text import IdLists, ReversedRange, bits_of, ids_text, why_not_an_id
 from reconciler.manifests.schema import load_schema
 from reconciler.model.ids import IdSet
 

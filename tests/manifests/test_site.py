@@ -6,8 +6,8 @@ from uuid import UUID, uuid5
 import pytest
 
 from manifest_texts import HOST, guest_text, host_text, marked, only_problem, site_of
+from reconciler.manifests.documents import NAMESPACE, derived_uuid
 from reconciler.manifests.site import Site, read_site
-from reconciler.manifests.uuids import NAMESPACE, derived_uuid
 from reconciler.model.desired import Activation, Desired, Presence, Unmanaged
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
@@ -368,7 +368,7 @@ def test_thousands_of_guests_in_as_many_files(tmp_path: Path) -> None:
 
 def test_a_heap_of_files_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory with too much in it is the wrong one, and must not cost all memory."""
-    monkeypatch.setattr("reconciler.manifests.bounds.MOST_BYTES", 1000)
+    monkeypatch.setattr("reconciler.manifests.files.MOST_BYTES", 1000)
     for name in "abcd":
         (tmp_path / f"{name}.yaml").write_text("#" * 400, encoding="utf-8")
 

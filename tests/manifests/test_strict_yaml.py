@@ -3,11 +3,9 @@
 import pytest
 
 from manifest_texts import marked
-from reconciler.manifests.characters import decoded
-from reconciler.manifests.data import Data
-from reconciler.manifests.guard import DEEPEST, DOCUMENT_LIMIT
-from reconciler.manifests.places import LONGEST_EXCERPT, MOST_PROBLEMS
+from reconciler.manifests.data import LONGEST_EXCERPT, MOST_PROBLEMS, Data
 from reconciler.manifests.strict_yaml import read_documents
+from reconciler.manifests.yaml_stream import DEEPEST, DOCUMENT_LIMIT, decoded
 from reconciler.model.problems import Position, Problem
 
 CAREFULLY = "# an ! makes the reader look closely\n"

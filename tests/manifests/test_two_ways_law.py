@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.manifests.boundaries import document_spans
 from reconciler.manifests.strict_yaml import read_documents
+from reconciler.manifests.yaml_stream import document_spans
 
 CAREFULLY = "# an ! makes the reader look closely\n"
 LINES = st.sampled_from(

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, cast
 from books import NoProgress
 from clocks import FakeClock
 from reconciler.integrations.systemd_notify import SystemdNotify
-from reconciler.manifests.changed_files import ChangedFiles
+from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Origin, Result
 from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.profiles import PROFILES, InUseCheck
