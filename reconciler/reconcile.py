@@ -22,10 +22,10 @@ from reconciler.model.problems import Problem, ProblemList, Severity, completed
 from reconciler.model.stopping import Abandoned, Check, unchecked
 from reconciler.model.strict_json import BadRecord
 from reconciler.planning.fingerprint import BASIS_WORDS, texts_digest
-from reconciler.planning.left_alone import FILES, NOTHING_SPARED, Spared
 from reconciler.planning.plan import Basis, Plan, unconfirmed_text
 from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.planner import holdings_of, make_plan
+from reconciler.planning.target import FILES, NOTHING_SPARED, Spared
 from reconciler.planning.vm_event import VmEvent
 from reconciler.recovery import Recovered, is_left, refuse_pending, refuse_unrecorded, settle
 from reconciler.transaction.confirmation import Confirmations, Pending
@@ -235,7 +235,7 @@ def _persistent(made: Plan, applied: Inventory, machine: Machine, request: Reque
         return made
     wanted = made.desired.host.persistence
     if Persistence.MDEVCTL in (wanted, applied.persistence):
-        from reconciler.planning.at_boot import unconcerned_files
+        from reconciler.planning.boot_stages import unconcerned_files
         from reconciler.transaction.persist import persistent
 
         kept: frozenset[str] = frozenset()

@@ -23,8 +23,7 @@ from reconciler.model.commands import APPLY, DOCTOR, NOWHERE, Here
 from reconciler.model.desired import Persistence
 from reconciler.model.observed import Observed
 from reconciler.model.strict_json import BadRecord
-from reconciler.planning.adoption import Adoption, CannotAdopt, adopt, boots_as_adopted
-from reconciler.planning.guest_names import valid_name
+from reconciler.planning.adoption import Adoption, CannotAdopt, adopt, boots_as_adopted, valid_name
 from reconciler.render.status_text import pool_text
 from reconciler.transaction.journal import Books
 

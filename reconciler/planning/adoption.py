@@ -4,7 +4,9 @@ A device that exists is an active guest with what it has. One that is only defin
 the way of those, so that it is on-demand only where the manifests' rules allow it (`reconciler.planning.conflicts`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Final, NamedTuple
 
 from reconciler.kernel.text_forms import MOST_SHOWN
@@ -14,7 +16,48 @@ from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.planning.conflicts import queues_text
-from reconciler.planning.guest_names import guest_names
+
+LONGEST: Final = 63
+"""How many characters a name of a host or guest may have (schemas/guest.schema.json)."""
+
+_OTHER: Final = re.compile(r"[^a-z0-9.-]+")
+
+
+def valid_name(text: str, otherwise: str) -> str:
+    """`text` as the name of a host or guest: in lower case, with ``-`` for what may not stand there.
+
+    Where nothing is left of it, `otherwise`.
+    """
+    return _OTHER.sub("-", text.lower()).strip("-.")[:LONGEST].rstrip("-.") or otherwise
+
+
+def guest_names(uuids: Iterable[str], vm_names: Mapping[str, str]) -> dict[str, str]:
+    """A name for each of `uuids`: that of its virtual machine, else ``guest-`` and the first digits of the uuid.
+
+    Args:
+        uuids: of the devices; the names do not depend on their order.
+        vm_names: the virtual machine of a device, by uuid.
+    """
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for uuid in sorted(uuids):
+        names[uuid] = next(name for name in _candidates(vm_names.get(uuid, ""), uuid) if name not in taken)
+        taken.add(names[uuid])
+    return names
+
+
+def _candidates(vm_name: str, uuid: str) -> Iterator[str]:
+    base = valid_name(vm_name, "")
+    if base:
+        yield base
+    stem = base or "guest"
+    yield from (_joined(stem, suffix) for suffix in (uuid[:8], uuid))
+    yield from (_joined(stem, str(number)) for number in count(2))
+
+
+def _joined(base: str, suffix: str) -> str:
+    return f"{base[: LONGEST - 1 - len(suffix)].rstrip('-.')}-{suffix}"
+
 
 _NOT_STARTED: Final = "Defined in mdevctl to start at boot, and not there now; to have it made, write active."
 

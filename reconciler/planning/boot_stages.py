@@ -7,13 +7,18 @@ Both plans are confined to devices of their own, since a boot wants nothing new:
 somebody has applied, with the manifests, the person and the commit of then.
 """
 
+import hashlib
+from collections.abc import Mapping
 from enum import Enum, auto
 
-from reconciler.model.desired import Desired, GivenUp
+from reconciler.model.boot_files import AtBoot, Definition, FileChange
+from reconciler.model.desired import Activation, Desired, GivenUp, Persistence
+from reconciler.model.matrix import ApConfig
 from reconciler.model.observed import Observed
-from reconciler.planning.plan import Plan
+from reconciler.planning.fingerprint import fingerprint_of
+from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.planning.target import foreign_mdevs, pool_of
+from reconciler.planning.target import HOST, foreign_mdevs, pool_of
 
 
 class BootStage(Enum):
@@ -51,3 +56,76 @@ def _missed(desired: Desired, observed: Observed, applied: Applied) -> Applied:
     found = {one.uuid for one in observed.mdevs}
     gone = {one.uuid for one in desired.guests if one.ignored and one.uuid not in found}
     return applied._replace(guests={uuid: one for uuid, one in applied.guests.items() if uuid not in gone})
+
+
+def at_boot(plan: Plan, applied: Applied) -> AtBoot | None:
+    """What belongs into the files of other tools after `plan`, where `applied` was applied last; None: nothing of ours.
+
+    Active guests are started at boot. On-demand ones are defined to be started by hand, as whoever starts their VM
+    does; such definitions may overlap. Inactive guests claim nothing: they are not defined, and where they are, they
+    do not start. Where our definitions were there and are not wanted any more, they go.
+    """
+    named = [one for one in plan.guests if one.guest]
+    ours = frozenset(applied.guests).union(one.uuid for one in named)
+    started = [one for one in named if one.guest and one.guest.activation is not Activation.INACTIVE]
+    idle = [one for one in named if one.guest and one.guest.activation is Activation.INACTIVE]
+    if plan.desired.host.persistence is not Persistence.MDEVCTL:
+        # What is defined for an inactive guest somebody else has written down, and it starts nothing.
+        going = ours.difference(one.uuid for one in idle)
+        return AtBoot(None, (), going) if applied.persistence is Persistence.MDEVCTL else None
+    return AtBoot(plan.wanted_pool or plan.pool, _definitions(plan, started), ours, _definitions(plan, idle))
+
+
+def unconcerned_files(plan: Plan, applied: Applied, before: Desired | None) -> frozenset[str]:
+    """Whose files the manifests ask to be as they were asked to be before: uuids of devices, and `HOST` for the masks.
+
+    Args:
+        plan: what is done to the host.
+        applied: what was applied last.
+        before: the manifests of then; None where they are not known.
+    """
+    if applied.persistence is not plan.desired.host.persistence:
+        return frozenset()
+    was = {uuid: config for uuid, (_, config) in applied.guests.items()}
+    starts: dict[str, Activation] = {}
+    if before is not None:
+        was = {one.uuid: one.config for one in before.guests}
+        starts = {one.uuid: one.activation for one in before.guests}
+    same = frozenset(
+        one.uuid
+        for one in plan.guests
+        if one.guest
+        and not one.changes
+        and was.get(one.uuid) == one.guest.config
+        and starts.get(one.uuid, one.guest.activation) is one.guest.activation
+    )
+    return same | ({HOST} if applied.pool == (plan.wanted_pool or plan.pool) else frozenset())
+
+
+def with_files(plan: Plan, changes: tuple[FileChange, ...], names: Mapping[str, str]) -> Plan:
+    """`plan`, which also makes `changes` and then rests on the files being as they are.
+
+    `names` are the names of guests by uuid, for the holders of the changes.
+    """
+    files = tuple(one._replace(holder=names.get(one.holder, one.holder)) for one in changes)
+    if not files:
+        return plan
+    words = (f"{one.path} {one.before!r} {one.after!r}" for one in files)
+    basis = plan.basis._replace(files=hashlib.sha256("\n".join(words).encode()).hexdigest())
+    return plan._replace(files=files, basis=basis, fingerprint=fingerprint_of(plan.desired.host.name, basis))
+
+
+def _definitions(plan: Plan, guests: list[GuestPlan]) -> tuple[Definition, ...]:
+    definitions = (
+        Definition(one.uuid, _config(plan, one), one.guest.activation is Activation.ACTIVE)
+        for one in guests
+        if one.guest
+    )
+    return tuple(sorted(definitions, key=lambda one: one.uuid))
+
+
+def _config(plan: Plan, one: GuestPlan) -> ApConfig:
+    # Before 6.0 a device with an absent queue is not started at all, so only what there is can be defined.
+    assert one.guest
+    attainable = None if plan.abilities.over_provision else one.after
+    return attainable or one.guest.config

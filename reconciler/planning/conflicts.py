@@ -13,9 +13,8 @@ from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import NO_VMS, Observed, ObservedMdev, VmName, in_brackets
 from reconciler.model.problems import Place, Problem, Severity, explained, several
-from reconciler.planning.left_alone import LeftAlone, Why
 from reconciler.planning.overlaps import MOST_PAIRS, Claimed, Pairs, pairs_among, pairs_between
-from reconciler.planning.target import Target
+from reconciler.planning.target import LeftAlone, Target, Why
 
 MOST_BLAMED: Final = 10
 """How many guests and kept entries one problem points at."""

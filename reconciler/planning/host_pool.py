@@ -1,15 +1,22 @@
-"""Derives the host pool from who needs which queues.
+"""The host pool: what the host must give up, the ways from one pool to another, and which devices bar a mask bit.
 
-The pool is a function of the manifests and of other people's mediated devices alone, never of what is plugged or of
-the masks as they are: a card that appears moves no mask (docs/architecture.md, "Host pool").
+The pool is a function of the manifests and of other tools' mediated devices alone, never of what is plugged or of the
+masks as they are: a card that appears moves no mask (docs/architecture.md, "Host pool").
+
+It is a rectangle, apmask times aqmask, but a write changes one mask only, so it passes through rectangles that no
+manifest asked for. A way is allowed where every pool on it has all queues that the host has before and after (I3), and
+none that it has neither before nor after (I2). From 6.19 the kernel refuses to set a mask bit while any device has a
+queue with that id.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from itertools import combinations
 from typing import NamedTuple
 
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
-from reconciler.model.matrix import Matrix
+from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
+from reconciler.model.steps import Action, Holdings
 
 
 class PoolReason(StrEnum):
@@ -137,3 +144,108 @@ def _augment(edges: dict[int, IdSet], adapter: int, partner: dict[int, int], tri
             partner[domain] = adapter
             return True
     return False
+
+
+class MaskWrite(NamedTuple):
+    """One mask write on the way: which mask, the ids that it newly sets, and the pools around it."""
+
+    action: Action
+    newly_set: IdSet
+    pool_before: Matrix
+    pool_after: Matrix
+
+
+def mask_paths(start: Matrix, end: Matrix) -> list[tuple[MaskWrite, ...]]:
+    """The allowed ways from `start` to `end`, fewest writes first, at most two writes for each mask.
+
+    At least one always exists: clear what goes from both masks, then set what comes in both.
+    """
+    paths: dict[tuple[MaskWrite, ...], None] = {}
+    for adapters in _mask_values(start.adapters, end.adapters):
+        for domains in _mask_values(start.domains, end.domains):
+            for path in _interleavings(start, adapters, domains):
+                if all(_is_allowed(step.pool_after, start, end) for step in path):
+                    paths[path] = None
+    return sorted(paths, key=len)
+
+
+def _mask_values(start: IdSet, end: IdSet) -> list[tuple[IdSet, ...]]:
+    if start == end:
+        return [()]
+    both = start & end
+    return [(end,)] if both in (start, end) else [(end,), (both, end)]
+
+
+def _interleavings(
+    start: Matrix, adapters: tuple[IdSet, ...], domains: tuple[IdSet, ...]
+) -> Iterator[tuple[MaskWrite, ...]]:
+    count = len(adapters) + len(domains)
+    for places in combinations(range(count), len(adapters)):
+        pool, path = start, []
+        next_adapters, next_domains = iter(adapters), iter(domains)
+        for place in range(count):
+            if place in places:
+                after = pool._replace(adapters=next(next_adapters))
+                path.append(MaskWrite(Action.APMASK, after.adapters - pool.adapters, pool, after))
+            else:
+                after = pool._replace(domains=next(next_domains))
+                path.append(MaskWrite(Action.AQMASK, after.domains - pool.domains, pool, after))
+            pool = after
+        yield tuple(path)
+
+
+def _is_allowed(pool: Matrix, start: Matrix, end: Matrix) -> bool:
+    return pool.covers(start.meet(end)) and all(end.covers(part) for part in pool.minus(start))
+
+
+class Blocked(NamedTuple):
+    """A mediated device that stands in the way of a mask write and must not be touched, with the ids concerned."""
+
+    uuid: str
+    adapters: IdSet
+    domains: IdSet
+
+    @property
+    def ids(self) -> str:
+        """The ids for people: ``adapter 0x05 (5) and domain 0x47 (71)``."""
+        named = (("adapter", self.adapters), ("domain", self.domains))
+        return " and ".join(f"{noun} {ids}" for noun, ids in named if ids)
+
+
+def kept_of(old: ApConfig, new: ApConfig) -> ApConfig:
+    """What `old` and `new` share."""
+    return ApConfig(*(before & after for before, after in zip(old, new, strict=True)))
+
+
+def kept_in(current: Holdings, target: Holdings, uuid: str) -> ApConfig:
+    """What the device has in both states."""
+    return kept_of(current.mdevs[uuid], target.mdevs.get(uuid, EMPTY_CONFIG))
+
+
+def without_blocked(pool: Matrix, blocked: Iterable[Blocked]) -> Matrix:
+    """`pool` without the ids that the devices of `blocked` keep from being set."""
+    adapters, domains = pool
+    for one in blocked:
+        adapters, domains = adapters - one.adapters, domains - one.domains
+    return Matrix(adapters, domains)
+
+
+def devices_in_the_way(current: Holdings, target: Holdings, needed: Matrix) -> dict[str, ApConfig]:
+    """The devices that keep a queue with a newly set id throughout, and what they may have meanwhile.
+
+    From 6.19 the kernel refuses to set a mask bit while any device has a queue with that id, whatever the other mask
+    says (ap_bus.c; docs/kernel-rules.md, "In-use check").
+    """
+    found = {}
+    if needed.adapters or needed.domains:
+        for uuid in current.mdevs:
+            kept = kept_in(current, target, uuid)
+            if not kept.matrix.is_empty and _touches(kept, needed):
+                found[uuid] = ApConfig(
+                    kept.adapters - needed.adapters, kept.domains - needed.domains, kept.control_domains
+                )
+    return found
+
+
+def _touches(config: ApConfig, needed: Matrix) -> bool:
+    return not (config.adapters.isdisjoint(needed.adapters) and config.domains.isdisjoint(needed.domains))

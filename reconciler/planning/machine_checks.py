@@ -12,8 +12,7 @@ from reconciler.model.observed import Observed, its_vm
 from reconciler.model.problems import Place, Problem, Severity, explained
 from reconciler.planning.conflicts import guest_place
 from reconciler.planning.effect import Bindings, control_lacking, effective, hidden_because
-from reconciler.planning.host_pool import PoolReason
-from reconciler.planning.order import Blocked
+from reconciler.planning.host_pool import Blocked, PoolReason
 from reconciler.planning.target import Target
 
 _MOST_REASONS: Final = 8

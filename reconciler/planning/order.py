@@ -19,12 +19,12 @@ import heapq
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from reconciler.model.ids import ID_COUNT, IdSet
+from reconciler.model.ids import ID_COUNT
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities
 from reconciler.model.steps import Action, Holdings, Step
 from reconciler.planning.budget import Budget
-from reconciler.planning.mask_paths import MaskWrite, mask_paths
+from reconciler.planning.host_pool import Blocked, MaskWrite, _touches, devices_in_the_way, kept_in, kept_of, mask_paths
 
 
 class Outage(NamedTuple):
@@ -32,20 +32,6 @@ class Outage(NamedTuple):
 
     uuid: str
     lost: tuple[Matrix, ...]
-
-
-class Blocked(NamedTuple):
-    """A mediated device that stands in the way of a mask write and must not be touched, with the ids concerned."""
-
-    uuid: str
-    adapters: IdSet
-    domains: IdSet
-
-    @property
-    def ids(self) -> str:
-        """The ids for people: ``adapter 0x05 (5) and domain 0x47 (71)``."""
-        named = (("adapter", self.adapters), ("domain", self.domains))
-        return " and ".join(f"{noun} {ids}" for noun, ids in named if ids)
 
 
 class Ordered(NamedTuple):
@@ -100,10 +86,10 @@ def order_steps(
         budget: of the plan, for finding out who is best written twice; left out, a fresh one.
     """
     needed = Matrix(target.pool.adapters - current.pool.adapters, target.pool.domains - current.pool.domains)
-    in_the_way = _in_the_way(current, target, needed) if abilities.strict_in_use else {}
+    in_the_way = devices_in_the_way(current, target, needed) if abilities.strict_in_use else {}
     blocked = tuple(
         Blocked(uuid, kept.adapters & needed.adapters, kept.domains & needed.domains)
-        for uuid, kept in ((one, _kept_in(current, target, one)) for one in in_the_way if one in fixed)
+        for uuid, kept in ((one, kept_in(current, target, one)) for one in in_the_way if one in fixed)
     )
     if blocked:
         return Ordered((), blocked=blocked)
@@ -128,44 +114,6 @@ def order_steps(
         for uuid, low in in_the_way.items()
     )
     return Ordered(tuple(steps), outages)
-
-
-def kept_of(old: ApConfig, new: ApConfig) -> ApConfig:
-    """What `old` and `new` share."""
-    return ApConfig(*(before & after for before, after in zip(old, new, strict=True)))
-
-
-def _kept_in(current: Holdings, target: Holdings, uuid: str) -> ApConfig:
-    return kept_of(current.mdevs[uuid], target.mdevs.get(uuid, EMPTY_CONFIG))
-
-
-def without_blocked(pool: Matrix, blocked: Iterable[Blocked]) -> Matrix:
-    """`pool` without the ids that the devices of `blocked` keep from being set."""
-    adapters, domains = pool
-    for one in blocked:
-        adapters, domains = adapters - one.adapters, domains - one.domains
-    return Matrix(adapters, domains)
-
-
-def _in_the_way(current: Holdings, target: Holdings, needed: Matrix) -> dict[str, ApConfig]:
-    """The devices that keep a queue with a newly set id throughout, and what they may have meanwhile.
-
-    From 6.19 the kernel refuses to set a mask bit while any device has a queue with that id, whatever the other mask
-    says (ap_bus.c; docs/kernel-rules.md, "In-use check").
-    """
-    found = {}
-    if needed.adapters or needed.domains:
-        for uuid in current.mdevs:
-            kept = _kept_in(current, target, uuid)
-            if not kept.matrix.is_empty and _touches(kept, needed):
-                found[uuid] = ApConfig(
-                    kept.adapters - needed.adapters, kept.domains - needed.domains, kept.control_domains
-                )
-    return found
-
-
-def _touches(config: ApConfig, needed: Matrix) -> bool:
-    return not (config.adapters.isdisjoint(needed.adapters) and config.domains.isdisjoint(needed.domains))
 
 
 def _changes(current: Holdings, target: Holdings, in_the_way: Mapping[str, ApConfig]) -> list[_Change]:

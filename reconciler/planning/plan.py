@@ -1,13 +1,13 @@
 """The plan: everything that will be done, why, what it does to whom, and what it rests on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import islice
 from typing import Final, NamedTuple
 
 from reconciler.model.boot_files import FileChange
 from reconciler.model.desired import Desired, DesiredGuest
-from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities, Observed, ObservedMdev, Process, VmName
 from reconciler.model.problems import Position, Problem, errors_of
 from reconciler.model.steps import Step
@@ -264,3 +264,76 @@ class Plan(NamedTuple):
     def in_sync(self) -> bool:
         """Whether the host is as the manifests say, and boots into it where that is wanted."""
         return self.is_valid and not self.changes and not self.withheld
+
+
+MANY: Final = 5
+"""From so many of our devices on, removing more than half of them at once needs to be said."""
+
+
+def removal_consents(guests: Sequence[GuestPlan]) -> list[Consent]:
+    """What has to be said explicitly because of how much is removed.
+
+    Args:
+        guests: what becomes of each of our devices, and of each that is to go.
+    """
+    there = [one for one in guests if one.before is not None]
+    # One that holds nothing was emptied by an earlier apply, which had the consent.
+    going = [one for one in there if one.goes and one.before != EMPTY_CONFIG]
+    staying = [one for one in guests if one.after is not None and not one.goes]
+    return _limits(len(there), len(going), len(staying))
+
+
+def removal_limits(before: Collection[str], after: Collection[str]) -> list[Consent]:
+    """The same for manifests, whatever of them is there at the moment: after a boot nothing is.
+
+    Args:
+        before: the uuids of the devices that were to be there.
+        after: of those that are to be there.
+    """
+    return _limits(len(before), len(set(before) - set(after)), len(after))
+
+
+def _limits(there: int, going: int, staying: int) -> list[Consent]:
+    if going and not staying:
+        return [Consent("host", f"all of our mediated devices are removed ({going})", ALLOW_EMPTY)]
+    if there >= MANY and 2 * going > there:
+        return [Consent("host", f"{going} of our {there} mediated devices are removed", ALLOW_REMOVALS)]
+    return []
+
+
+def settled(plan: Plan, found: Iterable[ObservedMdev]) -> Plan:
+    """What planning again gives after `plan`, which was carried out: no steps.
+
+    Args:
+        plan: what was carried out and verified.
+        found: the devices that it has touched, as they were found afterwards.
+    """
+    now = {one.uuid: one for one in found}
+    changed = {guest.uuid for guest in plan.guests if guest.changes}
+    mdevs = [one for one in plan.observed.mdevs if one.uuid not in changed]
+    mdevs += [one for uuid, one in now.items() if uuid in changed]
+    return plan._replace(
+        observed=plan.observed._replace(pool=plan.pool, mdevs=tuple(sorted(mdevs, key=lambda one: one.uuid))),
+        guests=tuple(_guest(one, now) for one in plan.guests if one.guest or one.after is not None),
+        pool_cause=None,
+        consents=(),
+        steps=(),
+        files=(),
+        is_news=False,
+    )
+
+
+def _guest(one: GuestPlan, found: Mapping[str, ObservedMdev]) -> GuestPlan:
+    if not one.changes:
+        return one
+    mdev = found.get(one.uuid)
+    seen = mdev.effective if mdev and mdev.effective is not None else one.sees_after
+    return one._replace(
+        before=one.after,
+        sees_before=seen,
+        effect=Effect.NONE,
+        interrupted=False,
+        cause=None,
+        goes=False,
+        rollback_takes=(),
+    )

@@ -20,13 +20,23 @@ from reconciler.planning.effect import (
     effective,
 )
 from reconciler.planning.fingerprint import basis_of, fingerprint_of
-from reconciler.planning.left_alone import HOST, NOTHING_SPARED, LeftAlone, Spared, Why, aimed_at, spared_devices
-from reconciler.planning.limits import removal_consents
 from reconciler.planning.machine_checks import machine_problems, one_way_problems, unreachable_problems
 from reconciler.planning.order import Ordered, order_steps
-from reconciler.planning.plan import Cause, Consent, GuestPlan, Plan, PlannedStep, rollback_text
+from reconciler.planning.plan import Cause, Consent, GuestPlan, Plan, PlannedStep, removal_consents, rollback_text
 from reconciler.planning.rollback import NO_EFFECTS, rollback_effects
-from reconciler.planning.target import NOTHING_LEFT, Left, Target, target_of
+from reconciler.planning.target import (
+    HOST,
+    NOTHING_LEFT,
+    NOTHING_SPARED,
+    Left,
+    LeftAlone,
+    Spared,
+    Target,
+    Why,
+    aimed_at,
+    spared_devices,
+    target_of,
+)
 from reconciler.planning.vm_event import VmEvent, event_problems, event_target, touched_guests
 
 

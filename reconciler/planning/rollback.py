@@ -12,7 +12,7 @@ from typing import NamedTuple
 from reconciler.model.ids import NO_IDS
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.steps import MASK_ACTIONS, Holdings, Step, holdings_after
-from reconciler.planning.order import Blocked, kept_of, without_blocked
+from reconciler.planning.host_pool import Blocked, kept_of, without_blocked
 
 
 class RollbackEffects(NamedTuple):

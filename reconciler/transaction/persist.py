@@ -26,10 +26,10 @@ from reconciler.model.boot_files import AtBoot, FileChange
 from reconciler.model.desired import Persistence
 from reconciler.model.matrix import FULL_MATRIX
 from reconciler.model.problems import Place, Problem, Severity
-from reconciler.planning.at_boot import at_boot, with_files
-from reconciler.planning.left_alone import FILES
+from reconciler.planning.boot_stages import at_boot, with_files
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied
+from reconciler.planning.target import FILES
 
 _MOST: Final = 8
 NO_ROOT: Final = "files of mdevctl or chzdev are as they were left, since nobody knows where those of this host are"

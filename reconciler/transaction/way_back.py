@@ -13,7 +13,8 @@ from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev, its_vm
 from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings, Step
-from reconciler.planning.order import Blocked, order_steps, without_blocked
+from reconciler.planning.host_pool import Blocked, without_blocked
+from reconciler.planning.order import order_steps
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.carry_out import Host, StepFailed, carry_out, held_queues, value_text
 

@@ -9,8 +9,7 @@ from reconciler.model.desired import Activation, Desired
 from reconciler.model.problems import Problem, Severity, errors_of
 from reconciler.model.stopping import Check, unchecked
 from reconciler.planning.conflicts import conflicts
-from reconciler.planning.limits import removal_limits
-from reconciler.planning.plan import Consent, Plan
+from reconciler.planning.plan import Consent, Plan, removal_limits
 from reconciler.planning.target import pool_of
 from reconciler.reconcile import Given
 from reconciler.transaction.last_good import Good

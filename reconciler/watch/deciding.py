@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from reconciler.planning.left_alone import FILES, HOST
 from reconciler.planning.plan import ALLOW_DISRUPTION, Cause, Plan
+from reconciler.planning.target import FILES, HOST
 from reconciler.render.diagnostics import counted
 from reconciler.render.history_text import moment
 from reconciler.watch.healing import BUDGET, HealBudgets

@@ -19,9 +19,8 @@ from reconciler.model.observed import Observed
 from reconciler.model.outcome import Origin, Outcome, Result
 from reconciler.model.stopping import Abandoned, Check
 from reconciler.model.strict_json import BadRecord
-from reconciler.planning.left_alone import FILES, NOTHING_SPARED, Spared
-from reconciler.planning.plan import Cause, Plan
-from reconciler.planning.settled import settled
+from reconciler.planning.plan import Cause, Plan, settled
+from reconciler.planning.target import FILES, NOTHING_SPARED, Spared
 from reconciler.reconcile import (
     Applied,
     InvalidManifests,

@@ -17,7 +17,7 @@ from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings
-from reconciler.planning.mask_paths import mask_paths
+from reconciler.planning.host_pool import mask_paths
 from reconciler.planning.order import order_steps
 from reconciler.simulator.profiles import Profile
 from worlds import EVERY_PROFILE, NEW_PROFILES, abilities_of, all_holdings, config, holdings, matrix, uuid

@@ -3,7 +3,7 @@
 from reconciler.kernel.observe import observe
 from reconciler.model.boot_files import AtBoot, Definition
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Persistence
-from reconciler.planning.at_boot import at_boot
+from reconciler.planning.boot_stages import at_boot
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.simulator.profiles import PROFILES

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.planning.guest_names import guest_names, valid_name
+from reconciler.planning.adoption import guest_names, valid_name
 from worlds import uuid
 
 VALID = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")

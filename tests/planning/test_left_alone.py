@@ -10,10 +10,10 @@ from reconciler.kernel.writes import writes_of
 from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Ignored, Unmanaged
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig
-from reconciler.planning.left_alone import Spared
 from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import status_of
+from reconciler.planning.target import Spared
 from reconciler.simulator.hardware import Card, Plug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES

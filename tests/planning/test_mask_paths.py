@@ -9,7 +9,7 @@ from invariants import violations
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings
-from reconciler.planning.mask_paths import mask_paths
+from reconciler.planning.host_pool import mask_paths
 
 AXES = st.sets(st.sampled_from((0, 5, 255))).map(lambda ids: ~IdSet(ids))
 POOLS = st.builds(Matrix, AXES, AXES)

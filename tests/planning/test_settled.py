@@ -6,9 +6,8 @@ from reconciler.kernel.observe import look_again, observe
 from reconciler.kernel.writes import writes_of
 from reconciler.model.desired import Activation
 from reconciler.model.steps import Holdings
-from reconciler.planning.plan import Plan
+from reconciler.planning.plan import Plan, settled
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.planning.settled import settled
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.journal import applied_by

@@ -7,9 +7,9 @@ from reconciler.kernel.observe import observe
 from reconciler.kernel.paths import APMASK, AQMASK
 from reconciler.kernel.writes import writes_of
 from reconciler.model.desired import Activation, Desired, Ignored
-from reconciler.planning.left_alone import HOST, Spared
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, make_plan
+from reconciler.planning.target import HOST, Spared
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.journal import applied_by
