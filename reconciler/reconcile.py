@@ -35,7 +35,7 @@ from reconciler.transaction.suspensions import Suspension, Suspensions, read_sus
 if TYPE_CHECKING:
     from reconciler.model.outcome import Generation, Origin
     from reconciler.planning.boot_stages import BootStage
-    from reconciler.render.plan_file import SavedPlan
+    from reconciler.render.plan_json import SavedPlan
     from reconciler.transaction.apply import Progress
 
 # What only an apply needs is imported when one begins: a plan is made far more often.
@@ -412,7 +412,7 @@ def refuse_stale(made: Plan, terms: Terms, machine: Machine, paths: Sequence[str
             raise StalePlan(f"the plan was applied already, as generation {number}, at {ended} UTC", history_of(number))
         raise StalePlan(stale_text(terms.basis, made.basis), PLAN)
     if terms.saved is not None:
-        from reconciler.render.plan_file import differences
+        from reconciler.render.plan_json import differences
 
         # Who changed the steps that a reviewer reads could also have made a digest that fits to them.
         if changed := differences(terms.saved, made, paths):

@@ -102,7 +102,7 @@ def _request(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Req
     if planfile is None:
         return Request(host.manifests, host.host, commit=manifests_commit(host)), terms
     from reconciler.manifests.files import is_ours
-    from reconciler.render.plan_file import BadPlanFile, load_plan
+    from reconciler.render.plan_json import BadPlanFile, load_plan
 
     try:
         saved = load_plan(planfile)
@@ -140,7 +140,7 @@ def _refused(made: Plan, terms: Terms, number: int | None) -> Exit:
 
 
 def _show_applied(applied: Applied, format: str, here: Here, *, with_plan: bool) -> None:
-    from reconciler.render.outcome_text import outcome_json, outcome_text
+    from reconciler.render.history_text import outcome_json, outcome_text
 
     summary = outcome_text(applied.outcome, here=here)
     if format == "json":

@@ -16,7 +16,7 @@ from typing import Final
 import click
 
 from reconciler.cli.output import paint_for_terminal, printable, result
-from reconciler.render.paint import Paint
+from reconciler.render.text import Paint
 
 TERMINAL: Final = "/dev/tty"
 _LINE_BYTES: Final = 4096

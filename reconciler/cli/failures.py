@@ -16,7 +16,7 @@ from reconciler.model.printable import error_text
 from reconciler.model.stopping import Abandoned
 from reconciler.model.strict_json import BadRecord
 from reconciler.reconcile import InvalidManifests, StalePlan
-from reconciler.render.plan_file import BadPlanFile
+from reconciler.render.plan_json import BadPlanFile
 from reconciler.transaction.confirmation import AwaitsConfirmation, NotPending
 from reconciler.transaction.history import NoSuchGeneration
 from reconciler.transaction.lock import Busy

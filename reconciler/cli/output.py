@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TextIO, cast
 from reconciler.cli.exit_codes import Exit
 from reconciler.model.outcome import Result
 from reconciler.model.printable import escaped_lines, lines_text, one_line
-from reconciler.render.paint import Paint, Painter, plain
+from reconciler.render.text import Paint, Painter, plain
 
 if TYPE_CHECKING:  # every command has this module, and most need none of these
     from reconciler.kernel.locks import AtWork

@@ -30,7 +30,7 @@ def run(host: HostOptions, *, format: str, out: str | None, detailed: bool) -> E
 
 def _save(made: Plan, host: HostOptions, file: str) -> None:
     from reconciler.integrations.named_file import is_kept, write_named
-    from reconciler.render.plan_file import plan_file_text
+    from reconciler.render.plan_json import plan_file_text
 
     write_named(file, plan_file_text(made, host.manifests).encode("ascii"))
     if is_kept(file):

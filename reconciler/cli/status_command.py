@@ -97,7 +97,7 @@ def _show(kept: "Kept", host: HostOptions) -> None:
 
 def run_drift(host: HostOptions, *, format: str) -> Exit:
     """Show what differs."""
-    from reconciler.render.drift_text import drift_json, drift_text
+    from reconciler.render.status_text import drift_json, drift_text
 
     made = _plan(host)
     if format == "json":

@@ -12,8 +12,9 @@ from reconciler.model.desired import Desired, DesiredGuest
 from reconciler.model.problems import Problem, ProblemList, errors_of
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.target import pool_of
-from reconciler.render.diagnostics import counted, problem_record
+from reconciler.render.diagnostics import problem_record
 from reconciler.render.plan_json import json_text
+from reconciler.render.text import counted
 
 if TYPE_CHECKING:
     from reconciler.integrations.domain_xml import Domain

@@ -6,9 +6,8 @@ from reconciler.doctor.finding import Finding
 from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.printable import lines_text
 from reconciler.model.problems import Severity
-from reconciler.render.diagnostics import counted
-from reconciler.render.paint import Paint, plain
 from reconciler.render.plan_json import json_text
+from reconciler.render.text import Paint, counted, plain
 
 
 def findings_text(findings: Sequence[Finding], paint: Paint = plain, here: Here = NOWHERE) -> str:

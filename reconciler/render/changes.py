@@ -13,7 +13,7 @@ from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import in_brackets, its_vm
 from reconciler.planning.effect import HARMLESS
 from reconciler.planning.plan import GuestPlan, Plan, rollback_text
-from reconciler.render.diagnostics import counted
+from reconciler.render.text import counted
 
 
 class Kind(StrEnum):

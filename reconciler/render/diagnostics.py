@@ -5,7 +5,7 @@ from typing import Any
 
 from reconciler.model.printable import lines_text
 from reconciler.model.problems import Place, Problem, Severity
-from reconciler.render.paint import Paint, plain
+from reconciler.render.text import Paint, counted, plain
 
 
 def problems_text(problems: Sequence[Problem], paint: Paint = plain) -> str:
@@ -55,11 +55,6 @@ def count_text(problems: Sequence[Problem]) -> str:
     words = [counted(errors, "error")] if errors else []
     words += [counted(warnings, "warning")] if warnings else []
     return ", ".join(words)
-
-
-def counted(count: int, noun: str) -> str:
-    """A count with its noun: ``1 guest``, ``2 guests``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def problem_record(problem: Problem) -> dict[str, Any]:

@@ -10,8 +10,7 @@ from reconciler.model.printable import lines_text
 from reconciler.model.steps import Action, Step
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.render.changes import Change, config_text, file_change, guest_change, plural, pool_change, summary_text
-from reconciler.render.diagnostics import counted
-from reconciler.render.paint import Paint, plain
+from reconciler.render.text import Paint, counted, plain
 
 MOST_GUESTS: Final = 1000
 """How many changed guests are shown one by one; nobody reads more, and the JSON form has them all."""

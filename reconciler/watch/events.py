@@ -9,8 +9,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from reconciler.model.outcome import Result
-from reconciler.render.diagnostics import counted
-from reconciler.render.durations import duration_text
+from reconciler.render.text import counted, duration_text
 from reconciler.watch.report import Condition, Counters, GuestReport, Report
 
 _MOST_NAMES: Final = 16

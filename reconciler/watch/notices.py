@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from reconciler.integrations.webhook import NotSent
 from reconciler.model.printable import escaped_values
-from reconciler.render.diagnostics import counted
+from reconciler.render.text import counted
 from reconciler.watch.events import Event, Kind
 from reconciler.watch.report import Report
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from reconciler.model.commands import TRIGGER, Here
-from reconciler.render.diagnostics import counted
+from reconciler.render.text import counted
 from reconciler.watch.deciding import named
 from reconciler.watch.hints import BY_PEOPLE, Hint
 from reconciler.watch.report import Condition

@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.model.problems import Place, Position, Problem, Severity
 from reconciler.render.diagnostics import count_text, problem_record, problem_text, problems_text
-from reconciler.render.paint import Painter
+from reconciler.render.text import Painter
 
 OVERLAP = Problem(
     "guest-overlap",

@@ -13,9 +13,7 @@ from damage import places
 from reconciler.kernel.observe import observe
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
-from reconciler.render import plan_file
-from reconciler.render.plan_file import BadPlanFile, differences, load_plan, plan_file_text
-from reconciler.render.plan_json import plan_json
+from reconciler.render.plan_json import BadPlanFile, differences, load_plan, plan_file_text, plan_json
 from reconciler.simulator.host import SimulatedHost
 from worlds import config, desired, guest
 
@@ -162,7 +160,7 @@ def test_what_is_larger_than_any_plan_is_refused(
     saved: Path, monkeypatch: pytest.MonkeyPatch, path: str | None
 ) -> None:
     """Also what only says while it is read how long it is."""
-    monkeypatch.setattr(plan_file, "LARGEST", 100)
+    monkeypatch.setattr("reconciler.render.plan_json.LARGEST", 100)
 
     with pytest.raises(BadPlanFile, match="larger than"):
         load_plan(path or str(saved))

@@ -14,12 +14,11 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import status_of
 from reconciler.render.changes import config_text, sees_text
-from reconciler.render.drift_text import drift_json, drift_text
-from reconciler.render.outcome_text import outcome_json, outcome_text
-from reconciler.render.paint import Painter, plain
+from reconciler.render.history_text import outcome_json, outcome_text
 from reconciler.render.plan_json import plan_json
 from reconciler.render.plan_text import MOST_STEPS, plan_text
-from reconciler.render.status_text import pool_text, status_json, status_text
+from reconciler.render.status_text import drift_json, drift_text, pool_text, status_json, status_text
+from reconciler.render.text import Painter, plain
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from vm_processes import VmProcesses

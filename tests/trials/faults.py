@@ -17,7 +17,7 @@ from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
 from reconciler.reconcile import NotApplicable, Request, plan
-from reconciler.render.outcome_text import outcome_text
+from reconciler.render.history_text import outcome_text
 from reconciler.simulator.faults import FaultySysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, InUseCheck
