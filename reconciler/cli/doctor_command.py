@@ -9,7 +9,7 @@ from reconciler.cli.machine import opened
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import paint_for_stdout, result
 from reconciler.doctor.examination import examined
-from reconciler.doctor.text import findings_json, findings_text
+from reconciler.doctor.finding import findings_json, findings_text
 from reconciler.model.problems import Severity
 from reconciler.transaction.state_directory import StateDirectory
 

@@ -5,13 +5,16 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from reconciler.doctor.autostart import autostart_findings
-from reconciler.doctor.boot import boot_findings, read_boot
-from reconciler.doctor.definitions import definition_findings
+from reconciler.doctor.boot import autostart_findings, boot_findings, definition_findings, read_boot
 from reconciler.doctor.finding import Finding, error
-from reconciler.doctor.host import host_findings
-from reconciler.doctor.kernels import kernel_findings
-from reconciler.doctor.state import interruption_findings, left_findings, lock_findings, obstacle_findings
+from reconciler.doctor.host import (
+    host_findings,
+    interruption_findings,
+    kernel_findings,
+    left_findings,
+    lock_findings,
+    obstacle_findings,
+)
 from reconciler.integrations.mdevctl_definitions import read_definitions
 from reconciler.kernel.locks import tools_holder
 from reconciler.kernel.observe import UnreadableHost, observe

@@ -1,9 +1,13 @@
-"""What the doctor finds: a value for each thing that goes wrong in practice."""
+"""What the doctor finds: a value for each thing that goes wrong in practice, and its text."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from reconciler.model.commands import Command
+from reconciler.model.commands import NOWHERE, Command, Here
+from reconciler.model.printable import lines_text
 from reconciler.model.problems import Severity
+from reconciler.render.plan_json import json_text
+from reconciler.render.text import Paint, counted, plain
 
 
 class Finding(NamedTuple):
@@ -40,3 +44,27 @@ def listed(names: list[str], most: int = 8) -> str:
     """Some of `names`, for a sentence: ``05.0004, 05.0005 and 7 more``."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def findings_text(findings: Sequence[Finding], paint: Paint = plain, here: Here = NOWHERE) -> str:
+    """All findings, ended by a newline; `here` is where the commands that they lead to are run."""
+    if not findings:
+        return paint("good", "Nothing wrong was found.") + "\n"
+    lines = []
+    for one in findings:
+        lines += [
+            paint(one.severity.value, f"{one.severity}[{one.id}]: {one.what}"),
+            f"  why:  {one.why}",
+            f"  type: {one.help}",
+            *(f"  next: {here.line(command)}" for command in one.commands),
+            "",
+        ]
+    errors = sum(one.severity is Severity.ERROR for one in findings)
+    lines.append(f"{counted(errors, 'error')}, {counted(len(findings) - errors, 'warning')}")
+    return lines_text(lines)
+
+
+def findings_json(findings: Sequence[Finding], here: Here = NOWHERE) -> str:
+    """The same as JSON text, ended by a newline; each command is one line for a shell."""
+    records = [{**one._asdict(), "commands": [here.line(command) for command in one.commands]} for one in findings]
+    return json_text({"formatVersion": "1", "findings": records})

@@ -1,14 +1,190 @@
-"""What is wrong with the host as the kernel shows it."""
+"""What is wrong with the host as the kernel shows it, with the kernel itself, and with our own records."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from reconciler.doctor.finding import Finding, error, listed, warning
 from reconciler.integrations.tool_commands import configure_cards
-from reconciler.model.commands import BOOT_INSTALL, STATUS
+from reconciler.kernel.locks import AtWork
+from reconciler.model.commands import APPLY, BOOT_INSTALL, PLAN, ROLLBACK, STATUS, confirm_of, history_of
 from reconciler.model.ids import IdSet
 from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.planning.effect import Bindings, bindings_now, hidden_because
+from reconciler.transaction.confirmation import Awaited
+
+_RELEASE: Final = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+
+_FILTER_FIXED_IN: Final = {(6, 1): 76, (6, 6): 15, (6, 7): 3}
+"""CVE-2024-26620: the stable series with the fix, and the first release that has it; from 6.8 on all have it."""
+
+
+def kernel_findings(release: str, *, over_provision: bool) -> list[Finding]:
+    """The known faults of a kernel of `release`, for example ``6.1.0-18-s390x`` or ``6.12.107``."""
+    found = _RELEASE.match(release)
+    if not found:
+        return []
+    series, patch = (int(found[1]), int(found[2])), int(found[3] or 0)
+    findings = []
+    if not over_provision:
+        findings.append(
+            warning(
+                "kernel-before-6.0",
+                f"kernel {release} cannot authorise absent queues, nor change a device that a VM has open",
+                "cards to come are authorised only once they are there; masks are changed without a look at guests",
+                "a kernel from 6.0 on can do both",
+            )
+        )
+    if (6, 0) <= series < (6, 8) and patch < _FILTER_FIXED_IN.get(series, 1 << 30):
+        findings.append(
+            warning(
+                "cve-2024-26620",
+                f"kernel {release} may filter only the id that was assigned last (CVE-2024-26620)",
+                "a guest may see a queue that is not bound to vfio_ap",
+                "update to 6.1.76, 6.6.15, 6.7.3 or 6.8, or to your distribution's kernel with the fix",
+            )
+        )
+    if series < (7, 2):
+        findings.append(
+            warning(
+                "vfio-ap-2026-08",
+                f"kernel {release} may lack the fixes of August 2026 to vfio_ap",
+                "it can crash when the LPAR's configuration changes while a mediated device has no VM, or when the "
+                "status of a queue is read while it is probed; the unplugging of a last adapter can be missed",
+                "update to your distribution's kernel with these fixes",
+            )
+        )
+    return findings
+
+
+def lock_findings(holder: AtWork | None, *, lives: bool) -> list[Finding]:
+    """What to say of the lock of ap-check and chzdev.
+
+    Args:
+        holder: who has it; None where nobody has.
+        lives: whether that process is there.
+    """
+    if holder is None:
+        return []
+    if not holder.process:
+        return [
+            warning(
+                "foreign-tools-lock",
+                "the lock of ap-check and chzdev is there, but names no process",
+                "a tool has only just made it, or somebody else has: whoever needs it waits, two minutes at most where "
+                "it is an empty file",
+                "look again in two minutes; if it is still there, see who made it: ls -l /run/lock/s390apconfig.lock",
+            )
+        ]
+    if not lives:
+        return [
+            warning(
+                "stale-tools-lock",
+                f"the lock of ap-check and chzdev was left behind by process {holder.process}, which has ended",
+                "the next tool that needs it takes it over; nothing waits for it",
+                "nothing: the next apply clears it away",
+            )
+        ]
+    return [
+        warning(
+            "held-tools-lock",
+            f"the lock of ap-check and chzdev is held: {holder}",
+            "applies, mdevctl and chzdev wait for it",
+            f"wait until it is done; if it hangs, end it: kill {holder.process}",
+        )
+    ]
+
+
+def obstacle_findings(obstacle: str) -> list[Finding]:
+    """What to say where nothing can be recorded; `obstacle` says why, and is empty otherwise."""
+    if not obstacle:
+        return []
+    return [
+        error(
+            "state-not-writable",
+            f"nothing can be recorded: {obstacle}",
+            "no apply begins, and the end of one that was begun is not recorded",
+            "free space, or make the file system writable again; then whatever waits for it is recorded",
+        )
+    ]
+
+
+def interruption_findings(number: int, names: Sequence[str]) -> list[Finding]:
+    """What to say where rolling generation `number` back took queues from the running guests `names`."""
+    if not names:
+        return []
+    return [
+        warning(
+            "interrupted-guests",
+            f"rolling generation {number} back took queues from running VMs, of: {', '.join(names)}",
+            "requests to the crypto queues that are gone fail in these VMs",
+            "look in each VM whether its AP queues are there (lszcrypt), and restart what used those that are gone",
+            history_of(number),
+        )
+    ]
+
+
+def _awaited_finding(awaited: Awaited) -> Finding:
+    if awaited.rolled_back:
+        return error(
+            "unrecorded-rollback",
+            str(awaited),
+            "no other apply begins before it is recorded; the host is as it was before that generation",
+            "the timer and the next apply try to record it again; to do it now",
+            ROLLBACK,
+        )
+    if not awaited.seconds_left:
+        return error(
+            "not-rolled-back",
+            f"{awaited}, and is not rolled back yet",
+            "the host has what no person confirmed, and no other apply begins before it is rolled back",
+            "the timer tries again; to do it now",
+            ROLLBACK,
+        )
+    return warning(
+        "awaits-confirmation",
+        str(awaited),
+        "it is rolled back when its time is over, and no other apply begins before",
+        "keep it, or undo it",
+        confirm_of(awaited.generation),
+        ROLLBACK,
+    )
+
+
+def left_findings(*, unfinished: bool, awaited: Awaited | None, differences: Sequence[str]) -> list[Finding]:
+    """What to say of what earlier applies have left.
+
+    Args:
+        unfinished: whether a journal was not closed.
+        awaited: the apply that waits to be confirmed; None where none does.
+        differences: what an apply that failed could not put back.
+    """
+    found = []
+    if unfinished:
+        found.append(
+            error(
+                "unfinished-apply",
+                "an apply was killed before it was done",
+                "the host may be between what was there before and what was wanted",
+                "the next apply first rolls it back, or closes it",
+                APPLY,
+            )
+        )
+    if awaited:
+        found.append(_awaited_finding(awaited))
+    if differences:
+        found.append(
+            error(
+                "degraded",
+                f"an apply failed and could not put everything back: {'; '.join(differences)}",
+                "what is there is neither what was there before nor what was wanted",
+                "the plan shows what an apply would do about it",
+                PLAN,
+                APPLY,
+            )
+        )
+    return found
+
 
 _BINDINGS: Final = re.compile(r"(\d+)/(\d+)( \(complete\))?")
 _MOST_DEVICES: Final = 16

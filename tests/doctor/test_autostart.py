@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.doctor.autostart import autostart_findings
+from reconciler.doctor.boot import autostart_findings
 from reconciler.integrations.mdevctl_autostart import starting_programs
 from reconciler.model.boot_files import Definition
 from reconciler.model.matrix import EMPTY_CONFIG

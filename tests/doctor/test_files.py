@@ -8,9 +8,9 @@ import pytest
 
 from clocks import FakeClock
 from command import Command, example
-from reconciler.doctor.definitions import definition_findings
+from reconciler.doctor.boot import definition_findings
 from reconciler.doctor.examination import examined
-from reconciler.doctor.text import findings_json, findings_text
+from reconciler.doctor.finding import findings_json, findings_text
 from reconciler.integrations.definition_text import Effect
 from reconciler.integrations.mdevctl_definitions import Definitions, Unusable
 from reconciler.kernel.sysfs import RealSysfs

@@ -6,11 +6,15 @@ from collections.abc import Callable
 import pytest
 
 from cli_tree import parsed
-from reconciler.doctor.finding import Finding
-from reconciler.doctor.host import host_findings
-from reconciler.doctor.kernels import kernel_findings
-from reconciler.doctor.state import interruption_findings, left_findings, lock_findings, obstacle_findings
-from reconciler.doctor.text import findings_json, findings_text
+from reconciler.doctor.finding import Finding, findings_json, findings_text
+from reconciler.doctor.host import (
+    host_findings,
+    interruption_findings,
+    kernel_findings,
+    left_findings,
+    lock_findings,
+    obstacle_findings,
+)
 from reconciler.kernel.locks import AtWork
 from reconciler.kernel.observe import observe
 from reconciler.model.commands import Here

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from reconciler.doctor.definitions import definition_findings
+from reconciler.doctor.boot import definition_findings
 from reconciler.integrations.definition_text import Effect
 from reconciler.integrations.mdevctl_definitions import definition_file, read_definitions, uuid_of
 from reconciler.model.ids import IdSet
