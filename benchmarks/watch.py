@@ -23,12 +23,12 @@ from benchmarks.mounted import mounted
 from benchmarks.site import ADAPTER_PAIRS, Site, guest_text, write_site
 from reconciler.kernel.locks import AtWork
 from reconciler.kernel.sysfs import RealSysfs, Sysfs
-from reconciler.machine import Machine
 from reconciler.manifests.site import SETTLED_SECONDS, ChangedFiles
 from reconciler.model.outcome import Origin, Result
+from reconciler.operations.reconcile import Request, plan
 from reconciler.planning.plan import PlannedStep
-from reconciler.reconcile import Request, plan
 from reconciler.simulator.description import host_of
+from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.debounce import QUIET_SECONDS

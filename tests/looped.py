@@ -8,16 +8,16 @@ from typing import Any, Final
 from books import NoProgress
 from clocks import FakeClock
 from reconciler.kernel.sysfs import Sysfs
-from reconciler.machine import Machine
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Origin
 from reconciler.model.steps import Write
-from reconciler.reconcile import Applied, Request, Terms, apply
-from reconciler.recovery import Recovered
+from reconciler.operations.reconcile import Applied, Request, Terms, apply
 from reconciler.simulator.faults import RecordingSysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.last_good import read_last_good
+from reconciler.transaction.machine import Machine
+from reconciler.transaction.recovery import Recovered
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import Suspension, Suspensions, write_suspensions
 from reconciler.watch.authorised import authorised_since

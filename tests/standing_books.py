@@ -2,7 +2,6 @@
 
 from clocks import FakeClock
 from reconciler.kernel.observe import observe
-from reconciler.machine import Machine
 from reconciler.model.desired import Desired, GivenUp
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import Matrix
@@ -10,6 +9,7 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.journal import Books
+from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from worlds import (
     config,

@@ -26,11 +26,20 @@ from reconciler.cli.second_thoughts import agreed, refused_recovery, wait_at_ter
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import Here
 from reconciler.model.outcome import Result
+from reconciler.operations.reconcile import (
+    Applied,
+    NotApplicable,
+    Request,
+    Terms,
+    apply,
+    plan,
+    refuse_stale,
+    with_terms,
+)
 from reconciler.planning.plan import Plan
-from reconciler.reconcile import Applied, NotApplicable, Request, Terms, apply, plan, refuse_stale, with_terms
-from reconciler.recovery import refuse_pending
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_text import plan_text
+from reconciler.transaction.recovery import refuse_pending
 
 
 def run(host: HostOptions, *, planfile: str | None, format: str, yes: bool, terms: Terms) -> Exit:

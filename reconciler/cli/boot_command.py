@@ -11,7 +11,6 @@ from typing import Final
 
 import click
 
-from reconciler.boot import Booted, Listener, NotByService, boot
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.hook_reasons import outcome_reason, reason_of
 from reconciler.cli.machine import command_line, opened, user_name
@@ -23,7 +22,8 @@ from reconciler.integrations.boot_unit import SECONDS
 from reconciler.integrations.modprobe import CannotLoad
 from reconciler.kernel.locks import patience
 from reconciler.model.outcome import Origin, Result
-from reconciler.reconcile import NotApplicable
+from reconciler.operations.boot import Booted, Listener, NotByService, boot
+from reconciler.operations.reconcile import NotApplicable
 
 _LOCK_SECONDS: Final = 60.0
 

@@ -15,7 +15,7 @@ from reconciler.model.commands import Advised
 from reconciler.model.printable import error_text
 from reconciler.model.stopping import Abandoned
 from reconciler.model.strict_json import BadRecord
-from reconciler.reconcile import InvalidManifests, StalePlan
+from reconciler.operations.reconcile import InvalidManifests, StalePlan
 from reconciler.render.plan_json import BadPlanFile
 from reconciler.transaction.confirmation import AwaitsConfirmation, NotPending
 from reconciler.transaction.history import NoSuchGeneration

@@ -15,15 +15,15 @@ from reconciler.cli.options import HostOptions
 from reconciler.cli.output import TerminalProgress, paint_for_stdout, result, tell
 from reconciler.cli.recovered import awaited_of, exit_of, tell_recovered, tell_unfinished
 from reconciler.cli.second_thoughts import refused_recovery, roll_back_pending
-from reconciler.machine import alone
 from reconciler.model.commands import resume
 from reconciler.model.outcome import Generation, Result
 from reconciler.model.strict_json import BadRecord
-from reconciler.reconcile import Request, Terms
-from reconciler.recovery import settle
+from reconciler.operations.reconcile import Request, Terms
 from reconciler.transaction.confirmation import Awaited
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Books
+from reconciler.transaction.machine import alone
+from reconciler.transaction.recovery import settle
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import read_suspensions
 

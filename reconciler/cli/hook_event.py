@@ -15,9 +15,9 @@ from reconciler.model.commands import HOOK_INSTALL, WATCH_INSTALL, Here
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Result
 from reconciler.model.problems import Problem, errors_of
+from reconciler.operations.reconcile import NothingEnforced, Request, Terms, apply, given, observe_host, plan
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.vm_event import VmEvent
-from reconciler.reconcile import NothingEnforced, Request, Terms, apply, given, observe_host, plan
 from reconciler.transaction.journal import Books
 
 LOCK_SECONDS: Final = 10.0
@@ -52,7 +52,7 @@ def carry_out(host: HostOptions, event: VmEvent, starting: Domain | None) -> Non
 
     Raises:
         Refused: it cannot be done, or the VM cannot be as it is described.
-        and what `reconciler.reconcile.apply` raises.
+        and what `reconciler.operations.reconcile.apply` raises.
     """
     request = Request(host.paths, host.host, event=event, enforced=not host.paths)
     with opened(host) as machine:

@@ -4,7 +4,7 @@ from reconciler.model.commands import APPLY, DOCTOR, PLAN, STATUS, VALIDATE, Adv
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Problem, completed, errors_of
 from reconciler.model.strict_json import BadRecord
-from reconciler.reconcile import InvalidManifests, NotApplicable
+from reconciler.operations.reconcile import InvalidManifests, NotApplicable
 from reconciler.transaction.state_directory import UnsafeState
 
 

@@ -19,12 +19,12 @@ from reconciler.integrations.local_repository import repository_above
 from reconciler.integrations.timer import Timer
 from reconciler.kernel.locks import Patience
 from reconciler.kernel.sysfs import RealSysfs
-from reconciler.machine import Machine, no_vms
 from reconciler.manifests.files import find_files
 from reconciler.model.observed import VmName
 from reconciler.model.outcome import Origin
 from reconciler.model.printable import shell_line
 from reconciler.model.problems import errors_of
+from reconciler.transaction.machine import Machine, no_vms
 from reconciler.transaction.state_directory import StateDirectory
 
 STATE: Final = Path("/var/lib/reconciler")

@@ -28,7 +28,7 @@ from reconciler.cli.output import exit_code, open_closed_descriptors, printable_
 from reconciler.cli.tree import Group
 from reconciler.cli.watch_group import watch
 from reconciler.cli.watch_options import WatchOptions, watch_options
-from reconciler.transaction.interruption import end_alike
+from reconciler.transaction.lock import end_alike
 
 _EPILOG = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict, or consent or --yes needed, 5 stale plan, \
 6 rolled back, 7 degraded, 8 busy, 64 wrong usage, 1 anything unforeseen."
@@ -111,7 +111,7 @@ def cli(
         return plan_command.run(host, format=format, out=out, detailed=detailed_exitcode)
     if format == "markdown":
         raise click.UsageError("--apply prints text or json; markdown is for --plan")
-    from reconciler.reconcile import Terms
+    from reconciler.operations.reconcile import Terms
 
     terms = Terms(consents, confirm_within=confirm_within, lock_seconds=lock_timeout)
     return apply_command.run(host, planfile=apply_file or None, format=format, yes=yes, terms=terms)
@@ -238,7 +238,7 @@ def rollback(
     It is a plan like any other, shown first. An apply that waits to be confirmed is undone instead.
     """
     from reconciler.cli import history_command
-    from reconciler.reconcile import Terms
+    from reconciler.operations.reconcile import Terms
 
     return history_command.run_rollback(
         host, number, format=format, yes=yes, terms=Terms(consents, lock_seconds=lock_timeout)

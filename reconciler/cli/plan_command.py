@@ -8,8 +8,8 @@ from reconciler.cli.options import HostOptions
 from reconciler.cli.output import paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
 from reconciler.model.commands import APPLY
+from reconciler.operations.reconcile import Request, plan
 from reconciler.planning.plan import Plan
-from reconciler.reconcile import Request, plan
 
 
 def run(host: HostOptions, *, format: str, out: str | None, detailed: bool) -> Exit:

@@ -6,13 +6,13 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell
-from reconciler.machine import awaited
 from reconciler.model.commands import APPLY, PLAN, ROLLBACK, confirm_of
 from reconciler.model.strict_json import BadRecord
-from reconciler.recovery import Recovered
 from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.journal import Books
+from reconciler.transaction.machine import awaited
 from reconciler.transaction.records import remedy
+from reconciler.transaction.recovery import Recovered
 
 
 def tell_recovered(recovered: Iterable[Recovered], host: HostOptions) -> None:

@@ -18,13 +18,13 @@ from reconciler.integrations.timers import READY
 from reconciler.kernel.locks import ToolsBusy
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
-from reconciler.machine import LOCK_SECONDS, Machine, alone, awaited
 from reconciler.model.commands import confirm_of
 from reconciler.model.printable import error_text
-from reconciler.recovery import Left, Recovered, confirm, expire, is_left, settle
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.lock import Busy
+from reconciler.transaction.machine import LOCK_SECONDS, Machine, alone, awaited
+from reconciler.transaction.recovery import Left, Recovered, confirm, expire, is_left, settle
 from reconciler.transaction.state_directory import UnsafeState
 
 _FIRST_RETRY_SECONDS: Final = 1.0

@@ -11,9 +11,9 @@ from reconciler.cli.options import HostOptions
 from reconciler.cli.output import control, paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
 from reconciler.model.commands import WATCH
+from reconciler.operations.reconcile import Request, plan
 from reconciler.planning.plan import Plan
 from reconciler.planning.status import status_of
-from reconciler.reconcile import Request, plan
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:

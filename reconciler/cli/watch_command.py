@@ -26,13 +26,13 @@ from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.integrations.watch_unit import NAME as UNIT
 from reconciler.integrations.webhook import Webhook, secret
 from reconciler.kernel.locks import patience
-from reconciler.machine import Machine
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.commands import Here
 from reconciler.model.printable import error_text
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.last_good import Good, read_last_good
+from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations

@@ -19,7 +19,6 @@ from reconciler.integrations.mdevctl_definitions import read_definitions
 from reconciler.kernel.locks import tools_holder
 from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.sysfs import Sysfs
-from reconciler.machine import Machine, awaited
 from reconciler.model.desired import Persistence
 from reconciler.model.matrix import EMPTY_MATRIX
 from reconciler.model.printable import error_text
@@ -28,6 +27,7 @@ from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Books
 from reconciler.transaction.lock import LOCK
+from reconciler.transaction.machine import Machine, awaited
 from reconciler.transaction.records import remedy
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import read_suspensions

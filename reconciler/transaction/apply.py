@@ -3,7 +3,7 @@
     journal (fsync) → for each step: check, write, read back → verify the whole → persist → done
                              └──────── on any failure: plan the way back, go it, verify it ────────┘
 
-Called by `reconciler.reconcile`, which has taken the lock and made the plan.
+Called by `reconciler.operations.reconcile`, which has taken the lock and made the plan.
 """
 
 from collections.abc import Callable
@@ -22,9 +22,9 @@ from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings, Write, holdings_after
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.planner import holdings_of
-from reconciler.transaction.carry_out import Host, StepFailed, carry_out, held_queues
-from reconciler.transaction.interruption import never
-from reconciler.transaction.way_back import Return, differences_of, go_back
+from reconciler.transaction.lock import never
+from reconciler.transaction.rollback import Return, differences_of, go_back
+from reconciler.transaction.step import Host, StepFailed, carry_out, held_queues
 
 
 class Bookkeeping(Protocol):

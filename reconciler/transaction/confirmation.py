@@ -150,7 +150,7 @@ def is_as_before(begun: Unfinished, found: Callable[[], Holdings | None], root: 
         root: precedes the paths of the files of other tools.
     """
     from reconciler.transaction.persist import unlike
-    from reconciler.transaction.way_back import differences_of
+    from reconciler.transaction.rollback import differences_of
 
     if not begun.steps or not begun.same_boot or len(unlike(begun.files, root)) < len(begun.files):
         return False

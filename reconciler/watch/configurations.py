@@ -8,10 +8,10 @@ from reconciler.model.commands import APPLY, Here, resume
 from reconciler.model.desired import Activation, Desired
 from reconciler.model.problems import Problem, Severity, errors_of
 from reconciler.model.stopping import Check, unchecked
+from reconciler.operations.reconcile import Given
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.plan import Consent, Plan, removal_limits
 from reconciler.planning.target import pool_of
-from reconciler.reconcile import Given
 from reconciler.transaction.last_good import Good
 from reconciler.watch.removals import Look, Removals, settling
 from reconciler.watch.report import CONSENT, CORRECTION, RESUMPTION, Obstacle, Refused

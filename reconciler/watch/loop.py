@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from reconciler.kernel.locks import ToolsBusy
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
-from reconciler.machine import Machine, alone
 from reconciler.model.commands import NOWHERE, Advised, Here
 from reconciler.model.desired import Unmanaged
 from reconciler.model.matrix import Matrix
@@ -19,9 +18,7 @@ from reconciler.model.observed import Observed
 from reconciler.model.outcome import Origin, Outcome, Result
 from reconciler.model.stopping import Abandoned, Check
 from reconciler.model.strict_json import BadRecord
-from reconciler.planning.plan import Cause, Plan, settled
-from reconciler.planning.target import FILES, NOTHING_SPARED, Spared
-from reconciler.reconcile import (
+from reconciler.operations.reconcile import (
     Applied,
     InvalidManifests,
     NotApplicable,
@@ -32,12 +29,15 @@ from reconciler.reconcile import (
     observe_host,
     plan,
 )
-from reconciler.recovery import Recovered, refuse_pending, settle
+from reconciler.planning.plan import Cause, Plan, settled
+from reconciler.planning.target import FILES, NOTHING_SPARED, Spared
 from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Books
 from reconciler.transaction.last_good import Good, write_last_good
 from reconciler.transaction.lock import Busy
+from reconciler.transaction.machine import Machine, alone
+from reconciler.transaction.recovery import Recovered, refuse_pending, settle
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import Suspensions, read_suspensions, suspended_devices
 from reconciler.watch.arrivals import Arrivals, arrived, next_look

@@ -7,8 +7,8 @@ from typing import Final
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.kernel.locks import AtWork
 from reconciler.planning.plan import PlannedStep
-from reconciler.recovery import Recovered
 from reconciler.render.plan_text import step_text
+from reconciler.transaction.recovery import Recovered
 from reconciler.watch.log import Log
 
 _STEP_SECONDS: Final = 120.0

@@ -1,7 +1,7 @@
 """SIGHUP is a hint, SIGTERM and SIGINT end the loop: the handlers do nothing, a pipe tells the number.
 
 The pipe is written to by the interpreter itself, whatever the handler is. So a signal that a transaction holds back
-(`reconciler.transaction.interruption`) is found here as well, after the transaction has heeded it.
+(`reconciler.transaction.lock`) is found here as well, after the transaction has heeded it.
 """
 
 import os

@@ -14,10 +14,10 @@ from reconciler.cli import import_command
 from reconciler.cli import machine as machine_module
 from reconciler.integrations.ap_rules import PersistentMasks, ap_rules_text, rules_file
 from reconciler.integrations.mdevctl_definitions import write_definition
-from reconciler.machine import Machine
 from reconciler.model.boot_files import Definition
 from reconciler.model.ids import IdSet
 from reconciler.model.observed import VmName
+from reconciler.transaction.machine import Machine
 from worlds import config, uuid
 
 RUNNING: Final = "62177883-f1bb-47f0-914d-32a22e3a8804"

@@ -9,8 +9,8 @@ import pytest
 from command import Command, Ran, example
 from reconciler.cli import machine, second_thoughts
 from reconciler.cli.main import run
-from reconciler.machine import Machine
-from reconciler.recovery import Recovered, settle
+from reconciler.transaction.machine import Machine
+from reconciler.transaction.recovery import Recovered, settle
 
 
 class NoTimer:

@@ -13,11 +13,11 @@ from reconciler.integrations.boot_unit import NAME, Unit
 from reconciler.integrations.foreign_masks import MaskParameter, MaskRule, mask_parameters
 from reconciler.integrations.module_loading import early_loaders
 from reconciler.kernel.observe import observe
-from reconciler.machine import Machine
 from reconciler.model.desired import Persistence
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, FULL_MATRIX, Matrix
 from reconciler.simulator.host import SimulatedHost
+from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from worlds import hardware
 

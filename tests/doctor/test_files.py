@@ -14,10 +14,10 @@ from reconciler.doctor.finding import findings_json, findings_text
 from reconciler.integrations.definition_text import Effect
 from reconciler.integrations.mdevctl_definitions import Definitions, Unusable
 from reconciler.kernel.sysfs import RealSysfs
-from reconciler.machine import Machine
 from reconciler.model.boot_files import Definition
 from reconciler.model.matrix import EMPTY_MATRIX, FULL_MATRIX, Matrix
 from reconciler.simulator.host import SimulatedHost
+from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from worlds import config, hardware, uuid
 

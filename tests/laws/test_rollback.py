@@ -23,8 +23,8 @@ from reconciler.simulator.faults import Fault, FaultySysfs, RecordingSysfs, Writ
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
 from reconciler.transaction.apply import apply_plan
-from reconciler.transaction.carry_out import Host
-from reconciler.transaction.way_back import go_back
+from reconciler.transaction.rollback import go_back
+from reconciler.transaction.step import Host
 from transitions import write_paths
 from worlds import (
     EVERY_PROFILE,

@@ -10,22 +10,22 @@ from jsonschema import Draft202012Validator
 from clocks import FakeClock
 from manifest_texts import guest_text, host_text
 from reconciler.kernel.observe import observe
-from reconciler.machine import Machine
 from reconciler.model.desired import Activation
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import NO_VMS, VmName
 from reconciler.model.steps import Holdings
+from reconciler.operations.reconcile import Request, plan
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
 from reconciler.planning.status import status_of
 from reconciler.planning.vm_event import VmEvent
-from reconciler.reconcile import Request, plan
 from reconciler.render.plan_json import plan_json
 from reconciler.render.plan_text import plan_text
 from reconciler.render.status_text import status_json, status_text
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
+from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from worlds import config, desired, guest, host_holding, uuid
 

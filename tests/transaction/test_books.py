@@ -14,11 +14,11 @@ from reconciler.model.strict_json import BadRecord
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.planning.vm_event import VmEvent
-from reconciler.recovery import recover
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.apply import apply_plan
 from reconciler.transaction.journal import INVENTORY, JOURNAL, Books
 from reconciler.transaction.records import holdings_record, inventory_text, read_holdings, read_inventory
+from reconciler.transaction.recovery import recover
 from reconciler.transaction.state_directory import StateDirectory
 from standing_books import BOOT, FREE, GIVES_UP, ONE, machine, plan_for
 from worlds import (

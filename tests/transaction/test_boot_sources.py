@@ -11,7 +11,7 @@ from reconciler.model.ids import IdSet
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
 from reconciler.simulator.host import SimulatedHost
-from reconciler.transaction.boot_sources import boot_problems
+from reconciler.transaction.persist import boot_problems
 from worlds import desired, hardware
 
 

@@ -12,12 +12,12 @@ from clocks import FakeClock
 from reconciler.kernel.observe import observe
 from reconciler.model.outcome import Result
 from reconciler.planning.planner import make_plan
-from reconciler.recovery import recover
 from reconciler.simulator.faults import FaultySysfs, RecordingSysfs, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import apply_plan
 from reconciler.transaction.journal import DEGRADED, JOURNAL, Books
+from reconciler.transaction.recovery import recover
 from reconciler.transaction.state_directory import StateDirectory
 from standing_books import BOOT, GIVES_UP, ONE, OTHER, machine, plan_for
 from transitions import TRANSITIONS

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.transaction.interruption import SIGNALS, end_alike, held_back
+from reconciler.transaction.lock import SIGNALS, end_alike, held_back
 
 
 @pytest.fixture(autouse=True)

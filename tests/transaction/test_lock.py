@@ -15,11 +15,11 @@ import pytest
 from books import NoProgress
 from clocks import FakeClock
 from reconciler.kernel.locks import AtWork, Patience, ToolsBusy, patience
-from reconciler.machine import Machine
 from reconciler.model.outcome import Origin
-from reconciler.reconcile import Request, apply
+from reconciler.operations.reconcile import Request, apply
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.lock import LOCK, Busy, holder, locked
+from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 
 _HOLD = """

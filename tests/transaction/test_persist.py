@@ -22,13 +22,13 @@ from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Severity
 from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.planner import make_plan
-from reconciler.recovery import recover
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction import persist as persist_module
 from reconciler.transaction.apply import apply_plan
 from reconciler.transaction.journal import Books
 from reconciler.transaction.persist import persistent
+from reconciler.transaction.recovery import recover
 from reconciler.transaction.state_directory import StateDirectory
 from standing_books import BOOT, GIVES_UP, ONE, OTHER, machine
 from worlds import config, desired, guest, hardware, held, uuid

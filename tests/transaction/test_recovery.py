@@ -11,16 +11,16 @@ from books import NoProgress
 from clocks import FakeClock
 from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import observe
-from reconciler.machine import Machine
 from reconciler.model.ids import IdSet
 from reconciler.model.outcome import Origin, Outcome, Result
 from reconciler.model.strict_json import BadRecord
-from reconciler.reconcile import Applied, Request, Terms, apply
-from reconciler.recovery import Left, confirm, expire, recover, refuse_pending, settle
+from reconciler.operations.reconcile import Applied, Request, Terms, apply
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.confirmation import PENDING, AwaitsConfirmation, Confirmations, NotPending
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL, Books
+from reconciler.transaction.machine import Machine
+from reconciler.transaction.recovery import Left, confirm, expire, recover, refuse_pending, settle
 from reconciler.transaction.state_directory import StateDirectory
 from worlds import hardware, held, uuid
 

@@ -27,8 +27,8 @@ from reconciler.simulator.faults import (
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import apply_plan
-from reconciler.transaction.carry_out import Host
-from reconciler.transaction.way_back import go_back
+from reconciler.transaction.rollback import go_back
+from reconciler.transaction.step import Host
 from swaps import FREE, ONE, SWAP, run, swap, write
 from worlds import config, desired, guest, held, host_holding, uuid
 

@@ -24,11 +24,11 @@ from reconciler.kernel.sysfs import WRITE_SECONDS, KernelBusy, Sysfs
 from reconciler.manifests import form_problems
 from reconciler.model.observed import Process
 from reconciler.render import history_text, plan_text, status_text
-from reconciler.transaction import apply, carry_out, lock, way_back
+from reconciler.transaction import apply, lock, rollback, step
 from trials.system_calls import Call, Places, watched
 
-PRELOADED: Final = (apply_command, plan_command, status_command, failures, locks, form_problems, apply, carry_out)
-ALSO_PRELOADED: Final = (lock, way_back, history_text, plan_text, status_text)
+PRELOADED: Final = (apply_command, plan_command, status_command, failures, locks, form_problems, apply, step)
+ALSO_PRELOADED: Final = (lock, rollback, history_text, plan_text, status_text)
 """What commands import when they need it: here they find it in memory."""
 
 ROOT: Final = Path("/nowhere/sys")

@@ -15,8 +15,8 @@ from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.matrix import ApConfig
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Holdings
+from reconciler.operations.reconcile import NotApplicable, Request, plan
 from reconciler.planning.plan import Plan
-from reconciler.reconcile import NotApplicable, Request, plan
 from reconciler.render.history_text import outcome_text
 from reconciler.simulator.faults import FaultySysfs
 from reconciler.simulator.host import SimulatedHost

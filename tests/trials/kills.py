@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.kernel.sysfs import Sysfs
-from reconciler.reconcile import Request, plan
+from reconciler.operations.reconcile import Request, plan
 from reconciler.simulator.faults import Fault, FaultySysfs, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES

@@ -24,7 +24,7 @@ from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.profiles import PROFILES, InUseCheck
 from reconciler.transaction.journal import Books, Unfinished
 from reconciler.transaction.last_good import read_last_good
-from reconciler.transaction.way_back import differences_of
+from reconciler.transaction.rollback import differences_of
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.debounce import Debounce

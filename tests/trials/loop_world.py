@@ -15,17 +15,17 @@ from clocks import FakeClock
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.sysfs import KernelBusy
-from reconciler.machine import Machine
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.outcome import Origin
 from reconciler.model.strict_json import BadRecord
+from reconciler.operations.reconcile import InvalidManifests, NotApplicable, Request, Terms, apply
 from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, ALLOW_REMOVALS
-from reconciler.reconcile import InvalidManifests, NotApplicable, Request, Terms, apply
 from reconciler.simulator.hardware import Card, HardwareError, Plug, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.lock import LOCK, Busy
+from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import SUSPENDED, Suspension, Suspensions, write_suspensions
 from reconciler.watch.hints import Hint

@@ -24,14 +24,14 @@ from reconciler.kernel.locks import ToolsBusy
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, MATRIX, mdev
 from reconciler.kernel.sysfs import RealSysfs
-from reconciler.machine import Machine
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.outcome import Origin, Result
 from reconciler.model.steps import Holdings
-from reconciler.reconcile import Request, apply
+from reconciler.operations.reconcile import Request, apply
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.lock import Busy
+from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from transitions import CREATES, MIXES, ROTATES, SWAPS
 from trials.scenes import BOOT_ID, DONE, manifests_of, unfinished, unsettled

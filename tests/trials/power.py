@@ -11,8 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from reconciler.operations.reconcile import Request, plan
 from reconciler.planning.plan import Plan
-from reconciler.reconcile import Request, plan
 from reconciler.simulator.faults import FaultySysfs, RecordingSysfs
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.journal import INVENTORY, JOURNAL

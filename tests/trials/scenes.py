@@ -10,19 +10,19 @@ from typing import Any, Final, NamedTuple
 from books import NoProgress
 from clocks import FakeClock
 from reconciler.kernel.sysfs import Sysfs
-from reconciler.machine import Machine
 from reconciler.model.ids import IdSet
 from reconciler.model.outcome import Origin, Result
 from reconciler.model.steps import Holdings
+from reconciler.operations.reconcile import Applied, Request, StalePlan, Terms, apply
 from reconciler.planning.order import order_steps
 from reconciler.planning.plan import Basis
-from reconciler.reconcile import Applied, Request, StalePlan, Terms, apply
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.simulator.snapshot import host_from, snapshot_of
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL
 from reconciler.transaction.lock import LOCK
+from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from transitions import TRANSITIONS
 from worlds import EVERYTHING_HOST, abilities_of, hardware, held

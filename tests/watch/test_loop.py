@@ -10,11 +10,11 @@ import pytest
 
 from looped import Looped, guest_document
 from reconciler.kernel.paths import AQMASK, mdev
-from reconciler.recovery import expire
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL
 from reconciler.transaction.lock import LOCK
+from reconciler.transaction.recovery import expire
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import SUSPENDED
 from reconciler.watch.report import Condition
@@ -283,8 +283,8 @@ def test_a_command_that_is_at_work_is_waited_for(applies: bool, tmp_path: Path) 
 
 def _journal_of(looped: Looped) -> bytes:
     from looped import BOOT_ID
+    from reconciler.operations.reconcile import Given, Request, plan
     from reconciler.planning.planner import holdings_of
-    from reconciler.reconcile import Given, Request, plan
     from reconciler.transaction.journal import Books
 
     guarded = looped.loop.guarded
@@ -374,8 +374,8 @@ def test_on_demand_guests_that_run_are_no_drift(tmp_path: Path) -> None:
     """The hook makes and removes their devices while the loop runs."""
     from books import NoProgress
     from reconciler.model.outcome import Origin
+    from reconciler.operations.reconcile import Request, apply
     from reconciler.planning.vm_event import VmEvent
-    from reconciler.reconcile import Request, apply
 
     looped = Looped(tmp_path, self_heal=True)
     looped.commit(FIRST, guest_document(2, [6], [4], activation="on-demand"))

@@ -253,9 +253,9 @@ def test_what_an_earlier_run_left_is_put_in_order_and_nothing_else(tmp_path: Pat
 
 def books_of_a_killed_apply(looped: Looped) -> None:
     """Somebody types an apply, and is killed before its first step."""
+    from reconciler.operations.reconcile import Given, plan
+    from reconciler.operations.reconcile import Request as Wanted
     from reconciler.planning.planner import holdings_of
-    from reconciler.reconcile import Given, plan
-    from reconciler.reconcile import Request as Wanted
     from reconciler.transaction.journal import Books
 
     guarded = looped.loop.guarded

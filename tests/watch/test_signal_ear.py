@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.transaction.interruption import held_back
+from reconciler.transaction.lock import held_back
 from reconciler.watch.ears import Ears
 from reconciler.watch.hints import Hint
 from reconciler.watch.signal_ear import HEARD, SignalEar

@@ -7,8 +7,8 @@ import pytest
 
 from reconciler.kernel.observe import Seen
 from reconciler.model.matrix import FULL_MATRIX
-from reconciler.transaction import apply, way_back
-from reconciler.transaction.way_back import Return
+from reconciler.transaction import apply, rollback
+from reconciler.transaction.rollback import Return
 from trials import faults
 from trials.tally import End, Tally
 
@@ -42,7 +42,7 @@ def test_a_way_back_that_does_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch
 
 def test_a_difference_that_is_not_told_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """These trials can fail."""
-    go_back = way_back.go_back
+    go_back = rollback.go_back
 
     def silent(*arguments: Any) -> Return:
         returned = go_back(*arguments)
@@ -56,6 +56,6 @@ def test_a_difference_that_is_not_told_is_noticed(monkeypatch: pytest.MonkeyPatc
 def test_an_apply_that_does_not_look_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """These trials can fail: what others have written meanwhile is not found."""
     monkeypatch.setattr(apply, "_verify", lambda *_: Seen(FULL_MATRIX, ()))
-    monkeypatch.setattr("reconciler.transaction.carry_out._require", lambda *_: None)
+    monkeypatch.setattr("reconciler.transaction.step._require", lambda *_: None)
 
     assert any("said to be applied" in one for one in all_of(5, "6.12").otherwise)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import Seen, observe
-from reconciler.machine import LOCK_SECONDS, Machine, alone
 from reconciler.manifests.site import Site, placed, read_site
 from reconciler.model.commands import PLAN, Advised, history_of, resume
 from reconciler.model.desired import Desired, Persistence
@@ -27,9 +26,10 @@ from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.planner import holdings_of, make_plan
 from reconciler.planning.target import FILES, NOTHING_SPARED, Spared
 from reconciler.planning.vm_event import VmEvent
-from reconciler.recovery import Recovered, is_left, refuse_pending, refuse_unrecorded, settle
 from reconciler.transaction.confirmation import Confirmations, Pending
 from reconciler.transaction.journal import Books
+from reconciler.transaction.machine import LOCK_SECONDS, Machine, alone
+from reconciler.transaction.recovery import Recovered, is_left, refuse_pending, refuse_unrecorded, settle
 from reconciler.transaction.suspensions import Suspension, Suspensions, read_suspensions, suspended_devices
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _persistent(made: Plan, applied: Inventory, machine: Machine, request: Reque
             kept = unconcerned_files(made, applied, _applied_last(machine, applied))
         made = persistent(made, applied, machine.root, kept)
     if machine.root is not None and (request.at_boot or wanted is not Persistence.NONE):
-        from reconciler.transaction.boot_sources import boot_problems
+        from reconciler.transaction.persist import boot_problems
 
         made = made._replace(problems=(*made.problems, *boot_problems(made, machine.root)))
     return made

@@ -16,7 +16,7 @@ from reconciler.model.steps import Holdings, Step
 from reconciler.planning.host_pool import Blocked, without_blocked
 from reconciler.planning.order import order_steps
 from reconciler.planning.planner import holdings_of
-from reconciler.transaction.carry_out import Host, StepFailed, carry_out, held_queues, value_text
+from reconciler.transaction.step import Host, StepFailed, carry_out, held_queues, value_text
 
 _ROUNDS: Final = 3
 

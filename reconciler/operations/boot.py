@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from reconciler.integrations.modprobe import CannotLoad
 from reconciler.kernel.observe import has_vfio_ap, observe
 from reconciler.kernel.waiting import await_bindings, await_vfio_ap
-from reconciler.machine import Machine, alone
 from reconciler.model.commands import BOOT_UNINSTALL
 from reconciler.model.desired import Persistence
 from reconciler.model.outcome import Result
+from reconciler.operations.reconcile import Applied, Request, Terms, apply
 from reconciler.planning.boot_stages import BootStage
 from reconciler.planning.plan import ALLOW_DISRUPTION
-from reconciler.reconcile import Applied, Request, Terms, apply
-from reconciler.recovery import settle
 from reconciler.transaction.history import History
+from reconciler.transaction.machine import Machine, alone
+from reconciler.transaction.recovery import settle
 
 if TYPE_CHECKING:
     from reconciler.model.outcome import Generation, Origin
-    from reconciler.recovery import Recovered
     from reconciler.transaction.apply import Progress
+    from reconciler.transaction.recovery import Recovered
 
 STEP_SECONDS: Final = 90.0
 """When no further step of a transaction is begun, and what it has done is put back."""
@@ -76,7 +76,7 @@ def boot(
         NotByService: what was applied last says that the host does not boot like this.
         CannotLoad: vfio_ap is not there, and cannot be loaded.
         BadRecord: nobody can tell what was applied last.
-        and what `reconciler.reconcile.apply` raises.
+        and what `reconciler.operations.reconcile.apply` raises.
     """
     history = History(machine.state)
     if history.next_number() == 1:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from reconciler.kernel.locks import Patience
     from reconciler.transaction.apply import Progress
 
-
 LOCK_SECONDS: Final = 60.0
 """How long to wait for others that are at work, if nobody says otherwise."""
 
@@ -106,8 +105,7 @@ def alone(
         Abandoned: `machine.while_waiting` has ended the wait.
     """
     from reconciler.kernel.locks import patience
-    from reconciler.transaction.interruption import held_back
-    from reconciler.transaction.lock import locked
+    from reconciler.transaction.lock import held_back, locked
 
     machine.state.prepare(writable=recording)
     wait = patience(machine.clock, lock_seconds, progress.waiting, machine.while_waiting)

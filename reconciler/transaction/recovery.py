@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.integrations.timer import CannotArm
 from reconciler.kernel.observe import observe
-from reconciler.machine import Machine, holdings_now
 from reconciler.model.commands import ROLLBACK, confirm_of, history_of
 from reconciler.model.outcome import Outcome, Result, interrupting
 from reconciler.model.printable import error_text
@@ -15,10 +14,11 @@ from reconciler.model.steps import Holdings, Write
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations, NotPending, is_as_before
 from reconciler.transaction.journal import Books, Unfinished
+from reconciler.transaction.machine import Machine, holdings_now
 
 if TYPE_CHECKING:
+    from reconciler.transaction.rollback import Return
     from reconciler.transaction.state_directory import StateDirectory
-    from reconciler.transaction.way_back import Return
 
 
 class Left(StrEnum):
@@ -147,9 +147,9 @@ def _record(unfinished: Unfinished, outcome: Outcome, machine: Machine) -> None:
 
 
 def _put_in_order(unfinished: Unfinished, machine: Machine, left: Left) -> "tuple[Outcome, Return | None]":
-    from reconciler.transaction.carry_out import Host
     from reconciler.transaction.persist import NotPersisted, persist, put_back, unlike
-    from reconciler.transaction.way_back import differences_of, go_back
+    from reconciler.transaction.rollback import differences_of, go_back
+    from reconciler.transaction.step import Host
 
     if not unfinished.same_boot:
         return _booted_since(unfinished, machine), None
