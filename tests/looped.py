@@ -177,4 +177,4 @@ class _Timer:
     """Never rings: tests do what it would."""
 
     def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timer.Timer`."""
+        """See `reconciler.integrations.timers.Timer`."""

@@ -18,8 +18,8 @@ from reconciler.cli.options import HostOptions
 from reconciler.cli.output import EXIT_OF, TerminalProgress, tell
 from reconciler.cli.recovered import telling
 from reconciler.cli.time_limit import TimeIsUp, ends_within
-from reconciler.integrations.boot_unit import SECONDS
-from reconciler.integrations.modprobe import CannotLoad
+from reconciler.integrations.kernel_module import CannotLoad
+from reconciler.integrations.units import BOOT_SECONDS
 from reconciler.kernel.locks import patience
 from reconciler.model.outcome import Origin, Result
 from reconciler.operations.boot import Booted, Listener, NotByService, boot
@@ -33,10 +33,10 @@ def run(host: HostOptions, *, wait: int, masks_only: bool) -> Exit:
     if host.paths or host.host:
         raise click.UsageError("boot applies what was applied last, whatever the manifests say now: no -f, no --host")
     try:
-        with ends_within(wait + SECONDS):
+        with ends_within(wait + BOOT_SECONDS):
             return _boot(host, wait, masks_only=masks_only)
     except TimeIsUp:
-        tell(f"boot: it took more than {wait + SECONDS:.0f} s; the next run puts in order what was begun")
+        tell(f"boot: it took more than {wait + BOOT_SECONDS:.0f} s; the next run puts in order what was begun")
     except CannotLoad as error:
         tell(f"boot: {error}")
     except NotByService as error:

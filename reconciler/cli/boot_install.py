@@ -9,7 +9,7 @@ import click
 from reconciler.cli import unit_install
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
-from reconciler.integrations.boot_unit import STATE, UNIT, enable_commands, unit_text
+from reconciler.integrations.units import BOOT_UNIT, STATE, boot_enable_commands, boot_unit_text
 
 
 def run_install(host: HostOptions, directory: str, *, enable: bool) -> Exit:
@@ -21,13 +21,13 @@ def run_install(host: HostOptions, directory: str, *, enable: bool) -> Exit:
     place = Path(directory).absolute()
     state = os.path.abspath(host.state_dir) if host.state_dir else STATE
     try:
-        text = unit_text(sys.executable, state)
+        text = boot_unit_text(sys.executable, state)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    unit_install.install(UNIT, place, text)
-    return unit_install.systemctl(enable_commands(place), run=enable, when="so that it runs at every boot, type:")
+    unit_install.install(BOOT_UNIT, place, text)
+    return unit_install.systemctl(boot_enable_commands(place), run=enable, when="so that it runs at every boot, type:")
 
 
 def run_uninstall(directory: str) -> Exit:
     """Have no boot unit in `directory` any more, and nothing that starts it."""
-    return unit_install.uninstall(UNIT, directory, ("systemctl", "daemon-reload"))
+    return unit_install.uninstall(BOOT_UNIT, directory, ("systemctl", "daemon-reload"))

@@ -7,7 +7,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import Said
 from reconciler.cli.output import tell, tell_problems
 from reconciler.integrations.named_file import CannotWrite
-from reconciler.integrations.timer import CannotArm
+from reconciler.integrations.timers import CannotArm
 from reconciler.kernel.locks import ToolsBusy
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy

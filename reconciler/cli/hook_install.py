@@ -10,8 +10,8 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import report, tell
-from reconciler.integrations.hook_file import HOOK, NAME, hook_text
-from reconciler.integrations.our_file import Installed, NotOurs
+from reconciler.integrations.files import Installed, NotOurs
+from reconciler.integrations.libvirt import HOOK, NAME, hook_text
 from reconciler.model.printable import error_text
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.last_good import read_last_good

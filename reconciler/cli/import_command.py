@@ -12,9 +12,9 @@ from reconciler.cli.machine import opened, refuse_to_replace
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import result, tell
 from reconciler.cli.recovered import tell_unfinished
-from reconciler.integrations.ap_rules import rules_file
-from reconciler.integrations.careful_files import NotReadable
-from reconciler.integrations.mdevctl_definitions import Definitions, Unusable, read_definitions
+from reconciler.integrations.boot_masks import rules_file
+from reconciler.integrations.files import NotReadable
+from reconciler.integrations.mdevctl import Definitions, Unusable, read_definitions
 from reconciler.integrations.named_file import Exists, write_named
 from reconciler.integrations.persistence import content_of, pool_at_boot
 from reconciler.kernel.observe import observe

@@ -15,8 +15,8 @@ import click
 
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import tell
-from reconciler.integrations.local_repository import repository_above
-from reconciler.integrations.timer import Timer
+from reconciler.integrations.local_git import repository_above
+from reconciler.integrations.timers import Timer
 from reconciler.kernel.locks import Patience
 from reconciler.kernel.sysfs import RealSysfs
 from reconciler.manifests.files import find_files
@@ -88,7 +88,10 @@ def manifests_commit(options: HostOptions, say: Callable[[str], object] = tell) 
     real = os.path.realpath(given[0])
     if not real.startswith(f"{checkouts}/") and repository_above(real) is None:
         return ""
-    from reconciler.integrations.git import Manifests, commit_of  # what starts other programs costs each apply a while
+    from reconciler.integrations.local_git import (  # what starts other programs costs each apply a while
+        Manifests,
+        commit_of,
+    )
 
     files, problems = find_files(given)
     found = commit_of(Manifests(given, files, not errors_of(problems)), os.environ, checkouts)
@@ -170,7 +173,7 @@ def _real(options: HostOptions) -> Machine:
 
 
 def _load_vfio_ap() -> None:
-    from reconciler.integrations.modprobe import load_vfio_ap
+    from reconciler.integrations.kernel_module import load_vfio_ap
 
     load_vfio_ap()
 
@@ -189,7 +192,7 @@ class _Timer:
         self._state = state
 
     def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timer.Timer`."""
+        """See `reconciler.integrations.timers.Timer`."""
         _timer(self._options, self._state).arm(generation, seconds)
 
 
@@ -215,7 +218,7 @@ def _vms(root: Path) -> Callable[[], Mapping[str, VmName]]:
     # What libvirt's files say is true of this machine, not of another one whose sysfs is looked at.
     if os.path.realpath(root) != DEFAULT_SYSFS:
         return no_vms
-    from reconciler.integrations.libvirt_names import vm_names
+    from reconciler.integrations.libvirt import vm_names
 
     return vm_names
 

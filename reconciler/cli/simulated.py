@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from reconciler.integrations.discard import discard
+from reconciler.integrations.files import discard
 from reconciler.kernel.locks import Patience, wait_for
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import Sysfs

@@ -9,7 +9,7 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import report, tell
-from reconciler.integrations.our_file import Installed, NotOurs, OurFile
+from reconciler.integrations.files import Installed, NotOurs, OurFile
 from reconciler.model.printable import error_text
 
 

@@ -18,13 +18,12 @@ from reconciler.cli.machine import command_line, manifests_commit, opened, origi
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import Printable, tell
 from reconciler.cli.watch_options import WatchOptions
+from reconciler.integrations.files import NotPrivate
 from reconciler.integrations.git_address import NotAnAddress, address
-from reconciler.integrations.message_command import MessageCommand
-from reconciler.integrations.private_directory import NotOurs
-from reconciler.integrations.signature_trust import NoTrust, trust
+from reconciler.integrations.git_signatures import NoTrust, trust
+from reconciler.integrations.notifications import MessageCommand, Webhook, secret
 from reconciler.integrations.systemd_notify import SystemdNotify
-from reconciler.integrations.watch_unit import NAME as UNIT
-from reconciler.integrations.webhook import Webhook, secret
+from reconciler.integrations.units import WATCH_NAME as UNIT
 from reconciler.kernel.locks import patience
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.commands import Here
@@ -83,7 +82,7 @@ def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
     except _UNUSABLE as error:
         leave_ended(host, options.metrics_file)
         raise click.UsageError(str(error)) from error
-    except (AlreadyWatching, NotOurs) as error:
+    except (AlreadyWatching, NotPrivate) as error:
         tell(f"error: {error}")
         return Exit.BUSY
     return Exit.DONE

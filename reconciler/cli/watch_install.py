@@ -17,12 +17,19 @@ from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import tell
 from reconciler.cli.watch_command import check_start
 from reconciler.cli.watch_options import WatchOptions
-from reconciler.integrations.boot_unit import STATE
-from reconciler.integrations.hook_file import DIRECTORY, HOOK, follows_loop, options_of
-from reconciler.integrations.our_file import NotOurs
-from reconciler.integrations.signature_trust import trust
-from reconciler.integrations.watch_unit import NAME, UNIT, Needs, enable_commands, systemd_version, watch_text
-from reconciler.integrations.webhook import secret
+from reconciler.integrations.files import NotOurs
+from reconciler.integrations.git_signatures import trust
+from reconciler.integrations.libvirt import DIRECTORY, HOOK, follows_loop, options_of
+from reconciler.integrations.notifications import secret
+from reconciler.integrations.units import (
+    STATE,
+    WATCH_NAME,
+    WATCH_UNIT,
+    Needs,
+    systemd_version,
+    watch_enable_commands,
+    watch_unit_text,
+)
 from reconciler.model.commands import HOOK_INSTALL
 from reconciler.model.printable import error_text
 
@@ -49,11 +56,11 @@ def run_install(options: Sequence[click.Parameter], words: Sequence[str], direct
     if any(f"{sys.executable}/".startswith(f"{one}/") for one in PRIVATE):
         tell(f"warning: the unit has a /tmp of its own and cannot see {sys.executable}; install reconcile elsewhere")
     try:
-        text = watch_text(sys.executable, words, needs(options, words), _systemd())
+        text = watch_unit_text(sys.executable, words, needs(options, words), _systemd())
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    unit_install.install(UNIT, place, text)
-    return unit_install.systemctl(enable_commands(place), run=enable, when="so that it runs from now on, type:")
+    unit_install.install(WATCH_UNIT, place, text)
+    return unit_install.systemctl(watch_enable_commands(place), run=enable, when="so that it runs from now on, type:")
 
 
 def run_uninstall(directory: str, hooks: str) -> Exit:
@@ -61,7 +68,9 @@ def run_uninstall(directory: str, hooks: str) -> Exit:
 
     `hooks` is where libvirt looks for hooks: one that follows the loop then follows a record that no longer changes.
     """
-    ended = unit_install.uninstall(UNIT, directory, ("systemctl", "stop", NAME), ("systemctl", "daemon-reload"))
+    ended = unit_install.uninstall(
+        WATCH_UNIT, directory, ("systemctl", "stop", WATCH_NAME), ("systemctl", "daemon-reload")
+    )
     hook = Path(hooks) / HOOK.name
     try:
         text = HOOK.ours(hook)

@@ -6,22 +6,24 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from reconciler.doctor.finding import Finding, error, listed, warning
-from reconciler.integrations.ap_rules import NAME as NAME_OF_RULES
-from reconciler.integrations.ap_rules import NO_MASKS, BadRules, PersistentMasks, read_ap_rules, rules_file
-from reconciler.integrations.boot_unit import NAME, Unit, boot_unit
-from reconciler.integrations.definition_text import Effect
-from reconciler.integrations.foreign_masks import (
+from reconciler.integrations.boot_masks import (
+    NO_MASKS,
+    BadRules,
     MaskParameter,
     MaskRule,
+    PersistentMasks,
     pool_of_parameters,
     pool_words,
+    read_ap_rules,
     read_foreign_rules,
     read_mask_parameters,
+    rules_file,
 )
-from reconciler.integrations.mdevctl_autostart import why_nothing_starts
-from reconciler.integrations.mdevctl_definitions import Definitions, Unusable
-from reconciler.integrations.module_loading import NO_OPTIONS, ModuleOptions, early_loaders, module_options
+from reconciler.integrations.boot_masks import RULES_NAME as NAME_OF_RULES
+from reconciler.integrations.kernel_module import NO_OPTIONS, ModuleOptions, early_loaders, module_options
+from reconciler.integrations.mdevctl import Definitions, Effect, Unusable, why_nothing_starts
 from reconciler.integrations.tool_commands import APPLY_MASKS, give_up, move_away, write_masks_anew
+from reconciler.integrations.units import BOOT_NAME, Unit, boot_unit
 from reconciler.model.boot_files import Definition
 from reconciler.model.commands import APPLY, BOOT_INSTALL, BOOT_UNINSTALL, IMPORT
 from reconciler.model.desired import Persistence
@@ -330,7 +332,7 @@ def _unit(boot: Boot) -> list[Finding]:
         return [
             error(
                 "boot-unit-not-enabled",
-                f"the Host says 'persistence: service', but {NAME} {state}",
+                f"the Host says 'persistence: service', but {BOOT_NAME} {state}",
                 "after the next boot the host has all queues again, and no guest gets any",
                 "have systemd run it at every boot",
                 BOOT_INSTALL,
@@ -340,7 +342,7 @@ def _unit(boot: Boot) -> list[Finding]:
         return [
             warning(
                 "boot-unit-not-wanted",
-                f"{NAME} is enabled, but the Host that was applied last says 'persistence: {boot.persistence}'",
+                f"{BOOT_NAME} is enabled, but the Host that was applied last says 'persistence: {boot.persistence}'",
                 "the unit does nothing then, and fails at each boot",
                 "remove it, or write 'persistence: service' and apply it",
                 BOOT_UNINSTALL,

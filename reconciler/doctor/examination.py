@@ -15,7 +15,7 @@ from reconciler.doctor.host import (
     lock_findings,
     obstacle_findings,
 )
-from reconciler.integrations.mdevctl_definitions import read_definitions
+from reconciler.integrations.mdevctl import read_definitions
 from reconciler.kernel.locks import tools_holder
 from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.sysfs import Sysfs

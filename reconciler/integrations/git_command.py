@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from reconciler.integrations.bounded_process import OUTPUT_LIMIT, Answer, Bounds, Processes, TooLong, TooMuch
 from reconciler.integrations.git_address import PROTOCOLS, without_secrets
+from reconciler.integrations.processes import OUTPUT_LIMIT, Answer, Bounds, Processes, TooLong, TooMuch
 from reconciler.model.printable import escaped
 
 BOUNDS: Final = Bounds(60.0)

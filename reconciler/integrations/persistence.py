@@ -9,10 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from reconciler.integrations.ap_rules import BadRules, PersistentMasks, ap_rules_text, parse_ap_rules, rules_file
-from reconciler.integrations.careful_files import NotReadable, read_limited, remove, replace
-from reconciler.integrations.definition_text import Effect, NotADefinition, definition_bytes, parse_definition
-from reconciler.integrations.mdevctl_definitions import definition_content, definition_file, uuid_of
+from reconciler.integrations.boot_masks import BadRules, PersistentMasks, ap_rules_text, parse_ap_rules, rules_file
+from reconciler.integrations.files import NotReadable, read_limited, remove, replace
+from reconciler.integrations.mdevctl import (
+    Effect,
+    NotADefinition,
+    definition_bytes,
+    definition_content,
+    definition_file,
+    parse_definition,
+    uuid_of,
+)
 from reconciler.model.boot_files import AtBoot, Definition, FileChange
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix
@@ -26,7 +33,7 @@ class Found(NamedTuple):
     """The content of the files that matter, None where there is no file.
 
     `definitions`, by the names of the files, has every uuid that is ours, and whatever else is defined. A name can be
-    another spelling of a uuid (`reconciler.integrations.mdevctl_definitions.uuid_of`).
+    another spelling of a uuid (`reconciler.integrations.mdevctl.uuid_of`).
     """
 
     rules: bytes | None

@@ -1,6 +1,6 @@
-"""Timers that go on without the process that armed them: a transient systemd timer, or a process of its own.
+"""Timers that roll back an apply that no person confirms, also where the process that applied is gone.
 
-Both run ``reconcile expire``, which waits for what is left of the time and then puts back what nobody has confirmed.
+A transient systemd timer, or a process of its own.
 """
 
 import os
@@ -9,10 +9,25 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from select import select
-from typing import Final
+from typing import Final, Protocol
 
-from reconciler.integrations.timer import CannotArm
 from reconciler.model.printable import error_text
+
+
+class CannotArm(Exception):
+    """There is no timer to be had; the text says why."""
+
+
+class Timer(Protocol):
+    """Something that goes on when the process that armed it, its terminal and its connection are gone."""
+
+    def arm(self, generation: int, seconds: float) -> None:
+        """See to it that generation `generation` is put back in `seconds` where nobody has confirmed it.
+
+        Raises:
+            CannotArm: it cannot be done; nothing was armed.
+        """
+
 
 SYSTEMD: Final = Path("/run/systemd/system")
 """This directory is there where systemd is the init system (sd_booted(3))."""
@@ -31,7 +46,7 @@ class SystemdTimer:
         self._command = command
 
     def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timer.Timer`."""
+        """See `reconciler.integrations.timers.Timer`."""
         unit = f"reconcile-confirm-{generation}-{os.getpid()}"
         options = ["--quiet", "--collect", f"--unit={unit}", f"--on-active={seconds:.3f}s"]
         options += ["--timer-property=AccuracySec=1s", f"--description=Put back generation {generation}"]
@@ -59,7 +74,7 @@ class DetachedTimer:
         self._log = log
 
     def arm(self, generation: int, seconds: float) -> None:  # noqa: ARG002 - the process reads the deadline itself
-        """See `reconciler.integrations.timer.Timer`."""
+        """See `reconciler.integrations.timers.Timer`."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             log = os.open(self._log, flags, 0o600)

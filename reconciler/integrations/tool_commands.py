@@ -9,8 +9,8 @@ import shlex
 from pathlib import Path
 from typing import Final
 
-from reconciler.integrations.ap_rules import rules_file
-from reconciler.integrations.mdevctl_definitions import definition_file
+from reconciler.integrations.boot_masks import rules_file
+from reconciler.integrations.mdevctl import definition_file
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix
 

@@ -8,7 +8,7 @@ locked, since what its appearance starts (mdevctl, by udev) may wait for the loc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from reconciler.integrations.modprobe import CannotLoad
+from reconciler.integrations.kernel_module import CannotLoad
 from reconciler.kernel.observe import has_vfio_ap, observe
 from reconciler.kernel.waiting import await_bindings, await_vfio_ap
 from reconciler.model.commands import BOOT_UNINSTALL

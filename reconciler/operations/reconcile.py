@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from reconciler.integrations.timer import CannotArm
+from reconciler.integrations.timers import CannotArm
 from reconciler.kernel.observe import Seen, observe
 from reconciler.manifests.site import Site, placed, read_site
 from reconciler.model.commands import PLAN, Advised, history_of, resume

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from reconciler.integrations.timer import Timer
+from reconciler.integrations.timers import Timer
 from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
 from reconciler.kernel.waiting import Clock

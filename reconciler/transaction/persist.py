@@ -8,18 +8,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from reconciler.integrations.ap_rules import rules_file
-from reconciler.integrations.boot_unit import boot_unit
-from reconciler.integrations.careful_files import NotReadable
-from reconciler.integrations.foreign_masks import (
+from reconciler.integrations.boot_masks import (
     MaskParameter,
     MaskRule,
     pool_of_parameters,
     pool_words,
     read_foreign_rules,
     read_mask_parameters,
+    rules_file,
 )
-from reconciler.integrations.mdevctl_definitions import definition_file
+from reconciler.integrations.files import NotReadable
+from reconciler.integrations.mdevctl import definition_file
 from reconciler.integrations.persistence import (
     ChangedMeanwhile,
     Found,
@@ -32,6 +31,7 @@ from reconciler.integrations.persistence import (
     rivals,
 )
 from reconciler.integrations.tool_commands import move_away, start_by_hand
+from reconciler.integrations.units import boot_unit
 from reconciler.model.boot_files import AtBoot, FileChange
 from reconciler.model.commands import BOOT_INSTALL, DOCTOR, Command
 from reconciler.model.desired import Persistence

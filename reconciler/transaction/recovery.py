@@ -5,7 +5,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler.integrations.timer import CannotArm
+from reconciler.integrations.timers import CannotArm
 from reconciler.kernel.observe import observe
 from reconciler.model.commands import ROLLBACK, confirm_of, history_of
 from reconciler.model.outcome import Outcome, Result, interrupting

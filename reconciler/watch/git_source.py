@@ -5,14 +5,21 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from reconciler.integrations.bounded_process import Processes
+from reconciler.integrations.files import PrivateDirectory
 from reconciler.integrations.git_address import Address
-from reconciler.integrations.git_checkout import CheckoutRefused, Checkouts, NoDirectory
 from reconciler.integrations.git_command import Ended, Git, GitFailed
-from reconciler.integrations.git_repository import FETCH_SECONDS, SIZE_LIMIT, Mirror, NothingToTake, Unusable
-from reconciler.integrations.git_signatures import verify
-from reconciler.integrations.private_directory import PrivateDirectory
-from reconciler.integrations.signature_trust import Bad, Good, Trust, Unchecked, Verdict
+from reconciler.integrations.git_repository import (
+    FETCH_SECONDS,
+    SIZE_LIMIT,
+    CheckoutRefused,
+    Checkouts,
+    Mirror,
+    NoDirectory,
+    NothingToTake,
+    Unusable,
+)
+from reconciler.integrations.git_signatures import Bad, Good, Trust, Unchecked, Verdict, verify
+from reconciler.integrations.processes import Processes
 from reconciler.model.commands import NOWHERE, TRIGGER, TRIGGER_OLDER, Here
 from reconciler.watch.report import Obstacle
 

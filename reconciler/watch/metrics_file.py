@@ -5,7 +5,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from reconciler.integrations.careful_files import replace
+from reconciler.integrations.files import replace
 from reconciler.watch.metrics import Exposition
 from reconciler.watch.report import Report
 

@@ -8,7 +8,7 @@ from threading import Thread
 from time import monotonic
 from typing import Any, Final, Protocol
 
-from reconciler.integrations.webhook import NotSent
+from reconciler.integrations.notifications import NotSent
 from reconciler.model.printable import escaped_values
 from reconciler.render.text import counted
 from reconciler.watch.events import Event, Kind

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from reconciler.integrations.links import way
+from reconciler.integrations.named_file import way
 from reconciler.manifests.files import find_files, survey
 
 _ENDINGS: Final = (".yaml", ".yml")

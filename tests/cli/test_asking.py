@@ -24,7 +24,7 @@ class NoTimer:
     """Arms nothing: no process of another test's making acts on the host."""
 
     def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timer.Timer`."""
+        """See `reconciler.integrations.timers.Timer`."""
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from clocks import FakeClock
 from command import Command, Ran, example
 from reconciler.cli.time_limit import TimeIsUp
-from reconciler.integrations.boot_unit import NAME
-from reconciler.integrations.modprobe import CannotLoad
+from reconciler.integrations.kernel_module import CannotLoad
+from reconciler.integrations.units import BOOT_NAME
 from reconciler.model.matrix import Queue
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.state_file import digest_of, load_state, save_state
@@ -321,25 +321,25 @@ def test_the_unit_comes_and_goes(command: Command, tmp_path: Path) -> None:
 
     new = install(command, units)
     (units / "multi-user.target.wants").mkdir()
-    (units / "multi-user.target.wants" / NAME).symlink_to(units / NAME)
+    (units / "multi-user.target.wants" / BOOT_NAME).symlink_to(units / BOOT_NAME)
     same = install(command, units)
     changed = install(command, units, "--state-dir", str(tmp_path / "else where"))
 
     assert [new.code, "installed" in new.out, "as it should be" in same.out, "changed" in changed.out] == [0, 1, 1, 1]
-    assert f"systemctl enable {units / NAME}" in new.err
-    assert f'"{tmp_path}/else where"' in (units / NAME).read_text()
+    assert f"systemctl enable {units / BOOT_NAME}" in new.err
+    assert f'"{tmp_path}/else where"' in (units / BOOT_NAME).read_text()
     for said in ("removed", "not there"):
         assert said in command.bare("boot", "uninstall", "--directory", str(units)).out
-    assert list(units.rglob(NAME)) == []
+    assert list(units.rglob(BOOT_NAME)) == []
 
 
 def test_what_somebody_else_made_is_left_alone(command: Command, tmp_path: Path) -> None:
     """Also by an uninstallation."""
-    (tmp_path / NAME).write_text("[Service]\nExecStart=/bin/true\n")
+    (tmp_path / BOOT_NAME).write_text("[Service]\nExecStart=/bin/true\n")
 
     assert install(command, tmp_path).code == 1
     assert command.bare("boot", "uninstall", "--directory", str(tmp_path)).code == 1
-    assert "/bin/true" in (tmp_path / NAME).read_text()
+    assert "/bin/true" in (tmp_path / BOOT_NAME).read_text()
 
 
 def test_systemd_is_told_where_that_is_asked_for(
@@ -356,7 +356,7 @@ def test_systemd_is_told_where_that_is_asked_for(
     monkeypatch.setattr("reconciler.cli.unit_install.subprocess.run", run)
 
     assert install(command, tmp_path, "--enable").code == 0
-    assert ran == [("systemctl", "daemon-reload"), ("systemctl", "enable", str(tmp_path / NAME))]
+    assert ran == [("systemctl", "daemon-reload"), ("systemctl", "enable", str(tmp_path / BOOT_NAME))]
     status = 1
     assert "systemctl daemon-reload ended with status 1" in install(command, tmp_path, "--enable").err
 

@@ -18,7 +18,7 @@ class NoTimer:
     """Arms nothing."""
 
     def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timer.Timer`."""
+        """See `reconciler.integrations.timers.Timer`."""
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ class NoTimer:
     """Arms nothing: the tests do what the timer would."""
 
     def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timer.Timer`."""
+        """See `reconciler.integrations.timers.Timer`."""
 
 
 class Host:

@@ -28,7 +28,7 @@ class NoTimer:
     """Arms nothing: who is late is put back by the next command."""
 
     def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timer.Timer`."""
+        """See `reconciler.integrations.timers.Timer`."""
 
 
 @pytest.fixture

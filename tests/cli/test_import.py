@@ -12,8 +12,8 @@ import pytest
 from command import Command, Ran
 from reconciler.cli import import_command
 from reconciler.cli import machine as machine_module
-from reconciler.integrations.ap_rules import PersistentMasks, ap_rules_text, rules_file
-from reconciler.integrations.mdevctl_definitions import write_definition
+from reconciler.integrations.boot_masks import PersistentMasks, ap_rules_text, rules_file
+from reconciler.integrations.mdevctl import write_definition
 from reconciler.model.boot_files import Definition
 from reconciler.model.ids import IdSet
 from reconciler.model.observed import VmName

@@ -17,7 +17,7 @@ class NoTimer:
     """Arms nothing: who is late is rolled back by the next command."""
 
     def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timer.Timer`."""
+        """See `reconciler.integrations.timers.Timer`."""
 
 
 def change(command: Command, old: str = "adapters: [5, 6]", new: str = "adapters: [6]") -> None:

@@ -11,7 +11,7 @@ import pytest
 from command import Command, Ran, example
 from reconciler.cli.main import cli
 from reconciler.cli.watch_install import needs
-from reconciler.integrations.watch_unit import NAME, Needs
+from reconciler.integrations.units import WATCH_NAME, Needs
 
 SITE = ("-f", "/etc/reconciler")
 GIT = ("--git", "https://git.example/ap", "--branch", "main")
@@ -35,26 +35,26 @@ def test_the_unit_comes_and_goes(command: Command, tmp_path: Path) -> None:
 
     new = install(command, units, *SITE)
     (units / "multi-user.target.wants").mkdir()
-    (units / "multi-user.target.wants" / NAME).symlink_to(units / NAME)
+    (units / "multi-user.target.wants" / WATCH_NAME).symlink_to(units / WATCH_NAME)
     same = install(command, units, *SITE)
     changed = install(command, units, *SITE, "--apply")
 
     assert [new.code, "installed" in new.out, "as it should be" in same.out, "changed" in changed.out] == [0, 1, 1, 1]
-    assert f"systemctl enable {units / NAME}\n  systemctl restart {NAME}" in new.err
-    assert "reconciler.cli --watch -f /etc/reconciler --apply\n" in (units / NAME).read_text()
+    assert f"systemctl enable {units / WATCH_NAME}\n  systemctl restart {WATCH_NAME}" in new.err
+    assert "reconciler.cli --watch -f /etc/reconciler --apply\n" in (units / WATCH_NAME).read_text()
     gone = command.bare("watch", "uninstall", "--directory", str(units))
-    assert ("removed" in gone.out, f"systemctl stop {NAME}" in gone.err) == (True, True)
+    assert ("removed" in gone.out, f"systemctl stop {WATCH_NAME}" in gone.err) == (True, True)
     assert "not there" in command.bare("watch", "uninstall", "--directory", str(units)).out
-    assert list(units.rglob(NAME)) == []
+    assert list(units.rglob(WATCH_NAME)) == []
 
 
 def test_what_somebody_else_made_is_left_alone(command: Command, tmp_path: Path) -> None:
     """Also by an uninstallation."""
-    (tmp_path / NAME).write_text("[Service]\nExecStart=/bin/true\n")
+    (tmp_path / WATCH_NAME).write_text("[Service]\nExecStart=/bin/true\n")
 
     assert install(command, tmp_path, *SITE).code == 1
     assert command.bare("watch", "uninstall", "--directory", str(tmp_path)).code == 1
-    assert "/bin/true" in (tmp_path / NAME).read_text()
+    assert "/bin/true" in (tmp_path / WATCH_NAME).read_text()
 
 
 def test_systemd_is_told_where_that_is_asked_for(
@@ -73,10 +73,10 @@ def test_systemd_is_told_where_that_is_asked_for(
     assert ran == [
         ("systemctl", "--version"),
         ("systemctl", "daemon-reload"),
-        ("systemctl", "enable", str(tmp_path / NAME)),
-        ("systemctl", "restart", NAME),
+        ("systemctl", "enable", str(tmp_path / WATCH_NAME)),
+        ("systemctl", "restart", WATCH_NAME),
     ]
-    assert "RestartSteps=" in (tmp_path / NAME).read_text()
+    assert "RestartSteps=" in (tmp_path / WATCH_NAME).read_text()
 
 
 def test_without_systemctl_the_unit_is_for_any_systemd(
@@ -86,7 +86,7 @@ def test_without_systemctl_the_unit_is_for_any_systemd(
     monkeypatch.setenv("PATH", str(tmp_path / "none"))
 
     assert install(command, tmp_path, *SITE).code == 0
-    assert "RestartSteps=" not in (tmp_path / NAME).read_text()
+    assert "RestartSteps=" not in (tmp_path / WATCH_NAME).read_text()
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_words_that_the_loop_would_refuse_are_refused_now(
     ran = install(command, tmp_path, *words)
 
     assert (ran.code, why in ran.err) == (64, True), ran.err
-    assert not (tmp_path / NAME).exists()
+    assert not (tmp_path / WATCH_NAME).exists()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_what_a_loop_needs_is_there_when_it_is_installed(
     ran = install(command, tmp_path, *words)
 
     assert (ran.code, why in ran.err) == (1, True), ran.err
-    assert not (tmp_path / NAME).exists()
+    assert not (tmp_path / WATCH_NAME).exists()
 
 
 @pytest.mark.parametrize("options", [("--listen", "127.0.0.1:9750"), ("--metrics-file", "/etc/x.prom")])

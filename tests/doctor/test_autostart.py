@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.doctor.boot import autostart_findings
-from reconciler.integrations.mdevctl_autostart import starting_programs
+from reconciler.integrations.mdevctl import starting_programs
 from reconciler.model.boot_files import Definition
 from reconciler.model.matrix import EMPTY_CONFIG
 

@@ -8,10 +8,17 @@ from clocks import FakeClock
 from command import Command, example
 from reconciler.doctor.boot import Boot, boot_findings, read_boot
 from reconciler.doctor.examination import examined
-from reconciler.integrations.ap_rules import NO_MASKS, PersistentMasks, rules_file, write_ap_rules
-from reconciler.integrations.boot_unit import NAME, Unit
-from reconciler.integrations.foreign_masks import MaskParameter, MaskRule, mask_parameters
-from reconciler.integrations.module_loading import early_loaders
+from reconciler.integrations.boot_masks import (
+    NO_MASKS,
+    MaskParameter,
+    MaskRule,
+    PersistentMasks,
+    mask_parameters,
+    rules_file,
+    write_ap_rules,
+)
+from reconciler.integrations.kernel_module import early_loaders
+from reconciler.integrations.units import BOOT_NAME, Unit
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Persistence
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
@@ -164,8 +171,8 @@ def test_everything_is_read_from_the_files(tmp_path: Path) -> None:
     write(tmp_path, "proc/cmdline", "ap.apmask=-5 ap.aqmask=0Xff")
     write(tmp_path, "etc/modules", "vfio_ap")
     write(tmp_path, "etc/udev/rules.d/99-x.rules", 'ATTR{apmask}="0xff"')
-    write(tmp_path, f"etc/systemd/system/multi-user.target.wants/{NAME}", "")
-    write(tmp_path, f"etc/systemd/system/{NAME}", "")
+    write(tmp_path, f"etc/systemd/system/multi-user.target.wants/{BOOT_NAME}", "")
+    write(tmp_path, f"etc/systemd/system/{BOOT_NAME}", "")
     write_ap_rules(tmp_path, MASKS)
 
     found = read_boot(tmp_path, RELEASE, Persistence.NONE)
@@ -194,6 +201,6 @@ def test_what_was_applied_last_tells_how_the_host_boots(tmp_path: Path, capsys: 
     assert observe(machine.sysfs).vfio_ap
     assert "boot-unit-not-enabled" in {one.id for one in examined(machine, tmp_path / "root")}
     assert "boot-unit-not-enabled" not in {one.id for one in examined(machine, None)}
-    write(tmp_path / "root", f"etc/systemd/system/multi-user.target.wants/{NAME}", "")
-    write(tmp_path / "root", f"etc/systemd/system/{NAME}", "")
+    write(tmp_path / "root", f"etc/systemd/system/multi-user.target.wants/{BOOT_NAME}", "")
+    write(tmp_path / "root", f"etc/systemd/system/{BOOT_NAME}", "")
     assert "boot-unit-not-enabled" not in {one.id for one in examined(machine, tmp_path / "root")}

@@ -11,8 +11,7 @@ from command import Command, example
 from reconciler.doctor.boot import definition_findings
 from reconciler.doctor.examination import examined
 from reconciler.doctor.finding import findings_json, findings_text
-from reconciler.integrations.definition_text import Effect
-from reconciler.integrations.mdevctl_definitions import Definitions, Unusable
+from reconciler.integrations.mdevctl import Definitions, Effect, Unusable
 from reconciler.kernel.sysfs import RealSysfs
 from reconciler.model.boot_files import Definition
 from reconciler.model.matrix import EMPTY_MATRIX, FULL_MATRIX, Matrix

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from git_repositories import Repository
-from reconciler.integrations import git_checkout
+from reconciler.integrations import git_repository
 from reconciler.integrations.git_repository import FETCH_SECONDS, SIZE_LIMIT
-from reconciler.integrations.git_signatures import verify
-from reconciler.integrations.signature_trust import Good, trust
+from reconciler.integrations.git_signatures import Good, trust, verify
 from reconciler.watch.cadence import JITTER
 from reconciler.watch.git_poller import INTERVAL, LONGEST
 
@@ -50,4 +49,4 @@ def test_the_commands_lead_to_a_good_commit(home: Path, block: str, keys: str) -
 def test_the_numbers_are_those_of_the_program() -> None:
     """A minute and a tenth of it, a quarter of an hour, and the limits."""
     assert (INTERVAL, JITTER, LONGEST, FETCH_SECONDS, SIZE_LIMIT) == (60, 0.1, 900, 300, 1 << 30)
-    assert f"more than {git_checkout.FILES:,} files or {git_checkout.BYTES >> 20} MiB" in DOCUMENT
+    assert f"more than {git_repository.FILES:,} files or {git_repository.BYTES >> 20} MiB" in DOCUMENT

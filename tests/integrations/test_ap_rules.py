@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.integrations.ap_rules import (
+from reconciler.integrations.boot_masks import (
     NO_MASKS,
     BadRules,
     PersistentMasks,
@@ -18,9 +18,9 @@ from reconciler.integrations.ap_rules import (
     parse_ap_rules,
     read_ap_rules,
     rules_file,
+    rules_of,
     write_ap_rules,
 )
-from reconciler.integrations.udev_rules import rules_of
 from reconciler.kernel.text_forms import mask_text
 from reconciler.model.ids import ALL_IDS, IdSet
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.integrations.boot_unit import NAME, Unit, boot_unit, unit_text
-from reconciler.integrations.unit_file import FOLDERS, confinement, quoted
+from reconciler.integrations.units import BOOT_NAME, FOLDERS, Unit, boot_unit, boot_unit_text, confinement, quoted
 
 MOST_EXPOSED = 1.4
 """What docs/boot.md promises."""
@@ -28,15 +27,15 @@ def unit(tmp_path: Path) -> Path:
     """The unit in a file of its name."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("NOT TESTED: the boot unit by systemd-analyze, which is not here (Debian package systemd)")
-    file = tmp_path / NAME
-    file.write_text(unit_text(sys.executable))
+    file = tmp_path / BOOT_NAME
+    file.write_text(boot_unit_text(sys.executable))
     return file
 
 
 def test_systemd_finds_no_fault_with_the_unit(unit: Path) -> None:
     """Every directive is known, and in its section."""
     said = analyze("verify", "--man=no", str(unit))
-    about_us = [line for line in said.splitlines() if NAME in line and "modprobe" not in line]
+    about_us = [line for line in said.splitlines() if BOOT_NAME in line and "modprobe" not in line]
 
     assert about_us == []
 
@@ -56,7 +55,7 @@ def lines(text: str) -> list[str]:
 
 def test_masks_come_before_the_module_and_both_before_libvirt() -> None:
     """So that neither mdevctl nor a VM finds queues that are still the host's."""
-    unit = lines(unit_text("/usr/bin/python3"))
+    unit = lines(boot_unit_text("/usr/bin/python3"))
     starts = [line for line in unit if line.startswith("ExecStart=")]
     (before,) = [line for line in unit if line.startswith("Before=")]
 
@@ -72,12 +71,12 @@ def test_masks_come_before_the_module_and_both_before_libvirt() -> None:
 
 def test_a_boot_does_not_wait_for_ever() -> None:
     """Longer than our own bound, so that we can put in order what was begun."""
-    assert "TimeoutStartSec=300" in lines(unit_text("/usr/bin/python3"))
+    assert "TimeoutStartSec=300" in lines(boot_unit_text("/usr/bin/python3"))
 
 
 def test_odd_paths_are_paths_and_nothing_else() -> None:
     """Neither systemd's specifiers nor variables are expanded."""
-    text = unit_text(ODD, "/srv/a b")
+    text = boot_unit_text(ODD, "/srv/a b")
 
     assert 'ExecStart="/opt/it\'s 100%% $$HOME \\\\ \\"odd\\"/python" -P' in text
     assert "ConditionPathExists=/srv/a b/generations" in text
@@ -99,11 +98,13 @@ def test_a_unit_is_found_wherever_systemd_looks(tmp_path: Path, folder: str) -> 
     assert boot_unit(tmp_path) == Unit(installed=False, enabled=False)
     place = tmp_path / folder
     place.mkdir(parents=True)
-    (place / NAME).write_text(unit_text("/usr/bin/python3"))
+    (place / BOOT_NAME).write_text(boot_unit_text("/usr/bin/python3"))
     assert boot_unit(tmp_path) == Unit(installed=True, enabled=False)
     wants = tmp_path / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir(parents=True)
-    (wants / NAME).symlink_to("/" + folder + "/" + NAME)  # leads nowhere from here, as on another machine's disk
+    (wants / BOOT_NAME).symlink_to(
+        "/" + folder + "/" + BOOT_NAME
+    )  # leads nowhere from here, as on another machine's disk
     assert boot_unit(tmp_path) == Unit(installed=True, enabled=True)
 
 
@@ -111,7 +112,7 @@ def test_a_masked_unit_is_none(tmp_path: Path) -> None:
     """Somebody has switched it off for good."""
     for folder in (FOLDERS[0], FOLDERS[3]):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / FOLDERS[3] / NAME).write_text("[Service]\n")
-    (tmp_path / FOLDERS[0] / NAME).symlink_to("/dev/null")
+    (tmp_path / FOLDERS[3] / BOOT_NAME).write_text("[Service]\n")
+    (tmp_path / FOLDERS[0] / BOOT_NAME).symlink_to("/dev/null")
 
     assert boot_unit(tmp_path) == Unit(installed=False, enabled=False)

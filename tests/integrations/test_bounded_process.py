@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.integrations.bounded_process import Answer, Bounds, Processes, Stopped, TooLong, TooMuch
+from reconciler.integrations.processes import Answer, Bounds, Processes, Stopped, TooLong, TooMuch
 
 PATH = {"PATH": os.environ["PATH"]}
 

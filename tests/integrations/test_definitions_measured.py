@@ -10,8 +10,7 @@ from typing import Any, Final
 import pytest
 
 from reconciler.doctor.boot import definition_findings
-from reconciler.integrations.definition_text import Effect
-from reconciler.integrations.mdevctl_definitions import definition_file, read_definitions, uuid_of
+from reconciler.integrations.mdevctl import Effect, definition_file, read_definitions, uuid_of
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, ApConfig
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deep_trees import deep_folders
-from reconciler.integrations.discard import discard, moved_aside
+from reconciler.integrations.files import discard, moved_aside
 
 
 @pytest.mark.parametrize(("depth", "name"), [(70, b"0"), (70, b"\xff\n\x1b"), (1500, b"n" * 255), (5000, b"d")])
@@ -90,7 +90,7 @@ def test_what_may_not_be_removed_stays(tmp_path: Path) -> None:
 MOUNTED = """
 import os, subprocess, sys
 from pathlib import Path
-from reconciler.integrations.discard import discard, moved_aside
+from reconciler.integrations.files import discard, moved_aside
 
 place = Path(sys.argv[1])
 (place / "tree/mounted").mkdir(parents=True)

@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.integrations.ap_rules import PersistentMasks, ap_rules_text, rules_file
-from reconciler.integrations.foreign_masks import (
+from reconciler.integrations.boot_masks import (
     MaskParameter,
     MaskRule,
+    PersistentMasks,
+    ap_rules_text,
     foreign_rules,
     mask_parameters,
     read_foreign_rules,
     read_mask_parameters,
     read_rules,
+    rules_file,
 )
 from reconciler.kernel.text_forms import mask_text
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet

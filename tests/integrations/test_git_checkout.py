@@ -8,9 +8,9 @@ import pytest
 
 from deep_trees import deep_commit, deep_folders
 from git_repositories import Repository
-from reconciler.integrations import git_checkout
-from reconciler.integrations.git_checkout import CheckoutRefused, Checkouts
+from reconciler.integrations import git_repository
 from reconciler.integrations.git_command import GitFailed
+from reconciler.integrations.git_repository import CheckoutRefused, Checkouts
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_a_tree_that_unfolds_without_end_is_refused(
     repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten objects can name a thousand million files."""
-    monkeypatch.setattr(git_checkout, "FILES", 1000)
+    monkeypatch.setattr(git_repository, "FILES", 1000)
     tree = repository.tree(("100644", repository.blob(b"a"), b"file"))
     for _ in range(4):
         tree = repository.tree(*(("40000", tree, b"%d" % number) for number in range(8)))
@@ -172,7 +172,7 @@ def test_files_that_are_too_much_are_refused(
     repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before they are written."""
-    monkeypatch.setattr(git_checkout, "BYTES", 100)
+    monkeypatch.setattr(git_repository, "BYTES", 100)
     commit = repository.commit({"a": "x" * 60, "b": "x" * 60})
     assert "its files have 120 bytes, more than 100" in refusal(repository, place, commit)
 

@@ -14,10 +14,10 @@ import pytest
 
 from git_repositories import ENVIRONMENT, Repository
 from mounts import until
-from reconciler.integrations.bounded_process import Processes
 from reconciler.integrations.git_address import Address
 from reconciler.integrations.git_command import Git, GitFailed, quiet, reason
 from reconciler.integrations.git_repository import Mirror, NothingToTake
+from reconciler.integrations.processes import Processes
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from git_repositories import ENVIRONMENT, Repository
-from reconciler.integrations.bounded_process import Processes
 from reconciler.integrations.git_command import Git, GitFailed
-from reconciler.integrations.git_signatures import verify
-from reconciler.integrations.signature_trust import Bad, Good, NoTrust, Trust, Unchecked, Verdict, trust
+from reconciler.integrations.git_signatures import Bad, Good, NoTrust, Trust, Unchecked, Verdict, trust, verify
+from reconciler.integrations.processes import Processes
 from signing import GpgKey, SshKey
 
 pytestmark = [

@@ -8,7 +8,7 @@ import pytest
 
 from domains import AP_UUID, domain_xml, hostdev, status_xml
 from reconciler.integrations.domain_xml import LARGEST
-from reconciler.integrations.libvirt_names import MOST_BYTES, vm_names
+from reconciler.integrations.libvirt import MOST_BYTES, vm_names
 from reconciler.model.observed import VmName
 
 OTHER = "9063ba5f-1111-4222-8333-444455556666"

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.integrations import mdevctl_definitions
-from reconciler.integrations.definition_text import Effect, NotADefinition, definition_bytes, parse_definition
-from reconciler.integrations.mdevctl_definitions import (
+from reconciler.integrations import mdevctl
+from reconciler.integrations.mdevctl import (
+    Effect,
+    NotADefinition,
     Unusable,
+    definition_bytes,
     definition_file,
+    parse_definition,
     read_definitions,
     remove_definition,
     write_definition,
@@ -188,7 +191,7 @@ def test_pipes_folders_and_huge_files_are_not_read(tmp_path: Path) -> None:
 
 def test_only_as_many_as_there_can_be_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest is told."""
-    monkeypatch.setattr(mdevctl_definitions, "MOST_DEFINITIONS", 1)
+    monkeypatch.setattr(mdevctl, "MOST_DEFINITIONS", 1)
     define(tmp_path, uuid(1), text([]))
     define(tmp_path, uuid(2), text([]))
 

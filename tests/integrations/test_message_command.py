@@ -7,8 +7,7 @@ from threading import Event, Thread
 
 import pytest
 
-from reconciler.integrations.message_command import MessageCommand
-from reconciler.integrations.webhook import NotSent
+from reconciler.integrations.notifications import MessageCommand, NotSent
 
 # Starts a child that would outlive it, tells its number, and waits for ever.
 STAYS = "sleep 3600 & echo $! > $0.new; mv $0.new $0; wait"

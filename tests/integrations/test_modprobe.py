@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.integrations.modprobe import CannotLoad, load_vfio_ap
+from reconciler.integrations.kernel_module import CannotLoad, load_vfio_ap
 
 
 def modprobe(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:

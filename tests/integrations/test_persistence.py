@@ -7,10 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.integrations.ap_rules import BadRules, PersistentMasks, ap_rules_text, read_ap_rules, rules_file
-from reconciler.integrations.careful_files import NotReadable
-from reconciler.integrations.definition_text import definition_bytes
-from reconciler.integrations.mdevctl_definitions import definition_file, read_definitions
+from reconciler.integrations.boot_masks import BadRules, PersistentMasks, ap_rules_text, read_ap_rules, rules_file
+from reconciler.integrations.files import NotReadable
+from reconciler.integrations.mdevctl import definition_bytes, definition_file, read_definitions
 from reconciler.integrations.persistence import (
     ChangedMeanwhile,
     carry_out,

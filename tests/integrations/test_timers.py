@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.integrations.timer import CannotArm
-from reconciler.integrations.timers import READY, DetachedTimer, SystemdTimer, systemd_is_there
+from reconciler.integrations.timers import READY, CannotArm, DetachedTimer, SystemdTimer, systemd_is_there
 
 PATIENCE = 30.0
 

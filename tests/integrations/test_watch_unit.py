@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.integrations.boot_unit import NAME as BOOT
-from reconciler.integrations.unit_file import confinement
-from reconciler.integrations.watch_unit import (
+from reconciler.integrations.units import BOOT_NAME as BOOT
+from reconciler.integrations.units import (
     GROWING_SINCE,
-    NAME,
     START_SECONDS,
     STOP_SECONDS,
+    WATCH_NAME,
     WATCHDOG_SECONDS,
     Needs,
+    confinement,
     systemd_version,
-    watch_text,
+    watch_unit_text,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ GIT = Needs(git=True, network=True)
 
 def text(*options: str, needs: Needs = GIT, systemd: int = GROWING_SINCE - 1) -> str:
     """The unit."""
-    return watch_text("/usr/bin/python3", options or ("-f", "/etc/reconciler", "--apply"), needs, systemd)
+    return watch_unit_text("/usr/bin/python3", options or ("-f", "/etc/reconciler", "--apply"), needs, systemd)
 
 
 def directives(unit: str) -> dict[str, str]:
@@ -53,19 +53,19 @@ def analyze(*words: str) -> str:
 @pytest.mark.parametrize("needs", [Needs(), GIT, Needs("/srv/a b", ("/var/lib/node exporter",))])
 def test_systemd_finds_no_fault_with_the_unit(tmp_path: Path, needs: Needs) -> None:
     """Every directive is known, and in its section."""
-    file = tmp_path / NAME
+    file = tmp_path / WATCH_NAME
     options = ("--git", 'https://git.example/50%/$HOME/a b"c', "--branch", "main")
-    file.write_text(watch_text(sys.executable, options, needs, systemd_version(analyze("--version"))))
+    file.write_text(watch_unit_text(sys.executable, options, needs, systemd_version(analyze("--version"))))
 
     said = analyze("verify", "--man=no", str(file))
 
-    assert [line for line in said.splitlines() if NAME in line and "modprobe" not in line] == []
+    assert [line for line in said.splitlines() if WATCH_NAME in line and "modprobe" not in line] == []
 
 
 @pytest.mark.parametrize("network", [False, True])
 def test_the_unit_is_confined(tmp_path: Path, network: bool) -> None:
     """As far as systemd can tell from outside; the documentation has the scores."""
-    file = tmp_path / NAME
+    file = tmp_path / WATCH_NAME
     file.write_text(text(needs=Needs(network=network)))
 
     said = analyze("security", "--offline=true", "--no-pager", str(file))

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from reconciler.integrations.webhook import NotSent, Webhook, secret
+from reconciler.integrations.notifications import NotSent, Webhook, secret
 
 
 class Chat(HTTPServer):

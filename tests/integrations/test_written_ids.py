@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.integrations.written_ids import NotWrittenRight, absolute_mask, number, quoted, relative_mask
+from reconciler.integrations.boot_masks import NotWrittenRight, absolute_mask, number, quoted, relative_mask
 from reconciler.kernel.text_forms import mask_text
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.simulator.masks import written_mask

@@ -14,8 +14,7 @@ import pytest
 
 from mounts import MountedHost
 from reconciler.cli.main import run
-from reconciler.integrations.definition_text import definition_bytes
-from reconciler.integrations.mdevctl_definitions import definition_file, read_definitions, write_definition
+from reconciler.integrations.mdevctl import definition_bytes, definition_file, read_definitions, write_definition
 from reconciler.integrations.persistence import carry_out, file_changes, read_found
 from reconciler.integrations.tool_commands import start_by_hand
 from reconciler.kernel.text_forms import ap_config_text, parse_ap_config

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.integrations.ap_rules import PersistentMasks, write_ap_rules
+from reconciler.integrations.boot_masks import PersistentMasks, write_ap_rules
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Persistence
 from reconciler.model.ids import IdSet

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from books import NoProgress
 from clocks import FakeClock
-from reconciler.integrations.ap_rules import PersistentMasks, ap_rules_text, read_ap_rules, rules_file
-from reconciler.integrations.definition_text import definition_bytes
-from reconciler.integrations.mdevctl_definitions import definition_file, read_definitions
+from reconciler.integrations.boot_masks import PersistentMasks, ap_rules_text, read_ap_rules, rules_file
+from reconciler.integrations.mdevctl import definition_bytes, definition_file, read_definitions
 from reconciler.integrations.persistence import carry_out
 from reconciler.kernel.observe import observe
 from reconciler.model.boot_files import Definition, FileChange

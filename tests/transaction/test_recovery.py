@@ -9,7 +9,7 @@ import pytest
 
 from books import NoProgress
 from clocks import FakeClock
-from reconciler.integrations.timer import CannotArm
+from reconciler.integrations.timers import CannotArm
 from reconciler.kernel.observe import observe
 from reconciler.model.ids import IdSet
 from reconciler.model.outcome import Origin, Outcome, Result
@@ -47,7 +47,7 @@ class FakeTimer:
         self.refuses = refuses
 
     def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timer.Timer`."""
+        """See `reconciler.integrations.timers.Timer`."""
         if self.refuses:
             raise CannotArm(self.refuses)
         self.armed.append((generation, seconds))

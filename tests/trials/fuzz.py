@@ -266,7 +266,7 @@ class _NoTimer:
     """Arms nothing: no process must be left."""
 
     def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timer.Timer`."""
+        """See `reconciler.integrations.timers.Timer`."""
 
 
 def _look_below(root: Path) -> None:

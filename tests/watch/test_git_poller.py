@@ -11,8 +11,8 @@ from typing import cast
 import pytest
 
 from git_repositories import ENVIRONMENT, Repository
-from reconciler.integrations.bounded_process import Stopped
 from reconciler.integrations.git_address import Address
+from reconciler.integrations.processes import Stopped
 from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, Newest, Unreachable
 from reconciler.watch.hints import Hint

@@ -8,11 +8,11 @@ import pytest
 
 from clocks import FakeClock
 from git_repositories import ENVIRONMENT, Repository
-from reconciler.integrations.bounded_process import Stopped
+from reconciler.integrations.files import NotPrivate
 from reconciler.integrations.git_address import address
 from reconciler.integrations.git_command import GitFailed
-from reconciler.integrations.private_directory import NotOurs
-from reconciler.integrations.signature_trust import Trust, trust
+from reconciler.integrations.git_signatures import Trust, trust
+from reconciler.integrations.processes import Stopped
 from reconciler.watch.git_source import CommitRefused, GitSource, Newest, Unreachable
 from signing import SshKey
 
@@ -294,12 +294,12 @@ def test_one_process_at_a_time_works_in_the_directory(make: Make, repository: Re
     """And nobody else can write to it."""
     source = make()
     newest(source)
-    with pytest.raises(NotOurs, match="another process works in"):
+    with pytest.raises(NotPrivate, match="another process works in"):
         GitSource(address(repository.url, "main"), tmp_path / "ours", ENVIRONMENT)
     source.close()
     assert (tmp_path / "ours").stat().st_mode & 0o777 == 0o700
     (tmp_path / "ours").chmod(0o777)
-    with pytest.raises(NotOurs, match="nobody else can write to"):
+    with pytest.raises(NotPrivate, match="nobody else can write to"):
         GitSource(address(repository.url, "main"), tmp_path / "ours", ENVIRONMENT)
     with pytest.raises(Stopped):
         source.refresh()

@@ -14,7 +14,7 @@ import pytest
 
 from git_repositories import ENVIRONMENT, Repository
 from reconciler.integrations.git_address import address
-from reconciler.integrations.signature_trust import trust
+from reconciler.integrations.git_signatures import trust
 from reconciler.watch.git_source import CommitRefused, GitSource, Newest
 from reconciler.watch.report import Obstacle
 from signing import GpgKey, SshKey
@@ -283,7 +283,7 @@ from pathlib import Path
 sys.path[:0] = sys.argv[2].split(os.pathsep)
 from git_repositories import ENVIRONMENT
 from reconciler.integrations.git_address import address
-from reconciler.integrations.signature_trust import trust
+from reconciler.integrations.git_signatures import trust
 from reconciler.watch.git_source import CommitRefused, GitSource, Newest
 
 folder = Path(sys.argv[1])

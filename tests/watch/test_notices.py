@@ -6,7 +6,7 @@ from queue import Queue
 from threading import Event as Flag
 from threading import active_count
 
-from reconciler.integrations.webhook import NotSent
+from reconciler.integrations.notifications import NotSent
 from reconciler.watch.events import Event, Kind, Level
 from reconciler.watch.notices import Notices, notice_record
 from reports import NOW, report

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deep_trees import deep_folders
-from reconciler.integrations.discard import discard
+from reconciler.integrations.files import discard
 from reconciler.watch.watched import stamp_of, watched
 
 

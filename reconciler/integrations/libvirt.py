@@ -1,19 +1,16 @@
-"""Which VM has which mediated device, as far as libvirt's own files tell.
-
-libvirt keeps what VMs are to be in ``/etc/libvirt/qemu`` and what those that run have in ``/run/libvirt/qemu``, a file
-each. They are read, never written, and libvirt itself is not asked: it need not be there, and it may be waiting for us
-(a hook). What cannot be read, or not soon enough, is left out: names help people, and nothing is decided by them.
-"""
+"""libvirt's own files: which VM has which mediated device, and the hook that runs us when a VM starts or has ended."""
 
 import os
+import shlex
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Final
 
 from reconciler.integrations.domain_checks import MODEL
 from reconciler.integrations.domain_xml import LARGEST, Domain, read_domain
+from reconciler.integrations.files import OurFile
 from reconciler.model.observed import VmName
 
 DEFINITIONS: Final = Path("/etc/libvirt/qemu")
@@ -72,3 +69,56 @@ def _content(file: str) -> bytes:
             return stream.read(LARGEST) if fits else b""
     except OSError:
         return b""
+
+
+DIRECTORY: Final = Path("/etc/libvirt/hooks/qemu.d")
+NAME: Final = "reconcile"
+MARK: Final = "# Made by 'reconcile hook install', taken away by 'reconcile hook uninstall'."
+HOOK: Final = OurFile(NAME, MARK, "reconcile hook install", 0o755)
+
+
+def hook_text(python: str, options: Sequence[str]) -> str:
+    """The hook file.
+
+    Args:
+        python: the interpreter that has `reconciler`, as an absolute path.
+        options: of ``reconcile hook qemu``, with absolute paths.
+    """
+    command = shlex.join(["-P", "-m", "reconciler.cli", "hook", "qemu", *options, "--"])
+    return f"""#!/bin/sh
+{MARK}
+
+# A failure at 'reconnect' would have libvirt kill a VM that runs: for all but these two nothing is done.
+case "$2 $3" in
+    "prepare begin" | "release end") ;;
+    *) exit 0 ;;
+esac
+
+# Where reconcile has gone, VMs without crypto queues must start nevertheless; libvirt itself refuses a VM whose
+# mediated device is missing.
+python={shlex.quote(python)}
+if [ ! -x "$python" ]; then
+    echo "reconcile hook: there is no $python any more; remove $0, or install it again" >&2
+    exit 0
+fi
+
+exec "$python" {command} "$@"
+"""
+
+
+def follows_loop(text: str) -> bool:
+    """Whether the hook file `text` names no manifests, so that it follows what the loop enforces."""
+    options = options_of(text)
+    return options is not None and "-f" not in options
+
+
+def options_of(text: str) -> list[str] | None:
+    """The options of ``reconcile hook qemu`` in the hook file `text`; None where it does not run that."""
+    line = next((line for line in text.splitlines() if line.startswith("exec ")), "")
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return None
+    if "qemu" not in words:
+        return None
+    return words[words.index("qemu") + 1 : words.index("--") if "--" in words else None]

@@ -1,16 +1,43 @@
-"""Whether vfio_ap is loaded at boot before the masks are set, and by what; and what options modprobe gives ap.
-
-If it is loaded early, mdevctl starts its definitions while the host's drivers still have the queues, and each of them
-fails. The AP bus is built into the kernels that distributions make (`CONFIG_AP=y`), so that modprobe never loads it and
-its options in modprobe.d(5) have no effect.
-"""
+"""The kernel module vfio_ap: loading it with modprobe(8), and what loads it at boot before the masks are set."""
 
 import re
+import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from reconciler.integrations.careful_files import NotReadable, read_limited
+from reconciler.integrations.files import NotReadable, read_limited
+from reconciler.model.printable import error_text
+
+_SECONDS: Final = 30.0
+
+
+class CannotLoad(Exception):
+    """The module cannot be loaded; the text says why."""
+
+
+def load_vfio_ap() -> None:
+    """Have vfio_ap in the kernel; where it is loaded or built in already, nothing happens.
+
+    Never while the lock of the s390-tools is held: what the module's appearance starts (mdevctl, by udev) waits for it.
+
+    Raises:
+        CannotLoad: it cannot be had, or it takes too long.
+    """
+    try:
+        done = subprocess.run(
+            ["modprobe", "vfio_ap"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CannotLoad(f"modprobe vfio_ap: {error_text(error)}") from error
+    if done.returncode:
+        raise CannotLoad(done.stderr.strip() or f"modprobe vfio_ap ended with status {done.returncode}")
+
 
 _MODULE: Final = re.compile(r"\bvfio[_-]ap\b")
 _LOAD_FOLDERS: Final = ("etc", "run", "usr/local/lib", "usr/lib", "lib")

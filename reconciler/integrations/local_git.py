@@ -1,24 +1,199 @@
-"""Which git commit manifests come from, and whether they are as they were committed.
+"""Repositories of this machine: which commit manifests come from, and whether they are as they were committed.
 
-Manifests may come from people who are not trusted with this machine, and with them a folder that git takes for a
-repository, or settings that have git run a program. So git is asked by those of its commands only that run none
-(``rev-parse``, ``ls-tree``, ``config``); whether a file is the one of the commit we find out ourselves, from its bytes.
+Repositories are found without git. Git is run only in those that belong to us and need no program to be read.
 """
 
 import os
+import pwd
+import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from reconciler.integrations.bounded_process import Bounds, Processes
 from reconciler.integrations.git_command import Git, GitFailed, NoProgram, reason
-from reconciler.integrations.git_trust import NotTrusted, refuse_untrusted
-from reconciler.integrations.links import links_on
-from reconciler.integrations.local_repository import repository_above
+from reconciler.integrations.named_file import links_on
+from reconciler.integrations.processes import Bounds, Processes
+
+_MOST: Final = 4096
+"""How long the file is at most that leads to a repository: a path."""
+
+
+class LocalRepository(NamedTuple):
+    """A repository of this machine.
+
+    Attributes:
+        directory: where it is: what ``.git`` is, or leads to.
+        top: the folder that has ``.git``; for a bare repository the repository itself.
+        parts: everything that decides what git reads there, each of which must be ours.
+        claims_work_tree: whether it is the only repository that says so: `top` is not one of several work trees.
+    """
+
+    directory: str
+    top: str
+    parts: tuple[str, ...]
+    claims_work_tree: bool = False
+
+
+def repository_above(path: str) -> LocalRepository | None:
+    """The repository with the work tree that the real path `path` is in; None where no folder above has a ``.git``."""
+    for folder in _upwards(path):
+        marker = os.path.join(folder, ".git")
+        if os.path.lexists(marker):
+            return _marked(folder, marker)
+    return None
+
+
+def repository_at(path: str) -> LocalRepository | None:
+    """The repository that git would fetch from, where it is given `path`; None where there is none."""
+    for name in (f"{path}/.git", path, f"{path}.git/.git", f"{path}.git"):
+        found = _marked(os.path.dirname(name), name) if name.endswith("/.git") else _bare(name)
+        if found:
+            return found
+    return None
+
+
+def _upwards(path: str) -> Iterator[str]:
+    yield path
+    while path != (path := os.path.dirname(path)):
+        yield path
+
+
+def _marked(folder: str, marker: str) -> LocalRepository | None:
+    """The repository that `marker`, the ``.git`` in `folder`, is or leads to."""
+    linked = not os.path.isdir(marker)
+    directory = _led_to(folder, marker) if linked else os.path.realpath(marker)
+    if not directory or not os.path.isfile(os.path.join(directory, "HEAD")):
+        return None
+    common = os.path.realpath(os.path.join(directory, _text(os.path.join(directory, "commondir"))))
+    if not os.path.isdir(os.path.join(common, "objects")):
+        return None
+    top = os.path.realpath(folder)
+    return LocalRepository(directory, top, tuple(dict.fromkeys((top, marker, directory, common))), not linked)
+
+
+def _bare(path: str) -> LocalRepository | None:
+    directory = os.path.realpath(path)
+    if not all(os.path.exists(os.path.join(directory, name)) for name in ("HEAD", "objects", "refs")):
+        return None
+    return LocalRepository(directory, directory, (directory,))
+
+
+def _led_to(folder: str, marker: str) -> str:
+    """The directory that the file `marker` names; empty where it names none."""
+    kind, _, path = _text(marker).partition(": ")
+    return os.path.realpath(os.path.join(folder, path)) if kind == "gitdir" and path else ""
+
+
+def _text(path: str) -> str:
+    """What the small file `path` says; empty where there is none. A pipe is not waited for."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return os.fsdecode(os.read(descriptor, _MOST)).rstrip("\r\n")
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return ""
+
 
 _BOUNDS: Final = Bounds(10.0)
+_FALSE: Final = frozenset({"false", "no", "off", "0", ""})
+
+
+class NotTrusted(Exception):
+    """The repository is not used; the text says why, and what to do."""
+
+
+def refuse_untrusted(repository: LocalRepository, git: Git, environment: Mapping[str, str]) -> None:
+    """See that `repository`, where `git` runs, may be asked.
+
+    Raises:
+        NotTrusted: it belongs to another user, whom the administrator's ``safe.directory`` does not name; it is a
+            partial clone, for which git would run a program to fetch what is missing; or it is bare.
+        GitFailed: its configuration cannot be read.
+        Stopped: nothing is run any more.
+    """
+    if (foreign := _foreign(repository, environment)) and not _is_declared_safe(repository, git):
+        scope = "--global" if os.geteuid() else "--system"
+        raise NotTrusted(
+            f"{foreign[0]} belongs to {_user(foreign[1])}, not to you or root; if you trust what is in it, run: "
+            f"git config {scope} --add safe.directory {shlex.quote(repository.top)}"
+        )
+    settings = _settings(git)
+    if any(_makes_partial(name, value) for name, value in settings):
+        raise NotTrusted(
+            f"{repository.directory} is a partial clone, for which git would run a program to fetch what is missing; "
+            "use a clone that was made without --filter"
+        )
+    if repository.claims_work_tree and _is_true(dict(settings).get("core.bare", "")):
+        raise NotTrusted(f"{repository.directory} is a bare repository, of which {repository.top} is no work tree")
+
+
+def _foreign(repository: LocalRepository, environment: Mapping[str, str]) -> tuple[str, int] | None:
+    """The first part of `repository` that is not ours, and whose it is."""
+    ours = {0, os.geteuid()}
+    if os.geteuid() == 0 and (asked := environment.get("SUDO_UID", "")).isdecimal():
+        ours.add(int(asked))  # who runs the command by sudo; git does the same
+    for part, owner in _owners(repository.parts):
+        if owner not in ours:
+            return part, owner
+    return None
+
+
+def _owners(parts: Iterable[str]) -> Iterator[tuple[str, int]]:
+    for part in parts:
+        found = os.lstat(part)
+        yield part, found.st_uid
+        if stat.S_ISLNK(found.st_mode):
+            yield part, os.stat(part).st_uid
+
+
+def _is_declared_safe(repository: LocalRepository, git: Git) -> bool:
+    """Whether the administrator's own settings, never those of a repository, name `repository` (git-config(1))."""
+    safe = False
+    places = {repository.top, repository.directory}
+    for value in git.paths_in_own_settings("safe.directory"):
+        if not value:
+            safe = False  # an empty value takes back all before it
+        elif value == "*" or os.path.realpath(value) in places:
+            safe = True
+        elif value.endswith("/*"):
+            safe |= any(place.startswith(f"{os.path.realpath(value[:-2])}/") for place in places)
+    return safe
+
+
+def _settings(git: Git) -> list[tuple[str, str]]:
+    """The settings of the repository where `git` runs, among them those of files that it includes."""
+    answer = git.answer("config", "--null", "--list", bounds=_BOUNDS)
+    with answer.output:
+        if answer.code:
+            raise GitFailed(f"its configuration cannot be read: {reason(answer.said)}")
+        lines = os.fsdecode(answer.output.read()).split("\0")[:-1]
+    return [(name, value if equals else "true") for name, equals, value in (line.partition("\n") for line in lines)]
+
+
+def _makes_partial(name: str, value: str) -> bool:
+    if name == "extensions.partialclone":
+        return True
+    if not name.startswith("remote."):
+        return False
+    return name.endswith(".partialclonefilter") or (name.endswith(".promisor") and _is_true(value))
+
+
+def _is_true(value: str) -> bool:
+    return value.lower() not in _FALSE
+
+
+def _user(number: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"user {number}"
+
+
+_COMMIT_BOUNDS: Final = Bounds(10.0)
 _FILE: Final = (b"100644", b"100755")
 _LINK: Final = b"120000"
 _CHUNK: Final = 1 << 20
@@ -100,7 +275,7 @@ def _first_below(path: str, root: str) -> str:
 
 def _head(git: Git) -> str:
     """The commit that is checked out; empty where there is none as yet."""
-    answer = git.answer("rev-parse", "--verify", "--quiet", "HEAD^{commit}", bounds=_BOUNDS)
+    answer = git.answer("rev-parse", "--verify", "--quiet", "HEAD^{commit}", bounds=_COMMIT_BOUNDS)
     with answer.output:
         if answer.code > 1:
             raise GitFailed(reason(answer.said) or f"git rev-parse ended with {answer.code}")
@@ -153,7 +328,9 @@ def _entries(git: Git, commit: str, paths: Iterable[str]) -> dict[str, tuple[byt
     if len(names) > _MOST_NAMED or "." in names:
         names = []
     literal = {"GIT_LITERAL_PATHSPECS": "1"}
-    answer = git.answer("ls-tree", "-r", "-z", "--full-tree", commit, "--", *names, bounds=_BOUNDS, environment=literal)
+    answer = git.answer(
+        "ls-tree", "-r", "-z", "--full-tree", commit, "--", *names, bounds=_COMMIT_BOUNDS, environment=literal
+    )
     with answer.output:
         if answer.code:
             raise GitFailed(f"the files of {commit} cannot be listed: {reason(answer.said)}")

@@ -1,0 +1,354 @@
+"""Files and directories among those of other tools: read with a limit, replaced atomically, removed at any depth.
+
+A file that is wholly ours says so in one line, with how it goes away again; a directory of our own has one process at a
+time in it.
+"""
+
+import fcntl
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from enum import StrEnum
+from errno import EEXIST, ESTALE
+from pathlib import Path
+from typing import Final, NamedTuple
+
+LIMIT: Final = 1 << 20
+"""How many bytes of a file are read; what the tools write has some thousands."""
+
+_MODE: Final = 0o644
+"""What their own files have, so that other tools can read ours."""
+
+
+class NotReadable(Exception):
+    """A file cannot be used; the text says why, without its name."""
+
+
+def read_limited(path: Path) -> bytes:
+    """The content of the regular file at `path`; a pipe or device is never waited for.
+
+    Raises:
+        FileNotFoundError: there is none.
+        NotReadable: it is no regular file, has more than `LIMIT` bytes, or the system refuses.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise NotReadable(error.strerror or str(error)) from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotReadable("it is no regular file")
+        content = b""
+        while len(content) <= LIMIT and (part := os.read(descriptor, LIMIT + 1 - len(content))):
+            content += part
+    except OSError as error:
+        raise NotReadable(error.strerror or str(error)) from error
+    finally:
+        os.close(descriptor)
+    if len(content) > LIMIT:
+        raise NotReadable(f"it has more than {LIMIT:,} bytes")
+    return content
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Make `content` the content of the file at `path`, on disk when it returns; folders that are missing are made.
+
+    The new file first has a name that begins with a dot and ends in ``.new``, which is no uuid (mdevctl skips it with
+    a warning) and no name of a udev rule.
+
+    Raises:
+        OSError: it cannot be written, or what is there is no file; the old content is still there.
+    """
+    _make_folder(path.parent)
+    _refuse_special(path)
+    temporary = path.with_name(f".{path.name}.new")
+    # What a crash has left of an earlier attempt, or a link that somebody put there, is not written to.
+    temporary.unlink(missing_ok=True)
+    try:
+        _write_synced(temporary, content)
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def _refuse_special(path: Path) -> None:
+    # Renaming a file over a device or a pipe would replace it.
+    with suppress(FileNotFoundError):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+            raise FileExistsError(EEXIST, "it is no regular file", str(path))
+
+
+def remove(path: Path) -> None:
+    """Remove the file at `path` where there is one; its absence is on disk when it returns.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    path.unlink(missing_ok=True)
+    if path.parent.is_dir():
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in `folder` on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(mode=0o755, exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
+    try:
+        os.fchmod(descriptor, _MODE)
+        while content:
+            content = content[os.write(descriptor, content) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_LARGEST: Final = 1 << 16
+
+
+class NotOurs(Exception):
+    """What has our name there was made by somebody else; nothing was done."""
+
+
+class Installed(StrEnum):
+    """What an installation has done."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    SAME = "same"
+
+
+class OurFile(NamedTuple):
+    """A kind of file that we install.
+
+    Attributes:
+        name: of the file.
+        mark: a line that stands among its first two.
+        maker: the command that makes it, for people.
+        mode: its permissions.
+    """
+
+    name: str
+    mark: str
+    maker: str
+    mode: int
+
+    def install(self, directory: Path, text: str) -> Installed:
+        """Make `text` the file in `directory`; whoever reads it sees the old one or the new, never a part.
+
+        Raises:
+            NotOurs: there is a file of that name that we did not make.
+            OSError: it cannot be written; the directory above has to exist.
+        """
+        path = directory / self.name
+        before = self.ours(path)
+        if before == text:
+            path.chmod(self.mode)
+            return Installed.SAME
+        directory.mkdir(mode=0o755, exist_ok=True)
+        temporary = directory / f".{self.name}.new"
+        temporary.unlink(missing_ok=True)  # what a crash has left
+        try:
+            self._write(temporary, text)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        return Installed.NEW if before is None else Installed.CHANGED
+
+    def _write(self, path: Path, text: str) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fchmod(stream.fileno(), self.mode)
+            os.fsync(stream.fileno())
+
+    def uninstall(self, directory: Path) -> bool:
+        """Remove the file from `directory`; whether there was one.
+
+        Raises:
+            NotOurs: there is a file of that name that we did not make.
+            OSError: it cannot be removed.
+        """
+        path = directory / self.name
+        if self.ours(path) is None:
+            return False
+        path.unlink()
+        return True
+
+    def ours(self, path: Path) -> str | None:
+        """The text of the file that we made at `path`; None where there is nothing.
+
+        Raises:
+            NotOurs: we did not make it.
+        """
+        try:
+            if not stat.S_ISREG(path.lstat().st_mode):
+                raise NotOurs(f"{path} is no regular file, so it was not made by '{self.maker}'; remove it first")
+            with path.open(encoding="utf-8", errors="surrogateescape") as stream:
+                text = stream.read(_LARGEST)
+        except FileNotFoundError:
+            return None
+        if self.mark not in text.splitlines()[:2]:
+            raise NotOurs(f"{path} was not made by '{self.maker}'; move it away first")
+        return text
+
+
+class NotPrivate(Exception):
+    """The directory cannot be used; the text says why."""
+
+
+class PrivateDirectory:
+    """The directory `path` (0700), ours alone until it is closed, or until this process ends in any way."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the directory where it is missing, and take it.
+
+        Raises:
+            NotOurs: others can write to it, or another process works in it.
+            OSError: it cannot be made.
+        """
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+            raise NotPrivate(f"{path} must be a directory that belongs to you and that nobody else can write to")
+        self.path = path
+        descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        self._lock = os.fdopen(descriptor, "wb")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise NotPrivate(f"another process works in {path}") from error
+
+    def close(self) -> None:
+        """Let others have the directory."""
+        self._lock.close()
+
+
+ASIDE: Final = ".old-"
+"""So begin the names of the folders that `moved_aside` makes."""
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def moved_aside(path: Path) -> Path:
+    """Where what was at `path` is now, for `discard`; there may have been nothing.
+
+    Raises:
+        OSError: it cannot be renamed, and is as it was.
+    """
+    aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=path.parent))
+    try:
+        with suppress(FileNotFoundError):
+            path.rename(aside / "x")
+    except OSError:
+        discard(aside)
+        raise
+    return aside
+
+
+def discard(path: Path) -> None:
+    """Remove what is at `path` as far as that is possible; links are removed, not followed."""
+    with suppress(OSError):
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            path.chmod(stat.S_IRWXU)
+            root = os.open(path, _FOLDER)
+            try:
+                _empty(root)
+            finally:
+                os.close(root)
+            path.rmdir()
+        else:
+            path.unlink()
+
+
+class _Above(NamedTuple):
+    """A folder on the way down: which it is, the name of the one below, and those that are still to be removed."""
+
+    identity: tuple[int, int]
+    name: str
+    left: list[str]
+
+
+def _empty(root: int) -> None:
+    """Remove what is in the folder `root`, with two folders open at a time and no name longer than one part.
+
+    Raises:
+        OSError: the tree is changed by another process.
+    """
+    here, left, above = os.dup(root), _without_files(root), list[_Above]()
+    try:
+        while left or above:
+            if left:
+                name = left.pop()
+                below = _opened(name, here)
+                if below is not None:
+                    above.append(_Above(_identity(here), name, left))
+                    os.close(here)
+                    here, left = below, _without_files(below)
+            else:
+                identity, name, left = above.pop()
+                back = os.open("..", _FOLDER, dir_fd=here)
+                os.close(here)
+                here = back
+                if _identity(here) != identity:
+                    raise OSError(ESTALE, os.strerror(ESTALE))
+                with suppress(OSError):
+                    os.rmdir(name, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _without_files(folder: int) -> list[str]:
+    """The folders in `folder`, after all else there was removed."""
+    folders = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in list(entries):
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+            else:
+                with suppress(OSError):
+                    os.unlink(entry.name, dir_fd=folder)
+    return folders
+
+
+def _opened(name: str, folder: int) -> int | None:
+    """The folder `name` in `folder`; None where it cannot be opened, or is another file system."""
+    try:
+        if stat.S_IMODE(os.lstat(name, dir_fd=folder).st_mode) & stat.S_IRWXU != stat.S_IRWXU:
+            os.chmod(name, stat.S_IRWXU, dir_fd=folder)
+        opened = os.open(name, _FOLDER, dir_fd=folder)
+    except OSError:
+        return None
+    if _identity(opened)[0] == _identity(folder)[0]:
+        return opened
+    os.close(opened)
+    return None
+
+
+def _identity(folder: int) -> tuple[int, int]:
+    found = os.fstat(folder)
+    return found.st_dev, found.st_ino
