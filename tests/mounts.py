@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import reconciler
 from reconciler.kernel.sysfs import PAGE, RealSysfs
-from reconciler.simulator.control_socket import ask
+from reconciler.simulator.mount_server import ask
 from reconciler.simulator.state_file import state_directory
 from simulated_hosts import LAB
 from transcript_replay import name_of

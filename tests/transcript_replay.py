@@ -7,8 +7,8 @@ from typing import Any, Final, Protocol
 from kernel_transcripts import visible_state
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.mount_server import carry_out
 from reconciler.simulator.nodes import Link
-from reconciler.simulator.requests import carry_out
 
 IGNORED: Final = {
     "scans": "how often the bus had looked depends on how long the recorder had been running",

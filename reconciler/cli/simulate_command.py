@@ -15,7 +15,7 @@ from reconciler.model.observed import Observed
 from reconciler.model.printable import error_text, lines_text
 from reconciler.render.changes import config_text
 from reconciler.render.status_text import pool_text
-from reconciler.simulator.requests import carry_out
+from reconciler.simulator.mount_server import carry_out
 from reconciler.simulator.state_file import begin_boot, state_directory
 from reconciler.transaction.journal import Books
 from reconciler.transaction.state_directory import StateDirectory

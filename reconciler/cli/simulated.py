@@ -136,7 +136,7 @@ def asked(file: Path, words: Sequence[str]) -> dict[str, Any] | None:
     directory = state_directory(file)
     if not (directory / CONTROL).exists():
         return None
-    from reconciler.simulator.control_socket import ask  # most hosts are not mounted
+    from reconciler.simulator.mount_server import ask  # most hosts are not mounted
 
     return ask(directory, words)
 

@@ -11,15 +11,13 @@ from reconciler.simulator.binding import (
     find_drivers_by_masks,
     refilter,
     release,
+    without,
 )
-from reconciler.simulator.devices import CardDevice, QueueDevice
-from reconciler.simulator.guest_matrix import without
 from reconciler.simulator.hardware import Card, SetCard, changed
-from reconciler.simulator.masks import written_mask
-from reconciler.simulator.numbers import bounded_decimal, bounded_number
+from reconciler.simulator.nodes import refusal
+from reconciler.simulator.numbers import bounded_decimal, bounded_number, written_mask
 from reconciler.simulator.profiles import InUseCheck
-from reconciler.simulator.refusal import refusal
-from reconciler.simulator.state import HostState
+from reconciler.simulator.state import CardDevice, HostState, QueueDevice
 
 
 def write_apmask(state: HostState, text: str) -> None:

@@ -1,16 +1,17 @@
-"""Which driver has which queue: by the masks, by an override, by hand (ap_bus.c; docs/kernel-rules.md)."""
+"""Which driver has which queue: by the masks, by an override, by hand; and what a guest effectively gets.
 
-from collections.abc import Iterable
+ap_bus.c, vfio_ap_ops.c; docs/kernel-rules.md.
+"""
+
+from collections.abc import Iterable, Sequence
 from errno import EBUSY, ENODEV
 from typing import Final
 
 from reconciler.kernel.text_forms import UnknownText, parse_queue
 from reconciler.model.ids import NO_IDS, IdSet
-from reconciler.model.matrix import Queue
-from reconciler.simulator.devices import HOST_DRIVER, VFIO_AP, may_bind
-from reconciler.simulator.guest_matrix import filtered, without
-from reconciler.simulator.refusal import refusal
-from reconciler.simulator.state import HostState
+from reconciler.model.matrix import Matrix, Queue
+from reconciler.simulator.nodes import refusal
+from reconciler.simulator.state import HOST_DRIVER, VFIO_AP, HostState, may_bind
 
 _DRIVERS: Final = (HOST_DRIVER, VFIO_AP)
 
@@ -163,3 +164,24 @@ def _named(state: HostState, name: str) -> Queue:
     if queue not in state.queues:
         raise refusal(ENODEV)
     return queue
+
+
+def filtered(assigned: Matrix, lpar: Matrix, passable: Sequence[int]) -> Matrix:
+    """What the guest gets of `assigned` where the LPAR has `lpar`.
+
+    `passable` has for every adapter the bits of the domains whose queues are bound to vfio_ap and, where the kernel
+    looks at that, were reset well. Domains that the LPAR lacks are left out; then an adapter is left out as a whole if
+    a single one of its queues is not among these.
+    """
+    domains = assigned.domains & lpar.domains
+    wanted = domains.bits
+    adapters = 0
+    for adapter in assigned.adapters & lpar.adapters:
+        if not wanted & ~passable[adapter]:
+            adapters |= 1 << adapter
+    return Matrix(IdSet.from_bits(adapters), domains)
+
+
+def without(guest: Matrix, adapters: IdSet, domains: IdSet) -> Matrix:
+    """`guest` after `adapters` and `domains` were taken from it; nothing comes back by that."""
+    return Matrix(guest.adapters - adapters, guest.domains - domains)

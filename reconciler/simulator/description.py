@@ -1,9 +1,10 @@
-"""A simulated host from the description that a person writes (schemas/simulated-host.schema.json).
+"""A simulated host from the description that a person writes, and changes of its hardware as a person writes them.
 
-Reading the YAML is not done here: a description is plain data, whose numbers may still be texts.
+The form is schemas/simulated-host.schema.json; a change is a line such as ``plug 9 type=CEX8 mode=ep11``.
 """
 
 import re
+from collections.abc import Sequence
 from errno import errorcode
 from typing import Final
 
@@ -12,11 +13,99 @@ from reconciler.kernel.text_forms import ap_config_text, parse_queue
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.simulator.faults import BindingDelayed, Fault, WriteBlocked, WriteRefused
-from reconciler.simulator.fields import FieldError, Fields, one_of
-from reconciler.simulator.hardware import DEFAULT_HARDWARE, Card, Hardware, HardwareError
+from reconciler.simulator.fields import (
+    FieldError,
+    Fields,
+    hwtype_of,
+    id_list,
+    id_of,
+    mode_of,
+    number_of,
+    one_of,
+    truth_of,
+)
+from reconciler.simulator.hardware import (
+    DEFAULT_HARDWARE,
+    Card,
+    Hardware,
+    HardwareError,
+    Plug,
+    Request,
+    Restore,
+    SetCard,
+    SetDomains,
+    Unplug,
+)
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.id_words import hwtype_of, id_of, mode_of, number_of
 from reconciler.simulator.profiles import DEFAULT_PROFILE, PROFILES
+
+FORMS: Final = (
+    "plug ADAPTER [type=CEX7] [mode=cca|ep11|accelerator] [configured=false] [checkstopped=true]",
+    "unplug ADAPTER",
+    "set ADAPTER [configured=true|false] [checkstopped=true|false]",
+    "domains [usage=4,5,0x10-0x12] [control=4,5]",
+    "restore",
+)
+"""Every form of a request, for people."""
+
+_STATE: Final = ("configured", "checkstopped")
+
+
+def request_of(words: Sequence[str]) -> Request:
+    """The request that `words` mean, in one of `FORMS`.
+
+    Raises:
+        HardwareError: they mean none.
+    """
+    try:
+        return _request(words)
+    except ValueError as error:
+        raise HardwareError(str(error)) from None
+
+
+def _request(words: Sequence[str]) -> Request:
+    match list(words):
+        case ["plug", adapter, *options]:
+            return Plug(id_of(adapter), _plugged_card(_options(options, ("type", "mode", *_STATE))))
+        case ["unplug", adapter]:
+            return Unplug(id_of(adapter))
+        case ["set", adapter, first, *rest]:
+            given = _options([first, *rest], _STATE)
+            return SetCard(id_of(adapter), _truth(given, "configured"), _truth(given, "checkstopped"))
+        case ["domains", first, *rest]:
+            given = _options([first, *rest], ("usage", "control"))
+            return SetDomains(_domains(given, "usage"), _domains(given, "control"))
+        case ["restore"]:
+            return Restore()
+    raise ValueError(f"unknown request {' '.join(words)!r}; write one of: {'; '.join(FORMS)}")
+
+
+def _options(words: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    given = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or name not in known:
+            raise ValueError(f"unknown option {word!r}; known are: {', '.join(f'{one}=' for one in known)}")
+        given[name] = value
+    return given
+
+
+def _plugged_card(given: dict[str, str]) -> Card:
+    return Card(
+        hwtype=hwtype_of(given.get("type", "CEX7")),
+        mode=mode_of(given.get("mode", "cca")),
+        configured=truth_of(given.get("configured", True)),
+        checkstopped=truth_of(given.get("checkstopped", False)),
+    )
+
+
+def _truth(given: dict[str, str], name: str) -> bool | None:
+    return truth_of(given[name]) if name in given else None
+
+
+def _domains(given: dict[str, str], name: str) -> IdSet | None:
+    return id_list(given[name].split(",") if given[name] else []) if name in given else None
+
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ERRNOS: Final = {name: number for number, name in errorcode.items()}

@@ -1,16 +1,178 @@
-"""The directories of cards and queues: ``/sys/devices/ap`` (ap_card.c, ap_queue.c)."""
+"""The directories of cards and queues, ``/sys/devices/ap``: which attributes there are, and their texts.
 
+ap_card.c, ap_queue.c, zcrypt_cex4.c, vfio_ap_drv.c.
+"""
+
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
 from reconciler.kernel.text_forms import UnknownText, parse_queue
 from reconciler.model.matrix import Queue
-from reconciler.simulator.ap_bus import queues_of
-from reconciler.simulator.attributes import QueueTable, card_table, queue_tables
-from reconciler.simulator.devices import CARD_DRIVER, HOST_DRIVER, VFIO_AP, card_name
-from reconciler.simulator.hardware import Mode
-from reconciler.simulator.nodes import Directory, Entry, Link, uevent
-from reconciler.simulator.state import HostState
+from reconciler.simulator.ap_bus import (
+    queues_of,
+    write_card_config,
+    write_card_online,
+    write_override,
+    write_queue_online,
+)
+from reconciler.simulator.hardware import CARD_TYPES, Card, Mode
+from reconciler.simulator.mdevs import status_of
+from reconciler.simulator.nodes import Attribute, Directory, Entry, Link, ignore, uevent
+from reconciler.simulator.profiles import Profile
+from reconciler.simulator.state import CARD_DRIVER, HOST_DRIVER, VFIO_AP, HostState, card_name, is_offline
+
+CardTable = Mapping[str, Attribute[int]]
+QueueTable = Mapping[str, Attribute[Queue]]
+
+_TYPE_NAMES: Final = {number: name for name, number in CARD_TYPES.items()}
+_TYPE_LETTERS: Final = {Mode.CCA: "C", Mode.EP11: "P", Mode.ACCELERATOR: "A"}
+_MODE_NAMES: Final = {Mode.CCA: "cca", Mode.EP11: "ep11", Mode.ACCELERATOR: "accel"}
+_FUNCTIONS: Final = {Mode.CCA: 0xF2000000, Mode.EP11: 0xE6000000, Mode.ACCELERATOR: 0xEA000000}
+_NO_KEYS: Final = "".join(
+    f"{kind} {which}: - -\n" for kind in ("AES", "APKA", "ASYM") for which in ("NEW", "CUR", "OLD")
+)
+
+
+def card_table(profile: Profile, mode: Mode) -> CardTable:
+    """The attributes of a card in `mode`."""
+    table: dict[str, Attribute[int]] = {
+        "ap_functions": Attribute(0o444, _card_functions),
+        "config": Attribute(0o644, _card_config, write_card_config),
+        "depth": Attribute(0o444, _depth),
+        "hwtype": Attribute(0o444, _hwtype),
+        "load": Attribute(0o444, _card_pending),
+        "max_msg_size": Attribute(0o444, lambda *_: "12288\n"),
+        "modalias": Attribute(0o444, _modalias),
+        "online": Attribute(0o644, _card_online, write_card_online),
+        "pendingq_count": Attribute(0o444, _card_pending),
+        "raw_hwtype": Attribute(0o444, _hwtype),
+        "request_count": Attribute(0o644, _card_pending, ignore),
+        "requestq_count": Attribute(0o444, _zero),
+        "type": Attribute(0o444, _type),
+        "uevent": Attribute(0o644, _card_uevent, ignore),
+    }
+    if profile.card_chkstop:
+        table["chkstop"] = Attribute(0o444, _card_chkstop)
+    if mode is Mode.CCA:
+        table["serialnr"] = Attribute(0o444, lambda *_: "\n")
+    return table
+
+
+def queue_tables(profile: Profile, mode: Mode) -> dict[str | None, QueueTable]:
+    """The attributes of a queue of a card in `mode`, by the driver that has it; None for no driver."""
+    table: dict[str, Attribute[Queue]] = {
+        "chkstop": Attribute(0o444, _queue_chkstop),
+        "config": Attribute(0o444, _queue_config),
+        "interrupt": Attribute(0o444, lambda *_: "Interrupts disabled.\n"),
+        "pendingq_count": Attribute(0o444, _queue_pending),
+        "request_count": Attribute(0o644, _queue_pending, ignore),
+        "requestq_count": Attribute(0o444, _zero),
+        "reset": Attribute(0o644, lambda *_: "No Reset Timer set.\n", ignore),
+        "uevent": Attribute(0o644, _queue_uevent, ignore),
+    }
+    if profile.queue_functions:
+        table["ap_functions"] = Attribute(0o444, _queue_functions)
+    if profile.driver_override:
+        table["driver_override"] = Attribute(0o644, _override, write_override)
+    host: dict[str, Attribute[Queue]] = {
+        "load": Attribute(0o444, _queue_pending),
+        "online": Attribute(0o644, _queue_online, write_queue_online),
+    }
+    if mode is Mode.CCA:
+        host["mkvps"] = Attribute(0o444, lambda *_: _NO_KEYS)
+    return {None: table, HOST_DRIVER: table | host, VFIO_AP: table | {"status": Attribute(0o444, _status)}}
+
+
+def _flag(value: bool) -> str:
+    return "1\n" if value else "0\n"
+
+
+def _zero(_state: HostState, _key: object) -> str:
+    return "0\n"
+
+
+def _card(state: HostState, adapter: int) -> Card:
+    return state.cards[adapter].card
+
+
+def _card_functions(state: HostState, adapter: int) -> str:
+    return f"0x{_FUNCTIONS[_card(state, adapter).mode]:08X}\n"
+
+
+def _card_config(state: HostState, adapter: int) -> str:
+    return _flag(_card(state, adapter).configured)
+
+
+def _card_chkstop(state: HostState, adapter: int) -> str:
+    return _flag(_card(state, adapter).checkstopped)
+
+
+def _card_online(state: HostState, adapter: int) -> str:
+    return _flag(not is_offline(state.cards[adapter], state.profile))
+
+
+def _card_pending(state: HostState, adapter: int) -> str:
+    return f"{sum(state.queues[queue].pending for queue in queues_of(state, adapter))}\n"
+
+
+def _card_uevent(state: HostState, adapter: int) -> str:
+    card = _card(state, adapter)
+    kind, mode = f"DEV_TYPE={card.hwtype:04X}\nMODALIAS={_modalias(state, adapter)}", _MODE_NAMES[card.mode]
+    return f"DEVTYPE=ap_card\nDRIVER={CARD_DRIVER}\n{kind}MODE={mode}\n"
+
+
+def _depth(state: HostState, adapter: int) -> str:
+    depth = _card(state, adapter).depth
+    return f"{depth if state.profile.depth_counts_from_one else depth - 1}\n"
+
+
+def _hwtype(state: HostState, adapter: int) -> str:
+    return f"{_card(state, adapter).hwtype}\n"
+
+
+def _modalias(state: HostState, adapter: int) -> str:
+    return f"ap:t{_card(state, adapter).hwtype:02X}\n"
+
+
+def _type(state: HostState, adapter: int) -> str:
+    card = _card(state, adapter)
+    return f"{_TYPE_NAMES[card.hwtype]}{_TYPE_LETTERS[card.mode]}\n"
+
+
+def _queue_chkstop(state: HostState, queue: Queue) -> str:
+    return _flag(state.queues[queue].checkstopped)
+
+
+def _queue_config(state: HostState, queue: Queue) -> str:
+    return _flag(state.queues[queue].configured)
+
+
+def _queue_functions(state: HostState, queue: Queue) -> str:
+    return _card_functions(state, queue.adapter)
+
+
+def _queue_online(state: HostState, queue: Queue) -> str:
+    return _flag(not is_offline(state.queues[queue], state.profile))
+
+
+def _queue_pending(state: HostState, queue: Queue) -> str:
+    return f"{state.queues[queue].pending}\n"
+
+
+def _queue_uevent(state: HostState, queue: Queue) -> str:
+    driver = state.queues[queue].driver
+    bound = f"DRIVER={driver}\n" if driver else ""
+    return f"DEVTYPE=ap_queue\n{bound}MODE={_MODE_NAMES[_card(state, queue.adapter).mode]}\n"
+
+
+def _override(state: HostState, queue: Queue) -> str:
+    return f"{state.queues[queue].override}\n"
+
+
+def _status(state: HostState, queue: Queue) -> str:
+    return f"{status_of(state, queue)}\n"
+
 
 _CARD_PREFIX: Final = "card"
 _CARD_LINKS: Final = {

@@ -12,7 +12,7 @@ from reconciler.model.matrix import ApConfig
 from reconciler.model.observed import Process
 from reconciler.model.steps import Write
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.refusal import refusal
+from reconciler.simulator.nodes import refusal
 
 
 class WriteRefused(NamedTuple):

@@ -11,12 +11,10 @@ from reconciler.kernel.sysfs import PAGE
 from reconciler.model.matrix import FULL_MATRIX, Matrix, Queue
 from reconciler.model.observed import Process
 from reconciler.simulator import ap_bus, binding, mdevs
-from reconciler.simulator.devices import HOST_DRIVER
 from reconciler.simulator.hardware import DEFAULT_HARDWARE, Hardware, Request, changed, checked
-from reconciler.simulator.nodes import Entry, Link
+from reconciler.simulator.nodes import Entry, Link, refusal
 from reconciler.simulator.profiles import DEFAULT_PROFILE, Profile
-from reconciler.simulator.refusal import refusal
-from reconciler.simulator.state import HostState
+from reconciler.simulator.state import HOST_DRIVER, HostState
 from reconciler.simulator.tree import Tree
 
 

@@ -11,11 +11,9 @@ from typing import Final
 from reconciler.kernel.sysfs import WRITE_SECONDS, KernelBusy
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
-from reconciler.simulator.binding import is_hosts, refilter, reset
-from reconciler.simulator.guest_matrix import without
-from reconciler.simulator.masks import written_ap_config
-from reconciler.simulator.numbers import unsigned_long
-from reconciler.simulator.refusal import refusal
+from reconciler.simulator.binding import is_hosts, refilter, reset, without
+from reconciler.simulator.nodes import refusal
+from reconciler.simulator.numbers import unsigned_long, written_ap_config
 from reconciler.simulator.state import INSTANCES, HostState, Mdev
 
 _UUID_LENGTH: Final = 36

@@ -15,8 +15,7 @@ from typing import Final, NamedTuple, NoReturn, Protocol
 from reconciler.kernel import paths
 from reconciler.kernel.sysfs import PAGE, KernelBusy, Sysfs
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.nodes import Directory, Entry, File
-from reconciler.simulator.refusal import refusal
+from reconciler.simulator.nodes import Directory, Entry, File, refusal
 
 _GONE: Final = (ENOENT, ENOTDIR)
 

@@ -1,11 +1,21 @@
-"""What a sysfs tree consists of: files, links and directories whose content is asked for when it is needed."""
+"""What a sysfs tree consists of: files, links and directories whose content is asked for when it is needed.
 
+And how the simulated kernel refuses: OSError with the errno that the real one gives.
+"""
+
+import os
 import stat
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 from reconciler.simulator.state import HostState
+
+
+def refusal(code: int, path: str | None = None) -> OSError:
+    """The error for errno `code`, as open(2), read(2) or write(2) of `path` would give it; to be raised."""
+    return OSError(code, os.strerror(code), path) if path else OSError(code, os.strerror(code))
+
 
 Key = TypeVar("Key")
 

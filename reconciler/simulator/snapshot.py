@@ -9,13 +9,20 @@ from typing import Any, Final
 from reconciler.kernel.text_forms import parse_queue
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix, Queue
-from reconciler.simulator.devices import HOST_DRIVER, VFIO_AP, CardDevice, QueueDevice
-from reconciler.simulator.fields import FieldError, Fields, one_of
+from reconciler.simulator.fields import FieldError, Fields, hwtype_of, id_of, mode_of, one_of
 from reconciler.simulator.hardware import CARD_TYPES, Card, Hardware, checked
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.id_words import hwtype_of, id_of, mode_of
 from reconciler.simulator.profiles import PROFILES
-from reconciler.simulator.state import INSTANCES, HostState, Mdev, Settings
+from reconciler.simulator.state import (
+    HOST_DRIVER,
+    INSTANCES,
+    VFIO_AP,
+    CardDevice,
+    HostState,
+    Mdev,
+    QueueDevice,
+    Settings,
+)
 
 FORMAT_VERSION: Final = 1
 

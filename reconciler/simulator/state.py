@@ -1,19 +1,134 @@
 """Everything that a simulated host remembers, in one mutable record.
 
-The modules of the kernel's rules (`ap_bus`, `binding`, `mdevs`) are functions over it; `SimulatedHost` owns it and
-hands it to no other holder. All of them keep `bound`, `passable` and `holders`, which only repeat what `queues` and
-`mdevs` say so that questions are cheap, true.
+Cards and queues as the AP bus knows them, and which mediated device holds which queues, kept so that a question costs
+no walk over all devices.
 """
 
 import heapq
 from typing import Final, NamedTuple
 
-from reconciler.model.ids import ID_COUNT, NO_IDS
+from reconciler.model.ids import ID_COUNT, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, EMPTY_MATRIX, FULL_MATRIX, ApConfig, Matrix, Queue
-from reconciler.simulator.devices import VFIO_AP, CardDevice, QueueDevice
-from reconciler.simulator.hardware import Hardware
-from reconciler.simulator.holders import Holders
+from reconciler.simulator.hardware import Card, Hardware
 from reconciler.simulator.profiles import Profile
+
+HOST_DRIVER: Final = "cex4queue"
+"""The host's own driver for queues (zcrypt_cex4.c)."""
+
+CARD_DRIVER: Final = "cex4card"
+VFIO_AP: Final = "vfio_ap"
+
+
+class CardDevice(NamedTuple):
+    """A card as the bus saw it at its last scan; `online` is what was last written there."""
+
+    card: Card
+    online: bool = True
+
+
+class QueueDevice(NamedTuple):
+    """A queue as the bus saw it at its last scan.
+
+    Attributes:
+        driver: who has it: `HOST_DRIVER`, `VFIO_AP` or nobody.
+        configured: as its card was.
+        checkstopped: as its card was.
+        online: what was last written there; only the host's driver has it.
+        override: the driver that somebody pinned it to; empty where nobody did.
+        pending: how many requests the host's driver has in flight on it.
+        awaits: a driver is still to be found for it (see `SimulatedHost.delay_binding`).
+        unreset: vfio_ap has it, and its last reset failed; forgotten with the driver.
+    """
+
+    driver: str | None = None
+    configured: bool = True
+    checkstopped: bool = False
+    online: bool = True
+    override: str = ""
+    pending: int = 0
+    awaits: bool = False
+    unreset: bool = False
+
+
+def may_bind(driver: str, device: QueueDevice, hwtype: int, profile: Profile, *, hosts: bool) -> bool:
+    """Whether `driver` takes a queue of a card of type `hwtype` (ap_bus.c, vfio_ap_drv.c).
+
+    `hosts` says whether both masks give the queue to the host. An override decides instead of the masks.
+    """
+    if driver == VFIO_AP and hwtype > profile.newest_vfio_type:
+        return False
+    if device.override:
+        return driver == device.override
+    return hosts == (driver == HOST_DRIVER)
+
+
+def is_offline(device: CardDevice | QueueDevice, profile: Profile) -> bool:
+    """Whether ``online`` reads 0: switched off, not configured or, on newer kernels, check-stopped."""
+    state = device.card if isinstance(device, CardDevice) else device
+    return not device.online or not state.configured or (profile.checkstop_is_offline and state.checkstopped)
+
+
+def card_name(adapter: int) -> str:
+    """The name of a card's directory: ``card05``."""
+    return f"card{adapter:02x}"
+
+
+class Holders:
+    """An index over the matrices of all mediated devices, which never overlap.
+
+    For every adapter it has the bits of the domains that are taken with it, and who took them. It is as mutable as
+    the host that it belongs to, which calls `change` whenever a matrix changes.
+    """
+
+    __slots__ = ("_by_adapter", "_taken")
+
+    def __init__(self) -> None:
+        self._taken = [0] * ID_COUNT
+        self._by_adapter: list[dict[str, int]] = [{} for _ in range(ID_COUNT)]
+
+    def change(self, uuid: str, old: Matrix, new: Matrix) -> None:
+        """Device `uuid` held `old` and now holds `new`."""
+        if old.domains.bits != new.domains.bits:
+            self._drop(uuid, old.adapters, old.domains.bits)
+            self._add(uuid, new.adapters, new.domains.bits)
+        else:
+            self._drop(uuid, old.adapters - new.adapters, old.domains.bits)
+            self._add(uuid, new.adapters - old.adapters, new.domains.bits)
+
+    def conflict(self, own: Matrix, wanted: Matrix) -> bool:
+        """Whether a device that holds `own` and asks for `wanted` would take a queue of another device."""
+        domains = wanted.domains.bits
+        if not domains:
+            return False
+        # A device's own queues are no conflict: they are in the index wherever it has the adapter already.
+        others_only = domains & ~own.domains.bits
+        return any(
+            self._taken[adapter] & (others_only if adapter in own.adapters else domains) for adapter in wanted.adapters
+        )
+
+    def any_in(self, matrix: Matrix) -> bool:
+        """Whether some device holds a queue of `matrix`."""
+        return self.conflict(EMPTY_MATRIX, matrix)
+
+    def of(self, queue: Queue) -> str | None:
+        """The device that holds `queue`."""
+        if not self._taken[queue.adapter] >> queue.domain & 1:
+            return None
+        takers = self._by_adapter[queue.adapter]
+        return next(uuid for uuid, domains in takers.items() if domains >> queue.domain & 1)
+
+    def _add(self, uuid: str, adapters: IdSet, domains: int) -> None:
+        if domains:
+            for adapter in adapters:
+                self._taken[adapter] |= domains
+                self._by_adapter[adapter][uuid] = domains
+
+    def _drop(self, uuid: str, adapters: IdSet, domains: int) -> None:
+        if domains:
+            for adapter in adapters:
+                self._taken[adapter] &= ~domains
+                del self._by_adapter[adapter][uuid]
+
 
 INSTANCES: Final = 65536
 """How many mediated devices there can be (vfio_ap_ops.c)."""

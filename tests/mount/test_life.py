@@ -15,8 +15,8 @@ from command import Ran
 from mounts import PATIENCE, MountedHost, is_mounted, mounted_host, text_of, until
 from reconciler.cli.main import run
 from reconciler.kernel import paths
-from reconciler.simulator.control_socket import ask
 from reconciler.simulator.mount import Libfuse, MountError
+from reconciler.simulator.mount_server import ask
 from reconciler.simulator.state_file import CONTROL, state_directory
 from simulated_hosts import LAB
 

@@ -1,8 +1,8 @@
 import pytest
 
 from reconciler.model.ids import IdSet
+from reconciler.simulator.description import request_of
 from reconciler.simulator.hardware import Card, HardwareError, Mode, Plug, Request, Restore, SetCard, SetDomains, Unplug
-from reconciler.simulator.hardware_words import request_of
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig
-from reconciler.simulator.masks import absolute_mask, written_ap_config, written_mask
-from reconciler.simulator.numbers import bounded_decimal, unsigned_long
+from reconciler.simulator.numbers import absolute_mask, bounded_decimal, unsigned_long, written_ap_config, written_mask
 
 ID_SETS = st.frozensets(st.integers(0, 255)).map(IdSet)
 

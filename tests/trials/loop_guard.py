@@ -16,8 +16,8 @@ from reconciler.model.steps import Holdings
 from reconciler.planning.order import order_steps
 from reconciler.simulator.faults import FaultySysfs
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.nodes import refusal
 from reconciler.simulator.profiles import InUseCheck, Profile
-from reconciler.simulator.refusal import refusal
 from reconciler.transaction.journal import Books, Unfinished
 from reconciler.transaction.state_directory import StateDirectory
 from trials.fault_kinds import kinds_at
