@@ -21,6 +21,7 @@ from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.integrations.kernel_module import CannotLoad
 from reconciler.integrations.units import BOOT_SECONDS
 from reconciler.kernel.locks import patience
+from reconciler.model.commands import DOCTOR
 from reconciler.model.outcome import Origin, Result
 from reconciler.operations.boot import Booted, Listener, NotByService, boot
 from reconciler.operations.reconcile import NotApplicable
@@ -66,6 +67,7 @@ def _told(booted: Booted, host: HostOptions, *, masks_only: bool) -> Exit:
     last = booted.applied[-1].outcome if booted.applied else None
     if last and last.result not in (Result.APPLIED, Result.NOTHING):
         tell(f"boot: generation {number} was not applied: {outcome_reason(last, host.here)}")
+        _tell_unrecorded(booted, host)
         return EXIT_OF[last.result]
     writes = sum(one.outcome.writes for one in booted.applied)
     what = "the masks are" if masks_only else "the host is"
@@ -77,4 +79,12 @@ def _told(booted: Booted, host: HostOptions, *, masks_only: bool) -> Exit:
     )
     for note in last.notes if last else ():
         tell(f"boot: {note}")
-    return Exit.DONE
+    _tell_unrecorded(booted, host)
+    # The unit goes on after the masks: what fails is the last of its commands.
+    return Exit.FAILURE if booted.unrecorded and not masks_only else Exit.DONE
+
+
+def _tell_unrecorded(booted: Booted, host: HostOptions) -> None:
+    if booted.unrecorded:
+        tell(f"boot: that could not be recorded, and no apply begins before it can be: {booted.unrecorded}")
+        tell(f"  next: {host.line(DOCTOR)}    # says what to do about the disk")

@@ -104,7 +104,8 @@ def _tell_one(one: Recovered, host: HostOptions) -> None:
     number = one.unfinished.generation
     what = f"generation {number} {one.left}" if number else f"an earlier apply {one.left}"
     if not one.unfinished.same_boot:
-        tell(f"note: {what}, but the host has been booted since; its journal was closed")
+        closed = "" if one.unrecorded else "; its journal was closed"
+        tell(f"note: {what}, but the host has been booted since{closed}")
     elif one.returned is None:
         tell(f"note: {what}; {one.notes[0]}" if one.notes else f"note: {what}, but was done; its books were closed")
     elif one.returned.differences:
@@ -118,4 +119,5 @@ def _tell_one(one: Recovered, host: HostOptions) -> None:
         for note in one.notes:
             tell(f"warning: {note}")
     if one.unrecorded:
-        tell(f"warning: that could not be recorded: {one.unrecorded}; the timer and the next apply try again")
+        who = "the timer and the next apply try" if one.unfinished.same_boot else "the next apply tries"
+        tell(f"warning: that could not be recorded: {one.unrecorded}; {who} again")

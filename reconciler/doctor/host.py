@@ -103,7 +103,8 @@ def obstacle_findings(obstacle: str) -> list[Finding]:
         error(
             "state-not-writable",
             f"nothing can be recorded: {obstacle}",
-            "no apply begins, and the end of one that was begun is not recorded",
+            "no apply begins, and the end of one that was begun is not recorded; "
+            "a boot makes the host as it was applied last all the same",
             "free space, or make the file system writable again; then whatever waits for it is recorded",
         )
     ]

@@ -59,6 +59,11 @@ class Booted(NamedTuple):
     generation: "Generation"
     applied: tuple[Applied, ...]
 
+    @property
+    def unrecorded(self) -> str:
+        """Why something of it could not be recorded; empty where all was."""
+        return next((one.unrecorded for one in self.applied if one.unrecorded), "")
+
 
 def boot(
     machine: Machine, listener: Listener, origin: "Origin", wait_seconds: float, *, masks_only: bool = False
@@ -81,10 +86,13 @@ def boot(
     history = History(machine.state)
     if history.next_number() == 1:
         return None
-    with alone(machine, listener.progress, origin.command, LOCK_SECONDS):
+    # No disk keeps the host from what its VMs need: it is made so without a record where none can be written.
+    with alone(machine, listener.progress, origin.command, LOCK_SECONDS, recording=False):
         # What waited to be confirmed when the host went down was not confirmed.
-        listener.recovered(settle(machine))
-    last = history.last_target()
+        left = settle(machine)
+    listener.recovered(left)
+    listener = listener._replace(recovered=_other_than(left, listener.recovered))
+    last = history.last_target({one.unfinished.generation: one.applied for one in left if one.unrecorded})
     if last is None:
         return None
     _require_service(last, history)
@@ -114,14 +122,19 @@ def _require_service(last: "Generation", history: History) -> None:
 
 
 def _applied(request: Request, machine: Machine, listener: Listener, origin: "Origin") -> Applied:
-    terms = Terms(_consents(machine), lock_seconds=LOCK_SECONDS, seconds=STEP_SECONDS)
+    terms = Terms(lock_seconds=LOCK_SECONDS, seconds=STEP_SECONDS)
+    if not any(one.in_use for one in observe(machine.sysfs).mdevs):
+        # Who applied it has consented to what it takes from the host's drivers, and a crash on the way takes nothing
+        # from a guest. A VM that runs is another matter.
+        terms = terms._replace(consents=frozenset({ALLOW_DISRUPTION}), on_any_disk=True)
     return apply(request, machine, listener.progress, origin, terms, listener.recovered)
 
 
-def _consents(machine: Machine) -> frozenset[str]:
-    # Who applied it has consented to what it takes from the host's drivers. A VM that runs is another matter.
-    in_use = any(one.in_use for one in observe(machine.sysfs).mdevs)
-    return frozenset() if in_use else frozenset({ALLOW_DISRUPTION})
+def _other_than(
+    known: "tuple[Recovered, ...]", report: "Callable[[tuple[Recovered, ...]], object]"
+) -> "Callable[[tuple[Recovered, ...]], object]":
+    """Reports what was recovered and is not `known`: what could not be recorded is recovered by each apply anew."""
+    return lambda recovered: report(tuple(one for one in recovered if one not in known))
 
 
 def _succeeded(one: Applied) -> bool:

@@ -5,6 +5,7 @@ The command, and later the watch loop and the libvirt hook, all go through here.
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -88,6 +89,8 @@ class Terms(NamedTuple):
         confirm_within: seconds in which somebody has to confirm the apply; None where nobody has to.
         lock_seconds: how long to wait for another run and for other tools, together.
         seconds: after how long, waiting included, no step is begun any more and everything is put back; None: never.
+        on_any_disk: whether it is made also where it cannot be recorded. For a host that was just booted, where no VM
+            runs: what a crash leaves there is as good as the start.
     """
 
     consents: frozenset[str] = frozenset()
@@ -96,6 +99,7 @@ class Terms(NamedTuple):
     confirm_within: float | None = None
     lock_seconds: float = LOCK_SECONDS
     seconds: float | None = None
+    on_any_disk: bool = False
 
 
 NO_TERMS: Final = Terms()
@@ -129,7 +133,8 @@ class Applied(NamedTuple):
     """What an apply did, after which plan, and what it found unfinished before.
 
     `generation` is its number in the history; 0 where it made no step. `seen` is how everything that it touched was
-    found afterwards; None where it was not applied.
+    found afterwards; None where it was not applied. `unrecorded` is why it could not be recorded, where the terms allow
+    that; empty otherwise.
     """
 
     plan: Plan
@@ -137,6 +142,7 @@ class Applied(NamedTuple):
     recovered: tuple[Recovered, ...]
     generation: int
     seen: "Seen | None" = None
+    unrecorded: str = ""
 
 
 def plan(request: Request, machine: Machine, observed: Observed | None = None, check: Check = unchecked) -> Plan:
@@ -304,7 +310,7 @@ def apply(
     """
     deadline = math.inf if terms.seconds is None else machine.clock.monotonic() + terms.seconds
     # What was left is rolled back on any disk; only what begins after that needs one that can be written.
-    recording = not is_left(machine.state, machine.boot_id, machine.clock.monotonic())
+    recording = not terms.on_any_disk and not is_left(machine.state, machine.boot_id, machine.clock.monotonic())
     with alone(machine, progress, origin.command, terms.lock_seconds, recording=recording) as stopped:
 
         def interrupted() -> bool:
@@ -319,15 +325,15 @@ def apply(
 
         recovered = settle(machine)
         on_recovered(recovered)
-        refuse_unrecorded(recovered)
-        machine.state.prepare()
-        refuse_pending(machine)
+        _refuse_left(recovered, machine, terms)
         made = plan(request, machine, check=unstopped)
         refuse_stale(made, terms, machine, request.paths)
         made = with_terms(made, terms)
         if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)
         found: list[Seen] = []
+        if terms.on_any_disk:
+            return _on_any_disk(made, machine, progress, origin, interrupted, recovered)
         outcome, generation = _carried_out(made, machine, progress, origin, terms, interrupted, found.append)
         return Applied(made, outcome, recovered, generation, found[0] if found else None)
 
@@ -336,6 +342,57 @@ def with_terms(made: Plan, terms: Terms) -> Plan:
     """`made` with a note of what its guests lose where it has to be confirmed and is not."""
     note = "" if terms.confirm_within is None else unconfirmed_text(made.guests)
     return made._replace(notes=(*made.notes, note)) if note else made
+
+
+def _refuse_left(recovered: tuple[Recovered, ...], machine: Machine, terms: Terms) -> None:
+    """Return if an apply may begin, on these `terms`, after what was `recovered`."""
+    if not terms.on_any_disk:
+        refuse_unrecorded(recovered)
+        machine.state.prepare()
+        refuse_pending(machine)
+        return
+    # What an earlier boot left is recovered without a write to the kernel, as often as it takes; of this one, the next
+    # run would undo what is done now.
+    refuse_unrecorded(one for one in recovered if one.unfinished.same_boot)
+    if not any(one.unrecorded for one in recovered):
+        refuse_pending(machine)
+
+
+def _on_any_disk(
+    made: Plan,
+    machine: Machine,
+    progress: "Progress",
+    origin: "Origin",
+    interrupted: Callable[[], bool],
+    recovered: tuple[Recovered, ...],
+) -> Applied:
+    from reconciler.render.plan_json import plan_record
+    from reconciler.transaction.apply import apply_plan
+    from reconciler.transaction.history import History, outcome_record
+    from reconciler.transaction.journal import BooksIfPossible
+
+    history, is_recorded = History(machine.state), made.changes or made.is_news
+    number = history.next_number() if is_recorded else 0
+    obstacle = next((one.unrecorded for one in recovered if one.unrecorded), "")
+    if is_recorded and not obstacle:
+        obstacle = machine.state.obstacle()
+    if is_recorded and not obstacle:
+        try:
+            history.begin(number, _wanted(made), origin, plan_record(made, only_changes=True), confined=True)
+        except OSError as error:
+            obstacle = error_text(error)
+    books = BooksIfPossible(Books(machine.state, machine.boot_id, number), obstacle)
+    outcome = apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted, machine.root)
+    if is_recorded and books.obstacle:
+        # What was begun and has no end would be taken for what was rolled back.
+        with suppress(OSError):
+            history.forget(number)
+        return Applied(made, outcome, recovered, 0, None, books.obstacle)
+    try:
+        history.end(number, outcome_record(outcome, machine.clock.time()))
+    except OSError as error:
+        return Applied(made, outcome, recovered, number, None, error_text(error))
+    return Applied(made, outcome, recovered, number, None, books.obstacle)
 
 
 def _carried_out(

@@ -9,6 +9,7 @@ generation without an outcome is of an apply that was killed; the next one finds
 import json
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from reconciler.model.commands import HISTORY, Advised
@@ -37,6 +38,8 @@ RETAINED: Final = 100
 GENERATION_VERSION: Final = 1
 
 LATE: Final = "the process that applied it ended before it could record this"
+
+NOTHING_KNOWN: Final[Mapping[int, bool]] = MappingProxyType({})
 
 DAMAGED: Final = "damaged"
 """The result of a generation whose file cannot be read."""
@@ -94,6 +97,14 @@ class History:
         """Record how generation `number` ended; where there is none (0) nothing."""
         if number:
             self._state.replace(_outcome_file(number), json.dumps(outcome).encode())
+
+    def forget(self, number: int) -> None:
+        """Remove what was recorded when generation `number` began, which needs no space.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        self._state.remove(self._file_of(number))
 
     def lacks_outcome(self) -> bool:
         """Whether it was not recorded how the newest generation ended; a record that is damaged is one."""
@@ -190,16 +201,21 @@ class History:
         wanted = [number for number in files if not _is_confined(files[number])]
         return self.get(max(wanted)) if wanted else None
 
-    def last_target(self) -> Generation | None:
+    def last_target(self, known: Mapping[int, bool] = NOTHING_KNOWN) -> Generation | None:
         """The generation that was applied last, if any. Other than `newest_target` it passes over none that is damaged.
+
+        Args:
+            known: by number, whether a generation was applied, where that could not be recorded.
 
         Raises:
             BadRecord: one that may be it cannot be read.
         """
         files = self._files()
         for number in sorted(files, reverse=True):
-            if not _is_confined(files[number]) and (found := self.get(number)).is_target:
-                return found
+            if not _is_confined(files[number]) and known.get(number, True):
+                found = self.get(number)
+                if found.is_target or number in known:
+                    return found
         return None
 
     def _files(self) -> dict[int, str]:

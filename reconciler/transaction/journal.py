@@ -7,10 +7,12 @@ sysfs starts afresh at boot, so a journal of another boot is history.
 """
 
 import json
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from reconciler.model.boot_files import FileChange
 from reconciler.model.desired import Activation, Ignored
+from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings, Step, holdings_after
 from reconciler.model.strict_json import BadRecord, field, listed, members, read_json, text, version, whole
 from reconciler.planning.plan import GuestPlan, Plan
@@ -205,6 +207,65 @@ class Books:
         """
         content = self._state.read(JOURNAL)
         return None if content is None else told_of(self._state, JOURNAL, lambda: read_journal(content, self._boot_id))
+
+
+class BooksIfPossible:
+    """Journal and inventory of an apply that is made also where nothing can be recorded.
+
+    That is right only where whatever a crash leaves is as good as the start: on a host that was just booted.
+
+    Args:
+        books: what records while it can.
+        obstacle: why nothing can be recorded, where that is known already.
+
+    Attributes:
+        obstacle: why something could not be recorded; empty as long as all was.
+    """
+
+    def __init__(self, books: Books, obstacle: str) -> None:
+        self._books = books
+        self._is_begun = False
+        self.obstacle = obstacle
+
+    def begin(self, plan: Plan, start: Holdings) -> None:
+        """See `reconciler.transaction.apply.Bookkeeping`."""
+        known = self.obstacle
+        self._tried(lambda: self._books.begin(plan, start))
+        # A journal may be there although it is not known to be on the disk.
+        self._is_begun = not known and self._books.unfinished() is not None
+
+    def step(self, number: int) -> None:
+        """See `reconciler.transaction.apply.Bookkeeping`."""
+        self._tried(lambda: self._books.step(number))
+
+    def verified(self) -> None:
+        """See `reconciler.transaction.apply.Bookkeeping`."""
+        self._tried(self._books.verified)
+
+    def commit(self, plan: Plan) -> None:
+        """See `reconciler.transaction.apply.Bookkeeping`; fails only where the next run would undo what was done."""
+        self._tried(lambda: self._books.commit(plan))
+        if self.obstacle and self._is_begun:
+            self._books.close()  # needs no space
+
+    def rolled_back(self) -> None:
+        """See `reconciler.transaction.apply.Bookkeeping`."""
+        if self._is_begun:
+            self._books.rolled_back()
+
+    def degraded(self, differences: tuple[str, ...]) -> None:
+        """See `reconciler.transaction.apply.Bookkeeping`."""
+        if self._is_begun:
+            self._books.degraded(differences)
+
+    def _tried(self, record: Callable[[], object]) -> None:
+        # After one failure nothing is added: a line that is torn may be the last of a journal, and no other.
+        if self.obstacle:
+            return
+        try:
+            record()
+        except OSError as error:
+            self.obstacle = error_text(error)
 
 
 def applied_by(plan: Plan, generation: int = 0, before: Applied = NOTHING_APPLIED) -> Applied:

@@ -39,6 +39,7 @@ class Recovered(NamedTuple):
         notes: what else there is to know, a sentence each.
         unrecorded: why that could not be recorded, although the host is led back; empty where it was. It is done again
             by the next run, since its journal, or what waits to be confirmed, is still there.
+        applied: whether it has reached its target.
     """
 
     unfinished: Unfinished
@@ -46,6 +47,7 @@ class Recovered(NamedTuple):
     left: Left = Left.UNFINISHED
     notes: tuple[str, ...] = ()
     unrecorded: str = ""
+    applied: bool = False
 
 
 class NotRecorded(OSError):
@@ -120,7 +122,7 @@ def _recovered(unfinished: Unfinished, machine: Machine, left: Left) -> Recovere
     except OSError as error:
         # The host is what counts. The record of the start is still there, so that the next run does this again.
         unrecorded = error_text(error)
-    return Recovered(unfinished, returned, left, outcome.notes, unrecorded)
+    return Recovered(unfinished, returned, left, outcome.notes, unrecorded, outcome.result is Result.APPLIED)
 
 
 def _record(unfinished: Unfinished, outcome: Outcome, machine: Machine) -> None:

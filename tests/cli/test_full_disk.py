@@ -8,14 +8,17 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
 
 from command import Command, Ran, example
 from reconciler.cli import machine, second_thoughts
+from reconciler.kernel.paths import mdev
+from reconciler.simulator.state_file import digest_of, load_state, save_state
 from reconciler.transaction import state_directory
+from reconciler.transaction.journal import Books
 
 
 class NoTimer:
@@ -36,6 +39,11 @@ class Host:
     def __call__(self, *words: str) -> Ran:
         """Run ``reconcile`` with this state directory."""
         return self._command(*words, "--state-dir", str(self.state))
+
+    def on_host(self, *words: str) -> Ran:
+        """Run ``reconcile`` with this state directory, without manifests."""
+        where = () if words[0] == "simulate" else ("--state-dir", str(self.state))
+        return self._command.bare(*words, "--simulate", str(self._command.simulated_host), *where)
 
     @property
     def held(self) -> str:
@@ -338,6 +346,137 @@ def test_an_apply_on_a_read_only_disk_rolls_back_first(command: Command, small: 
     assert host("--apply", "--yes").code == 0
 
 
+@pytest.fixture(params=["full", "read-only"])
+def unusable(request: pytest.FixtureRequest, small: Path) -> Callable[[], AbstractContextManager[object]]:
+    """Has the small file system take no records while a block runs."""
+
+    @contextmanager
+    def full() -> Iterator[None]:
+        filler = fill(small)
+        yield
+        filler.unlink()
+
+    @contextmanager
+    def read_only() -> Iterator[None]:
+        subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["mount", "-o", "remount,rw", str(small)], check=True)
+
+    return full if request.param == "full" else read_only
+
+
+def at_boot(command: Command, state: Path) -> Host:
+    """The three guests, on a host that our unit boots."""
+    file = command.directory / "host.yaml"
+    text = file.read_text(encoding="utf-8").replace("\n  persistence: service\n", "\n")
+    file.write_text(text.replace("\nspec:\n", "\nspec:\n  persistence: service\n"))
+    return Host(command, state)
+
+
+def test_a_boot_needs_no_disk(
+    command: Command, small: Path, unusable: Callable[[], AbstractContextManager[object]]
+) -> None:
+    """The host is as it was applied last; what could not be recorded is said, and nothing is left to recover from."""
+    host = at_boot(command, small / "state")
+    assert host("--apply", "--yes").code == 0
+    before = host.held
+    host.on_host("simulate", "boot")
+    with unusable():
+        masks = host.on_host("boot", "--wait", "0", "--masks-only")
+        ran = host.on_host("boot", "--wait", "0")
+        again = host.on_host("boot", "--wait", "0")
+        doctor = host("doctor")
+
+        assert host.held == before
+
+    assert masks.code == 0  # or the unit would end here
+    assert "could not be recorded" in masks.err
+    assert ran.code == 1
+    told, unrecorded, following = ran.err.splitlines()
+    assert told == "boot: the host is as generation 1 wants: 6 kernel writes"
+    assert re.search(r"could not be recorded.*(No space left on device|Read-only file system)", unrecorded)
+    assert shlex.split(following.partition("next: ")[2], comments=True)[:2] == ["reconcile", "doctor"]
+    assert again == (0, "", "boot: the host is as generation 1 wants: 0 kernel writes\n")
+    assert "a boot makes the host as it was applied last all the same" in " ".join((doctor.out + doctor.err).split())
+    assert host.results == ["applied"]
+    assert host("--apply", "--yes").code == 0
+    assert host.held == before
+
+
+def test_a_boot_without_a_disk_goes_by_what_was_confirmed(
+    command: Command, small: Path, unusable: Callable[[], AbstractContextManager[object]]
+) -> None:
+    """What waited when the host went down was not confirmed, although no file can say so yet."""
+    host = at_boot(command, small / "state")
+    before = host.begin()
+    host.on_host("simulate", "boot")
+    with unusable():
+        ran = host.on_host("boot", "--wait", "0")
+
+        assert host.held == before
+
+    assert ran.code == 1
+    assert ran.err.count("generation 2 was not confirmed in time") == 1
+    assert "boot: the host is as generation 1 wants" in ran.err
+    assert host.on_host("boot", "--wait", "0").code == 0
+    assert host.held == before
+    assert host.results == ["applied", "rolled back"]
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def test_a_boot_without_a_disk_goes_by_what_was_verified(
+    command: Command,
+    small: Path,
+    unusable: Callable[[], AbstractContextManager[object]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What had been verified when the machine went down was applied, although no file can say so yet."""
+    host = at_boot(command, small / "state")
+    assert host("--apply", "--yes").code == 0
+    text = host.manifests.read_text(encoding="utf-8")
+    host.manifests.write_text(text.replace("adapters: [5, 6]", "adapters: [6]", 1), encoding="utf-8")
+    with monkeypatch.context() as dying:
+        dying.setattr(Books, "finish", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            host("--apply", "--yes")
+    host.on_host("simulate", "boot")
+    with unusable():
+        ran = host.on_host("boot", "--wait", "0")
+
+        assert "boot: the host is as generation 2 wants" in ran.err
+
+    assert ran.code == 1
+    assert host("--apply", "--yes").code == 0
+    assert host.results == ["applied", "applied"]
+    assert host("--plan", "--detailed-exitcode").code == 0
+
+
+def test_while_a_vm_runs_a_boot_needs_a_disk(command: Command, small: Path) -> None:
+    """A crash on the way could take queues from a guest for good, so that nothing is begun without a record."""
+    host = at_boot(command, small / "state")
+    assert host("--apply", "--yes").code == 0
+    host.on_host("simulate", "boot")
+    assert host.on_host("boot", "--wait", "0").code == 0
+    running, other = re.findall(r"[0-9a-f-]{36}", host.held)[:2]
+    assert host.on_host("simulate", "start", running).code == 0
+    kept = command.simulated_host.with_name("simulated-host.yaml.state.json")
+    digest = digest_of(command.simulated_host.read_bytes())
+    simulated = load_state(kept, digest)
+    assert simulated
+    simulated.write(f"{mdev(other)}/remove", "1")
+    save_state(kept, simulated, digest)
+    before = host.held
+    fill(small)
+
+    assert host.on_host("boot", "--wait", "0").code not in (0, None)
+    assert host.held == before
+
+
 CALLS = ("open", "write", "fsync", "replace")
 
 
@@ -409,3 +548,32 @@ def test_every_error_of_the_disk_in_turn_prevents_no_rollback(
         assert "Input/output error" in ran.err
         tried += 1
     assert tried > 10
+
+
+@pytest.mark.parametrize("for_good", [False, True])
+def test_no_error_of_the_disk_prevents_a_boot(command: Command, tmp_path: Path, for_good: bool) -> None:
+    """EIO at each write, sync, rename and removal: the host is as it was applied, or as it was booted and says so."""
+    done = 0
+    for nth in range(3 if for_good else 1, 400, 9):  # each of them takes too long; the two have none in common
+        host = at_boot(command, tmp_path / f"state{nth}")
+        assert host("--apply", "--yes").code == 0
+        before = host.held
+        host.on_host("simulate", "boot")
+        disk = BadDisk(nth, for_good=for_good)
+        with pytest.MonkeyPatch.context() as bad:
+            bad.setattr(state_directory, "os", disk)
+            bad.setattr(Path, "unlink", lambda path, disk=disk, **options: disk.unlink(path, **options))
+            ran = host.on_host("boot", "--wait", "0")
+
+        assert "a bug" not in ran.err
+        done += host.held == before
+        assert (host.held == before) == (ran.code in (0, 1)), (nth, ran.err)
+        assert "could not be recorded" in ran.err or ran.code != 1
+        assert host.on_host("boot", "--wait", "0").code == 0, nth
+        assert host.held == before, nth
+        assert host("--plan", "--detailed-exitcode").code == 0
+        if disk.calls < nth:
+            break
+    else:
+        pytest.fail("there is no end to it")
+    assert done > 5
