@@ -244,9 +244,9 @@ def _persistent(made: Plan, applied: Inventory, machine: Machine, request: Reque
         from reconciler.planning.boot_stages import unconcerned_files
         from reconciler.transaction.persist import persistent
 
-        kept: frozenset[str] = frozenset()
+        kept = request.left_alone  # a suspended guest also boots as it did
         if request.spared.holders is None and machine.root is not None:
-            kept = unconcerned_files(made, applied, _applied_last(machine, applied))
+            kept |= unconcerned_files(made, applied, _applied_last(machine, applied))
         made = persistent(made, applied, machine.root, kept)
     if machine.root is not None and (request.at_boot or wanted is not Persistence.NONE):
         from reconciler.transaction.persist import boot_problems

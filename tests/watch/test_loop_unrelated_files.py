@@ -47,6 +47,29 @@ def damaged(file: Path) -> bytes:
     return file.read_bytes()
 
 
+@pytest.mark.parametrize("self_heal", [False, True])
+@pytest.mark.parametrize(
+    "edited",
+    [(guest_document(1, [5], [4, 71]),), (guest_document(1, [5], [4], activation="on-demand"),), ()],
+    ids=["queues", "activation", "dropped"],
+)
+def test_a_suspended_guest_boots_as_before(tmp_path: Path, edited: tuple[str, ...], self_heal: bool) -> None:
+    """A commit that changes its manifest, or has none of it, leaves its definition alone until a person applies."""
+    looped = guarding(tmp_path, self_heal=self_heal)
+    file = files(looped)[uuid(1)]
+    before = file.read_bytes()
+    looped.suspend("guest1")
+    looped.commit_whole(HOST, SECOND, WAITING, *edited, guest_document(4, [5], [72]))
+
+    for _ in range(2):
+        turn = looped.turn("git")
+        assert turn.refused is None
+        assert file.read_bytes() == before
+    assert uuid(4) in files(looped)
+    looped.typed()
+    assert (file.read_bytes() if file.exists() else None) != before
+
+
 @pytest.mark.parametrize("holder", [uuid(1), uuid(2), uuid(3), "host"])
 @pytest.mark.parametrize("how", ["changed", "removed"])
 def test_a_file_that_drifted_is_left_alone_by_an_unrelated_commit(tmp_path: Path, holder: str, how: str) -> None:
