@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import yaml
 
-from hostile_sites import FOLDERS, TEXTS, cycles
+from testing.hostile_sites import FOLDERS, TEXTS, cycles
 
 _HOST: Final = {
     "apiVersion": "reconciler/v1",

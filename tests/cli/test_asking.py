@@ -13,9 +13,8 @@ from typing import IO
 
 import pytest
 
-from command import Command, example
 from reconciler.cli import machine
-from terminals import at_terminal, without_terminal
+from testing.commands import Command, at_terminal, example, without_terminal
 
 ASKS = "Apply this? [y/N]: "
 

@@ -10,14 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from clocks import FakeClock
-from command import Command, Ran, example
 from reconciler.cli.time_limit import TimeIsUp
 from reconciler.integrations.kernel_module import CannotLoad
 from reconciler.integrations.units import BOOT_NAME
 from reconciler.model.matrix import Queue
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.state_file import digest_of, load_state, save_state
+from testing.clocks import FakeClock
+from testing.commands import Command, Ran, example
 
 GUEST2 = "7c3b6979-3edc-5d3c-af18-0c54f8134122"
 MASKS, DEVICES = 1, 6

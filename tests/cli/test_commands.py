@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cli_tree import parsed
-from command import Command, example
 from reconciler.cli.options import HostOptions
 from reconciler.model import commands
 from reconciler.model.commands import NOWHERE, Takes
 from reconciler.model.commands import Command as Advice
+from testing.commands import Command, example, parsed
 
 ROOT = Path(__file__).parents[2]
 PLACES = HostOptions(("it's here", "-odd"), "lpar7", "/mnt/s y s", "a b.yaml", "/var/lib/$x")

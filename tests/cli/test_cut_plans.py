@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from command import Command, example
-from hostile_sites import cycles
 from reconciler.planning import budget
+from testing.commands import Command, example
+from testing.hostile_sites import cycles
 
 NOTE = "more writes than needed may be planned"
 

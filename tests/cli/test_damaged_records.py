@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from command import Command, Ran, example
-from damage import changed, damaged, places
-from kept_records import EXIT_CODES, FILES, READERS, WRITERS, keep_everything
-from loops import watching
 from reconciler.cli import machine
+from testing.commands import Command, Ran, example
+from testing.damaged_json import changed, damaged, places
+from testing.loop_processes import watching
+from testing.state_directories import EXIT_CODES, FILES, READERS, WRITERS, keep_everything
 
 
 class NoTimer:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from command import Command, example
 from reconciler.cli.main import run
+from testing.commands import Command, example
 
 
 @pytest.fixture

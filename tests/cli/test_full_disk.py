@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from command import Command, Ran, example
 from reconciler.cli import machine, second_thoughts
 from reconciler.kernel.paths import mdev
 from reconciler.simulator.state_file import digest_of, load_state, save_state
 from reconciler.transaction import state_directory
 from reconciler.transaction.journal import Books
+from testing.commands import Command, Ran, example
 
 
 class NoTimer:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from command import Command, example
-from loops import watching
+from testing.commands import Command, example
+from testing.loop_processes import watching
 
 SHRINK = ("domains: [0x47, 0xff]", "domains: [0x47]", "guest2")
 TAKE = ("adapters: [5, 6]\n  domains: [4, 0xab]", "adapters: [5]\n  domains: [0xff]", "guest1")

@@ -15,11 +15,10 @@ from typing import Any
 
 import pytest
 
-from command import Command, example
 from reconciler.cli import machine, second_thoughts
 from reconciler.cli.options import HostOptions
 from reconciler.transaction.state_directory import StateDirectory
-from terminals import AtTerminal, at_terminal
+from testing.commands import AtTerminal, Command, at_terminal, example
 
 PATIENCE = 60.0
 

@@ -10,9 +10,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from clocks import FakeClock
-from command import Command, Ran, example
-from domains import domain_xml, hostdev
 from reconciler.cli import hook_event
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.manifests.site import read_site
@@ -20,6 +17,9 @@ from reconciler.model.desired import Desired
 from reconciler.simulator.faults import FaultySysfs
 from reconciler.transaction.last_good import Good, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
+from testing.clocks import FakeClock
+from testing.commands import Command, Ran, example
+from testing.libvirt import domain_xml, hostdev
 
 DAY = "3aa99fdc-2dee-5750-9ebd-0a7e3b558c64"
 NIGHT = "6b33b9e3-bd95-5aed-b834-b6dd4132e556"

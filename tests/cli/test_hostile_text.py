@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from command import EXAMPLES
 from reconciler.cli.main import run
-from unsafe import HOSTILE, unsafe_output
+from testing.commands import EXAMPLES
+from testing.hostile_text import HOSTILE, unsafe_output
 
 UUID = "3783d4a7-df47-58ab-bed9-cee63c6e6f5e"
 UNTOUCHED = "\nUNTOUCHED"

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import pytest
 
-from command import Command, Ran
 from reconciler.cli import import_command
 from reconciler.cli import machine as machine_module
 from reconciler.integrations.boot_masks import PersistentMasks, ap_rules_text, rules_file
@@ -18,7 +17,8 @@ from reconciler.model.boot_files import Definition
 from reconciler.model.ids import IdSet
 from reconciler.model.observed import VmName
 from reconciler.transaction.machine import Machine
-from worlds import config, uuid
+from testing.commands import Command, Ran
+from testing.holdings import config, uuid
 
 RUNNING: Final = "62177883-f1bb-47f0-914d-32a22e3a8804"
 HALF: Final = "00000000-0000-4000-8000-00000000000a"

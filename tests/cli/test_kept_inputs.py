@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from command import Command, example
+from testing.commands import Command, example
 
 SIMULATED = "simulated-host.yaml"
 

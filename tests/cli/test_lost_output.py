@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from command import EXAMPLES
+from testing.commands import EXAMPLES
 
 PATIENCE = 120
 

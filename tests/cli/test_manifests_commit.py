@@ -13,11 +13,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from command import EXAMPLES, Command, Ran
-from domains import domain_xml, hostdev
-from git_repositories import Repository
-from git_traps import TRAPS, Trap, trapped
-from loops import watching
+from testing.commands import EXAMPLES, Command, Ran
+from testing.git_repositories import Repository
+from testing.git_traps import TRAPS, Trap, trapped
+from testing.libvirt import domain_xml, hostdev
+from testing.loop_processes import watching
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 

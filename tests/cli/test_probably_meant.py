@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_tree import parsed
-from command import Command, example
+from testing.commands import Command, example, parsed
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from command import Command, example
-from domains import domain_xml, hostdev
+from testing.commands import Command, example
+from testing.libvirt import domain_xml, hostdev
 
 UNSEEN = {
     "\x1b": "\\x1b",

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from command import Command, Ran, example
 from reconciler.cli import machine, second_thoughts
 from reconciler.cli.main import run
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.recovery import Recovered, settle
+from testing.commands import Command, Ran, example
 
 
 class NoTimer:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from command import Command
 from reconciler.cli import machine
 from reconciler.kernel.text_forms import parse_ap_config
 from reconciler.model.matrix import ApConfig
 from reconciler.simulator.host import SimulatedHost
-from worlds import config
+from testing.commands import Command
+from testing.holdings import config
 
 MANIFESTS = """
 apiVersion: reconciler/v1

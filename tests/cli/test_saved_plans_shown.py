@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from command import Command, Ran, example
+from testing.commands import Command, Ran, example
 
 SHRUNK = ("domains: [4, 0xab]", "domains: [4]")
 

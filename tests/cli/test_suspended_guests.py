@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from command import Command, Ran, example
-from loops import Loop, watching
+from testing.commands import Command, Ran, example
+from testing.loop_processes import Loop, watching
 
 READERS = [("status",), ("drift",), ("--plan",), ("--plan", "--format", "markdown")]
 OF_THE_LOOP = [("status", "--watch"), ("history",), ("history", "show", "2"), ("trigger", "--wait")]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from command import Command, example
+from testing.commands import Command, example
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from command import Command, example
 from reconciler.cli.exit_codes import Exit
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.hints import Hint
 from reconciler.watch.report import Condition
 from reconciler.watch.request_ear import RequestEar
 from reconciler.watch.status_file import StatusFile
-from reports import report
+from testing.commands import Command, example
+from testing.reports import report
 
 PATIENCE = 30.0
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from command import Command, example
-from domains import domain_xml, hostdev
+from testing.commands import Command, example
+from testing.libvirt import domain_xml, hostdev
 
 GUEST1 = "3783d4a7-df47-58ab-bed9-cee63c6e6f5e"
 

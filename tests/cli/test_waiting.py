@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from clocks import FakeClock
-from command import Command, example
-from terminals import AtTerminal, at_terminal
+from testing.clocks import FakeClock
+from testing.commands import AtTerminal, Command, at_terminal, example
 
 
 @pytest.fixture

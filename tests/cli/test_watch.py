@@ -12,7 +12,6 @@ from typing import Final
 import pytest
 
 import reconciler
-from mounts import PATIENCE, mounted_host, until, why_not_mounted
 from reconciler.cli.exit_codes import Exit
 from reconciler.kernel.paths import mdev
 from reconciler.model.strict_json import BadRecord
@@ -23,7 +22,8 @@ from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Report
 from reconciler.watch.requests import SOCKET
 from reconciler.watch.status_file import read_kept
-from simulated_hosts import LAB
+from testing.mounted_hosts import PATIENCE, mounted_host, until, why_not_mounted
+from testing.simulated_hosts import LAB
 
 UUID: Final = "00000000-0000-4000-8000-000000000001"
 HOST: Final = "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar7}\n---\n"

@@ -8,7 +8,7 @@ from reconciler.model.outcome import Origin, Outcome, Result
 from reconciler.transaction.history import History, outcome_record
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.log import Log
-from worlds import desired
+from testing.holdings import desired
 
 PLAN = {"summary": {"text": "a plan"}, "steps": []}
 

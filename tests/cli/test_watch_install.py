@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import pytest
 
-from command import Command, Ran, example
 from reconciler.cli.main import cli
 from reconciler.cli.watch_install import needs
 from reconciler.integrations.units import WATCH_NAME, Needs
+from testing.commands import Command, Ran, example
 
 SITE = ("-f", "/etc/reconciler")
 GIT = ("--git", "https://git.example/ap", "--branch", "main")

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from clocks import FakeClock
-from command import Command, example
 from reconciler.doctor.boot import Boot, boot_findings, read_boot
 from reconciler.doctor.examination import examined
 from reconciler.integrations.boot_masks import (
@@ -26,7 +24,9 @@ from reconciler.model.matrix import EMPTY_MATRIX, FULL_MATRIX, Matrix
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
-from worlds import hardware
+from testing.clocks import FakeClock
+from testing.commands import Command, example
+from testing.holdings import hardware
 
 RELEASE = "6.12.107"
 MASKS = PersistentMasks(~IdSet([5]), None)

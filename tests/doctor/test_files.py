@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from clocks import FakeClock
-from command import Command, example
 from reconciler.doctor.boot import definition_findings
 from reconciler.doctor.examination import examined
 from reconciler.doctor.finding import findings_json, findings_text
@@ -18,7 +16,9 @@ from reconciler.model.matrix import EMPTY_MATRIX, FULL_MATRIX, Matrix
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
-from worlds import config, hardware, uuid
+from testing.clocks import FakeClock
+from testing.commands import Command, example
+from testing.holdings import config, hardware, uuid
 
 
 def ids(definitions: Definitions, pool: Matrix = EMPTY_MATRIX) -> list[str]:

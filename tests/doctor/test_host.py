@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-from cli_tree import parsed
 from reconciler.doctor.finding import Finding, findings_json, findings_text
 from reconciler.doctor.host import (
     host_findings,
@@ -25,7 +24,8 @@ from reconciler.simulator.hardware import Card
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.confirmation import Awaited
-from worlds import config, hardware, host_holding, uuid
+from testing.commands import parsed
+from testing.holdings import config, hardware, host_holding, uuid
 
 FREE = Matrix(ALL_IDS, ALL_IDS - IdSet([4, 0x47]))
 

@@ -8,7 +8,7 @@ from typing import Final
 import click
 import pytest
 
-from cli_tree import parsed
+from testing.commands import parsed
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])

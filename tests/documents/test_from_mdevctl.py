@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from command import Command, example
-from console_blocks import rerun
 from reconciler.cli.main import cli
+from testing.commands import Command, example
+from testing.console_blocks import rerun
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/from-mdevctl.md").read_text(encoding="utf-8")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from git_repositories import Repository
 from reconciler.integrations import git_repository
 from reconciler.integrations.git_repository import FETCH_SECONDS, SIZE_LIMIT
 from reconciler.integrations.git_signatures import Good, trust, verify
 from reconciler.watch.cadence import JITTER
 from reconciler.watch.git_poller import INTERVAL, LONGEST
+from testing.git_repositories import Repository
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/git-source.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from console_blocks import rerun
-from mounts import until
 from reconciler.watch.request_ear import LOCK
 from reconciler.watch.requests import SOCKET, Trigger, ask
+from testing.console_blocks import rerun
+from testing.mounted_hosts import until
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs/gitops.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from reconciler.watch.events import Event, Kind, Level
 from reconciler.watch.metrics import BUILD_INFO, METRICS
 from reconciler.watch.notices import notice_record
 from reconciler.watch.report import Condition
-from reports import report
+from testing.reports import report
 
 TEXT = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
 

@@ -12,7 +12,7 @@ import pytest
 from reconciler.model.commands import NOWHERE
 from reconciler.watch.report import Condition, Obstacle, Refused, Source
 from reconciler.watch.report_text import next_steps
-from reports import NOW, report
+from testing.reports import NOW, report
 
 ROOT: Final = Path(__file__).parents[2]
 FILES: Final = sorted(

@@ -4,7 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from console_blocks import rerun
+from testing.console_blocks import rerun
 
 ROOT = Path(__file__).parents[2]
 

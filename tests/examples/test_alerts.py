@@ -12,12 +12,12 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from command import EXAMPLES
 from reconciler.cli.main import run
 from reconciler.watch.metrics import Exposition
 from reconciler.watch.metrics_file import MetricsFile
 from reconciler.watch.report import Condition, Counters, Report
-from reports import report
+from testing.commands import EXAMPLES
+from testing.reports import report
 
 RULES: Final = EXAMPLES / "monitoring/prometheus-alerts.yml"
 INSTANCE: Final = "lpar7:9750"

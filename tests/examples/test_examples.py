@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from command import EXAMPLES, Command, example
+from testing.commands import EXAMPLES, Command, example
 
 TOLD = {
     "back-to-host",

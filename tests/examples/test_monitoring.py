@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from command import EXAMPLES
 from reconciler.model.outcome import Result
 from reconciler.watch.metrics import BUILD_INFO, METRICS
 from reconciler.watch.report import Condition
+from testing.commands import EXAMPLES
 
 DASHBOARD = json.loads((EXAMPLES / "monitoring/grafana-dashboard.json").read_text(encoding="utf-8"))
 ALERTS = yaml.safe_load((EXAMPLES / "monitoring/prometheus-alerts.yml").read_text(encoding="utf-8"))

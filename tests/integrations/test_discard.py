@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deep_trees import deep_folders
 from reconciler.integrations.files import discard, moved_aside
+from testing.deep_folders import deep_folders
 
 
 @pytest.mark.parametrize(("depth", "name"), [(70, b"0"), (70, b"\xff\n\x1b"), (1500, b"n" * 255), (5000, b"d")])

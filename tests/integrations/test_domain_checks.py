@@ -2,11 +2,11 @@
 
 import pytest
 
-from domains import domain_xml, hostdev
 from reconciler.integrations.domain_checks import domain_problems, shared_devices
 from reconciler.integrations.domain_xml import Domain, read_domain
 from reconciler.model.problems import Severity
-from worlds import config, guest, uuid
+from testing.holdings import config, guest, uuid
+from testing.libvirt import domain_xml, hostdev
 
 GUESTS = [guest("db", config([5], [4]), 1), guest("web", config([6], [4]), 2)]
 

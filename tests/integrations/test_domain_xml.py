@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from domains import AP_UUID, domain_xml, hostdev, status_xml
 from reconciler.integrations.domain_xml import DEEPEST, LARGEST, Domain, read_domain
 from reconciler.model.problems import Problem
+from testing.libvirt import AP_UUID, domain_xml, hostdev, status_xml
 
 CCW = hostdev("9063ba5f-1111-4222-8333-444455556666", "vfio-ccw")
 

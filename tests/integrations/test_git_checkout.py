@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from deep_trees import deep_commit, deep_folders
-from git_repositories import Repository
 from reconciler.integrations import git_repository
 from reconciler.integrations.git_command import GitFailed
 from reconciler.integrations.git_repository import CheckoutRefused, Checkouts
+from testing.deep_folders import deep_commit, deep_folders
+from testing.git_repositories import Repository
 
 
 @pytest.fixture

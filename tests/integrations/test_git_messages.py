@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from git_repositories import ENVIRONMENT, Repository
-from git_traps import TRAPS, Trap, trapped
 from reconciler.integrations.git_address import NotAnAddress, address
 from reconciler.watch.git_source import CommitRefused, GitSource, Newest
 from reconciler.watch.report import Obstacle
+from testing.git_repositories import ENVIRONMENT, Repository
+from testing.git_traps import TRAPS, Trap, trapped
 
 
 def judged(url: str, folder: Path, path: str = "") -> Newest | str:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from git_repositories import ENVIRONMENT, Repository
-from mounts import until
 from reconciler.integrations.git_address import Address
 from reconciler.integrations.git_command import Git, GitFailed, quiet, reason
 from reconciler.integrations.git_repository import Mirror, NothingToTake
 from reconciler.integrations.processes import Processes
+from testing.git_repositories import ENVIRONMENT, Repository
+from testing.mounted_hosts import until
 
 
 @pytest.fixture

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from git_repositories import ENVIRONMENT, Repository
 from reconciler.integrations.git_command import Git, GitFailed
 from reconciler.integrations.git_signatures import Bad, Good, NoTrust, Trust, Unchecked, Verdict, trust, verify
 from reconciler.integrations.processes import Processes
-from signing import GpgKey, SshKey
+from testing.git_repositories import ENVIRONMENT, GpgKey, Repository, SshKey
 
 pytestmark = [
     pytest.mark.skipif(not all(map(shutil.which, ("git", "gpg", "ssh-keygen"))), reason="git, gpg or ssh is missing"),

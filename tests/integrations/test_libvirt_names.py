@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from domains import AP_UUID, domain_xml, hostdev, status_xml
 from reconciler.integrations.domain_xml import LARGEST
 from reconciler.integrations.libvirt import MOST_BYTES, vm_names
 from reconciler.model.observed import VmName
+from testing.libvirt import AP_UUID, domain_xml, hostdev, status_xml
 
 OTHER = "9063ba5f-1111-4222-8333-444455556666"
 

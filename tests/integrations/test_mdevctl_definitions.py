@@ -26,7 +26,7 @@ from reconciler.kernel.text_forms import ap_config_text
 from reconciler.model.boot_files import Definition
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig
-from worlds import config, uuid
+from testing.holdings import config, uuid
 
 ONE: Final = uuid(1)
 IDS: Final = st.integers(0, (1 << 256) - 1).map(IdSet.from_bits)

@@ -20,7 +20,7 @@ from reconciler.integrations.persistence import (
 from reconciler.model.boot_files import AtBoot, Definition, FileChange
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, ApConfig, Matrix
-from worlds import config, rectangles, uuid
+from testing.holdings import config, rectangles, uuid
 
 POOL: Final = Matrix(~IdSet([5, 6]), ALL_IDS)
 WEB: Final = Definition(uuid(1), config([5], [4]), autostart=True)

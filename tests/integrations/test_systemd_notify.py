@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clocks import FakeClock
 from reconciler.integrations.systemd_notify import SystemdNotify
+from testing.clocks import FakeClock
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from other_tools import FULL, Chzdev, Masks, RefusedError, chzcrypt, chzdev
 from reconciler.integrations.tool_commands import (
     APPLY_MASKS,
     configure_cards,
@@ -21,7 +20,8 @@ from reconciler.integrations.tool_commands import (
 )
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix
-from worlds import uuid
+from testing.holdings import uuid
+from testing.other_tools import FULL, Chzdev, Masks, RefusedError, chzcrypt, chzdev
 
 MEASURED: Final[list[dict[str, Any]]] = json.loads(Path(__file__).with_name("commands_measured.json").read_text())[
     "commands"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from clocks import FakeClock
 from reconciler.kernel.locks import AtWork, patience, wait_for
+from testing.clocks import FakeClock
 
 FIRST, SECOND = AtWork(1, "first"), AtWork(2, "second")
 

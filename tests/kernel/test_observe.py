@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clocks import FakeClock
 from reconciler.kernel import paths
 from reconciler.kernel.observe import UnreadableHost, look_again, mdev_uuids, observe
 from reconciler.kernel.sysfs import KernelBusy
@@ -20,8 +19,9 @@ from reconciler.simulator.faults import CandidateShown, FaultySysfs, ReadRefused
 from reconciler.simulator.hardware import Card, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from vm_processes import QEMU, VmProcesses
-from worlds import EVERY_PROFILE, abilities_of, config, hardware, holdings, host_holding, matrix, uuid
+from testing.clocks import FakeClock
+from testing.holdings import EVERY_PROFILE, abilities_of, config, hardware, holdings, host_holding, matrix, uuid
+from testing.simulated_hosts import QEMU, VmProcesses
 
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))
 ONE = config([5], [4])

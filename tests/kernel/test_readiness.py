@@ -4,9 +4,9 @@ from errno import ENOENT
 
 import pytest
 
-from clocks import FakeClock
 from reconciler.kernel.waiting import await_bindings, await_vfio_ap
 from reconciler.simulator.host import SimulatedHost
+from testing.clocks import FakeClock
 
 
 class Bindings(SimulatedHost):

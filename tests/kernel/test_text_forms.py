@@ -18,7 +18,7 @@ from reconciler.kernel.text_forms import (
 )
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, EMPTY_MATRIX, ApConfig, Matrix, Queue
-from worlds import config, matrix
+from testing.holdings import config, matrix
 
 ID_SETS = st.sets(st.integers(0, 255)).map(IdSet)
 FEW = st.sets(st.integers(0, 255), max_size=6).map(IdSet)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from clocks import FakeClock
 from reconciler.kernel.locks import AtWork, ToolsBusy, patience, tools_locked
+from testing.clocks import FakeClock
 
 FOREIGN = """
 import os, sys, time

@@ -19,7 +19,7 @@ from reconciler.model.steps import Action, Holdings, Step, Write
 from reconciler.simulator.faults import RecordingSysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from worlds import config, hardware, held, host_holding, rectangles, uuid
+from testing.holdings import config, hardware, held, host_holding, rectangles, uuid
 
 NEW = Abilities(ap_config=True, over_provision=True, strict_in_use=False)
 OLD = NEW._replace(ap_config=False)

@@ -7,8 +7,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from books import FakeBooks, NoProgress
-from clocks import FakeClock
 from reconciler.kernel.observe import observe
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.text_forms import ap_config_text
@@ -29,8 +27,8 @@ from reconciler.simulator.faults import (
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
 from reconciler.transaction.apply import apply_plan
-from transitions import CREATES, REMOVES, SWAPS, TRANSITIONS, errors_at, write_paths
-from worlds import (
+from testing.clocks import FakeClock
+from testing.holdings import (
     EVERY_PROFILE,
     NEW_PROFILES,
     abilities_of,
@@ -41,6 +39,8 @@ from worlds import (
     host_holding,
     uuid,
 )
+from testing.journals import FakeBooks, NoProgress
+from testing.transitions import CREATES, REMOVES, SWAPS, TRANSITIONS, errors_at, write_paths
 
 PLANS = {name: TRANSITIONS[name] for name in ("create", "remove", "swap", "pool")}
 

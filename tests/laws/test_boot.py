@@ -4,9 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from books import FakeBooks, NoProgress
-from clocks import FakeClock
-from invariants import violations
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Activation
 from reconciler.model.outcome import Result
@@ -17,7 +14,10 @@ from reconciler.simulator.faults import RecordingSysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
 from reconciler.transaction.apply import apply_plan
-from worlds import EVERY_PROFILE, abilities_of, desired_like, hardware, held, holdings
+from testing.clocks import FakeClock
+from testing.holdings import EVERY_PROFILE, abilities_of, desired_like, hardware, held, holdings
+from testing.invariants import violations
+from testing.journals import FakeBooks, NoProgress
 
 
 @pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda one: one.name)

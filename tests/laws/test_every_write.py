@@ -4,9 +4,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from books import FakeBooks, NoProgress
-from clocks import FakeClock
-from invariants import violations
 from reconciler.kernel.observe import observe
 from reconciler.kernel.writes import writes_of
 from reconciler.model.matrix import ApConfig
@@ -18,7 +15,8 @@ from reconciler.simulator.faults import RecordingSysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
 from reconciler.transaction.apply import apply_plan
-from worlds import (
+from testing.clocks import FakeClock
+from testing.holdings import (
     EVERY_PROFILE,
     EVERYTHING_HOST,
     abilities_of,
@@ -29,6 +27,8 @@ from worlds import (
     host_holding,
     uuid,
 )
+from testing.invariants import violations
+from testing.journals import FakeBooks, NoProgress
 
 FOREIGN = {uuid(0xF): config([7], [4])}
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invariants import violations
 from reconciler.kernel.writes import writes_of
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
@@ -20,7 +19,8 @@ from reconciler.model.steps import MASK_ACTIONS, Action, Holdings
 from reconciler.planning.host_pool import mask_paths
 from reconciler.planning.order import order_steps
 from reconciler.simulator.profiles import Profile
-from worlds import EVERY_PROFILE, NEW_PROFILES, abilities_of, all_holdings, config, holdings, matrix, uuid
+from testing.holdings import EVERY_PROFILE, NEW_PROFILES, abilities_of, all_holdings, config, holdings, matrix, uuid
+from testing.invariants import violations
 
 STATES = all_holdings((5, 6), (4, 0x47), 2)
 AP_CONFIG = [one for one in NEW_PROFILES if one.ap_config]

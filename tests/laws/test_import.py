@@ -6,8 +6,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from books import FakeBooks, NoProgress
-from clocks import FakeClock
 from reconciler.cli.import_command import imported_text
 from reconciler.kernel.observe import observe
 from reconciler.manifests.site import read_site
@@ -26,7 +24,19 @@ from reconciler.simulator.faults import RecordingSysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
 from reconciler.transaction.apply import apply_plan
-from worlds import DOMAINS, EVERY_PROFILE, abilities_of, desired_like, held, holdings, host_holding, rectangles, uuid
+from testing.clocks import FakeClock
+from testing.holdings import (
+    DOMAINS,
+    EVERY_PROFILE,
+    abilities_of,
+    desired_like,
+    held,
+    holdings,
+    host_holding,
+    rectangles,
+    uuid,
+)
+from testing.journals import FakeBooks, NoProgress
 
 MASKS = st.integers(0, (1 << 256) - 1).map(IdSet.from_bits)
 DEFINITIONS = st.lists(

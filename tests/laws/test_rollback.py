@@ -7,9 +7,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from books import FakeBooks, NoProgress
-from clocks import FakeClock
-from invariants import violations
 from reconciler.kernel.observe import observe
 from reconciler.model.matrix import Matrix
 from reconciler.model.outcome import Result
@@ -25,8 +22,8 @@ from reconciler.simulator.profiles import PROFILES, Profile
 from reconciler.transaction.apply import apply_plan
 from reconciler.transaction.rollback import go_back
 from reconciler.transaction.step import Host
-from transitions import write_paths
-from worlds import (
+from testing.clocks import FakeClock
+from testing.holdings import (
     EVERY_PROFILE,
     abilities_of,
     all_holdings,
@@ -37,6 +34,9 @@ from worlds import (
     host_holding,
     uuid,
 )
+from testing.invariants import violations
+from testing.journals import FakeBooks, NoProgress
+from testing.transitions import write_paths
 
 FOREIGN = uuid(0xF)
 SMALL = all_holdings((5, 6), (4, 0x47), 2)

@@ -4,9 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from books import FakeBooks, NoProgress
-from clocks import FakeClock
-from invariants import violations
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Activation, Desired
 from reconciler.model.matrix import ApConfig
@@ -19,7 +16,8 @@ from reconciler.simulator.faults import RecordingSysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
 from reconciler.transaction.apply import apply_plan
-from worlds import (
+from testing.clocks import FakeClock
+from testing.holdings import (
     EVERY_PROFILE,
     abilities_of,
     desired,
@@ -31,6 +29,8 @@ from worlds import (
     rectangles,
     uuid,
 )
+from testing.invariants import violations
+from testing.journals import FakeBooks, NoProgress
 
 OURS = uuid(9)
 

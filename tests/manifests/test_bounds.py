@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-import hostile_sites
-from hostile_sites import HOST, guest, host
 from reconciler.manifests import files, kinds, pinpoint, strict_yaml
 from reconciler.manifests.data import Source
 from reconciler.manifests.form_problems import FormProblems
@@ -18,6 +16,8 @@ from reconciler.model.desired import Desired
 from reconciler.model.problems import MORE, MOST_SHOWN, Position, Problem, ProblemList, Severity
 from reconciler.model.stopping import Abandoned
 from reconciler.watch.watched import watched
+from testing import hostile_sites
+from testing.hostile_sites import HOST, guest, host
 
 
 def calls(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> list[tuple[Any, ...]]:

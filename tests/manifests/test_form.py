@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from manifest_documents import ANYTHING, DOCUMENTS, SCALARS, mutate
 from reconciler.manifests.schema import SCHEMA_FILES, Accept, UnknownKeyword, compile_form, load_schema
+from testing.manifests import ANYTHING, DOCUMENTS, SCALARS, mutate
 
 SCHEMAS = {kind: load_schema(kind) for kind in SCHEMA_FILES}
 VALIDATORS = {kind: Draft202012Validator(schema) for kind, schema in SCHEMAS.items()}

@@ -6,13 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manifest_documents import DOCUMENTS, mutate
-from manifest_texts import HOST, guest_text, host_text, marked, only_problem, site_of
 from reconciler.manifests import schema
 from reconciler.manifests.data import MOST_PROBLEMS, Data
 from reconciler.manifests.form_problems import form_problems
 from reconciler.manifests.schema import Forms
 from reconciler.model.problems import Position
+from testing.manifests import DOCUMENTS, HOST, guest_text, host_text, marked, mutate, only_problem, site_of
 
 FORMS = Forms()
 TOP = "apiVersion: reconciler/v1\n"

@@ -6,10 +6,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifest_texts import guest_text, host_text
 from reconciler.manifests.site import read_site
 from reconciler.model.desired import Desired
 from reconciler.model.problems import Position
+from testing.manifests import guest_text, host_text
 
 DOCUMENTS = (
     host_text(pool="{domains: [4, 0x47, 1-3]}", keep="[{adapters: [0], domains: [0]}, {adapters: [1], domains: [1]}]"),

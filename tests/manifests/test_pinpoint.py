@@ -2,9 +2,9 @@
 
 import pytest
 
-from manifest_texts import marked
 from reconciler.manifests.pinpoint import pinpoint
 from reconciler.model.problems import Place, Position, Problem, Severity
+from testing.manifests import marked
 
 TEXT = """\
 # a comment

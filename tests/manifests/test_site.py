@@ -5,13 +5,13 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from manifest_texts import HOST, guest_text, host_text, marked, only_problem, site_of
 from reconciler.manifests.documents import NAMESPACE, derived_uuid
 from reconciler.manifests.site import Site, read_site
 from reconciler.model.desired import Activation, Desired, Presence, Unmanaged
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.problems import Position, Severity
+from testing.manifests import HOST, guest_text, host_text, marked, only_problem, site_of
 
 DESIGN_EXAMPLE = """\
 apiVersion: reconciler/v1

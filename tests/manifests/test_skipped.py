@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from command import example
 from reconciler.manifests import files
 from reconciler.manifests.files import find_files
 from reconciler.manifests.site import read_site
 from reconciler.model.problems import Problem, Severity
+from testing.commands import example
 
 HOST = {"apiVersion": "reconciler/v1", "kind": "Host", "metadata": {"name": "lpar7"}, "spec": {}}
 

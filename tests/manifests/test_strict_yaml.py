@@ -2,11 +2,11 @@
 
 import pytest
 
-from manifest_texts import marked
 from reconciler.manifests.data import LONGEST_EXCERPT, MOST_PROBLEMS, Data
 from reconciler.manifests.strict_yaml import read_documents
 from reconciler.manifests.yaml_stream import DEEPEST, DOCUMENT_LIMIT, decoded
 from reconciler.model.problems import Position, Problem
+from testing.manifests import marked
 
 CAREFULLY = "# an ! makes the reader look closely\n"
 

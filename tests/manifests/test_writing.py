@@ -10,7 +10,7 @@ from reconciler.manifests.writing import guest_document, host_document, manifest
 from reconciler.model.desired import Activation, GivenUp
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig
-from worlds import config, uuid
+from testing.holdings import config, uuid
 
 IDS = st.integers(0, (1 << 256) - 1).map(IdSet.from_bits)
 SOME_IDS = st.integers(1, (1 << 256) - 1).map(IdSet.from_bits)

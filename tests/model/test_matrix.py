@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, EMPTY_MATRIX, FULL_MATRIX, ApConfig, Matrix, Queue
 from reconciler.model.steps import Action, Holdings, Step, holdings_after
-from worlds import config, matrix
+from testing.holdings import config, matrix
 
 AXES = st.sets(st.sampled_from((0, 1, 5, 254, 255))).map(IdSet)
 MATRICES = st.builds(Matrix, AXES, AXES)

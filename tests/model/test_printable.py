@@ -17,7 +17,7 @@ from reconciler.model.printable import (
     one_line,
     shell_line,
 )
-from unsafe import HOSTILE, unsafe_characters
+from testing.hostile_text import HOSTILE, unsafe_characters
 
 
 def test_of_all_characters_only_visible_ones_stay() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mounts import MountedHost, mounted_host, why_not_mounted
-from simulated_hosts import LAB
+from testing.mounted_hosts import MountedHost, mounted_host, why_not_mounted
+from testing.simulated_hosts import LAB
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import pytest
 
-from mounts import MountedHost
 from reconciler.cli.main import run
 from reconciler.integrations.mdevctl import definition_bytes, definition_file, read_definitions, write_definition
 from reconciler.integrations.persistence import carry_out, file_changes, read_found
@@ -23,7 +22,8 @@ from reconciler.model.boot_files import AtBoot, Definition
 from reconciler.model.desired import Activation, DesiredGuest
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
-from worlds import config, uuid
+from testing.holdings import config, uuid
+from testing.mounted_hosts import MountedHost
 
 ONE: Final = "62177883-f1bb-47f0-914d-32a22e3a8804"
 _PRIVATE_MOUNTS: Final = ("unshare", "--mount", "--propagation", "private")

@@ -8,9 +8,9 @@ from typing import Final
 
 import pytest
 
-from mounts import PATIENCE, MountedHost, text_of, until
 from reconciler.kernel import paths
 from reconciler.kernel.sysfs import PAGE
+from testing.mounted_hosts import PATIENCE, MountedHost, text_of, until
 
 ALL: Final = f"0x{'f' * 64}\n"
 WITHOUT_5: Final = f"0xfb{'f' * 62}\n"

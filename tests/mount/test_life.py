@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from command import Ran
-from mounts import PATIENCE, MountedHost, is_mounted, mounted_host, text_of, until
 from reconciler.cli.main import run
 from reconciler.kernel import paths
 from reconciler.simulator.mount import Libfuse, MountError
 from reconciler.simulator.mount_server import ask
 from reconciler.simulator.state_file import CONTROL, state_directory
-from simulated_hosts import LAB
+from testing.commands import Ran
+from testing.mounted_hosts import PATIENCE, MountedHost, is_mounted, mounted_host, text_of, until
+from testing.simulated_hosts import LAB
 
 UUID = "00000000-0000-4000-8000-00000000000a"
 

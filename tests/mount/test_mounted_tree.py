@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mounts import PATIENCE, until
 from reconciler.kernel import paths
 from reconciler.kernel.sysfs import PAGE
 from reconciler.model.ids import IdSet
@@ -19,7 +18,8 @@ from reconciler.simulator.faults import FaultySysfs, WriteBlocked
 from reconciler.simulator.hardware import DEFAULT_HARDWARE
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.mounted_tree import MountedTree, Shown
-from simulated_hosts import LAB
+from testing.mounted_hosts import PATIENCE, until
+from testing.simulated_hosts import LAB
 
 UUID: Final = "00000000-0000-4000-8000-00000000000a"
 

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from command import EXAMPLES
-from domains import hostdev
-from libvirt_daemon import Daemon, daemon, why_no_daemon
-from mounts import MountedHost, mounted_host
 from reconciler.cli.main import run
 from reconciler.integrations.domain_xml import Domain, read_domain
+from testing.commands import EXAMPLES
+from testing.libvirt import Daemon, daemon, hostdev, why_no_daemon
+from testing.mounted_hosts import MountedHost, mounted_host
 
 DAY = "3aa99fdc-2dee-5750-9ebd-0a7e3b558c64"
 NIGHT = "6b33b9e3-bd95-5aed-b834-b6dd4132e556"

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from kernel_transcripts import PROFILE_OF_FILE, Scenario, scenarios
-from mounts import MountedHost, mounted_host
-from simulated_hosts import lab_description
-from transcript_replay import Replay
+from testing.mounted_hosts import MountedHost, mounted_host
+from testing.recordings import PROFILE_OF_FILE, Replay, Scenario, scenarios
+from testing.simulated_hosts import lab_description
 
 _FILE = "6.12.jsonl"
 

@@ -9,9 +9,9 @@ from typing import Final
 
 import pytest
 
-from command import Ran
-from mounts import MountedHost
 from reconciler.cli.main import run
+from testing.commands import Ran
+from testing.mounted_hosts import MountedHost
 
 MINE: Final = "62177883-f1bb-47f0-914d-32a22e3a8804"
 FOREIGN: Final = "00000000-0000-4000-8000-00000000000a"

@@ -13,7 +13,7 @@ from reconciler.model.observed import Observed
 from reconciler.model.steps import Holdings
 from reconciler.planning.adoption import Adopted, Adoption, CannotAdopt, Claims, adopt
 from reconciler.simulator.profiles import PROFILES
-from worlds import config, host_holding, rectangles, uuid
+from testing.holdings import config, host_holding, rectangles, uuid
 
 POOL = Matrix(~IdSet([5, 6, 7]), ALL_IDS)
 

@@ -7,7 +7,7 @@ from reconciler.planning.boot_stages import at_boot
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.simulator.profiles import PROFILES
-from worlds import EVERYTHING_HOST, config, desired, guest, host_holding, uuid
+from testing.holdings import EVERYTHING_HOST, config, desired, guest, host_holding, uuid
 
 GUESTS = [
     guest("day", config([5], [4]), 3, activation=Activation.ON_DEMAND),

@@ -11,7 +11,7 @@ from reconciler.planning.boot_stages import BootStage, plan_stage
 from reconciler.planning.planner import NOTHING_APPLIED, Applied
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
-from worlds import config, desired, guest, hardware, host_holding, matrix, uuid
+from testing.holdings import config, desired, guest, hardware, host_holding, matrix, uuid
 
 WANTED = desired(
     [guest("one", config([5], [4]), 1), guest("two", config([6], [4]), 2, activation=Activation.ON_DEMAND)]

@@ -11,7 +11,7 @@ from reconciler.model.problems import Problem
 from reconciler.planning.conflicts import conflicts, queues_text
 from reconciler.planning.overlaps import MOST_PAIRS
 from reconciler.planning.target import pool_of
-from worlds import config, desired, guest, matrix, rectangles, uuid
+from testing.holdings import config, desired, guest, matrix, rectangles, uuid
 
 ONE = config([5], [4])
 KEEP = Keep(matrix([5], [4]), 0)

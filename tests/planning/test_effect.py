@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host_actions import UUIDS
 from reconciler.kernel import paths
 from reconciler.kernel.observe import observe
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
@@ -21,7 +20,8 @@ from reconciler.planning.effect import (
 from reconciler.simulator.hardware import Plug, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
-from worlds import ADAPTERS, DOMAINS, NEW_PROFILES, hardware, holdings, host_holding, matrix, set_masks
+from testing.holdings import ADAPTERS, DOMAINS, NEW_PROFILES, hardware, holdings, host_holding, matrix, set_masks
+from testing.host_actions import UUIDS
 
 PROFILE = st.sampled_from(NEW_PROFILES)
 

@@ -13,7 +13,7 @@ from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.simulator.hardware import SetCard, SetDomains, Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from worlds import config, desired, guest, host_holding, uuid
+from testing.holdings import config, desired, guest, host_holding, uuid
 
 FREE = Matrix(ALL_IDS, ~IdSet([4]))
 WANTED = desired([guest("a", config([5], [4]), 1)], GivenUp(NO_IDS, IdSet([4])))

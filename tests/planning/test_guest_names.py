@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.planning.adoption import guest_names, valid_name
-from worlds import uuid
+from testing.holdings import uuid
 
 VALID = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 CLOSE = st.sampled_from(["web", "WEB", "web!", "guest-00000000", "guest-00000000-2", "web-00000000", "é", ""])

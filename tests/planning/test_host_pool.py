@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.planning.host_pool import PoolReason, derive_pool
-from worlds import matrix
+from testing.holdings import matrix
 
 IDS = (0, 1, 5, 255)
 AXES = st.sets(st.sampled_from(IDS)).map(IdSet)

@@ -18,7 +18,7 @@ from reconciler.simulator.hardware import Card, Plug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.journal import applied_by
-from worlds import config, desired, guest, hardware, uuid
+from testing.holdings import config, desired, guest, hardware, uuid
 
 GIVES_UP = GivenUp(NO_IDS, IdSet([4, 0x47]))
 A = guest("a", config([5], [4]), 1)

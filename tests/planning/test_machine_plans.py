@@ -1,6 +1,5 @@
 """Plans for machines and kernels that cannot do everything: large guests, old kernels, absent hardware."""
 
-from plans import FOREIGN, FREE, GIVES_UP, ONE, applied, apply, host_with, plan_of, problem_ids
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import GivenUp, Presence
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
@@ -12,8 +11,9 @@ from reconciler.planning.planner import make_plan
 from reconciler.simulator.hardware import Card, Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from vm_processes import VmProcesses
-from worlds import config, desired, guest, hardware, host_holding, uuid
+from testing.holdings import config, desired, guest, hardware, host_holding, uuid
+from testing.plans import FOREIGN, FREE, GIVES_UP, ONE, applied, apply, host_with, plan_of, problem_ids
+from testing.simulated_hosts import VmProcesses
 
 # Large guests --------------------------------------------------------------------------------------------------------
 

@@ -5,11 +5,11 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invariants import violations
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings
 from reconciler.planning.host_pool import mask_paths
+from testing.invariants import violations
 
 AXES = st.sets(st.sampled_from((0, 5, 255))).map(lambda ids: ~IdSet(ids))
 POOLS = st.builds(Matrix, AXES, AXES)

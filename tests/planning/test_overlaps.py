@@ -18,7 +18,7 @@ from reconciler.planning.planner import make_plan
 from reconciler.planning.target import pool_of
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from worlds import config, desired, guest, hardware, matrix, rectangles
+from testing.holdings import config, desired, guest, hardware, matrix, rectangles
 
 ONE = config([5], [4])
 KINDS = {0: (0, 1), 1: (0,)}

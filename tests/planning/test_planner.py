@@ -2,7 +2,6 @@
 
 import pytest
 
-from plans import FOREIGN, GIVES_UP, ONE, actions, applied, apply, host_with, plan_of, problem_ids
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Activation, GivenUp, Keep, Unmanaged
 from reconciler.model.ids import NO_IDS, IdSet
@@ -17,7 +16,8 @@ from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, Cause, Conse
 from reconciler.planning.planner import make_plan
 from reconciler.simulator.hardware import SetCard
 from reconciler.simulator.host import SimulatedHost
-from worlds import config, desired, guest, hardware, held, matrix, uuid
+from testing.holdings import config, desired, guest, hardware, held, matrix, uuid
+from testing.plans import FOREIGN, GIVES_UP, ONE, actions, applied, apply, host_with, plan_of, problem_ids
 
 # What is foreign, what leaves ----------------------------------------------------------------------------------------
 

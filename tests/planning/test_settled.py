@@ -11,7 +11,7 @@ from reconciler.planning.planner import Applied, make_plan
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.journal import applied_by
-from worlds import config, desired, desired_like, guest, hardware, holdings, host_holding, uuid
+from testing.holdings import config, desired, desired_like, guest, hardware, holdings, host_holding, uuid
 
 
 def carried_out(plan: Plan, host: SimulatedHost) -> Plan:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from plans import problem_ids
 from reconciler.kernel.observe import observe
 from reconciler.kernel.paths import APMASK, AQMASK
 from reconciler.kernel.writes import writes_of
@@ -13,7 +12,8 @@ from reconciler.planning.target import HOST, Spared
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.journal import applied_by
-from worlds import config, desired, guest, hardware, uuid
+from testing.holdings import config, desired, guest, hardware, uuid
+from testing.plans import problem_ids
 
 EVERYTHING = Spared(None)
 A = guest("a", config([5], [4]), 1)

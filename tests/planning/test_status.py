@@ -10,7 +10,7 @@ from reconciler.planning.status import Status, status_of
 from reconciler.simulator.hardware import Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from worlds import config, desired, guest, hardware, host_holding, matrix, uuid
+from testing.holdings import config, desired, guest, hardware, host_holding, matrix, uuid
 
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))
 GIVES_UP = GivenUp(NO_IDS, IdSet([4, 0x47]))

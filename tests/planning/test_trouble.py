@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from plans import problem_ids
 from reconciler.kernel.observe import observe
 from reconciler.kernel.writes import writes_of
 from reconciler.model.desired import Presence
@@ -15,7 +14,8 @@ from reconciler.planning.status import status_of
 from reconciler.render.status_text import status_json, status_text
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from worlds import config, desired, guest, hardware, uuid
+from testing.holdings import config, desired, guest, hardware, uuid
+from testing.plans import problem_ids
 
 A = guest("a", config([5, 6], [4], [4, 0x47, 9]), 1)
 B = guest("b", config([7], [4]), 2)

@@ -13,7 +13,7 @@ from reconciler.planning.planner import make_plan
 from reconciler.planning.vm_event import VmEvent
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from worlds import EVERY_PROFILE, config, desired, guest, hardware, host_holding, matrix, uuid
+from testing.holdings import EVERY_PROFILE, config, desired, guest, hardware, host_holding, matrix, uuid
 
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))
 ONE = config([5], [4])

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from damage import changed as changed_at
-from damage import places
 from reconciler.kernel.observe import observe
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
 from reconciler.render.plan_json import BadPlanFile, differences, load_plan, plan_file_text, plan_json
 from reconciler.simulator.host import SimulatedHost
-from worlds import config, desired, guest
+from testing.damaged_json import changed as changed_at
+from testing.damaged_json import places
+from testing.holdings import config, desired, guest
 
 
 def plan() -> Plan:

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from manifest_texts import guest_text, host_text
 from reconciler.kernel.observe import observe
 from reconciler.manifests.site import read_site
 from reconciler.model.desired import Activation, Desired, GivenUp, Keep
@@ -22,8 +21,7 @@ from reconciler.planning.planner import Applied, make_plan
 from reconciler.render.plan_json import plan_json, plan_record
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
-from vm_processes import VmProcesses
-from worlds import (
+from testing.holdings import (
     EVERY_PROFILE,
     NEW_PROFILES,
     abilities_of,
@@ -37,6 +35,8 @@ from worlds import (
     matrix,
     uuid,
 )
+from testing.manifests import guest_text, host_text
+from testing.simulated_hosts import VmProcesses
 
 SCHEMA: Any = json.loads((Path(__file__).parents[2] / "schemas/plan.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)

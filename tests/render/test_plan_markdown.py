@@ -23,7 +23,7 @@ from reconciler.render.plan_markdown import LONGEST, code, plan_markdown
 from reconciler.render.plan_text import plan_text
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from worlds import config, desired, guest, host_holding, uuid
+from testing.holdings import config, desired, guest, host_holding, uuid
 
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))
 GIVES_UP = GivenUp(NO_IDS, IdSet([4, 0x47]))

@@ -21,8 +21,8 @@ from reconciler.render.status_text import drift_json, drift_text, pool_text, sta
 from reconciler.render.text import Painter, plain
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from vm_processes import VmProcesses
-from worlds import config, desired, guest, hardware, host_holding, matrix, uuid
+from testing.holdings import config, desired, guest, hardware, host_holding, matrix, uuid
+from testing.simulated_hosts import VmProcesses
 
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))
 GIVES_UP = GivenUp(NO_IDS, IdSet([4, 0x47]))

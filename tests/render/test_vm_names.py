@@ -7,8 +7,6 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from clocks import FakeClock
-from manifest_texts import guest_text, host_text
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Activation
 from reconciler.model.ids import ALL_IDS, IdSet
@@ -27,7 +25,9 @@ from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
-from worlds import config, desired, guest, host_holding, uuid
+from testing.clocks import FakeClock
+from testing.holdings import config, desired, guest, host_holding, uuid
+from testing.manifests import guest_text, host_text
 
 SCHEMA: Any = json.loads((Path(__file__).parents[2] / "schemas/plan.schema.json").read_text(encoding="utf-8"))
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from host_actions import UUIDS
 from reconciler.kernel.text_forms import mask_text
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.simulator.description import host_of, name_of
 from reconciler.simulator.fields import FieldError
 from reconciler.simulator.hardware import DEFAULT_HARDWARE
 from reconciler.simulator.profiles import PROFILES
+from testing.host_actions import UUIDS
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "simulated-host.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)

@@ -2,7 +2,6 @@ from errno import EADDRINUSE, EIO, ENODEV
 
 import pytest
 
-from host_actions import UUIDS
 from reconciler.kernel import paths
 from reconciler.kernel.sysfs import KernelBusy, Sysfs
 from reconciler.kernel.text_forms import ap_config_text, mask_text
@@ -21,6 +20,7 @@ from reconciler.simulator.faults import (
     WriteRefused,
 )
 from reconciler.simulator.host import SimulatedHost
+from testing.host_actions import UUIDS
 
 A = UUIDS[0]
 FULL = f"{mask_text(ALL_IDS)}\n"

@@ -19,7 +19,6 @@ from errno import (
 
 import pytest
 
-from host_actions import UUIDS
 from reconciler.kernel import paths
 from reconciler.kernel.observe import observe
 from reconciler.kernel.sysfs import PAGE, KernelBusy
@@ -41,6 +40,7 @@ from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.simulator.snapshot import host_from, snapshot_of
 from reconciler.simulator.state import INSTANCES, Mdev
+from testing.host_actions import UUIDS
 
 A, B, _ = UUIDS
 

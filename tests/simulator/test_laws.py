@@ -6,8 +6,6 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_actions import UUIDS, Action, act, driver_writes, surroundings, writes
-from kernel_transcripts import visible_state
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.steps import Write
 from reconciler.simulator.hardware import HardwareError
@@ -15,6 +13,8 @@ from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
 from reconciler.simulator.snapshot import host_from, snapshot_of
 from reconciler.simulator.state import HOST_DRIVER, VFIO_AP
+from testing.host_actions import UUIDS, Action, act, driver_writes, surroundings, writes
+from testing.recordings import visible_state
 
 PROFILE = st.sampled_from(tuple(PROFILES.values()))
 MASK_MODE = st.lists(st.one_of(writes(), surroundings()), max_size=30)

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from kernel_transcripts import PROFILE_OF_FILE, Scenario, scenarios
 from reconciler.simulator.hardware import DEFAULT_HARDWARE
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from transcript_replay import InProcess, Replay
+from testing.recordings import PROFILE_OF_FILE, InProcess, Replay, Scenario, scenarios
 
 
 def _every_scenario() -> Iterator[Any]:

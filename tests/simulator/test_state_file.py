@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from host_actions import UUIDS
 from reconciler.kernel import paths
 from reconciler.simulator.fields import FieldError
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.snapshot import host_from, snapshot_of
 from reconciler.simulator.state_file import StaleState, digest_of, load_state, reset_state, save_state, state_path
+from testing.host_actions import UUIDS
 
 A, B, _ = UUIDS
 DIGEST = digest_of(b"kind: SimulatedHost\n")

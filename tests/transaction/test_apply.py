@@ -4,8 +4,6 @@ import errno
 
 import pytest
 
-from books import FakeBooks, NoProgress
-from clocks import FakeClock
 from reconciler.kernel.observe import observe
 from reconciler.kernel.paths import APMASK, mdev
 from reconciler.model.desired import GivenUp
@@ -26,10 +24,12 @@ from reconciler.simulator.hardware import Card
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import apply_plan
-from swaps import FREE, ONE, SWAP, run, swap, write
-from transitions import TRANSITIONS
-from vm_processes import VmProcesses
-from worlds import config, desired, desired_like, guest, hardware, held, host_holding, uuid
+from testing.clocks import FakeClock
+from testing.holdings import config, desired, desired_like, guest, hardware, held, host_holding, uuid
+from testing.journals import FakeBooks, NoProgress
+from testing.simulated_hosts import VmProcesses
+from testing.swaps import FREE, ONE, SWAP, run, swap, write
+from testing.transitions import TRANSITIONS
 
 # What is waited for --------------------------------------------------------------------------------------------------
 

@@ -5,8 +5,6 @@ import json
 import pytest
 from hypothesis import given
 
-from books import NoProgress
-from clocks import FakeClock
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Activation
 from reconciler.model.steps import Holdings
@@ -20,8 +18,8 @@ from reconciler.transaction.journal import INVENTORY, JOURNAL, Books
 from reconciler.transaction.records import holdings_record, inventory_text, read_holdings, read_inventory
 from reconciler.transaction.recovery import recover
 from reconciler.transaction.state_directory import StateDirectory
-from standing_books import BOOT, FREE, GIVES_UP, ONE, machine, plan_for
-from worlds import (
+from testing.clocks import FakeClock
+from testing.holdings import (
     config,
     desired,
     guest,
@@ -30,6 +28,7 @@ from worlds import (
     make_devices,
     uuid,
 )
+from testing.journals import BOOT, FREE, GIVES_UP, ONE, NoProgress, machine, plan_for
 
 # A VM that starts or has ended ---------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.persist import boot_problems
-from worlds import desired, hardware
+from testing.holdings import desired, hardware
 
 
 @pytest.fixture

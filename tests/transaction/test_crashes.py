@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from books import NoProgress
-from clocks import FakeClock
 from reconciler.kernel.observe import observe
 from reconciler.model.outcome import Result
 from reconciler.planning.planner import make_plan
@@ -19,9 +17,8 @@ from reconciler.transaction.apply import apply_plan
 from reconciler.transaction.journal import DEGRADED, JOURNAL, Books
 from reconciler.transaction.recovery import recover
 from reconciler.transaction.state_directory import StateDirectory
-from standing_books import BOOT, GIVES_UP, ONE, OTHER, machine, plan_for
-from transitions import TRANSITIONS
-from worlds import (
+from testing.clocks import FakeClock
+from testing.holdings import (
     desired,
     desired_like,
     guest,
@@ -30,6 +27,8 @@ from worlds import (
     host_holding,
     uuid,
 )
+from testing.journals import BOOT, GIVES_UP, ONE, OTHER, NoProgress, machine, plan_for
+from testing.transitions import TRANSITIONS
 
 
 class Crash(BaseException):

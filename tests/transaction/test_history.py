@@ -15,7 +15,7 @@ from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.desired_record import desired_record, read_desired
 from reconciler.transaction.history import RETAINED, History, NoSuchGeneration, outcome_record
 from reconciler.transaction.state_directory import StateDirectory
-from worlds import config, desired, guest, holdings, matrix
+from testing.holdings import config, desired, guest, holdings, matrix
 
 ORIGIN = Origin("kim", "reconcile --apply", 1_800_000_000.0, "c0ffee")
 PLAN = {"summary": {"text": "Plan: 1 to create."}, "steps": []}

@@ -7,7 +7,7 @@ import pytest
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.last_good import GUARDED, Good, read_last_good, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
-from worlds import config, desired, guest
+from testing.holdings import config, desired, guest
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from books import NoProgress
-from clocks import FakeClock
 from reconciler.kernel.locks import AtWork, Patience, ToolsBusy, patience
 from reconciler.model.outcome import Origin
 from reconciler.operations.reconcile import Request, apply
@@ -21,6 +19,8 @@ from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.lock import LOCK, Busy, holder, locked
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
+from testing.clocks import FakeClock
+from testing.journals import NoProgress
 
 _HOLD = """
 import sys, time

@@ -8,8 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from books import NoProgress
-from clocks import FakeClock
 from reconciler.integrations.boot_masks import PersistentMasks, ap_rules_text, read_ap_rules, rules_file
 from reconciler.integrations.mdevctl import definition_bytes, definition_file, read_definitions
 from reconciler.integrations.persistence import carry_out
@@ -29,8 +27,9 @@ from reconciler.transaction.journal import Books
 from reconciler.transaction.persist import persistent
 from reconciler.transaction.recovery import recover
 from reconciler.transaction.state_directory import StateDirectory
-from standing_books import BOOT, GIVES_UP, ONE, OTHER, machine
-from worlds import config, desired, guest, hardware, held, uuid
+from testing.clocks import FakeClock
+from testing.holdings import config, desired, guest, hardware, held, uuid
+from testing.journals import BOOT, GIVES_UP, ONE, OTHER, NoProgress, machine
 
 WEB: Final = guest("web", ONE, 1)
 PAY: Final = guest("pay", OTHER, 2)

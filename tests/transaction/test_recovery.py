@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 import pytest
 
-from books import NoProgress
-from clocks import FakeClock
 from reconciler.integrations.timers import CannotArm
 from reconciler.kernel.observe import observe
 from reconciler.model.ids import IdSet
@@ -22,7 +20,9 @@ from reconciler.transaction.journal import JOURNAL, Books
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.recovery import Left, confirm, expire, recover, refuse_pending, settle
 from reconciler.transaction.state_directory import StateDirectory
-from worlds import hardware, held, uuid
+from testing.clocks import FakeClock
+from testing.holdings import hardware, held, uuid
+from testing.journals import NoProgress
 
 MANIFESTS = """\
 apiVersion: reconciler/v1

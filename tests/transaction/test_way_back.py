@@ -6,8 +6,6 @@ from functools import partial
 
 import pytest
 
-from books import FakeBooks, NoProgress
-from clocks import FakeClock
 from reconciler.kernel.observe import observe
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.text_forms import ap_config_text
@@ -29,8 +27,10 @@ from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import apply_plan
 from reconciler.transaction.rollback import go_back
 from reconciler.transaction.step import Host
-from swaps import FREE, ONE, SWAP, run, swap, write
-from worlds import config, desired, guest, held, host_holding, uuid
+from testing.clocks import FakeClock
+from testing.holdings import config, desired, guest, held, host_holding, uuid
+from testing.journals import FakeBooks, NoProgress
+from testing.swaps import FREE, ONE, SWAP, run, swap, write
 
 
 def test_a_way_back_that_the_kernel_always_refuses_is_degraded() -> None:

@@ -6,9 +6,9 @@ import sys
 import time
 from typing import Final
 
+from testing.holdings import NEW_PROFILES
 from trials import faults, fuzz, kills, loop, parallel, power, universe
 from trials.tally import told
-from worlds import NEW_PROFILES
 
 _KINDS: Final = {"kills": kills.tallies, "power": power.tallies, "faults": faults.tallies}
 _SHORT: Final = {"kills": 12, "power": 40, "faults": 12}

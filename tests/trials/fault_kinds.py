@@ -11,8 +11,8 @@ from reconciler.model.matrix import Queue
 from reconciler.simulator.faults import BindingDelayed, Fault, ForeignWriter, WriteBlocked, WriteRefused
 from reconciler.simulator.hardware import HardwareError, Request, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
-from transitions import errors_at
-from worlds import uuid
+from testing.holdings import uuid
+from testing.transitions import errors_at
 
 FOREIGN: Final = uuid(0xF)
 """The device that somebody else makes."""

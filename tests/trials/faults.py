@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
-from invariants import violations
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.matrix import ApConfig
 from reconciler.model.outcome import Outcome, Result
@@ -21,7 +20,8 @@ from reconciler.render.history_text import outcome_text
 from reconciler.simulator.faults import FaultySysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, InUseCheck
-from transitions import TRANSITIONS
+from testing.invariants import violations
+from testing.transitions import TRANSITIONS
 from trials.fault_kinds import FOREIGN, Kind, kinds_at
 from trials.scenes import DONE, Scene, applied, machine, put_files, scene, scratch, unfinished, unsettled
 from trials.tally import End, Tally

@@ -8,10 +8,10 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, NamedTuple, Protocol
 
-from command import EXAMPLES
-from damage import damaged
-from domains import AP_UUID, domain_xml, hostdev
-from kept_records import FILES, READERS, WRITERS, keep_everything
+from testing.commands import EXAMPLES
+from testing.damaged_json import damaged
+from testing.libvirt import AP_UUID, domain_xml, hostdev
+from testing.state_directories import FILES, READERS, WRITERS, keep_everything
 from trials.fuzz_texts import (
     GUEST,
     HOST,

@@ -11,9 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from git_repositories import ENVIRONMENT, Repository
 from reconciler.integrations.git_address import address
 from reconciler.watch.git_source import CommitRefused, GitSource, Newest
+from testing.git_repositories import ENVIRONMENT, Repository
 from trials.fuzz_kinds import Ran, Run, Try, file_name
 from trials.fuzz_texts import GUEST, HOST, copied, hostile, yaml_text
 

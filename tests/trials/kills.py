@@ -19,7 +19,7 @@ from reconciler.simulator.faults import Fault, FaultySysfs, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.simulator.snapshot import snapshot_of
-from transitions import TRANSITIONS, write_paths
+from testing.transitions import TRANSITIONS, write_paths
 from trials.children import Blow, Ended, reconcile
 from trials.scenes import (
     DONE,

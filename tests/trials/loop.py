@@ -15,8 +15,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
-from books import NoProgress
-from clocks import FakeClock
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Origin, Result
@@ -42,6 +40,8 @@ from reconciler.watch.sources import Offer
 from reconciler.watch.status_file import StatusFile, read_kept
 from reconciler.watch.turns import Turn
 from reconciler.watch.watching import Watch, watch
+from testing.clocks import FakeClock
+from testing.journals import NoProgress
 from trials.loop_guard import QUIET, Killed, Odds
 from trials.loop_world import World
 from trials.memory import GROWTH, Memory

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from errno import EIO
 from typing import Final, NamedTuple, cast
 
-from invariants import violations
 from reconciler.kernel.paths import AQMASK
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.model.observed import Process
@@ -20,8 +19,9 @@ from reconciler.simulator.nodes import refusal
 from reconciler.simulator.profiles import InUseCheck, Profile
 from reconciler.transaction.journal import Books, Unfinished
 from reconciler.transaction.state_directory import StateDirectory
+from testing.holdings import abilities_of, held
+from testing.invariants import violations
 from trials.fault_kinds import kinds_at
-from worlds import abilities_of, held
 
 
 class Killed(BaseException):

@@ -10,8 +10,6 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
-from books import NoProgress
-from clocks import FakeClock
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.sysfs import KernelBusy
@@ -30,9 +28,11 @@ from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import SUSPENDED, Suspension, Suspensions, write_suspensions
 from reconciler.watch.hints import Hint
 from reconciler.watch.sources import Offer
+from testing.clocks import FakeClock
+from testing.holdings import ADAPTERS, DOMAINS, PRESENT, hardware, matrix, uuid
+from testing.journals import NoProgress
 from trials.fault_kinds import FOREIGN
 from trials.loop_guard import Guard, Killed
-from worlds import ADAPTERS, DOMAINS, PRESENT, hardware, matrix, uuid
 
 BOOT_ID: Final = "11111111-2222-4333-8444-555555555555"
 GUESTS: Final = 6

@@ -17,9 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple, NoReturn
 
-from books import NoProgress
-from invariants import violations
-from mounts import MountedHost, mounted_host, why_not_mounted
 from reconciler.kernel.locks import ToolsBusy
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, MATRIX, mdev
@@ -33,9 +30,12 @@ from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.lock import Busy
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
-from transitions import CREATES, MIXES, ROTATES, SWAPS
+from testing.holdings import abilities_of, config, held, uuid
+from testing.invariants import violations
+from testing.journals import NoProgress
+from testing.mounted_hosts import MountedHost, mounted_host, why_not_mounted
+from testing.transitions import CREATES, MIXES, ROTATES, SWAPS
 from trials.scenes import BOOT_ID, DONE, manifests_of, unfinished, unsettled
-from worlds import abilities_of, config, held, uuid
 
 APPLIERS: Final = 10
 KERNEL: Final = "6.12"

@@ -7,8 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
-from books import NoProgress
-from clocks import FakeClock
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.model.ids import IdSet
 from reconciler.model.outcome import Origin, Result
@@ -24,8 +22,10 @@ from reconciler.transaction.journal import JOURNAL
 from reconciler.transaction.lock import LOCK
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
-from transitions import TRANSITIONS
-from worlds import EVERYTHING_HOST, abilities_of, hardware, held
+from testing.clocks import FakeClock
+from testing.holdings import EVERYTHING_HOST, abilities_of, hardware, held
+from testing.journals import NoProgress
+from testing.transitions import TRANSITIONS
 
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 """The boot of this machine: a command that runs in a process of its own has no other."""

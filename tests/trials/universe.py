@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from itertools import islice, permutations, product
 from typing import Final, NamedTuple
 
-from invariants import violations
 from reconciler.kernel.writes import writes_of
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
@@ -15,7 +14,8 @@ from reconciler.model.steps import Holdings
 from reconciler.planning.order import order_steps
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
-from worlds import abilities_of, all_holdings, hardware, held, hold_instead, uuid
+from testing.holdings import abilities_of, all_holdings, hardware, held, hold_instead, uuid
+from testing.invariants import violations
 
 ADAPTERS: Final = (5, 6)
 DOMAINS: Final = (4, 0x47)

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plans import GIVES_UP, ONE, applied, host_with
 from reconciler.kernel.observe import observe
 from reconciler.model.problems import Problem, Severity
 from reconciler.planning.plan import Cause, Consent, Plan
@@ -15,7 +14,8 @@ from reconciler.watch.deciding import Act, Policy, Times, decide, drifted, is_dr
 from reconciler.watch.healing import BUDGET, HealBudgets, Healing
 from reconciler.watch.report import Condition
 from reconciler.watch.retry import Retry
-from worlds import config, desired, guest, uuid
+from testing.holdings import config, desired, guest, uuid
+from testing.plans import GIVES_UP, ONE, applied, host_with
 
 NOW = 1000.0
 WANTED = desired([guest("m1", ONE, 1)], GIVES_UP)

@@ -10,11 +10,11 @@ from selectors import DefaultSelector, SelectorKey
 
 import pytest
 
-from clocks import FakeClock
 from reconciler.watch.debounce import LONGEST_SECONDS, QUIET_SECONDS
 from reconciler.watch.ears import LONGEST_RETRY_SECONDS, Ears
 from reconciler.watch.hints import Hint
 from reconciler.watch.resync import every
+from testing.clocks import FakeClock
 
 
 class FakeSelector(DefaultSelector):

@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.watch.events import Kind, Level, events
 from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
-from reports import NOW, guest, report
+from testing.reports import NOW, guest, report
 
 REFUSED = Source("x", "abc", Refused("def", ("a.yaml:3: overlaps",), NOW))
 ANN = Suspended("maintenance", "ann", None)

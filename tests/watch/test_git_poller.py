@@ -10,12 +10,12 @@ from typing import cast
 
 import pytest
 
-from git_repositories import ENVIRONMENT, Repository
 from reconciler.integrations.git_address import Address
 from reconciler.integrations.processes import Stopped
 from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, Newest, Unreachable
 from reconciler.watch.hints import Hint
+from testing.git_repositories import ENVIRONMENT, Repository
 
 LONG = 30.0
 """How long a test waits for a thread before it fails, in seconds."""

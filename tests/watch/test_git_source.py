@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from clocks import FakeClock
-from git_repositories import ENVIRONMENT, Repository
 from reconciler.integrations.files import NotPrivate
 from reconciler.integrations.git_address import address
 from reconciler.integrations.git_command import GitFailed
 from reconciler.integrations.git_signatures import Trust, trust
 from reconciler.integrations.processes import Stopped
 from reconciler.watch.git_source import CommitRefused, GitSource, Newest, Unreachable
-from signing import SshKey
+from testing.clocks import FakeClock
+from testing.git_repositories import ENVIRONMENT, Repository, SshKey
 
 Make = Callable[..., GitSource]
 

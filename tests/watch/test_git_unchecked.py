@@ -12,12 +12,11 @@ from typing import Final
 
 import pytest
 
-from git_repositories import ENVIRONMENT, Repository
 from reconciler.integrations.git_address import address
 from reconciler.integrations.git_signatures import trust
 from reconciler.watch.git_source import CommitRefused, GitSource, Newest
 from reconciler.watch.report import Obstacle
-from signing import GpgKey, SshKey
+from testing.git_repositories import ENVIRONMENT, GpgKey, Repository, SshKey
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("git", "gpg", "ssh-keygen"))), reason="git, gpg or ssh is missing"
@@ -281,7 +280,7 @@ import os, subprocess, sys, tempfile
 from pathlib import Path
 
 sys.path[:0] = sys.argv[2].split(os.pathsep)
-from git_repositories import ENVIRONMENT
+from testing.git_repositories import ENVIRONMENT
 from reconciler.integrations.git_address import address
 from reconciler.integrations.git_signatures import trust
 from reconciler.watch.git_source import CommitRefused, GitSource, Newest

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from clocks import FakeClock
 from reconciler.cli.main import run
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.transaction.state_directory import StateDirectory
@@ -25,8 +24,9 @@ from reconciler.watch.metrics import Exposition
 from reconciler.watch.notices import Notices
 from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
 from reconciler.watch.status_file import StatusFile
-from reports import NOW, guest, report
-from unsafe import HOSTILE, unsafe_characters, unsafe_output
+from testing.clocks import FakeClock
+from testing.hostile_text import HOSTILE, unsafe_characters, unsafe_output
+from testing.reports import NOW, guest, report
 
 PLANTED = "\nPLANTED"
 """What a line begins with where a line feed was not escaped."""

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from clocks import FakeClock
 from reconciler.watch.health import Health, Newest
 from reconciler.watch.listen import CannotListen, Listener
 from reconciler.watch.metrics import Exposition
 from reconciler.watch.report import Condition, Refused, Source
-from reports import NOW, report
+from testing.clocks import FakeClock
+from testing.reports import NOW, report
 
 REFUSED = Source("x", "abc", Refused("def", ("a.yaml:3: overlaps",), NOW))
 

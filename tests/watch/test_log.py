@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.watch.log import Format, Log
 from reconciler.watch.report import Condition, Source
-from reports import NOW, report
+from testing.reports import NOW, report
 
 
 class Terminal(io.StringIO):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from looped import Looped, guest_document
 from reconciler.kernel.paths import AQMASK, mdev
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.history import History
@@ -19,7 +18,8 @@ from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import SUSPENDED
 from reconciler.watch.report import Condition
 from reconciler.watch.sources import Offer
-from worlds import uuid
+from testing.holdings import uuid
+from testing.loops import Looped, guest_document
 
 FIRST = guest_document(1, [5], [4])
 
@@ -282,10 +282,10 @@ def test_a_command_that_is_at_work_is_waited_for(applies: bool, tmp_path: Path) 
 
 
 def _journal_of(looped: Looped) -> bytes:
-    from looped import BOOT_ID
     from reconciler.operations.reconcile import Given, Request, plan
     from reconciler.planning.planner import holdings_of
     from reconciler.transaction.journal import Books
+    from testing.loops import BOOT_ID
 
     guarded = looped.loop.guarded
     assert guarded
@@ -372,10 +372,10 @@ def test_a_loop_that_only_reports_puts_nothing_back(tmp_path: Path) -> None:
 
 def test_on_demand_guests_that_run_are_no_drift(tmp_path: Path) -> None:
     """The hook makes and removes their devices while the loop runs."""
-    from books import NoProgress
     from reconciler.model.outcome import Origin
     from reconciler.operations.reconcile import Request, apply
     from reconciler.planning.vm_event import VmEvent
+    from testing.journals import NoProgress
 
     looped = Looped(tmp_path, self_heal=True)
     looped.commit(FIRST, guest_document(2, [6], [4], activation="on-demand"))

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from looped import Looped, guest_document
 from reconciler.kernel.paths import AQMASK, CREATE, mdev
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.history import History
 from reconciler.watch.healing import BUDGET
 from reconciler.watch.report import Condition
-from worlds import uuid
+from testing.holdings import uuid
+from testing.loops import Looped, guest_document
 
 DEVICE = mdev(uuid(1))
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from looped import Looped, guest_document
 from reconciler.kernel.paths import mdev
 from reconciler.simulator.hardware import Card, Plug, Unplug
 from reconciler.watch.arrivals import PATIENCE_SECONDS
 from reconciler.watch.report import Condition
-from worlds import uuid
+from testing.holdings import uuid
+from testing.loops import Looped, guest_document
 
 
 def guarding(tmp_path: Path, profile: str) -> Looped:

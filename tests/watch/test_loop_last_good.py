@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from looped import Looped, guest_document
 from reconciler.kernel.paths import mdev
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.last_good import GUARDED, read_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition
 from reconciler.watch.sources import Offer
-from worlds import uuid
+from testing.holdings import uuid
+from testing.loops import Looped, guest_document
 
 FIRST = guest_document(1, [5], [4])
 SECOND = guest_document(2, [6], [4])

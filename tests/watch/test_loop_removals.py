@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from looped import HOST, Looped, guest_document
 from reconciler.kernel.paths import MATRIX, mdev
 from reconciler.watch.report import Condition
 from reconciler.watch.sources import FilesSource
 from reconciler.watch.turns import Turn
-from worlds import uuid
+from testing.holdings import uuid
+from testing.loops import HOST, Looped, guest_document
 
 SITE = {
     "a-host.yaml": HOST,

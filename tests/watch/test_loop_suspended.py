@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from looped import Looped, guest_document
 from reconciler.kernel.paths import mdev
 from reconciler.render.changes import summary_text
 from reconciler.watch.report import Condition
-from worlds import uuid
+from testing.holdings import uuid
+from testing.loops import Looped, guest_document
 
 FIRST, SECOND = guest_document(1, [5], [4]), guest_document(2, [6], [4])
 

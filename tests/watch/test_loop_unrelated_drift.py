@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from looped import BOOT_ID, Looped, guest_document
 from reconciler.kernel.observe import mdev_uuids
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.sysfs import KernelBusy
@@ -18,7 +17,8 @@ from reconciler.watch.report import Condition
 from reconciler.watch.report_text import next_steps
 from reconciler.watch.reporter import Moment, Reporter
 from reconciler.watch.turns import Turn
-from worlds import EVERY_PROFILE, uuid
+from testing.holdings import EVERY_PROFILE, uuid
+from testing.loops import BOOT_ID, Looped, guest_document
 
 FIRST, SECOND = guest_document(1, [5], [4]), guest_document(2, [6], [4])
 THIRD = guest_document(3, [6], [255])

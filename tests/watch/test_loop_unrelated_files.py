@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from looped import Looped, guest_document
 from reconciler.watch.report import Condition
-from worlds import uuid
+from testing.holdings import uuid
+from testing.loops import Looped, guest_document
 
 HOST = "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar7}\nspec: {persistence: mdevctl}\n"
 FIRST, SECOND = guest_document(1, [5], [4]), guest_document(2, [6], [4])

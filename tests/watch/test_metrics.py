@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from reconciler.watch.metrics import METRICS, Exposition
 from reconciler.watch.metrics_file import MetricsFile
 from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
-from reports import NOW, guest, report
+from testing.reports import NOW, guest, report
 
 
 def samples(made: Report | None, accept: str = "") -> dict[tuple[str, ...], float]:

@@ -9,7 +9,7 @@ from threading import active_count
 from reconciler.integrations.notifications import NotSent
 from reconciler.watch.events import Event, Kind, Level
 from reconciler.watch.notices import Notices, notice_record
-from reports import NOW, report
+from testing.reports import NOW, report
 
 REFUSED = Event(Kind.REFUSED, Level.ERROR, "commit def is refused", details=("unsigned",))
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from clocks import FakeClock
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.health import Health, Newest
@@ -24,7 +23,8 @@ from reconciler.watch.notices import Notices
 from reconciler.watch.outlets import Outlets, Telling
 from reconciler.watch.report import Condition, Counters, Report
 from reconciler.watch.status_file import FILE, StatusFile, read_kept
-from reports import NOW, guest, report
+from testing.clocks import FakeClock
+from testing.reports import NOW, guest, report
 
 
 class Chat:

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from cli_tree import parsed
 from reconciler.integrations.git_address import Address
 from reconciler.model.commands import Here
 from reconciler.render.text import Painter, duration_text
 from reconciler.watch.report import Condition, Obstacle, Refused, Source, Suspended
 from reconciler.watch.report_record import read_report
 from reconciler.watch.report_text import Ended, next_steps, report_json, report_text
-from reports import NOW, guest, report
+from testing.commands import parsed
+from testing.reports import NOW, guest, report
 
 
 def test_a_host_in_sync() -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from looped import Looped, guest_document
 from reconciler.kernel.paths import mdev
 from reconciler.model.outcome import Outcome, Result
 from reconciler.watch.events import events
@@ -11,7 +10,8 @@ from reconciler.watch.report import Condition, Refused, Report
 from reconciler.watch.reporter import Moment, Reporter
 from reconciler.watch.sources import Offer
 from reconciler.watch.turns import Ending, Turn
-from worlds import uuid
+from testing.holdings import uuid
+from testing.loops import Looped, guest_document
 
 IN_SYNC = Ending(Condition.IN_SYNC, "the host is as the manifests say")
 FAILED = Ending(Condition.FAILED, "cannot read the host")

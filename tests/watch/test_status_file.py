@@ -10,7 +10,7 @@ from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
 from reconciler.watch.report_record import read_report, report_record
 from reconciler.watch.status_file import FILE, Kept, StatusFile, read_kept
-from reports import NOW, guest, report
+from testing.reports import NOW, guest, report
 
 FULL = report(
     condition=Condition.DRIFT,

@@ -5,7 +5,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
-from clocks import FakeClock
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.watch.ears import Ears
 from reconciler.watch.hints import Hint
@@ -16,6 +15,7 @@ from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_ear import RequestEar
 from reconciler.watch.turns import Ending, Turn
 from reconciler.watch.watching import Watch, watch
+from testing.clocks import FakeClock
 
 
 class Stage:

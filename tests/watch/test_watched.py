@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deep_trees import deep_folders
 from reconciler.integrations.files import discard
 from reconciler.watch.watched import stamp_of, watched
+from testing.deep_folders import deep_folders
 
 
 @pytest.fixture

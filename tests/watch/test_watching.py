@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from typing import cast
 
-from clocks import FakeClock
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.watch.ears import Ears
 from reconciler.watch.hints import Hint
@@ -12,6 +11,7 @@ from reconciler.watch.outlets import Telling
 from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_ear import TRIGGER, TRIGGER_OLDER, RequestEar
 from reconciler.watch.watching import ANSWER_SECONDS, START, Watch, with_newest
+from testing.clocks import FakeClock
 
 GIT, KERNEL = Hint("git", "commit abc"), Hint("kernel", "change")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mounts import mounted_host, why_not_mounted
-from transitions import CREATES, MIXES
+from testing.mounted_hosts import mounted_host, why_not_mounted
+from testing.transitions import CREATES, MIXES
 from trials.children import reconcile
 from trials.scenes import manifests_of
 from trials.strace import calls_of, parsed, why_not_traced

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from git_repositories import Repository
-from mounts import MountedHost, mounted_host, why_not_mounted
-from watched_sites import GUEST, HOST, SIMULATED
+from testing.git_repositories import Repository
+from testing.loop_processes import GUEST, HOST, SIMULATED
+from testing.mounted_hosts import MountedHost, mounted_host, why_not_mounted
 
 
 @pytest.fixture

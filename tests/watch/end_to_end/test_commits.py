@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from deep_trees import deep_commit, deep_folders
-from git_repositories import Repository
-from loops import Loop
 from reconciler.cli.exit_codes import Exit
-from signing import SshKey
-from watched_sites import BROKEN, following, guest
+from testing.deep_folders import deep_commit, deep_folders
+from testing.git_repositories import Repository, SshKey
+from testing.loop_processes import BROKEN, Loop, following, guest
 
 
 def effective(loop: Loop) -> int:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from loops import PATIENCE, watching
 from reconciler.watch.loop import LOCK_SECONDS
-from watched_sites import GUEST, HOST, LEISURELY
+from testing.loop_processes import GUEST, HOST, LEISURELY, PATIENCE, watching
 
 END_SECONDS = LOCK_SECONDS / 2
 

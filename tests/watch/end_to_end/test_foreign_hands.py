@@ -2,12 +2,11 @@
 
 import json
 
-from git_repositories import Repository
-from loops import watching
-from mounts import MountedHost, text_of
 from reconciler.cli.exit_codes import Exit
 from reconciler.kernel import paths
-from watched_sites import BROKEN, GUEST, LEISURELY, guarding, guest
+from testing.git_repositories import Repository
+from testing.loop_processes import BROKEN, GUEST, LEISURELY, guarding, guest, watching
+from testing.mounted_hosts import MountedHost, text_of
 
 
 def take_away(host: MountedHost) -> str:

@@ -10,10 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from git_repositories import Repository
-from loops import PATIENCE, environment, watching
-from mounts import until
-from watched_sites import BROKEN, HOST, LEISURELY, following, guest
+from testing.git_repositories import Repository
+from testing.loop_processes import BROKEN, HOST, LEISURELY, PATIENCE, environment, following, guest, watching
+from testing.mounted_hosts import until
 
 
 class _Connection(http.client.HTTPConnection):

@@ -8,7 +8,7 @@ import pytest
 from kernel.lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
 from kernel.walks.corpus import load
 from kernel.walks.recording import record
-from recorded_walks import Walk
+from testing.recorded_walks import Walk
 
 pytestmark = pytest.mark.lab
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kernel.walks.corpus import kept_walks, load
-from recorded_walks import Walk
+from testing.recorded_walks import Walk
 
 
 @pytest.mark.parametrize("path", [pytest.param(path, id=path.name.removesuffix(".jsonl.gz")) for path in kept_walks()])

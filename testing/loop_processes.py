@@ -1,4 +1,4 @@
-"""A loop that watches in a process of its own, for tests: what it logs is waited for, never time."""
+"""A loop that watches in a process of its own, what it watches, and what it logs, which is waited for, never time."""
 
 import json
 import os
@@ -7,16 +7,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
 import reconciler
-from command import Ran
-from git_repositories import ENVIRONMENT
 from reconciler.cli.main import run
 from reconciler.watch.requests import Trigger, ask
+from testing.commands import Ran
+from testing.git_repositories import ENVIRONMENT, Repository
+from testing.mounted_hosts import MountedHost
 
 PATIENCE: Final = 60.0
 """Seconds to wait for what should come soon."""
@@ -119,3 +120,46 @@ def environment() -> Mapping[str, str]:
     assert reconciler.__file__
     search = [str(Path(reconciler.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(search), "NO_COLOR": "1"}
+
+
+SIMULATED: Final = """apiVersion: reconciler/v1
+kind: SimulatedHost
+metadata: {name: lpar7}
+spec:
+  kernel: "6.12"
+  adapters: [{id: 4, type: CEX8, mode: cca}, {id: 5, type: CEX8, mode: ep11}]
+  usageDomains: [4, 5]
+  maxDomain: 255
+"""
+HOST: Final = """apiVersion: reconciler/v1
+kind: Host
+metadata: {name: lpar7}
+spec: {pool: {adapters: [5, 7, 9]}}
+"""
+GUEST: Final = """apiVersion: reconciler/v1
+kind: Guest
+metadata: {{name: {name}}}
+spec: {{adapters: [{adapters}], domains: [{domains}]}}
+"""
+BROKEN: Final = "apiVersion: reconciler/v1\nkind: Guest\n  metadata: {\n"
+LEISURELY: Final = ("--git-interval", "1h", "--resync", "1h")
+"""Nothing happens by the way: each turn is one that a test has asked for, or that a change has led to."""
+
+
+def guest(adapters: str = "5, 9", domains: str = "4", name: str = "payments") -> str:
+    """The manifest of a guest."""
+    return GUEST.format(name=name, adapters=adapters, domains=domains)
+
+
+def following(repository: Repository, file: Path, *words: str) -> AbstractContextManager[Loop]:
+    """A loop that applies what `repository` says to the simulated host of `file`."""
+    state = file.with_name(f"{file.name}.state")
+    source = ("--apply", "--git", repository.url, "--branch", "main", *LEISURELY)
+    return watching(state, ("--simulate", str(file)), *source, *words)
+
+
+def guarding(repository: Repository, host: MountedHost, *words: str) -> AbstractContextManager[Loop]:
+    """A loop that applies what `repository` says to the mounted `host`."""
+    state = host.root.with_name("state")
+    source = ("--apply", "--git", repository.url, "--branch", "main", *LEISURELY)
+    return watching(state, ("--sysfs", str(host.root), "--state-dir", str(state)), *source, *words)

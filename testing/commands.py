@@ -1,14 +1,94 @@
-"""Runs the command with a controlling terminal of its own, or with none."""
+"""Runs the command as a person does: in this process, with a controlling terminal or with none; or only parses it."""
 
 import fcntl
 import os
 import select
+import shlex
+import shutil
 import subprocess
 import sys
 import termios
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import click
+import pytest
+
+from reconciler.cli.main import cli, run
+
+
+def parsed(line: str) -> str:
+    """The name of the command that `line` runs.
+
+    Raises:
+        click.UsageError: it has no such command, option or value.
+    """
+    program, *words = shlex.split(line)
+    assert program == "reconcile", line
+    command: click.Command = cli
+    name = "reconcile"
+    while isinstance(command, click.Group):
+        context = _options_of(command, name, words)
+        if not context.args:
+            said = [one for one in ("wants_plan", "wants_watch") if context.params.get(one)]
+            assert said or context.params.get("apply_file") is not None or command is not cli, line
+            return name
+        found, next_command, words = command.resolve_command(context, list(context.args))
+        assert next_command is not None
+        assert found
+        command, name = next_command, f"{name} {found}"
+    command.make_context(name, words)
+    return name
+
+
+def _options_of(group: click.Group, name: str, words: list[str]) -> click.Context:
+    """What the options of `group` itself are; the command and its words are left over as arguments."""
+    command = click.Command(name, params=list(group.params))
+    return command.make_context(name, list(words), allow_extra_args=True, allow_interspersed_args=False)
+
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+class Ran(NamedTuple):
+    """What a command gave: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Command:
+    """``reconcile`` on a simulated host and manifests in one directory."""
+
+    def __init__(self, directory: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.directory = directory
+        self._capture = capture
+
+    @property
+    def simulated_host(self) -> Path:
+        """The description of the host."""
+        return self.directory / "simulated-host.yaml"
+
+    def __call__(self, *words: str, manifests: Path | None = None) -> Ran:
+        """Run ``reconcile`` with `words`, the simulated host and the manifests (the whole directory if left out)."""
+        where = ["--simulate", str(self.simulated_host), "-f", str(manifests or self.directory)]
+        return self.bare(*words, *where)
+
+    def bare(self, *words: str) -> Ran:
+        """Run ``reconcile`` with `words` and nothing else."""
+        self._capture.readouterr()
+        code = run(words)
+        return Ran(code, *self._capture.readouterr())
+
+
+def example(name: str, tmp_path: Path, capture: pytest.CaptureFixture[str]) -> Command:
+    """A command on a fresh copy of the example `name`."""
+    shutil.copytree(EXAMPLES / name, tmp_path / name, ignore=shutil.ignore_patterns("*.state", "*.state.json"))
+    return Command(tmp_path / name, capture)
+
 
 PATIENCE: Final = 60.0
 RECONCILE: Final = (sys.executable, "-m", "reconciler.cli")

@@ -14,8 +14,8 @@ import reconciler
 from reconciler.kernel.sysfs import PAGE, RealSysfs
 from reconciler.simulator.mount_server import ask
 from reconciler.simulator.state_file import state_directory
-from simulated_hosts import LAB
-from transcript_replay import name_of
+from testing.recordings import name_of
+from testing.simulated_hosts import LAB
 
 PATIENCE: Final = 30.0
 """Seconds to wait for what should come at once."""

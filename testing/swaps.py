@@ -1,7 +1,5 @@
 """Two guests that are to exchange their queues, and an apply of that while things go wrong."""
 
-from books import FakeBooks, NoProgress
-from clocks import FakeClock
 from reconciler.kernel.observe import observe
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
@@ -9,14 +7,13 @@ from reconciler.model.outcome import Outcome
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
-from reconciler.simulator.faults import (
-    Fault,
-    FaultySysfs,
-)
+from reconciler.simulator.faults import Fault, FaultySysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import Bookkeeping, Progress, apply_plan
-from worlds import config, desired_like, host_holding, uuid
+from testing.clocks import FakeClock
+from testing.holdings import config, desired_like, host_holding, uuid
+from testing.journals import FakeBooks, NoProgress
 
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))
 ONE = config([5], [4])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from git_repositories import Repository
+from testing.git_repositories import Repository
 
 ATTRIBUTES: Final = "* filter=trap diff=trap merge=trap\n"
 """What a commit can say of its files by itself."""

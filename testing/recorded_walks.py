@@ -3,13 +3,12 @@
 from typing import Any, Final
 
 from kernel.walks.corpus import RecordedWalk
-from kernel_transcripts import PROFILE_OF_FILE
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.ids import IdSet
 from reconciler.simulator.hardware import Card, Hardware, HardwareError, Mode
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from transcript_replay import InProcess, Replay, name_of, words_of
+from testing.recordings import PROFILE_OF_FILE, InProcess, Replay, name_of, words_of
 
 VM_ERRNOS: Final = {"ENODEV": "ENOENT"}
 """What the simulator says of a device that is not there, and what a VM's stand-in met: no link to a group."""

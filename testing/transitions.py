@@ -10,7 +10,7 @@ from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
-from worlds import config, uuid
+from testing.holdings import config, uuid
 
 MASK_ERRORS: Final = (errno.EBUSY, errno.EINVAL, errno.EINTR)
 CREATE_ERRORS: Final = (errno.EINVAL, errno.EEXIST, errno.EPERM, errno.EUSERS, errno.ENODEV, errno.ENOMEM)

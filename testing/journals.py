@@ -1,10 +1,19 @@
-"""Bookkeeping and progress without a disk and without a terminal."""
+"""Journals and progress for tests: without a disk and without a terminal, and real ones beside a simulated host."""
 
 from reconciler.kernel.locks import AtWork
+from reconciler.kernel.observe import observe
+from reconciler.model.desired import Desired, GivenUp
+from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
+from reconciler.model.matrix import Matrix
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan, PlannedStep
-from reconciler.planning.planner import NOTHING_APPLIED, Applied
-from reconciler.transaction.journal import applied_by
+from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
+from reconciler.simulator.host import SimulatedHost
+from reconciler.transaction.journal import Books, applied_by
+from reconciler.transaction.machine import Machine
+from reconciler.transaction.state_directory import StateDirectory
+from testing.clocks import FakeClock
+from testing.holdings import config
 
 
 class FakeBooks:
@@ -51,3 +60,20 @@ class NoProgress:
 
     def waiting(self, holder: AtWork) -> None:
         """See `reconciler.transaction.apply.Progress`."""
+
+
+BOOT = "boot-one"
+GIVES_UP = GivenUp(NO_IDS, IdSet([4, 0x47]))
+FREE = Matrix(ALL_IDS, ~GIVES_UP.domains)
+ONE = config([5], [4])
+OTHER = config([6], [4])
+
+
+def plan_for(wanted: Desired, host: SimulatedHost, books: Books) -> Plan:
+    """What leads `host` to `wanted`."""
+    return make_plan(wanted, observe(host), books.applied())
+
+
+def machine(host: SimulatedHost, state: StateDirectory, boot: str = BOOT) -> Machine:
+    """All that recovering needs."""
+    return Machine(host, FakeClock(), state, boot, "lpar7")

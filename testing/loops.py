@@ -5,8 +5,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from books import NoProgress
-from clocks import FakeClock
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Origin
@@ -27,7 +25,9 @@ from reconciler.watch.hints import Hint
 from reconciler.watch.loop import Loop, Place
 from reconciler.watch.sources import Offer, Source
 from reconciler.watch.turns import Turn
-from worlds import hardware, uuid
+from testing.clocks import FakeClock
+from testing.holdings import hardware, uuid
+from testing.journals import NoProgress
 
 BOOT_ID: Final = "11111111-2222-4333-8444-555555555555"
 EVERY_CONSENT: Final = frozenset({"--allow-disruption", "--allow-empty", "--allow-removals"})

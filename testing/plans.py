@@ -1,7 +1,5 @@
 """Plans for hosts with a few devices, and what is to be seen in them."""
 
-from books import FakeBooks, NoProgress
-from clocks import FakeClock
 from reconciler.model.desired import GivenUp
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
@@ -12,7 +10,9 @@ from reconciler.planning.planner import Applied
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import apply_plan
-from worlds import config, host_holding, uuid
+from testing.clocks import FakeClock
+from testing.holdings import config, host_holding, uuid
+from testing.journals import FakeBooks, NoProgress
 
 GIVES_UP = GivenUp(NO_IDS, IdSet([4, 0x47]))
 FREE = Matrix(ALL_IDS, ~GIVES_UP.domains)

@@ -9,7 +9,7 @@ from reconciler.transaction.last_good import Good, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
 from reconciler.watch.status_file import StatusFile
-from reports import NOW, guest, report
+from testing.reports import NOW, guest, report
 
 FILES = (
     "journal.jsonl",

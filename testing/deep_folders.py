@@ -5,7 +5,7 @@ import zlib
 from hashlib import sha1
 from pathlib import Path
 
-from git_repositories import Repository
+from testing.git_repositories import Repository
 
 
 def deep_folders(path: Path, depth: int, name: bytes = b"d") -> None:

@@ -1,0 +1,1 @@
+"""Builders of what tests, trials, benchmarks and the lab need: hosts, sites, loops, repositories, recordings."""
