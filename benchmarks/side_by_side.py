@@ -1,6 +1,6 @@
 """``reconcile --apply`` side by side with the shell loop of an administrator and with the bare writes.
 
-On the mounted simulated host, and on the lab's kernels (tests/kernel/lab), which is the real driver on an emulated CPU:
+On the mounted simulated host, and on the lab's kernels (lab), which is the real driver on an emulated CPU:
 of the times only the ratios mean anything. What is measured, and how, is in `benchmarks.contenders`, which runs there.
 """
 
@@ -17,9 +17,9 @@ from typing import Final
 from benchmarks import contenders
 from benchmarks.mounted import mounted
 from kernel.end_to_end.installation import install
-from kernel.lab.ap_hardware import ApHardware
-from kernel.lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
-from kernel.lab.machine import Job, Machine
+from lab.ap_hardware import ApHardware
+from lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
+from lab.machine import Job, Machine
 
 SIZES: Final = (1, 16, 64)
 """Numbers of guests."""

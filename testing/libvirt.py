@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import quoteattr
 
-from kernel.lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, Cache
-from kernel.lab.qemu import machine
+from lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, Cache
+from lab.qemu import machine
 from testing.mounted_hosts import PATIENCE, until
 
 AP_UUID: Final = "62177883-f1bb-47f0-914d-32a22e3a8804"

@@ -10,10 +10,10 @@ from typing import BinaryIO, Final, NamedTuple
 from kernel.end_to_end.hardware import EXAMPLES, examples_hardware, write_hardware
 from kernel.end_to_end.installation import install
 from kernel.end_to_end.scenarios.catalogue import SCENARIOS
-from kernel.lab.ap_hardware import ApHardware
-from kernel.lab.cache import KERNELS, Cache
-from kernel.lab.machine import Job, Machine
-from kernel.lab.recording import RECORDER
+from lab.ap_hardware import ApHardware
+from lab.cache import KERNELS, Cache
+from lab.machine import Job, Machine
+from lab.recording import RECORDER
 
 SMALL: Final = {"max_adapter": 255, "max_domain": 255}
 """The machine of all scenarios but the large one, with the widest limits, since they cannot change while it runs; each
@@ -109,7 +109,7 @@ def _first_boot(
     write_hardware(directory / "hardware", examples_hardware())
     shutil.copytree(EXAMPLES, directory / "examples", ignore=shutil.ignore_patterns("*.state", "*.state.json"))
     files = installation.files() | {name: directory / name for name in ("hardware", "examples")}
-    files |= {"kernel/end_to_end/scenarios": _SCENARIOS, "kernel/lab/recorder": RECORDER}
+    files |= {"kernel/end_to_end/scenarios": _SCENARIOS, "lab/recorder": RECORDER}
     results = directory / "results"
     command = f"sh prepare_guest.sh python3 -m kernel.end_to_end.scenarios {kernel} {' '.join(names)}"
     job = Job(command, files, results=results, seconds=_SECONDS, disk=disk)

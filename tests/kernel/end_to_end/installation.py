@@ -17,8 +17,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from kernel.lab.cache import Cache
-from kernel.lab.packages import GUEST_ARCHITECTURE, Suite, first_to_be_had, host_mirror, unpack
+from lab.cache import Cache
+from lab.packages import GUEST_ARCHITECTURE, Suite, first_to_be_had, host_mirror, unpack
 
 ROOT: Final = Path(__file__).parents[3]
 """The clone."""

@@ -3,7 +3,7 @@
 from kernel.end_to_end.hardware import EXAMPLES, examples_hardware
 from kernel.end_to_end.scenarios.catalogue import SCENARIOS
 from kernel.end_to_end.scenarios.examples import EXAMPLE_SCENARIOS
-from kernel.lab.ap_hardware import ApHardware
+from lab.ap_hardware import ApHardware
 
 
 def test_every_example_has_its_scenario() -> None:

@@ -10,9 +10,9 @@ import pytest
 from kernel.end_to_end.boots import Result, boot, boot_twice
 from kernel.end_to_end.installation import CannotInstall
 from kernel.end_to_end.scenarios.catalogue import SCENARIOS
-from kernel.lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
-from kernel.lab.guest_system import is_current
-from kernel.lab.packages import PackageError
+from lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
+from lab.guest_system import is_current
+from lab.packages import PackageError
 
 SHORT: Final = "RECONCILE_LAB_SHORT"
 """The environment variable: where set, only the short scenarios run, and only on `SHORT_KERNEL`."""

@@ -68,7 +68,7 @@ def steps() -> list[tuple[str, Callable[[], object], float]]:
 
 
 def load() -> None:
-    """Load the driver, and before it what the lab needs (tests/kernel/lab/README.md)."""
+    """Load the driver, and before it what the lab needs (lab/README.md)."""
     run("modprobe", "lab_helper")
     run("modprobe", "vfio_ap")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kernel.lab.ap_hardware import ApHardware
-from kernel.lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
-from kernel.lab.machine import Job, Machine
+from lab.ap_hardware import ApHardware
+from lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
+from lab.machine import Job, Machine
 
 pytestmark = pytest.mark.lab
 

@@ -4,9 +4,9 @@ import argparse
 import os
 from pathlib import Path
 
-from kernel.lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
 from kernel.walks.corpus import FOLDER
 from kernel.walks.recording import record
+from lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
 
 
 def main() -> None:

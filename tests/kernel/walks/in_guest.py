@@ -7,9 +7,6 @@ import sys
 import threading
 from typing import Final
 
-from kernel.lab.recorder.holder import Holder, allow_virtual_machines
-from kernel.lab.recorder.recording import Recording, asked_of_hardware
-from kernel.lab.recorder.state import state
 from kernel.walks.operations import (
     BUS,
     MATRIX,
@@ -24,6 +21,9 @@ from kernel.walks.operations import (
     mdev,
 )
 from kernel.walks.walk import VERSION, walk
+from lab.recorder.holder import Holder, allow_virtual_machines
+from lab.recorder.recording import Recording, asked_of_hardware
+from lab.recorder.state import state
 
 _PAGE: Final = 4096
 _BLOCKED_SECONDS: Final = 2

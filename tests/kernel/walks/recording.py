@@ -5,15 +5,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
-from kernel.lab.ap_hardware import ApHardware
-from kernel.lab.cache import Cache
-from kernel.lab.machine import GuestFailed, Job, Machine
 from kernel.walks.corpus import file_of, save
 from kernel.walks.universe import HARDWARE
+from lab.ap_hardware import ApHardware
+from lab.cache import Cache
+from lab.machine import GuestFailed, Job, Machine
 
 _HERE: Final = Path(__file__).parent
 _IN_GUEST: Final = {
-    "kernel/lab/recorder": _HERE.parent / "lab" / "recorder",
+    "lab/recorder": _HERE.parents[2] / "lab" / "recorder",
     **{f"kernel/walks/{path.name}": path for path in _HERE.glob("*.py")},
 }
 

@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import suppress
 
-from kernel.lab.recorder.holder import Holder, allow_virtual_machines
+from lab.recorder.holder import Holder, allow_virtual_machines
 
 
 def main() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from kernel.lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
 from kernel.walks.corpus import load
 from kernel.walks.recording import record
+from lab.cache import CACHE_VARIABLE, DEFAULT_CACHE, KERNELS, Cache
 from testing.recorded_walks import Walk
 
 pytestmark = pytest.mark.lab
