@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -18,9 +19,12 @@ from reconciler.cli.output import tell
 from reconciler.cli.watch_command import check_start
 from reconciler.cli.watch_options import WatchOptions
 from reconciler.integrations.files import NotOurs
-from reconciler.integrations.git_signatures import trust
+from reconciler.integrations.git_address import has_secret, local_path
+from reconciler.integrations.git_command import Git, GitFailed
+from reconciler.integrations.git_signatures import Trust, trust
 from reconciler.integrations.libvirt import DIRECTORY, HOOK, follows_loop, options_of
 from reconciler.integrations.notifications import secret
+from reconciler.integrations.processes import Processes
 from reconciler.integrations.units import (
     STATE,
     WATCH_NAME,
@@ -32,14 +36,24 @@ from reconciler.integrations.units import (
 )
 from reconciler.model.commands import HOOK_INSTALL
 from reconciler.model.printable import error_text
+from reconciler.transaction.state_directory import StateDirectory, UnsafeState
+from reconciler.watch.listen import is_path, port_of
 
 PRIVATE: Final = ("/tmp", "/var/tmp")  # noqa: S108 - named, not used
 """Directories of which the unit has others of its own (systemd.exec(5), ``PrivateTmp=``)."""
 
+_SYSTEMS: Final = ("/proc", "/sys", "/dev")
+"""Directories of the kernel's: nothing that is put there lasts, and the unit has a ``/dev`` of its own."""
+
+_RESERVED: Final = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+"""The first port that needs no capability, of which the unit has none for ports."""
+
+_USUALLY_RESERVED: Final = 1024
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where systemd looks for programs, and has a unit look (systemd.exec(5), ``$PATH``)."""
 
 _SECONDS: Final = 10.0
+_GIT_SECONDS: Final = 30.0
 _CONSENTS: Final = ("allow_disruption", "allow_empty", "allow_removals")
 
 
@@ -116,8 +130,17 @@ def needs(options: Sequence[click.Parameter], words: Sequence[str], hidden: Sequ
             where = os.path.abspath(path)
             raise click.UsageError(f"{name} {path}: systemd starts the loop in no directory of yours; say {where}")
         _refuse_hidden(name, path, hidden)
+    _refuse_secrets(words)
+    _check_port(watching.listen or "")
     _check_files(watching, hidden)
-    return _needs(host, watching)
+    if watching.git:
+        _check_git(watching.git, watching.branch or "")
+    found = _needs(host, watching)
+    _check_state(found.state)
+    for path in host.paths:
+        if not os.path.exists(path):
+            raise click.ClickException(f"-f {path}: there is no such file or directory; make it first, or correct -f")
+    return found
 
 
 def _refuse_hidden(name: str, path: str, hidden: Sequence[str]) -> None:
@@ -128,14 +151,122 @@ def _refuse_hidden(name: str, path: str, hidden: Sequence[str]) -> None:
                     f"{name} {path}: the unit has a {one} of its own (PrivateTmp=), so that it would not see this; "
                     "move it, for example to /etc/reconciler"
                 )
+    _refuse_in_system(name, path)
+
+
+def _refuse_in_system(name: str, path: str) -> None:
+    for one in _SYSTEMS:
+        for seen in (os.path.abspath(path), os.path.realpath(path)):
+            if f"{seen}/".startswith(f"{one}/"):
+                raise click.UsageError(
+                    f"{name} {path}: what is in {one} is the kernel's, or is gone after a boot; "
+                    "name a place on a disk, for example below /etc/reconciler"
+                )
+
+
+def _refuse_secrets(words: Sequence[str]) -> None:
+    """Everybody can read a unit, and the words of each process."""
+    for word in words:
+        if has_secret(word):
+            raise click.UsageError(
+                "the URL has a password or token in it, which everybody could read in the unit; "
+                "leave it out, and have root's git know it: git config --global credential.helper store, "
+                "then git ls-remote URL as root asks for it once"
+            )
+
+
+def _check_port(listen: str) -> None:
+    port = port_of(listen)
+    if port and port < _first_port():
+        raise click.UsageError(
+            f"--listen {listen}: the unit has no right to listen at a port below {_first_port()}; choose another one"
+        )
+
+
+def _first_port() -> int:
+    try:
+        return int(_RESERVED.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return _USUALLY_RESERVED
+
+
+def _check_state(state: str) -> None:
+    """See that the unit can be started with this state directory: systemd makes the usual one only."""
+    if state == STATE:
+        return
+    if not os.path.lexists(state):
+        line = shlex.join(("install", "-d", "-m", "700", state))
+        raise click.ClickException(f"there is no directory {state}, and systemd makes none there; run: {line}")
+    try:
+        StateDirectory(Path(state)).prepare()
+    except UnsafeState as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _check_git(url: str, branch: str) -> None:
+    """See that git is there, and that a repository on this machine has the branch; others may be out of reach now."""
+    if shutil.which("git", path=_PATH) is None:
+        raise click.ClickException(f"--git: there is no git in {_PATH}; install it")
+    if not local_path(url):
+        return
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        git = Git(Path(folder), Processes(Path(folder)), os.environ, bare=False)
+        try:
+            found = git.over_network("ls-remote", "--quiet", "--", url, f"refs/heads/{branch}", seconds=_GIT_SECONDS)
+        except GitFailed as error:
+            raise click.ClickException(f"--git {url}: {error}") from error
+    if not found:
+        raise click.ClickException(f"--git {url}: it has no branch {branch}; make it first, or correct --branch")
+
+
+def _check_signatures(trusted: Trust) -> None:
+    if problem := trusted.problem() or trusted.keyless():
+        raise click.ClickException(f"--require-signature: {problem}; no commit could be checked")
+    program = "ssh-keygen" if trusted.format == "ssh" else "gpg"
+    if shutil.which(program, path=_PATH) is None:
+        raise click.ClickException(f"--require-signature: there is no {program} in {_PATH}; install it")
+
+
+def _check_program(command: str, hidden: Sequence[str]) -> None:
+    """See that the unit can run `command`."""
+    program = shlex.split(command)[0]
+    if "/" in program and not os.path.isabs(program):
+        raise click.UsageError(
+            f"--notify-command {program}: systemd starts the loop in no directory of yours; "
+            f"say {os.path.abspath(program)}"
+        )
+    found = shutil.which(program, path=_PATH)
+    if found is None and os.path.isfile(program):
+        line = shlex.join(("chmod", "+x", program))
+        raise click.ClickException(f"--notify-command: {program} cannot be executed; if it is a program, run: {line}")
+    if found is None:
+        raise click.ClickException(
+            f"--notify-command: there is no program {program}; name one by its absolute path, or in {_PATH}"
+        )
+    _refuse_hidden("--notify-command", found, hidden)
+    if problem := _not_started(found):
+        raise click.ClickException(f"--notify-command: {found} {problem}")
+
+
+def _not_started(program: str) -> str:
+    """Why the kernel would not start the file `program`; empty where it would, as far as its first line tells."""
+    try:
+        with open(program, "rb") as stream:
+            first = stream.readline(256)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if first.startswith(b"\x7fELF"):
+        return ""
+    if not first.startswith(b"#!"):
+        return "is no program: a script begins with #! and its interpreter, as #!/bin/sh"
+    interpreter = os.fsdecode(first[2:].strip().partition(b" ")[0])
+    return "" if os.access(interpreter, os.X_OK) else f"names an interpreter that cannot be executed: {interpreter}"
 
 
 def _check_files(watching: WatchOptions, hidden: Sequence[str]) -> None:
     """See that the files are there without which the loop starts, but does not do what it is for."""
     if watching.require_signature:
-        trusted = trust(watching.require_signature, watching.revoked_keys or "")
-        if problem := trusted.problem():
-            raise click.ClickException(f"--require-signature: {problem}; no commit could be checked")
+        _check_signatures(trust(watching.require_signature, watching.revoked_keys or ""))
     if watching.notify_token_file:
         try:
             secret(Path(watching.notify_token_file))
@@ -143,20 +274,12 @@ def _check_files(watching: WatchOptions, hidden: Sequence[str]) -> None:
             why = error_text(error)
             raise click.ClickException(f"--notify-token-file: {why}") from error
     for command in watching.notify_command:
-        program = shlex.split(command)[0]
-        found = shutil.which(program, path=_PATH)
-        if found is None:
-            raise click.ClickException(
-                f"--notify-command: there is no program {program}; name one by its absolute path, or in {_PATH}"
-            )
-        _refuse_hidden("--notify-command", found, hidden)
-    if watching.git and watching.git.startswith(("/", "file:///")):
-        _refuse_hidden("--git", watching.git.removeprefix("file://"), hidden)
+        _check_program(command, hidden)
 
 
 def _needs(host: HostOptions, watching: WatchOptions) -> Needs:
     listens = watching.listen or ""
-    socket = listens if listens.startswith("/") else ""
+    socket = listens if is_path(listens) else ""
     files = [one for one in (watching.metrics_file, socket) if one and not one.startswith("/run/reconciler/")]
     talks = watching.git or watching.notify_webhook_file or watching.notify_command
     return Needs(
@@ -185,6 +308,10 @@ def _paths(options: Sequence[click.Parameter], said: dict[str, Any]) -> Iterator
     form, _, keys = (said["require_signature"] or "").partition(":")
     if form:
         yield f"--require-signature {form}", keys
+    if is_path(said["listen"] or ""):
+        yield "--listen", said["listen"]
+    if repository := local_path(said["git"] or ""):
+        yield "--git", repository
 
 
 def _folder(file: str) -> str:

@@ -10,6 +10,7 @@ PROTOCOLS: Final = ("https", "ssh", "file")
 
 _SECRET: Final = re.compile(r"(?<=://)[^/\s]*@")
 _PASSWORD: Final = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]*(?=@)")
+_WEB_USER: Final = re.compile(r"https?://[^/\s@]+@", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _HELPER: Final = re.compile(r"[A-Za-z0-9+.-]*::")
 _SCP_LIKE: Final = re.compile(r"[^/:]+:")
@@ -66,6 +67,11 @@ def local_path(url: str) -> str:
 def without_secrets(text: str) -> str:
     """`text` without users and passwords in its URLs: ``https://kim:secret@host/`` becomes ``https://host/``."""
     return _SECRET.sub("", text)
+
+
+def has_secret(text: str) -> bool:
+    """Whether a URL in `text` has a password, or by HTTP a user, which may be a token."""
+    return bool(_PASSWORD.search(text) or _WEB_USER.search(text))
 
 
 def _url(url: str) -> str:

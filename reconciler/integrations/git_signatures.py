@@ -43,6 +43,17 @@ class Trust(NamedTuple):
         """Why these files are not to be trusted; empty if they are (nobody but us can write to them)."""
         return next((found for file in (self.keys, self.revoked) if file and (found := _file_problem(file))), "")
 
+    def keyless(self) -> str:
+        """That the file with the keys holds none; empty where it seems to hold one.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        content = Path(self.keys).read_bytes()
+        if self.format == "ssh":
+            return "" if _has_key(content) else _no_ssh_key(self.keys)
+        return "" if _has_gpg_key(content) else f"there is no GPG key in {self.keys}; write one with gpg --export"
+
     def digest(self) -> str:
         """Changes when the files change.
 
@@ -214,7 +225,7 @@ class _Check:
 def _defect(git: Git, folder: Path, trusted: Trust) -> str:
     """Why ssh-keygen can find no signature good here, or cannot read a file of `trusted`; empty if it can."""
     if not _has_key(Path(trusted.keys).read_bytes()):
-        return f"no line of {trusted.keys} has an SSH key; add one as ssh-keygen(1) says under ALLOWED SIGNERS"
+        return _no_ssh_key(trusted.keys)
     signers = folder / "signers"
     signers.write_text(_CONTROL_SIGNER, encoding="ascii")
     check = _Check(git, folder / "control", _CONTROL, Trust("ssh", str(signers)))
@@ -234,6 +245,31 @@ def _has_key(content: bytes) -> bool:
     """Whether a line of a file of allowed signers has a public key, which repeats its kind (RFC 4253, 6.6)."""
     lines = (line.split() for line in content.splitlines() if not line.lstrip().startswith(b"#"))
     return any(_is_key(kind, text) for words in lines for kind, text in pairwise(words))
+
+
+def _no_ssh_key(file: str) -> str:
+    return f"no line of {file} has an SSH key; add one as ssh-keygen(1) says under ALLOWED SIGNERS"
+
+
+_ARMOR: Final = re.compile(
+    rb"^-----BEGIN PGP (?:PUBLIC|PRIVATE) KEY BLOCK-----\s*\n(?:[^\n]*: [^\n]*\n)*\s*^([A-Za-z0-9+/]{4})",
+    re.MULTILINE,
+)
+_KEY_TAGS: Final = frozenset({5, 6})
+"""Packets that a key begins with: secret, public (RFC 9580, 5)."""
+
+
+def _has_gpg_key(content: bytes) -> bool:
+    """Whether `content` has a key's first packet, as such or in ASCII armor (RFC 9580, 4.2 and 6)."""
+    found = [base64.b64decode(one) for one in _ARMOR.findall(content)]
+    return any(_tag(one) in _KEY_TAGS for one in (*found, content))
+
+
+def _tag(packet: bytes) -> int:
+    """What kind of packet begins so: in the old form of its head, or in the new one; -1 where none does."""
+    if not packet or not packet[0] & 0x80:
+        return -1
+    return packet[0] & 0x3F if packet[0] & 0x40 else packet[0] >> 2 & 0xF
 
 
 def _is_key(kind: bytes, text: bytes) -> bool:

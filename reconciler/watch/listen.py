@@ -25,6 +25,9 @@ from reconciler.watch.metrics import Exposition
 _THREADS: Final = 4
 _SECONDS: Final = 5.0
 """How long a client may take from its connection to its last byte."""
+_LONGEST_PATH: Final = 107
+"""In bytes, of a socket (unix(7))."""
+
 _BACKLOG: Final = 64
 _PAUSE: Final = 1.0
 _SOCKET_MODE: Final = 0o660
@@ -212,8 +215,29 @@ def check_address(address: str) -> None:
     Raises:
         CannotListen: it cannot.
     """
-    if not address.startswith(("/", "./")):
+    if is_path(address):
+        _check_path(address)
+    else:
         _resolved(address)
+
+
+def is_path(address: str) -> bool:
+    """Whether `address` names a socket in the file system, not a port."""
+    return address.startswith(("/", "./"))
+
+
+def port_of(address: str) -> int:
+    """The TCP port of `address`, which `check_address` accepts; 0 for none in particular, and for a socket's path."""
+    return int(address.rpartition(":")[2]) if address and not is_path(address) else 0
+
+
+def _check_path(path: str) -> None:
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        raise CannotListen(
+            f"cannot listen at {path}: the path of a socket has at most {_LONGEST_PATH} bytes; choose a shorter one"
+        )
+    if os.path.lexists(path) and not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise CannotListen(f"cannot listen at {path}: there is a file of that name")
 
 
 def _host_and_port(address: str) -> tuple[str, int]:

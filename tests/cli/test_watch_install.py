@@ -10,10 +10,13 @@ import pytest
 
 from reconciler.cli.main import cli
 from reconciler.cli.watch_install import needs
+from reconciler.integrations.git_signatures import trust
 from reconciler.integrations.units import WATCH_NAME, Needs
 from testing.commands import Command, Ran, example
+from testing.git_repositories import Repository
 
-SITE = ("-f", "/etc/reconciler")
+SITE = ("-f", "/etc")  # is there everywhere, and not below /tmp
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC7vsZDZ7X0u1jXmm21o3Co/sPrCf6TGOgY3zd9DI7Cn"
 GIT = ("--git", "https://git.example/ap", "--branch", "main")
 
 
@@ -41,7 +44,7 @@ def test_the_unit_comes_and_goes(command: Command, tmp_path: Path) -> None:
 
     assert [new.code, "installed" in new.out, "as it should be" in same.out, "changed" in changed.out] == [0, 1, 1, 1]
     assert f"systemctl enable {units / WATCH_NAME}\n  systemctl restart {WATCH_NAME}" in new.err
-    assert "reconciler.cli --watch -f /etc/reconciler --apply\n" in (units / WATCH_NAME).read_text()
+    assert "reconciler.cli --watch -f /etc --apply\n" in (units / WATCH_NAME).read_text()
     gone = command.bare("watch", "uninstall", "--directory", str(units))
     assert ("removed" in gone.out, f"systemctl stop {WATCH_NAME}" in gone.err) == (True, True)
     assert "not there" in command.bare("watch", "uninstall", "--directory", str(units)).out
@@ -118,6 +121,23 @@ def test_without_systemctl_the_unit_is_for_any_systemd(
         (("-f", "/var/tmp/site"), "a /var/tmp of its own"),
         (("-f", "/x", "--state-dir", "/tmp"), "a /tmp of its own"),
         (("--git", "/tmp/repository", "--branch", "main"), "a /tmp of its own"),
+        (("--git", "file:///tmp/repository", "--branch", "main"), "a /tmp of its own"),
+        ((*SITE, "--listen", "/tmp/http.sock"), "a /tmp of its own"),
+        ((*SITE, "--listen", "./http.sock"), "systemd starts the loop in no directory of yours"),
+        ((*SITE, "--listen", "/etc/passwd"), "there is a file of that name"),
+        ((*SITE, "--listen", f"/run/{'x' * 120}"), "at most 107 bytes"),
+        ((*SITE, "--listen", "127.0.0.1:1"), "no right to listen at a port below"),
+        ((*SITE, "--notify-command", "./tell"), "systemd starts the loop in no directory of yours"),
+        ((*SITE, "--state-dir", "/proc/x"), "what is in /proc"),
+        ((*SITE, "--state-dir", "/sys/x"), "what is in /sys"),
+        ((*SITE, "--metrics-file", "/proc/x.prom"), "what is in /proc"),
+        (("-f", "/dev/shm"), "what is in /dev"),
+        (("-f", "/proc/self/cwd"), "what is in /proc"),
+        (("--git", "/dev/shm/repository", "--branch", "main"), "what is in /dev"),
+        (("--git", "https://kim:secret@git.example/ap", "--branch", "main"), "credential.helper"),
+        (("--git", "https://token@git.example/ap", "--branch", "main"), "credential.helper"),
+        (("--git", "ssh://kim:secret@git.example/ap", "--branch", "main"), "credential.helper"),
+        ((*SITE, "--notify-command", "/bin/true https://kim:secret@chat.example/"), "credential.helper"),
     ],
 )
 def test_words_that_the_loop_would_refuse_are_refused_now(
@@ -139,6 +159,16 @@ def test_words_that_the_loop_would_refuse_are_refused_now(
         ),
         (("-f", "/x", "--notify-command", "/nowhere/tell --all"), "there is no program /nowhere/tell"),
         (("-f", "/x", "--notify-command", "no-such-program"), "there is no program no-such-program"),
+        ((*SITE, "--notify-command", "/etc/passwd"), "chmod +x /etc/passwd"),
+        ((*SITE, "--notify-command", "/etc"), "there is no program /etc"),
+        (("--git", "https://git.example/ap", "--branch", "main", "--require-signature", "ssh:/etc/passwd"), "SSH key"),
+        (("--git", "https://git.example/ap", "--branch", "main", "--require-signature", "gpg:/etc/passwd"), "GPG key"),
+        (("--git", "/nowhere/repository", "--branch", "main"), "/nowhere/repository"),
+        (("--git", "file:///nowhere/repository", "--branch", "main"), "/nowhere/repository"),
+        (("--git", "/etc", "--branch", "main"), "--git /etc"),
+        ((*SITE, "--state-dir", "/nowhere/state"), "install -d -m 700 /nowhere/state"),
+        (("-f", "/nowhere/site"), "-f /nowhere/site"),
+        (("-f", "/home/nobody-here/site"), "-f /home/nobody-here/site"),
     ],
 )
 def test_what_a_loop_needs_is_there_when_it_is_installed(
@@ -178,8 +208,10 @@ def test_words_that_no_unit_can_hold_are_refused(command: Command, tmp_path: Pat
 def test_what_is_written_may_be_written(tmp_path: Path) -> None:
     """The directories of the metrics file and of a socket; that of /run is the unit's own."""
     files = ("--metrics-file", f"{tmp_path}/reconcile.prom", "--listen", f"{tmp_path}/http.sock")
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
 
-    assert needs(cli.params, (*SITE, *files, "--state-dir", "/srv/x/"), ()) == Needs("/srv/x", (str(tmp_path),))
+    assert needs(cli.params, (*SITE, *files, "--state-dir", f"{state}/"), ()) == Needs(str(state), (str(tmp_path),))
     assert needs(cli.params, (*SITE, "--listen", "/run/reconciler/http.sock")) == Needs()
 
 
@@ -201,7 +233,7 @@ def test_keys_are_named_from_the_root(tmp_path: Path) -> None:
     """Whichever format they have."""
     git = ("--git", "https://git.example/ap", "--branch", "main", "--require-signature")
 
-    (tmp_path / "allowed").write_text("")
+    (tmp_path / "allowed").write_text(f"kim@example {KEY}\n")
 
     assert needs(cli.params, (*git, f"ssh:{tmp_path}/allowed"), ()).git
     with pytest.raises(click.UsageError, match="--require-signature ssh allowed"):
@@ -216,3 +248,80 @@ def test_a_place_where_the_unit_cannot_write_is_refused(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
     with pytest.raises(click.ClickException, match="chown root"):
         needs(cli.params, (*SITE, "--metrics-file", f"{tmp_path}/x.prom"), ())
+
+
+@pytest.mark.parametrize(
+    ("content", "has_key"),
+    [
+        (b"", False),
+        (b"kim@example\n", False),
+        (b"-----BEGIN PGP SIGNATURE-----\n\niHUEABYKAB0W\n-----END PGP SIGNATURE-----\n", False),
+        (b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\niHUEABYKAB0W\n-----END PGP PUBLIC KEY BLOCK-----\n", False),
+        (b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n", False),
+        (b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ0AAABYJ\n-----END PGP PUBLIC KEY BLOCK-----\n", True),
+        (b"-----BEGIN PGP PUBLIC KEY BLOCK-----\r\nComment: x\r\n\r\nmDMEZ0AAABYJ\r\n", True),
+        (b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nab\n\n", False),
+        (bytes.fromhex("98330467400000160906"), True),
+        (bytes.fromhex("c6330467400000160906"), True),
+        (bytes.fromhex("00000020"), False),
+    ],
+)
+def test_a_file_of_gpg_keys_has_one(tmp_path: Path, content: bytes, has_key: bool) -> None:
+    """As gpg exports them, in armor or not; what else it holds makes every commit unchecked."""
+    file = tmp_path / "keys"
+    file.write_bytes(content)
+
+    assert (trust(f"gpg:{file}").keyless() == "") == has_key
+
+
+@pytest.mark.parametrize("url", ["{}", "file://{}"])
+def test_a_repository_of_this_machine_has_the_branch(tmp_path: Path, url: str) -> None:
+    """The loop asks it in the same way."""
+    repository = Repository(tmp_path / "repository")
+    repository.commit({"site.yaml": ""})
+    place = url.format(repository.path)
+
+    assert needs(cli.params, ("--git", place, "--branch", "main"), ()).git
+    with pytest.raises(click.ClickException, match="no branch other"):
+        needs(cli.params, ("--git", place, "--branch", "other"), ())
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("echo told\n", "is no program"),
+        ("#!/no/such/shell\n", "/no/such/shell"),
+        ("#!/bin/sh -e\n", ""),
+    ],
+)
+def test_a_script_says_who_reads_it(tmp_path: Path, content: str, why: str) -> None:
+    """The kernel starts no other; a shell would."""
+    script = tmp_path / "tell"
+    script.write_text(content)
+    script.chmod(0o755)
+    words = (*SITE, "--notify-command", f"{script} --all")
+
+    if not why:
+        assert needs(cli.params, words, ()).network
+        return
+    with pytest.raises(click.ClickException, match=why):
+        needs(cli.params, words, ())
+
+
+def test_a_state_directory_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    """As by the loop."""
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o777)
+
+    with pytest.raises(click.ClickException, match="chmod go-w"):
+        needs(cli.params, (*SITE, "--state-dir", str(state)), ())
+
+
+def test_a_command_that_cannot_be_executed_is_told_from_none(tmp_path: Path) -> None:
+    """What is missing is the right to execute it."""
+    script = tmp_path / "tell"
+    script.write_text("#!/bin/sh\n")
+
+    with pytest.raises(click.ClickException, match="chmod"):
+        needs(cli.params, (*SITE, "--notify-command", str(script)), ())
