@@ -16,8 +16,9 @@ from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.outcome import Origin
+from reconciler.model.problems import InvalidManifests
 from reconciler.model.strict_json import BadRecord
-from reconciler.operations.reconcile import InvalidManifests, NotApplicable, Request, Terms, apply
+from reconciler.operations.reconcile import NotApplicable, Request, Terms, apply
 from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, ALLOW_REMOVALS
 from reconciler.simulator.hardware import Card, HardwareError, Plug, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost

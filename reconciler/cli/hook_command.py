@@ -15,6 +15,7 @@ from reconciler.cli.output import tell
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.integrations.domain_checks import MODEL, unread_parts
 from reconciler.integrations.domain_xml import LARGEST, Domain, read_domain
+from reconciler.model.errors import InputError
 from reconciler.model.printable import first_unprintable
 from reconciler.model.problems import Problem
 
@@ -26,7 +27,7 @@ MOST_WARNINGS: Final = 5
 """How many parts of a VM's XML are named that cannot be looked into."""
 
 
-class Refused(Exception):
+class Refused(InputError):
     """The VM must not start; says why in one line."""
 
 

@@ -1,11 +1,10 @@
 """Why a VM does not start, in one line."""
 
 from reconciler.model.commands import APPLY, DOCTOR, PLAN, STATUS, VALIDATE, Advised, Here
+from reconciler.model.errors import StateError
 from reconciler.model.outcome import Outcome, Result
-from reconciler.model.problems import Problem, completed, errors_of
-from reconciler.model.strict_json import BadRecord
-from reconciler.operations.reconcile import InvalidManifests, NotApplicable
-from reconciler.transaction.state_directory import UnsafeState
+from reconciler.model.problems import InvalidManifests, Problem, completed, errors_of
+from reconciler.operations.reconcile import NotApplicable
 
 
 def reason_of(error: Exception, here: Here) -> str:
@@ -21,7 +20,7 @@ def reason_of(error: Exception, here: Here) -> str:
             consent = error.plan.consents[0]
             line = here.line(APPLY.with_flags(*error.plan.flags))
             return f"this needs consent: {consent.holder}: {consent.reason}; to give it: {line}"
-        case BadRecord() | UnsafeState():
+        case StateError():
             return f"{error}; run: {here.line(DOCTOR)}"
         case PermissionError():
             return f"{error}; the hook must run as root"

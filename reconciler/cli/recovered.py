@@ -11,7 +11,6 @@ from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.journal import Books
 from reconciler.transaction.machine import awaited
-from reconciler.transaction.records import remedy
 from reconciler.transaction.recovery import Recovered
 
 
@@ -52,7 +51,7 @@ def tell_unfinished(host: HostOptions) -> None:
         try:
             told = look()
         except BadRecord as error:
-            told = [f"warning: a file that we keep is damaged: {error}; {consequence}", f"  next: {remedy(error)}"]
+            told = [f"warning: a file that we keep is damaged: {error}; {consequence}", f"  next: {error.remedy}"]
         for line in told:
             tell(line)
 

@@ -16,8 +16,7 @@ from reconciler.manifests.schema import Forms
 from reconciler.manifests.site import placed
 from reconciler.manifests.strict_yaml import Document, read_documents
 from reconciler.model.commands import RESET
-from reconciler.model.problems import Place, Position, Problem, Severity
-from reconciler.operations.reconcile import InvalidManifests
+from reconciler.model.problems import InvalidManifests, Place, Position, Problem, Severity
 from reconciler.simulator.description import faults_of, host_of, name_of
 from reconciler.simulator.fields import FieldError
 from reconciler.simulator.host import SimulatedHost

@@ -28,7 +28,6 @@ from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Books
 from reconciler.transaction.lock import LOCK
 from reconciler.transaction.machine import Machine, awaited
-from reconciler.transaction.records import remedy
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import read_suspensions
 
@@ -103,7 +102,7 @@ def _damage(refused: Exception) -> Finding:
         "damaged-state",
         f"what we keep cannot be used: {error_text(refused)}",
         "the commands that need it refuse, or leave it out",
-        remedy(refused) if isinstance(refused, BadRecord) else "see who changed it, and move it away",
+        refused.remedy if isinstance(refused, BadRecord) else "see who changed it, and move it away",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from reconciler.integrations.files import NotReadable, read_limited, remove, replace
 from reconciler.kernel.text_forms import mask_text, parse_mask
+from reconciler.model.errors import InputError
 from reconciler.model.ids import ALL_IDS, ID_COUNT, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 
@@ -23,7 +24,7 @@ _ITEM: Final = re.compile(r"([+-])([0-9a-fA-FxX]+)(?:-([0-9a-fA-FxX]+))?[,\n]*")
 _MOST_SHOWN: Final = 60
 
 
-class NotWrittenRight(ValueError):
+class NotWrittenRight(InputError, ValueError):
     """A number or mask that the kernel would refuse; the text says why."""
 
 
@@ -197,7 +198,7 @@ LABEL="ap_end"
 """
 
 
-class BadRules(ValueError):
+class BadRules(InputError, ValueError):
     """The file has a mask that chzdev and ap-check cannot read (ap-check ends at once); the text says which."""
 
 

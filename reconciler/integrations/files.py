@@ -14,6 +14,8 @@ from errno import EEXIST, ESTALE
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from reconciler.model.errors import InputError, StateError
+
 LIMIT: Final = 1 << 20
 """How many bytes of a file are read; what the tools write has some thousands."""
 
@@ -21,7 +23,7 @@ _MODE: Final = 0o644
 """What their own files have, so that other tools can read ours."""
 
 
-class NotReadable(Exception):
+class NotReadable(InputError):
     """A file cannot be used; the text says why, without its name."""
 
 
@@ -127,7 +129,7 @@ def _write_synced(path: Path, content: bytes) -> None:
 _LARGEST: Final = 1 << 16
 
 
-class NotOurs(Exception):
+class NotOurs(InputError):
     """What has our name there was made by somebody else; nothing was done."""
 
 
@@ -216,7 +218,7 @@ class OurFile(NamedTuple):
         return text
 
 
-class NotPrivate(Exception):
+class NotPrivate(StateError):
     """The directory cannot be used; the text says why."""
 
 

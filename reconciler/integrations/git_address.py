@@ -5,6 +5,8 @@ import re
 import shlex
 from typing import Final, NamedTuple
 
+from reconciler.model.errors import InputError
+
 PROTOCOLS: Final = ("https", "ssh", "file")
 """What git may speak. ``http`` and ``git`` do not say who answers, and every other name makes git run a program."""
 
@@ -18,7 +20,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x20\x7f]")
 _NOT_IN_A_BRANCH: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|^[/.-]|[/.]$|^@$")
 
 
-class NotAnAddress(Exception):
+class NotAnAddress(InputError):
     """What was given names no repository, branch or directory that we would use; the text says why."""
 
 

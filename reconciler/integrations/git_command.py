@@ -12,6 +12,7 @@ from typing import Final
 
 from reconciler.integrations.git_address import PROTOCOLS, without_secrets
 from reconciler.integrations.processes import OUTPUT_LIMIT, Answer, Bounds, Processes, TooLong, TooMuch
+from reconciler.model.errors import HostError
 from reconciler.model.printable import escaped
 
 BOUNDS: Final = Bounds(60.0)
@@ -55,7 +56,7 @@ _PREFIX: Final = re.compile(r"((fatal|error|remote): *)+")
 _LONGEST: Final = 300
 
 
-class GitFailed(Exception):
+class GitFailed(HostError):
     """A command did not do what it should; the text says why, in one line and without credentials."""
 
 

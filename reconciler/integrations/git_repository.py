@@ -20,6 +20,7 @@ from reconciler.integrations.git_address import Address, local_path
 from reconciler.integrations.git_command import BOUNDS, Ended, Git, GitFailed, reason
 from reconciler.integrations.local_git import NotTrusted, refuse_untrusted, repository_at
 from reconciler.integrations.processes import Bounds
+from reconciler.model.errors import InputError
 from reconciler.model.printable import escaped
 
 FILES: Final = 100_000
@@ -43,7 +44,7 @@ _LONGEST: Final = 4096
 _NO_FILE: Final = (EEXIST, EILSEQ, EINVAL, ENAMETOOLONG, ENOTDIR)
 
 
-class CheckoutRefused(Exception):
+class CheckoutRefused(InputError):
     """The commit holds what cannot be, or must not be, files of ours; the text is a sentence."""
 
 
@@ -303,7 +304,7 @@ _HELD: Final = "refs/reconcile/held"
 _TIDYING: Final = {"gc.auto": "6700", "gc.autoPackLimit": "20", "gc.autoDetach": "false"}
 
 
-class NothingToTake(Exception):
+class NothingToTake(InputError):
     """The repository was reached, and the branch names no commit; the text is a sentence."""
 
 

@@ -18,11 +18,12 @@ from typing import Final, Literal, NamedTuple
 
 from reconciler.integrations.git_command import BOUNDS, Ended, Git, GitFailed, NoProgram, reason
 from reconciler.integrations.processes import Answer
+from reconciler.model.errors import InputError
 
 Format = Literal["ssh", "gpg"]
 
 
-class NoTrust(Exception):
+class NoTrust(InputError):
     """What was given says of no keys that they are trusted; the text says why."""
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from reconciler.integrations.files import NotReadable, read_limited
+from reconciler.model.errors import HostError
 from reconciler.model.printable import error_text
 
 _SECONDS: Final = 30.0
 
 
-class CannotLoad(Exception):
+class CannotLoad(HostError):
     """The module cannot be loaded; the text says why."""
 
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from reconciler.integrations.git_command import Git, GitFailed, NoProgram, reason
 from reconciler.integrations.named_file import links_on
 from reconciler.integrations.processes import Bounds, Processes
+from reconciler.model.errors import InputError
 
 _MOST: Final = 4096
 """How long the file is at most that leads to a repository: a path."""
@@ -102,7 +103,7 @@ _BOUNDS: Final = Bounds(10.0)
 _FALSE: Final = frozenset({"false", "no", "off", "0", ""})
 
 
-class NotTrusted(Exception):
+class NotTrusted(InputError):
     """The repository is not used; the text says why, and what to do."""
 
 

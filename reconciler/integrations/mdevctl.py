@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from reconciler.integrations.boot_masks import NotWrittenRight, number, quoted, read_rules, rules_of, whole_config
 from reconciler.integrations.files import NotReadable, read_limited, remove, replace
 from reconciler.model.boot_files import Definition
+from reconciler.model.errors import InputError
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig
 
@@ -45,7 +46,7 @@ class Effect(Enum):
     UNKNOWN = "what mdevctl makes of it is not known"
 
 
-class NotADefinition(ValueError):
+class NotADefinition(InputError, ValueError):
     """A text that is no usable definition of a device of vfio_ap; says why, and with which `effect`."""
 
     def __init__(self, reason: str, effect: Effect = Effect.STOPS_ALL) -> None:

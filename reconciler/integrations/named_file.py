@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
+from reconciler.model.errors import HostError, InputError
+
 _MOST_LINKS: Final = 40  # as many as the kernel follows (path_resolution(7))
 
 
@@ -67,11 +69,11 @@ _KINDS: Final = (
 _NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
 
 
-class CannotWrite(Exception):
+class CannotWrite(HostError):
     """Nothing was written at the name that was given, or not all of it; the text says why."""
 
 
-class Exists(Exception):
+class Exists(InputError):
     """There is a file of that name, which is not written over."""
 
 

@@ -15,6 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from reconciler.model.errors import HostError
 from reconciler.model.printable import error_text
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _LONGEST_SECRET: Final = 16 * 1024
 _TRY_AGAIN: Final = frozenset({408, 425, 429, *range(500, 600)})
 
 
-class NotSent(Exception):
+class NotSent(HostError):
     """A message did not arrive.
 
     Attributes:

@@ -21,11 +21,12 @@ from reconciler.integrations.mdevctl import (
     uuid_of,
 )
 from reconciler.model.boot_files import AtBoot, Definition, FileChange
+from reconciler.model.errors import BusyError
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix
 
 
-class ChangedMeanwhile(Exception):
+class ChangedMeanwhile(BusyError):
     """A file is not as it was when the change was made up; the text says which. Nothing was written."""
 
 

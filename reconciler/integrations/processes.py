@@ -12,6 +12,8 @@ from errno import EFBIG
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from reconciler.model.errors import HostError, InputError
+
 OUTPUT_LIMIT: Final = 64 << 20
 """How many bytes a program may write into one file, its answer among them, where nothing else is said."""
 
@@ -22,15 +24,15 @@ _MOMENT: Final = 5.0
 """How long a killed process may take to be gone, in seconds; one that waits for a dead disk never is."""
 
 
-class TooLong(Exception):
+class TooLong(HostError):
     """The program was ended since its time was up."""
 
 
-class TooMuch(Exception):
+class TooMuch(HostError):
     """The program was ended since it wrote more than it may."""
 
 
-class Stopped(Exception):
+class Stopped(InputError):
     """Programs are not run any more: `Processes.stop` was called."""
 
 

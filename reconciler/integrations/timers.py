@@ -11,10 +11,11 @@ from pathlib import Path
 from select import select
 from typing import Final, Protocol
 
+from reconciler.model.errors import HostError
 from reconciler.model.printable import error_text
 
 
-class CannotArm(Exception):
+class CannotArm(HostError):
     """There is no timer to be had; the text says why."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from reconciler.kernel.waiting import Clock
+from reconciler.model.errors import BusyError
 from reconciler.model.printable import escaped
 from reconciler.model.stopping import Check, unchecked
 
@@ -133,7 +134,7 @@ _MOST_BYTES: Final = 40
 _MOST_READ: Final = 4096
 
 
-class ToolsBusy(Exception):
+class ToolsBusy(BusyError):
     """Another tool has held the lock for too long; the text says which process."""
 
 

@@ -14,6 +14,7 @@ from reconciler.kernel import paths
 from reconciler.kernel.sysfs import PAGE, Sysfs
 from reconciler.kernel.text_forms import parse_ap_config, parse_control_domains, parse_mask, parse_matrix, parse_queue
 from reconciler.model.commands import Advised
+from reconciler.model.errors import HostError
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Abilities, Lpar, Observed, ObservedCard, ObservedMdev, ObservedQueue, Process
@@ -27,7 +28,7 @@ _HOST_DRIVERS_IDLE: Final = "0"
 _Value = TypeVar("_Value")
 
 
-class UnreadableHost(Advised):
+class UnreadableHost(Advised, HostError):
     """The host cannot be read; the text says what is missing and what to do."""
 
 

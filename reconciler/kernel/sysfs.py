@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from reconciler.kernel.vfio_users import VfioUsers
+from reconciler.model.errors import HostError
 from reconciler.model.observed import Process
 
 PAGE: Final = 4096
@@ -24,7 +25,7 @@ _OWN: Final = "/sys"
 """This machine's."""
 
 
-class KernelBusy(Exception):
+class KernelBusy(HostError):
     """The kernel did not finish in time; what was begun may still take effect later."""
 
     def __init__(self, what: str, seconds: float) -> None:
@@ -128,7 +129,7 @@ _Result = TypeVar("_Result")
 _Task = tuple[Callable[[], object], "SimpleQueue[object]"]
 
 
-class TooSlow(Exception):
+class TooSlow(HostError):
     """A call did not return in time, and goes on."""
 
 

@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from reconciler.model.errors import HostError
 from reconciler.model.ids import ID_COUNT, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
 
@@ -21,7 +22,7 @@ _HALF_QUEUE: Final = re.compile(r"(?:([0-9a-f]{2})\.|\.([0-9a-f]{4}))")
 _DOMAIN: Final = re.compile(r"([0-9a-f]{4})")
 
 
-class UnknownText(ValueError):
+class UnknownText(HostError, ValueError):
     """The kernel answered with a text of none of the known forms."""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from reconciler.manifests.data import Data, shown
+from reconciler.model.errors import InputError
 from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import Matrix, Queue
 
@@ -15,7 +16,7 @@ _LIKE_A_RANGE: Final = re.compile(r"\s*(\w+)\s*(?:-|\.\.+|:|–)\s*(\w+)\s*")
 _LONGEST_NUMBER: Final = 18
 
 
-class ReversedRange(ValueError):
+class ReversedRange(InputError, ValueError):
     """A range whose first id is above its last; the text is in ``args[0]``."""
 
 

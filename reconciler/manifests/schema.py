@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias, TypeGuard
 
 from reconciler.manifests.data import Data
+from reconciler.model.errors import BugError
 
 Schema: TypeAlias = Mapping[str, Any]
 _AnySchema: TypeAlias = Schema | bool
@@ -30,7 +31,7 @@ _LIMITS: Final = {
 _TYPES: Final = {"string": "str", "object": "dict", "array": "list", "integer": "int", "boolean": "bool"}
 
 
-class UnknownKeyword(ValueError):
+class UnknownKeyword(BugError, ValueError):
     """A schema uses a keyword, or a form of it, that is not known here."""
 
 

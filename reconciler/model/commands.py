@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from reconciler.model.errors import ReconcileError
 from reconciler.model.printable import shell_line
 
 
@@ -59,7 +60,7 @@ class Here(NamedTuple):
 NOWHERE: Final = Here()
 
 
-class Advised(Exception):
+class Advised(ReconcileError):
     """A failure whose text says what happened, and `advice` is the command to run next, if there is one."""
 
     def __init__(self, text: str = "", advice: Command | None = None) -> None:

@@ -4,11 +4,12 @@ A problem is a value: the checks make them, `reconciler.render` shows them. Ids 
 them up in docs/problems.md and programs can match them.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, Self, TypeVar
 
 from reconciler.model.commands import Command, Here
+from reconciler.model.errors import InputError
 
 MOST_NAMES: Final = 10
 """How many names a message lists."""
@@ -83,6 +84,14 @@ class Problem(NamedTuple):
     stands_for: int = 1
     advice: Command | None = None
     held_by: tuple[str, ...] = ()
+
+
+class InvalidManifests(InputError):
+    """The manifests cannot be used."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(f"{len(problems)} problems")
+        self.problems = tuple(problems)
 
 
 def completed(problem: Problem, here: Here) -> Problem:

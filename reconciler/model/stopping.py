@@ -7,8 +7,10 @@ clocks: whoever starts them passes a `Check`, which raises `Abandoned` when the 
 from collections.abc import Callable
 from typing import TypeAlias
 
+from reconciler.model.errors import InputError
 
-class Abandoned(Exception):
+
+class Abandoned(InputError):
     """The work was ended before it had a result, and nothing was written; the text says why, in one line."""
 
 

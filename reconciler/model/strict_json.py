@@ -13,6 +13,8 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import Any, Final, TypeVar
 
+from reconciler.model.errors import StateError
+
 LARGEST: Final = 256 * 1024 * 1024
 """The most bytes of a file that are read; a saved plan of 10,000 guests has about 30 MB."""
 
@@ -32,30 +34,32 @@ _Value = TypeVar("_Value")
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-class BadRecord(Exception):
+class BadRecord(StateError):
     """What we keep has content that we did not write like this.
 
     Attributes:
         problem: what is wrong.
         field: where, for example ``guests[3].uuid``; empty for the whole.
         file: the path of the file; empty where it is not known yet.
+        remedy: what to run so that commands that need the file work again; empty where the file is not known yet.
     """
 
-    def __init__(self, problem: str, field: str = "", file: str = "") -> None:
+    def __init__(self, problem: str, field: str = "", file: str = "", remedy: str = "") -> None:
         super().__init__(problem, field, file)
         self.problem = problem
         self.field = field
         self.file = file
+        self.remedy = remedy
 
     def within(self, step: str | int) -> "BadRecord":
         """The same error, seen from the value that holds this one as member or item `step`."""
         where = f"[{step}]" if isinstance(step, int) else step if _PLAIN.fullmatch(step) else _quoted(step)
         joined = self.field if not self.field or self.field.startswith("[") else f".{self.field}"
-        return BadRecord(self.problem, f"{where}{joined}", self.file)
+        return BadRecord(self.problem, f"{where}{joined}", self.file, self.remedy)
 
-    def of_file(self, file: str) -> "BadRecord":
-        """The same error, with the file named."""
-        return BadRecord(self.problem, self.field, file)
+    def of_file(self, file: str, remedy: str = "") -> "BadRecord":
+        """The same error, with the file named, and `remedy`, what to run about it."""
+        return BadRecord(self.problem, self.field, file, remedy)
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.file, self.field, self.problem) if part)

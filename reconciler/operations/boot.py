@@ -13,6 +13,7 @@ from reconciler.kernel.observe import has_vfio_ap, observe
 from reconciler.kernel.waiting import await_bindings, await_vfio_ap
 from reconciler.model.commands import BOOT_UNINSTALL
 from reconciler.model.desired import Persistence
+from reconciler.model.errors import ConflictError
 from reconciler.model.outcome import Result
 from reconciler.operations.reconcile import Applied, Request, Terms, apply
 from reconciler.planning.boot_stages import BootStage
@@ -35,7 +36,7 @@ LOCK_SECONDS: Final = 60.0
 _MODULE_SECONDS: Final = 30.0
 
 
-class NotByService(Exception):
+class NotByService(ConflictError):
     """What was applied last wants the host to boot otherwise; the text says how, and what to do."""
 
 

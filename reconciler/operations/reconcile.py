@@ -15,10 +15,11 @@ from reconciler.kernel.observe import Seen, observe
 from reconciler.manifests.site import Site, placed, read_site
 from reconciler.model.commands import PLAN, Advised, history_of, resume
 from reconciler.model.desired import Desired, Persistence
+from reconciler.model.errors import ConflictError, InputError, StaleError
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.printable import error_text
-from reconciler.model.problems import Problem, ProblemList, Severity, completed
+from reconciler.model.problems import InvalidManifests, Problem, ProblemList, Severity, completed
 from reconciler.model.stopping import Abandoned, Check, unchecked
 from reconciler.model.strict_json import BadRecord
 from reconciler.planning.fingerprint import BASIS_WORDS, texts_digest
@@ -105,23 +106,15 @@ class Terms(NamedTuple):
 NO_TERMS: Final = Terms()
 
 
-class InvalidManifests(Exception):
-    """The manifests cannot be used."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__(f"{len(problems)} problems")
-        self.problems = tuple(problems)
-
-
-class NothingEnforced(Exception):
+class NothingEnforced(InputError):
     """The loop has no record of what it enforces, or one of another Host; the text says which."""
 
 
-class StalePlan(Advised):
+class StalePlan(Advised, StaleError):
     """What a saved or shown plan rests on has changed; the text says what."""
 
 
-class NotApplicable(Exception):
+class NotApplicable(ConflictError):
     """The plan has errors or needs consent that was not given."""
 
     def __init__(self, plan: Plan) -> None:

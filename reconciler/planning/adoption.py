@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from reconciler.kernel.text_forms import MOST_SHOWN
 from reconciler.model.boot_files import Definition
 from reconciler.model.desired import Activation, GivenUp
+from reconciler.model.errors import InputError
 from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev
@@ -62,7 +63,7 @@ def _joined(base: str, suffix: str) -> str:
 _NOT_STARTED: Final = "Defined in mdevctl to start at boot, and not there now; to have it made, write active."
 
 
-class CannotAdopt(Exception):
+class CannotAdopt(InputError):
     """No manifests describe this host as it is; the text says why and what to do."""
 
 

@@ -14,6 +14,7 @@ from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.kernel.writes import writes_of
 from reconciler.model.boot_files import FileChange
 from reconciler.model.commands import PLAN, Advised
+from reconciler.model.errors import InputError
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Process, VmName
@@ -200,7 +201,7 @@ _WORDS: Final[Mapping[str, str]] = {
 _COMMENT: Final = " #"
 
 
-class BadPlanFile(Advised):
+class BadPlanFile(Advised, InputError):
     """The file is no saved plan; the text says why."""
 
 

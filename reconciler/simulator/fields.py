@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
+from reconciler.model.errors import InputError
 from reconciler.model.ids import ID_COUNT, NO_IDS, IdSet
 from reconciler.simulator.hardware import CARD_TYPES, Mode
 
@@ -103,7 +104,7 @@ def mode_of(written: object) -> Mode:
 Value = TypeVar("Value")
 
 
-class FieldError(ValueError):
+class FieldError(InputError, ValueError):
     """A value that cannot be right; `field` is where it is, as keys and indexes from the top."""
 
     def __init__(self, field: tuple[str | int, ...], message: str) -> None:

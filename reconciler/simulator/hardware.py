@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from reconciler.model.errors import InputError
 from reconciler.model.ids import ID_COUNT, IdSet
 
 CARD_TYPES: Final = {"CEX4": 10, "CEX5": 11, "CEX6": 12, "CEX7": 13, "CEX8": 14}
@@ -21,7 +22,7 @@ class Mode(StrEnum):
     ACCELERATOR = "accelerator"
 
 
-class HardwareError(ValueError):
+class HardwareError(InputError, ValueError):
     """Hardware, or a change of it, that cannot be."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
+from reconciler.model.errors import HostError
 from reconciler.simulator.mounted_tree import MountedTree
 
 _HELPER_SECONDS: Final = 1.0
@@ -31,7 +32,7 @@ _LONG: Final = 86400
 """Seconds that the kernel may remember the attributes of what it has found there; they never change."""
 
 
-class MountError(Exception):
+class MountError(HostError):
     """The host cannot be mounted; the text says why and what to do."""
 
 

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from reconciler.model.errors import InputError
 from reconciler.model.strict_json import BadRecord, read_json
 from reconciler.simulator.host import SimulatedHost
 
@@ -24,7 +25,7 @@ _BOOT: Final = "boot"
 _FIRST_BOOT: Final = "simulated"
 
 
-class StaleState(Exception):
+class StaleState(InputError):
     """The description has changed since the state was saved."""
 
     def __init__(self, path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from reconciler.model.commands import Advised
+from reconciler.model.errors import BusyError, InputError
 from reconciler.model.steps import Holdings
 from reconciler.model.strict_json import BadRecord, field, members, seconds, text, whole
 from reconciler.transaction.journal import Books, Unfinished, read_journal
@@ -20,11 +21,11 @@ from reconciler.transaction.state_directory import StateDirectory
 PENDING: Final = "pending.json"
 
 
-class NotPending(Advised):
+class NotPending(Advised, InputError):
     """What is to be confirmed does not wait for that; the text says what does."""
 
 
-class AwaitsConfirmation(Advised):
+class AwaitsConfirmation(Advised, BusyError):
     """An earlier apply waits to be confirmed, so that no other one can begin; the text says which."""
 
 

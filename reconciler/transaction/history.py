@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from reconciler.model.commands import HISTORY, Advised
 from reconciler.model.desired import Desired
+from reconciler.model.errors import InputError
 from reconciler.model.outcome import Generation, Origin, Outcome, Result
 from reconciler.model.printable import error_text
 from reconciler.model.strict_json import (
@@ -50,7 +51,7 @@ _TAKEN: Final = re.compile(r"(\d{6,})\..*", re.ASCII | re.DOTALL)
 _GENERATION: Final = ("generationVersion", "number", *Origin._fields, "desired", "plan")
 
 
-class NoSuchGeneration(Advised):
+class NoSuchGeneration(Advised, InputError):
     """The generation that is asked for is not there; the text says which are."""
 
 

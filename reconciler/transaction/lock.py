@@ -14,6 +14,7 @@ from errno import EROFS
 from typing import Final
 
 from reconciler.kernel.locks import AtWork, Patience, wait_for
+from reconciler.model.errors import BusyError
 from reconciler.model.strict_json import BadRecord, field, members, seconds, text, whole
 from reconciler.transaction.records import read_kept
 from reconciler.transaction.state_directory import StateDirectory
@@ -64,7 +65,7 @@ LOCK: Final = "lock"
 _MOST_COMMAND: Final = 300
 
 
-class Busy(Exception):
+class Busy(BusyError):
     """Somebody else has held the lock for too long; the text says who."""
 
 

@@ -35,6 +35,7 @@ from reconciler.integrations.units import boot_unit
 from reconciler.model.boot_files import AtBoot, FileChange
 from reconciler.model.commands import BOOT_INSTALL, DOCTOR, Command
 from reconciler.model.desired import Persistence
+from reconciler.model.errors import HostError
 from reconciler.model.matrix import FULL_MATRIX
 from reconciler.model.problems import Place, Problem, Severity
 from reconciler.planning.boot_stages import at_boot, with_files
@@ -46,7 +47,7 @@ _MOST: Final = 8
 NO_ROOT: Final = "files of mdevctl or chzdev are as they were left, since nobody knows where those of this host are"
 
 
-class NotPersisted(Exception):
+class NotPersisted(HostError):
     """A file cannot be changed; the text says which and why."""
 
 

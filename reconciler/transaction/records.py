@@ -59,7 +59,8 @@ def told_of(state: StateDirectory, name: str, read: Callable[[], _Value]) -> _Va
     try:
         return read()
     except BadRecord as error:
-        raise error.of_file(str(state.path / name)) from error
+        file = state.path / name
+        raise error.of_file(str(file), _remedy(file)) from error
 
 
 _WITHOUT: Final[Mapping[str, str]] = {
@@ -73,11 +74,11 @@ _WITHOUT: Final[Mapping[str, str]] = {
 }
 
 
-def remedy(error: BadRecord) -> str:
-    """What to run so that the commands that need the damaged file work again, and what that costs."""
-    file = shlex.quote(error.file)
-    cost = _WITHOUT.get(PurePath(error.file).name, "that generation can then not be shown or rolled back to")
-    return f"mv {file} {shlex.quote(f'{error.file}.damaged')}    # {cost}; then run the command again"
+def _remedy(file: PurePath) -> str:
+    """What to run so that the commands that need the damaged `file` work again, and what that costs."""
+    cost = _WITHOUT.get(file.name, "that generation can then not be shown or rolled back to")
+    moved = shlex.quote(f"{file}.damaged")
+    return f"mv {shlex.quote(str(file))} {moved}    # {cost}; then run the command again"
 
 
 def device_uuid(value: object) -> str:

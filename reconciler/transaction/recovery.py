@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reconciler.integrations.timers import CannotArm
 from reconciler.kernel.observe import observe
 from reconciler.model.commands import ROLLBACK, confirm_of, history_of
+from reconciler.model.errors import StateError
 from reconciler.model.outcome import Outcome, Result, interrupting
 from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings, Write
@@ -50,7 +51,7 @@ class Recovered(NamedTuple):
     applied: bool = False
 
 
-class NotRecorded(OSError):
+class NotRecorded(StateError, OSError):
     """What earlier runs had left was recovered and could not be recorded, so that no apply can begin."""
 
 

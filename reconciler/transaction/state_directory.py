@@ -9,6 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
+from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text
 from reconciler.model.strict_json import LARGEST
 
@@ -17,12 +18,14 @@ _ROOM: Final = 16 << 10
 """How many bytes have to be free for a record of how an apply ended."""
 
 
-class UnsafeState(Exception):
+class UnsafeState(StateError):
     """The state directory cannot be trusted or used; the text says why and what to do."""
 
 
 class OnlyRoot(UnsafeState):
     """What we keep is root's, and this process is not: root can do it."""
+
+    needs_root = True
 
 
 class StateDirectory:

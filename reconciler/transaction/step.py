@@ -14,6 +14,7 @@ from reconciler.kernel.sysfs import KernelBusy, Sysfs
 from reconciler.kernel.text_forms import UnknownText, parse_mask
 from reconciler.kernel.waiting import Clock, wait_for_rebinding
 from reconciler.kernel.writes import refusal_text, writes_of
+from reconciler.model.errors import HostError
 from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Abilities, ObservedQueue
@@ -23,7 +24,7 @@ _TRIES: Final = 5
 _RETRY_SECONDS: Final = 0.2
 
 
-class StepFailed(Exception):
+class StepFailed(HostError):
     """A step could not be done; the text says which write and why."""
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+from reconciler.model.errors import InputError
 from reconciler.model.printable import error_text, escaped_lines
 from reconciler.watch.health import Answer, Health
 from reconciler.watch.metrics import Exposition
@@ -34,7 +35,7 @@ _SOCKET_MODE: Final = 0o660
 _PLAIN: Final = "text/plain; charset=utf-8"
 
 
-class CannotListen(Exception):
+class CannotListen(InputError):
     """The address cannot be used; the text says why and what to do."""
 
 

@@ -16,11 +16,11 @@ from reconciler.model.desired import Unmanaged
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Origin, Outcome, Result
+from reconciler.model.problems import InvalidManifests
 from reconciler.model.stopping import Abandoned, Check
 from reconciler.model.strict_json import BadRecord
 from reconciler.operations.reconcile import (
     Applied,
-    InvalidManifests,
     NotApplicable,
     Request,
     StalePlan,

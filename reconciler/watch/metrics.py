@@ -7,6 +7,7 @@ Names and units follow https://prometheus.io/docs/practices/naming/. The commit 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from reconciler.model.errors import HostError
 from reconciler.model.outcome import Result
 from reconciler.model.printable import escaped_values
 from reconciler.watch.report import Condition, Counters, Report, Source
@@ -24,7 +25,7 @@ Samples = Iterable[tuple[tuple[str, ...], float]]
 """Values with those of their labels, in the order of `Metric.labels`."""
 
 
-class NoMetrics(Exception):
+class NoMetrics(HostError):
     """Metrics cannot be made; the text says why and what to do."""
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from reconciler.model.errors import BusyError
 from reconciler.watch.hints import Hint
 from reconciler.watch.requests import LONGEST_LINE, SOCKET, BadRequest, Trigger, address, answer_line, read_request
 
@@ -24,7 +25,7 @@ _LONGEST_SENTENCE: Final = 400
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: process, user, group
 
 
-class AlreadyWatching(Exception):
+class AlreadyWatching(BusyError):
     """Another loop has this state directory; the text says which."""
 
 

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from reconciler.model.errors import HostError, InputError
+
 SOCKET: Final = "watch.sock"
 """The name of the socket in the state directory."""
 
@@ -35,11 +37,11 @@ class Trigger(NamedTuple):
     wait: bool = False
 
 
-class BadRequest(Exception):
+class BadRequest(InputError):
     """What came is not a request; the text says what one looks like."""
 
 
-class NoAnswer(Exception):
+class NoAnswer(HostError):
     """There is a loop, and it gave no answer; the text says why."""
 
 
