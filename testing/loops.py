@@ -10,7 +10,6 @@ from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Origin
 from reconciler.model.steps import Write
 from reconciler.operations.reconcile import Applied, Request, Terms, apply
-from reconciler.simulator.faults import RecordingSysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.last_good import read_last_good
@@ -28,6 +27,7 @@ from reconciler.watch.turns import Turn
 from testing.clocks import FakeClock
 from testing.holdings import hardware, uuid
 from testing.journals import NoProgress
+from testing.recording_sysfs import RecordingSysfs
 
 BOOT_ID: Final = "11111111-2222-4333-8444-555555555555"
 EVERY_CONSENT: Final = frozenset({"--allow-disruption", "--allow-empty", "--allow-removals"})

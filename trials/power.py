@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 
 from reconciler.operations.reconcile import Request, plan
 from reconciler.planning.plan import Plan
-from reconciler.simulator.faults import FaultySysfs, RecordingSysfs
+from reconciler.simulator.faults import FaultySysfs
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.journal import INVENTORY, JOURNAL
+from testing.recording_sysfs import RecordingSysfs
 from trials.disk import LOST, Disk, Image, restore
 from trials.kills import Trial, trials
 from trials.scenes import DONE, NEXT_BOOT_ID, Scene, applied, booted, machine, put_files, scratch, unfinished, unsettled

@@ -118,7 +118,8 @@ def refuse_to_replace(option: str, file: str, options: HostOptions, *, manifests
         return  # there is nothing to lose, or the writing says why it cannot be done
     if not stat.S_ISREG(found.st_mode):
         return
-    read = list(_of_simulated_host(options))
+    names = ("the description of the simulated host", "the state of the simulated host")
+    read = [(str(path), name) for path, name in zip(simulation_files(options), names, strict=False)]
     if manifests:
         read += [(one.path, "one of the manifests") for one in find_files(options.manifests)[0]]
     for path, what in read:
@@ -126,12 +127,13 @@ def refuse_to_replace(option: str, file: str, options: HostOptions, *, manifests
             raise click.UsageError(f"{option} {file}: this is {what}; name another file")
 
 
-def _of_simulated_host(options: HostOptions) -> Iterator[tuple[str, str]]:
-    if options.simulate is not None:
-        from reconciler.simulator.state_file import state_path
+def simulation_files(options: HostOptions) -> tuple[Path, ...]:
+    """What the simulated host is kept in: its description and its state; empty for a real host."""
+    if options.simulate is None:
+        return ()
+    from reconciler.simulator.state_file import state_path
 
-        yield options.simulate, "the description of the simulated host"
-        yield str(state_path(Path(options.simulate))), "the state of the simulated host"
+    return Path(options.simulate), state_path(Path(options.simulate))
 
 
 def _is_same(path: str, found: os.stat_result) -> bool:

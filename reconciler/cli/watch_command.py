@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import command_line, manifests_commit, opened, origin_of, state_of
+from reconciler.cli.machine import command_line, manifests_commit, opened, origin_of, simulation_files, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import Printable, tell
 from reconciler.cli.watch_options import WatchOptions
@@ -146,12 +146,11 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
     log = Log(Printable(sys.stderr), time.time, format=Format(options.log_format), environment=os.environ)
     requests = RequestEar(state.path)
     stack.callback(requests.close)
-    simulate = Path(host.simulate) if host.simulate else None
 
     def found_later(sentence: str) -> None:
         _limited(ears, log, "kernel")(sentence)  # the ears are made below, and this one is opened last
 
-    opener = kernel_opener(Path(host.sysfs), simulate, found_later)
+    opener = kernel_opener(Path(host.sysfs), simulation_files(host), found_later)
     resync = options.resync or (RESYNC_SECONDS if opener else UNTOLD_RESYNC_SECONDS)
     ears = stack.enter_context(Ears(time, log.warning, resync=every(resync, Random())))  # noqa: S311 - jitter
     ears.add("signal", SignalEar)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from reconciler.integrations.files import NotReadable, read_limited, remove, replace
+from reconciler.integrations.files import NotReadable, read_limited
 from reconciler.kernel.text_forms import mask_text, parse_mask
 from reconciler.model.errors import InputError
 from reconciler.model.ids import ALL_IDS, ID_COUNT, NO_IDS, IdSet
@@ -268,19 +268,6 @@ def read_ap_rules(root: Path) -> PersistentMasks:
     except NotReadable as error:
         raise BadRules(str(error)) from error
     return parse_ap_rules(content.decode("utf-8", "replace"))
-
-
-def write_ap_rules(root: Path, masks: PersistentMasks) -> None:
-    """Have `masks` set at boot; without any the file is removed. A crash leaves the old file or the new.
-
-    Raises:
-        OSError: it cannot be written; what was there before still is.
-    """
-    text = ap_rules_text(masks)
-    if text:
-        replace(rules_file(root), text.encode())
-    else:
-        remove(rules_file(root))
 
 
 FOLDERS: Final = ("etc/udev/rules.d", "run/udev/rules.d", "usr/local/lib/udev/rules.d", "usr/lib/udev/rules.d")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from reconciler.integrations.boot_masks import NotWrittenRight, number, quoted, read_rules, rules_of, whole_config
-from reconciler.integrations.files import NotReadable, read_limited, remove, replace
+from reconciler.integrations.files import NotReadable, read_limited
 from reconciler.model.boot_files import Definition
 from reconciler.model.errors import InputError
 from reconciler.model.ids import IdSet
@@ -295,24 +295,6 @@ def definition_content(file: Path) -> bytes:
         return read_limited(file)
     except NotReadable as error:
         raise NotADefinition(str(error), Effect.UNKNOWN) from error
-
-
-def write_definition(root: Path, definition: Definition) -> None:
-    """Write `definition` as mdevctl would, but so that a crash leaves the old file or the new, never a part.
-
-    Raises:
-        OSError: it cannot be written; what was there before still is.
-    """
-    replace(definition_file(root, definition.uuid), definition_bytes(definition))
-
-
-def remove_definition(root: Path, uuid: str) -> None:
-    """Remove the definition of device `uuid` where there is one.
-
-    Raises:
-        OSError: it cannot be removed.
-    """
-    remove(definition_file(root, uuid))
 
 
 _INSTALL: Final = "install your distribution's package mdevctl"

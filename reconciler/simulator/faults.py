@@ -6,11 +6,10 @@ They are for tests of whatever writes to a host. Writes are counted from 1 over 
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from reconciler.kernel.sysfs import WRITE_SECONDS, KernelBusy, Sysfs
+from reconciler.kernel.sysfs import WRITE_SECONDS, KernelBusy
 from reconciler.kernel.text_forms import ap_config_text
 from reconciler.model.matrix import ApConfig
 from reconciler.model.observed import Process
-from reconciler.model.steps import Write
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.nodes import refusal
 
@@ -125,44 +124,3 @@ class FaultySysfs:
                 self._host.delay_binding(reads)
             case ForeignWriter(_, act, after) if not after:
                 act()
-
-
-class RecordingSysfs:
-    """Any host, with a list of all writes and a call after each of them."""
-
-    def __init__(self, sysfs: Sysfs, after_write: Callable[[Write], None] | None = None) -> None:
-        """Wrap `sysfs`; `after_write` is called after every write, also after one that was refused."""
-        self._sysfs = sysfs
-        self._after_write = after_write
-        self.writes: list[Write] = []
-
-    def read(self, path: str) -> str:
-        """See `reconciler.kernel.sysfs.Sysfs`."""
-        return self._sysfs.read(path)
-
-    def write(self, path: str, value: str) -> int:
-        """See `reconciler.kernel.sysfs.Sysfs`."""
-        write = Write(path, value)
-        self.writes.append(write)
-        try:
-            return self._sysfs.write(path, value)
-        finally:
-            if self._after_write:
-                self._after_write(write)
-
-    def list(self, path: str) -> list[str]:
-        """See `reconciler.kernel.sysfs.Sysfs`."""
-        return self._sysfs.list(path)
-
-    def link(self, path: str) -> str:
-        """See `reconciler.kernel.sysfs.Sysfs`."""
-        return self._sysfs.link(path)
-
-    def opened(self, uuids: Iterable[str]) -> Mapping[str, Process | None]:
-        """See `reconciler.kernel.sysfs.Sysfs`."""
-        return self._sysfs.opened(uuids)
-
-    @property
-    def release(self) -> str:
-        """See `reconciler.kernel.sysfs.Sysfs`."""
-        return self._sysfs.release

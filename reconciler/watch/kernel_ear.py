@@ -1,13 +1,12 @@
 """Hears what changes on the host, as far as somebody tells."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from reconciler.integrations.uevents import UeventSocket
-from reconciler.simulator.state_file import state_path
 from reconciler.watch.file_ear import FileEar
 from reconciler.watch.hints import Ear, Hint
 
@@ -35,17 +34,16 @@ class KernelEar:
         self._events.close()
 
 
-def kernel_opener(sysfs: Path, simulate: Path | None, tell: Callable[[str], None]) -> Callable[[], Ear] | None:
-    """What opens the ear for a host; None where nobody tells what changes there, and only looking helps.
+def kernel_opener(sysfs: Path, files: Sequence[Path], tell: Callable[[str], None]) -> Callable[[], Ear] | None:
+    """What opens the ear for a host; None where nothing reports what changes there, and only looking helps.
 
     Args:
         sysfs: the root of the host's sysfs.
-        simulate: the description of a simulated host that is used instead; every command saves its state beside it.
+        files: what a simulated host is kept in, which every command writes; empty for any other host.
         tell: see `FileEar`.
     """
-    if simulate is not None:
-        kept = [str(simulate), str(state_path(simulate))]
-        return partial(FileEar, kept, tell, source=SOURCE)
+    if files:
+        return partial(FileEar, [str(one) for one in files], tell, source=SOURCE)
     if os.path.realpath(sysfs) == _OWN:
         return lambda: KernelEar(UeventSocket.listening())
     return None

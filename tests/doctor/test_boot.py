@@ -13,7 +13,6 @@ from reconciler.integrations.boot_masks import (
     PersistentMasks,
     mask_parameters,
     rules_file,
-    write_ap_rules,
 )
 from reconciler.integrations.kernel_module import early_loaders
 from reconciler.integrations.units import BOOT_NAME, Unit
@@ -24,6 +23,7 @@ from reconciler.model.matrix import EMPTY_MATRIX, FULL_MATRIX, Matrix
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
+from testing.boot_files import write_ap_rules
 from testing.clocks import FakeClock
 from testing.commands import Command, example
 from testing.holdings import hardware

@@ -19,10 +19,10 @@ from reconciler.integrations.boot_masks import (
     read_ap_rules,
     rules_file,
     rules_of,
-    write_ap_rules,
 )
 from reconciler.kernel.text_forms import mask_text
 from reconciler.model.ids import ALL_IDS, IdSet
+from testing.boot_files import write_ap_rules
 
 IDS = st.integers(0, (1 << 256) - 1).map(IdSet.from_bits)
 MASKS = st.builds(PersistentMasks, st.none() | IDS, st.none() | IDS)

@@ -19,13 +19,12 @@ from reconciler.integrations.mdevctl import (
     definition_file,
     parse_definition,
     read_definitions,
-    remove_definition,
-    write_definition,
 )
 from reconciler.kernel.text_forms import ap_config_text
 from reconciler.model.boot_files import Definition
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig
+from testing.boot_files import remove_definition, write_definition
 from testing.holdings import config, uuid
 
 ONE: Final = uuid(1)

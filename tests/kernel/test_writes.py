@@ -16,10 +16,10 @@ from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities
 from reconciler.model.steps import Action, Holdings, Step, Write
-from reconciler.simulator.faults import RecordingSysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from testing.holdings import config, hardware, held, host_holding, rectangles, uuid
+from testing.recording_sysfs import RecordingSysfs
 
 NEW = Abilities(ap_config=True, over_provision=True, strict_in_use=False)
 OLD = NEW._replace(ap_config=False)

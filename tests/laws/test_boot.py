@@ -10,7 +10,6 @@ from reconciler.model.outcome import Result
 from reconciler.model.steps import Holdings
 from reconciler.planning.boot_stages import BootStage, plan_stage
 from reconciler.planning.planner import NOTHING_APPLIED
-from reconciler.simulator.faults import RecordingSysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
 from reconciler.transaction.apply import apply_plan
@@ -18,6 +17,7 @@ from testing.clocks import FakeClock
 from testing.holdings import EVERY_PROFILE, abilities_of, desired_like, hardware, held, holdings
 from testing.invariants import violations
 from testing.journals import FakeBooks, NoProgress
+from testing.recording_sysfs import RecordingSysfs
 
 
 @pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda one: one.name)

@@ -11,7 +11,6 @@ from reconciler.model.outcome import Result
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.simulator.faults import RecordingSysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
 from reconciler.transaction.apply import apply_plan
@@ -29,6 +28,7 @@ from testing.holdings import (
 )
 from testing.invariants import violations
 from testing.journals import FakeBooks, NoProgress
+from testing.recording_sysfs import RecordingSysfs
 
 FOREIGN = {uuid(0xF): config([7], [4])}
 

@@ -20,7 +20,6 @@ from reconciler.planning.adoption import adopt
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.planner import make_plan
 from reconciler.planning.target import pool_of
-from reconciler.simulator.faults import RecordingSysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
 from reconciler.transaction.apply import apply_plan
@@ -37,6 +36,7 @@ from testing.holdings import (
     uuid,
 )
 from testing.journals import FakeBooks, NoProgress
+from testing.recording_sysfs import RecordingSysfs
 
 MASKS = st.integers(0, (1 << 256) - 1).map(IdSet.from_bits)
 DEFINITIONS = st.lists(

@@ -16,7 +16,7 @@ from reconciler.planning.order import order_steps
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.rollback import rollback_effects
-from reconciler.simulator.faults import Fault, FaultySysfs, RecordingSysfs, WriteBlocked, WriteRefused
+from reconciler.simulator.faults import Fault, FaultySysfs, WriteBlocked, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
 from reconciler.transaction.apply import apply_plan
@@ -36,6 +36,7 @@ from testing.holdings import (
 )
 from testing.invariants import violations
 from testing.journals import FakeBooks, NoProgress
+from testing.recording_sysfs import RecordingSysfs
 from testing.transitions import write_paths
 
 FOREIGN = uuid(0xF)

@@ -12,7 +12,6 @@ from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
 from reconciler.planning.vm_event import VmEvent
-from reconciler.simulator.faults import RecordingSysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
 from reconciler.transaction.apply import apply_plan
@@ -31,6 +30,7 @@ from testing.holdings import (
 )
 from testing.invariants import violations
 from testing.journals import FakeBooks, NoProgress
+from testing.recording_sysfs import RecordingSysfs
 
 OURS = uuid(9)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from reconciler.cli.main import run
-from reconciler.integrations.mdevctl import definition_bytes, definition_file, read_definitions, write_definition
+from reconciler.integrations.mdevctl import definition_bytes, definition_file, read_definitions
 from reconciler.integrations.persistence import carry_out, file_changes, read_found
 from reconciler.integrations.tool_commands import start_by_hand
 from reconciler.kernel.text_forms import ap_config_text, parse_ap_config
@@ -22,6 +22,7 @@ from reconciler.model.boot_files import AtBoot, Definition
 from reconciler.model.desired import Activation, DesiredGuest
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
+from testing.boot_files import write_definition
 from testing.holdings import config, uuid
 from testing.mounted_hosts import MountedHost
 

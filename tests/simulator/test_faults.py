@@ -15,12 +15,12 @@ from reconciler.simulator.faults import (
     FaultySysfs,
     ForeignWriter,
     ReadRefused,
-    RecordingSysfs,
     WriteBlocked,
     WriteRefused,
 )
 from reconciler.simulator.host import SimulatedHost
 from testing.host_actions import UUIDS
+from testing.recording_sysfs import RecordingSysfs
 
 A = UUIDS[0]
 FULL = f"{mask_text(ALL_IDS)}\n"

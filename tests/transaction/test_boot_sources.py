@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.integrations.boot_masks import PersistentMasks, write_ap_rules
+from reconciler.integrations.boot_masks import PersistentMasks
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Persistence
 from reconciler.model.ids import IdSet
@@ -12,6 +12,7 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.persist import boot_problems
+from testing.boot_files import write_ap_rules
 from testing.holdings import desired, hardware
 
 

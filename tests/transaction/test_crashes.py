@@ -10,7 +10,7 @@ import pytest
 from reconciler.kernel.observe import observe
 from reconciler.model.outcome import Result
 from reconciler.planning.planner import make_plan
-from reconciler.simulator.faults import FaultySysfs, RecordingSysfs, WriteRefused
+from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import apply_plan
@@ -28,6 +28,7 @@ from testing.holdings import (
     uuid,
 )
 from testing.journals import BOOT, GIVES_UP, ONE, OTHER, NoProgress, machine, plan_for
+from testing.recording_sysfs import RecordingSysfs
 from testing.transitions import TRANSITIONS
 
 

@@ -15,13 +15,7 @@ from reconciler.model.matrix import EMPTY_CONFIG, FULL_MATRIX, ApConfig, Matrix
 from reconciler.model.outcome import Result
 from reconciler.model.steps import Action, Holdings
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.simulator.faults import (
-    FaultySysfs,
-    ForeignWriter,
-    RecordingSysfs,
-    WriteBlocked,
-    WriteRefused,
-)
+from reconciler.simulator.faults import FaultySysfs, ForeignWriter, WriteBlocked, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import apply_plan
@@ -30,6 +24,7 @@ from reconciler.transaction.step import Host
 from testing.clocks import FakeClock
 from testing.holdings import config, desired, guest, held, host_holding, uuid
 from testing.journals import FakeBooks, NoProgress
+from testing.recording_sysfs import RecordingSysfs
 from testing.swaps import FREE, ONE, SWAP, run, swap, write
 
 

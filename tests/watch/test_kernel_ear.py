@@ -36,7 +36,7 @@ def test_a_simulated_host_is_heard_by_the_file_that_keeps_it(tmp_path: Path) -> 
     """Every command that changes it saves that."""
     pytest.importorskip("watchfiles")
     description = tmp_path / "lpar.yaml"
-    opener = kernel_opener(Path("/sys"), description, print)
+    opener = kernel_opener(Path("/sys"), [description, state_path(description)], print)
     assert opener
     ear = opener()
     try:
@@ -49,10 +49,10 @@ def test_a_simulated_host_is_heard_by_the_file_that_keeps_it(tmp_path: Path) -> 
 
 def test_another_sysfs_root_tells_nothing(tmp_path: Path) -> None:
     """The events of this machine are not its events: it is looked at regularly instead."""
-    assert kernel_opener(tmp_path, None, print) is None
+    assert kernel_opener(tmp_path, (), print) is None
 
 
 def test_this_machine_tells(tmp_path: Path) -> None:
     """Also where its sysfs is named by a link."""
     (tmp_path / "link").symlink_to("/sys")
-    assert kernel_opener(tmp_path / "link", None, print)
+    assert kernel_opener(tmp_path / "link", (), print)
