@@ -12,7 +12,7 @@ def reason_of(error: Exception, here: Here) -> str:
     match error:
         case InvalidManifests():
             first = errors_of(error.problems)[0]
-            where = f" ({first.places[0].position})" if first.places else ""
+            where = f" ({first.places[0]})" if first.places and not first.places[0].is_whole else ""
             return f"the manifests are invalid: {first.message}{where}; to see all of it: {here.line(VALIDATE)}"
         case NotApplicable() if not error.plan.is_valid:
             return problem_line(errors_of(error.plan.problems), here)

@@ -86,6 +86,8 @@ def manifests_commit(options: HostOptions, say: Callable[[str], object] = tell) 
     given = [os.path.abspath(path) for path in options.manifests]
     checkouts = os.path.realpath(state_of(options)[0].path / _CHECKOUTS)
     real = os.path.realpath(given[0])
+    if not os.path.exists(real):
+        return ""
     if not real.startswith(f"{checkouts}/") and repository_above(real) is None:
         return ""
     from reconciler.integrations.local_git import (  # what starts other programs costs each apply a while

@@ -265,7 +265,7 @@ def _unreadable(name: str, refused: OSError) -> Problem:
 
 
 def _problem(id: str, message: str, name: str, help: str) -> Problem:
-    return error(id, message, (Place(Position(name, 1, 1)),), help)
+    return error(id, message, (Place(Position(name, 1, 1), is_whole=True),), help)
 
 
 MOST_NAMED: Final = 8

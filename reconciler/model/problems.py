@@ -51,6 +51,7 @@ class Place(NamedTuple):
             check knows fields only; `reconciler.manifests.pinpoint` turns them into exact positions.
         excerpt: the text of that line, without its newline; empty where the file could not be read.
         width: how many characters the caret marks, at least 1.
+        is_whole: whether it is a file or directory as a whole, which the message names: no line of it is meant.
     """
 
     position: Position
@@ -58,6 +59,10 @@ class Place(NamedTuple):
     field: tuple[str | int, ...] = ()
     excerpt: str = ""
     width: int = 1
+    is_whole: bool = False
+
+    def __str__(self) -> str:
+        return self.position.file if self.is_whole else str(self.position)
 
 
 class Problem(NamedTuple):

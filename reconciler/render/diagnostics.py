@@ -31,7 +31,7 @@ def problem_text(problem: Problem, paint: Paint = plain) -> str:
 
 def _place_lines(place: Place, gutter: int, severity: Severity, paint: Paint) -> list[str]:
     space = " " * gutter
-    arrow = f"{space}{paint('faint', '-->')} {place.position}"
+    arrow = f"{space}{paint('faint', '-->')} {place}"
     if not place.excerpt:
         return [f"{arrow}  {place.label}".rstrip()]
     before = place.excerpt[: place.position.column - 1]

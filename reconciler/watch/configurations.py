@@ -70,7 +70,7 @@ class Configurations:
             return Configuration(Given(desired, site), offer.commit)
         if not {one.id for one in desired} <= _MISSING:
             self.removals = None
-        elif self._settles(offer, frozenset(), str(sorted(site.sources))):
+        elif self._settles(offer, frozenset(), str(sorted(site.sources)), errors_of(desired)[0].message):
             return None
         self.refuse(offer.commit, tuple(map(offer.shown, reasons_of(desired))), now)
         return None
@@ -122,11 +122,15 @@ class Configurations:
         removals = removal_limits(_claiming(self.guarded), _claiming(newest)) if self.guarded else []
         return self._has_consent(newest, removals, offer, here, now)
 
-    def _settles(self, offer: Offer, uuids: frozenset[str], content: str) -> bool:
-        """Whether guests that are enforced and not among `uuids` are waited for; `content` is what was read."""
+    def _settles(self, offer: Offer, uuids: frozenset[str], content: str, unusable: str = "") -> bool:
+        """Whether guests that are enforced and not among `uuids` are waited for; `content` is what was read.
+
+        `unusable` says why nothing can be removed, as what was read is no configuration.
+        """
         enforced = self.guarded.given.desired.guests if self.guarded and offer.is_piecemeal else ()
         gone = tuple(guest.name for guest in enforced if guest.uuid not in uuids)
-        self.removals = settling(self.removals, gone, content, self.look)
+        found = settling(self.removals, gone, content, self.look)
+        self.removals = found and found._replace(unusable=offer.shown(unusable))
         return self.removals is not None and not self.removals.is_over
 
     def _has_consent(
@@ -179,4 +183,5 @@ def reasons_of(problems: tuple[Problem, ...]) -> tuple[str, ...]:
 
 
 def _place(problem: Problem) -> str:
-    return f"{problem.places[0].position}: " if problem.places else ""
+    first = problem.places[0] if problem.places else None
+    return f"{first}: " if first and not first.is_whole else ""

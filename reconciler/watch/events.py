@@ -132,7 +132,7 @@ def _of_the_source(previous: Report, report: Report) -> Iterator[Event]:
     if now.commit != before.commit and now.commit:
         yield Event(Kind.COMMIT, Level.INFO, f"the configuration is now that of commit {now.commit}")
     if now.refused and (before.refused is None or now.refused[:2] != before.refused[:2]):
-        which = f"commit {now.refused.commit}" if now.refused.commit else "the newest configuration"
+        which = now.refused.subject
         text = f"{which} is refused; {guarded_text(report)}"
         yield Event(Kind.REFUSED, Level.ERROR, text, details=_cut(now.refused.reasons, _MOST_SENTENCES))
     if before.refused and not now.refused:

@@ -98,7 +98,7 @@ class Health:
             return Answer(False, f"the host could not be looked at: {report.summary}")
         if report.source.refused:
             refused = report.source.refused
-            which = f"commit {refused.commit}" if refused.commit else "the newest configuration"
+            which = refused.subject
             return Answer(
                 False,
                 "\n".join(

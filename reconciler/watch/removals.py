@@ -51,6 +51,8 @@ class Removals(NamedTuple):
         last: when the files were last seen to have changed.
         due: when the removal is judged, if nothing changes until then.
         is_over: whether nothing is waited for any more, as long as `content` stays the same.
+        unusable: why the manifests cannot be used as they are, so that nothing is removed but they are refused; empty
+            where they can.
     """
 
     guests: tuple[str, ...]
@@ -59,6 +61,7 @@ class Removals(NamedTuple):
     last: float
     due: float
     is_over: bool
+    unusable: str = ""
 
 
 def settling(
@@ -97,10 +100,12 @@ def reported(turn: Turn, removals: Removals | None, now: float, here: Here) -> T
     if removals is None or removals.is_over or now >= removals.due:
         return turn
     count = len(removals.guests)
+    happens = f"when the files have been quiet for {QUIET_SECONDS:.0f} s, or at once by: {here.line(TRIGGER)}"
     text = (
-        f"{counted(count, 'guest')} {'is' if count == 1 else 'are'} gone from the manifests: "
-        f"{named(removals.guests)}; removed when the files have been quiet for {QUIET_SECONDS:.0f} s, "
-        f"or at once by: {here.line(TRIGGER)}"
+        f"{removals.unusable}; no guest is removed, and the manifests are refused {happens}"
+        if removals.unusable
+        else f"{counted(count, 'guest')} {'is' if count == 1 else 'are'} gone from the manifests: "
+        f"{named(removals.guests)}; removed {happens}"
     )
     condition, summary = turn.ending
     ending = (

@@ -65,6 +65,13 @@ class Refused(NamedTuple):
     obstacles: tuple[Obstacle, ...] = (Obstacle.MANIFESTS,)
     command: str = ""
 
+    @property
+    def subject(self) -> str:
+        """What is refused, for people: a commit only where the files are as it has them."""
+        if self.commit.endswith("+"):
+            return f"what has changed since commit {self.commit.removesuffix('+')}"
+        return f"commit {self.commit}" if self.commit else "the newest configuration"
+
 
 class Source(NamedTuple):
     """Where manifests come from.

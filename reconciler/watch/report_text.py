@@ -233,7 +233,7 @@ def _source_lines(report: Report, now: float, paint: Paint) -> Iterator[str]:
         yield paint("warning", f"  unreachable   {source.unreachable}")
     yield from (paint("warning", f"  unheard       {reason}") for _, reason in sorted(report.unheard.items()))
     if source.refused:
-        which = f"commit {source.refused.commit}" if source.refused.commit else "the newest configuration"
+        which = source.refused.subject
         since = duration_text(now - source.refused.since)
         yield paint("error", f"  refused       {which}, for {since}; {guarded_text(report)}")
         yield from (f"                {reason}" for reason in source.refused.reasons)

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.machine import manifests_commit
+from reconciler.cli.options import HostOptions
 from reconciler.kernel.paths import MATRIX, mdev
-from reconciler.watch.report import Condition
+from reconciler.watch.report import Condition, Refused
 from reconciler.watch.sources import FilesSource
 from reconciler.watch.turns import Turn
+from testing.git_repositories import Repository
 from testing.holdings import uuid
 from testing.loops import HOST, Looped, guest_document
 
@@ -159,6 +162,43 @@ def test_what_stays_missing_is_refused(copied: Copied) -> None:
     assert turn.wait is None
     assert copied.turn("resync", after=300.0).refused == turn.refused
     assert copied.looped.writes == []
+
+
+def test_a_directory_that_is_gone_is_named_at_once(copied: Copied) -> None:
+    """No guest is removed for it, which is not said either; what is refused names no line of what is not there."""
+    for name in SITE:
+        copied.remove(name)
+    copied.folder.rmdir()
+
+    waiting = copied.turn("files", after=0.4)
+    refused = copied.turn("resync", after=5.0).refused
+
+    assert waiting.ending.summary.startswith(f"{copied.folder} does not exist; no guest is removed")
+    assert refused
+    assert refused.reasons == (f"{copied.folder} does not exist (path-missing)",)
+    assert copied.looped.writes == []
+
+
+def test_a_directory_that_is_gone_is_of_no_commit(tmp_path: Path) -> None:
+    """Also within a repository."""
+    repository = Repository(tmp_path / "repository")
+    repository.commit({"site/host.yaml": HOST})
+    site = repository.path / "site"
+    options = HostOptions((str(site),), None, "/sys", None, str(tmp_path / "state"))
+    assert manifests_commit(options) == repository.head()
+    (site / "host.yaml").unlink()
+    site.rmdir()
+
+    assert manifests_commit(options) == ""
+
+
+@pytest.mark.parametrize(
+    ("commit", "subject"),
+    [("", "the newest configuration"), ("4a", "commit 4a"), ("4a+", "what has changed since commit 4a")],
+)
+def test_what_is_refused_is_a_commit_only_where_it_is_one(commit: str, subject: str) -> None:
+    """Files that differ from it are none."""
+    assert Refused(commit, ("odd",), 0.0).subject == subject
 
 
 def test_what_is_wrong_is_refused_at_once(copied: Copied) -> None:
