@@ -233,7 +233,7 @@ def history(words: tuple[str, ...], format: str, host: HostOptions) -> int:
 def rollback(
     number: int | None, yes: bool, consents: frozenset[str], lock_timeout: int, format: str, host: HostOptions
 ) -> int:
-    """Go back to what generation NUMBER wanted (default: the last one that was applied before the newest one).
+    """Undo the newest apply, or go back to what generation NUMBER wanted.
 
     It is a plan like any other, shown first. An apply that waits to be confirmed is undone instead.
     """

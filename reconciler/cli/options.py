@@ -159,5 +159,5 @@ def lock_option(function: _Function) -> _Function:
         default=60,
         show_default=True,
         metavar="SECONDS",
-        help="With --apply: how long to wait for others that are at work; 0: not at all.",
+        help="How long an apply or rollback waits for other commands that are at work; 0: not at all.",
     )(function)

@@ -57,7 +57,7 @@ def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
     if not wait:
         report(f"turn {answer['turn']} is going to begin")
         return Exit.DONE
-    report(f"turn {answer['turn']}: {answer['condition']}: {answer['summary']}")
+    report(f"turn {answer['turn']}: {answer['condition'].replace('-', ' ')}: {answer['summary']}")
     if unreachable := answer.get("unreachable"):
         tell(f"warning: nothing newer is known: {unreachable}")
     if refused := answer.get("refused"):

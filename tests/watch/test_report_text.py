@@ -232,9 +232,9 @@ def test_what_the_loop_does_is_said(changes: dict[str, bool], words: str) -> Non
     [
         (-5, "0 seconds"),
         (0, "0 seconds"),
-        (0.25, "250 milliseconds"),
-        (0.9999, "999 milliseconds"),
-        (0.0015, "1 millisecond"),
+        (0.25, "less than a second"),
+        (0.9999, "less than a second"),
+        (0.0015, "less than a second"),
         (1, "1 second"),
         (59.9, "59 seconds"),
         (60, "1 minute"),

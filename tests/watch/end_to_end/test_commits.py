@@ -67,7 +67,7 @@ def test_a_commit_that_breaks_the_manifests_is_refused_until_it_is_mended(
         bad = repository.commit({"payments.yaml": BROKEN})
         ran = loop.run("trigger", "--wait")
         assert ran.code == Exit.REFUSED
-        assert ran.out.endswith(": in-sync: the host is as the manifests say\n")
+        assert ran.out.endswith(": in sync: the host is as the manifests say\n")
         assert "because: payments.yaml:3:" in ran.err
         refused = loop.until("refused")
         assert (refused["level"], refused["commit"]) == ("error", good[:12])
