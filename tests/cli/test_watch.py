@@ -53,6 +53,25 @@ main()
 """
 """The command, which holds its breath in the midst of its n-th write until it is told to go on."""
 
+PLANNING: Final = """
+import pathlib, sys
+from reconciler.operations import reconcile
+
+folder, make_plan = pathlib.Path(sys.argv.pop(1)), reconcile.make_plan
+
+def again_and_again(*arguments, **options):
+    (folder / "planning").touch()
+    while not (folder / "go").exists():
+        made = make_plan(*arguments, **options)
+    return made
+
+reconcile.make_plan = again_and_again
+
+from reconciler.cli.main import main
+main()
+"""
+"""The command, for which planning has no end until it is told to go on."""
+
 
 class Site:
     """A directory with manifests, a host, and a loop that guards it."""
@@ -85,11 +104,15 @@ class Site:
         )
 
     @contextmanager
-    def loop(self, *words: str, gate: int = 0) -> Iterator[subprocess.Popen[str]]:
-        """A loop that applies, until the block ends; with `gate` it holds its breath in the midst of that write."""
+    def loop(self, *words: str, gate: int = 0, plans: bool = False) -> Iterator[subprocess.Popen[str]]:
+        """A loop that applies, until the block ends.
+
+        With `gate` it holds its breath in the midst of that write; where it `plans`, it does so and nothing else.
+        """
         for left in ("writing", "go"):  # of a loop before
             (self.folder / left).unlink(missing_ok=True)
         start = ["-c", GATED, str(self.folder), str(gate)] if gate else ["-m", "reconciler.cli"]
+        start = ["-c", PLANNING, str(self.folder)] if plans else start
         options = ["--watch", "--apply", "--resync", "1s", "--log-format", "json", "-f", str(self.manifests), *words]
         with (
             (self.folder / "log").open("a") as log,
@@ -195,6 +218,24 @@ def test_sigterm_in_the_midst_of_an_apply_puts_everything_back(site: Site) -> No
     assert [one.result for one in History(site.state).generations()] == ["applied", "rolled back"]
     site.write("[4]")
     assert site.run("--plan", "--detailed-exitcode", "-f", str(site.manifests)).returncode == Exit.DONE
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("applied", [0, 1])
+def test_a_signal_ends_planning(site: Site, number: signal.Signals, applied: int) -> None:
+    """However long it would take, of what is to be applied and of what was: nothing is written, and nothing is left."""
+    if applied:
+        with site.loop() as process:
+            site.await_in_sync(1)
+            assert ended(process) == Exit.DONE
+    with site.loop(plans=True) as process:
+        until((site.folder / "planning").exists)
+        assert ended(process, number) == Exit.DONE
+
+    assert is_clean(site)
+    assert len(History(site.state).generations()) == applied
+    planned = site.run("--plan", "--detailed-exitcode", "-f", str(site.manifests))
+    assert planned.returncode == (Exit.DONE if applied else Exit.CHANGES)
 
 
 def test_sighup_in_the_midst_of_an_apply_does_not_interrupt_it(site: Site) -> None:
