@@ -1,6 +1,7 @@
 """Manifests that were made to keep us busy: seconds and memory of ``reconcile --plan`` at two sizes each.
 
 Every process ends by itself, most with a refusal. Seconds are those of the processor, as others may use it, too.
+Then, at the smaller size, how soon a loop answers ``reconcile trigger`` after its directory was given such manifests.
 """
 
 import os
@@ -16,6 +17,8 @@ from typing import Final, NamedTuple
 import yaml
 
 from testing.hostile_sites import FOLDERS, TEXTS, cycles
+from testing.hostile_sites import host as hostile_host
+from testing.loop_processes import watching
 
 _HOST: Final = {
     "apiVersion": "reconciler/v1",
@@ -38,6 +41,12 @@ class _Spent(NamedTuple):
     output: int
 
 
+class _Answer(NamedTuple):
+    seconds: float
+    refused: bool
+    end: float
+
+
 def report() -> None:
     """Measure every kind and print a table."""
     print("reconcile --plan of hostile manifests, one process each\n")
@@ -49,6 +58,42 @@ def report() -> None:
             f" {spent.output / 1024:12.0f}",
             flush=True,
         )
+    print("\nreconcile trigger --wait, asked of a loop that has just been given them\n")
+    print("kind                    size   seconds   refused   end (s)")
+    for name, number, fill in _kinds():
+        answer = _answer(fill, number)
+        print(
+            f"{name:18} {number:>9,} {answer.seconds:9.2f} {'yes' if answer.refused else 'no':>9} {answer.end:9.2f}",
+            flush=True,
+        )
+
+
+def _kinds() -> Iterator[tuple[str, int, Callable[[Path, int], Path]]]:
+    for name, (text, size, _) in TEXTS.items():
+        yield name, size, partial(_written, text)
+    for name, (fill, size, _) in FOLDERS.items():
+        yield name, size, fill
+
+
+def _answer(fill: Callable[[Path, int], Path], size: int) -> _Answer:
+    with tempfile.TemporaryDirectory(prefix="reconcile-bench-") as directory:
+        folder, state = Path(directory) / "manifests", Path(directory) / "state"
+        folder.mkdir()
+        before = folder / "before.yaml"
+        before.write_text(hostile_host(), encoding="utf-8")
+        where = ("--simulate", str(_host(Path(directory))), "--state-dir", str(state))
+        options = ("--apply", "--git-interval", "1h", "--resync", "1h", "-f", str(folder))
+        with watching(state, where, *options) as loop:
+            loop.turn()
+            fill(folder, size)
+            before.unlink()  # they have a host of their own
+            began = time.perf_counter()
+            refused = bool(loop.turn().get("refused"))
+            answered = time.perf_counter()
+            loop.end()
+            answer = _Answer(answered - began, refused, time.perf_counter() - answered)
+        subprocess.run(["/bin/rm", "-rf", folder], check=True)  # Python's own way is lost in deep folders
+        return answer
 
 
 def _sites() -> Iterator[tuple[str, str, Path, Path]]:
