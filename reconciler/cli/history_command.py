@@ -16,6 +16,7 @@ from reconciler.cli.output import TerminalProgress, paint_for_stdout, result, te
 from reconciler.cli.recovered import awaited_of, exit_of, tell_recovered, tell_unfinished
 from reconciler.cli.second_thoughts import refused_recovery, roll_back_pending
 from reconciler.model.commands import resume
+from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation, Result
 from reconciler.model.strict_json import BadRecord
 from reconciler.operations.reconcile import Request, Terms
@@ -24,7 +25,6 @@ from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Books
 from reconciler.transaction.machine import alone
 from reconciler.transaction.recovery import settle
-from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import read_suspensions
 
 
@@ -55,7 +55,7 @@ def _tell_suspended(host: HostOptions, names: Collection[str]) -> None:
     """Say which of the guests called `names`, which differed from their manifests, are suspended still."""
     try:
         found = read_suspensions(state_of(host)[0]).at(time.time()).guests
-    except (BadRecord, UnsafeState, OSError):
+    except (StateError, OSError):
         return  # the history does not depend on it; `status` says what is wrong
     if still := [name for name in names if name in found]:
         tell(f"warning: suspended, and left as it was by the loop: {', '.join(still)}")

@@ -12,10 +12,9 @@ from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import report, tell
 from reconciler.integrations.files import Installed, NotOurs
 from reconciler.integrations.libvirt import HOOK, NAME, hook_text
+from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text
-from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.last_good import read_last_good
-from reconciler.transaction.state_directory import UnsafeState
 
 
 def run_install(host: HostOptions, directory: str) -> Exit:
@@ -53,7 +52,7 @@ def _tell_source(host: HostOptions) -> None:
     state, _ = state_of(host)
     try:
         found = read_last_good(state)
-    except (BadRecord, UnsafeState, OSError) as error:
+    except (StateError, OSError) as error:
         tell(f"it follows what the loop enforces, whose record cannot be read now: {error_text(error)}")
         return
     if found is None:

@@ -7,8 +7,8 @@ from reconciler.cli.machine import state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import report, tell
 from reconciler.model.commands import LOOP_STATUS, WATCH, resume
-from reconciler.model.strict_json import BadRecord
-from reconciler.transaction.state_directory import StateDirectory, UnsafeState
+from reconciler.model.errors import StateError
+from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition
 from reconciler.watch.requests import NoAnswer, Trigger, ask
 
@@ -79,6 +79,6 @@ def _starts_again(state: StateDirectory) -> str:
 
     try:
         kept = read_kept(state)
-    except (BadRecord, UnsafeState, OSError):
+    except (StateError, OSError):
         return ""
     return kept.command if kept else ""

@@ -20,6 +20,7 @@ from reconciler.kernel.locks import tools_holder
 from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.model.desired import Persistence
+from reconciler.model.errors import StateError
 from reconciler.model.matrix import EMPTY_MATRIX
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Severity
@@ -28,7 +29,6 @@ from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Books
 from reconciler.transaction.lock import LOCK
 from reconciler.transaction.machine import Machine, awaited
-from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import read_suspensions
 
 _Found = TypeVar("_Found")
@@ -76,7 +76,7 @@ def _kept_findings(machine: Machine, others: Sequence[Callable[[], object]]) -> 
     def looked_at(look: Callable[[], _Found], otherwise: _Found) -> _Found:
         try:
             return look()
-        except (BadRecord, UnsafeState, OSError) as refused:
+        except (StateError, OSError) as refused:
             damages.append(_damage(refused))
             return otherwise
 
@@ -112,7 +112,7 @@ def _persistence(machine: Machine) -> Persistence | None:
     try:
         last = history.last_target()
         return history.desired(last.number).host.persistence if last else None
-    except (BadRecord, NoSuchGeneration, UnsafeState, OSError):  # told by others
+    except (StateError, NoSuchGeneration, OSError):  # told by others
         return None
 
 

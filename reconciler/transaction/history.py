@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from reconciler.model.commands import HISTORY, Advised
 from reconciler.model.desired import Desired
-from reconciler.model.errors import InputError
+from reconciler.model.errors import InputError, StateError
 from reconciler.model.outcome import Generation, Origin, Outcome, Result
 from reconciler.model.printable import error_text
 from reconciler.model.strict_json import (
@@ -31,7 +31,7 @@ from reconciler.model.strict_json import (
 )
 from reconciler.transaction.desired_record import desired_record, read_desired
 from reconciler.transaction.records import read_kept
-from reconciler.transaction.state_directory import StateDirectory, UnsafeState
+from reconciler.transaction.state_directory import StateDirectory
 
 RETAINED: Final = 100
 """So many of the newest generations are kept, and as many of boots and of VMs that started or ended."""
@@ -136,7 +136,7 @@ class History:
         # One that is damaged, or cannot be trusted, must not hide the others.
         try:
             return self.get(number)
-        except (BadRecord, UnsafeState, OSError) as error:
+        except (StateError, OSError) as error:
             return Generation(number, Origin("", "", 0.0), "", "", error_text(error), {"result": DAMAGED})
 
     def get(self, number: int) -> Generation:

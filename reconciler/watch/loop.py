@@ -8,17 +8,13 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from reconciler.kernel.locks import ToolsBusy
-from reconciler.kernel.observe import UnreadableHost
-from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.commands import NOWHERE, Advised, Here
 from reconciler.model.desired import Unmanaged
+from reconciler.model.errors import BusyError, HostError, InputError, StateError
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Origin, Outcome, Result
-from reconciler.model.problems import InvalidManifests
 from reconciler.model.stopping import Abandoned, Check
-from reconciler.model.strict_json import BadRecord
 from reconciler.operations.reconcile import (
     Applied,
     NotApplicable,
@@ -31,14 +27,12 @@ from reconciler.operations.reconcile import (
 )
 from reconciler.planning.plan import Cause, Plan, settled
 from reconciler.planning.target import FILES, NOTHING_SPARED, Spared
-from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations
+from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Books
 from reconciler.transaction.last_good import Good, write_last_good
-from reconciler.transaction.lock import Busy
 from reconciler.transaction.machine import Machine, alone
 from reconciler.transaction.recovery import Recovered, refuse_pending, settle
-from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import Suspensions, read_suspensions, suspended_devices
 from reconciler.watch.arrivals import Arrivals, arrived, next_look
 from reconciler.watch.configurations import Configuration, Configurations
@@ -164,14 +158,14 @@ class Loop:
         try:
             turn = self._turn()
             self._blind = Retry()
-        except (Busy, ToolsBusy, AwaitsConfirmation) as error:
+        except BusyError as error:
             waiting = Ending(Condition.WAITING, one_line(error, self._place.here))
             turn = self._known._replace(ending=waiting, wait=_SOON_SECONDS)
         except TookTooLong as error:
             turn = self._blinded(one_line(error))
         except Abandoned as error:
             turn = self._known._replace(ending=Ending(Condition.WAITING, one_line(error)), is_abandoned=True)
-        except (UnreadableHost, InvalidManifests, KernelBusy, BadRecord, UnsafeState, OSError) as error:
+        except (InputError, HostError, StateError, OSError) as error:
             turn = self._blinded(one_line(error))
         except Exception as error:  # noqa: BLE001 - a host that nobody guards any more helps nobody
             place.unforeseen(error)
