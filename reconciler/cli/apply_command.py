@@ -113,8 +113,18 @@ def _request(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Req
     from reconciler.manifests.files import is_ours
     from reconciler.render.plan_json import BadPlanFile, load_plan
 
+    if planfile == "-":
+        raise click.UsageError(
+            "a saved plan is read from a file, not from standard input; to write one: "
+            f"{again('--plan', out='PLANFILE', apply_file=None, yes=None)}"
+        )
     try:
         saved = load_plan(planfile)
+    except FileNotFoundError as error:
+        if not planfile.lower().endswith((".yaml", ".yml")):
+            raise
+        meant = again(apply_file="", file=(*host.paths, planfile))
+        raise click.UsageError(f"there is no file {planfile}. Manifests are named with -f: {meant}") from error
     except (BadPlanFile, IsADirectoryError) as error:
         is_named_so = os.path.isdir(planfile) or planfile.lower().endswith((".yaml", ".yml"))
         if not is_named_so and not is_ours(planfile):

@@ -157,4 +157,4 @@ def _tell(observed: Observed, adoption: Adoption, unusable: Sequence[Unusable]) 
         names = ", ".join(adoption.not_started[:8]) + (" …" if len(adoption.not_started) > 8 else "")
         tell(f"note: defined to start at boot and not there now, so on-demand here, until you make it active: {names}")
         if not observed.vfio_ap:
-            tell("note: the vfio_ap driver is not loaded; type: modprobe vfio_ap")
+            tell("note: the vfio_ap driver is not loaded; run: modprobe vfio_ap")

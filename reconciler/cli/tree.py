@@ -33,6 +33,8 @@ _REMOVALS: Final = ("delete", "destroy", "remove", "rm", "uninstall")
 
 _OPTIONS_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("-auto-approve", "--auto-approve", "-y", "--assumeyes", "--assume-yes"), ("--yes",)),
+    **dict.fromkeys(("--force", "-force"), ("--yes",)),
+    **dict.fromkeys(("-v", "--verbose"), ()),
     "-V": ("--version",),
     "--json": ("--format", "json"),
     "-json": ("--format", "json"),
@@ -40,7 +42,7 @@ _OPTIONS_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "--filename": ("--file",),
     "-out": ("--out",),
 }
-"""What other programs call an option of ours."""
+"""What other programs call an option of ours; nothing where we need none, since all is shown."""
 
 _PLANNING: Final = ("--dry-run", "--diff", "--check", "-n")
 """What other programs call `--plan`, beside the option that acts."""
@@ -124,6 +126,9 @@ class Group(click.Group):
             if self.name == "watch" and os.path.exists(name):
                 return f"To watch manifests: {completed_line(context.parent, ('--watch', '-f', name, *rest))}"
             return self._similar(context, name, rest)
+        if name == "plan" and rest and is_saved_plan(rest[0]):
+            words = ("--apply", rest[0], *_fitting(context, self, rest[1:]))
+            return f"To apply a saved plan: {completed_line(context, words, **_NO_ACTION)}"
         if name in _ACTIONS:
             return f"It is an option: {completed_line(context, _action(context, name, rest))}"
         if is_saved_plan(name):
@@ -249,7 +254,9 @@ def _other_option(error: click.NoSuchOption, context: click.Context, said: Seque
         (root, (word.lstrip("-").lower(), *before, *after)),
         (root, ("--watch", *said) if context.command.name == "watch" else ()),
     ):
-        if words and _works(command, words):
+        # A command that is left with no words is whole; the top is none.
+        is_whole = bool(words) or (context.parent is not None and not _OPTIONS_ELSEWHERE.get(word, (word,)))
+        if is_whole and _works(command, words):
             line = line_with(command, words)
             return click.UsageError(f"No such option '{error.option_name}'. Did you mean: {line}", context)
     return error

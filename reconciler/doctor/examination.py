@@ -29,6 +29,7 @@ from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Books
 from reconciler.transaction.lock import LOCK
 from reconciler.transaction.machine import Machine, awaited
+from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import read_suspensions
 
 _Found = TypeVar("_Found")
@@ -94,7 +95,8 @@ def _kept_findings(machine: Machine, others: Sequence[Callable[[], object]]) -> 
     newest = looked_at(history.newest, None)
     if newest:
         left += interruption_findings(newest.number, (newest.outcome or {}).get("interrupted", ()))
-    return [*left, *obstacle_findings(obstacle), *damages]
+    # What is wrong with the directory itself is met with every file in it.
+    return [*left, *obstacle_findings(obstacle), *dict.fromkeys(damages)]
 
 
 def _damage(refused: Exception) -> Finding:
@@ -102,7 +104,8 @@ def _damage(refused: Exception) -> Finding:
         "damaged-state",
         f"what we keep cannot be used: {error_text(refused)}",
         "the commands that need it refuse, or leave it out",
-        refused.remedy if isinstance(refused, BadRecord) else "see who changed it, and move it away",
+        (refused.remedy if isinstance(refused, BadRecord | UnsafeState) else "")
+        or "see who changed it, and move it away",
     )
 
 

@@ -1,6 +1,7 @@
 """The directory where `reconcile` keeps what it must not forget; private to its owner (0700, files 0600)."""
 
 import os
+import shlex
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +20,15 @@ _ROOM: Final = 16 << 10
 
 
 class UnsafeState(StateError):
-    """The state directory cannot be trusted or used; the text says why and what to do."""
+    """The state directory cannot be trusted or used; the text says why and what to do.
+
+    Attributes:
+        remedy: what to do alone, for readers who are shown it apart from the text; empty where only a look helps.
+    """
+
+    def __init__(self, text: str, remedy: str = "") -> None:
+        super().__init__(text)
+        self.remedy = remedy
 
 
 class OnlyRoot(UnsafeState):
@@ -189,7 +198,8 @@ def _refuse_foreign(path: Path, found: os.stat_result, is_kind: Callable[[int], 
     if found.st_uid not in owners:
         raise UnsafeState(f"{path} belongs to user {found.st_uid}, not to you: what it says cannot be trusted")
     if found.st_mode & 0o022:
-        raise UnsafeState(f"others can write to {path}; see that it is as you left it, then type: chmod go-w {path}")
+        remedy = f"see that it is as you left it, then run: chmod go-w {shlex.quote(str(path))}"
+        raise UnsafeState(f"others can write to {path}; {remedy}", remedy)
 
 
 def _of_file(error: OSError, path: Path) -> OSError:

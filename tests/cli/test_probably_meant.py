@@ -83,6 +83,9 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("--apply", "--dry-run", "-f", "three-guests", *WHERE), "reconcile --plan -f three-guests --simulate"),
         (("--plan", "--dry-run", "-f", "three-guests"), "reconcile --plan -f three-guests"),
         (("--apply", "-auto-approve"), "reconcile --apply --yes"),
+        (("--apply", "--force"), "reconcile --apply --yes"),
+        (("--plan", "-v"), "reconcile --plan"),
+        (("status", "--verbose"), "reconcile status"),
         (("-y", "--apply", *WHERE), "reconcile --yes --apply --simulate"),
         (("status", "-o", "json", *WHERE), "reconcile status --format json --simulate"),
         (("--validate", "-f", "three-guests"), "reconcile validate -f three-guests"),
@@ -261,3 +264,17 @@ def test_a_saved_plan_may_have_any_name(command: Command) -> None:
     assert command("--plan", "--out", plan).code == 0
 
     assert command.bare("--apply", plan, "--yes", *where).code == 0
+
+
+def test_a_plan_file_that_is_none_is_explained(command: Command, tmp_path: Path) -> None:
+    """Standard input, manifests that are not there, and the option as a word."""
+    saved = tmp_path / "p.plan"
+    assert command("--plan", "--out", str(saved)).code == 0
+
+    stdin = command.bare("--apply", "-", "--yes")
+    missing = command.bare("--apply", "missing.yaml", "--yes")
+    word = command.bare("plan", str(saved))
+
+    assert (stdin.code, "reconcile --out PLANFILE --plan" in stdin.err) == (64, True), stdin.err
+    assert (missing.code, "reconcile --apply --yes -f missing.yaml" in missing.err) == (64, True), missing.err
+    assert f"reconcile --apply {saved}" in word.err

@@ -194,3 +194,14 @@ def test_the_command_tells_by_its_exit_code_whether_something_is_wrong(command: 
     assert ran.code == 2
     assert ran.out.startswith("error[vfio-ap-not-loaded]")
     assert json.loads(command("doctor", "--format", "json").out)["findings"][0]["id"] == "vfio-ap-not-loaded"
+
+
+def test_a_state_directory_that_others_can_write_is_one_finding(machine: Machine) -> None:
+    """However many files are in it; what is to be done is said once, and not otherwise elsewhere."""
+    machine.state.prepare()
+    machine.state.path.chmod(0o1777)
+
+    (found,) = [one for one in examined(machine, None) if one.id == "damaged-state"]
+
+    assert f"chmod go-w {machine.state.path}" in found.what
+    assert "move it away" not in findings_text([found])
