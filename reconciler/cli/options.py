@@ -1,5 +1,6 @@
 """Options that several commands share: which manifests, which host, which format."""
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
@@ -42,6 +43,13 @@ class HostOptions(NamedTuple):
         )
         manifests = (*(("-f", path) for path in self.paths), ("--host", self.host))
         return Here(_given(machine), _given(manifests))
+
+    @property
+    def findable(self) -> "HostOptions":
+        """The same options for readers who may be in another directory."""
+        simulate, state_dir = (one and os.path.abspath(one) for one in (self.simulate, self.state_dir))
+        paths = tuple(map(os.path.abspath, self.paths))
+        return HostOptions(paths, self.host, os.path.abspath(self.sysfs), simulate, state_dir)
 
     def line(self, command: Command) -> str:
         """`command` for a shell, so that it meets the same host, state and manifests."""

@@ -92,7 +92,7 @@ def _kept(state: StateDirectory) -> "Kept | None":
 def _show(kept: "Kept", host: HostOptions) -> None:
     from reconciler.watch.report_text import report_text
 
-    result(report_text(kept.report, time.time(), paint_for_stdout(), _end_of(kept), host.here))
+    result(report_text(kept.report, time.time(), paint_for_stdout(), _end_of(kept), host.findable.here))
 
 
 def run_drift(host: HostOptions, *, format: str) -> Exit:

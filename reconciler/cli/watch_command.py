@@ -155,7 +155,7 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
     ears = stack.enter_context(Ears(time, log.warning, resync=every(resync, Random())))  # noqa: S311 - jitter
     ears.add("signal", SignalEar)
     ears.add("request", lambda: requests)
-    here = _findable(host).here
+    here = host.findable.here
     source = _source(host, options, state, ears, stack, log, here)
     if opener:
         ears.add("kernel", opener)
@@ -265,12 +265,6 @@ def _applied_commit(state: StateDirectory, log: Log) -> str:
         log.warning("which commit was applied last is not known", reason=str(error))
         return ""
     return found.commit.removesuffix("+")
-
-
-def _findable(host: HostOptions) -> HostOptions:
-    """The same options for whoever types them in another directory."""
-    simulate, state_dir = (one and os.path.abspath(one) for one in (host.simulate, host.state_dir))
-    return host._replace(sysfs=os.path.abspath(host.sysfs), simulate=simulate, state_dir=state_dir)
 
 
 def _how(error: BaseException | None) -> str:

@@ -127,3 +127,22 @@ def test_metrics_go_into_a_file_that_the_exporter_reads(tmp_path: Path) -> None:
     where = ["-f", str(tmp_path), "--state-dir", str(tmp_path / "s"), "--sysfs", str(tmp_path)]
     for file in ("metrics.txt", "missing/metrics.prom"):
         assert run(["--watch", *where, "--metrics-file", str(tmp_path / file)]) == 64
+
+
+def test_what_is_to_be_run_next_works_in_every_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever reads it may run it elsewhere."""
+    state = StateDirectory(tmp_path / "state")
+    state.prepare()
+    report = REPORT._replace(condition=Condition.NEEDS_PERSON, summary="consent is needed")
+    StatusFile(state, os.getpid()).write(report)
+    monkeypatch.chdir(tmp_path)
+    ear = RequestEar(state.path)
+
+    run(["status", "--watch", "--state-dir", "state"])
+    ear.close()
+
+    shown = capsys.readouterr().out
+    assert f"--state-dir {tmp_path}/state" in shown
+    assert "--state-dir state" not in shown
