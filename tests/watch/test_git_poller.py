@@ -173,7 +173,7 @@ def test_an_unforeseen_failure_is_told_and_survived() -> None:
         found = poller.take()
         again(sleeps)
         assert poller.take() == FIRST
-    assert found == Unreachable("/x branch main: an unforeseen failure: ValueError('odd')", 7.0)
+    assert found == Unreachable("/x branch main: an unforeseen failure: ValueError: odd", 7.0)
 
 
 def test_asking_ends_the_wait(tmp_path: Path) -> None:
