@@ -1,6 +1,20 @@
-"""What the exit codes mean (README, "Exit codes")."""
+"""What the exit codes mean (README, "Exit codes"), and with which one each kind of error ends a command."""
 
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import Final, TypeVar
+
+from reconciler.model.errors import (
+    BugError,
+    BusyError,
+    ConflictError,
+    HostError,
+    InputError,
+    ReconcileError,
+    StaleError,
+    StateError,
+)
+from reconciler.model.problems import InvalidManifests
 
 
 class Exit(IntEnum):
@@ -16,3 +30,29 @@ class Exit(IntEnum):
     DEGRADED = 7
     BUSY = 8
     USAGE = 64
+
+
+EXIT_CODES: Final[Mapping[type[ReconcileError], Exit]] = {
+    InputError: Exit.FAILURE,
+    InvalidManifests: Exit.INVALID,
+    ConflictError: Exit.REFUSED,
+    StaleError: Exit.STALE,
+    BusyError: Exit.BUSY,
+    HostError: Exit.FAILURE,
+    StateError: Exit.FAILURE,
+    BugError: Exit.FAILURE,
+}
+"""The exit code of each kind of error; for a narrower class, a more precise code than the general 1."""
+
+
+_Value = TypeVar("_Value")
+
+
+def exit_code_of(kind: type[ReconcileError]) -> Exit:
+    """The exit code of a command that an error of class `kind` has ended."""
+    return nearest(kind, EXIT_CODES)
+
+
+def nearest(kind: type[ReconcileError], values: Mapping[type[ReconcileError], _Value]) -> _Value:
+    """The value of `kind`, or of the nearest of its base classes that has one."""
+    return next(values[one] for one in kind.__mro__ if one in values)

@@ -2,39 +2,23 @@
 
 import os
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 from reconciler.cli.command_lines import repeated
-from reconciler.cli.exit_codes import Exit
+from reconciler.cli.exit_codes import EXIT_CODES, Exit, exit_code_of, nearest
 from reconciler.cli.options import Said
 from reconciler.cli.output import tell, tell_problems
 from reconciler.model.commands import Advised
 from reconciler.model.errors import (
     BugError,
     BusyError,
-    ConflictError,
-    HostError,
-    InputError,
     ReconcileError,
     StaleError,
-    StateError,
 )
 from reconciler.model.printable import error_text
 from reconciler.model.problems import InvalidManifests
 from reconciler.model.stopping import Abandoned
 from reconciler.model.strict_json import BadRecord
-
-EXIT_CODES: Final[Mapping[type[ReconcileError], Exit]] = {
-    InputError: Exit.FAILURE,
-    InvalidManifests: Exit.INVALID,
-    ConflictError: Exit.REFUSED,
-    StaleError: Exit.STALE,
-    BusyError: Exit.BUSY,
-    HostError: Exit.FAILURE,
-    StateError: Exit.FAILURE,
-    BugError: Exit.FAILURE,
-}
-"""The exit code of each kind of error; for a narrower class, a more precise code than the general 1."""
 
 _HEADINGS: Final[Mapping[type[ReconcileError], str]] = {
     ReconcileError: "error",
@@ -44,13 +28,6 @@ _HEADINGS: Final[Mapping[type[ReconcileError], str]] = {
     BadRecord: "error: a file that we keep is damaged, so nothing was done",
 }
 """How the message begins."""
-
-_Value = TypeVar("_Value")
-
-
-def exit_code_of(kind: type[ReconcileError]) -> Exit:
-    """The exit code of a command that an error of class `kind` has ended."""
-    return _nearest(kind, EXIT_CODES)
 
 
 def code_of(error: Exception, said: Said) -> Exit:
@@ -80,16 +57,11 @@ def _tell(error: ReconcileError, said: Said) -> None:
     if isinstance(error, InvalidManifests):
         tell_problems(error.problems)
         return
-    tell(f"{_nearest(type(error), _HEADINGS)}: {error}")
+    tell(f"{nearest(type(error), _HEADINGS)}: {error}")
     if error.remedy:
         tell(f"  next: {error.remedy}")
     if isinstance(error, Advised) and error.advice:
         tell(f"  next: {said.host.line(error.advice)}")
-
-
-def _nearest(kind: type[ReconcileError], values: Mapping[type[ReconcileError], _Value]) -> _Value:
-    """The value of `kind`, or of the nearest of its base classes that has one."""
-    return next(values[one] for one in kind.__mro__ if one in values)
 
 
 def _needs_root(error: Exception) -> bool:
