@@ -73,6 +73,20 @@ def test_a_suspended_guest_keeps_what_it_has() -> None:
     assert [(one.name, one.cause) for one in resumed.guests if one.changes] == [("a", Cause.CORRECTIVE)]
 
 
+def test_what_a_suspended_guest_has_counts_without_its_manifest() -> None:
+    """Another guest does not get it: the suspended one is named, and how it is resumed."""
+    world = World()
+    world.apply(sites(A))
+    claiming = guest("c", A.config, 3)
+
+    plan = world.plan(sites(claiming), 1)
+
+    [problem] = [one for one in plan.problems if one.id == "held-meanwhile"]
+    assert problem.held_by == ("a",)
+    assert "guest 'c' claims a queue that the device of 'a' has" in problem.message
+    assert world.plan(sites(claiming)).is_valid
+
+
 def test_what_a_suspended_guest_has_counts() -> None:
     """Another guest does not get it."""
     world = World()
