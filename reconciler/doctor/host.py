@@ -61,7 +61,7 @@ def lock_findings(holder: AtWork | None, *, lives: bool) -> list[Finding]:
     """What to say of the lock of ap-check and chzdev.
 
     Args:
-        holder: who has it; None where nobody has.
+        holder: who has it; None where it is free.
         lives: whether that process is there.
     """
     if holder is None:

@@ -67,7 +67,7 @@ def replace(path: Path, content: bytes) -> None:
     _make_folder(path.parent)
     _refuse_special(path)
     temporary = path.with_name(f".{path.name}.new")
-    # What a crash has left of an earlier attempt, or a link that somebody put there, is not written to.
+    # What a crash has left of an earlier attempt, or a link that another user put there, is not written to.
     temporary.unlink(missing_ok=True)
     try:
         _write_synced(temporary, content)
@@ -130,7 +130,7 @@ _LARGEST: Final = 1 << 16
 
 
 class NotOurs(InputError):
-    """What has our name there was made by somebody else; nothing was done."""
+    """What has our name there was not made by us; nothing was done."""
 
 
 class Installed(StrEnum):

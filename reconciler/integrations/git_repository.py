@@ -216,7 +216,7 @@ def _entry(line: bytes) -> _Entry:
 def _not_linked(entries: list[_Entry], root: bytes, last: tuple[bytes, dict[bytes, bytes]]) -> list[_Entry]:
     """The `entries` that have to be written, after the folders of all were made below `root`.
 
-    A file whose content is in the `last` checkout is the same file: nobody writes to it, and to link a name is a third
+    A file whose content is in the `last` checkout is the same file: nothing writes to it, and to link a name is a third
     of the work.
     """
     place, names = last

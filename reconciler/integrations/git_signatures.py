@@ -41,7 +41,7 @@ class Trust(NamedTuple):
     revoked: str = ""
 
     def problem(self) -> str:
-        """Why these files are not to be trusted; empty if they are (nobody but us can write to them)."""
+        """Why these files are not to be trusted; empty if they are (only we can write to them)."""
         return next((found for file in (self.keys, self.revoked) if file and (found := _file_problem(file))), "")
 
     def keyless(self) -> str:

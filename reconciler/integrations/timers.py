@@ -23,7 +23,7 @@ class Timer(Protocol):
     """Something that goes on when the process that armed it, its terminal and its connection are gone."""
 
     def arm(self, generation: int, seconds: float) -> None:
-        """See to it that generation `generation` is put back in `seconds` where nobody has confirmed it.
+        """Have generation `generation` rolled back in `seconds` unless a person has confirmed it.
 
         Raises:
             CannotArm: it cannot be done; nothing was armed.

@@ -60,7 +60,7 @@ class Patience(NamedTuple):
         clock: time.
         seconds: how long.
         deadline: when that is over, by the clock.
-        on_wait: told who is waited for: at first, when it becomes somebody else, and every ten seconds.
+        on_wait: told which process is waited for: at first, when it is another one, and every ten seconds.
         check: asked before each look at the lock after the first; may end the wait.
     """
 
@@ -164,7 +164,7 @@ def tools_locked(path: Path, wait: Patience) -> Iterator[None]:
 
 
 def tools_holder(path: Path) -> tuple[AtWork | None, bool]:
-    """Who has the lock at `path`, None where nobody has, and whether that process is there; changes nothing."""
+    """Who has the lock at `path`, None where it is free, and whether that process is there; changes nothing."""
     holder = _holder(path)
     if holder is None:
         return None, False
@@ -215,7 +215,7 @@ def _holder(path: Path) -> int | None:
 
 
 def _remove_stale(path: Path) -> bool:
-    """Remove a lock that nobody holds any more; whether it is worth trying again at once."""
+    """Remove a lock that no process holds any more; whether it is worth trying again at once."""
     holder = _holder(path)
     if holder is None:
         return True

@@ -76,7 +76,7 @@ class Generation(NamedTuple):
         host: the name of the Host.
         digest: of what the manifests asked for (SHA-256, hex).
         summary: what was planned, one sentence.
-        outcome: how it ended, as `outcome_record` made it; None where nobody knows.
+        outcome: how it ended, as `outcome_record` made it; None where it is unknown.
         confined: whether it was only for a VM that started or ended, or for a boot, and wanted nothing of its own.
         suspended: the names of suspended guests that were not as their manifests said.
         remark: what else there is to know of how it ended, a few words; mostly empty.

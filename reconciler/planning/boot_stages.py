@@ -70,7 +70,7 @@ def at_boot(plan: Plan, applied: Applied) -> AtBoot | None:
     started = [one for one in named if one.guest and one.guest.activation is not Activation.INACTIVE]
     idle = [one for one in named if one.guest and one.guest.activation is Activation.INACTIVE]
     if plan.desired.host.persistence is not Persistence.MDEVCTL:
-        # What is defined for an inactive guest somebody else has written down, and it starts nothing.
+        # What is defined for an inactive guest was not written by us, and it starts nothing.
         going = ours.difference(one.uuid for one in idle)
         return AtBoot(None, (), going) if applied.persistence is Persistence.MDEVCTL else None
     return AtBoot(plan.wanted_pool or plan.pool, _definitions(plan, started), ours, _definitions(plan, idle))

@@ -58,10 +58,10 @@ _ANSWER_SECONDS: Final = 60.0
 
 
 def ask(directory: Path, words: Sequence[str]) -> dict[str, Any] | None:
-    """The answer of whoever serves the host whose state directory is `directory`; None where nobody does.
+    """The answer of the process that serves the host with state directory `directory`; None where there is none.
 
     Raises:
-        OSError: there is somebody, but the answer does not come, or is none.
+        OSError: there is such a process, but the answer does not come, or is none.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(_ANSWER_SECONDS)

@@ -30,11 +30,11 @@ class QueueDevice(NamedTuple):
     """A queue as the bus saw it at its last scan.
 
     Attributes:
-        driver: who has it: `HOST_DRIVER`, `VFIO_AP` or nobody.
+        driver: who has it: `HOST_DRIVER`, `VFIO_AP` or none.
         configured: as its card was.
         checkstopped: as its card was.
         online: what was last written there; only the host's driver has it.
-        override: the driver that somebody pinned it to; empty where nobody did.
+        override: the driver that it was pinned to; empty where it was not.
         pending: how many requests the host's driver has in flight on it.
         awaits: a driver is still to be found for it (see `SimulatedHost.delay_binding`).
         unreset: vfio_ap has it, and its last reset failed; forgotten with the driver.

@@ -23,7 +23,7 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def never() -> bool:
-    """Whether somebody wants us to stop, where nobody can."""
+    """Never interrupted; for callers without signal handling."""
     return False
 
 
@@ -31,7 +31,7 @@ def never() -> bool:
 def held_back() -> Iterator[Callable[[], bool]]:
     """Hold back the signals that end a process while the block runs; gives a function that tells whether one came.
 
-    A transaction asks it before each step, and goes back where one came; on the way back nobody asks, and at the end
+    A transaction asks it before each step, and rolls back where one came; a rollback does not ask, and at the end
     the signals mean what they meant before. Only the main thread can handle signals: in another one nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():

@@ -205,7 +205,7 @@ def boot_problems(plan: Plan, root: Path) -> tuple[Problem, ...]:
 
 
 def _no_unit(plan: Plan, root: Path) -> Iterator[Problem]:
-    # Where there is no systemd at all (a simulated host) nobody expects a unit.
+    # Where there is no systemd at all (a simulated host) no unit is expected.
     wanted = plan.desired.host.persistence is Persistence.SERVICE
     if wanted and (root / "etc/systemd").is_dir() and not boot_unit(root).enabled:
         yield _warning(
