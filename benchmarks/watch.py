@@ -50,7 +50,7 @@ class _NoProgress:
     def step(self, number: int, total: int, step: PlannedStep) -> None:
         """See `reconciler.transaction.apply.Progress`."""
 
-    def going_back(self, reason: str) -> None:
+    def rolling_back(self, reason: str) -> None:
         """See `reconciler.transaction.apply.Progress`."""
 
     def waiting(self, holder: AtWork) -> None:

@@ -9,14 +9,14 @@ from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.simulator.host import SimulatedHost
-from reconciler.transaction.journal import Books, applied_by
+from reconciler.transaction.journal import Journal, applied_by
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.holdings import config
 
 
-class FakeBooks:
+class FakeJournal:
     """Remembers what was recorded, in order."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class NoProgress:
     def step(self, number: int, total: int, step: PlannedStep) -> None:
         """See `reconciler.transaction.apply.Progress`."""
 
-    def going_back(self, reason: str) -> None:
+    def rolling_back(self, reason: str) -> None:
         """See `reconciler.transaction.apply.Progress`."""
 
     def waiting(self, holder: AtWork) -> None:
@@ -69,9 +69,9 @@ ONE = config([5], [4])
 OTHER = config([6], [4])
 
 
-def plan_for(wanted: Desired, host: SimulatedHost, books: Books) -> Plan:
+def plan_for(wanted: Desired, host: SimulatedHost, journal: Journal) -> Plan:
     """What leads `host` to `wanted`."""
-    return make_plan(wanted, observe(host), books.applied())
+    return make_plan(wanted, observe(host), journal.applied())
 
 
 def machine(host: SimulatedHost, state: StateDirectory, boot: str = BOOT) -> Machine:

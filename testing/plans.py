@@ -12,7 +12,7 @@ from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import config, host_holding, uuid
-from testing.journals import FakeBooks, NoProgress
+from testing.journals import FakeJournal, NoProgress
 
 GIVES_UP = GivenUp(NO_IDS, IdSet([4, 0x47]))
 FREE = Matrix(ALL_IDS, ~GIVES_UP.domains)
@@ -34,7 +34,7 @@ def applied(**guests: ApConfig) -> Applied:
 
 def apply(plan: Plan, host: SimulatedHost) -> Outcome:
     """Carry `plan` out."""
-    return apply_plan(plan, host, FakeClock(), FakeBooks(), NoProgress())
+    return apply_plan(plan, host, FakeClock(), FakeJournal(), NoProgress())
 
 
 def problem_ids(plan: Plan) -> list[tuple[str, str]]:

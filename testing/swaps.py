@@ -13,7 +13,7 @@ from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import Bookkeeping, Progress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import config, desired_like, host_holding, uuid
-from testing.journals import FakeBooks, NoProgress
+from testing.journals import FakeJournal, NoProgress
 
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))
 ONE = config([5], [4])
@@ -27,12 +27,12 @@ def run(
     plan: Plan,
     host: SimulatedHost,
     *faults: Fault,
-    books: Bookkeeping | None = None,
+    journal: Bookkeeping | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Apply `plan` while `faults` happen."""
     sysfs = FaultySysfs(host, faults)
-    return apply_plan(plan, sysfs, FakeClock(), books or FakeBooks(), progress or NoProgress())
+    return apply_plan(plan, sysfs, FakeClock(), journal or FakeJournal(), progress or NoProgress())
 
 
 def swap(profile: str = "6.12") -> tuple[SimulatedHost, Plan]:

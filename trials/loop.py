@@ -20,7 +20,7 @@ from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Origin, Result
 from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.profiles import PROFILES, InUseCheck
-from reconciler.transaction.journal import Books, Unfinished
+from reconciler.transaction.journal import Journal, Unfinished
 from reconciler.transaction.last_good import read_last_good
 from reconciler.transaction.rollback import differences_of
 from reconciler.watch.authorised import authorised_since
@@ -249,7 +249,7 @@ class _Judged:
         world = self._trial.world
         guard = world.guard
         suspended = self._suspended()
-        left = Books(world.state, "").unfinished()
+        left = Journal(world.state, "").unfinished()
         guard.allowed = lambda: not suspended and self._may_write(left)
         turn = self._loop.turn(hints)
         self._trial.judge(turn, self._loop)
@@ -257,7 +257,7 @@ class _Judged:
 
     def _may_write(self, left: Unfinished | None) -> bool:
         """Whether the loop may write: to put in order what was `left`, or since the manifests are not as applied."""
-        stretch, now = self._trial.stretch, Books(self._trial.world.state, "").unfinished()
+        stretch, now = self._trial.stretch, Journal(self._trial.world.state, "").unfinished()
         if stretch.heals or not PROFILES[stretch.profile].over_provision:  # hardware that comes is a reason there
             return True
         if now is None or now == left:

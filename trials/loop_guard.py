@@ -17,7 +17,7 @@ from reconciler.simulator.faults import FaultySysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.nodes import refusal
 from reconciler.simulator.profiles import InUseCheck, Profile
-from reconciler.transaction.journal import Books, Unfinished
+from reconciler.transaction.journal import Journal, Unfinished
 from reconciler.transaction.state_directory import StateDirectory
 from testing.holdings import abilities_of, held
 from testing.invariants import violations
@@ -111,7 +111,7 @@ class Guard:
         return held(self.host, abilities_of(self._profile))
 
     def _begun(self) -> Unfinished:
-        unfinished = Books(self._state, "").unfinished()
+        unfinished = Journal(self._state, "").unfinished()
         assert unfinished is not None, "a write without a journal"
         last = self.transaction
         if last is None or (last.generation, last.start, last.steps) != (

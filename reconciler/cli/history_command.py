@@ -22,9 +22,9 @@ from reconciler.model.strict_json import BadRecord
 from reconciler.operations.reconcile import Request, Terms
 from reconciler.transaction.confirmation import Awaited
 from reconciler.transaction.history import History, NoSuchGeneration
-from reconciler.transaction.journal import Books
-from reconciler.transaction.machine import alone
-from reconciler.transaction.recovery import settle
+from reconciler.transaction.journal import Journal
+from reconciler.transaction.machine import locked
+from reconciler.transaction.recovery import recover
 from reconciler.transaction.suspensions import read_suspensions
 
 
@@ -99,11 +99,11 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
     if not yes and (refused := refused_recovery(host, terms.lock_seconds)) is not None:
         return refused
     history = History(state)
-    if yes and (Books(state, boot_id).unfinished() or history.lacks_outcome()):
-        with opened(host, changes=True) as machine, alone(machine, TerminalProgress(), command_line()):
-            tell_recovered(settle(machine), host)
+    if yes and (Journal(state, boot_id).unfinished() or history.lacks_outcome()):
+        with opened(host, changes=True) as machine, locked(machine, TerminalProgress(), command_line()):
+            tell_recovered(recover(machine), host)
     tell_unfinished(host)
-    wanted = number if number is not None else _before_the_newest(history, Books(state, boot_id))
+    wanted = number if number is not None else _before_the_newest(history, Journal(state, boot_id))
     if wanted is None:
         return Exit.DONE
     history.desired(wanted)  # one that is not there is told before anything else
@@ -111,7 +111,7 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
     return apply_command.run_request(host, Request((), None, wanted), format=format, yes=yes, terms=terms)
 
 
-def _before_the_newest(history: History, books: Books) -> int | None:
+def _before_the_newest(history: History, journal: Journal) -> int | None:
     """The generation to go back to so that the newest one is undone; None where that was rolled back already.
 
     Whoever gives no number means the newest. Where that did not last, going back would undo the one before it.
@@ -123,7 +123,7 @@ def _before_the_newest(history: History, books: Books) -> int | None:
     newest = history.newest()
     if newest is None:
         return history.newest_target()
-    if _was_rolled_back(newest, books):
+    if _was_rolled_back(newest, journal):
         tell(f"nothing was done: generation {newest.number} was rolled back already{_because(newest)}")
         _tell_how_to_go_further(history, newest)
         return None
@@ -132,9 +132,9 @@ def _before_the_newest(history: History, books: Books) -> int | None:
     return wanted
 
 
-def _was_rolled_back(newest: Generation, books: Books) -> bool:
+def _was_rolled_back(newest: Generation, journal: Journal) -> bool:
     if newest.outcome is None:  # the process ended before it could record that; the inventory is of what stayed
-        return books.applied().generation != newest.number
+        return journal.applied().generation != newest.number
     return newest.result == Result.ROLLED_BACK
 
 

@@ -70,18 +70,18 @@ def _prepare(host: HostOptions, vm: str) -> None:
     if uuids := _ap_devices(domain):
         if odd := first_unprintable(vm):
             raise Refused(f"its name has a character that cannot be seen: {odd}; to rename it: virsh domrename")
-        from reconciler.cli.hook_event import carry_out
+        from reconciler.cli.hook_event import execute
         from reconciler.planning.vm_event import VmEvent
 
-        carry_out(host, VmEvent(starts=uuids), domain)
+        execute(host, VmEvent(starts=uuids), domain)
 
 
 def _release(host: HostOptions) -> None:
     if uuids := _ap_devices(_domain()):
-        from reconciler.cli.hook_event import carry_out
+        from reconciler.cli.hook_event import execute
         from reconciler.planning.vm_event import VmEvent
 
-        carry_out(host, VmEvent(ends=uuids), None)
+        execute(host, VmEvent(ends=uuids), None)
 
 
 def _ap_devices(domain: Domain) -> frozenset[str]:

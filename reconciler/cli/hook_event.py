@@ -18,7 +18,7 @@ from reconciler.model.problems import Problem, errors_of
 from reconciler.operations.reconcile import NothingEnforced, Request, Terms, apply, given, observe_host, plan
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.vm_event import VmEvent
-from reconciler.transaction.journal import Books
+from reconciler.transaction.journal import Journal
 
 LOCK_SECONDS: Final = 10.0
 """How long others that are at work are waited for."""
@@ -35,14 +35,14 @@ class _Quiet:
     def step(self, number: int, total: int, step: PlannedStep) -> None:
         """See `reconciler.transaction.apply.Progress`."""
 
-    def going_back(self, reason: str) -> None:
+    def rolling_back(self, reason: str) -> None:
         """See `reconciler.transaction.apply.Progress`."""
 
     def waiting(self, holder: AtWork) -> None:
         """See `reconciler.transaction.apply.Progress`."""
 
 
-def carry_out(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
+def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
     """Make or remove the devices of `event`.
 
     Args:
@@ -68,7 +68,7 @@ def carry_out(host: HostOptions, event: VmEvent, starting: Domain | None) -> Non
         made = plan(request, machine)
         _refuse_in_use(event, made)
         # Where there is nothing to do nobody is waited for; else all is looked at again when others have done theirs.
-        if made.in_sync and Books(machine.state, machine.boot_id).unfinished() is None:
+        if made.in_sync and Journal(machine.state, machine.boot_id).unfinished() is None:
             _tell_kept(made, event)
             return
     progress = _Quiet()

@@ -25,7 +25,7 @@ from reconciler.model.observed import Observed
 from reconciler.model.strict_json import BadRecord
 from reconciler.planning.adoption import Adoption, CannotAdopt, adopt, boots_as_adopted, valid_name
 from reconciler.render.status_text import pool_text
-from reconciler.transaction.journal import Books
+from reconciler.transaction.journal import Journal
 
 _BOOT_NOTES: Final = {
     Persistence.NONE: "An apply changes the running host only. 'persistence: mdevctl' has it write mdevctl's "
@@ -49,7 +49,7 @@ def run(host: HostOptions, *, output: str) -> Exit:
     with opened(host) as machine:
         tell_unfinished(host)
         observed = observe(machine.sysfs)
-        ours = _names_of_ours(Books(machine.state, machine.boot_id))
+        ours = _names_of_ours(Journal(machine.state, machine.boot_id))
         vm_names = {uuid: one.name for uuid, one in machine.vms().items()}
         name = valid_name(host.host or machine.name.partition(".")[0], "host")
         root = machine.root
@@ -66,10 +66,10 @@ def run(host: HostOptions, *, output: str) -> Exit:
     return Exit.DONE
 
 
-def _names_of_ours(books: Books) -> dict[str, str]:
+def _names_of_ours(journal: Journal) -> dict[str, str]:
     """By uuid the names of the guests that are ours, so that who has lost the manifests finds them again."""
     try:
-        return {uuid: name for uuid, (name, _) in books.applied().guests.items()}
+        return {uuid: name for uuid, (name, _) in journal.applied().guests.items()}
     except BadRecord as error:
         tell(f"warning: a file that we keep is damaged, so the names of guests are not known: {error}")
         return {}

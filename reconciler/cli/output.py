@@ -282,7 +282,7 @@ class TerminalProgress:
                 control(sys.stderr, _CLEAR_LINE)
             sys.stderr.flush()
 
-    def going_back(self, reason: str) -> None:
+    def rolling_back(self, reason: str) -> None:
         """See `reconciler.transaction.apply.Progress`."""
         if self._shows:
             control(sys.stderr, _CLEAR_LINE)

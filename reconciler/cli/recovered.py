@@ -9,7 +9,7 @@ from reconciler.cli.output import tell
 from reconciler.model.commands import APPLY, PLAN, ROLLBACK, confirm_of
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.confirmation import Awaited, Confirmations
-from reconciler.transaction.journal import Books
+from reconciler.transaction.journal import Journal
 from reconciler.transaction.machine import awaited
 from reconciler.transaction.recovery import Recovered
 
@@ -40,12 +40,12 @@ def tell_unfinished(host: HostOptions) -> None:
         UnsafeState: it cannot be trusted.
     """
     state, boot_id = state_of(host)
-    books = Books(state, boot_id)
+    journal = Journal(state, boot_id)
     bars = "no apply begins before it is moved away"
     looks: tuple[tuple[Callable[[], list[str]], str], ...] = (
-        (lambda: _unfinished(books, host), bars),
+        (lambda: _unfinished(journal, host), bars),
         (lambda: _pending(host), bars),
-        (lambda: _degraded(books, host), "the next apply that succeeds takes it away"),
+        (lambda: _degraded(journal, host), "the next apply that succeeds takes it away"),
     )
     for look, consequence in looks:
         try:
@@ -56,8 +56,8 @@ def tell_unfinished(host: HostOptions) -> None:
             tell(line)
 
 
-def _unfinished(books: Books, host: HostOptions) -> list[str]:
-    if not books.unfinished():
+def _unfinished(journal: Journal, host: HostOptions) -> list[str]:
+    if not journal.unfinished():
         return []
     return [f"warning: an earlier apply was not finished; to recover from it: {host.line(APPLY)}"]
 
@@ -88,8 +88,8 @@ def awaited_of(host: HostOptions) -> Awaited | None:
         return awaited(machine)
 
 
-def _degraded(books: Books, host: HostOptions) -> list[str]:
-    differences = books.left_degraded()
+def _degraded(journal: Journal, host: HostOptions) -> list[str]:
+    differences = journal.left_degraded()
     if not differences:
         return []
     return [
@@ -106,7 +106,7 @@ def _tell_one(one: Recovered, host: HostOptions) -> None:
         closed = "" if one.unrecorded else "; its journal was closed"
         tell(f"note: {what}, but the host has been booted since{closed}")
     elif one.returned is None:
-        tell(f"note: {what}; {one.notes[0]}" if one.notes else f"note: {what}, but was done; its books were closed")
+        tell(f"note: {what}; {one.notes[0]}" if one.notes else f"note: {what}, but was done; its journal was closed")
     elif one.returned.differences:
         tell(f"warning: {what}, and not everything could be put back:")
         for difference in one.returned.differences:

@@ -23,8 +23,8 @@ from reconciler.model.printable import error_text
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.lock import Busy
-from reconciler.transaction.machine import LOCK_SECONDS, Machine, alone, awaited
-from reconciler.transaction.recovery import Left, Recovered, confirm, expire, is_left, settle
+from reconciler.transaction.machine import LOCK_SECONDS, Machine, awaited, locked
+from reconciler.transaction.recovery import Left, Recovered, confirm, expire, is_left, recover
 from reconciler.transaction.state_directory import UnsafeState
 
 _FIRST_RETRY_SECONDS: Final = 1.0
@@ -41,7 +41,7 @@ _LOOK_SECONDS: Final = 1.0
 def run_confirm(host: HostOptions, number: int, extend: float | None) -> Exit:
     """Confirm an apply, or give it more time."""
     with opened(host, changes=True) as machine, _locked_on_any_disk(machine, command_line()):
-        recovered = settle(machine)
+        recovered = recover(machine)
         tell_recovered(recovered, host)
         for one in recovered:
             if one.unfinished.generation == number and one.returned:
@@ -87,7 +87,7 @@ def refused_recovery(host: HostOptions, lock_seconds: float) -> Exit | None:
     if not agreed("Recover from that first?"):
         return Exit.REFUSED
     with opened(host, changes=True) as machine, _locked_on_any_disk(machine, command_line(), lock_seconds):
-        tell_recovered(settle(machine), host)
+        tell_recovered(recover(machine), host)
     return None
 
 
@@ -132,7 +132,7 @@ def roll_back_pending(host: HostOptions, *, yes: bool) -> Recovered | Exit | Non
         if found.rolled_back and (now := awaited(machine)) and not now.rolled_back:
             tell(f"stale: the host is not as before generation {number} any more; nothing was done")
             return Exit.STALE
-        settled = settle(machine)
+        settled = recover(machine)
         late = [one for one in settled if one.left is Left.EXPIRED]
         tell_recovered((one for one in settled if one not in late), host)
         if late:
@@ -199,7 +199,7 @@ def _put_back(host: HostOptions, number: int) -> Exit:
 def _rolled_back(host: HostOptions, number: int) -> tuple[Exit, bool]:
     """Roll back what was not confirmed in time; the exit code, and whether something could not be recorded."""
     with opened(host, changes=True) as machine, _locked_on_any_disk(machine, f"reconcile expire {number}"):
-        recovered = settle(machine)
+        recovered = recover(machine)
     tell_recovered(recovered, host)
     return exit_of(recovered), any(one.unrecorded for one in recovered)
 
@@ -208,7 +208,7 @@ def _locked_on_any_disk(
     machine: Machine, command: str, lock_seconds: float = LOCK_SECONDS
 ) -> AbstractContextManager[object]:
     # A disk that is full or read-only prevents no rollback, and one that is full no confirmation.
-    return alone(machine, TerminalProgress(), command, lock_seconds, recording=False)
+    return locked(machine, TerminalProgress(), command, lock_seconds, recording=False)
 
 
 def _waits(host: HostOptions, number: int) -> bool:

@@ -17,7 +17,7 @@ from reconciler.render.changes import config_text
 from reconciler.render.status_text import pool_text
 from reconciler.simulator.mount_server import carry_out
 from reconciler.simulator.state_file import begin_boot, state_directory
-from reconciler.transaction.journal import Books
+from reconciler.transaction.journal import Journal
 from reconciler.transaction.state_directory import StateDirectory
 
 
@@ -60,7 +60,7 @@ def _with_uuid(request: tuple[str, ...], options: HostOptions, file: Path) -> tu
     if len(request) != 2 or request[0] not in ("start", "stop"):
         return request
     state = StateDirectory(Path(options.state_dir) if options.state_dir else state_directory(file))
-    made = Books(state, "").applied().guests
+    made = Journal(state, "").applied().guests
     uuids = [uuid for uuid, (name, _) in made.items() if name == request[1]]
     return (request[0], uuids[0]) if uuids else request
 

@@ -14,9 +14,9 @@ from reconciler.kernel.locks import patience
 from reconciler.model.commands import STATUS
 from reconciler.model.printable import first_unprintable
 from reconciler.render.history_text import moment
-from reconciler.transaction.journal import Books
+from reconciler.transaction.journal import Journal
 from reconciler.transaction.last_good import read_last_good
-from reconciler.transaction.lock import locked
+from reconciler.transaction.lock import state_locked
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import (
     Suspension,
@@ -65,7 +65,7 @@ def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
     """A mistyped name would suspend nobody, and nobody would know."""
     state, boot_id = state_of(host)
     good = read_last_good(state)
-    known = {name for name, _ in Books(state, boot_id).applied().guests.values()}
+    known = {name for name, _ in Journal(state, boot_id).applied().guests.values()}
     known |= {guest.name for guest in good.desired.guests} if good else set()
     unknown = [name for name in guests if name not in known]
     if known and unknown:
@@ -97,7 +97,7 @@ def _change(host: HostOptions, change: Callable[[Suspensions], Suspensions]) -> 
     state, _ = state_of(host)
     state.prepare()
     wait = patience(time, _LOCK_SECONDS, lambda holder: tell(f"waiting for {holder}"))
-    with locked(state, "reconcile suspend", wait):
+    with state_locked(state, "reconcile suspend", wait):
         now = read_suspensions(state).at(time.time())
         write_suspensions(state, change(now))
     _wake(state)

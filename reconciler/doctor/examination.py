@@ -26,7 +26,7 @@ from reconciler.model.printable import error_text
 from reconciler.model.problems import Severity
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.history import History, NoSuchGeneration
-from reconciler.transaction.journal import Books
+from reconciler.transaction.journal import Journal
 from reconciler.transaction.lock import LOCK
 from reconciler.transaction.machine import Machine, awaited
 from reconciler.transaction.state_directory import UnsafeState
@@ -71,7 +71,7 @@ def _unreadable(refused: UnreadableHost) -> Finding:
 
 def _kept_findings(machine: Machine, others: Sequence[Callable[[], object]]) -> list[Finding]:
     """What earlier runs have left, and every file of ours that cannot be used, each looked at on its own."""
-    books, state, history = Books(machine.state, machine.boot_id), machine.state, History(machine.state)
+    journal, state, history = Journal(machine.state, machine.boot_id), machine.state, History(machine.state)
     damages: list[Finding] = []
 
     def looked_at(look: Callable[[], _Found], otherwise: _Found) -> _Found:
@@ -82,11 +82,11 @@ def _kept_findings(machine: Machine, others: Sequence[Callable[[], object]]) -> 
             return otherwise
 
     left = left_findings(
-        unfinished=looked_at(books.unfinished, None) is not None,
+        unfinished=looked_at(journal.unfinished, None) is not None,
         awaited=looked_at(lambda: awaited(machine), None),
-        differences=looked_at(books.left_degraded, ()),
+        differences=looked_at(journal.left_degraded, ()),
     )
-    for look in (books.applied, lambda: state.read(LOCK), lambda: read_suspensions(state), *others):
+    for look in (journal.applied, lambda: state.read(LOCK), lambda: read_suspensions(state), *others):
         looked_at(look, None)
     numbers: list[int] = []
     for number in looked_at(history.numbers, numbers):

@@ -19,8 +19,8 @@ from reconciler.operations.reconcile import Applied, Request, Terms, apply
 from reconciler.planning.boot_stages import BootStage
 from reconciler.planning.plan import ALLOW_DISRUPTION
 from reconciler.transaction.history import History
-from reconciler.transaction.machine import Machine, alone
-from reconciler.transaction.recovery import settle
+from reconciler.transaction.machine import Machine, locked
+from reconciler.transaction.recovery import recover
 
 if TYPE_CHECKING:
     from reconciler.model.outcome import Generation, Origin
@@ -88,9 +88,9 @@ def boot(
     if history.next_number() == 1:
         return None
     # No disk keeps the host from what its VMs need: it is made so without a record where none can be written.
-    with alone(machine, listener.progress, origin.command, LOCK_SECONDS, recording=False):
+    with locked(machine, listener.progress, origin.command, LOCK_SECONDS, recording=False):
         # What waited to be confirmed when the host went down was not confirmed.
-        left = settle(machine)
+        left = recover(machine)
     listener.recovered(left)
     listener = listener._replace(recovered=_other_than(left, listener.recovered))
     last = history.last_target({one.unfinished.generation: one.applied for one in left if one.unrecorded})

@@ -29,9 +29,9 @@ from reconciler.planning.planner import holdings_of, make_plan
 from reconciler.planning.target import FILES, NOTHING_SPARED, Spared
 from reconciler.planning.vm_event import VmEvent
 from reconciler.transaction.confirmation import Confirmations, Pending
-from reconciler.transaction.journal import Books
-from reconciler.transaction.machine import LOCK_SECONDS, Machine, alone
-from reconciler.transaction.recovery import Recovered, is_left, refuse_pending, refuse_unrecorded, settle
+from reconciler.transaction.journal import Journal
+from reconciler.transaction.machine import LOCK_SECONDS, Machine, locked
+from reconciler.transaction.recovery import Recovered, is_left, recover, refuse_pending, refuse_unrecorded
 from reconciler.transaction.suspensions import Suspension, Suspensions, read_suspensions, suspended_devices
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def plan(request: Request, machine: Machine, observed: Observed | None = None, c
         BadRecord, UnsafeState: what we know of earlier runs cannot be used.
     """
     wanted, site, commit = given(request, machine, check)
-    applied = Books(machine.state, machine.boot_id).applied()
+    applied = Journal(machine.state, machine.boot_id).applied()
     observed = observed or observe_host(machine, request.like)
     if request.stage is not None:
         from reconciler.planning.boot_stages import plan_stage
@@ -304,7 +304,7 @@ def apply(
     deadline = math.inf if terms.seconds is None else machine.clock.monotonic() + terms.seconds
     # What was left is rolled back on any disk; only what begins after that needs one that can be written.
     recording = not terms.on_any_disk and not is_left(machine.state, machine.boot_id, machine.clock.monotonic())
-    with alone(machine, progress, origin.command, terms.lock_seconds, recording=recording) as stopped:
+    with locked(machine, progress, origin.command, terms.lock_seconds, recording=recording) as stopped:
 
         def interrupted() -> bool:
             return stopped() or machine.clock.monotonic() >= deadline
@@ -316,7 +316,7 @@ def apply(
             if machine.clock.monotonic() >= deadline:
                 raise Abandoned(f"reading and planning took more than {terms.seconds:.0f} s; nothing was changed")
 
-        recovered = settle(machine)
+        recovered = recover(machine)
         on_recovered(recovered)
         _refuse_left(recovered, machine, terms)
         made = plan(request, machine, check=unstopped)
@@ -362,7 +362,7 @@ def _on_any_disk(
     from reconciler.render.plan_json import plan_record
     from reconciler.transaction.apply import apply_plan
     from reconciler.transaction.history import History, outcome_record
-    from reconciler.transaction.journal import BooksIfPossible
+    from reconciler.transaction.journal import JournalIfPossible
 
     history, is_recorded = History(machine.state), made.changes or made.is_news
     number = history.next_number() if is_recorded else 0
@@ -374,18 +374,18 @@ def _on_any_disk(
             history.begin(number, _wanted(made), origin, plan_record(made, only_changes=True), confined=True)
         except OSError as error:
             obstacle = error_text(error)
-    books = BooksIfPossible(Books(machine.state, machine.boot_id, number), obstacle)
-    outcome = apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted, machine.root)
-    if is_recorded and books.obstacle:
+    journal = JournalIfPossible(Journal(machine.state, machine.boot_id, number), obstacle)
+    outcome = apply_plan(made, machine.sysfs, machine.clock, journal, progress, interrupted, machine.root)
+    if is_recorded and journal.obstacle:
         # What was begun and has no end would be taken for what was rolled back.
         with suppress(OSError):
             history.forget(number)
-        return Applied(made, outcome, recovered, 0, None, books.obstacle)
+        return Applied(made, outcome, recovered, 0, None, journal.obstacle)
     try:
         history.end(number, outcome_record(outcome, machine.clock.time()))
     except OSError as error:
         return Applied(made, outcome, recovered, number, None, error_text(error))
-    return Applied(made, outcome, recovered, number, None, books.obstacle)
+    return Applied(made, outcome, recovered, number, None, journal.obstacle)
 
 
 def _carried_out(
@@ -402,23 +402,25 @@ def _carried_out(
     # What is wanted otherwise than before is a generation even where nothing has to be done for it: boot applies the
     # last one, and what is there can be gone back to.
     if not made.changes and not made.is_news:
-        books = Books(machine.state, machine.boot_id)
-        return apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted, on_verified=on_verified), 0
+        journal = Journal(machine.state, machine.boot_id)
+        return apply_plan(
+            made, machine.sysfs, machine.clock, journal, progress, interrupted, on_verified=on_verified
+        ), 0
     from reconciler.render.plan_json import plan_record
     from reconciler.transaction.history import History, outcome_record
 
     history = History(machine.state)
     number = history.next_number()
-    books = Books(machine.state, machine.boot_id, number)
+    journal = Journal(machine.state, machine.boot_id, number)
     try:
         history.begin(
             number, _wanted(made), origin, plan_record(made, only_changes=True), confined=made.only is not None
         )
         if terms.confirm_within is not None:
-            _await_confirmation(made, machine, books, number, terms.confirm_within)
+            _await_confirmation(made, machine, journal, number, terms.confirm_within)
     except (OSError, CannotArm) as error:
         return Outcome(Result.ROLLED_BACK, failure=f"nothing was begun: {error_text(error)}"), number
-    outcome = apply_plan(made, machine.sysfs, machine.clock, books, progress, interrupted, machine.root, on_verified)
+    outcome = apply_plan(made, machine.sysfs, machine.clock, journal, progress, interrupted, machine.root, on_verified)
     try:
         if terms.confirm_within is not None and outcome.result is not Result.APPLIED:
             Confirmations(machine.state).clear()
@@ -436,10 +438,10 @@ def _wanted(made: Plan) -> Desired:
     )
 
 
-def _await_confirmation(made: Plan, machine: Machine, books: Books, number: int, seconds: float) -> None:
+def _await_confirmation(made: Plan, machine: Machine, journal: Journal, number: int, seconds: float) -> None:
     if machine.timer is None:
         raise CannotArm("there is no timer here that could put it back")
-    first_line = books.first_line(made, holdings_of(made.observed))
+    first_line = journal.first_line(made, holdings_of(made.observed))
     confirmations = Confirmations(machine.state)
     confirmations.put(Pending(number, machine.boot_id, machine.clock.monotonic() + seconds, first_line))
     try:

@@ -1,7 +1,7 @@
 """The transaction: journal, steps, verification, bookkeeping; or back to the start.
 
     journal (fsync) → for each step: check, write, read back → verify the whole → persist → done
-                             └──────── on any failure: plan the way back, go it, verify it ────────┘
+                             └──────── on any failure: plan the rollback, make it, verify it ─────┘
 
 Called by `reconciler.operations.reconcile`, which has taken the lock and made the plan.
 """
@@ -23,8 +23,8 @@ from reconciler.model.steps import Holdings, Write, holdings_after
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.lock import never
-from reconciler.transaction.rollback import Return, differences_of, go_back
-from reconciler.transaction.step import Host, StepFailed, carry_out, held_queues
+from reconciler.transaction.rollback import RollbackResult, differences_of, roll_back
+from reconciler.transaction.step import Host, StepFailed, execute, held_queues
 
 
 class Bookkeeping(Protocol):
@@ -37,7 +37,7 @@ class Bookkeeping(Protocol):
         """Record that step `number`, from 1, is about to be made."""
 
     def verified(self) -> None:
-        """Record that the host is as planned, and that only the books are left to be closed."""
+        """Record that the host is as planned, and that only the journal is left to be closed."""
 
     def commit(self, plan: Plan) -> None:
         """Record what is ours now, and that the transaction is finished."""
@@ -55,8 +55,8 @@ class Progress(Protocol):
     def step(self, number: int, total: int, step: PlannedStep) -> None:
         """Step `number` of `total`, from 1, is about to be made."""
 
-    def going_back(self, reason: str) -> None:
-        """Something failed; the way back begins."""
+    def rolling_back(self, reason: str) -> None:
+        """Something failed; the rollback begins."""
 
     def waiting(self, holder: AtWork) -> None:
         """Somebody else holds a lock, our own or that of the s390-tools."""
@@ -73,7 +73,7 @@ def apply_plan(
     plan: Plan,
     sysfs: Sysfs,
     clock: Clock,
-    books: Bookkeeping,
+    journal: Bookkeeping,
     progress: Progress,
     interrupted: Callable[[], bool] = never,
     root: Path | None = None,
@@ -85,7 +85,7 @@ def apply_plan(
         plan: a valid plan whose consents have been given, for the host behind `sysfs` as it is now.
         sysfs: the host.
         clock: time, for the bounded waits.
-        books: journal and inventory.
+        journal: journal and inventory.
         progress: who watches.
         interrupted: whether somebody wants us to stop; asked before each step.
         root: precedes the paths of the files that `plan` changes; needed where it does.
@@ -97,47 +97,51 @@ def apply_plan(
     target = holdings_after(start, (planned.step for planned in plan.steps))
     host = Host(sysfs, clock, plan.abilities, held_queues(plan.observed.queues, target), forward.append)
     try:
-        books.begin(plan, start)
+        journal.begin(plan, start)
     except OSError as error:
         return Outcome(
             Result.ROLLED_BACK, failure=f"the journal cannot be written, so nothing was begun: {error_text(error)}"
         )
     try:
-        _make_steps(plan, host, books, progress, interrupted)
+        _make_steps(plan, host, journal, progress, interrupted)
         seen = _verify(plan, target, sysfs)
         _persist(plan, root, files.append)
-        _commit(plan, books)
+        _commit(plan, journal)
         on_verified(seen)
     except _Failed as error:
-        with suppress(OSError):  # a terminal that has gone away must not stop the way back
-            progress.going_back(str(error))
+        with suppress(OSError):  # a terminal that has gone away must not stop the rollback
+            progress.rolling_back(str(error))
         back: list[Write] = []
         returning = host._replace(on_write=back.append)
         touched, interruptible = _touched(plan), plan.interruptible
-        returned = go_back(start, touched, returning, interruptible)
-        if returned.barred and error.interrupted and not go_back(target, touched, returning, interruptible).differences:
-            # No step had failed, so that the target can be reached where this kernel bars the way back.
+        returned = roll_back(start, touched, returning, interruptible)
+        if (
+            returned.barred
+            and error.interrupted
+            and not roll_back(target, touched, returning, interruptible).differences
+        ):
+            # No step had failed, so that the target can be reached where this kernel bars the rollback.
             written = Outcome(Result.APPLIED, len(forward) + len(back))
-            return _finished(written, plan, books, returned.refusals[0], root)
+            return _finished(written, plan, journal, returned.refusals[0], root)
         returned = returned._replace(differences=(*returned.differences, *_files_back(files, root)))
         names = {one.uuid: one.name for one in plan.guests}
         outcome = Outcome(Result.ROLLED_BACK, len(forward), len(back), str(error), error.step)
         outcome = interrupting(outcome, [names.get(one, one) for one in returned.interrupted])
-        return _ended(outcome, returned, books)
+        return _ended(outcome, returned, journal)
     notes = (*_left_to_do(plan), *_surprises(plan, seen))
     return Outcome(Result.APPLIED if plan.changes else Result.NOTHING, len(forward), notes=notes, files=len(files))
 
 
 def _make_steps(
-    plan: Plan, host: Host, books: Bookkeeping, progress: Progress, interrupted: Callable[[], bool]
+    plan: Plan, host: Host, journal: Bookkeeping, progress: Progress, interrupted: Callable[[], bool]
 ) -> None:
     for number, planned in enumerate(plan.steps, 1):
         if interrupted():
             raise _Failed(number, f"interrupted before step {number} of {len(plan.steps)}", interrupted=True)
         try:
-            books.step(number)
+            journal.step(number)
             progress.step(number, len(plan.steps), planned)
-            carry_out(planned.step, host)
+            execute(planned.step, host)
         except (StepFailed, OSError) as error:
             raise _Failed(
                 number, f"step {number} of {len(plan.steps)}, {planned.holder}: {error_text(error)}"
@@ -199,11 +203,11 @@ def _files_back(made: list[FileChange], root: Path | None) -> tuple[str, ...]:
     return put_back(made, root)
 
 
-def _commit(plan: Plan, books: Bookkeeping) -> None:
+def _commit(plan: Plan, journal: Bookkeeping) -> None:
     try:
         if plan.changes:
-            books.verified()
-        books.commit(plan)
+            journal.verified()
+        journal.commit(plan)
     except OSError as error:
         raise _Failed(0, f"the result cannot be recorded: {error_text(error)}") from error
 
@@ -212,7 +216,7 @@ def _touched(plan: Plan) -> frozenset[str]:
     return frozenset(planned.step.uuid for planned in plan.steps if planned.step.uuid)
 
 
-def _finished(outcome: Outcome, plan: Plan, books: Bookkeeping, reason: str, root: Path | None) -> Outcome:
+def _finished(outcome: Outcome, plan: Plan, journal: Bookkeeping, reason: str, root: Path | None) -> Outcome:
     notes = [f"it was interrupted, but finished, since {reason}"]
     files: list[FileChange] = []
     try:
@@ -220,20 +224,20 @@ def _finished(outcome: Outcome, plan: Plan, books: Bookkeeping, reason: str, roo
     except _Failed as error:
         notes.append(f"{error}; the next apply does that")
     try:
-        books.commit(plan)
+        journal.commit(plan)
     except OSError as error:
         notes.append(f"the result could not be recorded: {error_text(error)}; the next apply does that")
     return outcome._replace(notes=tuple(notes), files=len(files))
 
 
-def _ended(outcome: Outcome, returned: Return, books: Bookkeeping) -> Outcome:
+def _ended(outcome: Outcome, returned: RollbackResult, journal: Bookkeeping) -> Outcome:
     if returned.differences:
         outcome = outcome._replace(result=Result.DEGRADED, differences=returned.differences, refusals=returned.refusals)
     try:
         if outcome.result is Result.DEGRADED:
-            books.degraded(outcome.differences)
+            journal.degraded(outcome.differences)
         else:
-            books.rolled_back()
+            journal.rolled_back()
     except OSError as error:
         # The host is what counts; an unfinished journal only makes the next run look again.
         outcome = outcome._replace(notes=(*outcome.notes, f"the journal could not be closed: {error_text(error)}"))

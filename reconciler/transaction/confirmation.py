@@ -14,7 +14,7 @@ from reconciler.model.commands import Advised
 from reconciler.model.errors import BusyError, InputError
 from reconciler.model.steps import Holdings
 from reconciler.model.strict_json import BadRecord, field, members, seconds, text, whole
-from reconciler.transaction.journal import Books, Unfinished, read_journal
+from reconciler.transaction.journal import Journal, Unfinished, read_journal
 from reconciler.transaction.records import read_kept, told_of
 from reconciler.transaction.state_directory import StateDirectory
 
@@ -132,7 +132,7 @@ class Confirmations:
         if pending is None:
             return None
         # While its journal is there it is being applied, or was killed.
-        is_begun = Books(self._state, boot_id).unfinished() is not None
+        is_begun = Journal(self._state, boot_id).unfinished() is not None
         rolled_back = not is_begun and is_as_before(self.begun_by(pending, boot_id), found, root)
         obstacle = self._state.obstacle() if rolled_back else ""
         return Awaited(pending.generation, pending.seconds_left(boot_id, now), rolled_back, obstacle)

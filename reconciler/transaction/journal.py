@@ -50,7 +50,7 @@ class Unfinished(NamedTuple):
         before: the inventory before it.
         after: the inventory that it was to lead to.
         begun: the last step that was begun, from 1; 0 where none was.
-        verified: whether all steps were made and seen to have worked, so that only the books were not closed.
+        verified: whether all steps were made and seen to have worked, so that only the journal was not closed.
         same_boot: whether the host has not been booted since.
         generation: its number in the history; 0 where it has none.
         files: the files of other tools that it was to change.
@@ -79,7 +79,7 @@ class Unfinished(NamedTuple):
         return frozenset(step.uuid for step in self.steps if step.uuid)
 
 
-class Books:
+class Journal:
     """Journal and inventory in a state directory.
 
     Args:
@@ -99,7 +99,7 @@ class Books:
             self.reopen(self.first_line(plan, start))
 
     def first_line(self, plan: Plan, start: Holdings) -> bytes:
-        """What the journal of `plan` begins with: all that the way back to `start` needs."""
+        """What the journal of `plan` begins with: all that rolling back to `start` needs."""
         return _line(
             {
                 "journalVersion": JOURNAL_VERSION,
@@ -209,54 +209,54 @@ class Books:
         return None if content is None else told_of(self._state, JOURNAL, lambda: read_journal(content, self._boot_id))
 
 
-class BooksIfPossible:
+class JournalIfPossible:
     """Journal and inventory of an apply that is made also where nothing can be recorded.
 
     That is right only where whatever a crash leaves is as good as the start: on a host that was just booted.
 
     Args:
-        books: what records while it can.
+        journal: what records while it can.
         obstacle: why nothing can be recorded, where that is known already.
 
     Attributes:
         obstacle: why something could not be recorded; empty as long as all was.
     """
 
-    def __init__(self, books: Books, obstacle: str) -> None:
-        self._books = books
+    def __init__(self, journal: Journal, obstacle: str) -> None:
+        self._journal = journal
         self._is_begun = False
         self.obstacle = obstacle
 
     def begin(self, plan: Plan, start: Holdings) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
         known = self.obstacle
-        self._tried(lambda: self._books.begin(plan, start))
+        self._tried(lambda: self._journal.begin(plan, start))
         # A journal may be there although it is not known to be on the disk.
-        self._is_begun = not known and self._books.unfinished() is not None
+        self._is_begun = not known and self._journal.unfinished() is not None
 
     def step(self, number: int) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
-        self._tried(lambda: self._books.step(number))
+        self._tried(lambda: self._journal.step(number))
 
     def verified(self) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
-        self._tried(self._books.verified)
+        self._tried(self._journal.verified)
 
     def commit(self, plan: Plan) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`; fails only where the next run would undo what was done."""
-        self._tried(lambda: self._books.commit(plan))
+        self._tried(lambda: self._journal.commit(plan))
         if self.obstacle and self._is_begun:
-            self._books.close()  # needs no space
+            self._journal.close()  # needs no space
 
     def rolled_back(self) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
         if self._is_begun:
-            self._books.rolled_back()
+            self._journal.rolled_back()
 
     def degraded(self, differences: tuple[str, ...]) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
         if self._is_begun:
-            self._books.degraded(differences)
+            self._journal.degraded(differences)
 
     def _tried(self, record: Callable[[], object]) -> None:
         # After one failure nothing is added: a line that is torn may be the last of a journal, and no other.

@@ -70,7 +70,7 @@ class Busy(BusyError):
 
 
 @contextmanager
-def locked(state: StateDirectory, command: str, wait: Patience) -> Iterator[None]:
+def state_locked(state: StateDirectory, command: str, wait: Patience) -> Iterator[None]:
     """Hold the lock while the block runs.
 
     Args:

@@ -83,7 +83,7 @@ def holdings_now(machine: Machine) -> Holdings | None:
 
 
 @contextmanager
-def alone(
+def locked(
     machine: Machine,
     progress: "Progress",
     command: str,
@@ -105,11 +105,11 @@ def alone(
         Abandoned: `machine.while_waiting` has ended the wait.
     """
     from reconciler.kernel.locks import patience
-    from reconciler.transaction.lock import held_back, locked
+    from reconciler.transaction.lock import held_back, state_locked
 
     machine.state.prepare(writable=recording)
     wait = patience(machine.clock, lock_seconds, progress.waiting, machine.while_waiting)
-    with locked(machine.state, command, wait), _tools_locked(machine, wait), held_back() as interrupted:
+    with state_locked(machine.state, command, wait), _tools_locked(machine, wait), held_back() as interrupted:
         yield interrupted
 
 

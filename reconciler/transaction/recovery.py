@@ -14,11 +14,11 @@ from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings, Write
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations, NotPending, is_as_before
-from reconciler.transaction.journal import Books, Unfinished
+from reconciler.transaction.journal import Journal, Unfinished
 from reconciler.transaction.machine import Machine, holdings_now
 
 if TYPE_CHECKING:
-    from reconciler.transaction.rollback import Return
+    from reconciler.transaction.rollback import RollbackResult
     from reconciler.transaction.state_directory import StateDirectory
 
 
@@ -35,7 +35,7 @@ class Recovered(NamedTuple):
 
     Attributes:
         unfinished: the transaction.
-        returned: how the way back ended; None where it was not gone.
+        returned: how rolling it back ended; None where it was not rolled back.
         left: in which state it was found.
         notes: what else there is to know, a sentence each.
         unrecorded: why that could not be recorded, although the host is led back; empty where it was. It is done again
@@ -44,7 +44,7 @@ class Recovered(NamedTuple):
     """
 
     unfinished: Unfinished
-    returned: "Return | None"
+    returned: "RollbackResult | None"
     left: Left = Left.UNFINISHED
     notes: tuple[str, ...] = ()
     unrecorded: str = ""
@@ -70,7 +70,7 @@ def refuse_unrecorded(recovered: Iterable[Recovered]) -> None:
 
 
 def is_left(state: "StateDirectory", boot_id: str, now: float) -> bool:
-    """Whether `settle` would recover something: an unfinished transaction, or an apply whose time to confirm is over.
+    """Whether `recover` would recover something: an unfinished transaction, or an apply whose time to confirm is over.
 
     Args:
         state: where that is recorded.
@@ -82,36 +82,36 @@ def is_left(state: "StateDirectory", boot_id: str, now: float) -> bool:
     """
     pending = Confirmations(state).pending()
     expired = pending is not None and not pending.seconds_left(boot_id, now)
-    return expired or Books(state, boot_id).unfinished() is not None
+    return expired or Journal(state, boot_id).unfinished() is not None
 
 
-def settle(machine: Machine) -> tuple[Recovered, ...]:
+def recover(machine: Machine) -> tuple[Recovered, ...]:
     """Put in order what earlier runs left: a transaction that was not ended, an apply that was not confirmed in time.
 
     Only under the locks. What it did, in order.
     """
     from reconciler.transaction.history import History
 
-    done = tuple(one for one in (recover(machine), expire(machine)) if one is not None)
+    done = tuple(one for one in (recover_unfinished(machine), expire(machine)) if one is not None)
     history = History(machine.state)
     if not any(one.unrecorded for one in done) and history.lacks_outcome():
         with suppress(OSError):  # the next run does it; a disk that is full must not keep anybody from confirming
-            history.close(Books(machine.state, machine.boot_id).applied().generation, machine.clock.time())
+            history.close(Journal(machine.state, machine.boot_id).applied().generation, machine.clock.time())
     return done
 
 
-def recover(machine: Machine) -> Recovered | None:
+def recover_unfinished(machine: Machine) -> Recovered | None:
     """Lead the host back to the start of a transaction that was begun and not ended, if there is one.
 
-    Where all its steps were verified and are still there, only its books are closed. Where it was killed and the kernel
-    bars the way back (from 6.19), it is finished. Only under the locks.
+    Where all its steps were verified and are still there, only its journal is closed. Where it was killed and the
+    kernel bars the rollback (from 6.19), it is finished. Only under the locks.
     """
-    unfinished = Books(machine.state, machine.boot_id).unfinished()
+    unfinished = Journal(machine.state, machine.boot_id).unfinished()
     return None if unfinished is None else _recovered(unfinished, machine, Left.UNFINISHED)
 
 
 def _recovered(unfinished: Unfinished, machine: Machine, left: Left) -> Recovered:
-    outcome, returned = _put_in_order(unfinished, machine, left)
+    outcome, returned = _recovered_outcome(unfinished, machine, left)
     if outcome.result is not Result.APPLIED:
         outcome = outcome._replace(failure=f"it {left}")
     if returned and returned.interrupted:
@@ -134,24 +134,24 @@ def _record(unfinished: Unfinished, outcome: Outcome, machine: Machine) -> None:
     """
     from reconciler.transaction.history import History, outcome_record
 
-    books, confirmations = Books(machine.state, machine.boot_id), Confirmations(machine.state)
+    journal, confirmations = Journal(machine.state, machine.boot_id), Confirmations(machine.state)
     History(machine.state).end(unfinished.generation, outcome_record(outcome, machine.clock.time()))
     if outcome.result is Result.APPLIED:
-        books.finish(unfinished.after)
+        journal.finish(unfinished.after)
         return
     if outcome.result is Result.DEGRADED:
-        books.keep_degraded(unfinished, outcome.differences)
+        journal.keep_degraded(unfinished, outcome.differences)
     else:
-        books.keep_start(unfinished)
+        journal.keep_start(unfinished)
     pending = confirmations.pending()
     if pending and pending.generation == unfinished.generation:
         confirmations.clear()
-    books.close()
+    journal.close()
 
 
-def _put_in_order(unfinished: Unfinished, machine: Machine, left: Left) -> "tuple[Outcome, Return | None]":
+def _recovered_outcome(unfinished: Unfinished, machine: Machine, left: Left) -> "tuple[Outcome, RollbackResult | None]":
     from reconciler.transaction.persist import NotPersisted, persist, put_back, unlike
-    from reconciler.transaction.rollback import differences_of, go_back
+    from reconciler.transaction.rollback import differences_of, roll_back
     from reconciler.transaction.step import Host
 
     if not unfinished.same_boot:
@@ -163,8 +163,8 @@ def _put_in_order(unfinished: Unfinished, machine: Machine, left: Left) -> "tupl
     writes: list[Write] = []
     host = Host(machine.sysfs, machine.clock, observed.abilities, observed.queues, writes.append)
 
-    def led_to(holdings: Holdings) -> "Return":
-        return go_back(holdings, unfinished.touched, host, unfinished.interruptible)
+    def led_to(holdings: Holdings) -> "RollbackResult":
+        return roll_back(holdings, unfinished.touched, host, unfinished.interruptible)
 
     returned = led_to(unfinished.start)
     # Nothing had gone wrong with its steps, so that the target can be reached where the start cannot.
@@ -236,7 +236,7 @@ def _was_put_back(machine: Machine, number: int) -> bool:
 def confirm(machine: Machine, number: int, extend: float | None = None) -> None:
     """Confirm generation `number`, or give it `extend` more seconds from now instead.
 
-    Only under the locks, after `settle`.
+    Only under the locks, after `recover`.
 
     Raises:
         NotPending: it does not wait to be confirmed.

@@ -16,7 +16,7 @@ from reconciler.model.steps import Holdings, Step
 from reconciler.planning.host_pool import Blocked, without_blocked
 from reconciler.planning.order import order_steps
 from reconciler.planning.planner import holdings_of
-from reconciler.transaction.step import Host, StepFailed, carry_out, held_queues, value_text
+from reconciler.transaction.step import Host, StepFailed, execute, held_queues, value_text
 
 _ROUNDS: Final = 3
 
@@ -28,8 +28,8 @@ class _Refusal(NamedTuple):
     barred: bool = False
 
 
-class Return(NamedTuple):
-    """How the way back ended.
+class RollbackResult(NamedTuple):
+    """How a rollback ended.
 
     Attributes:
         differences: what is not as at the start, a sentence each; empty where all is put back.
@@ -45,7 +45,9 @@ class Return(NamedTuple):
     interrupted: tuple[str, ...] = ()
 
 
-def go_back(start: Holdings, ours: Collection[str], host: Host, interruptible: Collection[str] = ()) -> Return:
+def roll_back(
+    start: Holdings, ours: Collection[str], host: Host, interruptible: Collection[str] = ()
+) -> RollbackResult:
     """Put back what the transaction may have changed.
 
     A device that a VM has open loses no queue that it has now and at the start, unless it is one of `interruptible`
@@ -53,7 +55,7 @@ def go_back(start: Holdings, ours: Collection[str], host: Host, interruptible: C
 
     Args:
         start: the recorded start.
-        ours: uuids that the transaction may touch; all others are left alone, whatever has become of them.
+        ours: uuids that the transaction may touch; all others stay as they are, whatever has become of them.
         host: the host.
         interruptible: uuids of devices for which that consent was given.
     """
@@ -64,12 +66,12 @@ def go_back(start: Holdings, ours: Collection[str], host: Host, interruptible: C
         try:
             observed = observe(host.sysfs)
         except (UnreadableHost, KernelBusy, OSError) as error:
-            return Return(
+            return RollbackResult(
                 ("the host cannot be read, so nobody can tell what it holds now",), (*refusals, error_text(error))
             )
         differences = differences_of(start, holdings_of(observed), ours)
         if not differences:
-            return Return((), tuple(refusals), interrupted=tuple(lost))
+            return RollbackResult((), tuple(refusals), interrupted=tuple(lost))
         refusal = _one_round(start, ours, host, observed, interruptible, lost)
         if refusal is None:
             continue
@@ -78,7 +80,7 @@ def go_back(start: Holdings, ours: Collection[str], host: Host, interruptible: C
             break
         refusals.append(refusal.text)
     left = differences_of(start, _holdings_or(start, host), ours)
-    return Return(tuple(left), tuple(refusals), barred, tuple(lost))
+    return RollbackResult(tuple(left), tuple(refusals), barred, tuple(lost))
 
 
 def _holdings_or(otherwise: Holdings, host: Host) -> Holdings:
@@ -113,7 +115,7 @@ def _one_round(
     ready = host._replace(queues=held_queues(observed.queues, goal), abilities=observed.abilities)
     try:
         for step in ordered.steps:
-            carry_out(step, ready)
+            execute(step, ready)
             if step.uuid in running and _loses(step):
                 lost[step.uuid] = None
     except StepFailed as error:

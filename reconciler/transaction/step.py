@@ -46,7 +46,7 @@ class Host(NamedTuple):
     on_write: Callable[[Write], None]
 
 
-def carry_out(step: Step, host: Host) -> None:
+def execute(step: Step, host: Host) -> None:
     """Do `step`.
 
     Raises:

@@ -29,10 +29,10 @@ from reconciler.planning.plan import Cause, Plan, settled
 from reconciler.planning.target import FILES, NOTHING_SPARED, Spared
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
-from reconciler.transaction.journal import Books
+from reconciler.transaction.journal import Journal
 from reconciler.transaction.last_good import Good, write_last_good
-from reconciler.transaction.machine import Machine, alone
-from reconciler.transaction.recovery import Recovered, refuse_pending, settle
+from reconciler.transaction.machine import Machine, locked
+from reconciler.transaction.recovery import Recovered, recover, refuse_pending
 from reconciler.transaction.suspensions import Suspensions, read_suspensions, suspended_devices
 from reconciler.watch.arrivals import Arrivals, arrived, next_look
 from reconciler.watch.configurations import Configuration, Configurations
@@ -231,7 +231,7 @@ class Loop:
         place, configurations, check = self._place, self._place.configurations, self._check()
         with place.opened(False) as machine:
             newest = configurations.newest(offer, machine.name, place.clock.time(), check)
-            applied = Books(machine.state, machine.boot_id).applied().digest
+            applied = Journal(machine.state, machine.boot_id).applied().digest
             if newest and not self._may_be_guarded(newest, offer, applied):
                 newest = None
         if newest and configurations.is_new(newest) and changes and newest.given.desired.digest != applied:
@@ -265,10 +265,10 @@ class Loop:
         with (
             place.opened(changes) as machine,
             # Rolling back what was not confirmed needs no disk that can be written.
-            alone(machine, place.progress, command, LOCK_SECONDS, recording=not changes),
+            locked(machine, place.progress, command, LOCK_SECONDS, recording=not changes),
         ):
             if changes:
-                place.recovered(settle(machine))
+                place.recovered(recover(machine))
 
     def _guarded_plan(
         self, newest: Configuration | None, offer: Offer, machine: Machine, suspensions: Suspensions, check: Check
@@ -308,7 +308,7 @@ class Loop:
     def _request(
         self, configuration: Configuration, machine: Machine, suspensions: Suspensions, spared: Spared | None = None
     ) -> Request:
-        applied = Books(machine.state, machine.boot_id).applied()
+        applied = Journal(machine.state, machine.boot_id).applied()
         self._generation = applied.generation
         desired = configuration.given.desired
         if spared is None:
@@ -337,7 +337,7 @@ class Loop:
         needing = in_need_of_consent(made) if self._place.policy.self_heal else None
         if not needing:
             return None
-        applied = Books(machine.state, machine.boot_id).applied()
+        applied = Journal(machine.state, machine.boot_id).applied()
         already = self._unconcerned(applied.digest) if made.is_news else NOTHING_SPARED
         return Spared((already.holders or frozenset()) | needing)
 
@@ -474,7 +474,7 @@ def _is_left(machine: Machine, *, changes: bool) -> bool:
     pending = Confirmations(machine.state).pending()
     if pending and pending.seconds_left(machine.boot_id, machine.clock.monotonic()):
         refuse_pending(machine)
-    unfinished = Books(machine.state, machine.boot_id).unfinished()
+    unfinished = Journal(machine.state, machine.boot_id).unfinished()
     return unfinished is not None or (changes and pending is not None)
 
 

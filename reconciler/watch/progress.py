@@ -29,7 +29,7 @@ class LogProgress:
         self._systemd.extend(_STEP_SECONDS)
         self._log.info("step", number=number, of=total, what=step_text(step))
 
-    def going_back(self, reason: str) -> None:
+    def rolling_back(self, reason: str) -> None:
         """See `reconciler.transaction.apply.Progress`."""
         self._systemd.watchdog()
         self._systemd.extend(_STEP_SECONDS)

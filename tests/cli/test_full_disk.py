@@ -17,7 +17,7 @@ from reconciler.cli import machine, second_thoughts
 from reconciler.kernel.paths import mdev
 from reconciler.simulator.state_file import digest_of, load_state, save_state
 from reconciler.transaction import state_directory
-from reconciler.transaction.journal import Books
+from reconciler.transaction.journal import Journal
 from testing.commands import Command, Ran, example
 
 
@@ -441,7 +441,7 @@ def test_a_boot_without_a_disk_goes_by_what_was_verified(
     text = host.manifests.read_text(encoding="utf-8")
     host.manifests.write_text(text.replace("adapters: [5, 6]", "adapters: [6]", 1), encoding="utf-8")
     with monkeypatch.context() as dying:
-        dying.setattr(Books, "finish", lambda *_: (_ for _ in ()).throw(Killed))
+        dying.setattr(Journal, "finish", lambda *_: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             host("--apply", "--yes")
     host.on_host("simulate", "boot")

@@ -9,7 +9,7 @@ import pytest
 from reconciler.cli import machine, second_thoughts
 from reconciler.cli.main import run
 from reconciler.transaction.machine import Machine
-from reconciler.transaction.recovery import Recovered, settle
+from reconciler.transaction.recovery import Recovered, recover
 from testing.commands import Command, Ran, example
 
 
@@ -117,11 +117,11 @@ def test_a_timer_that_is_quicker_by_a_moment_changes_nothing(command: Command, m
     pass_by(monkeypatch)
 
     def after_the_timer(machine: Machine) -> tuple[Recovered, ...]:
-        settle(machine)
-        return settle(machine)
+        recover(machine)
+        return recover(machine)
 
     with monkeypatch.context() as patch:
-        patch.setattr(second_thoughts, "settle", after_the_timer)
+        patch.setattr(second_thoughts, "recover", after_the_timer)
         assert command("rollback", "--yes").code in (0, 5)
 
     assert command("simulate").out == before
@@ -143,7 +143,7 @@ def test_what_failed_is_all_that_is_undone(command: Command, monkeypatch: pytest
     before = command("simulate").out
     change(command, "adapters: [6]", "adapters: [5]")
     with monkeypatch.context() as patch:
-        patch.setattr("reconciler.transaction.apply.carry_out", _refuse)
+        patch.setattr("reconciler.transaction.apply.execute", _refuse)
         assert command("--apply", "--yes").code == 6
 
     assert_nothing_was_undone(command, command("rollback", "--yes"), before, 3)
@@ -165,7 +165,7 @@ def test_what_was_killed_is_all_that_is_undone(command: Command, monkeypatch: py
 
     change(command, "adapters: [6]", "adapters: [5]")
     with monkeypatch.context() as patch:
-        patch.setattr("reconciler.transaction.apply.carry_out", die)
+        patch.setattr("reconciler.transaction.apply.execute", die)
         with pytest.raises(Killed):
             command("--apply", "--yes")
 

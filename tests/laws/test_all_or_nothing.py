@@ -39,7 +39,7 @@ from testing.holdings import (
     host_holding,
     uuid,
 )
-from testing.journals import FakeBooks, NoProgress
+from testing.journals import FakeJournal, NoProgress
 from testing.transitions import CREATES, REMOVES, SWAPS, TRANSITIONS, errors_at, write_paths
 
 PLANS = {name: TRANSITIONS[name] for name in ("create", "remove", "swap", "pool")}
@@ -55,10 +55,10 @@ def _inventory(start: Holdings) -> Applied:
     return Applied(start.pool, {one: (one, what) for one, what in start.mdevs.items()})
 
 
-def run(plan: Plan, host: SimulatedHost, *faults: Fault) -> tuple[Outcome, FakeBooks]:
+def run(plan: Plan, host: SimulatedHost, *faults: Fault) -> tuple[Outcome, FakeJournal]:
     """Apply `plan` while `faults` happen."""
-    books = FakeBooks()
-    return apply_plan(plan, FaultySysfs(host, faults), FakeClock(), books, NoProgress()), books
+    journal = FakeJournal()
+    return apply_plan(plan, FaultySysfs(host, faults), FakeClock(), journal, NoProgress()), journal
 
 
 @pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda one: one.name)
@@ -72,7 +72,7 @@ def test_a_refusal_at_any_write_puts_the_start_back(name: str, profile: Profile)
         for code in errors_at(path):
             host, plan = planned(start, target, profile)
             before = held(host, abilities_of(profile))
-            outcome, books = run(plan, host, WriteRefused(nth, code))
+            outcome, journal = run(plan, host, WriteRefused(nth, code))
             if code == errno.EAGAIN:
                 assert outcome.result is Result.APPLIED
                 continue
@@ -87,7 +87,7 @@ def test_a_refusal_at_any_write_puts_the_start_back(name: str, profile: Profile)
                 assert outcome.writes_back <= outcome.writes + removed
             if abilities.ap_config and not abilities.strict_in_use:
                 assert outcome.writes_back <= len(write_paths(plan))
-            assert books.entries[-1] == "rolled back"
+            assert journal.entries[-1] == "rolled back"
             tried += 1
 
     assert tried > 0
@@ -217,9 +217,9 @@ def test_a_start_that_somebody_else_has_taken_is_told_as_degraded() -> None:
         host.write(f"{mdev(uuid(0xF))}/ap_config", ap_config_text(config([5], [0x47])))
 
     last = len(write_paths(plan))
-    outcome, books = run(plan, host, ForeignWriter(last, steal), WriteRefused(last, errno.EINVAL))
+    outcome, journal = run(plan, host, ForeignWriter(last, steal), WriteRefused(last, errno.EINVAL))
 
     assert outcome.result is Result.DEGRADED
     assert any(uuid(2) in one for one in outcome.differences)
-    assert books.entries[-1] == "degraded"
+    assert journal.entries[-1] == "degraded"
     assert held(host, plan.abilities).mdevs[uuid(0xF)] == config([5], [0x47], [0x47])

@@ -16,7 +16,7 @@ from reconciler.transaction.apply import apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import EVERY_PROFILE, abilities_of, desired_like, hardware, held, holdings
 from testing.invariants import violations
-from testing.journals import FakeBooks, NoProgress
+from testing.journals import FakeJournal, NoProgress
 from testing.recording_sysfs import RecordingSysfs
 
 
@@ -46,7 +46,7 @@ def test_a_boot_leads_back(profile: Profile, before: Holdings, derived: bool, ea
         def look(_write: object) -> None:
             assert violations(held(host, abilities), start, target) == []
 
-        outcome = apply_plan(made, RecordingSysfs(host, look), FakeClock(), FakeBooks(), NoProgress())
+        outcome = apply_plan(made, RecordingSysfs(host, look), FakeClock(), FakeJournal(), NoProgress())
         assert outcome.result in (Result.APPLIED, Result.NOTHING)
         return target
 

@@ -27,7 +27,7 @@ from testing.holdings import (
     uuid,
 )
 from testing.invariants import violations
-from testing.journals import FakeBooks, NoProgress
+from testing.journals import FakeJournal, NoProgress
 from testing.recording_sysfs import RecordingSysfs
 
 FOREIGN = {uuid(0xF): config([7], [4])}
@@ -56,7 +56,7 @@ def watched_apply(plan: Plan, host: SimulatedHost, profile: Profile, target: Hol
         found.extend(f"I5: {one} changed" for one in FOREIGN if now.mdevs.get(one) != start.mdevs.get(one))
 
     sysfs = RecordingSysfs(host, look)
-    outcome = apply_plan(plan, sysfs, FakeClock(), FakeBooks(), NoProgress())
+    outcome = apply_plan(plan, sysfs, FakeClock(), FakeJournal(), NoProgress())
     return found, outcome.result, len(sysfs.writes)
 
 
@@ -91,7 +91,7 @@ def on_kernel(start: Holdings, profile: Profile) -> SimulatedHost:
     foreign = {one: what for one, what in start.mdevs.items() if one in FOREIGN}
     host = host_holding(Holdings(start.pool, foreign), profile)
     plan = make_plan(desired_like(without_foreign(start)), observe(host))
-    apply_plan(plan, host, FakeClock(), FakeBooks(), NoProgress())
+    apply_plan(plan, host, FakeClock(), FakeJournal(), NoProgress())
     return host
 
 

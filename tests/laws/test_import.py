@@ -35,7 +35,7 @@ from testing.holdings import (
     rectangles,
     uuid,
 )
-from testing.journals import FakeBooks, NoProgress
+from testing.journals import FakeJournal, NoProgress
 from testing.recording_sysfs import RecordingSysfs
 
 MASKS = st.integers(0, (1 << 256) - 1).map(IdSet.from_bits)
@@ -75,7 +75,7 @@ def on_kernel(state: Holdings, profile: Profile) -> SimulatedHost:
     if profile.over_provision:
         return host_holding(state, profile)
     host = host_holding(Holdings(state.pool, {}), profile)
-    apply_plan(make_plan(desired_like(state), observe(host)), host, FakeClock(), FakeBooks(), NoProgress())
+    apply_plan(make_plan(desired_like(state), observe(host)), host, FakeClock(), FakeJournal(), NoProgress())
     return host
 
 
@@ -103,7 +103,7 @@ def test_nothing_changes(profile: Profile, tmp_path: Path, state: Holdings, defi
 
     before = held(host, abilities_of(profile))
     sysfs = RecordingSysfs(host)
-    outcome = apply_plan(plan, sysfs, FakeClock(), FakeBooks(), NoProgress())
+    outcome = apply_plan(plan, sysfs, FakeClock(), FakeJournal(), NoProgress())
     assert (Result.NOTHING, []) == (outcome.result, sysfs.writes)
     assert before == held(host, abilities_of(profile))
     active = [one.name for one in wanted.guests if one.activation is Activation.ACTIVE]

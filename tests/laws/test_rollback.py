@@ -20,7 +20,7 @@ from reconciler.simulator.faults import Fault, FaultySysfs, WriteBlocked, WriteR
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
 from reconciler.transaction.apply import apply_plan
-from reconciler.transaction.rollback import go_back
+from reconciler.transaction.rollback import roll_back
 from reconciler.transaction.step import Host
 from testing.clocks import FakeClock
 from testing.holdings import (
@@ -35,7 +35,7 @@ from testing.holdings import (
     uuid,
 )
 from testing.invariants import violations
-from testing.journals import FakeBooks, NoProgress
+from testing.journals import FakeJournal, NoProgress
 from testing.recording_sysfs import RecordingSysfs
 from testing.transitions import write_paths
 
@@ -80,7 +80,7 @@ class Watched(NoProgress):
         self.failed: Holdings | None = None
         self.found: list[str] = []
 
-    def going_back(self, reason: str) -> None:
+    def rolling_back(self, reason: str) -> None:
         """See `reconciler.transaction.apply.Progress`."""
         self.failed = held(self._host, self._plan.abilities)
 
@@ -93,7 +93,7 @@ class Watched(NoProgress):
     def apply(self, *faults: Fault) -> Result:
         """Apply while `faults` happen."""
         sysfs = FaultySysfs(RecordingSysfs(self._host, self.look), faults)  # type: ignore[arg-type]
-        return apply_plan(self._plan, sysfs, FakeClock(), FakeBooks(), self).result
+        return apply_plan(self._plan, sysfs, FakeClock(), FakeJournal(), self).result
 
 
 @pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda one: one.name)
@@ -136,7 +136,7 @@ def test_rolling_back_a_whole_apply_takes_only_what_the_plan_has_named(data: st.
 
     touched = {one.step.uuid for one in plan.steps if one.step.uuid}
     sysfs = RecordingSysfs(host, watched.look)
-    go_back(watched.start, touched, Host(sysfs, FakeClock(), plan.abilities, (), lambda _: None), plan.interruptible)
+    roll_back(watched.start, touched, Host(sysfs, FakeClock(), plan.abilities, (), lambda _: None), plan.interruptible)
 
     assert watched.found == []
 

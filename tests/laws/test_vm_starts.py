@@ -29,7 +29,7 @@ from testing.holdings import (
     uuid,
 )
 from testing.invariants import violations
-from testing.journals import FakeBooks, NoProgress
+from testing.journals import FakeJournal, NoProgress
 from testing.recording_sysfs import RecordingSysfs
 
 OURS = uuid(9)
@@ -48,7 +48,7 @@ def apply_and_watch(plan: Plan, host: SimulatedHost, profile: Profile) -> None:
         assert violations(now, start, target) == []
         assert {**now.mdevs, OURS: None} == {**start.mdevs, OURS: None}
 
-    outcome = apply_plan(plan, RecordingSysfs(host, look), FakeClock(), FakeBooks(), NoProgress())
+    outcome = apply_plan(plan, RecordingSysfs(host, look), FakeClock(), FakeJournal(), NoProgress())
     assert outcome.result in (Result.APPLIED, Result.NOTHING)
     assert held(host, abilities) == target
 

@@ -1,4 +1,4 @@
-"""The transaction on hosts that do not behave: what is waited for, what fails, and how the way back ends."""
+"""The transaction on hosts that do not behave: what is waited for, what fails, and how the rollback ends."""
 
 import errno
 
@@ -26,7 +26,7 @@ from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import config, desired, desired_like, guest, hardware, held, host_holding, uuid
-from testing.journals import FakeBooks, NoProgress
+from testing.journals import FakeJournal, NoProgress
 from testing.simulated_hosts import VmProcesses
 from testing.swaps import FREE, ONE, SWAP, run, swap, write
 from testing.transitions import TRANSITIONS
@@ -63,7 +63,7 @@ def test_an_answer_in_an_unknown_form_puts_the_start_back() -> None:
         def read(self, path: str) -> str:
             return "??" if path.endswith("ap_config") and self.write_count == 1 else super().read(path)
 
-    outcome = apply_plan(plan, Garbled(host, ()), FakeClock(), FakeBooks(), NoProgress())
+    outcome = apply_plan(plan, Garbled(host, ()), FakeClock(), FakeJournal(), NoProgress())
 
     assert outcome.result is not Result.APPLIED
     assert "unknown form" in outcome.failure
@@ -87,7 +87,7 @@ def test_a_watcher_that_fails_does_not_stop_the_way_back() -> None:
     host, plan = swap()
 
     class Gone(NoProgress):
-        def going_back(self, reason: str) -> None:
+        def rolling_back(self, reason: str) -> None:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     outcome = run(plan, host, WriteRefused(2, errno.EADDRINUSE), progress=Gone())
@@ -101,7 +101,7 @@ def test_an_interruption_puts_the_start_back() -> None:
     host, plan = swap()
     answers = iter([False, True])
 
-    outcome = apply_plan(plan, host, FakeClock(), FakeBooks(), NoProgress(), lambda: next(answers))
+    outcome = apply_plan(plan, host, FakeClock(), FakeJournal(), NoProgress(), lambda: next(answers))
 
     assert (outcome.result, outcome.failure) == (Result.ROLLED_BACK, "interrupted before step 2 of 3")
     assert (outcome.writes, outcome.writes_back) == (1, 1)
@@ -116,10 +116,10 @@ def test_an_interruption_without_a_way_back_is_finished(nth: int) -> None:
     ours = Applied(start.pool, {one: (one, what) for one, what in start.mdevs.items()})
     plan = make_plan(desired_like(target), observe(host), ours)
     assert [one.id for one in plan.problems] == ["no-way-back"]
-    books = FakeBooks()
+    journal = FakeJournal()
     answers = iter([False] * (nth - 1) + [True])
 
-    outcome = apply_plan(plan, host, FakeClock(), books, NoProgress(), lambda: next(answers))
+    outcome = apply_plan(plan, host, FakeClock(), journal, NoProgress(), lambda: next(answers))
 
     if nth == 1:
         assert outcome.result is Result.ROLLED_BACK
@@ -128,15 +128,15 @@ def test_an_interruption_without_a_way_back_is_finished(nth: int) -> None:
         assert outcome.result is Result.APPLIED
         assert outcome.notes[0].startswith("it was interrupted, but finished, since this kernel refuses the mask")
         assert held(host, plan.abilities) == target
-        assert books.entries[-1] == "commit"
+        assert journal.entries[-1] == "commit"
 
 
 @pytest.mark.parametrize("failing", ["begin", "step", "verified", "commit"])
-def test_books_that_cannot_be_kept_put_the_start_back(failing: str) -> None:
+def test_a_journal_that_cannot_be_kept_puts_the_start_back(failing: str) -> None:
     """A full disk is no reason to leave the host in a state that nobody has recorded."""
     host, plan = swap()
 
-    outcome = run(plan, host, books=FullDisk(failing))
+    outcome = run(plan, host, journal=FullDisk(failing))
 
     assert outcome.result is Result.ROLLED_BACK
     assert "No space left" in outcome.failure
@@ -148,14 +148,14 @@ def test_a_journal_that_cannot_be_closed_is_told() -> None:
     """The host is as it was; that the journal is still there is a note."""
     host, plan = swap()
 
-    outcome = run(plan, host, WriteRefused(1, errno.EINVAL), books=FullDisk("rolled_back"))
+    outcome = run(plan, host, WriteRefused(1, errno.EINVAL), journal=FullDisk("rolled_back"))
 
     assert outcome.result is Result.ROLLED_BACK
     assert outcome.notes == ("the journal could not be closed: No space left on device (free space there)",)
 
 
-class FullDisk(FakeBooks):
-    """Books on a disk that is full when one of them is to be written."""
+class FullDisk(FakeJournal):
+    """Journal on a disk that is full when one of them is to be written."""
 
     def __init__(self, failing: str) -> None:
         super().__init__()
@@ -203,7 +203,7 @@ def _reads_of(path: str, plan: Plan) -> int:
             seen.append(where)
             return super().read(where)
 
-    apply_plan(plan, Counting(host, ()), FakeClock(), FakeBooks(), NoProgress())
+    apply_plan(plan, Counting(host, ()), FakeClock(), FakeJournal(), NoProgress())
     return seen.count(path)
 
 
@@ -239,7 +239,7 @@ def test_the_process_that_opened_a_device_meanwhile_is_named() -> None:
     host.start_vm(uuid(2))
     sysfs = VmProcesses(host)
 
-    outcome = apply_plan(plan, sysfs, FakeClock(), FakeBooks(), NoProgress())
+    outcome = apply_plan(plan, sysfs, FakeClock(), FakeJournal(), NoProgress())
 
     assert outcome.result is Result.ROLLED_BACK
     assert outcome.failure.endswith("was opened by qemu-system-s390x, process 4711 meanwhile; stop the VM first")
@@ -255,7 +255,7 @@ def test_a_write_that_the_kernel_cuts_is_a_failure() -> None:
         def write(self, path: str, value: str) -> int:
             return super().write(path, value) - 1
 
-    outcome = apply_plan(plan, Cutting(host, ()), FakeClock(), FakeBooks(), NoProgress())
+    outcome = apply_plan(plan, Cutting(host, ()), FakeClock(), FakeJournal(), NoProgress())
 
     assert "the kernel took 199 of 200 bytes" in outcome.failure
 
@@ -266,7 +266,7 @@ def test_a_busy_lock_in_the_kernel_is_tried_again() -> None:
     clock = FakeClock()
     once = FaultySysfs(host, [WriteRefused(1, errno.EAGAIN)])
 
-    assert apply_plan(plan, once, clock, FakeBooks(), NoProgress()).result is Result.APPLIED
+    assert apply_plan(plan, once, clock, FakeJournal(), NoProgress()).result is Result.APPLIED
     assert clock.now > 0
     host, plan = swap()
     for_ever = [WriteRefused(nth, errno.EAGAIN) for nth in range(1, 50)]

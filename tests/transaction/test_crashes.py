@@ -14,8 +14,8 @@ from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import apply_plan
-from reconciler.transaction.journal import DEGRADED, JOURNAL, Books
-from reconciler.transaction.recovery import recover
+from reconciler.transaction.journal import DEGRADED, JOURNAL, Journal
+from reconciler.transaction.recovery import recover_unfinished
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.holdings import (
@@ -74,9 +74,9 @@ class CrashingState(StateDirectory):
 
 def applied_host(state: StateDirectory) -> SimulatedHost:
     """A host on which guest ``old`` was applied."""
-    host, books = SimulatedHost(hardware()), Books(state, BOOT)
-    plan = plan_for(desired([guest("old", ONE, 1)], GIVES_UP), host, books)
-    assert apply_plan(plan, host, FakeClock(), books, NoProgress()).result is Result.APPLIED
+    host, journal = SimulatedHost(hardware()), Journal(state, BOOT)
+    plan = plan_for(desired([guest("old", ONE, 1)], GIVES_UP), host, journal)
+    assert apply_plan(plan, host, FakeClock(), journal, NoProgress()).result is Result.APPLIED
     return host
 
 
@@ -90,21 +90,21 @@ def test_a_crash_at_any_moment_leads_to_the_start_or_the_target(tmp_path: Path) 
         state = StateDirectory(tmp_path / str(nth))
         state.prepare()
         host = applied_host(state)
-        books = Books(CrashingState(state.path, nth), BOOT)
-        start, before = held(host, observe(host).abilities), Books(state, BOOT).applied()
-        plan = plan_for(NEXT, host, books)
+        journal = Journal(CrashingState(state.path, nth), BOOT)
+        start, before = held(host, observe(host).abilities), Journal(state, BOOT).applied()
+        plan = plan_for(NEXT, host, journal)
         try:
-            apply_plan(plan, host, FakeClock(), books, NoProgress())
+            apply_plan(plan, host, FakeClock(), journal, NoProgress())
         except Crash:
-            recover(machine(host, state))
-        now, after = held(host, plan.abilities), Books(state, BOOT).applied()
+            recover_unfinished(machine(host, state))
+        now, after = held(host, plan.abilities), Journal(state, BOOT).applied()
         seen.add(now == start)
         if now == start:
             assert after == before, nth
         else:
             assert now.mdevs == {uuid(2): OTHER}
             assert set(after.guests) == {uuid(2)}, nth
-        assert Books(state, BOOT).unfinished() is None
+        assert Journal(state, BOOT).unfinished() is None
 
     assert seen == {True, False}
 
@@ -114,12 +114,12 @@ def test_a_crash_between_any_two_writes_is_put_back(tmp_path: Path) -> None:
     for nth in range(1, 4):
         state = StateDirectory(tmp_path / str(nth))
         state.prepare()
-        host, books = applied_host(state), Books(state, BOOT)
+        host, journal = applied_host(state), Journal(state, BOOT)
         start = held(host, observe(host).abilities)
-        plan = plan_for(NEXT, host, books)
+        plan = plan_for(NEXT, host, journal)
         with pytest.raises(Crash):
-            apply_plan(plan, RecordingSysfs(host, crash_at(nth)), FakeClock(), books, NoProgress())
-        recovered = recover(machine(host, state))
+            apply_plan(plan, RecordingSysfs(host, crash_at(nth)), FakeClock(), journal, NoProgress())
+        recovered = recover_unfinished(machine(host, state))
 
         assert recovered is not None
         assert recovered.returned is not None
@@ -133,23 +133,23 @@ def test_a_crash_without_a_way_back_is_finished(tmp_path: Path) -> None:
     for nth in range(1, 3):
         state = StateDirectory(tmp_path / str(nth))
         state.prepare()
-        host, books = host_holding(start, PROFILES["7.2"]), Books(state, BOOT)
-        plan = plan_for(desired_like(target), host, books)
+        host, journal = host_holding(start, PROFILES["7.2"]), Journal(state, BOOT)
+        plan = plan_for(desired_like(target), host, journal)
         with pytest.raises(Crash):
-            apply_plan(plan, RecordingSysfs(host, crash_at(nth)), FakeClock(), books, NoProgress())
-        recovered = recover(machine(host, state))
+            apply_plan(plan, RecordingSysfs(host, crash_at(nth)), FakeClock(), journal, NoProgress())
+        recovered = recover_unfinished(machine(host, state))
 
         assert recovered is not None
         assert recovered.returned is None
         assert recovered.notes[0].startswith("it was finished, since this kernel refuses the mask")
         assert held(host, plan.abilities) == target
-        assert set(books.applied().guests) == set(target.mdevs)
+        assert set(journal.applied().guests) == set(target.mdevs)
 
 
 def test_a_disk_that_fails_while_the_result_is_recorded_keeps_the_old_inventory(state: StateDirectory) -> None:
     """The host goes back to the start, so what was ours before is ours again."""
     host = applied_host(state)
-    before = Books(state, BOOT).applied()
+    before = Journal(state, BOOT).applied()
 
     class Failing(StateDirectory):
         failed = False
@@ -160,49 +160,51 @@ def test_a_disk_that_fails_while_the_result_is_recorded_keeps_the_old_inventory(
                 raise OSError(errno.EIO, "Input/output error")
             super().remove(name)
 
-    books = Books(Failing(state.path), BOOT)
-    outcome = apply_plan(plan_for(NEXT, host, books), host, FakeClock(), books, NoProgress())
+    journal = Journal(Failing(state.path), BOOT)
+    outcome = apply_plan(plan_for(NEXT, host, journal), host, FakeClock(), journal, NoProgress())
 
     assert outcome.result is Result.ROLLED_BACK
-    assert Books(state, BOOT).applied() == before
+    assert Journal(state, BOOT).applied() == before
     assert make_plan(desired([], GIVES_UP), observe(host), before).foreign == ()
 
 
 def test_a_recovery_that_fails_is_degraded_and_told(state: StateDirectory) -> None:
     """What is left is on record; the next successful apply removes the record."""
-    host, books = applied_host(state), Books(state, BOOT)
-    plan = plan_for(NEXT, host, books)
-    books.begin(plan, held(host, plan.abilities))
-    books.step(1)
+    host, journal = applied_host(state), Journal(state, BOOT)
+    plan = plan_for(NEXT, host, journal)
+    journal.begin(plan, held(host, plan.abilities))
+    journal.step(1)
     host.write(f"devices/vfio_ap/matrix/{uuid(1)}/remove", "1")
 
-    recovered = recover(machine(host, state)._replace(sysfs=FaultySysfs(host, [WriteRefused(1, errno.EUSERS)] * 2)))
+    recovered = recover_unfinished(
+        machine(host, state)._replace(sysfs=FaultySysfs(host, [WriteRefused(1, errno.EUSERS)] * 2))
+    )
     assert recovered is not None
     assert recovered.returned is not None
     assert recovered.returned.differences == ()
 
-    books.begin(plan, held(host, plan.abilities))
+    journal.begin(plan, held(host, plan.abilities))
     host.write(f"devices/vfio_ap/matrix/{uuid(1)}/remove", "1")
     refused = [WriteRefused(nth, errno.EUSERS) for nth in range(1, 9)]
-    recovered = recover(machine(host, state)._replace(sysfs=FaultySysfs(host, refused)))
+    recovered = recover_unfinished(machine(host, state)._replace(sysfs=FaultySysfs(host, refused)))
     assert recovered is not None
     assert recovered.returned is not None
     assert recovered.returned.differences
     record = json.loads((state.path / DEGRADED).read_text())
     assert record["differences"] == list(recovered.returned.differences)
-    assert books.unfinished() is None
+    assert journal.unfinished() is None
 
-    assert apply_plan(plan_for(NEXT, host, books), host, FakeClock(), books, NoProgress()).result is Result.APPLIED
+    assert apply_plan(plan_for(NEXT, host, journal), host, FakeClock(), journal, NoProgress()).result is Result.APPLIED
     assert not (state.path / DEGRADED).exists()
 
 
 def test_what_is_half_made_when_the_way_back_fails_stays_ours(state: StateDirectory) -> None:
     """A device that we made and could not remove is still ours to remove."""
-    host, books = SimulatedHost(hardware()), Books(state, BOOT)
-    plan = plan_for(desired([guest("a", ONE, 1)], GIVES_UP), host, books)
+    host, journal = SimulatedHost(hardware()), Journal(state, BOOT)
+    plan = plan_for(desired([guest("a", ONE, 1)], GIVES_UP), host, journal)
     refused = [WriteRefused(nth, errno.EINVAL) for nth in range(3, 20)]
 
-    outcome = apply_plan(plan, FaultySysfs(host, refused), FakeClock(), books, NoProgress())
+    outcome = apply_plan(plan, FaultySysfs(host, refused), FakeClock(), journal, NoProgress())
 
     assert outcome.result is Result.DEGRADED
-    assert make_plan(desired([], GIVES_UP), observe(host), books.applied()).foreign == ()
+    assert make_plan(desired([], GIVES_UP), observe(host), journal.applied()).foreign == ()

@@ -16,7 +16,7 @@ from reconciler.kernel.locks import AtWork, Patience, ToolsBusy, patience
 from reconciler.model.outcome import Origin
 from reconciler.operations.reconcile import Request, apply
 from reconciler.simulator.host import SimulatedHost
-from reconciler.transaction.lock import LOCK, Busy, holder, locked
+from reconciler.transaction.lock import LOCK, Busy, holder, state_locked
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
@@ -26,9 +26,9 @@ _HOLD = """
 import sys, time
 from pathlib import Path
 from reconciler.kernel.locks import patience
-from reconciler.transaction.lock import locked
+from reconciler.transaction.lock import state_locked
 from reconciler.transaction.state_directory import StateDirectory
-with locked(StateDirectory(Path(sys.argv[1])), "reconcile --apply", patience(time, 60, print)):
+with state_locked(StateDirectory(Path(sys.argv[1])), "reconcile --apply", patience(time, 60, print)):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -37,11 +37,11 @@ _TAKE_TURNS = """
 import sys, time
 from pathlib import Path
 from reconciler.kernel.locks import patience
-from reconciler.transaction.lock import locked
+from reconciler.transaction.lock import state_locked
 from reconciler.transaction.state_directory import StateDirectory
 directory, log = Path(sys.argv[1]), sys.argv[2]
 for _ in range(20):
-    with locked(StateDirectory(directory), "turn", patience(time, 60, lambda _: None)), open(log, "a") as file:
+    with state_locked(StateDirectory(directory), "turn", patience(time, 60, lambda _: None)), open(log, "a") as file:
         file.write("in\\n"); file.flush(); file.write("out\\n")
 """
 
@@ -74,11 +74,14 @@ def test_a_second_holder_is_told_who_the_first_is(state: StateDirectory) -> None
     """Process, command and for how long; when it has ended the lock is free."""
     with held_by_another(state) as first:
         found = holder(state, time.monotonic() + 12)
-        with pytest.raises(Busy, match=f"process {first.pid}, reconcile --apply"), locked(state, "second", at_once()):
+        with (
+            pytest.raises(Busy, match=f"process {first.pid}, reconcile --apply"),
+            state_locked(state, "second", at_once()),
+        ):
             pytest.fail("the lock was given twice")
 
     assert str(found) == f"process {first.pid}, reconcile --apply, at work for 12 s"
-    with locked(state, "second", at_once()):
+    with state_locked(state, "second", at_once()):
         assert holder(state, 5) == AtWork(os.getpid(), "second", 5)
     assert holder(state, 5) == AtWork(0)
 
@@ -95,7 +98,7 @@ def test_a_second_holder_waits_for_the_first(state: StateDirectory) -> None:
                     first.communicate("")
 
         clock = Ending()
-        with locked(state, "second", patience(clock, 60, told.append)):
+        with state_locked(state, "second", patience(clock, 60, told.append)):
             assert 30 < clock.now < 31
 
     assert {one.process for one in told} == {first.pid}
@@ -107,7 +110,7 @@ def test_who_dies_leaves_nothing_held(state: StateDirectory) -> None:
     with held_by_another(state) as first:
         first.kill()
         first.wait()
-        with locked(state, "second", at_once()):
+        with state_locked(state, "second", at_once()):
             pass
 
 
@@ -126,9 +129,9 @@ def test_many_processes_take_turns(state: StateDirectory, tmp_path: Path) -> Non
 )
 def test_a_holder_that_has_not_said_its_name_is_unknown(state: StateDirectory, record: str) -> None:
     """Between taking the lock and writing its name a holder has none."""
-    with locked(state, "first", at_once()):
+    with state_locked(state, "first", at_once()):
         (state.path / LOCK).write_text(record)
-        with pytest.raises(Busy, match="an unknown process"), locked(state, "second", at_once()):
+        with pytest.raises(Busy, match="an unknown process"), state_locked(state, "second", at_once()):
             pytest.fail("the lock was given twice")
 
 
@@ -152,9 +155,9 @@ def test_a_lock_that_was_removed_meanwhile_is_made_anew(state: StateDirectory, m
 
     monkeypatch.setattr(os, "fstat", fstat)
 
-    with locked(state, "first", patience(FakeClock(), 1, lambda _: None)):
+    with state_locked(state, "first", patience(FakeClock(), 1, lambda _: None)):
         assert removed
-        with pytest.raises(Busy), locked(state, "second", at_once()):
+        with pytest.raises(Busy), state_locked(state, "second", at_once()):
             pytest.fail("the lock was given twice")
 
 
@@ -162,7 +165,7 @@ def test_a_lock_that_is_a_link_is_refused(state: StateDirectory) -> None:
     """A link in place of the lock would have us write where somebody else wants."""
     (state.path / LOCK).symlink_to(state.path.parent / "victim")
 
-    with pytest.raises(OSError) as caught, locked(state, "command", at_once()):
+    with pytest.raises(OSError) as caught, state_locked(state, "command", at_once()):
         pytest.fail("a link was followed")
 
     assert caught.value.errno == errno.ELOOP

@@ -23,9 +23,9 @@ from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction import persist as persist_module
 from reconciler.transaction.apply import apply_plan
-from reconciler.transaction.journal import Books
+from reconciler.transaction.journal import Journal
 from reconciler.transaction.persist import persistent
-from reconciler.transaction.recovery import recover
+from reconciler.transaction.recovery import recover_unfinished
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.holdings import config, desired, guest, hardware, held, uuid
@@ -58,7 +58,7 @@ class Place:
 
     def plan(self, what: Desired) -> Plan:
         """The plan for `what`."""
-        applied = Books(self.state, BOOT).applied()
+        applied = Journal(self.state, BOOT).applied()
         return persistent(make_plan(what, observe(self.host), applied), applied, self.root)
 
     def apply(self, what: Desired, *faults: WriteRefused) -> Outcome:
@@ -68,16 +68,16 @@ class Place:
     def carry_out(self, plan: Plan, *faults: WriteRefused) -> Outcome:
         """Apply `plan`."""
         sysfs = FaultySysfs(self.host, faults)
-        return apply_plan(plan, sysfs, FakeClock(), Books(self.state, BOOT), NoProgress(), root=self.root)
+        return apply_plan(plan, sysfs, FakeClock(), Journal(self.state, BOOT), NoProgress(), root=self.root)
 
-    def recover(self, boot: str = BOOT) -> None:
+    def recover_unfinished(self, boot: str = BOOT) -> None:
         """Let the next run put in order what is left."""
-        recover(machine(self.host, self.state, boot)._replace(root=self.root))
+        recover_unfinished(machine(self.host, self.state, boot)._replace(root=self.root))
 
     def everything(self) -> tuple[object, dict[str, bytes], object]:
         """What the host holds, what the files say, and what is ours."""
         files = {str(one.relative_to(self.root)): one.read_bytes() for one in self.root.rglob("*") if one.is_file()}
-        return held(self.host, observe(self.host).abilities), files, Books(self.state, BOOT).applied()
+        return held(self.host, observe(self.host).abilities), files, Journal(self.state, BOOT).applied()
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_a_crash_at_any_file_leads_to_the_start_or_the_target(
             crashed = True
     if boot != BOOT and crashed:
         place.host = SimulatedHost(hardware())
-    place.recover(boot)
+    place.recover_unfinished(boot)
     if crashed:
         found = place.everything()
         assert found[1:] == start[1:]
@@ -265,21 +265,21 @@ def test_a_crash_at_any_file_leads_to_the_start_or_the_target(
 def test_a_boot_after_everything_was_verified_keeps_it(place: Place) -> None:
     """The host boots into it, so that it is what was applied."""
     place.apply(wanted(FIRST))
-    plan, books = place.plan(wanted(SECOND)), Books(place.state, BOOT)
-    books.begin(plan, held(place.host, plan.abilities))
+    plan, journal = place.plan(wanted(SECOND)), Journal(place.state, BOOT)
+    journal.begin(plan, held(place.host, plan.abilities))
     for number in range(1, len(plan.steps) + 1):
-        books.step(number)
+        journal.step(number)
     persist_module.persist(plan.files, place.root)
-    books.verified()
+    journal.verified()
     place.host = SimulatedHost(hardware())
-    place.recover("boot-two")
-    assert set(Books(place.state, BOOT).applied().guests) == {uuid(1), uuid(3)}
+    place.recover_unfinished("boot-two")
+    assert set(Journal(place.state, BOOT).applied().guests) == {uuid(1), uuid(3)}
     assert uuid(3) in {one.uuid for one in read_definitions(place.root).found}
 
 
 def test_without_a_root_nothing_is_persisted_and_that_is_told(place: Place) -> None:
     """The plan is made nevertheless."""
-    plan = persistent(make_plan(wanted(FIRST), observe(place.host)), Books(place.state, BOOT).applied(), None)
+    plan = persistent(make_plan(wanted(FIRST), observe(place.host)), Journal(place.state, BOOT).applied(), None)
     assert [(one.id, one.severity) for one in plan.problems] == [("nothing-persisted", Severity.WARNING)]
     assert plan.steps
     assert not plan.files

@@ -16,9 +16,9 @@ from reconciler.operations.reconcile import Applied, Request, Terms, apply
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.confirmation import PENDING, AwaitsConfirmation, Confirmations, NotPending
 from reconciler.transaction.history import History
-from reconciler.transaction.journal import JOURNAL, Books
+from reconciler.transaction.journal import JOURNAL, Journal
 from reconciler.transaction.machine import Machine
-from reconciler.transaction.recovery import Left, confirm, expire, recover, refuse_pending, settle
+from reconciler.transaction.recovery import Left, confirm, expire, recover, recover_unfinished, refuse_pending
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.holdings import hardware, held, uuid
@@ -94,7 +94,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     assert not (machine.state.path / JOURNAL).exists()
 
 
-# Only the books were not closed --------------------------------------------------------------------------------------
+# Only the journal was not closed --------------------------------------------------------------------------------------
 
 
 def test_a_verified_transaction_is_finished_not_undone(bench: Bench) -> None:
@@ -105,12 +105,12 @@ def test_a_verified_transaction_is_finished_not_undone(bench: Bench) -> None:
     (bench.machine.state.path / "inventory.json").write_bytes(before)
     (bench.machine.state.path / JOURNAL).write_bytes(journal + b'{"step": 1}\n{"verified": true}\n')
 
-    (found,) = settle(bench.machine)
+    (found,) = recover(bench.machine)
 
     assert (found.left, found.returned) == (Left.UNFINISHED, None)
     assert bench.adapters == [6]
     assert bench.results == ["applied", "applied"]
-    assert Books(bench.machine.state, "boot-one").applied().guests[uuid(1)][1].adapters == IdSet([6])
+    assert Journal(bench.machine.state, "boot-one").applied().guests[uuid(1)][1].adapters == IdSet([6])
     assert bench.apply().outcome.result is Result.NOTHING
 
 
@@ -121,7 +121,7 @@ def test_a_verified_transaction_that_somebody_changed_is_undone(bench: Bench) ->
     (bench.machine.state.path / JOURNAL).write_bytes(journal + b'{"step": 1}\n{"verified": true}\n')
     bench.host.write(f"devices/vfio_ap/matrix/{uuid(1)}/assign_adapter", "7")
 
-    (found,) = settle(bench.machine)
+    (found,) = recover(bench.machine)
 
     assert found.returned is not None
     assert found.returned.differences == ()
@@ -182,25 +182,25 @@ def test_what_is_confirmed_stays(bench: Bench) -> None:
     confirm(bench.machine, 2)
     bench.clock.sleep(1000)
 
-    assert settle(bench.machine) == ()
+    assert recover(bench.machine) == ()
     assert bench.adapters == [6]
     assert bench.apply().outcome.result is Result.NOTHING
 
 
 def test_what_nobody_confirms_is_put_back(bench: Bench) -> None:
     """Host, inventory and history all say so, and the next apply is free to go."""
-    before = Books(bench.machine.state, "boot-one").applied()
+    before = Journal(bench.machine.state, "boot-one").applied()
     bench.wants(6)
     bench.apply(confirm_within=300)
     bench.clock.sleep(299)
-    assert settle(bench.machine) == ()
+    assert recover(bench.machine) == ()
 
     bench.clock.sleep(1)
-    (found,) = settle(bench.machine)
+    (found,) = recover(bench.machine)
 
     assert found.left is Left.EXPIRED
     assert bench.adapters == [5]
-    assert Books(bench.machine.state, "boot-one").applied() == before
+    assert Journal(bench.machine.state, "boot-one").applied() == before
     assert bench.results == ["applied", "rolled back"]
     assert bench.apply().outcome.result is Result.APPLIED
 
@@ -255,9 +255,9 @@ def test_the_time_can_be_extended(bench: Bench) -> None:
     bench.clock.sleep(99)
 
     assert bench.timer.armed == [(2, 300), (2, 100)]
-    assert settle(bench.machine) == ()
+    assert recover(bench.machine) == ()
     bench.clock.sleep(1)
-    assert len(settle(bench.machine)) == 1
+    assert len(recover(bench.machine)) == 1
 
 
 def test_only_what_waits_can_be_confirmed(bench: Bench) -> None:
@@ -309,15 +309,15 @@ class _Refusing(SimulatedHost):
 
 def test_a_boot_ends_the_waiting(bench: Bench) -> None:
     """Sysfs has started afresh: nothing is left to be put back, and the inventory is that of before."""
-    before = Books(bench.machine.state, "boot-one").applied()
+    before = Journal(bench.machine.state, "boot-one").applied()
     bench.wants(6)
     bench.apply(confirm_within=300)
     booted = bench.machine._replace(boot_id="boot-two", sysfs=SimulatedHost(hardware()))
 
-    (found,) = settle(booted)
+    (found,) = recover(booted)
 
     assert not found.unfinished.same_boot
-    assert Books(booted.state, "boot-two").applied() == before
+    assert Journal(booted.state, "boot-two").applied() == before
     assert Confirmations(booted.state).pending() is None
 
 
@@ -340,7 +340,7 @@ def test_a_process_killed_in_the_middle_leaves_nothing_waiting(bench: Bench, wri
         bench.apply(confirm_within=300)
     bench.host.write = write  # type: ignore[method-assign]
 
-    (found,) = settle(bench.machine)
+    (found,) = recover(bench.machine)
 
     assert found.left is Left.UNFINISHED
     assert bench.adapters == [5]
@@ -366,11 +366,11 @@ def test_a_rollback_that_is_killed_is_begun_again(bench: Bench, written: bool) -
     write = bench.host.write
     bench.host.write = die  # type: ignore[method-assign]
     with pytest.raises(Killed):
-        settle(bench.machine)
+        recover(bench.machine)
     bench.host.write = write  # type: ignore[method-assign]
 
     assert (bench.machine.state.path / PENDING).exists()
-    (found,) = settle(bench.machine)
+    (found,) = recover(bench.machine)
     assert (found.left, found.unrecorded) == (Left.EXPIRED, "")
     assert bench.adapters == [5]
     assert Confirmations(bench.machine.state).pending() is None
@@ -382,15 +382,15 @@ def test_a_damaged_record_of_what_waits_is_refused(bench: Bench, content: bytes)
     (bench.machine.state.path / PENDING).write_bytes(content)
 
     with pytest.raises(BadRecord, match=r"pending\.json"):
-        settle(bench.machine)
+        recover(bench.machine)
     with pytest.raises(BadRecord):
         bench.apply()
 
 
 def test_nothing_is_recovered_where_nothing_was_left(bench: Bench) -> None:
     """The usual case."""
-    assert recover(bench.machine) is None
-    assert settle(bench.machine) == ()
+    assert recover_unfinished(bench.machine) is None
+    assert recover(bench.machine) == ()
 
 
 def test_a_vm_that_opened_a_new_device_loses_its_queues_but_keeps_the_device(bench: Bench) -> None:
@@ -401,7 +401,7 @@ def test_a_vm_that_opened_a_new_device_loses_its_queues_but_keeps_the_device(ben
     bench.host.start_vm(uuid(1))
     bench.clock.sleep(300)
 
-    (found,) = settle(bench.machine)
+    (found,) = recover(bench.machine)
 
     assert found.returned is not None
     assert len(found.returned.differences) == 1

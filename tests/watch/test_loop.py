@@ -284,13 +284,13 @@ def test_a_command_that_is_at_work_is_waited_for(applies: bool, tmp_path: Path) 
 def _journal_of(looped: Looped) -> bytes:
     from reconciler.operations.reconcile import Given, Request, plan
     from reconciler.planning.planner import holdings_of
-    from reconciler.transaction.journal import Books
+    from reconciler.transaction.journal import Journal
     from testing.loops import BOOT_ID
 
     guarded = looped.loop.guarded
     assert guarded
     made = plan(Request((), None, given=Given(guarded.given.desired, None)), looped.machine())
-    return Books(looped.state, BOOT_ID).first_line(made, holdings_of(made.observed))
+    return Journal(looped.state, BOOT_ID).first_line(made, holdings_of(made.observed))
 
 
 def test_an_apply_that_waits_to_be_confirmed_is_left_to_its_person(tmp_path: Path) -> None:

@@ -256,12 +256,12 @@ def books_of_a_killed_apply(looped: Looped) -> None:
     from reconciler.operations.reconcile import Given, plan
     from reconciler.operations.reconcile import Request as Wanted
     from reconciler.planning.planner import holdings_of
-    from reconciler.transaction.journal import Books
+    from reconciler.transaction.journal import Journal
 
     guarded = looped.loop.guarded
     assert guarded
     made = plan(Wanted((), None, given=Given(guarded.given.desired, None)), looped.machine())
-    Books(looped.state, "11111111-2222-4333-8444-555555555555").begin(made, holdings_of(made.observed))
+    Journal(looped.state, "11111111-2222-4333-8444-555555555555").begin(made, holdings_of(made.observed))
 
 
 def test_a_strangers_device_that_is_to_go_is_drift(tmp_path: Path) -> None:

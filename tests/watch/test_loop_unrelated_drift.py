@@ -12,7 +12,7 @@ from reconciler.kernel.observe import mdev_uuids
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.text_forms import parse_mask
-from reconciler.transaction.journal import Books
+from reconciler.transaction.journal import Journal
 from reconciler.watch.report import Condition
 from reconciler.watch.report_text import next_steps
 from reconciler.watch.reporter import Moment, Reporter
@@ -257,7 +257,7 @@ def test_no_write_touches_drift_that_the_commit_does_not_concern(
         for guests, changes in commits:
             for change in changes:
                 drift(looped, change)
-            applied = Books(looped.state, BOOT_ID).applied()
+            applied = Journal(looped.state, BOOT_ID).applied()
             seen = {one: looped.host.read(f"{mdev(one)}/matrix") for one in mdev_uuids(looped.host)}
             masks = {path: parse_mask(looped.host.read(path)) for path in (APMASK, AQMASK)}
             looped.commit(*(guest_document(number, *one[:2], activation=one[2]) for number, one in guests.items()))

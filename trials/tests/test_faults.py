@@ -8,7 +8,7 @@ import pytest
 from reconciler.kernel.observe import Seen
 from reconciler.model.matrix import FULL_MATRIX
 from reconciler.transaction import apply, rollback
-from reconciler.transaction.rollback import Return
+from reconciler.transaction.rollback import RollbackResult
 from trials import faults
 from trials.tally import End, Tally
 
@@ -35,20 +35,20 @@ def test_every_fault_ends_at_the_target_at_the_start_or_degraded(profile: str) -
 
 def test_a_way_back_that_does_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """These trials can fail."""
-    monkeypatch.setattr(apply, "go_back", lambda *_: Return((), ()))
+    monkeypatch.setattr(apply, "roll_back", lambda *_: RollbackResult((), ()))
 
     assert any("said to be as before" in one for one in all_of(3, "6.12").otherwise)
 
 
 def test_a_difference_that_is_not_told_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """These trials can fail."""
-    go_back = rollback.go_back
+    roll_back = rollback.roll_back
 
-    def silent(*arguments: Any) -> Return:
-        returned = go_back(*arguments)
+    def silent(*arguments: Any) -> RollbackResult:
+        returned = roll_back(*arguments)
         return returned._replace(differences=("something differs",) if returned.differences else ())
 
-    monkeypatch.setattr(apply, "go_back", silent)
+    monkeypatch.setattr(apply, "roll_back", silent)
 
     assert any("is not named in" in one for one in all_of(3, "6.1").otherwise)
 

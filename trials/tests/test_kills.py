@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.transaction import rollback
 from reconciler.transaction.journal import JOURNAL
-from reconciler.transaction.rollback import Return
+from reconciler.transaction.rollback import RollbackResult
 from reconciler.transaction.state_directory import StateDirectory
 from trials import kills
 from trials.tally import Tally
@@ -43,7 +43,7 @@ def test_signals_that_can_be_caught_end_a_command_cleanly() -> None:
 
 def test_a_way_back_that_does_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """These trials can fail."""
-    monkeypatch.setattr(rollback, "go_back", lambda *_: Return((), ()))
+    monkeypatch.setattr(rollback, "roll_back", lambda *_: RollbackResult((), ()))
 
     found = all_of(2, [signal.SIGKILL])
 

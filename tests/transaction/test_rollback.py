@@ -1,4 +1,4 @@
-"""How the way back ends where the kernel, or somebody else, stands in it."""
+"""How a rollback ends where the kernel, or another program, stands in its way."""
 
 import errno
 from collections.abc import Callable
@@ -19,11 +19,11 @@ from reconciler.simulator.faults import FaultySysfs, ForeignWriter, WriteBlocked
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import apply_plan
-from reconciler.transaction.rollback import go_back
+from reconciler.transaction.rollback import roll_back
 from reconciler.transaction.step import Host
 from testing.clocks import FakeClock
 from testing.holdings import config, desired, guest, held, host_holding, uuid
-from testing.journals import FakeBooks, NoProgress
+from testing.journals import FakeJournal, NoProgress
 from testing.recording_sysfs import RecordingSysfs
 from testing.swaps import FREE, ONE, SWAP, run, swap, write
 
@@ -52,7 +52,7 @@ def test_a_host_that_cannot_be_read_on_the_way_back_is_degraded(meanwhile: int) 
                 raise OSError(errno.EIO, "Input/output error", path)
             return super().read(path)
 
-    outcome = apply_plan(plan, Blind(host, [WriteRefused(2, errno.EINVAL)]), FakeClock(), FakeBooks(), NoProgress())
+    outcome = apply_plan(plan, Blind(host, [WriteRefused(2, errno.EINVAL)]), FakeClock(), FakeJournal(), NoProgress())
 
     assert outcome.result is Result.DEGRADED
     assert outcome.differences == ("the host cannot be read, so nobody can tell what it holds now",)
@@ -92,7 +92,7 @@ def test_a_running_guest_keeps_its_queue_on_the_way_back_unless_that_was_consent
     kept: list[ApConfig] = []
     ready = Host(sysfs, FakeClock(), abilities, (), lambda _: None)
 
-    returned = go_back(start, {uuid(1), uuid(2)}, ready, {uuid(1)} if consents else ())
+    returned = roll_back(start, {uuid(1), uuid(2)}, ready, {uuid(1)} if consents else ())
 
     now = held(host, abilities)
     assert now.mdevs == start.mdevs

@@ -14,9 +14,9 @@ from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.planning.vm_event import VmEvent
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.apply import apply_plan
-from reconciler.transaction.journal import INVENTORY, JOURNAL, Books
+from reconciler.transaction.journal import INVENTORY, JOURNAL, Journal
 from reconciler.transaction.records import holdings_record, inventory_text, read_holdings, read_inventory
-from reconciler.transaction.recovery import recover
+from reconciler.transaction.recovery import recover_unfinished
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.holdings import (
@@ -38,19 +38,19 @@ def test_a_start_changes_nothing_else_in_the_inventory(state: StateDirectory) ->
     web = guest("web", config([6], [4]), 2)
     day = guest("day", config([5], [4]), 1, activation=Activation.ON_DEMAND)
     before = Applied(FREE, {uuid(2): ("web", web.config), uuid(3): ("gone", config([7], [4]))}, 1)
-    books = Books(state, BOOT, 2)
-    books.finish(before)
+    journal = Journal(state, BOOT, 2)
+    journal.finish(before)
     changed = desired([day, web._replace(config=config([6], [4, 5]))])
     host = SimulatedHost(hardware(), pool=FREE)
 
-    plan = make_plan(changed, observe(host), books.applied(), VmEvent(starts=frozenset([uuid(1)])))
-    books.commit(plan)
+    plan = make_plan(changed, observe(host), journal.applied(), VmEvent(starts=frozenset([uuid(1)])))
+    journal.commit(plan)
 
-    assert books.applied() == Applied(FREE, {**before.guests, uuid(1): ("day", day.config)}, 2)
+    assert journal.applied() == Applied(FREE, {**before.guests, uuid(1): ("day", day.config)}, 2)
     make_devices(host, Holdings(FREE, {uuid(1): day.config}), observe(host).abilities)
-    plan = make_plan(changed, observe(host), books.applied(), VmEvent(ends=frozenset([uuid(1)])))
-    Books(state, BOOT, 3).commit(plan)
-    assert books.applied() == before._replace(generation=3)
+    plan = make_plan(changed, observe(host), journal.applied(), VmEvent(ends=frozenset([uuid(1)])))
+    Journal(state, BOOT, 3).commit(plan)
+    assert journal.applied() == before._replace(generation=3)
 
 
 # Records -------------------------------------------------------------------------------------------------------------
@@ -97,11 +97,11 @@ def test_a_damaged_inventory_is_refused(content: bytes) -> None:
 def begun(state: StateDirectory, steps: int = 1) -> tuple[SimulatedHost, Plan]:
     """A host in the middle of an apply of which `steps` steps were begun."""
     host = SimulatedHost(hardware())
-    books = Books(state, BOOT)
-    plan = plan_for(desired([guest("a", ONE, 1)], GIVES_UP), host, books)
-    books.begin(plan, Holdings(plan.observed.pool, {}))
+    journal = Journal(state, BOOT)
+    plan = plan_for(desired([guest("a", ONE, 1)], GIVES_UP), host, journal)
+    journal.begin(plan, Holdings(plan.observed.pool, {}))
     for number in range(1, steps + 1):
-        books.step(number)
+        journal.step(number)
     return host, plan
 
 
@@ -109,7 +109,7 @@ def test_a_journal_tells_what_was_begun(state: StateDirectory) -> None:
     """The start, what may have been touched, and how far it got."""
     _, plan = begun(state, 2)
 
-    unfinished = Books(state, BOOT).unfinished()
+    unfinished = Journal(state, BOOT).unfinished()
 
     assert unfinished is not None
     assert unfinished.start == Holdings(plan.observed.pool, {})
@@ -122,7 +122,7 @@ def test_a_torn_last_line_is_a_step_that_was_not_begun(state: StateDirectory) ->
     begun(state, 2)
     state.append(JOURNAL, b'{"st')
 
-    unfinished = Books(state, BOOT).unfinished()
+    unfinished = Journal(state, BOOT).unfinished()
 
     assert unfinished is not None
     assert unfinished.begun == 2
@@ -133,12 +133,12 @@ def test_a_journal_of_another_boot_is_history(state: StateDirectory) -> None:
     host, _ = begun(state)
     host.write("bus/ap/aqmask", "-4")
 
-    recovered = recover(machine(host, state, "boot-two"))
+    recovered = recover_unfinished(machine(host, state, "boot-two"))
 
     assert recovered is not None
     assert not recovered.unfinished.same_boot
     assert host.read("bus/ap/aqmask").startswith("0xf7")
-    assert recover(machine(host, state, "boot-two")) is None
+    assert recover_unfinished(machine(host, state, "boot-two")) is None
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_damaged_journal_is_refused(state: StateDirectory, content: bytes) -> 
     state.replace(JOURNAL, content)
 
     with pytest.raises(BadRecord):
-        Books(state, BOOT).unfinished()
+        Journal(state, BOOT).unfinished()
 
 
 @pytest.mark.parametrize(
@@ -170,15 +170,15 @@ def test_a_journal_of_steps_that_cannot_be_is_refused(state: StateDirectory, lin
     state.append(JOURNAL, lines)
 
     with pytest.raises(BadRecord, match="not its steps in their order"):
-        Books(state, BOOT).unfinished()
+        Journal(state, BOOT).unfinished()
 
 
 def test_a_plan_without_steps_leaves_no_trace(state: StateDirectory) -> None:
     """Nothing to do is nothing to record."""
-    host, books = SimulatedHost(hardware()), Books(state, BOOT)
-    plan = plan_for(desired([]), host, books)
-    apply_plan(plan, host, FakeClock(), books, NoProgress())
+    host, journal = SimulatedHost(hardware()), Journal(state, BOOT)
+    plan = plan_for(desired([]), host, journal)
+    apply_plan(plan, host, FakeClock(), journal, NoProgress())
     before = sorted(state.path.iterdir())
-    apply_plan(plan_for(desired([]), host, books), host, FakeClock(), books, NoProgress())
+    apply_plan(plan_for(desired([]), host, journal), host, FakeClock(), journal, NoProgress())
 
     assert sorted(state.path.iterdir()) == before == [state.path / INVENTORY]
