@@ -32,10 +32,10 @@ from reconciler.watch.health import Newest
 from reconciler.watch.hints import Hint
 from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import Loop, Place
-from reconciler.watch.outlets import Outlets, Telling
 from reconciler.watch.report import Condition
 from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_ear import RequestEar
+from reconciler.watch.sinks import FanOut, Sinks
 from reconciler.watch.sources import Offer
 from reconciler.watch.status_file import StatusFile, read_kept
 from reconciler.watch.turns import Turn
@@ -170,8 +170,8 @@ class Trial:
             self.wrong.append(str(error))
             kept = None
         systemd = SystemdNotify({}, 1, self.clock.monotonic)
-        outlets = Outlets(log, Newest(self.clock.monotonic), StatusFile(state, 1), systemd)
-        telling = Telling(outlets, kept and kept.report)
+        sinks = Sinks(log, Newest(self.clock.monotonic), StatusFile(state, 1), systemd)
+        telling = FanOut(sinks, kept and kept.report)
         place = Place(
             opened=world.opened,
             source=_Branch(self),

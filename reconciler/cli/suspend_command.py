@@ -13,7 +13,7 @@ from reconciler.cli.output import report, tell
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import STATUS
 from reconciler.model.printable import first_unprintable
-from reconciler.render.history_text import moment
+from reconciler.render.text import moment
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.last_good import read_last_good
 from reconciler.transaction.lock import state_locked

@@ -45,16 +45,15 @@ from reconciler.watch.kernel_ear import kernel_opener
 from reconciler.watch.listen import CannotListen, Listener, check_address
 from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import LOCK_SECONDS, Loop, Place
-from reconciler.watch.metrics import Exposition, NoMetrics
-from reconciler.watch.metrics_file import MetricsFile
+from reconciler.watch.metrics import Exposition, MetricsFile, NoMetrics
 from reconciler.watch.notices import Messenger, Notices
-from reconciler.watch.outlets import Outlets, Telling
 from reconciler.watch.plan_time import stop_check
 from reconciler.watch.progress import LogProgress
 from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_ear import AlreadyWatching, RequestEar, is_watched
 from reconciler.watch.resync import RESYNC_SECONDS, UNTOLD_RESYNC_SECONDS, every
 from reconciler.watch.signal_ear import SignalEar
+from reconciler.watch.sinks import FanOut, Sinks
 from reconciler.watch.sources import FilesSource, GitFiles, Source
 from reconciler.watch.status_file import StatusFile, read_kept
 from reconciler.watch.watching import Watch, watch
@@ -162,7 +161,7 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
     systemd = SystemdNotify(os.environ, os.getpid(), time.monotonic)
     kept = _kept(lambda: read_kept(state), log)
     newest = Newest(time.monotonic)
-    telling = Telling(_outlets(options, state, log, systemd, newest), kept and kept.report)
+    telling = FanOut(_sinks(options, state, log, systemd, newest), kept and kept.report)
     stack.push(lambda _type, error, _trace: telling.close(time.time(), _how(error)))
     last_good: Good | None = _kept(lambda: read_last_good(state), log)
     progress = LogProgress(log, systemd)
@@ -279,7 +278,7 @@ def _starting() -> str:
     return f"cd {shlex.quote(os.getcwd())} && {command_line()}"
 
 
-def _outlets(options: WatchOptions, state: StateDirectory, log: Log, systemd: SystemdNotify, newest: Newest) -> Outlets:
+def _sinks(options: WatchOptions, state: StateDirectory, log: Log, systemd: SystemdNotify, newest: Newest) -> Sinks:
     release = version(_PACKAGE)
     metrics = metrics_file(options, release)
     found = messengers(options)
@@ -290,7 +289,7 @@ def _outlets(options: WatchOptions, state: StateDirectory, log: Log, systemd: Sy
         listener = Listener(
             options.listen, Health(newest, _LATE_SECONDS, _BUSY_TIMES * options.plan_timeout + LOCK_SECONDS), exposition
         )
-    return Outlets(log, newest, StatusFile(state, os.getpid(), _starting()), systemd, metrics, listener, notices)
+    return Sinks(log, newest, StatusFile(state, os.getpid(), _starting()), systemd, metrics, listener, notices)
 
 
 def metrics_file(options: WatchOptions, release: str) -> MetricsFile | None:

@@ -1,7 +1,6 @@
 """The history, and how an apply ended, for people and for programs."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from reconciler.model.commands import APPLY, NOWHERE, STATUS, Here
@@ -9,7 +8,7 @@ from reconciler.model.outcome import Generation, Outcome, Result
 from reconciler.model.printable import lines_text
 from reconciler.planning.plan import Plan
 from reconciler.render.plan_json import json_text, plan_record
-from reconciler.render.text import Paint, counted, plain
+from reconciler.render.text import Paint, counted, moment, plain
 
 _RESULT_STYLE: Final = {
     Result.NOTHING: "good",
@@ -153,11 +152,6 @@ def generation_text(record: Mapping[str, Any]) -> str:
 def generation_json(record: Mapping[str, Any]) -> str:
     """The same as JSON text, ended by a newline."""
     return json_text(record)
-
-
-def moment(seconds: float) -> str:
-    """`seconds` since 1970 as a date and a time of day, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _commit(commit: str) -> str:

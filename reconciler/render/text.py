@@ -1,6 +1,7 @@
 """What all texts share: colours, which only add, counted nouns, and how long something took as people say it."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
 Paint = Callable[[str, str], str]
@@ -61,3 +62,8 @@ def duration_text(seconds: float) -> str:
 def counted(count: int, noun: str) -> str:
     """A count with its noun: ``1 guest``, ``2 guests``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def moment(seconds: float) -> str:
+    """`seconds` since 1970 as a date and a time of day, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from reconciler.model.matrix import Matrix
 from reconciler.model.strict_json import BadRecord
-from reconciler.render.history_text import moment
+from reconciler.render.text import moment
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.state_directory import StateDirectory
 

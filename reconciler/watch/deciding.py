@@ -7,8 +7,7 @@ from typing import Final, NamedTuple
 
 from reconciler.planning.plan import ALLOW_DISRUPTION, Cause, Plan
 from reconciler.planning.target import FILES, HOST
-from reconciler.render.history_text import moment
-from reconciler.render.text import counted
+from reconciler.render.text import counted, moment
 from reconciler.watch.healing import BUDGET, HealBudgets
 from reconciler.watch.report import Condition
 from reconciler.watch.retry import Retry

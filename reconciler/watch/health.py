@@ -6,8 +6,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from reconciler.model.printable import one_line
-from reconciler.render.history_text import moment
-from reconciler.render.text import duration_text
+from reconciler.render.text import duration_text, moment
 from reconciler.watch.events import guarded_text
 from reconciler.watch.report import Condition, Report
 

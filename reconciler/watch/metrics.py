@@ -1,12 +1,17 @@
-"""A `Report` as Prometheus metrics: few, without a guest's name, so that a thousand hosts are no burden to anyone.
+"""A `Report` as Prometheus metrics, and as a file for the node exporter: few, without a guest's name.
 
 Names and units follow https://prometheus.io/docs/practices/naming/. The commit is a label of one series alone
 (``reconcile_source_info``), of which there is one at a time: a series for each commit would be one for ever.
 """
 
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from reconciler.integrations.files import replace
 from reconciler.model.errors import HostError
 from reconciler.model.outcome import Result
 from reconciler.model.printable import escaped_values
@@ -279,3 +284,58 @@ class Exposition:
         """The metrics in the format that the header `Accept` asks for, and the `Content-Type` of it."""
         encoder, kind = self._exposition.choose_encoder(accept)
         return encoder(self), kind
+
+
+class MetricsFile:
+    """A file that has the metrics of the newest report, readable by all (0644).
+
+    At the end a last one says that the loop has ended, and nothing of the host. What a crash leaves behind tells its
+    age by ``reconcile_last_turn_timestamp_seconds``.
+    """
+
+    def __init__(self, path: Path, version: str) -> None:
+        """Check where it shall be.
+
+        Raises:
+            ValueError: the exporter would not read a file of that name, or the folder is missing.
+            NoMetrics: `prometheus_client` is not installed.
+        """
+        if path.suffix != ".prom" or path.name.startswith("."):
+            raise ValueError(f"{path}: the node exporter reads files whose name ends in .prom")
+        if not path.parent.is_dir():
+            raise ValueError(f"{path}: the folder {path.parent} is not there; make it, readable by the node exporter")
+        if os.path.lexists(path) and not _is_regular(path):
+            raise ValueError(
+                f"{path} is no regular file, and is not replaced by one; remove it, or choose another name"
+            )
+        self._path = path
+        self._report: Report | None = None
+        self._ended = False
+        self._exposition = Exposition(lambda: self._report, version, has_ended=lambda: self._ended)
+
+    def begin(self) -> None:
+        """Report that the loop runs, with counters at 0, so that their first step is seen.
+
+        Raises:
+            OSError: it cannot be written; the old content is still there.
+        """
+        replace(self._path, self._exposition.text()[0])
+
+    def write(self, report: Report) -> None:
+        """Tell of `report`; whoever reads the file meanwhile gets the old content or the new.
+
+        Raises:
+            OSError: it cannot be written; the old content is still there.
+        """
+        self._report = report
+        replace(self._path, self._exposition.text()[0])
+
+    def close(self) -> None:
+        """Report that the loop has ended, as far as that can be written."""
+        self._ended = True
+        with suppress(OSError):
+            replace(self._path, self._exposition.text()[0])
+
+
+def _is_regular(path: Path) -> bool:
+    return stat.S_ISREG(path.lstat().st_mode)

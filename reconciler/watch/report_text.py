@@ -23,9 +23,8 @@ from reconciler.model.commands import (
     rollback_to,
 )
 from reconciler.model.printable import lines_text
-from reconciler.render.history_text import moment
 from reconciler.render.plan_json import json_text
-from reconciler.render.text import Paint, counted, duration_text, plain
+from reconciler.render.text import Paint, counted, duration_text, moment, plain
 from reconciler.watch.events import guarded_text
 from reconciler.watch.report import Condition, GuestReport, Obstacle, Refused, Report, Source, Suspended
 from reconciler.watch.report_record import report_record

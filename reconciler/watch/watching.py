@@ -9,9 +9,9 @@ from reconciler.transaction.state_directory import UnsafeState
 from reconciler.watch.ears import Ears
 from reconciler.watch.hints import BY_PEOPLE, Hint
 from reconciler.watch.loop import Clock, Loop
-from reconciler.watch.outlets import Telling
 from reconciler.watch.reporter import Moment, Reporter
 from reconciler.watch.request_ear import RequestEar
+from reconciler.watch.sinks import FanOut
 
 START: Final = Hint("start")
 ANSWER_SECONDS: Final = 30.0
@@ -38,7 +38,7 @@ class Watch(NamedTuple):
     requests: RequestEar
     loop: Loop
     reporter: Reporter
-    telling: Telling
+    telling: FanOut
     systemd: SystemdNotify
     clock: Clock
     resync: float
@@ -60,7 +60,7 @@ def watch(what: Watch) -> None:
         now = what.clock.time()
         moment = Moment(now, now + until + 2 * took, what.ears.unheard)
         report = what.reporter.report(turn, what.loop.guarded, hints, moment)
-        what.telling.turned(report)
+        what.telling.publish(report)
         refused = report.source.refused.reasons if report.source.refused else ()
         suspended = turn.plan.suspended_names if turn.plan else ()
         what.requests.answer(number, report.condition, report.summary, refused, report.source.unreachable, suspended)

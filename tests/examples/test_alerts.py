@@ -13,8 +13,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler.cli.main import run
-from reconciler.watch.metrics import Exposition
-from reconciler.watch.metrics_file import MetricsFile
+from reconciler.watch.metrics import Exposition, MetricsFile
 from reconciler.watch.report import Condition, Counters, Report
 from testing.commands import EXAMPLES
 from testing.reports import report

@@ -7,8 +7,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from reconciler.watch.metrics import METRICS, Exposition
-from reconciler.watch.metrics_file import MetricsFile
+from reconciler.watch.metrics import METRICS, Exposition, MetricsFile
 from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
 from testing.reports import NOW, guest, report
 

@@ -9,10 +9,10 @@ from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.watch.ears import Ears
 from reconciler.watch.hints import Hint
 from reconciler.watch.loop import Loop
-from reconciler.watch.outlets import Telling
 from reconciler.watch.report import Condition, Report
 from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_ear import RequestEar
+from reconciler.watch.sinks import FanOut
 from reconciler.watch.turns import Ending, Turn
 from reconciler.watch.watching import Watch, watch
 from testing.clocks import FakeClock
@@ -43,7 +43,7 @@ class Stage:
             cast("RequestEar", every),
             cast("Loop", every),
             Reporter("site", None, applies=True),
-            cast("Telling", every),
+            cast("FanOut", every),
             cast("SystemdNotify", every),
             self.clock,
             300.0,
@@ -91,8 +91,8 @@ class Stage:
 
     # Telling, systemd
 
-    def turned(self, report: Report) -> None:
-        """See `Telling`."""
+    def publish(self, report: Report) -> None:
+        """See `FanOut`."""
         self.reports.append(report)
 
     def watchdog(self) -> None:

@@ -7,9 +7,9 @@ from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.watch.ears import Ears
 from reconciler.watch.hints import Hint
 from reconciler.watch.loop import Loop
-from reconciler.watch.outlets import Telling
 from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_ear import TRIGGER, TRIGGER_OLDER, RequestEar
+from reconciler.watch.sinks import FanOut
 from reconciler.watch.watching import ANSWER_SECONDS, START, Watch, with_newest
 from testing.clocks import FakeClock
 
@@ -52,7 +52,7 @@ class Hearing:
 def newest(source: Source, hearing: Hearing, *hints: Hint) -> tuple[Hint, ...]:
     """What leads to the turn that `hints` begin."""
     systemd = SystemdNotify({}, 1, hearing.clock.monotonic)
-    unused = (cast("Reporter", None), cast("Telling", None))
+    unused = (cast("Reporter", None), cast("FanOut", None))
     requests = cast("RequestEar", None)
     what = Watch(cast("Ears", hearing), requests, cast("Loop", source), *unused, systemd, hearing.clock, 300.0)
     return tuple(with_newest(what, hints))

@@ -1,4 +1,4 @@
-"""Every outlet together, as the loop has them."""
+"""Every sink together, as the loop has them."""
 
 import gc
 import io
@@ -17,11 +17,10 @@ from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.health import Health, Newest
 from reconciler.watch.listen import Listener
 from reconciler.watch.log import Log
-from reconciler.watch.metrics import Exposition
-from reconciler.watch.metrics_file import MetricsFile
+from reconciler.watch.metrics import Exposition, MetricsFile
 from reconciler.watch.notices import Notices
-from reconciler.watch.outlets import Outlets, Telling
 from reconciler.watch.report import Condition, Counters, Report
+from reconciler.watch.sinks import FanOut, Sinks
 from reconciler.watch.status_file import FILE, StatusFile, read_kept
 from testing.clocks import FakeClock
 from testing.reports import NOW, guest, report
@@ -43,7 +42,7 @@ class Chat:
 
 
 class Everything:
-    """All outlets, in a folder of their own."""
+    """All sinks, in a folder of their own."""
 
     def __init__(self, folder: Path, before: Report | None = None) -> None:
         self.state = StateDirectory(folder / "state")
@@ -58,7 +57,7 @@ class Everything:
         clock = FakeClock()
         newest = Newest(clock.monotonic)
         log = Log(self.text, clock.time)
-        self.outlets = Outlets(
+        self.sinks = Sinks(
             log,
             newest,
             StatusFile(self.state, os.getpid()),
@@ -67,7 +66,7 @@ class Everything:
             Listener("127.0.0.1:0", Health(newest, 60), Exposition(newest.get, "1.2")),
             Notices([self.chat], log.warning),
         )
-        self.telling = Telling(self.outlets, before)
+        self.telling = FanOut(self.sinks, before)
 
     def said(self) -> list[bytes]:
         """What systemd was told."""
@@ -86,12 +85,12 @@ class Everything:
 def test_a_report_reaches_everyone(tmp_path: Path) -> None:
     """And systemd learns that we are ready only now."""
     all_of_it = Everything(tmp_path)
-    assert all_of_it.outlets.listener
+    assert all_of_it.sinks.listener
     assert all_of_it.said() == []
 
-    all_of_it.telling.turned(report(condition=Condition.DRIFT, summary="apmask differs"))
+    all_of_it.telling.publish(report(condition=Condition.DRIFT, summary="apmask differs"))
 
-    connection = HTTPConnection(all_of_it.outlets.listener.address, timeout=10)
+    connection = HTTPConnection(all_of_it.sinks.listener.address, timeout=10)
     connection.request("GET", "/metrics")
     with connection.getresponse() as answer:
         assert b'reconcile_condition{condition="drift"} 1.0\n' in answer.read()
@@ -116,14 +115,14 @@ def test_a_restart_is_logged_but_nobody_is_notified_again(tmp_path: Path) -> Non
     """What an earlier run has told is known from the status file; what happened meanwhile is told."""
     first = Everything(tmp_path)
     drifted = report(condition=Condition.DRIFT, counters=Counters(500, {"applied": 40}))
-    first.telling.turned(drifted)
+    first.telling.publish(drifted)
     first.close()
 
     kept = read_kept(first.state)
     assert kept
     second = Everything(tmp_path, kept.report)
-    second.telling.turned(drifted._replace(counters=Counters(1)))
-    second.telling.turned(report(counters=Counters(2, {"applied": 1}, healed=1)))
+    second.telling.publish(drifted._replace(counters=Counters(1)))
+    second.telling.publish(report(counters=Counters(2, {"applied": 1}, healed=1)))
     second.close()
 
     assert first.chat.told == ["started", "applied"]
@@ -137,10 +136,10 @@ def test_a_file_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     moved = tmp_path / "moved"
     (tmp_path / "state").rename(moved)
     for number in range(10):
-        all_of_it.telling.turned(report(turned=NOW + number))
+        all_of_it.telling.publish(report(turned=NOW + number))
     moved.rename(tmp_path / "state")
     for number in range(10):
-        all_of_it.telling.turned(report(turned=NOW + number))
+        all_of_it.telling.publish(report(turned=NOW + number))
     told = [json.loads(one) for one in all_of_it.text.getvalue().splitlines()]
     all_of_it.close()
 
@@ -162,7 +161,7 @@ def test_three_thousand_reports_leave_nothing_behind(tmp_path: Path, monkeypatch
         counters = Counters(number, {"applied": number // 7}, {"kernel": number})
         guests = (guest(drifted=number % 5 == 0, why=(f"why {number}",)),)
         made = report(condition=conditions[number // 10 % len(conditions)], guests=guests, counters=counters)
-        all_of_it.telling.turned(made._replace(turned=NOW + number))
+        all_of_it.telling.publish(made._replace(turned=NOW + number))
         all_of_it.text.seek(0)
         all_of_it.text.truncate()
         all_of_it.chat.told.clear()

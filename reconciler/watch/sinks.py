@@ -9,13 +9,13 @@ from reconciler.watch.events import events
 from reconciler.watch.health import Newest
 from reconciler.watch.listen import Listener
 from reconciler.watch.log import Log
-from reconciler.watch.metrics_file import MetricsFile
+from reconciler.watch.metrics import MetricsFile
 from reconciler.watch.notices import Notices
 from reconciler.watch.report import Counters, Report
 from reconciler.watch.status_file import StatusFile
 
 
-class Outlets(NamedTuple):
+class Sinks(NamedTuple):
     """What was asked for; None where it was not."""
 
     log: Log
@@ -27,61 +27,60 @@ class Outlets(NamedTuple):
     notices: Notices | None = None
 
 
-class Telling:
-    """Gives each report to every outlet.
+class FanOut:
+    """Gives each report to every sink.
 
-    That an outlet fails (a full disk, say) is logged once, and again when it works; it is never a reason not to guard
-    the host.
+    That a sink fails (a full disk, say) is logged once, and again when it works; it never ends the loop.
     """
 
-    def __init__(self, outlets: Outlets, before: Report | None = None) -> None:
-        """Tell `outlets`.
+    def __init__(self, sinks: Sinks, before: Report | None = None) -> None:
+        """Report to `sinks`.
 
         Args:
-            outlets: whom; they are closed by `close`.
+            sinks: where reports go; they are closed by `close`.
             before: what an earlier run has left in the status file, so that a restart does not notify of it all again.
         """
-        self._outlets = outlets
+        self._sinks = sinks
         self._previous = before and before._replace(counters=Counters())
         self._status = ""
         self._first = True
         self._failing: dict[str, str] = {}
-        if outlets.metrics:
-            self._try("metrics file", outlets.metrics.begin)
+        if sinks.metrics:
+            self._try("metrics file", sinks.metrics.begin)
 
-    def turned(self, report: Report) -> None:
-        """Tell `report`, after each turn. What an outlet's files cannot do is logged, not raised."""
-        outlets = self._outlets
-        outlets.newest.put(report)
-        told = outlets.log.report(None if self._first else self._previous, report)
-        if outlets.notices:
-            outlets.notices.tell(events(self._previous, report) if self._first else told, report)
-        self._try("status file", lambda: outlets.status.write(report))
-        if outlets.metrics:
-            self._try("metrics file", partial(outlets.metrics.write, report))
+    def publish(self, report: Report) -> None:
+        """Give `report` to every sink, after each cycle. A file that cannot be written is logged, not raised."""
+        sinks = self._sinks
+        sinks.newest.put(report)
+        told = sinks.log.report(None if self._first else self._previous, report)
+        if sinks.notices:
+            sinks.notices.tell(events(self._previous, report) if self._first else told, report)
+        self._try("status file", lambda: sinks.status.write(report))
+        if sinks.metrics:
+            self._try("metrics file", partial(sinks.metrics.write, report))
         status = f"{report.condition.value.replace('-', ' ')}: {report.summary}"
         if status != self._status:
-            outlets.systemd.status(status)
+            sinks.systemd.status(status)
         if self._first:
-            outlets.systemd.ready()
+            sinks.systemd.ready()
         self._previous, self._status, self._first = report, status, False
 
     def warn(self, text: str, error: Exception) -> None:
         """Log that something of little weight went wrong."""
-        self._outlets.log.warning(text, reason=str(error))
+        self._sinks.log.warning(text, reason=str(error))
 
     def close(self, now: float, how: str = "") -> None:
         """End everything, within some seconds; `now` is seconds since 1970, `how` says why the loop ends."""
-        outlets = self._outlets
-        outlets.systemd.stopping()
-        if outlets.listener:
-            outlets.listener.close()
-        if outlets.notices:
-            outlets.notices.close()
-        self._try("status file", lambda: outlets.status.close(now, how))
-        if outlets.metrics:
-            outlets.metrics.close()
-        outlets.log.info("ended")
+        sinks = self._sinks
+        sinks.systemd.stopping()
+        if sinks.listener:
+            sinks.listener.close()
+        if sinks.notices:
+            sinks.notices.close()
+        self._try("status file", lambda: sinks.status.close(now, how))
+        if sinks.metrics:
+            sinks.metrics.close()
+        sinks.log.info("ended")
 
     def _try(self, what: str, write: Callable[[], object]) -> None:
         try:
@@ -90,7 +89,7 @@ class Telling:
             reason = error.strerror or str(error)
             if self._failing.get(what) != reason:
                 self._failing[what] = reason
-                self._outlets.log.warning("a file cannot be written", file=what, reason=reason)
+                self._sinks.log.warning("a file cannot be written", file=what, reason=reason)
         else:
             if self._failing.pop(what, None):
-                self._outlets.log.info("a file can be written again", file=what)
+                self._sinks.log.info("a file can be written again", file=what)
