@@ -23,7 +23,8 @@ from benchmarks.mounted import mounted
 from benchmarks.site import ADAPTER_PAIRS, Site, guest_text, write_site
 from reconciler.kernel.locks import AtWork
 from reconciler.kernel.sysfs import RealSysfs, Sysfs
-from reconciler.manifests.site import SETTLED_SECONDS, ChangedFiles
+from reconciler.manifests.files import SETTLED_SECONDS
+from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Origin, Result
 from reconciler.operations.reconcile import Request, plan
 from reconciler.planning.plan import PlannedStep
@@ -79,7 +80,7 @@ class _Bench:
             Place(
                 opened=self._opened,
                 source=FilesSource((str(site.manifests),), str),
-                configurations=Configurations(ChangedFiles(time.time), None, None),
+                configurations=Configurations(ChangedFiles(), None, None),
                 policy=Policy(applies, self_heal=False),
                 clock=time,
                 origin=lambda commit: Origin("bench", "bench", time.time(), commit),

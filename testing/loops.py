@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.kernel.sysfs import Sysfs
+from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Origin
 from reconciler.model.steps import Write
@@ -49,7 +50,7 @@ class Branch:
     location = "the branch"
 
     def __init__(self) -> None:
-        self.offered = Offer(())
+        self.offered = Offer(None)
         self.asked: list[bool] = []
         self.guarded: list[str] = []
 
@@ -107,7 +108,7 @@ class Looped:
         place = Place(
             opened=self.opened,
             source=self.source,
-            configurations=Configurations(ChangedFiles(self.clock.time), None, read_last_good(self.state)),
+            configurations=Configurations(ChangedFiles(), None, read_last_good(self.state)),
             policy=self._policy,
             clock=self.clock,
             origin=lambda commit: Origin("root", "reconcile --watch", self.clock.time(), commit),
@@ -128,7 +129,8 @@ class Looped:
         (self._manifests / "new").write_text("---\n".join(documents), encoding="utf-8")
         (self._manifests / "new").replace(self._manifests / "site.yaml")
         self._commits += 1
-        self.branch.offered = Offer((str(self._manifests),), f"{self._commits:040x}")
+        paths = (str(self._manifests),)
+        self.branch.offered = Offer(DiskFiles(paths, self.clock.time), f"{self._commits:040x}", paths=paths)
         return self.branch.offered.commit
 
     def turn(self, *sources: str, after: float = 1.0, what: str = "") -> Turn:

@@ -175,7 +175,7 @@ class Trial:
         place = Place(
             opened=world.opened,
             source=_Branch(self),
-            configurations=Configurations(ChangedFiles(self.clock.time), None, read_last_good(state)),
+            configurations=Configurations(ChangedFiles(), None, read_last_good(state)),
             policy=Policy(applies=True, self_heal=self.stretch.heals),
             clock=self.clock,
             origin=lambda commit: Origin("root", "reconcile --watch", self.clock.time(), commit),

@@ -13,6 +13,7 @@ from typing import Final
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.sysfs import KernelBusy
+from reconciler.manifests.files import DiskFiles
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.outcome import Origin
@@ -75,7 +76,7 @@ class World:
         self.guard = Guard(SimulatedHost(hardware(), self.profile), self.profile, self.state, chance)
         self.manifests = folder / "manifests"
         self.manifests.mkdir()
-        self.offered = Offer(())
+        self.offered = Offer(None)
         self.good = True
         """Whether the newest commit can be used, as far as that does not depend on the host."""
         self.commits = self.bad_commits = 0
@@ -175,11 +176,11 @@ class World:
     def _unsigned(self) -> Iterator[Hint]:
         self.bad_commits += 1
         self.good = False
-        self.offered = Offer((), self._next_commit(), refused=("it is not signed",))
+        self.offered = Offer(None, self._next_commit(), refused=("it is not signed",))
         yield Hint("git", self.offered.commit)
 
     def _unreachable(self) -> Iterator[Hint]:
-        self.offered = Offer((), unreachable="no answer")
+        self.offered = Offer(None, unreachable="no answer")
         yield Hint("git")
 
     def _commit_bad(self, texts: Mapping[str, str]) -> Iterator[Hint]:
@@ -201,7 +202,8 @@ class World:
         for path in self.manifests.iterdir():
             if path.name not in texts and path.name != "host.yaml":
                 path.unlink()
-        self.offered = Offer((str(self.manifests),), self._next_commit())
+        paths = (str(self.manifests),)
+        self.offered = Offer(DiskFiles(paths), self._next_commit(), paths=paths)
 
     def _next_commit(self) -> str:
         self.commits += 1

@@ -173,7 +173,7 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
     place = Place(
         opened=lambda changes: _opened(host, changes, progress, ears.should_stop),
         source=source,
-        configurations=Configurations(ChangedFiles(time.time), host.host, last_good),
+        configurations=Configurations(ChangedFiles(), host.host, last_good),
         policy=Policy(applies, options.self_heal),
         clock=time,
         origin=origin_of,

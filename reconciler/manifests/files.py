@@ -1,11 +1,15 @@
-"""The manifest files in the paths that were given: which are read, how much in one run, and which are skipped."""
+"""Manifests by name: which files are read, how much in one run, and which are skipped.
+
+The rules are the same for paths on disk and for the files of a commit (`reconciler.manifests.committed`).
+"""
 
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from reconciler.manifests.data import error
 from reconciler.model.problems import Place, Position, Problem, Severity, several
@@ -54,18 +58,143 @@ class Survey(NamedTuple):
     skipped: list[FoundFile]
 
 
+class Listing(NamedTuple):
+    """The manifests that there are, ascending by name, and what is wrong apart from their contents."""
+
+    files: Sequence[FoundFile]
+    problems: Sequence[Problem]
+
+
+class Files(Protocol):
+    """Manifests by name, wherever they are kept."""
+
+    @property
+    def where(self) -> str:
+        """Where they are, for people."""
+
+    def listing(self, check: Check = unchecked) -> Listing:
+        """Which there are; `check` may end it."""
+
+    def content(self, file: FoundFile) -> bytes | Problem:
+        """The bytes of `file`, at most `FILE_LIMIT`; or why they cannot be read."""
+
+    def version(self, file: FoundFile) -> Hashable | None:
+        """What is the same only as long as the content of `file` is; None where that cannot be known."""
+
+
+SETTLED_SECONDS: Final = 2.5
+"""So long after its last change a file can be told from a later change by its times."""
+
+
+class DiskFiles:
+    """The manifests in `paths`, each time as they are.
+
+    Args:
+        paths: files and directories, whose order changes nothing.
+        now: seconds since 1970; left out where no file is read twice.
+    """
+
+    def __init__(self, paths: Sequence[str | os.PathLike[str]], now: Callable[[], float] = lambda: 0.0) -> None:
+        self._paths = paths
+        self._now = now
+
+    @property
+    def where(self) -> str:
+        """See `Files`."""
+        return ", ".join(os.fspath(path) for path in self._paths) or "no path at all"
+
+    def listing(self, check: Check = unchecked) -> Listing:
+        """See `Files`."""
+        found = survey(self._paths, check)
+        skipped = skipped_problem(found.skipped, is_ours)
+        return Listing(found.files, [*found.problems, skipped] if skipped else found.problems)
+
+    def content(self, file: FoundFile) -> bytes | Problem:
+        """See `Files`."""
+        return content_of(file)
+
+    def version(self, file: FoundFile) -> Hashable | None:
+        """See `Files`: device, inode, size and times, unless another change may bear the same times."""
+        try:
+            found = os.stat(file.path)
+        except OSError:
+            return None
+        if self._now() - max(found.st_mtime, found.st_ctime) < SETTLED_SECONDS:
+            return None
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
 def survey(paths: Sequence[str | os.PathLike[str]], check: Check = unchecked) -> Survey:
-    """What is in `paths`, whose order changes nothing.
+    """What is in `paths` on disk; see `survey_of`."""
+    return survey_of(_Disk(), [os.fspath(path) for path in paths], DiskFiles(paths).where, check)
+
+
+class Entry(Protocol):
+    """What is in a folder, as `os.DirEntry` has it."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the folder."""
+
+    @property
+    def path(self) -> str:
+        """The path of the folder, and the name."""
+
+    def is_symlink(self) -> bool:
+        """Whether it is a link."""
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        """Whether it is a folder, or leads to one.
+
+        Raises:
+            OSError: it is a link that leads in a circle, or to what can be no name.
+        """
+
+
+class Status(NamedTuple):
+    """What is at a path: a folder, a file or neither, and by what it is known under each of its names."""
+
+    is_folder: bool
+    is_file: bool
+    identity: Hashable
+
+
+class Tree(Protocol):
+    """Folders with files and links: a disk, or a commit."""
+
+    def entries(self, folder: str) -> AbstractContextManager[Iterable[Entry]]:
+        """What is in the folder with this real path; raises `OSError`."""
+
+    def real(self, path: str) -> str:
+        """Where `path` leads, without links on the way."""
+
+    def status(self, path: str) -> Status:
+        """What `path` leads to; raises `OSError` where that is nothing."""
+
+
+class _Disk:
+    def entries(self, folder: str) -> AbstractContextManager[Iterable[Entry]]:
+        return os.scandir(folder)
+
+    def real(self, path: str) -> str:
+        return os.path.realpath(path)
+
+    def status(self, path: str) -> Status:
+        found = os.stat(path)
+        return Status(stat.S_ISDIR(found.st_mode), stat.S_ISREG(found.st_mode), (found.st_dev, found.st_ino))
+
+
+def survey_of(tree: Tree, paths: Iterable[str], where: str, check: Check = unchecked) -> Survey:
+    """What is in `paths` of `tree`, whose order changes nothing; `where` is that for people.
 
     No folder is looked into twice, however many links lead to it, and no more than `MOST_ENTRIES` and `MOST_FOUND`
     are taken: a directory with more is the wrong one, which is a problem.
     """
-    search = _Search(check)
-    for path in sorted(os.fspath(path) for path in paths):
+    search = _Search(tree, check)
+    for path in sorted(paths):
         search.add(path)
     files = search.files()
     if not files and not search.problems:
-        where = ", ".join(os.fspath(path) for path in paths) or "no path at all"
         advice = "Manifests end in .yaml or .yml; names that begin with a dot are skipped."
         search.problems.append(error("no-manifests", f"there is no manifest in {where}", (), advice))
     return Survey(files, search.problems, frozenset(search.folders), tuple(search.links), search.skipped())
@@ -128,10 +257,11 @@ def foreign_tree(where: str, read: int, found: int) -> Problem:
 class _Search:
     """Collects files by their real path; of several names the first in order stays."""
 
-    def __init__(self, check: Check) -> None:
+    def __init__(self, tree: Tree, check: Check) -> None:
         self.problems: list[Problem] = []
         self.folders: set[str] = set()
         self.links: list[str] = []
+        self._tree = tree
         self._check = check
         self._found: dict[str, str] = {}
         self._skipped: dict[str, str] = {}
@@ -146,18 +276,18 @@ class _Search:
         return sorted(FoundFile(name, real) for real, name in self._skipped.items() if real not in self._found)
 
     def add(self, path: str) -> None:
-        real = os.path.realpath(path)
+        real = self._tree.real(path)
         try:
-            mode = os.stat(path).st_mode
-            if stat.S_ISDIR(mode):
+            status = self._tree.status(path)
+            if status.is_folder:
                 self._add_folder(path, real, _Root(real, set()), 0)
         except OSError as refused:
             is_stdin = path == _STDIN and isinstance(refused, FileNotFoundError)
             self.problems.append(_no_file(path) if is_stdin else _unreadable(path, refused))
             return
-        if stat.S_ISREG(mode):
+        if status.is_file:
             self._add_file(path, real)
-        elif not stat.S_ISDIR(mode):
+        elif not status.is_folder:
             # The real path of /dev/stdin, where that is a pipe, names nothing that could be opened.
             self.problems.append(_no_file(path))
 
@@ -168,14 +298,14 @@ class _Search:
         self._skipped[real] = min(name, self._skipped.get(real, name))
 
     def _add_folder(self, name: str, real: str, root: "_Root", depth: int) -> None:
-        status = os.stat(real)
-        if (status.st_dev, status.st_ino) in root.seen or self._is_over:
+        identity = self._tree.status(real).identity
+        if identity in root.seen or self._is_over:
             return
         if depth >= MOST_FOLDERS:
             message = f"{name} is within {depth} folders, more than are looked into"
             self.problems.append(_problem("folder-too-deep", message, name, "Keep manifests in fewer folders."))
             return
-        root.seen.add((status.st_dev, status.st_ino))
+        root.seen.add(identity)
         entries = self._entries_of(name, real)
         self.folders.add(real)
         for entry in entries:
@@ -185,10 +315,10 @@ class _Search:
             except OSError as refused:  # a link that leads in a circle, or whose text is no name
                 self.problems.append(_unreadable(os.path.join(name, entry.name), refused))
 
-    def _entries_of(self, name: str, folder: str) -> list[os.DirEntry[str]]:
+    def _entries_of(self, name: str, folder: str) -> list[Entry]:
         """What may matter in `folder`, in order; nothing where that is too much, since a part would be any part."""
-        found = []
-        with os.scandir(folder) as entries:
+        found: list[Entry] = []
+        with self._tree.entries(folder) as entries:
             for entry in entries:
                 self._entries += 1
                 if not self._entries % _CHECKED_EVERY:
@@ -208,13 +338,11 @@ class _Search:
         self._taken += len(found)
         return sorted(found, key=lambda entry: entry.name)
 
-    def _add_entry(self, entry: os.DirEntry[str], name: str, root: "_Root", depth: int) -> None:
+    def _add_entry(self, entry: Entry, name: str, root: "_Root", depth: int) -> None:
         real = entry.path
         if entry.is_symlink():
-            real = os.path.realpath(entry.path)
-            is_folder = os.path.isdir(real)
-            if not (is_folder or name.endswith(_ENDINGS)):
-                entry.is_dir()  # raises where it leads in a circle
+            real = self._tree.real(entry.path)
+            if not (name.endswith(_ENDINGS) or entry.is_dir()):
                 if is_alike(entry.name) and _is_inside(real, root.path):
                     self._skip(name, real)
                 return
@@ -229,10 +357,10 @@ class _Search:
 
 
 class _Root(NamedTuple):
-    """A directory that was given, and the folders below it that were looked into, by device and inode."""
+    """A directory that was given, and the folders below it that were looked into."""
 
     path: str
-    seen: set[tuple[int, int]]
+    seen: set[Hashable]
 
 
 def _is_inside(real: str, root: str) -> bool:
@@ -291,13 +419,14 @@ def is_alike(name: str) -> bool:
     return not name.startswith(".") and _ALIKE.fullmatch(name) is not None
 
 
-def skipped_problem(files: Sequence[tuple[str, str]]) -> Problem | None:
+def skipped_problem(files: Sequence[tuple[str, str]], is_ours: Callable[[str], bool]) -> Problem | None:
     """The warning that `files`, whose names are alike, are not read; None where none of them matters.
 
     Of other programs' JSON nothing is reported, nor of JSON files after the first `MOST_JSON`.
 
     Args:
         files: each by its name for people and its path; ascending.
+        is_ours: whether the file at a path begins like a manifest; `reconciler.manifests.files.is_ours` for a disk.
     """
     ours = set(islice((one for one in files if _is_json(one[0])), MOST_JSON))
     names = [name for name, path in files if not _is_json(name) or ((name, path) in ours and is_ours(path))]

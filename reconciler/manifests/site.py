@@ -3,25 +3,15 @@
 A loop reads a site again and again; only files that have changed are parsed anew then.
 """
 
-import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from os import PathLike, fspath
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
 from reconciler.manifests.cross_checks import Population, cross_checked
 from reconciler.manifests.data import Data, PlainScalars, error, limited
 from reconciler.manifests.documents import DocumentReader, digest_of
-from reconciler.manifests.files import (
-    Amount,
-    FoundFile,
-    amount_of,
-    content_of,
-    foreign_tree,
-    skipped_problem,
-    survey,
-    too_much,
-)
+from reconciler.manifests.files import Amount, DiskFiles, Files, FoundFile, amount_of, foreign_tree, too_much
 from reconciler.manifests.kinds import did_you_mean, kind_of
 from reconciler.manifests.schema import Accepted, Forms
 from reconciler.manifests.strict_yaml import documents_of
@@ -88,35 +78,35 @@ def placed(problems: Iterable[Problem], sources: Mapping[str, str]) -> list[Prob
     return pinpoint(few, sources)
 
 
-def read_site(
-    paths: Sequence[str | PathLike[str]],
-    read: "Callable[[FoundFile], FileReading] | None" = None,
-    check: Check = unchecked,
-) -> Site:
-    """All manifests in `paths`, files or directories, as many as one run reads (`reconciler.manifests.files`).
+def read_site(paths: Sequence[str | PathLike[str]], check: Check = unchecked) -> Site:
+    """All manifests in `paths`, files or directories; see `read_files`."""
+    return read_files(DiskFiles(paths), check)
 
-    `read` reads one of them, anew where nothing else is given; `check` ends it all by raising `Abandoned`.
+
+def read_files(
+    files: Files, check: Check = unchecked, read: "Callable[[FoundFile], FileReading] | None" = None
+) -> Site:
+    """All manifests in `files`, as many as one run reads (`reconciler.manifests.files`).
+
+    `check` ends it all by raising `Abandoned`; `read` reads one of them, anew where nothing else is given.
     """
-    surveyed = survey(paths, check)
-    found, problems = surveyed.files, surveyed.problems
-    if skipped := skipped_problem(surveyed.skipped):
-        problems = [*problems, skipped]
-    read = read or Reading(check).file
-    files: list[FileReading] = []
+    found, problems = files.listing(check)
+    reading = Reading(check)
+    read = read or (lambda file: reading.of(file.name, files.content(file)))
+    readings: list[FileReading] = []
     amount = Amount()
     for file in found:
         check()
         one = read(file)
         amount = amount.plus(one.amount)
         if amount.exceeded:
-            files.append(Reading().of(file.name, too_much(file.name, amount.exceeded)))
+            readings.append(Reading().of(file.name, too_much(file.name, amount.exceeded)))
             break
-        files.append(one)
-        if len(files) == _MOST_FOREIGN and all(map(_is_foreign, files)):
-            where = ", ".join(fspath(path) for path in paths)
-            return _joined([*problems, foreign_tree(where, _MOST_FOREIGN, len(found))], [])
+        readings.append(one)
+        if len(readings) == _MOST_FOREIGN and all(map(_is_foreign, readings)):
+            return _joined([*problems, foreign_tree(files.where, _MOST_FOREIGN, len(found))], [])
     check()
-    return _joined(problems, files)
+    return _joined(problems, readings)
 
 
 _MOST_FOREIGN: Final = 100
@@ -157,10 +147,6 @@ class Reading:
         self._scalars = PlainScalars()
         self._population = Population()
         self._problems = ProblemList()
-
-    def file(self, file: FoundFile) -> FileReading:
-        """What `file` says."""
-        return self.of(file.name, content_of(file))
 
     def of(self, name: str, content: bytes | Problem) -> FileReading:
         """What the file `name` says, of which this is the `content`, or why there is none."""
@@ -255,68 +241,29 @@ def _host_not_chosen(machine_name: str, known: list[str]) -> Problem:
     return error("host-not-chosen", message, (), f"Choose with --host: {several(known)}.")
 
 
-SETTLED_SECONDS: Final = 2.5
-"""So long after its last change a file can be told from a later change by its times."""
-
-
-class _Stamp(NamedTuple):
-    device: int
-    inode: int
-    size: int
-    modified: int
-    changed: int | None
-
-
-class _Known(NamedTuple):
-    stamp: _Stamp
-    reading: FileReading
-
-
 class ChangedFiles:
-    """What is known of files since the last read.
+    """Manifests that are read again and again: what is known of each, and of which version of it."""
 
-    Args:
-        now: seconds since 1970.
-    """
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._known: dict[str, tuple[Hashable, FileReading]] = {}
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._known: dict[str, _Known] = {}
-        self._seen: dict[str, _Known] = {}
-
-    def read_site(
-        self, paths: Sequence[str | os.PathLike[str]], *, settled: bool = False, check: Check = unchecked
-    ) -> Site:
-        """All manifests in `paths`, as `reconciler.manifests.site.read_site` gives them.
-
-        `settled` says that no file there is ever changed in place, and that those which were read the last time are
-        there still: so that no other file can have the inode of one of them.
-        """
-        self._seen = {}
+    def read(self, files: Files, check: Check = unchecked) -> Site:
+        """All manifests in `files`, as `read_files` gives them."""
+        seen: dict[str, tuple[Hashable, FileReading]] = {}
         reading = Reading(check)
-        site = read_site(paths, lambda file: self._file(file, reading, settled), check)
-        self._known = self._seen
+
+        def read(file: FoundFile) -> FileReading:
+            # By the name that places have; where it was found is no part of what it says.
+            version, known = files.version(file), self._known.get(file.name)
+            if known is None or known[0] != version:
+                found = reading.of(file.name, files.content(file))
+                if version is None or found.text is None or version != files.version(file):
+                    return found  # it may be changed again, has been meanwhile, or could not be read this time
+                known = version, found
+            seen[file.name] = known
+            return known[1]
+
+        site = read_files(files, check, read)
+        self._known = seen
         return site
-
-    def _file(self, file: FoundFile, reading: Reading, settled: bool) -> FileReading:
-        # By the name that places have; where it was found is no part of what it says.
-        stamp, known = self._stamp(file, settled), self._known.get(file.name)
-        if known is None or known.stamp != stamp:
-            found = reading.file(file)
-            if stamp is None or found.text is None or stamp != self._stamp(file, settled):
-                return found  # it may be changed again, has been meanwhile, or could not be read this time
-            known = _Known(stamp, found)
-        self._seen[file.name] = known
-        return known.reading
-
-    def _stamp(self, file: FoundFile, settled: bool) -> _Stamp | None:
-        """What tells whether `file` is as it was; None where it cannot be told."""
-        try:
-            found = os.stat(file.path)
-        except OSError:
-            return None
-        if settled:
-            return _Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, None)
-        if self._now() - max(found.st_mtime, found.st_ctime) < SETTLED_SECONDS:
-            return None
-        return _Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -60,11 +60,11 @@ class Configurations:
 
         Files that are missing, as in the midst of a copy, are waited for first.
         """
-        if not offer.paths:
+        if offer.files is None:
             if not offer.unreachable:
                 self.refuse(offer.commit, offer.refused, now, *offer.obstacles)
             return None
-        site = self._files.read_site(offer.paths, settled=offer.settled, check=check)
+        site = self._files.read(offer.files, check)
         desired = site.desired(self._host, machine_name)
         if isinstance(desired, Desired):
             return Configuration(Given(desired, site), offer.commit)

@@ -1,10 +1,12 @@
 """Where the loop's manifests come from: files, or a branch of a git repository."""
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from reconciler.manifests.files import DiskFiles, Files, FoundFile
 from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import CommitRefused, Newest, Unreachable
 from reconciler.watch.report import Obstacle
@@ -14,28 +16,28 @@ class Offer(NamedTuple):
     """What a source has to offer.
 
     Attributes:
-        paths: where the newest manifests are; empty where there is nothing that may be used.
+        files: the newest manifests; None where there are none that may be used.
         commit: their git commit; empty where there is none.
         refused: why the newest commit may not be used, a sentence each.
         unreachable: why the repository cannot be asked; empty where it can.
         root: the directory whose name means nothing to people, since its files come from a repository; may be empty.
         within: the directory of the repository that it is.
-        settled: whether no file at `paths` ever changes in place, and those of the offer before are there still.
         obstacles: what is in the way of a newest commit that may not be used.
         reach: the command that asks the repository; empty where there is none.
         is_piecemeal: whether its files may come and go one by one, as in a copy.
+        paths: where they are on disk, for a command to run; empty where they are not.
     """
 
-    paths: tuple[str, ...]
+    files: Files | None
     commit: str = ""
     refused: tuple[str, ...] = ()
     unreachable: str = ""
     root: str = ""
     within: str = ""
-    settled: bool = False
     obstacles: tuple[Obstacle, ...] = ()
     reach: str = ""
     is_piecemeal: bool = False
+    paths: tuple[str, ...] = ()
 
     def shown(self, sentence: str) -> str:
         """`sentence` with its files as they are named in the repository."""
@@ -66,9 +68,10 @@ class Source(Protocol):
 class FilesSource:
     """Files and directories, each time as they are."""
 
-    def __init__(self, paths: tuple[str, ...], commit: Callable[[], str]) -> None:
-        """Take `paths`; `commit` finds the commit that is checked out there."""
+    def __init__(self, paths: tuple[str, ...], commit: Callable[[], str], now: Callable[[], float] = time.time) -> None:
+        """Take `paths`; `commit` finds the commit that is checked out there, `now` is the time (seconds since 1970)."""
         self._paths = paths
+        self._files = DiskFiles(paths, now)
         self._commit = commit
 
     @property
@@ -78,7 +81,7 @@ class FilesSource:
 
     def offer(self) -> Offer:
         """See `Source`."""
-        return Offer(self._paths, self._commit(), is_piecemeal=True)
+        return Offer(self._files, self._commit(), is_piecemeal=True, paths=self._paths)
 
     def ask(self, *, allow_older: bool) -> None:
         """See `Source`: files are looked at each time."""
@@ -90,6 +93,18 @@ class FilesSource:
 
     def accepted(self, commit: str) -> None:
         """See `Source`."""
+
+
+class _Linked(DiskFiles):
+    """Files that never change in place, while those that were read the last time are there still."""
+
+    def version(self, file: FoundFile) -> Hashable | None:
+        """See `Files`: no other file can have the inode."""
+        try:
+            found = os.stat(file.path)
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 class GitFiles:
@@ -122,13 +137,14 @@ class GitFiles:
                 self._lead_to(directory)
                 late = "the repository has been asked, and has not answered yet" if self.is_coming else ""
                 link = str(self._link)
-                return Offer((link,), commit, unreachable=late, root=link, within=self._within, settled=True)
+                files = _Linked((link,))
+                return Offer(files, commit, unreachable=late, root=link, within=self._within, paths=(link,))
             case CommitRefused(commit=commit, reasons=reasons, obstacles=obstacles):
-                return Offer((), commit, refused=reasons, obstacles=obstacles, reach=self._reach)
+                return Offer(None, commit, refused=reasons, obstacles=obstacles, reach=self._reach)
             case Unreachable(reason=reason):
-                return Offer((), unreachable=reason.removeprefix(f"{self._location}: "), reach=self._reach)
+                return Offer(None, unreachable=reason.removeprefix(f"{self._location}: "), reach=self._reach)
             case _:
-                return Offer((), unreachable="the repository has not answered yet")
+                return Offer(None, unreachable="the repository has not answered yet")
 
     def ask(self, *, allow_older: bool) -> None:
         """See `Source`."""

@@ -9,7 +9,7 @@ from reconciler.transaction.suspensions import NONE, Suspensions
 from reconciler.watch.report import Condition, Refused
 from reconciler.watch.sources import Offer
 
-NOTHING_OFFERED = Offer(())
+NOTHING_OFFERED = Offer(None)
 
 
 class Ending(NamedTuple):

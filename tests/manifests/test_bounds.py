@@ -10,8 +10,9 @@ import pytest
 
 from reconciler.manifests import files, kinds, pinpoint, strict_yaml
 from reconciler.manifests.data import Source
+from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.form_problems import FormProblems
-from reconciler.manifests.site import ChangedFiles, Site, read_site
+from reconciler.manifests.site import ChangedFiles, Site, read_files, read_site
 from reconciler.model.desired import Desired
 from reconciler.model.problems import MORE, MOST_SHOWN, Position, Problem, ProblemList, Severity
 from reconciler.model.stopping import Abandoned
@@ -143,11 +144,11 @@ class TestText:
     def test_files_count_together(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cached: bool) -> None:
         """Also where some of them were read before."""
         hostile_sites.many_files(tmp_path, 20)
-        read = ChangedFiles(lambda: 1e12).read_site if cached else read_site
-        assert ids(read([tmp_path])) == {}
+        read = ChangedFiles().read if cached else read_files
+        assert ids(read(DiskFiles([tmp_path], lambda: 1e12))) == {}
         monkeypatch.setattr(files, "MOST_DOCUMENTS", 15)
 
-        site = read([tmp_path])
+        site = read(DiskFiles([tmp_path], lambda: 1e12))
 
         assert ids(site) == {"too-much": 1}
         assert len(site.sources) < 20

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.manifests import site as site_module
-from reconciler.manifests.files import FoundFile, content_of
-from reconciler.manifests.site import SETTLED_SECONDS, ChangedFiles, read_site
+from reconciler.manifests import files as files_module
+from reconciler.manifests.files import SETTLED_SECONDS, DiskFiles, FoundFile, content_of
+from reconciler.manifests.site import ChangedFiles, Site, read_site
 from reconciler.model.problems import Problem
 
 HOST = "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar7}\n"
@@ -29,7 +29,7 @@ class Files:
     def __init__(self, folder: Path, patch: Callable[[Callable[[FoundFile], bytes | Problem]], None]) -> None:
         self.folder, self.read = folder, list[str]()
         self.time = 0.0
-        self.known = ChangedFiles(lambda: os.stat(folder).st_ctime + self.time)
+        self.known = ChangedFiles()
 
         def counted(file: FoundFile) -> bytes | Problem:
             self.read.append(Path(file.path).name)
@@ -47,14 +47,18 @@ class Files:
     def again(self) -> list[str]:
         """The files that are read when the site is read again."""
         self.read.clear()
-        self.known.read_site([self.folder])
+        self.site()
         return list(self.read)
+
+    def site(self) -> Site:
+        """The site, read again."""
+        return self.known.read(DiskFiles([self.folder], lambda: os.stat(self.folder).st_ctime + self.time))
 
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     """A host and two guests, last changed long ago."""
-    made = Files(tmp_path, lambda counted: monkeypatch.setattr(site_module, "content_of", counted))
+    made = Files(tmp_path, lambda counted: monkeypatch.setattr(files_module, "content_of", counted))
     made.put("host.yaml", HOST)
     made.put("a.yaml", GUEST % ("a", 5))
     made.put("b.yaml", GUEST % ("b", 6))
@@ -71,7 +75,7 @@ def test_only_what_changed_is_read_again(files: Files) -> None:
     assert files.again() == ["b.yaml", "c.yaml"]
     files.put("b.yaml", None)
     assert files.again() == []
-    assert {one.name for one in files.known.read_site([files.folder]).guests} == {"a", "c"}
+    assert {one.name for one in files.site().guests} == {"a", "c"}
 
 
 def test_what_was_changed_a_moment_ago_is_read_once_more(files: Files) -> None:
@@ -87,25 +91,7 @@ def test_what_cannot_be_told_is_read_each_time(files: Files) -> None:
     files.put("loop.yaml", None)
     (files.folder / "gone.yaml").symlink_to("nowhere.yaml")
     assert "gone.yaml" not in files.again()
-    assert [one.id for one in files.known.read_site([files.folder]).problems] == ["path-missing"]
-
-
-def test_a_file_that_is_found_elsewhere_under_the_same_name_is_known(files: Files, tmp_path: Path) -> None:
-    """Such as a release that is switched by a link, and shares the files that have not changed with the one before."""
-    files.put("a.yaml", None)
-    for name in ("one", "two"):
-        (files.folder / name).mkdir()
-    (files.folder / "one/a.yaml").write_text(HOST + "---\n" + GUEST % ("a", 5))
-    link = files.folder / ".now"
-    link.symlink_to("one")
-    files.known.read_site([link], settled=True)
-    files.read.clear()
-    os.link(files.folder / "one/a.yaml", files.folder / "two/a.yaml")
-    (files.folder / "two/b.yaml").write_text(GUEST % ("b", 6))
-    link.unlink()
-    link.symlink_to("two")
-    assert {one.name for one in files.known.read_site([link], settled=True).guests} == {"a", "b"}
-    assert files.read == ["b.yaml"]
+    assert [one.id for one in files.site().problems] == ["path-missing"]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a.yaml", "b.yaml", "c.yaml"]), CONTENTS), max_size=8))
@@ -118,4 +104,4 @@ def test_it_says_what_a_fresh_read_says(
     files.time = 60
     for name, content in changes:
         files.put(name, content)
-        assert files.known.read_site([files.folder]) == read_site([files.folder])
+        assert files.site() == read_site([files.folder])

@@ -124,7 +124,7 @@ def test_what_is_no_regular_file_is_not_looked_into(tmp_path: Path, make: str) -
         (tmp_path / "a.json").mkdir()
 
     assert warnings_of(tmp_path) == []
-    assert files.skipped_problem([("a.json", str(tmp_path / "a.json"))]) is None
+    assert files.skipped_problem([("a.json", str(tmp_path / "a.json"))], files.is_ours) is None
 
 
 def test_eight_are_named_and_the_rest_is_counted(tmp_path: Path) -> None:

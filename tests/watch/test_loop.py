@@ -154,7 +154,7 @@ def test_a_host_that_cannot_be_read_is_reported_and_looked_at_again(tmp_path: Pa
     looped.suspend("guest9")
     looped.turn()
     looped.met = host = Unreadable(looped.sysfs)  # type: ignore[assignment]
-    looped.branch.offered = Offer((), unreachable="no answer")
+    looped.branch.offered = Offer(None, unreachable="no answer")
 
     turn = looped.turn()
 
@@ -300,7 +300,7 @@ def test_an_apply_that_waits_to_be_confirmed_is_left_to_its_person(tmp_path: Pat
     looped.turn("start")
     looped.commit(guest_document(1, [5, 6], [4]))
     before = looped.branch.offered
-    looped.branch.offered = Offer((), unreachable="no answer")
+    looped.branch.offered = Offer(None, unreachable="no answer")
     looped.typed(confirm_within=60.0)
     looped.writes.clear()
 
@@ -322,7 +322,7 @@ def test_an_apply_that_nobody_confirmed_is_put_back_by_the_loop_too(tmp_path: Pa
     looped.commit(FIRST)
     looped.turn("start")
     looped.commit(guest_document(1, [5, 6], [4]))
-    looped.branch.offered = Offer((), unreachable="no answer")
+    looped.branch.offered = Offer(None, unreachable="no answer")
     looped.typed(confirm_within=60.0)
 
     turn = looped.turn(after=61.0)
@@ -341,7 +341,7 @@ def test_the_loop_rolls_back_on_a_full_disk_and_records_it_later(
     looped.commit(FIRST)
     looped.turn("start")
     looped.commit(guest_document(1, [5, 6], [4]))
-    looped.branch.offered = Offer((), unreachable="no answer")
+    looped.branch.offered = Offer(None, unreachable="no answer")
     looped.typed(confirm_within=60.0)
 
     def full(*_: object) -> None:

@@ -35,7 +35,7 @@ def in_need_of_consent(looped: Looped) -> None:
 
 def unsigned(looped: Looped) -> None:
     """What the source itself does not let through."""
-    looped.branch.offered = Offer((), "bad", refused=("it is not signed",))
+    looped.branch.offered = Offer(None, "bad", refused=("it is not signed",))
 
 
 BAD = [broken, conflicting, in_need_of_consent, unsigned]
@@ -116,7 +116,7 @@ def test_without_any_good_one_there_is_nothing_to_do(tmp_path: Path) -> None:
 def test_a_source_that_cannot_be_reached_is_no_refusal(tmp_path: Path) -> None:
     """Offline, the last good one is guarded."""
     looped = guarding(tmp_path)
-    looped.branch.offered = Offer((), unreachable="no answer")
+    looped.branch.offered = Offer(None, unreachable="no answer")
     looped.start()
 
     turn = looped.turn("start")

@@ -79,7 +79,7 @@ def test_a_turn_that_could_not_look_keeps_what_was_known(tmp_path: Path) -> None
     looped.commit(guest_document(1, [5], [4]))
     looped.turn("start")
     looped.suspend("guest1")
-    looped.branch.offered = Offer((), unreachable="no answer")
+    looped.branch.offered = Offer(None, unreachable="no answer")
     reporter = Reporter("site", None, applies=True)
     before = reporter.report(looped.turn(), looped.loop.guarded, HINTS, Moment(1.0, None))
     (looped.state.path / "inventory.json").write_text("{")

@@ -45,8 +45,10 @@ def test_files_are_offered_with_the_commit_that_is_checked_out(tmp_path: Path) -
     commits = iter(("first", "second"))
     source = FilesSource((str(tmp_path), "/other"), lambda: next(commits))
 
-    assert source.offer() == Offer((str(tmp_path), "/other"), "first", is_piecemeal=True)
-    assert source.offer() == Offer((str(tmp_path), "/other"), "second", is_piecemeal=True)
+    first, second = source.offer(), source.offer()
+
+    assert (first.paths, first.commit, first.is_piecemeal) == ((str(tmp_path), "/other"), "first", True)
+    assert second == first._replace(commit="second")
     assert source.location == f"{tmp_path}, /other"
 
 
@@ -60,7 +62,8 @@ def test_each_commit_is_offered_under_one_name(tmp_path: Path) -> None:
 
         offer = source.offer()
 
-        assert offer.paths == (str(tmp_path / "manifests"),)
+        assert offer.files is not None
+        assert offer.files.where == str(tmp_path / "manifests")
         assert offer.commit == commit
         assert (tmp_path / "manifests" / "site.yaml").read_text() == commit
     inode = os.lstat(tmp_path / "manifests").st_ino
@@ -93,10 +96,10 @@ def test_what_may_not_be_used_offers_nothing(tmp_path: Path) -> None:
     poller.found = CommitRefused("c", ("it is not signed",), 1.0, (Obstacle.SIGNATURE,))
     refused = source.offer()
 
-    assert not waiting.paths
+    assert not waiting.files
     assert waiting.unreachable
-    assert unreachable == Offer((), unreachable="no answer")
-    assert refused == Offer((), "c", ("it is not signed",), obstacles=(Obstacle.SIGNATURE,))
+    assert unreachable == Offer(None, unreachable="no answer")
+    assert refused == Offer(None, "c", ("it is not signed",), obstacles=(Obstacle.SIGNATURE,))
 
 
 def test_questions_and_answers_go_to_the_poller(tmp_path: Path) -> None:

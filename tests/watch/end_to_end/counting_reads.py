@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reconciler.cli.main import run
 from reconciler.manifests import site
-from reconciler.manifests.files import FoundFile, content_of
+from reconciler.manifests.site import FileReading, Reading
 from reconciler.model.problems import Problem
 
 
@@ -13,12 +13,14 @@ def main() -> int:
     """Run it."""
     told = Path(sys.argv[1])
 
-    def counted(file: FoundFile) -> bytes | Problem:
-        with told.open("a", encoding="utf-8") as names:
-            names.write(f"{Path(file.name).name}\n")
-        return content_of(file)
+    of = Reading.of
 
-    vars(site)["content_of"] = counted
+    def counted(reading: Reading, name: str, content: bytes | Problem) -> FileReading:
+        with told.open("a", encoding="utf-8") as names:
+            names.write(f"{Path(name).name}\n")
+        return of(reading, name, content)
+
+    vars(site)["Reading"] = type("Reading", (Reading,), {"of": counted})
     return run(sys.argv[2:])
 
 
