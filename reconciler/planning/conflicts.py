@@ -10,11 +10,11 @@ from typing import Any, Final, TypedDict
 from reconciler.model.commands import Command, resume
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Keep
 from reconciler.model.ids import IdSet
-from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.observed import NO_VMS, Observed, ObservedMdev, VmName, in_brackets
+from reconciler.model.matrix import Matrix
+from reconciler.model.observed import NO_VMS, ObservedMdev, VmName, in_brackets
 from reconciler.model.problems import Place, Problem, Severity, explained, several
 from reconciler.planning.overlaps import MOST_PAIRS, Claimed, Pairs, pairs_among, pairs_between
-from reconciler.planning.target import LeftAlone, Target, Why
+from reconciler.planning.target import LeftAlone, Why
 
 MOST_BLAMED: Final = 10
 """How many guests and kept entries one problem points at."""
@@ -50,14 +50,15 @@ def conflicts(
     strangers = tuple(one for one in foreign if one.uuid not in left_alone)
     dropped = [(one, left_alone[one.uuid]) for one in foreign if one.uuid in left_alone]
     asked = [guest for guest in claiming if only is None or guest.uuid in only]
-    changing = [guest for guest in asked if guest.uuid not in left_alone]
+    held = [guest for guest in asked if guest.uuid in left_alone and guest.uuid in built]
     return [
         *_guest_overlaps(claiming, built, vms, left_alone, only),
         *_foreign_overlaps(asked, strangers, built, vms),
         *_withheld_overlaps(asked, built, dropped),
-        *_kept_queues(desired, changing),
-        *_pool_conflicts(desired, [one for one in claiming if one.uuid not in left_alone], foreign, pool, only),
-        *(_kept_by_foreign(desired, foreign) if only is None else ()),
+        *_kept_queues(desired, [guest for guest in asked if guest not in held]),
+        *_kept_by_held(desired, held, left_alone),
+        *_pool_conflicts(desired, claiming, foreign, pool, left_alone, only),
+        *(_kept_by_foreign(desired, foreign, left_alone) if only is None else ()),
     ]
 
 
@@ -166,12 +167,12 @@ def _held_overlap(guest: DesiredGuest, holder: DesiredGuest, left: LeftAlone, vm
     return Problem(
         "held-meanwhile",
         Severity.ERROR,
-        f"guest '{guest.name}' claims {_some_queues(common)} that the device of guest {_with_vm(holder, vms)} has, "
+        f"guest '{guest.name}' claims {some_queues(common)} that the device of guest {_with_vm(holder, vms)} has, "
         f"which is left as it is: {left.why}",
         (guest_place(guest, f"claimed by '{guest.name}' here"), guest_place(holder, f"guest '{holder.name}'")),
         (queues_text(common),),
         f"Apply the manifests by hand, which corrects '{holder.name}' as well, or claim other queues.",
-        **_resumed(left),
+        **resumed(left),
     )
 
 
@@ -186,93 +187,25 @@ def _withheld_overlaps(
         yield Problem(
             "held-meanwhile",
             Severity.ERROR,
-            f"guest '{guest.name}' claims {_some_queues(common)} that the device of '{left.name}' has, which no "
-            f"manifest names any more and which is left as it is: {left.why}",
+            f"guest '{guest.name}' claims {some_queues(common)} that {_dropped(left)}",
             (guest_place(guest, f"claimed by '{guest.name}' here"),),
             (queues_text(common),),
             f"Apply the manifests by hand, which removes '{left.name}', or claim other queues.",
-            **_resumed(left),
+            **resumed(left),
         )
     yield from _more(found, "held-meanwhile", "guests claim queues of devices that are left as they are")
 
 
-class _Resumed(TypedDict, total=False):
+class Resumed(TypedDict, total=False):
+    """The fields of a problem that say who is suspended, and how that ends."""
+
     advice: Command
     held_by: tuple[str, ...]
 
 
-def _resumed(left: LeftAlone) -> _Resumed:
+def resumed(left: LeftAlone) -> Resumed:
     """What a problem says besides where a suspended guest has what is needed."""
     return {"advice": resume([left.name]), "held_by": (left.name,)} if left.why is Why.SUSPENDED else {}
-
-
-def drift_conflicts(
-    desired: Desired,
-    target: Target,
-    observed: Observed,
-    last: Mapping[str, tuple[str, ApConfig]],
-    held: Mapping[str, LeftAlone],
-) -> Iterator[Problem]:
-    """What the manifests change and cannot have, since drift of the host's masks is not corrected.
-
-    Args:
-        desired: the manifests of one host.
-        target: what is aimed at.
-        observed: the host.
-        last: how each device of ours was applied last, by uuid.
-        held: the devices that are left as they are, by uuid.
-    """
-    pool, host = target.holdings.pool, desired.host
-    for name in target.contested:
-        yield Problem(
-            "masks-drifted",
-            Severity.ERROR,
-            f"the {name} of host '{host.name}' has to change, and another program has changed it since the last apply",
-            (Place(host.position, "", ("spec", "pool") if host.given_up else ("metadata", "name")),),
-            (),
-            _BY_HAND,
-        )
-    if pool != target.wanted_pool and not target.contested:
-        needing = (
-            guest
-            for guest in desired.guests
-            if guest.activation is Activation.ACTIVE
-            and last.get(guest.uuid, ("", None))[1] != guest.config
-            and guest.config.matrix.overlaps(pool)
-        )
-        yield from explained(needing, lambda guest: _needs_masks(guest, guest.config.matrix.meet(pool)))
-    if pool != observed.pool:
-        for mdev in observed.mdevs:
-            if mdev.uuid in held and mdev.config.matrix.overlaps(pool):
-                yield _pool_takes_held(held[mdev.uuid], mdev.config.matrix.meet(pool), desired)
-
-
-_BY_HAND: Final = "Apply the manifests by hand, which corrects the masks as well."
-
-
-def _needs_masks(guest: DesiredGuest, common: Matrix) -> Problem:
-    return Problem(
-        "masks-drifted",
-        Severity.ERROR,
-        f"guest '{guest.name}' claims {_some_queues(common)} that the host's drivers have, since another program has "
-        "changed the host's masks after the last apply",
-        (guest_place(guest, f"claimed by '{guest.name}' here"),),
-        (queues_text(common),),
-        _BY_HAND,
-    )
-
-
-def _pool_takes_held(left: LeftAlone, common: Matrix, desired: Desired) -> Problem:
-    return Problem(
-        "held-meanwhile",
-        Severity.ERROR,
-        f"the host gets {_some_queues(common)} back that the device of guest '{left.name}' has, which is left as it "
-        f"is: {left.why}",
-        (Place(desired.host.position, "", ("spec", "pool") if desired.host.given_up else ("metadata", "name")),),
-        (queues_text(common),),
-        f"Apply the manifests by hand, which corrects '{left.name}' as well.",
-        **_resumed(left),
-    )
 
 
 def _with_vm(guest: DesiredGuest, vms: Mapping[str, VmName]) -> str:
@@ -283,7 +216,8 @@ def _queues(matrix: Matrix) -> str:
     return "queue" if matrix.size == 1 else f"{matrix.size} queues"
 
 
-def _some_queues(matrix: Matrix) -> str:
+def some_queues(matrix: Matrix) -> str:
+    """How many queues `matrix` has, as the object of a sentence."""
     return "a queue" if matrix.size == 1 else f"{matrix.size} queues"
 
 
@@ -306,7 +240,7 @@ def _foreign_overlap(guest: DesiredGuest, mdev: ObservedMdev, severity: Severity
     return Problem(
         "foreign-overlap",
         severity,
-        f"guest '{guest.name}' claims {_some_queues(common)} of mediated device {mdev.uuid}"
+        f"guest '{guest.name}' claims {some_queues(common)} of mediated device {mdev.uuid}"
         f"{in_brackets(vms.get(mdev.uuid))}, which no manifest names",
         (guest_place(guest, "claimed here"),),
         (queues_text(common),),
@@ -321,7 +255,7 @@ def _kept_queues(desired: Desired, guests: list[DesiredGuest]) -> Iterator[Probl
         yield Problem(
             "kept-queue",
             Severity.ERROR,
-            f"guest '{guest.name}' claims {_some_queues(common)} that host '{desired.host.name}' keeps",
+            f"guest '{guest.name}' claims {some_queues(common)} that host '{desired.host.name}' keeps",
             (guest_place(guest, f"claimed by '{guest.name}' here"), _keep_place(desired, keep, "kept here")),
             (queues_text(common),),
             "Take the queues from the guest, or shorten spec.keep of the host.",
@@ -337,20 +271,58 @@ def _keep_place(desired: Desired, keep: Keep, label: str) -> Place:
     return Place(desired.host.position, label, ("spec", "keep", keep.number))
 
 
-def _kept_by_foreign(desired: Desired, foreign: tuple[ObservedMdev, ...]) -> Iterator[Problem]:
+def _kept_by_held(
+    desired: Desired, guests: list[DesiredGuest], left_alone: Mapping[str, LeftAlone]
+) -> Iterator[Problem]:
+    found = pairs_between(guests, _matrix, desired.host.keep, _kept_matrix)
+    for guest, keep in sorted(found.first, key=lambda pair: pair[1].number):
+        common = guest.config.matrix.meet(keep.matrix)
+        left = left_alone[guest.uuid]
+        yield Problem(
+            "held-meanwhile",
+            Severity.ERROR,
+            f"host '{desired.host.name}' keeps {some_queues(common)} that the device of guest '{guest.name}' has, "
+            f"which is left as it is: {left.why}",
+            (_keep_place(desired, keep, "kept here"), guest_place(guest, f"guest '{guest.name}'")),
+            (queues_text(common),),
+            f"Apply the manifests by hand, which corrects '{guest.name}' as well, or shorten spec.keep.",
+            **resumed(left),
+        )
+    yield from _more(
+        found, "held-meanwhile", "pairs of a device that is left as it is and an entry of spec.keep overlap"
+    )
+
+
+def _kept_by_foreign(
+    desired: Desired, foreign: tuple[ObservedMdev, ...], left_alone: Mapping[str, LeftAlone]
+) -> Iterator[Problem]:
     found = pairs_between(foreign, _matrix, desired.host.keep, _kept_matrix)
     for mdev, keep in sorted(found.first, key=lambda pair: pair[1].number):
         common = mdev.config.matrix.meet(keep.matrix)
-        yield Problem(
+        problem = Problem(
             "kept-by-foreign",
             Severity.ERROR,
-            f"host '{desired.host.name}' keeps {_some_queues(common)} that mediated device {mdev.uuid} has, "
+            f"host '{desired.host.name}' keeps {some_queues(common)} that mediated device {mdev.uuid} has, "
             "which no manifest names",
             (_keep_place(desired, keep, "kept here"),),
             (queues_text(common),),
             "Remove the device, or shorten spec.keep.",
         )
+        left = left_alone.get(mdev.uuid)
+        yield (
+            problem
+            if left is None
+            else problem._replace(
+                message=f"host '{desired.host.name}' keeps {some_queues(common)} that {_dropped(left)}",
+                help=f"Apply the manifests by hand, which removes '{left.name}', or shorten spec.keep.",
+                **resumed(left),
+            )
+        )
     yield from _more(found, "kept-by-foreign", "pairs of a foreign device and an entry of spec.keep overlap")
+
+
+def _dropped(left: LeftAlone) -> str:
+    return f"the device of '{left.name}' has, which no manifest names any more and which is left as it is: {left.why}"
 
 
 def _pool_conflicts(
@@ -358,17 +330,19 @@ def _pool_conflicts(
     guests: list[DesiredGuest],
     foreign: tuple[ObservedMdev, ...],
     pool: Matrix | None,
+    left_alone: Mapping[str, LeftAlone],
     only: Collection[str] | None,
 ) -> Iterator[Problem]:
     if pool is None:
         # Who claims a kept queue has been told so already.
         kept = Claimed(keep.matrix for keep in desired.host.keep)
         if not any(map(kept.overlaps, (*map(_matrix, guests), *map(_matrix, foreign)))):
-            yield from _no_pool(desired, guests, foreign, only)
+            yield from _no_pool(desired, guests, foreign, left_alone, only)
     elif desired.host.given_up is not None:
-        yield from _left_to_host(desired, [one for one in guests if only is None or one.uuid in only], pool)
+        changing = [one for one in guests if one.uuid not in left_alone]
+        yield from _left_to_host(desired, [one for one in changing if only is None or one.uuid in only], pool)
         if only is None:
-            yield from _given_pool_conflicts(desired, foreign, pool)
+            yield from _given_pool_conflicts(desired, foreign, pool, left_alone)
 
 
 def _left_to_host(desired: Desired, guests: list[DesiredGuest], pool: Matrix) -> Iterator[Problem]:
@@ -379,7 +353,7 @@ def _left_to_host(desired: Desired, guests: list[DesiredGuest], pool: Matrix) ->
         return Problem(
             "queue-left-to-host",
             Severity.ERROR,
-            f"guest '{guest.name}' needs {_some_queues(common)} that the host does not give up",
+            f"guest '{guest.name}' needs {some_queues(common)} that the host does not give up",
             (guest_place(guest, f"needed by '{guest.name}' here"), pool_place),
             (queues_text(common),),
             f"Add domain {common.domains} or adapter {common.adapters} to spec.pool of host "
@@ -389,18 +363,30 @@ def _left_to_host(desired: Desired, guests: list[DesiredGuest], pool: Matrix) ->
     return explained((guest for guest in guests if guest.config.matrix.overlaps(pool)), problem)
 
 
-def _given_pool_conflicts(desired: Desired, foreign: tuple[ObservedMdev, ...], pool: Matrix) -> Iterator[Problem]:
+def _given_pool_conflicts(
+    desired: Desired, foreign: tuple[ObservedMdev, ...], pool: Matrix, left_alone: Mapping[str, LeftAlone]
+) -> Iterator[Problem]:
     pool_place = Place(desired.host.position, "what the host gives up", ("spec", "pool"))
     for mdev in foreign:
         if mdev.config.matrix.overlaps(pool):
             common = mdev.config.matrix.meet(pool)
-            yield Problem(
+            problem = Problem(
                 "pool-takes-foreign",
                 Severity.ERROR,
-                f"the host pool takes {_some_queues(common)} of mediated device {mdev.uuid}, which no manifest names",
+                f"the host pool takes {some_queues(common)} of mediated device {mdev.uuid}, which no manifest names",
                 (pool_place,),
                 (queues_text(common),),
                 f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or give them up.",
+            )
+            left = left_alone.get(mdev.uuid)
+            yield (
+                problem
+                if left is None
+                else problem._replace(
+                    message=f"the host pool takes {some_queues(common)} that {_dropped(left)}",
+                    help=f"Apply the manifests by hand, which removes '{left.name}', or give them up.",
+                    **resumed(left),
+                )
             )
 
     def given_up(keep: Keep) -> Problem:
@@ -420,6 +406,7 @@ def _no_pool(
     desired: Desired,
     guests: list[DesiredGuest],
     foreign: tuple[ObservedMdev, ...],
+    left_alone: Mapping[str, LeftAlone],
     only: Collection[str] | None,
 ) -> Iterator[Problem]:
     """No pool exists although nobody claims a kept queue: the pool is a rectangle, and these need a hole in it."""
@@ -429,11 +416,19 @@ def _no_pool(
     if only is not None and not any(guest.uuid in only for guest in blamed):
         return
     others = [mdev for mdev in foreign if mdev.config.matrix.overlaps(kept)]
-    names = [f"guest '{guest.name}'" for guest in blamed] + [f"mediated device {mdev.uuid}" for mdev in others]
-    matrices = [*map(_matrix, blamed), *map(_matrix, others)]
+    has = {*(guest.uuid for guest in blamed), *(mdev.uuid for mdev in others)}
+    # What these had is reserved for them, whatever they have now.
+    reserving = left_alone if only is None else NOTHING_LEFT_ALONE
+    reserved = [left for uuid, left in reserving.items() if uuid not in has and left.had.overlaps(kept)]
+    names = [
+        *(f"guest '{guest.name}'" for guest in blamed),
+        *(_device(mdev, left_alone) for mdev in others),
+        *(f"guest '{left.name}'" for left in reserved),
+    ]
+    matrices = [*map(_matrix, blamed), *map(_matrix, others), *(left.had for left in reserved)]
     entries = [one for one in keep if not one.matrix.is_empty]
     more = len(matrices) - MOST_BLAMED
-    yield Problem(
+    problem = Problem(
         "no-pool",
         Severity.ERROR,
         f"no pair of masks lets host '{desired.host.name}' keep its queues and leaves {several(names)} theirs",
@@ -451,6 +446,21 @@ def _no_pool(
         ),
         "Give the guests other adapters or domains than those in spec.keep, or shorten spec.keep.",
     )
+    suspended = [left_alone[uuid] for uuid in sorted(has & left_alone.keys())] + reserved
+    suspended = [left for left in suspended if left.why is Why.SUSPENDED]
+    if suspended:
+        yield problem._replace(
+            details=(*problem.details, f"suspended: {several(left.name for left in suspended)}"),
+            advice=resume([left.name for left in suspended]),
+            held_by=tuple(left.name for left in suspended),
+        )
+    else:
+        yield problem
+
+
+def _device(mdev: ObservedMdev, left_alone: Mapping[str, LeftAlone]) -> str:
+    left = left_alone.get(mdev.uuid)
+    return f"the device of '{left.name}'" if left else f"mediated device {mdev.uuid}"
 
 
 def _union(sets: Iterable[IdSet]) -> IdSet:

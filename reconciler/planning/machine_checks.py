@@ -1,19 +1,19 @@
-"""What this machine and this kernel cannot do, whoever asks for it."""
+"""What this machine and this kernel cannot do, whoever asks for it, and what its drift stands in the way of."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from reconciler.kernel.text_forms import MOST_SHOWN
 from reconciler.model.commands import DOCTOR
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Presence
 from reconciler.model.ids import IdSet
-from reconciler.model.matrix import Matrix
+from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Observed, its_vm
 from reconciler.model.problems import Place, Problem, Severity, explained
-from reconciler.planning.conflicts import guest_place
+from reconciler.planning.conflicts import guest_place, queues_text, resumed, some_queues
 from reconciler.planning.effect import Bindings, control_lacking, effective, hidden_because
 from reconciler.planning.host_pool import Blocked, PoolReason
-from reconciler.planning.target import Target
+from reconciler.planning.target import LeftAlone, Target
 
 _MOST_REASONS: Final = 8
 
@@ -259,3 +259,74 @@ def one_way_problems(barring: Iterable[Blocked], desired: Desired) -> Iterator[P
             "If a later step fails, the masks stay as they are then and the outcome is degraded; the next apply goes "
             "on from there.",
         )
+
+
+def drift_conflicts(
+    desired: Desired,
+    target: Target,
+    observed: Observed,
+    last: Mapping[str, tuple[str, ApConfig]],
+    held: Mapping[str, LeftAlone],
+) -> Iterator[Problem]:
+    """What the manifests change and cannot have, since drift of the host's masks is not corrected.
+
+    Args:
+        desired: the manifests of one host.
+        target: what is aimed at.
+        observed: the host.
+        last: how each device of ours was applied last, by uuid.
+        held: the devices that are left as they are, by uuid.
+    """
+    pool, host = target.holdings.pool, desired.host
+    for name in target.contested:
+        yield Problem(
+            "masks-drifted",
+            Severity.ERROR,
+            f"the {name} of host '{host.name}' has to change, and another program has changed it since the last apply",
+            (Place(host.position, "", ("spec", "pool") if host.given_up else ("metadata", "name")),),
+            (),
+            _BY_HAND,
+        )
+    if pool != target.wanted_pool and not target.contested:
+        needing = (
+            guest
+            for guest in desired.guests
+            if guest.activation is Activation.ACTIVE
+            and last.get(guest.uuid, ("", None))[1] != guest.config
+            and guest.config.matrix.overlaps(pool)
+        )
+        yield from explained(needing, lambda guest: _needs_masks(guest, guest.config.matrix.meet(pool)))
+    if pool != observed.pool:
+        # A given pool that takes from a device without a manifest is a conflict of the manifests already.
+        known = {mdev.uuid for mdev in target.foreign} if host.given_up else ()
+        for mdev in observed.mdevs:
+            if mdev.uuid in held and mdev.uuid not in known and mdev.config.matrix.overlaps(pool):
+                yield _pool_takes_held(held[mdev.uuid], mdev.config.matrix.meet(pool), desired)
+
+
+_BY_HAND: Final = "Apply the manifests by hand, which corrects the masks as well."
+
+
+def _needs_masks(guest: DesiredGuest, common: Matrix) -> Problem:
+    return Problem(
+        "masks-drifted",
+        Severity.ERROR,
+        f"guest '{guest.name}' claims {some_queues(common)} that the host's drivers have, since another program has "
+        "changed the host's masks after the last apply",
+        (guest_place(guest, f"claimed by '{guest.name}' here"),),
+        (queues_text(common),),
+        _BY_HAND,
+    )
+
+
+def _pool_takes_held(left: LeftAlone, common: Matrix, desired: Desired) -> Problem:
+    return Problem(
+        "held-meanwhile",
+        Severity.ERROR,
+        f"the host gets {some_queues(common)} back that the device of guest '{left.name}' has, which is left as it "
+        f"is: {left.why}",
+        (Place(desired.host.position, "", ("spec", "pool") if desired.host.given_up else ("metadata", "name")),),
+        (queues_text(common),),
+        f"Apply the manifests by hand, which corrects '{left.name}' as well.",
+        **resumed(left),
+    )

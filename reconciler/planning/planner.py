@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Persistence
-from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev, VmName, its_vm
 from reconciler.model.problems import Position, Problem, ProblemList, errors_of
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
 from reconciler.model.stopping import Check, unchecked
 from reconciler.planning.budget import Budget
-from reconciler.planning.conflicts import conflicts, drift_conflicts
+from reconciler.planning.conflicts import conflicts
 from reconciler.planning.effect import (
     Bindings,
     Effect,
@@ -20,7 +20,7 @@ from reconciler.planning.effect import (
     effective,
 )
 from reconciler.planning.fingerprint import basis_of, fingerprint_of
-from reconciler.planning.machine_checks import machine_problems, one_way_problems, unreachable_problems
+from reconciler.planning.machine_checks import drift_conflicts, machine_problems, one_way_problems, unreachable_problems
 from reconciler.planning.order import Ordered, order_steps
 from reconciler.planning.plan import Cause, Consent, GuestPlan, Plan, PlannedStep, removal_consents, rollback_text
 from reconciler.planning.rollback import NO_EFFECTS, rollback_effects
@@ -152,8 +152,11 @@ def _why(
     desired: Desired, applied: Applied, drifted: frozenset[str], suspended: frozenset[str]
 ) -> dict[str, LeftAlone]:
     names = _names(desired, applied)
+    had = {uuid: config.matrix for uuid, (_, config) in applied.guests.items()}
     return {
-        uuid: LeftAlone(names.get(uuid, uuid), Why.SUSPENDED if uuid in suspended else Why.DRIFTED)
+        uuid: LeftAlone(
+            names.get(uuid, uuid), Why.SUSPENDED if uuid in suspended else Why.DRIFTED, had.get(uuid, EMPTY_MATRIX)
+        )
         for uuid in sorted(drifted | suspended)
     }
 
@@ -190,7 +193,7 @@ def _problems(
     left_alone: Mapping[str, LeftAlone],
 ) -> list[Problem]:
     if event is not None:
-        return event_problems(event, desired, observed, target, after)
+        return event_problems(event, desired, observed, target, after, left_alone)
     built = [one.uuid for one in observed.mdevs]
     pool = target.holdings.pool if target.pool_reason else None
     return [

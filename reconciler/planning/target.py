@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Ignored, Presence, Unmanaged
-from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
+from reconciler.model.matrix import EMPTY_CONFIG, EMPTY_MATRIX, ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.model.steps import Holdings
 from reconciler.planning.effect import Bindings, assignable, bindings_after
@@ -32,10 +32,17 @@ class Why(StrEnum):
 
 
 class LeftAlone(NamedTuple):
-    """A device that is left as it is: the name of its guest, also where no manifest names it any more, and why."""
+    """A device that is left as it is.
+
+    Attributes:
+        name: of its guest, also where no manifest names it any more.
+        why: why it is left as it is.
+        had: what it was applied with last, which the host must not get back meanwhile.
+    """
 
     name: str
     why: Why
+    had: Matrix = EMPTY_MATRIX
 
 
 class Spared(NamedTuple):

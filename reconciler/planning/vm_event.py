@@ -4,7 +4,7 @@ A plan for such an event leaves every other device as it is, also one that has d
 another one to change. The host pool only gives up what the started guest needs and the host still has.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from reconciler.model.commands import APPLY, PLAN
@@ -13,10 +13,10 @@ from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed, in_brackets
 from reconciler.model.problems import Problem, Severity
 from reconciler.model.steps import Holdings
-from reconciler.planning.conflicts import conflicts, guest_place, queues_text
+from reconciler.planning.conflicts import conflicts, guest_place, queues_text, resumed
 from reconciler.planning.effect import Bindings, bindings_after
 from reconciler.planning.machine_checks import machine_problems
-from reconciler.planning.target import Target, attainable, foreign_mdevs, pool_of
+from reconciler.planning.target import LeftAlone, Target, attainable, foreign_mdevs, pool_of
 
 
 class VmEvent(NamedTuple):
@@ -60,7 +60,12 @@ def event_target(event: VmEvent, desired: Desired, observed: Observed, made_by_u
 
 
 def event_problems(
-    event: VmEvent, desired: Desired, observed: Observed, target: Target, after: Bindings
+    event: VmEvent,
+    desired: Desired,
+    observed: Observed,
+    target: Target,
+    after: Bindings,
+    left_alone: Mapping[str, LeftAlone],
 ) -> list[Problem]:
     """What stands in the way of the VMs that start; what is wrong with other guests is left to apply.
 
@@ -70,6 +75,7 @@ def event_problems(
         observed: the host.
         target: what is aimed at, from `event_target`.
         after: the bindings once the plan is done.
+        left_alone: the suspended devices, by uuid.
     """
     starting = [one for one in touched_guests(event, desired) if one.uuid in event.starts]
     missing = _missing(event, desired, observed)
@@ -78,15 +84,18 @@ def event_problems(
     built = {one.uuid for one in observed.mdevs} | event.starts
     pool = target.holdings.pool if target.pool_reason else None
     pool_changes = target.holdings.pool != observed.pool
+    # The manifests decide about the guests that they name, suspended or not.
+    named = {one.uuid for one in desired.guests}
+    dropped = {uuid: left for uuid, left in left_alone.items() if uuid not in named}
     return [
         *missing,
-        *conflicts(desired, pool, target.foreign, built - target.leaving, observed.vms, only=event.starts),
+        *conflicts(desired, pool, target.foreign, built - target.leaving, observed.vms, dropped, event.starts),
         *(
             one
             for one in machine_problems(desired._replace(guests=tuple(starting)), observed, target, after)
             if pool_changes or one.id != "host-without-queues"
         ),
-        *(one for guest in starting for one in _held(guest, desired, observed, target)),
+        *(one for guest in starting for one in _held(guest, desired, observed, target, left_alone)),
     ]
 
 
@@ -118,7 +127,13 @@ def _missing(event: VmEvent, desired: Desired, observed: Observed) -> Iterator[P
         )
 
 
-def _held(guest: DesiredGuest, desired: Desired, observed: Observed, target: Target) -> Iterator[Problem]:
+def _held(
+    guest: DesiredGuest,
+    desired: Desired,
+    observed: Observed,
+    target: Target,
+    left_alone: Mapping[str, LeftAlone],
+) -> Iterator[Problem]:
     """Who really has queues of `guest`, where the manifests alone do not tell."""
     matrix = guest.config.matrix
     told = {one.uuid for one in target.foreign} | {one.uuid for one in desired.guests if _claims(one, matrix)}
@@ -127,7 +142,9 @@ def _held(guest: DesiredGuest, desired: Desired, observed: Observed, target: Tar
     for mdev in observed.mdevs:
         if mdev.uuid not in told and mdev.uuid not in target.leaving and mdev.config.matrix.overlaps(matrix):
             holder = named.get(mdev.uuid, f"mediated device {mdev.uuid}")
-            yield _queue_held(guest, f"{holder}{in_brackets(vms.get(mdev.uuid))}", mdev.config.matrix.meet(matrix))
+            held = _queue_held(guest, f"{holder}{in_brackets(vms.get(mdev.uuid))}", mdev.config.matrix.meet(matrix))
+            left = left_alone.get(mdev.uuid)
+            yield held._replace(help="It is suspended.", **resumed(left)) if left else held
     if target.pool_reason is None and target.holdings.pool.overlaps(matrix):
         yield _queue_held(guest, "the host", target.holdings.pool.meet(matrix))
 

@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from reconciler.kernel.observe import observe
 from reconciler.kernel.paths import CREATE
 from reconciler.kernel.writes import writes_of
-from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Ignored, Unmanaged
+from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Ignored, Keep, Unmanaged
 from reconciler.model.ids import NO_IDS, IdSet
-from reconciler.model.matrix import ApConfig
+from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import status_of
 from reconciler.planning.target import Spared
+from reconciler.planning.vm_event import VmEvent
 from reconciler.simulator.hardware import Card, Plug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
@@ -85,6 +86,67 @@ def test_what_a_suspended_guest_has_counts_without_its_manifest() -> None:
     assert problem.held_by == ("a",)
     assert "guest 'c' claims a queue that the device of 'a' has" in problem.message
     assert world.plan(sites(claiming)).is_valid
+
+
+KEPT = (Keep(A.config.matrix, 0),)
+AROUND = (Keep(Matrix(IdSet([5]), IdSet([7])), 0), Keep(Matrix(IdSet([7]), IdSet([4])), 1))
+OTHER_POOL = GivenUp(NO_IDS, IdSet([7]))
+
+
+@pytest.mark.parametrize(
+    ("what", "id"),
+    [
+        (desired([], keep=KEPT), "kept-by-foreign"),
+        (desired([], OTHER_POOL), "pool-takes-foreign"),
+        (desired([], keep=AROUND), "no-pool"),
+        (desired([A], keep=KEPT), "held-meanwhile"),
+        (desired([A], OTHER_POOL), "held-meanwhile"),
+        (desired([A], keep=AROUND), "no-pool"),
+    ],
+)
+def test_whatever_needs_a_suspended_guest_says_how_it_is_resumed(what: Desired, id: str) -> None:
+    """One problem, whether a manifest names the guest or not; its name is there, and the command."""
+    world = World()
+    world.apply(sites(A))
+
+    [problem] = world.plan(what, 1).problems
+
+    assert problem.id == id
+    assert "'a'" in problem.message
+    assert str(problem.advice) == "reconcile resume a"
+    assert problem.held_by == ("a",)
+
+
+@pytest.mark.parametrize("what", [desired([], keep=AROUND), desired([A], keep=AROUND)])
+def test_what_is_reserved_for_a_suspended_guest_is_named(what: Desired) -> None:
+    """Its device is gone, and the host must not get back what it had."""
+    world = World()
+    world.apply(sites(A))
+    world.host.write(f"devices/vfio_ap/matrix/{uuid(1)}/remove", "1")
+
+    [problem] = world.plan(what, 1).problems
+
+    assert problem.id == "no-pool"
+    assert "guest 'a'" in problem.message
+    assert problem.held_by == ("a",)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_vm_whose_queue_a_suspended_guest_has_is_led_to_it(named: bool) -> None:
+    """Its start is refused with the command that ends the suspension."""
+    world = World()
+    world.apply(sites(A))
+    starts = guest("c", A.config, 3, activation=Activation.ON_DEMAND)
+    moved = A._replace(config=config([6], [4]))
+    what = sites(moved, starts) if named else sites(starts)
+
+    plan = make_plan(
+        what, observe(world.host), world.applied, VmEvent(frozenset({uuid(3)})), left_alone=frozenset({uuid(1)})
+    )
+
+    [problem] = plan.problems
+    assert problem.id == ("queue-held" if named else "held-meanwhile")
+    assert str(problem.advice) == "reconcile resume a"
 
 
 def test_what_a_suspended_guest_has_counts() -> None:
