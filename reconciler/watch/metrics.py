@@ -211,7 +211,7 @@ class ReportCollector:
             from prometheus_client import core
         except ImportError as error:
             raise NoMetrics(
-                "metrics need the Python package prometheus_client; install vfio-ap-reconciler[watch] or, "
+                "metrics need the Python package prometheus_client; install vfio-ap-reconciler[web] or, "
                 "on Debian, python3-prometheus-client"
             ) from error
         self._newest = newest
