@@ -10,6 +10,7 @@ from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Origin
 from reconciler.model.steps import Write
+from reconciler.model.stopping import StopToken
 from reconciler.operations.reconcile import Applied, Request, Terms, apply
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
@@ -29,6 +30,7 @@ from testing.clocks import FakeClock
 from testing.holdings import hardware, uuid
 from testing.journals import NoProgress
 from testing.recording_sysfs import RecordingSysfs
+from testing.stop_tokens import SetAt
 
 BOOT_ID: Final = "11111111-2222-4333-8444-555555555555"
 EVERY_CONSENT: Final = frozenset({"--allow-disruption", "--allow-empty", "--allow-removals"})
@@ -91,6 +93,8 @@ class Looped:
         """What precedes the paths of other tools' files; None where they are not known."""
         self.recovered: list[Recovered] = []
         self.unforeseen: list[Exception] = []
+        self.stop = StopToken()
+        """Ends a cycle; set when the loop ends."""
         self._policy = Policy(applies, self_heal)
         self._manifests = folder / "manifests"
         self._manifests.mkdir()
@@ -117,6 +121,7 @@ class Looped:
             authorised_since=authorised_since(self.state),
             unforeseen=self.unforeseen.append,
             transaction=lambda _: None,
+            stop=self.stop,
         )
         self.loop = Loop(place)
 
@@ -159,6 +164,11 @@ class Looped:
         origin = Origin("root", "reconcile --apply", self.clock.time())
         return apply(Request(paths, None), self.machine(), NoProgress(), origin, Terms(**given))
 
+    def stop_before(self, step: int) -> None:
+        """Have the loop end when the next apply is about to make its step `step`."""
+        self.stop = SetAt(step)
+        self.start()
+
     def suspend(self, *guests: str, seconds: float | None = None) -> None:
         """Leave `guests` alone, or the whole host where none is given."""
         until = None if seconds is None else self.clock.time() + seconds
@@ -167,7 +177,9 @@ class Looped:
 
     def machine(self) -> Machine:
         """What loop and commands work on."""
-        return Machine(self.met, self.clock, self.state, BOOT_ID, "lpar7", root=self.root, timer=_Timer())
+        return Machine(
+            self.met, self.clock, self.state, BOOT_ID, "lpar7", root=self.root, timer=_Timer(), stop=self.stop
+        )
 
     @contextmanager
     def opened(self, _changes: bool) -> Iterator[Machine]:

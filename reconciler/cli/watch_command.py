@@ -28,6 +28,7 @@ from reconciler.kernel.locks import patience
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.commands import Here
 from reconciler.model.printable import error_text
+from reconciler.model.stopping import StopToken
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.last_good import Good, read_last_good
@@ -47,7 +48,7 @@ from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import LOCK_SECONDS, Loop, Place
 from reconciler.watch.metrics import Exposition, MetricsFile, NoMetrics
 from reconciler.watch.notices import Messenger, Notices
-from reconciler.watch.plan_time import stop_check
+from reconciler.watch.plan_time import SignalToken
 from reconciler.watch.progress import LogProgress
 from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_ear import AlreadyWatching, RequestEar, is_watched
@@ -170,8 +171,9 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         progress.transaction(number)
         newest.begin(applies=number > 0)
 
+    stop = SignalToken(ears.should_stop, time.monotonic)
     place = Place(
-        opened=lambda changes: _opened(host, changes, progress, ears.should_stop),
+        opened=lambda changes: _opened(host, changes, progress, stop),
         source=source,
         configurations=Configurations(ChangedFiles(), host.host, last_good),
         policy=Policy(applies, options.self_heal),
@@ -184,7 +186,7 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         transaction=transaction,
         guarding=progress.guarding,
         here=here,
-        stopping=ears.should_stop,
+        stop=stop,
         plan_seconds=options.plan_timeout,
         begins=newest.begin,
     )
@@ -193,10 +195,9 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
 
 
 @contextmanager
-def _opened(host: HostOptions, changes: bool, progress: LogProgress, stopping: Callable[[], bool]) -> Iterator[Machine]:
-    check = stop_check(stopping)
-    with opened(host, changes=changes, wait=patience(time, LOCK_SECONDS, progress.waiting, check)) as machine:
-        yield machine._replace(while_waiting=check)
+def _opened(host: HostOptions, changes: bool, progress: LogProgress, stop: StopToken) -> Iterator[Machine]:
+    with opened(host, changes=changes, wait=patience(time, LOCK_SECONDS, progress.waiting, stop)) as machine:
+        yield machine._replace(stop=stop)
 
 
 def _source(

@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple, TypeVar
 from reconciler.kernel.waiting import Clock
 from reconciler.model.errors import BusyError
 from reconciler.model.printable import escaped
-from reconciler.model.stopping import Check, unchecked
+from reconciler.model.stopping import NEVER, StopToken
 
 _RETRY_SECONDS: Final = 0.03
 """As often as the s390-tools ask for theirs (libap), so that neither side starves the other."""
@@ -61,19 +61,19 @@ class Patience(NamedTuple):
         seconds: how long.
         deadline: when that is over, by the clock.
         on_wait: told which process is waited for: at first, when it is another one, and every ten seconds.
-        check: asked before each look at the lock after the first; may end the wait.
+        stop: asked before each look at the lock after the first.
     """
 
     clock: Clock
     seconds: float
     deadline: float
     on_wait: Callable[[AtWork], None]
-    check: Check = unchecked
+    stop: StopToken = NEVER
 
 
-def patience(clock: Clock, seconds: float, on_wait: Callable[[AtWork], None], check: Check = unchecked) -> Patience:
+def patience(clock: Clock, seconds: float, on_wait: Callable[[AtWork], None], stop: StopToken = NEVER) -> Patience:
     """Patience for `seconds` from now on; 0: none at all."""
-    return Patience(clock, seconds, clock.monotonic() + seconds, on_wait, check)
+    return Patience(clock, seconds, clock.monotonic() + seconds, on_wait, stop)
 
 
 def wait_for(
@@ -92,7 +92,7 @@ def wait_for(
 
     Raises:
         Exception: that one, when patience has come to its end.
-        Abandoned: `wait.check` has ended the wait.
+        Abandoned: `wait.stop` has ended the wait.
     """
     telling = _Telling(wait)
     while (lock := take()) is None:
@@ -102,7 +102,7 @@ def wait_for(
             raise refusal(f"{holder()}{waited}; try again when it is done, or end it if it hangs")
         telling.look(now, holder)
         wait.clock.sleep(_RETRY_SECONDS)
-        wait.check()
+        wait.stop.check()
     return lock
 
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 from reconciler.manifests.data import error
 from reconciler.model.problems import Place, Position, Problem, Severity, several
-from reconciler.model.stopping import Check, unchecked
+from reconciler.model.stopping import NEVER, StopToken
 
 FILE_LIMIT: Final = 32 << 20
 """How long a file may be, in bytes."""
@@ -72,8 +72,8 @@ class Files(Protocol):
     def where(self) -> str:
         """Where they are, for people."""
 
-    def listing(self, check: Check = unchecked) -> Listing:
-        """Which there are; `check` may end it."""
+    def listing(self, stop: StopToken = NEVER) -> Listing:
+        """Which there are; `stop` may end it."""
 
     def content(self, file: FoundFile) -> bytes | Problem:
         """The bytes of `file`, at most `FILE_LIMIT`; or why they cannot be read."""
@@ -103,9 +103,9 @@ class DiskFiles:
         """See `Files`."""
         return ", ".join(os.fspath(path) for path in self._paths) or "no path at all"
 
-    def listing(self, check: Check = unchecked) -> Listing:
+    def listing(self, stop: StopToken = NEVER) -> Listing:
         """See `Files`."""
-        found = survey(self._paths, check)
+        found = survey(self._paths, stop)
         skipped = skipped_problem(found.skipped, is_ours)
         return Listing(found.files, [*found.problems, skipped] if skipped else found.problems)
 
@@ -124,9 +124,9 @@ class DiskFiles:
         return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def survey(paths: Sequence[str | os.PathLike[str]], check: Check = unchecked) -> Survey:
+def survey(paths: Sequence[str | os.PathLike[str]], stop: StopToken = NEVER) -> Survey:
     """What is in `paths` on disk; see `survey_of`."""
-    return survey_of(_Disk(), [os.fspath(path) for path in paths], DiskFiles(paths).where, check)
+    return survey_of(_Disk(), [os.fspath(path) for path in paths], DiskFiles(paths).where, stop)
 
 
 class Entry(Protocol):
@@ -184,13 +184,13 @@ class _Disk:
         return Status(stat.S_ISDIR(found.st_mode), stat.S_ISREG(found.st_mode), (found.st_dev, found.st_ino))
 
 
-def survey_of(tree: Tree, paths: Iterable[str], where: str, check: Check = unchecked) -> Survey:
+def survey_of(tree: Tree, paths: Iterable[str], where: str, stop: StopToken = NEVER) -> Survey:
     """What is in `paths` of `tree`, whose order changes nothing; `where` is that for people.
 
     No folder is looked into twice, however many links lead to it, and no more than `MOST_ENTRIES` and `MOST_FOUND`
     are taken: a directory with more is the wrong one, which is a problem.
     """
-    search = _Search(tree, check)
+    search = _Search(tree, stop)
     for path in sorted(paths):
         search.add(path)
     files = search.files()
@@ -201,10 +201,10 @@ def survey_of(tree: Tree, paths: Iterable[str], where: str, check: Check = unche
 
 
 def find_files(
-    paths: Sequence[str | os.PathLike[str]], check: Check = unchecked
+    paths: Sequence[str | os.PathLike[str]], stop: StopToken = NEVER
 ) -> tuple[list[FoundFile], list[Problem]]:
     """The manifests in `paths`, ascending by name and each real file once; and the paths that cannot be used."""
-    found = survey(paths, check)
+    found = survey(paths, stop)
     return found.files, found.problems
 
 
@@ -257,12 +257,12 @@ def foreign_tree(where: str, read: int, found: int) -> Problem:
 class _Search:
     """Collects files by their real path; of several names the first in order stays."""
 
-    def __init__(self, tree: Tree, check: Check) -> None:
+    def __init__(self, tree: Tree, stop: StopToken) -> None:
         self.problems: list[Problem] = []
         self.folders: set[str] = set()
         self.links: list[str] = []
         self._tree = tree
-        self._check = check
+        self._stop = stop
         self._found: dict[str, str] = {}
         self._skipped: dict[str, str] = {}
         self._entries = 0  # seen, of any kind
@@ -309,7 +309,7 @@ class _Search:
         entries = self._entries_of(name, real)
         self.folders.add(real)
         for entry in entries:
-            self._check()
+            self._stop.check()
             try:
                 self._add_entry(entry, os.path.join(name, entry.name), root, depth)
             except OSError as refused:  # a link that leads in a circle, or whose text is no name
@@ -322,7 +322,7 @@ class _Search:
             for entry in entries:
                 self._entries += 1
                 if not self._entries % _CHECKED_EVERY:
-                    self._check()
+                    self._stop.check()
                 if not entry.name.startswith(".") and (
                     entry.name.endswith(_ENDINGS) or entry.is_symlink() or entry.is_dir(follow_symlinks=False)
                 ):

@@ -18,7 +18,7 @@ from reconciler.manifests.strict_yaml import documents_of
 from reconciler.manifests.yaml_stream import decoded
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
 from reconciler.model.problems import Position, Problem, ProblemList, errors_of, several
-from reconciler.model.stopping import Check, unchecked
+from reconciler.model.stopping import NEVER, StopToken
 
 if TYPE_CHECKING:
     from reconciler.manifests.form_problems import FormProblems
@@ -78,26 +78,25 @@ def placed(problems: Iterable[Problem], sources: Mapping[str, str]) -> list[Prob
     return pinpoint(few, sources)
 
 
-def read_site(paths: Sequence[str | PathLike[str]], check: Check = unchecked) -> Site:
+def read_site(paths: Sequence[str | PathLike[str]], stop: StopToken = NEVER) -> Site:
     """All manifests in `paths`, files or directories; see `read_files`."""
-    return read_files(DiskFiles(paths), check)
+    return read_files(DiskFiles(paths), stop)
 
 
-def read_files(
-    files: Files, check: Check = unchecked, read: "Callable[[FoundFile], FileReading] | None" = None
-) -> Site:
+def read_files(files: Files, stop: StopToken = NEVER, read: "Callable[[FoundFile], FileReading] | None" = None) -> Site:
     """All manifests in `files`, as many as one run reads (`reconciler.manifests.files`).
 
-    `check` ends it all by raising `Abandoned`; `read` reads one of them, anew where nothing else is given.
+    `stop` ends it all by raising `Abandoned`; `read` reads one of them, anew where nothing else is given.
     """
-    found, problems = files.listing(check)
-    reading = Reading(check)
+    found, problems = files.listing(stop)
+    reading = Reading(stop)
     read = read or (lambda file: reading.of(file.name, files.content(file)))
     readings: list[FileReading] = []
     amount = Amount()
     for file in found:
-        check()
+        stop.check()
         one = read(file)
+        stop.advance()
         amount = amount.plus(one.amount)
         if amount.exceeded:
             readings.append(Reading().of(file.name, too_much(file.name, amount.exceeded)))
@@ -105,7 +104,7 @@ def read_files(
         readings.append(one)
         if len(readings) == _MOST_FOREIGN and all(map(_is_foreign, readings)):
             return _joined([*problems, foreign_tree(files.where, _MOST_FOREIGN, len(found))], [])
-    check()
+    stop.check()
     return _joined(problems, readings)
 
 
@@ -138,9 +137,9 @@ class FileReading(NamedTuple):
 class Reading:
     """Reads files one by one; what they share, such as the compiled schemas, is made once."""
 
-    def __init__(self, check: Check = unchecked) -> None:
-        """Nothing is read yet; `check` is asked before each document."""
-        self._check = check
+    def __init__(self, stop: StopToken = NEVER) -> None:
+        """Nothing is read yet; `stop` is asked before each document."""
+        self._stop = stop
         self._documents = DocumentReader()
         self._forms = Forms()
         self._form_problems: FormProblems | None = None
@@ -164,8 +163,8 @@ class Reading:
     def _add_text(self, text: str, file: str) -> None:
         hosts = 0
         problems = ProblemList()
-        for data, position in documents_of(text, file, self._scalars, problems, self._check):
-            self._check()
+        for data, position in documents_of(text, file, self._scalars, problems, self._stop):
+            self._stop.check()
             hosts += self._add_document(data, position) == "Host"
         if problems.all:
             self._problems.extend(problems.all)
@@ -248,10 +247,10 @@ class ChangedFiles:
         """Nothing is known yet."""
         self._known: dict[str, tuple[Hashable, FileReading]] = {}
 
-    def read(self, files: Files, check: Check = unchecked) -> Site:
+    def read(self, files: Files, stop: StopToken = NEVER) -> Site:
         """All manifests in `files`, as `read_files` gives them."""
         seen: dict[str, tuple[Hashable, FileReading]] = {}
-        reading = Reading(check)
+        reading = Reading(stop)
 
         def read(file: FoundFile) -> FileReading:
             # By the name that places have; where it was found is no part of what it says.
@@ -264,6 +263,6 @@ class ChangedFiles:
             seen[file.name] = known
             return known[1]
 
-        site = read_files(files, check, read)
+        site = read_files(files, stop, read)
         self._known = seen
         return site

@@ -28,7 +28,7 @@ from reconciler.manifests.yaml_stream import (
     syntax_problem,
 )
 from reconciler.model.problems import Place, Position, Problem, ProblemList
-from reconciler.model.stopping import Check, unchecked
+from reconciler.model.stopping import NEVER, StopToken
 
 _CONTENT: Final = re.compile(r"^[ \t\r]*+(?!(?:\.\.\.[ \t\r]*+)?(?:#|$))[^\n]", re.MULTILINE)
 """The beginning of a line that is more than blanks, an end of a document, and a comment."""
@@ -56,11 +56,11 @@ def read_documents(text: str, file: str) -> tuple[list[Document], list[Problem]]
 
 
 def documents_of(
-    text: str, file: str, scalars: PlainScalars, problems: ProblemList, check: Check = unchecked
+    text: str, file: str, scalars: PlainScalars, problems: ProblemList, stop: StopToken = NEVER
 ) -> Iterator[Document]:
     """As `read_documents`, one by one, so that each can be forgotten before the next is read.
 
-    `problems` grows by what is wrong, and is complete at the end; `scalars` may be shared between files; `check` is
+    `problems` grows by what is wrong, and is complete at the end; `scalars` may be shared between files; `stop` is
     asked before each document that is read carefully.
     """
     source = Source(file, text)
@@ -73,7 +73,7 @@ def documents_of(
     if unread is not None:
         spans = (span for span in document_spans(text) if span.end > unread)
         for span in spans:
-            check()
+            stop.check()
             yield from _careful_documents(source, span, scalars, problems)
 
 

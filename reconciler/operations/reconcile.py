@@ -3,7 +3,6 @@
 The command, and later the watch loop and the libvirt hook, all go through here.
 """
 
-import math
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from reconciler.model.observed import Observed
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.printable import error_text
 from reconciler.model.problems import InvalidManifests, Problem, ProblemList, Severity, completed
-from reconciler.model.stopping import Abandoned, Check, unchecked
+from reconciler.model.stopping import NEVER, Deadline, StopToken
 from reconciler.model.strict_json import BadRecord
 from reconciler.planning.fingerprint import BASIS_WORDS, texts_digest
 from reconciler.planning.plan import Basis, Plan, unconfirmed_text
@@ -138,25 +137,25 @@ class Applied(NamedTuple):
     unrecorded: str = ""
 
 
-def plan(request: Request, machine: Machine, observed: Observed | None = None, check: Check = unchecked) -> Plan:
-    """What would be done, on the host as it is or as it was `observed`; `check` may end it.
+def plan(request: Request, machine: Machine, observed: Observed | None = None, stop: StopToken = NEVER) -> Plan:
+    """What would be done, on the host as it is or as it was `observed`; `stop` may end it.
 
     Raises:
-        Abandoned: `check` has ended it.
+        Abandoned: `stop` has ended it.
         InvalidManifests: the manifests cannot be used.
         NoSuchGeneration: the history does not have what is asked for.
         NothingEnforced: the loop enforces nothing, or another Host.
         UnreadableHost: the host cannot be read.
         BadRecord, UnsafeState: what we know of earlier runs cannot be used.
     """
-    wanted, site, commit = given(request, machine, check)
+    wanted, site, commit = given(request, machine, stop)
     applied = Journal(machine.state, machine.boot_id).applied()
     observed = observed or observe_host(machine, request.like)
     if request.stage is not None:
         from reconciler.planning.boot_stages import plan_stage
 
         return plan_stage(request.stage, wanted, observed, applied)
-    made = make_plan(wanted, observed, applied, request.event, request.left_alone, request.spared, check)
+    made = make_plan(wanted, observed, applied, request.event, request.left_alone, request.spared, stop)
     made = made._replace(commit=request.commit or commit)
     if request.given is None and request.event is None:
         made = _with_suspensions(made, applied, machine)
@@ -193,11 +192,11 @@ def _suspended(found: Suspensions, differing: Collection[str]) -> tuple[Problem,
     )
 
 
-def given(request: Request, machine: Machine, check: Check = unchecked) -> Given:
-    """What `request` wants of the `machine`, read now; `check` may end it.
+def given(request: Request, machine: Machine, stop: StopToken = NEVER) -> Given:
+    """What `request` wants of the `machine`, read now; `stop` may end it.
 
     Raises:
-        Abandoned: `check` has ended it.
+        Abandoned: `stop` has ended it.
         InvalidManifests: the manifests cannot be used.
         NoSuchGeneration: the history does not have what is asked for.
         NothingEnforced: the loop enforces nothing, or another Host.
@@ -211,7 +210,7 @@ def given(request: Request, machine: Machine, check: Check = unchecked) -> Given
         return Given(History(machine.state).desired(request.generation), None)
     if request.enforced:
         return _enforced(machine, request.host)
-    site = read_site(request.paths, check=check)
+    site = read_site(request.paths, stop=stop)
     desired = site.desired(request.host, machine.name)
     if not isinstance(desired, Desired):
         raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
@@ -280,7 +279,7 @@ def apply(
     origin: "Origin",
     terms: Terms = NO_TERMS,
     on_recovered: Callable[[tuple[Recovered, ...]], object] = lambda _: None,
-    check: Check = unchecked,
+    plan_by: Deadline | None = None,
 ) -> Applied:
     """Plan and carry it out, under the locks, after what an earlier run left has been put in order.
 
@@ -291,7 +290,7 @@ def apply(
         origin: who asks, for the history and for whoever finds the lock held.
         terms: on which terms.
         on_recovered: is told at once what earlier runs had left, whatever becomes of this one.
-        check: may end it until the first write, and so do signals and the time that `terms` give.
+        plan_by: ends it until the first write; the token of `machine` and the time that `terms` give also end it later.
 
     Raises:
         Abandoned: it was ended before the first write.
@@ -301,34 +300,29 @@ def apply(
         NotApplicable: it has errors, or needs consent.
         and what `plan` raises.
     """
-    deadline = math.inf if terms.seconds is None else machine.clock.monotonic() + terms.seconds
+    ends = None if terms.seconds is None else _deadline(terms.seconds, machine.clock.monotonic())
     # What was left is rolled back on any disk; only what begins after that needs one that can be written.
     recording = not terms.on_any_disk and not is_left(machine.state, machine.boot_id, machine.clock.monotonic())
-    with locked(machine, progress, origin.command, terms.lock_seconds, recording=recording) as stopped:
-
-        def interrupted() -> bool:
-            return stopped() or machine.clock.monotonic() >= deadline
-
-        def unstopped() -> None:
-            check()
-            if stopped():
-                raise Abandoned("interrupted before the first write; nothing was changed")
-            if machine.clock.monotonic() >= deadline:
-                raise Abandoned(f"reading and planning took more than {terms.seconds:.0f} s; nothing was changed")
-
+    with locked(machine, progress, origin.command, terms.lock_seconds, recording=recording) as token:
+        stop = token.by(ends, machine.clock.monotonic)
+        planning = stop.by(plan_by, machine.clock.monotonic)
         recovered = recover(machine)
         on_recovered(recovered)
         _refuse_left(recovered, machine, terms)
-        made = plan(request, machine, check=unstopped)
+        made = plan(request, machine, stop=planning)
         refuse_stale(made, terms, machine, request.paths)
         made = with_terms(made, terms)
         if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)
         found: list[Seen] = []
         if terms.on_any_disk:
-            return _on_any_disk(made, machine, progress, origin, interrupted, recovered)
-        outcome, generation = _carried_out(made, machine, progress, origin, terms, interrupted, found.append)
+            return _on_any_disk(made, machine, progress, origin, stop, recovered)
+        outcome, generation = _carried_out(made, machine, progress, origin, terms, stop, found.append)
         return Applied(made, outcome, recovered, generation, found[0] if found else None)
+
+
+def _deadline(seconds: float, now: float) -> Deadline:
+    return Deadline(now + seconds, f"reading and planning took more than {seconds:.0f} s; nothing was changed")
 
 
 def with_terms(made: Plan, terms: Terms) -> Plan:
@@ -356,7 +350,7 @@ def _on_any_disk(
     machine: Machine,
     progress: "Progress",
     origin: "Origin",
-    interrupted: Callable[[], bool],
+    stop: StopToken,
     recovered: tuple[Recovered, ...],
 ) -> Applied:
     from reconciler.render.plan_json import plan_record
@@ -375,7 +369,7 @@ def _on_any_disk(
         except OSError as error:
             obstacle = error_text(error)
     journal = JournalIfPossible(Journal(machine.state, machine.boot_id, number), obstacle)
-    outcome = apply_plan(made, machine.sysfs, machine.clock, journal, progress, interrupted, machine.root)
+    outcome = apply_plan(made, machine.sysfs, machine.clock, journal, progress, stop, machine.root)
     if is_recorded and journal.obstacle:
         # What was begun and has no end would be taken for what was rolled back.
         with suppress(OSError):
@@ -394,7 +388,7 @@ def _carried_out(
     progress: "Progress",
     origin: "Origin",
     terms: Terms,
-    interrupted: Callable[[], bool],
+    stop: StopToken,
     on_verified: "Callable[[Seen], object]",
 ) -> tuple[Outcome, int]:
     from reconciler.transaction.apply import apply_plan
@@ -403,9 +397,7 @@ def _carried_out(
     # last one, and what is there can be gone back to.
     if not made.changes and not made.is_news:
         journal = Journal(machine.state, machine.boot_id)
-        return apply_plan(
-            made, machine.sysfs, machine.clock, journal, progress, interrupted, on_verified=on_verified
-        ), 0
+        return apply_plan(made, machine.sysfs, machine.clock, journal, progress, stop, on_verified=on_verified), 0
     from reconciler.render.plan_json import plan_record
     from reconciler.transaction.history import History, outcome_record
 
@@ -420,7 +412,7 @@ def _carried_out(
             _await_confirmation(made, machine, journal, number, terms.confirm_within)
     except (OSError, CannotArm) as error:
         return Outcome(Result.ROLLED_BACK, failure=f"nothing was begun: {error_text(error)}"), number
-    outcome = apply_plan(made, machine.sysfs, machine.clock, journal, progress, interrupted, machine.root, on_verified)
+    outcome = apply_plan(made, machine.sysfs, machine.clock, journal, progress, stop, machine.root, on_verified)
     try:
         if terms.confirm_within is not None and outcome.result is not Result.APPLIED:
             Confirmations(machine.state).clear()

@@ -6,7 +6,7 @@ order that depends on the input alone. Where it runs out, the best answer so far
 
 from typing import Final
 
-from reconciler.model.stopping import Check, unchecked
+from reconciler.model.stopping import NEVER, StopToken
 
 UNITS: Final = 5_000_000
 """Nodes and edges that all searches of one plan may visit: some two seconds."""
@@ -17,12 +17,12 @@ _CHECKED_EVERY: Final = 5_000
 class Budget:
     """What is left for the searches of one plan."""
 
-    def __init__(self, units: int = UNITS, check: Check = unchecked) -> None:
-        """Start with `units`; `check` is asked every few thousand of them, and may end the plan."""
+    def __init__(self, units: int = UNITS, stop: StopToken = NEVER) -> None:
+        """Start with `units`; `stop` is asked every few thousand of them, and may end the plan."""
         self.is_cut = False
         """Whether a search ended before it had looked at all."""
         self._left = units
-        self._check = check
+        self._stop = stop
         self._unchecked = 0
 
     def spend(self, units: int) -> bool:
@@ -39,4 +39,4 @@ class Budget:
         self._unchecked += units
         if self._unchecked >= _CHECKED_EVERY:
             self._unchecked = 0
-            self._check()
+            self._stop.check()

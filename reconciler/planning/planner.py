@@ -8,7 +8,7 @@ from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev, VmName, its_vm
 from reconciler.model.problems import Position, Problem, ProblemList, errors_of
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
-from reconciler.model.stopping import Check, unchecked
+from reconciler.model.stopping import NEVER, StopToken
 from reconciler.planning.budget import Budget
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.effect import (
@@ -79,20 +79,20 @@ def make_plan(
     event: VmEvent | None = None,
     left_alone: frozenset[str] = frozenset(),
     spared: Spared = NOTHING_SPARED,
-    check: Check = unchecked,
+    stop: StopToken = NEVER,
 ) -> Plan:
     """The plan that leads from `observed` to `desired`; with `event` only as far as that asks for it.
 
     The devices of `left_alone`, by uuid, stay as they are, and so does drift that is `spared` and that the manifests do
     not concern. Where they need what such a holder has, that is a problem.
 
-    `check` is asked again and again, and ends it by raising `Abandoned`; else it takes a bounded amount of work.
+    `stop` is asked again and again, and ends it by raising `Abandoned`; else it takes a bounded amount of work.
 
     It has no steps where a problem forbids it; the problems' places name fields, to be made exact by
     `reconciler.manifests.pinpoint`.
     """
-    check()
-    budget = Budget(check=check)
+    stop.check()
+    budget = Budget(stop=stop)
     drifted = spared_devices(desired, observed, applied.guests, spared) if event is None else frozenset()
     suspended, left_alone = left_alone, left_alone | drifted
     aimed = aimed_at(desired, observed, applied.guests, left_alone) if event is None else desired
@@ -103,7 +103,8 @@ def make_plan(
     why = _why(desired, applied, drifted, suspended)
     problems = ProblemList(_problems(aimed, observed, target, after, event, why))
     problems.extend(drift_conflicts(desired, target, observed, applied.guests, why))
-    check()
+    stop.check()
+    stop.advance()
     touched = None if event is None else touched_guests(event, desired)
     only = None if touched is None else frozenset(one.uuid for one in touched)
     current = holdings_of(observed)
@@ -116,7 +117,8 @@ def make_plan(
         if observed.abilities.strict_in_use:
             rolled_back = rollback_effects(current, ordered.steps)
         problems.extend(one_way_problems(rolled_back.barring, desired))
-    check()
+    stop.check()
+    stop.advance()
     interrupted = frozenset(one.uuid for one in ordered.outages)
     shown = desired if touched is None else desired._replace(guests=touched)
     guests = _guest_plans(shown, observed, target, after, applied, interrupted)

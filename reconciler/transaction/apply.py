@@ -20,9 +20,9 @@ from reconciler.model.observed import its_vm
 from reconciler.model.outcome import Outcome, Result, interrupting
 from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings, Write, holdings_after
+from reconciler.model.stopping import NEVER, StopToken
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.planner import holdings_of
-from reconciler.transaction.lock import never
 from reconciler.transaction.rollback import RollbackResult, differences_of, roll_back
 from reconciler.transaction.step import Host, StepFailed, execute, held_queues
 
@@ -75,7 +75,7 @@ def apply_plan(
     clock: Clock,
     journal: Bookkeeping,
     progress: Progress,
-    interrupted: Callable[[], bool] = never,
+    stop: StopToken = NEVER,
     root: Path | None = None,
     on_verified: Callable[[Seen], object] = lambda _: None,
 ) -> Outcome:
@@ -87,7 +87,7 @@ def apply_plan(
         clock: time, for the bounded waits.
         journal: journal and inventory.
         progress: who watches.
-        interrupted: whether somebody wants us to stop; asked before each step.
+        stop: asked before each step of the plan, never while it is rolled back.
         root: precedes the paths of the files that `plan` changes; needed where it does.
         on_verified: is told how everything that the plan has touched was found afterwards.
     """
@@ -95,7 +95,7 @@ def apply_plan(
     files: list[FileChange] = []
     start = holdings_of(plan.observed)
     target = holdings_after(start, (planned.step for planned in plan.steps))
-    host = Host(sysfs, clock, plan.abilities, held_queues(plan.observed.queues, target), forward.append)
+    host = Host(sysfs, clock, plan.abilities, held_queues(plan.observed.queues, target), forward.append, stop)
     try:
         journal.begin(plan, start)
     except OSError as error:
@@ -103,7 +103,7 @@ def apply_plan(
             Result.ROLLED_BACK, failure=f"the journal cannot be written, so nothing was begun: {error_text(error)}"
         )
     try:
-        _make_steps(plan, host, journal, progress, interrupted)
+        _make_steps(plan, host, journal, progress, stop)
         seen = _verify(plan, target, sysfs)
         _persist(plan, root, files.append)
         _commit(plan, journal)
@@ -132,11 +132,9 @@ def apply_plan(
     return Outcome(Result.APPLIED if plan.changes else Result.NOTHING, len(forward), notes=notes, files=len(files))
 
 
-def _make_steps(
-    plan: Plan, host: Host, journal: Bookkeeping, progress: Progress, interrupted: Callable[[], bool]
-) -> None:
+def _make_steps(plan: Plan, host: Host, journal: Bookkeeping, progress: Progress, stop: StopToken) -> None:
     for number, planned in enumerate(plan.steps, 1):
-        if interrupted():
+        if stop.is_set:
             raise _Failed(number, f"interrupted before step {number} of {len(plan.steps)}", interrupted=True)
         try:
             journal.step(number)

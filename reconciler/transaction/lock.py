@@ -1,6 +1,6 @@
-"""One transaction at a time for one state directory, and signals held back while it goes on.
+"""One transaction at a time for one state directory, and signals that stop it before the next step.
 
-Others wait for the lock, bounded, and are told for what. SIGINT, SIGTERM and SIGHUP are heeded at the next step.
+Other processes wait for the lock, bounded, and report for what.
 """
 
 import fcntl
@@ -8,40 +8,37 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EROFS
 from typing import Final
 
 from reconciler.kernel.locks import AtWork, Patience, wait_for
 from reconciler.model.errors import BusyError
+from reconciler.model.stopping import StopToken
 from reconciler.model.strict_json import BadRecord, field, members, seconds, text, whole
 from reconciler.transaction.records import read_kept
 from reconciler.transaction.state_directory import StateDirectory
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-
-def never() -> bool:
-    """Never interrupted; for callers without signal handling."""
-    return False
+_INTERRUPTED: Final = "interrupted before the first write; nothing was changed"
 
 
 @contextmanager
-def held_back() -> Iterator[Callable[[], bool]]:
-    """Hold back the signals that end a process while the block runs; gives a function that tells whether one came.
+def stopped_by_signals() -> Iterator[StopToken]:
+    """A token that the signals which end a process set while the block runs; at the end they mean what they did before.
 
-    A transaction asks it before each step, and rolls back where one came; a rollback does not ask, and at the end
-    the signals mean what they meant before. Only the main thread can handle signals: in another one nothing changes.
+    Only the main thread can handle signals: in another one no signal sets the token, and the caller has one of its own.
     """
+    token = StopToken()
     if threading.current_thread() is not threading.main_thread():
-        yield never
+        yield token
         return
-    came: list[int] = []
     heeded = [number for number in SIGNALS if _ends_us(number)]
-    before = {number: signal.signal(number, lambda *which: came.append(which[0])) for number in heeded}
+    before = {number: signal.signal(number, lambda *_: token.stop(_INTERRUPTED)) for number in heeded}
     try:
-        yield lambda: bool(came)
+        yield token
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -12,7 +12,7 @@ from reconciler.kernel.waiting import Clock
 from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.observed import NO_VMS, VmName
 from reconciler.model.steps import Holdings
-from reconciler.model.stopping import Check, unchecked
+from reconciler.model.stopping import StopToken
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.state_directory import StateDirectory
@@ -45,8 +45,8 @@ class Machine(NamedTuple):
         load_vfio_ap: loads the kernel module (raises `CannotLoad`), or None where that cannot be done from here.
         root: precedes the paths of the files of other tools that this host boots from; None where nobody knows it.
         here: the options that lead another command to this machine and its manifests.
-        while_waiting: asked again and again while a lock is waited for; may end that by `Abandoned`. For a process
-            that signals do not end by themselves.
+        stop: ends waiting for a lock, and a transaction before its next step; its owner handles the signals. None: a
+            command, whose transactions are stopped by the signals that end a process.
     """
 
     sysfs: Sysfs
@@ -60,7 +60,7 @@ class Machine(NamedTuple):
     load_vfio_ap: Callable[[], None] | None = None
     root: Path | None = None
     here: Here = NOWHERE
-    while_waiting: Check = unchecked
+    stop: StopToken | None = None
 
 
 def awaited(machine: Machine) -> Awaited | None:
@@ -90,8 +90,8 @@ def locked(
     lock_seconds: float = LOCK_SECONDS,
     *,
     recording: bool = True,
-) -> Iterator[Callable[[], bool]]:
-    """Hold both locks, and hold back the signals that would end the process; gives whether one of them came.
+) -> Iterator[StopToken]:
+    """Hold both locks; gives the token that ends what is done under them.
 
     Args:
         machine: what we work on.
@@ -102,15 +102,16 @@ def locked(
 
     Raises:
         Busy, ToolsBusy: another run, or another tool, held its lock all that time.
-        Abandoned: `machine.while_waiting` has ended the wait.
+        Abandoned: the token has ended the wait.
     """
     from reconciler.kernel.locks import patience
-    from reconciler.transaction.lock import held_back, state_locked
+    from reconciler.transaction.lock import state_locked, stopped_by_signals
 
     machine.state.prepare(writable=recording)
-    wait = patience(machine.clock, lock_seconds, progress.waiting, machine.while_waiting)
-    with state_locked(machine.state, command, wait), _tools_locked(machine, wait), held_back() as interrupted:
-        yield interrupted
+    with stopped_by_signals() if machine.stop is None else nullcontext(machine.stop) as stop:
+        wait = patience(machine.clock, lock_seconds, progress.waiting, stop)
+        with state_locked(machine.state, command, wait), _tools_locked(machine, wait):
+            yield stop
 
 
 def _tools_locked(machine: Machine, wait: "Patience") -> AbstractContextManager[None]:

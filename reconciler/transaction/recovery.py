@@ -12,6 +12,7 @@ from reconciler.model.errors import StateError
 from reconciler.model.outcome import Outcome, Result, interrupting
 from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings, Write
+from reconciler.model.stopping import NEVER
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations, NotPending, is_as_before
 from reconciler.transaction.journal import Journal, Unfinished
@@ -161,7 +162,7 @@ def _recovered_outcome(unfinished: Unfinished, machine: Machine, left: Left) -> 
     if unfinished.verified and not (differences or unlike(unfinished.files, machine.root)):
         return Outcome(Result.APPLIED), None
     writes: list[Write] = []
-    host = Host(machine.sysfs, machine.clock, observed.abilities, observed.queues, writes.append)
+    host = Host(machine.sysfs, machine.clock, observed.abilities, observed.queues, writes.append, machine.stop or NEVER)
 
     def led_to(holdings: Holdings) -> "RollbackResult":
         return roll_back(holdings, unfinished.touched, host, unfinished.interruptible)

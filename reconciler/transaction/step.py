@@ -19,6 +19,7 @@ from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Abilities, ObservedQueue
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step, Write
+from reconciler.model.stopping import NEVER, StopToken
 
 _TRIES: Final = 5
 _RETRY_SECONDS: Final = 0.2
@@ -37,6 +38,7 @@ class Host(NamedTuple):
         abilities: of the kernel.
         queues: present queues that are to have a driver in the end, for the wait after a mask write.
         on_write: called after each write that the kernel took.
+        stop: counts these writes as progress; whether to stop is asked between steps, not here.
     """
 
     sysfs: Sysfs
@@ -44,6 +46,7 @@ class Host(NamedTuple):
     abilities: Abilities
     queues: tuple[ObservedQueue, ...]
     on_write: Callable[[Write], None]
+    stop: StopToken = NEVER
 
 
 def execute(step: Step, host: Host) -> None:
@@ -117,6 +120,7 @@ def _make(write: Write, host: Host) -> None:
         if count != len(write.value):
             raise StepFailed(f"writing {write.path}: the kernel took {count} of {len(write.value)} bytes")
         host.on_write(write)
+        host.stop.advance()
         return
 
 

@@ -7,7 +7,7 @@ from reconciler.manifests.site import ChangedFiles, placed
 from reconciler.model.commands import APPLY, Here, resume
 from reconciler.model.desired import Activation, Desired
 from reconciler.model.problems import Problem, Severity, errors_of
-from reconciler.model.stopping import Check, unchecked
+from reconciler.model.stopping import NEVER, StopToken
 from reconciler.operations.reconcile import Given
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.plan import Consent, Plan, removal_limits
@@ -55,7 +55,7 @@ class Configurations:
         self.removals: Removals | None = None
         """The guests that are gone from the files and enforced still; see `reconciler.watch.removals`."""
 
-    def newest(self, offer: Offer, machine_name: str, now: float, check: Check = unchecked) -> Configuration | None:
+    def newest(self, offer: Offer, machine_name: str, now: float, stop: StopToken = NEVER) -> Configuration | None:
         """The configuration that `offer` has; None where there is none, or where it cannot be read, which is noted.
 
         Files that are missing, as in the midst of a copy, are waited for first.
@@ -64,7 +64,7 @@ class Configurations:
             if not offer.unreachable:
                 self.refuse(offer.commit, offer.refused, now, *offer.obstacles)
             return None
-        site = self._files.read(offer.files, check)
+        site = self._files.read(offer.files, stop)
         desired = site.desired(self._host, machine_name)
         if isinstance(desired, Desired):
             return Configuration(Given(desired, site), offer.commit)

@@ -14,7 +14,7 @@ from reconciler.model.errors import BusyError, HostError, InputError, StateError
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Origin, Outcome, Result
-from reconciler.model.stopping import Abandoned, Check
+from reconciler.model.stopping import NEVER, Abandoned, Deadline, StopToken
 from reconciler.operations.reconcile import (
     Applied,
     NotApplicable,
@@ -48,7 +48,7 @@ from reconciler.watch.deciding import (
 )
 from reconciler.watch.healing import HealBudgets
 from reconciler.watch.hints import BY_PEOPLE, Hint
-from reconciler.watch.plan_time import PLAN_SECONDS, TookTooLong, plan_check
+from reconciler.watch.plan_time import PLAN_SECONDS, TookTooLong, plan_deadline
 from reconciler.watch.removals import look_after, reported
 from reconciler.watch.report import Condition
 from reconciler.watch.retry import Retry
@@ -96,7 +96,7 @@ class Place(NamedTuple):
         transaction: is told the number of the generation that is about to be made, and 0 when that has ended.
         guarding: is told the name of the Host and the git commit of what is about to be applied.
         here: the options that lead to this machine and state, for the command to run next.
-        stopping: whether the loop is to end; asked again and again while a plan is made, until the first write.
+        stop: set when the loop is to end; asked again and again while a plan is made, and before each step.
         plan_seconds: how long reading and planning one configuration may take.
         begins: is told that a turn begins.
     """
@@ -114,7 +114,7 @@ class Place(NamedTuple):
     transaction: Callable[[int], object]
     guarding: Callable[[str, str], object] = lambda _host, _commit: None
     here: Here = NOWHERE
-    stopping: Callable[[], bool] = lambda: False
+    stop: StopToken = NEVER
     plan_seconds: float = PLAN_SECONDS
     begins: Callable[[], object] = lambda: None
 
@@ -174,9 +174,9 @@ class Loop:
         turn = reported(turn, place.configurations.removals, clock.monotonic(), place.here)
         return turn._replace(refused=place.configurations.refused, generation=self._generation, seconds=seconds)
 
-    def _check(self) -> Check:
+    def _deadline(self) -> Deadline:
         place = self._place
-        return plan_check(place.plan_seconds, place.stopping, place.clock.monotonic)
+        return plan_deadline(place.plan_seconds, place.clock.monotonic())
 
     def _blinded(self, told: str) -> Turn:
         """The turn that could not be made; what was known before is still so."""
@@ -223,25 +223,26 @@ class Loop:
             # No verdict on it: the next cycle tries again, and the last good one goes on being enforced.
             configurations.refuse(offer.commit, (one_line(error),), place.clock.time())
         with place.opened(False) as machine:
-            made = self._guarded_plan(None, offer, machine, suspensions, self._check())
+            made = self._guarded_plan(None, offer, machine, suspensions, self._deadline())
         return self._known if made is None else self._acted(self._known, made)
 
     def _turned(self, offer: Offer, suspensions: Suspensions, *, changes: bool) -> Turn:
         """The turn with what `offer` has, where the loop `changes` the host; raises `TookTooLong`."""
-        place, configurations, check = self._place, self._place.configurations, self._check()
+        place, configurations, by = self._place, self._place.configurations, self._deadline()
+        stop = place.stop.by(by, place.clock.monotonic)
         with place.opened(False) as machine:
-            newest = configurations.newest(offer, machine.name, place.clock.time(), check)
+            newest = configurations.newest(offer, machine.name, place.clock.time(), stop)
             applied = Journal(machine.state, machine.boot_id).applied().digest
             if newest and not self._may_be_guarded(newest, offer, applied):
                 newest = None
         if newest and configurations.is_new(newest) and changes and newest.given.desired.digest != applied:
             # What may be applied is planned once, and applied. What a person has applied is looked at for drift first.
-            done = self._applied(self._known, newest, None, _NEW, check=check)
+            done = self._applied(self._known, newest, None, _NEW, by=by)
             if done is not None:
                 return done
             newest = None
         with place.opened(False) as machine:
-            made = self._guarded_plan(newest, offer, machine, suspensions, check)
+            made = self._guarded_plan(newest, offer, machine, suspensions, by)
         return self._known if made is None else self._acted(self._known, made)
 
     def _may_be_guarded(self, newest: Configuration, offer: Offer, applied: str) -> bool:
@@ -271,20 +272,20 @@ class Loop:
                 place.recovered(recover(machine))
 
     def _guarded_plan(
-        self, newest: Configuration | None, offer: Offer, machine: Machine, suspensions: Suspensions, check: Check
+        self, newest: Configuration | None, offer: Offer, machine: Machine, suspensions: Suspensions, by: Deadline
     ) -> Plan | None:
         """The plan of what is guarded from now on; None where nothing can be."""
         configurations, made = self._place.configurations, None
         if newest and configurations.is_new(newest):
-            made = self._plan(newest, machine, suspensions, check=check)
+            made = self._plan(newest, machine, suspensions, by=by)
             if more := self._without_consent(machine, made):
-                made = self._plan(newest, machine, suspensions, more, check)
+                made = self._plan(newest, machine, suspensions, more, by)
             corrected = self._corrected(newest, machine, suspensions, made)
             if not configurations.judge(newest, made, offer, self._place.here, self._place.clock.time(), corrected):
                 newest, made = None, None
         if newest:
             self._accept(newest)
-        return made or (self._plan(self.guarded, machine, suspensions, check=check) if self.guarded else None)
+        return made or (self._plan(self.guarded, machine, suspensions, by=by) if self.guarded else None)
 
     def _accept(self, newest: Configuration) -> None:
         if self._place.configurations.is_new(newest):
@@ -298,12 +299,13 @@ class Loop:
         machine: Machine,
         suspensions: Suspensions,
         spared: Spared | None = None,
-        check: Check | None = None,
+        by: Deadline | None = None,
     ) -> Plan:
         if self._observed is None:
             self._observed = self._like = observe_host(machine, self._like)
         request = self._request(configuration, machine, suspensions, spared)
-        return plan(request, machine, self._observed, check or self._check())
+        stop = self._place.stop.by(by or self._deadline(), self._place.clock.monotonic)
+        return plan(request, machine, self._observed, stop)
 
     def _request(
         self, configuration: Configuration, machine: Machine, suspensions: Suspensions, spared: Spared | None = None
@@ -389,7 +391,7 @@ class Loop:
         decision: Decision,
         spared: Spared | None = None,
         *,
-        check: Check | None = None,
+        by: Deadline | None = None,
     ) -> Turn | None:
         """Apply `configuration`, exactly as `made` says where that is given; None where that cannot be done."""
         place, clock = self._place, self._place.clock
@@ -401,7 +403,7 @@ class Loop:
                 request = self._request(configuration, machine, turn.suspensions, spared)
                 place.guarding(configuration.given.desired.host.name, configuration.commit)
                 place.transaction(History(machine.state).next_number())
-                done = apply(request, machine, place.progress, origin, terms, place.recovered, check or self._check())
+                done = apply(request, machine, place.progress, origin, terms, place.recovered, by or self._deadline())
         except StalePlan:
             return None
         except NotApplicable as error:

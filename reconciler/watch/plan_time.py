@@ -1,4 +1,4 @@
-"""How long a cycle may read and plan: until its time is over, or a signal ends the loop.
+"""How long a cycle may read and plan, and the token that ends it when a signal ends the loop.
 
 Time only ever abandons a cycle, as a whole and before its first write; no result depends on it.
 """
@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from reconciler.model.stopping import Abandoned, Check
+from reconciler.model.stopping import Abandoned, Deadline, StopToken
 
 PLAN_SECONDS: Final = 60.0
 """How long reading and planning one configuration may take, if nothing else is said."""
@@ -22,41 +22,37 @@ class TookTooLong(Abandoned):
     """Reading or planning a configuration has used up its time."""
 
 
-def plan_check(seconds: float, stopping: Callable[[], bool], monotonic: Callable[[], float]) -> Check:
-    """What ends reading and planning `seconds` from now, or as soon as the loop is `stopping`.
-
-    Raises, when it is asked:
-        TookTooLong: the time is over.
-        Abandoned: the loop is to end.
-    """
-    ends = monotonic() + seconds
-    asked = -math.inf
-
-    def check() -> None:
-        nonlocal asked
-        now = monotonic()
-        if now >= ends:
-            raise TookTooLong(
-                f"reading and planning took more than {seconds:g} s and was abandoned; make the manifests smaller, or "
-                "allow more time with --plan-timeout"
-            )
-        if now >= asked + _ASKED_EVERY:
-            asked = now
-            if stopping():
-                raise Abandoned(_ENDS)
-
-    return check
+def plan_deadline(seconds: float, now: float) -> Deadline:
+    """When reading and planning that begins `now` is abandoned: after `seconds`."""
+    return Deadline(
+        now + seconds,
+        f"reading and planning took more than {seconds:g} s and was abandoned; make the manifests smaller, or "
+        "allow more time with --plan-timeout",
+        TookTooLong,
+    )
 
 
-def stop_check(stopping: Callable[[], bool]) -> Check:
-    """What ends waiting for a lock as soon as the loop is `stopping`; the wait has a bound of its own.
+class SignalToken(StopToken):
+    """A token that is set as soon as the loop is `stopping`."""
 
-    Raises, when it is asked:
-        Abandoned: the loop is to end.
-    """
+    def __init__(self, stopping: Callable[[], bool], monotonic: Callable[[], float]) -> None:
+        """Ask `stopping`, at most every so often where `check` is asked."""
+        super().__init__()
+        self._stopping = stopping
+        self._monotonic = monotonic
+        self._asked = -math.inf
 
-    def check() -> None:
-        if stopping():
-            raise Abandoned(_ENDS)
+    @property
+    def is_set(self) -> bool:
+        """See `StopToken`."""
+        if not super().is_set and self._stopping():
+            self.stop(_ENDS)
+        return super().is_set
 
-    return check
+    def check(self) -> None:
+        """See `StopToken`."""
+        now = self._monotonic()
+        if now >= self._asked + _ASKED_EVERY:
+            self._asked = now
+            if self.is_set:
+                super().check()

@@ -15,7 +15,7 @@ from reconciler.manifests.form_problems import FormProblems
 from reconciler.manifests.site import ChangedFiles, Site, read_files, read_site
 from reconciler.model.desired import Desired
 from reconciler.model.problems import MORE, MOST_SHOWN, Position, Problem, ProblemList, Severity
-from reconciler.model.stopping import Abandoned
+from reconciler.model.stopping import Abandoned, StopToken
 from reconciler.watch.watched import watched
 from testing import hostile_sites
 from testing.hostile_sites import HOST, guest, host
@@ -297,12 +297,13 @@ class TestStopping:
             (tmp_path / "site.yaml").write_text(HOST + (odd or guest("g")) * 30, encoding="utf-8")
         asked: list[int] = []
 
-        def check() -> None:
-            asked.append(1)
-            if len(asked) == 20:
-                raise Abandoned("enough")
+        class Enough(StopToken):
+            def check(self) -> None:
+                asked.append(1)
+                if len(asked) == 20:
+                    raise Abandoned("enough")
 
         with pytest.raises(Abandoned, match="enough"):
-            read_site([tmp_path], check=check)
+            read_site([tmp_path], stop=Enough())
 
         assert len(asked) == 20

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.model.stopping import Abandoned
+from reconciler.model.stopping import Abandoned, StopToken
 from reconciler.planning.budget import Budget
 from reconciler.planning.cycles import fewest_breakers
 
@@ -155,10 +155,11 @@ def test_a_plan_can_be_ended_while_it_searches() -> None:
     """The check is asked every few thousand nodes and edges."""
     asked: list[int] = []
 
-    def check() -> None:
-        asked.append(1)
-        if len(asked) == 3:
-            raise Abandoned("enough")
+    class Enough(StopToken):
+        def check(self) -> None:
+            asked.append(1)
+            if len(asked) == 3:
+                raise Abandoned("enough")
 
     with pytest.raises(Abandoned):
-        fewest_breakers(swaps(2000, 8), NONE, Budget(check=check))
+        fewest_breakers(swaps(2000, 8), NONE, Budget(stop=Enough()))

@@ -28,6 +28,7 @@ from testing.clocks import FakeClock
 from testing.holdings import config, desired, desired_like, guest, hardware, held, host_holding, uuid
 from testing.journals import FakeJournal, NoProgress
 from testing.simulated_hosts import VmProcesses
+from testing.stop_tokens import SetAt
 from testing.swaps import FREE, ONE, SWAP, run, swap, write
 from testing.transitions import TRANSITIONS
 
@@ -99,9 +100,8 @@ def test_a_watcher_that_fails_does_not_stop_the_way_back() -> None:
 def test_an_interruption_puts_the_start_back() -> None:
     """Ctrl-C is heeded before the next step, as a failure like any other."""
     host, plan = swap()
-    answers = iter([False, True])
 
-    outcome = apply_plan(plan, host, FakeClock(), FakeJournal(), NoProgress(), lambda: next(answers))
+    outcome = apply_plan(plan, host, FakeClock(), FakeJournal(), NoProgress(), SetAt(2))
 
     assert (outcome.result, outcome.failure) == (Result.ROLLED_BACK, "interrupted before step 2 of 3")
     assert (outcome.writes, outcome.writes_back) == (1, 1)
@@ -117,9 +117,8 @@ def test_an_interruption_without_a_way_back_is_finished(nth: int) -> None:
     plan = make_plan(desired_like(target), observe(host), ours)
     assert [one.id for one in plan.problems] == ["no-way-back"]
     journal = FakeJournal()
-    answers = iter([False] * (nth - 1) + [True])
 
-    outcome = apply_plan(plan, host, FakeClock(), journal, NoProgress(), lambda: next(answers))
+    outcome = apply_plan(plan, host, FakeClock(), journal, NoProgress(), SetAt(nth))
 
     if nth == 1:
         assert outcome.result is Result.ROLLED_BACK

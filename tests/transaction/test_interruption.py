@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.transaction.lock import SIGNALS, end_alike, held_back
+from reconciler.transaction.lock import SIGNALS, end_alike, stopped_by_signals
 
 
 @pytest.fixture(autouse=True)
@@ -22,16 +22,16 @@ def handlers() -> Iterator[None]:
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_is_told_not_obeyed(number: signal.Signals) -> None:
     """The process goes on until it asks."""
-    with held_back() as interrupted:
-        assert not interrupted()
+    with stopped_by_signals() as stop:
+        assert not stop.is_set
         os.kill(os.getpid(), number)
-        assert interrupted()
+        assert stop.is_set
 
 
 def test_afterwards_signals_mean_what_they_meant() -> None:
     """Also when the block fails."""
     before = [signal.getsignal(number) for number in SIGNALS]
-    with pytest.raises(RuntimeError), held_back():
+    with pytest.raises(RuntimeError), stopped_by_signals():
         raise RuntimeError
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
@@ -39,9 +39,9 @@ def test_afterwards_signals_mean_what_they_meant() -> None:
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     """Under nohup(1) a lost terminal is no reason to stop."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with held_back() as interrupted:
+    with stopped_by_signals() as stop:
         os.kill(os.getpid(), signal.SIGHUP)
-        assert not interrupted()
+        assert not stop.is_set
     end_alike()
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
@@ -51,8 +51,8 @@ def test_other_threads_leave_signals_alone() -> None:
     told = []
 
     def work() -> None:
-        with held_back() as interrupted:
-            told.append(interrupted())
+        with stopped_by_signals() as stop:
+            told.append(stop.is_set)
 
     thread = threading.Thread(target=work)
     thread.start()

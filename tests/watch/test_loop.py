@@ -4,11 +4,13 @@ import errno
 import fcntl
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from reconciler.kernel.paths import AQMASK, mdev
+from reconciler.model.outcome import Result
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL
@@ -390,3 +392,19 @@ def test_on_demand_guests_that_run_are_no_drift(tmp_path: Path) -> None:
 
         assert turn.ending.condition is Condition.IN_SYNC
         assert looped.writes == []
+
+
+def test_an_apply_in_a_worker_thread_is_stopped_by_its_token(tmp_path: Path) -> None:
+    """Signals reach the main thread only; whoever handles them there sets the token, and all is rolled back."""
+    looped = Looped(tmp_path)
+    looped.commit(FIRST)
+    before = dict(looped.host.state.mdevs), looped.host.read(AQMASK)
+    looped.stop_before(3)
+
+    with ThreadPoolExecutor(1) as worker:
+        turn = worker.submit(looped.turn, "start").result()
+
+    assert turn.outcome
+    assert turn.outcome.result is Result.ROLLED_BACK
+    assert "interrupted before step 3" in turn.outcome.failure
+    assert (dict(looped.host.state.mdevs), looped.host.read(AQMASK)) == before

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.transaction.lock import held_back
 from reconciler.watch.ears import Ears
 from reconciler.watch.hints import Hint
 from reconciler.watch.signal_ear import HEARD, SignalEar
@@ -38,22 +37,6 @@ def test_a_signal_that_ends_processes_ends_the_wait(ears: Ears, number: signal.S
     os.kill(os.getpid(), number)
     assert ears.wait(60) == ()
     assert ears.stopping
-
-
-def test_a_signal_that_a_transaction_held_back_stops_the_loop_after_it(ears: Ears) -> None:
-    """Both learn of it."""
-    with held_back() as interrupted:
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert interrupted()
-    assert ears.should_stop()
-
-
-def test_after_a_transaction_signals_are_heard_as_before(ears: Ears) -> None:
-    """Its handlers are gone."""
-    with held_back():
-        pass
-    os.kill(os.getpid(), signal.SIGHUP)
-    assert ears.wait(60) == (Hint("signal", "SIGHUP"),)
 
 
 def test_many_signals_do_not_hide_the_one_that_stops(ears: Ears) -> None:
