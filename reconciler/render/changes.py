@@ -76,7 +76,7 @@ def write_total(plan: Plan) -> int:
 def summary_text(plan: Plan) -> str:
     """The plan in one line."""
     if not plan.is_valid:
-        return "No plan: nothing can be applied until the errors are mended."
+        return "No plan: fix the errors above, then run again."
     if not plan.changes:
         return _nothing_text(plan)
     counts = counts_of(plan)

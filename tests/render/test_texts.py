@@ -127,7 +127,7 @@ def test_a_forbidden_plan_has_no_steps() -> None:
     """The problems are shown apart; here it only says that there is no plan."""
     made = make_plan(desired([guest("a", ONE, 1), guest("b", ONE, 2)]), observe(host()))
 
-    assert plan_text(made).splitlines()[2:] == ["No plan: nothing can be applied until the errors are mended."]
+    assert plan_text(made).splitlines()[2:] == ["No plan: fix the errors above, then run again."]
 
 
 def test_single_writes_are_counted_where_the_kernel_needs_them() -> None:
@@ -224,7 +224,7 @@ def test_without_drift_that_is_told() -> None:
         "atBoot": {"persistence": "none", "inSync": True, "files": []},
         "problems": [],
     }
-    assert drift_text(wrong).endswith("No plan: nothing can be applied until the errors are mended.\n")
+    assert drift_text(wrong).endswith("No plan: fix the errors above, then run again.\n")
 
 
 # Status --------------------------------------------------------------------------------------------------------------
