@@ -57,9 +57,12 @@ class Times(NamedTuple):
     monotonic: float
     time: float
 
-    def moment(self, monotonic: float) -> str:
-        """A moment of the first clock for people, to the next minute so that it stays the same from cycle to cycle."""
-        return moment(math.ceil((self.time + monotonic - self.monotonic) / _MINUTE) * _MINUTE)
+    def next_minute(self, monotonic: float) -> float:
+        """A moment of the first clock in seconds since 1970, at the next full minute.
+
+        People are shown no other: it stays the same from cycle to cycle, and wherever it is shown.
+        """
+        return math.ceil((self.time + monotonic - self.monotonic) / _MINUTE) * _MINUTE
 
 
 def decide(plan: Plan, policy: Policy, healing: HealBudgets, retry: Retry, now: Times, *, suspended: bool) -> Decision:
@@ -119,10 +122,10 @@ def _at_rest(
     """How the host stands while no drift can be corrected, or not all of it."""
     waits = [each for one in drift if (each := healing.wait(one, now.monotonic))]
     wait = min(waits) if waits else None
-    stopped = {one: until for one, until in healing.stopped(now.monotonic).items() if one in drift}
+    stopped = {one: until for one, until in stopped_until(healing, now).items() if one in drift}
     if stopped:
         names = named([drift[one] for one in stopped])
-        until = now.moment(max(stopped.values()))
+        until = moment(max(stopped.values()))
         summary = (
             f"{differences_text(plan)}; {names}: corrected {BUDGET} times, and another program changes it again and "
             f"again; stopped until {until} UTC, or until a person asks for it"
@@ -132,6 +135,11 @@ def _at_rest(
         return _consent(plan, differences_text(plan))._replace(wait=wait)
     told = f"the host is again not as it was applied: {differences_text(plan)}"
     return Decision(Act.NOTHING, Condition.DRIFT, told, wait)
+
+
+def stopped_until(healing: HealBudgets, now: Times) -> Mapping[str, float]:
+    """The holders whose drift is not corrected any more, and until when, in seconds since 1970."""
+    return {one: now.next_minute(until) for one, until in healing.stopped(now.monotonic).items()}
 
 
 def _consent(plan: Plan, differs: str) -> Decision:

@@ -45,6 +45,7 @@ from reconciler.watch.deciding import (
     drifted,
     in_need_of_consent,
     is_drift,
+    stopped_until,
 )
 from reconciler.watch.healing import HealBudgets
 from reconciler.watch.hints import BY_PEOPLE, Hint
@@ -459,11 +460,8 @@ class Loop:
         ending = Ending(decision.condition, decision.summary)
         wait = min(waits) if waits else None
         known = drifted(made)
-        stopped = {
-            known[one]: clock.time() + until - clock.monotonic()
-            for one, until in self._healing.stopped(clock.monotonic()).items()
-            if one in known
-        }
+        until = stopped_until(self._healing, Times(clock.monotonic(), clock.time()))
+        stopped = {known[one]: end for one, end in until.items() if one in known}
         return turn._replace(ending=ending, plan=made, appeared=appeared, wait=wait, stopped=stopped)
 
 
