@@ -21,7 +21,7 @@ from reconciler.model.printable import error_text
 from reconciler.model.problems import InvalidManifests, Problem, ProblemList, Severity, completed
 from reconciler.model.stopping import NEVER, Deadline, StopToken
 from reconciler.model.strict_json import BadRecord
-from reconciler.planning.fingerprint import BASIS_WORDS, texts_digest
+from reconciler.planning.fingerprint import BASIS_WORDS, fingerprint_of, texts_digest
 from reconciler.planning.plan import Basis, Plan, unconfirmed_text
 from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.planner import holdings_of, make_plan
@@ -161,7 +161,9 @@ def plan(request: Request, machine: Machine, observed: Observed | None = None, s
         made = _with_suspensions(made, applied, machine)
     made = _persistent(made, applied, machine, request)
     if site is not None:
-        made = made._replace(problems=_placed(made, site), texts=texts_digest(site.sources))
+        texts = texts_digest(site.sources)
+        fingerprint = fingerprint_of(made.desired.host.name, made.basis, texts)
+        made = made._replace(problems=_placed(made, site), texts=texts, fingerprint=fingerprint)
     return made._replace(problems=tuple(completed(one, machine.here) for one in made.problems))
 
 

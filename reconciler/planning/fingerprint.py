@@ -40,9 +40,9 @@ def basis_of(desired: Desired, observed: Observed, inventory: Iterable[str]) -> 
     )
 
 
-def fingerprint_of(host: str, basis: Basis) -> str:
-    """One digest of the whole basis and the host's name."""
-    return _digest(FORMAT_VERSION, host, *basis)
+def fingerprint_of(host: str, basis: Basis, texts: str = "") -> str:
+    """One digest of the whole basis, the host's name, and the digest of the `texts` of the manifests, if any."""
+    return _digest(FORMAT_VERSION, host, *basis, texts)
 
 
 def texts_digest(sources: Mapping[str, str]) -> str:

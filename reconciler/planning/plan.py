@@ -170,7 +170,7 @@ class Plan(NamedTuple):
         desired: what the manifests ask for.
         observed: the host as it was found.
         basis: what the plan rests on.
-        fingerprint: SHA-256 (hex) over the basis and the host's name.
+        fingerprint: SHA-256 (hex) over the basis, the host's name and `texts`.
         problems: what is wrong or worth knowing; where one is an error there are no steps.
         consents: what needs consent.
         pool: the host pool when the plan is done.

@@ -279,7 +279,7 @@ def _checked(record: Any, file: str) -> SavedPlan:
         raise BadPlanFile(f"{file} is no saved plan", _SAVE)
     if record["formatVersion"] != FORMAT_VERSION:
         raise BadPlanFile(f"{file} has format version {record['formatVersion']!r}, not {FORMAT_VERSION!r}", _SAVE)
-    if not record.keys() >= {"manifests", "host", "basis", "fingerprint", _DIGEST}:
+    if not record.keys() >= {"manifests", "host", "basis", "fingerprint", _TEXTS, _DIGEST}:
         raise BadPlanFile(f"{file} is damaged or was printed rather than saved", _SAVE)
     if record[_DIGEST] != _content_digest({name: value for name, value in record.items() if name != _DIGEST}):
         raise BadPlanFile(f"{file} was changed after it was saved", _SAVE)
@@ -287,7 +287,7 @@ def _checked(record: Any, file: str) -> SavedPlan:
     if not manifests:
         raise BadRecord("there is none", "manifests")
     saved = SavedPlan(manifests, field(record, "host", text), field(record, "basis", _basis), record)
-    if record["fingerprint"] != fingerprint_of(saved.host, saved.basis):
+    if record["fingerprint"] != fingerprint_of(saved.host, saved.basis, field(record, _TEXTS, text)):
         raise BadPlanFile(f"{file} was changed after it was saved: its fingerprint does not fit", _SAVE)
     return saved
 

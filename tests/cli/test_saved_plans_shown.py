@@ -61,7 +61,7 @@ def values(record: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
         yield path
 
 
-MAY_DIFFER = {"commit", "contentDigest", "manifests", "texts", "basis", "fingerprint", "formatVersion"}
+MAY_DIFFER = {"commit", "contentDigest", "manifests", "basis", "fingerprint", "formatVersion"}
 
 
 def test_no_forged_value_is_taken(command: Command, saved: Path) -> None:
@@ -102,6 +102,19 @@ def test_a_comment_moves_lines(command: Command, saved: Path) -> None:
     saved.write_text(text)
 
     assert applied(command, saved).code == 0
+
+
+def test_forged_texts_do_not_let_lines_differ(command: Command, saved: Path) -> None:
+    """Lines may differ where the texts of the manifests do: the fingerprint says which texts the plan was made of."""
+
+    def change(record: Any) -> None:
+        record["texts"] = "0" * 64
+        record["problems"][0]["places"][0]["line"] += 1
+
+    forge(saved, change)
+    ran = applied(command, saved)
+
+    assert (ran.code, "its fingerprint does not fit" in ran.err) == (1, True)
 
 
 def test_manifests_may_be_elsewhere(command: Command, saved: Path, tmp_path: Path, monkeypatch: Any) -> None:
