@@ -32,16 +32,15 @@ from reconciler.simulator.description import host_of
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import Configurations
-from reconciler.watch.debounce import QUIET_SECONDS
 from reconciler.watch.deciding import Policy
 from reconciler.watch.ears import Ears
 from reconciler.watch.file_ear import FileEar
-from reconciler.watch.hints import Hint
 from reconciler.watch.loop import Loop, Place
 from reconciler.watch.sources import FilesSource
+from reconciler.watch.triggers import QUIET_SECONDS, Trigger
 
 SIZES: Final = (10, 1000, 10_000)
-_START: Final = (Hint("start"),)
+_START: Final = (Trigger("start"),)
 _GUESTS_A_FILE: Final = 100
 
 
@@ -149,9 +148,9 @@ def _plans(directory: Path, site: Site, host: Sysfs, runs: int) -> tuple[float, 
     again = []
     for number in range(runs):
         bench.save(0, turned=number % 2 == 0)
-        again.append(_timed(lambda: bench.loop.turn((Hint("files", "guests"),))))
+        again.append(_timed(lambda: bench.loop.turn((Trigger("files", "guests"),))))
         time.sleep(SETTLED_SECONDS)
-        bench.loop.turn((Hint("files", "guests"),))
+        bench.loop.turn((Trigger("files", "guests"),))
     if runs % 2:
         bench.save(0, turned=False)
     return first, statistics.median(again)
@@ -167,8 +166,8 @@ def _applied(bench: _Bench, runs: int) -> Iterator[float]:
             gc.collect()
             began = time.perf_counter()
             bench.save(0, turned=number % 2 == 0)
-            hints = ears.wait(10.0)
-            turn = bench.loop.turn(hints)
+            triggers = ears.wait(10.0)
+            turn = bench.loop.turn(triggers)
             took = time.perf_counter() - began
             assert turn.outcome, turn.ending
             assert turn.outcome.result is Result.APPLIED, turn.outcome

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import reconciler
 from reconciler.cli.main import run
-from reconciler.watch.requests import Trigger, ask
+from reconciler.watch.requests import TriggerRequest, ask
 from testing.commands import Ran
 from testing.git_repositories import ENVIRONMENT, Repository
 from testing.mounted_hosts import MountedHost
@@ -61,7 +61,7 @@ class Loop:
 
     def turn(self, *, allow_older: bool = False) -> Line:
         """The loop's answer after a turn that sees everything which has happened before this call."""
-        answer = ask(self.state, Trigger(allow_older, wait=True), PATIENCE)
+        answer = ask(self.state, TriggerRequest(allow_older, wait=True), PATIENCE)
         assert answer is not None, self._so_far("answer")
         return answer
 

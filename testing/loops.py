@@ -22,9 +22,9 @@ from reconciler.transaction.suspensions import Suspension, Suspensions, write_su
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.deciding import Policy
-from reconciler.watch.hints import Hint
 from reconciler.watch.loop import Loop, Place
 from reconciler.watch.sources import Offer, Source
+from reconciler.watch.triggers import Trigger
 from reconciler.watch.turns import Turn
 from testing.clocks import FakeClock
 from testing.holdings import hardware, uuid
@@ -139,11 +139,11 @@ class Looped:
         return self.branch.offered.commit
 
     def turn(self, *sources: str, after: float = 1.0, what: str = "") -> Turn:
-        """One turn, `after` seconds, that was led to by hints of `sources`: of the kernel where none is given."""
+        """One turn, `after` seconds, that was led to by triggers of `sources`: of the kernel where none is given."""
         self.clock.sleep(after)
-        hints = [Hint(source, what) for source in sources or ("kernel",)]
-        self.loop.ask(hints)
-        turn = self.loop.turn(hints)
+        triggers = [Trigger(source, what) for source in sources or ("kernel",)]
+        self.loop.ask(triggers)
+        turn = self.loop.turn(triggers)
         with suppress(OSError):
             self.loop.rest()
         assert self.unforeseen == []

@@ -25,11 +25,9 @@ from reconciler.transaction.last_good import read_last_good
 from reconciler.transaction.rollback import differences_of
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
-from reconciler.watch.debounce import Debounce
 from reconciler.watch.deciding import Policy
 from reconciler.watch.ears import Ears
 from reconciler.watch.health import Newest
-from reconciler.watch.hints import Hint
 from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import Loop, Place
 from reconciler.watch.report import Condition
@@ -38,6 +36,7 @@ from reconciler.watch.request_ear import RequestEar
 from reconciler.watch.sinks import FanOut, Sinks
 from reconciler.watch.sources import Offer
 from reconciler.watch.status_file import StatusFile, read_kept
+from reconciler.watch.triggers import Debounce, Trigger
 from reconciler.watch.turns import Turn
 from reconciler.watch.watching import Watch, watch
 from testing.clocks import FakeClock
@@ -237,21 +236,21 @@ class _Judged:
     def guarded(self) -> object:
         return self._loop.guarded
 
-    def ask(self, hints: Collection[Hint]) -> bool:
+    def ask(self, triggers: Collection[Trigger]) -> bool:
         """See `Loop`."""
-        return self._loop.ask(hints)
+        return self._loop.ask(triggers)
 
     def rest(self) -> None:
         """See `Loop`."""
         self._loop.rest()
 
-    def turn(self, hints: Collection[Hint]) -> Turn:
+    def turn(self, triggers: Collection[Trigger]) -> Turn:
         world = self._trial.world
         guard = world.guard
         suspended = self._suspended()
         left = Journal(world.state, "").unfinished()
         guard.allowed = lambda: not suspended and self._may_write(left)
-        turn = self._loop.turn(hints)
+        turn = self._loop.turn(triggers)
         self._trial.judge(turn, self._loop)
         return turn
 
@@ -314,7 +313,7 @@ class _Ears:
         self._debounce = Debounce()
         self._turns = 0
 
-    def wait(self, seconds: float) -> tuple[Hint, ...]:
+    def wait(self, seconds: float) -> tuple[Trigger, ...]:
         trial, clock = self._trial, self._trial.clock
         self._turns += 1
         if trial.quiet:
@@ -329,17 +328,17 @@ class _Ears:
             clock.now += min(seconds, _RESYNC)
             return ()
         while (due := self._debounce.due()) is None or clock.now < due:
-            for hint in trial.world.something():
+            for trigger in trial.world.something():
                 trial.triggers += 1
-                self._debounce.add(hint, clock.now)
+                self._debounce.add(trigger, clock.now)
                 clock.now += trial.chance.random() * 0.02
             clock.now += trial.chance.random() * 0.3
         return self._debounce.take()
 
-    def _quiet(self, seconds: float) -> tuple[Hint, ...]:
+    def _quiet(self, seconds: float) -> tuple[Trigger, ...]:
         trial = self._trial
         if self._turns == 1:
-            return (Hint("request", "trigger"),)
+            return (Trigger("request", "trigger"),)
         if self._turns == _PERSON_COMES:  # and gives what consent it needs
             trial.world.type_apply()
         if trial.in_sync:

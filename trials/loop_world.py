@@ -28,8 +28,8 @@ from reconciler.transaction.lock import LOCK, Busy
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import SUSPENDED, Suspension, Suspensions, write_suspensions
-from reconciler.watch.hints import Hint
 from reconciler.watch.sources import Offer
+from reconciler.watch.triggers import Trigger
 from testing.clocks import FakeClock
 from testing.holdings import ADAPTERS, DOMAINS, PRESENT, hardware, matrix, uuid
 from testing.journals import NoProgress
@@ -88,7 +88,7 @@ class World:
         hardware_ = (self._plug, self._unplug, self._check_stop)
         people = (self._vm, self._vm, self._type_apply, self._suspend, self._resume, self._request)
         trouble = (self._fill_disk, self._hide, self._hold_lock, self._damage)
-        self._doings: tuple[tuple[int, tuple[Callable[[], Iterator[Hint]], ...]], ...] = (
+        self._doings: tuple[tuple[int, tuple[Callable[[], Iterator[Trigger]], ...]], ...] = (
             (10, (self._commit_good,)),
             (5, (self._broken, self._conflicting, self._consents, self._unsigned, self._unreachable)),
             (14, drift),
@@ -112,7 +112,7 @@ class World:
         """See `reconciler.watch.loop.Place`."""
         yield self.machine()
 
-    def something(self) -> list[Hint]:
+    def something(self) -> list[Trigger]:
         """Let something happen, by chance; what may be heard of it."""
         weights = [weight for weight, _ in self._doings]
         doings = self.chance.choices(self._doings, weights)[0][1]
@@ -155,40 +155,40 @@ class World:
                 guests[f"guest{number}.yaml"] = self._guest(number, share)
         self._commit(guests, good=True)
 
-    def _commit_good(self) -> Iterator[Hint]:
+    def _commit_good(self) -> Iterator[Trigger]:
         self.commit_good()
-        yield Hint("git", self.offered.commit)
+        yield Trigger("git", self.offered.commit)
 
-    def _broken(self) -> Iterator[Hint]:
+    def _broken(self) -> Iterator[Trigger]:
         yield from self._commit_bad({**self._texts, "guest1.yaml": "apiVersion: reconciler/v1\nkind: Guest\n  x: [1,"})
 
-    def _conflicting(self) -> Iterator[Hint]:
+    def _conflicting(self) -> Iterator[Trigger]:
         share = matrix([5], [4])
         both = {f"guest{one}.yaml": self._guest(one, share, "active") for one in (1, 2)}
         yield from self._commit_bad({**self._texts, **both})
 
-    def _consents(self) -> Iterator[Hint]:
+    def _consents(self) -> Iterator[Trigger]:
         # Whether that needs consent depends on what is there, so the loop may use it.
         self._commit({}, good=True)
         self.bad_commits += 1
-        yield Hint("git", self.offered.commit)
+        yield Trigger("git", self.offered.commit)
 
-    def _unsigned(self) -> Iterator[Hint]:
+    def _unsigned(self) -> Iterator[Trigger]:
         self.bad_commits += 1
         self.good = False
         self.offered = Offer(None, self._next_commit(), refused=("it is not signed",))
-        yield Hint("git", self.offered.commit)
+        yield Trigger("git", self.offered.commit)
 
-    def _unreachable(self) -> Iterator[Hint]:
+    def _unreachable(self) -> Iterator[Trigger]:
         self.offered = Offer(None, unreachable="no answer")
-        yield Hint("git")
+        yield Trigger("git")
 
-    def _commit_bad(self, texts: Mapping[str, str]) -> Iterator[Hint]:
+    def _commit_bad(self, texts: Mapping[str, str]) -> Iterator[Trigger]:
         good = self._texts
         self._commit(texts, good=False)
         self._texts = good
         self.bad_commits += 1
-        yield Hint("git", self.offered.commit)
+        yield Trigger("git", self.offered.commit)
 
     def _commit(self, texts: Mapping[str, str], *, good: bool) -> None:
         self.good, self._texts = good, texts
@@ -223,12 +223,12 @@ class World:
 
     # Others who write
 
-    def _masks(self) -> Iterator[Hint]:
+    def _masks(self) -> Iterator[Trigger]:
         path = self.chance.choice((APMASK, AQMASK))
         which = self.chance.choice(ADAPTERS if path == APMASK else DOMAINS)
         yield from self._by_hand((path, f"{self.chance.choice('+-')}{which}"))
 
-    def _device(self) -> Iterator[Hint]:
+    def _device(self) -> Iterator[Trigger]:
         device = mdev(uuid(self.chance.randint(1, GUESTS)))
         axis, ids = self.chance.choice((("adapter", ADAPTERS), ("domain", DOMAINS), ("control_domain", DOMAINS)))
         verb = self.chance.choice(("assign", "unassign"))
@@ -236,7 +236,7 @@ class World:
         change = (f"{device}/{verb}_{axis}", str(self.chance.choice(ids)))
         yield from self._by_hand(removal if self.chance.random() < 0.15 else change)
 
-    def _stranger(self) -> Iterator[Hint]:
+    def _stranger(self) -> Iterator[Trigger]:
         device = mdev(_STRANGER)
         if self.chance.random() < 0.6:
             yield from self._by_hand((f"{device}/remove", "1"))
@@ -246,31 +246,31 @@ class World:
             (CREATE, _STRANGER), (f"{device}/assign_adapter", str(adapter)), (f"{device}/assign_domain", str(domain))
         )
 
-    def _by_hand(self, *writes: tuple[str, str]) -> Iterator[Hint]:
+    def _by_hand(self, *writes: tuple[str, str]) -> Iterator[Trigger]:
         with suppress(OSError, KernelBusy):
             for path, value in writes:
                 self.guard.host.write(path, value)
         if self.chance.random() < 0.9:  # sometimes nobody hears it
-            yield Hint("kernel", writes[0][0])
+            yield Trigger("kernel", writes[0][0])
 
     # Hardware and VMs
 
-    def _plug(self) -> Iterator[Hint]:
+    def _plug(self) -> Iterator[Trigger]:
         self.guard.host.change_hardware(Plug(self.chance.choice(ADAPTERS), Card()))
-        yield Hint("kernel", "a card")
+        yield Trigger("kernel", "a card")
 
-    def _unplug(self) -> Iterator[Hint]:
+    def _unplug(self) -> Iterator[Trigger]:
         with suppress(HardwareError):
             self.guard.host.change_hardware(Unplug(self.chance.choice(ADAPTERS)))
-            yield Hint("kernel", "no card")
+            yield Trigger("kernel", "no card")
 
-    def _check_stop(self) -> Iterator[Hint]:
+    def _check_stop(self) -> Iterator[Trigger]:
         with suppress(HardwareError):
             stopped = self.chance.random() < 0.3
             self.guard.host.change_hardware(SetCard(self.chance.choice(ADAPTERS), checkstopped=stopped))
-            yield Hint("kernel", "a card changes")
+            yield Trigger("kernel", "a card changes")
 
-    def _vm(self) -> Iterator[Hint]:
+    def _vm(self) -> Iterator[Trigger]:
         if (running := self._running()) and self.chance.random() < 0.6:
             self.guard.host.stop_vm(self.chance.choice(running))
         else:
@@ -294,53 +294,53 @@ class World:
             apply(request, self.machine(), NoProgress(), origin, Terms(_EVERY_CONSENT, lock_seconds=1.0))
         self.guard.allowed = allowed
 
-    def _type_apply(self) -> Iterator[Hint]:
+    def _type_apply(self) -> Iterator[Trigger]:
         self.type_apply()
-        yield Hint("kernel", "masks")
+        yield Trigger("kernel", "masks")
 
-    def _suspend(self) -> Iterator[Hint]:
+    def _suspend(self) -> Iterator[Trigger]:
         one = Suspension("maintenance", "root", self.clock.time() + self.chance.choice((3.0, 60.0, 900.0)))
         whole = self.chance.random() < 0.3
         made = Suspensions(one, {}) if whole else Suspensions(None, {f"guest{self.chance.randint(1, GUESTS)}": one})
         with suppress(OSError):
             write_suspensions(self.state, made)
-            yield Hint("request", "trigger")
+            yield Trigger("request", "trigger")
 
-    def _resume(self) -> Iterator[Hint]:
+    def _resume(self) -> Iterator[Trigger]:
         with suppress(OSError):
             self._resume_all()
-            yield Hint("request", "trigger")
+            yield Trigger("request", "trigger")
 
     def _resume_all(self) -> None:
         write_suspensions(self.state, Suspensions(None, {}))
 
-    def _request(self) -> Iterator[Hint]:
-        yield Hint(self.chance.choice(("request", "signal")), self.chance.choice(("trigger", "SIGHUP")))
+    def _request(self) -> Iterator[Trigger]:
+        yield Trigger(self.chance.choice(("request", "signal")), self.chance.choice(("trigger", "SIGHUP")))
 
     # Trouble
 
-    def _fill_disk(self) -> Iterator[Hint]:
+    def _fill_disk(self) -> Iterator[Trigger]:
         self.state.full = True
-        yield Hint("resync")
+        yield Trigger("resync")
 
-    def _hide(self) -> Iterator[Hint]:
+    def _hide(self) -> Iterator[Trigger]:
         self.guard.unreadable = True
-        yield Hint("kernel")
+        yield Trigger("kernel")
 
-    def _hold_lock(self) -> Iterator[Hint]:
+    def _hold_lock(self) -> Iterator[Trigger]:
         if self._lock < 0 and self.state.path.is_dir():
             self._lock = os.open(self.state.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield Hint("kernel")
+        yield Trigger("kernel")
 
-    def _damage(self) -> Iterator[Hint]:
+    def _damage(self) -> Iterator[Trigger]:
         if self.state.path.is_dir():
             (self.state.path / SUSPENDED).write_text("{")
             (self.state.path / SUSPENDED).chmod(0o600)
-        yield Hint("request")
+        yield Trigger("request")
 
-    def _noise(self) -> Iterator[Hint]:
-        """Hints with nothing behind them: a queue that was bound, a file that was touched, a time that has come."""
+    def _noise(self) -> Iterator[Trigger]:
+        """Triggers with nothing behind them: a queue that was bound, a file that was touched, a time that has come."""
         for _ in range(self.chance.randint(1, 9)):
             source = self.chance.choice(("kernel", "kernel", "kernel", "files", "git", "resync"))
-            yield Hint(source, str(self.chance.randrange(100)))
+            yield Trigger(source, str(self.chance.randrange(100)))

@@ -24,7 +24,7 @@ from reconciler.transaction.suspensions import (
     read_suspensions,
     write_suspensions,
 )
-from reconciler.watch.requests import NoAnswer, Trigger, ask
+from reconciler.watch.requests import NoAnswer, TriggerRequest, ask
 
 _LOCK_SECONDS = 60.0
 _MOST_NAMES = 20
@@ -105,7 +105,7 @@ def _change(host: HostOptions, change: Callable[[Suspensions], Suspensions]) -> 
 
 def _wake(state: StateDirectory) -> None:
     try:
-        answer = ask(state.path, Trigger(allow_older=False, wait=False), 10.0)
+        answer = ask(state.path, TriggerRequest(allow_older=False, wait=False), 10.0)
     except NoAnswer:
         answer = {}
     if answer is None:

@@ -10,7 +10,7 @@ from reconciler.model.commands import LOOP_STATUS, WATCH, resume
 from reconciler.model.errors import StateError
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition
-from reconciler.watch.requests import NoAnswer, Trigger, ask
+from reconciler.watch.requests import NoAnswer, TriggerRequest, ask
 
 ANSWER_SECONDS: Final = 60.0
 """How long a loop may take to answer at all: while it applies, it listens to nobody."""
@@ -38,7 +38,7 @@ def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
     """
     state, _ = state_of(host)
     try:
-        answer = ask(state.path, Trigger(allow_older, wait), TURN_SECONDS if wait else ANSWER_SECONDS)
+        answer = ask(state.path, TriggerRequest(allow_older, wait), TURN_SECONDS if wait else ANSWER_SECONDS)
     except NoAnswer as error:
         tell(f"error: {error}")
         return Exit.FAILURE

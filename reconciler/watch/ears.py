@@ -1,4 +1,4 @@
-"""Waits for hints: one selector in the main thread over all ears, with the times at which something is due.
+"""Waits for triggers: one selector in the main thread over all ears, with the times at which something is due.
 
 An ear that fails ends nothing: that is told, and it is opened anew with growing distance. Until then the regular
 resync finds what it would have heard.
@@ -11,11 +11,10 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 from reconciler.model.printable import error_text
-from reconciler.watch.debounce import Debounce
-from reconciler.watch.hints import Ear, Hint
+from reconciler.watch.triggers import Debounce, Ear, Trigger
 
-STOP: Final = frozenset({Hint("signal", "SIGTERM"), Hint("signal", "SIGINT")})
-"""Hints that end the loop."""
+STOP: Final = frozenset({Trigger("signal", "SIGTERM"), Trigger("signal", "SIGINT")})
+"""Triggers that end the loop."""
 
 RETRY_SECONDS: Final = 1.0
 """After how long an ear that has failed is opened anew; then after twice as long, and so on."""
@@ -62,7 +61,7 @@ class Ears:
             clock: time.
             tell: told, in a sentence for people, when an ear fails and when it is back.
             resync: how long it is to the next resync; left out, there is none.
-            debounce: joins hints; left out, the usual one.
+            debounce: joins triggers; left out, the usual one.
             selector: waits for descriptors; left out, the system's.
         """
         self.stopping = False
@@ -99,14 +98,14 @@ class Ears:
 
     @property
     def dropped(self) -> int:
-        """How many hints were not given out since too many others were heard at the same time."""
+        """How many triggers were not given out since too many others were heard at the same time."""
         return self._debounce.dropped
 
-    def wait(self, seconds: float) -> tuple[Hint, ...]:
-        """The hints that were heard, each once, as soon as it has been quiet for a moment.
+    def wait(self, seconds: float) -> tuple[Trigger, ...]:
+        """The triggers that were heard, each once, as soon as it has been quiet for a moment.
 
         Returns:
-            () where nothing was heard in `seconds`; it comes at once, with or without hints, where `stopping` is true.
+            () where nothing was heard in `seconds`; it comes at once, with or without any, where `stopping` is true.
         """
         end = self._clock.monotonic() + seconds
         timeout = 0.0
@@ -122,7 +121,7 @@ class Ears:
             timeout = max(0.0, (min([end, *self._times()]) if due is None else due) - now)
 
     def should_stop(self) -> bool:
-        """Whether SIGTERM or SIGINT came, asked without waiting, such as after an apply; other hints are kept."""
+        """Whether SIGTERM or SIGINT came, asked without waiting, such as after an apply; other triggers are kept."""
         self._listen(0.0)
         return self.stopping
 
@@ -148,18 +147,18 @@ class Ears:
             place: _Place = key.data
             assert place.ear is not None
             try:
-                for hint in place.ear.hear():
-                    self._heard(hint)
+                for trigger in place.ear.hear():
+                    self._heard(trigger)
                 place.failures = 0
             except OSError as error:
                 self._close(place)
                 self._failed(place, error)
 
-    def _heard(self, hint: Hint) -> None:
-        if hint in STOP:
+    def _heard(self, trigger: Trigger) -> None:
+        if trigger in STOP:
             self.stopping = True
         else:
-            self._debounce.add(hint, self._clock.monotonic())
+            self._debounce.add(trigger, self._clock.monotonic())
 
     def _times(self) -> list[float]:
         times = [place.opens_at for place in self._places if place.ear is None]
@@ -168,7 +167,7 @@ class Ears:
     def _keep_time(self, now: float) -> None:
         if self._resync is not None and self._resync_at is not None and now >= self._resync_at:
             self._resync_at = now + self._resync()
-            self._heard(Hint("resync"))
+            self._heard(Trigger("resync"))
         for place in self._places:
             if place.ear is None and now >= place.opens_at:
                 self._open(place)
@@ -187,7 +186,7 @@ class Ears:
             place.reason = ""
             self._tell(f"{place.source}: changes are noticed again")
             # What happened meanwhile was heard by nobody.
-            self._heard(Hint(place.source, "heard again"))
+            self._heard(Trigger(place.source, "heard again"))
 
     def _failed(self, place: _Place, error: OSError) -> None:
         wait = min(RETRY_SECONDS * 2**place.failures, LONGEST_RETRY_SECONDS)

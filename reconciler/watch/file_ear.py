@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from reconciler.model.printable import error_text, escaped
 from reconciler.watch.file_systems import is_untold
-from reconciler.watch.hints import Hint
+from reconciler.watch.triggers import Trigger
 from reconciler.watch.watched import Watched, stamp_of, watched
 
 STEP_SECONDS: Final = 0.03
@@ -107,7 +107,7 @@ class FileEar:
         Args:
             paths: files and directories.
             tell: told in a sentence why files have to be looked at although the kernel could tell.
-            source: of the hints.
+            source: of the triggers.
             polling: whether to look at files instead of being told; left out, on network file systems only.
             look_seconds: how often, then.
             make_watcher: makes what tells.
@@ -135,11 +135,11 @@ class FileEar:
             raise OSError(errno.EAGAIN, str(error)) from error
 
     def fileno(self) -> int:
-        """See `reconciler.watch.hints.Ear`."""
+        """See `reconciler.watch.triggers.Ear`."""
         return self._descriptor
 
-    def hear(self) -> list[Hint]:
-        """See `reconciler.watch.hints.Ear`."""
+    def hear(self) -> list[Trigger]:
+        """See `reconciler.watch.triggers.Ear`."""
         with self._lock:
             try:
                 os.eventfd_read(self._descriptor)
@@ -148,10 +148,10 @@ class FileEar:
             changed, self._changed = self._changed, set()
         if self._error:
             raise OSError(self._error)
-        return [Hint(self._source, escaped(path)) for path in sorted(changed)]
+        return [Trigger(self._source, escaped(path)) for path in sorted(changed)]
 
     def close(self) -> None:
-        """See `reconciler.watch.hints.Ear`."""
+        """See `reconciler.watch.triggers.Ear`."""
         self._stop.set()
         self._thread.join(_JOIN_SECONDS)
         # A thread that hangs in a dead network file system must not wake whoever gets the descriptor's number next.
@@ -211,8 +211,8 @@ class FileEar:
                 if not changed and not gone:
                     continue
                 if gone or watched(self._paths) != state:
-                    # First the new one, then the end of the old one, then the hint: what nobody was told in between
-                    # is seen by the turn that the hint leads to.
+                    # First the new one, then the end of the old one, then the trigger: what nobody was told in between
+                    # is seen by the turn that the trigger leads to.
                     before = watcher
                     state, watcher = self._watch()
                     before.close()

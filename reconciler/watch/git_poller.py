@@ -12,7 +12,7 @@ from reconciler.integrations.processes import Stopped
 from reconciler.model.printable import error_text
 from reconciler.watch.cadence import wait
 from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, Newest, Unreachable
-from reconciler.watch.hints import Hint
+from reconciler.watch.triggers import Trigger
 
 INTERVAL: Final = 60.0
 """How often the repository is asked, in seconds, where nothing else is said."""
@@ -96,11 +96,11 @@ class GitPoller:
         """Readable when there is news."""
         return self._news
 
-    def hear(self) -> Iterator[Hint]:
+    def hear(self) -> Iterator[Trigger]:
         """What is new, once: there is a result that differs from the one before, or that answers a question."""
         with suppress(BlockingIOError):
             os.eventfd_read(self._news)
-            yield Hint("git", _told(self._newest))
+            yield Trigger("git", _told(self._newest))
 
     def close(self) -> None:
         """End the thread, also while a fetch hangs; the source is stopped, not closed."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from reconciler.integrations.uevents import UeventSocket
 from reconciler.watch.file_ear import FileEar
-from reconciler.watch.hints import Ear, Hint
+from reconciler.watch.triggers import Ear, Trigger
 
 SOURCE: Final = "kernel"
 _OWN: Final = "/sys"
@@ -22,15 +22,15 @@ class KernelEar:
         self._events = events
 
     def fileno(self) -> int:
-        """See `reconciler.watch.hints.Ear`."""
+        """See `reconciler.watch.triggers.Ear`."""
         return self._events.fileno()
 
-    def hear(self) -> list[Hint]:
-        """See `reconciler.watch.hints.Ear`."""
-        return [Hint(SOURCE, what) for what in self._events.receive()]
+    def hear(self) -> list[Trigger]:
+        """See `reconciler.watch.triggers.Ear`."""
+        return [Trigger(SOURCE, what) for what in self._events.receive()]
 
     def close(self) -> None:
-        """See `reconciler.watch.hints.Ear`."""
+        """See `reconciler.watch.triggers.Ear`."""
         self._events.close()
 
 

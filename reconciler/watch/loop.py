@@ -48,12 +48,12 @@ from reconciler.watch.deciding import (
     stopped_until,
 )
 from reconciler.watch.healing import HealBudgets
-from reconciler.watch.hints import BY_PEOPLE, Hint
 from reconciler.watch.plan_time import PLAN_SECONDS, TookTooLong, plan_deadline
 from reconciler.watch.removals import look_after, reported
 from reconciler.watch.report import Condition
 from reconciler.watch.retry import Retry
 from reconciler.watch.sources import Offer, Source
+from reconciler.watch.triggers import BY_PEOPLE, Trigger
 from reconciler.watch.turns import NOTHING_OFFERED, Ending, Turn
 
 if TYPE_CHECKING:
@@ -142,16 +142,16 @@ class Loop:
         """What is guarded; None where nothing can be."""
         return self._place.configurations.guarded
 
-    def ask(self, hints: Collection[Hint]) -> bool:
-        """Ask the source for its newest where people are among `hints`; whether that is on its way still."""
+    def ask(self, triggers: Collection[Trigger]) -> bool:
+        """Ask the source for its newest where people are among `triggers`; whether that is on its way still."""
         source = self._place.source
-        if requests := [hint.what for hint in hints if hint.source in BY_PEOPLE]:
+        if requests := [trigger.what for trigger in triggers if trigger.source in BY_PEOPLE]:
             source.ask(allow_older=any("older" in what for what in requests))
         return source.is_coming
 
-    def turn(self, hints: Collection[Hint]) -> Turn:
+    def turn(self, triggers: Collection[Trigger]) -> Turn:
         """Make one turn; what went wrong is in it, and not raised."""
-        self._heed(hints)
+        self._heed(triggers)
         self._place.begins()
         place, clock = self._place, self._place.clock
         began = clock.monotonic()
@@ -186,11 +186,11 @@ class Loop:
         self._blind = self._blind.failed(now)
         return self._known._replace(ending=Ending(Condition.FAILED, told), wait=self._blind.wait(now))
 
-    def _heed(self, hints: Collection[Hint]) -> None:
-        self._place.configurations.look = look_after(hints, self._place.clock.monotonic())
-        if not hints or any(hint.source not in _MANIFESTS_ONLY for hint in hints):
+    def _heed(self, triggers: Collection[Trigger]) -> None:
+        self._place.configurations.look = look_after(triggers, self._place.clock.monotonic())
+        if not triggers or any(trigger.source not in _MANIFESTS_ONLY for trigger in triggers):
             self._observed = None
-        if any(hint.source in BY_PEOPLE for hint in hints):
+        if any(trigger.source in BY_PEOPLE for trigger in triggers):
             # A person has looked: what was given up is begun again.
             self._healing, self._retry = HealBudgets(), Retry()
 

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 from reconciler.model.commands import TRIGGER, Here
 from reconciler.render.text import counted
 from reconciler.watch.deciding import named
-from reconciler.watch.hints import BY_PEOPLE, Hint
 from reconciler.watch.report import Condition
+from reconciler.watch.triggers import BY_PEOPLE, Trigger
 from reconciler.watch.turns import Ending, Turn
 
 QUIET_SECONDS: Final = 5.0
@@ -35,9 +35,9 @@ class Look(NamedTuple):
     is_asked: bool = False
 
 
-def look_after(hints: Collection[Hint], now: float) -> Look:
-    """The look at `now` to which `hints` have led."""
-    sources = {hint.source for hint in hints}
+def look_after(triggers: Collection[Trigger], now: float) -> Look:
+    """The look at `now` to which `triggers` have led."""
+    sources = {trigger.source for trigger in triggers}
     return Look(now, "files" in sources, not BY_PEOPLE.isdisjoint(sources))
 
 

@@ -9,8 +9,8 @@ from reconciler.planning.status import WITHHELD, status_of
 from reconciler.render.changes import Change, file_change, guest_change, pool_change
 from reconciler.transaction.suspensions import Suspension, Suspensions
 from reconciler.watch.configurations import Configuration
-from reconciler.watch.hints import Hint
 from reconciler.watch.report import Condition, Counters, GuestReport, Report, Source, Suspended
+from reconciler.watch.triggers import Trigger
 from reconciler.watch.turns import Turn
 
 
@@ -42,10 +42,12 @@ class Reporter:
         self._last = before
         self._apply_seconds = before.apply_seconds if before else None
 
-    def report(self, turn: Turn, guarded: Configuration | None, hints: Collection[Hint], moment: Moment) -> Report:
-        """What is known after `turn`, which `hints` have led to, while `guarded` is guarded."""
+    def report(
+        self, turn: Turn, guarded: Configuration | None, triggers: Collection[Trigger], moment: Moment
+    ) -> Report:
+        """What is known after `turn`, which `triggers` have led to, while `guarded` is guarded."""
         last = self._last
-        self._counters = self._counted(turn, hints)
+        self._counters = self._counted(turn, triggers)
         condition, now = turn.ending.condition, moment.now
         offer = turn.offer
         plan = turn.plan
@@ -92,11 +94,11 @@ class Reporter:
         self._last = report
         return report
 
-    def _counted(self, turn: Turn, hints: Collection[Hint]) -> Counters:
+    def _counted(self, turn: Turn, triggers: Collection[Trigger]) -> Counters:
         counters = self._counters
-        applies, triggers = dict(counters.applies), dict(counters.triggers)
-        for source in {hint.source for hint in hints}:
-            triggers[source] = triggers.get(source, 0) + 1
+        applies, by_source = dict(counters.applies), dict(counters.triggers)
+        for source in {trigger.source for trigger in triggers}:
+            by_source[source] = by_source.get(source, 0) + 1
         # What needed no write was applied, too: it is a generation.
         if turn.outcome and (turn.recorded or turn.outcome.result is not Result.NOTHING):
             result = turn.outcome.result.value
@@ -105,7 +107,7 @@ class Reporter:
         return Counters(
             turns=counters.turns + 1,
             applies=applies,
-            triggers=triggers,
+            triggers=by_source,
             refused=counters.refused + bool(new),
             healed=counters.healed + turn.healed,
         )

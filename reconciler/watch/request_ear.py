@@ -11,11 +11,19 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.model.errors import BusyError
-from reconciler.watch.hints import Hint
-from reconciler.watch.requests import LONGEST_LINE, SOCKET, BadRequest, Trigger, address, answer_line, read_request
+from reconciler.watch.requests import (
+    LONGEST_LINE,
+    SOCKET,
+    BadRequest,
+    TriggerRequest,
+    address,
+    answer_line,
+    read_request,
+)
+from reconciler.watch.triggers import Trigger
 
-TRIGGER: Final = Hint("request", "trigger")
-TRIGGER_OLDER: Final = Hint("request", "trigger --allow-older")
+TRIGGER: Final = Trigger("request", "trigger")
+TRIGGER_OLDER: Final = Trigger("request", "trigger --allow-older")
 """As `TRIGGER`; besides, an older git commit may be used in the turn that this leads to."""
 
 LOCK: Final = "watch.lock"
@@ -65,11 +73,11 @@ class RequestEar:
             raise
 
     def fileno(self) -> int:
-        """See `reconciler.watch.hints.Ear`."""
+        """See `reconciler.watch.triggers.Ear`."""
         return self._selector.fileno()
 
-    def hear(self) -> Iterator[Hint]:
-        """See `reconciler.watch.hints.Ear`."""
+    def hear(self) -> Iterator[Trigger]:
+        """See `reconciler.watch.triggers.Ear`."""
         for key, _ in self._selector.select(0):
             if key.data is None:
                 self._accept()
@@ -114,7 +122,7 @@ class RequestEar:
                 self._drop(client)
 
     def close(self) -> None:
-        """See `reconciler.watch.hints.Ear`. Who waits for an answer sees the end of the connection."""
+        """See `reconciler.watch.triggers.Ear`. Who waits for an answer sees the end of the connection."""
         for client in list(self._clients.values()):
             self._drop(client)
         if self._listener.fileno() >= 0:
@@ -163,7 +171,7 @@ class RequestEar:
             self._drop(silent)
         return silent is not None
 
-    def _request(self, client: _Client) -> Trigger | None:
+    def _request(self, client: _Client) -> TriggerRequest | None:
         try:
             arrived = client.connection.recv(LONGEST_LINE)
         except BlockingIOError:
@@ -180,7 +188,7 @@ class RequestEar:
             return None
         return self._accepted(client, line)
 
-    def _accepted(self, client: _Client, line: bytes) -> Trigger | None:
+    def _accepted(self, client: _Client, line: bytes) -> TriggerRequest | None:
         try:
             trigger = read_request(line)
         except BadRequest as error:

@@ -25,7 +25,7 @@ LONGEST_LINE: Final = 4096
 LONGEST_ANSWER: Final = 1 << 16
 
 
-class Trigger(NamedTuple):
+class TriggerRequest(NamedTuple):
     """The request for a turn now.
 
     Attributes:
@@ -45,12 +45,12 @@ class NoAnswer(HostError):
     """There is a loop, and it gave no answer; the text says why."""
 
 
-def request_line(trigger: Trigger) -> bytes:
+def request_line(trigger: TriggerRequest) -> bytes:
     """`trigger` as it is sent."""
     return _line({"request": "trigger", "allowOlder": trigger.allow_older, "wait": trigger.wait})
 
 
-def read_request(line: bytes) -> Trigger:
+def read_request(line: bytes) -> TriggerRequest:
     """The request in `line`.
 
     Raises:
@@ -64,7 +64,7 @@ def read_request(line: bytes) -> Trigger:
         case {"request": "trigger", **rest} if rest.keys() <= {"allowOlder", "wait"}:
             allow_older, wait = rest.get("allowOlder", False), rest.get("wait", False)
             if isinstance(allow_older, bool) and isinstance(wait, bool):
-                return Trigger(allow_older, wait)
+                return TriggerRequest(allow_older, wait)
     raise BadRequest('write {"request": "trigger", "allowOlder": false, "wait": false} in one line')
 
 
@@ -73,7 +73,7 @@ def answer_line(answer: Mapping[str, object]) -> bytes:
     return _line(answer)
 
 
-def ask(directory: Path, trigger: Trigger, seconds: float) -> dict[str, Any] | None:
+def ask(directory: Path, trigger: TriggerRequest, seconds: float) -> dict[str, Any] | None:
     """The answer of the loop whose state directory is `directory`; None where no loop runs.
 
     Args:

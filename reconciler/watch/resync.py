@@ -1,11 +1,11 @@
-"""When to look without a hint: regularly, since not every change is told (docs/kernel-rules.md, "Uevents")."""
+"""When to look without a trigger: regularly, since not every change is told (docs/kernel-rules.md, "Uevents")."""
 
 from collections.abc import Callable
 from random import Random
 from typing import Final
 
 RESYNC_SECONDS: Final = 300.0
-"""How often where hints are heard."""
+"""How often where triggers are heard."""
 
 UNTOLD_RESYNC_SECONDS: Final = 10.0
 """How often where the host itself tells nothing: a sysfs root that is not this machine's."""

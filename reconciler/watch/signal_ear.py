@@ -1,4 +1,4 @@
-"""SIGHUP is a hint, SIGTERM and SIGINT end the loop: the handlers do nothing, a pipe tells the number.
+"""SIGHUP is a trigger, SIGTERM and SIGINT end the loop: the handlers do nothing, a pipe tells the number.
 
 The pipe is written to by the interpreter itself, whatever the handler is. So a signal that a transaction holds back
 (`reconciler.transaction.lock`) is found here as well, after the transaction has heeded it.
@@ -9,7 +9,7 @@ import signal
 from collections.abc import Iterator
 from typing import Final
 
-from reconciler.watch.hints import Hint
+from reconciler.watch.triggers import Trigger
 
 HEARD: Final = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 _MOST: Final = 65536
@@ -28,21 +28,21 @@ class SignalEar:
         self._before = {number: signal.signal(number, _do_nothing) for number in heard}
 
     def fileno(self) -> int:
-        """See `reconciler.watch.hints.Ear`."""
+        """See `reconciler.watch.triggers.Ear`."""
         return self._read
 
-    def hear(self) -> Iterator[Hint]:
-        """See `reconciler.watch.hints.Ear`."""
+    def hear(self) -> Iterator[Trigger]:
+        """See `reconciler.watch.triggers.Ear`."""
         try:
             numbers = set(os.read(self._read, _MOST))
         except BlockingIOError:
             return
         for number in self._before:
             if number in numbers:
-                yield Hint("signal", signal.Signals(number).name)
+                yield Trigger("signal", signal.Signals(number).name)
 
     def close(self) -> None:
-        """See `reconciler.watch.hints.Ear`."""
+        """See `reconciler.watch.triggers.Ear`."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._descriptor_before)

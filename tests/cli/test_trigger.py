@@ -10,10 +10,10 @@ import pytest
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.watch.hints import Hint
 from reconciler.watch.report import Condition
 from reconciler.watch.request_ear import RequestEar
 from reconciler.watch.status_file import StatusFile
+from reconciler.watch.triggers import Trigger
 from testing.commands import Command, example
 from testing.reports import report
 
@@ -27,12 +27,12 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 @contextmanager
-def loop(command: Command, condition: Condition) -> Iterator[list[Hint]]:
-    """A loop for one request, whose turn ends in `condition`; the hints that it hears."""
+def loop(command: Command, condition: Condition) -> Iterator[list[Trigger]]:
+    """A loop for one request, whose turn ends in `condition`; the triggers that it hears."""
     state = StateDirectory(command.directory / "simulated-host.yaml.state")
     state.prepare()
     ear = RequestEar(state.path)
-    heard: list[Hint] = []
+    heard: list[Trigger] = []
 
     def turn() -> None:
         while not heard and select.select([ear], [], [], PATIENCE)[0]:
@@ -61,14 +61,14 @@ def test_a_loop_is_asked_for_a_turn(command: Command) -> None:
     with loop(command, Condition.IN_SYNC) as heard:
         ran = command("trigger")
     assert (ran.code, ran.out, ran.err) == (Exit.DONE, "turn 1 is going to begin\n", "")
-    assert heard == [Hint("request", "trigger")]
+    assert heard == [Trigger("request", "trigger")]
 
 
 def test_an_older_commit_is_asked_for(command: Command) -> None:
     """By an option of its own."""
     with loop(command, Condition.IN_SYNC) as heard:
         assert command("trigger", "--allow-older").code == Exit.DONE
-    assert heard == [Hint("request", "trigger --allow-older")]
+    assert heard == [Trigger("request", "trigger --allow-older")]
 
 
 @pytest.mark.parametrize(

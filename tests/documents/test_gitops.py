@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from reconciler.watch.request_ear import LOCK
-from reconciler.watch.requests import SOCKET, Trigger, ask
+from reconciler.watch.requests import SOCKET, TriggerRequest, ask
 from testing.console_blocks import rerun
 from testing.mounted_hosts import until
 
@@ -54,7 +54,7 @@ def repeated(home: Path) -> str:
 
     def started() -> None:
         state = home / "host.yaml.state"
-        until(lambda: (state / SOCKET).exists() and ask(state, Trigger(wait=True), 60) is not None)
+        until(lambda: (state / SOCKET).exists() and ask(state, TriggerRequest(wait=True), 60) is not None)
 
     return rerun(DOCUMENT, home / "ap", Path(sys.executable).parent, started)
 

@@ -76,7 +76,7 @@ ROWS: list[tuple[str, Plan, Policy, HealBudgets, Retry, bool, Act, Condition, bo
 
 @pytest.mark.parametrize("row", ROWS, ids=[one[0] for one in ROWS])
 def test_each_row_of_the_table(row: tuple[Any, ...]) -> None:
-    """What is done, how the host stands, and whether it is looked at again without a hint."""
+    """What is done, how the host stands, and whether it is looked at again without a trigger."""
     _, plan, policy, healing, retry, suspended, act, condition, waits = row
 
     decision = decide(plan, policy, healing, retry, Times(NOW, NOW), suspended=suspended)

@@ -1,4 +1,4 @@
-"""Waiting for hints, in a time that the tests own."""
+"""Waiting for triggers, in a time that the tests own."""
 
 import gc
 import os
@@ -10,10 +10,9 @@ from selectors import DefaultSelector, SelectorKey
 
 import pytest
 
-from reconciler.watch.debounce import LONGEST_SECONDS, QUIET_SECONDS
 from reconciler.watch.ears import LONGEST_RETRY_SECONDS, Ears
-from reconciler.watch.hints import Hint
 from reconciler.watch.resync import every
+from reconciler.watch.triggers import LONGEST_SECONDS, QUIET_SECONDS, Trigger
 from testing.clocks import FakeClock
 
 
@@ -43,7 +42,7 @@ class FakeEar:
     """Hears what a test says."""
 
     def __init__(self) -> None:
-        self.hints: list[Hint] = []
+        self.triggers: list[Trigger] = []
         self.error: OSError | None = None
         self.closed = False
         self.descriptor = os.eventfd(0, os.EFD_NONBLOCK)
@@ -51,19 +50,19 @@ class FakeEar:
     def fileno(self) -> int:
         return self.descriptor
 
-    def hear(self) -> Iterable[Hint]:
+    def hear(self) -> Iterable[Trigger]:
         os.eventfd_read(self.descriptor)
         if self.error:
             raise self.error
-        hints, self.hints = self.hints, []
-        return hints
+        triggers, self.triggers = self.triggers, []
+        return triggers
 
     def close(self) -> None:
         self.closed = True
         os.close(self.descriptor)
 
-    def say(self, *hints: Hint) -> None:
-        self.hints += hints
+    def say(self, *triggers: Trigger) -> None:
+        self.triggers += triggers
         os.eventfd_write(self.descriptor, 1)
 
     def fail(self) -> None:
@@ -107,55 +106,55 @@ def test_silence_is_told_when_the_time_is_over(world: World) -> None:
 
 def test_hints_are_joined_until_it_is_quiet(world: World) -> None:
     """Those that come close together are one answer."""
-    world.at(5.0, lambda: world.opened[0].say(Hint("files", "a")))
-    world.at(5.1, lambda: world.opened[0].say(Hint("files", "b"), Hint("files", "a")))
-    world.at(9.0, lambda: world.opened[0].say(Hint("files", "c")))
-    assert world.ears.wait(60) == (Hint("files", "a"), Hint("files", "b"))
+    world.at(5.0, lambda: world.opened[0].say(Trigger("files", "a")))
+    world.at(5.1, lambda: world.opened[0].say(Trigger("files", "b"), Trigger("files", "a")))
+    world.at(9.0, lambda: world.opened[0].say(Trigger("files", "c")))
+    assert world.ears.wait(60) == (Trigger("files", "a"), Trigger("files", "b"))
     assert world.clock.now == pytest.approx(5.1 + QUIET_SECONDS)
-    assert world.ears.wait(60) == (Hint("files", "c"),)
+    assert world.ears.wait(60) == (Trigger("files", "c"),)
 
 
 def test_who_never_stops_is_answered_nevertheless(world: World) -> None:
     """After the longest wait."""
     for tenth in range(100):
-        world.at(tenth / 10, lambda: world.opened[0].say(Hint("files", "a")))
-    assert world.ears.wait(60) == (Hint("files", "a"),)
+        world.at(tenth / 10, lambda: world.opened[0].say(Trigger("files", "a")))
+    assert world.ears.wait(60) == (Trigger("files", "a"),)
     assert world.clock.now == pytest.approx(LONGEST_SECONDS)
 
 
 def test_a_hint_just_before_the_time_is_over_is_not_cut_off(world: World) -> None:
     """It waits for its quiet."""
-    world.at(0.95, lambda: world.opened[0].say(Hint("files", "a")))
-    assert world.ears.wait(1) == (Hint("files", "a"),)
+    world.at(0.95, lambda: world.opened[0].say(Trigger("files", "a")))
+    assert world.ears.wait(1) == (Trigger("files", "a"),)
 
 
 def test_what_came_while_nobody_waited_is_heard(world: World) -> None:
     """An apply may take longer than any debounce."""
-    world.opened[0].say(Hint("files", "a"))
+    world.opened[0].say(Trigger("files", "a"))
     world.clock.now = 100
-    assert world.ears.wait(0) == (Hint("files", "a"),)
+    assert world.ears.wait(0) == (Trigger("files", "a"),)
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_a_signal_to_stop_ends_the_wait_at_once(world: World, name: str) -> None:
     """And stays known."""
-    world.at(5, lambda: world.opened[0].say(Hint("signal", name)))
+    world.at(5, lambda: world.opened[0].say(Trigger("signal", name)))
     assert world.ears.wait(60) == ()
     assert world.clock.now == 5
     assert world.ears.stopping
 
 
-def test_asking_whether_to_stop_keeps_the_hints(world: World) -> None:
+def test_asking_whether_to_stop_keeps_the_triggers(world: World) -> None:
     """Those that came with the signal, or without one."""
-    world.opened[0].say(Hint("files", "a"))
+    world.opened[0].say(Trigger("files", "a"))
     assert not world.ears.should_stop()
-    assert world.ears.wait(60) == (Hint("files", "a"),)
+    assert world.ears.wait(60) == (Trigger("files", "a"),)
 
 
 def test_an_ear_that_fails_is_told_closed_and_opened_again(world: World) -> None:
-    """What happened meanwhile was heard by nobody, so that its return is a hint."""
+    """What happened meanwhile was heard by nobody, so that its return is a trigger."""
     world.at(5, world.opened[0].fail)
-    assert world.ears.wait(60) == (Hint("files", "heard again"),)
+    assert world.ears.wait(60) == (Trigger("files", "heard again"),)
     assert [ear.closed for ear in world.opened] == [True, False]
     assert world.told[0] == "files: changes are not noticed, only found at the next resync: it broke; trying again"
     assert world.told[1:] == ["files: changes are noticed again"]
@@ -210,7 +209,7 @@ def test_an_ear_that_the_system_refuses_to_listen_to_is_opened_later(monkeypatch
             patch.setattr(world.selector, "register", refuse)
             world.ears.add("files", world.opener)
         assert world.opened[0].closed
-        assert world.ears.wait(60) == (Hint("files", "heard again"),)
+        assert world.ears.wait(60) == (Trigger("files", "heard again"),)
 
 
 def test_an_ear_that_opens_and_fails_at_once_does_not_spin() -> None:
@@ -236,17 +235,17 @@ def test_at_rest_only_the_resync_wakes() -> None:
     with world.ears:
         world.ears.add("files", world.opener)
         while world.clock.now < 86400:
-            assert world.ears.wait(100_000) == (Hint("resync"),)
+            assert world.ears.wait(100_000) == (Trigger("resync"),)
             turns += 1
         assert 0.9 * 288 <= turns <= 1.1 * 288
         assert len([wait for wait in world.selector.waits if wait]) <= 2 * turns
 
 
-def test_nothing_grows_over_a_hundred_thousand_hints(world: World) -> None:
+def test_nothing_grows_over_a_hundred_thousand_triggers(world: World) -> None:
     """Memory is flat."""
 
     def a_thousand(start: int) -> None:
-        world.opened[0].say(*(Hint("kernel", f"queue {start + number}") for number in range(1000)))
+        world.opened[0].say(*(Trigger("kernel", f"queue {start + number}") for number in range(1000)))
         world.selector.waits.clear()
         assert len(world.ears.wait(10)) == 20
 

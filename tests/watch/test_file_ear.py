@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.watch.file_ear import LONGEST_LOOK_SECONDS, FileEar, Watcher, pause_after, raised_limits
-from reconciler.watch.hints import Hint
+from reconciler.watch.triggers import Trigger
 
 pytest.importorskip("watchfiles")
 
@@ -29,9 +29,9 @@ def heard(ear: FileEar) -> set[str]:
     """What is heard next."""
     ready, _, _ = select.select([ear], [], [], PATIENCE)
     assert ready, "nothing was heard"
-    hints = list(ear.hear())
-    assert {hint.source for hint in hints} <= {"files"}
-    return {hint.what for hint in hints}
+    triggers = list(ear.hear())
+    assert {trigger.source for trigger in triggers} <= {"files"}
+    return {trigger.what for trigger in triggers}
 
 
 def heard_until(ear: FileEar, path: Path) -> None:
@@ -299,7 +299,7 @@ def test_hints_are_named_by_who_asked(tmp_path: Path, listen: Listen) -> None:
     ear = listen(tmp_path / "x.yaml", source="kernel")
     (tmp_path / "x.yaml").write_text("x")
     assert select.select([ear], [], [], PATIENCE)[0]
-    assert ear.hear()[0] == Hint("kernel", str(tmp_path / "x.yaml"))
+    assert ear.hear()[0] == Trigger("kernel", str(tmp_path / "x.yaml"))
 
 
 def notifying() -> int:

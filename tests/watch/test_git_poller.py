@@ -14,7 +14,7 @@ from reconciler.integrations.git_address import Address
 from reconciler.integrations.processes import Stopped
 from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, Newest, Unreachable
-from reconciler.watch.hints import Hint
+from reconciler.watch.triggers import Trigger
 from testing.git_repositories import ENVIRONMENT, Repository
 
 LONG = 30.0
@@ -106,13 +106,13 @@ def test_news_are_heard_once() -> None:
     source, sleeps = Script(FIRST, FIRST, SECOND), Sleeps()
     with poller_of(source, sleeps) as poller:
         assert is_readable(poller)
-        assert list(poller.hear()) == [Hint("git", f"commit {'a' * 40}")]
+        assert list(poller.hear()) == [Trigger("git", f"commit {'a' * 40}")]
         assert list(poller.hear()) == []
         assert poller.take() == FIRST
         again(sleeps)
         assert not is_readable(poller)
         again(sleeps)
-        assert list(poller.hear()) == [Hint("git", f"commit {'b' * 40}")]
+        assert list(poller.hear()) == [Trigger("git", f"commit {'b' * 40}")]
         assert poller.take() == SECOND
 
 
@@ -127,7 +127,7 @@ def test_news_are_heard_once() -> None:
 def test_bad_news_are_news(found: Fetched, what: str) -> None:
     """In words for the log."""
     with poller_of(Script(found), Sleeps()) as poller:
-        assert list(poller.hear()) == [Hint("git", what)]
+        assert list(poller.hear()) == [Trigger("git", what)]
 
 
 def test_failures_make_it_patient() -> None:
@@ -236,5 +236,5 @@ def test_a_question_is_answered_by_what_was_begun_after_it_even_if_that_is_no_ne
         again(sleeps)
         assert [*coming, poller.is_coming] == [False, True, False]
         assert is_readable(poller)
-        assert list(poller.hear()) == [Hint("git", f"commit {'a' * 40}")]
+        assert list(poller.hear()) == [Trigger("git", f"commit {'a' * 40}")]
     assert GitPoller(cast("GitSource", Script(FIRST))).is_coming

@@ -9,8 +9,8 @@ import pytest
 
 from reconciler.integrations.uevents import UeventSocket
 from reconciler.simulator.state_file import state_path
-from reconciler.watch.hints import Hint
 from reconciler.watch.kernel_ear import KernelEar, kernel_opener
+from reconciler.watch.triggers import Trigger
 
 
 class Connection(socket.socket):
@@ -20,13 +20,13 @@ class Connection(socket.socket):
         return self.recv(4096), [(socket.SOL_SOCKET, 2, struct.pack("3i", 0, 0, 0))], 0, (0, 1)
 
 
-def test_uevents_are_hints() -> None:
+def test_uevents_are_triggers() -> None:
     """And the descriptor is the socket's."""
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     ear = KernelEar(UeventSocket(Connection(fileno=here.detach())))
     there.send(b"add@/devices/ap/card09\0ACTION=add\0SUBSYSTEM=ap\0DEVTYPE=ap_card\0")
     assert select.select([ear], [], [], 30)[0]
-    assert ear.hear() == [Hint("kernel", "card 09 add")]
+    assert ear.hear() == [Trigger("kernel", "card 09 add")]
     ear.close()
     there.close()
     assert ear.fileno() == -1
@@ -42,7 +42,7 @@ def test_a_simulated_host_is_heard_by_the_file_that_keeps_it(tmp_path: Path) -> 
     try:
         state_path(description).write_text("{}")
         assert select.select([ear], [], [], 30)[0]
-        assert list(ear.hear()) == [Hint("kernel", str(state_path(description)))]
+        assert list(ear.hear()) == [Trigger("kernel", str(state_path(description)))]
     finally:
         ear.close()
 

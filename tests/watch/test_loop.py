@@ -171,7 +171,7 @@ def test_a_host_that_cannot_be_read_is_reported_and_looked_at_again(tmp_path: Pa
 
 
 def test_what_could_not_be_read_for_a_while_puts_off_no_apply(tmp_path: Path) -> None:
-    """However many hints came meanwhile: as soon as the host can be read, what is wanted is done."""
+    """However many triggers came meanwhile: as soon as the host can be read, what is wanted is done."""
     looped = Looped(tmp_path)
     looped.commit(FIRST)
     looped.met = host = Unreadable(looped.sysfs)  # type: ignore[assignment]

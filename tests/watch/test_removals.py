@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.watch.hints import Hint
 from reconciler.watch.removals import Look, Removals, look_after, settling
+from reconciler.watch.triggers import Trigger
 
 GONE = ("payments",)
 
@@ -67,7 +67,7 @@ def test_a_content_that_was_waited_for_is_not_waited_for_again() -> None:
 @pytest.mark.parametrize("source", ["request", "signal"])
 def test_who_asks_does_not_wait(source: str) -> None:
     """Whatever else has led to the same cycle."""
-    look = look_after([Hint("files", "x"), Hint(source)], 1.0)
+    look = look_after([Trigger("files", "x"), Trigger(source)], 1.0)
     known = settling(seen((0.0, "a", True)), GONE, "b", look)
 
     assert known
@@ -77,7 +77,7 @@ def test_who_asks_does_not_wait(source: str) -> None:
 @pytest.mark.parametrize("source", ["start", "kernel", "resync", "git"])
 def test_other_triggers_neither_end_nor_prolong_it(source: str) -> None:
     """Only files and people do."""
-    assert look_after([Hint(source)], 3.0) == Look(3.0)
+    assert look_after([Trigger(source)], 3.0) == Look(3.0)
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 10.0), st.sampled_from("abc"), st.booleans()), min_size=1, max_size=60))

@@ -5,22 +5,22 @@ from pathlib import Path
 from reconciler.kernel.paths import mdev
 from reconciler.model.outcome import Outcome, Result
 from reconciler.watch.events import events
-from reconciler.watch.hints import Hint
 from reconciler.watch.report import Condition, Refused, Report
 from reconciler.watch.reporter import Moment, Reporter
 from reconciler.watch.sources import Offer
+from reconciler.watch.triggers import Trigger
 from reconciler.watch.turns import Ending, Turn
 from testing.holdings import uuid
 from testing.loops import Looped, guest_document
 
 IN_SYNC = Ending(Condition.IN_SYNC, "the host is as the manifests say")
 FAILED = Ending(Condition.FAILED, "cannot read the host")
-HINTS = (Hint("kernel", "a"), Hint("kernel", "b"), Hint("resync"))
+SOME = (Trigger("kernel", "a"), Trigger("kernel", "b"), Trigger("resync"))
 
 
-def reported(reporter: Reporter, turn: Turn, now: float, hints: tuple[Hint, ...] = HINTS) -> Report:
+def reported(reporter: Reporter, turn: Turn, now: float, triggers: tuple[Trigger, ...] = SOME) -> Report:
     """What is reported of `turn`, which ended at `now`."""
-    return reporter.report(turn, None, hints, Moment(now, now + 300.0))
+    return reporter.report(turn, None, triggers, Moment(now, now + 300.0))
 
 
 def test_turns_applies_and_triggers_are_counted() -> None:
@@ -81,10 +81,10 @@ def test_a_turn_that_could_not_look_keeps_what_was_known(tmp_path: Path) -> None
     looped.suspend("guest1")
     looped.branch.offered = Offer(None, unreachable="no answer")
     reporter = Reporter("site", None, applies=True)
-    before = reporter.report(looped.turn(), looped.loop.guarded, HINTS, Moment(1.0, None))
+    before = reporter.report(looped.turn(), looped.loop.guarded, SOME, Moment(1.0, None))
     (looped.state.path / "inventory.json").write_text("{")
 
-    after = reporter.report(looped.turn(), looped.loop.guarded, HINTS, Moment(2.0, None))
+    after = reporter.report(looped.turn(), looped.loop.guarded, SOME, Moment(2.0, None))
 
     assert after.condition is Condition.FAILED
     assert (after.guests, after.queues, after.source, after.generation) == (
@@ -103,7 +103,7 @@ def test_drift_is_told_with_its_guest_and_what_differs(tmp_path: Path) -> None:
     looped.turn("start")
     looped.host.write(f"{mdev(uuid(1))}/assign_adapter", "7")
 
-    report = Reporter("site", None, applies=True).report(looped.turn(), looped.loop.guarded, HINTS, Moment(1.0, None))
+    report = Reporter("site", None, applies=True).report(looped.turn(), looped.loop.guarded, SOME, Moment(1.0, None))
 
     assert report.condition is Condition.DRIFT
     assert [one.name for one in report.guests if one.drifted] == ["guest1"]

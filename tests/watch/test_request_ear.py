@@ -16,19 +16,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.watch.hints import Hint
 from reconciler.watch.request_ear import MOST_CLIENTS, TRIGGER, TRIGGER_OLDER, AlreadyWatching, RequestEar
 from reconciler.watch.requests import (
     LONGEST_LINE,
     SOCKET,
     BadRequest,
     NoAnswer,
-    Trigger,
+    TriggerRequest,
     address,
     ask,
     read_request,
     request_line,
 )
+from reconciler.watch.triggers import Trigger
 
 PATIENCE = 30.0
 
@@ -52,7 +52,7 @@ def ear(directory: Path) -> Iterator[RequestEar]:
 class Asking(threading.Thread):
     """Somebody who asks, and what is answered."""
 
-    def __init__(self, directory: Path, trigger: Trigger) -> None:
+    def __init__(self, directory: Path, trigger: TriggerRequest) -> None:
         super().__init__()
         self.directory = directory
         self.trigger = trigger
@@ -70,9 +70,9 @@ class Asking(threading.Thread):
         return self.answer
 
 
-def hear(ear: RequestEar) -> list[Hint]:
-    """The next hints."""
-    found: list[Hint] = []
+def hear(ear: RequestEar) -> list[Trigger]:
+    """The next triggers."""
+    found: list[Trigger] = []
     while not found:
         assert select.select([ear], [], [], PATIENCE)[0]
         found = list(ear.hear())
@@ -88,9 +88,9 @@ def connected(directory: Path) -> socket.socket:
     return connection
 
 
-def listened(ear: RequestEar) -> list[Hint]:
+def listened(ear: RequestEar) -> list[Trigger]:
     """Hear until nothing is left."""
-    found: list[Hint] = []
+    found: list[Trigger] = []
     while select.select([ear], [], [], 0)[0]:
         found += ear.hear()
     return found
@@ -99,14 +99,14 @@ def listened(ear: RequestEar) -> list[Hint]:
 def test_a_trigger_is_a_hint_and_is_accepted_at_once(directory: Path, ear: RequestEar) -> None:
     """With the number of the turn that it leads to."""
     ear.begin(6)
-    asking = Asking(directory, Trigger())
+    asking = Asking(directory, TriggerRequest())
     assert hear(ear) == [TRIGGER]
     assert asking.told() == {"accepted": True, "turn": 7}
 
 
 def test_an_older_commit_may_be_asked_for(directory: Path, ear: RequestEar) -> None:
-    """The hint says so."""
-    asking = Asking(directory, Trigger(allow_older=True))
+    """The trigger says so."""
+    asking = Asking(directory, TriggerRequest(allow_older=True))
     assert hear(ear) == [TRIGGER_OLDER]
     assert asking.told() == {"accepted": True, "turn": 1}
 
@@ -114,7 +114,7 @@ def test_an_older_commit_may_be_asked_for(directory: Path, ear: RequestEar) -> N
 def test_who_waits_is_answered_after_the_turn_that_began_after_asking(directory: Path, ear: RequestEar) -> None:
     """Not by the one that was under way."""
     ear.begin(3)
-    asking = Asking(directory, Trigger(wait=True))
+    asking = Asking(directory, TriggerRequest(wait=True))
     hear(ear)
     ear.answer(3, "in-sync", "as it was before")
     assert asking.is_alive()
@@ -125,7 +125,7 @@ def test_who_waits_is_answered_after_the_turn_that_began_after_asking(directory:
 
 def test_who_waits_for_a_loop_that_ends_is_told(directory: Path, ear: RequestEar) -> None:
     """Instead of waiting for ever."""
-    asking = Asking(directory, Trigger(wait=True))
+    asking = Asking(directory, TriggerRequest(wait=True))
     hear(ear)
     ear.close()
     answer = asking.told()
@@ -135,13 +135,13 @@ def test_who_waits_for_a_loop_that_ends_is_told(directory: Path, ear: RequestEar
 
 def test_where_no_loop_runs_there_is_none(directory: Path, tmp_path: Path) -> None:
     """Neither without a directory, nor without a socket, nor with one that a killed loop has left."""
-    assert ask(tmp_path / "missing", Trigger(), PATIENCE) is None
-    assert ask(directory, Trigger(), PATIENCE) is None
+    assert ask(tmp_path / "missing", TriggerRequest(), PATIENCE) is None
+    assert ask(directory, TriggerRequest(), PATIENCE) is None
     left = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with address(directory) as name:
         left.bind(name)
     left.close()
-    assert ask(directory, Trigger(), PATIENCE) is None
+    assert ask(directory, TriggerRequest(), PATIENCE) is None
 
 
 def test_the_socket_of_a_killed_loop_is_replaced(directory: Path) -> None:
@@ -153,7 +153,7 @@ def test_the_socket_of_a_killed_loop_is_replaced(directory: Path) -> None:
     assert subprocess.run([sys.executable, "-c", program, directory], check=False).returncode == 9
     assert (directory / SOCKET).is_socket()
     ear = RequestEar(directory)
-    asking = Asking(directory, Trigger())
+    asking = Asking(directory, TriggerRequest())
     assert hear(ear) == [TRIGGER]
     assert asking.told() == {"accepted": True, "turn": 1}
     ear.close()
@@ -163,7 +163,7 @@ def test_a_second_loop_is_refused_and_the_first_goes_on(directory: Path, ear: Re
     """With the number of its process."""
     with pytest.raises(AlreadyWatching, match=f"process {os.getpid()} is watching"):
         RequestEar(directory)
-    asking = Asking(directory, Trigger())
+    asking = Asking(directory, TriggerRequest())
     assert hear(ear) == [TRIGGER]
     assert asking.told() == {"accepted": True, "turn": 1}
 
@@ -186,7 +186,7 @@ def test_who_is_neither_root_nor_the_loops_user_is_refused(
 def test_closing_leaves_neither_socket_nor_descriptor(directory: Path) -> None:
     """Also of those that wait."""
     ear = RequestEar(directory)
-    asking = Asking(directory, Trigger(wait=True))
+    asking = Asking(directory, TriggerRequest(wait=True))
     hear(ear)
     descriptor = ear.fileno()
     ear.close()
@@ -199,7 +199,7 @@ def test_closing_leaves_neither_socket_nor_descriptor(directory: Path) -> None:
 
 @pytest.mark.parametrize("line", [b"nonsense\n", b"[1]\n", b"{}\n", b"[" * 4000 + b"\n", b"x" * LONGEST_LINE])
 def test_what_is_no_request_is_refused_with_what_to_write(directory: Path, ear: RequestEar, line: bytes) -> None:
-    """And is no hint."""
+    """And is no trigger."""
     with connected(directory) as connection:
         connection.sendall(line)
         assert listened(ear) == []
@@ -210,7 +210,7 @@ def test_what_is_no_request_is_refused_with_what_to_write(directory: Path, ear: 
 
 def test_a_request_may_come_in_parts(directory: Path, ear: RequestEar) -> None:
     """As streams do."""
-    line = request_line(Trigger())
+    line = request_line(TriggerRequest())
     with connected(directory) as connection:
         for one in line:
             assert listened(ear) == []
@@ -222,7 +222,7 @@ def test_who_goes_away_is_forgotten(directory: Path, ear: RequestEar) -> None:
     """Before asking or while waiting."""
     connected(directory).close()
     waiting = connected(directory)
-    waiting.sendall(request_line(Trigger(wait=True)))
+    waiting.sendall(request_line(TriggerRequest(wait=True)))
     assert listened(ear) == [TRIGGER]
     waiting.close()
     assert listened(ear) == []
@@ -237,7 +237,7 @@ def test_the_silent_do_not_keep_others_out(directory: Path, ear: RequestEar) -> 
         silent.append(connected(directory))
         listened(ear)
     assert silent[0].recv(1) == b""
-    asking = Asking(directory, Trigger())
+    asking = Asking(directory, TriggerRequest())
     assert hear(ear) == [TRIGGER]
     assert asking.told() == {"accepted": True, "turn": 1}
     for connection in silent:
@@ -249,7 +249,7 @@ def test_too_many_who_wait_are_bounded(directory: Path, ear: RequestEar) -> None
     waiting = []
     for _ in range(MOST_CLIENTS):
         waiting.append(connected(directory))
-        waiting[-1].sendall(request_line(Trigger(wait=True)))
+        waiting[-1].sendall(request_line(TriggerRequest(wait=True)))
         listened(ear)
     with connected(directory) as one_more:
         listened(ear)
@@ -270,14 +270,14 @@ def test_without_descriptors_nobody_spins(directory: Path, ear: RequestEar, monk
             listened(ear)
             assert not select.select([ear], [], [], 0)[0]
         ear.begin(1)
-        connection.sendall(request_line(Trigger()))
+        connection.sendall(request_line(TriggerRequest()))
         assert listened(ear) == [TRIGGER]
 
 
 @given(st.booleans(), st.booleans())
 def test_requests_are_read_as_they_were_written(allow_older: bool, wait: bool) -> None:
     """There and back."""
-    assert read_request(request_line(Trigger(allow_older, wait))) == Trigger(allow_older, wait)
+    assert read_request(request_line(TriggerRequest(allow_older, wait))) == TriggerRequest(allow_older, wait)
 
 
 @given(st.one_of(st.binary(), st.dictionaries(st.text(), st.booleans()).map(lambda found: json.dumps(found).encode())))

@@ -1,4 +1,4 @@
-"""Signals as hints, with real signals."""
+"""Signals as triggers, with real signals."""
 
 import os
 import signal
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from reconciler.watch.ears import Ears
-from reconciler.watch.hints import Hint
 from reconciler.watch.signal_ear import HEARD, SignalEar
+from reconciler.watch.triggers import Trigger
 
 
 @pytest.fixture
@@ -23,11 +23,11 @@ def ears() -> Iterator[Ears]:
     assert signal.set_wakeup_fd(-1) == -1
 
 
-def test_sighup_is_a_hint(ears: Ears) -> None:
+def test_sighup_is_a_trigger(ears: Ears) -> None:
     """Once, however often it was sent."""
     for _ in range(3):
         os.kill(os.getpid(), signal.SIGHUP)
-    assert ears.wait(60) == (Hint("signal", "SIGHUP"),)
+    assert ears.wait(60) == (Trigger("signal", "SIGHUP"),)
     assert not ears.stopping
 
 
@@ -45,7 +45,7 @@ def test_many_signals_do_not_hide_the_one_that_stops(ears: Ears) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
     os.kill(os.getpid(), signal.SIGTERM)
     assert ears.should_stop()
-    assert ears.wait(0) == (Hint("signal", "SIGHUP"),)
+    assert ears.wait(0) == (Trigger("signal", "SIGHUP"),)
 
 
 def test_closing_closes_the_pipe() -> None:

@@ -7,12 +7,12 @@ from typing import Any, cast
 
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.watch.ears import Ears
-from reconciler.watch.hints import Hint
 from reconciler.watch.loop import Loop
 from reconciler.watch.report import Condition, Report
 from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_ear import RequestEar
 from reconciler.watch.sinks import FanOut
+from reconciler.watch.triggers import Trigger
 from reconciler.watch.turns import Ending, Turn
 from reconciler.watch.watching import Watch, watch
 from testing.clocks import FakeClock
@@ -26,11 +26,11 @@ class Stage:
     guarded = None
     unheard: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, waits: Iterable[float | None] = (), heard: Iterable[tuple[float, Hint]] = ()) -> None:
-        """Turns end with `waits`, then with none; hints are heard at their times, and the end comes after 1000 s."""
+    def __init__(self, waits: Iterable[float | None] = (), heard: Iterable[tuple[float, Trigger]] = ()) -> None:
+        """Turns end with `waits`, then with none; triggers are heard at their times, and the end comes after 1000 s."""
         self.clock = FakeClock()
         self.done: list[str] = []
-        self.turns: list[tuple[float, tuple[Hint, ...]]] = []
+        self.turns: list[tuple[float, tuple[Trigger, ...]]] = []
         self.reports: list[Report] = []
         self._waits = list(waits)
         self._heard = list(heard)
@@ -52,27 +52,27 @@ class Stage:
 
     # Ears
 
-    def wait(self, seconds: float) -> tuple[Hint, ...]:
+    def wait(self, seconds: float) -> tuple[Trigger, ...]:
         """See `Ears`."""
         assert seconds >= 0
         end = self.clock.now + seconds
         if self._heard and self._heard[0][0] <= end:
-            at, hint = self._heard.pop(0)
+            at, trigger = self._heard.pop(0)
             self.clock.now = max(at, self.clock.now)
-            return (hint,)
+            return (trigger,)
         self.clock.now = min(end, 1000.0)
         self.stopping = self.clock.now >= 1000.0
         return ()
 
     # Loop
 
-    def turn(self, hints: Collection[Hint]) -> Turn:
+    def turn(self, triggers: Collection[Trigger]) -> Turn:
         """See `Loop`."""
-        self.turns.append((self.clock.now, tuple(hints)))
+        self.turns.append((self.clock.now, tuple(triggers)))
         wait = self._waits.pop(0) if self._waits else None
         return Turn(Ending(Condition.IN_SYNC, "well"), wait=wait)
 
-    def ask(self, _hints: Collection[Hint]) -> bool:
+    def ask(self, _triggers: Collection[Trigger]) -> bool:
         """See `Loop`."""
         return False
 
@@ -110,28 +110,28 @@ class Stage:
 
 def test_the_first_turn_is_at_once_and_then_only_hints_lead_to_one() -> None:
     """Nothing spins, and nothing is done at rest."""
-    stage = Stage(heard=[(10.0, Hint("files", "a")), (20.0, Hint("kernel"))])
+    stage = Stage(heard=[(10.0, Trigger("files", "a")), (20.0, Trigger("kernel"))])
 
     stage.run()
 
     assert [at for at, _ in stage.turns] == [0.0, 10.0, 20.0]
-    assert stage.turns[0][1] == (Hint("start"),)
-    assert stage.turns[1][1] == (Hint("files", "a"),)
+    assert stage.turns[0][1] == (Trigger("start"),)
+    assert stage.turns[1][1] == (Trigger("files", "a"),)
 
 
 def test_a_turn_that_waits_is_followed_by_another_one() -> None:
-    """That looks at the host, without a hint; an earlier hint comes first."""
-    stage = Stage(waits=[5.0, 100.0], heard=[(50.0, Hint("kernel"))])
+    """That looks at the host, without a trigger; an earlier trigger comes first."""
+    stage = Stage(waits=[5.0, 100.0], heard=[(50.0, Trigger("kernel"))])
 
     stage.run()
 
     assert [at for at, _ in stage.turns] == [0.0, 5.0, 50.0]
-    assert stage.turns[1][1] == (Hint("resync", "due"),)
+    assert stage.turns[1][1] == (Trigger("resync", "due"),)
 
 
 def test_whoever_asked_is_answered_after_the_turn() -> None:
     """With its number."""
-    stage = Stage(heard=[(1.0, Hint("request", "trigger"))])
+    stage = Stage(heard=[(1.0, Trigger("request", "trigger"))])
 
     stage.run()
 
@@ -156,7 +156,7 @@ def test_the_watchdog_is_told_at_rest() -> None:
 
 def test_a_reload_is_told_to_systemd() -> None:
     """From its begin to its end."""
-    stage = Stage(heard=[(1.0, Hint("signal", "SIGHUP"))])
+    stage = Stage(heard=[(1.0, Trigger("signal", "SIGHUP"))])
 
     stage.run()
 

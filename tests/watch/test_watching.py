@@ -5,42 +5,42 @@ from typing import cast
 
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.watch.ears import Ears
-from reconciler.watch.hints import Hint
 from reconciler.watch.loop import Loop
 from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_ear import TRIGGER, TRIGGER_OLDER, RequestEar
 from reconciler.watch.sinks import FanOut
+from reconciler.watch.triggers import Trigger
 from reconciler.watch.watching import ANSWER_SECONDS, START, Watch, with_newest
 from testing.clocks import FakeClock
 
-GIT, KERNEL = Hint("git", "commit abc"), Hint("kernel", "change")
+GIT, KERNEL = Trigger("git", "commit abc"), Trigger("kernel", "change")
 
 
 class Source:
     """A loop whose source answers as soon as `answer` was heard; what it was asked."""
 
-    def __init__(self, *answer: Hint, first: bool = False) -> None:
+    def __init__(self, *answer: Trigger, first: bool = False) -> None:
         self.answer = set(answer)
         self.questions = 0
         self.is_coming = first
 
-    def ask(self, hints: Collection[Hint]) -> bool:
-        asked = sum(hint.source in {"request", "signal"} for hint in hints)
+    def ask(self, triggers: Collection[Trigger]) -> bool:
+        asked = sum(trigger.source in {"request", "signal"} for trigger in triggers)
         self.questions += asked
-        self.is_coming = (self.is_coming and not self.answer & set(hints)) or bool(asked)
+        self.is_coming = (self.is_coming and not self.answer & set(triggers)) or bool(asked)
         return self.is_coming
 
 
 class Hearing:
     """Ears that hear what they are told, one batch at a time, each after a second; SIGTERM after the last."""
 
-    def __init__(self, clock: FakeClock, *heard: tuple[Hint, ...], stops: bool = False) -> None:
+    def __init__(self, clock: FakeClock, *heard: tuple[Trigger, ...], stops: bool = False) -> None:
         self.clock = clock
         self.heard = list(heard)
         self.stops = stops
         self.stopping = False
 
-    def wait(self, seconds: float) -> tuple[Hint, ...]:
+    def wait(self, seconds: float) -> tuple[Trigger, ...]:
         if self.heard:
             self.clock.sleep(1.0)
             return self.heard.pop(0)
@@ -49,13 +49,13 @@ class Hearing:
         return ()
 
 
-def newest(source: Source, hearing: Hearing, *hints: Hint) -> tuple[Hint, ...]:
-    """What leads to the turn that `hints` begin."""
+def newest(source: Source, hearing: Hearing, *triggers: Trigger) -> tuple[Trigger, ...]:
+    """What leads to the turn that `triggers` begin."""
     systemd = SystemdNotify({}, 1, hearing.clock.monotonic)
     unused = (cast("Reporter", None), cast("FanOut", None))
     requests = cast("RequestEar", None)
     what = Watch(cast("Ears", hearing), requests, cast("Loop", source), *unused, systemd, hearing.clock, 300.0)
-    return tuple(with_newest(what, hints))
+    return tuple(with_newest(what, triggers))
 
 
 def test_who_asks_waits_until_the_source_has_answered() -> None:
@@ -82,13 +82,13 @@ def test_the_wait_is_bounded() -> None:
 def test_sigterm_ends_the_wait() -> None:
     """At once."""
     clock = FakeClock()
-    newest(Source(GIT), Hearing(clock, stops=True), Hint("signal", "SIGHUP"))
+    newest(Source(GIT), Hearing(clock, stops=True), Trigger("signal", "SIGHUP"))
     assert clock.now == 0.5
 
 
 def test_nobody_else_waits() -> None:
     """The kernel does not want to know of the repository; the start does."""
-    for hint, seconds in ((KERNEL, 0.0), (START, 1.0)):
+    for trigger, seconds in ((KERNEL, 0.0), (START, 1.0)):
         clock = FakeClock()
-        newest(Source(GIT, first=True), Hearing(clock, (GIT,)), hint)
+        newest(Source(GIT, first=True), Hearing(clock, (GIT,)), trigger)
         assert clock.now == seconds

@@ -26,7 +26,7 @@ def main() -> None:
         ]
         for what, action in steps:
             action()
-            record.emit({"done": what, "heard": [hint.what for hint in ears.wait(3)]})
+            record.emit({"done": what, "heard": [trigger.what for trigger in ears.wait(3)]})
 
 
 def forge() -> None:

@@ -19,7 +19,7 @@ told = []
 ear = FileEar([sys.argv[1]], told.append, look_seconds=0.01)
 open(sys.argv[1] + "/new.yaml", "w").close()
 ready = select.select([ear], [], [], 30)[0]
-print(json.dumps([told, [hint.source for hint in ear.hear()]]))
+print(json.dumps([told, [trigger.source for trigger in ear.hear()]]))
 ear.close()
 """
 
