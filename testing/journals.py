@@ -1,5 +1,7 @@
 """Journals and progress for tests: without a disk and without a terminal, and real ones beside a simulated host."""
 
+from pathlib import Path
+
 from reconciler.kernel.locks import AtWork
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Desired, GivenUp
@@ -9,11 +11,29 @@ from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.simulator.host import SimulatedHost
+from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.journal import Journal, applied_by
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.holdings import config
+
+
+def reopen_pending(state: Path, *, made: bool = False) -> None:
+    """Leave the journal of the apply that waits to be confirmed in `state`, as if it was killed, and no longer waits.
+
+    With `made` after its last step was verified, otherwise before its first.
+    """
+    directory = StateDirectory(state)
+    pending = Confirmations(directory).pending()
+    assert pending
+    journal = Journal(directory, pending.boot_id)
+    journal.reopen(pending.journal)
+    if made:
+        for number, _ in enumerate(pending.journal.steps, 1):
+            journal.step(number)
+        journal.verified()
+    Confirmations(directory).clear()
 
 
 class FakeJournal:

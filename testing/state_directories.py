@@ -1,10 +1,11 @@
 """A state directory with every file that we keep, made by commands and by the loop's own writers."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
-from reconciler.transaction.desired_record import read_desired
+from reconciler.transaction.confirmation import Confirmations
+from reconciler.transaction.history import History
+from reconciler.transaction.journal import Journal
 from reconciler.transaction.last_good import Good, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
@@ -86,13 +87,16 @@ def keep_everything(run: Callable[..., object], state: Path, change: Callable[[]
     change()
     run("--apply", "--yes", "--confirm-within", "1h")
     kept = StateDirectory(state)
-    journal = json.loads((state / "pending.json").read_bytes())["journal"]
-    steps = "".join(f'{{"step": {number}}}\n' for number, _ in enumerate(json.loads(journal)["steps"], 1))
-    kept.replace("journal.jsonl", f"{journal}{steps}".encode())
-    boot = json.loads(journal)["bootId"]
-    kept.replace("degraded.json", json.dumps({"bootId": boot, "differences": ["apmask is odd"]}).encode())
-    desired = read_desired(json.loads((state / "generations/000001.json").read_bytes())["desired"], "x")
+    pending = Confirmations(kept).pending()
+    assert pending
+    boot, first_line = pending.boot_id, pending.journal
+    journal = Journal(kept, boot)
+    journal.keep_degraded(None, ("apmask is odd",))
+    journal.reopen(first_line)
+    for number, _ in enumerate(first_line.steps, 1):
+        journal.step(number)
+    desired = History(kept).desired(1)
     write_last_good(kept, Good(desired, "a" * 40))
     StatusFile(kept, 42).write(full_report())
-    kept.replace("lock", b'{"process": 7, "since": 1.5, "command": "reconcile --apply"}\n')
+    kept.replace("lock", b'{"formatVersion": 1, "process": 7, "since": 1.5, "command": "reconcile --apply"}\n')
     kept.replace("watch.lock", b"7\n")

@@ -17,7 +17,7 @@ from reconciler.cli.recovered import awaited_of, exit_of, tell_recovered, tell_u
 from reconciler.cli.second_thoughts import refused_recovery, roll_back_pending
 from reconciler.model.commands import resume
 from reconciler.model.errors import StateError
-from reconciler.model.outcome import Generation, Result
+from reconciler.model.outcome import Generation, Outcome, Result
 from reconciler.model.strict_json import BadRecord
 from reconciler.operations.reconcile import Request, Terms
 from reconciler.transaction.confirmation import Awaited
@@ -73,7 +73,9 @@ def _as_it_stands(one: Generation, found: Awaited | None) -> Generation:
     """`one` as the host shows it, where its record is not written yet or may still change."""
     if found is None or one.number != found.generation:
         return one
-    outcome = {**(one.outcome or {}), "result": Result.ROLLED_BACK.value} if found.rolled_back else one.outcome
+    outcome = one.outcome
+    if found.rolled_back:
+        outcome = (outcome or Outcome(Result.ROLLED_BACK))._replace(result=Result.ROLLED_BACK)
     return one._replace(outcome=outcome, remark=found.remark)
 
 
@@ -139,8 +141,7 @@ def _was_rolled_back(newest: Generation, journal: Journal) -> bool:
 
 
 def _because(newest: Generation) -> str:
-    failure = (newest.outcome or {}).get("failure")
-    return f" ({failure})" if failure else ""
+    return f" ({newest.outcome.failure})" if newest.outcome and newest.outcome.failure else ""
 
 
 def _tell_how_to_go_further(history: History, newest: Generation) -> None:

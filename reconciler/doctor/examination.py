@@ -93,8 +93,8 @@ def _kept_findings(machine: Machine, others: Sequence[Callable[[], object]]) -> 
         looked_at(partial(history.get, number), None)
     obstacle = state.obstacle() if state.path.is_dir() else ""
     newest = looked_at(history.newest, None)
-    if newest:
-        left += interruption_findings(newest.number, (newest.outcome or {}).get("interrupted", ()))
+    if newest and newest.outcome:
+        left += interruption_findings(newest.number, newest.outcome.interrupted)
     # What is wrong with the directory itself is met with every file in it.
     return [*left, *obstacle_findings(obstacle), *dict.fromkeys(damages)]
 

@@ -1,6 +1,6 @@
 """Files of other tools that decide what a host boots into, as values: definitions, and the changes a plan makes."""
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from reconciler.model.matrix import ApConfig, Matrix
 
@@ -36,6 +36,16 @@ class AtBoot(NamedTuple):
     idle: tuple[Definition, ...] = ()
 
 
+def require_relative(path: str) -> None:
+    """Return if `path` is of something below a directory, whatever that is.
+
+    Raises:
+        ValueError: it leads elsewhere, or cannot be a path.
+    """
+    if "\0" in path or any(part in {"", ".", ".."} for part in path.split("/")):
+        raise ValueError("a path below the root directory is expected")
+
+
 class FileChange(NamedTuple):
     """One file that changes.
 
@@ -46,7 +56,7 @@ class FileChange(NamedTuple):
         holder: whose it is: the name of a guest, ``host``, or the uuid of a device that no manifest names any more.
     """
 
-    path: str
+    path: Annotated[str, require_relative]
     before: bytes | None
     after: bytes | None
     holder: str = ""

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from reconciler.model.ids import IdSet
+from reconciler.model.ids import IdSet, Uuid
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.problems import Position
 
@@ -57,7 +57,7 @@ class DesiredGuest(NamedTuple):
 
     name: str
     host: str
-    uuid: str
+    uuid: Uuid
     config: ApConfig
     activation: Activation
     presence: Presence

@@ -4,9 +4,10 @@ An id is a number from 0 to 255. Every set of ids on an s390x host is one 256-bi
 one integer and its algebra costs what integer arithmetic costs.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 ID_COUNT: Final = 256
 """How many ids there are: 0 to 255 (the AP architecture has 8 bits for an adapter and 8 for a domain)."""
@@ -130,3 +131,20 @@ def _hex_and_decimal(first: int, last: int) -> str:
     if first == last:
         return f"0x{first:02x} ({first})"
     return f"0x{first:02x}-0x{last:02x} ({first}-{last})"
+
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def require_uuid(text: str) -> None:
+    """Return if `text` is the uuid of a mediated device as the kernel shows it, lower case with dashes.
+
+    Raises:
+        ValueError: it is none: it must not become a part of a path.
+    """
+    if not _UUID.fullmatch(text):
+        raise ValueError(f"{text[:80]!a} is no uuid")
+
+
+Uuid: TypeAlias = Annotated[str, require_uuid]
+"""The uuid of a mediated device, as `require_uuid` has it where it is read from a file."""

@@ -1,8 +1,8 @@
 """How an apply ended, and the generation that it has added to the history."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 
 
 class Result(StrEnum):
@@ -51,6 +51,10 @@ def interrupting(outcome: Outcome, names: Sequence[str]) -> Outcome:
     return outcome._replace(interrupted=tuple(names), notes=(*outcome.notes, note))
 
 
+DAMAGED: Final = "damaged"
+"""The result of a generation whose file cannot be read."""
+
+
 class Origin(NamedTuple):
     """Who asked for an apply, and how.
 
@@ -76,10 +80,11 @@ class Generation(NamedTuple):
         host: the name of the Host.
         digest: of what the manifests asked for (SHA-256, hex).
         summary: what was planned, one sentence.
-        outcome: how it ended, as `outcome_record` made it; None where it is unknown.
+        outcome: how it ended; None where that is unknown.
         confined: whether it was only for a VM that started or ended, or for a boot, and wanted nothing of its own.
         suspended: the names of suspended guests that were not as their manifests said.
         remark: what else there is to know of how it ended, a few words; mostly empty.
+        is_damaged: whether its file cannot be read; then only its number is known.
     """
 
     number: int
@@ -87,15 +92,18 @@ class Generation(NamedTuple):
     host: str
     digest: str
     summary: str
-    outcome: Mapping[str, Any] | None
+    outcome: Outcome | None
     confined: bool = False
     suspended: tuple[str, ...] = ()
     remark: str = ""
+    is_damaged: bool = False
 
     @property
     def result(self) -> str:
         """How it ended, in a few words."""
-        return str(self.outcome["result"]) if self.outcome else "not finished"
+        if self.is_damaged:
+            return DAMAGED
+        return self.outcome.result.value if self.outcome else "not finished"
 
     @property
     def is_target(self) -> bool:

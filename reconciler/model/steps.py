@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from reconciler.model.ids import IdSet
+from reconciler.model.ids import IdSet, Uuid
 from reconciler.model.matrix import ApConfig, Matrix
 
 
@@ -25,7 +25,7 @@ class Holdings(NamedTuple):
     """Who holds what: the host pool, and every mediated device by uuid."""
 
     pool: Matrix
-    mdevs: Mapping[str, ApConfig]
+    mdevs: Mapping[Uuid, ApConfig]
 
 
 class Step(NamedTuple):

@@ -53,7 +53,7 @@ class BadRecord(StateError):
 
     def within(self, step: str | int) -> "BadRecord":
         """The same error, seen from the value that holds this one as member or item `step`."""
-        where = f"[{step}]" if isinstance(step, int) else step if _PLAIN.fullmatch(step) else _quoted(step)
+        where = f"[{step}]" if isinstance(step, int) else step if _PLAIN.fullmatch(step) else quoted(step)
         joined = self.field if not self.field or self.field.startswith("[") else f".{self.field}"
         return BadRecord(self.problem, f"{where}{joined}", self.file, self.remedy)
 
@@ -98,7 +98,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise BadRecord(f"it has the key {_quoted(twice)} twice")
+        raise BadRecord(f"it has the key {quoted(twice)} twice")
     return made
 
 
@@ -123,7 +123,7 @@ def members(value: object, required: Sequence[str] = (), optional: Sequence[str]
     if len(found) > len(required):
         for name in found:
             if name not in required and name not in optional:
-                raise BadRecord(f"the key {_quoted(name)} is not known")
+                raise BadRecord(f"the key {quoted(name)} is not known")
     return found
 
 
@@ -161,7 +161,7 @@ def version(record: object, name: str, known: object) -> dict[str, Any]:
     """
     found = some_members(record, (name,))
     if type(found[name]) is not type(known) or found[name] != known:
-        raise BadRecord(f"version {_quoted(found[name])} is not known here, only {known!r}", name)
+        raise BadRecord(f"version {quoted(found[name])} is not known here, only {known!r}", name)
     return found
 
 
@@ -232,7 +232,7 @@ def _name(name: str, key: Callable[[Any], str]) -> str:
     try:
         return key(name)
     except BadRecord as error:
-        raise BadRecord(f"its key {_quoted(name)}: {error.problem}") from None
+        raise BadRecord(f"its key {quoted(name)}: {error.problem}") from None
 
 
 def parsed(parse: Callable[[str], _Value]) -> Callable[[Any], _Value]:
@@ -254,7 +254,7 @@ def chosen(choices: type[_Choice]) -> Callable[[Any], _Choice]:
         try:
             return choices(text(value))
         except ValueError:
-            raise BadRecord(f"{_quoted(value)} is none of {', '.join(choices)}") from None
+            raise BadRecord(f"{quoted(value)} is none of {', '.join(choices)}") from None
 
     return read
 
@@ -264,6 +264,7 @@ def _not_a(expected: str, value: object) -> BadRecord:
     return BadRecord(f"{found.get(type(value), 'a number')} is here, where {expected} is expected")
 
 
-def _quoted(value: object) -> str:
+def quoted(value: object) -> str:
+    """`value` as a part of a message: in ASCII, and not long."""
     shown = ascii(value)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."

@@ -357,7 +357,7 @@ def _on_any_disk(
 ) -> Applied:
     from reconciler.render.plan_json import plan_record
     from reconciler.transaction.apply import apply_plan
-    from reconciler.transaction.history import History, outcome_record
+    from reconciler.transaction.history import History
     from reconciler.transaction.journal import JournalIfPossible
 
     history, is_recorded = History(machine.state), made.changes or made.is_news
@@ -378,7 +378,7 @@ def _on_any_disk(
             history.forget(number)
         return Applied(made, outcome, recovered, 0, None, journal.obstacle)
     try:
-        history.end(number, outcome_record(outcome, machine.clock.time()))
+        history.end(number, outcome, machine.clock.time())
     except OSError as error:
         return Applied(made, outcome, recovered, number, None, error_text(error))
     return Applied(made, outcome, recovered, number, None, journal.obstacle)
@@ -401,7 +401,7 @@ def _carried_out(
         journal = Journal(machine.state, machine.boot_id)
         return apply_plan(made, machine.sysfs, machine.clock, journal, progress, stop, on_verified=on_verified), 0
     from reconciler.render.plan_json import plan_record
-    from reconciler.transaction.history import History, outcome_record
+    from reconciler.transaction.history import History
 
     history = History(machine.state)
     number = history.next_number()
@@ -418,7 +418,7 @@ def _carried_out(
     try:
         if terms.confirm_within is not None and outcome.result is not Result.APPLIED:
             Confirmations(machine.state).clear()
-        history.end(number, outcome_record(outcome, machine.clock.time()))
+        history.end(number, outcome, machine.clock.time())
     except OSError as error:
         outcome = outcome._replace(notes=(*outcome.notes, f"the history could not be written: {error_text(error)}"))
     return outcome, number

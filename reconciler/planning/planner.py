@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Persistence
+from reconciler.model.ids import Uuid
 from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev, VmName, its_vm
 from reconciler.model.problems import Position, Problem, ProblemList, errors_of
@@ -52,7 +53,7 @@ class Applied(NamedTuple):
     """
 
     pool: Matrix | None
-    guests: Mapping[str, tuple[str, ApConfig]]
+    guests: Mapping[Uuid, tuple[str, ApConfig]]
     generation: int = 0
     digest: str = ""
     persistence: Persistence = Persistence.NONE

@@ -92,7 +92,7 @@ def history_text(generations: Iterable[Generation], paint: Paint = plain) -> str
 def _row(one: Generation) -> tuple[str, ...]:
     origin = one.origin
     started = moment(origin.started) if origin.started else "-"
-    interrupted = (one.outcome or {}).get("interrupted", ())
+    interrupted = one.outcome.interrupted if one.outcome else ()
     remarks = [one.remark] if one.remark else []
     if interrupted:
         remarks.append(f"interrupted {', '.join(interrupted)}")

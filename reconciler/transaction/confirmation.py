@@ -5,7 +5,6 @@ recovery of a transaction like any other, and the deadline in seconds of the hos
 at boot as sysfs does. A timer that does not depend on the process that applied asks for it (`reconciler.integrations`).
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,9 +12,8 @@ from typing import Final, NamedTuple
 from reconciler.model.commands import Advised
 from reconciler.model.errors import BusyError, InputError
 from reconciler.model.steps import Holdings
-from reconciler.model.strict_json import BadRecord, field, members, seconds, text, whole
-from reconciler.transaction.journal import Journal, Unfinished, read_journal
-from reconciler.transaction.records import read_kept, told_of
+from reconciler.transaction.journal import FirstLine, Journal, Unfinished, unfinished_of
+from reconciler.transaction.records import read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
 
 PENDING: Final = "pending.json"
@@ -36,13 +34,13 @@ class Pending(NamedTuple):
         generation: its number, by which it is confirmed.
         boot_id: the boot in which it was made.
         deadline: when it is put back, in seconds of the monotonic clock of that boot.
-        journal: the first line of its journal.
+        journal: what its journal began with.
     """
 
     generation: int
     boot_id: str
     deadline: float
-    journal: bytes
+    journal: FirstLine
 
     def seconds_left(self, boot_id: str, now: float) -> float:
         """How long it still waits, 0 or more; `now` is of the monotonic clock of the boot `boot_id`."""
@@ -94,7 +92,7 @@ class Confirmations:
         Raises:
             BadRecord: the file is not as we write it.
         """
-        return read_kept(self._state, PENDING, _read_pending)
+        return read_record(self._state, PENDING, Pending)
 
     def put(self, pending: Pending) -> None:
         """Record that `pending` waits; on disk when it returns.
@@ -102,13 +100,7 @@ class Confirmations:
         Raises:
             OSError: it cannot be written.
         """
-        record = {
-            "generation": pending.generation,
-            "bootId": pending.boot_id,
-            "deadline": pending.deadline,
-            "journal": pending.journal.decode(),
-        }
-        self._state.replace(PENDING, json.dumps(record).encode())
+        write_record(self._state, PENDING, pending)
 
     def clear(self) -> None:
         """Record that nothing waits."""
@@ -139,7 +131,7 @@ class Confirmations:
 
     def begun_by(self, pending: Pending, boot_id: str) -> Unfinished:
         """The transaction of `pending`; `boot_id` names the present boot."""
-        return told_of(self._state, PENDING, lambda: read_journal(pending.journal, boot_id))
+        return unfinished_of(pending.journal, boot_id)
 
 
 def is_as_before(begun: Unfinished, found: Callable[[], Holdings | None], root: Path | None) -> bool:
@@ -157,23 +149,3 @@ def is_as_before(begun: Unfinished, found: Callable[[], Holdings | None], root: 
         return False
     holdings = found()
     return holdings is not None and not differences_of(begun.start, holdings, begun.touched)
-
-
-def _read_pending(record: object) -> Pending:
-    found = members(record, ("generation", "bootId", "deadline", "journal"))
-    return Pending(
-        field(found, "generation", whole),
-        field(found, "bootId", text),
-        field(found, "deadline", seconds),
-        field(found, "journal", _first_line),
-    )
-
-
-def _first_line(value: object) -> bytes:
-    """`value`, which is what a journal begins with; found out now, and not when it is needed."""
-    try:
-        line = text(value).encode()
-    except UnicodeEncodeError:
-        raise BadRecord("it is not UTF-8") from None
-    read_journal(line, "")
-    return line

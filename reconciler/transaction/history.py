@@ -6,49 +6,31 @@ ended, is called ``000012.vm.json``: there may be many of them, and they must no
 generation without an outcome is of an apply that was killed; the next one finds out what became of it.
 """
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from reconciler.model.codec import VERSION, Codec
 from reconciler.model.commands import HISTORY, Advised
 from reconciler.model.desired import Desired
 from reconciler.model.errors import InputError, StateError
 from reconciler.model.outcome import Generation, Origin, Outcome, Result
 from reconciler.model.printable import error_text
-from reconciler.model.strict_json import (
-    BadRecord,
-    chosen,
-    field,
-    listed,
-    members,
-    seconds,
-    some_members,
-    text,
-    version,
-    whole,
-)
-from reconciler.transaction.desired_record import desired_record, read_desired
-from reconciler.transaction.records import read_kept
+from reconciler.model.strict_json import BadRecord
+from reconciler.transaction.records import RECORDS, placed, read_record, told_of, write_record
 from reconciler.transaction.state_directory import StateDirectory
 
 RETAINED: Final = 100
 """So many of the newest generations are kept, and as many of boots and of VMs that started or ended."""
 
-GENERATION_VERSION: Final = 1
-
 LATE: Final = "the process that applied it ended before it could record this"
 
 NOTHING_KNOWN: Final[Mapping[int, bool]] = MappingProxyType({})
 
-DAMAGED: Final = "damaged"
-"""The result of a generation whose file cannot be read."""
-
 _DIRECTORY: Final = "generations"
 _NAME: Final = re.compile(r"(\d{6,})(?:\.vm)?\.json", re.ASCII)
 _TAKEN: Final = re.compile(r"(\d{6,})\..*", re.ASCII | re.DOTALL)
-_GENERATION: Final = ("generationVersion", "number", *Origin._fields, "desired", "plan")
 
 
 class NoSuchGeneration(Advised, InputError):
@@ -81,23 +63,16 @@ class History:
             OSError: it cannot be written.
         """
         self._state.prepare()
-        record = {
-            "generationVersion": GENERATION_VERSION,
-            "number": number,
-            **origin._asdict(),
-            "desired": desired_record(desired),
-            "plan": plan,
-        }
-        self._state.replace(_file(number, confined=confined), json.dumps(record).encode())
+        write_record(self._state, _file(number, confined=confined), _Begun(number, *origin, desired, plan))
         files = self._files()
         for old in sorted(one for one in files if _is_confined(files[one]) == confined)[:-RETAINED]:
             self._state.remove(files[old])
             self._state.remove(_outcome_file(old))
 
-    def end(self, number: int, outcome: Mapping[str, Any]) -> None:
-        """Record how generation `number` ended; where there is none (0) nothing."""
+    def end(self, number: int, outcome: Outcome, now: float) -> None:
+        """Record at `now` (seconds since 1970, UTC) how generation `number` ended; where there is none (0) nothing."""
         if number:
-            self._state.replace(_outcome_file(number), json.dumps(outcome).encode())
+            write_record(self._state, _outcome_file(number), _Ended(outcome, now))
 
     def forget(self, number: int) -> None:
         """Remove what was recorded when generation `number` began, which needs no space.
@@ -122,7 +97,7 @@ class History:
         number = max(self._files(), default=0)
         if self.lacks_outcome():
             result = Result.APPLIED if number == current else Result.ROLLED_BACK
-            self.end(number, outcome_record(Outcome(result, notes=(LATE,)), now))
+            self.end(number, Outcome(result, notes=(LATE,)), now)
 
     def numbers(self) -> list[int]:
         """The numbers of all that are kept, ascending."""
@@ -137,7 +112,7 @@ class History:
         try:
             return self.get(number)
         except (StateError, OSError) as error:
-            return Generation(number, Origin("", "", 0.0), "", "", error_text(error), {"result": DAMAGED})
+            return Generation(number, Origin("", "", 0.0), "", "", error_text(error), None, is_damaged=True)
 
     def get(self, number: int) -> Generation:
         """Generation `number`.
@@ -173,13 +148,13 @@ class History:
 
     def _whole(self, number: int) -> "_Whole":
         file = self._file_of(number)
-        outcome = read_kept(self._state, _outcome_file(number), _read_outcome)
-        found = read_kept(self._state, file, lambda record: _read_generation(record, number, outcome, file))
+        ended = read_record(self._state, _outcome_file(number), _Ended)
+        found = read_record(self._state, file, _Begun)
         if found is None:
             known = self.numbers()
             there = f"there are {known[0]} to {known[-1]}" if known else "nothing has been applied yet"
             raise NoSuchGeneration(f"there is no generation {number}; {there}", HISTORY if known else None)
-        return found
+        return told_of(self._state, file, lambda: _whole(found, ended, number, file))
 
     def newest_target(self, before: int | None = None) -> int:
         """The newest generation that was applied, and below `before`.
@@ -233,6 +208,51 @@ class History:
         return self._files().get(number, _file(number))
 
 
+class _Begun(NamedTuple):
+    """What is recorded before the first write: the fields of `Origin`, what is wanted, and the plan that is shown."""
+
+    number: int
+    user: str
+    command: str
+    started: float
+    commit: str
+    desired: Desired
+    plan: Mapping[str, Any]
+
+
+class _Ended(NamedTuple):
+    """How an apply ended, and when (seconds since 1970, UTC)."""
+
+    outcome: Outcome
+    ended: float
+
+
+class _Write(NamedTuple):
+    path: str
+    value: str
+
+
+class _Step(NamedTuple):
+    holder: str
+    action: str
+    writes: tuple[_Write, ...]
+
+
+class _Summary(NamedTuple):
+    text: str
+
+
+class _Plan(NamedTuple):
+    """What is needed of a plan that is shown; there is more in it."""
+
+    summary: _Summary
+    suspended: tuple[str, ...]
+    steps: tuple[_Step, ...]
+
+
+_SHOWN: Final = Codec(partial=True)
+
+
 class _Whole(NamedTuple):
     """A generation, what it wanted, and everything that is known of it as plain values for JSON."""
 
@@ -241,72 +261,26 @@ class _Whole(NamedTuple):
     record: dict[str, Any]
 
 
-def _read_generation(record: object, number: int, outcome: dict[str, Any] | None, file: str) -> _Whole:
-    found = members(version(record, "generationVersion", GENERATION_VERSION), _GENERATION)
-    if field(found, "number", whole) != number:
-        raise BadRecord(f"it is {found['number']}, and the file's name says {number}", "number")
-    origin = Origin(
-        field(found, "user", text),
-        field(found, "command", text),
-        field(found, "started", seconds),
-        field(found, "commit", text),
-    )
-    desired = field(found, "desired", lambda one: read_desired(one, f"generation {number}"))
-    summary, suspended = field(found, "plan", _read_plan)
-    confined = _is_confined(file)
+def _whole(begun: _Begun, ended: _Ended | None, number: int, file: str) -> _Whole:
+    if begun.number != number:
+        raise BadRecord(f"it is {begun.number}, and the file's name says {number}", "number")
+    try:
+        plan = _SHOWN.read(_Plan, begun.plan)
+    except BadRecord as error:
+        raise error.within("plan") from None
+    desired = placed(begun.desired, f"generation {number}")
     generation = Generation(
-        number, origin, desired.host.name, desired.digest, summary, outcome, confined, suspended=suspended
+        number,
+        Origin(begun.user, begun.command, begun.started, begun.commit),
+        desired.host.name,
+        desired.digest,
+        plan.summary.text,
+        ended and ended.outcome,
+        _is_confined(file),
+        suspended=plan.suspended,
     )
-    return _Whole(generation, desired, {**found, "outcome": outcome})
-
-
-def _read_plan(record: object) -> tuple[str, tuple[str, ...]]:
-    """The summary of a plan and its suspended guests; what else is shown is looked at, so that it can be shown."""
-    found = some_members(record, ("summary", "steps"))
-    field(found, "steps", listed(_check_step))
-    summary = field(found, "summary", lambda one: some_members(one, ("text",)))
-    suspended = field(found, "suspended", listed(text)) if "suspended" in found else ()  # earlier versions had none
-    return field(summary, "text", text), suspended
-
-
-def _check_step(record: object) -> None:
-    found = some_members(record, ("holder", "action", "writes"))
-    field(found, "holder", text)
-    field(found, "action", text)
-    field(found, "writes", listed(_check_write))
-
-
-def _check_write(record: object) -> None:
-    found = some_members(record, ("path", "value"))
-    field(found, "path", text)
-    field(found, "value", text)
-
-
-_OUTCOME: Final[Mapping[str, Callable[[Any], object]]] = {
-    "writes": whole,
-    "writes_back": whole,
-    "failure": text,
-    "failed_step": whole,
-    "differences": listed(text),
-    "refusals": listed(text),
-    "notes": listed(text),
-    "files": whole,
-    "interrupted": listed(text),
-}
-
-
-def _read_outcome(record: object) -> dict[str, Any]:
-    found = members(record, ("result", "ended"), Outcome._fields)
-    field(found, "result", chosen(Result))
-    field(found, "ended", seconds)
-    for name in found.keys() & _OUTCOME.keys():
-        field(found, name, _OUTCOME[name])
-    return found
-
-
-def outcome_record(outcome: Outcome, ended: float) -> dict[str, Any]:
-    """`outcome` as plain values for JSON; `ended` in seconds since 1970, UTC."""
-    return {**outcome._asdict(), "result": outcome.result.value, "ended": ended}
+    outcome = ended and {**RECORDS.plain(ended.outcome), "ended": ended.ended}
+    return _Whole(generation, desired, {VERSION: "1", **RECORDS.plain(begun), "outcome": outcome})
 
 
 def _file(number: int, *, confined: bool = False) -> str:

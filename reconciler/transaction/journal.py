@@ -6,39 +6,58 @@ is removed when the transaction has ended at the target or at the start, and rep
 sysfs starts afresh at boot, so a journal of another boot is history.
 """
 
-import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from reconciler.model.boot_files import FileChange
 from reconciler.model.desired import Activation, Ignored
+from reconciler.model.ids import Uuid
 from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings, Step, holdings_after
-from reconciler.model.strict_json import BadRecord, field, listed, members, read_json, text, version, whole
+from reconciler.model.strict_json import BadRecord
 from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied
-from reconciler.transaction.records import (
-    device_uuid,
-    file_record,
-    holdings_record,
-    inventory_record,
-    inventory_text,
-    read_file,
-    read_holdings,
-    read_inventory,
-    read_inventory_record,
-    read_kept,
-    read_step,
-    step_record,
-    told_of,
-)
+from reconciler.transaction.records import RECORDS, read_record, told_of, write_record
 from reconciler.transaction.state_directory import StateDirectory
 
 JOURNAL: Final = "journal.jsonl"
 INVENTORY: Final = "inventory.json"
 DEGRADED: Final = "degraded.json"
-JOURNAL_VERSION: Final = 1
 _VERIFIED: Final = b'{"verified": true}'
+
+
+class FirstLine(NamedTuple):
+    """What a journal begins with: all that the rollback to `start` needs.
+
+    Attributes:
+        boot_id: the boot in which the transaction was begun.
+        generation: its number in the history; 0 where it has none.
+        fingerprint: of its plan.
+        start: what was there before it.
+        steps: what it is to do.
+        files: the files of other tools that it is to change.
+        interruptible: the uuids of devices that rolling it back may take queues from for a while.
+        before: the inventory before it.
+        after: the inventory that it is to lead to.
+    """
+
+    boot_id: str
+    generation: int
+    fingerprint: str
+    start: Holdings
+    steps: tuple[Step, ...]
+    files: tuple[FileChange, ...]
+    interruptible: frozenset[Uuid]
+    before: Applied
+    after: Applied
+
+
+class _Degraded(NamedTuple):
+    """What an apply has left that is neither start nor target, and the boot in which it did."""
+
+    boot_id: str
+    differences: tuple[str, ...]
 
 
 class Unfinished(NamedTuple):
@@ -98,26 +117,23 @@ class Journal:
         if plan.changes:
             self.reopen(self.first_line(plan, start))
 
-    def first_line(self, plan: Plan, start: Holdings) -> bytes:
-        """What the journal of `plan` begins with: all that rolling back to `start` needs."""
-        return _line(
-            {
-                "journalVersion": JOURNAL_VERSION,
-                "bootId": self._boot_id,
-                "generation": self._generation,
-                "fingerprint": plan.fingerprint,
-                "start": holdings_record(start),
-                "steps": [step_record(one.step) for one in plan.steps],
-                "files": [file_record(one) for one in plan.files],
-                "interruptible": sorted(plan.interruptible),
-                "before": inventory_record(self.applied()),
-                "after": inventory_record(applied_by(plan, self._generation, self.applied())),
-            }
+    def first_line(self, plan: Plan, start: Holdings) -> FirstLine:
+        """What the journal of `plan` begins with: all that the rollback to `start` needs."""
+        return FirstLine(
+            boot_id=self._boot_id,
+            generation=self._generation,
+            fingerprint=plan.fingerprint,
+            start=start,
+            steps=tuple(one.step for one in plan.steps),
+            files=plan.files,
+            interruptible=plan.interruptible,
+            before=self.applied(),
+            after=applied_by(plan, self._generation, self.applied()),
         )
 
-    def reopen(self, first_line: bytes) -> None:
+    def reopen(self, first_line: FirstLine) -> None:
         """Make the journal one that was begun, and not ended, with `first_line`."""
-        self._state.replace(JOURNAL, first_line)
+        write_record(self._state, JOURNAL, first_line)
 
     def step(self, number: int) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
@@ -136,7 +152,7 @@ class Journal:
 
     def finish(self, applied: Applied) -> None:
         """Record that the transaction reached its target, and that `applied` is ours."""
-        self._state.replace(INVENTORY, inventory_text(applied))
+        write_record(self._state, INVENTORY, applied)
         self._state.remove(JOURNAL)
         self._state.remove(DEGRADED)
 
@@ -150,7 +166,7 @@ class Journal:
         """Record that what was ours before `unfinished` is ours again; the journal stays."""
         # A commit that ended between inventory and journal has recorded as ours what is gone again.
         if not self._has(unfinished.before):
-            self._state.replace(INVENTORY, inventory_text(unfinished.before))
+            write_record(self._state, INVENTORY, unfinished.before)
 
     def close(self) -> None:
         """Remove the journal: everything else is recorded."""
@@ -172,8 +188,8 @@ class Journal:
         # Some of the old may be left and some of the new: all of it is ours, and corrected by the next apply.
         if unfinished:
             before, after = unfinished.before, unfinished.after
-            self._state.replace(INVENTORY, inventory_text(before._replace(guests={**after.guests, **before.guests})))
-        self._state.replace(DEGRADED, _line({"bootId": self._boot_id, "differences": differences}))
+            write_record(self._state, INVENTORY, before._replace(guests={**after.guests, **before.guests}))
+        write_record(self._state, DEGRADED, _Degraded(self._boot_id, differences))
 
     def left_degraded(self) -> tuple[str, ...]:
         """What an apply of this boot left that was neither start nor target, a sentence each; mostly nothing.
@@ -181,12 +197,8 @@ class Journal:
         Raises:
             BadRecord: the file is not as we write it.
         """
-        return read_kept(self._state, DEGRADED, self._read_degraded) or ()
-
-    def _read_degraded(self, record: object) -> tuple[str, ...]:
-        found = members(record, ("bootId", "differences"))
-        differences = field(found, "differences", listed(text))
-        return differences if field(found, "bootId", text) == self._boot_id else ()
+        found = read_record(self._state, DEGRADED, _Degraded)
+        return found.differences if found and found.boot_id == self._boot_id else ()
 
     def applied(self) -> Applied:
         """What was applied last.
@@ -197,7 +209,7 @@ class Journal:
         content = self._state.read(INVENTORY)
         if content is None:
             return Applied(None, {})
-        return told_of(self._state, INVENTORY, lambda: read_inventory(content))
+        return told_of(self._state, INVENTORY, lambda: _inventory_of(content))
 
     def unfinished(self) -> Unfinished | None:
         """The transaction that was begun and not ended, if there is one.
@@ -294,15 +306,13 @@ def _may_be_gone(one: GuestPlan, before: Applied) -> bool:
     return guest.activation is Activation.ACTIVE and before.guests.get(one.uuid, ("", None))[1] == guest.config
 
 
-def _line(record: object) -> bytes:
-    return (json.dumps(record) + "\n").encode()
+@lru_cache(maxsize=2)  # one command asks several times, a loop again and again
+def _inventory_of(content: bytes) -> Applied:
+    return RECORDS.read_content(Applied, content)
 
 
 def _step_line(number: int) -> bytes:
     return b'{"step": %d}' % number
-
-
-_FIRST: Final = ("journalVersion", "bootId", "generation", "fingerprint", "start", "steps", "before", "after")
 
 
 def read_journal(content: bytes, boot_id: str) -> Unfinished:
@@ -313,24 +323,26 @@ def read_journal(content: bytes, boot_id: str) -> Unfinished:
     """
     # The first line is written by rename, so it is whole; a torn last line is a step that was not begun.
     first, *lines = content.split(b"\n")
-    found = members(version(read_json(first), "journalVersion", JOURNAL_VERSION), _FIRST, ("files", "interruptible"))
-    field(found, "fingerprint", text)
-    steps = field(found, "steps", listed(read_step))
+    first_line = RECORDS.read_content(FirstLine, first)
     whole_lines = lines[:-1]
     verified = whole_lines[-1:] == [_VERIFIED]
     begun = len(whole_lines) - verified
-    if begun > len(steps) or whole_lines[:begun] != [_step_line(number) for number in range(1, begun + 1)]:
+    if begun > len(first_line.steps) or whole_lines[:begun] != [_step_line(number) for number in range(1, begun + 1)]:
         raise BadRecord("what follows its first line is not its steps in their order")
+    return unfinished_of(first_line, boot_id, begun, verified=verified)
+
+
+def unfinished_of(first_line: FirstLine, boot_id: str, begun: int = 0, *, verified: bool = False) -> Unfinished:
+    """The transaction that began with `first_line`, so many steps of which were `begun`; `boot_id` as in `Journal`."""
     return Unfinished(
-        start=field(found, "start", read_holdings),
-        steps=steps,
-        before=field(found, "before", read_inventory_record),
-        after=field(found, "after", read_inventory_record),
+        start=first_line.start,
+        steps=first_line.steps,
+        before=first_line.before,
+        after=first_line.after,
         begun=begun,
         verified=verified,
-        same_boot=field(found, "bootId", text) == boot_id,
-        generation=field(found, "generation", whole),
-        files=field(found, "files", listed(read_file)) if "files" in found else (),
-        # Journals of earlier versions have none.
-        interruptible=frozenset(field(found, "interruptible", listed(device_uuid)) if "interruptible" in found else ()),
+        same_boot=first_line.boot_id == boot_id,
+        generation=first_line.generation,
+        files=first_line.files,
+        interruptible=first_line.interruptible,
     )

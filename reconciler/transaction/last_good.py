@@ -3,17 +3,13 @@
 It survives the loop, so that one that is started beside a broken commit guards the host as well.
 """
 
-import json
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Desired
-from reconciler.model.strict_json import field, members, text, version
-from reconciler.transaction.desired_record import desired_record, read_desired
-from reconciler.transaction.records import read_kept
+from reconciler.transaction.records import placed, read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
 
 GUARDED: Final = "guarded.json"
-_VERSION: Final = 1
 
 
 class Good(NamedTuple):
@@ -33,13 +29,8 @@ def read_last_good(state: StateDirectory) -> Good | None:
     Raises:
         BadRecord: the file is not as we write it.
     """
-    return read_kept(state, GUARDED, _read)
-
-
-def _read(record: object) -> Good:
-    found = members(version(record, "formatVersion", _VERSION), ("formatVersion", "commit", "desired"))
-    desired = field(found, "desired", lambda one: read_desired(one, "the last good configuration"))
-    return Good(desired, field(found, "commit", text))
+    found = read_record(state, GUARDED, Good)
+    return found and found._replace(desired=placed(found.desired, "the last good configuration"))
 
 
 def write_last_good(state: StateDirectory, good: Good) -> None:
@@ -48,5 +39,4 @@ def write_last_good(state: StateDirectory, good: Good) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    record = {"formatVersion": _VERSION, "commit": good.commit, "desired": desired_record(good.desired)}
-    state.replace(GUARDED, json.dumps(record).encode())
+    write_record(state, GUARDED, good)

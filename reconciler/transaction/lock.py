@@ -4,20 +4,19 @@ Other processes wait for the lock, bounded, and report for what.
 """
 
 import fcntl
-import json
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EROFS
-from typing import Final
+from typing import Final, NamedTuple
 
 from reconciler.kernel.locks import AtWork, Patience, wait_for
 from reconciler.model.errors import BusyError
 from reconciler.model.stopping import StopToken
-from reconciler.model.strict_json import BadRecord, field, members, seconds, text, whole
-from reconciler.transaction.records import read_kept
+from reconciler.model.strict_json import BadRecord
+from reconciler.transaction.records import RECORDS, read_record
 from reconciler.transaction.state_directory import StateDirectory
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -66,6 +65,14 @@ class Busy(BusyError):
     """Somebody else has held the lock for too long; the text says who."""
 
 
+class _Holder(NamedTuple):
+    """What the lock file says: the process that holds it, since when by the monotonic clock, and what it runs."""
+
+    process: int
+    since: float
+    command: str
+
+
 @contextmanager
 def state_locked(state: StateDirectory, command: str, wait: Patience) -> Iterator[None]:
     """Hold the lock while the block runs.
@@ -89,10 +96,10 @@ def state_locked(state: StateDirectory, command: str, wait: Patience) -> Iterato
     try:
         # By the clock that counts from the start of the machine: setting the time of day must not change an age.
         # Where that cannot be written, the lock is ours all the same: it only tells others who has it.
-        record = {"process": os.getpid(), "since": wait.clock.monotonic(), "command": command[:_MOST_COMMAND]}
+        record = _Holder(os.getpid(), wait.clock.monotonic(), command[:_MOST_COMMAND])
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{json.dumps(record)}\n".encode(), 0)
+            os.pwrite(descriptor, RECORDS.content(record), 0)
         yield
     finally:
         # Who takes the lock next is nameless for a moment, and must not be taken for us.
@@ -104,15 +111,13 @@ def state_locked(state: StateDirectory, command: str, wait: Patience) -> Iterato
 def holder(state: StateDirectory, now: float) -> AtWork:
     """Who says in the lock file that the lock is theirs; `now` is the monotonic clock."""
     try:
-        return read_kept(state, LOCK, lambda record: _read(record, now)) or AtWork(0)
+        found = read_record(state, LOCK, _Holder)
     except (OSError, BadRecord):
+        found = None
+    if found is None:
         return AtWork(0)
-
-
-def _read(record: object, now: float) -> AtWork:
-    found = members(record, ("process", "since", "command"))
-    age = now - field(found, "since", seconds)
-    return AtWork(field(found, "process", whole), field(found, "command", text), age if age >= 0 else None)
+    age = now - found.since
+    return AtWork(found.process, found.command, age if age >= 0 else None)
 
 
 def _taken(path: str) -> int | None:

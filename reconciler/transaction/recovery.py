@@ -133,10 +133,10 @@ def _record(unfinished: Unfinished, outcome: Outcome, machine: Machine) -> None:
     What it could be recovered from is removed last, and the journal after what waits to be confirmed: whatever
     interrupts us before, the next run does all this again.
     """
-    from reconciler.transaction.history import History, outcome_record
+    from reconciler.transaction.history import History
 
     journal, confirmations = Journal(machine.state, machine.boot_id), Confirmations(machine.state)
-    History(machine.state).end(unfinished.generation, outcome_record(outcome, machine.clock.time()))
+    History(machine.state).end(unfinished.generation, outcome, machine.clock.time())
     if outcome.result is Result.APPLIED:
         journal.finish(unfinished.after)
         return

@@ -3,19 +3,16 @@
 A suspension is a person's word to the loop. Whoever types ``reconcile --apply`` is a person as well, and not held up.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Desired
 from reconciler.model.matrix import ApConfig
-from reconciler.model.strict_json import field, mapped, members, nullable, seconds, text, version
-from reconciler.transaction.records import read_kept
+from reconciler.transaction.records import read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
 
 SUSPENDED: Final = "suspended.json"
-_VERSION: Final = 1
 
 
 class Suspension(NamedTuple):
@@ -64,7 +61,7 @@ def read_suspensions(state: StateDirectory) -> Suspensions:
     Raises:
         BadRecord: the file is not as we write it.
     """
-    return read_kept(state, SUSPENDED, _read_suspensions) or NONE
+    return read_record(state, SUSPENDED, Suspensions) or NONE
 
 
 def write_suspensions(state: StateDirectory, suspensions: Suspensions) -> None:
@@ -77,9 +74,7 @@ def write_suspensions(state: StateDirectory, suspensions: Suspensions) -> None:
         state.remove(SUSPENDED)
         state.set_aside(SUSPENDED)
         return
-    host = suspensions.host and suspensions.host._asdict()
-    guests = {name: one._asdict() for name, one in sorted(suspensions.guests.items())}
-    state.replace(SUSPENDED, json.dumps({"formatVersion": _VERSION, "host": host, "guests": guests}).encode())
+    write_record(state, SUSPENDED, suspensions._replace(guests=dict(sorted(suspensions.guests.items()))))
     state.set_aside(SUSPENDED)  # resuming one of several must be possible on a full disk, too
 
 
@@ -89,13 +84,3 @@ def suspended_devices(
     """The uuids of suspended guests, by the names in the manifests, or those they had when they were applied last."""
     names = {uuid: name for uuid, (name, _) in ours.items()} | {one.uuid: one.name for one in desired.guests}
     return frozenset(uuid for uuid, name in names.items() if name in suspensions.guests)
-
-
-def _read_suspensions(record: object) -> Suspensions:
-    found = members(version(record, "formatVersion", _VERSION), ("formatVersion", "host", "guests"))
-    return Suspensions(field(found, "host", nullable(_read)), field(found, "guests", mapped(_read)))
-
-
-def _read(record: object) -> Suspension:
-    found = members(record, ("reason", "by", "until"))
-    return Suspension(field(found, "reason", text), field(found, "by", text), field(found, "until", nullable(seconds)))

@@ -1,7 +1,6 @@
 """Nothing is done to a host without a person's yes at the controlling terminal, or ``--yes``."""
 
 import fcntl
-import json
 import os
 import shlex
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 
 from reconciler.cli import machine
 from testing.commands import Command, at_terminal, example, without_terminal
+from testing.journals import reopen_pending
 
 ASKS = "Apply this? [y/N]: "
 
@@ -89,8 +89,7 @@ def recovering(command: Command) -> list[str]:
     assert command("--apply", "--yes").code == 0
     guests.write_text(guests.read_text().replace("adapters: [5, 6]", "adapters: [6]"))
     assert command("--apply", "--yes", "--confirm-within", "1h").code == 0
-    (state / "journal.jsonl").write_text(json.loads((state / "pending.json").read_bytes())["journal"])
-    (state / "pending.json").unlink()
+    reopen_pending(state)
     guests.write_text(guests.read_text().replace("domains: [4, 0xab]", "domains: [4]"))
     return ["--apply", *on(command)]
 

@@ -19,6 +19,7 @@ from reconciler.cli import machine, second_thoughts
 from reconciler.cli.options import HostOptions
 from reconciler.transaction.state_directory import StateDirectory
 from testing.commands import AtTerminal, Command, at_terminal, example
+from testing.journals import reopen_pending
 
 PATIENCE = 60.0
 
@@ -308,7 +309,9 @@ def test_reading_commands_tell_of_what_is_left_and_leave_it(command: Command) ->
     command("--apply", "--yes")
     state = Path(f"{command.simulated_host}.state")
     kept = _journal_of_an_apply(command, state)
-    (state / "degraded.json").write_text('{"bootId": "simulated", "differences": ["aqmask is odd"]}', encoding="utf-8")
+    (state / "degraded.json").write_text(
+        '{"formatVersion": 1, "bootId": "simulated", "differences": ["aqmask is odd"]}', encoding="utf-8"
+    )
     host = command("simulate").out
 
     for words in READING:
@@ -329,10 +332,11 @@ def _journal_of_an_apply(command: Command, state: Path) -> bytes:
     """Change the manifests, and leave the journal of an apply that was killed before its first step."""
     change(command)
     command("--apply", "--yes", "--confirm-within", "5m")
-    journal: str = json.loads((state / "pending.json").read_bytes())["journal"]
+    pending = (state / "pending.json").read_bytes()
     command("rollback", "--yes")
-    (state / "journal.jsonl").write_text(journal, encoding="utf-8")
-    return journal.encode()
+    (state / "pending.json").write_bytes(pending)
+    reopen_pending(state)
+    return (state / "journal.jsonl").read_bytes()
 
 
 def test_an_apply_that_is_refused_tells_what_it_has_put_in_order_first(command: Command) -> None:
@@ -356,17 +360,14 @@ def test_rollback_goes_back_from_where_recovery_has_led(command: Command) -> Non
     kept = (state / "inventory.json").read_bytes()
     change(command, "adapters: [6]", "adapters: [5]")
     command("--apply", "--yes", "--confirm-within", "5m")
-    journal = json.loads((state / "pending.json").read_bytes())["journal"]
-    (state / "pending.json").unlink()
+    reopen_pending(state, made=True)
     (state / "inventory.json").write_bytes(kept)
     (state / "generations/000003.outcome.json").unlink()
-    steps = "".join(f'{{"step": {number}}}\n' for number, _ in enumerate(json.loads(journal)["steps"], 1))
-    (state / "journal.jsonl").write_text(f'{journal}{steps}{{"verified": true}}\n', encoding="utf-8")
 
     ran = command("rollback", "--yes")
 
     assert ran.code == 0
-    assert "generation 3 was not finished, but was done; its books were closed" in ran.err
+    assert "generation 3 was not finished, but was done; its journal was closed" in ran.err
     assert "going back to generation 2" in ran.err
 
 

@@ -5,19 +5,19 @@ from pathlib import Path
 
 from reconciler.cli.watch_command import _applied_commit
 from reconciler.model.outcome import Origin, Outcome, Result
-from reconciler.transaction.history import History, outcome_record
+from reconciler.transaction.history import History
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.log import Log
 from testing.holdings import desired
 
-PLAN = {"summary": {"text": "a plan"}, "steps": []}
+PLAN = {"summary": {"text": "a plan"}, "steps": [], "suspended": []}
 
 
 def applied(state: StateDirectory, number: int, command: str, commit: str, result: Result = Result.APPLIED) -> None:
     """An apply in the history."""
     history = History(state)
     history.begin(number, desired(), Origin("root", command, 1.0, commit), PLAN)
-    history.end(number, outcome_record(Outcome(result), 2.0))
+    history.end(number, Outcome(result), 2.0)
 
 
 def test_the_history_knows_what_the_loop_has_applied(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Generations: what is kept of each apply, and for how long."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,13 @@ from reconciler.model.ids import IdSet
 from reconciler.model.outcome import Origin, Outcome, Result
 from reconciler.model.problems import Position
 from reconciler.model.strict_json import BadRecord
-from reconciler.transaction.desired_record import desired_record, read_desired
-from reconciler.transaction.history import RETAINED, History, NoSuchGeneration, outcome_record
+from reconciler.transaction.history import RETAINED, History, NoSuchGeneration
+from reconciler.transaction.records import RECORDS, placed
 from reconciler.transaction.state_directory import StateDirectory
 from testing.holdings import config, desired, guest, holdings, matrix
 
 ORIGIN = Origin("kim", "reconcile --apply", 1_800_000_000.0, "c0ffee")
-PLAN = {"summary": {"text": "Plan: 1 to create."}, "steps": []}
+PLAN = {"summary": {"text": "Plan: 1 to create."}, "steps": [], "suspended": []}
 WANTED = desired([guest("a", config([5], [4]), 1)])
 
 
@@ -34,7 +33,7 @@ def applied(history: History, result: Result = Result.APPLIED) -> int:
     """The number of one more generation, which ended with `result`."""
     number = history.next_number()
     history.begin(number, WANTED, ORIGIN, PLAN)
-    history.end(number, outcome_record(Outcome(result, writes=3), 1_800_000_001.0))
+    history.end(number, Outcome(result, writes=3), 1_800_000_001.0)
     return number
 
 
@@ -103,7 +102,7 @@ def test_a_vm_that_started_is_nothing_to_go_back_to(history: History) -> None:
     for _ in range(RETAINED + 1):
         number = history.next_number()
         history.begin(number, WANTED, ORIGIN, PLAN, confined=True)
-        history.end(number, outcome_record(Outcome(Result.APPLIED), 1_800_000_001.0))
+        history.end(number, Outcome(Result.APPLIED), 1_800_000_001.0)
 
     assert [one.number for one in history.generations()] == [1, *range(3, RETAINED + 3)]
     assert [one.confined for one in history.generations()[:2]] == [False, True]
@@ -133,7 +132,7 @@ def test_a_damaged_generation_is_refused(history: History, tmp_path: Path, conte
 
 def test_an_apply_without_steps_has_no_number(history: History) -> None:
     """There is nothing to record of it."""
-    history.end(0, {"result": "nothing to do"})
+    history.end(0, Outcome(Result.NOTHING), 1.0)
     assert history.generations() == []
 
 
@@ -153,7 +152,7 @@ def test_everything_that_was_wanted_comes_back() -> None:
         unmanaged=Unmanaged.REMOVE,
     )
 
-    back = read_desired(json.loads(json.dumps(desired_record(whole))), "generation 7")
+    back = placed(RECORDS.read_content(Desired, RECORDS.content(whole)), "generation 7")
 
     assert back == _from(whole, Position("generation 7", 1, 1))
 
@@ -165,7 +164,7 @@ def test_any_matrix_comes_back(what: object, given_up: bool) -> None:
     guests = [guest(f"g{number}", one, number) for number, one in enumerate(mdevs.values())]
     whole = desired(guests, GivenUp(IdSet([1, 255]), IdSet([0])) if given_up else None)
 
-    back = read_desired(json.loads(json.dumps(desired_record(whole))), "x")
+    back = placed(RECORDS.read_content(Desired, RECORDS.content(whole)), "x")
 
     assert back == _from(whole, Position("x", 1, 1))
 

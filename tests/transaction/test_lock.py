@@ -137,7 +137,7 @@ def test_a_holder_that_has_not_said_its_name_is_unknown(state: StateDirectory, r
 
 def test_an_age_that_cannot_be_is_not_told(state: StateDirectory) -> None:
     """A record that is from the future by this clock is of another one."""
-    (state.path / LOCK).write_text(json.dumps({"process": 1, "since": 100, "command": "x"}))
+    (state.path / LOCK).write_text(json.dumps({"formatVersion": 1, "process": 1, "since": 100, "command": "x"}))
 
     assert holder(state, 50) == AtWork(1, "x", None)
 

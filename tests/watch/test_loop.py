@@ -13,8 +13,9 @@ from reconciler.kernel.paths import AQMASK, mdev
 from reconciler.model.outcome import Result
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.history import History
-from reconciler.transaction.journal import JOURNAL
+from reconciler.transaction.journal import JOURNAL, FirstLine
 from reconciler.transaction.lock import LOCK
+from reconciler.transaction.records import write_record
 from reconciler.transaction.recovery import expire
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import SUSPENDED
@@ -271,7 +272,7 @@ def test_a_command_that_is_at_work_is_waited_for(applies: bool, tmp_path: Path) 
     looped.typed()
     looped.turn("start")
     (looped.state.path / JOURNAL).write_text("begun")
-    looped.state.replace(JOURNAL, _journal_of(looped))
+    write_record(looped.state, JOURNAL, _journal_of(looped))
     lock = os.open(looped.state.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     looped.host.write(f"{mdev(uuid(1))}/assign_adapter", "7")
@@ -283,7 +284,7 @@ def test_a_command_that_is_at_work_is_waited_for(applies: bool, tmp_path: Path) 
     assert turn.wait
 
 
-def _journal_of(looped: Looped) -> bytes:
+def _journal_of(looped: Looped) -> FirstLine:
     from reconciler.operations.reconcile import Given, Request, plan
     from reconciler.planning.planner import holdings_of
     from reconciler.transaction.journal import Journal
