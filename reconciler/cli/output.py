@@ -41,6 +41,7 @@ class Output:
         painter: gives text the colours that `write` shows.
         is_the_result: whether the command is there for what it writes here; where it changes something instead, its
             exit code says how that went, and nothing else.
+        spare: takes each text that could not be written; None where nothing does.
     """
 
     def __init__(self, stream: TextIO, secret: str, *, closed: bool = False) -> None:
@@ -57,6 +58,7 @@ class Output:
         self.lost = ""
         self.reader_left = False
         self.is_the_result = True
+        self.spare: Callable[[str], object] | None = None
 
     @property
     def encoding(self) -> str:
@@ -95,10 +97,17 @@ class Output:
         """Write `text` as it is, but for characters that the encoding has not; the number of its characters."""
         if self._closed:
             self.lost = _CLOSED
-        elif not self.lost:
+        elif not self.lost or self.spare:
             with self._noticed():
                 self._stream.write(text.encode(self.encoding, self.errors).decode(self.encoding))
+        if self.lost and self.spare:
+            self.spare(text)
         return len(text)
+
+    def begin_again(self) -> None:
+        """Try to write again after something was lost; what the stream still has of it comes first."""
+        self.lost = ""
+        self.flush()
 
     def flush(self) -> None:
         """Have everything written."""
@@ -250,6 +259,13 @@ def report_text(text: str, summary: str = "") -> None:
 def tell(*lines: str) -> None:
     """Tell the user something on stderr, a line each."""
     sys.stderr.write(lines_text(lines))
+
+
+def tell_elsewhere_too(spare: Callable[[str], object]) -> None:
+    """Give `spare` what cannot be written to stderr, and try stderr again nevertheless: for a process that waits."""
+    if output := _output(sys.stderr):
+        output.spare = spare
+        output.begin_again()
 
 
 def tell_problems(problems: "Sequence[Problem]") -> None:

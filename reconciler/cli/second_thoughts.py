@@ -12,9 +12,9 @@ from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import TerminalProgress, tell
+from reconciler.cli.output import TerminalProgress, tell, tell_elsewhere_too
 from reconciler.cli.recovered import awaited_of, exit_of, tell_recovered, tell_unfinished
-from reconciler.integrations.timers import READY
+from reconciler.integrations.timers import READY, to_system_log
 from reconciler.kernel.locks import ToolsBusy
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import KernelBusy
@@ -177,6 +177,8 @@ def run_expire(host: HostOptions, number: int) -> Exit:
     sys.stdout.flush()
     distance = _FIRST_RETRY_SECONDS
     while True:
+        # Without systemd its stderr is a file in the state directory, whose disk may be full.
+        tell_elsewhere_too(to_system_log)
         try:
             while left := _seconds_left(host, number):
                 time.sleep(min(left, _LOOK_SECONDS))

@@ -6,6 +6,7 @@ A transient systemd timer, or a process of its own.
 import os
 import shutil
 import subprocess
+import syslog
 from collections.abc import Sequence
 from pathlib import Path
 from select import select
@@ -102,6 +103,13 @@ class DetachedTimer:
                 process.wait()
                 raise CannotArm(f"the process that waits did not start; {self._log} may say why")
         process.returncode = 0  # it outlives us, and nobody waits for it
+
+
+def to_system_log(text: str) -> None:
+    """Send each line of `text` to the system's log (syslog(3)); nothing happens where none runs."""
+    syslog.openlog("reconcile", syslog.LOG_PID, syslog.LOG_DAEMON)
+    for line in text.splitlines():
+        syslog.syslog(syslog.LOG_WARNING, line)
 
 
 def systemd_is_there(directory: Path = SYSTEMD) -> bool:

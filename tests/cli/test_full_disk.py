@@ -6,6 +6,8 @@ import os
 import re
 import shlex
 import subprocess
+import sys
+import syslog
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -166,6 +168,27 @@ def test_what_is_not_confirmed_is_rolled_back_on_a_full_disk(command: Command, s
     assert host.results == ["applied", "rolled back"]
     assert not (host.state / "pending.json").exists()
     assert host("--apply", "--yes").code == 0
+
+
+def test_the_timer_is_heard_although_its_log_cannot_be_written(
+    command: Command, small: Path, clock: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the system's log meanwhile; once there is space, its own log says so, too."""
+    host = Host(command, small / "state")
+    host.begin()
+    heard: list[str] = []
+    monkeypatch.setattr(syslog, "syslog", lambda _priority, line: heard.append(line))
+    log = host.state / "expire.log"
+    with log.open("w", encoding="utf-8", buffering=1) as stream:
+        filler = fill(small)
+        clock.after = lambda: filler.unlink(missing_ok=True)
+        monkeypatch.setattr(sys, "stderr", stream)
+        ran = host("expire", "2")
+
+    assert ran.code == 6
+    assert any("generation 2" in line and "put back" in line for line in heard)
+    assert any("No space left on device" in line for line in heard)
+    assert "what it had done was put back" in log.read_text()
 
 
 def test_the_next_apply_records_what_the_timer_could_not(command: Command, small: Path, clock: Time) -> None:
