@@ -7,19 +7,21 @@ that everything is bounded.
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Final
 
 import click
 
+from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.hook_reasons import outcome_reason, reason_of
-from reconciler.cli.machine import command_line, opened, user_name
+from reconciler.cli.machine import command_line, opened, state_of, user_name
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import EXIT_OF, TerminalProgress, tell
 from reconciler.cli.recovered import telling
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.integrations.kernel_module import CannotLoad
-from reconciler.integrations.units import BOOT_SECONDS
+from reconciler.integrations.units import BOOT_SECONDS, boot_unit
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import DOCTOR
 from reconciler.model.outcome import Origin, Result
@@ -33,6 +35,11 @@ def run(host: HostOptions, *, wait: int, masks_only: bool) -> Exit:
     """Make the host as it was applied last, within a bound."""
     if host.paths or host.host:
         raise click.UsageError("boot applies what was applied last, whatever the manifests say now: no -f, no --host")
+    if missing := _missing_state(host):
+        tell(f"boot: nothing was done: {missing} does not exist, so that it is not known what was applied last")
+        tell("boot: its file system may not be mounted")
+        tell(f"  next: {again()}    # once it is there")
+        return Exit.FAILURE
     try:
         with ends_within(wait + BOOT_SECONDS):
             return _boot(host, wait, masks_only=masks_only)
@@ -47,6 +54,13 @@ def run(host: HostOptions, *, wait: int, masks_only: bool) -> Exit:
         tell(f"boot: not applied: {' '.join(reason_of(error, host.here).split())}")
         return Exit.REFUSED
     return Exit.FAILURE
+
+
+def _missing_state(host: HostOptions) -> str:
+    """The state directory where it is missing and should be there; empty where it is there, or need not be."""
+    state = state_of(host)[0].path
+    is_expected = host.state_dir or (not host.simulate and boot_unit(Path("/")).installed)
+    return str(state) if is_expected and not state.exists() else ""
 
 
 def _boot(host: HostOptions, wait: int, *, masks_only: bool) -> Exit:

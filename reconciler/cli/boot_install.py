@@ -9,7 +9,8 @@ import click
 from reconciler.cli import unit_install
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
-from reconciler.integrations.units import BOOT_UNIT, STATE, boot_enable_commands, boot_unit_text
+from reconciler.integrations.units import BOOT_UNIT, DIRECTORY, STATE, boot_enable_commands, boot_unit_text
+from reconciler.transaction.state_directory import StateDirectory
 
 
 def run_install(host: HostOptions, directory: str, *, enable: bool) -> Exit:
@@ -24,6 +25,9 @@ def run_install(host: HostOptions, directory: str, *, enable: bool) -> Exit:
         text = boot_unit_text(sys.executable, state)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+    if host.state_dir or os.path.realpath(place) == str(DIRECTORY):
+        # So that a boot can tell an empty history from a file system that is not mounted.
+        StateDirectory(Path(state)).prepare()
     unit_install.install(BOOT_UNIT, place, text)
     return unit_install.systemctl(boot_enable_commands(place), run=enable, when="so that it runs at every boot, type:")
 

@@ -151,17 +151,19 @@ def boot_unit_text(python: str, state: str = STATE) -> str:
     Raises:
         ValueError: one of them has a character that no unit file can hold.
     """
-    usual = state == STATE
-    boot = [python, "-P", "-m", "reconciler.cli", "boot", *([] if usual else ["--state-dir", state])]
-    written = ["/sys/bus/ap", "-/sys/devices/vfio_ap", "/run/lock", *([] if usual else [state])]
+    # Named also where it is the usual one: a command that was given a state directory takes none of it for an error.
+    boot = [python, "-P", "-m", "reconciler.cli", "boot", "--state-dir", state]
+    written = ["/sys/bus/ap", "-/sys/devices/vfio_ap", "/run/lock", f"-{state}"]
     lines = (
         BOOT_MARK,
         "",
         "[Unit]",
         "Description=AP crypto queues of virtual machines, as they were applied last",
         "ConditionPathExists=/sys/bus/ap",
-        f"ConditionPathExists={specifiers_escaped(state)}/generations",
-        *((f"RequiresMountsFor={quoted(state)}",) if not usual else ()),
+        "# Skipped where nothing was applied yet, but not where the whole directory is missing: that is a failure.",
+        f"ConditionPathExists=|{specifiers_escaped(state)}/generations",
+        f"ConditionPathExists=|!{specifiers_escaped(state)}",
+        f"RequiresMountsFor={quoted(state)}",
         f"After={' '.join(_BOOT_AFTER)}",
         f"Before={' '.join(_BEFORE)}",
         "",
@@ -175,7 +177,6 @@ def boot_unit_text(python: str, state: str = STATE) -> str:
         f"ExecStart={command([*boot, '--wait', '0'])}",
         "MemoryMax=1G",
         f"TimeoutStartSec={WAIT_SECONDS + BOOT_SECONDS + _SYSTEMD_LONGER:.0f}",
-        *(("StateDirectory=reconciler", "StateDirectoryMode=0700") if usual else ()),
         *confinement(written, offline=True),
         "",
         "[Install]",

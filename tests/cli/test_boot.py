@@ -125,6 +125,29 @@ def test_where_nothing_was_applied_nothing_is_done(command: Command) -> None:
     assert not (command.directory / "simulated-host.yaml.state").exists()
 
 
+def test_a_state_directory_that_is_missing_is_no_empty_history(command: Command, tmp_path: Path) -> None:
+    """The unit names it: its file system is not mounted. Nothing is done, and nothing made in its place."""
+    state = tmp_path / "var" / "reconciler"
+
+    for flags in (), ("--masks-only",):
+        ran = on_host(command, "boot", "--state-dir", str(state), *flags)
+        assert ran.code == 1
+        assert f"nothing was done: {state} does not exist" in ran.err
+    assert not state.parent.exists()
+    state.mkdir(parents=True, mode=0o700)
+    assert "nothing has been applied yet" in on_host(command, "boot", "--state-dir", str(state)).err
+
+
+def test_the_unit_is_installed_with_a_state_directory(command: Command, tmp_path: Path) -> None:
+    """So that it is missing at a boot only where it is not mounted."""
+    state = tmp_path / "state"
+
+    assert install(command, tmp_path, "--state-dir", str(state)).code == 0
+
+    assert state.stat().st_mode & 0o777 == 0o700
+    assert "nothing has been applied yet" in on_host(command, "boot", "--state-dir", str(state)).err
+
+
 def test_a_first_apply_that_failed_is_none(command: Command) -> None:
     """It was put back."""
     host = command.simulated_host

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.integrations.units import BOOT_NAME, FOLDERS, Unit, boot_unit, boot_unit_text, confinement, quoted
+from reconciler.integrations.units import (
+    BOOT_NAME,
+    FOLDERS,
+    STATE,
+    Unit,
+    boot_unit,
+    boot_unit_text,
+    confinement,
+    quoted,
+)
 
 MOST_EXPOSED = 1.4
 """What docs/boot.md promises."""
@@ -69,6 +78,19 @@ def test_masks_come_before_the_module_and_both_before_libvirt() -> None:
     assert {"libvirtd.service", "virtqemud.service"} <= set(before.removeprefix("Before=").split())
 
 
+@pytest.mark.parametrize("state", [STATE, "/srv/state"])
+def test_a_missing_state_directory_is_no_empty_history(state: str) -> None:
+    """Its file system is mounted first; where the directory is missing all the same, our command says so."""
+    unit = lines(boot_unit_text("/usr/bin/python3", state))
+
+    assert f"RequiresMountsFor={state}" in unit
+    conditions = [line for line in unit if line.startswith("ConditionPathExists=|")]
+    assert conditions == [f"ConditionPathExists=|{state}/generations", f"ConditionPathExists=|!{state}"]
+    assert not any(line.startswith("StateDirectory") for line in unit)  # systemd would make it
+    assert f"-{state}" in next(line for line in unit if line.startswith("ReadWritePaths="))
+    assert all(f"--state-dir {state}" in line for line in unit if "reconciler.cli" in line)
+
+
 def test_a_boot_does_not_wait_for_ever() -> None:
     """Longer than our own bound, so that we can put in order what was begun."""
     assert "TimeoutStartSec=300" in lines(boot_unit_text("/usr/bin/python3"))
@@ -79,9 +101,8 @@ def test_odd_paths_are_paths_and_nothing_else() -> None:
     text = boot_unit_text(ODD, "/srv/a b")
 
     assert 'ExecStart="/opt/it\'s 100%% $$HOME \\\\ \\"odd\\"/python" -P' in text
-    assert "ConditionPathExists=/srv/a b/generations" in text
-    assert '/run/lock "/srv/a b"' in text
-    assert "StateDirectory" not in text
+    assert "ConditionPathExists=|/srv/a b/generations" in text
+    assert '/run/lock "-/srv/a b"' in text
     with pytest.raises(ValueError, match="cannot hold"):
         quoted("a\nb")
 
