@@ -26,10 +26,12 @@ from reconciler.kernel.sysfs import RealSysfs, Sysfs
 from reconciler.manifests.files import SETTLED_SECONDS
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Origin, Result
-from reconciler.operations.reconcile import Request, plan
+from reconciler.operations.plan import plan
+from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import PlannedStep
 from reconciler.simulator.description import host_of
 from reconciler.transaction.machine import Machine
+from reconciler.transaction.recovery import Recovered
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.deciding import Policy
@@ -45,7 +47,10 @@ _GUESTS_A_FILE: Final = 100
 
 
 class _NoProgress:
-    """Nobody watches."""
+    """Shows nothing."""
+
+    def recovered(self, found: Sequence[Recovered]) -> None:
+        """See `reconciler.transaction.apply.Progress`."""
 
     def step(self, number: int, total: int, step: PlannedStep) -> None:
         """See `reconciler.transaction.apply.Progress`."""
@@ -84,7 +89,6 @@ class _Bench:
                 clock=time,
                 origin=lambda commit: Origin("bench", "bench", time.time(), commit),
                 progress=_NoProgress(),
-                recovered=lambda _: None,
                 authorised_since=lambda _uuid, _queues: "",
                 unforeseen=lambda _: None,
                 transaction=lambda _: None,
@@ -121,8 +125,10 @@ def measure(guests: int, runs: int, *, on_mount: bool) -> Measured:
         bench = _Bench(directory, site, host, applies=True)
         assert _outcome(bench) is Result.APPLIED
         time.sleep(SETTLED_SECONDS)
-        request = Request((site.manifests,), None)
-        bare = statistics.median(_timed(lambda: plan(request, bench.machine)) for _ in range(min(runs, 3)))
+        source = Manifests((site.manifests,))
+        bare = statistics.median(
+            _timed(lambda: plan(source.read(bench.machine), bench.machine)) for _ in range(min(runs, 3))
+        )
         first, again = _plans(directory, site, host, runs)
         applied = statistics.median(_applied(bench, runs))
         return Measured(guests, bare, first, again, applied)

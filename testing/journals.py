@@ -1,5 +1,6 @@
 """Journals and progress for tests: without a disk and without a terminal, and real ones beside a simulated host."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from reconciler.kernel.locks import AtWork
@@ -14,6 +15,7 @@ from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.journal import Journal, applied_by
 from reconciler.transaction.machine import Machine
+from reconciler.transaction.recovery import Recovered
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.holdings import config
@@ -70,7 +72,10 @@ class FakeJournal:
 
 
 class NoProgress:
-    """Nobody watches."""
+    """Shows nothing."""
+
+    def recovered(self, found: Sequence[Recovered]) -> None:
+        """See `reconciler.transaction.apply.Progress`."""
 
     def step(self, number: int, total: int, step: PlannedStep) -> None:
         """See `reconciler.transaction.apply.Progress`."""

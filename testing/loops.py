@@ -1,6 +1,6 @@
 """The loop on a simulated host, turn by turn, for tests: with real files, and a clock and a source that tests own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,8 @@ from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Origin
 from reconciler.model.steps import Write
 from reconciler.model.stopping import StopToken
-from reconciler.operations.reconcile import Applied, Request, Terms, apply
+from reconciler.operations.apply import ApplyResult, Terms, apply
+from reconciler.operations.wanted import Manifests
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.last_good import read_last_good
@@ -116,8 +117,7 @@ class Looped:
             policy=self._policy,
             clock=self.clock,
             origin=lambda commit: Origin("root", "reconcile --watch", self.clock.time(), commit),
-            progress=NoProgress(),
-            recovered=self.recovered.extend,
+            progress=_Kept(self.recovered),
             authorised_since=authorised_since(self.state),
             unforeseen=self.unforeseen.append,
             transaction=lambda _: None,
@@ -157,12 +157,12 @@ class Looped:
             most -= 1
         return turn
 
-    def typed(self, **terms: Any) -> Applied:
+    def typed(self, **terms: Any) -> ApplyResult:
         """Somebody types ``reconcile --apply`` with every consent."""
         given: dict[str, Any] = {"consents": EVERY_CONSENT, "lock_seconds": 1.0, **terms}
         paths = given.pop("paths", (self._manifests,))
         origin = Origin("root", "reconcile --apply", self.clock.time())
-        return apply(Request(paths, None), self.machine(), NoProgress(), origin, Terms(**given))
+        return apply(Manifests(paths), self.machine(), NoProgress(), origin, Terms(**given))
 
     def stop_before(self, step: int) -> None:
         """Have the loop end when the next apply is about to make its step `step`."""
@@ -185,6 +185,16 @@ class Looped:
     def opened(self, _changes: bool) -> Iterator[Machine]:
         """See `reconciler.watch.loop.Place`."""
         yield self.machine()
+
+
+class _Kept(NoProgress):
+    """Keeps what was recovered."""
+
+    def __init__(self, recovered: list[Recovered]) -> None:
+        self._recovered = recovered
+
+    def recovered(self, found: Sequence[Recovered]) -> None:
+        self._recovered.extend(found)
 
 
 class _Timer:

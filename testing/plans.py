@@ -34,7 +34,7 @@ def applied(**guests: ApConfig) -> Applied:
 
 def apply(plan: Plan, host: SimulatedHost) -> Outcome:
     """Carry `plan` out."""
-    return apply_plan(plan, host, FakeClock(), FakeJournal(), NoProgress())
+    return apply_plan(plan, host, FakeClock(), FakeJournal(), NoProgress()).outcome
 
 
 def problem_ids(plan: Plan) -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ def run(
 ) -> Outcome:
     """Apply `plan` while `faults` happen."""
     sysfs = FaultySysfs(host, faults)
-    return apply_plan(plan, sysfs, FakeClock(), journal or FakeJournal(), progress or NoProgress())
+    return apply_plan(plan, sysfs, FakeClock(), journal or FakeJournal(), progress or NoProgress()).outcome
 
 
 def swap(profile: str = "6.12") -> tuple[SimulatedHost, Plan]:

@@ -14,7 +14,9 @@ from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.matrix import ApConfig
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Holdings
-from reconciler.operations.reconcile import NotApplicable, Request, plan
+from reconciler.operations.apply import NotApplicable
+from reconciler.operations.plan import plan
+from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import Plan
 from reconciler.render.history_text import outcome_text
 from reconciler.simulator.faults import FaultySysfs
@@ -132,7 +134,8 @@ def staged(one: Scene, state: Path) -> Stage:
     shutil.rmtree(state, ignore_errors=True)
     put_files(state, one.files)
     host = one.started()
-    made = plan(Request((one.after,), None), machine(host, state))
+    where = machine(host, state)
+    made = plan(Manifests((one.after,)).read(where), where)
     interrupted = frozenset(guest.uuid for guest in made.guests if guest.interrupted or guest.rollback_takes)
     touched = frozenset(planned.step.uuid for planned in made.steps if planned.step.uuid)
     stage = Stage(one, (), touched, interrupted)

@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.kernel.sysfs import Sysfs
-from reconciler.operations.reconcile import Request, plan
+from reconciler.operations.plan import plan
+from reconciler.operations.wanted import Manifests
 from reconciler.simulator.faults import Fault, FaultySysfs, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
@@ -77,7 +78,8 @@ def trials(folder: Path, profiles: Sequence[str] = tuple(PROFILES)) -> Iterator[
 def _paths(one: Scene, folder: Path) -> list[str]:
     with_files = folder / "paths.state"
     put_files(with_files, one.files)
-    found = write_paths(plan(Request((one.after,), None), machine(one.started(), with_files)))
+    where = machine(one.started(), with_files)
+    found = write_paths(plan(Manifests((one.after,)).read(where), where))
     shutil.rmtree(with_files)
     return found
 

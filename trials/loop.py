@@ -179,7 +179,6 @@ class Trial:
             clock=self.clock,
             origin=lambda commit: Origin("root", "reconcile --watch", self.clock.time(), commit),
             progress=NoProgress(),
-            recovered=lambda _: None,
             authorised_since=authorised_since(state),
             unforeseen=self._unforeseen,
             transaction=lambda _: None,

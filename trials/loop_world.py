@@ -19,7 +19,8 @@ from reconciler.model.matrix import Matrix
 from reconciler.model.outcome import Origin
 from reconciler.model.problems import InvalidManifests
 from reconciler.model.strict_json import BadRecord
-from reconciler.operations.reconcile import NotApplicable, Request, Terms, apply
+from reconciler.operations.apply import NotApplicable, Terms, apply
+from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, ALLOW_REMOVALS
 from reconciler.simulator.hardware import Card, HardwareError, Plug, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
@@ -288,10 +289,10 @@ class World:
         """Somebody types ``reconcile --apply`` with every consent."""
         self.commands += 1
         allowed, self.guard.allowed = self.guard.allowed, lambda: True
-        request = Request((self.manifests,), None, commit=self.offered.commit)
+        source = Manifests((self.manifests,), commit=self.offered.commit)
         origin = Origin("root", "reconcile --apply", self.clock.time(), self.offered.commit)
         with suppress(InvalidManifests, NotApplicable, UnreadableHost, BadRecord, Busy, OSError, KernelBusy, Killed):
-            apply(request, self.machine(), NoProgress(), origin, Terms(_EVERY_CONSENT, lock_seconds=1.0))
+            apply(source, self.machine(), NoProgress(), origin, Terms(_EVERY_CONSENT, lock_seconds=1.0))
         self.guard.allowed = allowed
 
     def _type_apply(self) -> Iterator[Trigger]:

@@ -25,7 +25,8 @@ from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.outcome import Origin, Result
 from reconciler.model.steps import Holdings
-from reconciler.operations.reconcile import Request, apply
+from reconciler.operations.apply import apply
+from reconciler.operations.wanted import Manifests
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.lock import Busy
 from reconciler.transaction.machine import Machine
@@ -169,7 +170,7 @@ def _apply(arena: Arena, chance: random.Random) -> tuple[Counter[str], list[str]
         number = chance.randrange(len(TARGETS))
         origin = Origin("root", f"apply {number}", time.time())
         try:
-            outcome = apply(Request((arena.manifests(number),), None), machine, NoProgress(), origin).outcome
+            outcome = apply(Manifests((arena.manifests(number),)), machine, NoProgress(), origin).outcome
         except (Busy, ToolsBusy):
             counts["applies that found a lock held"] += 1
             time.sleep(chance.random() * _TRY_AGAIN_SECONDS)

@@ -11,7 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from reconciler.operations.reconcile import Request, plan
+from reconciler.operations.plan import plan
+from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import Plan
 from reconciler.simulator.faults import FaultySysfs
 from reconciler.simulator.profiles import PROFILES
@@ -112,7 +113,8 @@ def _wrong_after(one: Scene, point: Point, recording: Recording, folder: Path) -
     yield from _torn(point.image, recording)
     state, host = folder / _STATE, booted(one.profile)
     try:
-        shown = plan(Request((one.after,), None), machine(host, state, NEXT_BOOT_ID))
+        where = machine(host, state, NEXT_BOOT_ID)
+        shown = plan(Manifests((one.after,)).read(where), where)
         outcome = applied(one.after, host, state, NEXT_BOOT_ID).outcome
         again = applied(one.after, host, state, NEXT_BOOT_ID).outcome
         yield from unsettled(state)

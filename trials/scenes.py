@@ -11,7 +11,8 @@ from reconciler.kernel.sysfs import Sysfs
 from reconciler.model.ids import IdSet
 from reconciler.model.outcome import Origin, Result
 from reconciler.model.steps import Holdings
-from reconciler.operations.reconcile import Applied, Request, StalePlan, Terms, apply
+from reconciler.operations.apply import ApplyResult, StalePlan, Terms, apply
+from reconciler.operations.wanted import Manifests
 from reconciler.planning.order import order_steps
 from reconciler.planning.plan import Basis
 from reconciler.simulator.host import SimulatedHost
@@ -145,17 +146,17 @@ def machine(sysfs: Sysfs, state: Path, boot_id: str = BOOT_ID) -> Machine:
     return Machine(sysfs, FakeClock(), StateDirectory(state), boot_id, "lpar7")
 
 
-def applied(manifests: Path, sysfs: Sysfs, state: Path, boot_id: str = BOOT_ID) -> Applied:
+def applied(manifests: Path, sysfs: Sysfs, state: Path, boot_id: str = BOOT_ID) -> ApplyResult:
     """What ``reconcile --apply`` does with `manifests`; raises what it raises."""
     where = machine(sysfs, state, boot_id)
-    return apply(Request((manifests,), None), where, NoProgress(), _ORIGIN, Terms(_CONSENTS))
+    return apply(Manifests((manifests,)), where, NoProgress(), _ORIGIN, Terms(_CONSENTS))
 
 
 def recovered(manifests: Path, sysfs: Sysfs, state: Path, boot_id: str = BOOT_ID) -> None:
     """Do what every apply does first, and nothing else: put in order what an earlier run has left."""
     where = machine(sysfs, state, boot_id)
     try:
-        apply(Request((manifests,), None), where, NoProgress(), _ORIGIN, Terms(basis=_NEVER))
+        apply(Manifests((manifests,)), where, NoProgress(), _ORIGIN, Terms(agreed=_NEVER))
     except StalePlan:
         return
     raise AssertionError("a plan on another basis was applied")

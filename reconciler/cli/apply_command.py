@@ -13,7 +13,6 @@ from reconciler.cli.machine import manifests_commit, opened, origin_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import (
     EXIT_OF,
-    TerminalProgress,
     acts,
     paint_for_stdout,
     report_text,
@@ -21,21 +20,14 @@ from reconciler.cli.output import (
     tell,
     tell_problems,
 )
-from reconciler.cli.recovered import telling
+from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.second_thoughts import agreed, refused_recovery, wait_at_terminal
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import Here
 from reconciler.model.outcome import Result
-from reconciler.operations.reconcile import (
-    Applied,
-    NotApplicable,
-    Request,
-    Terms,
-    apply,
-    plan,
-    refuse_stale,
-    with_terms,
-)
+from reconciler.operations.apply import ApplyResult, NotApplicable, Terms, apply, refuse_stale, with_terms
+from reconciler.operations.plan import plan
+from reconciler.operations.wanted import Manifests, OfGeneration
 from reconciler.planning.plan import Plan
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_text import plan_text
@@ -44,53 +36,57 @@ from reconciler.transaction.recovery import refuse_pending
 
 def run(host: HostOptions, *, planfile: str | None, format: str, yes: bool, terms: Terms) -> Exit:
     """Apply what the manifests, or exactly what `planfile`, say; asks before unless `yes`."""
-    request, terms = _request(host, planfile, terms)
-    return run_request(host, request, format=format, yes=yes, terms=terms)
+    manifests, terms = _manifests(host, planfile, terms)
+    return run_wanted(host, manifests, format=format, yes=yes, terms=terms)
 
 
-def run_request(host: HostOptions, request: Request, *, format: str, yes: bool, terms: Terms) -> Exit:
-    """Apply what is requested.
+def run_wanted(host: HostOptions, source: Manifests | OfGeneration, *, format: str, yes: bool, terms: Terms) -> Exit:
+    """Apply what is wanted.
 
     Args:
         host: where.
-        request: what.
+        source: what.
         format: how to print.
         yes: do not ask. Otherwise the plan is shown and a person asked; where there is none, nothing is done.
         terms: on which terms.
     """
     acts()
     if not yes:
-        asked = _asked(host, request, terms, format)
+        asked = _asked(host, source, terms, format)
         if isinstance(asked, Exit):
             return asked
-        terms = terms._replace(basis=terms.basis or asked.basis)
-    progress = TerminalProgress()
+        terms = terms._replace(agreed=terms.agreed or asked.basis)
+    progress = TerminalProgress(host)
+    commit = source.commit if isinstance(source, Manifests) else ""
+    number = source.number if isinstance(source, OfGeneration) else None
     with opened(host, changes=True, wait=patience(time, terms.lock_seconds, progress.waiting)) as machine:
         try:
-            applied = apply(request, machine, progress, origin_of(request.commit), terms, telling(host))
+            applied = apply(source, machine, progress, origin_of(commit), terms)
         except NotApplicable as error:
             _show(error.plan, format)
-            return _refused(error.plan, terms, request.generation)
+            return _refused(error.plan, terms, number)
     _show_applied(applied, format, host.here, with_plan=yes or not sys.stdout.isatty())
     if terms.confirm_within is not None and applied.outcome.result is Result.APPLIED:
         return wait_at_terminal(host, applied.generation, terms.confirm_within)
     return EXIT_OF[applied.outcome.result]
 
 
-def _asked(host: HostOptions, request: Request, terms: Terms, format: str) -> Plan | Exit:
+def _asked(host: HostOptions, source: Manifests | OfGeneration, terms: Terms, format: str) -> Plan | Exit:
     """The plan that a person agrees to, or that has nothing to do; otherwise the exit code, and nothing was done."""
-    # No lock is held while a person thinks; what was shown is done, or nothing (`Terms.basis`).
+    # No lock is held while a person thinks; what was shown is done, or nothing (`Terms.agreed`).
     if (refused := refused_recovery(host, terms.lock_seconds)) is not None:
         return refused
     with opened(host) as machine:
         refuse_pending(machine)
-        shown = plan(request, machine)
-        refuse_stale(shown, terms, machine, request.paths)
+        wanted = source.read(machine)
+        shown = plan(wanted, machine)
+        refuse_stale(shown, wanted, terms, machine)
         shown = with_terms(shown, terms)
+    number = source.number if isinstance(source, OfGeneration) else None
     if not shown.is_valid or not terms.consents.issuperset(shown.flags):
         _show(shown, format)
-        return _refused(shown, terms, request.generation)
-    if shown.changes and not _agreed(shown, format, request.generation):
+        return _refused(shown, terms, number)
+    if shown.changes and not _agreed(shown, format, number):
         return Exit.REFUSED
     return shown
 
@@ -107,9 +103,9 @@ def _agreed(shown: Plan, format: str, number: int | None) -> bool:
     return agreed("Apply this?", number)
 
 
-def _request(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Request, Terms]:
+def _manifests(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Manifests, Terms]:
     if planfile is None:
-        return Request(host.manifests, host.host, commit=manifests_commit(host)), terms
+        return Manifests(host.manifests, host.host, manifests_commit(host)), terms
     from reconciler.manifests.files import is_ours
     from reconciler.render.plan_json import BadPlanFile, load_plan
 
@@ -132,8 +128,7 @@ def _request(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Req
         meant = again(apply_file="", file=(*host.paths, planfile))
         raise click.UsageError(f"{planfile} is no saved plan. Manifests are named with -f: {meant}") from error
     host = host._replace(paths=host.paths or saved.manifests)
-    terms = terms._replace(basis=saved.basis, saved=saved)
-    return Request(host.paths, saved.host, commit=manifests_commit(host)), terms
+    return Manifests(host.paths, saved.host, manifests_commit(host)), terms._replace(agreed=saved)
 
 
 def _show(made: Plan, format: str) -> None:
@@ -158,7 +153,7 @@ def _refused(made: Plan, terms: Terms, number: int | None) -> Exit:
     return Exit.REFUSED
 
 
-def _show_applied(applied: Applied, format: str, here: Here, *, with_plan: bool) -> None:
+def _show_applied(applied: ApplyResult, format: str, here: Here, *, with_plan: bool) -> None:
     from reconciler.render.history_text import outcome_json, outcome_text
 
     summary = outcome_text(applied.outcome, here=here)

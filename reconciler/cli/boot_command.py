@@ -17,16 +17,16 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.hook_reasons import outcome_reason, reason_of
 from reconciler.cli.machine import command_line, opened, state_of, user_name
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import EXIT_OF, TerminalProgress, tell
-from reconciler.cli.recovered import telling
+from reconciler.cli.output import EXIT_OF, tell
+from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.integrations.kernel_module import CannotLoad
 from reconciler.integrations.units import BOOT_SECONDS, boot_unit
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import DOCTOR
 from reconciler.model.outcome import Origin, Result
-from reconciler.operations.boot import Booted, Listener, NotByService, boot
-from reconciler.operations.reconcile import NotApplicable
+from reconciler.operations.apply import NotApplicable
+from reconciler.operations.boot import Booted, NotByService, boot
 
 _LOCK_SECONDS: Final = 60.0
 
@@ -44,7 +44,7 @@ def run(host: HostOptions, *, wait: int, masks_only: bool) -> Exit:
         with ends_within(wait + BOOT_SECONDS):
             return _boot(host, wait, masks_only=masks_only)
     except TimeIsUp:
-        tell(f"boot: it took more than {wait + BOOT_SECONDS:.0f} s; the next run puts in order what was begun")
+        tell(f"boot: it took more than {wait + BOOT_SECONDS:.0f} s; the next run recovers from what was begun")
     except CannotLoad as error:
         tell(f"boot: {error}")
     except NotByService as error:
@@ -63,12 +63,16 @@ def _missing_state(host: HostOptions) -> str:
     return str(state) if is_expected and not state.exists() else ""
 
 
+class _Progress(TerminalProgress):
+    def queues_unbound(self, bound: str, seconds: float) -> None:
+        tell(f"boot: after {seconds:g} s the AP bus has bound {bound} queues to drivers; going on nevertheless")
+
+
 def _boot(host: HostOptions, wait: int, *, masks_only: bool) -> Exit:
-    progress = TerminalProgress()
+    progress = _Progress(host)
     origin = Origin(os.environ.get("SUDO_USER") or user_name(), command_line(), time.time())
-    listener = Listener(progress, telling(host), lambda text: tell(f"boot: {text}"))
     with opened(host, changes=True, wait=patience(time, _LOCK_SECONDS, progress.waiting)) as machine:
-        booted = boot(machine, listener, origin, wait, masks_only=masks_only)
+        booted = boot(machine, progress, origin, wait, masks_only=masks_only)
     sys.stdout.flush()
     if booted is None:
         tell("boot: nothing has been applied yet, so there is nothing to do")

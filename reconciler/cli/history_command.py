@@ -12,14 +12,15 @@ from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import TerminalProgress, paint_for_stdout, result, tell
-from reconciler.cli.recovered import awaited_of, exit_of, tell_recovered, tell_unfinished
+from reconciler.cli.output import paint_for_stdout, result, tell
+from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, tell_recovered, tell_unfinished
 from reconciler.cli.second_thoughts import refused_recovery, roll_back_pending
 from reconciler.model.commands import resume
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation, Outcome, Result
 from reconciler.model.strict_json import BadRecord
-from reconciler.operations.reconcile import Request, Terms
+from reconciler.operations.apply import Terms
+from reconciler.operations.wanted import OfGeneration
 from reconciler.transaction.confirmation import Awaited
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
@@ -102,7 +103,7 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
         return refused
     history = History(state)
     if yes and (Journal(state, boot_id).unfinished() or history.lacks_outcome()):
-        with opened(host, changes=True) as machine, locked(machine, TerminalProgress(), command_line()):
+        with opened(host, changes=True) as machine, locked(machine, TerminalProgress(host), command_line()):
             tell_recovered(recover(machine), host)
     tell_unfinished(host)
     wanted = number if number is not None else _before_the_newest(history, Journal(state, boot_id))
@@ -110,7 +111,7 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
         return Exit.DONE
     history.desired(wanted)  # one that is not there is told before anything else
     tell(f"going back to generation {wanted}; the manifests stay as they are, and the next --apply follows them again")
-    return apply_command.run_request(host, Request((), None, wanted), format=format, yes=yes, terms=terms)
+    return apply_command.run_wanted(host, OfGeneration(wanted), format=format, yes=yes, terms=terms)
 
 
 def _before_the_newest(history: History, journal: Journal) -> int | None:

@@ -71,7 +71,7 @@ def _prepare(host: HostOptions, vm: str) -> None:
         if odd := first_unprintable(vm):
             raise Refused(f"its name has a character that cannot be seen: {odd}; to rename it: virsh domrename")
         from reconciler.cli.hook_event import execute
-        from reconciler.planning.vm_event import VmEvent
+        from reconciler.planning.scope import VmEvent
 
         execute(host, VmEvent(starts=uuids), domain)
 
@@ -79,7 +79,7 @@ def _prepare(host: HostOptions, vm: str) -> None:
 def _release(host: HostOptions) -> None:
     if uuids := _ap_devices(_domain()):
         from reconciler.cli.hook_event import execute
-        from reconciler.planning.vm_event import VmEvent
+        from reconciler.planning.scope import VmEvent
 
         execute(host, VmEvent(ends=uuids), None)
 

@@ -1,6 +1,7 @@
 """The transaction for a VM that starts or has ended; see `reconciler.cli.hook_command`."""
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from reconciler.cli.hook_command import Refused
@@ -15,10 +16,13 @@ from reconciler.model.commands import HOOK_INSTALL, WATCH_INSTALL, Here
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Result
 from reconciler.model.problems import Problem, errors_of
-from reconciler.operations.reconcile import NothingEnforced, Request, Terms, apply, given, observe_host, plan
+from reconciler.operations.apply import Terms, apply
+from reconciler.operations.plan import observe_host, plan
+from reconciler.operations.wanted import Enforced, Manifests, NothingEnforced, WantedSource
 from reconciler.planning.plan import Plan, PlannedStep
-from reconciler.planning.vm_event import VmEvent
+from reconciler.planning.scope import VmEvent
 from reconciler.transaction.journal import Journal
+from reconciler.transaction.recovery import Recovered
 
 LOCK_SECONDS: Final = 10.0
 """How long others that are at work are waited for."""
@@ -30,7 +34,10 @@ _TERMS: Final = Terms(lock_seconds=LOCK_SECONDS, seconds=STEP_SECONDS)
 
 
 class _Quiet:
-    """Nobody watches: libvirt shows one line, and that has to be the last."""
+    """Shows nothing: libvirt shows one line, and that has to be the last."""
+
+    def recovered(self, found: Sequence[Recovered]) -> None:
+        """See `reconciler.transaction.apply.Progress`."""
 
     def step(self, number: int, total: int, step: PlannedStep) -> None:
         """See `reconciler.transaction.apply.Progress`."""
@@ -52,12 +59,12 @@ def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
 
     Raises:
         Refused: it cannot be done, or the VM cannot be as it is described.
-        and what `reconciler.operations.reconcile.apply` raises.
+        and what `reconciler.operations.apply.apply` raises.
     """
-    request = Request(host.paths, host.host, event=event, enforced=not host.paths)
+    source: WantedSource = Manifests(host.paths, host.host) if host.paths else Enforced(host.host)
     with opened(host) as machine:
         try:
-            wanted = given(request, machine)
+            wanted = source.read(machine)
         except NothingEnforced as error:
             _refuse_missing(event, observe_host(machine), str(error), host.here)
             return
@@ -65,7 +72,7 @@ def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
             return
         if starting:
             _refuse(domain_problems(starting, wanted.desired.guests), host)
-        made = plan(request, machine)
+        made = plan(wanted, machine, event)
         _refuse_in_use(event, made)
         # Where there is nothing to do nobody is waited for; else all is looked at again when others have done theirs.
         if made.in_sync and Journal(machine.state, machine.boot_id).unfinished() is None:
@@ -73,9 +80,8 @@ def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
             return
     progress = _Quiet()
     with opened(host, changes=True, wait=patience(time, LOCK_SECONDS, progress.waiting)) as machine:
-        applied = apply(
-            request, machine, progress, origin_of(made.commit if request.enforced else manifests_commit(host)), _TERMS
-        )
+        commit = manifests_commit(host) if host.paths else wanted.commit
+        applied = apply(source, machine, progress, origin_of(commit), _TERMS, event)
     if applied.outcome.result not in (Result.APPLIED, Result.NOTHING):
         raise Refused(outcome_reason(applied.outcome, host.here))
     _tell_kept(applied.plan, event)

@@ -4,7 +4,7 @@ from reconciler.model.commands import APPLY, DOCTOR, PLAN, STATUS, VALIDATE, Adv
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import InvalidManifests, Problem, completed, errors_of
-from reconciler.operations.reconcile import NotApplicable
+from reconciler.operations.apply import NotApplicable
 
 
 def reason_of(error: Exception, here: Here) -> str:

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Final, TextIO, cast
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.model.outcome import Result
-from reconciler.model.printable import escaped_lines, lines_text, one_line
+from reconciler.model.printable import escaped_lines, lines_text
 from reconciler.render.text import Paint, Painter, plain
 
 if TYPE_CHECKING:  # every command has this module, and most need none of these
-    from reconciler.kernel.locks import AtWork
     from reconciler.model.problems import Problem
-    from reconciler.planning.plan import PlannedStep
 
 EXIT_OF = {
     Result.NOTHING: Exit.DONE,
@@ -29,7 +27,6 @@ EXIT_OF = {
 }
 
 _CLOSED: Final = "it is closed"
-_CLEAR_LINE: Final = "\r\033[K"
 
 
 class Output:
@@ -281,29 +278,3 @@ def control(stream: TextIO, sequence: str) -> None:
     """Write our own control `sequence` for a terminal to `stream`."""
     output = _output(stream)
     (output.write_printable if output else stream.write)(sequence)
-
-
-class TerminalProgress:
-    """Shows which step is being made, on one line of a terminal."""
-
-    def __init__(self) -> None:
-        self._shows = sys.stderr.isatty()
-
-    def step(self, number: int, total: int, step: "PlannedStep") -> None:
-        """See `reconciler.transaction.apply.Progress`."""
-        if self._shows:
-            control(sys.stderr, _CLEAR_LINE)
-            sys.stderr.write(one_line(f"[{number}/{total}] {step.holder}: {step.step.action.value}"))
-            if number == total:
-                control(sys.stderr, _CLEAR_LINE)
-            sys.stderr.flush()
-
-    def rolling_back(self, reason: str) -> None:
-        """See `reconciler.transaction.apply.Progress`."""
-        if self._shows:
-            control(sys.stderr, _CLEAR_LINE)
-            tell(f"failed ({reason}); putting everything back ...")
-
-    def waiting(self, holder: "AtWork") -> None:
-        """See `reconciler.transaction.apply.Progress`."""
-        tell(f"waiting for {holder}")

@@ -8,7 +8,8 @@ from reconciler.cli.options import HostOptions
 from reconciler.cli.output import paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
 from reconciler.model.commands import APPLY
-from reconciler.operations.reconcile import Request, plan
+from reconciler.operations.plan import plan
+from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import Plan
 
 
@@ -18,8 +19,7 @@ def run(host: HostOptions, *, format: str, out: str | None, detailed: bool) -> E
         refuse_to_replace("--out", out, host, manifests=True)
     with opened(host) as machine:
         tell_unfinished(host)
-        request = Request(host.manifests, host.host, commit=manifests_commit(host))
-        made = plan(request, machine)
+        made = plan(Manifests(host.manifests, host.host, manifests_commit(host)).read(machine), machine)
     show(made, format)
     if not made.is_valid:
         return Exit.REFUSED

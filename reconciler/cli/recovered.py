@@ -1,17 +1,26 @@
-"""What is told of earlier runs: of those that were put in order, and of those that still have to be."""
+"""What is shown of an apply while it is made, and of earlier ones: those that were recovered, or have to be."""
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import tell
+from reconciler.cli.output import control, tell
 from reconciler.model.commands import APPLY, PLAN, ROLLBACK, confirm_of
+from reconciler.model.printable import one_line
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.machine import awaited
 from reconciler.transaction.recovery import Recovered
+
+if TYPE_CHECKING:
+    from reconciler.kernel.locks import AtWork
+    from reconciler.planning.plan import PlannedStep
+
+_CLEAR_LINE: Final = "\r\033[K"
 
 
 def tell_recovered(recovered: Iterable[Recovered], host: HostOptions) -> None:
@@ -20,13 +29,42 @@ def tell_recovered(recovered: Iterable[Recovered], host: HostOptions) -> None:
         _tell_one(one, host)
 
 
-def telling(host: HostOptions) -> Callable[[Iterable[Recovered]], None]:
-    """Tells what became of what earlier runs had left on `host`."""
-    return lambda recovered: tell_recovered(recovered, host)
+class TerminalProgress:
+    """Shows on one line of a terminal which step is being made, and what becomes of what earlier runs had left."""
+
+    def __init__(self, host: HostOptions) -> None:
+        """Show it with the commands that lead to `host`."""
+        self._host = host
+        self._shows = sys.stderr.isatty()
+        self._shown: tuple[Recovered, ...] = ()
+
+    def recovered(self, found: Sequence[Recovered]) -> None:
+        """See `reconciler.transaction.apply.Progress`; what cannot be recorded is found, and not shown, twice."""
+        tell_recovered((one for one in found if one not in self._shown), self._host)
+        self._shown += tuple(found)
+
+    def step(self, number: int, total: int, step: "PlannedStep") -> None:
+        """See `reconciler.transaction.apply.Progress`."""
+        if self._shows:
+            control(sys.stderr, _CLEAR_LINE)
+            sys.stderr.write(one_line(f"[{number}/{total}] {step.holder}: {step.step.action.value}"))
+            if number == total:
+                control(sys.stderr, _CLEAR_LINE)
+            sys.stderr.flush()
+
+    def rolling_back(self, reason: str) -> None:
+        """See `reconciler.transaction.apply.Progress`."""
+        if self._shows:
+            control(sys.stderr, _CLEAR_LINE)
+            tell(f"failed ({reason}); putting everything back ...")
+
+    def waiting(self, holder: "AtWork") -> None:
+        """See `reconciler.transaction.apply.Progress`."""
+        tell(f"waiting for {holder}")
 
 
 def exit_of(recovered: Iterable[Recovered]) -> Exit:
-    """The exit code of a command that did nothing but put earlier runs in order."""
+    """The exit code of a command that did nothing but recover from earlier runs."""
     found = list(recovered)
     if any(one.returned and one.returned.differences for one in found):
         return Exit.DEGRADED

@@ -12,17 +12,14 @@ from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import TerminalProgress, tell, tell_elsewhere_too
-from reconciler.cli.recovered import awaited_of, exit_of, tell_recovered, tell_unfinished
+from reconciler.cli.output import tell, tell_elsewhere_too
+from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, tell_recovered, tell_unfinished
 from reconciler.integrations.timers import READY, to_system_log
-from reconciler.kernel.locks import ToolsBusy
-from reconciler.kernel.observe import UnreadableHost
-from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.commands import confirm_of
+from reconciler.model.errors import BusyError, HostError
 from reconciler.model.printable import error_text
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
-from reconciler.transaction.lock import Busy
 from reconciler.transaction.machine import LOCK_SECONDS, Machine, awaited, locked
 from reconciler.transaction.recovery import Left, Recovered, confirm, expire, is_left, recover
 from reconciler.transaction.state_directory import UnsafeState
@@ -31,7 +28,7 @@ _FIRST_RETRY_SECONDS: Final = 1.0
 _LAST_RETRY_SECONDS: Final = 60.0
 """After how long rolling back, or recording it, is tried again at first, and at most: twice as long each time."""
 
-_PASSING: Final = (OSError, Busy, ToolsBusy, KernelBusy, UnreadableHost, UnsafeState)
+_PASSING: Final = (OSError, BusyError, HostError, UnsafeState)
 """What may prevent a rollback now and not later."""
 
 _LOOK_SECONDS: Final = 1.0
@@ -40,7 +37,7 @@ _LOOK_SECONDS: Final = 1.0
 
 def run_confirm(host: HostOptions, number: int, extend: float | None) -> Exit:
     """Confirm an apply, or give it more time."""
-    with opened(host, changes=True) as machine, _locked_on_any_disk(machine, command_line()):
+    with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, command_line()):
         recovered = recover(machine)
         tell_recovered(recovered, host)
         for one in recovered:
@@ -79,14 +76,14 @@ def refused_recovery(host: HostOptions, lock_seconds: float) -> Exit | None:
     """
     if not _is_left(host):
         return None
-    with opened(host) as machine, _locked_on_any_disk(machine, command_line(), lock_seconds):
+    with opened(host) as machine, _locked_on_any_disk(host, machine, command_line(), lock_seconds):
         pass  # whoever is at work has finished now
     if not _is_left(host):
         return None
     tell_unfinished(host)
     if not agreed("Recover from that first?"):
         return Exit.REFUSED
-    with opened(host, changes=True) as machine, _locked_on_any_disk(machine, command_line(), lock_seconds):
+    with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, command_line(), lock_seconds):
         tell_recovered(recover(machine), host)
     return None
 
@@ -128,7 +125,7 @@ def roll_back_pending(host: HostOptions, *, yes: bool) -> Recovered | Exit | Non
         tell(f"generation {number} {what}; this rolls it back")
         if not yes and not agreed("Roll it back?"):
             return Exit.REFUSED
-    with opened(host, changes=True) as machine, _locked_on_any_disk(machine, command_line()):
+    with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, command_line()):
         if found.rolled_back and (now := awaited(machine)) and not now.rolled_back:
             tell(f"stale: the host is not as before generation {number} any more; nothing was done")
             return Exit.STALE
@@ -200,17 +197,17 @@ def _put_back(host: HostOptions, number: int) -> Exit:
 
 def _rolled_back(host: HostOptions, number: int) -> tuple[Exit, bool]:
     """Roll back what was not confirmed in time; the exit code, and whether something could not be recorded."""
-    with opened(host, changes=True) as machine, _locked_on_any_disk(machine, f"reconcile expire {number}"):
+    with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, f"reconcile expire {number}"):
         recovered = recover(machine)
     tell_recovered(recovered, host)
     return exit_of(recovered), any(one.unrecorded for one in recovered)
 
 
 def _locked_on_any_disk(
-    machine: Machine, command: str, lock_seconds: float = LOCK_SECONDS
+    host: HostOptions, machine: Machine, command: str, lock_seconds: float = LOCK_SECONDS
 ) -> AbstractContextManager[object]:
     # A disk that is full or read-only prevents no rollback, and one that is full no confirmation.
-    return locked(machine, TerminalProgress(), command, lock_seconds, recording=False)
+    return locked(machine, TerminalProgress(host), command, lock_seconds, recording=False)
 
 
 def _waits(host: HostOptions, number: int) -> bool:

@@ -11,8 +11,10 @@ from reconciler.cli.options import HostOptions
 from reconciler.cli.output import control, paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
 from reconciler.model.commands import WATCH
-from reconciler.operations.reconcile import Request, plan
+from reconciler.operations.plan import plan
+from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import Plan
+from reconciler.planning.scope import Whole
 from reconciler.planning.status import status_of
 from reconciler.transaction.state_directory import StateDirectory
 
@@ -113,4 +115,4 @@ def run_drift(host: HostOptions, *, format: str) -> Exit:
 def _plan(host: HostOptions) -> Plan:
     with opened(host) as machine:
         tell_unfinished(host)
-        return plan(Request(host.manifests, host.host, at_boot=True), machine)
+        return plan(Manifests(host.manifests, host.host).read(machine), machine, Whole(with_boot=True))

@@ -180,7 +180,6 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         clock=time,
         origin=origin_of,
         progress=progress,
-        recovered=progress.recovered,
         authorised_since=authorised_since(state),
         unforeseen=progress.unforeseen,
         transaction=transaction,

@@ -1,12 +1,11 @@
 """What the boot unit does: the host becomes as it was applied last, masks first (docs/boot.md).
 
-What was applied last is in the history: manifests that somebody is just editing have no part in it. Everything is done
+What was applied last is in the history: manifests that are just being edited have no part in it. Everything is done
 by plans and transactions like any other, each under the locks; between them, while vfio_ap is loaded, nothing is
 locked, since what its appearance starts (mdevctl, by udev) may wait for the lock of the s390-tools.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from reconciler.integrations.kernel_module import CannotLoad
 from reconciler.kernel.observe import has_vfio_ap, observe
@@ -15,23 +14,23 @@ from reconciler.model.commands import BOOT_UNINSTALL
 from reconciler.model.desired import Persistence
 from reconciler.model.errors import ConflictError
 from reconciler.model.outcome import Result
-from reconciler.operations.reconcile import Applied, Request, Terms, apply
-from reconciler.planning.boot_stages import BootStage
+from reconciler.operations.apply import ApplyResult, Recording, Terms, apply
+from reconciler.operations.wanted import OfGeneration
 from reconciler.planning.plan import ALLOW_DISRUPTION
+from reconciler.planning.scope import BootStage
+from reconciler.transaction.apply import Progress
 from reconciler.transaction.history import History
 from reconciler.transaction.machine import Machine, locked
 from reconciler.transaction.recovery import recover
 
 if TYPE_CHECKING:
     from reconciler.model.outcome import Generation, Origin
-    from reconciler.transaction.apply import Progress
-    from reconciler.transaction.recovery import Recovered
 
 STEP_SECONDS: Final = 90.0
-"""When no further step of a transaction is begun, and what it has done is put back."""
+"""After how long no further step of a transaction is begun, and it is rolled back."""
 
 LOCK_SECONDS: Final = 60.0
-"""How long others that are at work are waited for."""
+"""How long other processes that hold a lock are waited for."""
 
 _MODULE_SECONDS: Final = 30.0
 
@@ -40,25 +39,18 @@ class NotByService(ConflictError):
     """What was applied last wants the host to boot otherwise; the text says how, and what to do."""
 
 
-class Listener(NamedTuple):
-    """Who is told what happens.
+class BootProgress(Progress, Protocol):
+    """Shows how a boot gets on, while it does."""
 
-    Attributes:
-        progress: steps and waiting, as in every apply.
-        recovered: what earlier runs had left.
-        warn: what else there is to know, a sentence.
-    """
-
-    progress: "Progress"
-    recovered: "Callable[[tuple[Recovered, ...]], object]"
-    warn: Callable[[str], object]
+    def queues_unbound(self, bound: str, seconds: float) -> None:
+        """After `seconds` the AP bus has bound only `bound` queues (``3 of 8``) to drivers; the boot goes on."""
 
 
 class Booted(NamedTuple):
     """What a boot did: the generation that it went by, and the transactions, of which only the last may have failed."""
 
     generation: "Generation"
-    applied: tuple[Applied, ...]
+    applied: tuple[ApplyResult, ...]
 
     @property
     def unrecorded(self) -> str:
@@ -67,13 +59,13 @@ class Booted(NamedTuple):
 
 
 def boot(
-    machine: Machine, listener: Listener, origin: "Origin", wait_seconds: float, *, masks_only: bool = False
+    machine: Machine, progress: BootProgress, origin: "Origin", wait_seconds: float, *, masks_only: bool = False
 ) -> Booted | None:
     """Make the host as it was applied last; None where nothing has been applied yet.
 
     Args:
         machine: what we work on.
-        listener: who is told what happens.
+        progress: is shown how it gets on; what could not be recorded is recovered, and shown, by each apply anew.
         origin: who asks; the commit is that of what was applied last.
         wait_seconds: how long to wait until the AP bus has bound its queues.
         masks_only: end where vfio_ap would have to be loaded; where it is loaded already, nothing is done.
@@ -81,36 +73,35 @@ def boot(
     Raises:
         NotByService: what was applied last says that the host does not boot like this.
         CannotLoad: vfio_ap is not there, and cannot be loaded.
-        BadRecord: nobody can tell what was applied last.
-        and what `reconciler.operations.reconcile.apply` raises.
+        BadRecord: what was applied last is not known.
+        and what `reconciler.operations.apply.apply` raises.
     """
     history = History(machine.state)
     if history.next_number() == 1:
         return None
     # No disk keeps the host from what its VMs need: it is made so without a record where none can be written.
-    with locked(machine, listener.progress, origin.command, LOCK_SECONDS, recording=False):
+    with locked(machine, progress, origin.command, LOCK_SECONDS, recording=False):
         # What waited to be confirmed when the host went down was not confirmed.
         left = recover(machine)
-    listener.recovered(left)
-    listener = listener._replace(recovered=_other_than(left, listener.recovered))
+    progress.recovered(left)
     last = history.last_target({one.unfinished.generation: one.applied for one in left if one.unrecorded})
     if last is None:
         return None
     _require_service(last, history)
-    told = await_bindings(machine.sysfs, machine.clock, wait_seconds)
-    if told and wait_seconds:
-        listener.warn(f"after {wait_seconds:g} s the AP bus has bound {told} queues to drivers; going on nevertheless")
+    bound = await_bindings(machine.sysfs, machine.clock, wait_seconds)
+    if bound and wait_seconds:
+        progress.queues_unbound(bound, wait_seconds)
     origin = origin._replace(commit=last.origin.commit)
-    done: list[Applied] = []
+    wanted = OfGeneration(last.number)
+    done: tuple[ApplyResult, ...] = ()
     if not has_vfio_ap(machine.sysfs):
-        done.append(_applied(Request((), None, last.number, stage=BootStage.MASKS), machine, listener, origin))
+        done = (_applied(wanted, BootStage.MASKS, machine, progress, origin),)
         if masks_only or not _succeeded(done[-1]):
-            return Booted(last, tuple(done))
+            return Booted(last, done)
         _load_vfio_ap(machine)
     elif masks_only:
         return Booted(last, ())
-    done.append(_applied(Request((), None, last.number, stage=BootStage.WHOLE), machine, listener, origin))
-    return Booted(last, tuple(done))
+    return Booted(last, (*done, _applied(wanted, BootStage.WHOLE, machine, progress, origin)))
 
 
 def _require_service(last: "Generation", history: History) -> None:
@@ -122,23 +113,18 @@ def _require_service(last: "Generation", history: History) -> None:
         )
 
 
-def _applied(request: Request, machine: Machine, listener: Listener, origin: "Origin") -> Applied:
+def _applied(
+    wanted: OfGeneration, stage: BootStage, machine: Machine, progress: Progress, origin: "Origin"
+) -> ApplyResult:
     terms = Terms(lock_seconds=LOCK_SECONDS, seconds=STEP_SECONDS)
     if not any(one.in_use for one in observe(machine.sysfs).mdevs):
         # Who applied it has consented to what it takes from the host's drivers, and a crash on the way takes nothing
         # from a guest. A VM that runs is another matter.
-        terms = terms._replace(consents=frozenset({ALLOW_DISRUPTION}), on_any_disk=True)
-    return apply(request, machine, listener.progress, origin, terms, listener.recovered)
+        terms = terms._replace(consents=frozenset({ALLOW_DISRUPTION}), recording=Recording.IF_POSSIBLE)
+    return apply(wanted, machine, progress, origin, terms, stage)
 
 
-def _other_than(
-    known: "tuple[Recovered, ...]", report: "Callable[[tuple[Recovered, ...]], object]"
-) -> "Callable[[tuple[Recovered, ...]], object]":
-    """Reports what was recovered and is not `known`: what could not be recorded is recovered by each apply anew."""
-    return lambda recovered: report(tuple(one for one in recovered if one not in known))
-
-
-def _succeeded(one: Applied) -> bool:
+def _succeeded(one: ApplyResult) -> bool:
     return one.outcome.result in (Result.APPLIED, Result.NOTHING)
 
 

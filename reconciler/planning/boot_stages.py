@@ -9,7 +9,6 @@ somebody has applied, with the manifests, the person and the commit of then.
 
 import hashlib
 from collections.abc import Mapping
-from enum import Enum, auto
 
 from reconciler.model.boot_files import AtBoot, Definition, FileChange
 from reconciler.model.desired import Activation, Desired, GivenUp, Persistence
@@ -18,14 +17,8 @@ from reconciler.model.observed import Observed
 from reconciler.planning.fingerprint import fingerprint_of
 from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.planning.target import HOST, foreign_mdevs, pool_of
-
-
-class BootStage(Enum):
-    """How far a boot has got."""
-
-    MASKS = auto()
-    WHOLE = auto()
+from reconciler.planning.scope import HOST, BootStage
+from reconciler.planning.target import foreign_mdevs, pool_of
 
 
 def plan_stage(stage: BootStage, desired: Desired, observed: Observed, applied: Applied) -> Plan:

@@ -14,13 +14,13 @@ from reconciler.model.matrix import Matrix
 from reconciler.model.observed import NO_VMS, ObservedMdev, VmName, in_brackets
 from reconciler.model.problems import Place, Problem, Severity, explained, several
 from reconciler.planning.overlaps import MOST_PAIRS, Claimed, Pairs, pairs_among, pairs_between
-from reconciler.planning.target import LeftAlone, Why
+from reconciler.planning.target import Untouched, Why
 
 MOST_BLAMED: Final = 10
 """How many guests and kept entries one problem points at."""
 
 _MOST_QUEUES: Final = 8
-NOTHING_LEFT_ALONE: Final[Mapping[str, LeftAlone]] = {}
+NOTHING_UNTOUCHED: Final[Mapping[str, Untouched]] = {}
 """No device is left as it is."""
 
 
@@ -30,7 +30,7 @@ def conflicts(
     foreign: Iterable[ObservedMdev],
     built: Iterable[str],
     vms: Mapping[str, VmName] = NO_VMS,
-    left_alone: Mapping[str, LeftAlone] = NOTHING_LEFT_ALONE,
+    untouched: Mapping[str, Untouched] = NOTHING_UNTOUCHED,
     only: Collection[str] | None = None,
 ) -> list[Problem]:
     """Every conflict of `desired`; of very many the first ones, and how many more there are.
@@ -41,24 +41,24 @@ def conflicts(
         foreign: devices of others.
         built: uuids of on-demand guests whose device exists now; these count as active.
         vms: the VMs of mediated devices, by uuid, which the problems name.
-        left_alone: the devices that stay as they are, by uuid; in `desired` they have what they have on the host.
+        untouched: the devices that stay as they are, by uuid; in `desired` they have what they have on the host.
         only: the uuids of guests whose conflicts are asked for; None for all conflicts.
     """
     built = set(built)
     claiming = [guest for guest in desired.guests if guest.activation is not Activation.INACTIVE]
     foreign = tuple(foreign)
-    strangers = tuple(one for one in foreign if one.uuid not in left_alone)
-    dropped = [(one, left_alone[one.uuid]) for one in foreign if one.uuid in left_alone]
+    strangers = tuple(one for one in foreign if one.uuid not in untouched)
+    dropped = [(one, untouched[one.uuid]) for one in foreign if one.uuid in untouched]
     asked = [guest for guest in claiming if only is None or guest.uuid in only]
-    held = [guest for guest in asked if guest.uuid in left_alone and guest.uuid in built]
+    held = [guest for guest in asked if guest.uuid in untouched and guest.uuid in built]
     return [
-        *_guest_overlaps(claiming, built, vms, left_alone, only),
+        *_guest_overlaps(claiming, built, vms, untouched, only),
         *_foreign_overlaps(asked, strangers, built, vms),
         *_withheld_overlaps(asked, built, dropped),
         *_kept_queues(desired, [guest for guest in asked if guest not in held]),
-        *_kept_by_held(desired, held, left_alone),
-        *_pool_conflicts(desired, claiming, foreign, pool, left_alone, only),
-        *(_kept_by_foreign(desired, foreign, left_alone) if only is None else ()),
+        *_kept_by_held(desired, held, untouched),
+        *_pool_conflicts(desired, claiming, foreign, pool, untouched, only),
+        *(_kept_by_foreign(desired, foreign, untouched) if only is None else ()),
     ]
 
 
@@ -79,16 +79,16 @@ def _guest_overlaps(
     guests: list[DesiredGuest],
     built: set[str],
     vms: Mapping[str, VmName],
-    left_alone: Mapping[str, LeftAlone],
+    untouched: Mapping[str, Untouched],
     only: Collection[str] | None,
 ) -> Iterator[Problem]:
     claims = [_claim(guest, built) for guest in guests]
     found = pairs_among(guests, _matrix, claims, _RIVALS) if only is None else _pairs_of(only, guests, claims)
     for other, one in found.first:
-        holders = [guest for guest in (one, other) if guest.uuid in left_alone and guest.uuid in built]
+        holders = [guest for guest in (one, other) if guest.uuid in untouched and guest.uuid in built]
         if holders:
             holder, guest = (one, other) if one is holders[0] else (other, one)
-            yield _held_overlap(guest, holder, left_alone[holder.uuid], vms)
+            yield _held_overlap(guest, holder, untouched[holder.uuid], vms)
         else:
             yield _guest_overlap(one, other, vms)
     yield from _more(found, "guest-overlap", "pairs of guests claim the same queues")
@@ -161,7 +161,7 @@ def _guest_overlap(one: DesiredGuest, other: DesiredGuest, vms: Mapping[str, VmN
     )
 
 
-def _held_overlap(guest: DesiredGuest, holder: DesiredGuest, left: LeftAlone, vms: Mapping[str, VmName]) -> Problem:
+def _held_overlap(guest: DesiredGuest, holder: DesiredGuest, left: Untouched, vms: Mapping[str, VmName]) -> Problem:
     """The problem that `guest` claims what the device of `holder` has, which is left as it is."""
     common = guest.config.matrix.meet(holder.config.matrix)
     return Problem(
@@ -177,7 +177,7 @@ def _held_overlap(guest: DesiredGuest, holder: DesiredGuest, left: LeftAlone, vm
 
 
 def _withheld_overlaps(
-    guests: list[DesiredGuest], built: set[str], dropped: list[tuple[ObservedMdev, LeftAlone]]
+    guests: list[DesiredGuest], built: set[str], dropped: list[tuple[ObservedMdev, Untouched]]
 ) -> Iterator[Problem]:
     """Guests that claim what a device has which is left as it is, and which no manifest names any more."""
     claiming = [guest for guest in guests if guest.activation is Activation.ACTIVE or guest.uuid in built]
@@ -203,7 +203,7 @@ class Resumed(TypedDict, total=False):
     held_by: tuple[str, ...]
 
 
-def resumed(left: LeftAlone) -> Resumed:
+def resumed(left: Untouched) -> Resumed:
     """What a problem says besides where a suspended guest has what is needed."""
     return {"advice": resume([left.name]), "held_by": (left.name,)} if left.why is Why.SUSPENDED else {}
 
@@ -272,12 +272,12 @@ def _keep_place(desired: Desired, keep: Keep, label: str) -> Place:
 
 
 def _kept_by_held(
-    desired: Desired, guests: list[DesiredGuest], left_alone: Mapping[str, LeftAlone]
+    desired: Desired, guests: list[DesiredGuest], untouched: Mapping[str, Untouched]
 ) -> Iterator[Problem]:
     found = pairs_between(guests, _matrix, desired.host.keep, _kept_matrix)
     for guest, keep in sorted(found.first, key=lambda pair: pair[1].number):
         common = guest.config.matrix.meet(keep.matrix)
-        left = left_alone[guest.uuid]
+        left = untouched[guest.uuid]
         yield Problem(
             "held-meanwhile",
             Severity.ERROR,
@@ -294,7 +294,7 @@ def _kept_by_held(
 
 
 def _kept_by_foreign(
-    desired: Desired, foreign: tuple[ObservedMdev, ...], left_alone: Mapping[str, LeftAlone]
+    desired: Desired, foreign: tuple[ObservedMdev, ...], untouched: Mapping[str, Untouched]
 ) -> Iterator[Problem]:
     found = pairs_between(foreign, _matrix, desired.host.keep, _kept_matrix)
     for mdev, keep in sorted(found.first, key=lambda pair: pair[1].number):
@@ -308,7 +308,7 @@ def _kept_by_foreign(
             (queues_text(common),),
             "Remove the device, or shorten spec.keep.",
         )
-        left = left_alone.get(mdev.uuid)
+        left = untouched.get(mdev.uuid)
         yield (
             problem
             if left is None
@@ -321,7 +321,7 @@ def _kept_by_foreign(
     yield from _more(found, "kept-by-foreign", "pairs of a foreign device and an entry of spec.keep overlap")
 
 
-def _dropped(left: LeftAlone) -> str:
+def _dropped(left: Untouched) -> str:
     return f"the device of '{left.name}' has, which no manifest names any more and which is left as it is: {left.why}"
 
 
@@ -330,19 +330,19 @@ def _pool_conflicts(
     guests: list[DesiredGuest],
     foreign: tuple[ObservedMdev, ...],
     pool: Matrix | None,
-    left_alone: Mapping[str, LeftAlone],
+    untouched: Mapping[str, Untouched],
     only: Collection[str] | None,
 ) -> Iterator[Problem]:
     if pool is None:
         # Who claims a kept queue has been told so already.
         kept = Claimed(keep.matrix for keep in desired.host.keep)
         if not any(map(kept.overlaps, (*map(_matrix, guests), *map(_matrix, foreign)))):
-            yield from _no_pool(desired, guests, foreign, left_alone, only)
+            yield from _no_pool(desired, guests, foreign, untouched, only)
     elif desired.host.given_up is not None:
-        changing = [one for one in guests if one.uuid not in left_alone]
+        changing = [one for one in guests if one.uuid not in untouched]
         yield from _left_to_host(desired, [one for one in changing if only is None or one.uuid in only], pool)
         if only is None:
-            yield from _given_pool_conflicts(desired, foreign, pool, left_alone)
+            yield from _given_pool_conflicts(desired, foreign, pool, untouched)
 
 
 def _left_to_host(desired: Desired, guests: list[DesiredGuest], pool: Matrix) -> Iterator[Problem]:
@@ -364,7 +364,7 @@ def _left_to_host(desired: Desired, guests: list[DesiredGuest], pool: Matrix) ->
 
 
 def _given_pool_conflicts(
-    desired: Desired, foreign: tuple[ObservedMdev, ...], pool: Matrix, left_alone: Mapping[str, LeftAlone]
+    desired: Desired, foreign: tuple[ObservedMdev, ...], pool: Matrix, untouched: Mapping[str, Untouched]
 ) -> Iterator[Problem]:
     pool_place = Place(desired.host.position, "what the host gives up", ("spec", "pool"))
     for mdev in foreign:
@@ -378,7 +378,7 @@ def _given_pool_conflicts(
                 (queues_text(common),),
                 f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or give them up.",
             )
-            left = left_alone.get(mdev.uuid)
+            left = untouched.get(mdev.uuid)
             yield (
                 problem
                 if left is None
@@ -406,7 +406,7 @@ def _no_pool(
     desired: Desired,
     guests: list[DesiredGuest],
     foreign: tuple[ObservedMdev, ...],
-    left_alone: Mapping[str, LeftAlone],
+    untouched: Mapping[str, Untouched],
     only: Collection[str] | None,
 ) -> Iterator[Problem]:
     """No pool exists although nobody claims a kept queue: the pool is a rectangle, and these need a hole in it."""
@@ -418,11 +418,11 @@ def _no_pool(
     others = [mdev for mdev in foreign if mdev.config.matrix.overlaps(kept)]
     has = {*(guest.uuid for guest in blamed), *(mdev.uuid for mdev in others)}
     # What these had is reserved for them, whatever they have now.
-    reserving = left_alone if only is None else NOTHING_LEFT_ALONE
+    reserving = untouched if only is None else NOTHING_UNTOUCHED
     reserved = [left for uuid, left in reserving.items() if uuid not in has and left.had.overlaps(kept)]
     names = [
         *(f"guest '{guest.name}'" for guest in blamed),
-        *(_device(mdev, left_alone) for mdev in others),
+        *(_device(mdev, untouched) for mdev in others),
         *(f"guest '{left.name}'" for left in reserved),
     ]
     matrices = [*map(_matrix, blamed), *map(_matrix, others), *(left.had for left in reserved)]
@@ -446,7 +446,7 @@ def _no_pool(
         ),
         "Give the guests other adapters or domains than those in spec.keep, or shorten spec.keep.",
     )
-    suspended = [left_alone[uuid] for uuid in sorted(has & left_alone.keys())] + reserved
+    suspended = [untouched[uuid] for uuid in sorted(has & untouched.keys())] + reserved
     suspended = [left for left in suspended if left.why is Why.SUSPENDED]
     if suspended:
         yield problem._replace(
@@ -458,8 +458,8 @@ def _no_pool(
         yield problem
 
 
-def _device(mdev: ObservedMdev, left_alone: Mapping[str, LeftAlone]) -> str:
-    left = left_alone.get(mdev.uuid)
+def _device(mdev: ObservedMdev, untouched: Mapping[str, Untouched]) -> str:
+    left = untouched.get(mdev.uuid)
     return f"the device of '{left.name}'" if left else f"mediated device {mdev.uuid}"
 
 

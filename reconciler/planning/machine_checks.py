@@ -13,7 +13,7 @@ from reconciler.model.problems import Place, Problem, Severity, explained
 from reconciler.planning.conflicts import guest_place, queues_text, resumed, some_queues
 from reconciler.planning.effect import Bindings, control_lacking, effective, hidden_because
 from reconciler.planning.host_pool import Blocked, PoolReason
-from reconciler.planning.target import LeftAlone, Target
+from reconciler.planning.target import Target, Untouched
 
 _MOST_REASONS: Final = 8
 
@@ -266,7 +266,7 @@ def drift_conflicts(
     target: Target,
     observed: Observed,
     last: Mapping[str, tuple[str, ApConfig]],
-    held: Mapping[str, LeftAlone],
+    held: Mapping[str, Untouched],
 ) -> Iterator[Problem]:
     """What the manifests change and cannot have, since drift of the host's masks is not corrected.
 
@@ -319,7 +319,7 @@ def _needs_masks(guest: DesiredGuest, common: Matrix) -> Problem:
     )
 
 
-def _pool_takes_held(left: LeftAlone, common: Matrix, desired: Desired) -> Problem:
+def _pool_takes_held(left: Untouched, common: Matrix, desired: Desired) -> Problem:
     return Problem(
         "held-meanwhile",
         Severity.ERROR,

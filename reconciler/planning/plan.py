@@ -181,7 +181,7 @@ class Plan(NamedTuple):
         steps: in the order in which they are made.
         only: the uuids of the devices that the plan is confined to; None where it is for the whole host.
         files: the files of other tools that change after the steps, in this order.
-        left_alone: the uuids of devices that were to be left as they are.
+        untouched: the uuids of devices that were to be left as they are.
         withheld: the names of those among them, by uuid, that would change otherwise, and are suspended.
         suspended: the uuids of devices that are suspended, in a plan by a person, which changes them nevertheless.
         spared: the holders whose drift is not corrected: uuids, ``host`` for the masks, and ``files``.
@@ -206,7 +206,7 @@ class Plan(NamedTuple):
     steps: tuple[PlannedStep, ...]
     only: frozenset[str] | None = None
     files: tuple[FileChange, ...] = ()
-    left_alone: frozenset[str] = frozenset()
+    untouched: frozenset[str] = frozenset()
     withheld: Mapping[str, str] = {}
     suspended: frozenset[str] = frozenset()
     spared: frozenset[str] = frozenset()

@@ -25,20 +25,9 @@ from reconciler.planning.machine_checks import drift_conflicts, machine_problems
 from reconciler.planning.order import Ordered, order_steps
 from reconciler.planning.plan import Cause, Consent, GuestPlan, Plan, PlannedStep, removal_consents, rollback_text
 from reconciler.planning.rollback import NO_EFFECTS, rollback_effects
-from reconciler.planning.target import (
-    HOST,
-    NOTHING_LEFT,
-    NOTHING_SPARED,
-    Left,
-    LeftAlone,
-    Spared,
-    Target,
-    Why,
-    aimed_at,
-    spared_devices,
-    target_of,
-)
-from reconciler.planning.vm_event import VmEvent, event_problems, event_target, touched_guests
+from reconciler.planning.scope import HOST, WHOLE, AllBut, Spared, VmEvent, Whole
+from reconciler.planning.target import Left, Target, Untouched, Why, aimed_at, spared_devices, target_of
+from reconciler.planning.vm_event import event_problems, event_target, touched_guests
 
 
 class Applied(NamedTuple):
@@ -77,15 +66,12 @@ def make_plan(
     desired: Desired,
     observed: Observed,
     applied: Applied = NOTHING_APPLIED,
-    event: VmEvent | None = None,
-    left_alone: frozenset[str] = frozenset(),
-    spared: Spared = NOTHING_SPARED,
+    scope: Whole | AllBut | VmEvent = WHOLE,
     stop: StopToken = NEVER,
 ) -> Plan:
-    """The plan that leads from `observed` to `desired`; with `event` only as far as that asks for it.
+    """The plan that leads from `observed` to `desired`, as far as `scope` goes.
 
-    The devices of `left_alone`, by uuid, stay as they are, and so does drift that is `spared` and that the manifests do
-    not concern. Where they need what such a holder has, that is a problem.
+    What stays as it is may have what others need: that is a problem.
 
     `stop` is asked again and again, and ends it by raising `Abandoned`; else it takes a bounded amount of work.
 
@@ -94,24 +80,21 @@ def make_plan(
     """
     stop.check()
     budget = Budget(stop=stop)
-    drifted = spared_devices(desired, observed, applied.guests, spared) if event is None else frozenset()
-    suspended, left_alone = left_alone, left_alone | drifted
-    aimed = aimed_at(desired, observed, applied.guests, left_alone) if event is None else desired
-    ours = applied.guests.keys() - left_alone
-    left = _left(desired, applied, left_alone, spared) if event is None else NOTHING_LEFT
-    target = target_of(aimed, observed, ours, left) if event is None else event_target(event, desired, observed, ours)
+    if isinstance(scope, VmEvent):
+        aim = _event_aim(scope, desired, observed, applied)
+    else:
+        aim = _host_aim(scope if isinstance(scope, AllBut) else AllBut(), desired, observed, applied)
+    target, only = aim.target, aim.only
     after = bindings_after(observed, target.holdings.pool, target.holdings.mdevs)
-    why = _why(desired, applied, drifted, suspended)
-    problems = ProblemList(_problems(aimed, observed, target, after, event, why))
+    why = _why(desired, applied, aim)
+    problems = ProblemList(_problems(aim, observed, after, scope, why))
     problems.extend(drift_conflicts(desired, target, observed, applied.guests, why))
     stop.check()
     stop.advance()
-    touched = None if event is None else touched_guests(event, desired)
-    only = None if touched is None else frozenset(one.uuid for one in touched)
     current = holdings_of(observed)
     ordered, rolled_back = Ordered(()), NO_EFFECTS
     if not errors_of(problems.all):
-        others = left_alone.union(one.uuid for one in target.foreign)
+        others = aim.untouched.union(one.uuid for one in target.foreign)
         fixed = others if only is None else frozenset(current.mdevs) - only
         ordered = order_steps(current, target.holdings, observed.abilities, fixed, budget)
         problems.extend(unreachable_problems(ordered.blocked, desired, observed.pool))
@@ -121,7 +104,7 @@ def make_plan(
     stop.check()
     stop.advance()
     interrupted = frozenset(one.uuid for one in ordered.outages)
-    shown = desired if touched is None else desired._replace(guests=touched)
+    shown = desired if only is None else desired._replace(guests=_guests_of(only, desired))
     guests = _guest_plans(shown, observed, target, after, applied, interrupted)
     if rolled_back.taken:
         guests = tuple(one._replace(rollback_takes=rolled_back.taken.get(one.uuid, ())) for one in guests)
@@ -142,25 +125,65 @@ def make_plan(
         foreign=target.foreign,
         steps=_planned_steps(ordered.steps, desired, guests),
         only=only,
-        left_alone=left_alone,
-        withheld=_withheld(desired, observed, applied, suspended) if event is None else {},
-        spared=drifted | ({HOST} if target.holdings.pool != target.wanted_pool else set()),
+        untouched=aim.untouched,
+        withheld=_withheld(desired, observed, applied, aim.suspended) if only is None else {},
+        spared=aim.drifted | ({HOST} if target.holdings.pool != target.wanted_pool else set()),
         wanted_pool=target.wanted_pool if target.wanted_pool != target.holdings.pool else None,
         is_news=only is None and applied.digest != desired.digest,
         notes=(MORE_WRITES,) if budget.is_cut else (),
     )
 
 
-def _why(
-    desired: Desired, applied: Applied, drifted: frozenset[str], suspended: frozenset[str]
-) -> dict[str, LeftAlone]:
+class _Aim(NamedTuple):
+    """What a scope makes of the manifests.
+
+    Attributes:
+        desired: the manifests, with what stays as it is as it is.
+        target: what is to be held.
+        only: the uuids of the devices that the plan is about; None: of all.
+        suspended: the uuids of devices that stay as they are since their guests are suspended.
+        drifted: likewise since their drift is not corrected.
+    """
+
+    desired: Desired
+    target: Target
+    only: frozenset[str] | None = None
+    suspended: frozenset[str] = frozenset()
+    drifted: frozenset[str] = frozenset()
+
+    @property
+    def untouched(self) -> frozenset[str]:
+        """The uuids of all devices that stay as they are."""
+        return self.suspended | self.drifted
+
+
+def _host_aim(scope: AllBut, desired: Desired, observed: Observed, applied: Applied) -> _Aim:
+    drifted = spared_devices(desired, observed, applied.guests, scope.spared)
+    untouched = scope.suspended | drifted
+    aimed = aimed_at(desired, observed, applied.guests, untouched)
+    left = _left(desired, applied, untouched, scope.spared)
+    target = target_of(aimed, observed, applied.guests.keys() - untouched, left)
+    return _Aim(aimed, target, None, scope.suspended, drifted)
+
+
+def _event_aim(event: VmEvent, desired: Desired, observed: Observed, applied: Applied) -> _Aim:
+    only = frozenset(one.uuid for one in touched_guests(event, desired))
+    suspended = event.suspended - only  # the manifests decide about a guest whose VM starts
+    return _Aim(desired, event_target(event, desired, observed, applied.guests.keys() - suspended), only, suspended)
+
+
+def _guests_of(uuids: frozenset[str], desired: Desired) -> tuple[DesiredGuest, ...]:
+    return tuple(one for one in desired.guests if one.uuid in uuids)
+
+
+def _why(desired: Desired, applied: Applied, aim: _Aim) -> dict[str, Untouched]:
     names = _names(desired, applied)
     had = {uuid: config.matrix for uuid, (_, config) in applied.guests.items()}
     return {
-        uuid: LeftAlone(
-            names.get(uuid, uuid), Why.SUSPENDED if uuid in suspended else Why.DRIFTED, had.get(uuid, EMPTY_MATRIX)
+        uuid: Untouched(
+            names.get(uuid, uuid), Why.SUSPENDED if uuid in aim.suspended else Why.DRIFTED, had.get(uuid, EMPTY_MATRIX)
         )
-        for uuid in sorted(drifted | suspended)
+        for uuid in sorted(aim.untouched)
     }
 
 
@@ -169,11 +192,11 @@ def _names(desired: Desired, applied: Applied) -> dict[str, str]:
     return {uuid: name for uuid, (name, _) in applied.guests.items()} | {one.uuid: one.name for one in desired.guests}
 
 
-def _left(desired: Desired, applied: Applied, left_alone: frozenset[str], spared: Spared) -> Left:
-    reserved = tuple(applied.guests[uuid][1].matrix for uuid in sorted(left_alone & applied.guests.keys()))
+def _left(desired: Desired, applied: Applied, untouched: frozenset[str], spared: Spared) -> Left:
+    reserved = tuple(applied.guests[uuid][1].matrix for uuid in sorted(untouched & applied.guests.keys()))
     if not spared.has(HOST):
-        return Left(left_alone, reserved)
-    return Left(left_alone, reserved, desired, applied.pool)
+        return Left(untouched, reserved)
+    return Left(untouched, reserved, desired, applied.pool)
 
 
 def _withheld(desired: Desired, observed: Observed, applied: Applied, suspended: frozenset[str]) -> dict[str, str]:
@@ -188,20 +211,20 @@ def _withheld(desired: Desired, observed: Observed, applied: Applied, suspended:
 
 
 def _problems(
-    desired: Desired,
+    aim: _Aim,
     observed: Observed,
-    target: Target,
     after: Bindings,
-    event: VmEvent | None,
-    left_alone: Mapping[str, LeftAlone],
+    scope: Whole | AllBut | VmEvent,
+    untouched: Mapping[str, Untouched],
 ) -> list[Problem]:
-    if event is not None:
-        return event_problems(event, desired, observed, target, after, left_alone)
+    target = aim.target
+    if isinstance(scope, VmEvent):
+        return event_problems(scope, aim.desired, observed, target, after, untouched)
     built = [one.uuid for one in observed.mdevs]
     pool = target.holdings.pool if target.pool_reason else None
     return [
-        *conflicts(desired, pool, target.foreign, built, observed.vms, left_alone),
-        *machine_problems(desired, observed, target, after),
+        *conflicts(aim.desired, pool, target.foreign, built, observed.vms, untouched),
+        *machine_problems(aim.desired, observed, target, after),
     ]
 
 

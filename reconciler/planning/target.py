@@ -13,15 +13,9 @@ from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.model.steps import Holdings
 from reconciler.planning.effect import Bindings, assignable, bindings_after
 from reconciler.planning.host_pool import DerivedPool, PoolReason, derive_pool
-
-HOST: Final = "host"
-"""Stands for the host's masks where holders are listed; every other holder is the uuid of a device."""
+from reconciler.planning.scope import NOTHING_SPARED, Spared
 
 _AXES = ((Ignored.ADAPTERS, "adapters"), (Ignored.DOMAINS, "domains"), (Ignored.CONTROL_DOMAINS, "control_domains"))
-
-
-FILES: Final = "files"
-"""Stands for the files of other tools that the host boots from."""
 
 
 class Why(StrEnum):
@@ -31,7 +25,7 @@ class Why(StrEnum):
     DRIFTED = "another program has changed it since the last apply"
 
 
-class LeftAlone(NamedTuple):
+class Untouched(NamedTuple):
     """A device that is left as it is.
 
     Attributes:
@@ -43,26 +37,6 @@ class LeftAlone(NamedTuple):
     name: str
     why: Why
     had: Matrix = EMPTY_MATRIX
-
-
-class Spared(NamedTuple):
-    """Drift that a plan does not correct, as far as the manifests have not changed since the last apply.
-
-    Attributes:
-        holders: uuids of devices, `HOST` for the masks, `FILES` for the files that the host boots from; None: every
-            device, and the masks.
-        strangers: whether devices that others have made since stay where ``unmanaged: remove`` asks to remove them.
-    """
-
-    holders: frozenset[str] | None = frozenset()
-    strangers: bool = False
-
-    def has(self, holder: str) -> bool:
-        """Whether the drift of `holder` is not corrected."""
-        return self.holders is None or holder in self.holders
-
-
-NOTHING_SPARED: Final = Spared()
 
 
 def spared_devices(
@@ -141,7 +115,7 @@ def masks_without_drift(asked: Matrix, wanted: Matrix, now: Matrix, last: Matrix
 
 
 def aimed_at(
-    desired: Desired, observed: Observed, last: Mapping[str, tuple[str, ApConfig]], left_alone: Collection[str]
+    desired: Desired, observed: Observed, last: Mapping[str, tuple[str, ApConfig]], untouched: Collection[str]
 ) -> Desired:
     """`desired` with what is left alone as it is.
 
@@ -149,14 +123,14 @@ def aimed_at(
         desired: the manifests of one host.
         observed: the host.
         last: how each device of ours was applied last, by uuid.
-        left_alone: the uuids of devices that are left alone altogether.
+        untouched: the uuids of devices that stay as they are altogether.
     """
-    if not left_alone and not any(guest.ignored for guest in desired.guests):
+    if not untouched and not any(guest.ignored for guest in desired.guests):
         return desired
     found = {one.uuid: one.config for one in observed.mdevs}
 
     def aim(guest: DesiredGuest) -> DesiredGuest:
-        if guest.uuid in left_alone:
+        if guest.uuid in untouched:
             return _as_it_is(guest, found.get(guest.uuid))
         if guest.ignored and last.get(guest.uuid, ("", None))[1] == guest.config:
             return _ignoring(guest, found.get(guest.uuid))

@@ -5,7 +5,6 @@ another one to change. The host pool only gives up what the started guest needs 
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
 
 from reconciler.model.commands import APPLY, PLAN
 from reconciler.model.desired import Activation, Desired, DesiredGuest
@@ -16,19 +15,8 @@ from reconciler.model.steps import Holdings
 from reconciler.planning.conflicts import conflicts, guest_place, queues_text, resumed
 from reconciler.planning.effect import Bindings, bindings_after
 from reconciler.planning.machine_checks import machine_problems
-from reconciler.planning.target import LeftAlone, Target, attainable, foreign_mdevs, pool_of
-
-
-class VmEvent(NamedTuple):
-    """What has become of a VM.
-
-    Attributes:
-        starts: the uuids of the mediated devices that have to be there since a VM is about to start.
-        ends: the uuids of those that a VM has given up.
-    """
-
-    starts: frozenset[str] = frozenset()
-    ends: frozenset[str] = frozenset()
+from reconciler.planning.scope import VmEvent
+from reconciler.planning.target import Target, Untouched, attainable, foreign_mdevs, pool_of
 
 
 def touched_guests(event: VmEvent, desired: Desired) -> tuple[DesiredGuest, ...]:
@@ -65,7 +53,7 @@ def event_problems(
     observed: Observed,
     target: Target,
     after: Bindings,
-    left_alone: Mapping[str, LeftAlone],
+    untouched: Mapping[str, Untouched],
 ) -> list[Problem]:
     """What stands in the way of the VMs that start; what is wrong with other guests is left to apply.
 
@@ -75,7 +63,7 @@ def event_problems(
         observed: the host.
         target: what is aimed at, from `event_target`.
         after: the bindings once the plan is done.
-        left_alone: the suspended devices, by uuid.
+        untouched: the suspended devices, by uuid.
     """
     starting = [one for one in touched_guests(event, desired) if one.uuid in event.starts]
     missing = _missing(event, desired, observed)
@@ -86,7 +74,7 @@ def event_problems(
     pool_changes = target.holdings.pool != observed.pool
     # The manifests decide about the guests that they name, suspended or not.
     named = {one.uuid for one in desired.guests}
-    dropped = {uuid: left for uuid, left in left_alone.items() if uuid not in named}
+    dropped = {uuid: left for uuid, left in untouched.items() if uuid not in named}
     return [
         *missing,
         *conflicts(desired, pool, target.foreign, built - target.leaving, observed.vms, dropped, event.starts),
@@ -95,7 +83,7 @@ def event_problems(
             for one in machine_problems(desired._replace(guests=tuple(starting)), observed, target, after)
             if pool_changes or one.id != "host-without-queues"
         ),
-        *(one for guest in starting for one in _held(guest, desired, observed, target, left_alone)),
+        *(one for guest in starting for one in _held(guest, desired, observed, target, untouched)),
     ]
 
 
@@ -132,7 +120,7 @@ def _held(
     desired: Desired,
     observed: Observed,
     target: Target,
-    left_alone: Mapping[str, LeftAlone],
+    untouched: Mapping[str, Untouched],
 ) -> Iterator[Problem]:
     """Who really has queues of `guest`, where the manifests alone do not tell."""
     matrix = guest.config.matrix
@@ -143,7 +131,7 @@ def _held(
         if mdev.uuid not in told and mdev.uuid not in target.leaving and mdev.config.matrix.overlaps(matrix):
             holder = named.get(mdev.uuid, f"mediated device {mdev.uuid}")
             held = _queue_held(guest, f"{holder}{in_brackets(vms.get(mdev.uuid))}", mdev.config.matrix.meet(matrix))
-            left = left_alone.get(mdev.uuid)
+            left = untouched.get(mdev.uuid)
             yield held._replace(help="It is suspended.", **resumed(left)) if left else held
     if target.pool_reason is None and target.holdings.pool.overlaps(matrix):
         yield _queue_held(guest, "the host", target.holdings.pool.meet(matrix))

@@ -3,28 +3,32 @@
     journal (fsync) → for each step: check, write, read back → verify the whole → persist → done
                              └──────── on any failure: plan the rollback, make it, verify it ─────┘
 
-Called by `reconciler.operations.reconcile`, which has taken the lock and made the plan.
+Called by `reconciler.operations.apply`, which has taken the lock and made the plan.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from reconciler.kernel.locks import AtWork
-from reconciler.kernel.observe import Seen, UnreadableHost, look_again
-from reconciler.kernel.sysfs import KernelBusy, Sysfs
+from reconciler.kernel.observe import Seen, look_again
+from reconciler.kernel.sysfs import Sysfs
 from reconciler.kernel.waiting import Clock
 from reconciler.model.boot_files import FileChange
+from reconciler.model.errors import HostError
 from reconciler.model.observed import its_vm
 from reconciler.model.outcome import Outcome, Result, interrupting
 from reconciler.model.printable import error_text
-from reconciler.model.steps import Holdings, Write, holdings_after
+from reconciler.model.steps import Holdings, holdings_after
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.rollback import RollbackResult, differences_of, roll_back
 from reconciler.transaction.step import Host, StepFailed, execute, held_queues
+
+if TYPE_CHECKING:
+    from reconciler.transaction.recovery import Recovered
 
 
 class Bookkeeping(Protocol):
@@ -50,7 +54,10 @@ class Bookkeeping(Protocol):
 
 
 class Progress(Protocol):
-    """Who wants to watch."""
+    """Shows how an apply gets on, while it does. What comes of it is returned as well."""
+
+    def recovered(self, found: "Sequence[Recovered]") -> None:
+        """What earlier runs had left was recovered, before anything else; mostly nothing."""
 
     def step(self, number: int, total: int, step: PlannedStep) -> None:
         """Step `number` of `total`, from 1, is about to be made."""
@@ -59,14 +66,38 @@ class Progress(Protocol):
         """Something failed; the rollback begins."""
 
     def waiting(self, holder: AtWork) -> None:
-        """Somebody else holds a lock, our own or that of the s390-tools."""
+        """Another process holds a lock, our own or that of the s390-tools."""
 
 
-class _Failed(Exception):
-    def __init__(self, step: int, reason: str, *, interrupted: bool = False) -> None:
-        super().__init__(reason)
-        self.step = step
-        self.interrupted = interrupted
+class Executed(NamedTuple):
+    """How executing a plan ended, and how everything that it touched was found then; None where it was not applied."""
+
+    outcome: Outcome
+    seen: Seen | None = None
+
+
+class _Failure(NamedTuple):
+    """Why the target was not reached, at which step (from 1; 0: at none), and whether a signal or deadline ended it."""
+
+    reason: str
+    step: int = 0
+    interrupted: bool = False
+
+
+class _Forward(NamedTuple):
+    """How far the plan was executed.
+
+    Attributes:
+        writes: so many writes the kernel took.
+        files: the changes of files that were made.
+        seen: how everything that it touched was found afterwards; None where it was not looked at.
+        failure: why it ended early; None where the target is reached and recorded.
+    """
+
+    writes: int
+    files: tuple[FileChange, ...] = ()
+    seen: Seen | None = None
+    failure: _Failure | None = None
 
 
 def apply_plan(
@@ -77,9 +108,8 @@ def apply_plan(
     progress: Progress,
     stop: StopToken = NEVER,
     root: Path | None = None,
-    on_verified: Callable[[Seen], object] = lambda _: None,
-) -> Outcome:
-    """Carry out `plan`, wholly or not at all.
+) -> Executed:
+    """Execute `plan`, wholly or not at all.
 
     Args:
         plan: a valid plan whose consents have been given, for the host behind `sysfs` as it is now.
@@ -89,74 +119,105 @@ def apply_plan(
         progress: who watches.
         stop: asked before each step of the plan, never while it is rolled back.
         root: precedes the paths of the files that `plan` changes; needed where it does.
-        on_verified: is told how everything that the plan has touched was found afterwards.
     """
-    forward: list[Write] = []
-    files: list[FileChange] = []
     start = holdings_of(plan.observed)
     target = holdings_after(start, (planned.step for planned in plan.steps))
-    host = Host(sysfs, clock, plan.abilities, held_queues(plan.observed.queues, target), forward.append, stop)
+    host = Host(sysfs, clock, plan.abilities, held_queues(plan.observed.queues, target), stop)
     try:
         journal.begin(plan, start)
     except OSError as error:
-        return Outcome(
-            Result.ROLLED_BACK, failure=f"the journal cannot be written, so nothing was begun: {error_text(error)}"
-        )
-    try:
-        _make_steps(plan, host, journal, progress, stop)
-        seen = _verify(plan, target, sysfs)
-        _persist(plan, root, files.append)
-        _commit(plan, journal)
-        on_verified(seen)
-    except _Failed as error:
+        failure = f"the journal cannot be written, so nothing was begun: {error_text(error)}"
+        return Executed(Outcome(Result.ROLLED_BACK, failure=failure))
+    forward = _forward(plan, target, host, journal, progress, stop, root)
+    if forward.failure is not None:
         with suppress(OSError):  # a terminal that has gone away must not stop the rollback
-            progress.rolling_back(str(error))
-        back: list[Write] = []
-        returning = host._replace(on_write=back.append)
-        touched, interruptible = _touched(plan), plan.interruptible
-        returned = roll_back(start, touched, returning, interruptible)
-        if (
-            returned.barred
-            and error.interrupted
-            and not roll_back(target, touched, returning, interruptible).differences
-        ):
-            # No step had failed, so that the target can be reached where this kernel bars the rollback.
-            written = Outcome(Result.APPLIED, len(forward) + len(back))
-            return _finished(written, plan, journal, returned.refusals[0], root)
-        returned = returned._replace(differences=(*returned.differences, *_files_back(files, root)))
-        names = {one.uuid: one.name for one in plan.guests}
-        outcome = Outcome(Result.ROLLED_BACK, len(forward), len(back), str(error), error.step)
-        outcome = interrupting(outcome, [names.get(one, one) for one in returned.interrupted])
-        return _ended(outcome, returned, journal)
-    notes = (*_left_to_do(plan), *_surprises(plan, seen))
-    return Outcome(Result.APPLIED if plan.changes else Result.NOTHING, len(forward), notes=notes, files=len(files))
+            progress.rolling_back(forward.failure.reason)
+        return Executed(_rolled_back(plan, start, target, host, journal, forward, forward.failure, root))
+    notes = (*_left_to_do(plan), *(_surprises(plan, forward.seen) if forward.seen else ()))
+    result = Result.APPLIED if plan.changes else Result.NOTHING
+    return Executed(Outcome(result, forward.writes, notes=notes, files=len(forward.files)), forward.seen)
 
 
-def _make_steps(plan: Plan, host: Host, journal: Bookkeeping, progress: Progress, stop: StopToken) -> None:
+def _forward(
+    plan: Plan,
+    target: Holdings,
+    host: Host,
+    journal: Bookkeeping,
+    progress: Progress,
+    stop: StopToken,
+    root: Path | None,
+) -> _Forward:
+    """Steps, verification, files, records, in that order; each only after all before it."""
+    done = _make_steps(plan, host, journal, progress, stop)
+    if done.failure:
+        return done
+    try:
+        seen = look_again(host.sysfs, _touched(plan), plan.abilities)
+    except (HostError, OSError) as error:
+        return done._replace(failure=_Failure(f"the result cannot be verified: {error_text(error)}"))
+    done = done._replace(seen=seen)
+    if differences := differences_of(target, _holdings_seen(seen), _touched(plan)):
+        return done._replace(failure=_Failure(f"the host is not as planned: {'; '.join(differences)}"))
+    files, failure = _persisted(plan, root)
+    done = done._replace(files=files)
+    if failure:
+        return done._replace(failure=_Failure(failure))
+    try:
+        if plan.changes:
+            journal.verified()
+        journal.commit(plan)
+    except OSError as error:
+        return done._replace(failure=_Failure(f"the result cannot be recorded: {error_text(error)}"))
+    return done
+
+
+def _make_steps(plan: Plan, host: Host, journal: Bookkeeping, progress: Progress, stop: StopToken) -> _Forward:
+    total, writes = len(plan.steps), 0
     for number, planned in enumerate(plan.steps, 1):
         if stop.is_set:
-            raise _Failed(number, f"interrupted before step {number} of {len(plan.steps)}", interrupted=True)
+            reason = f"interrupted before step {number} of {total}"
+            return _Forward(writes, failure=_Failure(reason, number, interrupted=True))
         try:
             journal.step(number)
-            progress.step(number, len(plan.steps), planned)
-            execute(planned.step, host)
+            progress.step(number, total, planned)
+            writes += execute(planned.step, host)
         except (StepFailed, OSError) as error:
-            raise _Failed(
-                number, f"step {number} of {len(plan.steps)}, {planned.holder}: {error_text(error)}"
-            ) from error
+            writes += error.writes if isinstance(error, StepFailed) else 0
+            reason = f"step {number} of {total}, {planned.holder}: {error_text(error)}"
+            return _Forward(writes, failure=_Failure(reason, number))
+    return _Forward(writes)
 
 
-def _verify(plan: Plan, target: Holdings, sysfs: Sysfs) -> Seen:
-    """How the host is; fails where it does not hold what the plan says."""
-    touched = _touched(plan)
-    try:
-        seen = look_again(sysfs, touched, plan.abilities)
-    except (UnreadableHost, KernelBusy, OSError) as error:
-        raise _Failed(0, f"the result cannot be verified: {error_text(error)}") from error
-    differences = differences_of(target, Holdings(seen.pool, {one.uuid: one.config for one in seen.mdevs}), touched)
-    if differences:
-        raise _Failed(0, f"the host is not as planned: {'; '.join(differences)}")
-    return seen
+def _holdings_seen(seen: Seen) -> Holdings:
+    return Holdings(seen.pool, {one.uuid: one.config for one in seen.mdevs})
+
+
+def _rolled_back(
+    plan: Plan,
+    start: Holdings,
+    target: Holdings,
+    host: Host,
+    journal: Bookkeeping,
+    forward: _Forward,
+    failure: _Failure,
+    root: Path | None,
+) -> Outcome:
+    """Back to `start`; or to `target`, where this kernel allows no rollback of a plan that was only interrupted."""
+    touched, interruptible = _touched(plan), plan.interruptible
+    returned = roll_back(start, touched, host, interruptible)
+    if returned.barred and failure.interrupted:
+        # No step had failed, so that the target can be reached where this kernel bars the rollback.
+        finished = roll_back(target, touched, host, interruptible)
+        writes = returned.writes + finished.writes
+        if not finished.differences:
+            written = Outcome(Result.APPLIED, forward.writes + writes)
+            return _finished(written, plan, journal, returned.refusals[0], root)
+        returned = returned._replace(writes=writes)
+    returned = returned._replace(differences=(*returned.differences, *_files_back(forward.files, root)))
+    names = {one.uuid: one.name for one in plan.guests}
+    outcome = Outcome(Result.ROLLED_BACK, forward.writes, returned.writes, failure.reason, failure.step)
+    outcome = interrupting(outcome, [names.get(one, one) for one in returned.interrupted])
+    return _ended(outcome, returned, journal)
 
 
 def _left_to_do(plan: Plan) -> list[str]:
@@ -182,32 +243,25 @@ def _surprises(plan: Plan, seen: Seen) -> list[str]:
     return notes
 
 
-def _persist(plan: Plan, root: Path | None, on_made: Callable[[FileChange], object]) -> None:
+def _persisted(plan: Plan, root: Path | None) -> tuple[tuple[FileChange, ...], str]:
+    """Make the changes of files; those that were made, and why another one could not be, or nothing."""
     if not plan.files:
-        return
+        return (), ""
     from reconciler.transaction.persist import NotPersisted, persist
 
     try:
-        persist(plan.files, root, on_made)
+        persist(plan.files, root)
     except NotPersisted as error:
-        raise _Failed(0, str(error)) from error
+        return error.made, str(error)
+    return plan.files, ""
 
 
-def _files_back(made: list[FileChange], root: Path | None) -> tuple[str, ...]:
+def _files_back(made: tuple[FileChange, ...], root: Path | None) -> tuple[str, ...]:
     if not made:
         return ()
     from reconciler.transaction.persist import put_back
 
     return put_back(made, root)
-
-
-def _commit(plan: Plan, journal: Bookkeeping) -> None:
-    try:
-        if plan.changes:
-            journal.verified()
-        journal.commit(plan)
-    except OSError as error:
-        raise _Failed(0, f"the result cannot be recorded: {error_text(error)}") from error
 
 
 def _touched(plan: Plan) -> frozenset[str]:
@@ -216,11 +270,9 @@ def _touched(plan: Plan) -> frozenset[str]:
 
 def _finished(outcome: Outcome, plan: Plan, journal: Bookkeeping, reason: str, root: Path | None) -> Outcome:
     notes = [f"it was interrupted, but finished, since {reason}"]
-    files: list[FileChange] = []
-    try:
-        _persist(plan, root, files.append)
-    except _Failed as error:
-        notes.append(f"{error}; the next apply does that")
+    files, failure = _persisted(plan, root)
+    if failure:
+        notes.append(f"{failure}; the next apply does that")
     try:
         journal.commit(plan)
     except OSError as error:

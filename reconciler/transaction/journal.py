@@ -290,8 +290,8 @@ def applied_by(plan: Plan, generation: int = 0, before: Applied = NOTHING_APPLIE
     ours = {one.uuid: (one.name, one.guest.config if one.guest else one.after) for one in plan.guests if one.after}
     ours.update((one.uuid, before.guests[one.uuid]) for one in plan.guests if _may_be_gone(one, before))
     # What is left alone is as much ours as it was.
-    ours = {uuid: one for uuid, one in ours.items() if uuid not in plan.left_alone}
-    ours.update((uuid, before.guests[uuid]) for uuid in sorted(plan.left_alone & before.guests.keys()))
+    ours = {uuid: one for uuid, one in ours.items() if uuid not in plan.untouched}
+    ours.update((uuid, before.guests[uuid]) for uuid in sorted(plan.untouched & before.guests.keys()))
     if plan.only is not None:
         others = {uuid: one for uuid, one in before.guests.items() if uuid not in plan.only}
         return before._replace(guests={**others, **ours}, generation=generation)

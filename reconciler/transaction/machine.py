@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.integrations.timers import Timer
-from reconciler.kernel.observe import UnreadableHost, observe
-from reconciler.kernel.sysfs import KernelBusy, Sysfs
+from reconciler.kernel.observe import observe
+from reconciler.kernel.sysfs import Sysfs
 from reconciler.kernel.waiting import Clock
 from reconciler.model.commands import NOWHERE, Here
+from reconciler.model.errors import HostError
 from reconciler.model.observed import NO_VMS, VmName
 from reconciler.model.steps import Holdings
 from reconciler.model.stopping import StopToken
@@ -78,7 +79,7 @@ def holdings_now(machine: Machine) -> Holdings | None:
     """What the host holds; None where it cannot be read."""
     try:
         return holdings_of(observe(machine.sysfs))
-    except (UnreadableHost, KernelBusy, OSError):
+    except (HostError, OSError):
         return None
 
 

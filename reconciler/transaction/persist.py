@@ -4,7 +4,7 @@ The changes are made up with the plan, recorded in the journal, made after the h
 with everything else. A file that somebody else has changed meanwhile is never written over.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -41,14 +41,18 @@ from reconciler.model.problems import Place, Problem, Severity
 from reconciler.planning.boot_stages import at_boot, with_files
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied
-from reconciler.planning.target import FILES
+from reconciler.planning.scope import FILES
 
 _MOST: Final = 8
 NO_ROOT: Final = "files of mdevctl or chzdev are as they were left, since nobody knows where those of this host are"
 
 
 class NotPersisted(HostError):
-    """A file cannot be changed; the text says which and why."""
+    """A file cannot be changed; the text says which and why; `made` are the changes before it, which were made."""
+
+    def __init__(self, text: str, made: tuple[FileChange, ...]) -> None:
+        super().__init__(text)
+        self.made = made
 
 
 def persistent(plan: Plan, applied: Applied, root: Path | None, kept: Collection[str] = ()) -> Plan:
@@ -84,23 +88,22 @@ def persistent(plan: Plan, applied: Applied, root: Path | None, kept: Collection
     return with_files(plan, changed, names)
 
 
-def persist(
-    files: Iterable[FileChange], root: Path | None, on_made: Callable[[FileChange], object] = lambda _: None
-) -> None:
-    """Make the changes that are not made yet; `on_made` is told of each one that is there then.
+def persist(files: Iterable[FileChange], root: Path | None) -> None:
+    """Make the changes that are not made yet, in their order.
 
     Raises:
-        NotPersisted: one cannot be made; those before it are.
+        NotPersisted: one cannot be made.
     """
+    made: tuple[FileChange, ...] = ()
     for change in files:
         if root is None:
-            raise NotPersisted(NO_ROOT)
+            raise NotPersisted(NO_ROOT, made)
         try:
             if content_of(root / change.path) != change.after:
                 carry_out(root, change)
         except (OSError, NotReadable, ChangedMeanwhile) as error:
-            raise NotPersisted(_said(error, root, change)) from error
-        on_made(change)
+            raise NotPersisted(_said(error, root, change), made) from error
+        made = (*made, change)
 
 
 def put_back(files: Iterable[FileChange], root: Path | None) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from reconciler.model.commands import ROLLBACK, confirm_of, history_of
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Outcome, Result, interrupting
 from reconciler.model.printable import error_text
-from reconciler.model.steps import Holdings, Write
+from reconciler.model.steps import Holdings
 from reconciler.model.stopping import NEVER
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations, NotPending, is_as_before
@@ -161,27 +161,30 @@ def _recovered_outcome(unfinished: Unfinished, machine: Machine, left: Left) -> 
     differences = differences_of(unfinished.target, holdings_of(observed), unfinished.touched)
     if unfinished.verified and not (differences or unlike(unfinished.files, machine.root)):
         return Outcome(Result.APPLIED), None
-    writes: list[Write] = []
-    host = Host(machine.sysfs, machine.clock, observed.abilities, observed.queues, writes.append, machine.stop or NEVER)
+    host = Host(machine.sysfs, machine.clock, observed.abilities, observed.queues, machine.stop or NEVER)
 
     def led_to(holdings: Holdings) -> "RollbackResult":
         return roll_back(holdings, unfinished.touched, host, unfinished.interruptible)
 
     returned = led_to(unfinished.start)
+    writes = returned.writes
     # Nothing had gone wrong with its steps, so that the target can be reached where the start cannot.
     if returned.barred and left is Left.UNFINISHED:
         forward = led_to(unfinished.target)
+        writes += forward.writes
         if not forward.differences:
             with suppress(NotPersisted):  # the next plan says which file it is
                 persist(unfinished.files, machine.root)
-            return Outcome(Result.APPLIED, len(writes), notes=(f"it was finished, since {returned.refusals[0]}",)), None
-        returned = forward._replace(differences=led_to(unfinished.start).differences)
+            return Outcome(Result.APPLIED, writes, notes=(f"it was finished, since {returned.refusals[0]}",)), None
+        again = led_to(unfinished.start)
+        writes += again.writes
+        returned = forward._replace(differences=again.differences)
     returned = returned._replace(differences=(*returned.differences, *put_back(unfinished.files, machine.root)))
     if returned.differences:
         return Outcome(
-            Result.DEGRADED, 0, len(writes), differences=returned.differences, refusals=returned.refusals
+            Result.DEGRADED, 0, writes, differences=returned.differences, refusals=returned.refusals
         ), returned
-    return Outcome(Result.ROLLED_BACK, 0, len(writes)), returned
+    return Outcome(Result.ROLLED_BACK, 0, writes), returned
 
 
 def _booted_since(unfinished: Unfinished, machine: Machine) -> Outcome:

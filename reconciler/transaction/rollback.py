@@ -1,4 +1,4 @@
-"""Leads a host back to a recorded start, from whatever is really there.
+"""Rolls a host back to a recorded start, from whatever is really there.
 
 Rolling back is planning, not a list of inverse commands: the same order, with the same invariants, from the state
 that is found to the state that was recorded (docs/architecture.md, "Transaction").
@@ -7,8 +7,8 @@ that is found to the state that was recorded (docs/architecture.md, "Transaction
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from reconciler.kernel.observe import UnreadableHost, observe
-from reconciler.kernel.sysfs import KernelBusy
+from reconciler.kernel.observe import observe
+from reconciler.model.errors import HostError
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev, its_vm
 from reconciler.model.printable import error_text
@@ -19,6 +19,7 @@ from reconciler.planning.planner import holdings_of
 from reconciler.transaction.step import Host, StepFailed, execute, held_queues, value_text
 
 _ROUNDS: Final = 3
+_UNREADABLE: Final = "the host cannot be read, so that what it holds now is not known"
 
 
 class _Refusal(NamedTuple):
@@ -26,6 +27,14 @@ class _Refusal(NamedTuple):
 
     text: str
     barred: bool = False
+
+
+class _Round(NamedTuple):
+    """What one round did: the writes that the kernel took, the running devices that lost queues, what it refused."""
+
+    writes: int
+    lost: tuple[str, ...]
+    refusal: _Refusal | None
 
 
 class RollbackResult(NamedTuple):
@@ -37,12 +46,14 @@ class RollbackResult(NamedTuple):
         barred: whether this kernel allows no way: a device bars a mask (from 6.19) and must not be touched, or a VM has
             it open and no person has consented to take a queue from it.
         interrupted: the uuids of devices that a VM had open and that lost queues, in the order in which they did.
+        writes: how many writes the kernel took.
     """
 
     differences: tuple[str, ...]
     refusals: tuple[str, ...]
     barred: bool = False
     interrupted: tuple[str, ...] = ()
+    writes: int = 0
 
 
 def roll_back(
@@ -59,46 +70,45 @@ def roll_back(
         host: the host.
         interruptible: uuids of devices for which that consent was given.
     """
-    refusals: list[str] = []
-    lost: dict[str, None] = {}
-    barred = False
-    for _ in range(_ROUNDS):
+    refusals: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    writes, barred = 0, False
+    for number in range(_ROUNDS):
         try:
             observed = observe(host.sysfs)
-        except (UnreadableHost, KernelBusy, OSError) as error:
-            return RollbackResult(
-                ("the host cannot be read, so nobody can tell what it holds now",), (*refusals, error_text(error))
-            )
+        except (HostError, OSError) as error:
+            refusals = (*refusals, error_text(error))
+            return RollbackResult((_UNREADABLE,), _each_once(refusals), False, _each_once(lost), writes)
         differences = differences_of(start, holdings_of(observed), ours)
         if not differences:
-            return RollbackResult((), tuple(refusals), interrupted=tuple(lost))
-        refusal = _one_round(start, ours, host, observed, interruptible, lost)
-        if refusal is None:
+            return RollbackResult((), _each_once(refusals), False, _each_once(lost), writes)
+        done = _one_round(start, ours, host, observed, interruptible)
+        lost, writes = (*lost, *done.lost), writes + done.writes
+        if done.refusal is None:
             continue
-        barred = barred or refusal.barred
-        if refusal.text in refusals:
+        refusals, barred = (*refusals, done.refusal.text), barred or done.refusal.barred
+        # What was refused once may have been passing; a second round that changes nothing shows that it was not.
+        if number and not done.writes:
             break
-        refusals.append(refusal.text)
     left = differences_of(start, _holdings_or(start, host), ours)
-    return RollbackResult(tuple(left), tuple(refusals), barred, tuple(lost))
+    return RollbackResult(tuple(left), _each_once(refusals), barred, _each_once(lost), writes)
+
+
+def _each_once(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
 
 
 def _holdings_or(otherwise: Holdings, host: Host) -> Holdings:
     try:
         return holdings_of(observe(host.sysfs))
-    except (UnreadableHost, KernelBusy, OSError):
+    except (HostError, OSError):
         return Holdings(otherwise.pool, {})
 
 
 def _one_round(
-    start: Holdings,
-    ours: Collection[str],
-    host: Host,
-    observed: Observed,
-    interruptible: Collection[str],
-    lost: dict[str, None],
-) -> _Refusal | None:
-    """Make what steps are possible; the reason where one was refused. `lost` gets running devices that lose queues."""
+    start: Holdings, ours: Collection[str], host: Host, observed: Observed, interruptible: Collection[str]
+) -> _Round:
+    """Make what steps are possible."""
     current = holdings_of(observed)
     foreign = {uuid: config for uuid, config in current.mdevs.items() if uuid not in ours}
     goal = _reachable(start, current, foreign, ours)
@@ -113,20 +123,23 @@ def _one_round(
         goal = goal._replace(pool=without_blocked(goal.pool, blocked))
         ordered = order_steps(current, goal, observed.abilities, fixed)
     ready = host._replace(queues=held_queues(observed.queues, goal), abilities=observed.abilities)
-    try:
-        for step in ordered.steps:
-            execute(step, ready)
-            if step.uuid in running and _loses(step):
-                lost[step.uuid] = None
-    except StepFailed as error:
-        return _Refusal(str(error))
+    lost: tuple[str, ...] = ()
+    writes = 0
+    for step in ordered.steps:
+        try:
+            writes += execute(step, ready)
+        except StepFailed as error:
+            return _Round(writes + error.writes, lost, _Refusal(str(error)))
+        if step.uuid in running and _loses(step):
+            lost = (*lost, step.uuid)
+    refusal = None
     if blocked:
-        return _Refusal("; ".join(_barred_text(one, running.get(one.uuid)) for one in blocked), barred=True)
-    if held:
-        return _Refusal(f"a VM has mediated device {', '.join(held)} open, so that it was emptied and not removed")
-    if goal == _wanted(start, foreign, ours):
-        return None
-    return _Refusal("a mediated device that is not ours stands in the way")
+        refusal = _Refusal("; ".join(_barred_text(one, running.get(one.uuid)) for one in blocked), barred=True)
+    elif held:
+        refusal = _Refusal(f"a VM has mediated device {', '.join(held)} open, so that it was emptied and not removed")
+    elif goal != _wanted(start, foreign, ours):
+        refusal = _Refusal("a mediated device that is not ours stands in the way")
+    return _Round(writes, lost, refusal)
 
 
 def _loses(step: Step) -> bool:
@@ -147,7 +160,7 @@ def _wanted(start: Holdings, foreign: dict[str, ApConfig], ours: Collection[str]
 
 
 def _reachable(start: Holdings, current: Holdings, foreign: dict[str, ApConfig], ours: Collection[str]) -> Holdings:
-    """The start, but where somebody else has taken a queue of it meanwhile: there what start and present share."""
+    """The start, but where another program has taken a queue of it meanwhile: there what start and present share."""
     taken = [config.matrix for config in foreign.values()]
     wanted = _wanted(start, foreign, ours)
     mdevs = {

@@ -1,16 +1,16 @@
-"""Carries out one step: check what must be there, write, read back.
+"""Executes one step: check what must be there, write, read back.
 
-The step's own precondition is read again immediately before the write, so that a change made by somebody else since
+The step's own precondition is read again immediately before the write, so that a change made by another program since
 the plan was made is found before anything is overwritten.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from errno import EAGAIN, ENODEV, ENOENT
 from typing import Final, NamedTuple
 
 from reconciler.kernel import paths
-from reconciler.kernel.observe import UnreadableHost, read_config
-from reconciler.kernel.sysfs import KernelBusy, Sysfs
+from reconciler.kernel.observe import read_config
+from reconciler.kernel.sysfs import Sysfs
 from reconciler.kernel.text_forms import UnknownText, parse_mask
 from reconciler.kernel.waiting import Clock, wait_for_rebinding
 from reconciler.kernel.writes import refusal_text, writes_of
@@ -26,50 +26,55 @@ _RETRY_SECONDS: Final = 0.2
 
 
 class StepFailed(HostError):
-    """A step could not be done; the text says which write and why."""
+    """A step could not be done; the text says which write and why; before that, the kernel took `writes` writes."""
+
+    def __init__(self, text: str, writes: int = 0) -> None:
+        super().__init__(text)
+        self.writes = writes
 
 
 class Host(NamedTuple):
-    """What carrying out a step needs: the host, time, and what is known of both.
+    """What executing a step needs: the host, time, and what is known of both.
 
     Attributes:
         sysfs: the host.
         clock: time.
         abilities: of the kernel.
         queues: present queues that are to have a driver in the end, for the wait after a mask write.
-        on_write: called after each write that the kernel took.
-        stop: counts these writes as progress; whether to stop is asked between steps, not here.
+        stop: counts the writes as progress; whether to stop is asked between steps, not here.
     """
 
     sysfs: Sysfs
     clock: Clock
     abilities: Abilities
     queues: tuple[ObservedQueue, ...]
-    on_write: Callable[[Write], None]
     stop: StopToken = NEVER
 
 
-def execute(step: Step, host: Host) -> None:
-    """Do `step`.
+def execute(step: Step, host: Host) -> int:
+    """Do `step`; how many writes that took.
 
     Raises:
         StepFailed: the host is not as the step expects, the kernel refused or did not finish, or did something else.
     """
+    writes = 0
     try:
         _require(step, step.before, host, "changed since the plan was made")
         if step.action is Action.REMOVE:
             _require_closed(step, host)
         for write in writes_of(step, host.abilities):
             _make(write, host)
+            writes += 1
         _require(step, step.after, host, "is not as it was written")
         if step.action in MASK_ACTIONS:
-            _settle(host)
-    except (KernelBusy, UnreadableHost) as error:
-        raise StepFailed(str(error)) from error
+            _await_drivers(host)
     except UnknownText as error:
-        raise StepFailed(f"{_what(step)}: the kernel answered in an unknown form: {error}") from error
+        raise StepFailed(f"{_what(step)}: the kernel answered in an unknown form: {error}", writes) from error
+    except HostError as error:
+        raise StepFailed(str(error), writes) from error
     except OSError as error:
-        raise StepFailed(f"{_what(step)}: {error.strerror or error}") from error
+        raise StepFailed(f"{_what(step)}: {error.strerror or error}", writes) from error
+    return writes
 
 
 def held_queues(queues: Iterable[ObservedQueue], holdings: Holdings) -> tuple[ObservedQueue, ...]:
@@ -119,12 +124,11 @@ def _make(write: Write, host: Host) -> None:
             raise StepFailed(f"writing {write.path}: {refusal_text(write, error, host.abilities)}") from error
         if count != len(write.value):
             raise StepFailed(f"writing {write.path}: the kernel took {count} of {len(write.value)} bytes")
-        host.on_write(write)
         host.stop.advance()
         return
 
 
-def _settle(host: Host) -> None:
+def _await_drivers(host: Host) -> None:
     pool = Matrix(parse_mask(host.sysfs.read(paths.APMASK)), parse_mask(host.sysfs.read(paths.AQMASK)))
     wait_for_rebinding(host.sysfs, host.clock, pool, (one.queue for one in host.queues if one.driver))
 

@@ -8,7 +8,7 @@ from reconciler.model.commands import APPLY, Here, resume
 from reconciler.model.desired import Activation, Desired
 from reconciler.model.problems import Problem, Severity, errors_of
 from reconciler.model.stopping import NEVER, StopToken
-from reconciler.operations.reconcile import Given
+from reconciler.operations.wanted import Wanted
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.plan import Consent, Plan, removal_limits
 from reconciler.planning.target import pool_of
@@ -26,13 +26,13 @@ _MISSING: Final = frozenset({"host-not-chosen", "host-not-found", "no-host", "no
 class Configuration(NamedTuple):
     """Manifests that can be read, and their git commit; empty where there is none."""
 
-    given: Given
+    wanted: Wanted
     commit: str
 
     @property
     def good(self) -> Good:
         """What is kept of it."""
-        return Good(self.given.desired, self.commit)
+        return Good(self.wanted.desired, self.commit)
 
 
 class Configurations:
@@ -48,7 +48,7 @@ class Configurations:
         """
         self._files = files
         self._host = host
-        self.guarded = last_good and Configuration(Given(last_good.desired, None), last_good.commit)
+        self.guarded = last_good and Configuration(Wanted(last_good.desired, None, last_good.commit), last_good.commit)
         self.refused: Refused | None = None
         self.look = Look(0.0)
         """What led to the cycle; it is set at its begin."""
@@ -67,7 +67,7 @@ class Configurations:
         site = self._files.read(offer.files, stop)
         desired = site.desired(self._host, machine_name)
         if isinstance(desired, Desired):
-            return Configuration(Given(desired, site), offer.commit)
+            return Configuration(Wanted(desired, site, offer.commit), offer.commit)
         if not {one.id for one in desired} <= _MISSING:
             self.removals = None
         elif self._settles(offer, frozenset(), str(sorted(site.sources)), errors_of(desired)[0].message):
@@ -77,7 +77,7 @@ class Configurations:
 
     def is_new(self, newest: Configuration) -> bool:
         """Whether `newest` means something else than what is guarded."""
-        return self.guarded is None or newest.given.desired.digest != self.guarded.given.desired.digest
+        return self.guarded is None or newest.wanted.desired.digest != self.guarded.wanted.desired.digest
 
     def accept(self, newest: Configuration) -> None:
         """From now on `newest` is guarded."""
@@ -111,7 +111,7 @@ class Configurations:
         needs a person, also where nothing of it is there, as after a boot. Guests that are gone from files are waited
         for first.
         """
-        site, desired = newest.given.site, newest.given.desired
+        site, desired = newest.wanted.site, newest.wanted.desired
         if self._settles(offer, frozenset(guest.uuid for guest in desired.guests), desired.digest):
             return False
         derived = pool_of(desired, ())
@@ -127,7 +127,7 @@ class Configurations:
 
         `unusable` says why nothing can be removed, as what was read is no configuration.
         """
-        enforced = self.guarded.given.desired.guests if self.guarded and offer.is_piecemeal else ()
+        enforced = self.guarded.wanted.desired.guests if self.guarded and offer.is_piecemeal else ()
         gone = tuple(guest.name for guest in enforced if guest.uuid not in uuids)
         found = settling(self.removals, gone, content, self.look)
         self.removals = found and found._replace(unusable=offer.shown(unusable))
@@ -171,7 +171,7 @@ def _obstacles(problems: Iterable[Problem]) -> tuple[Obstacle, ...]:
 
 def _claiming(one: Configuration) -> frozenset[str]:
     """The uuids of the devices that are to be there."""
-    return frozenset(guest.uuid for guest in one.given.desired.guests if guest.activation is Activation.ACTIVE)
+    return frozenset(guest.uuid for guest in one.wanted.desired.guests if guest.activation is Activation.ACTIVE)
 
 
 def reasons_of(problems: tuple[Problem, ...]) -> tuple[str, ...]:

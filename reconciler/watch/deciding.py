@@ -6,7 +6,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from reconciler.planning.plan import ALLOW_DISRUPTION, Cause, Plan
-from reconciler.planning.target import FILES, HOST
+from reconciler.planning.scope import FILES, HOST
 from reconciler.render.text import counted, moment
 from reconciler.watch.healing import BUDGET, HealBudgets
 from reconciler.watch.report import Condition

@@ -15,24 +15,16 @@ from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Origin, Outcome, Result
 from reconciler.model.stopping import NEVER, Abandoned, Deadline, StopToken
-from reconciler.operations.reconcile import (
-    Applied,
-    NotApplicable,
-    Request,
-    StalePlan,
-    Terms,
-    apply,
-    observe_host,
-    plan,
-)
+from reconciler.operations.apply import ApplyResult, NotApplicable, StalePlan, Terms, apply
+from reconciler.operations.plan import observe_host, plan
 from reconciler.planning.plan import Cause, Plan, settled
-from reconciler.planning.target import FILES, NOTHING_SPARED, Spared
+from reconciler.planning.scope import FILES, NOTHING_SPARED, AllBut, Spared
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.last_good import Good, write_last_good
 from reconciler.transaction.machine import Machine, locked
-from reconciler.transaction.recovery import Recovered, recover, refuse_pending
+from reconciler.transaction.recovery import recover, refuse_pending
 from reconciler.transaction.suspensions import Suspensions, read_suspensions, suspended_devices
 from reconciler.watch.arrivals import Arrivals, arrived, next_look
 from reconciler.watch.configurations import Configuration, Configurations
@@ -91,7 +83,6 @@ class Place(NamedTuple):
         clock: time.
         origin: who asks for an apply, with manifests of a commit.
         progress: who watches an apply.
-        recovered: is told what earlier runs had left.
         authorised_since: tells since when a guest has been granted queues; see `arrived`.
         unforeseen: is told of a bug, which ends the turn and not the loop.
         transaction: is told the number of the generation that is about to be made, and 0 when that has ended.
@@ -109,7 +100,6 @@ class Place(NamedTuple):
     clock: Clock
     origin: Callable[[str], Origin]
     progress: "Progress"
-    recovered: Callable[[tuple[Recovered, ...]], object]
     authorised_since: Callable[[str, Matrix], str]
     unforeseen: Callable[[Exception], object]
     transaction: Callable[[int], object]
@@ -236,7 +226,7 @@ class Loop:
             applied = Journal(machine.state, machine.boot_id).applied().digest
             if newest and not self._may_be_guarded(newest, offer, applied):
                 newest = None
-        if newest and configurations.is_new(newest) and changes and newest.given.desired.digest != applied:
+        if newest and configurations.is_new(newest) and changes and newest.wanted.desired.digest != applied:
             # What may be applied is planned once, and applied. What a person has applied is looked at for drift first.
             done = self._applied(self._known, newest, None, _NEW, by=by)
             if done is not None:
@@ -252,7 +242,7 @@ class Loop:
         A person has the last word: what was `applied`, by its digest, may.
         """
         configurations = self._place.configurations
-        if not configurations.is_new(newest) or newest.given.desired.digest == applied:
+        if not configurations.is_new(newest) or newest.wanted.desired.digest == applied:
             return True
         return configurations.may_replace(newest, offer, self._place.here, self._place.clock.time())
 
@@ -270,7 +260,7 @@ class Loop:
             locked(machine, place.progress, command, LOCK_SECONDS, recording=not changes),
         ):
             if changes:
-                place.recovered(recover(machine))
+                place.progress.recovered(recover(machine))
 
     def _guarded_plan(
         self, newest: Configuration | None, offer: Offer, machine: Machine, suspensions: Suspensions, by: Deadline
@@ -304,34 +294,26 @@ class Loop:
     ) -> Plan:
         if self._observed is None:
             self._observed = self._like = observe_host(machine, self._like)
-        request = self._request(configuration, machine, suspensions, spared)
+        scope = self._scope(configuration, machine, suspensions, spared)
         stop = self._place.stop.by(by or self._deadline(), self._place.clock.monotonic)
-        return plan(request, machine, self._observed, stop)
+        return plan(configuration.wanted, machine, scope, self._observed, stop)
 
-    def _request(
+    def _scope(
         self, configuration: Configuration, machine: Machine, suspensions: Suspensions, spared: Spared | None = None
-    ) -> Request:
+    ) -> AllBut:
         applied = Journal(machine.state, machine.boot_id).applied()
         self._generation = applied.generation
-        desired = configuration.given.desired
+        desired = configuration.wanted.desired
         if spared is None:
             is_news = desired.digest != applied.digest
             spared = self._unconcerned(applied.digest) if is_news else NOTHING_SPARED
-        return Request(
-            (),
-            None,
-            given=configuration.given,
-            commit=configuration.commit,
-            left_alone=suspended_devices(desired, applied.guests, suspensions),
-            spared=spared,
-            like=self._like,
-        )
+        return AllBut(suspended_devices(desired, applied.guests, suspensions), spared)
 
     def _unconcerned(self, applied: str) -> Spared:
         """The drift that a new configuration does not correct; `applied` is the digest of the last one."""
         if self._place.policy.self_heal:
             return Spared(self._healing.paused(self._place.clock.monotonic()) - {FILES})
-        guarded = self.guarded and self.guarded.given.desired
+        guarded = self.guarded and self.guarded.wanted.desired
         strangers = guarded and guarded.digest == applied and guarded.host.unmanaged is Unmanaged.REMOVE
         return Spared(None, strangers=bool(strangers))
 
@@ -363,7 +345,7 @@ class Loop:
         if is_mixed and self._place.policy.applies and decision.act is Act.NOTHING:
             # What the manifests ask of one guest, such as one that was suspended, does not wait for another's drift.
             with self._place.opened(False) as machine:
-                spared = self._unconcerned(guarded.given.desired.digest)
+                spared = self._unconcerned(guarded.wanted.desired.digest)
                 without = self._plan(guarded, machine, turn.suspensions, spared)
             if without.changes and without.is_valid:
                 made, decision = without, self._decided(without, turn.suspensions)
@@ -396,15 +378,24 @@ class Loop:
     ) -> Turn | None:
         """Apply `configuration`, exactly as `made` says where that is given; None where that cannot be done."""
         place, clock = self._place, self._place.clock
-        terms = Terms(basis=made.basis if made else None, lock_seconds=LOCK_SECONDS)
+        terms = Terms(agreed=made.basis if made else None, lock_seconds=LOCK_SECONDS)
         origin, began = place.origin(configuration.commit), clock.monotonic()
         self._observed = None
         try:
             with place.opened(True) as machine:
-                request = self._request(configuration, machine, turn.suspensions, spared)
-                place.guarding(configuration.given.desired.host.name, configuration.commit)
+                scope = self._scope(configuration, machine, turn.suspensions, spared)
+                place.guarding(configuration.wanted.desired.host.name, configuration.commit)
                 place.transaction(History(machine.state).next_number())
-                done = apply(request, machine, place.progress, origin, terms, place.recovered, by or self._deadline())
+                done = apply(
+                    configuration.wanted,
+                    machine,
+                    place.progress,
+                    origin,
+                    terms,
+                    scope,
+                    like=self._like,
+                    plan_by=by or self._deadline(),
+                )
         except StalePlan:
             return None
         except NotApplicable as error:
@@ -443,7 +434,7 @@ class Loop:
             corrected = self._corrected(configuration, machine, turn.suspensions, made)
         place.configurations.judge(configuration, made, offer, place.here, place.clock.time(), corrected)
 
-    def _after(self, done: Applied, guarded: Configuration, suspensions: Suspensions, *, all_of_it: bool) -> Plan:
+    def _after(self, done: ApplyResult, guarded: Configuration, suspensions: Suspensions, *, all_of_it: bool) -> Plan:
         """The plan of the host as an apply has left it."""
         if done.seen is not None and all_of_it and not done.plan.spared:
             self._generation = done.generation or self._generation

@@ -55,9 +55,9 @@ main()
 
 PLANNING: Final = """
 import pathlib, sys
-from reconciler.operations import reconcile
+from reconciler.operations import plan
 
-folder, make_plan = pathlib.Path(sys.argv.pop(1)), reconcile.make_plan
+folder, make_plan = pathlib.Path(sys.argv.pop(1)), plan.make_plan
 
 def again_and_again(*arguments, **options):
     (folder / "planning").touch()
@@ -65,7 +65,7 @@ def again_and_again(*arguments, **options):
         made = make_plan(*arguments, **options)
     return made
 
-reconcile.make_plan = again_and_again
+plan.make_plan = again_and_again
 
 from reconciler.cli.main import main
 main()

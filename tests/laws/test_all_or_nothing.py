@@ -58,7 +58,7 @@ def _inventory(start: Holdings) -> Applied:
 def run(plan: Plan, host: SimulatedHost, *faults: Fault) -> tuple[Outcome, FakeJournal]:
     """Apply `plan` while `faults` happen."""
     journal = FakeJournal()
-    return apply_plan(plan, FaultySysfs(host, faults), FakeClock(), journal, NoProgress()), journal
+    return apply_plan(plan, FaultySysfs(host, faults), FakeClock(), journal, NoProgress()).outcome, journal
 
 
 @pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda one: one.name)

@@ -8,8 +8,9 @@ from reconciler.kernel.observe import observe
 from reconciler.model.desired import Activation
 from reconciler.model.outcome import Result
 from reconciler.model.steps import Holdings
-from reconciler.planning.boot_stages import BootStage, plan_stage
+from reconciler.planning.boot_stages import plan_stage
 from reconciler.planning.planner import NOTHING_APPLIED
+from reconciler.planning.scope import BootStage
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
 from reconciler.transaction.apply import apply_plan
@@ -46,7 +47,7 @@ def test_a_boot_leads_back(profile: Profile, before: Holdings, derived: bool, ea
         def look(_write: object) -> None:
             assert violations(held(host, abilities), start, target) == []
 
-        outcome = apply_plan(made, RecordingSysfs(host, look), FakeClock(), FakeJournal(), NoProgress())
+        outcome = apply_plan(made, RecordingSysfs(host, look), FakeClock(), FakeJournal(), NoProgress()).outcome
         assert outcome.result in (Result.APPLIED, Result.NOTHING)
         return target
 

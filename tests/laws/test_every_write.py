@@ -56,7 +56,7 @@ def watched_apply(plan: Plan, host: SimulatedHost, profile: Profile, target: Hol
         found.extend(f"I5: {one} changed" for one in FOREIGN if now.mdevs.get(one) != start.mdevs.get(one))
 
     sysfs = RecordingSysfs(host, look)
-    outcome = apply_plan(plan, sysfs, FakeClock(), FakeJournal(), NoProgress())
+    outcome = apply_plan(plan, sysfs, FakeClock(), FakeJournal(), NoProgress()).outcome
     return found, outcome.result, len(sysfs.writes)
 
 

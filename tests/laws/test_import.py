@@ -103,7 +103,7 @@ def test_nothing_changes(profile: Profile, tmp_path: Path, state: Holdings, defi
 
     before = held(host, abilities_of(profile))
     sysfs = RecordingSysfs(host)
-    outcome = apply_plan(plan, sysfs, FakeClock(), FakeJournal(), NoProgress())
+    outcome = apply_plan(plan, sysfs, FakeClock(), FakeJournal(), NoProgress()).outcome
     assert (Result.NOTHING, []) == (outcome.result, sysfs.writes)
     assert before == held(host, abilities_of(profile))
     active = [one.name for one in wanted.guests if one.activation is Activation.ACTIVE]

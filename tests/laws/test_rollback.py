@@ -93,7 +93,7 @@ class Watched(NoProgress):
     def apply(self, *faults: Fault) -> Result:
         """Apply while `faults` happen."""
         sysfs = FaultySysfs(RecordingSysfs(self._host, self.look), faults)  # type: ignore[arg-type]
-        return apply_plan(self._plan, sysfs, FakeClock(), FakeJournal(), self).result
+        return apply_plan(self._plan, sysfs, FakeClock(), FakeJournal(), self).outcome.result
 
 
 @pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda one: one.name)
@@ -136,7 +136,7 @@ def test_rolling_back_a_whole_apply_takes_only_what_the_plan_has_named(data: st.
 
     touched = {one.step.uuid for one in plan.steps if one.step.uuid}
     sysfs = RecordingSysfs(host, watched.look)
-    roll_back(watched.start, touched, Host(sysfs, FakeClock(), plan.abilities, (), lambda _: None), plan.interruptible)
+    roll_back(watched.start, touched, Host(sysfs, FakeClock(), plan.abilities, ()), plan.interruptible)
 
     assert watched.found == []
 

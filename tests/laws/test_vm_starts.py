@@ -11,7 +11,7 @@ from reconciler.model.outcome import Result
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
-from reconciler.planning.vm_event import VmEvent
+from reconciler.planning.scope import VmEvent
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
 from reconciler.transaction.apply import apply_plan
@@ -48,7 +48,7 @@ def apply_and_watch(plan: Plan, host: SimulatedHost, profile: Profile) -> None:
         assert violations(now, start, target) == []
         assert {**now.mdevs, OURS: None} == {**start.mdevs, OURS: None}
 
-    outcome = apply_plan(plan, RecordingSysfs(host, look), FakeClock(), FakeJournal(), NoProgress())
+    outcome = apply_plan(plan, RecordingSysfs(host, look), FakeClock(), FakeJournal(), NoProgress()).outcome
     assert outcome.result in (Result.APPLIED, Result.NOTHING)
     assert held(host, abilities) == target
 
@@ -72,7 +72,7 @@ def test_a_start_and_an_end_change_one_device(profile: Profile, start: Holdings,
         kept = {one: what for one, what in kept.items() if bool(what.adapters) == bool(what.domains)}
         start = start._replace(mdevs=kept)
     host = host_holding(start, profile)
-    plan = make_plan(wanted, observe(host), event=VmEvent(starts=frozenset([OURS])))
+    plan = make_plan(wanted, observe(host), scope=VmEvent(starts=frozenset([OURS])))
     if not plan.is_valid:
         assert not plan.steps
         return
@@ -80,8 +80,8 @@ def test_a_start_and_an_end_change_one_device(profile: Profile, start: Holdings,
     apply_and_watch(plan, host, profile)
     assert observe(host).pool.adapters <= start.pool.adapters
     assert observe(host).pool.domains <= start.pool.domains
-    again = make_plan(wanted, observe(host), event=VmEvent(starts=frozenset([OURS])))
+    again = make_plan(wanted, observe(host), scope=VmEvent(starts=frozenset([OURS])))
     assert again.in_sync
 
-    apply_and_watch(make_plan(wanted, observe(host), event=VmEvent(ends=frozenset([OURS]))), host, profile)
+    apply_and_watch(make_plan(wanted, observe(host), scope=VmEvent(ends=frozenset([OURS]))), host, profile)
     assert held(host, abilities_of(profile)).mdevs == start.mdevs

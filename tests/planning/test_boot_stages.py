@@ -7,8 +7,9 @@ from reconciler.model.desired import Activation, Ignored, Keep
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.steps import Holdings
-from reconciler.planning.boot_stages import BootStage, plan_stage
+from reconciler.planning.boot_stages import plan_stage
 from reconciler.planning.planner import NOTHING_APPLIED, Applied
+from reconciler.planning.scope import BootStage
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
 from testing.holdings import config, desired, guest, hardware, host_holding, matrix, uuid

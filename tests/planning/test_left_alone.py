@@ -12,9 +12,8 @@ from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.planner import Applied, make_plan
+from reconciler.planning.scope import AllBut, Spared, VmEvent
 from reconciler.planning.status import status_of
-from reconciler.planning.target import Spared
-from reconciler.planning.vm_event import VmEvent
 from reconciler.simulator.hardware import Card, Plug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
@@ -33,13 +32,13 @@ class World:
         self.host = SimulatedHost(hardware(), PROFILES[kernel])
         self.applied = Applied(None, {})
 
-    def plan(self, what: Desired, *left_alone: int) -> Plan:
+    def plan(self, what: Desired, *untouched: int) -> Plan:
         """The plan for `what`."""
-        return make_plan(what, observe(self.host), self.applied, left_alone=frozenset(map(uuid, left_alone)))
+        return make_plan(what, observe(self.host), self.applied, AllBut(frozenset(map(uuid, untouched))))
 
-    def apply(self, what: Desired, *left_alone: int) -> Plan:
+    def apply(self, what: Desired, *untouched: int) -> Plan:
         """Carry it out."""
-        plan = self.plan(what, *left_alone)
+        plan = self.plan(what, *untouched)
         assert plan.is_valid
         for planned in plan.steps:
             for write in writes_of(planned.step, plan.abilities):
@@ -140,9 +139,8 @@ def test_a_vm_whose_queue_a_suspended_guest_has_is_led_to_it(named: bool) -> Non
     moved = A._replace(config=config([6], [4]))
     what = sites(moved, starts) if named else sites(starts)
 
-    plan = make_plan(
-        what, observe(world.host), world.applied, VmEvent(frozenset({uuid(3)})), left_alone=frozenset({uuid(1)})
-    )
+    event = VmEvent(frozenset({uuid(3)}), suspended=frozenset({uuid(1)}))
+    plan = make_plan(what, observe(world.host), world.applied, event)
 
     [problem] = plan.problems
     assert problem.id == ("queue-held" if named else "held-meanwhile")
@@ -252,9 +250,9 @@ def test_planning_again_after_an_apply_gives_nothing_to_do(ignored: set[Ignored]
     world.apply(sites(mine, B))
     values = {"assign_domain": "0x47", "assign_adapter": "7", "assign_control_domain": "9", "unassign_domain": "4"}
     world.assign(1, attribute, values.get(attribute, "1"))
-    left_alone = (1,) if alone else ()
-    world.apply(sites(mine, B), *left_alone)
-    plan = world.plan(sites(mine, B), *left_alone)
+    untouched = (1,) if alone else ()
+    world.apply(sites(mine, B), *untouched)
+    plan = world.plan(sites(mine, B), *untouched)
     assert not plan.changes
     assert {one.uuid: one.config for one in plan.observed.mdevs}[uuid(2)] == B.config
 
@@ -305,10 +303,10 @@ def test_where_drift_is_spared_a_pool_that_is_given_does_not_take_it() -> None:
     world.apply(sites(A))
     world.assign(1, "assign_domain", "0x47")
     narrower = desired([A], GivenUp(NO_IDS, IdSet([4])))
-    plan = make_plan(narrower, observe(world.host), world.applied, spared=Spared(None))
+    plan = make_plan(narrower, observe(world.host), world.applied, AllBut(spared=Spared(None)))
     assert [one.id for one in plan.problems] == ["held-meanwhile"]
     assert "'a'" in plan.problems[0].message
-    derived = make_plan(desired([A]), observe(world.host), world.applied, spared=Spared(None))
+    derived = make_plan(desired([A]), observe(world.host), world.applied, AllBut(spared=Spared(None)))
     assert derived.is_valid
     assert derived.spared == {uuid(1)}
 
@@ -320,7 +318,7 @@ def test_devices_of_strangers_are_spared_by_name_as_well() -> None:
     world.apply(remove)
     world.host.write(CREATE, uuid(9))
     world.host.write(CREATE, uuid(10))
-    plan = make_plan(remove, observe(world.host), world.applied, spared=Spared(frozenset([uuid(9)])))
+    plan = make_plan(remove, observe(world.host), world.applied, AllBut(spared=Spared(frozenset([uuid(9)]))))
     assert [one.uuid for one in plan.guests if one.changes] == [uuid(10)]
 
 

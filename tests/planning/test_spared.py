@@ -8,7 +8,7 @@ from reconciler.kernel.writes import writes_of
 from reconciler.model.desired import Activation, Desired, Ignored
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, make_plan
-from reconciler.planning.target import HOST, Spared
+from reconciler.planning.scope import HOST, AllBut, Spared
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.journal import applied_by
@@ -31,7 +31,7 @@ class World:
 
     def plan(self, what: Desired, spared: Spared = EVERYTHING) -> Plan:
         """The plan for `what`."""
-        return make_plan(what, observe(self.host), self.applied, spared=spared)
+        return make_plan(what, observe(self.host), self.applied, AllBut(spared=spared))
 
     def apply(self, what: Desired) -> Plan:
         """Carry it out."""

@@ -10,7 +10,7 @@ from reconciler.model.observed import Observed
 from reconciler.model.steps import Action, Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
-from reconciler.planning.vm_event import VmEvent
+from reconciler.planning.scope import VmEvent
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from testing.holdings import EVERY_PROFILE, config, desired, guest, hardware, host_holding, matrix, uuid
@@ -41,7 +41,7 @@ def host(pool: Matrix = FREE, profile: str = "6.12", **mdevs: ApConfig) -> Simul
 
 def started(wanted: Desired, observed: Observed | SimulatedHost) -> Plan:
     """The plan for the start of guest 1."""
-    return make_plan(wanted, observe(observed) if isinstance(observed, SimulatedHost) else observed, event=START)
+    return make_plan(wanted, observe(observed) if isinstance(observed, SimulatedHost) else observed, scope=START)
 
 
 def actions(plan: Plan) -> list[tuple[Action, str]]:
@@ -70,7 +70,7 @@ def test_a_start_makes_the_device(profile: str) -> None:
 
 def test_an_end_removes_the_device() -> None:
     """And where it was the only one, nobody has to consent."""
-    plan = make_plan(desired([DAY]), observe(host(m1=ONE)), event=END)
+    plan = make_plan(desired([DAY]), observe(host(m1=ONE)), scope=END)
 
     assert actions(plan) == [(Action.REMOVE, "day")]
     assert plan.consents == ()
@@ -81,13 +81,13 @@ def test_a_device_that_is_still_open_stays() -> None:
     machine = host(m1=ONE)
     machine.start_vm(uuid(1))
 
-    assert make_plan(desired([DAY]), observe(machine), event=END).in_sync
+    assert make_plan(desired([DAY]), observe(machine), scope=END).in_sync
 
 
 def test_what_is_there_already_is_left_so() -> None:
     """A start finds its device, an end finds none."""
     assert started(desired([DAY]), host(m1=ONE)).in_sync
-    assert make_plan(desired([DAY]), observe(host()), event=END).in_sync
+    assert make_plan(desired([DAY]), observe(host()), scope=END).in_sync
 
 
 def test_a_device_of_another_form_is_put_right() -> None:
@@ -102,7 +102,7 @@ def test_nobody_else_is_touched() -> None:
     machine = host(Matrix(ALL_IDS, ~IdSet([4, 0x47, 0xAB])), m3=MORE, m5=config([7], [0x47]))
 
     for event, expected in ((START, MADE), (END, [])):
-        plan = make_plan(desired([DAY, drifted, missing], unmanaged=Unmanaged.REMOVE), observe(machine), event=event)
+        plan = make_plan(desired([DAY, drifted, missing], unmanaged=Unmanaged.REMOVE), observe(machine), scope=event)
         assert actions(plan) == expected
         assert plan.pool == observe(machine).pool
 
@@ -114,7 +114,7 @@ def test_other_guests_are_left_to_apply(activation: Activation) -> None:
 
     assert started(wanted, host(m1=MORE)).in_sync
     assert errors(started(wanted, host())) == ["vm-device-missing"]
-    assert make_plan(wanted, observe(host(m1=ONE)), event=END).in_sync
+    assert make_plan(wanted, observe(host(m1=ONE)), scope=END).in_sync
 
 
 # The host pool -------------------------------------------------------------------------------------------------------

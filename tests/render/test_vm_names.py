@@ -13,11 +13,12 @@ from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import NO_VMS, VmName
 from reconciler.model.steps import Holdings
-from reconciler.operations.reconcile import Request, plan
+from reconciler.operations.plan import plan
+from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
+from reconciler.planning.scope import WHOLE, VmEvent, Whole
 from reconciler.planning.status import status_of
-from reconciler.planning.vm_event import VmEvent
 from reconciler.render.plan_json import plan_json
 from reconciler.render.plan_text import plan_text
 from reconciler.render.status_text import status_json, status_text
@@ -34,12 +35,12 @@ FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))
 VMS = {uuid(1): VmName("payments-db", "running"), uuid(0xF): VmName("lab", "paused")}
 
 
-def made(vms: Mapping[str, VmName], *numbers: int, event: VmEvent | None = None) -> Plan:
+def made(vms: Mapping[str, VmName], *numbers: int, event: VmEvent | Whole = WHOLE) -> Plan:
     """The plan for the guests of `numbers`, all with the same queue; guest 1 and a foreign device are there."""
     devices = {uuid(1): config([5], [4]), uuid(0xF): config([6], [4, 0x47])}
     observed = observe(host_holding(Holdings(FREE, devices), PROFILES["6.12"]))._replace(vms=vms)
     guests = [guest(f"g{one}", config([5], [4, 0x47]), one, activation=Activation.ON_DEMAND) for one in numbers]
-    return make_plan(desired(guests), observed, event=event)
+    return make_plan(desired(guests), observed, scope=event)
 
 
 def test_a_plan_names_the_vm_of_a_guest() -> None:
@@ -93,6 +94,6 @@ def test_a_machine_tells_its_vms(tmp_path: Path) -> None:
     state.prepare()
     machine = Machine(SimulatedHost(), FakeClock(), state, "boot", "lpar7", vms=lambda: VMS)
 
-    shown = plan(Request((manifest,), None), machine)
+    shown = plan(Manifests((manifest,)).read(machine), machine)
 
     assert [one.vm for one in shown.guests] == [VMS[uuid(1)]]

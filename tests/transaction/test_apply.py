@@ -64,7 +64,7 @@ def test_an_answer_in_an_unknown_form_puts_the_start_back() -> None:
         def read(self, path: str) -> str:
             return "??" if path.endswith("ap_config") and self.write_count == 1 else super().read(path)
 
-    outcome = apply_plan(plan, Garbled(host, ()), FakeClock(), FakeJournal(), NoProgress())
+    outcome = apply_plan(plan, Garbled(host, ()), FakeClock(), FakeJournal(), NoProgress()).outcome
 
     assert outcome.result is not Result.APPLIED
     assert "unknown form" in outcome.failure
@@ -101,7 +101,7 @@ def test_an_interruption_puts_the_start_back() -> None:
     """Ctrl-C is heeded before the next step, as a failure like any other."""
     host, plan = swap()
 
-    outcome = apply_plan(plan, host, FakeClock(), FakeJournal(), NoProgress(), SetAt(2))
+    outcome = apply_plan(plan, host, FakeClock(), FakeJournal(), NoProgress(), SetAt(2)).outcome
 
     assert (outcome.result, outcome.failure) == (Result.ROLLED_BACK, "interrupted before step 2 of 3")
     assert (outcome.writes, outcome.writes_back) == (1, 1)
@@ -118,7 +118,7 @@ def test_an_interruption_without_a_way_back_is_finished(nth: int) -> None:
     assert [one.id for one in plan.problems] == ["no-way-back"]
     journal = FakeJournal()
 
-    outcome = apply_plan(plan, host, FakeClock(), journal, NoProgress(), SetAt(nth))
+    outcome = apply_plan(plan, host, FakeClock(), journal, NoProgress(), SetAt(nth)).outcome
 
     if nth == 1:
         assert outcome.result is Result.ROLLED_BACK
@@ -238,7 +238,7 @@ def test_the_process_that_opened_a_device_meanwhile_is_named() -> None:
     host.start_vm(uuid(2))
     sysfs = VmProcesses(host)
 
-    outcome = apply_plan(plan, sysfs, FakeClock(), FakeJournal(), NoProgress())
+    outcome = apply_plan(plan, sysfs, FakeClock(), FakeJournal(), NoProgress()).outcome
 
     assert outcome.result is Result.ROLLED_BACK
     assert outcome.failure.endswith("was opened by qemu-system-s390x, process 4711 meanwhile; stop the VM first")
@@ -254,7 +254,7 @@ def test_a_write_that_the_kernel_cuts_is_a_failure() -> None:
         def write(self, path: str, value: str) -> int:
             return super().write(path, value) - 1
 
-    outcome = apply_plan(plan, Cutting(host, ()), FakeClock(), FakeJournal(), NoProgress())
+    outcome = apply_plan(plan, Cutting(host, ()), FakeClock(), FakeJournal(), NoProgress()).outcome
 
     assert "the kernel took 199 of 200 bytes" in outcome.failure
 
@@ -265,7 +265,7 @@ def test_a_busy_lock_in_the_kernel_is_tried_again() -> None:
     clock = FakeClock()
     once = FaultySysfs(host, [WriteRefused(1, errno.EAGAIN)])
 
-    assert apply_plan(plan, once, clock, FakeJournal(), NoProgress()).result is Result.APPLIED
+    assert apply_plan(plan, once, clock, FakeJournal(), NoProgress()).outcome.result is Result.APPLIED
     assert clock.now > 0
     host, plan = swap()
     for_ever = [WriteRefused(nth, errno.EAGAIN) for nth in range(1, 50)]

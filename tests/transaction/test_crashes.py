@@ -76,7 +76,7 @@ def applied_host(state: StateDirectory) -> SimulatedHost:
     """A host on which guest ``old`` was applied."""
     host, journal = SimulatedHost(hardware()), Journal(state, BOOT)
     plan = plan_for(desired([guest("old", ONE, 1)], GIVES_UP), host, journal)
-    assert apply_plan(plan, host, FakeClock(), journal, NoProgress()).result is Result.APPLIED
+    assert apply_plan(plan, host, FakeClock(), journal, NoProgress()).outcome.result is Result.APPLIED
     return host
 
 
@@ -161,7 +161,7 @@ def test_a_disk_that_fails_while_the_result_is_recorded_keeps_the_old_inventory(
             super().remove(name)
 
     journal = Journal(Failing(state.path), BOOT)
-    outcome = apply_plan(plan_for(NEXT, host, journal), host, FakeClock(), journal, NoProgress())
+    outcome = apply_plan(plan_for(NEXT, host, journal), host, FakeClock(), journal, NoProgress()).outcome
 
     assert outcome.result is Result.ROLLED_BACK
     assert Journal(state, BOOT).applied() == before
@@ -194,7 +194,10 @@ def test_a_recovery_that_fails_is_degraded_and_told(state: StateDirectory) -> No
     assert record["differences"] == list(recovered.returned.differences)
     assert journal.unfinished() is None
 
-    assert apply_plan(plan_for(NEXT, host, journal), host, FakeClock(), journal, NoProgress()).result is Result.APPLIED
+    assert (
+        apply_plan(plan_for(NEXT, host, journal), host, FakeClock(), journal, NoProgress()).outcome.result
+        is Result.APPLIED
+    )
     assert not (state.path / DEGRADED).exists()
 
 
@@ -204,7 +207,7 @@ def test_what_is_half_made_when_the_way_back_fails_stays_ours(state: StateDirect
     plan = plan_for(desired([guest("a", ONE, 1)], GIVES_UP), host, journal)
     refused = [WriteRefused(nth, errno.EINVAL) for nth in range(3, 20)]
 
-    outcome = apply_plan(plan, FaultySysfs(host, refused), FakeClock(), journal, NoProgress())
+    outcome = apply_plan(plan, FaultySysfs(host, refused), FakeClock(), journal, NoProgress()).outcome
 
     assert outcome.result is Result.DEGRADED
     assert make_plan(desired([], GIVES_UP), observe(host), journal.applied()).foreign == ()

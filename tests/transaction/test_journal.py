@@ -9,7 +9,7 @@ from reconciler.model.steps import Holdings
 from reconciler.model.strict_json import BadRecord
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
-from reconciler.planning.vm_event import VmEvent
+from reconciler.planning.scope import VmEvent
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.apply import apply_plan
 from reconciler.transaction.journal import INVENTORY, JOURNAL, Journal

@@ -14,7 +14,8 @@ import pytest
 
 from reconciler.kernel.locks import AtWork, Patience, ToolsBusy, patience
 from reconciler.model.outcome import Origin
-from reconciler.operations.reconcile import Request, apply
+from reconciler.operations.apply import apply
+from reconciler.operations.wanted import Manifests
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.lock import LOCK, Busy, holder, state_locked
 from reconciler.transaction.machine import Machine
@@ -195,7 +196,7 @@ def test_both_locks_are_waited_for_together(state: StateDirectory, tmp_path: Pat
         clock = Ending()
         machine = Machine(SimulatedHost(), clock, state, "boot", "lpar7", tools)
         with pytest.raises(ToolsBusy, match=f"process {os.getppid()}, .*; gave up waiting after 60 s"):
-            apply(Request((), None), machine, Telling(), Origin("kim", "second", 0))
+            apply(Manifests(()), machine, Telling(), Origin("kim", "second", 0))
 
     assert 60 <= clock.now < 60.1
     assert [one.process for one in told] == [first.pid] * 3 + [os.getppid()] * 3

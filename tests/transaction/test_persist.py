@@ -68,7 +68,7 @@ class Place:
     def carry_out(self, plan: Plan, *faults: WriteRefused) -> Outcome:
         """Apply `plan`."""
         sysfs = FaultySysfs(self.host, faults)
-        return apply_plan(plan, sysfs, FakeClock(), Journal(self.state, BOOT), NoProgress(), root=self.root)
+        return apply_plan(plan, sysfs, FakeClock(), Journal(self.state, BOOT), NoProgress(), root=self.root).outcome
 
     def recover_unfinished(self, boot: str = BOOT) -> None:
         """Let the next run put in order what is left."""

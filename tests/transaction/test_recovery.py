@@ -12,7 +12,8 @@ from reconciler.kernel.observe import observe
 from reconciler.model.ids import IdSet
 from reconciler.model.outcome import Origin, Outcome, Result
 from reconciler.model.strict_json import BadRecord
-from reconciler.operations.reconcile import Applied, Request, Terms, apply
+from reconciler.operations.apply import ApplyResult, Terms, apply
+from reconciler.operations.wanted import Manifests
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.confirmation import PENDING, AwaitsConfirmation, Confirmations, NotPending
 from reconciler.transaction.history import History
@@ -66,10 +67,10 @@ class Bench(NamedTuple):
         """Let the manifests give the guest `adapter`."""
         self.manifests.write_text(MANIFESTS.format(uuid=uuid(1), adapter=adapter), encoding="utf-8")
 
-    def apply(self, confirm_within: float | None = None) -> Applied:
+    def apply(self, confirm_within: float | None = None) -> ApplyResult:
         """Apply the manifests."""
         terms = Terms(confirm_within=confirm_within)
-        return apply(Request((self.manifests,), None), self.machine, NoProgress(), ORIGIN, terms)
+        return apply(Manifests((self.manifests,)), self.machine, NoProgress(), ORIGIN, terms)
 
     @property
     def adapters(self) -> list[int]:
@@ -136,7 +137,7 @@ def _journal_of(bench: Bench) -> bytes:
         def step(self, number: int, total: int, step: object) -> None:
             kept.append((bench.machine.state.path / JOURNAL).read_bytes().splitlines(keepends=True)[0])
 
-    applied = apply(Request((bench.manifests,), None), bench.machine, Watching(), ORIGIN)
+    applied = apply(Manifests((bench.manifests,)), bench.machine, Watching(), ORIGIN)
     assert applied.outcome.result is Result.APPLIED
     return kept[0]
 

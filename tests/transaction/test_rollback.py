@@ -52,10 +52,12 @@ def test_a_host_that_cannot_be_read_on_the_way_back_is_degraded(meanwhile: int) 
                 raise OSError(errno.EIO, "Input/output error", path)
             return super().read(path)
 
-    outcome = apply_plan(plan, Blind(host, [WriteRefused(2, errno.EINVAL)]), FakeClock(), FakeJournal(), NoProgress())
+    outcome = apply_plan(
+        plan, Blind(host, [WriteRefused(2, errno.EINVAL)]), FakeClock(), FakeJournal(), NoProgress()
+    ).outcome
 
     assert outcome.result is Result.DEGRADED
-    assert outcome.differences == ("the host cannot be read, so nobody can tell what it holds now",)
+    assert outcome.differences == ("the host cannot be read, so that what it holds now is not known",)
 
 
 def test_a_mask_that_a_foreign_device_keeps_from_coming_back_is_explained() -> None:
@@ -90,7 +92,7 @@ def test_a_running_guest_keeps_its_queue_on_the_way_back_unless_that_was_consent
     sysfs = RecordingSysfs(host, lambda _: kept.append(held(host, abilities).mdevs[uuid(1)]))
     abilities = observe(host).abilities
     kept: list[ApConfig] = []
-    ready = Host(sysfs, FakeClock(), abilities, (), lambda _: None)
+    ready = Host(sysfs, FakeClock(), abilities, ())
 
     returned = roll_back(start, {uuid(1), uuid(2)}, ready, {uuid(1)} if consents else ())
 

@@ -285,14 +285,15 @@ def test_a_command_that_is_at_work_is_waited_for(applies: bool, tmp_path: Path) 
 
 
 def _journal_of(looped: Looped) -> FirstLine:
-    from reconciler.operations.reconcile import Given, Request, plan
+    from reconciler.operations.plan import plan
     from reconciler.planning.planner import holdings_of
+    from reconciler.planning.scope import AllBut
     from reconciler.transaction.journal import Journal
     from testing.loops import BOOT_ID
 
     guarded = looped.loop.guarded
     assert guarded
-    made = plan(Request((), None, given=Given(guarded.given.desired, None)), looped.machine())
+    made = plan(guarded.wanted._replace(site=None), looped.machine(), AllBut())
     return Journal(looped.state, BOOT_ID).first_line(made, holdings_of(made.observed))
 
 
@@ -376,8 +377,9 @@ def test_a_loop_that_only_reports_puts_nothing_back(tmp_path: Path) -> None:
 def test_on_demand_guests_that_run_are_no_drift(tmp_path: Path) -> None:
     """The hook makes and removes their devices while the loop runs."""
     from reconciler.model.outcome import Origin
-    from reconciler.operations.reconcile import Request, apply
-    from reconciler.planning.vm_event import VmEvent
+    from reconciler.operations.apply import apply
+    from reconciler.operations.wanted import Manifests
+    from reconciler.planning.scope import VmEvent
     from testing.journals import NoProgress
 
     looped = Looped(tmp_path, self_heal=True)
@@ -385,8 +387,8 @@ def test_on_demand_guests_that_run_are_no_drift(tmp_path: Path) -> None:
     looped.turn("start")
     both = frozenset({uuid(2)})
     for event in (VmEvent(starts=both), VmEvent(ends=both)):
-        request = Request((tmp_path / "manifests",), None, event=event)
-        apply(request, looped.machine(), NoProgress(), Origin("root", "hook", 0.0))
+        source = Manifests((tmp_path / "manifests",))
+        apply(source, looped.machine(), NoProgress(), Origin("root", "hook", 0.0), scope=event)
         looped.writes.clear()
 
         turn = looped.turn()

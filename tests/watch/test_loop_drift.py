@@ -257,14 +257,14 @@ def test_what_an_earlier_run_left_is_put_in_order_and_nothing_else(tmp_path: Pat
 
 def books_of_a_killed_apply(looped: Looped) -> None:
     """Somebody types an apply, and is killed before its first step."""
-    from reconciler.operations.reconcile import Given, plan
-    from reconciler.operations.reconcile import Request as Wanted
+    from reconciler.operations.plan import plan
     from reconciler.planning.planner import holdings_of
+    from reconciler.planning.scope import AllBut
     from reconciler.transaction.journal import Journal
 
     guarded = looped.loop.guarded
     assert guarded
-    made = plan(Wanted((), None, given=Given(guarded.given.desired, None)), looped.machine())
+    made = plan(guarded.wanted._replace(site=None), looped.machine(), AllBut())
     Journal(looped.state, "11111111-2222-4333-8444-555555555555").begin(made, holdings_of(made.observed))
 
 

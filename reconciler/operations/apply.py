@@ -1,0 +1,333 @@
+"""An apply: plan under the locks, after recovering from what earlier runs left, and execute the plan.
+
+locks → recover → read what is wanted → plan → still what was agreed to? → history → transaction → history
+"""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from reconciler.integrations.timers import CannotArm
+from reconciler.model.commands import PLAN, Advised, history_of
+from reconciler.model.desired import Desired
+from reconciler.model.errors import ConflictError, StaleError
+from reconciler.model.outcome import Outcome, Result
+from reconciler.model.printable import error_text
+from reconciler.model.stopping import Deadline, StopToken
+from reconciler.operations.plan import observe_host, plan
+from reconciler.operations.wanted import Wanted, WantedSource
+from reconciler.planning.fingerprint import BASIS_WORDS
+from reconciler.planning.plan import Basis, Plan, unconfirmed_text
+from reconciler.planning.planner import holdings_of
+from reconciler.planning.scope import WHOLE, Scope
+from reconciler.transaction.confirmation import Confirmations, Pending
+from reconciler.transaction.journal import Journal, JournalIfPossible
+from reconciler.transaction.machine import LOCK_SECONDS, Machine, locked
+from reconciler.transaction.recovery import Recovered, is_left, recover, refuse_pending, refuse_unrecorded
+
+if TYPE_CHECKING:
+    from reconciler.kernel.observe import Seen
+    from reconciler.model.observed import Observed
+    from reconciler.model.outcome import Generation, Origin
+    from reconciler.render.plan_json import SavedPlan
+    from reconciler.transaction.apply import Executed, Progress
+    from reconciler.transaction.history import History
+
+# What only an apply needs is imported when one begins: a plan is made far more often.
+
+
+class Recording(Enum):
+    """Whether an apply has to be recorded.
+
+    `IF_POSSIBLE` is for a host that was just booted, where no VM runs: what a crash leaves there is as good as the
+    start, and no disk keeps the host from what its VMs need.
+    """
+
+    REQUIRED = auto()
+    IF_POSSIBLE = auto()
+
+
+class Terms(NamedTuple):
+    """On which terms an apply may be made.
+
+    Attributes:
+        consents: the flags of the consents that are given, for example ``--allow-disruption``.
+        agreed: what a person has agreed to: the basis of the plan that was shown, or a saved plan. Where anything of it
+            has changed, nothing is done. None: whatever the plan is.
+        confirm_within: seconds in which a person has to confirm the apply; None where it needs no confirmation.
+        lock_seconds: how long to wait for another run and for other tools, together.
+        seconds: after how long, waiting included, no step is begun any more and all is rolled back; None: never.
+        recording: whether it has to be recorded.
+    """
+
+    consents: frozenset[str] = frozenset()
+    agreed: "Basis | SavedPlan | None" = None
+    confirm_within: float | None = None
+    lock_seconds: float = LOCK_SECONDS
+    seconds: float | None = None
+    recording: Recording = Recording.REQUIRED
+
+
+NO_TERMS: Final = Terms()
+
+
+class StalePlan(Advised, StaleError):
+    """What a saved or shown plan rests on has changed; the text says what."""
+
+
+class NotApplicable(ConflictError):
+    """The plan has errors or needs consent that was not given."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__("the plan cannot be applied")
+        self.plan = plan
+
+
+class ApplyResult(NamedTuple):
+    """What an apply did.
+
+    Attributes:
+        plan: what was executed.
+        outcome: how that ended.
+        recovered: what earlier runs had left, and what became of it.
+        generation: its number in the history; 0 where it made no step.
+        seen: how everything that it touched was found afterwards; None where it was not applied.
+        unrecorded: why it could not be recorded, where the terms allow that; empty otherwise.
+    """
+
+    plan: Plan
+    outcome: Outcome
+    recovered: tuple[Recovered, ...]
+    generation: int
+    seen: "Seen | None" = None
+    unrecorded: str = ""
+
+
+def apply(
+    source: WantedSource,
+    machine: Machine,
+    progress: "Progress",
+    origin: "Origin",
+    terms: Terms = NO_TERMS,
+    scope: Scope = WHOLE,
+    *,
+    like: "Observed | None" = None,
+    plan_by: Deadline | None = None,
+) -> ApplyResult:
+    """Make the host as it is wanted, wholly or not at all.
+
+    Args:
+        source: where what is wanted is read, under the locks; a `Wanted` is its own source.
+        machine: what we work on.
+        progress: is shown how it gets on; also at once what earlier runs had left, whatever becomes of this one.
+        origin: who asks, for the history and for whoever finds the lock held.
+        terms: on which terms.
+        scope: how much of the host.
+        like: how the host was last seen, which saves reading twice what has not changed.
+        plan_by: ends it until the first write; the token of `machine` and the time that `terms` give also end it later.
+
+    Raises:
+        Abandoned: it was ended before the first write.
+        Busy, ToolsBusy: another run, or another tool, held its lock all that time.
+        AwaitsConfirmation: an earlier apply waits to be confirmed.
+        StalePlan: the plan has become another.
+        NotApplicable: it has errors, or needs consent.
+        and what reading `source` and `plan` raise.
+    """
+    ends = None if terms.seconds is None else _deadline(terms.seconds, machine.clock.monotonic())
+    # What was left is rolled back on any disk; only what begins after that needs one that can be written.
+    is_recorded = terms.recording is Recording.REQUIRED
+    writable = is_recorded and not is_left(machine.state, machine.boot_id, machine.clock.monotonic())
+    with locked(machine, progress, origin.command, terms.lock_seconds, recording=writable) as token:
+        stop = token.by(ends, machine.clock.monotonic)
+        planning = stop.by(plan_by, machine.clock.monotonic)
+        recovered = recover(machine)
+        progress.recovered(recovered)
+        _refuse_left(recovered, machine, terms)
+        wanted = source.read(machine, planning)
+        made = plan(wanted, machine, scope, observe_host(machine, like), planning)
+        refuse_stale(made, wanted, terms, machine)
+        made = with_terms(made, terms)
+        if not made.is_valid or not terms.consents.issuperset(made.flags):
+            raise NotApplicable(made)
+        return _Transaction(made, machine, progress, origin, terms, stop, recovered).result()
+
+
+def _deadline(seconds: float, now: float) -> Deadline:
+    return Deadline(now + seconds, f"reading and planning took more than {seconds:.0f} s; nothing was changed")
+
+
+def with_terms(made: Plan, terms: Terms) -> Plan:
+    """`made` with a note of what its guests lose where it has to be confirmed and is not."""
+    note = "" if terms.confirm_within is None else unconfirmed_text(made.guests)
+    return made._replace(notes=(*made.notes, note)) if note else made
+
+
+def _refuse_left(recovered: tuple[Recovered, ...], machine: Machine, terms: Terms) -> None:
+    """Return if an apply may begin, on these `terms`, after what was `recovered`."""
+    if terms.recording is Recording.REQUIRED:
+        refuse_unrecorded(recovered)
+        machine.state.prepare()
+        refuse_pending(machine)
+        return
+    # What an earlier boot left is recovered without a write to the kernel, as often as it takes; of this one, the next
+    # run would undo what is done now.
+    refuse_unrecorded(one for one in recovered if one.unfinished.same_boot)
+    if not any(one.unrecorded for one in recovered):
+        refuse_pending(machine)
+
+
+class _Transaction(NamedTuple):
+    """A plan that is executed, and recorded as a generation of the history."""
+
+    made: Plan
+    machine: Machine
+    progress: "Progress"
+    origin: "Origin"
+    terms: Terms
+    stop: StopToken
+    recovered: tuple[Recovered, ...]
+
+    def result(self) -> ApplyResult:
+        """Execute it.
+
+        What is wanted otherwise than before is a generation even where nothing has to be done for it: boot applies the
+        last one, and what is there can be gone back to.
+        """
+        from reconciler.transaction.history import History
+
+        made, machine = self.made, self.machine
+        history = History(machine.state) if made.changes or made.is_news else None
+        number = history.next_number() if history else 0
+        journal = Journal(machine.state, machine.boot_id, number)
+        if self.terms.recording is Recording.IF_POSSIBLE:
+            return self._recorded_if_possible(history, number, journal)
+        if obstacle := self._begun(history, number, journal):
+            return self._applied(_not_begun(obstacle), number)
+        executed = self._executed(journal)
+        if obstacle := self._ended(history, number, executed.outcome):
+            notes = (*executed.outcome.notes, f"the history could not be written: {obstacle}")
+            executed = executed._replace(outcome=executed.outcome._replace(notes=notes))
+        return self._applied(executed, number)
+
+    def _recorded_if_possible(self, history: "History | None", number: int, journal: Journal) -> ApplyResult:
+        obstacle = next((one.unrecorded for one in self.recovered if one.unrecorded), "")
+        if history and not obstacle:
+            obstacle = self.machine.state.obstacle() or self._begun(history, number, journal)
+        kept = JournalIfPossible(journal, obstacle)
+        executed = self._executed(kept)
+        if kept.obstacle:
+            # What was begun and has no end would be taken for what was rolled back.
+            with suppress(OSError):
+                if history:
+                    history.forget(number)
+            return self._applied(executed, 0, kept.obstacle)
+        return self._applied(executed, number, self._ended(history, number, executed.outcome))
+
+    def _executed(self, journal: Journal | JournalIfPossible) -> "Executed":
+        from reconciler.transaction.apply import apply_plan
+
+        machine = self.machine
+        return apply_plan(self.made, machine.sysfs, machine.clock, journal, self.progress, self.stop, machine.root)
+
+    def _applied(self, executed: "Executed", number: int, unrecorded: str = "") -> ApplyResult:
+        return ApplyResult(self.made, executed.outcome, self.recovered, number, executed.seen, unrecorded)
+
+    def _begun(self, history: "History | None", number: int, journal: Journal) -> str:
+        """Record that it begins; why that cannot be done, or nothing."""
+        if history is None:
+            return ""
+        from reconciler.render.plan_json import plan_record
+
+        made = self.made
+        try:
+            shown = plan_record(made, only_changes=True)
+            history.begin(number, _recorded(made), self.origin, shown, confined=made.only is not None)
+            if self.terms.confirm_within is not None:
+                self._await_confirmation(number, journal, self.terms.confirm_within)
+        except (OSError, CannotArm) as error:
+            return error_text(error)
+        return ""
+
+    def _await_confirmation(self, number: int, journal: Journal, seconds: float) -> None:
+        machine = self.machine
+        if machine.timer is None:
+            raise CannotArm("there is no timer here that could put it back")
+        first_line = journal.first_line(self.made, holdings_of(self.made.observed))
+        confirmations = Confirmations(machine.state)
+        confirmations.put(Pending(number, machine.boot_id, machine.clock.monotonic() + seconds, first_line))
+        try:
+            machine.timer.arm(number, seconds)
+        except CannotArm:
+            confirmations.clear()
+            raise
+
+    def _ended(self, history: "History | None", number: int, outcome: Outcome) -> str:
+        """Record that it has ended; why that cannot be done, or nothing."""
+        if history is None:
+            return ""
+        try:
+            if self.terms.confirm_within is not None and outcome.result is not Result.APPLIED:
+                Confirmations(self.machine.state).clear()
+            history.end(number, outcome, self.machine.clock.time())
+        except OSError as error:
+            return error_text(error)
+        return ""
+
+
+def _not_begun(obstacle: str) -> "Executed":
+    from reconciler.transaction.apply import Executed
+
+    return Executed(Outcome(Result.ROLLED_BACK, failure=f"nothing was begun: {obstacle}"))
+
+
+def _recorded(made: Plan) -> Desired:
+    """What the history keeps of the manifests: of a VM's start or end only its own guests."""
+    only, desired = made.only, made.desired
+    return (
+        desired if only is None else desired._replace(guests=tuple(one for one in desired.guests if one.uuid in only))
+    )
+
+
+def refuse_stale(made: Plan, wanted: Wanted, terms: Terms, machine: Machine) -> None:
+    """Return if `made`, of what is `wanted` now, is the plan that `terms` say was agreed to.
+
+    Raises:
+        StalePlan: it rests on something else, or the saved one shows something else.
+    """
+    agreed = terms.agreed
+    if agreed is None:
+        return
+    basis = agreed if isinstance(agreed, Basis) else agreed.basis
+    if made.basis != basis:
+        if done := _applied_already(basis, machine):
+            ended = datetime.fromtimestamp(done.origin.started, UTC).strftime("%Y-%m-%d %H:%M:%S")
+            number = done.number
+            raise StalePlan(f"the plan was applied already, as generation {number}, at {ended} UTC", history_of(number))
+        raise StalePlan(stale_text(basis, made.basis), PLAN)
+    if not isinstance(agreed, Basis):
+        from reconciler.render.plan_json import differences
+
+        # Who changed the steps that a reviewer reads could also have made a digest that fits to them.
+        if changed := differences(agreed, made, wanted.paths):
+            raise StalePlan(f"the saved plan is not applied: {'; '.join(changed)}", PLAN)
+
+
+def _applied_already(basis: Basis, machine: Machine) -> "Generation | None":
+    """The newest generation that applied a plan with this basis; None where there is none that can be read."""
+    from reconciler.transaction.history import History
+
+    history = History(machine.state)
+    targets = [one for one in history.generations() if one.is_target]
+    for one in targets[::-1]:
+        shown = history.record(one.number)["plan"]
+        if shown["basis"] == basis._asdict():
+            return one
+    return None
+
+
+def stale_text(before: Basis, now: Basis) -> str:
+    """What has changed between two bases, for people."""
+    changed = [BASIS_WORDS[part] for part in Basis._fields if getattr(before, part) != getattr(now, part)]
+    return f"since the plan was made {' and '.join(changed)} changed"

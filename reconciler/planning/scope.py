@@ -1,0 +1,80 @@
+"""How much of a host a plan is about."""
+
+from enum import Enum, auto
+from typing import Final, NamedTuple, TypeAlias
+
+HOST: Final = "host"
+"""Stands for the host's masks where holders are listed; every other holder is the uuid of a device."""
+
+FILES: Final = "files"
+"""Stands for the files of other tools that the host boots from."""
+
+
+class Spared(NamedTuple):
+    """Drift that a plan does not correct, as far as the manifests have not changed since the last apply.
+
+    Attributes:
+        holders: uuids of devices, `HOST` for the masks, `FILES` for the files that the host boots from; None: every
+            device, and the masks.
+        strangers: whether devices that others have made since stay where ``unmanaged: remove`` asks to remove them.
+    """
+
+    holders: frozenset[str] | None = frozenset()
+    strangers: bool = False
+
+    def has(self, holder: str) -> bool:
+        """Whether the drift of `holder` is not corrected."""
+        return self.holders is None or holder in self.holders
+
+
+NOTHING_SPARED: Final = Spared()
+
+
+class Whole(NamedTuple):
+    """The whole host, as a person asks for it: suspended guests too, since a suspension holds up the loop only.
+
+    Attributes:
+        with_boot: whether the plan also reports who else decides what the host boots into. It always does where the
+            manifests say how the host is to boot.
+    """
+
+    with_boot: bool = False
+
+
+class AllBut(NamedTuple):
+    """The host but for what stays as it is: what the loop asks for.
+
+    Attributes:
+        suspended: the uuids of the devices of suspended guests.
+        spared: drift that is not corrected.
+    """
+
+    suspended: frozenset[str] = frozenset()
+    spared: Spared = NOTHING_SPARED
+
+
+class VmEvent(NamedTuple):
+    """The devices of VMs that start or have ended, and nothing else.
+
+    Attributes:
+        starts: the uuids of the mediated devices that have to be there since a VM is about to start.
+        ends: the uuids of those that a VM has given up.
+        suspended: the uuids of the devices of suspended guests, which keep what they have.
+    """
+
+    starts: frozenset[str] = frozenset()
+    ends: frozenset[str] = frozenset()
+    suspended: frozenset[str] = frozenset()
+
+
+class BootStage(Enum):
+    """How much of the host one stage of a boot makes: the masks alone, or everything."""
+
+    MASKS = auto()
+    WHOLE = auto()
+
+
+WHOLE: Final = Whole()
+
+Scope: TypeAlias = Whole | AllBut | VmEvent | BootStage
+"""Every scope. A plan for a VM or a stage of a boot is no target of the history."""
