@@ -158,7 +158,7 @@ def following(repository: Repository, file: Path, *words: str) -> AbstractContex
     return watching(state, ("--simulate", str(file)), *source, *words)
 
 
-def guarding(repository: Repository, host: MountedHost, *words: str) -> AbstractContextManager[Loop]:
+def enforcing(repository: Repository, host: MountedHost, *words: str) -> AbstractContextManager[Loop]:
     """A loop that applies what `repository` says to the mounted `host`."""
     state = host.root.with_name("state")
     source = ("--apply", "--git", repository.url, "--branch", "main", *LEISURELY)

@@ -55,7 +55,7 @@ class Branch:
     def __init__(self) -> None:
         self.offered = Offer(None)
         self.asked: list[bool] = []
-        self.guarded: list[str] = []
+        self.enforced: list[str] = []
 
     def offer(self) -> Offer:
         """See `reconciler.watch.sources.Source`."""
@@ -72,7 +72,7 @@ class Branch:
 
     def accepted(self, commit: str) -> None:
         """See `reconciler.watch.sources.Source`."""
-        self.guarded.append(commit)
+        self.enforced.append(commit)
 
 
 class Looped:

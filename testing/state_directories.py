@@ -18,7 +18,7 @@ FILES = (
     "inventory.json",
     "degraded.json",
     "suspended.json",
-    "guarded.json",
+    "enforced.json",
     "watch.json",
     "lock",
     "watch.lock",

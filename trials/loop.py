@@ -205,12 +205,12 @@ class Trial:
         self.counts["times healed"] += turn.healed
         if turn.healed and not self.stretch.heals:
             self.wrong.append("it has healed, without having been told to")
-        guarded = loop.guarded
+        enforced = loop.enforced
         if turn.plan is not None and not world.good and world.offered.commit:
             if turn.refused is None or turn.refused.commit != world.offered.commit:
                 self.wrong.append(f"commit {world.offered.commit} cannot be used, but {turn.refused} is refused")
-            if guarded and guarded.commit == world.offered.commit:
-                self.wrong.append(f"commit {world.offered.commit} cannot be used, but is guarded")
+            if enforced and enforced.commit == world.offered.commit:
+                self.wrong.append(f"commit {world.offered.commit} cannot be used, but is enforced")
         if guard.found:
             self.counts["turns with violations"] += 1
 
@@ -232,8 +232,8 @@ class _Judged:
         self._loop = loop
 
     @property
-    def guarded(self) -> object:
-        return self._loop.guarded
+    def enforced(self) -> object:
+        return self._loop.enforced
 
     def ask(self, triggers: Collection[Trigger]) -> bool:
         """See `Loop`."""

@@ -192,7 +192,7 @@ def doctor(format: str, host: HostOptions) -> int:
 
 @cli.command()
 @click.option("--wait", is_flag=True, help="Wait until that turn has ended; the exit code says how the host stands.")
-@click.option("--allow-older", is_flag=True, help="This once, follow a git commit that is older than the guarded one.")
+@click.option("--allow-older", is_flag=True, help="This once, follow a git commit that is older than the enforced one.")
 @host_options
 def trigger(wait: bool, allow_older: bool, host: HostOptions) -> int:
     """Have the loop of 'reconcile --watch' look at once."""

@@ -183,7 +183,7 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         authorised_since=authorised_since(state),
         unforeseen=progress.unforeseen,
         transaction=transaction,
-        guarding=progress.guarding,
+        enforcing=progress.enforcing,
         here=here,
         stop=stop,
         plan_seconds=options.plan_timeout,

@@ -267,7 +267,7 @@ def watch_unit_text(python: str, options: Sequence[str], needs: Needs, systemd: 
         "[Unit]",
         "Description=Keeps the AP crypto queues of virtual machines as the manifests say",
         *_order(needs, usual),
-        "# It never gives up: the host would be unguarded.",
+        "# It never gives up: the host would be unattended.",
         "StartLimitIntervalSec=0",
         "",
         "[Service]",

@@ -1,6 +1,6 @@
-"""The last good configuration, in ``guarded.json``: what the loop goes on guarding while a newer one cannot be used.
+"""The last good configuration, in ``enforced.json``: what the loop goes on enforcing while a newer one cannot be used.
 
-It survives the loop, so that one that is started beside a broken commit guards the host as well.
+It survives the loop, so that one that is started beside a broken commit enforces the host as well.
 """
 
 from typing import Final, NamedTuple
@@ -9,7 +9,7 @@ from reconciler.model.desired import Desired
 from reconciler.transaction.records import placed, read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
 
-GUARDED: Final = "guarded.json"
+ENFORCED: Final = "enforced.json"
 
 
 class Good(NamedTuple):
@@ -29,7 +29,7 @@ def read_last_good(state: StateDirectory) -> Good | None:
     Raises:
         BadRecord: the file is not as we write it.
     """
-    found = read_record(state, GUARDED, Good)
+    found = read_record(state, ENFORCED, Good)
     return found and found._replace(desired=placed(found.desired, "the last good configuration"))
 
 
@@ -39,4 +39,4 @@ def write_last_good(state: StateDirectory, good: Good) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    write_record(state, GUARDED, good)
+    write_record(state, ENFORCED, good)

@@ -62,7 +62,7 @@ _WITHOUT: Final[Mapping[str, str]] = {
     "inventory.json": "devices of guests that have left the manifests then no longer count as ours, and stay",
     "degraded.json": "it only says what an apply that failed has left",
     "suspended.json": "nothing is suspended then",
-    "guarded.json": "the loop then enforces only manifests that it can use",
+    "enforced.json": "the loop then enforces only manifests that it can use",
     "watch.json": "the loop writes it again when it looks next",
 }
 

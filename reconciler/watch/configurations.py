@@ -1,4 +1,4 @@
-"""Which configuration is guarded: the newest one where it can be used, otherwise the last good one."""
+"""Which configuration is enforced: the newest one where it can be used, otherwise the last good one."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
@@ -36,7 +36,7 @@ class Configuration(NamedTuple):
 
 
 class Configurations:
-    """What is guarded, and what is refused."""
+    """What is enforced, and what is refused."""
 
     def __init__(self, files: ChangedFiles, host: str | None, last_good: Good | None) -> None:
         """Begin with the last good configuration that an earlier run has left.
@@ -44,11 +44,11 @@ class Configurations:
         Args:
             files: reads manifests.
             host: the Host to work on; None for that of the machine.
-            last_good: what was guarded last.
+            last_good: what was enforced last.
         """
         self._files = files
         self._host = host
-        self.guarded = last_good and Configuration(Wanted(last_good.desired, None, last_good.commit), last_good.commit)
+        self.enforced = last_good and Configuration(Wanted(last_good.desired, None, last_good.commit), last_good.commit)
         self.refused: Refused | None = None
         self.look = Look(0.0)
         """What led to the cycle; it is set at its begin."""
@@ -76,12 +76,12 @@ class Configurations:
         return None
 
     def is_new(self, newest: Configuration) -> bool:
-        """Whether `newest` means something else than what is guarded."""
-        return self.guarded is None or newest.wanted.desired.digest != self.guarded.wanted.desired.digest
+        """Whether `newest` means something else than what is enforced."""
+        return self.enforced is None or newest.wanted.desired.digest != self.enforced.wanted.desired.digest
 
     def accept(self, newest: Configuration) -> None:
-        """From now on `newest` is guarded."""
-        self.guarded, self.refused, self.removals = newest, None, None
+        """From now on `newest` is enforced."""
+        self.enforced, self.refused, self.removals = newest, None, None
 
     def judge(
         self, newest: Configuration, plan: Plan, offer: Offer, here: Here, now: float, corrected: Plan | None = None
@@ -105,7 +105,7 @@ class Configurations:
         return self._has_consent(newest, plan.consents, offer, here, now)
 
     def may_replace(self, newest: Configuration, offer: Offer, here: Here, now: float) -> bool:
-        """Whether `newest` may replace what is guarded, whatever is on the host; else it is noted why not.
+        """Whether `newest` may replace what is enforced, whatever is on the host; else it is noted why not.
 
         Manifests that contradict each other may not, also where one of their guests is suspended; and removing much
         needs a person, also where nothing of it is there, as after a boot. Guests that are gone from files are waited
@@ -119,7 +119,7 @@ class Configurations:
         if errors_of(among):
             self.refuse(newest.commit, tuple(map(offer.shown, reasons_of(tuple(among)))), now)
             return False
-        removals = removal_limits(_claiming(self.guarded), _claiming(newest)) if self.guarded else []
+        removals = removal_limits(_claiming(self.enforced), _claiming(newest)) if self.enforced else []
         return self._has_consent(newest, removals, offer, here, now)
 
     def _settles(self, offer: Offer, uuids: frozenset[str], content: str, unusable: str = "") -> bool:
@@ -127,7 +127,7 @@ class Configurations:
 
         `unusable` says why nothing can be removed, as what was read is no configuration.
         """
-        enforced = self.guarded.wanted.desired.guests if self.guarded and offer.is_piecemeal else ()
+        enforced = self.enforced.wanted.desired.guests if self.enforced and offer.is_piecemeal else ()
         gone = tuple(guest.name for guest in enforced if guest.uuid not in uuids)
         found = settling(self.removals, gone, content, self.look)
         self.removals = found and found._replace(unusable=offer.shown(unusable))

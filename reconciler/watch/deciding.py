@@ -66,7 +66,7 @@ class Times(NamedTuple):
 
 
 def decide(plan: Plan, policy: Policy, healing: HealBudgets, retry: Retry, now: Times, *, suspended: bool) -> Decision:
-    """What to do about `plan`, that of the configuration which is guarded.
+    """What to do about `plan`, that of the configuration which is enforced.
 
     Args:
         plan: of the host as it is.

@@ -110,15 +110,15 @@ def _started(report: Report) -> Event:
     made = _condition(Kind.STARTED, report)
     if not report.enforces:
         return made._replace(text=f"watches, and enforces nothing yet, as {report.source.location} says; {made.text}")
-    what = "guards" if report.applies else "watches, and only reports,"
+    what = "enforces" if report.applies else "watches, and only reports,"
     return made._replace(text=f"{what} {report.host} as {report.source.location} says; {made.text}")
 
 
-def guarded_text(report: Report) -> str:
-    """What is guarded beside a configuration that is refused."""
+def enforced_text(report: Report) -> str:
+    """What is enforced beside a configuration that is refused."""
     if not report.enforces:
         return "nothing is enforced, since no configuration was ever used here"
-    return "the last good configuration is guarded" if report.applies else "the last good configuration is reported on"
+    return "the last good configuration is enforced" if report.applies else "the last good configuration is reported on"
 
 
 def _condition(kind: Kind, report: Report) -> Event:
@@ -133,12 +133,12 @@ def _of_the_source(previous: Report, report: Report) -> Iterator[Event]:
         yield Event(Kind.COMMIT, Level.INFO, f"the configuration is now that of commit {now.commit}")
     if now.refused and (before.refused is None or now.refused[:2] != before.refused[:2]):
         which = now.refused.subject
-        text = f"{which} is refused; {guarded_text(report)}"
+        text = f"{which} is refused; {enforced_text(report)}"
         yield Event(Kind.REFUSED, Level.ERROR, text, details=_cut(now.refused.reasons, _MOST_SENTENCES))
     if before.refused and not now.refused:
         yield Event(Kind.ACCEPTED, Level.INFO, "the newest configuration can be used again")
     if now.unreachable and not before.unreachable:
-        text = f"{now.location} cannot be reached; {guarded_text(report)}"
+        text = f"{now.location} cannot be reached; {enforced_text(report)}"
         yield Event(Kind.UNREACHABLE, Level.WARNING, text, details=(now.unreachable,))
     if before.unreachable and not now.unreachable:
         yield Event(Kind.REACHABLE, Level.INFO, f"{now.location} can be reached again")
@@ -176,7 +176,7 @@ def _of_guests(previous: Report, report: Report) -> Iterator[Event]:
         yield _together(Kind.SUSPENDED, Level.INFO, suspended, "suspended")
     resumed = [now for old, now in pairs if old and old.suspended and not now.suspended]
     if resumed:
-        yield _together(Kind.RESUMED, Level.INFO, resumed, "guarded again")
+        yield _together(Kind.RESUMED, Level.INFO, resumed, "enforced again")
 
 
 def _has_lost(old: GuestReport, now: GuestReport) -> bool:
@@ -204,7 +204,7 @@ def _of_the_host(previous: Report, report: Report) -> Iterator[Event]:
         text = f"{report.host} is suspended by {report.suspended.by}: {report.suspended.reason}"
         yield Event(Kind.SUSPENDED, Level.INFO, text)
     if previous.suspended and not report.suspended:
-        yield Event(Kind.RESUMED, Level.INFO, f"{report.host} is guarded again")
+        yield Event(Kind.RESUMED, Level.INFO, f"{report.host} is enforced again")
 
 
 def _cut(sentences: Iterable[str], most: int) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from reconciler.model.printable import one_line
 from reconciler.render.text import duration_text, moment
-from reconciler.watch.events import guarded_text
+from reconciler.watch.events import enforced_text
 from reconciler.watch.report import Condition, Report
 
 
@@ -92,7 +92,7 @@ class Health:
             return Answer(False, "no turn has ended yet")
         if not report.enforces:
             reasons = report.source.refused.reasons if report.source.refused else (report.source.unreachable,)
-            return Answer(False, "\n".join((f"{guarded_text(report)}: {report.summary}", *filter(None, reasons))))
+            return Answer(False, "\n".join((f"{enforced_text(report)}: {report.summary}", *filter(None, reasons))))
         if report.looked is None:
             return Answer(False, f"the host could not be looked at: {report.summary}")
         if report.source.refused:
@@ -101,7 +101,7 @@ class Health:
             return Answer(
                 False,
                 "\n".join(
-                    map(one_line, (f"{which} is refused; {guarded_text(report)}", *refused.reasons, *_stopped(report)))
+                    map(one_line, (f"{which} is refused; {enforced_text(report)}", *refused.reasons, *_stopped(report)))
                 ),
             )
         told = "" if report.condition is Condition.IN_SYNC else f": {report.summary}"

@@ -96,8 +96,8 @@ class Log:
         self._fields = fields
         self._rebind()
 
-    def guarding(self, host: str, commit: str) -> None:
-        """Have the Host's name and the git commit of what is about to be guarded in every line from now on."""
+    def enforcing(self, host: str, commit: str) -> None:
+        """Have the Host's name and the git commit of what is about to be enforced in every line from now on."""
         self._fields = {**self._fields, "host": host, "commit": commit[:_SHORT]}
         self._rebind()
 
@@ -141,7 +141,7 @@ class Log:
 
 
 class _Forgiving:
-    """A stream that nobody need read: a full disk or a closed pipe must not end what guards a host."""
+    """A stream that nobody need read: a full disk or a closed pipe must not end what enforces a host."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream

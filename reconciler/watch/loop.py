@@ -1,6 +1,6 @@
 """The loop: level-triggered, one turn after the other, by the same way as the command's plan and apply.
 
-A turn looks at everything that may have changed, whatever has woken it, and leaves the host as the guarded
+A turn looks at everything that may have changed, whatever has woken it, and leaves the host as the enforced
 configuration says, or says why not. What woke it only decides what need not be read again.
 """
 
@@ -56,7 +56,7 @@ LOCK_SECONDS: Final = 10.0
 
 _SOON_SECONDS: Final = 5.0
 
-_NOTHING_TO_GUARD: Final = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be guarded")
+_NOTHING_TO_ENFORCE: Final = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be enforced")
 _NEW: Final = Decision(Act.APPLY, Condition.CHANGES, "a new configuration")
 _CHANGING: Final = Ending(Condition.WAITING, "somebody else is just changing the host")
 _MANIFESTS_ONLY: Final = frozenset({"files", "git"})
@@ -78,7 +78,7 @@ class Place(NamedTuple):
     Attributes:
         opened: the machine, to be looked at or (True) to be changed, for one turn.
         source: where manifests come from.
-        configurations: which of them are guarded.
+        configurations: which of them are enforced.
         policy: what it was told to do.
         clock: time.
         origin: who asks for an apply, with manifests of a commit.
@@ -86,7 +86,7 @@ class Place(NamedTuple):
         authorised_since: tells since when a guest has been granted queues; see `arrived`.
         unforeseen: is told of a bug, which ends the turn and not the loop.
         transaction: is told the number of the generation that is about to be made, and 0 when that has ended.
-        guarding: is told the name of the Host and the git commit of what is about to be applied.
+        enforcing: is told the name of the Host and the git commit of what is about to be applied.
         here: the options that lead to this machine and state, for the command to run next.
         stop: set when the loop is to end; asked again and again while a plan is made, and before each step.
         plan_seconds: how long reading and planning one configuration may take.
@@ -103,7 +103,7 @@ class Place(NamedTuple):
     authorised_since: Callable[[str, Matrix], str]
     unforeseen: Callable[[Exception], object]
     transaction: Callable[[int], object]
-    guarding: Callable[[str, str], object] = lambda _host, _commit: None
+    enforcing: Callable[[str, str], object] = lambda _host, _commit: None
     here: Here = NOWHERE
     stop: StopToken = NEVER
     plan_seconds: float = PLAN_SECONDS
@@ -119,18 +119,18 @@ class Loop:
         self._healing = HealBudgets()
         self._retry = Retry()
         self._blind = Retry()  # turns that could not even look: no reason to put off an apply once they can
-        self._known = Turn(_NOTHING_TO_GUARD)
+        self._known = Turn(_NOTHING_TO_ENFORCE)
         self._arrivals: Arrivals | None = None
         self._observed: Observed | None = None
         self._like: Observed | None = None
-        self._kept: Good | None = place.configurations.guarded and place.configurations.guarded.good
+        self._kept: Good | None = place.configurations.enforced and place.configurations.enforced.good
         self._generation = 0
-        self._is_proved = False  # whether what is guarded has been applied, where that is our task
+        self._is_proved = False  # whether what is enforced has been applied, where that is our task
 
     @property
-    def guarded(self) -> Configuration | None:
-        """What is guarded; None where nothing can be."""
-        return self._place.configurations.guarded
+    def enforced(self) -> Configuration | None:
+        """What is enforced; None where nothing can be."""
+        return self._place.configurations.enforced
 
     def ask(self, triggers: Collection[Trigger]) -> bool:
         """Ask the source for its newest where people are among `triggers`; whether that is on its way still."""
@@ -145,7 +145,7 @@ class Loop:
         self._place.begins()
         place, clock = self._place, self._place.clock
         began = clock.monotonic()
-        self._known = Turn(_NOTHING_TO_GUARD, suspensions=self._known.suspensions)
+        self._known = Turn(_NOTHING_TO_ENFORCE, suspensions=self._known.suspensions)
         try:
             turn = self._turn()
             self._blind = Retry()
@@ -158,7 +158,7 @@ class Loop:
             turn = self._known._replace(ending=Ending(Condition.WAITING, one_line(error)), is_abandoned=True)
         except (InputError, HostError, StateError, OSError) as error:
             turn = self._blinded(one_line(error))
-        except Exception as error:  # noqa: BLE001 - a host that nobody guards any more helps nobody
+        except Exception as error:  # noqa: BLE001 - a host that nobody enforces any more helps nobody
             place.unforeseen(error)
             turn = self._blinded(f"unforeseen, please report it: {type(error).__name__}: {one_line(error)}")
         seconds = clock.monotonic() - began - (turn.apply_seconds or 0.0)
@@ -190,11 +190,11 @@ class Loop:
         Raises:
             OSError, UnsafeState: it cannot be written.
         """
-        guarded = self.guarded
-        if guarded is not None and self._is_proved and not guarded.good.is_like(self._kept):
+        enforced = self.enforced
+        if enforced is not None and self._is_proved and not enforced.good.is_like(self._kept):
             with self._place.opened(False) as machine:
-                write_last_good(machine.state, guarded.good)
-            self._kept = guarded.good
+                write_last_good(machine.state, enforced.good)
+            self._kept = enforced.good
 
     def _turn(self) -> Turn:
         place, configurations = self._place, self._place.configurations
@@ -214,7 +214,7 @@ class Loop:
             # No verdict on it: the next cycle tries again, and the last good one goes on being enforced.
             configurations.refuse(offer.commit, (one_line(error),), place.clock.time())
         with place.opened(False) as machine:
-            made = self._guarded_plan(None, offer, machine, suspensions, self._deadline())
+            made = self._enforced_plan(None, offer, machine, suspensions, self._deadline())
         return self._known if made is None else self._acted(self._known, made)
 
     def _turned(self, offer: Offer, suspensions: Suspensions, *, changes: bool) -> Turn:
@@ -224,7 +224,7 @@ class Loop:
         with place.opened(False) as machine:
             newest = configurations.newest(offer, machine.name, place.clock.time(), stop)
             applied = Journal(machine.state, machine.boot_id).applied().digest
-            if newest and not self._may_be_guarded(newest, offer, applied):
+            if newest and not self._may_be_enforced(newest, offer, applied):
                 newest = None
         if newest and configurations.is_new(newest) and changes and newest.wanted.desired.digest != applied:
             # What may be applied is planned once, and applied. What a person has applied is looked at for drift first.
@@ -233,11 +233,11 @@ class Loop:
                 return done
             newest = None
         with place.opened(False) as machine:
-            made = self._guarded_plan(newest, offer, machine, suspensions, by)
+            made = self._enforced_plan(newest, offer, machine, suspensions, by)
         return self._known if made is None else self._acted(self._known, made)
 
-    def _may_be_guarded(self, newest: Configuration, offer: Offer, applied: str) -> bool:
-        """Whether `newest` may replace what is guarded, as far as that does not depend on the host.
+    def _may_be_enforced(self, newest: Configuration, offer: Offer, applied: str) -> bool:
+        """Whether `newest` may replace what is enforced, as far as that does not depend on the host.
 
         A person has the last word: what was `applied`, by its digest, may.
         """
@@ -262,10 +262,10 @@ class Loop:
             if changes:
                 place.progress.recovered(recover(machine))
 
-    def _guarded_plan(
+    def _enforced_plan(
         self, newest: Configuration | None, offer: Offer, machine: Machine, suspensions: Suspensions, by: Deadline
     ) -> Plan | None:
-        """The plan of what is guarded from now on; None where nothing can be."""
+        """The plan of what is enforced from now on; None where nothing can be."""
         configurations, made = self._place.configurations, None
         if newest and configurations.is_new(newest):
             made = self._plan(newest, machine, suspensions, by=by)
@@ -276,7 +276,7 @@ class Loop:
                 newest, made = None, None
         if newest:
             self._accept(newest)
-        return made or (self._plan(self.guarded, machine, suspensions, by=by) if self.guarded else None)
+        return made or (self._plan(self.enforced, machine, suspensions, by=by) if self.enforced else None)
 
     def _accept(self, newest: Configuration) -> None:
         if self._place.configurations.is_new(newest):
@@ -313,8 +313,8 @@ class Loop:
         """The drift that a new configuration does not correct; `applied` is the digest of the last one."""
         if self._place.policy.self_heal:
             return Spared(self._healing.paused(self._place.clock.monotonic()) - {FILES})
-        guarded = self.guarded and self.guarded.wanted.desired
-        strangers = guarded and guarded.digest == applied and guarded.host.unmanaged is Unmanaged.REMOVE
+        enforced = self.enforced and self.enforced.wanted.desired
+        strangers = enforced and enforced.digest == applied and enforced.host.unmanaged is Unmanaged.REMOVE
         return Spared(None, strangers=bool(strangers))
 
     def _without_consent(self, machine: Machine, made: Plan) -> Spared | None:
@@ -335,8 +335,8 @@ class Loop:
         return self._plan(configuration, machine, suspensions, NOTHING_SPARED)
 
     def _acted(self, turn: Turn, made: Plan) -> Turn:
-        guarded = self.guarded
-        assert guarded is not None
+        enforced = self.enforced
+        assert enforced is not None
         if self._place.policy.self_heal and is_drift(made):
             self._healing = self._healing.asked(drifted(made), self._place.clock.monotonic())
         decision = self._decided(made, turn.suspensions)
@@ -345,19 +345,19 @@ class Loop:
         if is_mixed and self._place.policy.applies and decision.act is Act.NOTHING:
             # What the manifests ask of one guest, such as one that was suspended, does not wait for another's drift.
             with self._place.opened(False) as machine:
-                spared = self._unconcerned(guarded.wanted.desired.digest)
-                without = self._plan(guarded, machine, turn.suspensions, spared)
+                spared = self._unconcerned(enforced.wanted.desired.digest)
+                without = self._plan(enforced, machine, turn.suspensions, spared)
             if without.changes and without.is_valid:
                 made, decision = without, self._decided(without, turn.suspensions)
         if decision.rest is not None:
             spared = Spared(decision.spared)
             with self._place.opened(False) as machine:
-                without = self._plan(guarded, machine, turn.suspensions, spared)
+                without = self._plan(enforced, machine, turn.suspensions, spared)
             if not without.is_valid or without.consents or not without.changes:
                 decision = decision.rest
         if decision.act is Act.NOTHING:
             return self._ended(turn, made, decision)
-        done = self._applied(turn, guarded, made, decision, spared)
+        done = self._applied(turn, enforced, made, decision, spared)
         return done or turn._replace(ending=_CHANGING, wait=1.0)
 
     def _decided(self, made: Plan, suspensions: Suspensions) -> Decision:
@@ -384,7 +384,7 @@ class Loop:
         try:
             with place.opened(True) as machine:
                 scope = self._scope(configuration, machine, turn.suspensions, spared)
-                place.guarding(configuration.wanted.desired.host.name, configuration.commit)
+                place.enforcing(configuration.wanted.desired.host.name, configuration.commit)
                 place.transaction(History(machine.state).next_number())
                 done = apply(
                     configuration.wanted,
@@ -407,7 +407,7 @@ class Loop:
             return None
         finally:
             place.transaction(0)
-        if configuration is not self.guarded:  # to apply that again says nothing of a newer one that is refused
+        if configuration is not self.enforced:  # to apply that again says nothing of a newer one that is refused
             self._accept(configuration)
         self._like = done.plan.observed
         succeeded = done.outcome.result in (Result.APPLIED, Result.NOTHING)
@@ -434,13 +434,13 @@ class Loop:
             corrected = self._corrected(configuration, machine, turn.suspensions, made)
         place.configurations.judge(configuration, made, offer, place.here, place.clock.time(), corrected)
 
-    def _after(self, done: ApplyResult, guarded: Configuration, suspensions: Suspensions, *, all_of_it: bool) -> Plan:
+    def _after(self, done: ApplyResult, enforced: Configuration, suspensions: Suspensions, *, all_of_it: bool) -> Plan:
         """The plan of the host as an apply has left it."""
         if done.seen is not None and all_of_it and not done.plan.spared:
             self._generation = done.generation or self._generation
             return settled(done.plan, done.seen.mdevs)
         with self._place.opened(False) as machine:
-            return self._plan(guarded, machine, suspensions)
+            return self._plan(enforced, machine, suspensions)
 
     def _ended(self, turn: Turn, made: Plan, decision: Decision) -> Turn:
         clock = self._place.clock

@@ -170,7 +170,7 @@ METRICS: Final = (
         "reconcile_source_info",
         "info",
         ("host", "commit"),
-        "The Host, and the commit that is guarded; one series at a time",
+        "The Host, and the commit that is enforced; one series at a time",
         lambda r: [((r.host, r.source.commit[:_SHORT]), 1.0)],
     ),
 )

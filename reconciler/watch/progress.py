@@ -51,9 +51,9 @@ class LogProgress:
                 **({"unrecorded": one.unrecorded} if one.unrecorded else {}),
             )
 
-    def guarding(self, host: str, commit: str) -> None:
+    def enforcing(self, host: str, commit: str) -> None:
         """`host` is about to become as `commit` says."""
-        self._log.guarding(host, commit)
+        self._log.enforcing(host, commit)
 
     def unforeseen(self, error: Exception) -> None:
         """A bug; with where it is, so that somebody can mend it."""

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 
 class Condition(StrEnum):
-    """How the host stands to the configuration that the loop guards."""
+    """How the host stands to the configuration that the loop enforces."""
 
     IN_SYNC = "in-sync"
     CHANGES = "changes"  # the manifests ask for something that is not done, since the loop only reports
@@ -78,7 +78,7 @@ class Source(NamedTuple):
 
     Attributes:
         location: a path, or a repository and branch, for people.
-        commit: the git commit of the configuration that is guarded; empty where there is none.
+        commit: the git commit of the configuration that is enforced; empty where there is none.
         refused: the newest configuration where it is not used.
         unreachable: why the repository cannot be reached; empty where it can.
         paths: where the newest manifests are as files, for a command that is to be typed; empty where nobody knows.

@@ -25,7 +25,7 @@ from reconciler.model.commands import (
 from reconciler.model.printable import lines_text
 from reconciler.render.plan_json import json_text
 from reconciler.render.text import Paint, counted, duration_text, moment, plain
-from reconciler.watch.events import guarded_text
+from reconciler.watch.events import enforced_text
 from reconciler.watch.report import Condition, GuestReport, Obstacle, Refused, Report, Source, Suspended
 from reconciler.watch.report_record import report_record
 
@@ -136,7 +136,7 @@ def next_steps(report: Report, ended: Ended | None = None, here: Here = NOWHERE)
         steps = [step for step in steps if not step.reads]  # there are no manifests to look at yet
     here = here.reading(report.source.paths)
     if refused and any(step.reads for step in steps):
-        # The manifests that are there are not those that are guarded.
+        # The manifests that are there are not those that are enforced.
         steps = [step for step in steps if not step.reads]
         if report.generation:
             remark = "shows what differs from what was applied last, and asks whether to put it back"
@@ -234,7 +234,7 @@ def _source_lines(report: Report, now: float, paint: Paint) -> Iterator[str]:
     if source.refused:
         which = source.refused.subject
         since = duration_text(now - source.refused.since)
-        yield paint("error", f"  refused       {which}, for {since}; {guarded_text(report)}")
+        yield paint("error", f"  refused       {which}, for {since}; {enforced_text(report)}")
         yield from (f"                {reason}" for reason in source.refused.reasons)
 
 

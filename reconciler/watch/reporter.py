@@ -43,9 +43,9 @@ class Reporter:
         self._apply_seconds = before.apply_seconds if before else None
 
     def report(
-        self, turn: Turn, guarded: Configuration | None, triggers: Collection[Trigger], moment: Moment
+        self, turn: Turn, enforced: Configuration | None, triggers: Collection[Trigger], moment: Moment
     ) -> Report:
-        """What is known after `turn`, which `triggers` have led to, while `guarded` is guarded."""
+        """What is known after `turn`, which `triggers` have led to, while `enforced` is enforced."""
         last = self._last
         self._counters = self._counted(turn, triggers)
         condition, now = turn.ending.condition, moment.now
@@ -65,7 +65,7 @@ class Reporter:
             since=last.since if last and same else now,
             source=Source(
                 self._location,
-                guarded.commit if guarded else "",
+                enforced.commit if enforced else "",
                 turn.refused,
                 offer.unreachable if offer else "",
                 paths,
@@ -86,7 +86,7 @@ class Reporter:
             appeared=turn.appeared,
             stopped=turn.stopped,
             heals=self._heals,
-            enforces=guarded is not None,
+            enforces=enforced is not None,
             looked=now if plan else last.looked if last else None,
             rolled_back=now if is_rolled_back else last.rolled_back if last else None,
             unheard=dict(moment.unheard),

@@ -103,7 +103,7 @@ class RequestEar:
 
         Args:
             turn: its number.
-            condition: how the host stands to the configuration that is guarded.
+            condition: how the host stands to the configuration that is enforced.
             summary: one sentence about it.
             refused: why the newest configuration is not used; the answer has as many as fit.
             unreachable: why the repository cannot be asked; empty where it can.

@@ -29,7 +29,7 @@ class TriggerRequest(NamedTuple):
     """The request for a turn now.
 
     Attributes:
-        allow_older: whether a git commit that is older than the one that is guarded may be used this time.
+        allow_older: whether a git commit that is older than the one that is enforced may be used this time.
         wait: whether to answer only when the turn has ended.
     """
 

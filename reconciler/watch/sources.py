@@ -62,7 +62,7 @@ class Source(Protocol):
         """Whether the newest is on its way still; when it has come, the source's ear hears it."""
 
     def accepted(self, commit: str) -> None:
-        """The manifests of `commit` are guarded from now on."""
+        """The manifests of `commit` are enforced from now on."""
 
 
 class FilesSource:

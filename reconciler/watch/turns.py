@@ -24,7 +24,7 @@ class Turn(NamedTuple):
 
     Attributes:
         ending: how the host stands.
-        plan: of the host as it was left, for what is guarded; None where none could be made.
+        plan: of the host as it was left, for what is enforced; None where none could be made.
         offer: what the source had; None where it was not asked.
         suspensions: what was left alone.
         refused: the newest configuration, where it is not used.

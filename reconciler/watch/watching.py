@@ -59,7 +59,7 @@ def watch(what: Watch) -> None:
         until = min(turn.wait if turn.wait is not None else what.resync, what.resync)
         now = what.clock.time()
         moment = Moment(now, now + until + 2 * took, what.ears.unheard)
-        report = what.reporter.report(turn, what.loop.guarded, triggers, moment)
+        report = what.reporter.report(turn, what.loop.enforced, triggers, moment)
         what.telling.publish(report)
         refused = report.source.refused.reasons if report.source.refused else ()
         suspended = turn.plan.suspended_names if turn.plan else ()

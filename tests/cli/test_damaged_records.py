@@ -142,7 +142,7 @@ def test_the_next_command_that_is_told_works(command: Command) -> None:
 
 
 def test_the_loop_starts_beside_damaged_files(command: Command) -> None:
-    """It says what it cannot use, guards what it can, and ends as it should."""
+    """It says what it cannot use, enforces what it can, and ends as it should."""
     for file in FILES:
         (state_of(command) / file).write_bytes(b'{"formatVersion": 1, "since": 1e308, "guests": null}')
     where = ("--simulate", str(command.simulated_host))

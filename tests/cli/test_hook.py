@@ -363,7 +363,7 @@ def test_where_nothing_is_enforced_only_devices_that_exist_can_be_used(following
 def test_a_damaged_record_of_what_is_enforced_refuses_a_start(following: Following, damage: str) -> None:
     """What cannot be checked is no permission; what looks at the record is named."""
     enforce(following)
-    record = following.command.directory / "simulated-host.yaml.state" / "guarded.json"
+    record = following.command.directory / "simulated-host.yaml.state" / "enforced.json"
     record.unlink()
     if damage == "directory":
         record.mkdir()

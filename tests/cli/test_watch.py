@@ -74,7 +74,7 @@ main()
 
 
 class Site:
-    """A directory with manifests, a host, and a loop that guards it."""
+    """A directory with manifests, a host, and a loop that enforces it."""
 
     def __init__(self, folder: Path, where: list[str], state: StateDirectory) -> None:
         self.folder = folder
@@ -262,7 +262,7 @@ def test_a_second_loop_is_refused(site: Site) -> None:
 
 
 def test_a_person_applies_beside_it_and_is_followed(site: Site) -> None:
-    """What needs consent the loop does not use; who gives it has it guarded from then on."""
+    """What needs consent the loop does not use; who gives it has it enforced from then on."""
     site.write("[4]", guests=1)
     with site.loop() as process:
         site.await_in_sync(1)

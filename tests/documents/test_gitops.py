@@ -1,4 +1,4 @@
-"""docs/gitops.md shows what really happens, from the empty repository to the guarded host."""
+"""docs/gitops.md shows what really happens, from the empty repository to the enforced host."""
 
 import os
 import re

@@ -1,11 +1,11 @@
-"""What is guarded survives the loop."""
+"""What is enforced survives the loop."""
 
 from pathlib import Path
 
 import pytest
 
 from reconciler.model.strict_json import BadRecord
-from reconciler.transaction.last_good import GUARDED, Good, read_last_good, write_last_good
+from reconciler.transaction.last_good import ENFORCED, Good, read_last_good, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from testing.holdings import config, desired, guest
 
@@ -32,7 +32,7 @@ def test_a_damaged_file_is_named(content: str, tmp_path: Path) -> None:
     """Nothing is guessed."""
     state = StateDirectory(tmp_path / "state")
     state.prepare()
-    state.replace(GUARDED, content.encode())
+    state.replace(ENFORCED, content.encode())
 
-    with pytest.raises(BadRecord, match=GUARDED):
+    with pytest.raises(BadRecord, match=ENFORCED):
         read_last_good(state)

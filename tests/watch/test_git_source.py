@@ -166,7 +166,7 @@ def test_out_of_reach_and_back(repository: Repository, make: Make, clock: FakeCl
 
 
 def test_a_branch_that_is_deleted_is_a_refusal(repository: Repository, make: Make) -> None:
-    """The repository was reached, and there is nothing to guard instead."""
+    """The repository was reached, and there is nothing to enforce instead."""
     source = make()
     accepted = newest(source).commit
     repository.git("branch", "--move", "elsewhere")

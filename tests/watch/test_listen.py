@@ -88,7 +88,7 @@ def test_ready_is_whoever_has_looked_and_can_use_the_configuration(server: Serve
     assert (before[0].status, before[1]) == (503, "no turn has ended yet\n")
     assert (after[0].status, after[1]) == (200, "ready: in-sync\n")
     assert refused[0].status == 503
-    assert refused[1] == "commit def is refused; the last good configuration is guarded\na.yaml:3: overlaps\n"
+    assert refused[1] == "commit def is refused; the last good configuration is enforced\na.yaml:3: overlaps\n"
 
 
 @pytest.mark.parametrize(

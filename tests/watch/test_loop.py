@@ -291,9 +291,9 @@ def _journal_of(looped: Looped) -> FirstLine:
     from reconciler.transaction.journal import Journal
     from testing.loops import BOOT_ID
 
-    guarded = looped.loop.guarded
-    assert guarded
-    made = plan(guarded.wanted._replace(site=None), looped.machine(), AllBut())
+    enforced = looped.loop.enforced
+    assert enforced
+    made = plan(enforced.wanted._replace(site=None), looped.machine(), AllBut())
     return Journal(looped.state, BOOT_ID).first_line(made, holdings_of(made.observed))
 
 
@@ -316,8 +316,8 @@ def test_an_apply_that_waits_to_be_confirmed_is_left_to_its_person(tmp_path: Pat
     assert looped.writes == []
     looped.branch.offered = before
     assert looped.turn("git").ending.condition is Condition.WAITING
-    assert looped.loop.guarded
-    assert looped.loop.guarded.commit != before.commit
+    assert looped.loop.enforced
+    assert looped.loop.enforced.commit != before.commit
 
 
 def test_an_apply_that_nobody_confirmed_is_put_back_by_the_loop_too(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from testing.loops import Looped, guest_document
 DEVICE = mdev(uuid(1))
 
 
-def guarding(tmp_path: Path, *, self_heal: bool, profile: str = "6.12") -> Looped:
-    """A loop that guards a guest with 05.0004 and is in sync."""
+def enforcing(tmp_path: Path, *, self_heal: bool, profile: str = "6.12") -> Looped:
+    """A loop that enforces a guest with 05.0004 and is in sync."""
     looped = Looped(tmp_path, self_heal=self_heal, profile=profile)
     looped.commit(guest_document(1, [5], [4]), guest_document(2, [6], [4]))
     assert looped.turn("start").ending.condition is Condition.IN_SYNC
@@ -25,7 +25,7 @@ def guarding(tmp_path: Path, *, self_heal: bool, profile: str = "6.12") -> Loope
 
 def test_drift_is_told_and_not_touched(tmp_path: Path) -> None:
     """Without `--self-heal`."""
-    looped = guarding(tmp_path, self_heal=False)
+    looped = enforcing(tmp_path, self_heal=False)
     looped.host.write(f"{DEVICE}/assign_adapter", "7")
 
     turn = looped.turn()
@@ -37,7 +37,7 @@ def test_drift_is_told_and_not_touched(tmp_path: Path) -> None:
 
 def test_drift_is_healed(tmp_path: Path) -> None:
     """With it, at once."""
-    looped = guarding(tmp_path, self_heal=True)
+    looped = enforcing(tmp_path, self_heal=True)
     looped.host.write(f"{DEVICE}/assign_adapter", "7")
 
     turn = looped.turn()
@@ -49,7 +49,7 @@ def test_drift_is_healed(tmp_path: Path) -> None:
 
 def test_a_device_that_somebody_removes_is_made_again(tmp_path: Path) -> None:
     """Also a whole device is drift."""
-    looped = guarding(tmp_path, self_heal=True)
+    looped = enforcing(tmp_path, self_heal=True)
     looped.host.write(f"{DEVICE}/remove", "1")
 
     assert looped.turn().healed
@@ -58,7 +58,7 @@ def test_a_device_that_somebody_removes_is_made_again(tmp_path: Path) -> None:
 
 def test_healing_again_and_again_ends(tmp_path: Path) -> None:
     """Somebody else wants it otherwise: after some times the loop stops, and says so."""
-    looped = guarding(tmp_path, self_heal=True)
+    looped = enforcing(tmp_path, self_heal=True)
     healed, turn = 0, looped.turn()
     for _ in range(3 * BUDGET):
         looped.host.write(f"{DEVICE}/assign_adapter", "7")
@@ -83,7 +83,7 @@ def test_healing_again_and_again_ends(tmp_path: Path) -> None:
 
 def test_a_person_begins_it_again(tmp_path: Path) -> None:
     """`reconcile trigger` and SIGHUP."""
-    looped = guarding(tmp_path, self_heal=True)
+    looped = enforcing(tmp_path, self_heal=True)
     turn = looped.turn()
     while turn.ending.condition is not Condition.STOPPED:
         looped.host.write(f"{DEVICE}/assign_adapter", "7")
@@ -157,7 +157,7 @@ def test_after_an_hour_it_begins_again(tmp_path: Path) -> None:
 
 def test_the_masks_have_a_budget_of_their_own(tmp_path: Path) -> None:
     """While another program changes them again and again, guests are healed."""
-    looped = guarding(tmp_path, self_heal=True)
+    looped = enforcing(tmp_path, self_heal=True)
     turn = looped.turn()
     while turn.ending.condition is not Condition.STOPPED:
         looped.host.write(AQMASK, "-200")
@@ -186,7 +186,7 @@ def test_where_the_one_that_is_fought_over_has_what_another_needs_that_is_said(t
 
 def test_what_needs_consent_does_not_keep_the_others_from_being_healed(tmp_path: Path) -> None:
     """A running guest got more than it was granted; nor does it block a commit that does not concern it."""
-    looped = guarding(tmp_path, self_heal=True)
+    looped = enforcing(tmp_path, self_heal=True)
     looped.host.write(f"{DEVICE}/assign_adapter", "7")
     looped.host.start_vm(uuid(1))
     looped.host.write(f"{mdev(uuid(2))}/remove", "1")
@@ -206,7 +206,7 @@ def test_what_needs_consent_does_not_keep_the_others_from_being_healed(tmp_path:
 
 def test_a_heal_that_fails_is_tried_again_and_is_no_fight(tmp_path: Path) -> None:
     """Whoever refuses our writes changes nothing: later and later, but never given up."""
-    looped = guarding(tmp_path, self_heal=True)
+    looped = enforcing(tmp_path, self_heal=True)
     looped.host.write(f"{DEVICE}/assign_adapter", "7")
     looped.met = FaultySysfs(looped.sysfs, [WriteRefused(nth, 16) for nth in range(1, 12)])  # type: ignore[arg-type]
 
@@ -242,7 +242,7 @@ def plug(looped: Looped) -> None:
 
 def test_what_an_earlier_run_left_is_put_in_order_and_nothing_else(tmp_path: Path) -> None:
     """A loop that does not heal goes back where an apply was killed; drift from before that stays, and is told."""
-    looped = guarding(tmp_path, self_heal=False)
+    looped = enforcing(tmp_path, self_heal=False)
     looped.host.write(f"{mdev(uuid(2))}/assign_adapter", "7")
     books_of_a_killed_apply(looped)
 
@@ -262,9 +262,9 @@ def books_of_a_killed_apply(looped: Looped) -> None:
     from reconciler.planning.scope import AllBut
     from reconciler.transaction.journal import Journal
 
-    guarded = looped.loop.guarded
-    assert guarded
-    made = plan(guarded.wanted._replace(site=None), looped.machine(), AllBut())
+    enforced = looped.loop.enforced
+    assert enforced
+    made = plan(enforced.wanted._replace(site=None), looped.machine(), AllBut())
     Journal(looped.state, "11111111-2222-4333-8444-555555555555").begin(made, holdings_of(made.observed))
 
 
@@ -300,7 +300,7 @@ def test_a_pool_that_changes_because_of_a_stranger_is_drift(tmp_path: Path) -> N
 
 def test_drift_from_what_a_person_has_applied_is_drift(tmp_path: Path) -> None:
     """Also where the loop sees that configuration for the first time."""
-    looped = guarding(tmp_path, self_heal=False)
+    looped = enforcing(tmp_path, self_heal=False)
     looped.commit(guest_document(1, [5], [4]), guest_document(2, [6], [4]), guest_document(3, [6], [255]))
     looped.typed()
     looped.host.write(f"{DEVICE}/assign_adapter", "7")
@@ -310,5 +310,5 @@ def test_drift_from_what_a_person_has_applied_is_drift(tmp_path: Path) -> None:
 
     assert turn.ending.condition is Condition.DRIFT
     assert looped.writes == []
-    assert looped.loop.guarded
-    assert looped.loop.guarded.commit == looped.branch.offered.commit
+    assert looped.loop.enforced
+    assert looped.loop.enforced.commit == looped.branch.offered.commit

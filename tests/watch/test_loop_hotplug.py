@@ -12,8 +12,8 @@ from testing.holdings import uuid
 from testing.loops import Looped, guest_document
 
 
-def guarding(tmp_path: Path, profile: str) -> Looped:
-    """A loop that guards a guest with a card that is there and one that is not."""
+def enforcing(tmp_path: Path, profile: str) -> Looped:
+    """A loop that enforces a guest with a card that is there and one that is not."""
     looped = Looped(tmp_path, profile=profile)
     looped.commit(guest_document(1, [5, 200], [4]))
     assert looped.turn("start").ending.condition is Condition.IN_SYNC
@@ -24,7 +24,7 @@ def guarding(tmp_path: Path, profile: str) -> Looped:
 @pytest.mark.parametrize(("profile", "assigns"), [("6.12", False), ("5.15", True)])
 def test_a_card_that_comes_is_its_guests(profile: str, assigns: bool, tmp_path: Path) -> None:
     """The kernel plugs it where it was granted in advance; where it cannot be, the loop assigns it then."""
-    looped = guarding(tmp_path, profile)
+    looped = enforcing(tmp_path, profile)
     looped.host.change_hardware(Plug(200, Card()))
 
     turn = looped.turn()
@@ -38,7 +38,7 @@ def test_a_card_that_comes_is_its_guests(profile: str, assigns: bool, tmp_path: 
 
 def test_it_is_told_once(tmp_path: Path) -> None:
     """And again where it goes and comes again."""
-    looped = guarding(tmp_path, "6.12")
+    looped = enforcing(tmp_path, "6.12")
     looped.host.change_hardware(Plug(200, Card()))
     assert looped.turn().appeared
     assert looped.turn().appeared == ()
@@ -51,7 +51,7 @@ def test_it_is_told_once(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_explained_after_a_while_and_once(tmp_path: Path) -> None:
     """A card whose drivers do not come: the loop looks again without being told."""
-    looped = guarding(tmp_path, "6.12")
+    looped = enforcing(tmp_path, "6.12")
     looped.host.delay_binding(None)
     looped.host.change_hardware(Plug(200, Card()))
 

@@ -1,4 +1,4 @@
-"""A configuration that cannot be used changes nothing; the last good one is guarded, also by the next loop."""
+"""A configuration that cannot be used changes nothing; the last good one is enforced, also by the next loop."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.kernel.paths import mdev
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
-from reconciler.transaction.last_good import GUARDED, read_last_good
+from reconciler.transaction.last_good import ENFORCED, read_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition
 from reconciler.watch.sources import Offer
@@ -41,8 +41,8 @@ def unsigned(looped: Looped) -> None:
 BAD = [broken, conflicting, in_need_of_consent, unsigned]
 
 
-def guarding(tmp_path: Path) -> Looped:
-    """A loop that guards one guest and heals."""
+def enforcing(tmp_path: Path) -> Looped:
+    """A loop that enforces one guest and heals."""
     looped = Looped(tmp_path, self_heal=True)
     looped.commit(FIRST)
     assert looped.turn("start").ending.condition is Condition.IN_SYNC
@@ -54,8 +54,8 @@ def guarding(tmp_path: Path) -> Looped:
 @pytest.mark.parametrize("restarts", [False, True])
 def test_the_last_good_one_is_guarded(make_bad: Callable[[Looped], None], restarts: bool, tmp_path: Path) -> None:
     """Nothing is changed, the refusal is told with its reasons, and drift is healed as before."""
-    looped = guarding(tmp_path)
-    good = looped.loop.guarded
+    looped = enforcing(tmp_path)
+    good = looped.loop.enforced
     make_bad(looped)
     if restarts:
         looped.start()
@@ -66,9 +66,9 @@ def test_the_last_good_one_is_guarded(make_bad: Callable[[Looped], None], restar
     assert turn.refused
     assert turn.refused.reasons
     assert turn.refused.commit == looped.branch.offered.commit
-    assert looped.loop.guarded
+    assert looped.loop.enforced
     assert good
-    assert looped.loop.guarded.commit == good.commit
+    assert looped.loop.enforced.commit == good.commit
     assert turn.ending.condition is Condition.IN_SYNC
     looped.host.write(f"{mdev(uuid(1))}/assign_adapter", "7")
     assert looped.turn().healed
@@ -78,7 +78,7 @@ def test_the_last_good_one_is_guarded(make_bad: Callable[[Looped], None], restar
 @pytest.mark.parametrize("make_bad", BAD)
 def test_a_mended_one_is_picked_up(make_bad: Callable[[Looped], None], tmp_path: Path) -> None:
     """As soon as it is there."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     make_bad(looped)
     looped.turn("git")
     commit = looped.commit(FIRST, SECOND)
@@ -87,13 +87,13 @@ def test_a_mended_one_is_picked_up(make_bad: Callable[[Looped], None], tmp_path:
 
     assert turn.refused is None
     assert turn.recorded
-    assert looped.branch.guarded[-1] == commit
+    assert looped.branch.enforced[-1] == commit
     assert looped.host.read(f"{mdev(uuid(2))}/matrix") == "06.0004\n"
 
 
 def test_a_refusal_keeps_its_time(tmp_path: Path) -> None:
     """It is the first one that counts, however often it is looked at again."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     broken(looped)
 
     first, second = looped.turn("git").refused, looped.turn("git").refused
@@ -114,8 +114,8 @@ def test_without_any_good_one_there_is_nothing_to_do(tmp_path: Path) -> None:
 
 
 def test_a_source_that_cannot_be_reached_is_no_refusal(tmp_path: Path) -> None:
-    """Offline, the last good one is guarded."""
-    looped = guarding(tmp_path)
+    """Offline, the last good one is enforced."""
+    looped = enforcing(tmp_path)
     looped.branch.offered = Offer(None, unreachable="no answer")
     looped.start()
 
@@ -128,8 +128,8 @@ def test_a_source_that_cannot_be_reached_is_no_refusal(tmp_path: Path) -> None:
 
 
 def test_a_conflict_is_found_also_where_a_guest_of_it_is_suspended(tmp_path: Path) -> None:
-    """Otherwise the loop would guard it, and have nothing to guard once the guest is resumed."""
-    looped = guarding(tmp_path)
+    """Otherwise the loop would enforce it, and have nothing to enforce once the guest is resumed."""
+    looped = enforcing(tmp_path)
     looped.suspend("guest1")
     conflicting(looped)
     looped.commit(guest_document(1, [7], [4]), guest_document(2, [7], [4]))
@@ -143,8 +143,8 @@ def test_a_conflict_is_found_also_where_a_guest_of_it_is_suspended(tmp_path: Pat
 
 def test_consent_that_is_needed_only_now_brings_back_what_was_guarded(tmp_path: Path) -> None:
     """A VM starts between the look and the apply: the new configuration waits for a person, the old one is kept."""
-    looped = guarding(tmp_path)
-    old = looped.loop.guarded
+    looped = enforcing(tmp_path)
+    old = looped.loop.enforced
     looped.host.start_vm(uuid(1))
     looped.loop._observed = looped.loop._observed and looped.loop._observed._replace(  # a look that is too old
         mdevs=tuple(one._replace(in_use=False) for one in looped.loop._observed.mdevs)
@@ -158,16 +158,16 @@ def test_consent_that_is_needed_only_now_brings_back_what_was_guarded(tmp_path: 
     assert turn.refused
     assert "--allow-disruption" in turn.refused.reasons[0]
     assert old
-    assert looped.loop.guarded
-    assert looped.loop.guarded.commit == old.commit
+    assert looped.loop.enforced
+    assert looped.loop.enforced.commit == old.commit
     looped.start()
     assert looped.turn("start").ending.condition is Condition.IN_SYNC
 
 
 def test_what_was_never_applied_is_not_kept(tmp_path: Path) -> None:
-    """A loop that is started beside a broken commit then guards what was applied last."""
-    looped = guarding(tmp_path)
-    old = looped.loop.guarded
+    """A loop that is started beside a broken commit then enforces what was applied last."""
+    looped = enforcing(tmp_path)
+    old = looped.loop.enforced
     assert old
     looped.met = FaultySysfs(looped.host, [WriteRefused(1, 16)])
     commit = looped.commit(FIRST, SECOND)
@@ -184,11 +184,11 @@ def test_what_was_never_applied_is_not_kept(tmp_path: Path) -> None:
 
 def test_what_cannot_be_kept_is_kept_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that is full for a while must not cost the next loop its configuration."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     replace = StateDirectory.replace
 
     def full(state: StateDirectory, name: str, content: bytes) -> None:
-        if name == GUARDED:
+        if name == ENFORCED:
             raise OSError(28, "No space left on device")
         replace(state, name, content)
 
@@ -208,7 +208,7 @@ def test_what_cannot_be_kept_is_kept_later(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_commit_that_says_the_same_is_guarded_and_changes_nothing(tmp_path: Path) -> None:
     """Only its id is new; the next loop knows it, too."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     commit = looped.commit(FIRST)
 
     assert looped.turn("git").ending.condition is Condition.IN_SYNC
@@ -220,7 +220,7 @@ def test_a_commit_that_says_the_same_is_guarded_and_changes_nothing(tmp_path: Pa
 
 @pytest.mark.parametrize("many", [1, 5])
 def test_removing_much_needs_a_person_also_where_nothing_is_left_of_it(many: int, tmp_path: Path) -> None:
-    """After a boot, for instance: what counts is what was guarded, and not what is there at the moment."""
+    """After a boot, for instance: what counts is what was enforced, and not what is there at the moment."""
     looped = Looped(tmp_path)
     shares = [(5, 4), (6, 4), (7, 4), (5, 0x47), (6, 0x47)]
     guests = [guest_document(number, [one], [other]) for number, (one, other) in enumerate(shares[:many], 1)]
@@ -239,8 +239,8 @@ def test_removing_much_needs_a_person_also_where_nothing_is_left_of_it(many: int
 
 
 def test_a_person_who_gives_consent_is_followed(tmp_path: Path) -> None:
-    """Who types the command that the refusal tells has it guarded from then on."""
-    looped = guarding(tmp_path)
+    """Who types the command that the refusal tells has it enforced from then on."""
+    looped = enforcing(tmp_path)
     in_need_of_consent(looped)
     assert looped.turn("git").refused
     looped.typed()
@@ -249,5 +249,5 @@ def test_a_person_who_gives_consent_is_followed(tmp_path: Path) -> None:
 
     assert turn.refused is None
     assert turn.ending.condition is Condition.IN_SYNC
-    assert looped.loop.guarded
-    assert looped.loop.guarded.commit == looped.branch.offered.commit
+    assert looped.loop.enforced
+    assert looped.loop.enforced.commit == looped.branch.offered.commit

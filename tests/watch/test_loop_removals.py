@@ -218,8 +218,8 @@ def test_what_a_person_has_applied_is_followed_at_once(copied: Copied) -> None:
 
     assert turn.ending.condition is Condition.IN_SYNC
     assert turn.wait is None
-    assert copied.looped.loop.guarded
-    assert len(copied.looped.loop.guarded.wanted.desired.guests) == 2
+    assert copied.looped.loop.enforced
+    assert len(copied.looped.loop.enforced.wanted.desired.guests) == 2
 
 
 def test_a_loop_that_starts_in_the_midst_of_a_copy_waits_too(copied: Copied) -> None:

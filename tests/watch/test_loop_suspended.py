@@ -1,4 +1,4 @@
-"""What is suspended is left alone, the rest is guarded; when the time is over the loop looks of its own accord."""
+"""What is suspended is left alone, the rest is enforced; when the time is over the loop looks of its own accord."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from testing.loops import Looped, guest_document
 FIRST, SECOND = guest_document(1, [5], [4]), guest_document(2, [6], [4])
 
 
-def guarding(tmp_path: Path, *documents: str) -> Looped:
+def enforcing(tmp_path: Path, *documents: str) -> Looped:
     """A loop that heals."""
     looped = Looped(tmp_path, self_heal=True)
     looped.commit(*(documents or (FIRST, SECOND)))
@@ -29,7 +29,7 @@ def drift(looped: Looped, number: int) -> None:
 
 def test_a_suspended_host_is_not_touched_until_the_time_is_over(tmp_path: Path) -> None:
     """The loop looks again at that moment."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     looped.suspend(seconds=100.0)
     drift(looped, 1)
 
@@ -43,7 +43,7 @@ def test_a_suspended_host_is_not_touched_until_the_time_is_over(tmp_path: Path) 
 
 def test_a_suspension_without_an_end_lasts_until_it_is_resumed(tmp_path: Path) -> None:
     """However long that is."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     looped.suspend()
     drift(looped, 1)
 
@@ -53,7 +53,7 @@ def test_a_suspension_without_an_end_lasts_until_it_is_resumed(tmp_path: Path) -
 
 def test_nothing_new_is_applied_to_a_suspended_host(tmp_path: Path) -> None:
     """It is afterwards."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     looped.suspend(seconds=100.0)
     looped.commit(FIRST)
     assert looped.turn("git").ending.condition is Condition.SUSPENDED
@@ -65,7 +65,7 @@ def test_nothing_new_is_applied_to_a_suspended_host(tmp_path: Path) -> None:
 
 def test_a_suspended_guest_is_left_alone_and_the_others_are_not(tmp_path: Path) -> None:
     """Both were changed by somebody else; after its time the guest is put back as well."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     looped.suspend("guest1", seconds=50.0)
     drift(looped, 1)
     looped.host.write(f"{mdev(uuid(2))}/remove", "1")
@@ -107,7 +107,7 @@ def test_a_manifest_that_changes_while_its_guest_is_suspended_is_applied_afterwa
 )
 def test_a_suspended_guest_whose_manifest_was_edited_is_not_in_sync(tmp_path: Path, edited: str) -> None:
     """A condition of its own: nothing is done, and it is said whose manifest differs; also where it is removed."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     looped.suspend("guest1")
     assert looped.turn().ending.condition is Condition.IN_SYNC
     looped.commit(*filter(None, (edited, SECOND)))
@@ -125,7 +125,7 @@ def test_a_suspended_guest_whose_manifest_was_edited_is_not_in_sync(tmp_path: Pa
 
 def test_drift_of_a_suspended_guest_is_no_sync_either(tmp_path: Path) -> None:
     """Whoever changes it by hand is told that it differs."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     looped.suspend("guest1")
     drift(looped, 1)
 
@@ -138,7 +138,7 @@ def test_drift_of_a_suspended_guest_is_no_sync_either(tmp_path: Path) -> None:
 
 def test_what_a_manifest_says_is_to_be_ignored_is_no_drift(tmp_path: Path) -> None:
     """Only that."""
-    looped = guarding(tmp_path, guest_document(1, [5], [4], ignoreDrift="[controlDomains]"))
+    looped = enforcing(tmp_path, guest_document(1, [5], [4], ignoreDrift="[controlDomains]"))
     looped.host.write(f"{mdev(uuid(1))}/assign_control_domain", "71")
     assert looped.turn().ending.condition is Condition.IN_SYNC
     assert looped.writes == []

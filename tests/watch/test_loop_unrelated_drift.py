@@ -25,7 +25,7 @@ THIRD = guest_document(3, [6], [255])
 PROFILES = [one.name for one in EVERY_PROFILE]
 
 
-def guarding(tmp_path: Path, *documents: str, profile: str = "6.12", heals: bool = False) -> Looped:
+def enforcing(tmp_path: Path, *documents: str, profile: str = "6.12", heals: bool = False) -> Looped:
     """A loop that applies `documents` and does not heal."""
     looped = Looped(tmp_path, profile=profile, self_heal=heals)
     looped.commit(*(documents or (FIRST, SECOND)))
@@ -47,7 +47,7 @@ def touched(looped: Looped) -> set[str]:
 @pytest.mark.parametrize("profile", ["6.1", "6.12", "7.2"])
 def test_a_running_guest_that_drifted_does_not_block_a_commit_for_another_one(tmp_path: Path, profile: str) -> None:
     """Its VM would lose a queue if it was corrected; the commit asks for nothing of the kind."""
-    looped = guarding(tmp_path, profile=profile)
+    looped = enforcing(tmp_path, profile=profile)
     looped.host.write(f"{mdev(uuid(1))}/assign_adapter", "7")
     looped.host.start_vm(uuid(1))
     looped.commit(FIRST, SECOND, THIRD)
@@ -67,7 +67,7 @@ def test_a_guest_that_drifted_and_does_not_run_is_not_put_back_by_an_unrelated_c
     tmp_path: Path, file: str, value: str
 ) -> None:
     """It stays drift until a person corrects it, and says so after each commit."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     looped.host.write(f"{mdev(uuid(1))}/{file}", value)
     before = matrix(looped, 1)
     looped.commit(FIRST, SECOND, THIRD)
@@ -84,7 +84,7 @@ def test_a_guest_that_drifted_and_does_not_run_is_not_put_back_by_an_unrelated_c
 
 def test_a_commit_that_concerns_the_guest_is_applied_to_it(tmp_path: Path) -> None:
     """Then it is what the commit says; one that takes it out of the manifests removes it."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     looped.host.write(f"{mdev(uuid(1))}/assign_adapter", "7")
     looped.commit(guest_document(1, [7], [4]), SECOND)
     assert looped.turn("git").ending.condition is Condition.IN_SYNC
@@ -98,7 +98,7 @@ def test_a_commit_that_concerns_the_guest_is_applied_to_it(tmp_path: Path) -> No
 
 def test_a_commit_that_needs_what_a_drifted_guest_has_is_refused(tmp_path: Path) -> None:
     """The guest is named, and the command that is printed applies the commit and corrects the guest."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     looped.host.write(f"{mdev(uuid(1))}/assign_adapter", "7")
     looped.commit(FIRST, SECOND, guest_document(3, [7], [4]))
 
@@ -118,13 +118,13 @@ def test_a_commit_that_needs_what_a_drifted_guest_has_is_refused(tmp_path: Path)
 
 def typed_next(looped: Looped, turn: Turn) -> str:
     """The first command that the status prints after `turn`."""
-    report = Reporter("the branch", None, applies=True).report(turn, looped.loop.guarded, (), Moment(1.0, None))
+    report = Reporter("the branch", None, applies=True).report(turn, looped.loop.enforced, (), Moment(1.0, None))
     return next_steps(report)[0].split("    (")[0]
 
 
 def test_a_commit_that_needs_a_mask_that_drifted_is_refused(tmp_path: Path) -> None:
     """Both where it changes that mask, and where it needs a queue that the mask now gives to the host."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     looped.host.write(AQMASK, "-200")
     looped.commit(FIRST, SECOND, guest_document(3, [6], [71]))
 
@@ -151,7 +151,7 @@ def test_a_commit_that_needs_a_mask_that_drifted_is_refused(tmp_path: Path) -> N
 
 def test_a_mask_that_drifted_is_left_alone_by_a_commit_that_does_not_need_it(tmp_path: Path) -> None:
     """Also by the ones after it: what was wanted of the mask is not forgotten."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     looped.host.write(APMASK, "-200")
     drifted = looped.host.read(APMASK)
     for documents in ((FIRST, SECOND, guest_document(3, [7], [4])), (FIRST, SECOND), (FIRST,)):
@@ -165,7 +165,7 @@ def test_a_mask_that_drifted_is_left_alone_by_a_commit_that_does_not_need_it(tmp
 
 def test_what_a_resumed_guest_waits_for_does_not_wait_for_the_drift_of_another(tmp_path: Path) -> None:
     """Its manifest was changed while it was suspended."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     looped.suspend("guest1", seconds=50.0)
     looped.commit(guest_document(1, [7], [4]), SECOND)
     looped.turn("git")
@@ -180,7 +180,7 @@ def test_what_a_resumed_guest_waits_for_does_not_wait_for_the_drift_of_another(t
 
 def test_strangers_stay_where_the_commit_does_not_ask_to_remove_them(tmp_path: Path) -> None:
     """With `unmanaged: remove`; a commit that begins to ask for that is followed."""
-    looped = guarding(tmp_path, FIRST)
+    looped = enforcing(tmp_path, FIRST)
     looped.host.write(CREATE, uuid(9))
     remove = "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar7}\nspec: {unmanaged: remove}\n"
     looped.commit_whole(remove, FIRST)
@@ -196,7 +196,7 @@ def test_strangers_stay_where_the_commit_does_not_ask_to_remove_them(tmp_path: P
 
 def test_an_on_demand_guest_that_waits_for_a_queue_does_not_block_either(tmp_path: Path) -> None:
     """A drifted device has the queue of a guest whose VM is not running."""
-    looped = guarding(tmp_path, FIRST, guest_document(2, [7], [4], activation="on-demand"))
+    looped = enforcing(tmp_path, FIRST, guest_document(2, [7], [4], activation="on-demand"))
     looped.host.write(f"{mdev(uuid(1))}/assign_adapter", "7")
     looped.commit(FIRST, guest_document(2, [7], [4], activation="on-demand"), THIRD)
 

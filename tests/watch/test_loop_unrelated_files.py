@@ -15,7 +15,7 @@ FIRST, SECOND = guest_document(1, [5], [4]), guest_document(2, [6], [4])
 WAITING = guest_document(3, [7], [71], activation="on-demand")
 
 
-def guarding(folder: Path, *documents: str, self_heal: bool = False) -> Looped:
+def enforcing(folder: Path, *documents: str, self_heal: bool = False) -> Looped:
     """A loop that has applied `documents`, with the files of mdevctl and chzdev."""
     looped = Looped(folder, self_heal=self_heal)
     looped.root = folder / "root"
@@ -55,7 +55,7 @@ def damaged(file: Path) -> bytes:
 )
 def test_a_suspended_guest_boots_as_before(tmp_path: Path, edited: tuple[str, ...], self_heal: bool) -> None:
     """A commit that changes its manifest, or has none of it, leaves its definition alone until a person applies."""
-    looped = guarding(tmp_path, self_heal=self_heal)
+    looped = enforcing(tmp_path, self_heal=self_heal)
     file = files(looped)[uuid(1)]
     before = file.read_bytes()
     looped.suspend("guest1")
@@ -74,7 +74,7 @@ def test_a_suspended_guest_boots_as_before(tmp_path: Path, edited: tuple[str, ..
 @pytest.mark.parametrize("how", ["changed", "removed"])
 def test_a_file_that_drifted_is_left_alone_by_an_unrelated_commit(tmp_path: Path, holder: str, how: str) -> None:
     """It is reported after the commit, also after the next one; a person's apply corrects it."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     file = files(looped)[holder]
     as_applied = file.read_bytes()
     if how == "removed":
@@ -99,7 +99,7 @@ def test_a_file_that_drifted_is_left_alone_by_an_unrelated_commit(tmp_path: Path
 )
 def test_a_commit_that_concerns_the_guest_writes_its_file(tmp_path: Path, edited: str) -> None:
     """Its ids, or whether it is started at boot."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     first, second = (files(looped)[uuid(number)] for number in (1, 2))
     before, other = damaged(first), damaged(second)
     looped.commit_whole(HOST, edited, SECOND, WAITING)
@@ -112,7 +112,7 @@ def test_a_commit_that_concerns_the_guest_writes_its_file(tmp_path: Path, edited
 
 def test_a_loop_that_heals_corrects_it(tmp_path: Path) -> None:
     """As it corrects devices."""
-    looped = guarding(tmp_path, self_heal=True)
+    looped = enforcing(tmp_path, self_heal=True)
     file = files(looped)[uuid(1)]
     as_applied = file.read_bytes()
     damaged(file)
@@ -125,7 +125,7 @@ def test_a_loop_that_heals_corrects_it(tmp_path: Path) -> None:
 
 def test_where_the_history_is_gone_the_inventory_tells(tmp_path: Path) -> None:
     """What a device had when it was applied is known without it."""
-    looped = guarding(tmp_path)
+    looped = enforcing(tmp_path)
     left = damaged(file := files(looped)[uuid(1)])
     for record in (looped.folder / "state/generations").iterdir():
         record.write_text("{")
@@ -142,7 +142,7 @@ def test_no_file_of_a_guest_that_the_commit_does_not_concern_changes(
     tmp_path_factory: pytest.TempPathFactory, drifted: set[str], concerned: set[int]
 ) -> None:
     """Whatever drifted, and whatever the commit changes."""
-    looped = guarding(tmp_path_factory.mktemp("loop"))
+    looped = enforcing(tmp_path_factory.mktemp("loop"))
     for holder in drifted:
         damaged(files(looped)[holder])
     before = {holder: file.read_bytes() for holder, file in files(looped).items()}

@@ -52,7 +52,7 @@ def test_a_host_in_trouble() -> None:
     for line in (
         "lpar7: drift for 1 hour 2 minutes (since 2027-01-15 07:00:00 UTC)",
         "  unreachable   timeout",
-        "  refused       commit def, for 2 hours; the last good configuration is guarded",
+        "  refused       commit def, for 2 hours; the last good configuration is enforced",
         "                a.yaml:3: overlaps",
         "  last success  1 day 1 hour ago (2027-01-14 07:00:00 UTC)",
         "  guests        3, 2 with a remark below",

@@ -81,10 +81,10 @@ def test_a_turn_that_could_not_look_keeps_what_was_known(tmp_path: Path) -> None
     looped.suspend("guest1")
     looped.branch.offered = Offer(None, unreachable="no answer")
     reporter = Reporter("site", None, applies=True)
-    before = reporter.report(looped.turn(), looped.loop.guarded, SOME, Moment(1.0, None))
+    before = reporter.report(looped.turn(), looped.loop.enforced, SOME, Moment(1.0, None))
     (looped.state.path / "inventory.json").write_text("{")
 
-    after = reporter.report(looped.turn(), looped.loop.guarded, SOME, Moment(2.0, None))
+    after = reporter.report(looped.turn(), looped.loop.enforced, SOME, Moment(2.0, None))
 
     assert after.condition is Condition.FAILED
     assert (after.guests, after.queues, after.source, after.generation) == (
@@ -103,7 +103,7 @@ def test_drift_is_told_with_its_guest_and_what_differs(tmp_path: Path) -> None:
     looped.turn("start")
     looped.host.write(f"{mdev(uuid(1))}/assign_adapter", "7")
 
-    report = Reporter("site", None, applies=True).report(looped.turn(), looped.loop.guarded, SOME, Moment(1.0, None))
+    report = Reporter("site", None, applies=True).report(looped.turn(), looped.loop.enforced, SOME, Moment(1.0, None))
 
     assert report.condition is Condition.DRIFT
     assert [one.name for one in report.guests if one.drifted] == ["guest1"]

@@ -127,7 +127,7 @@ def test_a_restart_is_logged_but_nobody_is_notified_again(tmp_path: Path) -> Non
 
     assert first.chat.told == ["started", "applied"]
     assert second.chat.told == ["applied", "healed", "condition"]
-    assert "guards lpar7 as" in second.text.getvalue()
+    assert "enforces lpar7 as" in second.text.getvalue()
 
 
 def test_a_file_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:

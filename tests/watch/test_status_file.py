@@ -101,7 +101,7 @@ def test_a_file_that_somebody_removed_is_written_anew(state: StateDirectory) -> 
 
 
 def test_the_end_is_kept(state: StateDirectory) -> None:
-    """Whoever asks later knows that nobody guards the host."""
+    """Whoever asks later knows that nobody enforces the host."""
     file = StatusFile(state, 42)
     file.write(report())
     file.close(NOW + 60, "by a signal")

@@ -23,7 +23,7 @@ class Stage:
 
     stopping = False
     watchdog_seconds: float | None = None
-    guarded = None
+    enforced = None
     unheard: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, waits: Iterable[float | None] = (), heard: Iterable[tuple[float, Trigger]] = ()) -> None:

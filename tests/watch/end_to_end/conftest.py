@@ -1,4 +1,4 @@
-"""A repository, and hosts that a loop is to guard as it says."""
+"""A repository, and hosts that a loop is to enforce as it says."""
 
 from collections.abc import Iterator
 from pathlib import Path

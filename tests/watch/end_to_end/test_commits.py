@@ -61,7 +61,7 @@ def test_sighup_asks_the_repository_as_a_request_does(repository: Repository, si
 def test_a_commit_that_breaks_the_manifests_is_refused_until_it_is_mended(
     repository: Repository, simulated: Path
 ) -> None:
-    """The last good one is guarded meanwhile, and who waits is told, with the place in the repository."""
+    """The last good one is enforced meanwhile, and who waits is told, with the place in the repository."""
     good = repository.head()
     with following(repository, simulated) as loop:
         bad = repository.commit({"payments.yaml": BROKEN})
@@ -158,7 +158,7 @@ def test_a_branch_that_is_set_back_is_refused_unless_a_person_asks_for_it(
 
 
 def test_without_its_repository_the_loop_goes_on(repository: Repository, simulated: Path) -> None:
-    """Also one that is started meanwhile: it guards what was guarded, and says that nothing newer is known."""
+    """Also one that is started meanwhile: it enforces what was enforced, and says that nothing newer is known."""
     with following(repository, simulated) as loop:
         away = repository.path.rename(repository.path.with_name("away"))
         answer = loop.turn()

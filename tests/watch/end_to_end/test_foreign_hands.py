@@ -1,11 +1,11 @@
-"""Somebody else writes to the host while a loop guards it: by the shell, on the mounted host."""
+"""Somebody else writes to the host while a loop enforces it: by the shell, on the mounted host."""
 
 import json
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.kernel import paths
 from testing.git_repositories import Repository
-from testing.loop_processes import BROKEN, GUEST, LEISURELY, guarding, guest, watching
+from testing.loop_processes import BROKEN, GUEST, LEISURELY, enforcing, guest, watching
 from testing.mounted_hosts import MountedHost, text_of
 
 
@@ -19,7 +19,7 @@ def take_away(host: MountedHost) -> str:
 
 def test_what_somebody_writes_into_a_mask_is_found_and_reported(repository: Repository, mounted: MountedHost) -> None:
     """A loop that was not told to heal leaves it, and says what to type; that command puts it back."""
-    with guarding(repository, mounted) as loop:
+    with enforcing(repository, mounted) as loop:
         before = take_away(mounted)
         assert loop.turn()["condition"] == "drift"
         told = loop.until("condition")
@@ -38,8 +38,8 @@ def test_what_somebody_writes_into_a_mask_is_found_and_reported(repository: Repo
 def test_where_that_was_asked_for_it_is_healed_also_beside_a_refused_commit(
     repository: Repository, mounted: MountedHost
 ) -> None:
-    """The last good configuration is guarded, not only kept."""
-    with guarding(repository, mounted, "--self-heal") as loop:
+    """The last good configuration is enforced, not only kept."""
+    with enforcing(repository, mounted, "--self-heal") as loop:
         repository.commit({"payments.yaml": BROKEN})
         assert loop.turn()["refused"]
         before = take_away(mounted)
@@ -52,8 +52,8 @@ def test_where_that_was_asked_for_it_is_healed_also_beside_a_refused_commit(
 
 
 def test_beside_a_refused_commit_a_person_can_put_it_back(repository: Repository, mounted: MountedHost) -> None:
-    """By the command that the status tells, since the manifests that are there are not those that are guarded."""
-    with guarding(repository, mounted) as loop:
+    """By the command that the status tells, since the manifests that are there are not those that are enforced."""
+    with enforcing(repository, mounted) as loop:
         repository.commit({"payments.yaml": BROKEN})
         before = take_away(mounted)
         assert loop.turn()["condition"] == "drift"
@@ -68,7 +68,7 @@ def test_a_commit_that_needs_what_drifted_is_refused_and_its_command_works(
     repository: Repository, mounted: MountedHost
 ) -> None:
     """The drifted guest is named; the command that the status prints applies the commit and corrects the guest."""
-    with guarding(repository, mounted) as loop:
+    with enforcing(repository, mounted) as loop:
         (device,) = (mounted.root / "devices/vfio_ap/matrix").glob("*-*-*-*-*")
         mounted.store(f"devices/vfio_ap/matrix/{device.name}/assign_adapter", "7")
         repository.commit({"web.yaml": GUEST.format(name="web", adapters="7", domains="4")})
@@ -85,7 +85,7 @@ def test_a_commit_that_needs_what_drifted_is_refused_and_its_command_works(
 
 def test_the_resync_finds_it_without_being_asked(repository: Repository, mounted: MountedHost) -> None:
     """Nobody tells of writes to a mounted host."""
-    with guarding(repository, mounted, "--self-heal", "--resync", "1s") as loop:
+    with enforcing(repository, mounted, "--self-heal", "--resync", "1s") as loop:
         before = take_away(mounted)
         loop.until("healed")
         assert text_of(mounted.root / paths.APMASK) == before
@@ -93,7 +93,7 @@ def test_the_resync_finds_it_without_being_asked(repository: Repository, mounted
 
 def test_what_is_suspended_is_left_alone_until_it_is_resumed(repository: Repository, mounted: MountedHost) -> None:
     """An emergency by hand: the reason is shown, a commit waits, and nothing is healed meanwhile."""
-    with guarding(repository, mounted, "--self-heal") as loop:
+    with enforcing(repository, mounted, "--self-heal") as loop:
         assert not loop.run("suspend", "--reason", "ticket 42", "--for", "2h").code
         before = take_away(mounted)
         assert loop.turn()["condition"] == "suspended"

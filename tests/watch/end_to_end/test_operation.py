@@ -144,10 +144,10 @@ def test_a_first_start_without_the_repository_enforces_nothing_and_says_so(simul
         assert loop.turn()["condition"] == "needs-person"
         told = loop.run("status", "--watch").out
         assert "enforces nothing" in told
-        assert "is guarded" not in told
+        assert "is enforced" not in told
         assert get(door, "/readyz")[0] == 503
         assert "nothing is enforced" in get(door, "/readyz")[1]
-        assert "is guarded" not in "\n".join(str(line.get("event")) for line in loop.lines)
+        assert "is enforced" not in "\n".join(str(line.get("event")) for line in loop.lines)
 
 
 def test_a_loop_that_has_ended_says_since_when_how_and_what_starts_it(repository: Repository, simulated: Path) -> None:

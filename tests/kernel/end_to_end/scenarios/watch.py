@@ -28,7 +28,7 @@ _REFUSED: Final = 4
 
 
 def watch_files(world: World) -> None:
-    """A file that is saved is applied; a broken one is refused, and the last good one guarded until it is mended."""
+    """A file that is saved is applied; a broken one is refused, and the last good one enforced until it is mended."""
     site = _site(world, [4])
     with loop(world, site, "--apply", "--self-heal", *_NEVER) as watching:
         _settled(world, watching)
@@ -185,7 +185,7 @@ def _refuses_what_is_broken(world: World, watching: Loop, site: Path) -> None:
     holds("the file is named", any(broken.name in reason for reason in line["details"]))
     world.host.write(BUS / "aqmask", "-0x47")
     watching.wait("healed")
-    same("host, guarded", (world.host.pool(), world.host.authorised()), expected)
+    same("host, enforced", (world.host.pool(), world.host.authorised()), expected)
     broken.unlink()
     watching.wait("accepted")
     same("exit code of trigger", watching.turn(), 0)
