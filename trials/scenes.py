@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.model.ids import IdSet
@@ -17,7 +17,7 @@ from reconciler.planning.order import order_steps
 from reconciler.planning.plan import Basis
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from reconciler.simulator.snapshot import host_from, snapshot_of
+from reconciler.simulator.snapshot import Snapshot, host_from, snapshot_of
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL
 from reconciler.transaction.lock import LOCK
@@ -58,7 +58,7 @@ class Scene(NamedTuple):
     target: Holdings
     before: Path
     after: Path
-    host: dict[str, Any]
+    host: Snapshot
     files: Mapping[str, bytes] | None
 
     def started(self) -> SimulatedHost:

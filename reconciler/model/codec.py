@@ -8,7 +8,7 @@ written is found out from its type hints when the type is met for the first time
     int, float                0 to 2**63 - 1; seconds, 0 to the end of the year 9999
     X | None                  null, or X
     tuple[X, ...], frozenset  a list; tuple[X, Y] a list of exactly two
-    Mapping[str, X]           an object with any keys
+    Mapping[str, X]           an object with any keys; those of Mapping[int, X] are numbers
     NamedTuple                an object with exactly its fields
     Any                       as it is, whatever it is
     Annotated[X, check]       X; ``check`` raises ValueError for a value that is not right
@@ -125,7 +125,8 @@ class Codec:
             case origin if origin is frozenset:
                 return _list(self._form(arguments[0]), frozenset, sorted)
             case origin if origin is Mapping:
-                return _mapping(*map(self._form, arguments))
+                key, one = map(self._form, arguments)
+                return _mapping(_NUMBER_KEY if key is _WHOLE else key, one)
         return _choice(kind) if issubclass(kind, StrEnum) else self._record(kind)
 
     def _record(self, kind: Any) -> Form:
@@ -290,6 +291,16 @@ def _mapping(key: Form, form: Form) -> Form:
         return dict(zip((_key(name, key) for name in found), values, strict=True))
 
     return Form(lambda value: {key.write(name): form.write(one) for name, one in value.items()}, read)
+
+
+def _number_key(name: object) -> int:
+    text = _text(name)
+    if not (text.isascii() and text.isdecimal()) or text != str(int(text)):
+        raise BadRecord("it is no number")
+    return _whole(int(text))
+
+
+_NUMBER_KEY: Final = Form(str, _number_key)
 
 
 def _key(name: str, key: Form) -> Any:

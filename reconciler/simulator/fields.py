@@ -134,12 +134,6 @@ class Fields:
     def __contains__(self, key: str) -> bool:
         return key in self._value
 
-    def complete(self) -> "Fields":
-        """These fields, none of which may be missing."""
-        for key in self._known:
-            self.get(key, lambda _: True)
-        return self
-
     def get(self, key: str, reader: Callable[[object], Value], default: Value | None = None) -> Value:
         """What `reader` makes of field `key`; it raises ValueError where it cannot."""
         if key not in self._value:

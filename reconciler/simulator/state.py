@@ -153,12 +153,17 @@ class Mdev(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What is written to the bus without any effect here: `domain` is the host's default domain, -1 for none."""
+    """What is written to the bus without any effect here: `domain` is the host's default domain."""
 
-    domain: int
+    domain: int | None
     config_time: int = 30
     poll_thread: int = 0
     poll_timeout: int = 250000
+
+    @property
+    def domain_text(self) -> str:
+        """The default domain as the kernel shows it."""
+        return f"{-1 if self.domain is None else self.domain}\n"
 
 
 class HostState:
@@ -225,7 +230,7 @@ class HostState:
         self.queues: dict[Queue, QueueDevice] = {}
         self.mdevs: dict[str, Mdev] = {}
         self.vfio_ap = False
-        self.settings = Settings(min(hardware.usage, default=-1))
+        self.settings = Settings(min(hardware.usage, default=None))
         self.scans = 0
         self.completions = 0
         self.delay: int | None = 0

@@ -4,7 +4,6 @@ It makes plan, apply, edit, plan work on a laptop. The file belongs to one conte
 changed, what it meant is gone, and a person has to say so (``reconcile simulate reset``).
 """
 
-import json
 import os
 from errno import EEXIST
 from hashlib import sha256
@@ -12,11 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.model.errors import InputError
-from reconciler.model.strict_json import BadRecord, read_json
+from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.host import SimulatedHost
-
-_KEYS: Final = {"descriptionDigest", "host"}
-
 
 CONTROL: Final = "control"
 """The name of the control socket in the state directory, there while the host is mounted."""
@@ -83,20 +79,15 @@ def load_state(path: Path, digest: str) -> SimulatedHost | None:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
-    try:
-        kept = read_json(content)
-    except BadRecord as error:
-        raise ValueError(f"{path} cannot be used: {error}") from None
-    if not isinstance(kept, dict) or kept.keys() != _KEYS:
-        raise ValueError(f"{path} is not the state of a simulated host")
-    if kept["descriptionDigest"] != digest:
-        raise StaleState(path)
-    from reconciler.simulator.snapshot import host_from
+    from reconciler.simulator.snapshot import SNAPSHOTS, SavedHost, host_from
 
     try:
-        return host_from(kept["host"])
-    except ValueError as error:
-        raise ValueError(f"{path}: host.{error}") from None
+        kept = SNAPSHOTS.read_content(SavedHost, content)
+    except BadRecord as error:
+        raise ValueError(f"{path} cannot be used: {error}") from None
+    if kept.description_digest != digest:
+        raise StaleState(path)
+    return host_from(kept.host)
 
 
 def save_state(path: Path, host: SimulatedHost, digest: str) -> None:
@@ -112,17 +103,15 @@ def save_state(path: Path, host: SimulatedHost, digest: str) -> None:
     """
     import tempfile  # takes 10 ms, and most commands save nothing
 
-    from reconciler.simulator.snapshot import snapshot_of
+    from reconciler.simulator.snapshot import SNAPSHOTS, SavedHost, snapshot_of
 
     if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
         raise FileExistsError(EEXIST, "it is no regular file, and is not replaced by one", str(path))
-    text = json.dumps({"descriptionDigest": digest, "host": snapshot_of(host)})
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as stream:
+    content = SNAPSHOTS.content(SavedHost(digest, snapshot_of(host)))
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
         temporary = Path(stream.name)
         try:
-            stream.write(text)
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
             temporary.replace(path)

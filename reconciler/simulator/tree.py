@@ -66,7 +66,7 @@ def _settings(state: HostState) -> dict[str, File]:
         return File(0o644, lambda: f"{getattr(state.settings, field)}\n", store)
 
     return {
-        "ap_domain": File(0o644, lambda: f"{state.settings.domain}\n", partial(write_default_domain, state)),
+        "ap_domain": File(0o644, lambda: state.settings.domain_text, partial(write_default_domain, state)),
         "config_time": number("config_time", 5, 120),
         "poll_thread": number("poll_thread", 0, 1),
         "poll_timeout": number("poll_timeout", 1, 120_000_000_000),
@@ -261,7 +261,7 @@ def _parameters(state: HostState) -> Directory:
     mode = state.profile.parameter_mode
     texts = {"apmask": "(null)\n", "aqmask": "(null)\n", "poll_thread": "0\n", "useirq": "1\n"}
     entries: dict[str, Entry] = {name: constant(text, mode) for name, text in texts.items()}
-    entries["domain"] = File(mode, lambda: f"{state.settings.domain}\n")
+    entries["domain"] = File(mode, lambda: state.settings.domain_text)
     if state.profile.driver_override:
         entries["msgpool_min_items"] = constant("8\n", 0o400)
     return fixed(entries)

@@ -55,6 +55,7 @@ class Whole(NamedTuple):
     pair: tuple[str, IdSet]
     by_name: Mapping[Short, Part]
     labels: Mapping[str, str]
+    by_number: Mapping[int, bool]
 
 
 def _parse_ids(text: str) -> IdSet:
@@ -83,9 +84,19 @@ WHOLES = st.builds(
     pair=st.tuples(SHORT, SETS),
     by_name=st.dictionaries(SHORT, PARTS, max_size=2),
     labels=st.dictionaries(SHORT, SHORT, max_size=2),
+    by_number=st.dictionaries(st.integers(0, 2**63 - 1), st.booleans(), max_size=2),
 )
 ONE = Whole(
-    "one", True, 7, None, frozenset(Colour), (Part("u", IdSet((1, 2)), Place(1)),), ("a", IdSet((3,))), {}, {"k": "v"}
+    "one",
+    True,
+    7,
+    None,
+    frozenset(Colour),
+    (Part("u", IdSet((1, 2)), Place(1)),),
+    ("a", IdSet((3,))),
+    {},
+    {"k": "v"},
+    {7: True},
 )
 
 
@@ -110,6 +121,7 @@ def test_what_is_written_is_for_people() -> None:
         "pair": ["a", "3"],
         "byName": {},
         "labels": {"k": "v"},
+        "byNumber": {"7": True},
     }
     assert CODEC.content(ONE).startswith(b'{"formatVersion": 1, "name": "one", ')
     assert CODEC.content(ONE).endswith(b"}\n")
@@ -145,6 +157,9 @@ NO_VALUES: list[tuple[tuple[Any, ...], Any, str]] = [
     (("byName",), {"0123456789": {"uuid": "u", "ids": None}}, "byName: its key '0123456789': '0123456789' is too long"),
     (("byName",), {"a": {"uuid": "u"}}, "byName.a.ids: missing"),
     (("byName",), {"a": {"uuid": "u", "ids": "\x1b"}}, "byName.a.ids: invalid literal"),
+    (("byNumber",), {"07": True}, "byNumber: its key '07': it is no number"),
+    (("byNumber",), {"x": True}, "byNumber: its key 'x': it is no number"),
+    (("byNumber",), {str(2**63): True}, f"byNumber: its key '{2**63}': a number from 0"),
     (("formatVersion",), 2, "formatVersion: version 2 is not known here, only 1"),
     (("formatVersion",), "1", "formatVersion: version '1' is not known here, only 1"),
     (("formatVersion",), True, "formatVersion: version True is not known here, only 1"),

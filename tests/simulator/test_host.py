@@ -1,6 +1,5 @@
 """What the recordings cannot show: kernels before 6.0, other hardware, the module, the methods beside sysfs."""
 
-import json
 import stat
 from errno import (
     EACCES,
@@ -38,7 +37,7 @@ from reconciler.simulator.hardware import (
 )
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from reconciler.simulator.snapshot import host_from, snapshot_of
+from reconciler.simulator.snapshot import SNAPSHOTS, Snapshot, host_from, snapshot_of
 from reconciler.simulator.state import INSTANCES, Mdev
 from testing.host_actions import UUIDS
 
@@ -430,7 +429,7 @@ def shown(host: SimulatedHost, uuid: str) -> str:
 
 def test_a_failed_reset_is_remembered_with_the_queue() -> None:
     """Also for another device, and in the file that keeps the host's state; 6.12 lets such queues pass."""
-    host = host_from(json.loads(json.dumps(snapshot_of(failed_reset()))))
+    host = host_from(SNAPSHOTS.read_content(Snapshot, SNAPSHOTS.content(snapshot_of(failed_reset()))))
     assert shown(host, A) == "06.0004\n"
     assert shown(failed_reset("6.12"), A) == "05.0004\n06.0004\n"
 

@@ -1,4 +1,3 @@
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,9 +6,9 @@ from typing import Any
 import pytest
 
 from reconciler.kernel import paths
-from reconciler.simulator.fields import FieldError
+from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.snapshot import host_from, snapshot_of
+from reconciler.simulator.snapshot import SNAPSHOTS, Snapshot, host_from, snapshot_of
 from reconciler.simulator.state_file import StaleState, digest_of, load_state, reset_state, save_state, state_path
 from testing.host_actions import UUIDS
 
@@ -64,7 +63,8 @@ def test_a_changed_description_makes_the_state_stale(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "[" * 100_000, '{"host": {}}', f'{{"descriptionDigest": "{DIGEST}", "host": 5}}']
+    "content",
+    ["", "[]", "[" * 100_000, '{"host": {}}', f'{{"formatVersion": 1, "descriptionDigest": "{DIGEST}", "host": 5}}'],
 )
 def test_a_damaged_file_is_told_by_name(tmp_path: Path, content: str) -> None:
     """The error names the file."""
@@ -102,39 +102,49 @@ def _set(*place: str | int, value: object) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def _rename(members: dict[str, Any], name: str, other: str) -> None:
+    members[other] = members.pop(name)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (_set("formatVersion", value=2), "reads version 1"),
-        (_set("kernel", value="2.6"), "none of"),
-        (_set("extra", value=1), "unknown field"),
-        (lambda snapshot: snapshot.pop("queues"), "queues is missing"),
-        (lambda snapshot: snapshot["queues"].pop(), "not those of the LPAR"),
-        (lambda snapshot: snapshot["hardware"].pop("adapters"), "adapters is missing"),
-        (lambda snapshot: snapshot.pop("scans"), "scans is missing"),
-        (_set("hardware", "usageDomains", value=["85"]), "0 to 84"),
-        (_set("queues", 0, "driver", value="cex9"), "none of"),
-        (_set("queues", 0, "queue", value="99.0004"), "no card"),
-        (_set("queues", 0, "queue", value="nonsense"), "not a queue"),
-        (_set("queues", 1, "queue", value="05.0004"), "twice"),
-        (_set("queues", 0, "pending", value=-1), "not a number"),
-        (_set("mdevs", 0, "uuid", value="A"), "uuid"),
-        (_set("mdevs", 1, "uuid", value=A), "uuid"),
-        (_set("mdevs", 1, "group", value=0), "group"),
-        (_set("mdevs", 1, "config", "domains", value=["4"]), "queue of another"),
-        (_set("mdevs", 1, "guest", "domains", value=["6"]), "state"),
-        (_set("mdevs", 1, "removing", value=True), "state"),
-        (_set("vfioAp", value=False), "cannot exist"),
-        (_set("bindingDelay", value="soon"), "not a number"),
+        (_set("kernel", value="2.6"), "kernel: '2.6' is none of"),
+        (_set("extra", value=1), "extra: not known"),
+        (lambda snapshot: snapshot.pop("queues"), "queues: missing"),
+        (lambda snapshot: snapshot["queues"].popitem(), "lpar: cards and queues are not those of the LPAR"),
+        (lambda snapshot: snapshot["hardware"].pop("cards"), "hardware.cards: missing"),
+        (lambda snapshot: snapshot.pop("scans"), "scans: missing"),
+        (_set("hardware", "usage", value="85"), "hardware: domain 85 is not 0 to 84"),
+        (_set("hardware", "usage", value="4-"), "hardware.usage: '' is not a number"),
+        (_set("hardware", "cards", "5", "hwtype", value=9), "hardware.cards.5.hwtype: 9 is none of"),
+        (_set("hardware", "cards", "05", value=None), "hardware.cards.05: null is here"),
+        (_set("settings", "domain", value=256), "settings.domain: a domain is 0 to 255"),
+        (_set("queues", "05.0004", "driver", value="cex9"), r"queues\.'05\.0004'\.driver: 'cex9' is none of"),
+        (_set("queues", "05.0004", "pending", value=-1), r"queues\.'05\.0004'\.pending: a number from 0"),
+        (lambda snapshot: _rename(snapshot["queues"], "05.0004", "99.0004"), "lpar: cards and queues are not"),
+        (
+            lambda snapshot: _rename(snapshot["queues"], "05.0004", "nonsense"),
+            "its key 'nonsense': not a queue",
+        ),
+        (lambda snapshot: _rename(snapshot["mdevs"], A, "A"), "mdevs: its key 'A': 'A' is no uuid"),
+        (lambda snapshot: _rename(snapshot["cards"], "5", "05"), "cards: its key '05': it is no number"),
+        (_set("mdevs", B, "group", value=0), f"mdevs.{B}: it has the group of another device"),
+        (_set("mdevs", B, "group", value=65536), f"mdevs.{B}: it cannot exist"),
+        (_set("mdevs", B, "config", "domains", value="4"), f"mdevs.{B}: it has a queue of another"),
+        (_set("mdevs", B, "guest", "domains", value="6"), f"mdevs.{B}: it is in a state"),
+        (_set("mdevs", B, "removing", value=True), f"mdevs.{B}: it is in a state"),
+        (_set("vfioAp", value=False), "vfioAp: it cannot exist"),
+        (_set("delay", value="soon"), "delay: a text is here, where whole number is expected"),
     ],
 )
 def test_a_snapshot_is_looked_at_closely(change: Callable[[dict[str, Any]], None], words: str) -> None:
     """What no host can have been is refused with its place."""
-    snapshot = copy.deepcopy(snapshot_of(used_host()))
+    snapshot = json.loads(json.dumps(SNAPSHOTS.plain(snapshot_of(used_host()))))
     change(snapshot)
 
-    with pytest.raises(FieldError, match=words):
-        host_from(snapshot)
+    with pytest.raises(BadRecord, match=words):
+        SNAPSHOTS.read(Snapshot, snapshot)
 
 
 def test_a_snapshot_is_json() -> None:
@@ -142,5 +152,7 @@ def test_a_snapshot_is_json() -> None:
     host = used_host()
     host.delay_binding(None)
     host.write(paths.AQMASK, "-6")
+    snapshot = snapshot_of(host)
 
-    assert snapshot_of(host) == snapshot_of(host_from(json.loads(json.dumps(snapshot_of(host)))))
+    assert SNAPSHOTS.read_content(Snapshot, SNAPSHOTS.content(snapshot)) == snapshot
+    assert snapshot_of(host_from(snapshot)) == snapshot
