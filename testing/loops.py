@@ -8,7 +8,7 @@ from typing import Any, Final
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.site import ChangedFiles
-from reconciler.model.outcome import Origin
+from reconciler.model.outcome import Actor, Origin
 from reconciler.model.steps import Write
 from reconciler.model.stopping import StopToken
 from reconciler.operations.apply import ApplyResult, Terms, apply
@@ -116,7 +116,7 @@ class Looped:
             configurations=Configurations(ChangedFiles(), None, read_last_good(self.state)),
             policy=self._policy,
             clock=self.clock,
-            origin=lambda commit: Origin("root", "reconcile --watch", self.clock.time(), commit),
+            origin=lambda commit: Origin("root", "reconcile --watch", self.clock.time(), commit, Actor.LOOP),
             progress=_Kept(self.recovered),
             authorised_since=authorised_since(self.state),
             unforeseen=self.unforeseen.append,

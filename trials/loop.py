@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, cast
 
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.manifests.site import ChangedFiles
-from reconciler.model.outcome import Origin, Result
+from reconciler.model.outcome import Actor, Origin, Result
 from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.profiles import PROFILES, InUseCheck
 from reconciler.transaction.journal import Journal, Unfinished
@@ -177,7 +177,7 @@ class Trial:
             configurations=Configurations(ChangedFiles(), None, read_last_good(state)),
             policy=Policy(applies=True, self_heal=self.stretch.heals),
             clock=self.clock,
-            origin=lambda commit: Origin("root", "reconcile --watch", self.clock.time(), commit),
+            origin=lambda commit: Origin("root", "reconcile --watch", self.clock.time(), commit, Actor.LOOP),
             progress=NoProgress(),
             authorised_since=authorised_since(state),
             unforeseen=self._unforeseen,

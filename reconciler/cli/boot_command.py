@@ -4,7 +4,6 @@ Nobody sits before it, so that each outcome is one line for the journal; and not
 that everything is bounded.
 """
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ import click
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.hook_reasons import outcome_reason, reason_of
-from reconciler.cli.machine import command_line, opened, state_of, user_name
+from reconciler.cli.machine import opened, origin_of, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import EXIT_OF, tell
 from reconciler.cli.recovered import TerminalProgress
@@ -24,7 +23,7 @@ from reconciler.integrations.kernel_module import CannotLoad
 from reconciler.integrations.units import BOOT_SECONDS, boot_unit
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import DOCTOR
-from reconciler.model.outcome import Origin, Result
+from reconciler.model.outcome import Actor, Result
 from reconciler.operations.apply import NotApplicable
 from reconciler.operations.boot import Booted, NotByService, boot
 
@@ -70,7 +69,7 @@ class _Progress(TerminalProgress):
 
 def _boot(host: HostOptions, wait: int, *, masks_only: bool) -> Exit:
     progress = _Progress(host)
-    origin = Origin(os.environ.get("SUDO_USER") or user_name(), command_line(), time.time())
+    origin = origin_of(actor=Actor.BOOT)
     with opened(host, changes=True, wait=patience(time, _LOCK_SECONDS, progress.waiting)) as machine:
         booted = boot(machine, progress, origin, wait, masks_only=masks_only)
     sys.stdout.flush()

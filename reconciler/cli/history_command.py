@@ -138,7 +138,7 @@ def _before_the_newest(history: History, journal: Journal) -> int | None:
 def _was_rolled_back(newest: Generation, journal: Journal) -> bool:
     if newest.outcome is None:  # the process ended before it could record that; the inventory is of what stayed
         return journal.applied().generation != newest.number
-    return newest.result == Result.ROLLED_BACK
+    return newest.ended_as is Result.ROLLED_BACK
 
 
 def _because(newest: Generation) -> str:

@@ -14,7 +14,7 @@ from reconciler.integrations.domain_xml import Domain
 from reconciler.kernel.locks import AtWork, patience
 from reconciler.model.commands import HOOK_INSTALL, WATCH_INSTALL, Here
 from reconciler.model.observed import Observed
-from reconciler.model.outcome import Result
+from reconciler.model.outcome import Actor, Result
 from reconciler.model.problems import Problem, errors_of
 from reconciler.operations.apply import Terms, apply
 from reconciler.operations.plan import observe_host, plan
@@ -81,7 +81,7 @@ def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
     progress = _Quiet()
     with opened(host, changes=True, wait=patience(time, LOCK_SECONDS, progress.waiting)) as machine:
         commit = manifests_commit(host) if host.paths else wanted.commit
-        applied = apply(source, machine, progress, origin_of(commit), _TERMS, event)
+        applied = apply(source, machine, progress, origin_of(commit, Actor.HOOK), _TERMS, event)
     if applied.outcome.result not in (Result.APPLIED, Result.NOTHING):
         raise Refused(outcome_reason(applied.outcome, host.here))
     _tell_kept(applied.plan, event)

@@ -21,7 +21,7 @@ from reconciler.kernel.locks import Patience
 from reconciler.kernel.sysfs import RealSysfs
 from reconciler.manifests.files import find_files
 from reconciler.model.observed import VmName
-from reconciler.model.outcome import Origin
+from reconciler.model.outcome import Actor, Origin
 from reconciler.model.printable import shell_line
 from reconciler.model.problems import errors_of
 from reconciler.transaction.machine import Machine, no_vms
@@ -76,9 +76,9 @@ def state_of(options: HostOptions) -> tuple[StateDirectory, str]:
     return StateDirectory(Path(options.state_dir) if options.state_dir else usual), boot_id
 
 
-def origin_of(commit: str = "") -> Origin:
-    """Who typed which command, with manifests of `commit`."""
-    return Origin(os.environ.get("SUDO_USER") or user_name(), command_line(), time.time(), commit)
+def origin_of(commit: str = "", actor: Actor = Actor.PERSON) -> Origin:
+    """Who ran which command, with manifests of `commit`."""
+    return Origin(os.environ.get("SUDO_USER") or user_name(), command_line(), time.time(), commit, actor)
 
 
 def manifests_commit(options: HostOptions, say: Callable[[str], object] = tell) -> str:

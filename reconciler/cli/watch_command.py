@@ -27,6 +27,7 @@ from reconciler.integrations.units import WATCH_NAME as UNIT
 from reconciler.kernel.locks import patience
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.commands import Here
+from reconciler.model.outcome import Actor
 from reconciler.model.printable import error_text
 from reconciler.model.stopping import StopToken
 from reconciler.model.strict_json import BadRecord
@@ -178,7 +179,7 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         configurations=Configurations(ChangedFiles(), host.host, last_good),
         policy=Policy(applies, options.self_heal),
         clock=time,
-        origin=origin_of,
+        origin=lambda commit: origin_of(commit, Actor.LOOP),
         progress=progress,
         authorised_since=authorised_since(state),
         unforeseen=progress.unforeseen,
@@ -256,7 +257,7 @@ def _applied_commit(state: StateDirectory, log: Log) -> str:
     history = History(state)
     try:
         number = history.newest_target()
-        while not (found := history.get(number).origin).commit or " --watch" not in found.command:
+        while not (found := history.get(number).origin).commit or found.actor is not Actor.LOOP:
             number = history.newest_target(before=number)
     except NoSuchGeneration:
         return ""

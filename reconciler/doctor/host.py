@@ -329,7 +329,7 @@ def _hidden(observed: Observed) -> list[Finding]:
 
 
 def _hidden_of(mdev: ObservedMdev, now: Bindings) -> list[Finding]:
-    reasons = [one for one in hidden_because(mdev.config.matrix, now) if not one.startswith("pending")]
+    reasons = [one.text for one in hidden_because(mdev.config.matrix, now) if not one.is_pending]
     if not reasons:
         return []
     return [

@@ -55,6 +55,15 @@ DAMAGED: Final = "damaged"
 """The result of a generation whose file cannot be read."""
 
 
+class Actor(StrEnum):
+    """Which part of ours makes an apply, and so who decided on it."""
+
+    PERSON = "person"
+    LOOP = "loop"
+    HOOK = "hook"
+    BOOT = "boot"
+
+
 class Origin(NamedTuple):
     """Who asked for an apply, and how.
 
@@ -63,12 +72,14 @@ class Origin(NamedTuple):
         command: as it was typed.
         started: seconds since 1970, UTC.
         commit: the git commit of the manifests, followed by ``+`` where they differ from it; empty where there is none.
+        actor: a person, or what works without one.
     """
 
     user: str
     command: str
     started: float
     commit: str = ""
+    actor: Actor = Actor.PERSON
 
 
 class Generation(NamedTuple):
@@ -99,8 +110,13 @@ class Generation(NamedTuple):
     is_damaged: bool = False
 
     @property
+    def ended_as(self) -> Result | None:
+        """How it ended; None where that is unknown."""
+        return self.outcome.result if self.outcome else None
+
+    @property
     def result(self) -> str:
-        """How it ended, in a few words."""
+        """How it ended, in a few words, for people."""
         if self.is_damaged:
             return DAMAGED
         return self.outcome.result.value if self.outcome else "not finished"
@@ -108,4 +124,4 @@ class Generation(NamedTuple):
     @property
     def is_target(self) -> bool:
         """Whether the host was once seen as this generation wanted it, and left so."""
-        return self.result in (Result.APPLIED, Result.NOTHING) and not self.confined
+        return self.ended_as in (Result.APPLIED, Result.NOTHING) and not self.confined

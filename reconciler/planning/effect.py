@@ -8,7 +8,7 @@ reset failed, on kernels from 6.0 to 6.5; no file tells of that, so that it is t
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, EMPTY_MATRIX, ApConfig, Matrix, Queue
@@ -139,28 +139,37 @@ def effect_of(before: Matrix | None, after: Matrix | None) -> Effect:
     return Effect.LOSES_ADAPTER if before.adapters - after.adapters else Effect.LOSES
 
 
-def hidden_because(authorised: Matrix, bindings: Bindings) -> list[str]:
-    """Why a guest with `authorised` does not see all of it, a sentence for each reason."""
+_NOT_RESET: Final = (
+    "is hidden as a whole: a queue of it cannot be reset, as when its card is in standby or check-stopped; once the "
+    "card is usable, bind its queues again (docs/kernel-rules.md, guest_matrix)"
+)
+
+
+class Hidden(NamedTuple):
+    """Why a guest does not see a part of what it has: a sentence, and whether that only waits for hardware to come."""
+
+    text: str
+    is_pending: bool
+
+
+def hidden_because(authorised: Matrix, bindings: Bindings) -> list[Hidden]:
+    """Why a guest with `authorised` does not see all of it."""
     reasons = []
     lpar = bindings.lpar
     absent_adapters = authorised.adapters.bits & ~lpar.adapters.bits
     absent_domains = authorised.domains.bits & ~lpar.domains.bits
     if absent_adapters:
-        reasons.append(_pending("adapter", absent_adapters, "there"))
+        reasons.append(Hidden(_pending("adapter", absent_adapters, "there"), is_pending=True))
     if absent_domains:
-        reasons.append(_pending("domain", absent_domains, "in the LPAR"))
+        reasons.append(Hidden(_pending("domain", absent_domains, "in the LPAR"), is_pending=True))
     if absent_adapters != authorised.adapters.bits:
         domains = authorised.domains & lpar.domains
         for adapter in authorised.adapters & lpar.adapters:
             missing = domains - IdSet.from_bits(bindings.vfio.get(adapter, 0))
             if missing:
-                reasons.append(_hidden_reason(adapter, missing, bindings))
+                reasons.append(Hidden(_hidden_reason(adapter, missing, bindings), is_pending=False))
             elif domains.bits & bindings.unreset.get(adapter, 0):
-                reasons.append(
-                    f"adapter {IdSet([adapter])} is hidden as a whole: a queue of it cannot be reset, as when its card "
-                    "is in standby or check-stopped; once the card is usable, bind its queues again "
-                    "(docs/kernel-rules.md, guest_matrix)"
-                )
+                reasons.append(Hidden(f"adapter {IdSet([adapter])} {_NOT_RESET}", is_pending=False))
     return reasons
 
 

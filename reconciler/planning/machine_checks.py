@@ -80,7 +80,8 @@ def _required_absent(guests: Iterable[DesiredGuest], after: Bindings) -> Iterato
     after = after._replace(unreset={})  # a queue that could not be reset is there all the same
 
     def problem(guest: DesiredGuest) -> Problem:
-        reasons = [*hidden_because(guest.config.matrix, after), *control_lacking(guest.config, after.lpar)]
+        hidden = [one.text for one in hidden_because(guest.config.matrix, after)]
+        reasons = [*hidden, *control_lacking(guest.config, after.lpar)]
         more = len(reasons) - _MOST_REASONS
         return Problem(
             "required-absent",

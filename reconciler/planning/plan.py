@@ -84,7 +84,7 @@ class GuestPlan(NamedTuple):
         if self.after is None or self.sees_after is None:
             return ()
         wanted = self.guest.config.matrix if self.guest else self.after.matrix
-        return () if self.sees_after == wanted else tuple(hidden_because(wanted, self.bindings))
+        return () if self.sees_after == wanted else tuple(one.text for one in hidden_because(wanted, self.bindings))
 
     @property
     def disrupted(self) -> bool:
@@ -141,11 +141,19 @@ ALLOW_REMOVALS: Final = "--allow-removals"
 
 
 class Consent(NamedTuple):
-    """Something that is done only with the administrator's consent, which `flag` gives for one run."""
+    """Something that is done only with the administrator's consent.
+
+    Attributes:
+        holder: to whom it is done: the name of a guest, or ``host``.
+        reason: what it does.
+        flag: what gives the consent for one run.
+        uuid: of the guest's device; empty for the host.
+    """
 
     holder: str
     reason: str
     flag: str = ALLOW_DISRUPTION
+    uuid: str = ""
 
 
 class Basis(NamedTuple):

@@ -335,7 +335,7 @@ def _consents(
     guests: tuple[GuestPlan, ...], observed: Observed, target: Target, only: frozenset[str] | None
 ) -> list[Consent]:
     consents = [
-        Consent(one.name, _disruption(one))
+        Consent(one.name, _disruption(one), uuid=one.uuid)
         for one in guests
         if one.needs_consent and not (one.guest and one.guest.disruption_allowed)
     ]

@@ -101,7 +101,7 @@ def _why(plan: GuestPlan, now: Bindings, cards: Sequence[ObservedCard]) -> list[
         reasons.append("its device holds something else than planned; apply changes it")
     seen = plan.sees_before
     if seen is not None and not seen.covers(plan.before.matrix):
-        reasons += hidden_because(plan.before.matrix, now)
+        reasons += [one.text for one in hidden_because(plan.before.matrix, now)]
     reasons += control_lacking(plan.before, now.lpar)
     reasons += [
         f"adapter {IdSet([card.adapter])} {card.trouble}: every request on it fails"

@@ -12,6 +12,7 @@ from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import in_brackets, its_vm
 from reconciler.planning.effect import HARMLESS
+from reconciler.planning.host_pool import PoolReason
 from reconciler.planning.plan import GuestPlan, Plan, rollback_text
 from reconciler.render.text import counted
 
@@ -152,7 +153,8 @@ def pool_change(plan: Plan) -> Change | None:
         for line in _mask_lines(noun, was, becomes)
     ]
     if plan.pool_reason:
-        lines.append(f"because {plan.pool_reason.value}" if "given" not in plan.pool_reason else plan.pool_reason.value)
+        is_given = plan.pool_reason is PoolReason.GIVEN
+        lines.append(plan.pool_reason.value if is_given else f"because {plan.pool_reason.value}")
     return Change(Kind.CHANGED, f"host pool{cause}", tuple(lines))
 
 

@@ -108,6 +108,7 @@ def history_json(generations: Iterable[Generation]) -> str:
             "number": one.number,
             "started": one.origin.started,
             "user": one.origin.user,
+            "actor": one.origin.actor,
             "command": one.origin.command,
             "commit": one.origin.commit or None,
             "host": one.host,

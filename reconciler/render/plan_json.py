@@ -66,7 +66,7 @@ def plan_record(plan: Plan, *, only_changes: bool = False) -> dict[str, Any]:
         "problems": [problem_record(problem) for problem in plan.problems],
         "notes": list(plan.notes),
         "suspended": list(plan.suspended_names),
-        "consents": [one._asdict() for one in plan.consents],
+        "consents": [{"holder": one.holder, "reason": one.reason, "flag": one.flag} for one in plan.consents],
         "guests": [_guest(guest) for guest in plan.guests if guest.changes or not only_changes],
         "foreign": [{"uuid": one.uuid, "authorised": config_record(one.config)} for one in plan.foreign],
         "steps": list(_steps(plan)),

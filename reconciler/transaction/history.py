@@ -15,7 +15,7 @@ from reconciler.model.codec import VERSION, Codec
 from reconciler.model.commands import HISTORY, Advised
 from reconciler.model.desired import Desired
 from reconciler.model.errors import InputError, StateError
-from reconciler.model.outcome import Generation, Origin, Outcome, Result
+from reconciler.model.outcome import Actor, Generation, Origin, Outcome, Result
 from reconciler.model.printable import error_text
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.records import RECORDS, placed, read_record, told_of, write_record
@@ -216,6 +216,7 @@ class _Begun(NamedTuple):
     command: str
     started: float
     commit: str
+    actor: Actor
     desired: Desired
     plan: Mapping[str, Any]
 
@@ -271,7 +272,7 @@ def _whole(begun: _Begun, ended: _Ended | None, number: int, file: str) -> _Whol
     desired = placed(begun.desired, f"generation {number}")
     generation = Generation(
         number,
-        Origin(begun.user, begun.command, begun.started, begun.commit),
+        Origin(begun.user, begun.command, begun.started, begun.commit, begun.actor),
         desired.host.name,
         desired.digest,
         plan.summary.text,

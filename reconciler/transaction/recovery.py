@@ -232,7 +232,7 @@ def _was_put_back(machine: Machine, number: int) -> bool:
     from reconciler.transaction.history import History, NoSuchGeneration
 
     try:
-        return History(machine.state).get(number).result == Result.ROLLED_BACK
+        return History(machine.state).get(number).ended_as is Result.ROLLED_BACK
     except NoSuchGeneration:
         return False
 

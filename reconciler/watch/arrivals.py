@@ -125,4 +125,4 @@ def _lacks(sight: Sight, cards: IdSet) -> bool:
 def _explained(guest: GuestPlan, plan: Plan) -> list[str]:
     assert guest.before is not None
     reasons = hidden_because(guest.before.matrix, bindings_now(plan.observed))
-    return [f"{guest.name} does not have all of a card that has appeared: {reason}" for reason in reasons]
+    return [f"{guest.name} does not have all of a card that has appeared: {reason.text}" for reason in reasons]

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from reconciler.model.problems import Severity
 from reconciler.planning.plan import ALLOW_DISRUPTION, Cause, Plan
 from reconciler.planning.scope import FILES, HOST
 from reconciler.render.text import counted, moment
@@ -172,10 +173,10 @@ def in_need_of_consent(plan: Plan) -> frozenset[str] | None:
     found = corrected(plan)
     needing: set[str] = set()
     for consent in plan.consents:
-        whose = {uuid for uuid, name in found.items() if consent.holder == (HOST if uuid == HOST else name)}
-        if consent.flag != ALLOW_DISRUPTION or not whose:
+        whose = consent.uuid or HOST
+        if consent.flag != ALLOW_DISRUPTION or whose not in found:
             return None
-        needing |= whose
+        needing.add(whose)
     return frozenset(needing)
 
 
@@ -206,7 +207,7 @@ def named(holders: Sequence[str]) -> str:
 
 
 def _problem_text(plan: Plan) -> str:
-    first = next(one for one in plan.problems if one.severity.value == "error")
+    first = next(one for one in plan.problems if one.severity is Severity.ERROR)
     return first.message
 
 

@@ -11,6 +11,7 @@ from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix, Queue
 from reconciler.model.steps import Holdings
 from reconciler.planning.effect import (
     Effect,
+    Hidden,
     bindings_after,
     bindings_now,
     effect_of,
@@ -117,7 +118,7 @@ def test_what_a_guest_does_not_see_is_explained() -> None:
     host.write("bus/ap/drivers/vfio_ap/unbind", "06.0004")
 
     def because(adapters: list[int], domains: list[int]) -> list[str]:
-        return hidden_because(matrix(adapters, domains), bindings_now(observe(host)))
+        return [one.text for one in hidden_because(matrix(adapters, domains), bindings_now(observe(host)))]
 
     assert because([7], [4]) == []
     assert because([5, 6, 200], [4, 5, 6, 7, 8, 9, 0x47]) == [
@@ -137,9 +138,9 @@ def test_a_queue_that_the_lpar_has_but_that_does_not_answer_is_absent() -> None:
     observed = observe(SimulatedHost(hardware([5, 6], [4, 5])))
     without = observed._replace(queues=tuple(one for one in observed.queues if one.queue != Queue(5, 4)))
 
-    assert hidden_because(matrix([5], [4]), bindings_now(without)) == [
-        "adapter 0x05 (5) is hidden as a whole: 05.0004 is absent"
-    ]
+    [found] = hidden_because(matrix([5], [4]), bindings_now(without))
+
+    assert found == Hidden("adapter 0x05 (5) is hidden as a whole: 05.0004 is absent", is_pending=False)
 
 
 def test_control_domains_are_no_queues() -> None:
@@ -181,7 +182,7 @@ def test_a_queue_that_cannot_be_reset_is_not_promised(profile: str) -> None:
     assert (predicted.adapters == IdSet([7])) == (profile == "6.1")
     now = bindings_now(observe(host))
     assert effective(wanted.matrix, now) == seen.effective
-    assert any("cannot be reset" in one for one in hidden_because(wanted.matrix, now)) == (profile == "6.1")
+    assert any("cannot be reset" in one.text for one in hidden_because(wanted.matrix, now)) == (profile == "6.1")
 
 
 @pytest.mark.parametrize("profile", ["6.1", "6.12"])

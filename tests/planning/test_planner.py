@@ -90,7 +90,7 @@ def test_an_unmanaged_device_in_use_needs_consent_before_it_is_emptied() -> None
     plan = make_plan(desired([], GIVES_UP, unmanaged=Unmanaged.REMOVE), observe(host))
 
     assert plan.consents == (
-        Consent(FOREIGN, "its VM runs and loses its device", ALLOW_DISRUPTION),
+        Consent(FOREIGN, "its VM runs and loses its device", ALLOW_DISRUPTION, FOREIGN),
         Consent("host", "all of our mediated devices are removed (1)", ALLOW_EMPTY),
     )
 

@@ -28,7 +28,7 @@ TWO = make_plan(
     observe(host_with(m1=config([5, 7], [4]))),
     applied(m1=ONE, m2=config([6], [4]))._replace(digest=BOTH.digest),
 )
-RUNNING = TWO._replace(consents=(Consent("m1", "its VM runs and loses queues"),))
+RUNNING = TWO._replace(consents=(Consent("m1", "its VM runs and loses queues", uuid=uuid(1)),))
 SAME = make_plan(WANTED, observe(host_with(m1=ONE)), KNOWN)
 WITHHELD = SAME._replace(withheld={uuid(1): "a"})
 NEW = WITHHELD._replace(is_news=True)
@@ -36,7 +36,7 @@ SUSPENDED_DIFFERS = Condition.SUSPENDED_DIFFERS
 UNRECORDED = SAME._replace(is_news=True)
 ERROR = Problem("conflict", Severity.ERROR, "two guests have 05.0004")
 INVALID = NEWS._replace(problems=(ERROR,), steps=())
-CONSENT = NEWS._replace(consents=(Consent("m1", "its VM runs and loses queues"),))
+CONSENT = NEWS._replace(consents=(Consent("m1", "its VM runs and loses queues", uuid=uuid(1)),))
 
 REPORTS = Policy(applies=False, self_heal=False)
 APPLIES = Policy(applies=True, self_heal=False)
