@@ -27,7 +27,6 @@ from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.deciding import Policy
 from reconciler.watch.ears import Ears
-from reconciler.watch.health import Newest
 from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import Loop, Place
 from reconciler.watch.report import Condition
@@ -169,7 +168,7 @@ class Trial:
             self.wrong.append(str(error))
             kept = None
         systemd = SystemdNotify({}, 1, self.clock.monotonic)
-        sinks = Sinks(log, Newest(self.clock.monotonic), StatusFile(state, 1), systemd)
+        sinks = Sinks(log, StatusFile(state, 1), systemd)
         telling = FanOut(sinks, kept and kept.report)
         place = Place(
             opened=world.opened,

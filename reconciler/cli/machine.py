@@ -26,6 +26,7 @@ from reconciler.model.printable import shell_line
 from reconciler.model.problems import errors_of
 from reconciler.transaction.machine import Machine, no_vms
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.run_directory import RUN
 
 STATE: Final = Path("/var/lib/reconciler")
 _CHECKOUTS: Final = Path("git/checkouts")
@@ -74,6 +75,14 @@ def state_of(options: HostOptions) -> tuple[StateDirectory, str]:
 
         usual, boot_id = state_directory(Path(options.simulate)), boot_id_of(Path(options.simulate))
     return StateDirectory(Path(options.state_dir) if options.state_dir else usual), boot_id
+
+
+def run_directory_of(options: HostOptions) -> Path:
+    """Where reports on the machine that `options` name are published."""
+    if options.run_dir:
+        return Path(options.run_dir).absolute()
+    state = state_of(options)[0].path.absolute()
+    return RUN if state == STATE else state.with_name(f"{state.name}.run")
 
 
 def origin_of(commit: str = "", actor: Actor = Actor.PERSON) -> Origin:

@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -365,6 +366,28 @@ def hook_uninstall(directory: str) -> int:
     return hook_install.run_uninstall(directory)
 
 
+@cli.command()
+@click.option(
+    "--listen",
+    default="127.0.0.1:9750",
+    show_default=True,
+    metavar="ADDR",
+    help="HOST:PORT, [HOST]:PORT or the path of a Unix socket.",
+)
+@click.option(
+    "--run-dir",
+    type=click.Path(file_okay=False),
+    default="/run/reconciler",
+    show_default=True,
+    help="Where the loop publishes its reports.",
+)
+def serve(listen: str, run_dir: str) -> int:
+    """Answer /metrics, /healthz and /readyz from what the loop publishes; for a user without rights."""
+    from reconciler.cli import serve_command
+
+    return serve_command.run(listen, Path(run_dir))
+
+
 cli.add_command(boot)
 cli.add_command(watch)
 
@@ -424,7 +447,8 @@ def _leave_ended(arguments: Sequence[str]) -> None:
         allow_interspersed_args=True,
     ) as context:
         said = context.params
-    host = HostOptions((), None, said.get("sysfs") or DEFAULT_SYSFS, said.get("simulate"), said.get("state_dir"))
+    places = (said.get(name) for name in ("simulate", "state_dir", "run_dir"))
+    host = HostOptions((), None, said.get("sysfs") or DEFAULT_SYSFS, *places)
     watch_command.leave_ended(host, said.get("metrics_file"))
 
 

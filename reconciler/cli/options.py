@@ -20,6 +20,7 @@ class HostOptions(NamedTuple):
         sysfs: the sysfs root.
         simulate: the description of a simulated host to use instead, or None.
         state_dir: where to keep state, or None for the usual place.
+        run_dir: where reports are published, or None for the usual place.
     """
 
     paths: tuple[str, ...]
@@ -27,6 +28,7 @@ class HostOptions(NamedTuple):
     sysfs: str
     simulate: str | None
     state_dir: str | None
+    run_dir: str | None = None
 
     @property
     def manifests(self) -> tuple[str, ...]:
@@ -40,6 +42,7 @@ class HostOptions(NamedTuple):
             ("--sysfs", self.sysfs if self.sysfs != DEFAULT_SYSFS else None),
             ("--simulate", self.simulate),
             ("--state-dir", self.state_dir),
+            ("--run-dir", self.run_dir),
         )
         manifests = (*(("-f", path) for path in self.paths), ("--host", self.host))
         return Here(_given(machine), _given(manifests))
@@ -47,9 +50,10 @@ class HostOptions(NamedTuple):
     @property
     def findable(self) -> "HostOptions":
         """The same options for readers who may be in another directory."""
-        simulate, state_dir = (one and os.path.abspath(one) for one in (self.simulate, self.state_dir))
+        places = (self.simulate, self.state_dir, self.run_dir)
+        simulate, state_dir, run_dir = (one and os.path.abspath(one) for one in places)
         paths = tuple(map(os.path.abspath, self.paths))
-        return HostOptions(paths, self.host, os.path.abspath(self.sysfs), simulate, state_dir)
+        return HostOptions(paths, self.host, os.path.abspath(self.sysfs), simulate, state_dir, run_dir)
 
     def line(self, command: Command) -> str:
         """`command` for a shell, so that it meets the same host, state and manifests."""
@@ -63,6 +67,7 @@ class HostOptions(NamedTuple):
             self.sysfs if self.sysfs != DEFAULT_SYSFS else outer.sysfs,
             self.simulate or outer.simulate,
             self.state_dir or outer.state_dir,
+            self.run_dir or outer.run_dir,
         )
 
 
@@ -96,6 +101,7 @@ def host_options(function: _Function) -> _Function:
             kwargs.pop("sysfs"),
             kwargs.pop("simulate_file"),
             kwargs.pop("state_dir"),
+            kwargs.pop("run_dir"),
         )
         context = click.get_current_context()
         said = context.ensure_object(Said)
@@ -107,6 +113,7 @@ def host_options(function: _Function) -> _Function:
     with_host.__doc__ = function.__doc__
     with_host.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
     for option in (
+        click.option("--run-dir", type=click.Path(file_okay=False), help="Where reports are published."),
         click.option("--state-dir", type=click.Path(file_okay=False), help="Where to keep state."),
         click.option(
             "--simulate",

@@ -13,8 +13,16 @@ from typing import Final, TypeVar
 
 import click
 
-from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import command_line, manifests_commit, opened, origin_of, simulation_files, state_of
+from reconciler.cli.exit_codes import Exit, exit_code_of
+from reconciler.cli.machine import (
+    command_line,
+    manifests_commit,
+    opened,
+    origin_of,
+    run_directory_of,
+    simulation_files,
+    state_of,
+)
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import Printable, tell
 from reconciler.cli.watch_options import WatchOptions
@@ -26,7 +34,8 @@ from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.integrations.units import WATCH_NAME as UNIT
 from reconciler.kernel.locks import patience
 from reconciler.manifests.site import ChangedFiles
-from reconciler.model.commands import Here
+from reconciler.model.commands import Here, serve_of
+from reconciler.model.errors import ReconcileError
 from reconciler.model.outcome import Actor
 from reconciler.model.printable import error_text
 from reconciler.model.stopping import StopToken
@@ -42,18 +51,18 @@ from reconciler.watch.ears import Ears
 from reconciler.watch.file_ear import FileEar
 from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import GitSource
-from reconciler.watch.health import Health, Newest
 from reconciler.watch.kernel_ear import kernel_opener
-from reconciler.watch.listen import CannotListen, Listener, check_address
 from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import LOCK_SECONDS, Loop, Place
-from reconciler.watch.metrics import Exposition, MetricsFile, NoMetrics
+from reconciler.watch.metrics import MetricsFile, NoMetrics
 from reconciler.watch.notices import Messenger, Notices
 from reconciler.watch.plan_time import SignalToken
 from reconciler.watch.progress import LogProgress
+from reconciler.watch.published import LoopPublisher, publish_end
 from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_ear import AlreadyWatching, RequestEar, is_watched
 from reconciler.watch.resync import RESYNC_SECONDS, UNTOLD_RESYNC_SECONDS, every
+from reconciler.watch.run_directory import RunDirectory, UnsafeRunDirectory
 from reconciler.watch.signal_ear import SignalEar
 from reconciler.watch.sinks import FanOut, Sinks
 from reconciler.watch.sources import FilesSource, GitFiles, Source
@@ -68,7 +77,7 @@ _LATE_SECONDS: Final = 300.0
 
 _PACKAGE: Final = "vfio-ap-reconciler"
 _Record = TypeVar("_Record")
-_UNUSABLE: Final = (NotAnAddress, NoTrust, CannotListen, NoMetrics)
+_UNUSABLE: Final = (NotAnAddress, NoTrust, NoMetrics)
 
 
 def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
@@ -102,9 +111,6 @@ def check_start(host: HostOptions, options: WatchOptions, *, applies: bool) -> N
             address(options.git, options.branch or "", options.path or "")
         if options.require_signature:
             trust(options.require_signature, options.revoked_keys or "")
-        if options.listen:
-            check_address(options.listen)
-            Exposition(lambda: None, release, process=True)
         metrics_file(options, release)
         messengers(options)
     except _UNUSABLE as error:
@@ -112,10 +118,15 @@ def check_start(host: HostOptions, options: WatchOptions, *, applies: bool) -> N
 
 
 def leave_ended(host: HostOptions, file: str | None) -> None:
-    """Say in the metrics file that no loop runs: one that is started with wrong options is not started again."""
-    with suppress(click.ClickException, NoMetrics, OSError):
-        if file and not is_watched(state_of(host)[0].path):
-            _metrics_file(file, version(_PACKAGE)).close()
+    """Publish that no loop runs, also in the metrics file: one with wrong options is not started again."""
+    with suppress(click.ClickException, OSError):
+        if is_watched(state_of(host)[0].path):
+            return
+        with suppress(UnsafeRunDirectory, OSError):
+            publish_end(RunDirectory(run_directory_of(host)), time, Exit.USAGE, "its options are wrong")
+        with suppress(NoMetrics):
+            if file:
+                _metrics_file(file, version(_PACKAGE)).close()
 
 
 def check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
@@ -124,6 +135,9 @@ def check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
     Raises:
         click.UsageError: they do not.
     """
+    if options.listen:
+        line = serve_of(options.listen, str(run_directory_of(host)))
+        raise click.UsageError(f"the loop opens no port. To answer at {options.listen}, run beside it: {line}")
     if options.self_heal and not applies:
         raise click.UsageError("--self-heal goes with --apply")
     if options.git and host.paths:
@@ -162,15 +176,15 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         ears.add("kernel", opener)
     systemd = SystemdNotify(os.environ, os.getpid(), time.monotonic)
     kept = _kept(lambda: read_kept(state), log)
-    newest = Newest(time.monotonic)
-    telling = FanOut(_sinks(options, state, log, systemd, newest), kept and kept.report)
-    stack.push(lambda _type, error, _trace: telling.close(time.time(), _how(error)))
+    telling = FanOut(_sinks(host, options, state, log, systemd), kept and kept.report)
+    stack.push(lambda _type, error, _trace: telling.close(time.time(), _how(error), _exit_code(error)))
     last_good: Good | None = _kept(lambda: read_last_good(state), log)
-    progress = LogProgress(log, systemd)
+    progress = LogProgress(log, systemd, telling.progresses)
 
     def transaction(number: int) -> None:
         progress.transaction(number)
-        newest.begin(applies=number > 0)
+        if number:
+            telling.progresses()
 
     stop = SignalToken(ears.should_stop, time.monotonic)
     place = Place(
@@ -188,7 +202,7 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         here=here,
         stop=stop,
         plan_seconds=options.plan_timeout,
-        begins=newest.begin,
+        begins=telling.begins,
     )
     reporter = Reporter(source.location, kept and kept.report, applies=applies, heals=options.self_heal)
     return Watch(ears, requests, Loop(place), reporter, telling, systemd, time, resync)
@@ -272,6 +286,12 @@ def _how(error: BaseException | None) -> str:
     return f"by an error: {type(error).__name__}: {error}" if error else "by a signal (SIGTERM or SIGINT)"
 
 
+def _exit_code(error: BaseException | None) -> Exit:
+    if error is None:
+        return Exit.DONE
+    return exit_code_of(type(error)) if isinstance(error, ReconcileError) else Exit.FAILURE
+
+
 def _starting() -> str:
     """What starts this loop again, as a line for a shell in any directory."""
     if "INVOCATION_ID" in os.environ and "NOTIFY_SOCKET" in os.environ:
@@ -279,18 +299,17 @@ def _starting() -> str:
     return f"cd {shlex.quote(os.getcwd())} && {command_line()}"
 
 
-def _sinks(options: WatchOptions, state: StateDirectory, log: Log, systemd: SystemdNotify, newest: Newest) -> Sinks:
-    release = version(_PACKAGE)
-    metrics = metrics_file(options, release)
+def _sinks(host: HostOptions, options: WatchOptions, state: StateDirectory, log: Log, systemd: SystemdNotify) -> Sinks:
+    metrics = metrics_file(options, version(_PACKAGE))
     found = messengers(options)
+    publisher = LoopPublisher(
+        RunDirectory(run_directory_of(host), is_public=options.publish_public),
+        time,
+        _LATE_SECONDS,
+        _BUSY_TIMES * options.plan_timeout + LOCK_SECONDS,
+    )
     notices = Notices(found, log.warning) if found else None
-    listener = None
-    if options.listen:
-        exposition = Exposition(newest.get, release, process=True)
-        listener = Listener(
-            options.listen, Health(newest, _LATE_SECONDS, _BUSY_TIMES * options.plan_timeout + LOCK_SECONDS), exposition
-        )
-    return Sinks(log, newest, StatusFile(state, os.getpid(), _starting()), systemd, metrics, listener, notices)
+    return Sinks(log, StatusFile(state, os.getpid(), _starting()), systemd, metrics, publisher, notices)
 
 
 def metrics_file(options: WatchOptions, release: str) -> MetricsFile | None:

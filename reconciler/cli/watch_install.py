@@ -14,6 +14,7 @@ import click
 
 from reconciler.cli import unit_install
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import run_directory_of
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
 from reconciler.cli.output import tell
 from reconciler.cli.watch_command import check_start
@@ -27,6 +28,7 @@ from reconciler.integrations.notifications import secret
 from reconciler.integrations.processes import Processes
 from reconciler.integrations.units import (
     STATE,
+    VOLATILE,
     WATCH_NAME,
     WATCH_UNIT,
     Needs,
@@ -37,7 +39,7 @@ from reconciler.integrations.units import (
 from reconciler.model.commands import HOOK_INSTALL
 from reconciler.model.printable import error_text
 from reconciler.transaction.state_directory import StateDirectory, UnsafeState
-from reconciler.watch.listen import is_path, port_of
+from reconciler.watch.run_directory import RunDirectory, UnsafeRunDirectory
 
 PRIVATE: Final = ("/tmp", "/var/tmp")  # noqa: S108 - named, not used
 """Directories of which the unit has others of its own (systemd.exec(5), ``PrivateTmp=``)."""
@@ -45,10 +47,6 @@ PRIVATE: Final = ("/tmp", "/var/tmp")  # noqa: S108 - named, not used
 _SYSTEMS: Final = ("/proc", "/sys", "/dev")
 """Directories of the kernel's: nothing that is put there lasts, and the unit has a ``/dev`` of its own."""
 
-_RESERVED: Final = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
-"""The first port that needs no capability, of which the unit has none for ports."""
-
-_USUALLY_RESERVED: Final = 1024
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where systemd looks for programs, and has a unit look (systemd.exec(5), ``$PATH``)."""
 
@@ -131,12 +129,12 @@ def needs(options: Sequence[click.Parameter], words: Sequence[str], hidden: Sequ
             raise click.UsageError(f"{name} {path}: systemd starts the loop in no directory of yours; say {where}")
         _refuse_hidden(name, path, hidden)
     _refuse_secrets(words)
-    _check_port(watching.listen or "")
     _check_files(watching, hidden)
     if watching.git:
         _check_git(watching.git, watching.branch or "")
     found = _needs(host, watching)
     _check_state(found.state)
+    _check_run_directory(Path(found.run))
     for path in host.paths:
         if not os.path.exists(path):
             raise click.ClickException(f"-f {path}: there is no such file or directory; make it first, or correct -f")
@@ -175,21 +173,6 @@ def _refuse_secrets(words: Sequence[str]) -> None:
             )
 
 
-def _check_port(listen: str) -> None:
-    port = port_of(listen)
-    if port and port < _first_port():
-        raise click.UsageError(
-            f"--listen {listen}: the unit has no right to listen at a port below {_first_port()}; choose another one"
-        )
-
-
-def _first_port() -> int:
-    try:
-        return int(_RESERVED.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return _USUALLY_RESERVED
-
-
 def _check_state(state: str) -> None:
     """See that the unit can be started with this state directory: systemd makes the usual one only."""
     if state == STATE:
@@ -200,6 +183,16 @@ def _check_state(state: str) -> None:
     try:
         StateDirectory(Path(state)).prepare()
     except UnsafeState as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _check_run_directory(path: Path) -> None:
+    """See that the unit can publish in `path`; what is in /run is made by systemd, at each start."""
+    if path.is_relative_to(VOLATILE):
+        return
+    try:
+        RunDirectory(path).prepare()
+    except UnsafeRunDirectory as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -278,15 +271,14 @@ def _check_files(watching: WatchOptions, hidden: Sequence[str]) -> None:
 
 
 def _needs(host: HostOptions, watching: WatchOptions) -> Needs:
-    listens = watching.listen or ""
-    socket = listens if is_path(listens) else ""
-    files = [one for one in (watching.metrics_file, socket) if one and not one.startswith("/run/reconciler/")]
+    files = [watching.metrics_file] if watching.metrics_file else []
     talks = watching.git or watching.notify_webhook_file or watching.notify_command
     return Needs(
         state=os.path.normpath(host.state_dir or STATE),
         written=tuple(dict.fromkeys(map(_folder, files))),
         git=bool(watching.git),
-        network=bool(talks or (listens and not socket)),
+        network=bool(talks),
+        run=str(run_directory_of(host)),
     )
 
 
@@ -296,7 +288,9 @@ def _said(options: Sequence[click.Parameter], words: Sequence[str]) -> dict[str,
 
 
 def _host(said: dict[str, Any]) -> HostOptions:
-    return HostOptions(said["file"], said["host_name"], said["sysfs"], said["simulate_file"], said["state_dir"])
+    return HostOptions(
+        said["file"], said["host_name"], said["sysfs"], said["simulate_file"], said["state_dir"], said["run_dir"]
+    )
 
 
 def _paths(options: Sequence[click.Parameter], said: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -308,8 +302,6 @@ def _paths(options: Sequence[click.Parameter], said: dict[str, Any]) -> Iterator
     form, _, keys = (said["require_signature"] or "").partition(":")
     if form:
         yield f"--require-signature {form}", keys
-    if is_path(said["listen"] or ""):
-        yield "--listen", said["listen"]
     if repository := local_path(said["git"] or ""):
         yield "--git", repository
 
@@ -317,8 +309,6 @@ def _paths(options: Sequence[click.Parameter], said: dict[str, Any]) -> Iterator
 def _folder(file: str) -> str:
     """The directory of `file`, which the loop has to be able to write to."""
     folder = os.path.dirname(os.path.normpath(file))
-    if not os.path.isdir(folder):
-        raise click.ClickException(f"there is no directory {folder} for {file}; make it first")
     if os.stat(folder).st_uid != os.geteuid():
         raise click.ClickException(
             f"{folder} belongs to somebody else, and the unit has no right to write where others do; "

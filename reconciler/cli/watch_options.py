@@ -23,6 +23,7 @@ class WatchOptions(NamedTuple):
     resync: float | None
     plan_timeout: float
     listen: str | None
+    publish_public: bool
     metrics_file: str | None
     log_format: str
     notify_webhook_file: tuple[str, ...]
@@ -84,7 +85,10 @@ def watch_options(function: _Function) -> _Function:
                 metavar="DURATION",
                 help="With --watch: how long reading and planning may take.",
             ),
-            click.option("--listen", metavar="ADDR", help="With --watch: /metrics, /healthz and /readyz, [HOST]:PORT."),
+            click.option("--listen", hidden=True),  # refused with the command that listens
+            click.option(
+                "--publish-public", is_flag=True, help="With --watch: let everybody read the published report."
+            ),
             click.option("--metrics-file", type=file, metavar="FILE", help="With --watch: metrics for node-exporter."),
             click.option(
                 "--log-format",

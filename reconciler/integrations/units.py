@@ -120,6 +120,12 @@ BOOT_UNIT: Final = OurFile(BOOT_NAME, BOOT_MARK, "reconcile boot install", 0o644
 STATE: Final = "/var/lib/reconciler"
 """Where the state is if nothing else is said."""
 
+VOLATILE: Final = "/run"
+"""What is in it is gone after a boot; systemd makes directories of units there."""
+
+RUN: Final = "/run/reconciler"
+"""Where reports are published if nothing else is said."""
+
 WAIT_SECONDS: Final = 60
 """How long the AP bus is waited for."""
 
@@ -238,13 +244,15 @@ class Needs(NamedTuple):
         state: the state directory, as an absolute path.
         written: what it writes besides, absolute paths of directories that exist.
         git: whether it fetches from a repository.
-        network: whether it talks to others, or they to it, by IP.
+        network: whether it talks to others by IP: to a repository, or to those who are notified.
+        run: the run directory, as an absolute path.
     """
 
     state: str = STATE
     written: tuple[str, ...] = ()
     git: bool = False
     network: bool = False
+    run: str = RUN
 
 
 def watch_unit_text(python: str, options: Sequence[str], needs: Needs, systemd: int) -> str:
@@ -260,7 +268,8 @@ def watch_unit_text(python: str, options: Sequence[str], needs: Needs, systemd: 
         ValueError: one of the words has a character that no unit file can hold.
     """
     usual = needs.state == STATE
-    written = [*_WRITTEN, *(() if usual else (needs.state,)), *needs.written]
+    is_volatile = needs.run.startswith(f"{VOLATILE}/")
+    written = [*_WRITTEN, *(() if usual else (needs.state,)), *(() if is_volatile else (needs.run,)), *needs.written]
     lines = (
         WATCH_MARK,
         "",
@@ -288,9 +297,7 @@ def watch_unit_text(python: str, options: Sequence[str], needs: Needs, systemd: 
         "KillMode=mixed",
         f"TimeoutStopSec={STOP_SECONDS}",
         *(("StateDirectory=reconciler", "StateDirectoryMode=0700") if usual else ()),
-        "# For a socket of --listen.",
-        "RuntimeDirectory=reconciler",
-        "RuntimeDirectoryMode=0755",
+        *(_runtime_directory(needs.run.removeprefix(f"{VOLATILE}/")) if is_volatile else ()),
         "# Where git and ssh look for the settings of root.",
         "Environment=HOME=%h",
         *confinement(written, offline=False),
@@ -335,6 +342,13 @@ def _restart(systemd: int) -> Iterable[str]:
         yield from ("RestartSec=5", "RestartSteps=6", "RestartMaxDelaySec=300")
     else:
         yield "RestartSec=30"
+
+
+def _runtime_directory(name: str) -> Iterable[str]:
+    yield "# What is published there stays when the loop ends: it says so."
+    yield f"RuntimeDirectory={quoted(name)}"
+    yield "RuntimeDirectoryMode=0755"
+    yield "RuntimeDirectoryPreserve=yes"
 
 
 def _network(needed: bool) -> Iterable[str]:

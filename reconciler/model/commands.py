@@ -91,6 +91,11 @@ WATCH_INSTALL: Final = Command(
 WATCH: Final = Command(("--watch",), Takes.MANIFESTS)
 
 
+def serve_of(listen: str, run_directory: str) -> Command:
+    """Answers at the address `listen` from what is published in `run_directory`."""
+    return Command(("serve", "--listen", listen, "--run-dir", run_directory), Takes.NOTHING)
+
+
 def confirm_of(number: int) -> Command:
     """Keeps what generation `number` did."""
     return Command(("confirm", str(number)))

@@ -15,11 +15,11 @@ from reconciler.integrations.files import replace
 from reconciler.model.errors import HostError
 from reconciler.model.outcome import Result
 from reconciler.model.printable import escaped_values
+from reconciler.watch.published import Usage
 from reconciler.watch.report import Condition, Counters, Report, Source
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric as Family
-    from prometheus_client.registry import Collector
 
 _SHORT: Final = 12
 _QUEUE_STATES: Final = ("host", "effective", "pending", "idle")
@@ -70,11 +70,11 @@ def _by(counts: Mapping[str, int], known: Iterable[str]) -> Samples:
     return [((name.replace(" ", "_"),), float(counts.get(name, 0))) for name in names]
 
 
-RUNNING: Final = "reconcile_loop_running"
-"""1 while the loop runs. The last file of a loop that has ended has it as 0, and no metric of the host."""
+UP: Final = "reconcile_up"
+"""1 while the loop is alive. Where it is 0, there is no metric of the host."""
 
 METRICS: Final = (
-    _gauge(RUNNING, "1 while the loop runs; 0 in the file that it leaves when it has ended", lambda _: 1.0),
+    _gauge(UP, "1 while the loop is alive; 0 where it has ended, was killed or hangs", lambda _: 1.0),
     _gauge("reconcile_in_sync", "1 where the host is as the manifests say", lambda r: r.condition is Condition.IN_SYNC),
     Metric(
         "reconcile_condition",
@@ -177,7 +177,7 @@ METRICS: Final = (
 """Everything that is told of a report, in the order in which it is shown."""
 
 BUILD_INFO: Final = "reconcile_build_info"
-"""The one metric that is always there. Before the first turn there are also `RUNNING` and the counters, at 0."""
+"""The one metric that is always there. Before the first turn there are also `UP` and the counters, at 0."""
 
 _NO_REPORT: Final = Report(
     host="",
@@ -197,99 +197,107 @@ _NO_REPORT: Final = Report(
     plan_seconds=0.0,
     applies=False,
 )
-_EARLY: Final = tuple(one for one in METRICS if one.kind == "counter" or one.name == RUNNING)
+_EARLY: Final = tuple(one for one in METRICS if one.kind == "counter" or one.name == UP)
 
 
-class ReportCollector:
-    """What `prometheus_client` asks for the metrics of the newest report."""
+_PROCESS: Final[tuple[tuple[str, str, str, Callable[[Usage], float]], ...]] = (
+    ("process_start_time_seconds", "gauge", "When the loop was started", lambda u: u.started),
+    ("process_cpu_seconds_total", "counter", "Processor time of the loop", lambda u: u.cpu_seconds),
+    ("process_resident_memory_bytes", "gauge", "Memory of the loop that is in RAM", lambda u: u.resident_bytes),
+    ("process_virtual_memory_bytes", "gauge", "Memory that the loop has reserved", lambda u: u.virtual_bytes),
+    ("process_open_fds", "gauge", "Descriptors that the loop has open", lambda u: u.open_files),
+    ("process_max_fds", "gauge", "Descriptors that the loop may have open", lambda u: u.most_open_files),
+)
+"""What the process of the loop uses, under the names that all of Prometheus' libraries use."""
 
-    def __init__(
-        self, newest: Callable[[], Report | None], version: str, has_ended: Callable[[], bool] = lambda: False
-    ) -> None:
-        """`newest` gives the report; `version` is ours; `has_ended` says whether the loop has."""
-        try:
-            from prometheus_client import core
-        except ImportError as error:
-            raise NoMetrics(
-                "metrics need the Python package prometheus_client; install vfio-ap-reconciler[web] or, "
-                "on Debian, python3-prometheus-client"
-            ) from error
-        self._newest = newest
-        self._version = version
-        self._has_ended = has_ended
-        self._gauge = core.GaugeMetricFamily
-        self._counter = core.CounterMetricFamily
-        self._info = core.InfoMetricFamily
 
-    def collect(self) -> "Iterator[Family]":
+class Measured(NamedTuple):
+    """What metrics are made of.
+
+    Attributes:
+        report: of the loop's last cycle; None before the first.
+        is_up: whether the loop is alive. Of a loop that is not, nothing is known of the host any more.
+        usage: what its process uses; None where that is not told, as in the file: the node exporter has metrics of
+            these names.
+    """
+
+    report: Report | None
+    is_up: bool = True
+    usage: Usage | None = None
+
+
+def require_library() -> None:
+    """Return if metrics can be made.
+
+    Raises:
+        NoMetrics: `prometheus_client` is not installed.
+    """
+    try:
+        import prometheus_client  # noqa: F401
+    except ImportError as error:
+        raise NoMetrics(
+            "metrics need the Python package prometheus_client; install vfio-ap-reconciler[web] or, "
+            "on Debian, python3-prometheus-client"
+        ) from error
+
+
+def metrics_text(measured: Measured, version: str, accept: str = "") -> tuple[bytes, str]:
+    """The metrics, and the `Content-Type` of their format.
+
+    Args:
+        measured: what is known.
+        version: of reconcile.
+        accept: the header that asks for a format; Prometheus' older text if it names none.
+    """
+    from prometheus_client import exposition
+
+    encoder, kind = exposition.choose_encoder(accept)
+    return encoder(_Collected(tuple(_families(measured, version)))), kind
+
+
+class _Collected(NamedTuple):
+    """What an encoder asks for the metrics."""
+
+    families: "tuple[Family, ...]"
+
+    def collect(self) -> "Iterable[Family]":
         """See `prometheus_client.registry.Collector`."""
-        yield self._info(BUILD_INFO.removesuffix("_info"), "The version of reconcile", {"version": self._version})
-        if self._has_ended():
-            yield self._gauge(RUNNING, METRICS[0].help, 0.0)
-            return
-        report = self._newest()
-        for metric in _EARLY if report is None else METRICS:
-            yield self._family(metric, report or _NO_REPORT)
-
-    def _family(self, metric: Metric, report: Report) -> "Family":
-        if metric.kind == "info":
-            info = self._info(metric.name.removesuffix("_info"), metric.help, labels=metric.labels)
-            for labels, _one in metric.samples(report):
-                info.add_metric(escaped_values(labels), {})
-            return info
-        make = self._gauge if metric.kind == "gauge" else self._counter
-        family = make(metric.name, metric.help, labels=metric.labels)
-        for labels, value in metric.samples(report):
-            family.add_metric(escaped_values(labels), value)
-        return family
+        return self.families
 
 
-class Exposition:
-    """Metrics as text."""
+def _families(measured: Measured, version: str) -> "Iterator[Family]":
+    from prometheus_client import core
 
-    def __init__(
-        self,
-        newest: Callable[[], Report | None],
-        version: str,
-        *,
-        process: bool = False,
-        has_ended: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Prepare, importing what is needed.
+    yield core.InfoMetricFamily(BUILD_INFO.removesuffix("_info"), "The version of reconcile", {"version": version})
+    if not measured.is_up:
+        yield core.GaugeMetricFamily(UP, METRICS[0].help, 0.0)
+        return
+    for metric in _EARLY if measured.report is None else METRICS:
+        samples = metric.samples(measured.report or _NO_REPORT)
+        yield _family(metric.name, metric.kind, metric.help, metric.labels, samples)
+    if measured.usage is not None:
+        for name, kind, sentence, value in _PROCESS:
+            yield _family(name, kind, sentence, (), _alone(float(value(measured.usage))))
 
-        Args:
-            newest: gives the report.
-            version: ours.
-            process: whether to tell of this process, too (``process_…``: memory, CPU, descriptors). Not for the file:
-                the node exporter has metrics of these names.
-            has_ended: whether the loop has ended, so that nothing is known of the host any more.
 
-        Raises:
-            NoMetrics: `prometheus_client` is not installed.
-        """
-        reports = ReportCollector(newest, version, has_ended)
-        from prometheus_client import exposition, process_collector
+def _family(name: str, kind: str, help: str, labels: tuple[str, ...], samples: Samples) -> "Family":
+    from prometheus_client import core
 
-        self._collectors: list[Collector] = [reports]
-        if process:
-            self._collectors.append(process_collector.ProcessCollector(registry=None))
-        self._exposition = exposition
-
-    def collect(self) -> "Iterator[Family]":
-        """See `prometheus_client.registry.Collector`."""
-        for collector in self._collectors:
-            yield from collector.collect()
-
-    def text(self, accept: str = "") -> tuple[bytes, str]:
-        """The metrics in the format that the header `Accept` asks for, and the `Content-Type` of it."""
-        encoder, kind = self._exposition.choose_encoder(accept)
-        return encoder(self), kind
+    if kind == "info":
+        info = core.InfoMetricFamily(name.removesuffix("_info"), help, labels=labels)
+        for values, _one in samples:
+            info.add_metric(escaped_values(values), {})
+        return info
+    family = (core.GaugeMetricFamily if kind == "gauge" else core.CounterMetricFamily)(name, help, labels=labels)
+    for values, value in samples:
+        family.add_metric(escaped_values(values), value)
+    return family
 
 
 class MetricsFile:
     """A file that has the metrics of the newest report, readable by all (0644).
 
-    At the end a last one says that the loop has ended, and nothing of the host. What a crash leaves behind tells its
+    At the end a last one says that the loop has ended, and nothing of the host. What a crash leaves behind shows its
     age by ``reconcile_last_turn_timestamp_seconds``.
     """
 
@@ -309,9 +317,8 @@ class MetricsFile:
                 f"{path} is no regular file, and is not replaced by one; remove it, or choose another name"
             )
         self._path = path
-        self._report: Report | None = None
-        self._ended = False
-        self._exposition = Exposition(lambda: self._report, version, has_ended=lambda: self._ended)
+        require_library()
+        self._version = version
 
     def begin(self) -> None:
         """Report that the loop runs, with counters at 0, so that their first step is seen.
@@ -319,7 +326,7 @@ class MetricsFile:
         Raises:
             OSError: it cannot be written; the old content is still there.
         """
-        replace(self._path, self._exposition.text()[0])
+        self._replace(Measured(None))
 
     def write(self, report: Report) -> None:
         """Tell of `report`; whoever reads the file meanwhile gets the old content or the new.
@@ -327,14 +334,15 @@ class MetricsFile:
         Raises:
             OSError: it cannot be written; the old content is still there.
         """
-        self._report = report
-        replace(self._path, self._exposition.text()[0])
+        self._replace(Measured(report))
 
     def close(self) -> None:
         """Report that the loop has ended, as far as that can be written."""
-        self._ended = True
         with suppress(OSError):
-            replace(self._path, self._exposition.text()[0])
+            self._replace(Measured(None, is_up=False))
+
+    def _replace(self, measured: Measured) -> None:
+        replace(self._path, metrics_text(measured, self._version)[0])
 
 
 def _is_regular(path: Path) -> bool:

@@ -1,7 +1,7 @@
 """Tells the log how an apply gets on, and systemd that the loop is alive meanwhile."""
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from reconciler.integrations.systemd_notify import SystemdNotify
@@ -18,20 +18,23 @@ _STEP_SECONDS: Final = 120.0
 class LogProgress:
     """See `reconciler.transaction.apply.Progress`."""
 
-    def __init__(self, log: Log, systemd: SystemdNotify) -> None:
-        """Tell both."""
+    def __init__(self, log: Log, systemd: SystemdNotify, progresses: Callable[[], object] = lambda: None) -> None:
+        """Report to both, and to `progresses`, which is called at each step."""
+        self._progresses = progresses
         self._log = log
         self._systemd = systemd
 
     def step(self, number: int, total: int, step: PlannedStep) -> None:
         """See `reconciler.transaction.apply.Progress`."""
         self._systemd.watchdog()
+        self._progresses()
         self._systemd.extend(_STEP_SECONDS)
         self._log.info("step", number=number, of=total, what=step_text(step))
 
     def rolling_back(self, reason: str) -> None:
         """See `reconciler.transaction.apply.Progress`."""
         self._systemd.watchdog()
+        self._progresses()
         self._systemd.extend(_STEP_SECONDS)
         self._log.error("putting everything back", reason=reason)
 

@@ -1,17 +1,18 @@
-"""Where reports go: log, status file, metrics, health, systemd, notifications. The loop calls this, and no other."""
+"""Where reports go: log, run directory, status file, metrics, systemd, notifications. The loop calls this alone."""
 
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 from reconciler.integrations.systemd_notify import SystemdNotify
+from reconciler.model.printable import error_text
 from reconciler.watch.events import events
-from reconciler.watch.health import Newest
-from reconciler.watch.listen import Listener
 from reconciler.watch.log import Log
 from reconciler.watch.metrics import MetricsFile
 from reconciler.watch.notices import Notices
+from reconciler.watch.published import LoopPublisher
 from reconciler.watch.report import Counters, Report
+from reconciler.watch.run_directory import UnsafeRunDirectory
 from reconciler.watch.status_file import StatusFile
 
 
@@ -19,11 +20,10 @@ class Sinks(NamedTuple):
     """What was asked for; None where it was not."""
 
     log: Log
-    newest: Newest
     status: StatusFile
     systemd: SystemdNotify
     metrics: MetricsFile | None = None
-    listener: Listener | None = None
+    publisher: LoopPublisher | None = None
     notices: Notices | None = None
 
 
@@ -48,14 +48,25 @@ class FanOut:
         if sinks.metrics:
             self._try("metrics file", sinks.metrics.begin)
 
+    def begins(self) -> None:
+        """A cycle begins: the loop reads and plans from now on."""
+        if self._sinks.publisher:
+            self._try("published report", self._sinks.publisher.begins)
+
+    def progresses(self) -> None:
+        """An apply begins, or has made a step."""
+        if self._sinks.publisher:
+            self._try("published report", self._sinks.publisher.progresses)
+
     def publish(self, report: Report) -> None:
         """Give `report` to every sink, after each cycle. A file that cannot be written is logged, not raised."""
         sinks = self._sinks
-        sinks.newest.put(report)
         told = sinks.log.report(None if self._first else self._previous, report)
         if sinks.notices:
             sinks.notices.tell(events(self._previous, report) if self._first else told, report)
         self._try("status file", lambda: sinks.status.write(report))
+        if sinks.publisher:
+            self._try("published report", partial(sinks.publisher.publish, report))
         if sinks.metrics:
             self._try("metrics file", partial(sinks.metrics.write, report))
         status = f"{report.condition.value.replace('-', ' ')}: {report.summary}"
@@ -69,24 +80,30 @@ class FanOut:
         """Log that something of little weight went wrong."""
         self._sinks.log.warning(text, reason=str(error))
 
-    def close(self, now: float, how: str = "") -> None:
-        """End everything, within some seconds; `now` is seconds since 1970, `how` says why the loop ends."""
+    def close(self, now: float, how: str = "", exit_code: int = 0) -> None:
+        """End everything, within some seconds.
+
+        Args:
+            now: seconds since 1970.
+            how: why the loop ends.
+            exit_code: of its process.
+        """
         sinks = self._sinks
         sinks.systemd.stopping()
-        if sinks.listener:
-            sinks.listener.close()
         if sinks.notices:
             sinks.notices.close()
         self._try("status file", lambda: sinks.status.close(now, how))
         if sinks.metrics:
             sinks.metrics.close()
+        if sinks.publisher:
+            self._try("published report", partial(sinks.publisher.close, exit_code, how))
         sinks.log.info("ended")
 
     def _try(self, what: str, write: Callable[[], object]) -> None:
         try:
             write()
-        except OSError as error:
-            reason = error.strerror or str(error)
+        except (OSError, UnsafeRunDirectory) as error:
+            reason = error_text(error)
             if self._failing.get(what) != reason:
                 self._failing[what] = reason
                 self._sinks.log.warning("a file cannot be written", file=what, reason=reason)

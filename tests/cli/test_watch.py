@@ -19,6 +19,7 @@ from reconciler.simulator.state_file import state_directory
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.published import PublishedReader
 from reconciler.watch.report import Condition, Report
 from reconciler.watch.requests import SOCKET
 from reconciler.watch.status_file import read_kept
@@ -181,7 +182,7 @@ def is_clean(site: Site) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_with_nothing_left(site: Site, number: signal.Signals) -> None:
     """No process, no socket, no open transaction; exit code 0, and the status file says that it has ended."""
-    with site.loop("--listen", "127.0.0.1:0") as process:
+    with site.loop() as process:
         site.await_in_sync(1)
         assert ended(process, number) == Exit.DONE
 
@@ -189,6 +190,41 @@ def test_it_ends_with_nothing_left(site: Site, number: signal.Signals) -> None:
     kept = read_kept(site.state)
     assert kept
     assert kept.ended
+
+
+def test_the_loop_publishes_a_report_and_how_it_has_ended(site: Site) -> None:
+    """Beside its state directory, where another one is used than the usual one."""
+    directory = site.state.path.with_name(f"{site.state.path.name}.run")
+    with site.loop() as process:
+        site.await_in_sync(1)
+        until(lambda: (found := PublishedReader(directory).read()).report is not None and found.is_locked)
+        assert ended(process) == Exit.DONE
+
+    found = PublishedReader(directory).read()
+    assert found.loop
+    assert found.loop.ended
+    assert found.loop.ended[1:] == (0, "by a signal (SIGTERM or SIGINT)")
+    assert found.report
+    assert (found.report.condition, found.report.generation) == ("in-sync", 1)
+
+
+def test_a_run_directory_of_another_user_or_a_link_is_refused(site: Site) -> None:
+    """Before anything is done."""
+    (site.folder / "link").symlink_to(site.folder)
+
+    ran = site.run("--watch", "--apply", "-f", str(site.manifests), "--run-dir", str(site.folder / "link"))
+
+    assert ran.returncode == Exit.FAILURE
+    assert "must be a directory, not a link" in ran.stderr
+
+
+def test_the_option_of_the_port_is_refused_with_the_command_that_listens(site: Site) -> None:
+    """Complete, as it is to be run."""
+    ran = site.run("--watch", "-f", str(site.manifests), "--listen", "127.0.0.1:9750")
+
+    assert ran.returncode == Exit.USAGE
+    directory = site.state.path.with_name(f"{site.state.path.name}.run")
+    assert f"reconcile serve --listen 127.0.0.1:9750 --run-dir {directory}" in ran.stderr
 
 
 def test_a_changed_file_is_applied(site: Site) -> None:

@@ -110,8 +110,6 @@ def test_without_systemctl_the_unit_is_for_any_systemd(
         (("--git", "http://git.example/ap", "--branch", "main"), "http"),
         (("--git", "https://git.example/ap", "--branch", "a..b"), "a..b"),
         (("--git", "https://git.example/ap", "--branch", "main", "--require-signature", "pgp:/keys"), "pgp:/keys"),
-        (("-f", "/x", "--listen", "9750"), "no address to listen at"),
-        (("-f", "/x", "--listen", ":80:90"), "cannot listen at :80:90"),
         (("-f", "/x", "--metrics-file", "/nowhere/x.prom"), "/nowhere"),
         (("-f", "/x", "--metrics-file", "/etc/x.txt"), ".prom"),
         (("-f", "/x", "--notify-webhook-file", "/nowhere/url"), "/nowhere/url"),
@@ -122,11 +120,9 @@ def test_without_systemctl_the_unit_is_for_any_systemd(
         (("-f", "/x", "--state-dir", "/tmp"), "a /tmp of its own"),
         (("--git", "/tmp/repository", "--branch", "main"), "a /tmp of its own"),
         (("--git", "file:///tmp/repository", "--branch", "main"), "a /tmp of its own"),
-        ((*SITE, "--listen", "/tmp/http.sock"), "a /tmp of its own"),
-        ((*SITE, "--listen", "./http.sock"), "systemd starts the loop in no directory of yours"),
-        ((*SITE, "--listen", "/etc/passwd"), "there is a file of that name"),
-        ((*SITE, "--listen", f"/run/{'x' * 120}"), "at most 107 bytes"),
-        ((*SITE, "--listen", "127.0.0.1:1"), "no right to listen at a port below"),
+        ((*SITE, "--listen", "[::]:9750"), "reconcile serve --listen '[::]:9750' --run-dir /run/reconciler"),
+        ((*SITE, "--run-dir", "/tmp/run"), "a /tmp of its own"),
+        ((*SITE, "--run-dir", "reports"), "systemd starts the loop in no directory of yours"),
         ((*SITE, "--notify-command", "./tell"), "systemd starts the loop in no directory of yours"),
         ((*SITE, "--state-dir", "/proc/x"), "what is in /proc"),
         ((*SITE, "--state-dir", "/sys/x"), "what is in /sys"),
@@ -181,7 +177,7 @@ def test_what_a_loop_needs_is_there_when_it_is_installed(
     assert not (tmp_path / WATCH_NAME).exists()
 
 
-@pytest.mark.parametrize("options", [("--listen", "127.0.0.1:9750"), ("--metrics-file", "/etc/x.prom")])
+@pytest.mark.parametrize("options", [("--metrics-file", "/etc/x.prom")])
 def test_options_whose_packages_are_missing_are_refused(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
@@ -206,26 +202,26 @@ def test_words_that_no_unit_can_hold_are_refused(command: Command, tmp_path: Pat
 
 
 def test_what_is_written_may_be_written(tmp_path: Path) -> None:
-    """The directories of the metrics file and of a socket; that of /run is the unit's own."""
-    files = ("--metrics-file", f"{tmp_path}/reconcile.prom", "--listen", f"{tmp_path}/http.sock")
+    """The directories of the metrics file and of the report, which systemd makes in /run."""
+    files = ("--metrics-file", f"{tmp_path}/reconcile.prom")
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
 
-    assert needs(cli.params, (*SITE, *files, "--state-dir", f"{state}/"), ()) == Needs(str(state), (str(tmp_path),))
-    assert needs(cli.params, (*SITE, "--listen", "/run/reconciler/http.sock")) == Needs()
+    found = needs(cli.params, (*SITE, *files, "--state-dir", f"{state}/"), ())
+    assert found == Needs(str(state), (str(tmp_path),), run=f"{state}.run")
+    assert needs(cli.params, SITE) == Needs(run="/run/reconciler")
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
         (SITE, Needs()),
-        ((*SITE, "--listen", "127.0.0.1:9750"), Needs(network=True)),
         ((*SITE, "--notify-command", "/bin/true"), Needs(network=True)),
         (("--git", "https://git.example/ap", "--branch", "main"), Needs(git=True, network=True)),
     ],
 )
 def test_the_network_is_for_who_needs_it(words: tuple[str, ...], expected: Needs) -> None:
-    """A repository, a scraper, a chat."""
+    """A repository, a chat."""
     assert needs(cli.params, words) == expected
 
 
@@ -242,8 +238,6 @@ def test_keys_are_named_from_the_root(tmp_path: Path) -> None:
 
 def test_a_place_where_the_unit_cannot_write_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It gave up root's right to write where others do, and systemd starts nothing whose directories are missing."""
-    with pytest.raises(click.ClickException, match="there is no directory"):
-        needs(cli.params, (*SITE, "--listen", f"{tmp_path}/none/http.sock"), ())
     owner = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
     with pytest.raises(click.ClickException, match="chown root"):

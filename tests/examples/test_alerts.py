@@ -13,7 +13,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler.cli.main import run
-from reconciler.watch.metrics import Exposition, MetricsFile
+from reconciler.watch.metrics import Measured, MetricsFile, metrics_text
 from reconciler.watch.report import Condition, Counters, Report
 from testing.commands import EXAMPLES
 from testing.reports import report
@@ -32,7 +32,7 @@ promtool = pytest.mark.skipif(
 
 def exposed(made: Report | None) -> str:
     """What the loop answers while `made` is its newest report."""
-    return Exposition(lambda: made, "1.2").text()[0].decode()
+    return metrics_text(Measured(made), "1.2")[0].decode()
 
 
 def healthy(minute: int, **changes: Any) -> str:
@@ -178,7 +178,7 @@ def test_options_that_cannot_be_read_leave_a_file_that_says_that_no_loop_runs(wr
     words = ["--metrics-file", str(file), "--state-dir", str(tmp_path / "s"), "--sysfs", str(tmp_path)]
 
     assert run(["--watch", *words, *wrong]) == 64
-    assert "reconcile_loop_running 0.0" in file.read_text().splitlines()
+    assert "reconcile_up 0.0" in file.read_text().splitlines()
 
 
 @promtool

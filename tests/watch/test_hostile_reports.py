@@ -17,15 +17,14 @@ from reconciler.cli.main import run
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.events import events
-from reconciler.watch.health import Health, Newest
-from reconciler.watch.listen import Listener
 from reconciler.watch.log import Format, Log
-from reconciler.watch.metrics import Exposition
+from reconciler.watch.metrics import Measured, metrics_text
 from reconciler.watch.notices import Notices
 from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
 from reconciler.watch.status_file import StatusFile
 from testing.clocks import FakeClock
 from testing.hostile_text import HOSTILE, unsafe_characters, unsafe_output
+from testing.publishing import Server, publishing
 from testing.reports import NOW, guest, report
 
 PLANTED = "\nPLANTED"
@@ -139,7 +138,7 @@ def test_what_systemd_is_told(text: str) -> None:
 @settings(max_examples=20)
 def test_metrics(text: str) -> None:
     """Every label."""
-    content, _ = Exposition(lambda: hostile(text), "1.2").text()
+    content, _ = metrics_text(Measured(hostile(text)), "1.2")
 
     labels = [value for family in parse(content.decode()) for one in family.samples for value in one.labels.values()]
     assert any("PLANTED" in one for one in labels)
@@ -150,20 +149,21 @@ def test_metrics(text: str) -> None:
 @settings(max_examples=10)
 def test_health_pages(text: str) -> None:
     """Whatever is asked for."""
-    clock = FakeClock()
-    newest = Newest(clock.monotonic)
-    newest.put(hostile(text))
-    listener = Listener("127.0.0.1:0", Health(newest, 60.0), Exposition(newest.get, "1.2", process=False), seconds=5.0)
-    host, _, port = listener.address.rpartition(":")
-    try:
-        for path in ("/healthz", "/readyz", "/%1b%0a::error::x"):
-            with socket.create_connection((host, int(port)), timeout=10) as caller:
-                caller.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-                caller.shutdown(socket.SHUT_WR)
-                answer = b"".join(iter(lambda: caller.recv(65536), b"")).decode()
-            assert_lines(answer.replace("\r\n", "\n"))
-    finally:
-        listener.close()
+    with tempfile.TemporaryDirectory() as folder:
+        clock, directory = FakeClock(), Path(folder) / "run"
+        loop = publishing(directory, clock)
+        loop.publish(hostile(text))
+        server = Server(directory, clock)
+        try:
+            for path in ("/healthz", "/readyz", "/%1b%0a::error::x"):
+                with server.connect() as caller:
+                    caller.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+                    answer = b"".join(iter(lambda: caller.recv(65536), b"")).decode()
+                assert_lines(answer.replace("\r\n", "\n"))
+            loop.close(1, hostile(text).summary)
+            assert_lines(server.ask("/readyz")[1])
+        finally:
+            server.close()
 
 
 @given(HOSTILE)

@@ -7,14 +7,14 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from reconciler.watch.metrics import METRICS, Exposition, MetricsFile
+from reconciler.watch.metrics import METRICS, Measured, MetricsFile, metrics_text
 from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
 from testing.reports import NOW, guest, report
 
 
 def samples(made: Report | None, accept: str = "") -> dict[tuple[str, ...], float]:
     """Every sample by its name and the values of its labels."""
-    text = Exposition(lambda: made, "1.2").text(accept)[0].decode()
+    text = metrics_text(Measured(made), "1.2", accept)[0].decode()
     families = (parse_openmetrics if "openmetrics" in accept else parse)(text)
     return {
         (one.name, *(value for _label, value in sorted(one.labels.items()))): one.value
@@ -77,7 +77,7 @@ def test_before_the_first_turn_there_is_the_version_and_counters_at_0() -> None:
     found = samples(None)
 
     assert found.pop(("reconcile_build_info", "1.2")) == 1
-    assert found.pop(("reconcile_loop_running",)) == 1
+    assert found.pop(("reconcile_up",)) == 1
     assert {name[0] for name in found} == {one.name for one in METRICS if one.kind == "counter"}
     assert set(found.values()) == {0}
 
@@ -131,8 +131,8 @@ def test_the_file_is_replaced_readable_and_says_the_end(tmp_path: Path) -> None:
     file.close()
 
     names = {line.partition("{")[0].split()[0] for line in path.read_text().splitlines() if not line.startswith("#")}
-    assert names == {"reconcile_build_info", "reconcile_loop_running"}
-    assert "reconcile_loop_running 0.0\n" in path.read_text()
+    assert names == {"reconcile_build_info", "reconcile_up"}
+    assert "reconcile_up 0.0\n" in path.read_text()
 
 
 def test_a_link_in_place_of_the_temporary_file_is_not_followed(tmp_path: Path) -> None:

@@ -7,22 +7,21 @@ import os
 import socket
 import sys
 import threading
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.watch.health import Health, Newest
-from reconciler.watch.listen import Listener
 from reconciler.watch.log import Log
-from reconciler.watch.metrics import Exposition, MetricsFile
+from reconciler.watch.metrics import MetricsFile
 from reconciler.watch.notices import Notices
+from reconciler.watch.published import PublishedReader
 from reconciler.watch.report import Condition, Counters, Report
 from reconciler.watch.sinks import FanOut, Sinks
 from reconciler.watch.status_file import FILE, StatusFile, read_kept
 from testing.clocks import FakeClock
+from testing.publishing import publishing
 from testing.reports import NOW, guest, report
 
 
@@ -55,15 +54,13 @@ class Everything:
         self.manager.bind(str(folder / "notify"))
         self.manager.setblocking(False)
         clock = FakeClock()
-        newest = Newest(clock.monotonic)
         log = Log(self.text, clock.time)
         self.sinks = Sinks(
             log,
-            newest,
             StatusFile(self.state, os.getpid()),
             SystemdNotify({"NOTIFY_SOCKET": str(folder / "notify")}, os.getpid(), clock.monotonic),
             MetricsFile(self.metrics, "1.2"),
-            Listener("127.0.0.1:0", Health(newest, 60), Exposition(newest.get, "1.2")),
+            publishing(folder / "run", clock),
             Notices([self.chat], log.warning),
         )
         self.telling = FanOut(self.sinks, before)
@@ -85,16 +82,13 @@ class Everything:
 def test_a_report_reaches_everyone(tmp_path: Path) -> None:
     """And systemd learns that we are ready only now."""
     all_of_it = Everything(tmp_path)
-    assert all_of_it.sinks.listener
     assert all_of_it.said() == []
 
     all_of_it.telling.publish(report(condition=Condition.DRIFT, summary="apmask differs"))
 
-    connection = HTTPConnection(all_of_it.sinks.listener.address, timeout=10)
-    connection.request("GET", "/metrics")
-    with connection.getresponse() as answer:
-        assert b'reconcile_condition{condition="drift"} 1.0\n' in answer.read()
-    connection.close()
+    published = PublishedReader(tmp_path / "run").read()
+    assert published.report
+    assert published.report.condition is Condition.DRIFT
     assert all_of_it.said() == [b"STATUS=drift: apmask differs", b"READY=1"]
     assert "reconcile_in_sync 0.0\n" in all_of_it.metrics.read_text()
     kept = read_kept(all_of_it.state)
@@ -105,7 +99,7 @@ def test_a_report_reaches_everyone(tmp_path: Path) -> None:
 
     assert all_of_it.chat.told == ["started", "applied"]
     assert [json.loads(one)["event"] for one in all_of_it.text.getvalue().splitlines()][-1] == "ended"
-    assert "reconcile_loop_running 0.0\n" in all_of_it.metrics.read_text()
+    assert "reconcile_up 0.0\n" in all_of_it.metrics.read_text()
     ended = read_kept(all_of_it.state)
     assert ended
     assert ended.ended == NOW

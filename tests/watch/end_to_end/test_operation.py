@@ -1,6 +1,5 @@
 """A loop in operation: what it answers, what it reads, how it ends."""
 
-import http.client
 import json
 import shlex
 import signal
@@ -8,28 +7,35 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from testing.git_repositories import Repository
 from testing.loop_processes import BROKEN, HOST, LEISURELY, PATIENCE, environment, following, guest, watching
 from testing.mounted_hosts import until
+from testing.publishing import Connection
 
 
-class _Connection(http.client.HTTPConnection):
-    """HTTP by a Unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=PATIENCE)
-        self.path = str(path)
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.connect(self.path)
+@contextmanager
+def served(simulated: Path, tmp_path: Path) -> Iterator[Callable[[str], tuple[int, str]]]:
+    """``reconcile serve`` in a process of its own, beside a loop; gives what asks it for a path."""
+    door, run = tmp_path / "door", simulated.with_name(f"{simulated.name}.state.run")
+    command = [sys.executable, "-m", "reconciler.cli", "serve", "--listen", str(door), "--run-dir", str(run)]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr
+            assert f"answering at {door}" in next(line for line in process.stderr if "answering" in line)
+            yield lambda path: get(door, path)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
 
 
 def get(path: Path, what: str) -> tuple[int, str]:
     """Status and text of `what` at the socket `path`."""
-    connection = _Connection(path)
+    connection = Connection(str(path), socket.AF_UNIX)
     try:
         connection.request("GET", what)
         answer = connection.getresponse()
@@ -40,24 +46,30 @@ def get(path: Path, what: str) -> tuple[int, str]:
 
 def test_metrics_and_health_tell_of_a_refused_commit(repository: Repository, simulated: Path, tmp_path: Path) -> None:
     """As soon as the turn that has refused it is over; and that it was mended."""
-    door, file = tmp_path / "door", tmp_path / "reconcile.prom"
-    with following(repository, simulated, "--listen", str(door), "--metrics-file", str(file)) as loop:
+    file = tmp_path / "reconcile.prom"
+    with (
+        served(simulated, tmp_path) as ask,
+        following(repository, simulated, "--metrics-file", str(file)) as loop,
+    ):
         loop.turn()
-        assert (get(door, "/healthz")[0], get(door, "/readyz")[0]) == (200, 200)
-        assert "reconcile_in_sync 1.0" in get(door, "/metrics")[1]
-        assert repository.head()[:12] in get(door, "/metrics")[1]
+        assert (ask("/healthz")[0], ask("/readyz")[0]) == (200, 200)
+        assert "reconcile_in_sync 1.0" in ask("/metrics")[1]
+        assert repository.head()[:12] in ask("/metrics")[1]
         repository.commit({"payments.yaml": BROKEN})
         loop.turn()
-        status, text = get(door, "/readyz")
-        assert (get(door, "/healthz")[0], status) == (200, 503)
+        status, text = ask("/readyz")
+        assert (ask("/healthz")[0], status) == (200, 503)
         assert "payments.yaml:3:" in text
-        assert "reconcile_source_refused 1.0" in get(door, "/metrics")[1]
+        assert "reconcile_source_refused 1.0" in ask("/metrics")[1]
         assert "reconcile_source_refused 1.0" in file.read_text(encoding="utf-8")
         repository.commit({"payments.yaml": guest()})
         loop.turn()
-        assert get(door, "/readyz")[0] == 200
+        assert ask("/readyz")[0] == 200
+        assert loop.end() == 0
+        assert "exit code 0: by a signal" in ask("/healthz")[1]
+        assert "reconcile_up 0.0" in ask("/metrics")[1]
     text = file.read_text(encoding="utf-8")
-    assert "reconcile_loop_running 0.0" in text
+    assert "reconcile_up 0.0" in text
     assert "reconcile_in_sync" not in text
 
 
@@ -138,16 +150,19 @@ def test_sigterm_ends_a_loop_whose_repository_does_not_answer(simulated: Path, t
 
 def test_a_first_start_without_the_repository_enforces_nothing_and_says_so(simulated: Path, tmp_path: Path) -> None:
     """In the log, in the status and in its health: there is no configuration that could be enforced."""
-    state, door = simulated.with_name(f"{simulated.name}.state"), tmp_path / "door"
-    source = ("--apply", "--git", str(tmp_path / "missing.git"), "--branch", "main", *LEISURELY, "--listen", str(door))
-    with watching(state, ("--simulate", str(simulated)), *source) as loop:
+    state = simulated.with_name(f"{simulated.name}.state")
+    source = ("--apply", "--git", str(tmp_path / "missing.git"), "--branch", "main", *LEISURELY)
+    with (
+        served(simulated, tmp_path) as ask,
+        watching(state, ("--simulate", str(simulated)), *source) as loop,
+    ):
         assert loop.turn()["condition"] == "needs-person"
         told = loop.run("status", "--watch").out
         assert "enforces nothing" in told
-        assert "is enforced" not in told
-        assert get(door, "/readyz")[0] == 503
-        assert "nothing is enforced" in get(door, "/readyz")[1]
-        assert "is enforced" not in "\n".join(str(line.get("event")) for line in loop.lines)
+        assert "configuration is enforced" not in told
+        assert ask("/readyz")[0] == 503
+        assert "nothing is enforced" in ask("/readyz")[1]
+        assert "configuration is enforced" not in "\n".join(str(line.get("event")) for line in loop.lines)
 
 
 def test_a_loop_that_has_ended_says_since_when_how_and_what_starts_it(repository: Repository, simulated: Path) -> None:

@@ -5,7 +5,6 @@ import os
 import re
 import selectors
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from .scenario import World
 _SECONDS: Final = 90.0
 """How long anything may take that is waited for; most takes a second or two."""
 _END_SECONDS: Final = 60.0
-_ASKED: Final = Path("/run/loop.socket")
+_RUN: Final = Path("/run/reconciler")
 _TRIGGERS: Final = re.compile(r'^reconcile_triggers_total\{source="(\w+)"\} (\S+)$', re.MULTILINE)
 _WAITED: Final = re.compile(r"^voluntary_ctxt_switches:\s+(\d+)", re.MULTILINE)
 _TURNS: Final = re.compile(r"^reconcile_turns_total (\S+)$", re.MULTILINE)
@@ -83,14 +82,11 @@ class Loop:
         return ran.record
 
     def metrics(self) -> str:
-        """What it answers Prometheus."""
-        with socket.socket(socket.AF_UNIX) as asking:
-            asking.settimeout(_SECONDS)
-            asking.connect(str(_ASKED))
-            asking.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-            answer = b"".join(iter(lambda: asking.recv(1 << 16), b"")).decode()
-        holds(f"/metrics is answered: {answer[:200]}", " 200 " in answer.splitlines()[0])
-        return answer
+        """What Prometheus is answered from its report."""
+        from reconciler.watch.metrics import Measured, metrics_text
+        from reconciler.watch.published import PublishedReader
+
+        return metrics_text(Measured(PublishedReader(_RUN).read().report), "1.2")[0].decode()
 
     def triggers(self) -> dict[str, int]:
         """What has woken it, and how often, by source."""
@@ -163,8 +159,7 @@ def _line(text: str) -> Line:
 @contextmanager
 def loop(world: World, site: Path, *options: str, without: Sequence[str] = ()) -> Iterator[Loop]:
     """The loop on `site` with `options`, as if the packages `without` were not installed; ended at the end."""
-    _ASKED.unlink(missing_ok=True)
-    words = ["reconcile", "--watch", *options, "--listen", str(_ASKED), "-f", str(site)]
+    words = ["reconcile", "--watch", *options, "-f", str(site)]
     world.tool.story.append(" ".join(words))
     heard, told = os.pipe()
     process = os.fork()

@@ -24,7 +24,7 @@ _DROP_IN: Final = f"[Service]\nWatchdogSec={_WATCHDOG_SECONDS}\n"
 def reboot_watch_unit(world: World) -> None:
     """At boot systemd starts the loop: it applies, hears, heals, reloads and ends well, with all that confines it."""
     _written([4], "none")
-    loop = ["--apply", "--self-heal", "--resync", "1h", "--listen", "/run/reconciler/loop", "-f", str(_SITE)]
+    loop = ["--apply", "--self-heal", "--resync", "1h", "-f", str(_SITE)]
     _run("reconcile", "watch", "install", "--", *loop)
     drop_ins = _UNITS / f"{_UNIT}.d"
     drop_ins.mkdir()

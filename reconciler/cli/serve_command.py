@@ -1,0 +1,51 @@
+"""``reconcile serve``: answers monitoring by HTTP, as a user without rights, from what the loop publishes."""
+
+import gc
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.output import tell
+from reconciler.watch.metrics import NoMetrics, require_library
+
+_PACKAGES = "python3-starlette, python3-uvicorn and python3-prometheus-client"
+
+
+def run(listen: str, directory: Path) -> Exit:
+    """Answer at the address `listen`, from what is published in `directory`, until a signal ends it."""
+    try:
+        from reconciler.serve.application import application, serve
+
+        require_library()
+    except (ImportError, NoMetrics) as error:
+        raise click.UsageError(
+            f"'reconcile serve' needs more Python packages ({error}); "
+            f"install vfio-ap-reconciler[web] or, on Debian, {_PACKAGES}"
+        ) from error
+    from reconciler.serve.addresses import CannotListen, bound, url_of
+    from reconciler.serve.answers import Now
+    from reconciler.watch.published import NotPublished, PublishedReader, boot_id
+
+    boot = boot_id()
+    reader = PublishedReader(directory)
+    app = application(reader, version("vfio-ap-reconciler"), lambda: Now(boot, time.monotonic()))
+    try:
+        listener = bound(listen)
+    except CannotListen as error:
+        raise click.UsageError(str(error)) from error
+    with listener:
+        try:
+            reader.read()
+        except NotPublished as error:
+            tell(f"warning: {error}")
+        tell(f"answering at {url_of(listener)}: /metrics, /healthz, /readyz")
+        gc.enable()
+        try:
+            serve(listener, app)
+        finally:
+            if listen.startswith(("/", "./")):
+                Path(listen).unlink(missing_ok=True)
+    return Exit.DONE

@@ -1,0 +1,189 @@
+"""The run directory: small files for readers who are not root, which are gone after a boot; and a lock that shows life.
+
+It belongs to the user who publishes in it, and no other user can write to it. Who may read a file is decided by its
+mode: the group `GROUP` where that exists, everybody where that was asked for, otherwise its owner alone.
+"""
+
+import fcntl
+import grp
+import os
+import shlex
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from reconciler.model.errors import StateError
+from reconciler.model.printable import error_text
+
+RUN: Final = Path("/run/reconciler")
+"""Where the reports of this machine are published, for the default state directory."""
+
+GROUP: Final = "reconciler"
+"""Who may read them, where the group exists and nothing else is said."""
+
+LARGEST: Final = 64 << 20
+"""The most bytes of a file that are read; a report on 10,000 guests has about 4 MB."""
+
+_DIRECTORY_MODE: Final = 0o755
+_OTHERWISE: Final = "look who made it, and remove it, or choose another directory with --run-dir"
+_READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class UnsafeRunDirectory(StateError):
+    """The run directory, or a file in it, cannot be trusted or used; the text says why and what to do."""
+
+
+class RunDirectory:
+    """Where reports are published, for the one who publishes."""
+
+    def __init__(self, path: Path, *, is_public: bool = False) -> None:
+        """Publish in `path`; if that `is_public`, readable by everybody."""
+        self.path = path
+        self._gid = None if is_public else _group_id()
+        self._mode = 0o644 if is_public else 0o640 if self._gid is not None else 0o600
+
+    def prepare(self) -> None:
+        """Make the directory where it is missing.
+
+        Raises:
+            UnsafeRunDirectory: it is a link, belongs to another user, others can write to it, or it cannot be made.
+        """
+        try:
+            with suppress(FileExistsError):
+                self.path.mkdir(mode=_DIRECTORY_MODE)
+                self.path.chmod(_DIRECTORY_MODE)  # whatever the umask is
+            refuse_foreign(self.path, self.path.lstat(), os.geteuid())
+        except OSError as error:
+            raise UnsafeRunDirectory(
+                f"the run directory {self.path} cannot be used: {error_text(error)}; choose another one with --run-dir"
+            ) from error
+
+    def like(self, name: str) -> "RunDirectory":
+        """The same directory, with files that those may read who may read file `name`, where that is there."""
+        made = RunDirectory(self.path)
+        made._gid, made._mode = self._gid, self._mode
+        with suppress(OSError):
+            found = (self.path / name).lstat()
+            made._gid, made._mode = found.st_gid, stat.S_IMODE(found.st_mode) & 0o644
+        return made
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Make `content` the content of file `name`; whoever reads it meanwhile gets the old content or the new.
+
+        It need not outlive a crash of the machine, and is not flushed to a disk.
+
+        Raises:
+            OSError: it cannot be written; the old content is still there.
+        """
+        descriptor = self._new(name)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
+            os.replace(self._temporary(name), self.path / name)
+        except OSError:
+            with suppress(OSError):
+                self._temporary(name).unlink()
+            raise
+
+    def lock(self, name: str) -> int:
+        """The descriptor of a lock on file `name`, held until it is closed, or until this process ends in any way.
+
+        The file is new and is locked before it has its name, so that no other process can hold this lock.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        descriptor = self._new(name)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.replace(self._temporary(name), self.path / name)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _new(self, name: str) -> int:
+        temporary = self._temporary(name)
+        temporary.unlink(missing_ok=True)  # what a crash has left
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            if self._gid is not None and os.fstat(descriptor).st_gid != self._gid:
+                os.fchown(descriptor, -1, self._gid)
+            os.fchmod(descriptor, self._mode)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _temporary(self, name: str) -> Path:
+        return self.path / f".{name}.new"
+
+
+def read_file(path: Path, owner: int) -> bytes | None:
+    """The content of the file at `path`, which belongs to `owner`; None where there is none.
+
+    Of a file that is larger than `LARGEST` comes as much as shows that.
+
+    Raises:
+        UnsafeRunDirectory: it is no file, belongs to another user, or other users can write to it.
+        OSError: it cannot be read.
+    """
+    try:
+        descriptor = os.open(path, _READ)
+    except FileNotFoundError:
+        return None
+    try:  # before it becomes a stream, which a directory cannot be
+        refuse_foreign(path, os.fstat(descriptor), owner, is_kind=stat.S_ISREG)
+    except UnsafeRunDirectory:
+        os.close(descriptor)
+        raise
+    with os.fdopen(descriptor, "rb") as stream:
+        return stream.read(LARGEST + 1)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock on the file at `path`; it may be any process that can read the file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        descriptor = os.open(path, _READ)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def refuse_foreign(
+    path: Path, found: os.stat_result, owner: int, *, is_kind: Callable[[int], bool] = stat.S_ISDIR
+) -> None:
+    """Return if `path`, of which `found` is known, is of that kind and only `owner` can write to it.
+
+    Raises:
+        UnsafeRunDirectory: it is not; the text says what to do.
+    """
+    if not is_kind(found.st_mode):
+        kind = "a directory" if is_kind is stat.S_ISDIR else "a file"
+        raise UnsafeRunDirectory(
+            f"{path} must be {kind}, not a link or anything else; remove it, or choose another one with --run-dir"
+        )
+    if found.st_uid != owner:
+        raise UnsafeRunDirectory(f"{path} belongs to user {found.st_uid}, not to user {owner}; {_OTHERWISE}")
+    if found.st_mode & 0o022:
+        remedy = f"see that it is as you left it, then run: chmod go-w {shlex.quote(str(path))}"
+        raise UnsafeRunDirectory(f"others can write to {path}; {remedy}")
+
+
+def _group_id() -> int | None:
+    try:
+        return grp.getgrnam(GROUP).gr_gid
+    except KeyError:
+        return None
