@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.integrations.git_command import Git
-from reconciler.integrations.processes import Processes
+from reconciler.kernel.processes import Processes
 
 ENVIRONMENT = {
     "PATH": os.environ["PATH"], "LC_ALL": "C", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null",

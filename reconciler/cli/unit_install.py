@@ -1,16 +1,21 @@
 """What ``reconcile boot`` and ``reconcile watch`` have in common: a unit is written or removed, and systemd told."""
 
 import shlex
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import report, tell
 from reconciler.integrations.files import Installed, NotOurs, OurFile
+from reconciler.kernel.processes import run_tool
+from reconciler.model.errors import HostError
 from reconciler.model.printable import error_text
+
+_SECONDS: Final = 300.0
+"""How long systemctl may take: a unit that is started says when it is ready."""
 
 
 def install(unit: OurFile, place: Path, text: str) -> None:
@@ -55,9 +60,11 @@ def systemctl(commands: Sequence[Sequence[str]], *, run: bool, when: str) -> Exi
         return Exit.DONE
     for one in commands:
         try:
-            ended = subprocess.run(one, stdin=subprocess.DEVNULL, check=False).returncode  # noqa: S603 - ours
-        except OSError as error:
-            raise click.ClickException(f"{shlex.join(one)}: {error.strerror}") from error
-        if ended:
-            raise click.ClickException(f"{shlex.join(one)} ended with status {ended}")
+            done = run_tool(one, _SECONDS)
+        except (OSError, HostError) as error:
+            raise click.ClickException(f"{shlex.join(one)}: {error_text(error)}") from error
+        if shown := f"{done.output}{done.said}".splitlines():
+            tell(*shown)
+        if done.code:
+            raise click.ClickException(f"{shlex.join(one)} ended with status {done.code}")
     return Exit.DONE

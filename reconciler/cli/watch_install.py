@@ -3,7 +3,6 @@
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,6 @@ from reconciler.integrations.git_command import Git, GitFailed
 from reconciler.integrations.git_signatures import Trust, trust
 from reconciler.integrations.libvirt import DIRECTORY, HOOK, follows_loop, options_of
 from reconciler.integrations.notifications import secret
-from reconciler.integrations.processes import Processes
 from reconciler.integrations.units import (
     STATE,
     VOLATILE,
@@ -36,7 +34,9 @@ from reconciler.integrations.units import (
     watch_enable_commands,
     watch_unit_text,
 )
+from reconciler.kernel.processes import Processes, run_tool
 from reconciler.model.commands import HOOK_INSTALL
+from reconciler.model.errors import HostError
 from reconciler.model.printable import error_text
 from reconciler.transaction.state_directory import StateDirectory, UnsafeState
 from reconciler.watch.run_directory import RunDirectory, UnsafeRunDirectory
@@ -320,14 +320,7 @@ def _folder(file: str) -> str:
 def _systemd() -> int:
     """The version of systemd; 0 where it does not tell."""
     try:
-        done = subprocess.run(
-            ["systemctl", "--version"],  # noqa: S607 - from the administrator's PATH
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        done = run_tool(["systemctl", "--version"], _SECONDS)
+    except (OSError, HostError):
         return 0
-    return systemd_version(done.stdout)
+    return systemd_version(done.output)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.integrations.git_address import PROTOCOLS, without_secrets
-from reconciler.integrations.processes import OUTPUT_LIMIT, Answer, Bounds, Processes, TooLong, TooMuch
+from reconciler.kernel.processes import OUTPUT_LIMIT, Answer, Bounds, Processes, TooLong, TooMuch
 from reconciler.model.errors import HostError
 from reconciler.model.printable import escaped
 
@@ -207,10 +207,8 @@ class Git:
             return self._processes.run(
                 words, directory=self.directory, environment=environment, bounds=bounds, given=given
             )
-        except TooLong:
-            raise Ended(f"{name} was ended since it took more than {bounds.seconds:g} seconds") from None
-        except TooMuch:
-            raise Ended(f"{name} was ended since it wrote more than {bounds.limit >> 20} MiB") from None
+        except (TooLong, TooMuch) as error:
+            raise Ended(f"{name} was ended since {error}") from None
         except FileNotFoundError as error:
             if error.filename != words[0]:
                 raise

@@ -19,7 +19,7 @@ from reconciler.integrations.files import ASIDE, discard, moved_aside
 from reconciler.integrations.git_address import Address, local_path
 from reconciler.integrations.git_command import BOUNDS, Ended, Git, GitFailed, reason
 from reconciler.integrations.local_git import NotTrusted, refuse_untrusted, repository_at
-from reconciler.integrations.processes import Bounds
+from reconciler.kernel.processes import Bounds
 from reconciler.model.errors import InputError
 from reconciler.model.printable import escaped
 

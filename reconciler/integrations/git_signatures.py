@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from reconciler.integrations.git_command import BOUNDS, Ended, Git, GitFailed, NoProgram, reason
-from reconciler.integrations.processes import Answer
+from reconciler.kernel.processes import Answer
 from reconciler.model.errors import InputError
 
 Format = Literal["ssh", "gpg"]

@@ -1,12 +1,12 @@
 """The kernel module vfio_ap: loading it with modprobe(8), and what loads it at boot before the masks are set."""
 
 import re
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from reconciler.integrations.files import NotReadable, read_limited
+from reconciler.kernel.processes import run_tool
 from reconciler.model.errors import HostError
 from reconciler.model.printable import error_text
 
@@ -26,18 +26,11 @@ def load_vfio_ap() -> None:
         CannotLoad: it cannot be had, or it takes too long.
     """
     try:
-        done = subprocess.run(
-            ["modprobe", "vfio_ap"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = run_tool(["modprobe", "vfio_ap"], _SECONDS)
+    except (OSError, HostError) as error:
         raise CannotLoad(f"modprobe vfio_ap: {error_text(error)}") from error
-    if done.returncode:
-        raise CannotLoad(done.stderr.strip() or f"modprobe vfio_ap ended with status {done.returncode}")
+    if done.code:
+        raise CannotLoad(done.said or f"modprobe vfio_ap ended with status {done.code}")
 
 
 _MODULE: Final = re.compile(r"\bvfio[_-]ap\b")

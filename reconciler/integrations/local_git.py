@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from reconciler.integrations.git_command import Git, GitFailed, NoProgram, reason
 from reconciler.integrations.named_file import links_on
-from reconciler.integrations.processes import Bounds, Processes
+from reconciler.kernel.processes import Bounds, Processes
 from reconciler.model.errors import InputError
 
 _MOST: Final = 4096

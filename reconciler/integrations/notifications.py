@@ -4,17 +4,14 @@ The administrator names both. The program gets the message on its standard input
 """
 
 import os
-import signal
 import stat
-import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from reconciler.kernel.processes import Bounds, Processes, Stopped, TooLong
 from reconciler.model.errors import HostError
 from reconciler.model.printable import error_text
 
@@ -155,7 +152,7 @@ _COMMAND_SECONDS: Final = 30.0
 
 
 class MessageCommand:
-    """Runs one program for each message, in a process group of its own."""
+    """Runs one program for each message, one at a time."""
 
     def __init__(self, words: Sequence[str], seconds: float = _COMMAND_SECONDS) -> None:
         """Run `words` (a program and its arguments), for at most `seconds`.
@@ -167,9 +164,7 @@ class MessageCommand:
             raise ValueError("a command to notify has at least the name of a program")
         self._words = tuple(words)
         self._seconds = seconds
-        self._guard = Lock()
-        self._running: subprocess.Popen[bytes] | None = None
-        self._closed = False
+        self._processes = Processes()
         self.name = f"command {os.path.basename(words[0])}"
         """For people; without arguments, which may be secret."""
 
@@ -179,50 +174,22 @@ class MessageCommand:
         Raises:
             NotSent: it is not there, failed, or had to be killed with everything that it had started.
         """
+        # Without a limit to what it may write: that would be one to the files that it adds to as well.
+        bounds = Bounds(self._seconds, limit=None)
         try:
-            process = self._start()
+            done = self._processes.run(
+                self._words, directory=Path.cwd(), environment=os.environ, bounds=bounds, given=content
+            )
+        except TooLong:
+            raise NotSent(f"was killed, since it took more than {self._seconds:g} seconds", again=False) from None
+        except Stopped:
+            raise NotSent("the loop has ended", again=False) from None
         except OSError as error:
             raise NotSent(f"cannot be run: {error.strerror}", again=False) from error
-        try:
-            process.communicate(content, timeout=self._seconds)
-        except subprocess.TimeoutExpired:
-            raise NotSent(f"was killed, since it took more than {self._seconds:g} seconds", again=False) from None
-        finally:
-            self._end(process)
-        if process.returncode:
-            raise NotSent(f"ended with exit code {process.returncode}", again=process.returncode > 0)
+        done.output.close()
+        if done.code:
+            raise NotSent(f"ended with exit code {done.code}", again=done.code > 0)
 
     def close(self) -> None:
         """Kill what runs; nothing is started any more."""
-        with self._guard:
-            self._closed = True
-            if self._running and self._running.returncode is None:
-                _kill_group(self._running.pid)
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        with self._guard:
-            if self._closed:
-                raise NotSent("the loop has ended", again=False)
-            self._running = subprocess.Popen(
-                self._words,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            return self._running
-
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        with self._guard:
-            if process.returncode is None:
-                _kill_group(process.pid)
-            self._running = None
-        process.wait()
-        if process.stdin:
-            with suppress(OSError):
-                process.stdin.close()
-
-
-def _kill_group(leader: int) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGKILL)
+        self._processes.stop()

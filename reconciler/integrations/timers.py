@@ -5,13 +5,12 @@ A transient systemd timer, or a process of its own.
 
 import os
 import shutil
-import subprocess
 import syslog
 from collections.abc import Sequence
 from pathlib import Path
-from select import select
 from typing import Final, Protocol
 
+from reconciler.kernel.processes import run_tool, start_detached
 from reconciler.model.errors import HostError
 from reconciler.model.printable import error_text
 
@@ -53,18 +52,11 @@ class SystemdTimer:
         options = ["--quiet", "--collect", f"--unit={unit}", f"--on-active={seconds:.3f}s"]
         options += ["--timer-property=AccuracySec=1s", f"--description=Put back generation {generation}"]
         try:
-            done = subprocess.run(
-                ["systemd-run", *options, "--", *self._command, str(generation)],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=_ANSWER_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
+            done = run_tool(["systemd-run", *options, "--", *self._command, str(generation)], _ANSWER_SECONDS)
+        except (OSError, HostError) as error:
             raise CannotArm(f"systemd-run does not answer: {error_text(error)}") from error
-        if done.returncode:
-            raise CannotArm(f"systemd-run refused: {done.stderr.strip() or f'status {done.returncode}'}")
+        if done.code:
+            raise CannotArm(f"systemd-run refused: {done.said or f'status {done.code}'}")
 
 
 class DetachedTimer:
@@ -83,26 +75,13 @@ class DetachedTimer:
         except OSError as error:
             raise CannotArm(f"{self._log} cannot be written: {error.strerror}") from error
         try:
-            process = subprocess.Popen(
-                [*self._command, str(generation)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,
-            )
+            begun = start_detached([*self._command, str(generation)], log, READY, _ANSWER_SECONDS)
         except OSError as error:
             raise CannotArm(f"the process that waits cannot be started: {error_text(error)}") from error
         finally:
             os.close(log)
-        assert process.stdout is not None
-        with process.stdout as stdout:
-            ready, _, _ = select([stdout], [], [], _ANSWER_SECONDS)
-            if not (ready and stdout.readline() == READY):
-                process.kill()
-                process.wait()
-                raise CannotArm(f"the process that waits did not start; {self._log} may say why")
-        process.returncode = 0  # it outlives us, and nobody waits for it
+        if not begun:
+            raise CannotArm(f"the process that waits did not start; {self._log} may say why")
 
 
 def to_system_log(text: str) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
+from reconciler.kernel.processes import run_tool
 from reconciler.model.errors import HostError
 from reconciler.simulator.mounted_tree import MountedTree
 
@@ -133,12 +133,8 @@ def _clear(place: Path) -> None:
             return
         time.sleep(_HELPER_SECONDS / _HELPER_TRIES)
     # Lazily: it shall be gone also where somebody has a file open or works in it.
-    with suppress(FileNotFoundError):
-        subprocess.run(  # noqa: S603 - no shell
-            ["fusermount3", "-u", "-z", "-q", "--", str(place)],  # noqa: S607 - the administrator's PATH decides
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+    with suppress(OSError, HostError):
+        run_tool(["fusermount3", "-u", "-z", "-q", "--", str(place)], _END_SECONDS)
 
 
 def _is_dead(place: Path) -> bool:

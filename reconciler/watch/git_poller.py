@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
-from reconciler.integrations.processes import Stopped
+from reconciler.kernel.processes import Stopped
 from reconciler.model.printable import error_text
 from reconciler.watch.cadence import wait
 from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, Newest, Unreachable

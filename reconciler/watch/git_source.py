@@ -19,7 +19,7 @@ from reconciler.integrations.git_repository import (
     Unusable,
 )
 from reconciler.integrations.git_signatures import Bad, Good, Trust, Unchecked, Verdict, verify
-from reconciler.integrations.processes import Processes
+from reconciler.kernel.processes import Processes
 from reconciler.model.commands import NOWHERE, TRIGGER, TRIGGER_OLDER, Here
 from reconciler.watch.report import Obstacle
 

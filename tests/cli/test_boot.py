@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from collections.abc import Callable
 from errno import EADDRINUSE, ENOENT
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from reconciler.cli.time_limit import TimeIsUp
 from reconciler.integrations.kernel_module import CannotLoad
 from reconciler.integrations.units import BOOT_NAME
+from reconciler.kernel.processes import Done
 from reconciler.model.matrix import Queue
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.state_file import digest_of, load_state, save_state
@@ -372,11 +372,11 @@ def test_systemd_is_told_where_that_is_asked_for(
     ran: list[tuple[str, ...]] = []
     status = 0
 
-    def run(words: tuple[str, ...], **_: object) -> subprocess.CompletedProcess[str]:
+    def run(words: tuple[str, ...], _: float) -> Done:
         ran.append(tuple(words))
-        return subprocess.CompletedProcess(words, status)
+        return Done(status, "", "")
 
-    monkeypatch.setattr("reconciler.cli.unit_install.subprocess.run", run)
+    monkeypatch.setattr("reconciler.cli.unit_install.run_tool", run)
 
     assert install(command, tmp_path, "--enable").code == 0
     assert ran == [("systemctl", "daemon-reload"), ("systemctl", "enable", str(tmp_path / BOOT_NAME))]

@@ -1,7 +1,6 @@
 """``reconcile watch install`` and ``uninstall``."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from reconciler.cli.main import cli
 from reconciler.cli.watch_install import needs
 from reconciler.integrations.git_signatures import trust
 from reconciler.integrations.units import WATCH_NAME, Needs
+from reconciler.kernel.processes import Done
 from testing.commands import Command, Ran, example
 from testing.git_repositories import Repository
 
@@ -66,11 +66,12 @@ def test_systemd_is_told_where_that_is_asked_for(
     """A loop that runs is started anew, since its options may have changed."""
     ran: list[tuple[str, ...]] = []
 
-    def run(words: tuple[str, ...], **_: object) -> subprocess.CompletedProcess[str]:
+    def run(words: tuple[str, ...], _: float) -> Done:
         ran.append(tuple(words))
-        return subprocess.CompletedProcess(words, 0, "systemd 255 (255.4)\n", "")
+        return Done(0, "systemd 255 (255.4)\n", "")
 
-    monkeypatch.setattr("reconciler.cli.unit_install.subprocess.run", run)
+    monkeypatch.setattr("reconciler.cli.unit_install.run_tool", run)
+    monkeypatch.setattr("reconciler.cli.watch_install.run_tool", run)
 
     assert install(command, tmp_path, *SITE, enable=True).code == 0
     assert ran == [

@@ -15,7 +15,7 @@ import pytest
 from reconciler.integrations.git_address import Address
 from reconciler.integrations.git_command import Git, GitFailed, quiet, reason
 from reconciler.integrations.git_repository import Mirror, NothingToTake
-from reconciler.integrations.processes import Processes
+from reconciler.kernel.processes import Processes
 from testing.git_repositories import ENVIRONMENT, Repository
 from testing.mounted_hosts import until
 

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.integrations.git_command import Git, GitFailed
 from reconciler.integrations.git_signatures import Bad, Good, NoTrust, Trust, Unchecked, Verdict, trust, verify
-from reconciler.integrations.processes import Processes
+from reconciler.kernel.processes import Processes
 from testing.git_repositories import ENVIRONMENT, GpgKey, Repository, SshKey
 
 pytestmark = [

@@ -90,7 +90,7 @@ def test_the_end_of_the_loop_kills_what_runs(tmp_path: Path) -> None:
     command.close()
     thread.join(10)
 
-    assert failed == ["ended with exit code -9"]
+    assert failed == ["the loop has ended"]
     assert until_gone(int(path.read_text()))
     with pytest.raises(NotSent, match="the loop has ended"):
         command.send(b"{}")

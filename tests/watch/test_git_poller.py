@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from reconciler.integrations.git_address import Address
-from reconciler.integrations.processes import Stopped
+from reconciler.kernel.processes import Stopped
 from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, Newest, Unreachable
 from reconciler.watch.triggers import Trigger

@@ -10,7 +10,7 @@ from reconciler.integrations.files import NotPrivate
 from reconciler.integrations.git_address import address
 from reconciler.integrations.git_command import GitFailed
 from reconciler.integrations.git_signatures import Trust, trust
-from reconciler.integrations.processes import Stopped
+from reconciler.kernel.processes import Stopped
 from reconciler.watch.git_source import CommitRefused, GitSource, Newest, Unreachable
 from testing.clocks import FakeClock
 from testing.git_repositories import ENVIRONMENT, Repository, SshKey

@@ -1,15 +1,19 @@
-"""Other people's programs, run so that each ends: in time, with a bounded answer, or when we are told to."""
+"""Programs of others, run so that each ends: in time, with a bounded answer, or when the run is stopped.
+
+Every program that we start is started here: git and what checks signatures, the commands of notifications, modprobe,
+systemctl, systemd-run and fusermount3; and the one process that is to outlive us (`start_detached`).
+"""
 
 import os
 import resource
 import signal
 import subprocess
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from errno import EFBIG
 from pathlib import Path
+from select import select
 from typing import BinaryIO, Final, NamedTuple
 
 from reconciler.model.errors import HostError, InputError
@@ -25,11 +29,11 @@ _MOMENT: Final = 5.0
 
 
 class TooLong(HostError):
-    """The program was ended since its time was up."""
+    """The program was ended since its time was up; the text says so."""
 
 
 class TooMuch(HostError):
-    """The program was ended since it wrote more than it may."""
+    """The program was ended since it wrote more than it may; the text says how much."""
 
 
 class Stopped(InputError):
@@ -41,13 +45,14 @@ class Bounds(NamedTuple):
 
     Attributes:
         seconds: how long it may take.
-        limit: how many bytes a file that it writes may have, its answer among them.
+        limit: how many bytes a file that it writes may have, its answer among them; None where there is no limit, and
+            what it writes is not kept.
         goes_on: whether it is told when a file is too large, and stops by itself, as programs do whose children write;
             otherwise it is killed.
     """
 
     seconds: float
-    limit: int = OUTPUT_LIMIT
+    limit: int | None = OUTPUT_LIMIT
     goes_on: bool = False
 
 
@@ -90,16 +95,17 @@ class Processes:
             Stopped: `stop` was called, before or meanwhile.
             OSError: there is no such program, or no room for its answer.
         """
-        output = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 it is the answer
+        kept = bounds.limit is not None
+        output = _file(self._folder, kept=kept)
         try:
-            with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as source:
+            with _file(kept=kept) as errors, _file() as source:
                 source.write(given)
                 source.seek(0)
                 process = self._start(words, directory, environment, (source, output, errors), bounds)
                 code = self._wait(process, bounds.seconds)
                 errors.seek(0)
                 said = errors.read(_SAID).decode("utf-8", "replace")
-            _refuse_too_much(code, said)
+            _refuse_too_much(code, said, bounds.limit)
             output.seek(0)
         except BaseException:
             output.close()
@@ -139,6 +145,8 @@ class Processes:
             self._running.add(process)
         # Set from outside, since code between fork and exec is not safe beside threads. What the program writes in
         # its first moment is not much.
+        if bounds.limit is None:
+            return process
         with suppress(ProcessLookupError, PermissionError):
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (bounds.limit, bounds.limit))
         return process
@@ -147,7 +155,7 @@ class Processes:
         try:
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise TooLong from None
+            raise TooLong(f"it took more than {seconds:g} seconds") from None
         finally:
             _kill(process)
             with self._lock:
@@ -160,9 +168,65 @@ class Processes:
         return code
 
 
-def _refuse_too_much(code: int, said: str) -> None:
-    if code == -signal.SIGXFSZ or (code and os.strerror(EFBIG) in said):
-        raise TooMuch
+class Done(NamedTuple):
+    """How a tool of the system ended: its exit code, what it wrote, and what it said about errors."""
+
+    code: int
+    output: str
+    said: str
+
+
+def run_tool(words: Sequence[str], seconds: float) -> Done:
+    """Run `words`, a tool of the system, in our own environment, for at most so many `seconds`.
+
+    Raises:
+        TooLong: its time was up.
+        TooMuch: it wrote too much.
+        OSError: there is no such program.
+    """
+    answer = Processes().run(words, directory=Path("/"), environment=os.environ, bounds=Bounds(seconds))
+    with answer.output as output:
+        return Done(answer.code, output.read().decode("utf-8", "replace"), answer.said.strip())
+
+
+def start_detached(words: Sequence[str], log: int, ready: bytes, seconds: float) -> bool:
+    """Start `words` so that it outlives us: in a session of its own, which no terminal and no connection takes with it.
+
+    Args:
+        words: the program.
+        log: the descriptor of the file that it writes errors to.
+        ready: the line that it writes when it has begun.
+        seconds: how long it may take until then.
+
+    Returns:
+        Whether it has begun; otherwise it was killed.
+
+    Raises:
+        OSError: there is no such program.
+    """
+    process = subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, cwd="/", start_new_session=True
+    )
+    assert process.stdout is not None
+    with process.stdout as stdout:
+        found, _, _ = select([stdout], [], [], seconds)
+        if not (found and stdout.readline() == ready):
+            process.kill()
+            process.wait()
+            return False
+    process.returncode = 0  # it outlives us, and is not waited for
+    return True
+
+
+def _file(folder: Path | None = None, *, kept: bool = True) -> BinaryIO:
+    import tempfile  # takes 10 ms, and most commands run nothing
+
+    return tempfile.TemporaryFile(dir=folder) if kept else open(os.devnull, "r+b", buffering=0)
+
+
+def _refuse_too_much(code: int, said: str, limit: int | None) -> None:
+    if limit is not None and (code == -signal.SIGXFSZ or (code and os.strerror(EFBIG) in said)):
+        raise TooMuch(f"it wrote more than {limit >> 20} MiB")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

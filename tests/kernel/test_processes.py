@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.integrations.processes import Answer, Bounds, Processes, Stopped, TooLong, TooMuch
+from reconciler.kernel.processes import Answer, Bounds, Done, Processes, Stopped, TooLong, TooMuch, run_tool
 
 PATH = {"PATH": os.environ["PATH"]}
 
@@ -89,3 +89,19 @@ def test_a_program_that_is_not_there() -> None:
     """Is an error of the system."""
     with pytest.raises(FileNotFoundError):
         run(["/nonexistent/program"])
+
+
+def test_a_tool_of_the_system_says_how_it_ended() -> None:
+    """Its exit code, what it wrote, and what it said about errors."""
+    assert run_tool(["sh", "-c", "echo one; echo two >&2; exit 3"], 30.0) == Done(3, "one\n", "two")
+
+
+def test_what_no_caller_reads_is_not_limited(tmp_path: Path) -> None:
+    """A program that adds to a long file of its own is not ended for that, and what it prints is not kept."""
+    file = tmp_path / "long"
+    words = ["sh", "-c", f"head -c 70000000 /dev/zero > {file}; head -c 70000000 /dev/zero"]
+
+    answer = Processes().run(words, directory=tmp_path, environment=os.environ, bounds=Bounds(60.0, limit=None))
+
+    with answer.output as output:
+        assert (answer.code, output.read(), file.stat().st_size) == (0, b"", 70_000_000)
