@@ -4,10 +4,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import click
+
+from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened
 from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
-from reconciler.cli.output import paint_for_stdout, result
+from reconciler.cli.output import paint_for_stdout, result, tell
 from reconciler.doctor.examination import examined
 from reconciler.doctor.finding import findings_json, findings_text
 from reconciler.model.problems import Severity
@@ -24,6 +27,8 @@ def run(host: HostOptions, *, format: str) -> Exit:
         else findings_text(findings, paint_for_stdout(), host.here)
     )
     result(shown)
+    if os.geteuid() and any(one.id == "needs-root" for one in findings):
+        tell(f"  next: {repeated(click.get_current_context(), 'sudo')}")
     return Exit.CHANGES if any(one.severity is Severity.ERROR for one in findings) else Exit.DONE
 
 

@@ -112,13 +112,16 @@ def host_options(function: _Function) -> _Function:
     with_host.__name__ = function.__name__
     with_host.__doc__ = function.__doc__
     with_host.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
+    # What cannot be read is reported where it is read, with the command to run next.
     for option in (
-        click.option("--run-dir", type=click.Path(file_okay=False), help="Where reports are published."),
-        click.option("--state-dir", type=click.Path(file_okay=False), help="Where to keep state."),
+        click.option(
+            "--run-dir", type=click.Path(file_okay=False, readable=False), help="Where reports are published."
+        ),
+        click.option("--state-dir", type=click.Path(file_okay=False, readable=False), help="Where to keep state."),
         click.option(
             "--simulate",
             "simulate_file",
-            type=click.Path(dir_okay=False),
+            type=click.Path(dir_okay=False, readable=False),
             metavar="FILE",
             help="Use the simulated host that FILE describes; its state is kept beside FILE.",
         ),
@@ -128,7 +131,7 @@ def host_options(function: _Function) -> _Function:
             "-f",
             "--file",
             multiple=True,
-            type=click.Path(),
+            type=click.Path(readable=False),
             metavar="PATH",
             help="A manifest or a directory of manifests; may be given again. Default: the current directory.",
         ),

@@ -66,6 +66,8 @@ def examined(machine: Machine, root: Path | None, others: Sequence[Callable[[], 
 
 
 def _unreadable(refused: UnreadableHost) -> Finding:
+    if _is_denied(refused):
+        return _needs_root(refused, "nothing can be planned")
     return error("no-ap-bus", str(refused), "nothing can be planned", "see that this is an s390x host with AP cards")
 
 
@@ -91,7 +93,7 @@ def _kept_findings(machine: Machine, others: Sequence[Callable[[], object]]) -> 
     numbers: list[int] = []
     for number in looked_at(history.numbers, numbers):
         looked_at(partial(history.get, number), None)
-    obstacle = state.obstacle() if state.path.is_dir() else ""
+    obstacle = looked_at(lambda: state.obstacle() if state.path.is_dir() else "", "")
     newest = looked_at(history.newest, None)
     if newest and newest.outcome:
         left += interruption_findings(newest.number, newest.outcome.interrupted)
@@ -99,7 +101,17 @@ def _kept_findings(machine: Machine, others: Sequence[Callable[[], object]]) -> 
     return [*left, *obstacle_findings(obstacle), *dict.fromkeys(damages)]
 
 
+def _is_denied(refused: BaseException) -> bool:
+    return isinstance(refused, PermissionError) or isinstance(refused.__cause__, PermissionError)
+
+
+def _needs_root(refused: Exception, why: str) -> Finding:
+    return error("needs-root", error_text(refused), why, "look as root")
+
+
 def _damage(refused: Exception) -> Finding:
+    if _is_denied(refused):
+        return _needs_root(refused, "the commands that need it refuse, or leave it out")
     return error(
         "damaged-state",
         f"what we keep cannot be used: {error_text(refused)}",

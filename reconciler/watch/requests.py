@@ -92,6 +92,8 @@ def ask(directory: Path, trigger: TriggerRequest, seconds: float) -> dict[str, A
                 connection.connect(name)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
+        except PermissionError as error:
+            raise PermissionError(error.errno, error.strerror, str(directory / SOCKET)) from error
         try:
             connection.sendall(request_line(trigger))
             with connection.makefile("rb") as lines:

@@ -205,3 +205,23 @@ def test_a_state_directory_that_others_can_write_is_one_finding(machine: Machine
 
     assert f"chmod go-w {machine.state.path}" in found.what
     assert "move it away" not in findings_text([found])
+
+
+def test_what_only_root_may_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether of the kernel or of what is kept: it is no damage, and no lack of hardware."""
+    denied = PermissionError(13, "Permission denied", "/some/file")
+
+    def deny(*_: object) -> None:
+        raise denied
+
+    host = SimulatedHost(hardware())
+    monkeypatch.setattr(StateDirectory, "read", deny)
+    monkeypatch.setattr(StateDirectory, "names", deny)
+    machine = Machine(host, FakeClock(), StateDirectory(tmp_path), "boot", "lpar7")
+
+    found = examined(machine, None)
+
+    denials = [one.what for one in found if one.id == "needs-root"]
+    assert denials
+    assert all("/some/file: Permission denied" in one for one in denials)
+    assert not any(one.id == "damaged-state" for one in found)

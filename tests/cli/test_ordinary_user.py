@@ -1,0 +1,113 @@
+"""What belongs to another user and cannot be read ends each command in a sentence that names it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from testing.commands import Ran
+
+EXAMPLE = Path(__file__).parents[2] / "examples/three-guests"
+ANOTHER = 65534
+AS_A_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+"""Whoever runs this is user 1000 and has no rights over files of others; files of root stay readable as its own."""
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0
+    or not shutil.which("unshare")
+    or bool(subprocess.run([*AS_A_USER, "true"], check=False).returncode),
+    reason="NOT TESTED: ordinary users, which needs root and user namespaces",
+)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A simulated host, manifests and a sysfs root that everybody may read, and what only another user may."""
+    shutil.copytree(EXAMPLE, tmp_path / "site")
+    for name in ("closed", "kept"):
+        (tmp_path / name).mkdir(mode=0o700)
+        shutil.copy(EXAMPLE / "host.yaml", tmp_path / name)
+        os.chown(tmp_path / name, ANOTHER, ANOTHER)
+    devices = tmp_path / "sys/bus/ap/devices"
+    devices.mkdir(mode=0o700, parents=True)
+    (tmp_path / "sys/bus/ap/apmask").write_text(f"0x{'f' * 64}\n")
+    os.chown(devices, ANOTHER, ANOTHER)
+    return tmp_path
+
+
+def as_a_user(site: Path, *words: str) -> Ran:
+    """Run ``reconcile`` as an ordinary user in `site`."""
+    ran = subprocess.run(
+        [*AS_A_USER, sys.executable, "-m", "reconciler.cli", *words],
+        cwd=site,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+def assert_named(ran: Ran, name: str, *, root: bool = True) -> None:
+    """It has ended with a sentence about `name`, and with the command for root."""
+    said = ran.out + ran.err
+    assert ran.code in (1, 2, 3)
+    assert f"{name}" in said
+    assert "ermission denied" in said
+    assert "Traceback" not in said
+    assert "a bug in" not in said
+    assert ("  next: sudo reconcile " in said) == root
+
+
+@pytest.mark.parametrize("command", [("--plan",), ("validate",), ("drift",), ("--apply", "--yes")])
+def test_manifests(site: Path, command: tuple[str, ...]) -> None:
+    """It is one of the problems of the manifests."""
+    where = () if command == ("validate",) else ("--simulate", "site/simulated-host.yaml")
+
+    ran = as_a_user(site, *command, "-f", "closed", *where)
+
+    assert_named(ran, "closed", root=False)
+    assert ran.code == 3
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("--plan", "-f", "site"),
+        ("--apply", "--yes", "-f", "site"),
+        ("--watch", "-f", "site"),
+        ("status", "--watch"),
+        ("history",),
+        ("rollback", "--yes"),
+        ("suspend", "guest1", "--reason", "x"),
+        ("resume",),
+        ("trigger",),
+        ("import",),
+        ("doctor",),
+    ],
+)
+def test_the_state_directory(site: Path, command: tuple[str, ...]) -> None:
+    """Only root may read it, as a rule: the same command is printed for root."""
+    ran = as_a_user(site, *command, "--simulate", "site/simulated-host.yaml", "--state-dir", "kept/state")
+
+    assert_named(ran, "kept")
+
+
+@pytest.mark.parametrize("command", [("--plan", "-f", "site"), ("status", "-f", "site"), ("import",), ("doctor",)])
+def test_the_kernels_tree(site: Path, command: tuple[str, ...]) -> None:
+    """Parts of it may be for root only."""
+    ran = as_a_user(site, *command, "--sysfs", "sys", "--state-dir", "state")
+
+    assert_named(ran, "sys/bus/ap/devices")
+
+
+def test_the_description_of_a_simulated_host(site: Path) -> None:
+    """It is named."""
+    os.chown(site / "site/simulated-host.yaml", ANOTHER, ANOTHER)
+    (site / "site/simulated-host.yaml").chmod(0o600)
+
+    assert_named(as_a_user(site, "--plan", "-f", "site", "--simulate", "site/simulated-host.yaml"), "simulated-host")
