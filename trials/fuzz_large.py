@@ -12,6 +12,8 @@ from random import Random
 from typing import Final
 
 from reconciler.integrations.git_address import address
+from reconciler.manifests.site import read_files
+from reconciler.watch.configurations import reasons_of
 from reconciler.watch.git_source import CommitRefused, GitSource, Newest
 from testing.git_repositories import ENVIRONMENT, Repository
 from trials.fuzz_kinds import Ran, Run, Try, file_name
@@ -244,12 +246,8 @@ class Trees:
     def _fetched(self) -> Ran:
         found = self._source.refresh(self._accepted, allow_older=True)
         if isinstance(found, Newest):
-            ran = self._run("validate", "-f", str(found.directory))
             self._accepted = found.commit
-            # The next one removes this one's files.
-            self._repository.git("update-ref", "refs/heads/main", self._good)
-            self._source.refresh(self._good, allow_older=True)
-            return ran
+            return self._say("\n".join(reasons_of(read_files(found.files).problems)))
         reasons = found.reasons if isinstance(found, CommitRefused) else (found.reason,)
         return self._say("\n".join(reasons))
 

@@ -29,9 +29,6 @@ from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.run_directory import RUN
 
 STATE: Final = Path("/var/lib/reconciler")
-_CHECKOUTS: Final = Path("git/checkouts")
-"""Where the loop keeps commits as files, below its state directory."""
-
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -93,11 +90,8 @@ def origin_of(commit: str = "", actor: Actor = Actor.PERSON) -> Origin:
 def manifests_commit(options: HostOptions, say: Callable[[str], object] = tell) -> str:
     """The git commit of the manifests; empty where there is none, or where it is not shown, which `say` is told why."""
     given = [os.path.abspath(path) for path in options.manifests]
-    checkouts = os.path.realpath(state_of(options)[0].path / _CHECKOUTS)
     real = os.path.realpath(given[0])
-    if not os.path.exists(real):
-        return ""
-    if not real.startswith(f"{checkouts}/") and repository_above(real) is None:
+    if not os.path.exists(real) or repository_above(real) is None:
         return ""
     from reconciler.integrations.local_git import (  # what starts other programs costs each apply a while
         Manifests,
@@ -105,7 +99,7 @@ def manifests_commit(options: HostOptions, say: Callable[[str], object] = tell) 
     )
 
     files, problems = find_files(given)
-    found = commit_of(Manifests(given, files, not errors_of(problems)), os.environ, checkouts)
+    found = commit_of(Manifests(given, files, not errors_of(problems)), os.environ)
     if found.refused:
         say(f"warning: {found.refused}")
     return found.id

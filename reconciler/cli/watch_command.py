@@ -240,7 +240,7 @@ def _source(
     # First its thread ends, then the ear's descriptor is closed with all others.
     ears.add("git", lambda: poller)
     poller.start()
-    return GitFiles(poller, git.location, directory.absolute() / "manifests", where.path, where.reach)
+    return GitFiles(poller, git.location, where.reach)
 
 
 def _limited(ears: Ears, log: Log, source: str) -> Callable[[str], None]:

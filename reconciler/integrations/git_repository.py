@@ -1,21 +1,20 @@
-"""A private mirror of one branch, and commits of it as files.
+"""A private mirror of one branch, and what its commits hold.
 
-The mirror is never anything but a copy: whatever is wrong with it, it is fetched anew. Files hold the bytes that git
-keeps, unfiltered, in a directory of ours that is named for the commit.
+The mirror is never anything but a copy: whatever is wrong with it, it is fetched anew. Nothing is checked out: the
+files of a commit are listed, and contents are read into memory, with the bytes that git keeps, unfiltered.
 """
 
 import os
 import re
 import shlex
-import tempfile
-import threading
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
-from errno import EEXIST, EILSEQ, EINVAL, ENAMETOOLONG, ENOTDIR
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from errno import ENAMETOOLONG
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from reconciler.integrations.files import ASIDE, discard, moved_aside
 from reconciler.integrations.git_address import Address, local_path
 from reconciler.integrations.git_command import BOUNDS, Ended, Git, GitFailed, reason
 from reconciler.integrations.local_git import NotTrusted, refuse_untrusted, repository_at
@@ -24,36 +23,48 @@ from reconciler.model.errors import InputError
 from reconciler.model.printable import escaped
 
 FILES: Final = 100_000
-"""How many files a checkout may have."""
+"""How many files a directory of a commit may have."""
 
 BYTES: Final = 256 << 20
-"""How long the files of a checkout may be together."""
+"""How long the files of a directory of a commit may be together."""
 
 FOLDERS: Final = 64
-"""How many folders a file of a checkout may be in, one within the other; manifests in more are not read anyway."""
+"""How many folders a file may be in, one within the other; manifests in more are not read anyway."""
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LINE: Final = re.compile(rb"([0-7]{6}) ([a-z]+) ([0-9a-f]+) +([0-9]+|-)\t(.*)", re.DOTALL)
 _LINK: Final = b"120000"
-_NEW: Final = ".new-"
-_CHUNK: Final = 1 << 20
 _LISTING: Final = BOUNDS._replace(limit=16 << 20)
 _CONTENT: Final = BOUNDS._replace(limit=2 * BYTES)
 _SHOWN: Final = 80
 _LONGEST: Final = 4096
-_NO_FILE: Final = (EEXIST, EILSEQ, EINVAL, ENAMETOOLONG, ENOTDIR)
+_LONGEST_NAME: Final = 255
 
 
-class CheckoutRefused(InputError):
-    """The commit holds what cannot be, or must not be, files of ours; the text is a sentence."""
+class TreeRefused(InputError):
+    """The commit holds what cannot be, or must not be, files; the text is a sentence."""
 
 
-class NoDirectory(CheckoutRefused):
+class NoDirectory(TreeRefused):
     """The commit has no such directory as was asked for; the text says what there is instead."""
 
 
+class Tree(NamedTuple):
+    """What a commit has below a directory; all names are paths from the top of the repository.
+
+    Attributes:
+        blobs: of each file the object with its content, and the size of that.
+        links: what each link leads to.
+        folders: what links lead to that is a directory of the commit, but outside of the one that was asked for.
+    """
+
+    blobs: Mapping[str, tuple[str, int]]
+    links: Mapping[str, str]
+    folders: frozenset[str]
+
+
 class _Entry(NamedTuple):
-    """A file or link of a commit: `name` is its path from the top of the checkout."""
+    """A file or link of a commit: `name` is its path from the directory that was asked for."""
 
     mode: bytes
     object: bytes
@@ -61,85 +72,80 @@ class _Entry(NamedTuple):
     name: bytes
 
 
-class Checkouts:
-    """The checkouts of one directory of the commits, below `directory`, each complete from the moment it has its name.
+def tree_of(git: Git, commit: str, path: str = "") -> Tree:
+    """What stands below `path` in `commit`, checked to be few, small and well named; `git` runs in the repository.
 
-    Only one process may use `directory`. A checkout that an earlier process has left is not trusted but made again: the
-    machine may have lost power before it was on disk.
+    Raises:
+        TreeRefused: there is no such directory in the commit, or something in it cannot be a file.
+        GitFailed: the repository is broken.
+        Stopped: nothing is run any more.
+        OSError: no room, or the like.
+        ValueError: `commit` is no full id.
     """
-
-    def __init__(self, directory: Path, path: str = "") -> None:
-        """Below `directory`, of the files below `path` in the commits."""
-        self._directory = directory
-        self._path = path
-        self._lock = threading.Lock()
-        self._made: dict[str, Path] = {}
-        self._last: tuple[bytes, dict[bytes, bytes]] = (b"", {})  # what was made last: where, and names by object
-
-    def of(self, commit: str, git: Git) -> Path:
-        """The directory with the files of `commit`, from the repository where `git` runs.
-
-        All files are 0600, whatever their mode in git. Links are made as they are; whoever reads must not leave the
-        checkout by them.
-
-        Raises:
-            CheckoutRefused: there is no such directory in the commit, or something in it cannot be a file of ours.
-            GitFailed: the repository is broken.
-            Stopped: nothing is run any more.
-            OSError: no room, or the like.
-            ValueError: `commit` is no full id.
-        """
-        if not _COMMIT.fullmatch(commit):
-            raise ValueError(f"{commit!r} is no id of a commit")
-        with self._lock:
-            if commit not in self._made or not self._made[commit].is_dir():
-                self._made[commit] = self._make(commit, git)
-            return self._made[commit]
-
-    def keep(self, commits: Collection[str]) -> None:
-        """Remove all checkouts but those of `commits`; each is renamed first, so that none is ever seen in part.
-
-        What cannot be removed stays, and the next call tries again.
-        """
-        with self._lock:
-            self._made = {commit: place for commit, place in self._made.items() if commit in commits}
-            kept = {place.name for place in self._made.values()} | set(commits)
-            for name in _names(self._directory) - kept:
-                with suppress(OSError):
-                    discard(moved_aside(self._directory / name))
-
-    def _make(self, commit: str, git: Git) -> Path:
-        entries = _entries(git, commit, self._path)
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=_NEW, dir=self._directory))
-        try:
-            _write(git, _not_linked(entries, os.fsencode(fresh), self._last), os.fsencode(fresh))
-            target = self._free(commit)
-            fresh.rename(target)
-        except BaseException:
-            discard(fresh)
-            raise
-        self._last = (os.fsencode(target), {one.object: one.name for one in entries if one.mode != _LINK})
-        return target
-
-    def _free(self, commit: str) -> Path:
-        """Where the checkout of `commit` can be: where an older one cannot be moved away, beside it."""
-        target, number = self._directory / commit, 1
-        while True:
-            try:
-                discard(moved_aside(target))
-            except OSError:
-                number += 1
-                target = self._directory / f"{commit}.{number}"
-            else:
-                return target
+    if not _COMMIT.fullmatch(commit):
+        raise ValueError(f"{commit!r} is no id of a commit")
+    entries = _entries(git, commit, path)
+    prefix = f"{path}/" if path else ""
+    blobs = {
+        prefix + os.fsdecode(one.name): (one.object.decode("ascii"), one.size) for one in entries if one.mode != _LINK
+    }
+    links = _links(git, [one for one in entries if one.mode == _LINK], prefix)
+    return Tree(blobs, links, _folders(git, commit, path, links))
 
 
-def _names(directory: Path) -> set[str]:
-    try:
-        return set(os.listdir(directory))
-    except OSError:
-        return set()
+def contents(git: Git, objects: Iterable[str], most: int) -> dict[str, bytes]:
+    """The first `most` bytes of each of the `objects`, by id; `git` runs in the repository that has them.
+
+    Raises:
+        GitFailed: the repository is broken.
+        Stopped: nothing is run any more.
+        OSError: no room, or the like.
+    """
+    names = list(objects)
+    if not names:
+        return {}
+    given = "".join(f"{name}\n" for name in names).encode("ascii")
+    with git.answer("cat-file", "--batch", given=given, bounds=_CONTENT).output as output:
+        return {name: _content(output, name, most) for name in names}
+
+
+def _content(objects: BinaryIO, name: str, most: int) -> bytes:
+    """The first `most` bytes of the object `name`, which `objects` (the answer of ``cat-file --batch``) holds next."""
+    found, _, size = os.fsdecode(objects.readline()).rstrip("\n").partition(" blob ")
+    if found != name or not size.isdecimal():
+        raise GitFailed(f"the object {name} is missing")
+    content = objects.read(min(int(size), most))
+    objects.seek(int(size) - len(content), os.SEEK_CUR)
+    if len(content) < min(int(size), most) or objects.read(1) != b"\n":
+        raise GitFailed(f"the object {name} is cut off")
+    return content
+
+
+def _links(git: Git, entries: list[_Entry], prefix: str) -> dict[str, str]:
+    found = contents(git, dict.fromkeys(one.object.decode("ascii") for one in entries), _LONGEST)
+    for entry in entries:
+        target = found[entry.object.decode("ascii")]
+        if not target or b"\0" in target or len(target) >= _LONGEST:
+            raise TreeRefused(f"{_shown(entry.name)} is a link to what can be no name")
+    return {prefix + os.fsdecode(one.name): os.fsdecode(found[one.object.decode("ascii")]) for one in entries}
+
+
+def _folders(git: Git, commit: str, path: str, links: Mapping[str, str]) -> frozenset[str]:
+    """What `links` lead to outside of `path` that is a directory of the commit."""
+    targets = {os.path.normpath(f"{os.path.dirname(name) or '.'}/{target}") for name, target in links.items()
+               if not target.startswith("/")}  # fmt: skip
+    asked = [
+        target for target in sorted(targets)
+        if not f"{target}/".startswith(f"{path}/" if path else "") and not f"{target}/".startswith("../")
+        and "\n" not in target
+    ]  # fmt: skip
+    if not asked:
+        return frozenset()
+    given = b"".join(os.fsencode(f"{commit}:{'' if one == '.' else one}\n") for one in asked)
+    answer = git.answer("cat-file", "--batch-check=%(objecttype)", given=given, bounds=_LISTING)
+    with answer.output:
+        kinds = answer.output.read().split(b"\n")[: len(asked)]
+    return frozenset("" if one == "." else one for one, kind in zip(asked, kinds, strict=True) if kind == b"tree")
 
 
 def _entries(git: Git, commit: str, path: str) -> list[_Entry]:
@@ -151,11 +157,22 @@ def _entries(git: Git, commit: str, path: str) -> list[_Entry]:
         listing = answer.output.read()
     lines = listing.split(b"\0")[:-1]
     if len(lines) > FILES:
-        raise CheckoutRefused(f"it has {len(lines):,} files, more than {FILES:,}; give the directory of one host")
+        raise TreeRefused(f"it has {len(lines):,} files, more than {FILES:,}; give the directory of one host")
     entries = [_entry(line) for line in lines]
     if (total := sum(entry.size for entry in entries)) > BYTES:
-        raise CheckoutRefused(f"its files have {total:,} bytes, more than {BYTES:,}; give the directory of one host")
+        raise TreeRefused(f"its files have {total:,} bytes, more than {BYTES:,}; give the directory of one host")
+    times = Counter(entry.name for entry in entries)
+    folders = {name[:end] for name in times for end in _slashes(name)}
+    if doubled := {name for name, count in times.items() if count > 1 or name in folders}:
+        raise TreeRefused(f"{_shown(min(doubled))} cannot be a file here: it is there twice")
     return entries
+
+
+def _slashes(name: bytes) -> Iterable[int]:
+    end = name.find(b"/")
+    while end >= 0:
+        yield end
+        end = name.find(b"/", end + 1)
 
 
 def _tree(git: Git, commit: str, path: str) -> str:
@@ -204,86 +221,15 @@ def _entry(line: bytes) -> _Entry:
         raise GitFailed("git lists files in a form that is not known")
     mode, kind, identity, size, name = found.groups()
     if kind != b"blob":
-        raise CheckoutRefused(f"{_shown(name)} is a submodule, and those are not fetched")
+        raise TreeRefused(f"{_shown(name)} is a submodule, and those are not fetched")
     for part in name.split(b"/"):
         if part in {b"", b".", b".."} or part.lower() == b".git":
-            raise CheckoutRefused(f"{_shown(name)} is no name that a file may have in a commit")
+            raise TreeRefused(f"{_shown(name)} is no name that a file may have in a commit")
+        if len(part) > _LONGEST_NAME:
+            raise TreeRefused(f"{_shown(name)} cannot be a file here: {os.strerror(ENAMETOOLONG)}")
     if (folders := name.count(b"/")) > FOLDERS:
-        raise CheckoutRefused(f"{_shown(name)} is in {folders:,} folders, one within the other, more than {FOLDERS}")
+        raise TreeRefused(f"{_shown(name)} is in {folders:,} folders, one within the other, more than {FOLDERS}")
     return _Entry(mode, identity, int(size), name)
-
-
-def _not_linked(entries: list[_Entry], root: bytes, last: tuple[bytes, dict[bytes, bytes]]) -> list[_Entry]:
-    """The `entries` that have to be written, after the folders of all were made below `root`.
-
-    A file whose content is in the `last` checkout is the same file: nothing writes to it, and to link a name is a third
-    of the work.
-    """
-    place, names = last
-    with _named(root):
-        for folder in sorted({os.path.dirname(entry.name) for entry in entries} - {b""}):
-            os.makedirs(os.path.join(root, folder), mode=0o700, exist_ok=True)
-    left = []
-    for entry in entries:
-        known = names.get(entry.object) if entry.mode != _LINK else None
-        try:
-            if known is None:
-                left.append(entry)
-            else:
-                os.link(os.path.join(place, known), os.path.join(root, entry.name), follow_symlinks=False)
-        except OSError:  # it was removed, has too many names, or cannot be there: writing it will tell
-            left.append(entry)
-    return left
-
-
-def _write(git: Git, entries: list[_Entry], root: bytes) -> None:
-    """Write `entries` below `root`, where their folders are: links last, so that nothing is written through them."""
-    files = [entry for entry in entries if entry.mode != _LINK]
-    links = [entry for entry in entries if entry.mode == _LINK]
-    answer = git.answer(
-        "cat-file", "--batch", given=b"".join(entry.object + b"\n" for entry in files + links), bounds=_CONTENT
-    )
-    with answer.output as objects, _named(root):
-        for entry in files:
-            _write_file(objects, entry, os.path.join(root, entry.name))
-        for entry in links:
-            content = b"".join(_content(objects, entry))
-            if not content or b"\0" in content:
-                raise CheckoutRefused(f"{_shown(entry.name)} is a link to what can be no name")
-            os.symlink(content, os.path.join(root, entry.name))
-
-
-@contextmanager
-def _named(root: bytes) -> Iterator[None]:
-    """Turn what the system says of a name below `root` into a refusal of the commit, and nothing else."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _NO_FILE:
-            raise
-        name = os.path.relpath(os.fsencode(error.filename2 or error.filename or root), root)
-        raise CheckoutRefused(f"{_shown(name)} cannot be a file here: {error.strerror}") from error
-
-
-def _write_file(objects: BinaryIO, entry: _Entry, path: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-        for part in _content(objects, entry):
-            file.write(part)
-
-
-def _content(objects: BinaryIO, entry: _Entry) -> Iterator[bytes]:
-    """The bytes of `entry`, which `objects` (the answer of ``cat-file --batch``) holds next."""
-    if objects.readline() != b"%s blob %d\n" % (entry.object, entry.size):
-        raise GitFailed(f"the content of {_shown(entry.name)} is missing")
-    left = entry.size
-    while left:
-        part = objects.read(min(left, _CHUNK))
-        if not part:
-            raise GitFailed(f"the content of {_shown(entry.name)} is cut off")
-        left -= len(part)
-        yield part
-    objects.read(1)  # the end of a line after each object
 
 
 def _shown(name: bytes) -> str:
@@ -360,13 +306,18 @@ class Mirror:
     def fetch_anew(self) -> str:
         """As `fetch`, into a new mirror, which replaces the old one when it is complete."""
         commit = self._advertised()
-        fresh = self._outside.at(Path(tempfile.mkdtemp(prefix=".mirror.", dir=self._directory)))
+        new, old = (self._directory / f"mirror.{name}" for name in ("new", "old"))
+        _remove(new)
+        new.mkdir(mode=0o700)
+        fresh = self._outside.at(new)
         kind = ["--object-format=sha256"] if len(commit) == 64 else []
         self._outside.text("init", "--quiet", "--bare", "--template=", *kind, "--", str(fresh.directory))
         commit = self._fetch_into(fresh)
-        old = moved_aside(self.git.directory)
-        fresh.directory.rename(self.git.directory)
-        discard(old)
+        _remove(old)
+        with suppress(FileNotFoundError):
+            self.git.directory.rename(old)
+        new.rename(self.git.directory)
+        _remove(old)
         self._held = ""
         return commit
 
@@ -463,16 +414,16 @@ class Mirror:
         return NothingToTake(f"there is no branch {self._address.branch} in the repository, or not any more")
 
     def _sweep(self) -> None:
-        """Remove what commands have left that were killed: locks that nobody holds, and parts of packs."""
-        for folder, folders, files in os.walk(self.git.directory):
-            for name in files:
-                if name.endswith(".lock") or name.startswith("tmp_") or name == "gc.pid":
-                    with suppress(OSError):  # git will say what is wrong with it
-                        os.unlink(os.path.join(folder, name))
-            for name in [name for name in folders if name.startswith("tmp_")]:
-                discard(Path(folder, name))
-                folders.remove(name)
-        for left in self._directory.glob(".mirror.*"):
-            discard(left)
-        for left in self._directory.glob(f"{ASIDE}*"):
-            discard(left)
+        """Remove what commands have left that were killed: locks that no process holds, and parts of packs."""
+        for pattern in ("**/*.lock", "**/tmp_*", "gc.pid"):
+            for left in list(self.git.directory.glob(pattern)):
+                _remove(left)  # where that fails, git says what is wrong with it
+        for name in ("new", "old"):
+            _remove(self._directory / f"mirror.{name}")
+
+
+def _remove(path: Path) -> None:
+    """Remove the file or folder at `path`, as far as that is possible."""
+    with suppress(OSError):
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)

@@ -232,17 +232,13 @@ class Manifests(NamedTuple):
     whole: bool
 
 
-def commit_of(read: Manifests, environment: Mapping[str, str], checkouts: str = "") -> ManifestsCommit:
+def commit_of(read: Manifests, environment: Mapping[str, str]) -> ManifestsCommit:
     """The commit that is checked out where the first of the manifests in `read` are.
 
     Args:
         read: what was read.
         environment: where the administrator's settings for git are found.
-        checkouts: the directory in which the loop keeps commits as files, each in a directory with its name. No
-            other program writes to them, and they are no repositories; empty if there is none.
     """
-    if kept := _checkout(read, checkouts):
-        return ManifestsCommit(kept)
     repository = repository_above(os.path.realpath(read.given[0]))
     if not repository:
         return ManifestsCommit()
@@ -258,20 +254,6 @@ def commit_of(read: Manifests, environment: Mapping[str, str], checkouts: str = 
     except OSError as error:
         why = f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}"
         return ManifestsCommit(refused=f"the commit of the manifests is not shown: {why}")
-
-
-def _checkout(read: Manifests, checkouts: str) -> str:
-    """The commit whose files in `checkouts` the manifests are; empty if they are elsewhere."""
-    if not checkouts:
-        return ""
-    root = os.path.realpath(checkouts)
-    commits = {_first_below(os.path.realpath(path), root) for path in read.given}
-    first = _first_below(os.path.realpath(read.given[0]), root)
-    return first and (first if len(commits) == 1 else f"{first}+")
-
-
-def _first_below(path: str, root: str) -> str:
-    return path.removeprefix(f"{root}/").partition("/")[0] if path.startswith(f"{root}/") else ""
 
 
 def _head(git: Git) -> str:

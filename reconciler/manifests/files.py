@@ -217,7 +217,7 @@ def content_of(file: FoundFile) -> bytes | Problem:
         finally:
             os.close(descriptor)
     except OSError as refused:
-        return _unreadable(file.name, refused)
+        return unreadable(file.name, refused)
 
 
 def _content(name: str, descriptor: int) -> bytes | Problem:
@@ -225,10 +225,14 @@ def _content(name: str, descriptor: int) -> bytes | Problem:
     if not stat.S_ISREG(status.st_mode):
         return _no_file(name)
     content = b"" if status.st_size > FILE_LIMIT else _read(descriptor)
-    if status.st_size > FILE_LIMIT or len(content) > FILE_LIMIT:
-        message = f"{name} has {max(status.st_size, len(content))} bytes, more than {FILE_LIMIT}"
-        return _problem("file-too-large", message, name, "Divide it into several files.")
-    return content
+    size = max(status.st_size, len(content))
+    return too_large(name, size) if size > FILE_LIMIT else content
+
+
+def too_large(name: str, size: int) -> Problem:
+    """The problem with the file `name`, which has `size` bytes."""
+    message = f"{name} has {size} bytes, more than {FILE_LIMIT}"
+    return _problem("file-too-large", message, name, "Divide it into several files.")
 
 
 def _no_file(name: str) -> Problem:
@@ -283,7 +287,7 @@ class _Search:
                 self._add_folder(path, real, _Root(real, set()), 0)
         except OSError as refused:
             is_stdin = path == _STDIN and isinstance(refused, FileNotFoundError)
-            self.problems.append(_no_file(path) if is_stdin else _unreadable(path, refused))
+            self.problems.append(_no_file(path) if is_stdin else unreadable(path, refused))
             return
         if status.is_file:
             self._add_file(path, real)
@@ -313,7 +317,7 @@ class _Search:
             try:
                 self._add_entry(entry, os.path.join(name, entry.name), root, depth)
             except OSError as refused:  # a link that leads in a circle, or whose text is no name
-                self.problems.append(_unreadable(os.path.join(name, entry.name), refused))
+                self.problems.append(unreadable(os.path.join(name, entry.name), refused))
 
     def _entries_of(self, name: str, folder: str) -> list[Entry]:
         """What may matter in `folder`, in order; nothing where that is too much, since a part would be any part."""
@@ -384,7 +388,8 @@ def _leaves(name: str, real: str) -> Problem:
     return _problem("link-leaves-directory", message, name, "Put the file itself there, or give its path as well.")
 
 
-def _unreadable(name: str, refused: OSError) -> Problem:
+def unreadable(name: str, refused: OSError) -> Problem:
+    """The problem with `name`, which is not there or not to be read."""
     if isinstance(refused, FileNotFoundError):
         advice = "Check the path. If it is a link, check where it leads."
         return _problem("path-missing", f"{name} does not exist", name, advice)
@@ -402,7 +407,7 @@ MOST_NAMED: Final = 8
 MOST_JSON: Final = 200
 """Into how many JSON files one run looks."""
 
-_START: Final = 4 << 10
+OURS_WITHIN: Final = 4 << 10
 """How much of a JSON file is looked at, in bytes."""
 
 # What editors, patch, package managers and people append to the name of a file before they write another one.
@@ -428,8 +433,8 @@ def skipped_problem(files: Sequence[tuple[str, str]], is_ours: Callable[[str], b
         files: each by its name for people and its path; ascending.
         is_ours: whether the file at a path begins like a manifest; `reconciler.manifests.files.is_ours` for a disk.
     """
-    ours = set(islice((one for one in files if _is_json(one[0])), MOST_JSON))
-    names = [name for name, path in files if not _is_json(name) or ((name, path) in ours and is_ours(path))]
+    ours = set(islice((one for one in files if is_json(one[0])), MOST_JSON))
+    names = [name for name, path in files if not is_json(name) or ((name, path) in ours and is_ours(path))]
     if not names:
         return None
     return Problem(
@@ -440,8 +445,14 @@ def skipped_problem(files: Sequence[tuple[str, str]], is_ours: Callable[[str], b
     )
 
 
-def _is_json(name: str) -> bool:
+def is_json(name: str) -> bool:
+    """Whether the name is that of a JSON file, or of a copy of one."""
     return _JSON.fullmatch(name) is not None
+
+
+def begins_like_ours(start: bytes) -> bool:
+    """Whether a file that begins with `start` begins like a manifest."""
+    return bool(_OURS.search(start))
 
 
 def is_ours(path: str) -> bool:
@@ -449,7 +460,7 @@ def is_ours(path: str) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            return stat.S_ISREG(os.fstat(descriptor).st_mode) and bool(_OURS.search(os.read(descriptor, _START)))
+            return stat.S_ISREG(os.fstat(descriptor).st_mode) and begins_like_ours(os.read(descriptor, OURS_WITHIN))
         finally:
             os.close(descriptor)
     except OSError:

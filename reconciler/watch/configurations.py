@@ -72,7 +72,7 @@ class Configurations:
             self.removals = None
         elif self._settles(offer, frozenset(), str(sorted(site.sources)), errors_of(desired)[0].message):
             return None
-        self.refuse(offer.commit, tuple(map(offer.shown, reasons_of(desired))), now)
+        self.refuse(offer.commit, reasons_of(desired), now)
         return None
 
     def is_new(self, newest: Configuration) -> bool:
@@ -92,7 +92,7 @@ class Configurations:
         `corrected` is the plan that also corrects the drift which `plan` leaves, where that may be what is in the way.
         """
         if not plan.is_valid:
-            reasons = tuple(map(offer.shown, reasons_of(plan.problems)))
+            reasons = reasons_of(plan.problems)
             if corrected and corrected.is_valid:
                 line = here.reading(offer.paths).line(APPLY.with_flags(*corrected.flags))
                 self.refuse(newest.commit, (f"{CORRECTION}{line}", *reasons), now, Obstacle.DRIFT, command=line)
@@ -117,7 +117,7 @@ class Configurations:
         derived = pool_of(desired, ())
         among = placed(conflicts(desired, derived and derived.pool, (), ()), site.sources) if site else []
         if errors_of(among):
-            self.refuse(newest.commit, tuple(map(offer.shown, reasons_of(tuple(among)))), now)
+            self.refuse(newest.commit, reasons_of(tuple(among)), now)
             return False
         removals = removal_limits(_claiming(self.enforced), _claiming(newest)) if self.enforced else []
         return self._has_consent(newest, removals, offer, here, now)
@@ -130,7 +130,7 @@ class Configurations:
         enforced = self.enforced.wanted.desired.guests if self.enforced and offer.is_piecemeal else ()
         gone = tuple(guest.name for guest in enforced if guest.uuid not in uuids)
         found = settling(self.removals, gone, content, self.look)
-        self.removals = found and found._replace(unusable=offer.shown(unusable))
+        self.removals = found and found._replace(unusable=unusable)
         return self.removals is not None and not self.removals.is_over
 
     def _has_consent(

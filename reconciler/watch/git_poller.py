@@ -27,8 +27,7 @@ _END: Final = 10.0
 class GitPoller:
     """Keeps the newest result of `GitSource.refresh`, for a loop that waits at a descriptor.
 
-    The loop says what it has applied (`accept`) and takes the newest result (`take`); the files of what it has taken
-    last stay until it takes something else.
+    The loop says what it has applied (`accept`) and takes the newest result (`take`).
     """
 
     def __init__(
@@ -59,7 +58,6 @@ class GitPoller:
         self._allow_older = False
         self._questions = self._answered = 0
         self._newest: Fetched | None = None
-        self._taken = ""
         self._news = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._work, name="git", daemon=True)
 
@@ -88,8 +86,6 @@ class GitPoller:
     def take(self) -> Fetched | None:
         """The newest result; None before the first."""
         with self._lock:
-            if isinstance(self._newest, Newest):
-                self._taken = self._newest.commit
             return self._newest
 
     def fileno(self) -> int:
@@ -132,10 +128,8 @@ class GitPoller:
         with self._lock:
             accepted = self._accepted
             allow_older, self._allow_older = self._allow_older, False
-            # What the loop has, and what it may take while we are at work.
-            in_use = {self._taken, self._newest.commit if isinstance(self._newest, Newest) else ""}
         try:
-            return self._source.refresh(accepted, allow_older=allow_older, in_use=in_use)
+            return self._source.refresh(accepted, allow_older=allow_older)
         except Stopped:
             raise
         except Exception as error:  # noqa: BLE001 a thread that has died would be an offline repository that nobody sees

@@ -1,7 +1,7 @@
-"""Manifests from a branch of a git repository: the newest commit, checked, as a directory that holds its files."""
+"""Manifests from a branch of a git repository: those of the newest commit, checked, in memory."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,15 +11,17 @@ from reconciler.integrations.git_command import Ended, Git, GitFailed
 from reconciler.integrations.git_repository import (
     FETCH_SECONDS,
     SIZE_LIMIT,
-    CheckoutRefused,
-    Checkouts,
     Mirror,
     NoDirectory,
     NothingToTake,
+    TreeRefused,
     Unusable,
+    contents,
+    tree_of,
 )
 from reconciler.integrations.git_signatures import Bad, Good, Trust, Unchecked, Verdict, verify
 from reconciler.kernel.processes import Processes
+from reconciler.manifests.committed import Committed, KeptFiles, files_of
 from reconciler.model.commands import NOWHERE, TRIGGER, TRIGGER_OLDER, Here
 from reconciler.watch.report import Obstacle
 
@@ -29,12 +31,12 @@ class Newest(NamedTuple):
 
     Attributes:
         commit: its id.
-        directory: where its files are.
+        files: its manifests.
         signer: who signed it, where signatures are required.
     """
 
     commit: str
-    directory: Path
+    files: KeptFiles
     signer: str = ""
 
 
@@ -98,7 +100,9 @@ class GitSource:
         self._processes = Processes(directory)  # an answer may be as long as all manifests, and /tmp may be memory
         outside = Git(directory, self._processes, environment, bare=False)
         self._mirror = Mirror(directory, outside, address, seconds=seconds, limit=limit)
-        self._checkouts = Checkouts(directory / "checkouts", address.path)
+        self._path = address.path
+        self._read: tuple[str, KeptFiles] | None = None
+        self._contents: Mapping[str, bytes] = {}
         self._trusted = trusted
         self._here = here
         self._clock = clock
@@ -106,18 +110,17 @@ class GitSource:
         self._allowed = ""
         self._last: Fetched | None = None
 
-    def refresh(self, accepted: str = "", *, allow_older: bool = False, in_use: Collection[str] = ()) -> Fetched:
+    def refresh(self, accepted: str = "", *, allow_older: bool = False) -> Fetched:
         """Ask the repository, and judge the newest commit.
 
         `accepted` is the commit that was applied last: the newest must be it or come after it, unless `allow_older`
-        says that a person has asked for another; that is remembered for this one commit. The files of `accepted`, of
-        the newest commit and of those `in_use` are kept, all others removed.
+        says that a person has asked for another; that is remembered for this one commit.
 
         Raises:
             Stopped: `stop` was called.
         """
         try:
-            self._last = self._refreshed(accepted, allow_older, in_use)
+            self._last = self._refreshed(accepted, allow_older)
         except Unusable as error:
             self._last = self._refused("", [str(error)], Obstacle.SOURCE)
         except NothingToTake as error:
@@ -128,19 +131,6 @@ class GitSource:
             self._last = self._unreachable(f"{error.filename or 'git'}: {error.strerror}")
         return self._last
 
-    def check_out(self, commit: str) -> Path:
-        """The files of `commit` as they are in the mirror, without asking the repository and without checking it.
-
-        For the last good commit after a start, when the repository may be out of reach.
-
-        Raises:
-            CheckoutRefused: the commit has no such directory, or something in it cannot be a file.
-            GitFailed: the mirror does not have it.
-            Stopped: `stop` was called.
-            OSError: no room, or the like.
-        """
-        return self._checkouts.of(commit, self._mirror.git)
-
     def stop(self) -> None:
         """End whatever is going on, in any thread, and everything after it."""
         self._processes.stop()
@@ -150,7 +140,7 @@ class GitSource:
         self.stop()
         self._private.close()
 
-    def _refreshed(self, accepted: str, allow_older: bool, in_use: Collection[str]) -> Fetched:
+    def _refreshed(self, accepted: str, allow_older: bool) -> Fetched:
         before = self._last
         commit = self._mirror.fetch()
         try:
@@ -161,7 +151,6 @@ class GitSource:
             # What was fetched is there, and yet it cannot be read: the mirror is broken.
             commit = self._mirror.fetch_anew()
             found = self._judged(commit, accepted, allow_older)
-        self._checkouts.keep({commit, accepted, *in_use})
         if accepted:
             self._mirror.hold(accepted)
         if not isinstance(before, Newest | CommitRefused) or before.commit != commit:
@@ -189,11 +178,30 @@ class GitSource:
         if reasons:
             return self._refused(commit, reasons, *obstacles)
         try:
-            directory = self._checkouts.of(commit, self._mirror.git)
-        except CheckoutRefused as error:
+            files = self._files(commit)
+        except TreeRefused as error:
             obstacle = Obstacle.SOURCE if isinstance(error, NoDirectory) else Obstacle.COMMIT
             return self._refused(commit, [f"commit {commit}: {error}"], obstacle)
-        return Newest(commit, directory, verdict.signer if isinstance(verdict, Good) else "")
+        return Newest(commit, files, verdict.signer if isinstance(verdict, Good) else "")
+
+    def _files(self, commit: str) -> KeptFiles:
+        """The manifests of `commit`; contents that the commit before has as well are not read again."""
+        if self._read and self._read[0] == commit:
+            return self._read[1]
+        git = self._mirror.git
+        tree = tree_of(git, commit, self._path)
+
+        def read(objects: Iterable[str], most: int) -> Mapping[str, bytes]:
+            wanted = list(objects)
+            found = contents(git, (one for one in wanted if one not in self._contents), most)
+            return {one: found[one] if one in found else self._contents[one] for one in wanted}
+
+        where = f"{self._path or 'the repository'} in commit {commit}"
+        files = files_of(Committed(where, self._path, *tree), read)
+        self._read = commit, files
+        kept = files.kept.values()
+        self._contents = {str(one.version): one.content for one in kept if isinstance(one.content, bytes)}
+        return files
 
     def _signature(self, commit: str) -> Verdict | None:
         """The verdict on `commit`.

@@ -1,12 +1,10 @@
 """Where the loop's manifests come from: files, or a branch of a git repository."""
 
-import os
 import time
-from collections.abc import Callable, Hashable
-from pathlib import Path
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from reconciler.manifests.files import DiskFiles, Files, FoundFile
+from reconciler.manifests.files import DiskFiles, Files
 from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import CommitRefused, Newest, Unreachable
 from reconciler.watch.report import Obstacle
@@ -20,8 +18,6 @@ class Offer(NamedTuple):
         commit: their git commit; empty where there is none.
         refused: why the newest commit may not be used, a sentence each.
         unreachable: why the repository cannot be asked; empty where it can.
-        root: the directory whose name means nothing to people, since its files come from a repository; may be empty.
-        within: the directory of the repository that it is.
         obstacles: what is in the way of a newest commit that may not be used.
         reach: the command that asks the repository; empty where there is none.
         is_piecemeal: whether its files may come and go one by one, as in a copy.
@@ -32,16 +28,10 @@ class Offer(NamedTuple):
     commit: str = ""
     refused: tuple[str, ...] = ()
     unreachable: str = ""
-    root: str = ""
-    within: str = ""
     obstacles: tuple[Obstacle, ...] = ()
     reach: str = ""
     is_piecemeal: bool = False
     paths: tuple[str, ...] = ()
-
-    def shown(self, sentence: str) -> str:
-        """`sentence` with its files as they are named in the repository."""
-        return sentence.replace(f"{self.root}/", f"{self.within}/" if self.within else "") if self.root else sentence
 
 
 class Source(Protocol):
@@ -95,35 +85,18 @@ class FilesSource:
         """See `Source`."""
 
 
-class _Linked(DiskFiles):
-    """Files that never change in place, while those that were read the last time are there still."""
-
-    def version(self, file: FoundFile) -> Hashable | None:
-        """See `Files`: no other file can have the inode."""
-        try:
-            found = os.stat(file.path)
-        except OSError:
-            return None
-        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-
-
 class GitFiles:
     """The newest commit of a branch that a poller has found.
 
-    Its files are offered through a link that bears the same name for each commit, so that messages name manifests and
-    not commits, and what has not changed between two commits is known again.
+    Its files have the names that they have in the repository, whatever the commit, so that what has not changed
+    between two commits is known again.
     """
 
-    def __init__(self, poller: GitPoller, location: str, link: Path, within: str = "", reach: str = "") -> None:
-        """Take what `poller` finds below `within` in the repository; `link` is a path that is ours to make.
-
-        `reach` is the command with which a person asks the repository.
-        """
+    def __init__(self, poller: GitPoller, location: str, reach: str = "") -> None:
+        """Take what `poller` finds; `reach` is the command with which a person asks the repository."""
         self._reach = reach
         self._poller = poller
-        self._within = within
         self._location = location
-        self._link = link
 
     @property
     def location(self) -> str:
@@ -133,12 +106,9 @@ class GitFiles:
     def offer(self) -> Offer:
         """See `Source`."""
         match self._poller.take():
-            case Newest(commit=commit, directory=directory):
-                self._lead_to(directory)
+            case Newest(commit=commit, files=files):
                 late = "the repository has been asked, and has not answered yet" if self.is_coming else ""
-                link = str(self._link)
-                files = _Linked((link,))
-                return Offer(files, commit, unreachable=late, root=link, within=self._within, paths=(link,))
+                return Offer(files, commit, unreachable=late)
             case CommitRefused(commit=commit, reasons=reasons, obstacles=obstacles):
                 return Offer(None, commit, refused=reasons, obstacles=obstacles, reach=self._reach)
             case Unreachable(reason=reason):
@@ -158,11 +128,3 @@ class GitFiles:
     def accepted(self, commit: str) -> None:
         """See `Source`."""
         self._poller.accept(commit)
-
-    def _lead_to(self, directory: Path) -> None:
-        if os.path.realpath(self._link) == os.path.realpath(directory):
-            return
-        new = self._link.with_name(f".{self._link.name}.new")
-        new.unlink(missing_ok=True)
-        new.symlink_to(directory)
-        new.replace(self._link)

@@ -158,8 +158,10 @@ def test_locks_that_a_crash_has_left_do_not_block(repository: Repository, place:
     for name in leftovers:
         (here / name).write_bytes(b"x")
     (here / "objects/tmp_objdir-x").mkdir()
-    (place / ".mirror.new").mkdir()
+    (place / "mirror.new/x").mkdir(parents=True)
+    (place / "mirror.old").touch()
     assert mirror.fetch() == new
+    assert os.listdir(place) == ["mirror.git"]
     assert not any((here / name).exists() for name in (*leftovers, "objects/tmp_objdir-x"))
 
 

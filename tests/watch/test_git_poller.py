@@ -12,6 +12,7 @@ import pytest
 
 from reconciler.integrations.git_address import Address
 from reconciler.kernel.processes import Stopped
+from reconciler.manifests.committed import KeptFiles
 from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, Newest, Unreachable
 from reconciler.watch.triggers import Trigger
@@ -28,11 +29,11 @@ class Script:
 
     def __init__(self, *results: Fetched | Exception) -> None:
         self.results = list(results)
-        self.asked: list[tuple[str, bool, set[str]]] = []
+        self.asked: list[tuple[str, bool]] = []
         self.stopped = False
 
-    def refresh(self, accepted: str, *, allow_older: bool, in_use: set[str]) -> Fetched:
-        self.asked.append((accepted, allow_older, in_use - {""}))
+    def refresh(self, accepted: str, *, allow_older: bool) -> Fetched:
+        self.asked.append((accepted, allow_older))
         if self.stopped:
             raise Stopped
         result = self.results.pop(0) if len(self.results) > 1 else self.results[0]
@@ -98,7 +99,7 @@ def is_readable(poller: GitPoller) -> bool:
     return bool(select.select([poller], [], [], 0)[0])
 
 
-FIRST, SECOND = Newest("a" * 40, Path("/a")), Newest("b" * 40, Path("/b"))
+FIRST, SECOND = Newest("a" * 40, KeptFiles("a", {})), Newest("b" * 40, KeptFiles("b", {}))
 
 
 def test_news_are_heard_once() -> None:
@@ -140,19 +141,15 @@ def test_failures_make_it_patient() -> None:
     assert sleeps.seconds == [60, 120, 240, 480, 900, 900, 60]
 
 
-def test_what_was_applied_and_what_is_read_is_told_to_the_source() -> None:
-    """So that nothing is removed that the loop reads, or is about to."""
+def test_what_was_applied_is_told_to_the_source() -> None:
+    """What is newest must come after it."""
     source, sleeps = Script(FIRST, SECOND), Sleeps()
     with poller_of(source, sleeps, "0" * 40) as poller:
         poller.take()
         again(sleeps)
         poller.accept(FIRST.commit)
         again(sleeps)
-    assert source.asked[:3] == [
-        ("0" * 40, False, set()),
-        ("0" * 40, False, {FIRST.commit}),
-        (FIRST.commit, False, {FIRST.commit, SECOND.commit}),
-    ]
+    assert source.asked[:3] == [("0" * 40, False), ("0" * 40, False), (FIRST.commit, False)]
 
 
 def test_a_wish_for_an_older_commit_is_asked_once() -> None:
@@ -163,7 +160,7 @@ def test_a_wish_for_an_older_commit_is_asked_once() -> None:
         poller.ask()
         again(sleeps)
         again(sleeps)
-    assert [allow_older for _, allow_older, _ in source.asked[:3]] == [False, True, False]
+    assert [allow_older for _, allow_older in source.asked[:3]] == [False, True, False]
 
 
 def test_an_unforeseen_failure_is_told_and_survived() -> None:

@@ -1,23 +1,27 @@
 """The newest commit is used, refused or out of reach; by real git."""
 
+import errno
 import os
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from reconciler.integrations import git_repository
 from reconciler.integrations.files import NotPrivate
 from reconciler.integrations.git_address import address
-from reconciler.integrations.git_command import GitFailed
+from reconciler.integrations.git_command import Git
 from reconciler.integrations.git_signatures import Trust, trust
 from reconciler.kernel.processes import Stopped
+from reconciler.watch import git_source
 from reconciler.watch.git_source import CommitRefused, GitSource, Newest, Unreachable
 from testing.clocks import FakeClock
 from testing.git_repositories import ENVIRONMENT, Repository, SshKey
 
 Make = Callable[..., GitSource]
 
-ODD = (b"\t\n\x1b", b"--help", b"\xff")
+ODD = (b"\t\n\x1b.yaml", b"--help.yaml", b"\xff.yaml")
 PERSON = "author Kim <kim@example.com> 1700000000 +0000\ncommitter Kim <kim@example.com> 1700000000 +0000"
 
 
@@ -63,6 +67,11 @@ def newest(source: GitSource, accepted: str = "", **given: object) -> Newest:
     return found
 
 
+def contents(found: Newest) -> dict[str, bytes]:
+    """The manifests that were found."""
+    return {name: one.content for name, one in found.files.kept.items() if isinstance(one.content, bytes)}
+
+
 def refused(source: GitSource, accepted: str = "") -> CommitRefused:
     """The result, which must be a refusal."""
     found = source.refresh(accepted)
@@ -75,23 +84,37 @@ def test_the_newest_commit_as_files(repository: Repository, make: Make) -> None:
     source = make()
     first = newest(source)
     assert first.commit == repository.head()
-    assert (first.directory / "host.yaml").read_text(encoding="utf-8") == "kind: Host\n"
+    assert contents(first) == {"lpar7/host.yaml": b"kind: Host\n"}
     assert newest(source, first.commit) == first
     second = repository.commit({"lpar7/host.yaml": "kind: Guest\n"})
     found = newest(source, first.commit)
     assert found.commit == second
-    assert (found.directory / "host.yaml").read_text(encoding="utf-8") == "kind: Guest\n"
+    assert contents(found) == {"lpar7/host.yaml": b"kind: Guest\n"}
 
 
-def test_only_what_is_needed_stays(repository: Repository, make: Make, tmp_path: Path) -> None:
-    """What was applied, what is newest, and what the caller works with."""
-    source = make()
-    commits = [repository.head()]
+def test_only_what_has_changed_is_read_from_the_mirror(
+    repository: Repository, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contents are known by their objects, also under another name; nothing is written but the mirror."""
+    source, read = make(), list[str]()
+
+    def counted(git: Git, objects: Iterable[str], most: int) -> dict[str, bytes]:
+        names = list(objects)
+        read.extend(names)
+        return git_repository.contents(git, names, most)
+
+    monkeypatch.setattr(git_source, "contents", counted)
     newest(source)
-    for number in range(4):
-        commits.append(repository.commit({"lpar7/a.yaml": str(number)}))
-        newest(source, commits[0], in_use={commits[min(number, 2)], ""})
-    assert set(os.listdir(tmp_path / "ours/checkouts")) == {commits[0], commits[2], commits[4]}
+    repository.commit({"lpar7/b.yaml": "kind: Host\n", "lpar7/c.yaml": "c: 1\n"})
+
+    found = newest(source)
+
+    assert contents(found) == {
+        "lpar7/host.yaml": b"kind: Host\n", "lpar7/b.yaml": b"kind: Host\n", "lpar7/c.yaml": b"c: 1\n"
+    }  # fmt: skip
+    assert read == [repository.git("rev-parse", f"HEAD:lpar7/{name}.yaml") for name in ("host", "c")]
+    assert newest(source) is not found
+    assert newest(source).files is found.files
 
 
 def test_a_revert_comes_after_what_it_reverts(repository: Repository, make: Make) -> None:
@@ -157,9 +180,6 @@ def test_out_of_reach_and_back(repository: Repository, make: Make, clock: FakeCl
 
     source = make()
     assert isinstance(source.refresh(accepted), Unreachable)
-    assert (source.check_out(accepted) / "host.yaml").is_file()
-    with pytest.raises(GitFailed):
-        source.check_out("1" * 40)
 
     Path(f"{repository.path}.away").rename(repository.path)
     assert newest(source, accepted).commit == accepted
@@ -173,7 +193,6 @@ def test_a_branch_that_is_deleted_is_a_refusal(repository: Repository, make: Mak
     refusal = refused(source, accepted)
     assert refusal.commit == ""
     assert refusal.reasons == ("there is no branch main in the repository, or not any more",)
-    assert (source.check_out(accepted) / "host.yaml").is_file()
 
 
 def test_a_path_that_is_missing_is_a_refusal(repository: Repository, make: Make) -> None:
@@ -235,7 +254,7 @@ def test_odd_names_are_names(repository: Repository, make: Make) -> None:
     commit = odd_commit(repository, "\x1b[2J")
     found = newest(source)
     assert found.commit == commit
-    assert set(os.listdir(os.fsencode(found.directory))) == set(ODD)
+    assert {os.fsencode(name) for name in contents(found)} == {b"lpar7/" + name for name in ODD}
     odd_commit(repository, "a\0b")
     refusal = source.refresh(commit)
     assert isinstance(refusal, Unreachable)
@@ -280,13 +299,20 @@ def test_credentials_are_never_told(make: Make) -> None:
     assert found.reason.startswith("https://127.0.0.1:1/x branch main path lpar7: ")
 
 
-def test_no_room_is_a_reason_and_no_crash(make: Make, tmp_path: Path) -> None:
+def no_room(**_: object) -> object:
+    """As a disk that is full."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_no_room_is_a_reason_and_no_crash(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As everything that the system refuses."""
     source = make()
-    (tmp_path / "ours/checkouts").write_bytes(b"")
-    found = source.refresh()
+    (tmp_path / "ours/mirror.git").mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile, "TemporaryFile", no_room)
+        found = source.refresh()
     assert isinstance(found, Unreachable)
-    assert "checkouts" in found.reason
+    assert found.reason.endswith("No space left on device")
 
 
 def test_one_process_at_a_time_works_in_the_directory(make: Make, repository: Repository, tmp_path: Path) -> None:

@@ -1,11 +1,9 @@
-"""Where manifests come from: files as they are, and a branch through a link that bears one name for all commits."""
+"""Where manifests come from: files as they are, and the commits of a branch."""
 
-import os
 from pathlib import Path
 from typing import cast
 
-import pytest
-
+from reconciler.manifests.committed import KeptFiles
 from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import CommitRefused, Newest, Unreachable
 from reconciler.watch.report import Obstacle
@@ -34,10 +32,10 @@ class Poller:
         self.accepted.append(commit)
 
 
-def git_files(tmp_path: Path) -> tuple[GitFiles, Poller]:
-    """A branch, and who polls it."""
+def git_files() -> tuple[GitFiles, Poller]:
+    """A source, and the poller that it asks."""
     poller = Poller()
-    return GitFiles(cast("GitPoller", poller), "git@example:ap main", tmp_path / "manifests"), poller
+    return GitFiles(cast("GitPoller", poller), "git@example:ap main"), poller
 
 
 def test_files_are_offered_with_the_commit_that_is_checked_out(tmp_path: Path) -> None:
@@ -52,43 +50,18 @@ def test_files_are_offered_with_the_commit_that_is_checked_out(tmp_path: Path) -
     assert source.location == f"{tmp_path}, /other"
 
 
-def test_each_commit_is_offered_under_one_name(tmp_path: Path) -> None:
-    """So that what has not changed between two commits is known again; the link is replaced as a whole."""
-    source, poller = git_files(tmp_path)
-    for commit in ("a", "b"):
-        (tmp_path / commit).mkdir()
-        (tmp_path / commit / "site.yaml").write_text(commit)
-        poller.found = Newest(commit, tmp_path / commit)
+def test_a_commit_is_offered_with_its_files() -> None:
+    """As they were read: nothing of it is on disk."""
+    source, poller = git_files()
+    files = KeptFiles("commit a", {})
+    poller.found = Newest("a", files)
 
-        offer = source.offer()
-
-        assert offer.files is not None
-        assert offer.files.where == str(tmp_path / "manifests")
-        assert offer.commit == commit
-        assert (tmp_path / "manifests" / "site.yaml").read_text() == commit
-    inode = os.lstat(tmp_path / "manifests").st_ino
-    source.offer()
-    assert os.lstat(tmp_path / "manifests").st_ino == inode
+    assert source.offer() == Offer(files, "a")
 
 
-@pytest.mark.parametrize("left", ["", "nowhere"])
-def test_a_link_that_a_killed_run_has_left_is_no_obstacle(left: str, tmp_path: Path) -> None:
-    """Neither the new one beside it nor one that leads nowhere."""
-    source, poller = git_files(tmp_path)
-    (tmp_path / ".manifests.new").symlink_to("x")
-    if left:
-        (tmp_path / "manifests").symlink_to(left)
-    (tmp_path / "a").mkdir()
-    poller.found = Newest("a", tmp_path / "a")
-
-    source.offer()
-
-    assert (tmp_path / "manifests").resolve() == tmp_path / "a"
-
-
-def test_what_may_not_be_used_offers_nothing(tmp_path: Path) -> None:
+def test_what_may_not_be_used_offers_nothing() -> None:
     """A refused commit, a repository that cannot be asked, and one that was not asked yet."""
-    source, poller = git_files(tmp_path)
+    source, poller = git_files()
 
     waiting = source.offer()
     poller.found = Unreachable("no answer", 1.0)
@@ -102,9 +75,9 @@ def test_what_may_not_be_used_offers_nothing(tmp_path: Path) -> None:
     assert refused == Offer(None, "c", ("it is not signed",), obstacles=(Obstacle.SIGNATURE,))
 
 
-def test_questions_and_answers_go_to_the_poller(tmp_path: Path) -> None:
+def test_questions_and_answers_go_to_the_poller() -> None:
     """Both of them."""
-    source, poller = git_files(tmp_path)
+    source, poller = git_files()
 
     source.ask(allow_older=True)
     source.accepted("a")

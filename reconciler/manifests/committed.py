@@ -1,0 +1,224 @@
+"""Manifests that are in memory: those of a commit, which no file is written for, and those that a record holds.
+
+The same rules choose the files of a commit as choose those of a directory (`reconciler.manifests.files`): the tree is
+searched as if it were checked out, and links are followed in it.
+"""
+
+import os
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
+from itertools import islice
+from typing import Final, NamedTuple
+
+from reconciler.manifests import files
+from reconciler.manifests.files import (
+    FILE_LIMIT,
+    OURS_WITHIN,
+    Entry,
+    FoundFile,
+    Listing,
+    Status,
+    begins_like_ours,
+    is_json,
+    skipped_problem,
+    survey_of,
+    too_large,
+    too_much,
+    unreadable,
+)
+from reconciler.model.problems import Problem
+from reconciler.model.stopping import Check, unchecked
+
+_MOST_LINKS: Final = 40
+"""How many links a path may lead through, as in Linux."""
+
+_LONGEST_NAME: Final = 255
+
+
+class Kept(NamedTuple):
+    """A file: its content, or why there is none, and which version that is; None where it has no name."""
+
+    content: bytes | Problem
+    version: Hashable | None = None
+
+
+class KeptFiles(NamedTuple):
+    """Manifests in memory; see `reconciler.manifests.files.Files`.
+
+    Attributes:
+        where: where they come from, for people.
+        kept: the files by name.
+        problems: what is wrong apart from their contents.
+    """
+
+    where: str
+    kept: Mapping[str, Kept]
+    problems: tuple[Problem, ...] = ()
+
+    def listing(self, check: Check = unchecked) -> Listing:
+        """See `Files`."""
+        check()
+        return Listing([FoundFile(name, name) for name in sorted(self.kept)], self.problems)
+
+    def content(self, file: FoundFile) -> bytes | Problem:
+        """See `Files`."""
+        return self.kept[file.name].content
+
+    def version(self, file: FoundFile) -> Hashable | None:
+        """See `Files`."""
+        return self.kept[file.name].version
+
+
+class Committed(NamedTuple):
+    """What a commit has below a directory, as git lists it. All names are paths from the top of the repository.
+
+    Attributes:
+        where: the commit and the directory, for people.
+        path: the directory; empty for the whole repository.
+        blobs: of each file the object with its content, and the size of that.
+        links: what each link leads to.
+        folders: what links lead to that is a directory of the commit outside of `path`.
+    """
+
+    where: str
+    path: str
+    blobs: Mapping[str, tuple[str, int]]
+    links: Mapping[str, str]
+    folders: frozenset[str] = frozenset()
+
+
+Blobs = Callable[[Iterable[str], int], Mapping[str, bytes]]
+"""Reads objects by id, so many bytes of each at most."""
+
+
+def files_of(commit: Committed, read: Blobs, check: Check = unchecked) -> KeptFiles:
+    """The manifests of `commit`, in memory: `read` gives the contents of those that are manifests, and of no others."""
+    found = survey_of(_Tree(commit), [commit.path], commit.where, check)
+    blobs = {file.path: commit.blobs[_inner(file.path)] for file in found.files if _inner(file.path) in commit.blobs}
+    wanted, total = [], 0
+    for identity, size in blobs.values():
+        # As many as one run reads: with the first one beyond that, reading ends.
+        if size <= FILE_LIMIT and total <= files.MOST_BYTES:
+            wanted.append(identity)
+            total += size
+    contents = read(dict.fromkeys(wanted), FILE_LIMIT)
+    kept = {file.name: _kept(file, blobs, contents) for file in found.files}
+    skipped = _skipped(found.skipped, commit, read)
+    return KeptFiles(commit.where, kept, (*found.problems, skipped) if skipped else tuple(found.problems))
+
+
+def _kept(file: FoundFile, blobs: Mapping[str, tuple[str, int]], contents: Mapping[str, bytes]) -> Kept:
+    if file.path not in blobs:
+        return Kept(unreadable(file.name, FileNotFoundError(ENOENT, os.strerror(ENOENT))))
+    identity, size = blobs[file.path]
+    if size > FILE_LIMIT:
+        return Kept(too_large(file.name, size))
+    if identity not in contents:
+        return Kept(too_much(file.name, f"{files.MOST_BYTES >> 20} MiB"))
+    return Kept(contents[identity], identity)
+
+
+def _skipped(found: list[FoundFile], commit: Committed, read: Blobs) -> Problem | None:
+    looked_into = islice((one.path for one in found if is_json(one.name)), files.MOST_JSON)
+    ids = {path: commit.blobs[_inner(path)][0] for path in looked_into if _inner(path) in commit.blobs}
+    starts = read(dict.fromkeys(ids.values()), OURS_WITHIN) if ids else {}
+    return skipped_problem(found, lambda path: path in ids and begins_like_ours(starts[ids[path]]))
+
+
+def _inner(path: str) -> str:
+    """How the commit names what has this real path in its `_Tree`."""
+    return path.removeprefix("./")
+
+
+class _Tree:
+    """A commit as the folders that it would be; its top is ``.``, and real paths begin with that."""
+
+    def __init__(self, commit: Committed) -> None:
+        self.links = {f"./{name}": target for name, target in commit.links.items()}
+        self.outside = {f"./{name}" if name else "." for name in commit.folders}
+        self.folders: dict[str, list[Entry]] = {".": []}
+        self._files = {f"./{name}" for name in commit.blobs}
+        self._folder(f"./{commit.path}" if commit.path else ".")
+        for path in (*self._files, *self.links):
+            self._folder(os.path.dirname(path)).append(_Node(path, self))
+
+    def _folder(self, path: str) -> list[Entry]:
+        if path not in self.folders:
+            self.folders[path] = []
+            self._folder(os.path.dirname(path)).append(_Node(path, self))
+        return self.folders[path]
+
+    def entries(self, folder: str) -> AbstractContextManager[Iterable[Entry]]:
+        return nullcontext(self.folders[folder])
+
+    def real(self, path: str) -> str:
+        return self.walk(path)[0]
+
+    def status(self, path: str) -> Status:
+        real, refused = self.walk(path)
+        if refused:
+            raise OSError(refused, os.strerror(refused), path)
+        return Status(real in self.folders, real in self._files, real)
+
+    def walk(self, path: str) -> tuple[str, int]:
+        """Where `path` leads, as a real path, and the number of the error that ends the way; 0 where it arrives.
+
+        A path out of the repository begins with ``/`` or ``../``.
+        """
+        at, rest, followed = ".", path.split("/")[::-1], 0
+        while rest:
+            part = rest.pop()
+            if part in {"", "."}:
+                continue
+            if part == "..":
+                if at == ".":
+                    return _plain("..", *rest[::-1]), ENOENT
+                at = os.path.dirname(at)
+                continue
+            here, at = at, f"{at}/{part}"
+            if len(os.fsencode(part)) > _LONGEST_NAME:
+                return at, ENAMETOOLONG
+            if at in self.links:
+                followed += 1
+                if followed > _MOST_LINKS:
+                    return at, ELOOP
+                target = self.links[at]
+                if target.startswith("/"):
+                    return _plain(target, *rest[::-1]), ENOENT
+                rest += target.split("/")[::-1]
+                at = here
+            elif at in self._files and rest:
+                return at, ENOTDIR
+            elif at not in self._files and at not in self.folders:
+                return _plain(at, *rest[::-1]), ENOENT
+        return at, 0
+
+
+def _plain(*parts: str) -> str:
+    path = os.path.normpath("/".join(parts))
+    return path if path in {".", ".."} or path.startswith(("/", "../")) else f"./{path}"
+
+
+class _Node(NamedTuple):
+    """What is in a folder of a commit; see `reconciler.manifests.files.Entry`."""
+
+    path: str
+    tree: _Tree
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.path)
+
+    def is_symlink(self) -> bool:
+        return self.path in self.tree.links
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        if not self.is_symlink():
+            return self.path in self.tree.folders
+        if not follow_symlinks:
+            return False
+        real, refused = self.tree.walk(self.path)
+        if refused not in {0, ENOENT}:
+            raise OSError(refused, os.strerror(refused), self.path)
+        return real in self.tree.outside if refused else real in self.tree.folders
