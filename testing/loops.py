@@ -15,7 +15,7 @@ from reconciler.operations.apply import ApplyResult, Terms, apply
 from reconciler.operations.wanted import Manifests
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from reconciler.transaction.last_good import read_last_good
+from reconciler.transaction.loop_records import read_last_good
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.recovery import Recovered
 from reconciler.transaction.state_directory import StateDirectory

@@ -6,7 +6,7 @@ from pathlib import Path
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Journal
-from reconciler.transaction.last_good import Good, write_last_good
+from reconciler.transaction.loop_records import LastGood, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
 from reconciler.watch.status_file import StatusFile
@@ -96,7 +96,7 @@ def keep_everything(run: Callable[..., object], state: Path, change: Callable[[]
     for number, _ in enumerate(first_line.steps, 1):
         journal.step(number)
     desired = History(kept).desired(1)
-    write_last_good(kept, Good(desired, "a" * 40))
+    write_last_good(kept, LastGood(desired, "a" * 40))
     StatusFile(kept, 42).write(full_report())
     kept.replace("lock", b'{"formatVersion": 1, "process": 7, "since": 1.5, "command": "reconcile --apply"}\n')
     kept.replace("watch.lock", b"7\n")

@@ -21,7 +21,7 @@ from reconciler.model.outcome import Actor, Origin, Result
 from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.profiles import PROFILES, InUseCheck
 from reconciler.transaction.journal import Journal, Unfinished
-from reconciler.transaction.last_good import read_last_good
+from reconciler.transaction.loop_records import read_last_good
 from reconciler.transaction.rollback import differences_of
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations

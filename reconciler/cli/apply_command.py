@@ -9,7 +9,7 @@ import click
 from reconciler.cli.asking import terminal
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import manifests_commit, opened, origin_of
+from reconciler.cli.machine import opened, origin_of, wanted_source
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import (
     EXIT_OF,
@@ -27,7 +27,7 @@ from reconciler.model.commands import Here
 from reconciler.model.outcome import Result
 from reconciler.operations.apply import ApplyResult, NotApplicable, Terms, apply, refuse_stale, with_terms
 from reconciler.operations.plan import plan
-from reconciler.operations.wanted import Manifests, OfGeneration
+from reconciler.operations.wanted import Manifests, OfGeneration, WantedSource
 from reconciler.planning.plan import Plan
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_text import plan_text
@@ -36,11 +36,11 @@ from reconciler.transaction.recovery import refuse_pending
 
 def run(host: HostOptions, *, planfile: str | None, format: str, yes: bool, terms: Terms) -> Exit:
     """Apply what the manifests, or exactly what `planfile`, say; asks before unless `yes`."""
-    manifests, terms = _manifests(host, planfile, terms)
-    return run_wanted(host, manifests, format=format, yes=yes, terms=terms)
+    source, terms = _source(host, planfile, terms)
+    return run_wanted(host, source, format=format, yes=yes, terms=terms)
 
 
-def run_wanted(host: HostOptions, source: Manifests | OfGeneration, *, format: str, yes: bool, terms: Terms) -> Exit:
+def run_wanted(host: HostOptions, source: WantedSource, *, format: str, yes: bool, terms: Terms) -> Exit:
     """Apply what is wanted.
 
     Args:
@@ -71,7 +71,7 @@ def run_wanted(host: HostOptions, source: Manifests | OfGeneration, *, format: s
     return EXIT_OF[applied.outcome.result]
 
 
-def _asked(host: HostOptions, source: Manifests | OfGeneration, terms: Terms, format: str) -> Plan | Exit:
+def _asked(host: HostOptions, source: WantedSource, terms: Terms, format: str) -> Plan | Exit:
     """The plan that a person agrees to, or that has nothing to do; otherwise the exit code, and nothing was done."""
     # No lock is held while a person thinks; what was shown is done, or nothing (`Terms.agreed`).
     if (refused := refused_recovery(host, terms.lock_seconds)) is not None:
@@ -103,9 +103,11 @@ def _agreed(shown: Plan, format: str, number: int | None) -> bool:
     return agreed("Apply this?", number)
 
 
-def _manifests(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Manifests, Terms]:
+def _source(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[WantedSource, Terms]:
     if planfile is None:
-        return Manifests(host.manifests, host.host, manifests_commit(host)), terms
+        return wanted_source(host), terms
+    if host.recorded:
+        raise click.UsageError(f"a saved plan says itself what it was made of; leave {host.recorded} out")
     from reconciler.manifests.files import is_ours
     from reconciler.render.plan_json import BadPlanFile, load_plan
 
@@ -127,8 +129,9 @@ def _manifests(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[M
             raise
         meant = again(apply_file="", file=(*host.paths, planfile))
         raise click.UsageError(f"{planfile} is no saved plan. Manifests are named with -f: {meant}") from error
-    host = host._replace(paths=host.paths or saved.manifests)
-    return Manifests(host.paths, saved.host, manifests_commit(host)), terms._replace(agreed=saved)
+    recorded = "" if host.paths else saved.recorded
+    host = host._replace(paths=host.paths or saved.manifests, host=saved.host, recorded=recorded)
+    return wanted_source(host), terms._replace(agreed=saved)
 
 
 def _show(made: Plan, format: str) -> None:

@@ -14,7 +14,7 @@ from reconciler.integrations.files import Installed, NotOurs
 from reconciler.integrations.libvirt import HOOK, NAME, hook_text
 from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text
-from reconciler.transaction.last_good import read_last_good
+from reconciler.transaction.loop_records import read_last_good
 
 
 def run_install(host: HostOptions, directory: str) -> Exit:

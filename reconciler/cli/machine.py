@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -20,6 +20,7 @@ from reconciler.integrations.timers import Timer
 from reconciler.kernel.locks import Patience
 from reconciler.kernel.sysfs import RealSysfs
 from reconciler.manifests.files import find_files
+from reconciler.model.commands import ENFORCED
 from reconciler.model.observed import VmName
 from reconciler.model.outcome import Actor, Origin
 from reconciler.model.printable import shell_line
@@ -27,6 +28,9 @@ from reconciler.model.problems import errors_of
 from reconciler.transaction.machine import Machine, no_vms
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.run_directory import RUN
+
+if TYPE_CHECKING:
+    from reconciler.operations.wanted import WantedSource
 
 STATE: Final = Path("/var/lib/reconciler")
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -103,6 +107,15 @@ def manifests_commit(options: HostOptions, say: Callable[[str], object] = tell) 
     if found.refused:
         say(f"warning: {found.refused}")
     return found.id
+
+
+def wanted_source(options: HostOptions, *, with_commit: bool = True) -> "WantedSource":
+    """Where what is wanted is read: the manifests that `options` name, or a record of the loop."""
+    from reconciler.operations.wanted import Enforced, Manifests, Refused
+
+    if options.recorded:
+        return Enforced(options.host) if options.recorded == ENFORCED else Refused(options.host)
+    return Manifests(options.manifests, options.host, manifests_commit(options) if with_commit else "")
 
 
 def refuse_to_replace(option: str, file: str, options: HostOptions, *, manifests: bool) -> None:

@@ -24,6 +24,7 @@ from reconciler.cli.options import (
     format_option,
     host_options,
     lock_option,
+    recorded_options,
 )
 from reconciler.cli.output import exit_code, open_closed_descriptors, printable_output, tell
 from reconciler.cli.tree import Group
@@ -64,6 +65,7 @@ _EPILOG = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict, or co
 @format_option("text", "json", "markdown")
 @watch_options
 @host_options
+@recorded_options
 @click.version_option(package_name="vfio-ap-reconciler", prog_name="reconcile")
 @click.pass_context
 def cli(
@@ -84,6 +86,8 @@ def cli(
 ) -> int | None:
     """Share out the crypto queues of an IBM Z KVM host as YAML manifests say."""
     actions = [wants_plan, apply_file is not None, wants_watch]
+    if host.recorded and (context.invoked_subcommand or wants_watch):
+        raise click.UsageError(f"{host.recorded} goes with --plan and --apply")
     if context.invoked_subcommand:
         if any(actions):
             raise click.UsageError(f"'{context.invoked_subcommand}' cannot be combined with --plan, --apply or --watch")
@@ -140,6 +144,7 @@ def validate(domain_files: tuple[str, ...], format: str, host: HostOptions) -> i
 @click.option("--watch", is_flag=True, help="Show what the loop found last; at a terminal, keep showing it.")
 @format_option("text", "json")
 @host_options
+@recorded_options
 def status(watch: bool, format: str, host: HostOptions) -> int:
     """Show who has what, and why it is not what was wanted."""
     from reconciler.cli import status_command
@@ -152,6 +157,7 @@ def status(watch: bool, format: str, host: HostOptions) -> int:
 @cli.command()
 @format_option("text", "json")
 @host_options
+@recorded_options
 def drift(format: str, host: HostOptions) -> int:
     """Tell whether the host is still as the manifests say; exit with 2 where it is not."""
     from reconciler.cli import status_command
@@ -447,8 +453,8 @@ def _leave_ended(arguments: Sequence[str]) -> None:
         allow_interspersed_args=True,
     ) as context:
         said = context.params
-    places = (said.get(name) for name in ("simulate", "state_dir", "run_dir"))
-    host = HostOptions((), None, said.get("sysfs") or DEFAULT_SYSFS, *places)
+    simulate, state_dir, run_dir = (said.get(name) for name in ("simulate", "state_dir", "run_dir"))
+    host = HostOptions((), None, said.get("sysfs") or DEFAULT_SYSFS, simulate, state_dir, run_dir)
     watch_command.leave_ended(host, said.get("metrics_file"))
 
 

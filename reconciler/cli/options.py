@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from reconciler.model.commands import Command, Here
+from reconciler.model.commands import ENFORCED, REFUSED, Command, Here
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -21,6 +21,7 @@ class HostOptions(NamedTuple):
         simulate: the description of a simulated host to use instead, or None.
         state_dir: where to keep state, or None for the usual place.
         run_dir: where reports are published, or None for the usual place.
+        recorded: which record of the loop is read instead of manifests, by its option; empty for manifests.
     """
 
     paths: tuple[str, ...]
@@ -29,6 +30,7 @@ class HostOptions(NamedTuple):
     simulate: str | None
     state_dir: str | None
     run_dir: str | None = None
+    recorded: str = ""
 
     @property
     def manifests(self) -> tuple[str, ...]:
@@ -45,7 +47,8 @@ class HostOptions(NamedTuple):
             ("--run-dir", self.run_dir),
         )
         manifests = (*(("-f", path) for path in self.paths), ("--host", self.host))
-        return Here(_given(machine), _given(manifests))
+        recorded = (self.recorded,) if self.recorded else ()
+        return Here(_given(machine), (*recorded, *_given(manifests)))
 
     @property
     def findable(self) -> "HostOptions":
@@ -53,7 +56,7 @@ class HostOptions(NamedTuple):
         places = (self.simulate, self.state_dir, self.run_dir)
         simulate, state_dir, run_dir = (one and os.path.abspath(one) for one in places)
         paths = tuple(map(os.path.abspath, self.paths))
-        return HostOptions(paths, self.host, os.path.abspath(self.sysfs), simulate, state_dir, run_dir)
+        return HostOptions(paths, self.host, os.path.abspath(self.sysfs), simulate, state_dir, run_dir, self.recorded)
 
     def line(self, command: Command) -> str:
         """`command` for a shell, so that it meets the same host, state and manifests."""
@@ -138,6 +141,28 @@ def host_options(function: _Function) -> _Function:
     ):
         with_host = option(with_host)
     return with_host  # type: ignore[return-value]
+
+
+def recorded_options(function: _Function) -> _Function:
+    """Add the options for what the loop has recorded; to be used below `host_options`, whose ``host`` says which."""
+
+    def with_recorded(*args: Any, host: HostOptions, **kwargs: Any) -> Any:
+        given = [option for option in (ENFORCED, REFUSED) if kwargs.pop(option.removeprefix("--"))]
+        if len(given) > 1 or (given and host.paths):
+            raise click.UsageError(f"choose one of {', '.join([*given, *(['-f'] if host.paths else [])])}")
+        host = host._replace(recorded=given[0]) if given else host
+        click.get_current_context().ensure_object(Said).host = host
+        return function(*args, **kwargs, host=host)
+
+    with_recorded.__name__ = function.__name__
+    with_recorded.__doc__ = function.__doc__
+    with_recorded.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
+    for option, text in (
+        (REFUSED, "Read what the loop has refused last, instead of files."),
+        (ENFORCED, "Read what the loop enforces, instead of files."),
+    ):
+        with_recorded = click.option(option, is_flag=True, help=text)(with_recorded)
+    return with_recorded  # type: ignore[return-value]
 
 
 def format_option(*formats: str) -> Callable[[_Function], _Function]:

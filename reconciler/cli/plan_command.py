@@ -3,23 +3,22 @@
 import os
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import manifests_commit, opened, refuse_to_replace
+from reconciler.cli.machine import opened, refuse_to_replace, wanted_source
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
 from reconciler.model.commands import APPLY
 from reconciler.operations.plan import plan
-from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import Plan
 
 
 def run(host: HostOptions, *, format: str, out: str | None, detailed: bool) -> Exit:
     """Make the plan, show it, save it where asked."""
     if out:
-        refuse_to_replace("--out", out, host, manifests=True)
+        refuse_to_replace("--out", out, host, manifests=not host.recorded)
     with opened(host) as machine:
         tell_unfinished(host)
-        made = plan(Manifests(host.manifests, host.host, manifests_commit(host)).read(machine), machine)
+        made = plan(wanted_source(host).read(machine), machine)
     show(made, format)
     if not made.is_valid:
         return Exit.REFUSED
@@ -32,7 +31,7 @@ def _save(made: Plan, host: HostOptions, file: str) -> None:
     from reconciler.integrations.named_file import is_kept, write_named
     from reconciler.render.plan_json import plan_file_text
 
-    write_named(file, plan_file_text(made, host.manifests).encode("ascii"))
+    write_named(file, plan_file_text(made, () if host.recorded else host.manifests, host.recorded).encode("ascii"))
     if is_kept(file):
         named = os.path.join(os.curdir, file) if file.startswith("-") else file
         tell(f"saved; to do exactly this: {host.here.reading(()).line(APPLY.with_flags(named))}")

@@ -2,12 +2,12 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from reconciler.integrations.files import discard
 from reconciler.kernel.locks import Patience, wait_for
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.sysfs import Sysfs
@@ -161,7 +161,7 @@ def reset(file: Path) -> bool:
     """
     with locked(file):
         refuse_mounted(file)
-        discard(state_directory(file))
+        shutil.rmtree(state_directory(file), ignore_errors=True)
         return reset_state(state_path(file))
 
 

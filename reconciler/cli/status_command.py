@@ -6,13 +6,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened, state_of
+from reconciler.cli.machine import opened, state_of, wanted_source
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import control, paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
 from reconciler.model.commands import WATCH
 from reconciler.operations.plan import plan
-from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import Plan
 from reconciler.planning.scope import Whole
 from reconciler.planning.status import status_of
@@ -115,4 +114,4 @@ def run_drift(host: HostOptions, *, format: str) -> Exit:
 def _plan(host: HostOptions) -> Plan:
     with opened(host) as machine:
         tell_unfinished(host)
-        return plan(Manifests(host.manifests, host.host).read(machine), machine, Whole(with_boot=True))
+        return plan(wanted_source(host, with_commit=False).read(machine), machine, Whole(with_boot=True))

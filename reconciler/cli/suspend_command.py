@@ -15,8 +15,8 @@ from reconciler.model.commands import STATUS
 from reconciler.model.printable import first_unprintable
 from reconciler.render.text import moment
 from reconciler.transaction.journal import Journal
-from reconciler.transaction.last_good import read_last_good
 from reconciler.transaction.lock import state_locked
+from reconciler.transaction.loop_records import read_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import (
     Suspension,

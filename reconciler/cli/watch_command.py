@@ -41,7 +41,7 @@ from reconciler.model.printable import error_text
 from reconciler.model.stopping import StopToken
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.history import History, NoSuchGeneration
-from reconciler.transaction.last_good import Good, read_last_good
+from reconciler.transaction.loop_records import LastGood, read_last_good
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.authorised import authorised_since
@@ -178,7 +178,7 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
     kept = _kept(lambda: read_kept(state), log)
     telling = FanOut(_sinks(host, options, state, log, systemd), kept and kept.report)
     stack.push(lambda _type, error, _trace: telling.close(time.time(), _how(error), _exit_code(error)))
-    last_good: Good | None = _kept(lambda: read_last_good(state), log)
+    last_good: LastGood | None = _kept(lambda: read_last_good(state), log)
     progress = LogProgress(log, systemd, telling.progresses)
 
     def transaction(number: int) -> None:

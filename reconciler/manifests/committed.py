@@ -28,7 +28,7 @@ from reconciler.manifests.files import (
     unreadable,
 )
 from reconciler.model.problems import Problem
-from reconciler.model.stopping import Check, unchecked
+from reconciler.model.stopping import NEVER, StopToken
 
 _MOST_LINKS: Final = 40
 """How many links a path may lead through, as in Linux."""
@@ -56,9 +56,9 @@ class KeptFiles(NamedTuple):
     kept: Mapping[str, Kept]
     problems: tuple[Problem, ...] = ()
 
-    def listing(self, check: Check = unchecked) -> Listing:
+    def listing(self, stop: StopToken = NEVER) -> Listing:
         """See `Files`."""
-        check()
+        stop.check()
         return Listing([FoundFile(name, name) for name in sorted(self.kept)], self.problems)
 
     def content(self, file: FoundFile) -> bytes | Problem:
@@ -92,9 +92,9 @@ Blobs = Callable[[Iterable[str], int], Mapping[str, bytes]]
 """Reads objects by id, so many bytes of each at most."""
 
 
-def files_of(commit: Committed, read: Blobs, check: Check = unchecked) -> KeptFiles:
+def files_of(commit: Committed, read: Blobs, stop: StopToken = NEVER) -> KeptFiles:
     """The manifests of `commit`, in memory: `read` gives the contents of those that are manifests, and of no others."""
-    found = survey_of(_Tree(commit), [commit.path], commit.where, check)
+    found = survey_of(_Tree(commit), [commit.path], commit.where, stop)
     blobs = {file.path: commit.blobs[_inner(file.path)] for file in found.files if _inner(file.path) in commit.blobs}
     wanted, total = [], 0
     for identity, size in blobs.values():

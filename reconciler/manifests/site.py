@@ -34,12 +34,14 @@ class Site(NamedTuple):
         guests: likewise, each with its host and uuid.
         problems: errors and warnings, with exact places, in the order of these.
         sources: the text of each file, by the name that places have.
+        unread: those of the problems that texts alone do not show: of paths, and of files without a text.
     """
 
     hosts: tuple[DesiredHost, ...]
     guests: tuple[DesiredGuest, ...]
     problems: tuple[Problem, ...]
     sources: Mapping[str, str]
+    unread: tuple[Problem, ...] = ()
 
     def desired(self, host_name: str | None, machine_name: str) -> Desired | tuple[Problem, ...]:
         """What is wanted of one host, or the errors that prevent it.
@@ -222,7 +224,8 @@ def _joined(problems: Sequence[Problem], files: Sequence[FileReading]) -> Site:
         everything.extend(one.problems)
     guests = cross_checked(population, everything)
     shown = sorted(placed(everything.all, sources), key=_in_order)
-    return Site(tuple(population.hosts), guests, tuple(shown), sources)
+    unread = (*problems, *(problem for one in files if one.text is None for problem in one.problems))
+    return Site(tuple(population.hosts), guests, tuple(shown), sources, unread)
 
 
 def _in_order(problem: Problem) -> tuple[bool, Position | tuple[()], str, str]:

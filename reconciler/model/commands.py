@@ -56,8 +56,14 @@ class Here(NamedTuple):
         """The same place, with the manifests in `paths`."""
         return self._replace(manifests=tuple(word for path in paths for word in ("-f", path)))
 
+    def recorded(self, option: str) -> "Here":
+        """The same place, with the manifests that the loop has recorded: `ENFORCED` or `REFUSED`."""
+        return self._replace(manifests=(option,))
+
 
 NOWHERE: Final = Here()
+ENFORCED: Final = "--enforced"
+REFUSED: Final = "--refused"
 
 
 class Advised(ReconcileError):

@@ -151,6 +151,7 @@ def apply(
         made = with_terms(made, terms)
         if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)
+        origin = origin._replace(commit=origin.commit or wanted.commit)
         return _Transaction(made, machine, progress, origin, terms, stop, recovered).result()
 
 

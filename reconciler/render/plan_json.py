@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.kernel.writes import writes_of
 from reconciler.model.boot_files import FileChange
-from reconciler.model.commands import PLAN, Advised
+from reconciler.model.commands import ENFORCED, PLAN, REFUSED, Advised
 from reconciler.model.errors import InputError
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
@@ -178,11 +178,15 @@ def _precondition(planned: PlannedStep) -> dict[str, Any]:
 
 _DIGEST: Final = "contentDigest"
 _TEXTS: Final = "texts"
+_MANIFESTS: Final = "manifests"
+_RECORDED: Final = "recorded"
 _SAVE: Final = PLAN.with_flags("--out", "plan.json")
 
 # The commit may be another one with the same manifests; the rest of these say where the plan comes from, or belong to
 # the basis, which is compared before.
-_NOT_COMPARED: Final = frozenset({_DIGEST, _TEXTS, "manifests", "commit", "formatVersion", "fingerprint", "basis"})
+_NOT_COMPARED: Final = frozenset(
+    {_DIGEST, _TEXTS, _MANIFESTS, _RECORDED, "commit", "formatVersion", "fingerprint", "basis"}
+)
 _SUSPENDED: Final = "suspended"
 _SUMMARY: Final = "summary"
 _WORDS: Final[Mapping[str, str]] = {
@@ -209,25 +213,31 @@ class SavedPlan(NamedTuple):
     """A saved plan.
 
     Attributes:
-        manifests: absolute paths.
+        manifests: absolute paths; empty where it was made from a record of the loop.
         host: the name of the Host.
         basis: what the plan rests on.
         record: everything that the file says, as it was read.
+        recorded: the option that names the record of the loop; empty where there are paths.
     """
 
     manifests: tuple[str, ...]
     host: str
     basis: Basis
     record: Mapping[str, Any]
+    recorded: str
 
 
-def plan_file_text(plan: Plan, manifests: Sequence[str | PathLike[str]]) -> str:
-    """The text of the file in which `plan`, made from `manifests`, is saved: JSON in ASCII, ended by a newline."""
+def plan_file_text(plan: Plan, manifests: Sequence[str | PathLike[str]], recorded: str = "") -> str:
+    """The text of the file in which `plan` is saved: JSON in ASCII, ended by a newline.
+
+    It was made from `manifests`, or from the record of the loop that the option `recorded` names.
+    """
     # Paths that are not UTF-8 stay as Python has them: they are read again.
-    record = {**plan_record(plan), "manifests": [os.path.abspath(path) for path in manifests], _TEXTS: plan.texts}
+    paths = [os.path.abspath(path) for path in manifests]
+    record = {**plan_record(plan), _MANIFESTS: paths, _RECORDED: recorded, _TEXTS: plan.texts}
     for place in _places(record):
         # It may be applied from another directory.
-        place["file"] = os.path.abspath(place["file"]) if _below(place["file"], record["manifests"]) else place["file"]
+        place["file"] = os.path.abspath(place["file"]) if _below(place["file"], paths) else place["file"]
     record[_DIGEST] = _content_digest(record)
     return json.dumps(record, indent=2) + "\n"
 
@@ -279,14 +289,14 @@ def _checked(record: Any, file: str) -> SavedPlan:
         raise BadPlanFile(f"{file} is no saved plan", _SAVE)
     if record["formatVersion"] != FORMAT_VERSION:
         raise BadPlanFile(f"{file} has format version {record['formatVersion']!r}, not {FORMAT_VERSION!r}", _SAVE)
-    if not record.keys() >= {"manifests", "host", "basis", "fingerprint", _TEXTS, _DIGEST}:
+    if not record.keys() >= {_MANIFESTS, _RECORDED, "host", "basis", "fingerprint", _TEXTS, _DIGEST}:
         raise BadPlanFile(f"{file} is damaged or was printed rather than saved", _SAVE)
     if record[_DIGEST] != _content_digest({name: value for name, value in record.items() if name != _DIGEST}):
         raise BadPlanFile(f"{file} was changed after it was saved", _SAVE)
-    manifests = field(record, "manifests", listed(_path))
-    if not manifests:
-        raise BadRecord("there is none", "manifests")
-    saved = SavedPlan(manifests, field(record, "host", text), field(record, "basis", _basis), record)
+    manifests, recorded = field(record, _MANIFESTS, listed(_path)), field(record, _RECORDED, text)
+    if bool(manifests) is bool(recorded) or recorded not in {"", ENFORCED, REFUSED}:
+        raise BadRecord("there is none", _MANIFESTS)
+    saved = SavedPlan(manifests, field(record, "host", text), field(record, "basis", _basis), record, recorded)
     if record["fingerprint"] != fingerprint_of(saved.host, saved.basis, field(record, _TEXTS, text)):
         raise BadPlanFile(f"{file} was changed after it was saved: its fingerprint does not fit", _SAVE)
     return saved

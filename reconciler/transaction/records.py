@@ -63,6 +63,7 @@ _WITHOUT: Final[Mapping[str, str]] = {
     "degraded.json": "it only says what an apply that failed has left",
     "suspended.json": "nothing is suspended then",
     "enforced.json": "the loop then enforces only manifests that it can use",
+    "refused.json": "the loop writes it again when it refuses a configuration next",
     "watch.json": "the loop writes it again when it looks next",
 }
 

@@ -3,16 +3,17 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from reconciler.manifests.site import ChangedFiles, placed
-from reconciler.model.commands import APPLY, Here, resume
+from reconciler.manifests.site import ChangedFiles, Site, placed
+from reconciler.model.commands import APPLY, REFUSED, Here, resume
 from reconciler.model.desired import Activation, Desired
-from reconciler.model.problems import Problem, Severity, errors_of
+from reconciler.model.problems import Place, Position, Problem, Severity, errors_of
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.operations.wanted import Wanted
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.plan import Consent, Plan, removal_limits
 from reconciler.planning.target import pool_of
-from reconciler.transaction.last_good import Good
+from reconciler.transaction.loop_records import LastGood, Refusal, Unread, write_refusal
+from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.removals import Look, Removals, settling
 from reconciler.watch.report import CONSENT, CORRECTION, RESUMPTION, Obstacle, Refused
 from reconciler.watch.sources import Offer
@@ -30,15 +31,15 @@ class Configuration(NamedTuple):
     commit: str
 
     @property
-    def good(self) -> Good:
+    def good(self) -> LastGood:
         """What is kept of it."""
-        return Good(self.wanted.desired, self.commit)
+        return LastGood(self.wanted.desired, self.commit)
 
 
 class Configurations:
     """What is enforced, and what is refused."""
 
-    def __init__(self, files: ChangedFiles, host: str | None, last_good: Good | None) -> None:
+    def __init__(self, files: ChangedFiles, host: str | None, last_good: LastGood | None) -> None:
         """Begin with the last good configuration that an earlier run has left.
 
         Args:
@@ -52,6 +53,11 @@ class Configurations:
         self.refused: Refused | None = None
         self.look = Look(0.0)
         """What led to the cycle; it is set at its begin."""
+        self._site: Site | None = None  # what was read last
+        self._refused_site: Site | None = None  # what is refused, where it was read
+        self.is_recorded = True
+        """Whether the state directory has what is refused, or that nothing is."""
+        self._is_first = True
         self.removals: Removals | None = None
         """The guests that are gone from the files and enforced still; see `reconciler.watch.removals`."""
 
@@ -60,11 +66,12 @@ class Configurations:
 
         Files that are missing, as in the midst of a copy, are waited for first.
         """
+        self._site = None
         if offer.files is None:
             if not offer.unreachable:
                 self.refuse(offer.commit, offer.refused, now, *offer.obstacles)
             return None
-        site = self._files.read(offer.files, stop)
+        self._site = site = self._files.read(offer.files, stop)
         desired = site.desired(self._host, machine_name)
         if isinstance(desired, Desired):
             return Configuration(Wanted(desired, site, offer.commit), offer.commit)
@@ -81,7 +88,9 @@ class Configurations:
 
     def accept(self, newest: Configuration) -> None:
         """From now on `newest` is enforced."""
-        self.enforced, self.refused, self.removals = newest, None, None
+        if self.refused or self._is_first:
+            self.is_recorded = self._is_first = False
+        self.enforced, self.refused, self.removals, self._refused_site = newest, None, None, None
 
     def judge(
         self, newest: Configuration, plan: Plan, offer: Offer, here: Here, now: float, corrected: Plan | None = None
@@ -94,7 +103,7 @@ class Configurations:
         if not plan.is_valid:
             reasons = reasons_of(plan.problems)
             if corrected and corrected.is_valid:
-                line = here.reading(offer.paths).line(APPLY.with_flags(*corrected.flags))
+                line = _reading(here, offer).line(APPLY.with_flags(*corrected.flags))
                 self.refuse(newest.commit, (f"{CORRECTION}{line}", *reasons), now, Obstacle.DRIFT, command=line)
                 return False
             held = tuple(dict.fromkeys(name for one in errors_of(plan.problems) for name in one.held_by))
@@ -140,7 +149,7 @@ class Configurations:
             return True
         flags = sorted({one.flag for one in needed})
         told = [f"{one.holder}: {one.reason}" for one in needed[:_MOST_REASONS]]
-        line = here.reading(offer.paths).line(APPLY.with_flags(*flags))
+        line = _reading(here, offer).line(APPLY.with_flags(*flags))
         self.refuse(newest.commit, (f"{CONSENT}{line}", *told), now, Obstacle.CONSENT, command=line)
         return False
 
@@ -148,9 +157,41 @@ class Configurations:
         self, commit: str, reasons: tuple[str, ...], now: float, *obstacles: Obstacle, command: str = ""
     ) -> None:
         """Note that a configuration is not used; without `obstacles`, because of its manifests."""
-        same = self.refused and (self.refused.commit, self.refused.reasons) == (commit, reasons)
+        same = self.refused is not None and (self.refused.commit, self.refused.reasons) == (commit, reasons)
         found = obstacles or (Obstacle.MANIFESTS,)
         self.refused = self.refused if same else Refused(commit, reasons, now, found, command)
+        self.is_recorded &= same and _texts(self._site) == _texts(self._refused_site)
+        self._refused_site = self._site
+
+    def record_refusal(self, state: StateDirectory) -> None:
+        """Have in `state` what is refused now, or that nothing is.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        refused, site = self.refused, self._refused_site
+        write_refusal(state, refused and refusal_of(refused, self._host, site))
+        self.is_recorded = True
+
+
+def _texts(site: Site | None) -> object:
+    return site and (site.sources, site.unread)
+
+
+def refusal_of(refused: Refused, host: str | None, site: Site | None) -> Refusal:
+    """What is kept of a configuration that is `refused`, of which `site` was read; `host` is the Host to work on."""
+    unread = []
+    for one in site.unread if site else ():
+        at = one.places[0] if one.places else Place(Position("", 1, 1), is_whole=True)
+        shown = (at.is_whole, at.excerpt, at.width)
+        unread.append(Unread(one.id, one.severity, one.message, one.help, *at.position, *shown))
+    texts = site.sources if site else {}
+    return Refusal(refused.commit, refused.reasons, host, site is not None, texts, tuple(unread))
+
+
+def _reading(here: Here, offer: Offer) -> Here:
+    """`here`, with the manifests of the `offer` that is refused."""
+    return here.reading(offer.paths) if offer.paths else here.recorded(REFUSED)
 
 
 _OF_THE_MANIFESTS: Final = frozenset(

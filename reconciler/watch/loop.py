@@ -5,7 +5,7 @@ configuration says, or says why not. What woke it only decides what need not be 
 """
 
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from reconciler.model.commands import NOWHERE, Advised, Here
@@ -22,9 +22,10 @@ from reconciler.planning.scope import FILES, NOTHING_SPARED, AllBut, Spared
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Journal
-from reconciler.transaction.last_good import Good, write_last_good
+from reconciler.transaction.loop_records import LastGood, write_last_good
 from reconciler.transaction.machine import Machine, locked
 from reconciler.transaction.recovery import recover, refuse_pending
+from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import Suspensions, read_suspensions, suspended_devices
 from reconciler.watch.arrivals import Arrivals, arrived, next_look
 from reconciler.watch.configurations import Configuration, Configurations
@@ -123,7 +124,7 @@ class Loop:
         self._arrivals: Arrivals | None = None
         self._observed: Observed | None = None
         self._like: Observed | None = None
-        self._kept: Good | None = place.configurations.enforced and place.configurations.enforced.good
+        self._kept: LastGood | None = place.configurations.enforced and place.configurations.enforced.good
         self._generation = 0
         self._is_proved = False  # whether what is enforced has been applied, where that is our task
 
@@ -161,9 +162,17 @@ class Loop:
         except Exception as error:  # noqa: BLE001 - a host that nobody enforces any more helps nobody
             place.unforeseen(error)
             turn = self._blinded(f"unforeseen, please report it: {type(error).__name__}: {one_line(error)}")
+        with suppress(OSError, UnsafeState):  # `rest` tries again, and says why it cannot
+            self._record_refusal()
         seconds = clock.monotonic() - began - (turn.apply_seconds or 0.0)
         turn = reported(turn, place.configurations.removals, clock.monotonic(), place.here)
         return turn._replace(refused=place.configurations.refused, generation=self._generation, seconds=seconds)
+
+    def _record_refusal(self) -> None:
+        """Have on disk what is refused, before a person is told of it, and looks with `--refused`."""
+        if not self._place.configurations.is_recorded:
+            with self._place.opened(False) as machine:
+                self._place.configurations.record_refusal(machine.state)
 
     def _deadline(self) -> Deadline:
         place = self._place
@@ -185,7 +194,7 @@ class Loop:
             self._healing, self._retry = HealBudgets(), Retry()
 
     def rest(self) -> None:
-        """Do what can wait until nobody does: keep the last good configuration. After each turn, once it was told.
+        """Do what can wait until no request does: keep the last good configuration. After each turn, once it was told.
 
         Raises:
             OSError, UnsafeState: it cannot be written.
@@ -195,6 +204,7 @@ class Loop:
             with self._place.opened(False) as machine:
                 write_last_good(machine.state, enforced.good)
             self._kept = enforced.good
+        self._record_refusal()
 
     def _turn(self) -> Turn:
         place, configurations = self._place, self._place.configurations

@@ -81,7 +81,7 @@ class Source(NamedTuple):
         commit: the git commit of the configuration that is enforced; empty where there is none.
         refused: the newest configuration where it is not used.
         unreachable: why the repository cannot be reached; empty where it can.
-        paths: where the newest manifests are as files, for a command that is to be typed; empty where nobody knows.
+        paths: where the newest manifests are as files, for a command to run; empty where they are in a repository.
         reach: the command that asks the repository as the loop does; empty where there is none.
     """
 

@@ -8,10 +8,12 @@ from reconciler.model.commands import (
     APPLY,
     DOCTOR,
     DRIFT,
+    ENFORCED,
     HISTORY,
     LOAD,
     NOWHERE,
     PLAN,
+    REFUSED,
     TRIGGER,
     TRIGGER_OLDER,
     VALIDATE,
@@ -20,7 +22,6 @@ from reconciler.model.commands import (
     Here,
     Takes,
     resume,
-    rollback_to,
 )
 from reconciler.model.printable import lines_text
 from reconciler.render.plan_json import json_text
@@ -132,15 +133,12 @@ def next_steps(report: Report, ended: Ended | None = None, here: Here = NOWHERE)
         again = here.line(WATCH) if here.machine else _START
         return (_typed(ended.command or again, "starts the loop again"),)
     refused, steps = report.source.refused, list(_NEXT.get(report.condition, ()))
-    if report.source.unreachable and not report.source.paths and not report.generation:
-        steps = [step for step in steps if not step.reads]  # there are no manifests to look at yet
-    here = here.reading(report.source.paths)
-    if refused and any(step.reads for step in steps):
-        # The manifests that are there are not those that are enforced.
-        steps = [step for step in steps if not step.reads]
-        if report.generation:
-            remark = "shows what differs from what was applied last, and asks whether to put it back"
-            steps.insert(0, _Step(rollback_to(report.generation), remark))
+    if report.source.paths and not refused:
+        here = here.reading(report.source.paths)
+    else:
+        # Files that are there are not what is enforced; those of a commit are nowhere on disk.
+        here = here.recorded(ENFORCED)
+        steps = [step for step in steps if report.enforces or not step.reads]
     suspended = [one.name for one in report.guests if one.suspended][:_MOST_RESUMED]
     if report.suspended and report.condition is not Condition.SUSPENDED:
         steps.append(_Step(resume(), "when the reason is gone"))
@@ -156,12 +154,13 @@ def next_steps(report: Report, ended: Ended | None = None, here: Here = NOWHERE)
 def _against_obstacles(source: Source, refused: Refused, here: Here) -> list[str]:
     """What a person runs about a configuration that is refused, for each obstacle once."""
     commit = shlex.quote(refused.commit) if refused.commit else "HEAD"
-    at_home = source.location == ", ".join(source.paths)
-    fix = "then fix it; the loop notices" if at_home else "then fix or revert the commit, and push"
+    shown = here.reading(source.paths) if source.paths else here.recorded(REFUSED)
+    validate = NOWHERE.reading(source.paths).line(VALIDATE) if source.paths else shown.line(PLAN)
+    fix = "then fix it; the loop notices" if source.paths else "then fix or revert the commit, and push"
     module = here.line(LOAD) if "--simulate" in here.machine else "modprobe vfio_ap"
     steps: Mapping[Obstacle, tuple[str, str]] = {
-        Obstacle.MANIFESTS: (NOWHERE.reading(source.paths).line(VALIDATE), fix),
-        Obstacle.HOST: (here.line(PLAN), "shows what is in the way on this host, and what to do about it"),
+        Obstacle.MANIFESTS: (validate, fix),
+        Obstacle.HOST: (shown.line(PLAN), "shows what is in the way on this host, and what to do about it"),
         Obstacle.MODULE: (module, "the loop notices"),
         Obstacle.CONSENT: (refused.command, "gives the consent; otherwise revert the commit"),
         Obstacle.DRIFT: (refused.command, "corrects what another program has changed"),

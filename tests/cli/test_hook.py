@@ -15,7 +15,7 @@ from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.manifests.site import read_site
 from reconciler.model.desired import Desired
 from reconciler.simulator.faults import FaultySysfs
-from reconciler.transaction.last_good import Good, write_last_good
+from reconciler.transaction.loop_records import LastGood, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.commands import Command, Ran, example
@@ -299,7 +299,7 @@ def enforce(libvirt: Libvirt) -> None:
     assert isinstance(site, Desired)
     state = StateDirectory(command.directory / "simulated-host.yaml.state")
     state.path.mkdir(mode=0o700, exist_ok=True)
-    write_last_good(state, Good(site, "0123456789abcdef0123456789abcdef01234567"))
+    write_last_good(state, LastGood(site, "0123456789abcdef0123456789abcdef01234567"))
 
 
 class Following(Libvirt):

@@ -13,7 +13,7 @@ from reconciler.cli.main import run
 from reconciler.model.desired import Activation, Desired, DesiredGuest, DesiredHost, Presence, Unmanaged
 from reconciler.model.matrix import EMPTY_CONFIG
 from reconciler.model.problems import Position
-from reconciler.transaction.last_good import Good, write_last_good
+from reconciler.transaction.loop_records import LastGood, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Counters, Report, Source
 from reconciler.watch.request_ear import RequestEar
@@ -115,7 +115,7 @@ def test_nobody_is_suspended_by_a_mistyped_name(tmp_path: Path, capsys: pytest.C
         ),
     )
     host = DesiredHost("lpar7", None, (), Unmanaged.IGNORE, PLACE)
-    write_last_good(state, Good(Desired(host, guests, "d"), ""))
+    write_last_good(state, LastGood(Desired(host, guests, "d"), ""))
     where = ["--state-dir", str(state.path), "--reason", "hand work"]
     assert run(["suspend", "payment", *where]) == 64
     assert "there are: payments" in capsys.readouterr().err

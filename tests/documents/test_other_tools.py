@@ -178,7 +178,7 @@ class Clone:
 
 def advised(obstacle: Obstacle, commit: str) -> str:
     """What is printed against `obstacle`, with the remark behind it."""
-    source = Source("ap", "abc", Refused(commit, ("bad",), NOW, (obstacle,)), paths=("/state/git/manifests",))
+    source = Source("ap", "abc", Refused(commit, ("bad",), NOW, (obstacle,)))
     return next_steps(report(condition=Condition.IN_SYNC, source=source), here=NOWHERE)[0]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.kernel.paths import mdev
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
-from reconciler.transaction.last_good import ENFORCED, read_last_good
+from reconciler.transaction.loop_records import ENFORCED, read_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition
 from reconciler.watch.sources import Offer

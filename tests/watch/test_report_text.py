@@ -64,7 +64,7 @@ def test_a_host_in_trouble() -> None:
         "    wanted 4, no device",
         "    suspended   by ann, until 2027-01-15 08:01:00 UTC: test",
         "Next:",
-        "  reconcile rollback 7    # shows what differs from what was applied last, and asks whether to put it back",
+        "  reconcile drift --enforced",
     ):
         assert line in text.splitlines()
     assert "fine" not in text
@@ -85,18 +85,23 @@ def test_commands_are_to_be_typed_as_they_stand() -> None:
     """With the manifests that the loop reads and the machine that it works on."""
     here = Here(("--sysfs", "/mnt/sys", "--state-dir", "/tmp/state"))
     files = Source("/etc/ap", paths=("/etc/ap",))
-    git = Source("https://git.example/ap main", "abc", paths=("/var/lib/reconciler/git/manifests",))
+    git = Source("https://git.example/ap main", "abc")
     bad = Refused("def", ("bad",), NOW)
 
     def steps(condition: Condition, source: Source) -> list[str]:
         return [step.partition("    ")[0] for step in next_steps(report(condition=condition, source=source))]
 
     assert steps(Condition.CHANGES, files) == ["reconcile --plan -f /etc/ap", "reconcile --apply -f /etc/ap"]
-    assert steps(Condition.DRIFT, git)[0] == "reconcile drift -f /var/lib/reconciler/git/manifests"
+    assert steps(Condition.DRIFT, git)[0] == "reconcile drift --enforced"
     assert steps(Condition.IN_SYNC, files._replace(refused=bad)) == ["reconcile validate -f /etc/ap"]
     assert steps(Condition.STOPPED, git._replace(refused=bad)) == [
-        "reconcile validate -f /var/lib/reconciler/git/manifests", "reconcile rollback 7", "reconcile trigger"
+        "reconcile --plan --refused", "reconcile drift --enforced", "reconcile trigger"
     ]  # fmt: skip
+    assert steps(Condition.CHANGES, files._replace(refused=bad)) == [
+        "reconcile validate -f /etc/ap", "reconcile --plan --enforced", "reconcile --apply --enforced"
+    ]  # fmt: skip
+    nothing = report(condition=Condition.NEEDS_PERSON, source=git, enforces=False)
+    assert next_steps(nothing) == ()
     apply = "reconcile --apply -f x --allow-empty"
     consent = Refused("def", ("it needs consent",), NOW, (Obstacle.CONSENT,), apply)
     assert steps(Condition.IN_SYNC, git._replace(refused=consent)) == ["reconcile --apply -f x --allow-empty"]
@@ -108,8 +113,8 @@ def test_commands_are_to_be_typed_as_they_stand() -> None:
 @pytest.mark.parametrize(
     ("obstacle", "expected"),
     [
-        (Obstacle.MANIFESTS, "reconcile validate -f /state/git/manifests"),
-        (Obstacle.HOST, "reconcile --plan -f /state/git/manifests --simulate x"),
+        (Obstacle.MANIFESTS, "reconcile --plan --refused --simulate x"),
+        (Obstacle.HOST, "reconcile --plan --refused --simulate x"),
         (Obstacle.MODULE, "reconcile simulate load --simulate x"),
         (Obstacle.SIGNATURE, "git commit --amend --no-edit --gpg-sign && git push --force-with-lease"),
         (Obstacle.OLDER, "reconcile trigger --allow-older --simulate x"),
@@ -121,7 +126,7 @@ def test_each_obstacle_has_its_own_next_step(obstacle: Obstacle, expected: str) 
     """And only what the manifests have by themselves leads to `validate`; ours are parsed."""
     reach = Address("https://kim:secret@git.example/ap", "main").reach
     refused = Refused("d" * 40, ("bad",), NOW, (obstacle,))
-    source = Source("ap", "abc", refused, paths=("/state/git/manifests",), reach=reach)
+    source = Source("ap", "abc", refused, reach=reach)
 
     (step,) = next_steps(report(condition=Condition.IN_SYNC, source=source), here=Here(("--simulate", "x")))
 
@@ -254,6 +259,6 @@ def test_without_a_configuration_no_command_reads_manifests() -> None:
     """There are none yet: it would read the current directory, and answer about that."""
     source = Source("ap", "", unreachable="timeout", reach="git ls-remote --exit-code https://git.example/ap main")
 
-    (step,) = next_steps(report(condition=Condition.NEEDS_PERSON, source=source, generation=0))
+    (step,) = next_steps(report(condition=Condition.NEEDS_PERSON, source=source, generation=0, enforces=False))
 
     assert step.startswith("git ls-remote ")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.integrations.files import discard
 from reconciler.watch.watched import stamp_of, watched
 from testing.deep_folders import deep_folders
 
@@ -150,7 +149,6 @@ def test_whoever_looks_overlooks_what_is_no_manifest(site: Path) -> None:
 
 def test_folders_within_folders_are_watched_as_far_as_they_are_read(tmp_path: Path) -> None:
     """Deeper ones hold no manifests that count."""
-    deep_folders(tmp_path / "site", 1500)
+    deep_folders(tmp_path / "site", 300)
 
     assert len(watched([str(tmp_path / "site")]).folders) == 64
-    discard(tmp_path / "site")

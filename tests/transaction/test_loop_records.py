@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.strict_json import BadRecord
-from reconciler.transaction.last_good import ENFORCED, Good, read_last_good, write_last_good
+from reconciler.transaction.loop_records import ENFORCED, LastGood, read_last_good, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from testing.holdings import config, desired, guest
 
@@ -14,7 +14,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     """With its commit."""
     state = StateDirectory(tmp_path / "state")
     state.prepare()
-    good = Good(desired([guest("one", config([5], [4]), 1)]), "a" * 40)
+    good = LastGood(desired([guest("one", config([5], [4]), 1)]), "a" * 40)
     assert read_last_good(state) is None
 
     write_last_good(state, good)
