@@ -1,9 +1,11 @@
 """Every command of another tool that we print or show is one that the tool takes."""
 
+import ast
 import re
 import shlex
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -34,10 +36,104 @@ SINCE: Final = {"nodedev-update": (10, 1)}
 """Commands of virsh that an older libvirt lacks, as the pages say."""
 
 
+IN_A_SENTENCE: Final = re.compile(
+    r"\b((?:virsh|systemctl|journalctl|udevadm|git|mdevctl)(?: (?:[\w@./:=+-]|\{\})+)+)", re.ASCII
+)
+"""A command among words; what a reader fills in ends it."""
+VERBS: Final = {
+    "git": "ls-remote config rev-parse rev-list verify-commit commit revert push fetch clone gc fsck add log show",
+    "mdevctl": "start stop modify define undefine list start-parent-mdevs",
+}
+"""What makes a command of a tool whose name sentences begin with, too: ``git cannot tell``."""
+
+
 def shown(tool: str) -> list[str]:
     """The commands of `tool` in the pages, the examples and what the code prints, without what a reader fills in."""
     found = {line.strip() for file in FILES for line in COMMAND.findall(file.read_text(encoding="utf-8"))}
-    return sorted(line for line in found if line.split()[0] == tool and "{" not in line)
+    pages = {line for line in found if line.split()[0] == tool and "{" not in line}
+    return sorted(pages | {line for text in printed_texts() for line in in_sentences(text) if line.split()[0] == tool})
+
+
+@cache
+def printed_texts() -> tuple[str, ...]:
+    """Every text in the code that is no docstring, with ``{}`` for each value of an f-string."""
+    return tuple(text for file in (ROOT / "reconciler").rglob("*.py") for text in texts_of(file.read_text("utf-8")))
+
+
+def texts_of(source: str) -> list[str]:
+    """The texts of `source`; those that stand beside one another are one."""
+    tree = ast.parse(source)
+    parts = {id(part) for one in ast.walk(tree) if isinstance(one, ast.JoinedStr) for part in ast.walk(one)}
+    docs = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Expr)}
+    found = []
+    for one in ast.walk(tree):
+        if isinstance(one, ast.JoinedStr):
+            values = [str(part.value) if isinstance(part, ast.Constant) else "{}" for part in one.values]
+            found.append("".join(values))
+        elif isinstance(one, ast.Constant) and isinstance(one.value, str) and id(one) not in docs | parts:
+            found.append(one.value)
+    return found
+
+
+def in_sentences(text: str) -> list[str]:
+    """The commands in `text`, also in the middle of a sentence, as far as they are written out."""
+    found = []
+    for words in (line.split() for line in IN_A_SENTENCE.findall(text)):
+        verbs = VERBS.get(words[0])
+        if verbs is not None and words[1] not in verbs.split():
+            continue  # a sentence about the tool
+        known = words[: next((place for place, word in enumerate(words) if "{" in word), None)]
+        found += [" ".join(known).rstrip(".:")] if len(known) > 1 else []
+    return found
+
+
+def git_takes(line: str) -> bool:
+    """Whether git has the command and its long options."""
+    words = shlex.split(line)[1:]
+    usage = subprocess.run(["git", words[0], "-h"], capture_output=True, text=True, check=False, timeout=60)
+    told = usage.stdout + usage.stderr
+    options = [word.removeprefix("--no-").removeprefix("--") for word in words if word.startswith("--")]
+    return "usage: git" in told and all(word.partition("=")[0] in told for word in options)
+
+
+def mdevctl_takes(line: str) -> bool:
+    """Whether mdevctl has the command and its options."""
+    words = shlex.split(line)[1:]
+    ran = subprocess.run(["mdevctl", words[0], "--help"], capture_output=True, text=True, check=False, timeout=60)
+    return ran.returncode == 0 and all(word in ran.stdout for word in words if word.startswith("-"))
+
+
+def test_commands_are_found_in_sentences() -> None:
+    """In f-strings, without quotes around them, over two lines of source, and not where a tool is the subject."""
+    source = (
+        '"""virsh doc"""\nx = f"try virsh domrename {old} {new}, or " "git ls-remote"\n'
+        'y = ("so that it runs: systemctl enable " "--now reconcile-watch; git cannot tell")\n'
+    )
+
+    found = [line for text in texts_of(source) for line in in_sentences(text)]
+
+    assert sorted(found) == ["git ls-remote", "systemctl enable --now reconcile-watch", "virsh domrename"]
+
+
+def test_git_has_what_we_print() -> None:
+    """Each command and long option."""
+    needs("git")
+    lines = shown("git")
+
+    assert len(lines) >= 4
+    assert [line for line in lines if not git_takes(line)] == []
+    assert not git_takes("git commit --amend --no-edits")
+    assert not git_takes("git undo HEAD")
+
+
+def test_mdevctl_has_what_we_print() -> None:
+    """Each command and option."""
+    needs("mdevctl")
+    lines = shown("mdevctl")
+
+    assert lines
+    assert [line for line in lines if not mdevctl_takes(line)] == []
+    assert not mdevctl_takes("mdevctl modify --by-hand")
 
 
 def said(*words: str) -> str:
