@@ -31,10 +31,10 @@ from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 from reconciler.cli import doctor_command, hook_reasons
-from reconciler.cli import machine as cli_machine
 from reconciler.cli.main import run as reconcile
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import printable_output, tell
+from reconciler.hosts import opening
 from trials.fuzz_kinds import Boot, Kind, Manifests, Plans, Ran, Records, Simulated, Try, Xml
 from trials.fuzz_large import Large, Trees
 
@@ -281,7 +281,7 @@ def _look_below(root: Path) -> None:
 @contextmanager
 def prepared() -> Iterator[None]:
     """While the block runs unforeseen exceptions come here, also through the hook, and no timer is started."""
-    told, root, timer = hook_reasons.reason_of, doctor_command._root, cli_machine._timer
+    told, root, timer = hook_reasons.reason_of, doctor_command._root, opening.timer_of
 
     def reason_of(error: Exception, here: Any) -> str:
         if isinstance(error, _BUGS):
@@ -289,13 +289,13 @@ def prepared() -> Iterator[None]:
         return told(error, here)
 
     hook_reasons.reason_of = reason_of
-    cli_machine._timer = lambda *_: _NoTimer()
+    opening.timer_of = lambda *_: _NoTimer()
     environment = {name: os.environ.get(name) for name in ("RECONCILE_DEBUG", "NO_COLOR")}
     os.environ.update(dict.fromkeys(environment, "1"))
     try:
         yield
     finally:
-        hook_reasons.reason_of, doctor_command._root, cli_machine._timer = told, root, timer
+        hook_reasons.reason_of, doctor_command._root, opening.timer_of = told, root, timer
         for name, value in environment.items():
             os.environ.pop(name)
             os.environ.update({} if value is None else {name: value})

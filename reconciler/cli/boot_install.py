@@ -8,8 +8,9 @@ import click
 
 from reconciler.cli import unit_install
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.cli.options import HostOptions
 from reconciler.integrations.units import BOOT_UNIT, DIRECTORY, STATE, boot_enable_commands, boot_unit_text
+from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.transaction.state_directory import StateDirectory
 
 

@@ -9,10 +9,11 @@ import click
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened
-from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.cli.options import HostOptions
 from reconciler.cli.output import paint_for_stdout, result, tell
 from reconciler.doctor.examination import examined
 from reconciler.doctor.finding import findings_json, findings_text
+from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.model.problems import Severity
 from reconciler.transaction.state_directory import StateDirectory
 

@@ -8,10 +8,11 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
-from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.cli.options import HostOptions
 from reconciler.cli.output import report, tell
 from reconciler.integrations.files import Installed, NotOurs
 from reconciler.integrations.libvirt import HOOK, NAME, hook_text
+from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text
 from reconciler.transaction.loop_records import read_last_good

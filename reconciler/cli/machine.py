@@ -1,81 +1,56 @@
-"""Opens what a command works on: the real host, another sysfs root, or a simulated host with its kept state."""
+"""What the shared options of a command name: the host, its state, the manifests' commit, and who runs it."""
 
-import hashlib
 import os
 import pwd
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell
+from reconciler.hosts.opening import STATE, open_host, open_simulated_host, state_of_host, state_of_simulated_host
 from reconciler.integrations.local_git import repository_above
-from reconciler.integrations.timers import Timer
 from reconciler.kernel.locks import Patience
-from reconciler.kernel.sysfs import RealSysfs
 from reconciler.manifests.files import find_files
 from reconciler.model.commands import ENFORCED
-from reconciler.model.observed import VmName
 from reconciler.model.outcome import Actor, Origin
 from reconciler.model.printable import shell_line
 from reconciler.model.problems import errors_of
-from reconciler.transaction.machine import Machine, no_vms
+from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.run_directory import RUN
 
 if TYPE_CHECKING:
     from reconciler.operations.wanted import WantedSource
 
-STATE: Final = Path("/var/lib/reconciler")
-_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
-
-
-MDEVCTL_ROOT: Final = "MDEVCTL_ENV_ROOT"
-"""The environment variable in which newer versions of mdevctl take a prefix for all their paths."""
-
 
 @contextmanager
 def opened(options: HostOptions, *, changes: bool = False, wait: Patience | None = None) -> Iterator[Machine]:
-    """The machine that `options` name; where the block `changes` it, a simulated host is saved afterwards.
+    """The host that `options` name; where the block `changes` it, a simulated host is saved afterwards.
 
     Raises:
         Busy: another command was changing the simulated host until the patience of `wait` came to its end.
     """
-    if options.simulate is None:
-        yield _real(options)
-        return
-    from reconciler.cli.simulated import opened_simulation
-
-    with opened_simulation(Path(options.simulate), changes=changes, wait=wait) as simulation:
-        state, boot_id = state_of(options)
-        yield Machine(
-            sysfs=simulation.sysfs,
-            clock=time,
-            state=state,
-            boot_id=boot_id,
-            name=simulation.name,
-            timer=_Timer(options, state),
-            load_vfio_ap=simulation.host.load_vfio_ap,
-            root=Path(os.environ.get(MDEVCTL_ROOT) or state.path / "root"),
-            here=options.here,
-        )
+    state_dir, here = options.state_dir, options.here
+    with (
+        open_host(options.sysfs, state_dir=state_dir, here=here)
+        if options.simulate is None
+        else open_simulated_host(options.simulate, state_dir=state_dir, here=here, changes=changes, wait=wait)
+    ) as machine:
+        yield machine
 
 
 def state_of(options: HostOptions) -> tuple[StateDirectory, str]:
-    """Where the state of the machine that `options` name is kept, and which boot it is in."""
+    """Where the state of the host that `options` name is kept, and which boot it is in."""
     if options.simulate is None:
-        usual, boot_id = _state_of(Path(options.sysfs)), _BOOT_ID.read_text(encoding="ascii").strip()
-    else:
-        from reconciler.simulator.state_file import boot_id_of, state_directory
-
-        usual, boot_id = state_directory(Path(options.simulate)), boot_id_of(Path(options.simulate))
-    return StateDirectory(Path(options.state_dir) if options.state_dir else usual), boot_id
+        return state_of_host(Path(options.sysfs), options.state_dir)
+    return state_of_simulated_host(Path(options.simulate), options.state_dir)
 
 
 def run_directory_of(options: HostOptions) -> Path:
@@ -172,80 +147,3 @@ def user_name() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return f"user {os.getuid()}"
-
-
-def _real(options: HostOptions) -> Machine:
-    root = Path(options.sysfs)
-    state, boot_id = state_of(options)
-    return Machine(
-        sysfs=RealSysfs(root),
-        clock=time,
-        state=state,
-        boot_id=boot_id,
-        name=os.uname().nodename,
-        tools_lock=_tools_lock(root),
-        timer=_Timer(options, state),
-        vms=_vms(root),
-        load_vfio_ap=_load_vfio_ap if os.path.realpath(root) == DEFAULT_SYSFS else None,
-        root=_root_of_tools(root),
-        here=options.here,
-    )
-
-
-def _load_vfio_ap() -> None:
-    from reconciler.integrations.kernel_module import load_vfio_ap
-
-    load_vfio_ap()
-
-
-def _root_of_tools(root: Path) -> Path | None:
-    # This machine's definitions say nothing of another host whose sysfs is looked at.
-    given = os.environ.get(MDEVCTL_ROOT) or ("/" if os.path.realpath(root) == DEFAULT_SYSFS else None)
-    return Path(given) if given else None
-
-
-class _Timer:
-    """The timer of this machine, chosen when it is needed: what starts other programs costs each apply a while."""
-
-    def __init__(self, options: HostOptions, state: StateDirectory) -> None:
-        self._options = options
-        self._state = state
-
-    def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timers.Timer`."""
-        _timer(self._options, self._state).arm(generation, seconds)
-
-
-def _timer(options: HostOptions, state: StateDirectory) -> Timer:
-    from reconciler.integrations.timers import DetachedTimer, SystemdTimer, systemd_is_there
-
-    # The one that waits has / as its directory.
-    name, place = ("--simulate", options.simulate) if options.simulate else ("--sysfs", options.sysfs)
-    where = [name, os.path.abspath(place)]
-    command = [sys.executable, "-m", "reconciler.cli", "expire", *where, "--state-dir", os.path.abspath(state.path)]
-    if os.geteuid() == 0 and systemd_is_there():
-        return SystemdTimer(command)
-    return DetachedTimer(command, state.path / "expire.log")
-
-
-def _tools_lock(root: Path) -> Path | None:
-    # The tools work on /sys only, and where the directory of their lock is missing none of them can run.
-    lock = Path("/run/lock/s390apconfig.lock")
-    return lock if os.path.realpath(root) == DEFAULT_SYSFS and lock.parent.is_dir() else None
-
-
-def _vms(root: Path) -> Callable[[], Mapping[str, VmName]]:
-    # What libvirt's files say is true of this machine, not of another one whose sysfs is looked at.
-    if os.path.realpath(root) != DEFAULT_SYSFS:
-        return no_vms
-    from reconciler.integrations.libvirt import vm_names
-
-    return vm_names
-
-
-def _state_of(root: Path) -> Path:
-    # What is remembered of one host must not be taken for another's: each other root has a place of its own.
-    resolved = os.path.realpath(root)
-    if resolved == DEFAULT_SYSFS:
-        return STATE
-    return STATE / "roots" / hashlib.sha256(resolved.encode()).hexdigest()[:16]

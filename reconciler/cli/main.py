@@ -17,7 +17,6 @@ from reconciler.cli.command_lines import again
 from reconciler.cli.durations import Duration
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import (
-    DEFAULT_SYSFS,
     HostOptions,
     Said,
     consent_options,
@@ -30,6 +29,7 @@ from reconciler.cli.output import exit_code, open_closed_descriptors, printable_
 from reconciler.cli.tree import Group
 from reconciler.cli.watch_group import watch
 from reconciler.cli.watch_options import WatchOptions, watch_options
+from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.transaction.lock import end_alike
 
 _EPILOG = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict, or consent or --yes needed, 5 stale plan, \

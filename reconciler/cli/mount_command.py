@@ -9,7 +9,7 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import report, tell
-from reconciler.cli.simulated import Description, Simulation, described, locked, refuse_mounted
+from reconciler.hosts.simulated import Description, Simulation, described, locked, refuse_mounted
 from reconciler.simulator.mount import MountError
 from reconciler.simulator.mount_server import Served, Server
 from reconciler.simulator.mounted_tree import Shown

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.model.commands import ENFORCED, REFUSED, Command, Here
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -72,9 +73,6 @@ class HostOptions(NamedTuple):
             self.state_dir or outer.state_dir,
             self.run_dir or outer.run_dir,
         )
-
-
-DEFAULT_SYSFS = "/sys"
 
 
 def _given(options: Iterable[tuple[str, str | None]]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import click
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import report_text, result, tell
-from reconciler.cli.simulated import asked, described, opened_simulation, reset
+from reconciler.hosts.simulated import asked, described, opened_simulation, reset
 from reconciler.kernel.observe import observe
 from reconciler.model.observed import Observed
 from reconciler.model.printable import error_text, lines_text

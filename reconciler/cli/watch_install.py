@@ -14,7 +14,7 @@ import click
 from reconciler.cli import unit_install
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import run_directory_of
-from reconciler.cli.options import DEFAULT_SYSFS, HostOptions
+from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell
 from reconciler.cli.watch_command import check_start
 from reconciler.cli.watch_options import WatchOptions
@@ -34,6 +34,7 @@ from reconciler.integrations.units import (
     watch_enable_commands,
     watch_unit_text,
 )
+from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.kernel.processes import Processes, run_tool
 from reconciler.model.commands import HOOK_INSTALL
 from reconciler.model.errors import HostError

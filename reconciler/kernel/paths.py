@@ -4,6 +4,9 @@ from typing import Final
 
 from reconciler.model.matrix import Queue
 
+DEFAULT_SYSFS: Final = "/sys"
+"""The sysfs root of this machine."""
+
 AP_BUS: Final = "bus/ap"
 APMASK: Final = f"{AP_BUS}/apmask"
 AQMASK: Final = f"{AP_BUS}/aqmask"

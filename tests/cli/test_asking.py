@@ -12,7 +12,7 @@ from typing import IO
 
 import pytest
 
-from reconciler.cli import machine
+from reconciler.hosts import opening
 from testing.commands import Command, at_terminal, example, without_terminal
 from testing.journals import reopen_pending
 
@@ -29,7 +29,7 @@ class NoTimer:
 @pytest.fixture
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """``reconcile`` on a fresh copy of the three guests, in a directory that a shell has to quote."""
-    monkeypatch.setattr(machine, "_timer", lambda *_: NoTimer())
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
     return example("three-guests", tmp_path / "it's here", capsys)
 
 

@@ -185,7 +185,7 @@ def test_what_needed_no_step_was_applied_nevertheless(command: Command) -> None:
 def test_what_was_not_confirmed_does_not_come_back(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """The host went down before anybody had confirmed it."""
     command("--apply", "--yes")
-    monkeypatch.setattr("reconciler.cli.machine._timer", lambda *_: SimpleNamespace(arm=lambda *_: None))
+    monkeypatch.setattr("reconciler.hosts.opening.timer_of", lambda *_: SimpleNamespace(arm=lambda *_: None))
     guests = command.directory / "guests.yaml"
     guests.write_text(guests.read_text().replace("0xab", "5"))
     assert command("--apply", "--yes", "--confirm-within", "5m").code == 0
@@ -266,7 +266,7 @@ def test_without_the_module_the_masks_stay(
     clock = FakeClock()
     booted(command)
     monkeypatch.setattr(SimulatedHost, "load_vfio_ap", load)
-    monkeypatch.setattr("reconciler.cli.machine.time", clock)
+    monkeypatch.setattr("reconciler.hosts.opening.time", clock)
 
     ran = on_host(command, "boot")
 
@@ -280,7 +280,7 @@ def test_without_the_module_the_masks_stay(
 def test_a_bus_that_is_never_done_is_left_after_a_while(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue without a driver keeps it from that."""
     clock = FakeClock()
-    monkeypatch.setattr("reconciler.cli.machine.time", clock)
+    monkeypatch.setattr("reconciler.hosts.opening.time", clock)
     booted(command)
     tinker(command, lambda host: host.write("bus/ap/drivers/cex4queue/unbind", "04.0004"))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.cli import machine
+from reconciler.hosts import opening
 from testing.commands import Command, Ran, example
 from testing.damaged_json import changed, damaged, places
 from testing.loop_processes import watching
@@ -24,7 +24,7 @@ class NoTimer:
 @pytest.fixture
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """``reconcile`` on three guests, with every file in its state directory that there can be."""
-    monkeypatch.setattr(machine, "_timer", lambda *_: NoTimer())
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
     command = example("three-guests", tmp_path, capsys)
 
     def change() -> None:

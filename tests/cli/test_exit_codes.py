@@ -207,7 +207,7 @@ def test_formats_of_the_plan(command: Command) -> None:
 
 def test_who_makes_the_plans_writes_by_hand_gets_its_result(command: Command, tmp_path: Path) -> None:
     """The writes of the JSON, made one by one on another copy of the host, leave nothing to do."""
-    from reconciler.cli.simulated import opened_simulation
+    from reconciler.hosts.simulated import opened_simulation
 
     plan = json.loads(command("--plan", "--format", "json").out)
     with opened_simulation(command.simulated_host, changes=True) as simulation:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli import machine, second_thoughts
+from reconciler.cli import second_thoughts
+from reconciler.hosts import opening
 from reconciler.kernel.paths import mdev
 from reconciler.simulator.state_file import digest_of, load_state, save_state
 from reconciler.transaction import state_directory
@@ -73,7 +74,7 @@ class Host:
 @pytest.fixture
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """``reconcile`` on a fresh copy of the three guests."""
-    monkeypatch.setattr(machine, "_timer", lambda *_: NoTimer())
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
     monkeypatch.setattr(second_thoughts, "READY", b"")
     return example("three-guests", tmp_path, capsys)
 

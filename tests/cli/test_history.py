@@ -11,13 +11,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from reconciler.cli import machine, second_thoughts
-from reconciler.cli.options import HostOptions
-from reconciler.transaction.state_directory import StateDirectory
+from reconciler.cli import second_thoughts
+from reconciler.hosts import opening
+from reconciler.hosts.opening import open_host, open_simulated_host
 from testing.commands import AtTerminal, Command, at_terminal, example
 from testing.journals import reopen_pending
 
@@ -34,7 +33,7 @@ class NoTimer:
 @pytest.fixture
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """``reconcile`` on a fresh copy of the three guests, without a real timer."""
-    monkeypatch.setattr(machine, "_timer", lambda *_: NoTimer())
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
     return example("three-guests", tmp_path, capsys)
 
 
@@ -449,13 +448,24 @@ def test_a_damaged_record_stops_applies_and_is_told_by_readers(command: Command,
 
 
 @pytest.mark.parametrize("place", ["--sysfs", "--simulate"])
-def test_who_waits_finds_the_host_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    """It has another working directory than whoever typed a relative path."""
-    monkeypatch.chdir(tmp_path)
+def test_who_waits_finds_the_host_from_anywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """It has another working directory than the process that was given a relative path."""
+    monkeypatch.chdir(example("three-guests", tmp_path, capsys).directory)
+    started: list[list[str]] = []
     monkeypatch.setattr("reconciler.integrations.timers.systemd_is_there", lambda: False)
-    monkeypatch.setattr("reconciler.integrations.timers.DetachedTimer", lambda command, _: command)
-    simulate = "host" if place == "--simulate" else None
 
-    command: Any = machine._timer(HostOptions((), None, "host", simulate, None), StateDirectory(Path("state")))
+    def detached(words: list[str], _: Path) -> NoTimer:
+        started.append(words)
+        return NoTimer()
 
-    assert command[-4:] == [place, str(tmp_path / "host"), "--state-dir", str(tmp_path / "state")]
+    monkeypatch.setattr("reconciler.integrations.timers.DetachedTimer", detached)
+    opened = open_simulated_host if place == "--simulate" else open_host
+
+    with opened("simulated-host.yaml", state_dir="state") as machine:
+        assert machine.timer
+        machine.timer.arm(1, 1.0)
+
+    here = str(Path.cwd())
+    assert [words[-4:] for words in started] == [[place, f"{here}/simulated-host.yaml", "--state-dir", f"{here}/state"]]

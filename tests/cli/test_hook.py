@@ -270,7 +270,7 @@ def test_a_refused_write_is_told_and_leaves_nothing(libvirt: Libvirt) -> None:
 
 def test_an_apply_that_waits_to_be_confirmed_refuses_a_start(libvirt: Libvirt, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it may have to put back must not change meanwhile; a device that is there already is enough to start."""
-    monkeypatch.setattr("reconciler.cli.machine._timer", lambda *_: SimpleNamespace(arm=lambda *_: None))
+    monkeypatch.setattr("reconciler.hosts.opening.timer_of", lambda *_: SimpleNamespace(arm=lambda *_: None))
     libvirt.starts(DAY)
     guests = libvirt.command.directory / "guests.yaml"
     guests.write_text(guests.read_text() + GUEST)
@@ -422,7 +422,7 @@ def time_flies(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """Waiting takes no time."""
     clock = FakeClock()
     monkeypatch.setattr("reconciler.cli.hook_event.time", clock)
-    monkeypatch.setattr("reconciler.cli.machine.time", clock)
+    monkeypatch.setattr("reconciler.hosts.opening.time", clock)
     return clock
 
 

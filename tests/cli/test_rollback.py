@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli import machine, second_thoughts
+from reconciler.cli import second_thoughts
 from reconciler.cli.main import run
+from reconciler.hosts import opening
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.recovery import Recovered, recover
 from testing.commands import Command, Ran, example
@@ -31,7 +32,7 @@ def change(command: Command, old: str = "adapters: [5, 6]", new: str = "adapters
 @pytest.fixture
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """Two generations were applied: with adapters 5 and 6, then with 6 alone."""
-    monkeypatch.setattr(machine, "_timer", lambda *_: NoTimer())
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
     command = example("three-guests", tmp_path, capsys)
     command("--apply", "--yes")
     change(command)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli import machine
+from reconciler.hosts import opening
 from reconciler.kernel.text_forms import parse_ap_config
 from reconciler.model.matrix import ApConfig
 from reconciler.simulator.host import SimulatedHost
@@ -51,7 +51,7 @@ class NoTimer:
 @pytest.fixture
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """A host of 7.2 on which guest a runs with its only queue."""
-    monkeypatch.setattr(machine, "_timer", lambda *_: NoTimer())
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
     (tmp_path / "manifests.yaml").write_text(MANIFESTS, encoding="utf-8")
     (tmp_path / "simulated-host.yaml").write_text(HOST + RUNS, encoding="utf-8")
     return Command(tmp_path, capsys)

@@ -40,7 +40,7 @@ def time_flies(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """Waiting takes no time."""
     clock = FakeClock()
     monkeypatch.setattr("reconciler.cli.apply_command.time", clock)
-    monkeypatch.setattr("reconciler.cli.machine.time", clock)
+    monkeypatch.setattr("reconciler.hosts.opening.time", clock)
     return clock
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from kernel.end_to_end.installation import ROOT
-from reconciler.cli.simulated import described
+from reconciler.hosts.simulated import described
 
 EXAMPLES: Final = ROOT / "examples"
 
