@@ -9,7 +9,6 @@ import gc
 import os
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,12 +33,12 @@ from reconciler.transaction.machine import Machine
 from reconciler.transaction.recovery import Recovered
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import Configurations
+from reconciler.watch.cycle import Cycles, Place
 from reconciler.watch.deciding import Policy
-from reconciler.watch.ears import Ears
-from reconciler.watch.file_ear import FileEar
-from reconciler.watch.loop import Loop, Place
+from reconciler.watch.file_triggers import FileTriggers
 from reconciler.watch.sources import FilesSource
 from reconciler.watch.triggers import QUIET_SECONDS, Trigger
+from testing.event_loops import Noticing
 
 SIZES: Final = (10, 1000, 10_000)
 _START: Final = (Trigger("start"),)
@@ -80,7 +79,7 @@ class _Bench:
         state.prepare()
         self.site = site
         self.machine = Machine(host, time, state, "boot", "bench")
-        self.loop = Loop(
+        self.loop = Cycles(
             Place(
                 opened=self._opened,
                 source=FilesSource((str(site.manifests),), str),
@@ -163,22 +162,21 @@ def _plans(directory: Path, site: Site, host: Sysfs, runs: int) -> tuple[float, 
 
 
 def _applied(bench: _Bench, runs: int) -> Iterator[float]:
-    with Ears(time, lambda text: print(text, file=sys.stderr)) as ears:
-        ears.add("files", lambda: FileEar((str(bench.site.manifests),), lambda text: print(text, file=sys.stderr)))
-        ears.wait(0.5)
+    with Noticing(FileTriggers((str(bench.site.manifests),))) as noticing:
+        assert not noticing.limit, noticing.limit
         bench.loop.turn(_START)
         for number in range(2 * (runs // 2)):
             time.sleep(SETTLED_SECONDS)
             gc.collect()
             began = time.perf_counter()
             bench.save(0, turned=number % 2 == 0)
-            triggers = ears.wait(10.0)
+            triggers = noticing.next(10.0)
             turn = bench.loop.turn(triggers)
             took = time.perf_counter() - began
             assert turn.outcome, turn.ending
             assert turn.outcome.result is Result.APPLIED, turn.outcome
             bench.loop.rest()
-            yield took - QUIET_SECONDS
+            yield took
 
 
 def report(sizes: Sequence[int], runs: int) -> None:

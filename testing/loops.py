@@ -22,8 +22,8 @@ from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import Suspension, Suspensions, write_suspensions
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
+from reconciler.watch.cycle import Cycles, Place
 from reconciler.watch.deciding import Policy
-from reconciler.watch.loop import Loop, Place
 from reconciler.watch.sources import Offer, Source
 from reconciler.watch.triggers import Trigger
 from reconciler.watch.turns import Turn
@@ -123,7 +123,7 @@ class Looped:
             transaction=lambda _: None,
             stop=self.stop,
         )
-        self.loop = Loop(place)
+        self.loop = Cycles(place)
 
     def commit(self, *documents: str) -> str:
         """Offer a commit with a Host and `documents`; its id."""
@@ -183,7 +183,7 @@ class Looped:
 
     @contextmanager
     def opened(self, _changes: bool) -> Iterator[Machine]:
-        """See `reconciler.watch.loop.Place`."""
+        """See `reconciler.watch.cycle.Place`."""
         yield self.machine()
 
 

@@ -5,19 +5,22 @@ writes, kills and restarts, by chance. After every write the invariants hold; wi
 it becomes quiet, the host is in sync after a bounded number of turns.
 """
 
+import asyncio
 import gc
+import math
 import random
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, TypeVar, cast
 
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Actor, Origin, Result
+from reconciler.model.stopping import StopToken
 from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.profiles import PROFILES, InUseCheck
 from reconciler.transaction.journal import Journal, Unfinished
@@ -25,25 +28,27 @@ from reconciler.transaction.loop_records import read_last_good
 from reconciler.transaction.rollback import differences_of
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
+from reconciler.watch.cycle import Cycles, Place
 from reconciler.watch.deciding import Policy
-from reconciler.watch.ears import Ears
 from reconciler.watch.log import Format, Log
-from reconciler.watch.loop import Loop, Place
+from reconciler.watch.loop import Watch, watch
 from reconciler.watch.report import Condition
 from reconciler.watch.reporter import Reporter
-from reconciler.watch.request_ear import RequestEar
+from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.sinks import FanOut, Sinks
 from reconciler.watch.sources import Offer
 from reconciler.watch.status_file import StatusFile, read_kept
-from reconciler.watch.triggers import Debounce, Trigger
+from reconciler.watch.trigger_sources import Inbox, TriggerSources
+from reconciler.watch.triggers import QUIET_SECONDS, Debounce, Trigger
 from reconciler.watch.turns import Turn
-from reconciler.watch.watching import Watch, watch
 from testing.clocks import FakeClock
 from testing.journals import NoProgress
 from trials.loop_guard import QUIET, Killed, Odds
 from trials.loop_world import World
 from trials.memory import GROWTH, Memory
 from trials.scenes import scratch
+
+_Result = TypeVar("_Result")
 
 ODDS: Final = Odds(fault=0.05, kill=0.01)
 _RESYNC: Final = 300.0
@@ -182,16 +187,25 @@ class Trial:
             unforeseen=self._unforeseen,
             transaction=lambda _: None,
         )
-        loop = _Judged(self, Loop(place))
+        loop = _Judged(self, Cycles(place))
         reporter = Reporter("the branch", kept and kept.report, applies=True)
-        ears, requests = cast("Ears", _Ears(self)), cast("RequestEar", _Requests())
-        watch(Watch(ears, requests, cast("Loop", loop), reporter, telling, systemd, self.clock, _RESYNC))
+        stop = StopToken()
+        sources, requests = TriggerSources((), Inbox(self.clock.monotonic), str), cast("RequestTriggers", _Requests())
+        inbox, cycles = cast("Inbox", _Inbox(self, stop)), cast("Cycles", loop)
+        asyncio.run(
+            watch(
+                Watch(
+                    sources, inbox, requests, cycles, reporter, telling, systemd, self.clock,
+                    _RESYNC, lambda: _RESYNC, stop, _Inline(),
+                )
+            )
+        )  # fmt: skip
         telling.close(self.clock.time())
 
     def _unforeseen(self, error: Exception) -> None:
         self.wrong.append(f"unforeseen: {error!r}")
 
-    def judge(self, turn: Turn, loop: Loop) -> None:
+    def judge(self, turn: Turn, loop: Cycles) -> None:
         """See whether `turn` may have ended so."""
         self.counts["turns"] += 1
         self.last = f"{turn.ending.condition}: {turn.ending.summary}"
@@ -226,7 +240,7 @@ class Trial:
 class _Judged:
     """The loop, with a look at each turn."""
 
-    def __init__(self, trial: Trial, loop: Loop) -> None:
+    def __init__(self, trial: Trial, loop: Cycles) -> None:
         self._trial = trial
         self._loop = loop
 
@@ -235,11 +249,11 @@ class _Judged:
         return self._loop.enforced
 
     def ask(self, triggers: Collection[Trigger]) -> bool:
-        """See `Loop`."""
+        """See `Cycles`."""
         return self._loop.ask(triggers)
 
     def rest(self) -> None:
-        """See `Loop`."""
+        """See `Cycles`."""
         self._loop.rest()
 
     def turn(self, triggers: Collection[Trigger]) -> Turn:
@@ -295,57 +309,80 @@ class _Requests:
     """Nobody waits for an answer."""
 
     def begin(self, turn: int) -> None:
-        """See `RequestEar`."""
+        """See `RequestTriggers`."""
 
     def answer(self, *_: object) -> None:
-        """See `RequestEar`."""
+        """See `RequestTriggers`."""
 
 
-class _Ears:
-    """What the loop hears of the world, joined as ever; time passes only here."""
+class _Inline:
+    """Runs a cycle at once, in the same thread."""
 
-    def __init__(self, trial: Trial) -> None:
-        self.stopping = False
-        self.unheard: dict[str, str] = {}
+    async def run(self, work: Callable[[], _Result]) -> _Result:
+        return work()
+
+
+class _Inbox:
+    """What the loop notices of the world; time passes only here."""
+
+    def __init__(self, trial: Trial, stop: StopToken) -> None:
         self._trial = trial
-        self._debounce = Debounce()
-        self._turns = 0
+        self._stop = stop
+        self._came: list[tuple[Trigger, float]] = []
+        self._waits = 0
+        self._ended = asyncio.Event()
 
-    def wait(self, seconds: float) -> tuple[Trigger, ...]:
+    def wake(self) -> None:
+        """See `Inbox`: a cycle has ended."""
+        self._ended.set()
+
+    def take(self) -> list[tuple[Trigger, float]]:
+        taken, self._came = self._came, []
+        return taken
+
+    async def wait(self, seconds: float) -> None:
+        """See `Inbox`."""
+        if math.isinf(seconds):  # a cycle has begun
+            await self._ended.wait()
+            self._ended.clear()
+            return
         trial, clock = self._trial, self._trial.clock
-        self._turns += 1
+        self._waits += 1
         if trial.quiet:
-            return self._quiet(seconds)
+            self._quiet(seconds)
+            return
         if trial.triggers >= trial.stretch.triggers or trial.chance.random() < _RESTART:
-            self.stopping = True
-            return ()
+            self._stop.stop("it is started again")
+            return
         self._sample()
         if trial.chance.random() < 0.4:  # long enough for something to be over
             trial.world.calm()
         if trial.chance.random() < 0.2:
-            clock.now += min(seconds, _RESYNC)
-            return ()
-        while (due := self._debounce.due()) is None or clock.now < due:
+            clock.now += seconds
+            return
+        noticed = Debounce()
+        while (due := noticed.due()) is None or clock.now < due:
             for trigger in trial.world.something():
                 trial.triggers += 1
-                self._debounce.add(trigger, clock.now)
+                noticed = noticed.add(trigger, clock.now)
+                self._came.append((trigger, clock.now))
                 clock.now += trial.chance.random() * 0.02
             clock.now += trial.chance.random() * 0.3
-        return self._debounce.take()
 
-    def _quiet(self, seconds: float) -> tuple[Trigger, ...]:
+    def _quiet(self, seconds: float) -> None:
         trial = self._trial
-        if self._turns == 1:
-            return (Trigger("request", "trigger"),)
-        if self._turns == _PERSON_COMES:  # and gives what consent it needs
+        if self._waits == 1:
+            self._came.append((Trigger("request", "trigger"), trial.clock.now))
+            trial.clock.now += QUIET_SECONDS
+            return
+        if self._waits == _PERSON_COMES:  # and gives what consent it needs
             trial.world.type_apply()
         if trial.in_sync:
-            self.stopping = True
-        elif self._turns > _QUIET_TURNS:
-            self.stopping = True
-            trial.wrong.append(f"after {self._turns} quiet turns it is {trial.last}")
-        trial.clock.now += min(seconds, _RESYNC)
-        return ()
+            self._stop.stop("it is in sync")
+        elif self._waits > _QUIET_TURNS:
+            self._stop.stop("it does not become in sync")
+            trial.wrong.append(f"after {self._waits} quiet cycles it is {trial.last}")
+        trial.clock.now += seconds
 
     def _sample(self) -> None:
         trial = self._trial

@@ -36,7 +36,7 @@ def run(host: HostOptions, *, format: str) -> Exit:
 def _of_the_loop(state: StateDirectory) -> tuple[Callable[[], object], ...]:
     """Look at what only the loop reads; importing that takes longer than most of the examination."""
     from reconciler.transaction.loop_records import read_last_good
-    from reconciler.watch.request_ear import LOCK
+    from reconciler.watch.requests import LOCK
     from reconciler.watch.status_file import read_kept
 
     git = StateDirectory(state.path / "git")

@@ -81,7 +81,7 @@ def _end_of(kept: "Kept") -> "Ended | None":
 
 def _kept(state: StateDirectory) -> "Kept | None":
     """What the loop has left; where it was killed, it ended after its last turn."""
-    from reconciler.watch.request_ear import is_watched
+    from reconciler.watch.requests import is_watched
     from reconciler.watch.status_file import read_kept
 
     kept = read_kept(state)

@@ -1,15 +1,16 @@
 """``reconcile --watch``: puts the loop together and runs it."""
 
+import asyncio
 import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -46,28 +47,29 @@ from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
+from reconciler.watch.cycle import LOCK_SECONDS, Cycles, Place
 from reconciler.watch.deciding import Policy
-from reconciler.watch.ears import Ears
-from reconciler.watch.file_ear import FileEar
+from reconciler.watch.file_triggers import FileTriggers
 from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import GitSource
-from reconciler.watch.kernel_ear import kernel_opener
 from reconciler.watch.log import Format, Log
-from reconciler.watch.loop import LOCK_SECONDS, Loop, Place
+from reconciler.watch.loop import Watch, WorkerThread, watch
 from reconciler.watch.metrics import MetricsFile, NoMetrics
 from reconciler.watch.notices import Messenger, Notices
-from reconciler.watch.plan_time import SignalToken
 from reconciler.watch.progress import LogProgress
 from reconciler.watch.published import LoopPublisher, publish_end
 from reconciler.watch.reporter import Reporter
-from reconciler.watch.request_ear import AlreadyWatching, RequestEar, is_watched
-from reconciler.watch.resync import RESYNC_SECONDS, UNTOLD_RESYNC_SECONDS, every
+from reconciler.watch.request_triggers import RequestTriggers
+from reconciler.watch.requests import AlreadyWatching, is_watched
 from reconciler.watch.run_directory import RunDirectory, UnsafeRunDirectory
-from reconciler.watch.signal_ear import SignalEar
+from reconciler.watch.schedule import RESYNC_SECONDS, UNNOTICED_RESYNC_SECONDS, every
+from reconciler.watch.signal_triggers import signals
 from reconciler.watch.sinks import FanOut, Sinks
 from reconciler.watch.sources import FilesSource, GitFiles, Source
 from reconciler.watch.status_file import StatusFile, read_kept
-from reconciler.watch.watching import Watch, watch
+from reconciler.watch.trigger_sources import Inbox, TriggerSources
+from reconciler.watch.triggers import TriggerSource
+from reconciler.watch.uevent_triggers import host_triggers
 
 _BUSY_TIMES: Final = 3
 """How often a cycle may use up its time for a plan until the loop counts as hanging: newest, last good, and slack."""
@@ -85,7 +87,7 @@ def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
     try:
         check_start(host, options, applies=applies)
         with ExitStack() as stack:
-            watch(_watch(host, options, stack, applies=applies))
+            asyncio.run(_watch(host, options, stack, applies=applies))
     except click.UsageError:
         leave_ended(host, options.metrics_file)
         raise
@@ -155,38 +157,31 @@ def check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
         raise click.UsageError("--notify-token-file goes with --notify-webhook-file")
 
 
-def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applies: bool) -> Watch:
+async def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applies: bool) -> None:
     state, _ = state_of(host)
     state.prepare()
     log = Log(Printable(sys.stderr), time.time, format=Format(options.log_format), environment=os.environ)
-    requests = RequestEar(state.path)
+    trouble = _once(log.warning)  # without descriptors, for instance, there is one for each client that connects
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: trouble(_trouble(what)))
+    requests = RequestTriggers(state.path)
     stack.callback(requests.close)
-
-    def found_later(sentence: str) -> None:
-        _limited(ears, log, "kernel")(sentence)  # the ears are made below, and this one is opened last
-
-    opener = kernel_opener(Path(host.sysfs), simulation_files(host), found_later)
-    resync = options.resync or (RESYNC_SECONDS if opener else UNTOLD_RESYNC_SECONDS)
-    ears = stack.enter_context(Ears(time, log.warning, resync=every(resync, Random())))  # noqa: S311 - jitter
-    ears.add("signal", SignalEar)
-    ears.add("request", lambda: requests)
     here = host.findable.here
-    source = _source(host, options, state, ears, stack, log, here)
-    if opener:
-        ears.add("kernel", opener)
+    source, manifests = _source(host, options, state, stack, log, here)
+    on_host = host_triggers(Path(host.sysfs), simulation_files(host))
+    resync = options.resync or (RESYNC_SECONDS if on_host else UNNOTICED_RESYNC_SECONDS)
     systemd = SystemdNotify(os.environ, os.getpid(), time.monotonic)
     kept = _kept(lambda: read_kept(state), log)
-    telling = FanOut(_sinks(host, options, state, log, systemd), kept and kept.report)
-    stack.push(lambda _type, error, _trace: telling.close(time.time(), _how(error), _exit_code(error)))
+    sinks = FanOut(_sinks(host, options, state, log, systemd), kept and kept.report)
+    stack.push(lambda _type, error, _trace: sinks.close(time.time(), _how(error), _exit_code(error)))
     last_good: LastGood | None = _kept(lambda: read_last_good(state), log)
-    progress = LogProgress(log, systemd, telling.progresses)
+    progress = LogProgress(log, systemd, sinks.progresses)
 
     def transaction(number: int) -> None:
         progress.transaction(number)
         if number:
-            telling.progresses()
+            sinks.progresses()
 
-    stop = SignalToken(ears.should_stop, time.monotonic)
+    stop = StopToken()
     place = Place(
         opened=lambda changes: _opened(host, changes, progress, stop),
         source=source,
@@ -202,10 +197,36 @@ def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applie
         here=here,
         stop=stop,
         plan_seconds=options.plan_timeout,
-        begins=telling.begins,
+        begins=sinks.begins,
     )
     reporter = Reporter(source.location, kept and kept.report, applies=applies, heals=options.self_heal)
-    return Watch(ears, requests, Loop(place), reporter, telling, systemd, time, resync)
+    inbox = Inbox(time.monotonic)
+    sources = TriggerSources(filter(None, (requests, manifests, on_host)), inbox, log.warning)
+    following = every(resync, Random())  # noqa: S311 - jitter
+    with signals(inbox, stop), WorkerThread() as worker:
+        async with sources:
+            await watch(
+                Watch(
+                    sources,
+                    inbox,
+                    requests,
+                    Cycles(place),
+                    reporter,
+                    sinks,
+                    systemd,
+                    time,
+                    resync,
+                    following,
+                    stop,
+                    worker,
+                )
+            )
+
+
+def _trouble(what: Mapping[str, Any]) -> str:
+    """What the event loop says of trouble that no caller waits for, in one line."""
+    error = what.get("exception")
+    return f"{what['message']}: {error_text(error)}" if isinstance(error, OSError) else f"{what['message']}: {error!r}"
 
 
 @contextmanager
@@ -218,16 +239,15 @@ def _source(
     host: HostOptions,
     options: WatchOptions,
     state: StateDirectory,
-    ears: Ears,
     stack: ExitStack,
     log: Log,
     here: Here,
-) -> Source:
+) -> tuple[Source, TriggerSource]:
+    """Where manifests come from, and what notices that there are others."""
     if options.git is None:
         paths = tuple(os.path.abspath(path) for path in host.manifests)
         once = _once(log.warning)
-        ears.add("files", lambda: FileEar(paths, _limited(ears, log, "files")))
-        return FilesSource(paths, lambda: manifests_commit(host, once))
+        return FilesSource(paths, lambda: manifests_commit(host, once)), FileTriggers(paths)
     assert options.branch
     trusted = trust(options.require_signature, options.revoked_keys or "") if options.require_signature else None
     where = address(options.git, options.branch, options.path or "")
@@ -237,20 +257,7 @@ def _source(
     last = _kept(lambda: read_last_good(state), log)
     accepted = last.commit if last else _applied_commit(state, log)
     poller = GitPoller(git, accepted, interval=options.git_interval)
-    # First its thread ends, then the ear's descriptor is closed with all others.
-    ears.add("git", lambda: poller)
-    poller.start()
-    return GitFiles(poller, git.location, where.reach)
-
-
-def _limited(ears: Ears, log: Log, source: str) -> Callable[[str], None]:
-    """What is told when changes of `source` are found later than they happen: the log, and each report."""
-
-    def limited(sentence: str) -> None:
-        log.warning(sentence)
-        ears.limited(source, sentence)
-
-    return limited
+    return GitFiles(poller, git.location, where.reach), poller
 
 
 def _once(say: Callable[[str], object]) -> Callable[[str], None]:

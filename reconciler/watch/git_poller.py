@@ -1,10 +1,10 @@
-"""A thread that asks the repository from time to time, and an ear by which the loop hears that there is news."""
+"""Triggers of new commits: the repository is asked from time to time, in a thread that the loop can end."""
 
-import os
+import asyncio
+import math
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -12,23 +12,26 @@ from reconciler.kernel.processes import Stopped
 from reconciler.model.printable import error_text
 from reconciler.watch.cadence import wait
 from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, Newest, Unreachable
-from reconciler.watch.triggers import Trigger
+from reconciler.watch.trigger_sources import in_thread
+from reconciler.watch.triggers import Listening, Trigger
 
 INTERVAL: Final = 60.0
 """How often the repository is asked, in seconds, where nothing else is said."""
 
 LONGEST: Final = 900.0
-"""How long it is left alone at most while it cannot be reached."""
+"""How long it is not asked at most while it cannot be reached."""
 
 _END: Final = 10.0
 """How long the thread may take to end once its programs have been killed."""
 
 
 class GitPoller:
-    """Keeps the newest result of `GitSource.refresh`, for a loop that waits at a descriptor.
+    """Keeps the newest result of `GitSource.refresh`, and is a source of triggers.
 
-    The loop says what it has applied (`accept`) and takes the newest result (`take`).
+    The loop says what it has applied (`accept`) and takes the newest result (`take`), in whatever thread.
     """
+
+    name = "git"
 
     def __init__(
         self,
@@ -39,11 +42,10 @@ class GitPoller:
         longest: float = LONGEST,
         chance: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.time,
-        sleep: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
         """Ask `source` at once, then about every `interval` seconds, after failures up to `longest` apart.
 
-        `accepted` is the commit that was applied last. `sleep` waits for an event for some seconds.
+        `accepted` is the commit that was applied last.
         """
         self._source = source
         self._accepted = accepted
@@ -51,98 +53,74 @@ class GitPoller:
         self._longest = longest
         self._chance = chance
         self._clock = clock
-        self._sleep = sleep
-        self._lock = threading.Lock()
-        self._asked = threading.Event()
-        self._closed = False
+        self._asked = asyncio.Event()
         self._allow_older = False
         self._questions = self._answered = 0
         self._newest: Fetched | None = None
-        self._news = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._thread = threading.Thread(target=self._work, name="git", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
 
     def ask(self, *, allow_older: bool = False) -> None:
         """Ask the repository now; `allow_older`: a person wants its newest commit even if it is older."""
-        with self._lock:
-            self._allow_older |= allow_older
-            self._questions += 1
+        self._allow_older |= allow_older
+        self._questions += 1
         self._asked.set()
 
     @property
     def is_coming(self) -> bool:
         """Whether a result is to come still: there is none yet, or the newest was begun before the last `ask`."""
-        with self._lock:
-            return self._newest is None or self._answered < self._questions
+        return self._newest is None or self._answered < self._questions
 
     def accept(self, commit: str) -> None:
         """Say that `commit` was applied: from now on the newest must come after it."""
-        with self._lock:
-            self._accepted = commit
+        self._accepted = commit
 
     def take(self) -> Fetched | None:
         """The newest result; None before the first."""
-        with self._lock:
-            return self._newest
+        return self._newest
 
-    def fileno(self) -> int:
-        """Readable when there is news."""
-        return self._news
+    async def listen(self) -> AsyncGenerator[Listening | tuple[Trigger, ...], None]:
+        """See `reconciler.watch.triggers.TriggerSource`: a result that differs from the last, or answers a question.
 
-    def hear(self) -> Iterator[Trigger]:
-        """What is new, once: there is a result that differs from the one before, or that answers a question."""
-        with suppress(BlockingIOError):
-            os.eventfd_read(self._news)
-            yield Trigger("git", _told(self._newest))
-
-    def close(self) -> None:
-        """End the thread, also while a fetch hangs; the source is stopped, not closed."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        self._asked.set()
-        self._source.stop()
-        if self._thread.ident is not None:
-            self._thread.join(_END)
-        os.close(self._news)
-
-    def _work(self) -> None:
-        failures = 0
-        while not self._closed:
-            self._asked.clear()
-            with self._lock:
+        When it is closed, a fetch that hangs is ended; the source is stopped, not closed.
+        """
+        yield Listening()
+        failures, asking = 0, None
+        try:
+            while True:
+                self._asked.clear()
                 questions = self._questions
-            try:
-                found = self._refreshed()
-            except Stopped:
-                return
-            self._publish(found, questions)
-            failures = failures + 1 if isinstance(found, Unreachable) else 0
-            self._sleep(self._asked, wait(self._interval, failures, self._longest, self._chance()))
+                asking = asyncio.ensure_future(in_thread(self._refreshed))
+                found = await asyncio.shield(asking)
+                if self._is_news(found, questions):
+                    yield (Trigger(self.name, _told(found)),)
+                failures = failures + 1 if isinstance(found, Unreachable) else 0
+                await self._pause(wait(self._interval, failures, self._longest, self._chance()))
+        except Stopped:
+            await asyncio.sleep(math.inf)  # the loop ends
+        finally:
+            self._source.stop()
+            if asking:
+                await asyncio.wait({asking}, timeout=_END)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._asked.wait(), seconds)
 
     def _refreshed(self) -> Fetched:
-        with self._lock:
-            accepted = self._accepted
-            allow_older, self._allow_older = self._allow_older, False
+        """What the repository has, asked in a thread of its own."""
+        allow_older, self._allow_older = self._allow_older, False
         try:
-            return self._source.refresh(accepted, allow_older=allow_older)
+            return self._source.refresh(self._accepted, allow_older=allow_older)
         except Stopped:
             raise
         except Exception as error:  # noqa: BLE001 a thread that has died would be an offline repository that nobody sees
             why = f"an unforeseen failure: {type(error).__name__}: {error_text(error)}"
             return Unreachable(f"{self._source.location}: {why}", self._clock())
 
-    def _publish(self, found: Fetched, questions: int) -> None:
-        """Have `found` as the newest result, which answers so many `questions`."""
-        with self._lock:
-            is_news = found != self._newest or questions > self._answered
-            self._newest, self._answered = found, questions
-            if is_news and not self._closed:
-                os.eventfd_write(self._news, 1)
+    def _is_news(self, found: Fetched, questions: int) -> bool:
+        """Have `found` as the newest result, which answers so many `questions`; whether it is news."""
+        is_news = found != self._newest or questions > self._answered
+        self._newest, self._answered = found, questions
+        return is_news
 
 
 def _told(found: Fetched | None) -> str:

@@ -1,4 +1,7 @@
-"""Tells the log how an apply gets on, and systemd that the loop is alive meanwhile."""
+"""Reports to the log how an apply gets on, and to systemd how long its next step may take.
+
+That the loop is alive is reported by the event loop, from the progress that the stop token counts.
+"""
 
 import traceback
 from collections.abc import Callable, Sequence
@@ -26,14 +29,12 @@ class LogProgress:
 
     def step(self, number: int, total: int, step: PlannedStep) -> None:
         """See `reconciler.transaction.apply.Progress`."""
-        self._systemd.watchdog()
         self._progresses()
         self._systemd.extend(_STEP_SECONDS)
         self._log.info("step", number=number, of=total, what=step_text(step))
 
     def rolling_back(self, reason: str) -> None:
         """See `reconciler.transaction.apply.Progress`."""
-        self._systemd.watchdog()
         self._progresses()
         self._systemd.extend(_STEP_SECONDS)
         self._log.error("putting everything back", reason=reason)

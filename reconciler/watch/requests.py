@@ -6,6 +6,7 @@ sentences, where the newest configuration is not used, and ``"unreachable"`` whe
 is refused is answered by ``{"accepted": false, "error": "..."}``.
 """
 
+import fcntl
 import json
 import os
 import socket
@@ -14,10 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from reconciler.model.errors import HostError, InputError
+from reconciler.model.errors import BusyError, HostError, InputError
 
 SOCKET: Final = "watch.sock"
 """The name of the socket in the state directory."""
+
+LOCK: Final = "watch.lock"
+"""The name of the lock beside it, which the loop holds."""
 
 LONGEST_LINE: Final = 4096
 """In bytes, of a request."""
@@ -122,3 +126,47 @@ def address(directory: Path) -> Iterator[str]:
 
 def _line(document: Mapping[str, object]) -> bytes:
     return json.dumps(document).encode() + b"\n"
+
+
+class AlreadyWatching(BusyError):
+    """Another loop has this state directory; the text says which."""
+
+
+def is_watched(directory: Path) -> bool:
+    """Whether a loop watches with the state directory `directory`; one that was killed does not."""
+    try:
+        descriptor = os.open(directory / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def locked(path: Path) -> int:
+    """The descriptor of the lock at `path`, which is ours as long as it is open.
+
+    Raises:
+        AlreadyWatching: another process has it.
+        OSError: there can be none.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except BlockingIOError:
+        process = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        who = f"process {process}" if process.isdigit() else "another process"
+        raise AlreadyWatching(
+            f"{who} is watching with the state directory {path.parent}; end it, or choose another one with --state-dir"
+        ) from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

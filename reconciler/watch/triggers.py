@@ -1,6 +1,11 @@
-"""Triggers: that something may have changed, and how those that come close together are joined. Content decides."""
+"""Triggers: that something may have changed, and how those that come close together are joined. Content decides.
 
-from collections.abc import Iterable
+A new kind of trigger is a `TriggerSource` in a module ``*_triggers.py``; `reconciler.cli.watch_command` adds it to the
+loop, and `reconciler.watch.trigger_sources` opens it again where it fails.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
 BY_PEOPLE: Final = frozenset({"request", "signal"})
@@ -11,7 +16,7 @@ class Trigger(NamedTuple):
     """That something may have changed.
 
     Attributes:
-        source: who heard it: ``start``, ``files``, ``git``, ``kernel``, ``resync``, ``signal`` or ``request``.
+        source: what noticed it: ``start``, ``files``, ``git``, ``kernel``, ``resync``, ``signal`` or ``request``.
         what: what it was, a few words for people; may be empty.
     """
 
@@ -19,74 +24,82 @@ class Trigger(NamedTuple):
     what: str = ""
 
 
-class Ear(Protocol):
-    """Something to listen to. It belongs to the main thread; one that needs a thread of its own wakes a descriptor."""
+class Listening(NamedTuple):
+    """That a source has begun to notice changes; `limit` says why it finds them late, empty where it does not."""
 
-    def fileno(self) -> int:
-        """A descriptor that is readable while there is something to hear; the same until `close`."""
+    limit: str = ""
 
-    def hear(self) -> Iterable[Trigger]:
-        """What there was to hear, without waiting, and not endless; afterwards the descriptor is quiet.
+
+class TriggerSource(Protocol):
+    """Something that notices changes, in the event loop of the main thread."""
+
+    @property
+    def name(self) -> str:
+        """The source of its triggers."""
+
+    def listen(self) -> AsyncGenerator[Listening | tuple[Trigger, ...], None]:
+        """Begin, yield `Listening` when that is done, and then what is noticed, for ever.
+
+        Closing it gives back descriptors and threads.
 
         Raises:
-            OSError: it hears nothing any more. It is then closed, and opened anew later.
+            OSError: it can notice nothing any more. It is closed then, and begun anew later.
         """
-
-    def close(self) -> None:
-        """Give back descriptors and threads, within a bound; may be called after `hear` has failed."""
 
 
 QUIET_SECONDS: Final = 0.2
-"""For how long nothing must have been heard: longer than an editor, `kubectl` or `git` takes between two files."""
+"""For how long nothing must have been noticed: longer than an editor, `kubectl` or `git` takes between two files."""
 
 LONGEST_SECONDS: Final = 2.0
-"""How long the first trigger waits at most, however much is heard after it."""
+"""How long the first trigger waits at most, however much is noticed after it."""
 
 MOST_OF_A_SOURCE: Final = 20
 """How many different triggers of one source are kept: enough for a person to see what is going on."""
 
+_NONE: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
 
-class Debounce:
-    """Triggers on their way. Of each source at least one arrives; what is more than fits is counted."""
 
-    def __init__(
-        self, quiet: float = QUIET_SECONDS, longest: float = LONGEST_SECONDS, most: int = MOST_OF_A_SOURCE
-    ) -> None:
-        """Nothing was heard yet.
+class Debounce(NamedTuple):
+    """Triggers on their way. Of each source at least one arrives; what is more than fits is counted.
 
-        Args:
-            quiet: see `QUIET_SECONDS`.
-            longest: see `LONGEST_SECONDS`.
-            most: see `MOST_OF_A_SOURCE`; 1 or more.
-        """
-        self.dropped = 0
-        """How many triggers did not fit, since the start."""
-        self._quiet = quiet
-        self._longest = longest
-        self._most = most
-        self._kept: dict[str, set[str]] = {}
-        self._first = self._last = 0.0
+    Attributes:
+        quiet: see `QUIET_SECONDS`.
+        longest: see `LONGEST_SECONDS`.
+        most: see `MOST_OF_A_SOURCE`; 1 or more.
+        kept: what was noticed, by source.
+        first: when the first of it was noticed, on a clock that never goes back.
+        last: when the last of it was.
+        dropped: how many triggers did not fit, since the start.
+    """
 
-    def add(self, trigger: Trigger, now: float) -> None:
-        """`trigger` was heard at `now`; time never goes back."""
-        if not self._kept:
-            self._first = now
-        self._last = now
-        kept = self._kept.setdefault(trigger.source, set())
-        kept.add(trigger.what)
-        if len(kept) > self._most:
-            # Which ones stay must not depend on the order in which they were heard.
-            kept.remove(max(kept))
-            self.dropped += 1
+    quiet: float = QUIET_SECONDS
+    longest: float = LONGEST_SECONDS
+    most: int = MOST_OF_A_SOURCE
+    kept: Mapping[str, frozenset[str]] = _NONE
+    first: float = 0.0
+    last: float = 0.0
+    dropped: int = 0
+
+    def add(self, trigger: Trigger, now: float) -> "Debounce":
+        """This, and `trigger`, which was noticed at `now`; time never goes back."""
+        words = self.kept.get(trigger.source, frozenset()) | {trigger.what}
+        if is_full := len(words) > self.most:
+            # Which ones stay must not depend on the order in which they were noticed.
+            words -= {max(words)}
+        return self._replace(
+            kept={**self.kept, trigger.source: words},
+            first=self.first if self.kept else now,
+            last=now,
+            dropped=self.dropped + is_full,
+        )
 
     def due(self) -> float | None:
-        """When what was heard is to be given out; None where nothing was."""
-        if not self._kept:
+        """When what was noticed is to lead to a cycle; None where nothing was."""
+        if not self.kept:
             return None
-        return min(self._last + self._quiet, self._first + self._longest)
+        return min(self.last + self.quiet, self.first + self.longest)
 
-    def take(self) -> tuple[Trigger, ...]:
-        """What was heard, each trigger once, in an order that does not depend on when; from here on it is given out."""
-        taken = tuple(Trigger(source, what) for source in sorted(self._kept) for what in sorted(self._kept[source]))
-        self._kept.clear()
-        return taken
+    def take(self) -> tuple[tuple[Trigger, ...], "Debounce"]:
+        """What was noticed, each trigger once, in an order that does not depend on when; and what is left: nothing."""
+        taken = tuple(Trigger(source, what) for source in sorted(self.kept) for what in sorted(self.kept[source]))
+        return taken, self._replace(kept=_NONE)

@@ -16,7 +16,7 @@ from reconciler.model.problems import Position
 from reconciler.transaction.loop_records import LastGood, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Counters, Report, Source
-from reconciler.watch.request_ear import RequestEar
+from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.status_file import FILE, StatusFile
 
 REPORT = Report(
@@ -52,9 +52,9 @@ def kept(folder: Path) -> Path:
 def test_in_a_pipe_it_is_shown_once(tmp_path: Path) -> None:
     """For programs and for pagers."""
     path = kept(tmp_path)
-    ear = RequestEar(path)
+    loop = RequestTriggers(path)
     assert run(["status", "--watch", "--state-dir", str(path)]) == 0
-    ear.close()
+    loop.close()
 
 
 def test_where_no_loop_has_been_that_is_said(tmp_path: Path) -> None:
@@ -85,9 +85,9 @@ def test_a_loop_that_was_killed_guards_nobody(tmp_path: Path, capsys: pytest.Cap
     assert "no loop enforces the manifests" in told
     assert "in sync for" not in told
     assert "killed" in told
-    ear = RequestEar(path)
+    loop = RequestTriggers(path)
     assert run(["status", "--watch", "--state-dir", str(path)]) == 0
-    ear.close()
+    loop.close()
     assert "no loop enforces the manifests" not in capsys.readouterr().out
 
 
@@ -138,10 +138,10 @@ def test_what_is_to_be_run_next_works_in_every_directory(
     report = REPORT._replace(condition=Condition.NEEDS_PERSON, summary="consent is needed")
     StatusFile(state, os.getpid()).write(report)
     monkeypatch.chdir(tmp_path)
-    ear = RequestEar(state.path)
+    loop = RequestTriggers(state.path)
 
     run(["status", "--watch", "--state-dir", "state"])
-    ear.close()
+    loop.close()
 
     shown = capsys.readouterr().out
     assert f"--state-dir {tmp_path}/state" in shown

@@ -1,6 +1,5 @@
 """``reconcile trigger``, as a person types it."""
 
-import select
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +10,11 @@ import pytest
 from reconciler.cli.exit_codes import Exit
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition
-from reconciler.watch.request_ear import RequestEar
 from reconciler.watch.status_file import StatusFile
 from reconciler.watch.triggers import Trigger
 from testing.commands import Command, example
 from testing.reports import report
+from testing.served_requests import ServedRequests
 
 PATIENCE = 30.0
 
@@ -31,20 +30,19 @@ def loop(command: Command, condition: Condition) -> Iterator[list[Trigger]]:
     """A loop for one request, whose turn ends in `condition`; the triggers that it hears."""
     state = StateDirectory(command.directory / "simulated-host.yaml.state")
     state.prepare()
-    ear = RequestEar(state.path)
+    served = ServedRequests(state.path)
     heard: list[Trigger] = []
 
     def turn() -> None:
-        while not heard and select.select([ear], [], [], PATIENCE)[0]:
-            heard.extend(ear.hear())
-        ear.begin(1)
-        ear.answer(1, condition, "as it should be")
+        heard.extend(served.next())
+        served.begin(1)
+        served.answer(1, condition, "as it should be")
 
     thread = threading.Thread(target=turn)
     thread.start()
     yield heard
     thread.join(PATIENCE)
-    ear.close()
+    served.close()
 
 
 def test_without_a_loop_it_says_so_and_what_to_type(command: Command) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reconciler.watch.request_ear import LOCK
-from reconciler.watch.requests import SOCKET, TriggerRequest, ask
+from reconciler.watch.requests import LOCK, SOCKET, TriggerRequest, ask
 from testing.console_blocks import rerun
 from testing.mounted_hosts import until
 

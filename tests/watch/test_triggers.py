@@ -19,13 +19,14 @@ def batches(heard: list[tuple[Trigger, float]]) -> list[tuple[float, float, tupl
     for trigger, pause in heard:
         due = debounce.due()
         if due is not None and due <= now + pause:
-            found.append((first, due, debounce.take()))
+            taken, debounce = debounce.take()
+            found.append((first, due, taken))
         now += pause
         first = now if debounce.due() is None else first
-        debounce.add(trigger, now)
+        debounce = debounce.add(trigger, now)
     due = debounce.due()
     assert due is not None
-    return [*found, (first, due, debounce.take())]
+    return [*found, (first, due, debounce.take()[0])]
 
 
 @given(HEARD)
@@ -51,17 +52,15 @@ def test_what_is_told_does_not_depend_on_the_order(triggers: list[Trigger], chan
     shuffled = chance.sample(triggers, len(triggers))
     one, other = Debounce(most=3), Debounce(most=3)
     for this, that in zip(triggers, shuffled, strict=True):
-        one.add(this, 0.0)
-        other.add(that, 0.0)
-    assert one.take() == other.take()
+        one, other = one.add(this, 0.0), other.add(that, 0.0)
+    assert one.take()[0] == other.take()[0]
 
 
 def test_quiet_puts_off_and_the_longest_wait_ends_that() -> None:
     """Triggers that never stop are told every two seconds."""
-    debounce = Debounce()
-    debounce.add(Trigger("files", "a"), 10.0)
+    debounce = Debounce().add(Trigger("files", "a"), 10.0)
     assert debounce.due() == pytest.approx(10.2)
-    debounce.add(Trigger("files", "b"), 11.9)
+    debounce = debounce.add(Trigger("files", "b"), 11.9)
     assert debounce.due() == pytest.approx(12.0)
 
 
@@ -69,9 +68,8 @@ def test_what_does_not_fit_is_counted_and_every_source_is_told() -> None:
     """One noisy source does not hide another."""
     debounce = Debounce()
     for number in range(1000):
-        debounce.add(Trigger("kernel", f"{number:04}"), 0.0)
-    debounce.add(Trigger("files", "site.yaml"), 0.0)
-    taken = debounce.take()
+        debounce = debounce.add(Trigger("kernel", f"{number:04}"), 0.0)
+    taken, debounce = debounce.add(Trigger("files", "site.yaml"), 0.0).take()
     assert taken[0] == Trigger("files", "site.yaml")
     assert len(taken) == 1 + MOST_OF_A_SOURCE
     assert debounce.dropped == 1000 - MOST_OF_A_SOURCE
@@ -79,8 +77,7 @@ def test_what_does_not_fit_is_counted_and_every_source_is_told() -> None:
 
 def test_what_was_taken_is_not_told_again() -> None:
     """The next batch starts from nothing."""
-    debounce = Debounce()
-    debounce.add(Trigger("files"), 0.0)
-    assert debounce.take() == (Trigger("files"),)
+    taken, debounce = Debounce().add(Trigger("files"), 0.0).take()
+    assert taken == (Trigger("files"),)
     assert debounce.due() is None
-    assert debounce.take() == ()
+    assert debounce.take()[0] == ()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.watch import loop as loop_module
+from reconciler.watch import cycle as cycle_module
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.deciding import Act, Decision, decide
 from reconciler.watch.report import Condition
@@ -28,13 +28,13 @@ def test_in_the_end_the_host_is_in_sync_and_nothing_was_violated(profile: str, h
 
 def test_a_loop_that_heals_without_having_been_told_to_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """These trials can fail."""
-    monkeypatch.setattr(loop_module, "is_drift", lambda _: False)
+    monkeypatch.setattr(cycle_module, "is_drift", lambda _: False)
 
     def hasty(plan: Any, *arguments: Any, **more: Any) -> Decision:
         decision = decide(plan, *arguments, **more)
         return decision._replace(act=Act.APPLY) if decision.condition is Condition.DRIFT else decision
 
-    monkeypatch.setattr(loop_module, "decide", hasty)
+    monkeypatch.setattr(cycle_module, "decide", hasty)
 
     found = loop.run(loop.Stretch("6.12", False, 600), random.Random(SEED))
 
@@ -52,8 +52,8 @@ def test_a_bad_commit_that_nobody_is_told_of_is_noticed(monkeypatch: pytest.Monk
 
 def test_a_loop_that_forgets_to_look_again_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """These trials can fail."""
-    monkeypatch.setattr(loop_module, "is_drift", lambda _: True)
-    monkeypatch.setattr(loop_module, "decide", lambda *_, **__: Decision(Act.NOTHING, Condition.DRIFT, "so what"))
+    monkeypatch.setattr(cycle_module, "is_drift", lambda _: True)
+    monkeypatch.setattr(cycle_module, "decide", lambda *_, **__: Decision(Act.NOTHING, Condition.DRIFT, "so what"))
 
     found = loop.run(loop.Stretch("6.12", True, 100), random.Random(SEED))
 

@@ -1,32 +1,41 @@
-"""Runs in the kernel lab: what the loop's ear hears of a real kernel, one JSON line for each thing that was done."""
+"""Runs in the kernel lab: what the loop notices of a real kernel, one JSON line for each thing that was done."""
 
 import os
+import select
 import socket
 import time
 from collections.abc import Callable
 
 from kernel.uevents import record
 from reconciler.integrations.uevents import UeventSocket
-from reconciler.watch.ears import Ears
-from reconciler.watch.kernel_ear import KernelEar
+from reconciler.watch.triggers import Debounce, Trigger
 
 
 def main() -> None:
-    """Do one thing after the other, and say what is heard of it within three seconds."""
-    with Ears(time, lambda told: record.emit({"told": told})) as ears:
-        events = UeventSocket.listening()
-        ears.add("kernel", lambda: KernelEar(events))
-        steps: list[tuple[str, Callable[[], object]]] = [
-            ("mask", lambda: record.write(f"{record.AP}/apmask", "-5")),
-            ("plug", lambda: record.hardware("plug", "9", "type=CEX8", "mode=ep11")),
-            ("create", lambda: record.write(f"{record.TYPE}/create", record.UUID)),
-            ("forged", forge),
-            ("nothing", lambda: None),
-            ("too much", lambda: overflow(events)),
-        ]
-        for what, action in steps:
-            action()
-            record.emit({"done": what, "heard": [trigger.what for trigger in ears.wait(3)]})
+    """Do one thing after the other, and say what is noticed of it within three seconds."""
+    events = UeventSocket.listening()
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("mask", lambda: record.write(f"{record.AP}/apmask", "-5")),
+        ("plug", lambda: record.hardware("plug", "9", "type=CEX8", "mode=ep11")),
+        ("create", lambda: record.write(f"{record.TYPE}/create", record.UUID)),
+        ("forged", forge),
+        ("nothing", lambda: None),
+        ("too much", lambda: overflow(events)),
+    ]
+    for what, action in steps:
+        action()
+        record.emit({"done": what, "heard": noticed(events)})
+    events.close()
+
+
+def noticed(events: UeventSocket) -> list[str]:
+    """What is noticed from now on, joined as the loop joins it, in order."""
+    found, ends = Debounce(), time.monotonic() + 3
+    while (now := time.monotonic()) < (ends if (due := found.due()) is None else due):
+        select.select([events], [], [], (ends if due is None else due) - now)
+        for what in events.receive():
+            found = found.add(Trigger("kernel", what), time.monotonic())
+    return [trigger.what for trigger in found.take()[0]]
 
 
 def forge() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.watch.loop import LOCK_SECONDS
+from reconciler.watch.cycle import LOCK_SECONDS
 from testing.loop_processes import GUEST, HOST, LEISURELY, PATIENCE, watching
 
 END_SECONDS = LOCK_SECONDS / 2

@@ -2,7 +2,6 @@
 
 import json
 import os
-import select
 import socket
 import stat
 import subprocess
@@ -16,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.watch.request_ear import MOST_CLIENTS, TRIGGER, TRIGGER_OLDER, AlreadyWatching, RequestEar
+from reconciler.watch.request_triggers import MOST_CLIENTS, TRIGGER, TRIGGER_OLDER, RequestTriggers
 from reconciler.watch.requests import (
     LONGEST_LINE,
     SOCKET,
+    AlreadyWatching,
     BadRequest,
     NoAnswer,
     TriggerRequest,
@@ -28,7 +28,7 @@ from reconciler.watch.requests import (
     read_request,
     request_line,
 )
-from reconciler.watch.triggers import Trigger
+from testing.served_requests import ServedRequests
 
 PATIENCE = 30.0
 
@@ -42,9 +42,9 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ear(directory: Path) -> Iterator[RequestEar]:
-    """An ear that listens there."""
-    made = RequestEar(directory)
+def served(directory: Path) -> Iterator[ServedRequests]:
+    """A loop that listens there."""
+    made = ServedRequests(directory)
     yield made
     made.close()
 
@@ -70,15 +70,6 @@ class Asking(threading.Thread):
         return self.answer
 
 
-def hear(ear: RequestEar) -> list[Trigger]:
-    """The next triggers."""
-    found: list[Trigger] = []
-    while not found:
-        assert select.select([ear], [], [], PATIENCE)[0]
-        found = list(ear.hear())
-    return found
-
-
 def connected(directory: Path) -> socket.socket:
     """A connection that has not asked yet."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -88,46 +79,38 @@ def connected(directory: Path) -> socket.socket:
     return connection
 
 
-def listened(ear: RequestEar) -> list[Trigger]:
-    """Hear until nothing is left."""
-    found: list[Trigger] = []
-    while select.select([ear], [], [], 0)[0]:
-        found += ear.hear()
-    return found
-
-
-def test_a_trigger_is_a_hint_and_is_accepted_at_once(directory: Path, ear: RequestEar) -> None:
+def test_a_request_is_a_trigger_and_is_accepted_at_once(directory: Path, served: ServedRequests) -> None:
     """With the number of the turn that it leads to."""
-    ear.begin(6)
+    served.begin(6)
     asking = Asking(directory, TriggerRequest())
-    assert hear(ear) == [TRIGGER]
+    assert served.next() == [TRIGGER]
     assert asking.told() == {"accepted": True, "turn": 7}
 
 
-def test_an_older_commit_may_be_asked_for(directory: Path, ear: RequestEar) -> None:
+def test_an_older_commit_may_be_asked_for(directory: Path, served: ServedRequests) -> None:
     """The trigger says so."""
     asking = Asking(directory, TriggerRequest(allow_older=True))
-    assert hear(ear) == [TRIGGER_OLDER]
+    assert served.next() == [TRIGGER_OLDER]
     assert asking.told() == {"accepted": True, "turn": 1}
 
 
-def test_who_waits_is_answered_after_the_turn_that_began_after_asking(directory: Path, ear: RequestEar) -> None:
+def test_who_waits_is_answered_after_the_turn_that_began_after_asking(directory: Path, served: ServedRequests) -> None:
     """Not by the one that was under way."""
-    ear.begin(3)
+    served.begin(3)
     asking = Asking(directory, TriggerRequest(wait=True))
-    hear(ear)
-    ear.answer(3, "in-sync", "as it was before")
+    served.next()
+    served.answer(3, "in-sync", "as it was before")
     assert asking.is_alive()
-    ear.begin(4)
-    ear.answer(4, "drift", "aqmask differs")
+    served.begin(4)
+    served.answer(4, "drift", "aqmask differs")
     assert asking.told() == {"accepted": True, "turn": 4, "condition": "drift", "summary": "aqmask differs"}
 
 
-def test_who_waits_for_a_loop_that_ends_is_told(directory: Path, ear: RequestEar) -> None:
+def test_who_waits_for_a_loop_that_ends_is_told(directory: Path, served: ServedRequests) -> None:
     """Instead of waiting for ever."""
     asking = Asking(directory, TriggerRequest(wait=True))
-    hear(ear)
-    ear.close()
+    served.next()
+    served.close()
     answer = asking.told()
     assert isinstance(answer, NoAnswer)
     assert "ended before it answered" in str(answer)
@@ -147,131 +130,134 @@ def test_where_no_loop_runs_there_is_none(directory: Path, tmp_path: Path) -> No
 def test_the_socket_of_a_killed_loop_is_replaced(directory: Path) -> None:
     """It is another process's, which has ended without a word."""
     program = (
-        "import os, sys; from pathlib import Path; from reconciler.watch.request_ear import RequestEar;"
-        "ear = RequestEar(Path(sys.argv[1])); os._exit(9)"
+        "import os, sys; from pathlib import Path; from testing.served_requests import ServedRequests;"
+        "served = ServedRequests(Path(sys.argv[1])); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", program, directory], check=False).returncode == 9
     assert (directory / SOCKET).is_socket()
-    ear = RequestEar(directory)
+    served = ServedRequests(directory)
     asking = Asking(directory, TriggerRequest())
-    assert hear(ear) == [TRIGGER]
+    assert served.next() == [TRIGGER]
     assert asking.told() == {"accepted": True, "turn": 1}
-    ear.close()
+    served.close()
 
 
-def test_a_second_loop_is_refused_and_the_first_goes_on(directory: Path, ear: RequestEar) -> None:
+def test_a_second_loop_is_refused_and_the_first_goes_on(directory: Path, served: ServedRequests) -> None:
     """With the number of its process."""
     with pytest.raises(AlreadyWatching, match=f"process {os.getpid()} is watching"):
-        RequestEar(directory)
+        RequestTriggers(directory)
     asking = Asking(directory, TriggerRequest())
-    assert hear(ear) == [TRIGGER]
+    assert served.next() == [TRIGGER]
     assert asking.told() == {"accepted": True, "turn": 1}
 
 
-def test_only_the_owner_can_connect(directory: Path, ear: RequestEar) -> None:
+def test_only_the_owner_can_connect(directory: Path, served: ServedRequests) -> None:
     """By the mode of the socket, and of the lock beside it."""
     assert {stat.S_IMODE(one.stat().st_mode) for one in directory.iterdir()} == {0o600}
 
 
 def test_who_is_neither_root_nor_the_loops_user_is_refused(
-    directory: Path, ear: RequestEar, monkeypatch: pytest.MonkeyPatch
+    directory: Path, served: ServedRequests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the socket was opened to everybody."""
-    monkeypatch.setattr("reconciler.watch.request_ear._user_of", lambda _: os.geteuid() + 4711)
+    monkeypatch.setattr("reconciler.watch.request_triggers._user_of", lambda _: os.geteuid() + 4711)
     with connected(directory) as connection:
-        assert listened(ear) == []
+        assert served.now() == []
         assert json.loads(connection.recv(4096))["accepted"] is False
 
 
 def test_closing_leaves_neither_socket_nor_descriptor(directory: Path) -> None:
     """Also of those that wait."""
-    ear = RequestEar(directory)
+    before = set(os.listdir("/proc/self/fd"))
+    served = ServedRequests(directory)
     asking = Asking(directory, TriggerRequest(wait=True))
-    hear(ear)
-    descriptor = ear.fileno()
-    ear.close()
+    served.next()
+    served.close()
     asking.told()
     assert not (directory / SOCKET).exists()
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(descriptor)
-    ear.close()
+    assert set(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize("line", [b"nonsense\n", b"[1]\n", b"{}\n", b"[" * 4000 + b"\n", b"x" * LONGEST_LINE])
-def test_what_is_no_request_is_refused_with_what_to_write(directory: Path, ear: RequestEar, line: bytes) -> None:
+def test_what_is_no_request_is_refused_with_what_to_write(directory: Path, served: ServedRequests, line: bytes) -> None:
     """And is no trigger."""
     with connected(directory) as connection:
         connection.sendall(line)
-        assert listened(ear) == []
+        assert served.now() == []
         answer = json.loads(connection.recv(4096))
     assert answer == {"accepted": False, "error": answer["error"]}
     assert '"request": "trigger"' in answer["error"]
 
 
-def test_a_request_may_come_in_parts(directory: Path, ear: RequestEar) -> None:
+def test_a_request_may_come_in_parts(directory: Path, served: ServedRequests) -> None:
     """As streams do."""
     line = request_line(TriggerRequest())
     with connected(directory) as connection:
         for one in line:
-            assert listened(ear) == []
+            assert served.now() == []
             connection.sendall(bytes([one]))
-        assert listened(ear) == [TRIGGER]
+        assert served.now() == [TRIGGER]
 
 
-def test_who_goes_away_is_forgotten(directory: Path, ear: RequestEar) -> None:
+def test_who_goes_away_is_forgotten(directory: Path, served: ServedRequests) -> None:
     """Before asking or while waiting."""
     connected(directory).close()
     waiting = connected(directory)
     waiting.sendall(request_line(TriggerRequest(wait=True)))
-    assert listened(ear) == [TRIGGER]
+    assert served.now() == [TRIGGER]
     waiting.close()
-    assert listened(ear) == []
-    assert ear._clients == {}
-    ear.answer(1, "in-sync", "")
+    assert served.now() == []
+    assert served.source._clients == []
+    served.answer(1, "in-sync", "")
 
 
-def test_the_silent_do_not_keep_others_out(directory: Path, ear: RequestEar) -> None:
+def test_the_silent_do_not_keep_others_out(directory: Path, served: ServedRequests) -> None:
     """The one that has said nothing for longest is dropped."""
     silent = []
     for _ in range(MOST_CLIENTS + 5):
         silent.append(connected(directory))
-        listened(ear)
+        served.now()
     assert silent[0].recv(1) == b""
     asking = Asking(directory, TriggerRequest())
-    assert hear(ear) == [TRIGGER]
+    assert served.next() == [TRIGGER]
     assert asking.told() == {"accepted": True, "turn": 1}
     for connection in silent:
         connection.close()
 
 
-def test_too_many_who_wait_are_bounded(directory: Path, ear: RequestEar) -> None:
+def test_too_many_who_wait_are_bounded(directory: Path, served: ServedRequests) -> None:
     """The next one is told to come again."""
     waiting = []
     for _ in range(MOST_CLIENTS):
         waiting.append(connected(directory))
         waiting[-1].sendall(request_line(TriggerRequest(wait=True)))
-        listened(ear)
+        served.now()
     with connected(directory) as one_more:
-        listened(ear)
+        served.now()
         assert "too many" in json.loads(one_more.recv(4096))["error"]
     for connection in waiting:
         connection.close()
 
 
-def test_without_descriptors_nobody_spins(directory: Path, ear: RequestEar, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who knocks is let in when the next turn begins."""
+def test_without_descriptors_the_loop_does_not_spin(
+    directory: Path, served: ServedRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that connects meanwhile is let in a moment later."""
+    tries: list[int] = []
 
     def none_left(_: socket.socket) -> tuple[socket.socket, object]:
+        tries.append(1)
         raise OSError(24, "too many open files")
 
+    monkeypatch.setattr("asyncio.constants.ACCEPT_RETRY_DELAY", 0.2)
+    served.silence()
     with connected(directory) as connection:
         with monkeypatch.context() as patch:
             patch.setattr(socket.socket, "accept", none_left)
-            listened(ear)
-            assert not select.select([ear], [], [], 0)[0]
-        ear.begin(1)
+            assert served.next(0.1) == []
+            assert 1 <= len(tries) <= MOST_CLIENTS
         connection.sendall(request_line(TriggerRequest()))
-        assert listened(ear) == [TRIGGER]
+        assert served.next() == [TRIGGER]
 
 
 @given(st.booleans(), st.booleans())

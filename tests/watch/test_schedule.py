@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.watch.resync import JITTER, every
+from reconciler.watch.schedule import JITTER, every
 
 
 @given(st.floats(1, 1e6), st.integers())

@@ -9,18 +9,14 @@ from typing import Final
 
 import pytest
 
-pytest.importorskip("watchfiles")
-
 NONE_LEFT: Final = 'echo 0 >"/proc/sys/user/$1" && shift && exec "$@"'
-HEARD: Final = """\
-import json, select, sys
-from reconciler.watch.file_ear import FileEar
-told = []
-ear = FileEar([sys.argv[1]], told.append, look_seconds=0.01)
-open(sys.argv[1] + "/new.yaml", "w").close()
-ready = select.select([ear], [], [], 30)[0]
-print(json.dumps([told, [trigger.source for trigger in ear.hear()]]))
-ear.close()
+NOTICED: Final = """\
+import json, sys
+from reconciler.watch.file_triggers import FileTriggers
+from testing.event_loops import Noticing
+with Noticing(FileTriggers([sys.argv[1]], look_seconds=0.01)) as noticing:
+    open(sys.argv[1] + "/new.yaml", "w").close()
+    print(json.dumps([noticing.limit, [trigger.source for trigger in noticing.next()]]))
 """
 
 
@@ -35,10 +31,10 @@ def test_where_no_watches_are_left_files_are_looked_at(tmp_path: Path, limit: st
         pytest.skip(f"NOT TESTED: watches that are used up ({tried.stderr.strip()})")
 
     done = subprocess.run(
-        [*within, sys.executable, "-c", HEARD, str(tmp_path)], capture_output=True, text=True, check=True
+        [*within, sys.executable, "-c", NOTICED, str(tmp_path)], capture_output=True, text=True, check=True
     )
 
-    (told,), sources = json.loads(done.stdout)
+    told, sources = json.loads(done.stdout)
     assert ["files"] == sources
     assert "the kernel watches no more directories; to raise its limits: sysctl " in told
     assert f"user.{limit}=1024" in told

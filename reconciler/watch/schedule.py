@@ -1,0 +1,144 @@
+"""When the loop wakes, and for what: one value with all times, and pure functions of it. Time is given.
+
+A cycle runs when triggers have come and it has been quiet for a moment, when the last cycle has asked for another one,
+and regularly, since not every change is reported (docs/kernel-rules.md, "Uevents"). A person who asks for a cycle waits
+until the repository has answered, but not for ever.
+"""
+
+import math
+from collections.abc import Callable, Collection
+from random import Random
+from typing import Final, NamedTuple
+
+from reconciler.watch.triggers import BY_PEOPLE, Debounce, Trigger
+
+RESYNC_SECONDS: Final = 300.0
+"""How often a cycle runs without a trigger, where changes are noticed."""
+
+UNNOTICED_RESYNC_SECONDS: Final = 10.0
+"""How often where the host itself reports no change: a sysfs root that is not this machine's."""
+
+JITTER: Final = 0.1
+
+START: Final = Trigger("start")
+
+ANSWER_SECONDS: Final = 30.0
+"""How long a cycle waits for the repository where a person wants to know what it has now."""
+
+PROGRESS_SECONDS: Final = 120.0
+"""How long one part of a cycle may take: a kernel write and waiting until all queues are bound again, one document."""
+
+_RESYNC: Final = Trigger("resync")
+_DUE: Final = Trigger("resync", "due")
+
+
+def every(seconds: float, random: Random, jitter: float = JITTER) -> Callable[[], float]:
+    """A function that says how long it is to the next time.
+
+    Args:
+        seconds: on average.
+        random: chance.
+        jitter: by which part of `seconds` a time is shorter or longer, so that hosts that were started together do not
+            ask the same server together for ever.
+    """
+    return lambda: seconds * random.uniform(1 - jitter, 1 + jitter)
+
+
+class Schedule(NamedTuple):
+    """What the loop waits for. Times are seconds on a clock that never goes back; infinite: never.
+
+    Attributes:
+        cycle_at: when the last cycle has asked for the next one.
+        resync_at: when it is time for the next regular one.
+        beat_at: when systemd is to hear from us again.
+        noticed: triggers that came since.
+        collected: those that lead to the next cycle, while the repository is asked.
+        answer_by: until when it is waited for.
+        is_running: whether a cycle runs.
+        progress: how much the running one had done, at `progressed_at`.
+        progressed_at: when that was last found to have grown.
+    """
+
+    cycle_at: float = math.inf
+    resync_at: float = math.inf
+    beat_at: float = math.inf
+    noticed: Debounce = Debounce()
+    collected: frozenset[Trigger] = frozenset()
+    answer_by: float = math.inf
+    is_running: bool = False
+    progress: int = 0
+    progressed_at: float = 0.0
+
+
+def next_wakeup(schedule: Schedule, now: float) -> float:
+    """In how many seconds the loop is to wake although nothing happens; 0 where there is something to do.
+
+    What was noticed just before another time comes has its moment of quiet all the same.
+    """
+    due = schedule.noticed.due()
+    quiet_at = math.inf if due is None else due
+    if schedule.is_running:
+        at = math.inf
+    elif schedule.collected:
+        at = min(schedule.answer_by, quiet_at)
+    else:
+        at = min(schedule.cycle_at, schedule.resync_at) if due is None else quiet_at
+    return max(0.0, min(at, schedule.beat_at) - now)
+
+
+def resynced(schedule: Schedule, now: float, following: Callable[[], float]) -> Schedule:
+    """`schedule` with a trigger if it is time for a regular cycle; `following` says how long it is to the next one."""
+    if schedule.is_running or now < schedule.resync_at:
+        return schedule
+    return schedule._replace(noticed=schedule.noticed.add(_RESYNC, now), resync_at=now + following())
+
+
+def batch(schedule: Schedule, now: float) -> tuple[tuple[Trigger, ...], Schedule]:
+    """The triggers that are to lead to a cycle at `now`, and what is left; () where there are none yet."""
+    if schedule.is_running:
+        return (), schedule
+    due = schedule.noticed.due()
+    if due is not None and now >= due:
+        taken, left = schedule.noticed.take()
+        return taken, schedule._replace(noticed=left)
+    if due is None and not schedule.collected and now >= schedule.cycle_at:
+        return (_DUE,), schedule
+    return (), schedule
+
+
+def collected(schedule: Schedule, triggers: Collection[Trigger], now: float, *, is_coming: bool) -> Schedule:
+    """`schedule` with `triggers` that lead to the next cycle; `is_coming`: the repository has not answered yet."""
+    every_one = schedule.collected.union(triggers)
+    end = now + ANSWER_SECONDS if math.isinf(schedule.answer_by) else schedule.answer_by
+    waits = is_coming and any(one == START or one.source in BY_PEOPLE for one in every_one)
+    return schedule._replace(collected=every_one, answer_by=end if waits else now)
+
+
+def ready(schedule: Schedule, now: float) -> tuple[Trigger, ...]:
+    """The triggers of a cycle that is to begin at `now`; () where none is."""
+    return tuple(sorted(schedule.collected)) if schedule.collected and now >= schedule.answer_by else ()
+
+
+def begun(schedule: Schedule, now: float, progress: int) -> Schedule:
+    """`schedule` when a cycle begins, before which so much `progress` was counted."""
+    return schedule._replace(
+        collected=frozenset(), answer_by=math.inf, is_running=True, progress=progress, progressed_at=now
+    )
+
+
+def ended(schedule: Schedule, now: float, wait: float) -> Schedule:
+    """`schedule` when the cycle has ended, which has asked for the next one in `wait` seconds."""
+    return schedule._replace(is_running=False, cycle_at=now + wait)
+
+
+def beaten(schedule: Schedule, now: float, pause: float, progress: int) -> tuple[bool, Schedule]:
+    """Whether systemd is to hear at `now` that we are alive, and when it is the next time, after `pause` seconds.
+
+    It hears it only while no cycle runs, or where the running one gets on: its `progress` has grown lately.
+    """
+    if now < schedule.beat_at:
+        return False, schedule
+    schedule = schedule._replace(beat_at=now + pause)
+    if progress != schedule.progress:
+        schedule = schedule._replace(progress=progress, progressed_at=now)
+    return not schedule.is_running or now - schedule.progressed_at <= PROGRESS_SECONDS, schedule
