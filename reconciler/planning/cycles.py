@@ -1,10 +1,20 @@
 """Breaks the cycles of a "waits for" graph at the fewest places (a minimum feedback vertex set).
 
 Guests that swap queues wait for each other; each guest chosen here is written twice so that no guest waits for ever.
-The search is exact (reductions of Levy and Low, 1988, then branch and bound) as long as the budget of the plan lasts,
-which counts the nodes and edges that are visited. It is spent on small components first, so that one that is hopeless
-takes nothing from the others; what it does not cover is answered greedily, in time that grows little faster than the
-graph.
+The problem is NP-hard (Karp, 1972), and the graphs are small. The search is exact as long as the budget of the plan
+lasts, which counts the nodes and edges that are visited. It is spent on small components first, so that one that is
+hopeless takes nothing from the others; what it does not cover is answered greedily, in time that grows little faster
+than the graph. Every choice goes by the numbers of the nodes, never by the order of a set: same input, same plan (I6).
+
+Four facts carry the search:
+
+* A cycle lies within one strongly connected component, so that components are answered one by one (Tarjan, 1972).
+* Levy and Low, "A contraction algorithm for finding small cycle cutsets", Journal of Algorithms 9 (1988), shrink a
+  graph without losing a smallest answer. Their rules are named in `_reduced`.
+* A node that is not in the answer can be bypassed: each of its predecessors gets an edge to each of its successors, so
+  that every cycle through it stays a cycle, which another node has to break. One branch takes the node, the other
+  bypasses it.
+* Cycles without a common node need a breaker each, so that their number is a lower bound.
 """
 
 import heapq
@@ -36,6 +46,8 @@ def fewest_breakers(
     chosen: set[int] = set()
     parts = _components({node: set(after) for node, after in edges.items()}, budget)
     for graph in sorted(parts, key=lambda part: (_size(part), min(part))):
+        # Those that must not be chosen have no cycle among themselves, so that bypassing them leaves no loop at one of
+        # them, and every cycle keeps a node that may be chosen.
         for node in sorted(unbreakable & graph.keys()):
             _bypass(graph, node)
         chosen |= _smallest(graph, budget)
@@ -48,7 +60,9 @@ def _smallest(graph: _Graph, budget: Budget) -> set[int]:
     waiting: list[tuple[_Graph, set[int]]] = [(graph, set())]
     while waiting:
         graph, taken = waiting.pop()
-        if len(taken) + 1 >= len(best):  # what is left has a cycle, or it was reduced to nothing below
+        # What waits still has a cycle, so that its answer has one node more at least: it comes from a reduced graph, whose
+        # nodes have two edges in and two out, and lost one node.
+        if len(taken) + 1 >= len(best):
             continue
         if not budget.spend(_PASSES * _size(graph)):
             break
@@ -60,6 +74,8 @@ def _smallest(graph: _Graph, budget: Budget) -> set[int]:
         if len(taken) + sum(_disjoint_cycles(part, budget) for part in parts) >= len(best):
             continue
         whole = _joined(parts)
+        # The node on which the most paths of two edges meet: both branches shrink the graph most there. The branch that
+        # takes it lies on top of the stack: good answers come early, and cut more of what is left.
         node = _busiest(whole)
         without = _removed(_copy(whole), node)
         _bypass(whole, node)
@@ -77,6 +93,8 @@ def _greedy(graph: _Graph, budget: Budget) -> set[int]:
     while parts := _components(graph, budget):
         graph = _joined(parts)
         before = _predecessors(graph)
+        # A heap with stale entries: what became less busy goes back with its new weight when it comes up; what became
+        # busier, by a bypass, is found a little late. So no choice looks at all nodes.
         queue = [(-len(before[node]) * len(after), node) for node, after in graph.items()]
         heapq.heapify(queue)
         enough = len(graph) - 1 if budget.spend(_size(graph)) else len(graph) // 2
@@ -125,20 +143,30 @@ def _reduce(graph: _Graph) -> set[int]:
 
 
 def _reduced(graph: _Graph, before: _Graph, waiting: list[int]) -> set[int]:
-    """`_reduce` where only the nodes `waiting` have changed; `before` are the predecessors, kept up to date."""
+    """`_reduce` where only the nodes `waiting` have changed; `before` are the predecessors, kept up to date.
+
+    The rules are those of Levy and Low (1988), by their names:
+
+    * LOOP: a node with an edge to itself is in every answer.
+    * IN0, OUT0: a node without predecessors, or without successors, is on no cycle.
+    * IN1, OUT1: every cycle through a node with one predecessor also goes through that one (with one successor:
+      through that), which can stand in for it in any answer. The node is merged with it.
+
+    A rule may make another one fit at a neighbour, and nowhere else: only those are looked at again.
+    """
     taken: set[int] = set()
     while waiting:
         node = waiting.pop()
         if node not in graph:
             continue
         into, out = before[node], graph[node]
-        if node in out:
+        if node in out:  # LOOP
             taken.add(node)
             into, out = into - {node}, out - {node}
             joined: set[int] = set()
-        elif not into or not out:
+        elif not into or not out:  # IN0, OUT0
             joined = set()
-        elif len(into) == 1 or len(out) == 1:
+        elif len(into) == 1 or len(out) == 1:  # IN1, OUT1: merging with the only neighbour is a bypass
             joined = out
         else:
             continue
@@ -160,6 +188,8 @@ def _disjoint_cycles(graph: _Graph, budget: Budget) -> int:
     rest = _copy(graph)
     before = _predecessors(rest)
     count = 0
+    # A packing that no more cycle fits into, not the largest one, which is as hard to find as the answer itself. Short
+    # cycles first, since each takes its nodes from others.
     for longest in (*_SHORT, len(graph)):
         for start in sorted(rest):
             if start not in rest:
@@ -176,6 +206,7 @@ def _disjoint_cycles(graph: _Graph, budget: Budget) -> int:
 
 def _cycle_through(graph: _Graph, start: int, longest: int, budget: Budget) -> list[int] | None:
     """A shortest cycle through `start` of at most `longest` nodes; [] where there is none, None where it was cut."""
+    # Breadth first: the first edge that leads to `start` closes a shortest cycle.
     origin = {start: start}
     level, depth = [start], 1
     while level and depth <= longest:
@@ -254,6 +285,9 @@ def _copy(graph: _Graph) -> _Graph:
 
 def _components(graph: _Graph, budget: Budget) -> list[_Graph]:
     """The strongly connected parts that have a cycle, each as a graph of its own (Tarjan, without recursion)."""
+    # "Depth-first search and linear graph algorithms", SIAM Journal on Computing 1 (1972). `low` is the smallest index
+    # that a node reaches; where that is its own, the nodes above it on the stack are its component. Iterators on a stack
+    # stand in for the recursion, whose depth the manifests would decide.
     index: dict[int, int] = {}
     low: dict[int, int] = {}
     stack: list[int] = []

@@ -88,8 +88,9 @@ def _domains_by_adapter(needed: list[Matrix]) -> dict[int, IdSet]:
 def _smallest_mixed(needed: dict[int, IdSet], kept_adapters: IdSet, kept_domains: IdSet) -> Matrix | None:
     """A minimum vertex cover of the bipartite graph of needed queues that avoids the kept ids.
 
-    Where one end of an edge is kept the other is forced; the rest is König's theorem: the cover follows from a
-    maximum matching.
+    Each needed queue is an edge from its adapter to its domain, and one of its two ids must be cleared: the cleared ids
+    cover all edges. Where one end of an edge is kept the other is forced; the rest is König's theorem (1931): in a
+    bipartite graph a minimum cover is as large as a maximum matching, and follows from it.
     """
     forced_domains = NO_IDS
     forced_adapters = NO_IDS
@@ -110,9 +111,13 @@ def _smallest_mixed(needed: dict[int, IdSet], kept_adapters: IdSet, kept_domains
 
 
 def _koenig_cover(edges: dict[int, IdSet]) -> Matrix:
+    # A maximum matching, by augmenting paths (Kuhn, 1955), of each domain with an adapter.
     partner: dict[int, int] = {}
     for adapter in edges:
         _augment(edges, adapter, partner, _Tried())
+    # König's construction: from the adapters that have no partner, along edges to domains and along the matching back.
+    # The domains that are reached and the adapters that are not are the cover: every edge has one of them, and each of
+    # them has its own edge of the matching, so that no cover is smaller.
     matched = set(partner.values())
     seen_adapters = {adapter for adapter in edges if adapter not in matched}
     seen_domains: set[int] = set()

@@ -69,8 +69,10 @@ class _Prefixes:
         if step.action in MASK_ACTIONS:
             self._pool = holdings_after(Holdings(self._pool, {}), [step]).pool
             needed = _to_be_set(self._start.pool, self._pool)
+            # Rolling back sets what can be set: bits that untouched devices bar stay cleared, and take nothing.
             reachable = without_blocked(self._start.pool, _blocked(self._fixed, needed))
             self._needed = _to_be_set(reachable, self._pool)
+            # The bits to be set again have changed for all of them; a device's own step changes them for it alone.
             for uuid in self._now:
                 self._look(uuid)
         elif step.uuid in self._now:
@@ -78,6 +80,7 @@ class _Prefixes:
             self._look(step.uuid)
 
     def _look(self, uuid: str) -> None:
+        # Rolling back leads from here to the start, so that I3 is about what the device has in both.
         kept = kept_of(self._start.mdevs[uuid], self._now[uuid])
         if _is_in_the_way(kept, self._needed):
             low = Matrix(kept.adapters - self._needed.adapters, kept.domains - self._needed.domains)
