@@ -48,6 +48,7 @@ def fewest_breakers(
     for graph in sorted(parts, key=lambda part: (_size(part), min(part))):
         # Those that must not be chosen have no cycle among themselves, so that bypassing them leaves no loop at one of
         # them, and every cycle keeps a node that may be chosen.
+        # them, and every cycle keeps a node that may be chosen.
         for node in sorted(unbreakable & graph.keys()):
             _bypass(graph, node)
         chosen |= _smallest(graph, budget)
@@ -60,7 +61,8 @@ def _smallest(graph: _Graph, budget: Budget) -> set[int]:
     waiting: list[tuple[_Graph, set[int]]] = [(graph, set())]
     while waiting:
         graph, taken = waiting.pop()
-        # What waits still has a cycle, so that its answer has one node more at least: it comes from a reduced graph, whose
+        # What waits still has a cycle, so that its answer has one node more at least: it comes from a reduced graph,
+        # whose nodes have two edges in and two out, and lost one node.
         # nodes have two edges in and two out, and lost one node.
         if len(taken) + 1 >= len(best):
             continue
@@ -75,6 +77,7 @@ def _smallest(graph: _Graph, budget: Budget) -> set[int]:
             continue
         whole = _joined(parts)
         # The node on which the most paths of two edges meet: both branches shrink the graph most there. The branch that
+        # takes it lies on top of the stack: good answers come early, and cut more of what is left.
         # takes it lies on top of the stack: good answers come early, and cut more of what is left.
         node = _busiest(whole)
         without = _removed(_copy(whole), node)
@@ -94,6 +97,7 @@ def _greedy(graph: _Graph, budget: Budget) -> set[int]:
         graph = _joined(parts)
         before = _predecessors(graph)
         # A heap with stale entries: what became less busy goes back with its new weight when it comes up; what became
+        # busier, by a bypass, is found a little late. So no choice looks at all nodes.
         # busier, by a bypass, is found a little late. So no choice looks at all nodes.
         queue = [(-len(before[node]) * len(after), node) for node, after in graph.items()]
         heapq.heapify(queue)
@@ -190,6 +194,7 @@ def _disjoint_cycles(graph: _Graph, budget: Budget) -> int:
     count = 0
     # A packing that no more cycle fits into, not the largest one, which is as hard to find as the answer itself. Short
     # cycles first, since each takes its nodes from others.
+    # cycles first, since each takes its nodes from others.
     for longest in (*_SHORT, len(graph)):
         for start in sorted(rest):
             if start not in rest:
@@ -206,6 +211,7 @@ def _disjoint_cycles(graph: _Graph, budget: Budget) -> int:
 
 def _cycle_through(graph: _Graph, start: int, longest: int, budget: Budget) -> list[int] | None:
     """A shortest cycle through `start` of at most `longest` nodes; [] where there is none, None where it was cut."""
+    # Breadth first: the first edge that leads to `start` closes a shortest cycle.
     # Breadth first: the first edge that leads to `start` closes a shortest cycle.
     origin = {start: start}
     level, depth = [start], 1
@@ -250,6 +256,7 @@ def _joined(parts: Iterable[_Graph]) -> _Graph:
 
 def _cut_out(graph: _Graph, before: _Graph, node: int) -> None:
     # In this order a node with an edge to itself needs no case of its own.
+    # In this order a node with an edge to itself needs no case of its own.
     for one in graph.pop(node):
         before[one].discard(node)
     for one in before.pop(node):
@@ -286,7 +293,8 @@ def _copy(graph: _Graph) -> _Graph:
 def _components(graph: _Graph, budget: Budget) -> list[_Graph]:
     """The strongly connected parts that have a cycle, each as a graph of its own (Tarjan, without recursion)."""
     # "Depth-first search and linear graph algorithms", SIAM Journal on Computing 1 (1972). `low` is the smallest index
-    # that a node reaches; where that is its own, the nodes above it on the stack are its component. Iterators on a stack
+    # that a node reaches; where that is its own, the nodes above it on the stack are its component. Iterators on a
+    # stack stand in for the recursion, whose depth the manifests would decide.
     # stand in for the recursion, whose depth the manifests would decide.
     index: dict[int, int] = {}
     low: dict[int, int] = {}
