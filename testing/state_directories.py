@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from reconciler.model.problems import Severity
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Journal
-from reconciler.transaction.loop_records import LastGood, write_last_good
+from reconciler.transaction.loop_records import LastGood, Refusal, Unread, write_last_good, write_refusal
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
 from reconciler.watch.status_file import StatusFile
@@ -19,6 +20,7 @@ FILES = (
     "degraded.json",
     "suspended.json",
     "enforced.json",
+    "refused.json",
     "watch.json",
     "lock",
     "watch.lock",
@@ -97,6 +99,8 @@ def keep_everything(run: Callable[..., object], state: Path, change: Callable[[]
         journal.step(number)
     desired = History(kept).desired(1)
     write_last_good(kept, LastGood(desired, "a" * 40))
+    unread = Unread("path-missing", Severity.ERROR, "b.yaml does not exist", "Check it.", "b.yaml", 1, 1, True, "", 1)
+    write_refusal(kept, Refusal("b" * 40, ("bad",), "lpar7", True, {"a.yaml": "a: [\n"}, (unread,)))
     StatusFile(kept, 42).write(full_report())
     kept.replace("lock", b'{"formatVersion": 1, "process": 7, "since": 1.5, "command": "reconcile --apply"}\n')
     kept.replace("watch.lock", b"7\n")

@@ -35,7 +35,7 @@ def run(host: HostOptions, *, format: str) -> Exit:
 
 def _of_the_loop(state: StateDirectory) -> tuple[Callable[[], object], ...]:
     """Look at what only the loop reads; importing that takes longer than most of the examination."""
-    from reconciler.transaction.loop_records import read_last_good
+    from reconciler.transaction.loop_records import read_last_good, read_refusal
     from reconciler.watch.requests import LOCK
     from reconciler.watch.status_file import read_kept
 
@@ -43,6 +43,7 @@ def _of_the_loop(state: StateDirectory) -> tuple[Callable[[], object], ...]:
     return (
         lambda: read_kept(state),
         lambda: read_last_good(state),
+        lambda: read_refusal(state),
         lambda: state.read(LOCK),
         lambda: git.read("lock"),
     )

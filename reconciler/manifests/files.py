@@ -224,7 +224,7 @@ def _content(name: str, descriptor: int) -> bytes | Problem:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         return _no_file(name)
-    content = b"" if status.st_size > FILE_LIMIT else _read(descriptor)
+    content = b"" if status.st_size > FILE_LIMIT else b"".join(_parts(descriptor))
     size = max(status.st_size, len(content))
     return too_large(name, size) if size > FILE_LIMIT else content
 
@@ -369,11 +369,6 @@ class _Root(NamedTuple):
 
 def _is_inside(real: str, root: str) -> bool:
     return real.startswith(root.rstrip("/") + "/") or real == root
-
-
-def _read(descriptor: int) -> bytes:
-    parts = list(_parts(descriptor))
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _parts(descriptor: int) -> Iterator[bytes]:

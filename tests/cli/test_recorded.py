@@ -141,3 +141,16 @@ def test_a_commit_whose_manifests_were_not_read_cannot_be_planned(command: Comma
 def test_what_does_not_go_together_is_refused(command: Command, words: tuple[str, ...]) -> None:
     """Before anything is read."""
     assert command.bare(*words).code == Exit.USAGE
+
+
+@pytest.mark.parametrize(("option", "name"), [("--enforced", "enforced.json"), ("--refused", "refused.json")])
+def test_a_damaged_record_is_named(command: Command, option: str, name: str) -> None:
+    """With the command that moves it away."""
+    file = state_of(command).path / name
+    file.write_bytes(b'{"formatVersion": 1, "commit": 7}')
+    file.chmod(0o600)
+
+    ran = run(command, "--plan", option)
+
+    assert ran.code == Exit.FAILURE
+    assert f"mv {file} {file}.damaged" in ran.err
