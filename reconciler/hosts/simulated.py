@@ -1,15 +1,15 @@
 """A simulated host from its description file, with the state that is kept beside it."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from reconciler.kernel.locks import Patience, wait_for
 from reconciler.kernel.observe import UnreadableHost
+from reconciler.kernel.own_files import try_flock, wait_for_flock
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.manifests.kinds import kind_of
 from reconciler.manifests.schema import Forms
@@ -178,7 +178,7 @@ def locked(file: Path, wait: Patience | None = None) -> Iterator[None]:
         raise _no_description(file, error) from error
     try:
         if wait is None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            wait_for_flock(descriptor)
         else:
             _wait_for(descriptor, file, wait)
         yield
@@ -192,19 +192,11 @@ def _wait_for(descriptor: int, file: Path, wait: Patience) -> None:
 
     state = StateDirectory(state_directory(file))
     wait_for(
-        lambda: _taken(descriptor),
+        lambda: try_flock(descriptor) or None,
         lambda: holder(state, wait.clock.monotonic()),
         wait,
         lambda who: Busy(f"another command is changing this simulated host: {who}"),
     )
-
-
-def _taken(descriptor: int) -> Literal[True] | None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return None
-    return True
 
 
 def _content(file: Path) -> bytes:

@@ -4,7 +4,6 @@ A file that is wholly ours says so in one line, with how it goes away again; a d
 time in it.
 """
 
-import fcntl
 import os
 import stat
 from contextlib import suppress
@@ -13,6 +12,7 @@ from errno import EEXIST
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from reconciler.kernel.own_files import replace_file, sync_folder, take_lock
 from reconciler.model.errors import InputError, StateError
 
 LIMIT: Final = 1 << 20
@@ -57,25 +57,12 @@ def read_limited(path: Path) -> bytes:
 def replace(path: Path, content: bytes) -> None:
     """Make `content` the content of the file at `path`, on disk when it returns; folders that are missing are made.
 
-    The new file first has a name that begins with a dot and ends in ``.new``, which is no uuid (mdevctl skips it with
-    a warning) and no name of a udev rule.
-
     Raises:
         OSError: it cannot be written, or what is there is no file; the old content is still there.
     """
     _make_folder(path.parent)
     _refuse_special(path)
-    temporary = path.with_name(f".{path.name}.new")
-    # What a crash has left of an earlier attempt, or a link that another user put there, is not written to.
-    temporary.unlink(missing_ok=True)
-    try:
-        _write_synced(temporary, content)
-        os.replace(temporary, path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    sync_folder(path.parent)
+    replace_file(path, content, mode=_MODE)
 
 
 def _refuse_special(path: Path) -> None:
@@ -97,32 +84,12 @@ def remove(path: Path) -> None:
         sync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Have the names in `folder` on disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     _make_folder(folder.parent)
     folder.mkdir(mode=0o755, exist_ok=True)
     sync_folder(folder.parent)
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
-    try:
-        os.fchmod(descriptor, _MODE)
-        while content:
-            content = content[os.write(descriptor, content) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 _LARGEST: Final = 1 << 16
@@ -168,23 +135,8 @@ class OurFile(NamedTuple):
             path.chmod(self.mode)
             return Installed.SAME
         directory.mkdir(mode=0o755, exist_ok=True)
-        temporary = directory / f".{self.name}.new"
-        temporary.unlink(missing_ok=True)  # what a crash has left
-        try:
-            self._write(temporary, text)
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        replace_file(path, text.encode("utf-8", "surrogateescape"), mode=self.mode)
         return Installed.NEW if before is None else Installed.CHANGED
-
-    def _write(self, path: Path, text: str) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8", errors="surrogateescape") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fchmod(stream.fileno(), self.mode)
-            os.fsync(stream.fileno())
 
     def uninstall(self, directory: Path) -> bool:
         """Remove the file from `directory`; whether there was one.
@@ -236,14 +188,11 @@ class PrivateDirectory:
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
             raise NotPrivate(f"{path} must be a directory that belongs to you and that nobody else can write to")
         self.path = path
-        descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        self._lock = os.fdopen(descriptor, "wb")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._lock.close()
-            raise NotPrivate(f"another process works in {path}") from error
+        found_lock = take_lock(path / "lock")
+        if found_lock is None:
+            raise NotPrivate(f"another process works in {path}")
+        self._lock = found_lock
 
     def close(self) -> None:
         """Let others have the directory."""
-        self._lock.close()
+        os.close(self._lock)

@@ -9,8 +9,10 @@ import stat
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
+from reconciler.kernel.own_files import replace_file, write_all
 from reconciler.model.errors import HostError, InputError
 
 _MOST_LINKS: Final = 40  # as many as the kernel follows (path_resolution(7))
@@ -139,48 +141,31 @@ def _write_into(file: str, content: bytes) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         os.set_blocking(descriptor, True)
-        _write_all(descriptor, content)
+        write_all(descriptor, content)
     finally:
         os.close(descriptor)
 
 
 def _write_anew(file: str, content: bytes, found: os.stat_result | None, *, only_new: bool) -> None:
-    folder = os.path.dirname(file) or "."
-    temporary = os.path.join(folder, f".reconcile-{os.getpid()}-{os.urandom(4).hex()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    try:
-        try:
-            _write_all(descriptor, content)
-            if found is not None:
-                os.fchmod(descriptor, stat.S_IMODE(found.st_mode) & 0o777)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if only_new:
-            _name_new(temporary, file)
-        else:
-            os.replace(temporary, file)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
+    # In a folder of others, such as /tmp, no other user may know the name of the new file before it is complete.
+    temporary = Path(os.path.dirname(file) or ".", f".reconcile-{os.getpid()}-{os.urandom(4).hex()}")
+    mode = None if found is None else stat.S_IMODE(found.st_mode) & 0o777
+    put = _name_new if only_new else os.replace
+    replace_file(Path(file), content, mode=mode, temporary=temporary, put=put)
 
 
-def _name_new(temporary: str, file: str) -> None:
+def _name_new(temporary: Path, file: Path) -> None:
     try:
         os.link(temporary, file)
+        temporary.unlink()
     except FileExistsError as error:
-        raise Exists(file) from error
+        raise Exists(str(file)) from error
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         if os.path.lexists(file):  # a file system without links, such as vfat
-            raise Exists(file) from error
+            raise Exists(str(file)) from error
         os.replace(temporary, file)
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(descriptor, content) :]
 
 
 def _reason(error: OSError) -> str:

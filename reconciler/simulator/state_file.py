@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from reconciler.kernel.own_files import replace_file
 from reconciler.model.errors import InputError
 from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.host import SimulatedHost
@@ -101,23 +102,11 @@ def save_state(path: Path, host: SimulatedHost, digest: str) -> None:
     Raises:
         OSError: it cannot be written; the old file is as it was.
     """
-    import tempfile  # takes 10 ms, and most commands save nothing
-
     from reconciler.simulator.snapshot import SNAPSHOTS, SavedHost, snapshot_of
 
     if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
         raise FileExistsError(EEXIST, "it is no regular file, and is not replaced by one", str(path))
-    content = SNAPSHOTS.content(SavedHost(digest, snapshot_of(host)))
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
-        temporary = Path(stream.name)
-        try:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    replace_file(path, SNAPSHOTS.content(SavedHost(digest, snapshot_of(host))))
 
 
 def reset_state(path: Path) -> bool:

@@ -3,16 +3,15 @@
 Other processes wait for the lock, bounded, and report for what.
 """
 
-import fcntl
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EROFS
 from typing import Final, NamedTuple
 
 from reconciler.kernel.locks import AtWork, Patience, wait_for
+from reconciler.kernel.own_files import take_lock
 from reconciler.model.errors import BusyError
 from reconciler.model.stopping import StopToken
 from reconciler.model.strict_json import BadRecord
@@ -86,9 +85,9 @@ def state_locked(state: StateDirectory, command: str, wait: Patience) -> Iterato
         Busy: another process held it all the time.
         OSError: the state directory cannot be written.
     """
-    path = f"{state.path}/{LOCK}"
+    path = state.path / LOCK
     descriptor = wait_for(
-        lambda: _taken(path),
+        lambda: take_lock(path),
         lambda: holder(state, wait.clock.monotonic()),
         wait,
         lambda who: Busy(f"another reconcile is at work: {who}"),
@@ -118,26 +117,3 @@ def holder(state: StateDirectory, now: float) -> AtWork:
         return AtWork(0)
     age = now - found.since
     return AtWork(found.process, found.command, age if age >= 0 else None)
-
-
-def _taken(path: str) -> int | None:
-    """The descriptor of the lock file, which is ours as long as it is open; None where somebody else has it."""
-    flags = os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
-    except OSError as error:
-        if error.errno != EROFS:
-            raise
-        descriptor = os.open(path, os.O_RDONLY | flags)  # a file that cannot be written can be locked
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # The lock of a file that was removed since keeps nobody out.
-        if os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False)):
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
-    return None

@@ -10,6 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
+from reconciler.kernel.own_files import replace_file, sync_folder, write_all
 from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text
 from reconciler.model.strict_json import LARGEST
@@ -56,7 +57,7 @@ class StateDirectory:
             missing = list(takewhile(lambda one: not one.exists(), (self.path, *self.path.parents)))
             for one in reversed(missing):
                 one.mkdir(mode=0o700, exist_ok=True)
-                _sync(one.parent)
+                sync_folder(one.parent)
             _refuse_foreign(self.path, self.path.lstat(), stat.S_ISDIR, (os.geteuid(),))
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from error
@@ -112,17 +113,11 @@ class StateDirectory:
 
     def replace(self, name: str, content: bytes) -> None:
         """Make `content` the content of file `name`, on disk when it returns."""
-        temporary = f".{name}.new"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            _write_synced(os.open(self.path / temporary, flags, 0o600), content)
-            os.replace(self.path / temporary, self.path / name)
+            replace_file(self.path / name, content)
         except OSError as error:
-            with suppress(OSError):  # what is half written takes space that is missing
-                (self.path / temporary).unlink()
             if error.errno not in (ENOSPC, EDQUOT) or not self._replaced_by_spare(name, content):
                 raise _of_file(error, self.path / name) from error
-        _sync(self.path)
 
     def set_aside(self, name: str) -> None:
         """Keep as much space as file `name` has now, so that `replace` with no more than that works on a full disk.
@@ -157,6 +152,7 @@ class StateDirectory:
             return False
         _write_synced(descriptor, content, size=len(content))
         os.replace(spare, self.path / name)
+        sync_folder(self.path)
         return True
 
     def append(self, name: str, content: bytes) -> None:
@@ -186,7 +182,7 @@ class StateDirectory:
     def remove(self, name: str) -> None:
         """Remove file `name` where it exists, on disk when it returns."""
         (self.path / name).unlink(missing_ok=True)
-        _sync(self.path)
+        sync_folder(self.path)
 
 
 def _refuse_foreign(path: Path, found: os.stat_result, is_kind: Callable[[int], bool], owners: tuple[int, ...]) -> None:
@@ -209,18 +205,9 @@ def _of_file(error: OSError, path: Path) -> OSError:
 
 def _write_synced(descriptor: int, content: bytes, *, size: int | None = None) -> None:
     try:
-        while content:
-            content = content[os.write(descriptor, content) :]
+        write_all(descriptor, content)
         if size is not None:
             os.ftruncate(descriptor, size)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -18,6 +18,7 @@ from threading import Lock
 from typing import Any, Final, NamedTuple, Protocol
 
 from reconciler.integrations.git_address import without_secrets
+from reconciler.kernel.own_files import is_locked
 from reconciler.model.codec import Codec
 from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text
@@ -29,7 +30,6 @@ from reconciler.watch.run_directory import (
     LARGEST,
     RunDirectory,
     UnsafeRunDirectory,
-    is_locked,
     read_file,
     refuse_foreign,
 )

@@ -6,15 +6,15 @@ sentences, where the newest configuration is not used, and ``"unreachable"`` whe
 is refused is answered by ``{"accepted": false, "error": "..."}``.
 """
 
-import fcntl
 import json
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from reconciler.kernel.own_files import is_locked, take_lock
 from reconciler.model.errors import BusyError, HostError, InputError
 
 SOCKET: Final = "watch.sock"
@@ -135,16 +135,9 @@ class AlreadyWatching(BusyError):
 def is_watched(directory: Path) -> bool:
     """Whether a loop watches with the state directory `directory`; one that was killed does not."""
     try:
-        descriptor = os.open(directory / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return is_locked(directory / LOCK)
     except OSError:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def locked(path: Path) -> int:
@@ -154,18 +147,18 @@ def locked(path: Path) -> int:
         AlreadyWatching: another process has it.
         OSError: there can be none.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    except BlockingIOError:
-        process = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
-        os.close(descriptor)
+    descriptor = take_lock(path)
+    if descriptor is None:
+        process = ""
+        with suppress(OSError):
+            process = path.read_bytes()[:20].decode("ascii", "replace").strip()
         who = f"process {process}" if process.isdigit() else "another process"
         raise AlreadyWatching(
             f"{who} is watching with the state directory {path.parent}; end it, or choose another one with --state-dir"
-        ) from None
+        )
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     except BaseException:
         os.close(descriptor)
         raise

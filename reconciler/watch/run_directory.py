@@ -4,7 +4,6 @@ It belongs to the user who publishes in it, and no other user can write to it. W
 mode: the group `GROUP` where that exists, everybody where that was asked for, otherwise its owner alone.
 """
 
-import fcntl
 import grp
 import os
 import shlex
@@ -14,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from reconciler.kernel.own_files import new_file, replace_file, try_flock
 from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text
 
@@ -77,15 +77,7 @@ class RunDirectory:
         Raises:
             OSError: it cannot be written; the old content is still there.
         """
-        descriptor = self._new(name)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(content)
-            os.replace(self._temporary(name), self.path / name)
-        except OSError:
-            with suppress(OSError):
-                self._temporary(name).unlink()
-            raise
+        replace_file(self.path / name, content, mode=self._mode, group=self._gid, flushed=False)
 
     def lock(self, name: str) -> int:
         """The descriptor of a lock on file `name`, held until it is closed, or until this process ends in any way.
@@ -95,30 +87,15 @@ class RunDirectory:
         Raises:
             OSError: it cannot be made.
         """
-        descriptor = self._new(name)
+        temporary = self.path / f".{name}.new"
+        descriptor = new_file(temporary, self._mode, self._gid)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.replace(self._temporary(name), self.path / name)
+            try_flock(descriptor)
+            os.replace(temporary, self.path / name)
         except OSError:
             os.close(descriptor)
             raise
         return descriptor
-
-    def _new(self, name: str) -> int:
-        temporary = self._temporary(name)
-        temporary.unlink(missing_ok=True)  # what a crash has left
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            if self._gid is not None and os.fstat(descriptor).st_gid != self._gid:
-                os.fchown(descriptor, -1, self._gid)
-            os.fchmod(descriptor, self._mode)
-        except OSError:
-            os.close(descriptor)
-            raise
-        return descriptor
-
-    def _temporary(self, name: str) -> Path:
-        return self.path / f".{name}.new"
 
 
 def read_file(path: Path, owner: int) -> bytes | None:
@@ -141,25 +118,6 @@ def read_file(path: Path, owner: int) -> bytes | None:
         raise
     with os.fdopen(descriptor, "rb") as stream:
         return stream.read(LARGEST + 1)
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock on the file at `path`; it may be any process that can read the file.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    try:
-        descriptor = os.open(path, _READ)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def refuse_foreign(

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from reconciler.kernel.own_files import is_locked
 from reconciler.watch import run_directory
 from reconciler.watch.published import LOCK, LOOP, REPORT, PublishedReader, boot_id, publish_end, usage
 from reconciler.watch.report import CONSENT, Obstacle, Refused, Source
-from reconciler.watch.run_directory import RunDirectory, UnsafeRunDirectory, is_locked
+from reconciler.watch.run_directory import RunDirectory, UnsafeRunDirectory
 from testing.clocks import FakeClock
 from testing.publishing import publishing
 from testing.reports import NOW, report
