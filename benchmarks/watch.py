@@ -20,17 +20,15 @@ import yaml
 
 from benchmarks.mounted import mounted
 from benchmarks.site import ADAPTER_PAIRS, Site, guest_text, write_site
-from reconciler.kernel.locks import AtWork
 from reconciler.kernel.sysfs import RealSysfs, Sysfs
 from reconciler.manifests.files import SETTLED_SECONDS
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Origin, Result
 from reconciler.operations.plan import plan
 from reconciler.operations.wanted import Manifests
-from reconciler.planning.plan import PlannedStep
 from reconciler.simulator.description import host_of
+from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.machine import Machine
-from reconciler.transaction.recovery import Recovered
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.cycle import Cycles, Place
@@ -43,22 +41,6 @@ from testing.event_loops import Noticing
 SIZES: Final = (10, 1000, 10_000)
 _START: Final = (Trigger("start"),)
 _GUESTS_A_FILE: Final = 100
-
-
-class _NoProgress:
-    """Shows nothing."""
-
-    def recovered(self, found: Sequence[Recovered]) -> None:
-        """See `reconciler.transaction.apply.Progress`."""
-
-    def step(self, number: int, total: int, step: PlannedStep) -> None:
-        """See `reconciler.transaction.apply.Progress`."""
-
-    def rolling_back(self, reason: str) -> None:
-        """See `reconciler.transaction.apply.Progress`."""
-
-    def waiting(self, holder: AtWork) -> None:
-        """See `reconciler.transaction.apply.Progress`."""
 
 
 class Measured(NamedTuple):
@@ -87,7 +69,7 @@ class _Bench:
                 policy=Policy(applies, self_heal=False),
                 clock=time,
                 origin=lambda commit: Origin("bench", "bench", time.time(), commit),
-                progress=_NoProgress(),
+                progress=NoProgress(),
                 authorised_since=lambda _uuid, _queues: "",
                 unforeseen=lambda _: None,
                 transaction=lambda _: None,

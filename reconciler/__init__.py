@@ -1,0 +1,194 @@
+"""Shares out AP crypto queues of an IBM Z host between its KVM guests: the Python API (docs/python-api.md).
+
+    import reconciler
+
+    with reconciler.open_host() as host:
+        wanted = reconciler.read_manifests("/etc/reconciler", machine=host)
+        plan = reconciler.plan(wanted, host)
+        print(reconciler.plan_text(plan))
+        if plan.is_valid and plan.changes:
+            result = reconciler.apply(wanted, host, terms=reconciler.Terms(agreed=plan.basis))
+
+A name is loaded when it is first asked for (PEP 562), so that importing one package loads nothing else. Names that are
+not in `__all__` may change without notice.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reconciler.api import (
+        NothingToRollBack,
+        apply,
+        confirm,
+        history,
+        observe,
+        read_manifests,
+        roll_back,
+        rollback_target,
+        status,
+        undo_unconfirmed,
+    )
+    from reconciler.hosts.opening import open_host, open_simulated_host
+    from reconciler.kernel.locks import ToolsBusy
+    from reconciler.kernel.observe import UnreadableHost
+    from reconciler.manifests.site import Site, read_site
+    from reconciler.model.desired import Desired
+    from reconciler.model.errors import (
+        BugError,
+        BusyError,
+        ConflictError,
+        HostError,
+        InputError,
+        ReconcileError,
+        StaleError,
+        StateError,
+    )
+    from reconciler.model.observed import Observed
+    from reconciler.model.outcome import Actor, Generation, Origin, Outcome, Result
+    from reconciler.model.problems import InvalidManifests, Problem
+    from reconciler.model.stopping import Abandoned, StopToken
+    from reconciler.model.strict_json import BadRecord
+    from reconciler.operations.apply import ApplyResult, NotApplicable, StalePlan, Terms, agreed_plan
+    from reconciler.operations.plan import plan
+    from reconciler.operations.wanted import (
+        Enforced,
+        Manifests,
+        NothingEnforced,
+        NothingRefused,
+        OfGeneration,
+        Refused,
+        Wanted,
+        WantedSource,
+    )
+    from reconciler.planning.plan import Plan, PlannedStep
+    from reconciler.planning.scope import AllBut, BootStage, Scope, Spared, VmEvent, Whole
+    from reconciler.planning.status import Status
+    from reconciler.render.diagnostics import problems_text
+    from reconciler.render.plan_json import plan_json
+    from reconciler.render.plan_text import plan_text
+    from reconciler.transaction.apply import NoProgress, Progress
+    from reconciler.transaction.confirmation import AwaitsConfirmation, NotPending
+    from reconciler.transaction.history import NoSuchGeneration
+    from reconciler.transaction.lock import Busy
+    from reconciler.transaction.machine import Machine
+    from reconciler.transaction.recovery import Recovered
+
+_NAMES = {
+    "api": "NothingToRollBack apply confirm history observe read_manifests roll_back rollback_target status "
+    "undo_unconfirmed",
+    "hosts.opening": "open_host open_simulated_host",
+    "kernel.locks": "ToolsBusy",
+    "kernel.observe": "UnreadableHost",
+    "model.desired": "Desired",
+    "model.errors": "BugError BusyError ConflictError HostError InputError ReconcileError StaleError StateError",
+    "model.observed": "Observed",
+    "model.outcome": "Actor Generation Origin Outcome Result",
+    "model.problems": "InvalidManifests Problem",
+    "model.stopping": "Abandoned StopToken",
+    "model.strict_json": "BadRecord",
+    "manifests.site": "Site read_site",
+    "operations.apply": "ApplyResult NotApplicable StalePlan Terms agreed_plan",
+    "operations.plan": "plan",
+    "operations.wanted": "Enforced Manifests NothingEnforced NothingRefused OfGeneration Refused Wanted WantedSource",
+    "planning.plan": "Plan PlannedStep",
+    "planning.scope": "AllBut BootStage Scope Spared VmEvent Whole",
+    "planning.status": "Status",
+    "render.diagnostics": "problems_text",
+    "render.plan_json": "plan_json",
+    "render.plan_text": "plan_text",
+    "transaction.apply": "NoProgress Progress",
+    "transaction.confirmation": "AwaitsConfirmation NotPending",
+    "transaction.history": "NoSuchGeneration",
+    "transaction.lock": "Busy",
+    "transaction.machine": "Machine",
+    "transaction.recovery": "Recovered",
+}
+"""Where each name of the API is, by module: a test holds it and the types above together."""
+
+_MODULES = {name: f"reconciler.{module}" for module, names in _NAMES.items() for name in names.split()}
+
+__all__ = [
+    "Abandoned",
+    "Actor",
+    "AllBut",
+    "ApplyResult",
+    "AwaitsConfirmation",
+    "BadRecord",
+    "BootStage",
+    "BugError",
+    "Busy",
+    "BusyError",
+    "ConflictError",
+    "Desired",
+    "Enforced",
+    "Generation",
+    "HostError",
+    "InputError",
+    "InvalidManifests",
+    "Machine",
+    "Manifests",
+    "NoProgress",
+    "NoSuchGeneration",
+    "NotApplicable",
+    "NotPending",
+    "NothingEnforced",
+    "NothingRefused",
+    "NothingToRollBack",
+    "Observed",
+    "OfGeneration",
+    "Origin",
+    "Outcome",
+    "Plan",
+    "PlannedStep",
+    "Problem",
+    "Progress",
+    "ReconcileError",
+    "Recovered",
+    "Refused",
+    "Result",
+    "Scope",
+    "Site",
+    "Spared",
+    "StaleError",
+    "StalePlan",
+    "StateError",
+    "Status",
+    "StopToken",
+    "Terms",
+    "ToolsBusy",
+    "UnreadableHost",
+    "VmEvent",
+    "Wanted",
+    "WantedSource",
+    "Whole",
+    "agreed_plan",
+    "apply",
+    "confirm",
+    "history",
+    "observe",
+    "open_host",
+    "open_simulated_host",
+    "plan",
+    "plan_json",
+    "plan_text",
+    "problems_text",
+    "read_manifests",
+    "read_site",
+    "roll_back",
+    "rollback_target",
+    "status",
+    "undo_unconfirmed",
+]
+
+
+if not TYPE_CHECKING:  # so that a type checker finds a name that is none of ours
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module 'reconciler' has no attribute {name!r}")
+        return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

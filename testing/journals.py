@@ -1,21 +1,18 @@
 """Journals and progress for tests: without a disk and without a terminal, and real ones beside a simulated host."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from reconciler.kernel.locks import AtWork
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Desired, GivenUp
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.steps import Holdings
-from reconciler.planning.plan import Plan, PlannedStep
+from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.journal import Journal, applied_by
 from reconciler.transaction.machine import Machine
-from reconciler.transaction.recovery import Recovered
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.holdings import config
@@ -69,22 +66,6 @@ class FakeJournal:
     def degraded(self, differences: tuple[str, ...]) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
         self.entries.append("degraded")
-
-
-class NoProgress:
-    """Shows nothing."""
-
-    def recovered(self, found: Sequence[Recovered]) -> None:
-        """See `reconciler.transaction.apply.Progress`."""
-
-    def step(self, number: int, total: int, step: PlannedStep) -> None:
-        """See `reconciler.transaction.apply.Progress`."""
-
-    def rolling_back(self, reason: str) -> None:
-        """See `reconciler.transaction.apply.Progress`."""
-
-    def waiting(self, holder: AtWork) -> None:
-        """See `reconciler.transaction.apply.Progress`."""
 
 
 BOOT = "boot-one"

@@ -15,6 +15,7 @@ from reconciler.operations.apply import ApplyResult, Terms, apply
 from reconciler.operations.wanted import Manifests
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
+from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.loop_records import read_last_good
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.recovery import Recovered
@@ -29,7 +30,6 @@ from reconciler.watch.triggers import Trigger
 from reconciler.watch.turns import Turn
 from testing.clocks import FakeClock
 from testing.holdings import hardware, uuid
-from testing.journals import NoProgress
 from testing.recording_sysfs import RecordingSysfs
 from testing.stop_tokens import SetAt
 

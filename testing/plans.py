@@ -9,10 +9,10 @@ from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.planning.planner import Applied
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from reconciler.transaction.apply import apply_plan
+from reconciler.transaction.apply import NoProgress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import config, host_holding, uuid
-from testing.journals import FakeJournal, NoProgress
+from testing.journals import FakeJournal
 
 GIVES_UP = GivenUp(NO_IDS, IdSet([4, 0x47]))
 FREE = Matrix(ALL_IDS, ~GIVES_UP.domains)

@@ -10,10 +10,10 @@ from reconciler.planning.planner import make_plan
 from reconciler.simulator.faults import Fault, FaultySysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from reconciler.transaction.apply import Bookkeeping, Progress, apply_plan
+from reconciler.transaction.apply import Bookkeeping, NoProgress, Progress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import config, desired_like, host_holding, uuid
-from testing.journals import FakeJournal, NoProgress
+from testing.journals import FakeJournal
 
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))
 ONE = config([5], [4])

@@ -23,6 +23,7 @@ from reconciler.model.outcome import Actor, Origin, Result
 from reconciler.model.stopping import StopToken
 from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.profiles import PROFILES, InUseCheck
+from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.journal import Journal, Unfinished
 from reconciler.transaction.loop_records import read_last_good
 from reconciler.transaction.rollback import differences_of
@@ -42,7 +43,6 @@ from reconciler.watch.trigger_sources import Inbox, TriggerSources
 from reconciler.watch.triggers import QUIET_SECONDS, Debounce, Trigger
 from reconciler.watch.turns import Turn
 from testing.clocks import FakeClock
-from testing.journals import NoProgress
 from trials.loop_guard import QUIET, Killed, Odds
 from trials.loop_world import World
 from trials.memory import GROWTH, Memory

@@ -25,6 +25,7 @@ from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, ALLOW_REMOVA
 from reconciler.simulator.hardware import Card, HardwareError, Plug, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
+from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.lock import LOCK, Busy
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
@@ -33,7 +34,6 @@ from reconciler.watch.sources import Offer
 from reconciler.watch.triggers import Trigger
 from testing.clocks import FakeClock
 from testing.holdings import ADAPTERS, DOMAINS, PRESENT, hardware, matrix, uuid
-from testing.journals import NoProgress
 from trials.fault_kinds import FOREIGN
 from trials.loop_guard import Guard, Killed
 

@@ -28,12 +28,12 @@ from reconciler.model.steps import Holdings
 from reconciler.operations.apply import apply
 from reconciler.operations.wanted import Manifests
 from reconciler.simulator.profiles import PROFILES
+from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.lock import Busy
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from testing.holdings import abilities_of, config, held, uuid
 from testing.invariants import violations
-from testing.journals import NoProgress
 from testing.mounted_hosts import MountedHost, mounted_host, why_not_mounted
 from testing.transitions import CREATES, MIXES, ROTATES, SWAPS
 from trials.scenes import BOOT_ID, DONE, manifests_of, unfinished, unsettled

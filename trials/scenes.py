@@ -18,6 +18,7 @@ from reconciler.planning.plan import Basis
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.simulator.snapshot import Snapshot, host_from, snapshot_of
+from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL
 from reconciler.transaction.lock import LOCK
@@ -25,7 +26,6 @@ from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.holdings import EVERYTHING_HOST, abilities_of, hardware, held
-from testing.journals import NoProgress
 from testing.transitions import TRANSITIONS
 
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

@@ -6,6 +6,16 @@ import time
 
 import click
 
+from reconciler import (
+    ApplyResult,
+    Manifests,
+    NotApplicable,
+    OfGeneration,
+    Terms,
+    WantedSource,
+    agreed_plan,
+    apply,
+)
 from reconciler.cli.asking import terminal
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
@@ -25,9 +35,6 @@ from reconciler.cli.second_thoughts import agreed, refused_recovery, wait_at_ter
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import Here
 from reconciler.model.outcome import Result
-from reconciler.operations.apply import ApplyResult, NotApplicable, Terms, apply, refuse_stale, with_terms
-from reconciler.operations.plan import plan
-from reconciler.operations.wanted import Manifests, OfGeneration, WantedSource
 from reconciler.planning.plan import Plan
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_text import plan_text
@@ -61,7 +68,7 @@ def run_wanted(host: HostOptions, source: WantedSource, *, format: str, yes: boo
     number = source.number if isinstance(source, OfGeneration) else None
     with opened(host, changes=True, wait=patience(time, terms.lock_seconds, progress.waiting)) as machine:
         try:
-            applied = apply(source, machine, progress, origin_of(commit), terms)
+            applied = apply(source, machine, progress=progress, origin=origin_of(commit), terms=terms)
         except NotApplicable as error:
             _show(error.plan, format)
             return _refused(error.plan, terms, number)
@@ -79,9 +86,7 @@ def _asked(host: HostOptions, source: WantedSource, terms: Terms, format: str) -
     with opened(host) as machine:
         refuse_pending(machine)
         wanted = source.read(machine)
-        shown = plan(wanted, machine)
-        refuse_stale(shown, wanted, terms, machine)
-        shown = with_terms(shown, terms)
+        shown = agreed_plan(wanted, machine, terms)
     number = source.number if isinstance(source, OfGeneration) else None
     if not shown.is_valid or not terms.consents.issuperset(shown.flags):
         _show(shown, format)

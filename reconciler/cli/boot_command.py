@@ -11,6 +11,7 @@ from typing import Final
 
 import click
 
+from reconciler import NotApplicable
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.hook_reasons import outcome_reason, reason_of
@@ -24,7 +25,6 @@ from reconciler.integrations.units import BOOT_SECONDS, boot_unit
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import DOCTOR
 from reconciler.model.outcome import Actor, Result
-from reconciler.operations.apply import NotApplicable
 from reconciler.operations.boot import Booted, NotByService, boot
 
 _LOCK_SECONDS: Final = 60.0

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from reconciler import OfGeneration, Terms, rollback_target
 from reconciler.cli import apply_command
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
@@ -19,8 +20,6 @@ from reconciler.model.commands import resume
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation, Outcome, Result
 from reconciler.model.strict_json import BadRecord
-from reconciler.operations.apply import Terms
-from reconciler.operations.wanted import OfGeneration
 from reconciler.transaction.confirmation import Awaited
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
@@ -106,7 +105,7 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
         with opened(host, changes=True) as machine, locked(machine, TerminalProgress(host), command_line()):
             tell_recovered(recover(machine), host)
     tell_unfinished(host)
-    wanted = number if number is not None else _before_the_newest(history, Journal(state, boot_id))
+    wanted = number if number is not None else _before_the_newest(host, history)
     if wanted is None:
         return Exit.DONE
     history.desired(wanted)  # one that is not there is told before anything else
@@ -114,31 +113,19 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
     return apply_command.run_wanted(host, OfGeneration(wanted), format=format, yes=yes, terms=terms)
 
 
-def _before_the_newest(history: History, journal: Journal) -> int | None:
-    """The generation to go back to so that the newest one is undone; None where that was rolled back already.
-
-    Whoever gives no number means the newest. Where that did not last, going back would undo the one before it.
-
-    Raises:
-        NoSuchGeneration: there is none before it.
-        BadRecord: it cannot be told how the newest one ended.
-    """
-    newest = history.newest()
+def _before_the_newest(host: HostOptions, history: History) -> int | None:
+    """The generation to go back to so that the newest one is undone; None where that was rolled back already."""
+    with opened(host) as machine:
+        target = rollback_target(machine)
+    newest = target.newest
     if newest is None:
-        return history.newest_target()
-    if _was_rolled_back(newest, journal):
+        return target.number
+    if target.number is None:
         tell(f"nothing was done: generation {newest.number} was rolled back already{_because(newest)}")
         _tell_how_to_go_further(history, newest)
-        return None
-    wanted = history.newest_target(before=newest.number)
-    tell(f"this undoes generation {newest.number}, by {newest.origin.user}: {newest.summary}")
-    return wanted
-
-
-def _was_rolled_back(newest: Generation, journal: Journal) -> bool:
-    if newest.outcome is None:  # the process ended before it could record that; the inventory is of what stayed
-        return journal.applied().generation != newest.number
-    return newest.ended_as is Result.ROLLED_BACK
+    else:
+        tell(f"this undoes generation {newest.number}, by {newest.origin.user}: {newest.summary}")
+    return target.number
 
 
 def _because(newest: Generation) -> str:

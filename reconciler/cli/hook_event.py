@@ -1,9 +1,9 @@
 """The transaction for a VM that starts or has ended; see `reconciler.cli.hook_command`."""
 
 import time
-from collections.abc import Sequence
 from typing import Final
 
+from reconciler import Enforced, Manifests, NoProgress, NothingEnforced, Terms, WantedSource, apply, observe, plan
 from reconciler.cli.hook_command import Refused
 from reconciler.cli.hook_reasons import outcome_reason, problem_line
 from reconciler.cli.machine import manifests_commit, opened, origin_of
@@ -11,18 +11,14 @@ from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell
 from reconciler.integrations.domain_checks import domain_problems
 from reconciler.integrations.domain_xml import Domain
-from reconciler.kernel.locks import AtWork, patience
+from reconciler.kernel.locks import patience
 from reconciler.model.commands import HOOK_INSTALL, WATCH_INSTALL, Here
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Actor, Result
 from reconciler.model.problems import Problem, errors_of
-from reconciler.operations.apply import Terms, apply
-from reconciler.operations.plan import observe_host, plan
-from reconciler.operations.wanted import Enforced, Manifests, NothingEnforced, WantedSource
-from reconciler.planning.plan import Plan, PlannedStep
+from reconciler.planning.plan import Plan
 from reconciler.planning.scope import VmEvent
 from reconciler.transaction.journal import Journal
-from reconciler.transaction.recovery import Recovered
 
 LOCK_SECONDS: Final = 10.0
 """How long others that are at work are waited for."""
@@ -31,22 +27,6 @@ STEP_SECONDS: Final = 20.0
 """When no further step is begun, and what was done is put back."""
 
 _TERMS: Final = Terms(lock_seconds=LOCK_SECONDS, seconds=STEP_SECONDS)
-
-
-class _Quiet:
-    """Shows nothing: libvirt shows one line, and that has to be the last."""
-
-    def recovered(self, found: Sequence[Recovered]) -> None:
-        """See `reconciler.transaction.apply.Progress`."""
-
-    def step(self, number: int, total: int, step: PlannedStep) -> None:
-        """See `reconciler.transaction.apply.Progress`."""
-
-    def rolling_back(self, reason: str) -> None:
-        """See `reconciler.transaction.apply.Progress`."""
-
-    def waiting(self, holder: AtWork) -> None:
-        """See `reconciler.transaction.apply.Progress`."""
 
 
 def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
@@ -59,14 +39,14 @@ def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
 
     Raises:
         Refused: it cannot be done, or the VM cannot be as it is described.
-        and what `reconciler.operations.apply.apply` raises.
+        and what `reconciler.apply` raises.
     """
     source: WantedSource = Manifests(host.paths, host.host) if host.paths else Enforced(host.host)
     with opened(host) as machine:
         try:
             wanted = source.read(machine)
         except NothingEnforced as error:
-            _refuse_missing(event, observe_host(machine), str(error), host.here)
+            _refuse_missing(event, observe(machine), str(error), host.here)
             return
         if not any(guest.uuid in event.starts | event.ends for guest in wanted.desired.guests):
             return
@@ -78,10 +58,9 @@ def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
         if made.in_sync and Journal(machine.state, machine.boot_id).unfinished() is None:
             _tell_kept(made, event)
             return
-    progress = _Quiet()
-    with opened(host, changes=True, wait=patience(time, LOCK_SECONDS, progress.waiting)) as machine:
+    with opened(host, changes=True, wait=patience(time, LOCK_SECONDS, NoProgress().waiting)) as machine:
         commit = manifests_commit(host) if host.paths else wanted.commit
-        applied = apply(source, machine, progress, origin_of(commit, Actor.HOOK), _TERMS, event)
+        applied = apply(source, machine, event, origin=origin_of(commit, Actor.HOOK), terms=_TERMS)
     if applied.outcome.result not in (Result.APPLIED, Result.NOTHING):
         raise Refused(outcome_reason(applied.outcome, host.here))
     _tell_kept(applied.plan, event)

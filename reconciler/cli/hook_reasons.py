@@ -1,10 +1,10 @@
 """Why a VM does not start, in one line."""
 
+from reconciler import NotApplicable
 from reconciler.model.commands import APPLY, DOCTOR, PLAN, STATUS, VALIDATE, Advised, Here
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import InvalidManifests, Problem, completed, errors_of
-from reconciler.operations.apply import NotApplicable
 
 
 def reason_of(error: Exception, here: Here) -> str:

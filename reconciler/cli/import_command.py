@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import click
 
+from reconciler import observe
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, refuse_to_replace
 from reconciler.cli.options import HostOptions
@@ -17,7 +18,6 @@ from reconciler.integrations.files import NotReadable
 from reconciler.integrations.mdevctl import Definitions, Unusable, read_definitions
 from reconciler.integrations.named_file import Exists, write_named
 from reconciler.integrations.persistence import content_of, pool_at_boot
-from reconciler.kernel.observe import observe
 from reconciler.manifests.writing import COMMAND_INDENT, guest_document, host_document, manifests_text
 from reconciler.model.commands import APPLY, DOCTOR, NOWHERE, Here
 from reconciler.model.desired import Persistence
@@ -48,9 +48,9 @@ def run(host: HostOptions, *, output: str) -> Exit:
         refuse_to_replace("--output", output, host, manifests=False)
     with opened(host) as machine:
         tell_unfinished(host)
-        observed = observe(machine.sysfs)
+        observed = observe(machine)
         ours = _names_of_ours(Journal(machine.state, machine.boot_id))
-        vm_names = {uuid: one.name for uuid, one in machine.vms().items()}
+        vm_names = {uuid: one.name for uuid, one in observed.vms.items()}
         name = valid_name(host.host or machine.name.partition(".")[0], "host")
         root = machine.root
     definitions = read_definitions(root) if root else _NOT_DEFINED

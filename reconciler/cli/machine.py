@@ -1,10 +1,8 @@
 """What the shared options of a command name: the host, its state, the manifests' commit, and who runs it."""
 
 import os
-import pwd
 import stat
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.api import caller
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell
 from reconciler.hosts.opening import STATE, open_host, open_simulated_host, state_of_host, state_of_simulated_host
@@ -27,7 +26,7 @@ from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.run_directory import RUN
 
 if TYPE_CHECKING:
-    from reconciler.operations.wanted import WantedSource
+    from reconciler import WantedSource
 
 
 @contextmanager
@@ -63,7 +62,7 @@ def run_directory_of(options: HostOptions) -> Path:
 
 def origin_of(commit: str = "", actor: Actor = Actor.PERSON) -> Origin:
     """Who ran which command, with manifests of `commit`."""
-    return Origin(os.environ.get("SUDO_USER") or user_name(), command_line(), time.time(), commit, actor)
+    return caller(commit, actor)._replace(command=command_line())
 
 
 def manifests_commit(options: HostOptions, say: Callable[[str], object] = tell) -> str:
@@ -86,7 +85,7 @@ def manifests_commit(options: HostOptions, say: Callable[[str], object] = tell) 
 
 def wanted_source(options: HostOptions, *, with_commit: bool = True) -> "WantedSource":
     """Where what is wanted is read: the manifests that `options` name, or a record of the loop."""
-    from reconciler.operations.wanted import Enforced, Manifests, Refused
+    from reconciler import Enforced, Manifests, Refused
 
     if options.recorded:
         return Enforced(options.host) if options.recorded == ENFORCED else Refused(options.host)
@@ -139,11 +138,3 @@ def _is_same(path: str, found: os.stat_result) -> bool:
 def command_line() -> str:
     """The command as it was typed."""
     return shell_line(["reconcile", *sys.argv[1:]])
-
-
-def user_name() -> str:
-    """Who runs this process."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"user {os.getuid()}"

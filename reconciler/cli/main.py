@@ -116,7 +116,7 @@ def cli(
         return plan_command.run(host, format=format, out=out, detailed=detailed_exitcode)
     if format == "markdown":
         raise click.UsageError("--apply prints text or json; markdown is for --plan")
-    from reconciler.operations.apply import Terms
+    from reconciler import Terms
 
     terms = Terms(consents, confirm_within=confirm_within, lock_seconds=lock_timeout)
     return apply_command.run(host, planfile=apply_file or None, format=format, yes=yes, terms=terms)
@@ -244,8 +244,8 @@ def rollback(
 
     It is a plan like any other, shown first. An apply that waits to be confirmed is undone instead.
     """
+    from reconciler import Terms
     from reconciler.cli import history_command
-    from reconciler.operations.apply import Terms
 
     return history_command.run_rollback(
         host, number, format=format, yes=yes, terms=Terms(consents, lock_seconds=lock_timeout)

@@ -2,13 +2,13 @@
 
 import os
 
+from reconciler import plan
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, refuse_to_replace, wanted_source
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
 from reconciler.model.commands import APPLY
-from reconciler.operations.plan import plan
 from reconciler.planning.plan import Plan
 
 

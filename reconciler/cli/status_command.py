@@ -5,16 +5,14 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from reconciler import plan, status
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of, wanted_source
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import control, paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
 from reconciler.model.commands import WATCH
-from reconciler.operations.plan import plan
-from reconciler.planning.plan import Plan
 from reconciler.planning.scope import Whole
-from reconciler.planning.status import status_of
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
@@ -29,13 +27,14 @@ def run_status(host: HostOptions, *, format: str) -> Exit:
     """Show how things stand."""
     from reconciler.render.status_text import status_json, status_text
 
-    made = _plan(host)
-    status = status_of(made)
+    with opened(host) as machine:
+        tell_unfinished(host)
+        found = status(wanted_source(host, with_commit=False).read(machine), machine)
     if format == "json":
-        result(status_json(status))
+        result(status_json(found))
     else:
-        tell_problems(made.problems)
-        result(status_text(status, paint_for_stdout(), host.here))
+        tell_problems(found.plan.problems)
+        result(status_text(found, paint_for_stdout(), host.here))
     return Exit.DONE
 
 
@@ -100,7 +99,9 @@ def run_drift(host: HostOptions, *, format: str) -> Exit:
     """Show what differs."""
     from reconciler.render.status_text import drift_json, drift_text
 
-    made = _plan(host)
+    with opened(host) as machine:
+        tell_unfinished(host)
+        made = plan(wanted_source(host, with_commit=False).read(machine), machine, Whole(with_boot=True))
     if format == "json":
         result(drift_json(made))
     else:
@@ -109,9 +110,3 @@ def run_drift(host: HostOptions, *, format: str) -> Exit:
     if not made.is_valid:
         return Exit.REFUSED
     return Exit.CHANGES if made.changes else Exit.DONE
-
-
-def _plan(host: HostOptions) -> Plan:
-    with opened(host) as machine:
-        tell_unfinished(host)
-        return plan(wanted_source(host, with_commit=False).read(machine), machine, Whole(with_boot=True))

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import click
 
+from reconciler.api import user_name
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import state_of, user_name
+from reconciler.cli.machine import state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import report, tell
 from reconciler.kernel.locks import patience

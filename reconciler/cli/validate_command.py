@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from reconciler import Site, read_site
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import result, tell_problems
 from reconciler.manifests.pinpoint import pinpoint
-from reconciler.manifests.site import Site, placed, read_site
+from reconciler.manifests.site import placed
 from reconciler.model.desired import Desired, DesiredGuest
 from reconciler.model.problems import Problem, ProblemList, errors_of
 from reconciler.planning.conflicts import conflicts

@@ -14,7 +14,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.errors import ConflictError, StaleError
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.printable import error_text
-from reconciler.model.stopping import Deadline, StopToken
+from reconciler.model.stopping import NEVER, Deadline, StopToken
 from reconciler.operations.plan import observe_host, plan
 from reconciler.operations.wanted import Wanted, WantedSource
 from reconciler.planning.fingerprint import BASIS_WORDS
@@ -146,9 +146,7 @@ def apply(
         progress.recovered(recovered)
         _refuse_left(recovered, machine, terms)
         wanted = source.read(machine, planning)
-        made = plan(wanted, machine, scope, observe_host(machine, like), planning)
-        refuse_stale(made, wanted, terms, machine)
-        made = with_terms(made, terms)
+        made = agreed_plan(wanted, machine, terms, scope, observe_host(machine, like), planning)
         if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)
         origin = origin._replace(commit=origin.commit or wanted.commit)
@@ -159,8 +157,22 @@ def _deadline(seconds: float, now: float) -> Deadline:
     return Deadline(now + seconds, f"reading and planning took more than {seconds:.0f} s; nothing was changed")
 
 
-def with_terms(made: Plan, terms: Terms) -> Plan:
-    """`made` with a note of what its guests lose where it has to be confirmed and is not."""
+def agreed_plan(
+    wanted: Wanted,
+    machine: Machine,
+    terms: Terms = NO_TERMS,
+    scope: Scope = WHOLE,
+    observed: "Observed | None" = None,
+    stop: StopToken = NEVER,
+) -> Plan:
+    """What an apply on these `terms` would execute, with a note of what is lost where it is not confirmed; see `plan`.
+
+    Raises:
+        StalePlan: it is another plan than the one that `terms` say was agreed to.
+        and what `plan` raises.
+    """
+    made = plan(wanted, machine, scope, observed, stop)
+    _refuse_stale(made, wanted, terms, machine)
     note = "" if terms.confirm_within is None else unconfirmed_text(made.guests)
     return made._replace(notes=(*made.notes, note)) if note else made
 
@@ -291,7 +303,7 @@ def _recorded(made: Plan) -> Desired:
     )
 
 
-def refuse_stale(made: Plan, wanted: Wanted, terms: Terms, machine: Machine) -> None:
+def _refuse_stale(made: Plan, wanted: Wanted, terms: Terms, machine: Machine) -> None:
     """Return if `made`, of what is `wanted` now, is the plan that `terms` say was agreed to.
 
     Raises:

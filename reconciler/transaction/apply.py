@@ -69,6 +69,22 @@ class Progress(Protocol):
         """Another process holds a lock, our own or that of the s390-tools."""
 
 
+class NoProgress:
+    """Shows nothing."""
+
+    def recovered(self, found: "Sequence[Recovered]") -> None:
+        """See `Progress`."""
+
+    def step(self, number: int, total: int, step: PlannedStep) -> None:
+        """See `Progress`."""
+
+    def rolling_back(self, reason: str) -> None:
+        """See `Progress`."""
+
+    def waiting(self, holder: AtWork) -> None:
+        """See `Progress`."""
+
+
 class Executed(NamedTuple):
     """How executing a plan ended, and how everything that it touched was found then; None where it was not applied."""
 

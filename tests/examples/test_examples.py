@@ -15,6 +15,7 @@ TOLD = {
     "large-host",
     "monitoring",  # see test_monitoring.py
     "on-demand",
+    "python",  # see tests/api
     "refused-write",
     "swap",
     "three-guests",

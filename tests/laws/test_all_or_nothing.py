@@ -26,7 +26,7 @@ from reconciler.simulator.faults import (
 )
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
-from reconciler.transaction.apply import apply_plan
+from reconciler.transaction.apply import NoProgress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import (
     EVERY_PROFILE,
@@ -39,7 +39,7 @@ from testing.holdings import (
     host_holding,
     uuid,
 )
-from testing.journals import FakeJournal, NoProgress
+from testing.journals import FakeJournal
 from testing.transitions import CREATES, REMOVES, SWAPS, TRANSITIONS, errors_at, write_paths
 
 PLANS = {name: TRANSITIONS[name] for name in ("create", "remove", "swap", "pool")}

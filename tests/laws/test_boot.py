@@ -13,11 +13,11 @@ from reconciler.planning.planner import NOTHING_APPLIED
 from reconciler.planning.scope import BootStage
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
-from reconciler.transaction.apply import apply_plan
+from reconciler.transaction.apply import NoProgress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import EVERY_PROFILE, abilities_of, desired_like, hardware, held, holdings
 from testing.invariants import violations
-from testing.journals import FakeJournal, NoProgress
+from testing.journals import FakeJournal
 from testing.recording_sysfs import RecordingSysfs
 
 

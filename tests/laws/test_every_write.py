@@ -13,7 +13,7 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
-from reconciler.transaction.apply import apply_plan
+from reconciler.transaction.apply import NoProgress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import (
     EVERY_PROFILE,
@@ -27,7 +27,7 @@ from testing.holdings import (
     uuid,
 )
 from testing.invariants import violations
-from testing.journals import FakeJournal, NoProgress
+from testing.journals import FakeJournal
 from testing.recording_sysfs import RecordingSysfs
 
 FOREIGN = {uuid(0xF): config([7], [4])}

@@ -22,7 +22,7 @@ from reconciler.planning.planner import make_plan
 from reconciler.planning.target import pool_of
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
-from reconciler.transaction.apply import apply_plan
+from reconciler.transaction.apply import NoProgress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import (
     DOMAINS,
@@ -35,7 +35,7 @@ from testing.holdings import (
     rectangles,
     uuid,
 )
-from testing.journals import FakeJournal, NoProgress
+from testing.journals import FakeJournal
 from testing.recording_sysfs import RecordingSysfs
 
 MASKS = st.integers(0, (1 << 256) - 1).map(IdSet.from_bits)

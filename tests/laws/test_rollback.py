@@ -19,7 +19,7 @@ from reconciler.planning.rollback import rollback_effects
 from reconciler.simulator.faults import Fault, FaultySysfs, WriteBlocked, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES, Profile
-from reconciler.transaction.apply import apply_plan
+from reconciler.transaction.apply import NoProgress, apply_plan
 from reconciler.transaction.rollback import roll_back
 from reconciler.transaction.step import Host
 from testing.clocks import FakeClock
@@ -35,7 +35,7 @@ from testing.holdings import (
     uuid,
 )
 from testing.invariants import violations
-from testing.journals import FakeJournal, NoProgress
+from testing.journals import FakeJournal
 from testing.recording_sysfs import RecordingSysfs
 from testing.transitions import write_paths
 

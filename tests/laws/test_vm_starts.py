@@ -14,7 +14,7 @@ from reconciler.planning.planner import make_plan
 from reconciler.planning.scope import VmEvent
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import Profile
-from reconciler.transaction.apply import apply_plan
+from reconciler.transaction.apply import NoProgress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import (
     EVERY_PROFILE,
@@ -29,7 +29,7 @@ from testing.holdings import (
     uuid,
 )
 from testing.invariants import violations
-from testing.journals import FakeJournal, NoProgress
+from testing.journals import FakeJournal
 from testing.recording_sysfs import RecordingSysfs
 
 OURS = uuid(9)

@@ -23,10 +23,10 @@ from reconciler.simulator.faults import (
 from reconciler.simulator.hardware import Card
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from reconciler.transaction.apply import apply_plan
+from reconciler.transaction.apply import NoProgress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import config, desired, desired_like, guest, hardware, held, host_holding, uuid
-from testing.journals import FakeJournal, NoProgress
+from testing.journals import FakeJournal
 from testing.simulated_hosts import VmProcesses
 from testing.stop_tokens import SetAt
 from testing.swaps import FREE, ONE, SWAP, run, swap, write

@@ -13,7 +13,7 @@ from reconciler.planning.planner import make_plan
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from reconciler.transaction.apply import apply_plan
+from reconciler.transaction.apply import NoProgress, apply_plan
 from reconciler.transaction.journal import DEGRADED, JOURNAL, Journal
 from reconciler.transaction.recovery import recover_unfinished
 from reconciler.transaction.state_directory import StateDirectory
@@ -27,7 +27,7 @@ from testing.holdings import (
     host_holding,
     uuid,
 )
-from testing.journals import BOOT, GIVES_UP, ONE, OTHER, NoProgress, machine, plan_for
+from testing.journals import BOOT, GIVES_UP, ONE, OTHER, machine, plan_for
 from testing.recording_sysfs import RecordingSysfs
 from testing.transitions import TRANSITIONS
 

@@ -11,7 +11,7 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.planning.scope import VmEvent
 from reconciler.simulator.host import SimulatedHost
-from reconciler.transaction.apply import apply_plan
+from reconciler.transaction.apply import NoProgress, apply_plan
 from reconciler.transaction.journal import INVENTORY, JOURNAL, Journal
 from reconciler.transaction.records import RECORDS
 from reconciler.transaction.recovery import recover_unfinished
@@ -26,7 +26,7 @@ from testing.holdings import (
     make_devices,
     uuid,
 )
-from testing.journals import BOOT, FREE, GIVES_UP, ONE, NoProgress, machine, plan_for
+from testing.journals import BOOT, FREE, GIVES_UP, ONE, machine, plan_for
 
 # A VM that starts or has ended ---------------------------------------------------------------------------------------
 

@@ -17,11 +17,11 @@ from reconciler.model.outcome import Origin
 from reconciler.operations.apply import apply
 from reconciler.operations.wanted import Manifests
 from reconciler.simulator.host import SimulatedHost
+from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.lock import LOCK, Busy, holder, state_locked
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
-from testing.journals import NoProgress
 
 _HOLD = """
 import sys, time

@@ -22,14 +22,14 @@ from reconciler.planning.planner import make_plan
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction import persist as persist_module
-from reconciler.transaction.apply import apply_plan
+from reconciler.transaction.apply import NoProgress, apply_plan
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.persist import persistent
 from reconciler.transaction.recovery import recover_unfinished
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.holdings import config, desired, guest, hardware, held, uuid
-from testing.journals import BOOT, GIVES_UP, ONE, OTHER, NoProgress, machine
+from testing.journals import BOOT, GIVES_UP, ONE, OTHER, machine
 
 WEB: Final = guest("web", ONE, 1)
 PAY: Final = guest("pay", OTHER, 2)

@@ -15,6 +15,7 @@ from reconciler.model.strict_json import BadRecord
 from reconciler.operations.apply import ApplyResult, Terms, apply
 from reconciler.operations.wanted import Manifests
 from reconciler.simulator.host import SimulatedHost
+from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.confirmation import PENDING, AwaitsConfirmation, Confirmations, NotPending
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL, Journal
@@ -23,7 +24,6 @@ from reconciler.transaction.recovery import Left, confirm, expire, recover, reco
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.holdings import hardware, held, uuid
-from testing.journals import NoProgress
 
 MANIFESTS = """\
 apiVersion: reconciler/v1

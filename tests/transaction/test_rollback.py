@@ -18,12 +18,12 @@ from reconciler.planning.planner import Applied, make_plan
 from reconciler.simulator.faults import FaultySysfs, ForeignWriter, WriteBlocked, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
-from reconciler.transaction.apply import apply_plan
+from reconciler.transaction.apply import NoProgress, apply_plan
 from reconciler.transaction.rollback import roll_back
 from reconciler.transaction.step import Host
 from testing.clocks import FakeClock
 from testing.holdings import config, desired, guest, held, host_holding, uuid
-from testing.journals import FakeJournal, NoProgress
+from testing.journals import FakeJournal
 from testing.recording_sysfs import RecordingSysfs
 from testing.swaps import FREE, ONE, SWAP, run, swap, write
 

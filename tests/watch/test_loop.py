@@ -380,7 +380,7 @@ def test_on_demand_guests_that_run_are_no_drift(tmp_path: Path) -> None:
     from reconciler.operations.apply import apply
     from reconciler.operations.wanted import Manifests
     from reconciler.planning.scope import VmEvent
-    from testing.journals import NoProgress
+    from reconciler.transaction.apply import NoProgress
 
     looped = Looped(tmp_path, self_heal=True)
     looped.commit(FIRST, guest_document(2, [6], [4], activation="on-demand"))

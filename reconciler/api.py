@@ -1,0 +1,221 @@
+"""What the Python API has of its own; the rest of it is where `reconciler.__init__` says.
+
+Each function stands for one verb of a user: read, observe, plan, apply, confirm, roll back, look at status and history.
+They are imported when they are called, since a program that only plans needs none of what an apply needs.
+"""
+
+import os
+import pwd
+import sys
+import time
+from collections.abc import Iterable
+from os import PathLike
+from typing import TYPE_CHECKING, NamedTuple
+
+from reconciler.model.commands import Advised
+from reconciler.model.errors import InputError
+from reconciler.model.outcome import Actor, Generation, Origin, Result
+from reconciler.model.printable import shell_line
+from reconciler.planning.scope import WHOLE, Scope, Whole
+
+if TYPE_CHECKING:
+    from reconciler.model.observed import Observed
+    from reconciler.operations.apply import ApplyResult, Terms
+    from reconciler.operations.wanted import Wanted, WantedSource
+    from reconciler.planning.status import Status
+    from reconciler.transaction.apply import Progress
+    from reconciler.transaction.machine import Machine
+    from reconciler.transaction.recovery import Recovered
+
+
+class NothingToRollBack(Advised, InputError):
+    """The newest apply was rolled back already; the text says which."""
+
+
+def read_manifests(
+    paths: str | PathLike[str] | Iterable[str | PathLike[str]], *, host: str | None = None, machine: "Machine"
+) -> "Wanted":
+    """What the manifests in files and directories want of `machine`.
+
+    Args:
+        paths: one path, or several.
+        host: the name of the Host; left out, that of the machine, or the only one.
+        machine: the host that is worked on.
+
+    Raises:
+        InvalidManifests: they cannot be used; its `problems` say why, with file, line and column.
+    """
+    from reconciler.operations.wanted import Manifests
+
+    found = (paths,) if isinstance(paths, str | PathLike) else tuple(paths)
+    return Manifests(found, host).read(machine)
+
+
+def observe(machine: "Machine") -> "Observed":
+    """How the host is now: masks, cards, queues, mediated devices and what its kernel can do.
+
+    Raises:
+        UnreadableHost: it cannot be read.
+    """
+    from reconciler.operations.plan import observe_host
+
+    return observe_host(machine)
+
+
+def status(wanted: "Wanted", machine: "Machine") -> "Status":
+    """For each guest what is wanted, authorised and effective, and why they differ.
+
+    Raises:
+        what `plan` raises.
+    """
+    from reconciler.operations.plan import plan
+    from reconciler.planning.status import status_of
+
+    return status_of(plan(wanted, machine, Whole(with_boot=True)))
+
+
+def apply(
+    wanted: "WantedSource",
+    machine: "Machine",
+    scope: Scope = WHOLE,
+    *,
+    terms: "Terms | None" = None,
+    progress: "Progress | None" = None,
+    origin: Origin | None = None,
+) -> "ApplyResult":
+    """Make the host as it is wanted, wholly or not at all.
+
+    Args:
+        wanted: what is wanted; a source such as `Manifests` is read under the locks, and a `Wanted` applied as it is.
+        machine: the host.
+        scope: how much of the host.
+        terms: consents, the plan that was agreed to, and limits; left out: no consent, whatever the plan is.
+        progress: is shown each step; left out, nobody is.
+        origin: who asks, for the history; left out, who runs this process.
+
+    Returns:
+        how it ended: `outcome.result` is `APPLIED`, `NOTHING`, `ROLLED_BACK` or `DEGRADED`.
+
+    Raises:
+        NotApplicable: the plan has errors, or needs consent that `terms` do not give; it has the plan.
+        StalePlan: the plan is another than the one that was agreed to.
+        AwaitsConfirmation: an earlier apply waits to be confirmed.
+        Busy, ToolsBusy: another process held a lock for too long.
+        and what reading `wanted` and `plan` raise.
+    """
+    from reconciler.operations import apply as operation
+    from reconciler.transaction.apply import NoProgress
+
+    return operation.apply(
+        wanted, machine, progress or NoProgress(), origin or caller(), terms or operation.NO_TERMS, scope
+    )
+
+
+def history(machine: "Machine") -> list[Generation]:
+    """The applies that changed anything, ascending by number."""
+    from reconciler.transaction.history import History
+
+    return History(machine.state).generations()
+
+
+class RollbackTarget(NamedTuple):
+    """Where a rollback leads that names no generation.
+
+    Attributes:
+        newest: the generation that it undoes; None where there is none but of boots and VMs.
+        number: the generation that it goes back to; None where `newest` was rolled back already.
+    """
+
+    newest: Generation | None
+    number: int | None
+
+
+def rollback_target(machine: "Machine") -> RollbackTarget:
+    """Where a rollback leads that names no generation: to the one before the newest.
+
+    Where the newest one did not last, going back would undo the one before it, which nobody has asked for.
+
+    Raises:
+        NoSuchGeneration: there is none before it.
+        BadRecord: it is not known how the newest one ended.
+    """
+    from reconciler.transaction.history import History
+    from reconciler.transaction.journal import Journal
+
+    found = History(machine.state)
+    newest = found.newest()
+    if newest is None:
+        return RollbackTarget(None, found.newest_target())
+    if newest.outcome is None:  # the process ended before it could record that; the inventory is of what stayed
+        lasted = Journal(machine.state, machine.boot_id).applied().generation == newest.number
+    else:
+        lasted = newest.ended_as is not Result.ROLLED_BACK
+    return RollbackTarget(newest, found.newest_target(before=newest.number) if lasted else None)
+
+
+def roll_back(
+    machine: "Machine",
+    to: int | None = None,
+    *,
+    terms: "Terms | None" = None,
+    progress: "Progress | None" = None,
+    origin: Origin | None = None,
+) -> "ApplyResult":
+    """Make the host as generation `to` of the history wanted it; left out, as before the newest.
+
+    It is an apply like any other: planned from what is there, checked and recorded. `undo_unconfirmed` rolls back an
+    apply that waits to be confirmed.
+
+    Raises:
+        NothingToRollBack: the newest generation was rolled back already, and `to` is left out.
+        NoSuchGeneration: there is no such generation.
+        and what `apply` raises.
+    """
+    from reconciler.operations.wanted import OfGeneration
+
+    if to is None:
+        target = rollback_target(machine)
+        if target.number is None:
+            assert target.newest
+            raise NothingToRollBack(f"generation {target.newest.number} was rolled back already")
+        to = target.number
+    return apply(OfGeneration(to), machine, terms=terms, progress=progress, origin=origin)
+
+
+def confirm(machine: "Machine", generation: int) -> None:
+    """Keep what `generation` did, which was applied with `Terms.confirm_within`.
+
+    Raises:
+        NotPending: it does not wait to be confirmed.
+    """
+    from reconciler.transaction import recovery
+    from reconciler.transaction.apply import NoProgress
+    from reconciler.transaction.machine import locked
+
+    with locked(machine, NoProgress(), caller().command, recording=False):
+        recovery.recover(machine)
+        recovery.confirm(machine, generation)
+
+
+def undo_unconfirmed(machine: "Machine") -> "Recovered | None":
+    """Roll back the apply that waits to be confirmed; None where no apply waits."""
+    from reconciler.transaction import recovery
+    from reconciler.transaction.apply import NoProgress
+    from reconciler.transaction.machine import locked
+
+    with locked(machine, NoProgress(), caller().command, recording=False):
+        late = [one for one in recovery.recover(machine) if one.left is recovery.Left.EXPIRED]
+        return late[0] if late else recovery.expire(machine, now=True)
+
+
+def caller(commit: str = "", actor: Actor = Actor.PERSON) -> Origin:
+    """Who runs this process, and as what, with manifests of `commit`."""
+    return Origin(os.environ.get("SUDO_USER") or user_name(), shell_line(sys.argv), time.time(), commit, actor)
+
+
+def user_name() -> str:
+    """Who runs this process."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"
