@@ -3,7 +3,7 @@
 Runs as root on the host, in the lab's guest or beside a mounted simulated host, with nothing but Python's own library,
 and prints one line for each number of guests. Every guest gets two adapters by two domains, and control domains.
 
-* ``reconcile``: ``reconcile --apply --yes``
+* ``reconcile``: ``reconcile apply --yes``
 * ``mdevctl``: the loop that an administrator would write: the mask by echo, then for each guest define it, add the
   attributes as mdevctl(8) shows it, and start it
 * ``mdevctl, JSON``: the same by somebody who has written mdevctl's JSON files beforehand
@@ -120,7 +120,7 @@ def measured(directory: Path, wanted: list[Guest], runs: int) -> Measured:
     directory.mkdir(parents=True)
     clean(directory)
     ways = [_reconcile(directory, wanted), _mdevctl(directory, wanted), _mdevctl_json(directory, wanted)]
-    plan = json.loads(_output([*ways[0].command, "--format", "json"]))["plan"]  # also warms the caches
+    plan = json.loads(_output([*ways[0].command, "-o", "json"]))["plan"]  # also warms the caches
     ways += [_writes(directory, wanted), _fewest(directory, plan)]
     ways.append(_start_up(directory, ways[0]))
     seconds: dict[str, list[float]] = {way.name: [] for way in ways}
@@ -158,7 +158,7 @@ def _reconcile(directory: Path, wanted: list[Guest]) -> Way:
     ]
     (site / "site.yaml").write_text("\n---\n".join(documents), encoding="utf-8")
     state = f"--state-dir={directory / 'state'}"
-    return Way("reconcile", ["reconcile", "--apply", "--yes", "-f", str(site), state])
+    return Way("reconcile", ["reconcile", "apply", "--yes", "-f", str(site), state])
 
 
 def _document(kind: str, name: str, spec: object) -> str:

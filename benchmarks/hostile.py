@@ -1,4 +1,4 @@
-"""Manifests that were made to keep us busy: seconds and memory of ``reconcile --plan`` at two sizes each.
+"""Manifests that were made to keep us busy: seconds and memory of ``reconcile plan`` at two sizes each.
 
 Every process ends by itself, most with a refusal. Seconds are those of the processor, as others may use it, too.
 Then, at the smaller size, how soon a loop answers ``reconcile trigger`` after its directory was given such manifests.
@@ -49,7 +49,7 @@ class _Answer(NamedTuple):
 
 def report() -> None:
     """Measure every kind and print a table."""
-    print("reconcile --plan of hostile manifests, one process each\n")
+    print("reconcile plan of hostile manifests, one process each\n")
     print("kind                    size   seconds (cpu)   (wall)   peak MiB   exit   output KiB")
     for name, size, site, host in _sites():
         spent = _plan(site, host)
@@ -109,7 +109,7 @@ def _sites() -> Iterator[tuple[str, str, Path, Path]]:
             first, second = (Path(directory) / f"{seed}.yaml" for seed in (1, 2))
             first.write_text(cycles(1, adapters, size), encoding="utf-8")
             second.write_text(cycles(2, adapters, size), encoding="utf-8")
-            subprocess.run(_command("--apply", first, host, "--yes"), capture_output=True, check=True)
+            subprocess.run(_command("apply", first, host, "--yes"), capture_output=True, check=True)
             yield "cycles", f"{adapters * 256 // size:,}", second, host
 
 
@@ -141,7 +141,7 @@ def _plan(site: Path, host: Path) -> _Spent:
     began = time.perf_counter()
     with tempfile.TemporaryFile() as output:
         with subprocess.Popen(
-            _command("--plan", site, host), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            _command("plan", site, host), stdin=subprocess.DEVNULL, stdout=output, stderr=output
         ) as process:
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)

@@ -1,4 +1,4 @@
-"""The time and memory of ``reconcile --plan``, a whole process each time, against what can't be avoided.
+"""The time and memory of ``reconcile plan``, a whole process each time, against what can't be avoided.
 
 Two processes are measured beside it: one that only imports the third-party packages that the plan imported, and one
 that only has PyYAML's C parser compose the same files. The first is the floor for a small site, the second for a
@@ -43,7 +43,7 @@ class Measurement(NamedTuple):
 def plan_command(site: Site) -> list[str | Path]:
     """The command that plans `site`: the console script beside this interpreter."""
     script = Path(sys.executable).with_name("reconcile")
-    return [script, "--plan", "-f", site.manifests, "--simulate", site.simulated_host]
+    return [script, "plan", "-f", site.manifests, "--simulate", site.simulated_host]
 
 
 def third_party(command: Sequence[str | Path]) -> list[str]:
@@ -76,7 +76,7 @@ def measure(guests: int, runs: int) -> Measurement:
 
 def report(sizes: Sequence[int], runs: int) -> None:
     """Measure every size and print a table, then how the time grows from each size to the next."""
-    print(f"reconcile --plan on a simulated host, whole processes, medians of {runs} runs in turns\n")
+    print(f"reconcile plan on a simulated host, whole processes, medians of {runs} runs in turns\n")
     print("guests      plan   imports   compose   plan/imports   plan/compose   peak plan   peak compose")
     measured = []
     for guests in sizes:

@@ -1,4 +1,4 @@
-"""``reconcile --apply`` side by side with the shell loop of an administrator and with the bare writes.
+"""``reconcile apply`` side by side with the shell loop of an administrator and with the bare writes.
 
 On the mounted simulated host, and on the lab's kernels (lab), which is the real driver on an emulated CPU:
 of the times only the ratios mean anything. What is measured, and how, is in `benchmarks.contenders`, which runs there.

@@ -17,6 +17,7 @@ import click
 import pytest
 
 from reconciler.cli.main import cli, run
+from reconciler.cli.tree import canonical
 
 
 def parsed(line: str) -> str:
@@ -28,25 +29,15 @@ def parsed(line: str) -> str:
     program, *words = shlex.split(line)
     assert program == "reconcile", line
     command: click.Command = cli
-    name = "reconcile"
+    context, name, words = click.Context(cli, info_name=program), program, canonical(words)
     while isinstance(command, click.Group):
-        context = _options_of(command, name, words)
-        if not context.args:
-            said = [one for one in ("wants_plan", "wants_watch") if context.params.get(one)]
-            assert said or context.params.get("apply_file") is not None or command is not cli, line
-            return name
-        found, next_command, words = command.resolve_command(context, list(context.args))
+        found, next_command, words = command.resolve_command(context, words)
         assert next_command is not None
         assert found
         command, name = next_command, f"{name} {found}"
-    command.make_context(name, words)
+        context = click.Context(command, parent=context, info_name=found)
+    command.make_context(command.name, words, parent=context.parent)
     return name
-
-
-def _options_of(group: click.Group, name: str, words: list[str]) -> click.Context:
-    """What the options of `group` itself are; the command and its words are left over as arguments."""
-    command = click.Command(name, params=list(group.params))
-    return command.make_context(name, list(words), allow_extra_args=True, allow_interspersed_args=False)
 
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

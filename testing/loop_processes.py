@@ -26,7 +26,7 @@ Line = dict[str, Any]
 
 
 class Loop:
-    """``reconcile --watch`` in `process`, on the machine that the options `where` name, with its `state` directory."""
+    """``reconcile watch`` in `process`, on the machine that the options `where` name, with its `state` directory."""
 
     def __init__(self, process: subprocess.Popen[str], where: tuple[str, ...], state: Path) -> None:
         self.process = process
@@ -101,9 +101,9 @@ class Loop:
 def watching(state: Path, where: tuple[str, ...], *words: str, command: Sequence[str] = ()) -> Iterator[Loop]:
     """A loop with the options `words`, from its first turn on; it is ended with the block.
 
-    `command` is what to run instead of ``reconcile --watch``.
+    `command` is what to run instead of ``reconcile watch``.
     """
-    program = [*(command or [sys.executable, "-m", "reconciler.cli", "--watch"]), *words, "--log-format", "json"]
+    program = [*(command or [sys.executable, "-m", "reconciler.cli", "watch"]), *words, "--log-format", "json"]
     process = subprocess.Popen([*program, *where], env=environment(), stderr=subprocess.PIPE, text=True)
     with process:
         try:

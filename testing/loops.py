@@ -116,7 +116,7 @@ class Looped:
             configurations=Configurations(ChangedFiles(), None, read_last_good(self.state)),
             policy=self._policy,
             clock=self.clock,
-            origin=lambda commit: Origin("root", "reconcile --watch", self.clock.time(), commit, Actor.LOOP),
+            origin=lambda commit: Origin("root", "reconcile watch", self.clock.time(), commit, Actor.LOOP),
             progress=_Kept(self.recovered),
             authorised_since=authorised_since(self.state),
             unforeseen=self.unforeseen.append,
@@ -158,10 +158,10 @@ class Looped:
         return turn
 
     def typed(self, **terms: Any) -> ApplyResult:
-        """Somebody types ``reconcile --apply`` with every consent."""
+        """Somebody types ``reconcile apply`` with every consent."""
         given: dict[str, Any] = {"consents": EVERY_CONSENT, "lock_seconds": 1.0, **terms}
         paths = given.pop("paths", (self._manifests,))
-        origin = Origin("root", "reconcile --apply", self.clock.time())
+        origin = Origin("root", "reconcile apply", self.clock.time())
         return apply(Manifests(paths), self.machine(), NoProgress(), origin, Terms(**given))
 
     def stop_before(self, step: int) -> None:

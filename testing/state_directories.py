@@ -32,13 +32,13 @@ FILES = (
 
 READERS: tuple[tuple[str, ...], ...] = (
     ("history",),
-    ("history", "--format", "json"),
+    ("history", "-o", "json"),
     ("history", "show", "1"),
-    ("history", "show", "2", "--format", "json"),
+    ("history", "show", "2", "-o", "json"),
     ("status",),
     ("status", "--watch"),
-    ("status", "--watch", "--format", "json"),
-    ("--plan",),
+    ("status", "--watch", "-o", "json"),
+    ("plan",),
     ("drift",),
     ("import",),
     ("doctor",),
@@ -52,7 +52,7 @@ WRITERS: tuple[tuple[str, ...], ...] = (
     ("confirm", "2"),
     ("boot",),
     ("rollback", "--yes"),
-    ("--apply", "--yes"),
+    ("apply", "--yes"),
     ("rollback", "1", "--yes"),
 )
 """Commands that change it."""
@@ -83,11 +83,11 @@ def keep_everything(run: Callable[..., object], state: Path, change: Callable[[]
         state: the state directory.
         change: lets the manifests want something else.
     """
-    run("--apply", "--yes")
+    run("apply", "--yes")
     run("suspend", "--reason", "the whole host")
     run("suspend", "guest1", "--reason", "one guest", "--for", "2h")
     change()
-    run("--apply", "--yes", "--confirm-within", "1h")
+    run("apply", "--yes", "--confirm-within", "1h")
     kept = StateDirectory(state)
     pending = Confirmations(kept).pending()
     assert pending
@@ -102,5 +102,5 @@ def keep_everything(run: Callable[..., object], state: Path, change: Callable[[]
     unread = Unread("path-missing", Severity.ERROR, "b.yaml does not exist", "Check it.", "b.yaml", 1, 1, True, "", 1)
     write_refusal(kept, Refusal("b" * 40, ("bad",), "lpar7", True, {"a.yaml": "a: [\n"}, (unread,)))
     StatusFile(kept, 42).write(full_report())
-    kept.replace("lock", b'{"formatVersion": 1, "process": 7, "since": 1.5, "command": "reconcile --apply"}\n')
+    kept.replace("lock", b'{"formatVersion": 1, "process": 7, "since": 1.5, "command": "reconcile apply"}\n')
     kept.replace("watch.lock", b"7\n")

@@ -31,7 +31,7 @@ from trials.tally import End, Tally
 _SECONDS: Final = 2
 """So many second faults, by chance, are tried on the way back from each first one."""
 
-_NEXT: Final = ("reconcile status", "reconcile --apply")
+_NEXT: Final = ("reconcile status", "reconcile apply")
 
 
 class Point(NamedTuple):

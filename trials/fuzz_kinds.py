@@ -92,7 +92,7 @@ class Manifests:
             self._litter(random, folder)
         words = random.choice(_ON_MANIFESTS)
         where = () if words[0] == "validate" else ("--simulate", str(self._host))
-        apply = words[0] == "--apply"
+        apply = words[0] == "apply"
 
         def act() -> Ran:
             ran = self._run(*words, *where, "-f", str(folder))
@@ -152,15 +152,15 @@ class Manifests:
 
 _ON_MANIFESTS: Final = (
     *(("validate",),) * 6,
-    ("validate", "--format", "json"),
-    *(("--plan",),) * 6,
-    ("--plan", "--format", "json"),
-    ("--plan", "--format", "markdown"),
+    ("validate", "-o", "json"),
+    *(("plan",),) * 6,
+    ("plan", "-o", "json"),
+    ("plan", "-o", "markdown"),
     ("status",),
-    ("status", "--format", "json"),
+    ("status", "-o", "json"),
     ("drift",),
     ("doctor",),
-    ("--apply", "--yes"),
+    ("apply", "--yes"),
 )
 
 
@@ -232,7 +232,7 @@ class Plans:
         self._host = site / "simulated-host.yaml"
         self._file = site / "plan.json"
         self._run = run
-        ran = run("--plan", "-f", str(site), "--simulate", str(self._host), "--out", str(self._file))
+        ran = run("plan", "-f", str(site), "--simulate", str(self._host), "--out", str(self._file))
         assert ran.code == 0, ran
         self._whole = self._file.read_bytes()
 
@@ -242,7 +242,7 @@ class Plans:
         self._file.write_bytes(content)
 
         def act() -> Ran:
-            ran = self._run("--apply", str(self._file), "--yes", "--simulate", str(self._host))
+            ran = self._run("apply", str(self._file), "--yes", "--simulate", str(self._host))
             if ran.code == 0:
                 forget(self._host)
             return ran
@@ -303,7 +303,7 @@ class Xml:
         return random.choice((text, text, text.replace("address", "adress", 1), f"<x>{text}</x>"))
 
 
-_FORMATS: Final[tuple[tuple[str, ...], ...]] = ((), (), ("--format", "json"))
+_FORMATS: Final[tuple[tuple[str, ...], ...]] = ((), (), ("-o", "json"))
 _PROLOGS: Final = (
     "<?xml version='1.0' encoding='utf-16'?>",
     "<?xml version='1.0' encoding='cp037'?>",
@@ -380,7 +380,7 @@ class Boot:
         return {path: makers[path](random) for path in random.sample(list(makers), random.choice((1, 2, 4)))}
 
 
-_ON_BOOT: Final = (("doctor",), ("doctor",), ("doctor", "--format", "json"), ("import",), ("--plan",), ("status",))
+_ON_BOOT: Final = (("doctor",), ("doctor",), ("doctor", "-o", "json"), ("import",), ("plan",), ("status",))
 _MASKS: Final = (
     "+5", "-5,-6", "0xff", "0XFF", "ff", "", "0x", "+0-255", "-010", "5-4", "+256", "+1,", ",", "-0-255,+4",
     "0x" + "f" * 64, "0x" + "f" * 65, "+" + "1," * 500, "\x1b[31m", "+5\u202e", "\xff",
@@ -443,7 +443,7 @@ class Simulated:
 
     def make(self, random: Random) -> Try:
         """See `Kind`."""
-        words: Sequence[str] = random.choice((("simulate",), ("simulate",), ("--plan", "-f", str(self._site))))
+        words: Sequence[str] = random.choice((("simulate",), ("simulate",), ("plan", "-f", str(self._site))))
         if random.random() < 0.3:
             content = damaged(self._saved, random)
             Path(f"{self._kept}.state.json").write_bytes(content)

@@ -128,7 +128,7 @@ class Large:
             _MAKERS[kind](site, size)
         host = self._folder / "host.yaml"
         host.write_bytes(_host(8))
-        words = random.choice((("validate",), ("--plan", "--simulate", str(host))))
+        words = random.choice((("validate",), ("plan", "--simulate", str(host))))
         return Try(size, lambda: self._run(*words, "-f", str(site)))
 
     def _cycles(self, random: Random) -> Try:
@@ -139,13 +139,13 @@ class Large:
             place.mkdir()
             (place / "first.yaml").write_text(_waits(Random(adapters), adapters), "ascii")
             (place / "host.yaml").write_bytes(_host(adapters))
-            ran = self._run("--apply", "--yes", "--simulate", str(place / "host.yaml"), "-f", str(place / "first.yaml"))
+            ran = self._run("apply", "--yes", "--simulate", str(place / "host.yaml"), "-f", str(place / "first.yaml"))
             assert ran.code == 0, ran
             self._turns[adapters] = place
         place = self._turns[adapters]
         second = place / "second.yaml"
         second.write_text(_waits(random, adapters), "ascii")
-        words = ("--plan", "--simulate", str(place / "host.yaml"), "-f", str(second))
+        words = ("plan", "--simulate", str(place / "host.yaml"), "-f", str(second))
         return Try(second.stat().st_size, lambda: self._run(*words))
 
 

@@ -38,7 +38,7 @@ from trials.scenes import (
 from trials.tally import End, Tally
 
 SIGNALS: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_LOOKS: Final = (["status"], ["--plan"], ["status", "--format", "json"], ["drift"])
+_LOOKS: Final = (["status"], ["plan"], ["status", "-o", "json"], ["drift"])
 _LOOK_EVERY: Final = 4
 _CLEAN_CODES: Final = (Exit.DONE, Exit.FAILURE, Exit.ROLLED_BACK, *(128 + one for one in SIGNALS))
 _REFUSED: Final = "mixed, refused"
@@ -105,7 +105,7 @@ def stand(one: Scene, state: Path) -> Standing:
 def hit(trial: Trial, standing: Standing, blow: Blow | None) -> Ended:
     """Apply, and be hit."""
     host: Sysfs = FaultySysfs(standing.host, trial.faults) if trial.faults else standing.host
-    return reconcile(["--apply", "--yes", "-f", str(trial.scene.after)], host, standing.state, blow)
+    return reconcile(["apply", "--yes", "-f", str(trial.scene.after)], host, standing.state, blow)
 
 
 def tallies(

@@ -181,7 +181,7 @@ class Trial:
             configurations=Configurations(ChangedFiles(), None, read_last_good(state)),
             policy=Policy(applies=True, self_heal=self.stretch.heals),
             clock=self.clock,
-            origin=lambda commit: Origin("root", "reconcile --watch", self.clock.time(), commit, Actor.LOOP),
+            origin=lambda commit: Origin("root", "reconcile watch", self.clock.time(), commit, Actor.LOOP),
             progress=NoProgress(),
             authorised_since=authorised_since(state),
             unforeseen=self._unforeseen,

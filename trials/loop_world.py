@@ -286,11 +286,11 @@ class World:
     # People
 
     def type_apply(self) -> None:
-        """Somebody types ``reconcile --apply`` with every consent."""
+        """Somebody types ``reconcile apply`` with every consent."""
         self.commands += 1
         allowed, self.guard.allowed = self.guard.allowed, lambda: True
         source = Manifests((self.manifests,), commit=self.offered.commit)
-        origin = Origin("root", "reconcile --apply", self.clock.time(), self.offered.commit)
+        origin = Origin("root", "reconcile apply", self.clock.time(), self.offered.commit)
         with suppress(InvalidManifests, NotApplicable, UnreadableHost, BadRecord, Busy, OSError, KernelBusy, Killed):
             apply(source, self.machine(), NoProgress(), origin, Terms(_EVERY_CONSENT, lock_seconds=1.0))
         self.guard.allowed = allowed

@@ -147,7 +147,7 @@ def machine(sysfs: Sysfs, state: Path, boot_id: str = BOOT_ID) -> Machine:
 
 
 def applied(manifests: Path, sysfs: Sysfs, state: Path, boot_id: str = BOOT_ID) -> ApplyResult:
-    """What ``reconcile --apply`` does with `manifests`; raises what it raises."""
+    """What ``reconcile apply`` does with `manifests`; raises what it raises."""
     where = machine(sysfs, state, boot_id)
     return apply(Manifests((manifests,)), where, NoProgress(), _ORIGIN, Terms(_CONSENTS))
 

@@ -1,4 +1,4 @@
-"""``reconcile --apply``: nothing is done to a host unless a person agrees at a terminal, or ``--yes`` was said."""
+"""``reconcile apply``: nothing is done to a host unless a person agrees at a terminal, or ``--yes`` was said."""
 
 import os
 import sys
@@ -20,7 +20,15 @@ from reconciler.cli.asking import terminal
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, origin_of, wanted_source
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import (
+    Duration,
+    HostOptions,
+    consent_options,
+    format_option,
+    host_options,
+    lock_option,
+    recorded_options,
+)
 from reconciler.cli.output import (
     EXIT_OF,
     acts,
@@ -32,8 +40,9 @@ from reconciler.cli.output import (
 )
 from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.second_thoughts import agreed, refused_recovery, wait_at_terminal
+from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
-from reconciler.model.commands import Here
+from reconciler.model.commands import PLAN, Here
 from reconciler.model.outcome import Result
 from reconciler.planning.plan import Plan
 from reconciler.render.diagnostics import problems_text
@@ -41,8 +50,34 @@ from reconciler.render.plan_text import plan_text
 from reconciler.transaction.recovery import refuse_pending
 
 
-def run(host: HostOptions, *, planfile: str | None, format: str, yes: bool, terms: Terms) -> Exit:
-    """Apply what the manifests, or exactly what `planfile`, say; asks before unless `yes`."""
+@command("apply")
+@click.argument("planfile", type=click.Path(), required=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@consent_options
+@click.option(
+    "--confirm-within",
+    type=Duration(),
+    metavar="DURATION",
+    help="Put everything back unless 'reconcile confirm' comes in time, e.g. 5m.",
+)
+@lock_option
+@format_option("text", "json")
+@host_options
+@recorded_options
+def apply_command(
+    planfile: str | None,
+    yes: bool,
+    consents: frozenset[str],
+    confirm_within: float | None,
+    lock_timeout: int,
+    format: str,
+    host: HostOptions,
+) -> Exit:
+    """Change the host as the manifests say, wholly or not at all.
+
+    With PLANFILE, which 'reconcile plan --out PLANFILE' has written, exactly what that plan says.
+    """
+    terms = Terms(consents, confirm_within=confirm_within, lock_seconds=lock_timeout)
     source, terms = _source(host, planfile, terms)
     return run_wanted(host, source, format=format, yes=yes, terms=terms)
 
@@ -113,27 +148,26 @@ def _source(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Want
         return wanted_source(host), terms
     if host.recorded:
         raise click.UsageError(f"a saved plan says itself what it was made of; leave {host.recorded} out")
+    from reconciler.cli.meant import not_a_plan
     from reconciler.manifests.files import is_ours
     from reconciler.render.plan_json import BadPlanFile, load_plan
 
     if planfile == "-":
         raise click.UsageError(
             "a saved plan is read from a file, not from standard input; to write one: "
-            f"{again('--plan', out='PLANFILE', apply_file=None, yes=None)}"
+            f"{host.line(PLAN.with_flags('--out', 'PLANFILE'))}"
         )
     try:
         saved = load_plan(planfile)
     except FileNotFoundError as error:
-        if not planfile.lower().endswith((".yaml", ".yml")):
+        if not (meant := not_a_plan(planfile, host.paths)):
             raise
-        meant = again(apply_file="", file=(*host.paths, planfile))
-        raise click.UsageError(f"there is no file {planfile}. Manifests are named with -f: {meant}") from error
+        raise click.UsageError(f"there is no file {planfile}. {meant}") from error
     except (BadPlanFile, IsADirectoryError) as error:
         is_named_so = os.path.isdir(planfile) or planfile.lower().endswith((".yaml", ".yml"))
         if not is_named_so and not is_ours(planfile):
             raise
-        meant = again(apply_file="", file=(*host.paths, planfile))
-        raise click.UsageError(f"{planfile} is no saved plan. Manifests are named with -f: {meant}") from error
+        raise click.UsageError(f"{planfile} is no saved plan. {not_a_plan(planfile, host.paths)}") from error
     recorded = "" if host.paths else saved.recorded
     host = host._replace(paths=host.paths or saved.manifests, host=saved.host, recorded=recorded)
     return wanted_source(host), terms._replace(agreed=saved)

@@ -16,10 +16,11 @@ from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.hook_reasons import outcome_reason, reason_of
 from reconciler.cli.machine import opened, origin_of, state_of
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import HostOptions, host_options
 from reconciler.cli.output import EXIT_OF, tell
 from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.time_limit import TimeIsUp, ends_within
+from reconciler.cli.tree import command
 from reconciler.integrations.kernel_module import CannotLoad
 from reconciler.integrations.units import BOOT_SECONDS, boot_unit
 from reconciler.kernel.locks import patience
@@ -30,8 +31,23 @@ from reconciler.operations.boot import Booted, NotByService, boot
 _LOCK_SECONDS: Final = 60.0
 
 
-def run(host: HostOptions, *, wait: int, masks_only: bool) -> Exit:
-    """Make the host as it was applied last, within a bound."""
+@command("boot")
+@click.option(
+    "--wait",
+    type=click.IntRange(0, 600),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait until the AP bus has bound its queues.",
+)
+@click.option("--masks-only", is_flag=True, hidden=True, help="End where vfio_ap has to be loaded.")
+@host_options
+def boot_command(wait: int, masks_only: bool, host: HostOptions) -> Exit:
+    """Apply at boot what was applied last, where the manifests say 'persistence: service'.
+
+    This is what the boot unit runs ('reconcile service install boot'). It waits for the AP bus, sets the masks, loads
+    vfio_ap, and applies the last generation of the history, whatever the manifests say by now.
+    """
     if host.paths or host.host:
         raise click.UsageError("boot applies what was applied last, whatever the manifests say now: no -f, no --host")
     if missing := _missing_state(host):

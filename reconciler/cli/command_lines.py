@@ -1,6 +1,6 @@
-"""Commands of ours as lines for a shell, from the tree of commands that `click` parses."""
+"""Commands of ours as lines for a shell, from what `click` has parsed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -16,7 +16,8 @@ def again(*flags: str, **values: object) -> str:
         flags: options without a value that are added where they were not given.
         values: of the parameters of that name, whatever was given; None leaves one out.
     """
-    return _line(click.get_current_context(), flags, values)
+    context = click.get_current_context()
+    return _line(context, [flag for flag in flags if not _is_given(context, flag)], values)
 
 
 def changed_line(context: click.Context, **values: object) -> str:
@@ -26,32 +27,27 @@ def changed_line(context: click.Context, **values: object) -> str:
 
 def repeated(context: click.Context, *first: str) -> str:
     """The command of `context`, with all that was said to it, after the program `first`."""
-    return shell_line(first) + " " + _line(context, (), {}) if first else _line(context, (), {})
+    line = _line(context, (), {})
+    return f"{shell_line(first)} {line}" if first else line
 
 
-def line_with(context: click.Context, words: Sequence[str]) -> str:
-    """The command of `context` with `words` in place of all that was said to it, for a shell."""
-    named: list[str] = []
-    while context.parent is not None:
-        named = [*_given(context.parent, (), {}), context.command.name or "", *named]
-        context = context.parent
-    return shell_line(["reconcile", *named, *words])
-
-
-def completed_line(context: click.Context, words: Sequence[str], **values: object) -> str:
-    """What was said in `context`, the command's top, but for `values`, with more `words`, for a shell."""
-    return shell_line(["reconcile", *_given(context, (), values), *words])
-
-
-def _line(context: click.Context | None, flags: Sequence[str], values: Mapping[str, object]) -> str:
-    words: list[str] = []
-    added = [flag for flag in flags if not context or not _is_given(context, flag)]
-    while context is not None:
-        words = [*(_given(context, (), {}) if words else _given(context, added, values)), *words]
-        if context.parent is not None:
-            words = [context.command.name or "", *words]
-        context = context.parent
+def line_of(words: Sequence[str]) -> str:
+    """``reconcile`` with `words`, for a shell."""
     return shell_line(["reconcile", *words])
+
+
+def names_of(context: click.Context) -> tuple[str, ...]:
+    """The names of the command of `context` and of its groups, without the program's."""
+    return () if context.parent is None else (*names_of(context.parent), context.command.name or "")
+
+
+def words_of(context: click.Context, left_out: Container[str] = ()) -> list[str]:
+    """What was said to the command of `context`, but to its parameters that are `left_out`."""
+    return _given(context, (), dict.fromkeys(one for one in context.params if one in left_out))
+
+
+def _line(context: click.Context, flags: Sequence[str], values: Mapping[str, object]) -> str:
+    return line_of([*names_of(context), *_given(context, flags, values)])
 
 
 def _given(context: click.Context, added: Sequence[str], values: Mapping[str, object]) -> list[str]:
@@ -76,7 +72,7 @@ def _given(context: click.Context, added: Sequence[str], values: Mapping[str, ob
 def _option(option: click.Option, value: Any) -> Iterator[str]:
     # The name that is easiest to read: of `-f` and `--file` the first.
     name = option.opts[0]
-    if option.is_flag or value == option.flag_value:
+    if option.is_flag:
         yield name
     elif (text := _text(value)).startswith("-"):
         yield f"{option.opts[-1]}={text}"

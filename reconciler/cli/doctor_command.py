@@ -9,8 +9,9 @@ import click
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import HostOptions, format_option, host_options
 from reconciler.cli.output import paint_for_stdout, result, tell
+from reconciler.cli.tree import command
 from reconciler.doctor.examination import examined
 from reconciler.doctor.finding import findings_json, findings_text
 from reconciler.kernel.paths import DEFAULT_SYSFS
@@ -18,8 +19,11 @@ from reconciler.model.problems import Severity
 from reconciler.transaction.state_directory import StateDirectory
 
 
-def run(host: HostOptions, *, format: str) -> Exit:
-    """Show everything that is wrong with the host; exit with 2 where an error is among it."""
+@command("doctor")
+@format_option("text", "json")
+@host_options
+def doctor_command(format: str, host: HostOptions) -> Exit:
+    """Look for everything that goes wrong in practice, and say what to do; exit with 2 where an error is found."""
     with opened(host) as machine:
         findings = examined(machine, _root(host), _of_the_loop(machine.state))
     shown = (

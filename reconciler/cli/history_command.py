@@ -8,14 +8,15 @@ from typing import Any
 import click
 
 from reconciler import OfGeneration, Terms, rollback_target
-from reconciler.cli import apply_command
+from reconciler.cli.apply_command import run_wanted
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
 from reconciler.cli.output import paint_for_stdout, result, tell
 from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, tell_recovered, tell_unfinished
 from reconciler.cli.second_thoughts import refused_recovery, roll_back_pending
+from reconciler.cli.tree import command
 from reconciler.model.commands import resume
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation, Outcome, Result
@@ -28,8 +29,12 @@ from reconciler.transaction.recovery import recover
 from reconciler.transaction.suspensions import read_suspensions
 
 
-def run_history(host: HostOptions, words: tuple[str, ...], *, format: str) -> Exit:
-    """List the generations, or show one."""
+@command("history")
+@click.argument("words", nargs=-1, metavar="[show NUMBER]")
+@format_option("text", "json")
+@host_options
+def history_command(words: tuple[str, ...], format: str, host: HostOptions) -> Exit:
+    """List what was applied, or show one generation."""
     from reconciler.render.history_text import generation_json, generation_text, history_json, history_text
 
     tell_unfinished(host)
@@ -89,8 +94,24 @@ def _record_as_it_stands(record: dict[str, Any], found: Awaited | None) -> dict[
     return {**record, "outcome": {**outcome, "notes": [*outcome.get("notes", ()), str(found)]}}
 
 
-def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: bool, terms: Terms) -> Exit:
-    """Go back to an earlier generation, or undo what waits to be confirmed; asks before unless `yes`."""
+@command("rollback")
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@consent_options
+@lock_option
+@format_option("text", "json")
+@host_options
+def rollback_command(
+    number: int | None, yes: bool, consents: frozenset[str], lock_timeout: int, format: str, host: HostOptions
+) -> Exit:
+    """Undo the newest apply, or go back to what generation NUMBER wanted.
+
+    It is a plan like any other, shown first. An apply that waits to be confirmed is undone instead.
+    """
+    return _roll_back(host, number, format=format, yes=yes, terms=Terms(consents, lock_seconds=lock_timeout))
+
+
+def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool, terms: Terms) -> Exit:
     if number is None and (undone := roll_back_pending(host, yes=yes)):
         if isinstance(undone, Exit):
             return undone
@@ -109,8 +130,8 @@ def run_rollback(host: HostOptions, number: int | None, *, format: str, yes: boo
     if wanted is None:
         return Exit.DONE
     history.desired(wanted)  # one that is not there is told before anything else
-    tell(f"going back to generation {wanted}; the manifests stay as they are, and the next --apply follows them again")
-    return apply_command.run_wanted(host, OfGeneration(wanted), format=format, yes=yes, terms=terms)
+    tell(f"going back to generation {wanted}; the manifests stay as they are, and the next apply follows them again")
+    return run_wanted(host, OfGeneration(wanted), format=format, yes=yes, terms=terms)
 
 
 def _before_the_newest(host: HostOptions, history: History) -> int | None:

@@ -9,10 +9,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import click
+
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import HostOptions, host_options
 from reconciler.cli.output import tell
 from reconciler.cli.time_limit import TimeIsUp, ends_within
+from reconciler.cli.tree import Group
 from reconciler.integrations.domain_checks import MODEL, unread_parts
 from reconciler.integrations.domain_xml import LARGEST, Domain, read_domain
 from reconciler.model.errors import InputError
@@ -27,14 +30,19 @@ MOST_WARNINGS: Final = 5
 """How many parts of a VM's XML are named that cannot be looked into."""
 
 
-class Refused(InputError):
-    """The VM must not start; says why in one line."""
+@click.group("hook", cls=Group, no_args_is_help=True)
+def hook_group() -> None:
+    """Make the device of an on-demand guest when its VM starts, and remove it when the VM has ended."""
 
 
-def run_qemu(host: HostOptions, words: Sequence[str]) -> Exit:
-    """Do what a VM needs: `words` are its name, the operation, the sub-operation and one more, as libvirt gives them.
+# Only a start can be refused. At every other operation but the end of a VM nothing is read and nothing is done.
+@hook_group.command("qemu", context_settings={"allow_interspersed_args": False})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="VM OPERATION SUBOPERATION EXTRA")
+@host_options
+def qemu_command(words: Sequence[str], host: HostOptions) -> Exit:
+    """Do what libvirt asks for, with the VM's XML on standard input; exit with 1 where the VM must not start.
 
-    Only a start can be refused. At every other operation but the end of a VM nothing is read and nothing is done.
+    libvirt runs it as the hook that 'reconcile service install hook' has written.
     """
     match words:
         case (vm, "prepare", "begin", *_):
@@ -69,7 +77,7 @@ def _prepare(host: HostOptions, vm: str) -> None:
         tell(f"reconcile: warning: {problem.message}")
     if uuids := _ap_devices(domain):
         if odd := first_unprintable(vm):
-            raise Refused(f"its name has a character that cannot be seen: {odd}; to rename it: virsh domrename")
+            raise InputError(f"its name has a character that cannot be seen: {odd}; to rename it: virsh domrename")
         from reconciler.cli.hook_event import execute
         from reconciler.planning.scope import VmEvent
 
@@ -91,5 +99,5 @@ def _ap_devices(domain: Domain) -> frozenset[str]:
 def _domain() -> Domain:
     domain = read_domain(sys.stdin.buffer.read(LARGEST + 1), "the VM's XML")
     if isinstance(domain, Problem):
-        raise Refused(domain.message)
+        raise InputError(domain.message)
     return domain

@@ -4,7 +4,6 @@ import time
 from typing import Final
 
 from reconciler import Enforced, Manifests, NoProgress, NothingEnforced, Terms, WantedSource, apply, observe, plan
-from reconciler.cli.hook_command import Refused
 from reconciler.cli.hook_reasons import outcome_reason, problem_line
 from reconciler.cli.machine import manifests_commit, opened, origin_of
 from reconciler.cli.options import HostOptions
@@ -13,6 +12,7 @@ from reconciler.integrations.domain_checks import domain_problems
 from reconciler.integrations.domain_xml import Domain
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import HOOK_INSTALL, WATCH_INSTALL, Here
+from reconciler.model.errors import ConflictError
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Actor, Result
 from reconciler.model.problems import Problem, errors_of
@@ -27,6 +27,10 @@ STEP_SECONDS: Final = 20.0
 """When no further step is begun, and what was done is put back."""
 
 _TERMS: Final = Terms(lock_seconds=LOCK_SECONDS, seconds=STEP_SECONDS)
+
+
+class Refused(ConflictError):
+    """The VM must not start; says why in one line."""
 
 
 def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:

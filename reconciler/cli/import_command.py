@@ -10,9 +10,10 @@ import click
 from reconciler import observe
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, refuse_to_replace
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import HostOptions, host_options
 from reconciler.cli.output import result, tell
 from reconciler.cli.recovered import tell_unfinished
+from reconciler.cli.tree import command
 from reconciler.integrations.boot_masks import rules_file
 from reconciler.integrations.files import NotReadable
 from reconciler.integrations.mdevctl import Definitions, Unusable, read_definitions
@@ -37,15 +38,17 @@ _BOOT_NOTES: Final = {
 _NOT_DEFINED: Final = Definitions((), ())
 
 
-def run(host: HostOptions, *, output: str) -> Exit:
-    """Print manifests of the host, or write them to a new file.
+@command("import")
+@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write them to FILE, which is made.")
+@host_options
+def import_command(out: str | None, host: HostOptions) -> Exit:
+    """Print manifests of the host as it is.
 
-    Args:
-        host: which host.
-        output: a file that does not exist yet, or ``-``.
+    They have its pool, its mediated devices, and what is defined in mdevctl, and they change nothing: a plan of them
+    has nothing to do.
     """
-    if output != "-":
-        refuse_to_replace("--output", output, host, manifests=False)
+    if out is not None:
+        refuse_to_replace("--out", out, host, manifests=False)
     with opened(host) as machine:
         tell_unfinished(host)
         observed = observe(machine)
@@ -60,8 +63,8 @@ def run(host: HostOptions, *, output: str) -> Exit:
         tell(f"error: {error}")
         return Exit.REFUSED
     boot = _boot(adoption, definitions, observed, root, host.here)
-    here = host.here if output == "-" else host.here.reading((output,))
-    _write(imported_text(name, observed, adoption, definitions.unusable, boot, here), output)
+    here = host.here if out is None else host.here.reading((out,))
+    _write(imported_text(name, observed, adoption, definitions.unusable, boot, here), out)
     _tell(observed, adoption, definitions.unusable)
     return Exit.DONE
 
@@ -138,16 +141,16 @@ def imported_text(
     return manifests_text(documents, heading)
 
 
-def _write(text: str, output: str) -> None:
-    if output == "-":
+def _write(text: str, file: str | None) -> None:
+    if file is None:
         result(text)
         sys.stdout.flush()
         return
     try:
         # A file that a person has looked through and changed is not written over.
-        write_named(output, text.encode("utf-8", "backslashreplace"), only_new=True)
+        write_named(file, text.encode("utf-8", "backslashreplace"), only_new=True)
     except Exists:
-        raise click.UsageError(f"{output} exists already; choose a new file, or remove that one") from None
+        raise click.UsageError(f"{file} exists already; choose a new file, or remove that one") from None
 
 
 def _tell(observed: Observed, adoption: Adoption, unusable: Sequence[Unusable]) -> None:

@@ -1,8 +1,9 @@
-"""Options that several commands share: which manifests, which host, which format."""
+"""Options that several commands share: which manifests, which host, which format; and those of the loop."""
 
 import os
+import re
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import click
 
@@ -63,28 +64,17 @@ class HostOptions(NamedTuple):
         """`command` for a shell, so that it meets the same host, state and manifests."""
         return self.here.line(command)
 
-    def over(self, outer: "HostOptions") -> "HostOptions":
-        """These options, completed by those given before the command's name."""
-        return HostOptions(
-            self.paths or outer.paths,
-            self.host or outer.host,
-            self.sysfs if self.sysfs != DEFAULT_SYSFS else outer.sysfs,
-            self.simulate or outer.simulate,
-            self.state_dir or outer.state_dir,
-            self.run_dir or outer.run_dir,
-        )
-
 
 def _given(options: Iterable[tuple[str, str | None]]) -> tuple[str, ...]:
     return tuple(word for name, value in options if value for word in (name, value))
 
 
 class Said:
-    """What the shared options of one run say, as far as they have been read: also those before the command's name.
+    """What the shared options of one run say, once the command has read them.
 
     Attributes:
         host: what they say.
-        context: of the innermost command that has them; None before there is one.
+        context: of the command that has them; None before there is one.
     """
 
     def __init__(self) -> None:
@@ -96,49 +86,72 @@ def host_options(function: _Function) -> _Function:
     """Add the options that say which manifests and which host; the function gets them as ``host``."""
 
     def with_host(*args: Any, **kwargs: Any) -> Any:
-        given = HostOptions(
-            kwargs.pop("file"),
-            kwargs.pop("host_name"),
-            kwargs.pop("sysfs"),
-            kwargs.pop("simulate_file"),
-            kwargs.pop("state_dir"),
-            kwargs.pop("run_dir"),
-        )
-        context = click.get_current_context()
-        said = context.ensure_object(Said)
-        said.context = context
-        said.host = given.over(said.host)
-        return function(*args, **kwargs, host=said.host)
+        host = _said(kwargs)
+        return function(*args, **kwargs, host=host)
 
-    with_host.__name__ = function.__name__
-    with_host.__doc__ = function.__doc__
-    with_host.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
-    # What cannot be read is reported where it is read, with the command to run next.
-    for option in (
-        click.option(
-            "--run-dir", type=click.Path(file_okay=False, readable=False), help="Where reports are published."
-        ),
-        click.option("--state-dir", type=click.Path(file_okay=False, readable=False), help="Where to keep state."),
-        click.option(
-            "--simulate",
-            "simulate_file",
-            type=click.Path(dir_okay=False, readable=False),
-            metavar="FILE",
-            help="Use the simulated host that FILE describes; its state is kept beside FILE.",
-        ),
-        click.option("--sysfs", default=DEFAULT_SYSFS, metavar="ROOT", help="The sysfs root.", show_default=True),
-        click.option("--host", "host_name", metavar="NAME", help="The Host to work on."),
-        click.option(
-            "-f",
-            "--file",
-            multiple=True,
-            type=click.Path(readable=False),
-            metavar="PATH",
-            help="A manifest or a directory of manifests; may be given again. Default: the current directory.",
-        ),
-    ):
-        with_host = option(with_host)
-    return with_host  # type: ignore[return-value]
+    return _with_options(function, with_host, _HOST_OPTIONS)
+
+
+def _said(values: dict[str, Any]) -> HostOptions:
+    """What the shared options among `values` say; they are taken out of it."""
+    files, paths = values.pop("file"), values.pop("paths", ())
+    context = click.get_current_context()
+    if paths:
+        from reconciler.cli.meant import refuse_paths
+
+        refuse_paths(context, paths)
+    said = context.ensure_object(Said)
+    said.context = context
+    said.host = HostOptions(
+        (*files, *paths),
+        values.pop("host_name"),
+        values.pop("sysfs"),
+        values.pop("simulate_file"),
+        values.pop("state_dir"),
+        values.pop("run_dir"),
+    )
+    return said.host
+
+
+# What cannot be read is reported where it is read, with the command to run next.
+_HOST_OPTIONS: Final = (
+    click.option(
+        "-f",
+        "--file",
+        multiple=True,
+        type=click.Path(readable=False),
+        metavar="PATH",
+        help="A manifest or a directory of manifests; may be given again. Default: the current directory.",
+    ),
+    click.option("--host", "host_name", metavar="NAME", help="The Host to work on."),
+    click.option("--sysfs", default=DEFAULT_SYSFS, metavar="ROOT", help="The sysfs root.", show_default=True),
+    click.option(
+        "--simulate",
+        "simulate_file",
+        type=click.Path(dir_okay=False, readable=False),
+        metavar="FILE",
+        help="Use the simulated host that FILE describes; its state is kept beside FILE.",
+    ),
+    click.option("--state-dir", type=click.Path(file_okay=False, readable=False), help="Where to keep state."),
+    click.option("--run-dir", type=click.Path(file_okay=False, readable=False), help="Where reports are published."),
+)
+
+
+def manifest_arguments(function: _Function) -> _Function:
+    """Add the manifests as arguments, besides ``-f``; to be used above `host_options`, which takes both together."""
+    return click.argument("paths", nargs=-1, type=click.Path(readable=False), metavar="[PATH]...")(function)
+
+
+def _with_options(
+    function: _Function, changed: Callable[..., Any], options: Iterable[Callable[[Any], Any]]
+) -> _Function:
+    """`changed`, with the name, the text and the options of `function`, and with `options` after them."""
+    changed.__name__ = function.__name__
+    changed.__doc__ = function.__doc__
+    changed.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
+    for option in reversed(tuple(options)):
+        changed = option(changed)
+    return changed  # type: ignore[return-value]
 
 
 def recorded_options(function: _Function) -> _Function:
@@ -152,25 +165,30 @@ def recorded_options(function: _Function) -> _Function:
         click.get_current_context().ensure_object(Said).host = host
         return function(*args, **kwargs, host=host)
 
-    with_recorded.__name__ = function.__name__
-    with_recorded.__doc__ = function.__doc__
-    with_recorded.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
-    for option, text in (
-        (REFUSED, "Read what the loop has refused last, instead of files."),
-        (ENFORCED, "Read what the loop enforces, instead of files."),
-    ):
-        with_recorded = click.option(option, is_flag=True, help=text)(with_recorded)
-    return with_recorded  # type: ignore[return-value]
-
-
-def format_option(*formats: str) -> Callable[[_Function], _Function]:
-    """Add ``--format`` with these formats, the first being the default."""
-    return click.option(
-        "--format", type=click.Choice(formats), default=formats[0], show_default=True, help="How to print."
+    return _with_options(
+        function,
+        with_recorded,
+        (
+            click.option(ENFORCED, is_flag=True, help="Read what the loop enforces, instead of files."),
+            click.option(REFUSED, is_flag=True, help="Read what the loop has refused last, instead of files."),
+        ),
     )
 
 
-_CONSENTS = (
+def format_option(*formats: str) -> Callable[[_Function], _Function]:
+    """Add ``-o`` with these formats, the first being the default; the function gets it as ``format``."""
+    return click.option(
+        "-o",
+        "--output",
+        "format",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="How to print.",
+    )
+
+
+_CONSENTS: Final = (
     ("--allow-disruption", "Interrupt running guests where the plan says so."),
     ("--allow-empty", "Remove all of our mediated devices where the plan says so."),
     ("--allow-removals", "Remove more than half of them at once where the plan says so."),
@@ -184,12 +202,8 @@ def consent_options(function: _Function) -> _Function:
         given = {flag for flag, _ in _CONSENTS if kwargs.pop(flag.removeprefix("--").replace("-", "_"))}
         return function(*args, **kwargs, consents=frozenset(given))
 
-    with_consents.__name__ = function.__name__
-    with_consents.__doc__ = function.__doc__
-    with_consents.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
-    for flag, text in reversed(_CONSENTS):
-        with_consents = click.option(flag, is_flag=True, help=text)(with_consents)
-    return with_consents  # type: ignore[return-value]
+    options = (click.option(flag, is_flag=True, help=text) for flag, text in _CONSENTS)
+    return _with_options(function, with_consents, options)
 
 
 def lock_option(function: _Function) -> _Function:
@@ -202,3 +216,127 @@ def lock_option(function: _Function) -> _Function:
         metavar="SECONDS",
         help="How long an apply or rollback waits for other commands that are at work; 0: not at all.",
     )(function)
+
+
+_PARTS: Final = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s?)?", re.ASCII)
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 takes no argument
+    """A duration; the command gets seconds, more than 0."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See `click.ParamType`."""
+        if isinstance(value, float):
+            return value
+        found = _PARTS.fullmatch(str(value))
+        seconds = 0
+        if found:
+            days, hours, minutes, rest = (int(part or 0) for part in found.groups())
+            seconds = 86400 * days + 3600 * hours + 60 * minutes + rest
+        if not seconds:
+            self.fail(f"{value!r} is no duration; write for example 90s, 5m, 1h30m or 2d", param, ctx)
+        return float(seconds)
+
+
+class WatchOptions(NamedTuple):
+    """What the options of the loop say; all but the first two fields are named for their option.
+
+    Attributes:
+        host: which manifests, which host.
+        applies: whether it applies, or only looks.
+    """
+
+    host: HostOptions
+    applies: bool
+
+    self_heal: bool
+    git: str | None
+    branch: str | None
+    path: str | None
+    require_signature: str | None
+    revoked_keys: str | None
+    git_interval: float
+    resync: float | None
+    plan_timeout: float
+    listen: str | None
+    publish_public: bool
+    metrics_file: str | None
+    log_format: str
+    notify_webhook_file: tuple[str, ...]
+    notify_token_file: str | None
+    notify_command: tuple[str, ...]
+
+
+_FILE: Final = click.Path(dir_okay=False)
+_WATCH_OPTIONS: Final = (
+    click.option("--apply", "applies", is_flag=True, help="Keep the host as the manifests say, not just look."),
+    click.option("--self-heal", is_flag=True, help="With --apply: put back what others change."),
+    click.option("--git", metavar="URL", help="Take manifests from a git repository."),
+    click.option("--branch", metavar="NAME", help="With --git: from this branch."),
+    click.option("--path", metavar="DIR", help="With --git: from this directory of it."),
+    click.option(
+        "--require-signature",
+        metavar="FORM:FILE",
+        help="With --git: use signed commits only; ssh:ALLOWED_SIGNERS or gpg:KEYS.",
+    ),
+    click.option("--revoked-keys", type=_FILE, metavar="FILE", help="With ssh signatures: keys that are none."),
+    click.option(
+        "--git-interval",
+        type=Duration(),
+        default="1m",
+        show_default=True,
+        metavar="DURATION",
+        help="With --git: how often to ask the repository.",
+    ),
+    click.option(
+        "--resync",
+        type=Duration(),
+        metavar="DURATION",
+        help="How often to look without being told; 5m, or 10s where the host tells nothing.",
+    ),
+    click.option(
+        "--plan-timeout",
+        type=Duration(),
+        default="1m",
+        show_default=True,
+        metavar="DURATION",
+        help="How long reading and planning may take.",
+    ),
+    click.option("--listen", hidden=True),  # refused with the command that listens
+    click.option("--publish-public", is_flag=True, help="Let everybody read the published report."),
+    click.option("--metrics-file", type=_FILE, metavar="FILE", help="Metrics for node-exporter."),
+    click.option(
+        "--log-format",
+        type=click.Choice(["auto", "console", "json"]),
+        default="auto",
+        show_default=True,
+        help="console is for people, json for the journal.",
+    ),
+    click.option(
+        "--notify-webhook-file",
+        multiple=True,
+        type=_FILE,
+        metavar="FILE",
+        help="Send what happens to the URL in FILE.",
+    ),
+    click.option("--notify-token-file", type=_FILE, metavar="FILE", help="The bearer token for these URLs."),
+    click.option(
+        "--notify-command",
+        multiple=True,
+        metavar="COMMAND",
+        help="Run COMMAND with what happens, as JSON, on its standard input.",
+    ),
+)
+
+
+def watch_options(function: _Function) -> _Function:
+    """Add the options of the loop, those for the host included; the function gets all of them as ``options``."""
+
+    def with_watching(*args: Any, **kwargs: Any) -> Any:
+        host = _said(kwargs)
+        given = WatchOptions(host, *(kwargs.pop(name) for name in WatchOptions._fields[1:]))
+        return function(*args, **kwargs, options=given)
+
+    return _with_options(function, with_watching, (*_WATCH_OPTIONS, *_HOST_OPTIONS))

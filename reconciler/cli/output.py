@@ -184,7 +184,7 @@ def printable_output() -> Iterator[None]:
 def exit_code(code: int) -> int:
     """The exit code of a command that would end with `code`, now that its output is written, or could not be.
 
-    That the reader went away (``reconcile --plan | head``) is no failure of ours.
+    That the reader went away (``reconcile plan | head``) is no failure of ours.
     """
     sys.stdout.flush()
     output = _output(sys.stdout)

@@ -1,19 +1,29 @@
-"""``reconcile --plan``."""
+"""``reconcile plan``."""
 
 import os
+
+import click
 
 from reconciler import plan
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, refuse_to_replace, wanted_source
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments, recorded_options
 from reconciler.cli.output import paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
+from reconciler.cli.tree import command
 from reconciler.model.commands import APPLY
 from reconciler.planning.plan import Plan
 
 
-def run(host: HostOptions, *, format: str, out: str | None, detailed: bool) -> Exit:
-    """Make the plan, show it, save it where asked."""
+@command("plan")
+@manifest_arguments
+@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Save the plan for 'apply FILE'.")
+@click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 where there are changes.")
+@format_option("text", "json", "markdown")
+@host_options
+@recorded_options
+def plan_command(out: str | None, detailed: bool, format: str, host: HostOptions) -> Exit:
+    """Show what an apply would do."""
     if out:
         refuse_to_replace("--out", out, host, manifests=not host.recorded)
     with opened(host) as machine:

@@ -11,9 +11,10 @@ from reconciler.cli.asking import GoneAway, terminal
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import Duration, HostOptions, host_options
 from reconciler.cli.output import tell, tell_elsewhere_too
 from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, tell_recovered, tell_unfinished
+from reconciler.cli.tree import command
 from reconciler.integrations.timers import READY, to_system_log
 from reconciler.model.commands import confirm_of
 from reconciler.model.errors import BusyError, HostError
@@ -33,6 +34,23 @@ _PASSING: Final = (OSError, BusyError, HostError, UnsafeState)
 
 _LOOK_SECONDS: Final = 1.0
 """How often somebody who waits looks whether the deadline was moved."""
+
+
+@command("confirm")
+@click.argument("number", type=click.IntRange(min=1), metavar="ID")
+@click.option("--extend", type=Duration(), metavar="DURATION", help="Do not confirm it yet: give it so much more time.")
+@host_options
+def confirm_command(number: int, extend: float | None, host: HostOptions) -> Exit:
+    """Keep what an apply with --confirm-within has done; ID is the number of its generation."""
+    return run_confirm(host, number, extend)
+
+
+@command("expire")
+@click.argument("number", type=click.IntRange(min=1))
+@host_options
+def expire_command(number: int, host: HostOptions) -> Exit:
+    """Wait until the time of a generation is over, and put it back unless it was confirmed."""
+    return run_expire(host, number)
 
 
 def run_confirm(host: HostOptions, number: int, extend: float | None) -> Exit:

@@ -9,13 +9,32 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import tell
+from reconciler.cli.tree import command
 from reconciler.watch.metrics import NoMetrics, require_library
 
 _PACKAGES = "python3-starlette, python3-uvicorn and python3-prometheus-client"
 
 
-def run(listen: str, directory: Path) -> Exit:
-    """Answer at the address `listen`, from what is published in `directory`, until a signal ends it."""
+@command("serve")
+@click.option(
+    "--listen",
+    default="127.0.0.1:9750",
+    show_default=True,
+    metavar="ADDR",
+    help="HOST:PORT, [HOST]:PORT or the path of a Unix socket.",
+)
+@click.option(
+    "--run-dir",
+    type=click.Path(file_okay=False),
+    default="/run/reconciler",
+    show_default=True,
+    help="Where the loop publishes its reports.",
+)
+def serve_command(listen: str, run_dir: str) -> Exit:
+    """Answer /metrics, /healthz and /readyz from what the loop publishes; for a user without rights.
+
+    It does so until a signal ends it.
+    """
     try:
         from reconciler.serve.application import application, serve
 
@@ -30,7 +49,7 @@ def run(listen: str, directory: Path) -> Exit:
     from reconciler.watch.published import NotPublished, PublishedReader, boot_id
 
     boot = boot_id()
-    reader = PublishedReader(directory)
+    reader = PublishedReader(Path(run_dir))
     app = application(reader, version("vfio-ap-reconciler"), lambda: Now(boot, time.monotonic()))
     try:
         listener = bound(listen)

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import HostOptions, host_options
 from reconciler.cli.output import report_text, result, tell
+from reconciler.cli.tree import command
 from reconciler.hosts.simulated import asked, described, opened_simulation, reset
 from reconciler.kernel.observe import observe
 from reconciler.model.observed import Observed
@@ -21,14 +22,36 @@ from reconciler.transaction.journal import Journal
 from reconciler.transaction.state_directory import StateDirectory
 
 
-def run(options: HostOptions, request: tuple[str, ...], mount: str | None) -> Exit:
-    """Do `request` to the simulated host, then show it; or serve it at `mount`."""
-    if options.simulate is None:
+@command("simulate")
+@click.argument("request", nargs=-1)
+@click.option("--mount", type=click.Path(file_okay=False), metavar="DIR", help="Serve it on DIR, laid out like /sys.")
+@host_options
+def simulate_command(request: tuple[str, ...], mount: str | None, host: HostOptions) -> Exit:
+    """Show or change the simulated host that --simulate FILE names, or mount it for other programs.
+
+    \b
+    REQUEST is one of
+      (nothing)                              show it
+      reset                                  back to what FILE says
+      plug 9 [type=CEX8] [mode=ep11] [configured=false]
+      unplug 9
+      set 5 configured=false | checkstopped=true
+      domains usage=4,5 [control=4,5]        what the LPAR has
+      restore                                the hardware as FILE says
+      start GUEST | stop GUEST               a VM opens or closes its mediated
+                                             device (name or uuid)
+      load | unload                          the vfio_ap module
+      boot                                   masks all ones, vfio_ap not loaded
+
+    With --mount DIR it is a file system laid out like /sys, until Ctrl-C or 'fusermount3 -u DIR'. Other programs use it
+    there, and requests given meanwhile reach it.
+    """  # noqa: D301 - click reads the character
+    if host.simulate is None:
         raise click.UsageError("say which simulated host: --simulate FILE")
-    file = Path(options.simulate)
+    file = Path(host.simulate)
     if mount is not None:
         return _mount(file, request, mount)
-    request, wanted = _with_uuid(request, options, file), request
+    request, wanted = _with_uuid(request, host, file), request
     answer = asked(file, request)
     if answer is not None:
         _print(wanted, _mounted_text(file, answer))

@@ -5,12 +5,15 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+import click
+
 from reconciler import plan, status
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of, wanted_source
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments, recorded_options
 from reconciler.cli.output import control, paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
+from reconciler.cli.tree import command
 from reconciler.model.commands import WATCH
 from reconciler.planning.scope import Whole
 from reconciler.transaction.state_directory import StateDirectory
@@ -23,8 +26,17 @@ _FOLLOW_SECONDS: Final = 2.0
 _CLEAR: Final = "\x1b[H\x1b[2J"
 
 
-def run_status(host: HostOptions, *, format: str) -> Exit:
-    """Show how things stand."""
+@command("status")
+@click.option("--watch", is_flag=True, help="Show what the loop found last; at a terminal, keep showing it.")
+@format_option("text", "json")
+@host_options
+@recorded_options
+def status_command(watch: bool, format: str, host: HostOptions) -> Exit:
+    """Show who has what, and why it is not what was wanted."""
+    return _show_watched(host, format) if watch else _show_status(host, format)
+
+
+def _show_status(host: HostOptions, format: str) -> Exit:
     from reconciler.render.status_text import status_json, status_text
 
     with opened(host) as machine:
@@ -38,7 +50,7 @@ def run_status(host: HostOptions, *, format: str) -> Exit:
     return Exit.DONE
 
 
-def run_watched(host: HostOptions, *, format: str) -> Exit:
+def _show_watched(host: HostOptions, format: str) -> Exit:
     """Show what the loop has found last; at a terminal again and again, until Ctrl-C."""
     from reconciler.watch.report_text import report_json
 
@@ -95,8 +107,13 @@ def _show(kept: "Kept", host: HostOptions) -> None:
     result(report_text(kept.report, time.time(), paint_for_stdout(), _end_of(kept), host.findable.here))
 
 
-def run_drift(host: HostOptions, *, format: str) -> Exit:
-    """Show what differs."""
+@command("drift")
+@manifest_arguments
+@format_option("text", "json")
+@host_options
+@recorded_options
+def drift_command(format: str, host: HostOptions) -> Exit:
+    """Show whether the host is still as the manifests say; exit with 2 where it is not."""
     from reconciler.render.status_text import drift_json, drift_text
 
     with opened(host) as machine:

@@ -9,8 +9,9 @@ import click
 from reconciler.api import user_name
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import Duration, HostOptions, host_options
 from reconciler.cli.output import report, tell
+from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import STATUS
 from reconciler.model.printable import first_unprintable
@@ -31,8 +32,13 @@ _LOCK_SECONDS = 60.0
 _MOST_NAMES = 20
 
 
-def run_suspend(host: HostOptions, guests: tuple[str, ...], *, reason: str, seconds: float | None) -> Exit:
-    """Have the loop leave `guests` alone, or the whole host where none is named."""
+@command("suspend")
+@click.argument("guests", nargs=-1, metavar="[GUEST]...")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, for whoever finds it suspended.")
+@click.option("--for", "seconds", type=Duration(), metavar="DURATION", help="For so long; left out: until resumed.")
+@host_options
+def suspend_command(guests: tuple[str, ...], reason: str, seconds: float | None, host: HostOptions) -> Exit:
+    """Keep the loop from changing guests, or anything on the host where none is named."""
     if not reason.strip():
         raise click.UsageError("--reason must say why, for whoever finds it suspended")
     for what, text in (("--reason", reason), *(("the name of a guest", name) for name in guests)):
@@ -75,8 +81,11 @@ def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
         raise click.UsageError(f"no guest called {unknown[0]} is known here; there are: {there}")
 
 
-def run_resume(host: HostOptions, guests: tuple[str, ...]) -> Exit:
-    """Have the loop see to `guests` again, or to everything where none is named."""
+@command("resume")
+@click.argument("guests", nargs=-1, metavar="[GUEST]...")
+@host_options
+def resume_command(guests: tuple[str, ...], host: HostOptions) -> Exit:
+    """Let the loop change guests again, or everything where none is named."""
     _refuse_paths(host, guests)
     missing: list[str] = []
 

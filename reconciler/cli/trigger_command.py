@@ -2,10 +2,13 @@
 
 from typing import Final
 
+import click
+
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import HostOptions, host_options
 from reconciler.cli.output import report, tell
+from reconciler.cli.tree import command
 from reconciler.model.commands import LOOP_STATUS, WATCH, resume
 from reconciler.model.errors import StateError
 from reconciler.transaction.state_directory import StateDirectory
@@ -31,11 +34,12 @@ _CODES: Final = {
 }
 
 
-def run(host: HostOptions, *, wait: bool, allow_older: bool) -> Exit:
-    """Ask the loop of this state directory for a turn.
-
-    Where we `wait` for its end, the exit code says how the host stands, and whether the newest configuration is used.
-    """
+@command("trigger")
+@click.option("--wait", is_flag=True, help="Wait until that cycle has ended; the exit code says how the host stands.")
+@click.option("--allow-older", is_flag=True, help="This once, follow a git commit that is older than the enforced one.")
+@host_options
+def trigger_command(wait: bool, allow_older: bool, host: HostOptions) -> Exit:
+    """Have the loop of 'reconcile watch' look at once."""
     state, _ = state_of(host)
     try:
         answer = ask(state.path, TriggerRequest(allow_older, wait), TURN_SECONDS if wait else ANSWER_SECONDS)

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import click
+
 from reconciler import Site, read_site
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments
 from reconciler.cli.output import result, tell_problems
+from reconciler.cli.tree import command
 from reconciler.manifests.pinpoint import pinpoint
 from reconciler.manifests.site import placed
 from reconciler.model.desired import Desired, DesiredGuest
@@ -21,8 +24,20 @@ if TYPE_CHECKING:
     from reconciler.integrations.domain_xml import Domain
 
 
-def run(host: HostOptions, *, format: str, domain_files: Sequence[str] = ()) -> Exit:
-    """Check the manifests, and the VMs described in `domain_files` against them, and show every problem."""
+@command("validate")
+@manifest_arguments
+@click.option(
+    "--domain-xml",
+    "domain_files",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="Check the AP devices of the VM that FILE describes (virsh dumpxml), too; may be given again.",
+)
+@format_option("text", "json")
+@host_options
+def validate_command(domain_files: tuple[str, ...], format: str, host: HostOptions) -> Exit:
+    """Check the manifests, without a host."""
     site = read_site(host.manifests)
     code = Exit.INVALID if errors_of(site.problems) else Exit.DONE
     problems = list(site.problems)

@@ -1,4 +1,4 @@
-"""``reconcile --watch``: puts the loop together and runs it."""
+"""``reconcile watch``: puts the loop together and runs it."""
 
 import asyncio
 import os
@@ -24,9 +24,9 @@ from reconciler.cli.machine import (
     simulation_files,
     state_of,
 )
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import HostOptions, WatchOptions, watch_options
 from reconciler.cli.output import Printable, tell
-from reconciler.cli.watch_options import WatchOptions
+from reconciler.cli.tree import Plain
 from reconciler.integrations.files import NotPrivate
 from reconciler.integrations.git_address import NotAnAddress, address
 from reconciler.integrations.git_signatures import NoTrust, trust
@@ -34,6 +34,7 @@ from reconciler.integrations.notifications import MessageCommand, Webhook, secre
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.integrations.units import WATCH_NAME as UNIT
 from reconciler.kernel.locks import patience
+from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.commands import Here, serve_of
 from reconciler.model.errors import ReconcileError
@@ -82,12 +83,36 @@ _Record = TypeVar("_Record")
 _UNUSABLE: Final = (NotAnAddress, NoTrust, NoMetrics)
 
 
-def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
-    """Watch until a signal ends it."""
+class _Command(Plain):
+    """The command, which says that no loop runs also where its options cannot even be read."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See `Plain`."""
+        said = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError:
+            values, _, _ = self.make_parser(
+                click.Context(self, resilient_parsing=True, ignore_unknown_options=True)
+            ).parse_args(said)
+            simulate, state_dir, run_dir = (values.get(name) for name in ("simulate_file", "state_dir", "run_dir"))
+            host = HostOptions((), None, values.get("sysfs") or DEFAULT_SYSFS, simulate, state_dir, run_dir)
+            leave_ended(host, values.get("metrics_file"))
+            raise
+
+
+@click.command("watch", cls=_Command)
+@watch_options
+def watch_command(options: WatchOptions) -> Exit:
+    """Look again whenever something changes, until a signal ends it; with --apply keep the host as the manifests say.
+
+    It asks no person and has no consent to give: what needs one waits for 'reconcile apply'.
+    """
+    host = options.host
     try:
-        check_start(host, options, applies=applies)
+        check_start(options)
         with ExitStack() as stack:
-            asyncio.run(_watch(host, options, stack, applies=applies))
+            asyncio.run(_watch(host, options, stack, applies=options.applies))
     except click.UsageError:
         leave_ended(host, options.metrics_file)
         raise
@@ -100,13 +125,13 @@ def run(host: HostOptions, options: WatchOptions, *, applies: bool) -> Exit:
     return Exit.DONE
 
 
-def check_start(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
+def check_start(options: WatchOptions) -> None:
     """See that the loop would start with these options; nothing is started, made or bound.
 
     Raises:
         click.UsageError: it would refuse them.
     """
-    check(host, options, applies=applies)
+    check(options)
     release = version(_PACKAGE)
     try:
         if options.git:
@@ -131,18 +156,18 @@ def leave_ended(host: HostOptions, file: str | None) -> None:
                 _metrics_file(file, version(_PACKAGE)).close()
 
 
-def check(host: HostOptions, options: WatchOptions, *, applies: bool) -> None:
+def check(options: WatchOptions) -> None:
     """See that the options go together.
 
     Raises:
         click.UsageError: they do not.
     """
     if options.listen:
-        line = serve_of(options.listen, str(run_directory_of(host)))
+        line = serve_of(options.listen, str(run_directory_of(options.host)))
         raise click.UsageError(f"the loop opens no port. To answer at {options.listen}, run beside it: {line}")
-    if options.self_heal and not applies:
+    if options.self_heal and not options.applies:
         raise click.UsageError("--self-heal goes with --apply")
-    if options.git and host.paths:
+    if options.git and options.host.paths:
         raise click.UsageError("choose one of --git and -f")
     if options.git and not options.branch:
         raise click.UsageError("--git needs --branch")

@@ -1,42 +1,33 @@
-"""``reconcile watch install`` and ``uninstall``: how systemd gets to know of the loop."""
+"""The unit of the loop: what ``reconcile watch`` with its options needs of the system, and whether it has that."""
 
 import os
 import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from reconciler.cli import unit_install
-from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import run_directory_of
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import WatchOptions
 from reconciler.cli.output import tell
 from reconciler.cli.watch_command import check_start
-from reconciler.cli.watch_options import WatchOptions
-from reconciler.integrations.files import NotOurs
 from reconciler.integrations.git_address import has_secret, local_path
 from reconciler.integrations.git_command import Git, GitFailed
 from reconciler.integrations.git_signatures import Trust, trust
-from reconciler.integrations.libvirt import DIRECTORY, HOOK, follows_loop, options_of
 from reconciler.integrations.notifications import secret
 from reconciler.integrations.units import (
     STATE,
     VOLATILE,
-    WATCH_NAME,
-    WATCH_UNIT,
     Needs,
     systemd_version,
-    watch_enable_commands,
     watch_unit_text,
 )
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.kernel.processes import Processes, run_tool
-from reconciler.model.commands import HOOK_INSTALL
 from reconciler.model.errors import HostError
 from reconciler.model.printable import error_text
 from reconciler.transaction.state_directory import StateDirectory, UnsafeState
@@ -53,87 +44,50 @@ _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _SECONDS: Final = 10.0
 _GIT_SECONDS: Final = 30.0
-_CONSENTS: Final = ("allow_disruption", "allow_empty", "allow_removals")
 
 
-def run_install(options: Sequence[click.Parameter], words: Sequence[str], directory: str, *, enable: bool) -> Exit:
-    """Write the unit of the loop with `words` into `directory`, and have systemd know of it or tell how.
+def watch_unit(options: WatchOptions, words: Sequence[str]) -> str:
+    """The text of the unit that runs ``reconcile watch`` with `options`, which `words` say.
 
-    Args:
-        options: what ``reconcile`` itself understands.
-        words: what is to be said after ``reconcile --watch``.
-        directory: where systemd looks for units.
-        enable: run systemctl, not just tell what to type.
+    Raises:
+        click.UsageError: the loop would refuse them, or systemd could not start it with them.
+        click.ClickException: it would write where it cannot, or a file that it needs cannot be used.
     """
-    place = Path(directory).absolute()
     if any(f"{sys.executable}/".startswith(f"{one}/") for one in PRIVATE):
         tell(f"warning: the unit has a /tmp of its own and cannot see {sys.executable}; install reconcile elsewhere")
     try:
-        text = watch_unit_text(sys.executable, words, needs(options, words), _systemd())
+        return watch_unit_text(sys.executable, words, needs(options), _systemd())
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    unit_install.install(WATCH_UNIT, place, text)
-    return unit_install.systemctl(watch_enable_commands(place), run=enable, when="so that it runs from now on, type:")
 
 
-def run_uninstall(directory: str, hooks: str) -> Exit:
-    """Have no unit of the loop in `directory` any more, and nothing that starts it.
-
-    `hooks` is where libvirt looks for hooks: one that follows the loop then follows a record that no longer changes.
-    """
-    ended = unit_install.uninstall(
-        WATCH_UNIT, directory, ("systemctl", "stop", WATCH_NAME), ("systemctl", "daemon-reload")
-    )
-    hook = Path(hooks) / HOOK.name
-    try:
-        text = HOOK.ours(hook)
-    except (NotOurs, OSError):
-        text = None
-    if text is not None and follows_loop(text):
-        tell(
-            f"{hook} follows what the loop enforces, and without a loop that record no longer changes. "
-            "To have it read manifests instead, run:",
-            f"  {HOOK_INSTALL.with_flags('-f', 'PATH', *_place(hook.parent), *(options_of(text) or ()))}",
-        )
-    return ended
-
-
-def _place(hooks: Path) -> tuple[str, ...]:
-    return () if hooks == DIRECTORY else ("--directory", str(hooks.absolute()))
-
-
-def needs(options: Sequence[click.Parameter], words: Sequence[str], hidden: Sequence[str] = PRIVATE) -> Needs:
-    """What a loop with `words` needs of the system.
+def needs(watching: WatchOptions, hidden: Sequence[str] = PRIVATE) -> Needs:
+    """What a loop with these options needs of the system.
 
     Args:
-        options: what ``reconcile`` itself understands.
-        words: what is to be said after ``reconcile --watch``.
+        watching: the options of the loop.
         hidden: directories of which the unit has others of its own.
 
     Raises:
-        click.UsageError: the loop would refuse these words, or systemd could not start it with them.
+        click.UsageError: the loop would refuse them, or systemd could not start it with them.
         click.ClickException: it would write where it cannot, or a file that it needs cannot be used.
     """
-    said = _said(options, words)
-    host, watching = _host(said), WatchOptions(*(said[name] for name in WatchOptions._fields))
+    host = watching.host
     if host.simulate or os.path.realpath(host.sysfs) != DEFAULT_SYSFS:
         raise click.UsageError("the unit is for this machine: without --simulate and --sysfs")
-    for name in ("wants_plan", "apply_file", "out", "yes", "confirm_within", *_CONSENTS):
-        if said[name]:
-            raise click.UsageError("the loop takes no plan and no plan file, asks nobody, and has no consent to give")
-    check_start(host, watching, applies=said["apply_file"] is not None)
+    check_start(watching)
     if not host.paths and not watching.git:
-        raise click.UsageError("say where the manifests are: -- -f /etc/reconciler, or -- --git URL --branch NAME")
-    for name, path in _paths(options, said):
+        raise click.UsageError("say where the manifests are: -f /etc/reconciler, or --git URL --branch NAME")
+    for name, path in _paths(watching):
         if not os.path.isabs(path):
             where = os.path.abspath(path)
             raise click.UsageError(f"{name} {path}: systemd starts the loop in no directory of yours; say {where}")
         _refuse_hidden(name, path, hidden)
-    _refuse_secrets(words)
+    _refuse_secrets((watching.git or "", *watching.notify_command))
     _check_files(watching, hidden)
     if watching.git:
         _check_git(watching.git, watching.branch or "")
-    found = _needs(host, watching)
+    found = _needs(watching)
     _check_state(found.state)
     _check_run_directory(Path(found.run))
     for path in host.paths:
@@ -163,7 +117,7 @@ def _refuse_in_system(name: str, path: str) -> None:
                 )
 
 
-def _refuse_secrets(words: Sequence[str]) -> None:
+def _refuse_secrets(words: Iterable[str]) -> None:
     """Everybody can read a unit, and the words of each process."""
     for word in words:
         if has_secret(word):
@@ -271,39 +225,34 @@ def _check_files(watching: WatchOptions, hidden: Sequence[str]) -> None:
         _check_program(command, hidden)
 
 
-def _needs(host: HostOptions, watching: WatchOptions) -> Needs:
+def _needs(watching: WatchOptions) -> Needs:
     files = [watching.metrics_file] if watching.metrics_file else []
     talks = watching.git or watching.notify_webhook_file or watching.notify_command
     return Needs(
-        state=os.path.normpath(host.state_dir or STATE),
+        state=os.path.normpath(watching.host.state_dir or STATE),
         written=tuple(dict.fromkeys(map(_folder, files))),
         git=bool(watching.git),
         network=bool(talks),
-        run=str(run_directory_of(host)),
+        run=str(run_directory_of(watching.host)),
     )
 
 
-def _said(options: Sequence[click.Parameter], words: Sequence[str]) -> dict[str, Any]:
-    """What `words` say: the value of each option by the name that click has for it."""
-    return click.Command("reconcile", params=list(options)).make_context("reconcile", ["--watch", *words]).params
-
-
-def _host(said: dict[str, Any]) -> HostOptions:
-    return HostOptions(
-        said["file"], said["host_name"], said["sysfs"], said["simulate_file"], said["state_dir"], said["run_dir"]
-    )
-
-
-def _paths(options: Sequence[click.Parameter], said: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _paths(watching: WatchOptions) -> Iterator[tuple[str, str]]:
     """Each option that names a file or directory of this machine, with the path."""
-    for option in options:
-        value = said.get(option.name or "") if isinstance(option.type, click.Path) else None
-        for path in value if isinstance(value, tuple) else (value,) if value else ():
-            yield option.opts[-1], path
-    form, _, keys = (said["require_signature"] or "").partition(":")
+    named: tuple[tuple[str, Sequence[str | None]], ...] = (
+        ("--file", watching.host.paths),
+        ("--state-dir", (watching.host.state_dir,)),
+        ("--run-dir", (watching.host.run_dir,)),
+        ("--revoked-keys", (watching.revoked_keys,)),
+        ("--metrics-file", (watching.metrics_file,)),
+        ("--notify-webhook-file", watching.notify_webhook_file),
+        ("--notify-token-file", (watching.notify_token_file,)),
+    )
+    yield from ((name, path) for name, paths in named for path in paths if path)
+    form, _, keys = (watching.require_signature or "").partition(":")
     if form:
         yield f"--require-signature {form}", keys
-    if repository := local_path(said["git"] or ""):
+    if repository := local_path(watching.git or ""):
         yield "--git", repository
 
 

@@ -122,7 +122,7 @@ def _device_problems(domain: Domain, mdev: DomainMdev, guest: DesiredGuest | Non
             f"VM '{domain.name}' has managed='yes' for mediated device {mdev.uuid}, and libvirt manages none",
             (place,),
             (),
-            "Write managed='no': the device is made by 'reconcile --apply', or on demand by the hook.",
+            "Write managed='no': the device is made by 'reconcile apply', or on demand by the hook.",
         )
 
 

@@ -73,8 +73,8 @@ def _content(file: str) -> bytes:
 
 DIRECTORY: Final = Path("/etc/libvirt/hooks/qemu.d")
 NAME: Final = "reconcile"
-MARK: Final = "# Made by 'reconcile hook install', taken away by 'reconcile hook uninstall'."
-HOOK: Final = OurFile(NAME, MARK, "reconcile hook install", 0o755)
+MARK: Final = "# Made by 'reconcile service install hook', taken away by 'reconcile service uninstall hook'."
+HOOK: Final = OurFile(NAME, MARK, "reconcile service install hook", 0o755)
 
 
 def hook_text(python: str, options: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Files at a name that a person gives (``--out``, ``import -o``): only a regular file is ever replaced.
+"""Files at a name that a person gives (``plan --out``, ``import --out``): only a regular file is ever replaced.
 
 What is found under a name depends on every link on the way of its path.
 """

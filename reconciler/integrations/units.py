@@ -114,8 +114,8 @@ def is_enabled(root: Path, name: str) -> bool:
 
 
 BOOT_NAME: Final = "reconcile-boot.service"
-BOOT_MARK: Final = "# Made by 'reconcile boot install', taken away by 'reconcile boot uninstall'."
-BOOT_UNIT: Final = OurFile(BOOT_NAME, BOOT_MARK, "reconcile boot install", 0o644)
+BOOT_MARK: Final = "# Made by 'reconcile service install boot', taken away by 'reconcile service uninstall boot'."
+BOOT_UNIT: Final = OurFile(BOOT_NAME, BOOT_MARK, "reconcile service install boot", 0o644)
 
 STATE: Final = "/var/lib/reconciler"
 """Where the state is if nothing else is said."""
@@ -203,8 +203,8 @@ def boot_enable_commands(directory: Path) -> Sequence[Sequence[str]]:
 
 
 WATCH_NAME: Final = "reconcile-watch.service"
-WATCH_MARK: Final = "# Made by 'reconcile watch install', taken away by 'reconcile watch uninstall'."
-WATCH_UNIT: Final = OurFile(WATCH_NAME, WATCH_MARK, "reconcile watch install", 0o644)
+WATCH_MARK: Final = "# Made by 'reconcile service install watch', taken away by 'reconcile service uninstall watch'."
+WATCH_UNIT: Final = OurFile(WATCH_NAME, WATCH_MARK, "reconcile service install watch", 0o644)
 
 GROWING_SINCE: Final = 254
 """The first systemd that can wait longer before each restart (systemd.service(5), ``RestartSteps=``)."""
@@ -260,7 +260,7 @@ def watch_unit_text(python: str, options: Sequence[str], needs: Needs, systemd: 
 
     Args:
         python: the interpreter that has `reconciler`, as an absolute path.
-        options: of ``reconcile --watch``, with absolute paths.
+        options: of ``reconcile watch``, with absolute paths.
         needs: what these options need.
         systemd: the version of systemd; each warns of directives that are newer than itself.
 
@@ -284,7 +284,7 @@ def watch_unit_text(python: str, options: Sequence[str], needs: Needs, systemd: 
         "NotifyAccess=main",
         "# With full rights, so that the loop needs none to load modules.",
         "ExecStartPre=-+/sbin/modprobe vfio_ap",
-        f"ExecStart={command([python, '-P', '-m', 'reconciler.cli', '--watch', *options])}",
+        f"ExecStart={command([python, '-P', '-m', 'reconciler.cli', 'watch', *options])}",
         "ExecReload=/bin/kill -HUP $MAINPID",
         f"TimeoutStartSec={START_SECONDS}",
         f"WatchdogSec={WATCHDOG_SECONDS}",

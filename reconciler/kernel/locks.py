@@ -38,7 +38,7 @@ class AtWork(NamedTuple):
     seconds: float | None = None
 
     def __str__(self) -> str:
-        """For people: ``process 4711, reconcile --apply -f site, at work for 12 s``."""
+        """For people: ``process 4711, reconcile apply -f site, at work for 12 s``."""
         if not self.process:
             return "an unknown process"
         command = self.command

@@ -90,7 +90,7 @@ def _require_ap_bus(sysfs: Sysfs) -> None:
     except OSError as error:
         raise UnreadableHost(
             "no AP bus here (bus/ap/apmask cannot be read): this is no s390x host with crypto adapters, or --sysfs "
-            "names the wrong root. To try things out without one: reconcile --plan --simulate FILE"
+            "names the wrong root. To try things out without one: reconcile plan --simulate FILE"
         ) from error
 
 

@@ -74,8 +74,8 @@ class Advised(ReconcileError):
         self.advice = advice
 
 
-PLAN: Final = Command(("--plan",), Takes.MANIFESTS)
-APPLY: Final = Command(("--apply",), Takes.MANIFESTS)
+PLAN: Final = Command(("plan",), Takes.MANIFESTS)
+APPLY: Final = Command(("apply",), Takes.MANIFESTS)
 VALIDATE: Final = Command(("validate",), Takes.MANIFESTS)
 STATUS: Final = Command(("status",), Takes.MANIFESTS)
 DRIFT: Final = Command(("drift",), Takes.MANIFESTS)
@@ -88,13 +88,13 @@ LOOP_STATUS: Final = Command(("status", "--watch"))
 RESET: Final = Command(("simulate", "reset"))
 LOAD: Final = Command(("simulate", "load"))
 IMPORT: Final = Command(("import",))
-BOOT_INSTALL: Final = Command(("boot", "install", "--enable"), Takes.NOTHING)
-BOOT_UNINSTALL: Final = Command(("boot", "uninstall"), Takes.NOTHING)
-HOOK_INSTALL: Final = Command(("hook", "install"), Takes.MANIFESTS)
+BOOT_INSTALL: Final = Command(("service", "install", "boot", "--enable"), Takes.NOTHING)
+BOOT_UNINSTALL: Final = Command(("service", "uninstall", "boot"), Takes.NOTHING)
+HOOK_INSTALL: Final = Command(("service", "install", "hook"), Takes.MANIFESTS)
 WATCH_INSTALL: Final = Command(
-    ("watch", "install", "--enable", "--", "-f", "/etc/reconciler", "--apply"), Takes.NOTHING
+    ("service", "install", "watch", "--enable", "-f", "/etc/reconciler", "--apply"), Takes.NOTHING
 )
-WATCH: Final = Command(("--watch",), Takes.MANIFESTS)
+WATCH: Final = Command(("watch",), Takes.MANIFESTS)
 
 
 def serve_of(listen: str, run_directory: str) -> Command:

@@ -56,7 +56,7 @@ def _change_lines(plan: Plan, paint: Paint) -> list[str]:
     for guest in changed[:MOST_GUESTS]:
         lines += _painted(guest_change(guest), paint)
     if len(changed) > MOST_GUESTS:
-        lines += [f"    … and {len(changed) - MOST_GUESTS:,} more guests; --format json has them all", ""]
+        lines += [f"    … and {len(changed) - MOST_GUESTS:,} more guests; -o json has them all", ""]
     unchanged = len(plan.guests) - len(changed)
     if unchanged:
         lines += [paint("faint", f"    {unchanged:,} unchanged"), ""]
@@ -83,7 +83,7 @@ def _step_lines(plan: Plan, paint: Paint) -> list[str]:
     for number, planned in enumerate(plan.steps[:MOST_STEPS], 1):
         lines.append(f"  {number:>{width}}. {step_text(planned)}{_write_count(plan, planned)}")
     if len(plan.steps) > MOST_STEPS:
-        lines.append(f"  … and {len(plan.steps) - MOST_STEPS:,} more; --format json has them all")
+        lines.append(f"  … and {len(plan.steps) - MOST_STEPS:,} more; -o json has them all")
     return [*lines, ""]
 
 
@@ -95,7 +95,7 @@ def file_lines(plan: Plan, paint: Paint = plain) -> list[str]:
     lines = [paint("bold", "So that the host boots into it:")]
     lines += [f"  {paint(one.kind, one.kind.symbol)} {one.heading}  {one.lines[0]}" for one in changes]
     if len(plan.files) > MOST_STEPS:
-        lines.append(f"  … and {len(plan.files) - MOST_STEPS:,} more; --format json has them all")
+        lines.append(f"  … and {len(plan.files) - MOST_STEPS:,} more; -o json has them all")
     return [*lines, ""]
 
 

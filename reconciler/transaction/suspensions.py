@@ -1,6 +1,6 @@
 """What the loop leaves alone for a while: the whole host, or some guests; in ``suspended.json``.
 
-A suspension is a person's word to the loop. Whoever types ``reconcile --apply`` is a person as well, and not held up.
+A suspension is a person's word to the loop. Whoever types ``reconcile apply`` is a person as well, and not held up.
 """
 
 from collections.abc import Mapping

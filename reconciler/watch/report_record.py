@@ -1,4 +1,4 @@
-"""A `Report` as plain values for JSON, and back: the status file, ``status --watch --format json``, notifications."""
+"""A `Report` as plain values for JSON, and back: the status file, ``status --watch -o json``, notifications."""
 
 from typing import Any, Final
 

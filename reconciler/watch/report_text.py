@@ -106,7 +106,7 @@ def report_text(
     lines += [f"  different     {sentence}" for sentence in report.differences]
     for number, guest in enumerate(one for one in report.guests if _is_odd(one)):
         if number == _MOST_GUESTS:
-            lines += ["", "  there are remarks on more guests; all of them with --format json"]
+            lines += ["", "  there are remarks on more guests; all of them with -o json"]
             break
         lines += ["", *_guest_lines(guest, paint)]
     if steps := next_steps(report, ended, here):

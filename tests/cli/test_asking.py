@@ -53,45 +53,45 @@ def content(file: IO[bytes]) -> str:
 
 def is_applied(command: Command) -> bool:
     """Whether the host is as the manifests say."""
-    return command("--plan", "--detailed-exitcode").code == 0
+    return command("plan", "--detailed-exitcode").code == 0
 
 
 def saved_plan(command: Command) -> list[str]:
     """The words that apply a saved plan."""
     plan = str(command.directory.parent / "plan.json")
-    assert command("--plan", "--out", plan).code == 0
-    return ["--apply", plan, "--simulate", str(command.simulated_host)]
+    assert command("plan", "--out", plan).code == 0
+    return ["apply", plan, "--simulate", str(command.simulated_host)]
 
 
 def rolling_back(command: Command) -> list[str]:
     """The words that go back to the first of two generations, after the second was applied."""
-    assert command("--apply", "--yes").code == 0
+    assert command("apply", "--yes").code == 0
     guests = command.directory / "guests.yaml"
     guests.write_text(guests.read_text().replace("adapters: [5, 6]", "adapters: [6]"))
-    assert command("--apply", "--yes").code == 0
+    assert command("apply", "--yes").code == 0
     return ["rollback", "1", *on(command)]
 
 
 def undoing(command: Command) -> list[str]:
     """The words that undo an apply that waits to be confirmed."""
-    assert command("--apply", "--yes", "--confirm-within", "1h").code == 0
+    assert command("apply", "--yes", "--confirm-within", "1h").code == 0
     return ["rollback", *on(command)]
 
 
 def applying(command: Command) -> list[str]:
     """The words of a first apply, with options of every kind."""
-    return ["--apply", "--lock-timeout", "7", "--format", "text", "--allow-disruption", *on(command)]
+    return ["apply", "--lock-timeout", "7", "-o", "text", "--allow-disruption", *on(command)]
 
 
 def recovering(command: Command) -> list[str]:
     """The words of an apply after one that was killed; a recovery is a change, too."""
     guests, state = command.directory / "guests.yaml", Path(f"{command.simulated_host}.state")
-    assert command("--apply", "--yes").code == 0
+    assert command("apply", "--yes").code == 0
     guests.write_text(guests.read_text().replace("adapters: [5, 6]", "adapters: [6]"))
-    assert command("--apply", "--yes", "--confirm-within", "1h").code == 0
+    assert command("apply", "--yes", "--confirm-within", "1h").code == 0
     reopen_pending(state)
     guests.write_text(guests.read_text().replace("domains: [4, 0xab]", "domains: [4]"))
-    return ["--apply", *on(command)]
+    return ["apply", *on(command)]
 
 
 KINDS = [applying, saved_plan, rolling_back, undoing, recovering]
@@ -129,7 +129,7 @@ def test_without_a_controlling_terminal_nothing_is_done(
 
 @pytest.mark.parametrize("prepared", KINDS)
 def test_yes_and_no_are_answered_at_the_terminal(command: Command, prepared: Callable[[Command], list[str]]) -> None:
-    """Standard input and output may be anything: `false | reconcile --apply | tee log`."""
+    """Standard input and output may be anything: `false | reconcile apply | tee log`."""
     words = prepared(command)
     before = command("simulate").out
     for answer, code in (("n", 1), ("", 1), ("y", 0)):
@@ -145,7 +145,7 @@ def test_yes_and_no_are_answered_at_the_terminal(command: Command, prepared: Cal
 
 def test_a_pipe_gets_the_result_and_the_terminal_the_plan(command: Command, file: IO[bytes]) -> None:
     """The plan that is asked about is on the screen before the question; the log is complete."""
-    with at_terminal("--apply", *on(command), stdout=file.fileno()) as kim:
+    with at_terminal("apply", *on(command), stdout=file.fileno()) as kim:
         screen = kim.sees(ASKS)
         assert "7 kernel writes, 0 guests interrupted." in screen[: screen.index(ASKS)]
         assert content(file) == ""
@@ -157,8 +157,8 @@ def test_a_pipe_gets_the_result_and_the_terminal_the_plan(command: Command, file
 
 
 def test_where_all_output_goes_into_files_the_question_comes_with_its_plan(command: Command, file: IO[bytes]) -> None:
-    """`reconcile --apply > log 2>&1`, with JSON in the log."""
-    words = ["--apply", "--format", "json", *on(command)]
+    """`reconcile apply > log 2>&1`, with JSON in the log."""
+    words = ["apply", "-o", "json", *on(command)]
     with at_terminal(*words, stdin=subprocess.DEVNULL, stdout=file.fileno(), stderr=file.fileno()) as kim:
         screen = kim.sees(ASKS)
         assert "7 kernel writes, 0 guests interrupted." in screen[: screen.index(ASKS)]
@@ -169,10 +169,10 @@ def test_where_all_output_goes_into_files_the_question_comes_with_its_plan(comma
 
 
 def test_standard_input_is_no_answer(command: Command, file: IO[bytes]) -> None:
-    """`yes | reconcile --apply` waits for the person; it may be the manifests."""
+    """`yes | reconcile apply` waits for the person; it may be the manifests."""
     file.write(b"y\n" * 100)
     file.seek(0)
-    with at_terminal("--apply", *on(command), stdin=file.fileno()) as kim:
+    with at_terminal("apply", *on(command), stdin=file.fileno()) as kim:
         kim.sees(ASKS)
         assert not is_applied(command)
         kim.enters("n")
@@ -182,7 +182,7 @@ def test_standard_input_is_no_answer(command: Command, file: IO[bytes]) -> None:
 
 def test_an_answer_that_is_neither_is_asked_for_again(command: Command) -> None:
     """As long as it takes."""
-    with at_terminal("--apply", *on(command)) as kim:
+    with at_terminal("apply", *on(command)) as kim:
         kim.sees(ASKS)
         kim.enters("maybe")
         kim.sees("invalid input")
@@ -194,7 +194,7 @@ def test_an_answer_that_is_neither_is_asked_for_again(command: Command) -> None:
 @pytest.mark.parametrize("how", ["hangs up", "ends the input"])
 def test_a_person_who_goes_away_has_not_agreed(command: Command, how: str) -> None:
     """Nothing is done."""
-    with at_terminal("--apply", *on(command)) as kim:
+    with at_terminal("apply", *on(command)) as kim:
         kim.sees(ASKS)
         if how == "hangs up":
             kim.hangs_up()
@@ -223,9 +223,9 @@ def test_a_job_in_the_background_does_not_ask(
 
 def test_nothing_to_do_needs_no_question(command: Command) -> None:
     """An apply that changes nothing is done, also by cron, and is 0."""
-    assert command("--apply", "--yes").code == 0
+    assert command("apply", "--yes").code == 0
 
-    for words in (["--apply"], ["rollback", "1"]):
+    for words in (["apply"], ["rollback", "1"]):
         ran = without_terminal([*words, *on(command)])
         assert ran.returncode == 0, ran
     assert is_applied(command)
@@ -234,10 +234,10 @@ def test_nothing_to_do_needs_no_question(command: Command) -> None:
 @pytest.mark.parametrize("yes", [[], ["--yes"]])
 def test_consents_that_are_missing_are_added_to_the_command(command: Command, yes: list[str]) -> None:
     """Whole, so that it can be pasted; where no terminal is there, with --yes."""
-    assert command("--apply", "--yes").code == 0
+    assert command("apply", "--yes").code == 0
     (command.directory / "guests.yaml").unlink()
 
-    ran = without_terminal(["--apply", *yes, *on(command)])
+    ran = without_terminal(["apply", *yes, *on(command)])
 
     assert ran.returncode == 4
     again = shlex.split(ran.stderr.splitlines()[-1].rpartition("to give it: ")[2])
@@ -249,7 +249,7 @@ def test_consents_that_are_missing_are_added_to_the_command(command: Command, ye
 @pytest.mark.parametrize("other", [None, subprocess.DEVNULL])
 def test_enter_at_the_terminal_confirms(command: Command, other: int | None) -> None:
     """Whatever standard input and output are."""
-    words = ["--apply", "--yes", "--confirm-within", "1h", *on(command)]
+    words = ["apply", "--yes", "--confirm-within", "1h", *on(command)]
     with at_terminal(*words, stdin=other, stdout=other) as kim:
         kim.sees("press Enter to keep it; from elsewhere: reconcile confirm 1 --simulate ")
         kim.enters("")
@@ -259,7 +259,7 @@ def test_enter_at_the_terminal_confirms(command: Command, other: int | None) -> 
 
 def test_enter_typed_before_it_was_asked_for_confirms_nothing(command: Command) -> None:
     """Nor agrees to a plan what was typed before the plan was shown."""
-    with at_terminal("--apply", "--confirm-within", "1h", *on(command)) as kim:
+    with at_terminal("apply", "--confirm-within", "1h", *on(command)) as kim:
         kim.enters("y")
         kim.sees(ASKS)
         kim.enters("y\n")
@@ -273,7 +273,7 @@ def test_enter_on_standard_input_confirms_nothing(command: Command, file: IO[byt
     """It is not the person's."""
     file.write(b"\n\n")
     file.seek(0)
-    with at_terminal("--apply", "--yes", "--confirm-within", "1h", *on(command), stdin=file.fileno()) as kim:
+    with at_terminal("apply", "--yes", "--confirm-within", "1h", *on(command), stdin=file.fileno()) as kim:
         kim.sees("press Enter")
         kim.hangs_up()
         kim.ended()
@@ -283,7 +283,7 @@ def test_enter_on_standard_input_confirms_nothing(command: Command, file: IO[byt
 
 def test_without_a_terminal_the_command_that_confirms_is_printed(command: Command) -> None:
     """At once, and it works."""
-    ran = without_terminal(["--apply", "--yes", "--confirm-within", "1h", *on(command)])
+    ran = without_terminal(["apply", "--yes", "--confirm-within", "1h", *on(command)])
 
     assert ran.returncode == 0
     line = ran.stderr.splitlines()[-1]

@@ -46,14 +46,14 @@ def on_host(command: Command, *words: str) -> Ran:
 
 def booted(command: Command) -> Command:
     """The same, applied, and then booted."""
-    assert command("--apply", "--yes").code == 0
+    assert command("apply", "--yes").code == 0
     assert on_host(command, "simulate", "boot").code == 0
     return command
 
 
 def in_sync(command: Command) -> bool:
     """Whether the host is as the manifests say."""
-    return command("--plan", "--detailed-exitcode").code == 0
+    return command("plan", "--detailed-exitcode").code == 0
 
 
 def test_a_booted_host_becomes_as_it_was(command: Command) -> None:
@@ -108,9 +108,7 @@ def test_a_boot_is_no_generation_to_go_back_to(command: Command) -> None:
     booted(command)
     on_host(command, "boot")
 
-    assert [
-        one["number"] for one in json.loads(on_host(command, "history", "--format", "json").out)["generations"]
-    ] == [
+    assert [one["number"] for one in json.loads(on_host(command, "history", "-o", "json").out)["generations"]] == [
         1,
         2,
         3,
@@ -152,7 +150,7 @@ def test_a_first_apply_that_failed_is_none(command: Command) -> None:
     """It was put back."""
     host = command.simulated_host
     host.write_text(host.read_text() + "  faults: [{write: 3, errno: EADDRINUSE}]\n")
-    booted_after = command("--apply", "--yes")
+    booted_after = command("apply", "--yes")
 
     assert booted_after.code == 6
     assert on_host(command, "boot").err == "boot: nothing has been applied yet, so there is nothing to do\n"
@@ -174,9 +172,9 @@ def test_a_host_that_boots_otherwise_is_left_alone(command: Command) -> None:
 def test_what_needed_no_step_was_applied_nevertheless(command: Command) -> None:
     """As where the manifests only say how to boot, or take over what is there."""
     persist(command, "none")
-    command("--apply", "--yes")
+    command("apply", "--yes")
     persist(command, "service")
-    assert "Nothing to do" in command("--apply", "--yes").out
+    assert "Nothing to do" in command("apply", "--yes").out
     on_host(command, "simulate", "boot")
 
     assert on_host(command, "boot").err == f"boot: the host is as generation 2 wants: {MASKS + DEVICES} kernel writes\n"
@@ -184,11 +182,11 @@ def test_what_needed_no_step_was_applied_nevertheless(command: Command) -> None:
 
 def test_what_was_not_confirmed_does_not_come_back(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """The host went down before anybody had confirmed it."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     monkeypatch.setattr("reconciler.hosts.opening.timer_of", lambda *_: SimpleNamespace(arm=lambda *_: None))
     guests = command.directory / "guests.yaml"
     guests.write_text(guests.read_text().replace("0xab", "5"))
-    assert command("--apply", "--yes", "--confirm-within", "5m").code == 0
+    assert command("apply", "--yes", "--confirm-within", "5m").code == 0
     on_host(command, "simulate", "boot")
 
     ran = on_host(command, "boot")
@@ -199,7 +197,7 @@ def test_what_was_not_confirmed_does_not_come_back(command: Command, monkeypatch
 
 def test_damage_is_told_instead_of_booting_into_something_older(command: Command) -> None:
     """Nobody can tell what was applied last."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     guests = command.directory / "guests.yaml"
     guests.write_text(guests.read_text().replace("0xab", "5"))
     booted(command)
@@ -293,7 +291,7 @@ def test_a_bus_that_is_never_done_is_left_after_a_while(command: Command, monkey
 
 def test_a_vm_that_runs_is_not_interrupted(command: Command) -> None:
     """Where somebody runs it later, on a host that has drifted, that needs a person."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     on_host(command, "simulate", "start", "guest2")
     tinker(command, lambda host: host.write(f"devices/vfio_ap/matrix/{GUEST2}/assign_domain", "5"))
 
@@ -335,7 +333,7 @@ def test_manifests_are_no_business_of_a_boot(command: Command) -> None:
 
 def install(command: Command, directory: Path, *options: str) -> Ran:
     """Install the unit."""
-    return command.bare("boot", "install", "--directory", str(directory), *options)
+    return command.bare("service", "install", "boot", "--directory", str(directory), *options)
 
 
 def test_the_unit_comes_and_goes(command: Command, tmp_path: Path) -> None:
@@ -352,7 +350,7 @@ def test_the_unit_comes_and_goes(command: Command, tmp_path: Path) -> None:
     assert f"systemctl enable {units / BOOT_NAME}" in new.err
     assert f'"{tmp_path}/else where"' in (units / BOOT_NAME).read_text()
     for said in ("removed", "not there"):
-        assert said in command.bare("boot", "uninstall", "--directory", str(units)).out
+        assert said in command.bare("service", "uninstall", "boot", "--directory", str(units)).out
     assert list(units.rglob(BOOT_NAME)) == []
 
 
@@ -361,7 +359,7 @@ def test_what_somebody_else_made_is_left_alone(command: Command, tmp_path: Path)
     (tmp_path / BOOT_NAME).write_text("[Service]\nExecStart=/bin/true\n")
 
     assert install(command, tmp_path).code == 1
-    assert command.bare("boot", "uninstall", "--directory", str(tmp_path)).code == 1
+    assert command.bare("service", "uninstall", "boot", "--directory", str(tmp_path)).code == 1
     assert "/bin/true" in (tmp_path / BOOT_NAME).read_text()
 
 
@@ -376,7 +374,7 @@ def test_systemd_is_told_where_that_is_asked_for(
         ran.append(tuple(words))
         return Done(status, "", "")
 
-    monkeypatch.setattr("reconciler.cli.unit_install.run_tool", run)
+    monkeypatch.setattr("reconciler.cli.service_command.run_tool", run)
 
     assert install(command, tmp_path, "--enable").code == 0
     assert ran == [("systemctl", "daemon-reload"), ("systemctl", "enable", str(tmp_path / BOOT_NAME))]

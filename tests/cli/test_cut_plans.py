@@ -19,24 +19,24 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     first, second = (made.directory / f"{seed}.yaml" for seed in (1, 2))
     first.write_text(cycles(1, 1, 8), encoding="utf-8")
     second.write_text(cycles(2, 1, 8), encoding="utf-8")
-    assert made("--apply", "--yes", manifests=first).code == 0
+    assert made("apply", "--yes", manifests=first).code == 0
     return made
 
 
 def test_every_form_of_a_cut_plan_says_so(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """In text, JSON and Markdown; and the plan stays valid."""
     manifests = command.directory / "2.yaml"
-    whole = command("--plan", "--format", "json", manifests=manifests)
+    whole = command("plan", "-o", "json", manifests=manifests)
     assert whole.code == 0, whole.err
     assert json.loads(whole.out)["notes"] == []
     monkeypatch.setattr(budget.Budget.__init__, "__defaults__", (10, lambda: None))
 
-    plans = {form: command("--plan", "--format", form, manifests=manifests) for form in ("text", "json", "markdown")}
+    plans = {form: command("plan", "-o", form, manifests=manifests) for form in ("text", "json", "markdown")}
 
     assert {one.code for one in plans.values()} == {0}
     assert all(NOTE in one.out for one in plans.values())
     record = json.loads(plans["json"].out)
     assert len(record["notes"]) == 1
     assert len(record["steps"]) >= len(json.loads(whole.out)["steps"])
-    assert command("--plan", "--format", "json", manifests=manifests).out == plans["json"].out
-    assert command("--apply", "--yes", "--allow-disruption", manifests=manifests).code == 0
+    assert command("plan", "-o", "json", manifests=manifests).out == plans["json"].out
+    assert command("apply", "--yes", "--allow-disruption", manifests=manifests).code == 0

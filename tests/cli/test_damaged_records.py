@@ -104,12 +104,12 @@ def test_one_damaged_generation_hides_no_other(command: Command) -> None:
     assert command("history", "show", "1").code == 0
     assert command("rollback", "2", "--yes").code == 1
     (state / "generations/000002.json").rename(state / "generations/000002.json.damaged")
-    assert command("--apply", "--yes").code == 0
+    assert command("apply", "--yes").code == 0
     (command.directory / "guests.yaml").write_text(
         (command.directory / "guests.yaml").read_text(encoding="utf-8").replace("[6]", "[5]", 1), encoding="utf-8"
     )
-    assert command("--apply", "--yes").code == 0
-    assert [one["number"] for one in json.loads(command("history", "--format", "json").out)["generations"]][-1] == 3
+    assert command("apply", "--yes").code == 0
+    assert [one["number"] for one in json.loads(command("history", "-o", "json").out)["generations"]][-1] == 3
 
 
 def test_what_is_no_file_of_ours_among_the_generations_hides_none(command: Command) -> None:
@@ -123,11 +123,11 @@ def test_what_is_no_file_of_ours_among_the_generations_hides_none(command: Comma
     (generations / "000005.json").chmod(0o666)
     (generations / "000001.outcome.json").mkdir()
 
-    ran = command("history", "--format", "json")
+    ran = command("history", "-o", "json")
 
     results = {one["number"]: one["result"] for one in json.loads(ran.out)["generations"]}
     assert results == {1: "damaged", 2: "applied", 3: "damaged", 4: "damaged", 5: "damaged"}
-    assert_is_told(command("--apply", "--yes"), ("--apply",), "")
+    assert_is_told(command("apply", "--yes"), ("apply",), "")
     assert_is_told(command("rollback", "--yes"), ("rollback",), "")
 
 
@@ -135,7 +135,7 @@ def test_the_next_command_that_is_told_works(command: Command) -> None:
     """Moving the file away is a whole command of a shell, and what it costs is said."""
     state = state_of(command)
     (state / "journal.jsonl").write_bytes(b"{}")
-    ran = command("--apply", "--yes")
+    ran = command("apply", "--yes")
     assert ran.code == 1
     path = state / "journal.jsonl"
     assert f"next: mv {path} {path}.damaged    # the apply that was not finished is then not rolled back" in ran.err

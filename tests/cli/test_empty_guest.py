@@ -20,7 +20,7 @@ NAME = "later"
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     """``reconcile`` on a fresh copy of the three guests, which have been applied."""
     command = example("three-guests", tmp_path, capsys)
-    assert 0 == command("--apply", "--yes").code
+    assert 0 == command("apply", "--yes").code
     return command
 
 
@@ -31,7 +31,7 @@ def write(command: Command, spec: str) -> None:
 
 def steps(command: Command) -> list[str]:
     """What a plan does."""
-    return [line.split(". ", 1)[1] for line in command("--plan").out.splitlines() if ". later: " in line]
+    return [line.split(". ", 1)[1] for line in command("plan").out.splitlines() if ". later: " in line]
 
 
 @pytest.mark.parametrize("spec", ["adapters: []", "adapters: [], domains: []", "queues: []"])
@@ -40,7 +40,7 @@ def test_a_guest_without_a_queue_is_one_write(command: Command, spec: str) -> No
     write(command, spec)
 
     assert [f"{NAME}: create its mediated device"] == steps(command)
-    assert 0 == command("--apply", "--yes").code
+    assert 0 == command("apply", "--yes").code
     assert 0 == command("drift").code
     assert "  adapters: []\n  domains: []\n" in command.bare("import", "--simulate", str(command.simulated_host)).out
 
@@ -58,23 +58,23 @@ def test_one_axis_or_control_domains_alone_are_written(command: Command, spec: s
     write(command, spec)
 
     assert [f"{NAME}: create its mediated device", f"{NAME}: {after}"] == steps(command)
-    assert 0 == command("--apply", "--yes").code
+    assert 0 == command("apply", "--yes").code
     assert 0 == command("drift").code
 
 
 def test_a_running_vm_gets_queues_and_loses_them_with_consent(command: Command) -> None:
     """One write each; the device stays, since its VM has it open."""
     write(command, "adapters: []")
-    command("--apply", "--yes")
+    command("apply", "--yes")
     command("simulate", "start", NAME)
 
     write(command, "adapters: [5], domains: [5]")
-    assert 0 == command("--apply", "--yes").code
-    (guest,) = [one for one in json.loads(command("status", "--format", "json").out)["guests"] if one["name"] == NAME]
+    assert 0 == command("apply", "--yes").code
+    (guest,) = [one for one in json.loads(command("status", "-o", "json").out)["guests"] if one["name"] == NAME]
     assert ([5], [5]) == (guest["effective"]["adapters"], guest["effective"]["domains"])
     write(command, "queues: []")
-    assert 4 == command("--apply", "--yes").code
-    assert 0 == command("--apply", "--yes", "--allow-disruption").code
+    assert 4 == command("apply", "--yes").code
+    assert 0 == command("apply", "--yes", "--allow-disruption").code
     assert 0 == command("drift").code
 
 

@@ -131,4 +131,4 @@ def test_the_next_command_comes_with_the_error(capsys: pytest.CaptureFixture[str
 
     code_of(Odd("odd", PLAN), Said())
 
-    assert capsys.readouterr().err == "error: odd\n  next: mv a b\n  next: reconcile --plan\n"
+    assert capsys.readouterr().err == "error: odd\n  next: mv a b\n  next: reconcile plan\n"

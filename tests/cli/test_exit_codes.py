@@ -32,19 +32,19 @@ def edit(command: Command, file: str, old: str, new: str) -> None:
 
 def test_0_and_2_tell_whether_there_are_changes(command: Command) -> None:
     """A valid plan is 0; with --detailed-exitcode 2 where there is something to do, 0 where not."""
-    assert command("--plan").code == 0
-    assert command("--plan", "--detailed-exitcode").code == 2
+    assert command("plan").code == 0
+    assert command("plan", "--detailed-exitcode").code == 2
     assert command("drift").code == 2
-    assert command("--apply", "--yes").code == 0
-    assert command("--plan", "--detailed-exitcode").code == 0
+    assert command("apply", "--yes").code == 0
+    assert command("plan", "--detailed-exitcode").code == 0
     assert command("drift").code == 0
 
 
 def test_a_second_apply_writes_nothing(command: Command) -> None:
     """Applying again says that nothing is to do."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
 
-    ran = command("--apply", "--yes", "--format", "json")
+    ran = command("apply", "--yes", "-o", "json")
 
     assert ran.code == 0
     assert json.loads(ran.out)["kernelWrites"] == 0
@@ -54,7 +54,7 @@ def test_3_where_manifests_are_invalid(command: Command) -> None:
     """Nothing is planned from manifests with mistakes, by any command."""
     edit(command, "guests.yaml", "domains: [4, 0xab]", "domains: [4, 0xabc]")
 
-    for words in (["--plan"], ["--apply"], ["status"], ["drift"], ["validate"]):
+    for words in (["plan"], ["apply"], ["status"], ["drift"], ["validate"]):
         ran = command(*words)
         assert ran.code == 3, words
         assert "guests.yaml:11:16" in ran.err or "guests.yaml:10:16" in ran.err, ran.err
@@ -64,48 +64,48 @@ def test_4_where_guests_conflict(command: Command) -> None:
     """A conflict is 4."""
     edit(command, "guests.yaml", "domains: [4, 0xab]", "domains: [4, 0x47]")
 
-    assert command("--plan").code == 4
+    assert command("plan").code == 4
 
 
 def test_4_where_consent_is_needed_and_given_by_a_flag(command: Command) -> None:
     """Taking a queue from a running VM needs consent; --allow-disruption gives it."""
-    command("--apply", "--yes")
-    uuid = json.loads(command("status", "--format", "json").out)["guests"][0]["uuid"]
+    command("apply", "--yes")
+    uuid = json.loads(command("status", "-o", "json").out)["guests"][0]["uuid"]
     command("simulate", "start", uuid)
     edit(command, "guests.yaml", "domains: [4, 0xab]", "domains: [4]")
 
-    refused = command("--apply", "--yes")
+    refused = command("apply", "--yes")
     assert refused.code == 4
     assert "--allow-disruption" in refused.err
-    assert command("--plan", "--detailed-exitcode").code == 2
+    assert command("plan", "--detailed-exitcode").code == 2
 
-    assert command("--apply", "--yes", "--allow-disruption").code == 0
-    assert command("--plan", "--detailed-exitcode").code == 0
+    assert command("apply", "--yes", "--allow-disruption").code == 0
+    assert command("plan", "--detailed-exitcode").code == 0
 
 
 def test_consent_may_stand_in_the_manifest(command: Command) -> None:
     """``disruption: allow`` is consent for one guest."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     assert command("simulate", "start", "guest1").code == 0
     edit(command, "guests.yaml", "domains: [4, 0xab]", "domains: [4]\n  disruption: allow")
 
-    assert command("--apply", "--yes").code == 0
+    assert command("apply", "--yes").code == 0
 
 
 def test_5_where_a_saved_plan_is_stale(command: Command, tmp_path: Path) -> None:
     """A saved plan is applied as it is, or refused with what has changed; no flag overrides that."""
     saved = str(tmp_path / "plan.json")
-    assert command("--plan", "--out", saved).code == 0
+    assert command("plan", "--out", saved).code == 0
     simulate = ["--simulate", str(command.simulated_host)]
     edit(command, "guests.yaml", "domains: [4, 0xab]", "domains: [4]")
 
-    stale = command.bare("--apply", saved, "--yes", "--allow-disruption", *simulate)
+    stale = command.bare("apply", saved, "--yes", "--allow-disruption", *simulate)
     assert stale.code == 5
     assert "the manifests changed" in stale.err
 
     edit(command, "guests.yaml", "domains: [4]", "domains: [4, 0xab]")
-    assert command.bare("--apply", saved, "--yes", *simulate).code == 0
-    assert command.bare("--apply", saved, "--yes", *simulate).code == 5
+    assert command.bare("apply", saved, "--yes", *simulate).code == 0
+    assert command.bare("apply", saved, "--yes", *simulate).code == 5
 
 
 def test_6_where_the_kernel_refuses(command: Command) -> None:
@@ -114,7 +114,7 @@ def test_6_where_the_kernel_refuses(command: Command) -> None:
         file.write("  faults: [{write: 3, errno: EBUSY}]\n")
     before = command("simulate").out
 
-    ran = command("--apply", "--yes")
+    ran = command("apply", "--yes")
 
     assert ran.code == 6
     assert "EBUSY" in ran.out
@@ -123,32 +123,32 @@ def test_6_where_the_kernel_refuses(command: Command) -> None:
 
 def test_8_where_another_run_is_at_work(command: Command) -> None:
     """Who finds the lock held is told by whom."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     lock = command.directory / "simulated-host.yaml.state" / "lock"
     with lock.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write('{"process": 12345, "since": 0, "command": "reconcile --apply -f elsewhere"}')
+        file.write('{"process": 12345, "since": 0, "command": "reconcile apply -f elsewhere"}')
         file.flush()
 
-        ran = command("--apply", "--yes", "--lock-timeout", "0")
+        ran = command("apply", "--yes", "--lock-timeout", "0")
 
     assert ran.code == 8
-    assert "process 12345, reconcile --apply -f elsewhere, at work for" in ran.err
+    assert "process 12345, reconcile apply -f elsewhere, at work for" in ran.err
 
 
 @pytest.mark.parametrize(
     "words",
     [
         [],
-        ["--plan", "--apply"],
-        ["--plan", "status"],
+        ["plan", "--apply"],
+        ["plan", "status"],
         ["--nonsense"],
         ["nonsense"],
-        ["--apply", "--out", "x"],
-        ["--apply", "--format", "markdown"],
+        ["apply", "--out", "x"],
+        ["apply", "-o", "markdown"],
         ["simulate", "plug"],
-        ["--plan", "--format", "xml"],
-        ["--apply", "--lock-timeout", "-1"],
+        ["plan", "-o", "xml"],
+        ["apply", "--lock-timeout", "-1"],
     ],
 )
 def test_64_where_the_usage_is_wrong(command: Command, words: list[str]) -> None:
@@ -161,7 +161,7 @@ def test_64_where_the_usage_is_wrong(command: Command, words: list[str]) -> None
 
 def test_1_where_there_is_no_ap_bus(command: Command, tmp_path: Path) -> None:
     """A host without an AP bus is told in one sentence, with what to try instead."""
-    ran = command.bare("--plan", "-f", str(command.directory), "--sysfs", str(tmp_path), "--state-dir", str(tmp_path))
+    ran = command.bare("plan", "-f", str(command.directory), "--sysfs", str(tmp_path), "--state-dir", str(tmp_path))
 
     assert ran.code == 1
     assert "no AP bus" in ran.err
@@ -174,7 +174,7 @@ def test_1_where_a_plan_file_is_none(command: Command, tmp_path: Path, content: 
     saved = tmp_path / "plan.json"
     saved.write_text(content, encoding="utf-8")
 
-    ran = command("--apply", str(saved))
+    ran = command("apply", str(saved))
 
     assert ran.code == 1
     assert "plan" in ran.err
@@ -199,28 +199,28 @@ def test_schemas(command: Command, kind: str) -> None:
 
 def test_formats_of_the_plan(command: Command) -> None:
     """JSON and Markdown go to stdout alone."""
-    plan = command("--plan", "--format", "json")
+    plan = command("plan", "-o", "json")
     assert json.loads(plan.out)["host"] == "lpar7"
     assert plan.err == ""
-    assert command("--plan", "--format", "markdown").out.startswith("### reconcile: host `lpar7`")
+    assert command("plan", "-o", "markdown").out.startswith("### reconcile: host `lpar7`")
 
 
 def test_who_makes_the_plans_writes_by_hand_gets_its_result(command: Command, tmp_path: Path) -> None:
     """The writes of the JSON, made one by one on another copy of the host, leave nothing to do."""
     from reconciler.hosts.simulated import opened_simulation
 
-    plan = json.loads(command("--plan", "--format", "json").out)
+    plan = json.loads(command("plan", "-o", "json").out)
     with opened_simulation(command.simulated_host, changes=True) as simulation:
         for step in plan["steps"]:
             for write in step["writes"]:
                 simulation.host.write(write["path"], write["value"])
 
-    assert command("--plan", "--detailed-exitcode").code == 0
+    assert command("plan", "--detailed-exitcode").code == 0
 
 
 def test_a_reader_that_goes_away_is_no_failure(command: Command) -> None:
-    """``reconcile --plan | head -1`` ends quietly."""
-    shell = f"{sys.executable} -m reconciler.cli --plan -f {command.directory} --simulate {command.simulated_host}"
+    """``reconcile plan | head -1`` ends quietly."""
+    shell = f"{sys.executable} -m reconciler.cli plan -f {command.directory} --simulate {command.simulated_host}"
     done = subprocess.run(["bash", "-c", f"{shell} | head -1"], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0
@@ -244,7 +244,7 @@ def test_interrupting_an_apply_puts_everything_back(command: Command, monkeypatc
     before = command("simulate").out
     monkeypatch.setattr(SimulatedHost, "write", interrupted)
 
-    ran = command("--apply", "--yes")
+    ran = command("apply", "--yes")
 
     assert ran.code == 6
     assert "interrupted" in ran.out
@@ -257,9 +257,9 @@ def test_an_unforeseen_failure_is_one_line(command: Command, monkeypatch: pytest
     def broken(*_: object, **__: object) -> int:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("reconciler.cli.plan_command.run", broken)
+    monkeypatch.setattr("reconciler.cli.plan_command.plan", broken)
 
-    ran = command("--plan")
+    ran = command("plan")
 
     assert ran.code == 1
     assert "bug" in ran.err
@@ -276,51 +276,51 @@ def test_manifests_default_to_the_current_directory(command: Command, monkeypatc
     """Without -f the manifests here are read."""
     monkeypatch.chdir(command.directory)
 
-    assert command.bare("--plan", "--simulate", "simulated-host.yaml").code == 0
+    assert command.bare("plan", "--simulate", "simulated-host.yaml").code == 0
 
 
 def test_an_edited_description_asks_for_a_reset(command: Command) -> None:
     """State that belongs to another description is not mixed with it."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     edit(command, "simulated-host.yaml", '"6.12"', '"7.2"')
 
-    ran = command("--plan")
+    ran = command("plan")
     assert ran.code == 1
     assert "reset" in ran.err
     assert command("simulate", "reset").code == 0
-    assert command("--plan").code == 0
+    assert command("plan").code == 0
 
 
 def test_everything_removed_from_the_manifests_is_removed_from_the_host(command: Command) -> None:
     """A guest that leaves the manifests loses its device, since we made it; a foreign device stays."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     shutil.copy(command.directory / "guests.yaml", command.directory / "guests.txt")
     text = (command.directory / "guests.yaml").read_text(encoding="utf-8")
     (command.directory / "guests.yaml").write_text(text.split("---")[0], encoding="utf-8")
 
-    plan = json.loads(command("--plan", "--format", "json").out)
+    plan = json.loads(command("plan", "-o", "json").out)
 
     assert [one["action"] for one in plan["steps"]] == ["remove", "remove"]
-    assert command("--apply", "--yes").code == 0
-    assert command("--plan", "--detailed-exitcode").code == 0
+    assert command("apply", "--yes").code == 0
+    assert command("plan", "--detailed-exitcode").code == 0
 
 
 def test_a_saved_plan_whose_steps_were_changed_is_refused(command: Command, tmp_path: Path) -> None:
     """A reviewer was shown something else: refused as changed (1), or, with a forged digest, as stale (5)."""
     saved = tmp_path / "plan.json"
-    assert command("--plan", "--out", str(saved)).code == 0
+    assert command("plan", "--out", str(saved)).code == 0
     before = command("simulate").out
     record = json.loads(saved.read_text(encoding="utf-8"))
     record["steps"] = record["steps"][:1]
     saved.write_text(json.dumps(record), encoding="utf-8")
 
-    ran = command.bare("--apply", str(saved), "--yes", "--simulate", str(command.simulated_host))
+    ran = command.bare("apply", str(saved), "--yes", "--simulate", str(command.simulated_host))
     assert (ran.code, "was changed after it was saved" in ran.err) == (1, True)
 
     del record["contentDigest"]
     record["contentDigest"] = sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     saved.write_text(json.dumps(record), encoding="utf-8")
-    ran = command.bare("--apply", str(saved), "--yes", "--simulate", str(command.simulated_host))
+    ran = command.bare("apply", str(saved), "--yes", "--simulate", str(command.simulated_host))
     assert (ran.code, "changed after it was saved" in ran.err) == (5, True)
     assert command("simulate").out == before
 
@@ -331,7 +331,7 @@ def test_a_fault_that_cannot_be_is_told_with_its_place(command: Command, fault: 
     with command.simulated_host.open("a", encoding="utf-8") as file:
         file.write(f"  faults:\n    - {{write: 1, errno: EBUSY}}\n    - {fault}\n")
 
-    ran = command("--plan")
+    ran = command("plan")
 
     assert ran.code == 3
     assert "error[simulated-host]: this host cannot be" in ran.err

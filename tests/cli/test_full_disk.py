@@ -57,18 +57,18 @@ class Host:
 
     def begin(self) -> str:
         """Apply something, then something else that waits to be confirmed; who held what before that."""
-        assert self("--apply", "--yes").code == 0
+        assert self("apply", "--yes").code == 0
         before = self.held
         text = self.manifests.read_text(encoding="utf-8")
         self.manifests.write_text(text.replace("adapters: [5, 6]", "adapters: [6]", 1), encoding="utf-8")
-        assert self("--apply", "--yes", "--confirm-within", "90").code == 0
+        assert self("apply", "--yes", "--confirm-within", "90").code == 0
         assert self.held != before
         return before
 
     @property
     def results(self) -> list[str]:
         """How the generations ended."""
-        return [one["result"] for one in json.loads(self("history", "--format", "json").out)["generations"]]
+        return [one["result"] for one in json.loads(self("history", "-o", "json").out)["generations"]]
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_what_is_not_confirmed_is_rolled_back_on_a_full_disk(command: Command, s
     assert max(clock.slept) <= 60
     assert host.results == ["applied", "rolled back"]
     assert not (host.state / "pending.json").exists()
-    assert host("--apply", "--yes").code == 0
+    assert host("apply", "--yes").code == 0
 
 
 def test_the_timer_is_heard_although_its_log_cannot_be_written(
@@ -199,14 +199,14 @@ def test_the_next_apply_records_what_the_timer_could_not(command: Command, small
     filler = fill(small)
     clock.pass_by()
 
-    refused = host("--apply", "--yes")
+    refused = host("apply", "--yes")
 
     assert refused.code == 1
     assert "nothing was begun: what became of generation 2 cannot be recorded" in refused.err
     assert host.held == before
     assert host("confirm", "2").code == 6
     filler.unlink()
-    assert host("--apply", "--yes").code == 0
+    assert host("apply", "--yes").code == 0
     assert host.results == ["applied", "rolled back", "applied"]
 
 
@@ -231,10 +231,10 @@ def test_a_rollback_that_is_not_recorded_is_said_everywhere(
     row = host("history").out.splitlines()[1]
     assert row.startswith("2 ")
     assert " rolled back (not recorded yet) " in row
-    shown = json.loads(host("history", "--format", "json").out)["generations"][-1]
+    shown = json.loads(host("history", "-o", "json").out)["generations"][-1]
     assert (shown["result"], shown["remark"]) == ("rolled back", "not recorded yet")
     assert host("history", "show", "2").out.startswith("Generation 2: rolled back\n")
-    found = {one["id"]: one for one in json.loads(host("doctor", "--format", "json").out)["findings"]}
+    found = {one["id"]: one for one in json.loads(host("doctor", "-o", "json").out)["findings"]}
     assert unrecorded in found["unrecorded-rollback"]["what"]
     assert "No space left on device" in found["state-not-writable"]["what"]
     assert "awaits-confirmation" not in found
@@ -360,14 +360,14 @@ def test_an_apply_on_a_read_only_disk_rolls_back_first(command: Command, small: 
     clock.pass_by()
     subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
     try:
-        refused = host("--apply", "--yes")
+        refused = host("apply", "--yes")
     finally:
         subprocess.run(["mount", "-o", "remount,rw", str(small)], check=True)
 
     assert refused.code == 1
     assert "cannot be recorded" in refused.err
     assert host.held == before
-    assert host("--apply", "--yes").code == 0
+    assert host("apply", "--yes").code == 0
 
 
 @pytest.fixture(params=["full", "read-only"])
@@ -404,7 +404,7 @@ def test_a_boot_needs_no_disk(
 ) -> None:
     """The host is as it was applied last; what could not be recorded is said, and nothing is left to recover from."""
     host = at_boot(command, small / "state")
-    assert host("--apply", "--yes").code == 0
+    assert host("apply", "--yes").code == 0
     before = host.held
     host.on_host("simulate", "boot")
     with unusable():
@@ -425,7 +425,7 @@ def test_a_boot_needs_no_disk(
     assert again == (0, "", "boot: the host is as generation 1 wants: 0 kernel writes\n")
     assert "a boot makes the host as it was applied last all the same" in " ".join((doctor.out + doctor.err).split())
     assert host.results == ["applied"]
-    assert host("--apply", "--yes").code == 0
+    assert host("apply", "--yes").code == 0
     assert host.held == before
 
 
@@ -461,13 +461,13 @@ def test_a_boot_without_a_disk_goes_by_what_was_verified(
 ) -> None:
     """What had been verified when the machine went down was applied, although no file can say so yet."""
     host = at_boot(command, small / "state")
-    assert host("--apply", "--yes").code == 0
+    assert host("apply", "--yes").code == 0
     text = host.manifests.read_text(encoding="utf-8")
     host.manifests.write_text(text.replace("adapters: [5, 6]", "adapters: [6]", 1), encoding="utf-8")
     with monkeypatch.context() as dying:
         dying.setattr(Journal, "finish", lambda *_: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
-            host("--apply", "--yes")
+            host("apply", "--yes")
     host.on_host("simulate", "boot")
     with unusable():
         ran = host.on_host("boot", "--wait", "0")
@@ -475,15 +475,15 @@ def test_a_boot_without_a_disk_goes_by_what_was_verified(
         assert "boot: the host is as generation 2 wants" in ran.err
 
     assert ran.code == 1
-    assert host("--apply", "--yes").code == 0
+    assert host("apply", "--yes").code == 0
     assert host.results == ["applied", "applied"]
-    assert host("--plan", "--detailed-exitcode").code == 0
+    assert host("plan", "--detailed-exitcode").code == 0
 
 
 def test_while_a_vm_runs_a_boot_needs_a_disk(command: Command, small: Path) -> None:
     """A crash on the way could take queues from a guest for good, so that nothing is begun without a record."""
     host = at_boot(command, small / "state")
-    assert host("--apply", "--yes").code == 0
+    assert host("apply", "--yes").code == 0
     host.on_host("simulate", "boot")
     assert host.on_host("boot", "--wait", "0").code == 0
     running, other = re.findall(r"[0-9a-f-]{36}", host.held)[:2]
@@ -580,7 +580,7 @@ def test_no_error_of_the_disk_prevents_a_boot(command: Command, tmp_path: Path, 
     done = 0
     for nth in range(3 if for_good else 1, 400, 4):  # all of them take too long; the two have none in common
         host = at_boot(command, tmp_path / f"state{nth}")
-        assert host("--apply", "--yes").code == 0
+        assert host("apply", "--yes").code == 0
         before = host.held
         host.on_host("simulate", "boot")
         disk = BadDisk(nth, for_good=for_good)
@@ -595,7 +595,7 @@ def test_no_error_of_the_disk_prevents_a_boot(command: Command, tmp_path: Path, 
         assert "could not be recorded" in ran.err or ran.code != 1
         assert host.on_host("boot", "--wait", "0").code == 0, nth
         assert host.held == before, nth
-        assert host("--plan", "--detailed-exitcode").code == 0
+        assert host("plan", "--detailed-exitcode").code == 0
         if disk.calls < nth:
             break
     else:

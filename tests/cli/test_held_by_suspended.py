@@ -17,7 +17,7 @@ TAKE = ("adapters: [5, 6]\n  domains: [4, 0xab]", "adapters: [5]\n  domains: [0x
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     """The three guests, applied."""
     made = example("three-guests", tmp_path, capsys)
-    assert made("--apply", "--yes").code == 0
+    assert made("apply", "--yes").code == 0
     return made
 
 
@@ -42,7 +42,7 @@ def test_the_command_that_resumes_the_holder_is_shown_and_works(command: Command
     where = ("--simulate", str(command.simulated_host))
     assert command.bare("suspend", "guest2", "--reason", "ticket 42", *where).code == 0
     state = command.directory / "simulated-host.yaml.state"
-    program = [sys.executable, "-m", "reconciler.cli", "--watch", "--apply", "-f", str(command.directory)]
+    program = [sys.executable, "-m", "reconciler.cli", "watch", "--apply", "-f", str(command.directory)]
     with watching(state, where, command=program):
         if dropped:
             remove(command, "guest2")
@@ -67,6 +67,6 @@ def test_a_plan_of_a_person_says_who_is_suspended_and_corrects_it(command: Comma
     assert command.bare("suspend", "guest2", "--reason", "ticket 42", *where).code == 0
     edit(command, TAKE, SHRINK)
 
-    for ran in (command("--plan"), command("--apply", "--yes", "--allow-disruption")):
+    for ran in (command("plan"), command("apply", "--yes", "--allow-disruption")):
         assert ran.code == 0
         assert f"reconcile resume guest2 --simulate {command.simulated_host}" in ran.err

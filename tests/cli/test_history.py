@@ -48,27 +48,27 @@ def change(command: Command, old: str = "adapters: [5, 6]", new: str = "adapters
 def test_the_history_lists_applies_newest_first(command: Command) -> None:
     """One that had nothing to do is none."""
     assert command("history").out == "Nothing has been applied yet.\n"
-    command("--apply", "--yes")
-    command("--apply", "--yes")
+    command("apply", "--yes")
+    command("apply", "--yes")
     change(command)
-    command("--apply", "--yes")
+    command("apply", "--yes")
 
     lines = command("history").out.splitlines()
     assert [line.split()[0] for line in lines] == ["NUMBER", "2", "1"]
-    record = json.loads(command("history", "--format", "json").out)
+    record = json.loads(command("history", "-o", "json").out)
     assert [one["result"] for one in record["generations"]] == ["applied", "applied"]
 
 
 def test_a_generation_is_shown_with_its_writes(command: Command) -> None:
     """What was done, write by write."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
 
     shown = command("history", "show", "1")
 
     assert shown.code == 0
     assert "Generation 1: applied" in shown.out
     assert "bus/ap/apmask <- 0x" in shown.out
-    assert json.loads(command("history", "show", "1", "--format", "json").out)["outcome"]["result"] == "applied"
+    assert json.loads(command("history", "show", "1", "-o", "json").out)["outcome"]["result"] == "applied"
     assert command("history", "show", "9").err.startswith(
         "error: there is no generation 9; there are 1 to 1\n  next: reconcile history --simulate "
     )
@@ -77,10 +77,10 @@ def test_a_generation_is_shown_with_its_writes(command: Command) -> None:
 
 def test_rollback_goes_back_to_the_last_but_one(command: Command) -> None:
     """A plan like any other: shown first, done when that is asked for, and a generation of its own."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     first = command("simulate").out
     change(command)
-    command("--apply", "--yes")
+    command("apply", "--yes")
     second = command("simulate").out
     assert first != second
 
@@ -93,16 +93,16 @@ def test_rollback_goes_back_to_the_last_but_one(command: Command) -> None:
 
     assert command("rollback", "--yes").code == 0
     assert command("simulate").out == first
-    assert command("--plan", "--detailed-exitcode").code == 2
+    assert command("plan", "--detailed-exitcode").code == 2
 
 
 def test_rollback_to_a_number(command: Command) -> None:
     """Any generation that is kept."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     first = command("simulate").out
     for new in ("[5]", "[6]"):
         change(command, "adapters: [5, 6]" if new == "[5]" else "adapters: [5]", f"adapters: {new}")
-        command("--apply", "--yes")
+        command("apply", "--yes")
 
     assert command("rollback", "1", "--yes").code == 0
     assert command("simulate").out == first
@@ -120,7 +120,7 @@ def test_rollback_without_a_history_says_so(command: Command) -> None:
 def waiting(command: Command) -> Iterator[AtTerminal]:
     """An apply that waits for Enter at a terminal."""
     where = ["--simulate", str(command.simulated_host), "-f", str(command.directory)]
-    with at_terminal("--apply", "--yes", "--confirm-within", "1h", *where) as person:
+    with at_terminal("apply", "--yes", "--confirm-within", "1h", *where) as person:
         person.sees("press Enter to keep it")
         yield person
 
@@ -137,7 +137,7 @@ def test_where_enter_does_not_come_in_time_it_is_rolled_back(command: Command) -
     """By ourselves, when the time is over and no timer was quicker."""
     before = command("simulate").out
     where = ["--simulate", str(command.simulated_host), "-f", str(command.directory)]
-    with at_terminal("--apply", "--yes", "--confirm-within", "1s", *where) as person:
+    with at_terminal("apply", "--yes", "--confirm-within", "1s", *where) as person:
         assert person.ended() == 6
     assert re.search("was not confirmed in time|it was not confirmed: generation 1 was rolled back", person.shown)
     assert command("simulate").out == before
@@ -169,25 +169,25 @@ def test_ctrl_c_at_the_terminal_leaves_it_to_the_timer(command: Command, waiting
 
 def test_removing_everything_needs_a_flag(command: Command) -> None:
     """An emptied directory is shown and refused."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     (command.directory / "guests.yaml").unlink()
 
-    refused = command("--apply", "--yes")
+    refused = command("apply", "--yes")
     assert refused.code == 4
     assert "--allow-empty" in refused.err
-    assert command("--apply", "--yes", "--allow-disruption").code == 4
-    assert command("--apply", "--yes", "--allow-empty").code == 0
+    assert command("apply", "--yes", "--allow-disruption").code == 4
+    assert command("apply", "--yes", "--allow-empty").code == 0
 
 
 def test_an_apply_waits_to_be_confirmed(command: Command) -> None:
     """The number to confirm it by is told; reading commands tell it, too; nobody else can apply."""
-    ran = command("--apply", "--yes", "--confirm-within", "5m")
+    ran = command("apply", "--yes", "--confirm-within", "5m")
     assert ran.code == 0
     where = f" --simulate {command.simulated_host}"
     assert ran.err.endswith(f"it is rolled back in 300 s unless you run: reconcile confirm 1{where}\n")
-    for words in (["--plan"], ["status"], ["drift"]):
+    for words in (["plan"], ["status"], ["drift"]):
         assert "generation 1 waits to be confirmed" in command(*words).err
-    assert command("--apply", "--yes").code == 8
+    assert command("apply", "--yes").code == 8
 
     assert command("confirm", "1", "--extend", "1h").err == "extended: generation 1 waits for another 3600 s\n"
     assert command("confirm", "2").code == 1
@@ -199,7 +199,7 @@ def test_an_apply_waits_to_be_confirmed(command: Command) -> None:
 def test_rollback_undoes_what_waits(command: Command) -> None:
     """Without asking for a number: there is only one."""
     before = command("simulate").out
-    command("--apply", "--yes", "--confirm-within", "5m")
+    command("apply", "--yes", "--confirm-within", "5m")
 
     ran = command("rollback", "--yes")
 
@@ -211,7 +211,7 @@ def test_rollback_undoes_what_waits(command: Command) -> None:
 def test_who_confirms_too_late_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has been put back, by the confirming command itself if nobody else was there."""
     before = command("simulate").out
-    command("--apply", "--yes", "--confirm-within", "90")
+    command("apply", "--yes", "--confirm-within", "90")
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 91)
 
@@ -225,7 +225,7 @@ def test_who_confirms_too_late_is_told(command: Command, monkeypatch: pytest.Mon
 def test_expire_waits_for_the_end_of_the_time(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks again and again, since the time may be extended or the apply confirmed."""
     before = command("simulate").out
-    command("--apply", "--yes", "--confirm-within", "90")
+    command("apply", "--yes", "--confirm-within", "90")
     slept: list[float] = []
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + sum(slept))
@@ -243,7 +243,7 @@ def test_expire_waits_for_the_end_of_the_time(command: Command, monkeypatch: pyt
 
 def test_expire_ends_where_nothing_waits_any_more(command: Command) -> None:
     """Also if the state directory has been removed: it does not wait for ever, and touches no other apply."""
-    command("--apply", "--yes", "--confirm-within", "90")
+    command("apply", "--yes", "--confirm-within", "90")
     shutil.rmtree(command.directory / "simulated-host.yaml.state")
 
     assert command("expire", "1").code == 0
@@ -252,7 +252,7 @@ def test_expire_ends_where_nothing_waits_any_more(command: Command) -> None:
 @pytest.mark.parametrize("wrong", ["", "0", "5x", "-5", "m", "5m5h"])
 def test_a_wrong_duration_is_wrong_usage(command: Command, wrong: str) -> None:
     """With what to write instead."""
-    ran = command("--apply", "--confirm-within", wrong)
+    ran = command("apply", "--confirm-within", wrong)
     assert ran.code == 64
     assert "1h30m or 2d" in ran.err
 
@@ -261,7 +261,7 @@ def test_a_wrong_duration_is_wrong_usage(command: Command, wrong: str) -> None:
 def applying(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[Command, subprocess.Popen[str]]]:
     """A real process that applies, to be confirmed within a second, in a session of its own."""
     command = example("three-guests", tmp_path, capsys)
-    words = ["--apply", "--yes", "--confirm-within", "1s", "--simulate", str(command.simulated_host)]
+    words = ["apply", "--yes", "--confirm-within", "1s", "--simulate", str(command.simulated_host)]
     with subprocess.Popen(
         [sys.executable, "-m", "reconciler.cli", *words, "-f", str(command.directory)],
         start_new_session=True,
@@ -283,9 +283,9 @@ def test_it_is_put_back_also_when_we_are_gone(applying: tuple[Command, subproces
         with os.fdopen(waiting) as ended:
             assert select.select([ended], [], [], PATIENCE)[0]
 
-    record = json.loads(command("history", "--format", "json").out)
+    record = json.loads(command("history", "-o", "json").out)
     assert [one["result"] for one in record["generations"]] == ["rolled back"]
-    assert command("--plan", "--detailed-exitcode").code == 2
+    assert command("plan", "--detailed-exitcode").code == 2
 
 
 def _waiting_for(directory: Path) -> int | None:
@@ -300,12 +300,12 @@ def _waiting_for(directory: Path) -> int | None:
     return None
 
 
-READING = (["--plan"], ["status"], ["drift"], ["history"])
+READING = (["plan"], ["status"], ["drift"], ["history"])
 
 
 def test_reading_commands_tell_of_what_is_left_and_leave_it(command: Command) -> None:
     """A journal of an apply that was killed, and records of one that could not be put back."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     state = Path(f"{command.simulated_host}.state")
     kept = _journal_of_an_apply(command, state)
     (state / "degraded.json").write_text(
@@ -321,7 +321,7 @@ def test_reading_commands_tell_of_what_is_left_and_leave_it(command: Command) ->
     assert command("simulate").out == host
 
     (state / "degraded.json").unlink()
-    ran = command("--apply", "--yes")
+    ran = command("apply", "--yes")
     assert ran.code == 0
     assert "what it had done was put back" in ran.err
     assert not (state / "journal.jsonl").exists()
@@ -330,7 +330,7 @@ def test_reading_commands_tell_of_what_is_left_and_leave_it(command: Command) ->
 def _journal_of_an_apply(command: Command, state: Path) -> bytes:
     """Change the manifests, and leave the journal of an apply that was killed before its first step."""
     change(command)
-    command("--apply", "--yes", "--confirm-within", "5m")
+    command("apply", "--yes", "--confirm-within", "5m")
     pending = (state / "pending.json").read_bytes()
     command("rollback", "--yes")
     (state / "pending.json").write_bytes(pending)
@@ -340,11 +340,11 @@ def _journal_of_an_apply(command: Command, state: Path) -> bytes:
 
 def test_an_apply_that_is_refused_tells_what_it_has_put_in_order_first(command: Command) -> None:
     """Devices that vanish while "nothing can be applied" must not be a riddle."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     _journal_of_an_apply(command, Path(f"{command.simulated_host}.state"))
     (command.directory / "guests.yaml").write_text("nonsense: [", encoding="utf-8")
 
-    ran = command("--apply", "--yes")
+    ran = command("apply", "--yes")
 
     assert ran.code == 3
     assert "note: generation 2 was not finished; what it had done was put back" in ran.err
@@ -352,13 +352,13 @@ def test_an_apply_that_is_refused_tells_what_it_has_put_in_order_first(command: 
 
 def test_rollback_goes_back_from_where_recovery_has_led(command: Command) -> None:
     """An apply that was killed after its last write is the present one once its books are closed."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     state = Path(f"{command.simulated_host}.state")
     change(command)
-    command("--apply", "--yes")
+    command("apply", "--yes")
     kept = (state / "inventory.json").read_bytes()
     change(command, "adapters: [6]", "adapters: [5]")
-    command("--apply", "--yes", "--confirm-within", "5m")
+    command("apply", "--yes", "--confirm-within", "5m")
     reopen_pending(state, made=True)
     (state / "inventory.json").write_bytes(kept)
     (state / "generations/000003.outcome.json").unlink()
@@ -372,7 +372,7 @@ def test_rollback_goes_back_from_where_recovery_has_led(command: Command) -> Non
 
 def test_an_apply_whose_time_is_over_is_not_to_be_confirmed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where even the timer is gone, the hint must not lead to the opposite of what it says."""
-    command("--apply", "--yes", "--confirm-within", "90")
+    command("apply", "--yes", "--confirm-within", "90")
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 91)
 
@@ -385,7 +385,7 @@ def test_an_apply_whose_time_is_over_is_not_to_be_confirmed(command: Command, mo
 
 def test_a_damaged_inventory_does_not_keep_anybody_from_confirming(command: Command) -> None:
     """What is there stays; nothing has to be known of what was there before."""
-    command("--apply", "--yes", "--confirm-within", "5m")
+    command("apply", "--yes", "--confirm-within", "5m")
     inventory = Path(f"{command.simulated_host}.state/inventory.json")
     inventory.write_bytes(b"x")
     inventory.chmod(0o600)
@@ -395,11 +395,11 @@ def test_a_damaged_inventory_does_not_keep_anybody_from_confirming(command: Comm
 
 def test_a_damaged_inventory_is_written_anew_by_the_way_back(command: Command) -> None:
     """The journal says what was ours before."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     inventory = Path(f"{command.simulated_host}.state/inventory.json")
     before = inventory.read_bytes()
     change(command)
-    command("--apply", "--yes", "--confirm-within", "5m")
+    command("apply", "--yes", "--confirm-within", "5m")
     inventory.write_bytes(b"x")
 
     assert command("rollback", "--yes").code == 0
@@ -408,9 +408,9 @@ def test_a_damaged_inventory_is_written_anew_by_the_way_back(command: Command) -
 
 def test_a_damaged_generation_is_marked_and_the_others_are_shown(command: Command) -> None:
     """One torn file must not hide the history."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     change(command)
-    command("--apply", "--yes")
+    command("apply", "--yes")
     torn = Path(f"{command.simulated_host}.state/generations/000001.json")
     torn.write_bytes(torn.read_bytes()[:100])
 
@@ -426,7 +426,7 @@ def test_a_damaged_generation_is_marked_and_the_others_are_shown(command: Comman
 @pytest.mark.parametrize("name", ["journal.jsonl", "pending.json"])
 def test_a_damaged_record_stops_applies_and_is_told_by_readers(command: Command, name: str) -> None:
     """It is named, nothing is guessed, and moving it away is enough."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     damaged = Path(f"{command.simulated_host}.state/{name}")
     damaged.write_bytes(b"{torn")
     damaged.chmod(0o600)
@@ -436,7 +436,7 @@ def test_a_damaged_record_stops_applies_and_is_told_by_readers(command: Command,
         ran = command(*words)
         assert str(damaged) in ran.err, words
         assert ran.code in {0, 2}, words
-    for words in (["--apply", "--yes"], ["confirm", "1"], ["rollback"]):
+    for words in (["apply", "--yes"], ["confirm", "1"], ["rollback"]):
         ran = command(*words)
         assert ran.code == 1, words
         assert str(damaged) in ran.err, words
@@ -444,7 +444,7 @@ def test_a_damaged_record_stops_applies_and_is_told_by_readers(command: Command,
     assert command("simulate").out == host
 
     damaged.rename(damaged.with_name("away"))
-    assert command("--apply", "--yes").code == 0
+    assert command("apply", "--yes").code == 0
 
 
 @pytest.mark.parametrize("place", ["--sysfs", "--simulate"])

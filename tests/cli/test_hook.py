@@ -49,7 +49,7 @@ class Libvirt:
 
     def devices(self) -> dict[str, bool]:
         """The names of guests that have a device, and whether it is open."""
-        status = json.loads(self.command("status", "--format", "json").out)
+        status = json.loads(self.command("status", "-o", "json").out)
         return {one["name"]: one["inUse"] for one in status["guests"] if one["authorised"]}
 
 
@@ -88,7 +88,7 @@ def test_a_device_comes_with_its_vm_and_goes_with_it(libvirt: Libvirt) -> None:
     assert libvirt.devices() == {}
 
     listed = json.loads(
-        libvirt.command.bare("history", "--simulate", str(libvirt.command.simulated_host), "--format", "json").out
+        libvirt.command.bare("history", "--simulate", str(libvirt.command.simulated_host), "-o", "json").out
     )
     assert [one["result"] for one in listed["generations"]] == ["applied", "applied"]
 
@@ -173,10 +173,10 @@ def test_a_device_that_is_open_stays(libvirt: Libvirt) -> None:
 
 def test_an_apply_leaves_the_device_of_a_running_vm(libvirt: Libvirt) -> None:
     """And what was applied is not forgotten by a start: rolling back leads past it."""
-    libvirt.command("--apply", "--yes")
+    libvirt.command("apply", "--yes")
     libvirt.starts(DAY)
 
-    assert libvirt.command("--plan", "--detailed-exitcode").code == 0
+    assert libvirt.command("plan", "--detailed-exitcode").code == 0
     ran = libvirt.command.bare("rollback", "2", "--yes", "--simulate", str(libvirt.command.simulated_host))
     assert ran.code == 1
     assert "nothing to go back to" in ran.err
@@ -205,8 +205,8 @@ def test_an_active_guest_is_left_to_apply(libvirt: Libvirt) -> None:
     guests = libvirt.command.directory / "guests.yaml"
     guests.write_text(guests.read_text().replace("on-demand", "active", 1).replace("on-demand", "inactive"))
 
-    assert "Run: reconcile --apply -f " in one_line(libvirt.starts(DAY))
-    libvirt.command("--apply", "--yes")
+    assert "Run: reconcile apply -f " in one_line(libvirt.starts(DAY))
+    libvirt.command("apply", "--yes")
     assert nothing(libvirt.starts(DAY))
     assert nothing(libvirt.ended(DAY))
     assert libvirt.devices() == {"day-shift": False}
@@ -274,7 +274,7 @@ def test_an_apply_that_waits_to_be_confirmed_refuses_a_start(libvirt: Libvirt, m
     libvirt.starts(DAY)
     guests = libvirt.command.directory / "guests.yaml"
     guests.write_text(guests.read_text() + GUEST)
-    assert libvirt.command("--apply", "--yes", "--confirm-within", "5m").code == 0
+    assert libvirt.command("apply", "--yes", "--confirm-within", "5m").code == 0
 
     assert nothing(libvirt.starts(DAY))
     assert "waits to be confirmed" in (ran := libvirt.ended(DAY)).err
@@ -325,7 +325,7 @@ def test_a_hook_without_manifests_follows_what_the_loop_enforces(following: Foll
     assert nothing(following.starts(DAY))
     assert following.devices() == {"day-shift": False}
     host = str(following.command.simulated_host)
-    shown = json.loads(following.command.bare("history", "--simulate", host, "--format", "json").out)
+    shown = json.loads(following.command.bare("history", "--simulate", host, "-o", "json").out)
     assert shown["generations"][0]["commit"].startswith("0123456789ab")
     assert nothing(following.ended(DAY))
     assert following.devices() == {}
@@ -350,12 +350,12 @@ def test_where_nothing_is_enforced_only_devices_that_exist_can_be_used(following
     refusal = one_line(following.starts(DAY))
 
     assert "no loop has enforced anything yet" in refusal
-    assert "reconcile hook install -f PATH" in refusal
+    assert "reconcile service install hook -f PATH" in refusal
     assert nothing(following.ended(DAY))
-    following.command("--apply", "--yes")
+    following.command("apply", "--yes")
     guests = following.command.directory / "guests.yaml"
     guests.write_text(guests.read_text().replace("on-demand", "active", 1).replace("on-demand", "inactive"))
-    following.command("--apply", "--yes")
+    following.command("apply", "--yes")
     assert nothing(following.starts(DAY))
 
 
@@ -381,9 +381,12 @@ def test_an_installation_without_manifests_says_what_it_follows(following: Follo
     """And that nothing is enforced yet, where that is so."""
     place = ["--directory", str(tmp_path / "qemu.d"), "--simulate", str(following.command.simulated_host)]
 
-    assert "no loop has enforced anything yet" in following.command.bare("hook", "install", *place).err
+    assert "no loop has enforced anything yet" in following.command.bare("service", "install", "hook", *place).err
     enforce(following)
-    assert "now host lpar7 as of commit 0123456789ab" in (ran := following.command.bare("hook", "install", *place)).err
+    assert (
+        "now host lpar7 as of commit 0123456789ab"
+        in (ran := following.command.bare("service", "install", "hook", *place)).err
+    )
     assert ran.code == 0
     done = subprocess.run(
         [tmp_path / "qemu.d/reconcile", "day", "prepare", "begin", "-"],
@@ -404,13 +407,13 @@ def test_uninstalling_the_loop_names_a_hook_that_followed_it(
     hooks, units = tmp_path / "qemu.d", tmp_path / "system"
     units.mkdir()
     place = ["--state-dir", "/var/lib/elsewhere", "--host", "lpar7"]
-    following.command.bare("hook", "install", "--directory", str(hooks), *place, *paths)
+    following.command.bare("service", "install", "hook", "--directory", str(hooks), *place, *paths)
 
-    ran = following.command.bare("watch", "uninstall", "--directory", str(units), "--hooks", str(hooks))
+    ran = following.command.bare("service", "uninstall", "watch", "--directory", str(units), "--hooks", str(hooks))
 
     assert ran.code == 0
     assert ("that record no longer changes" in ran.err) is (paths == [])
-    last = f"  reconcile hook install -f PATH --directory {hooks} --host lpar7 --state-dir /var/lib/elsewhere"
+    last = f"  reconcile service install hook -f PATH --directory {hooks} --host lpar7 --state-dir /var/lib/elsewhere"
     assert (last in ran.err.splitlines()) is (paths == [])
 
 
@@ -428,16 +431,16 @@ def time_flies(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 def test_who_is_at_work_is_waited_for_but_not_for_long(libvirt: Libvirt, time_flies: FakeClock) -> None:
     """Then the start is refused with the name of who that is, in one line."""
-    libvirt.command("--apply", "--yes")
+    libvirt.command("apply", "--yes")
     lock = libvirt.command.directory / "simulated-host.yaml.state" / "lock"
     with lock.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write('{"process": 12345, "since": 0, "command": "reconcile --apply -f elsewhere"}')
+        file.write('{"process": 12345, "since": 0, "command": "reconcile apply -f elsewhere"}')
         file.flush()
 
         refusal = one_line(libvirt.starts(DAY))
 
-    assert "process 12345, reconcile --apply -f elsewhere" in refusal
+    assert "process 12345, reconcile apply -f elsewhere" in refusal
     assert hook_event.LOCK_SECONDS <= time_flies.now < hook_event.LOCK_SECONDS + 1
 
 
@@ -495,7 +498,7 @@ def wait_for_nothing() -> None:
 
 def install(libvirt: Libvirt, directory: Path) -> Ran:
     """Install the hook for the example."""
-    return libvirt.command("hook", "install", "--directory", str(directory))
+    return libvirt.command("service", "install", "hook", "--directory", str(directory))
 
 
 def test_the_installed_file_is_the_hook(libvirt: Libvirt, tmp_path: Path) -> None:
@@ -537,7 +540,7 @@ def test_installing_twice_changes_nothing(libvirt: Libvirt, tmp_path: Path) -> N
 
     assert "as it should be" in install(libvirt, tmp_path).out
     other = libvirt.command.bare(
-        "hook", "install", "--directory", str(tmp_path), "-f", str(tmp_path), "--host", "lpar7"
+        "service", "install", "hook", "--directory", str(tmp_path), "-f", str(tmp_path), "--host", "lpar7"
     )
     assert "is changed" in other.out
     assert (tmp_path / "reconcile").read_text() != before
@@ -548,7 +551,7 @@ def test_what_is_uninstalled_is_gone(libvirt: Libvirt, tmp_path: Path) -> None:
     install(libvirt, tmp_path)
 
     for said in ("removed", "not there"):
-        assert said in (ran := libvirt.command.bare("hook", "uninstall", "--directory", str(tmp_path))).out
+        assert said in (ran := libvirt.command.bare("service", "uninstall", "hook", "--directory", str(tmp_path))).out
         assert ran.code == 0
     assert not (tmp_path / "reconcile").exists()
 
@@ -565,7 +568,7 @@ def test_what_somebody_else_made_is_left_alone(libvirt: Libvirt, tmp_path: Path,
         theirs.mkdir()
 
     assert install(libvirt, tmp_path).code == 1
-    assert libvirt.command.bare("hook", "uninstall", "--directory", str(tmp_path)).code == 1
+    assert libvirt.command.bare("service", "uninstall", "hook", "--directory", str(tmp_path)).code == 1
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(("reconcile", "."))] == ["reconcile"]
     assert kind != "file" or theirs.read_text() == "#!/bin/sh\nexit 0\n"
 
@@ -574,8 +577,10 @@ def test_an_installation_needs_manifests_that_are_there(libvirt: Libvirt, tmp_pa
     """And a libvirt."""
     place = ["--directory", str(tmp_path / "qemu.d")]
 
-    assert libvirt.command.bare("hook", "install", *place, "-f", str(tmp_path / "none")).code == 64
-    nowhere = libvirt.command.bare("hook", "install", "--directory", str(tmp_path / "a/b"), "-f", str(tmp_path))
+    assert libvirt.command.bare("service", "install", "hook", *place, "-f", str(tmp_path / "none")).code == 64
+    nowhere = libvirt.command.bare(
+        "service", "install", "hook", "--directory", str(tmp_path / "a/b"), "-f", str(tmp_path)
+    )
     assert nowhere.code == 1
     assert "is libvirt installed?" in nowhere.err
 

@@ -52,7 +52,7 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with three guests that were applied on a simulated host."""
     site = tmp_path_factory.mktemp("hostile") / "site"
     shutil.copytree(EXAMPLES / "three-guests", site, ignore=shutil.ignore_patterns("*.state", "*.state.json"))
-    assert shown(["--apply", "--yes", *where(site), "-f", str(site)]).code == 0
+    assert shown(["apply", "--yes", *where(site), "-f", str(site)]).code == 0
     return site
 
 
@@ -67,25 +67,25 @@ def state(site: Path) -> Path:
 
 
 READS = (
-    ["--plan"],
-    ["--plan", "--format", "json"],
-    ["--plan", "--format", "markdown"],
+    ["plan"],
+    ["plan", "-o", "json"],
+    ["plan", "-o", "markdown"],
     ["validate"],
-    ["validate", "--format", "json"],
+    ["validate", "-o", "json"],
     ["status"],
-    ["status", "--format", "json"],
+    ["status", "-o", "json"],
     ["drift"],
-    ["drift", "--format", "json"],
+    ["drift", "-o", "json"],
     ["doctor"],
-    ["doctor", "--format", "json"],
+    ["doctor", "-o", "json"],
     ["history"],
-    ["history", "--format", "json"],
+    ["history", "-o", "json"],
     ["history", "show", "1"],
-    ["history", "show", "1", "--format", "json"],
+    ["history", "show", "1", "-o", "json"],
     ["rollback", "1"],
     ["import"],
     ["simulate"],
-    ["--apply"],
+    ["apply"],
 )
 
 
@@ -116,7 +116,7 @@ def in_file_name(site: Path, text: str) -> list[list[str]]:
     (folder / f"b{file_name(text)}.yaml").write_bytes(b"\xff")
     (folder / f"c{file_name(text)}.yaml").write_text("a: [\n")
     os.symlink("/etc/hostname", folder / f"d{file_name(text)}.yaml")
-    return [*([*one, "-f", str(site)] for one in READS), ["--plan", "-f", str(folder / file_name(text))]]
+    return [*([*one, "-f", str(site)] for one in READS), ["plan", "-f", str(folder / file_name(text))]]
 
 
 def in_good_file_name(site: Path, text: str) -> list[list[str]]:
@@ -128,7 +128,7 @@ def in_good_file_name(site: Path, text: str) -> list[list[str]]:
     return [
         *([*one, "-f", str(site)] for one in READS),
         ["suspend", "guest1", "--reason", "x"],
-        ["--plan", "-f", str(site), "--out", str(site / "plan")],
+        ["plan", "-f", str(site), "--out", str(site / "plan")],
     ]
 
 
@@ -182,24 +182,24 @@ def in_words(site: Path, text: str) -> list[list[str]]:
         ["completion", word],
         [word],
         [f"--{word}"],
-        ["--plan", "--format", word],
-        ["--plan", "--host", word, "-f", str(site)],
-        ["--plan", "-f", word],
-        ["--plan", "-f", str(site), "--out", f"{site}/missing/{word}"],
-        ["--apply", f"{site}/{word}"],
-        ["--apply", "-f", str(site), "--confirm-within", word],
+        ["plan", "-o", word],
+        ["plan", "--host", word, "-f", str(site)],
+        ["plan", "-f", word],
+        ["plan", "-f", str(site), "--out", f"{site}/missing/{word}"],
+        ["apply", f"{site}/{word}"],
+        ["apply", "-f", str(site), "--confirm-within", word],
         ["suspend", "--reason", "x", "--for", word],
         ["status", "--watch", "--state-dir", f"{site}/{word}"],
         ["trigger", "--state-dir", f"{site}/{word}"],
         ["validate", "-f", str(site), "--domain-xml", word],
         ["import", "-o", f"{site}/missing/{word}"],
-        ["hook", "install", "-f", word, "--directory", str(site)],
-        ["hook", "install", "-f", str(site), "--directory", f"{site}/{word}/x"],
-        ["hook", "uninstall", "--directory", f"{site}/{word}"],
-        ["watch", "install", "--directory", f"{site}/{word}", "--", "-f", word],
-        ["watch", "install", "--directory", f"{site}/{word}/x", "--", "-f", f"/{word}"],
-        ["boot", "install", "--directory", f"{site}/{word}/x"],
-        ["boot", "uninstall", "--directory", f"{site}/{word}"],
+        ["service", "install", "hook", "-f", word, "--directory", str(site)],
+        ["service", "install", "hook", "-f", str(site), "--directory", f"{site}/{word}/x"],
+        ["service", "uninstall", "hook", "--directory", f"{site}/{word}"],
+        ["service", "install", "watch", "--directory", f"{site}/{word}", "-f", word],
+        ["service", "install", "watch", "--directory", f"{site}/{word}/x", "-f", f"/{word}"],
+        ["service", "install", "boot", "--directory", f"{site}/{word}/x"],
+        ["service", "uninstall", "boot", "--directory", f"{site}/{word}"],
     ]
 
 
@@ -236,7 +236,7 @@ def in_plan_file(site: Path, text: str) -> list[list[str]]:
     """Of one that somebody has changed."""
     (site / "a").write_text(json.dumps({"formatVersion": text}))
     (site / "b").write_text(text.encode("utf-8", "replace").decode())
-    return [["--apply", "--yes", str(site / name)] for name in "ab"]
+    return [["apply", "--yes", str(site / name)] for name in "ab"]
 
 
 def in_domain(site: Path, text: str) -> list[list[str]]:
@@ -249,7 +249,7 @@ def in_domain(site: Path, text: str) -> list[list[str]]:
     files[0].write_text(f"<domain><name>{escape}</name><devices>{hostdev}</devices></domain>")
     files[1].write_bytes(os.fsencode(file_name(text)))
     return [
-        ["validate", "-f", str(site), "--format", form, "--domain-xml", str(file)]
+        ["validate", "-f", str(site), "-o", form, "--domain-xml", str(file)]
         for file in files
         for form in ("text", "json")
     ]
@@ -296,7 +296,7 @@ def test_nothing_unsafe_comes_out(
     site = shutil.copytree(applied, tmp_path_factory.mktemp("copy") / "site")
     for words in slot(site, f"{text}{UNTOUCHED}" if ends else f"{UNTOUCHED}{text}"):
         given = (
-            words if "--state-dir" in words or "--watch" in words[:1] or "install" in words else [*words, *where(site)]
+            words if "--state-dir" in words or "watch" in words[:1] or "install" in words else [*words, *where(site)]
         )
         assert_harmless(words, shown(given))
     shutil.rmtree(site)

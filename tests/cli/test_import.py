@@ -106,7 +106,7 @@ def host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Host:
 def test_the_manifests_say_what_is_there(host: Host) -> None:
     """Ids as few ranges in hex, the reasons as comments, also what has no queue."""
     ran = host.import_()
-    apply = f"reconcile --apply --simulate {host.simulated_host}"
+    apply = f"reconcile apply --simulate {host.simulated_host}"
     assert (0, WRITTEN.replace("APPLY", apply)) == (ran.code, ran.out)
 
 
@@ -119,24 +119,24 @@ def test_the_command_in_it_takes_the_devices_over(host: Host) -> None:
     ran = host.bare(*shlex.split(line)[2:], "--yes")
 
     assert ran.code == 0
-    assert "Nothing to do" in host("--plan").out
+    assert "Nothing to do" in host("plan").out
 
 
 def test_nothing_is_to_be_done_and_the_devices_are_ours(host: Host) -> None:
     """Valid, nothing to do, no write; from then on what is taken out of the manifests is removed."""
     file = host.site / "lpar7.yaml"
     assert 0 == host.import_("-o", str(file)).code
-    apply = f"reconcile --apply -f {file} --simulate {host.simulated_host}"
+    apply = f"reconcile apply -f {file} --simulate {host.simulated_host}"
     assert WRITTEN.replace("APPLY", apply) == file.read_text()
 
     assert "valid: 1 host, 2 guests" in host("validate").out
-    assert "Nothing to do" in host("--plan").out
-    applied = host("--apply", "--yes", "--format", "json")
+    assert "Nothing to do" in host("plan").out
+    applied = host("apply", "--yes", "-o", "json")
     assert (0, 0) == (applied.code, json.loads(applied.out)["kernelWrites"])
 
     host("simulate", "stop", RUNNING)
     file.write_text(file.read_text().partition("---\n")[0])
-    assert f"- device guest-62177883  {RUNNING}" in host("--plan").out
+    assert f"- device guest-62177883  {RUNNING}" in host("plan").out
 
 
 def test_a_file_that_exists_is_not_written_over(host: Host) -> None:
@@ -153,7 +153,7 @@ def test_guests_of_ours_keep_their_names(host: Host) -> None:
     """Whoever has lost the manifests finds them again."""
     file = host.site / "lpar7.yaml"
     file.write_text(host.import_().out.replace("guest-62177883", "payments"))
-    assert 0 == host("--apply", "--yes").code
+    assert 0 == host("apply", "--yes").code
     assert file.read_text() == host.import_().out
 
 
@@ -161,10 +161,10 @@ def test_what_we_keep_may_be_damaged(host: Host) -> None:
     """The names are lost with it, and nothing else."""
     state = host.directory / "simulated-host.yaml.state"
     (host.site / "lpar7.yaml").write_text(host.import_().out)
-    assert 0 == host("--apply", "--yes").code
+    assert 0 == host("apply", "--yes").code
     (state / "inventory.json").write_text("{")
     ran = host.import_()
-    apply = f"reconcile --apply --simulate {host.simulated_host}"
+    apply = f"reconcile apply --simulate {host.simulated_host}"
     assert (0, WRITTEN.replace("APPLY", apply)) == (ran.code, ran.out)
     assert "the names of guests are not known" in ran.err
 

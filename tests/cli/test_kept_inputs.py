@@ -59,7 +59,7 @@ def test_a_saved_plan_replaces_no_manifest(
     out = spelt("guests.yaml")
     before = contents(tmp_path)
 
-    ran = command.bare("--plan", "--out", out, *manifests, "--simulate", f"../{SIMULATED}")
+    ran = command.bare("plan", "--out", out, *manifests, "--simulate", f"../{SIMULATED}")
 
     assert ran.code == 64
     assert f"--out {out}: this is one of the manifests; name another file" in ran.err
@@ -67,7 +67,7 @@ def test_a_saved_plan_replaces_no_manifest(
 
 
 @pytest.mark.parametrize("spelt", SPELLINGS)
-@pytest.mark.parametrize("words", [("--plan", "--out"), ("import", "-o")])
+@pytest.mark.parametrize("words", [("plan", "--out"), ("import", "--out")])
 def test_nor_the_simulated_host(
     command: Command, tmp_path: Path, words: tuple[str, ...], spelt: Callable[[str], str]
 ) -> None:
@@ -83,11 +83,11 @@ def test_nor_the_simulated_host(
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("words", [("--plan", "--out"), ("import", "-o")])
+@pytest.mark.parametrize("words", [("plan", "--out"), ("import", "--out")])
 def test_nor_the_state_of_it(command: Command, tmp_path: Path, words: tuple[str, ...]) -> None:
     """What was applied would be gone."""
     where = ("--simulate", f"../{SIMULATED}")
-    assert command.bare("--apply", "--yes", *where).code == 0
+    assert command.bare("apply", "--yes", *where).code == 0
     kept = next(path for path in tmp_path.iterdir() if path.is_file() and path.name != SIMULATED)
     before = contents(tmp_path)
 
@@ -102,6 +102,6 @@ def test_nor_the_state_of_it(command: Command, tmp_path: Path, words: tuple[str,
 def test_any_other_file_is_written(command: Command, tmp_path: Path, there: bool) -> None:
     """A plan that was saved before is replaced."""
     for _ in range(1 + there):
-        assert command.bare("--plan", "--out", "../saved.plan", "--simulate", f"../{SIMULATED}").code == 0
+        assert command.bare("plan", "--out", "../saved.plan", "--simulate", f"../{SIMULATED}").code == 0
 
     assert b"contentDigest" in (tmp_path / "saved.plan").read_bytes()

@@ -82,10 +82,10 @@ NARROW = (
 @pytest.mark.parametrize("streams", LOSSES)
 def test_a_finished_apply_is_a_success(site: Path, streams: str) -> None:
     """Whatever becomes of its output; standard error says what was done where it can and standard output cannot."""
-    ended = reconcile(site, "--apply", "--yes", streams=streams)
+    ended = reconcile(site, "apply", "--yes", streams=streams)
 
     assert ended.code == 0, ended
-    assert reconcile(site, "--plan", "--detailed-exitcode").code == 0
+    assert reconcile(site, "plan", "--detailed-exitcode").code == 0
     assert reconcile(site, "history").out.count("applied") == 1
     assert "bug" not in ended.err
     assert "error" not in ended.err
@@ -96,23 +96,23 @@ def test_a_finished_apply_is_a_success(site: Path, streams: str) -> None:
 
 
 def test_an_apply_whose_reader_went_away_is_a_success(site: Path) -> None:
-    """`reconcile --apply --yes | true`."""
-    ended = without_reader(site, "--apply", "--yes")
+    """`reconcile apply --yes | true`."""
+    ended = without_reader(site, "apply", "--yes")
 
     assert ended.code == 0
     assert "Applied and verified: 7 kernel writes." in ended.err
-    assert reconcile(site, "--plan", "--detailed-exitcode").code == 0
+    assert reconcile(site, "plan", "--detailed-exitcode").code == 0
 
 
 @pytest.mark.parametrize(("python", "environment"), NARROW)
 def test_a_terminal_may_know_few_characters(site: Path, python: tuple[str, ...], environment: dict[str, str]) -> None:
     """The others are shown as escapes; nothing else changes."""
-    wide = reconcile(site, "--plan", "--format", "markdown").out
-    narrow = reconcile(site, "--plan", "--format", "markdown", python=python, **environment)
+    wide = reconcile(site, "plan", "-o", "markdown").out
+    narrow = reconcile(site, "plan", "-o", "markdown", python=python, **environment)
     assert (narrow.code, narrow.out.isascii() or "latin" in str(environment)) == (0, True)
     assert wide.splitlines()[0] == narrow.out.splitlines()[0]
 
-    assert reconcile(site, "--apply", "--yes", python=python, **environment).code == 0
+    assert reconcile(site, "apply", "--yes", python=python, **environment).code == 0
     status = reconcile(site, "status", python=python, **environment)
     assert status.code == 0
     assert "\\xd7" in status.out or "latin" in str(environment)
@@ -124,18 +124,18 @@ def test_whatever_else_changes_something_has_succeeded_too(site: Path, streams: 
     """Suspending, resuming, confirming, rolling back, plugging a card, installing files."""
     folder = site / "hooks"
     folder.mkdir()
-    assert reconcile(site, "--apply", "--yes").code == 0
+    assert reconcile(site, "apply", "--yes").code == 0
     for words in (
         ("suspend", "--reason", "work"),
         ("resume",),
         ("simulate", "plug", "9"),
         ("simulate", "start", "guest1"),
         ("simulate", "stop", "guest1"),
-        ("hook", "install", "-f", str(site), "--directory", str(folder)),
-        ("boot", "install", "--directory", str(folder)),
-        ("boot", "uninstall", "--directory", str(folder)),
+        ("service", "install", "hook", "-f", str(site), "--directory", str(folder)),
+        ("service", "install", "boot", "--directory", str(folder)),
+        ("service", "uninstall", "boot", "--directory", str(folder)),
         ("rollback", "1", "--yes"),
-        ("--apply", "--yes", "--format", "json"),
+        ("apply", "--yes", "-o", "json"),
     ):
         ended = reconcile(site, *words, streams=streams)
         assert ended.code == 0, (words, ended)
@@ -147,16 +147,16 @@ def test_whatever_else_changes_something_has_succeeded_too(site: Path, streams: 
 @pytest.mark.parametrize("streams", [">/dev/full", ">&- 2>&- <&-"])
 def test_a_confirmation_is_one(site: Path, streams: str) -> None:
     """And nothing is rolled back afterwards."""
-    assert reconcile(site, "--apply", "--yes", "--confirm-within", "1h", streams=streams).code == 0
+    assert reconcile(site, "apply", "--yes", "--confirm-within", "1h", streams=streams).code == 0
     assert reconcile(site, "confirm", "1", streams=streams).code == 0
 
     assert "applied" in reconcile(site, "history").out
-    assert "waits" not in reconcile(site, "--plan").err
+    assert "waits" not in reconcile(site, "plan").err
 
 
 READS = (
-    ("--plan",),
-    ("--plan", "--format", "json", "--detailed-exitcode"),
+    ("plan",),
+    ("plan", "-o", "json", "--detailed-exitcode"),
     ("status",),
     ("drift",),
     ("validate",),
@@ -190,16 +190,16 @@ def test_wrong_usage_stays_wrong_usage(site: Path) -> None:
     """Nobody reads about it, but the code is right."""
     for streams in ("2>&-", "2>/dev/full", ">&- 2>&- <&-"):
         assert reconcile(site, "--nonsense", streams=streams).code == 64
-        assert reconcile(site, "--apply", streams=streams).code == 4
+        assert reconcile(site, "apply", streams=streams).code == 4
 
 
 def test_descriptors_that_are_closed_are_not_taken_by_files(site: Path) -> None:
     """What we write to standard error must not end up in a plan or a record."""
-    ended = reconcile(site, "--plan", "--out", "plan.json", "--detailed-exitcode", streams=">&- 2>&- <&-")
+    ended = reconcile(site, "plan", "--out", "plan.json", "--detailed-exitcode", streams=">&- 2>&- <&-")
 
     assert ended.code == 1  # what it should have shown is lost
     assert json.loads((site / "plan.json").read_bytes())["host"]
-    assert reconcile(site, "--apply", "plan.json", "--yes", streams=">&- 2>&- <&-").code == 0
+    assert reconcile(site, "apply", "plan.json", "--yes", streams=">&- 2>&- <&-").code == 0
     assert reconcile(site, "history", "show", "1").code == 0
 
 
@@ -215,7 +215,7 @@ def test_a_plan_that_could_not_be_saved_is_an_error(site: Path) -> None:
         ("missing/plan", "No such file or directory"),
         ("link", "symbolic link"),
     ):
-        ended = reconcile(site, "--plan", "--out", file)
+        ended = reconcile(site, "plan", "--out", file)
         assert (ended.code in {1, 64}, why in ended.err) == (True, True), ended
         assert "saved" not in ended.err
     assert [one for one in sorted(site.iterdir()) if ".state" not in one.name] == before
@@ -223,9 +223,9 @@ def test_a_plan_that_could_not_be_saved_is_an_error(site: Path) -> None:
 
 def test_devices_are_not_replaced(site: Path) -> None:
     """`--out /dev/null` writes into it, `/dev/stdout` goes where standard output goes."""
-    assert reconcile(site, "--plan", "--out", "/dev/null").code == 0
+    assert reconcile(site, "plan", "--out", "/dev/null").code == 0
     assert Path("/dev/null").is_char_device()
-    shown = reconcile(site, "--plan", "--out", "/dev/stdout", "--format", "json").out
+    shown = reconcile(site, "plan", "--out", "/dev/stdout", "-o", "json").out
     assert shown.count('"formatVersion"') == 2
     assert reconcile(site, "import", "-o", "/dev/null").code == 0
     assert Path("/dev/null").is_char_device()

@@ -54,7 +54,7 @@ def plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Plan:
     def made(*paths: Path) -> Ran:
         where = [word for path in paths for word in ("-f", str(path))]
         host = ["--simulate", str(tmp_path / "simulated-host.yaml"), "--state-dir", str(tmp_path / "state")]
-        return Command(tmp_path, capsys).bare("--plan", "--format", "json", *host, *where)
+        return Command(tmp_path, capsys).bare("plan", "-o", "json", *host, *where)
 
     return made
 
@@ -384,7 +384,7 @@ def test_the_environment_names_no_other_repository(
 
 
 @pytest.mark.parametrize("kind", TRAPS)
-@pytest.mark.parametrize("words", [["--plan"], ["--apply", "--yes"]], ids=["plan", "apply"])
+@pytest.mark.parametrize("words", [["plan"], ["apply", "--yes"]], ids=["plan", "apply"])
 def test_no_command_runs_what_a_repository_names(
     kind: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -410,7 +410,7 @@ def test_no_loop_runs_what_a_repository_names(kind: str, tmp_path: Path) -> None
         loop.turn()
         (directory / "more.yaml").write_text(GUEST, encoding="utf-8")
         assert loop.turn()["condition"] == "in-sync"
-        shown = json.loads(loop.run("history", "show", "2", "--format", "json").out)["commit"]
+        shown = json.loads(loop.run("history", "show", "2", "-o", "json").out)["commit"]
 
     said = [line["event"] for line in loop.lines if "the commit of the manifests" in line["event"]]
     assert trap.ran == ""
@@ -519,7 +519,7 @@ def test_safe_directory_is_honoured(
 
 @needs_root
 def test_who_asks_by_sudo_is_trusted(repository: Repository, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As git does it: a repository in the home of whoever types ``sudo reconcile --plan``."""
+    """As git does it: a repository in the home of whoever types ``sudo reconcile plan``."""
     head = repository.head()
     os.chown(repository.path / ".git", STRANGER, STRANGER)
     monkeypatch.setenv("SUDO_UID", str(STRANGER))

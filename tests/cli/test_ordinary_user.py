@@ -63,7 +63,7 @@ def assert_named(ran: Ran, name: str, *, root: bool = True) -> None:
     assert ("  next: sudo reconcile " in said) == root
 
 
-@pytest.mark.parametrize("command", [("--plan",), ("validate",), ("drift",), ("--apply", "--yes")])
+@pytest.mark.parametrize("command", [("plan",), ("validate",), ("drift",), ("apply", "--yes")])
 def test_manifests(site: Path, command: tuple[str, ...]) -> None:
     """It is one of the problems of the manifests."""
     where = () if command == ("validate",) else ("--simulate", "site/simulated-host.yaml")
@@ -77,9 +77,9 @@ def test_manifests(site: Path, command: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ("--plan", "-f", "site"),
-        ("--apply", "--yes", "-f", "site"),
-        ("--watch", "-f", "site"),
+        ("plan", "-f", "site"),
+        ("apply", "--yes", "-f", "site"),
+        ("watch", "-f", "site"),
         ("status", "--watch"),
         ("history",),
         ("rollback", "--yes"),
@@ -97,7 +97,7 @@ def test_the_state_directory(site: Path, command: tuple[str, ...]) -> None:
     assert_named(ran, "kept")
 
 
-@pytest.mark.parametrize("command", [("--plan", "-f", "site"), ("status", "-f", "site"), ("import",), ("doctor",)])
+@pytest.mark.parametrize("command", [("plan", "-f", "site"), ("status", "-f", "site"), ("import",), ("doctor",)])
 def test_the_kernels_tree(site: Path, command: tuple[str, ...]) -> None:
     """Parts of it may be for root only."""
     ran = as_a_user(site, *command, "--sysfs", "sys", "--state-dir", "state")

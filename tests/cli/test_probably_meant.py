@@ -24,70 +24,92 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
-        (("plan", "-f", "three-guests"), "reconcile --plan -f three-guests"),
-        (("plan", "-f", "three-guests", *WHERE), "reconcile --plan -f three-guests --simulate"),
-        ((*WHERE, "plan", "-f", "three-guests"), "reconcile --simulate three-guests/simulated-host.yaml --plan -f"),
-        (("apply", "--yes", "-f", "three-guests"), "reconcile --apply --yes -f three-guests"),
-        (("--plan", "three-guests"), "reconcile --plan -f three-guests"),
-        (("--apply", "--yes", "three-guests"), "reconcile --apply --yes -f three-guests"),
-        (("three-guests",), "reconcile --plan -f three-guests"),
-        (("--apply", "three-guests", *WHERE), "reconcile --apply -f three-guests --simulate"),
-        (("--apply", "three-guests/host.yaml", "--yes"), "reconcile --apply --yes -f three-guests/host.yaml"),
-        (("--plan", "three-guests/guests.yaml"), "reconcile --plan -f three-guests/guests.yaml"),
-        (("--plan", "lpar9", "-f", "three-guests"), "reconcile --plan --host lpar9 -f three-guests"),
-        (("lpar9",), "reconcile --plan --host lpar9"),
-        (("watch", "three-guests"), "reconcile --watch -f three-guests"),
-        (("watch", "three-guests", "--apply"), "reconcile --watch -f three-guests --apply"),
-        (("status", "lpar9", *WHERE), "reconcile status --host lpar9 --simulate"),
-        (("drift", "three-guests"), "reconcile drift -f three-guests"),
+        ((*WHERE, "plan", "-f", "three-guests"), "reconcile plan --simulate three-guests/simulated-host.yaml -f"),
+        (("--apply", "--yes", "three-guests"), "reconcile apply --yes -f three-guests"),
+        (("apply", "three-guests", "--yes"), "reconcile apply --yes -f three-guests"),
+        (("three-guests",), "reconcile plan -f three-guests"),
+        (("three-guests", "--apply", "--yes"), "reconcile apply -f three-guests --yes"),
+        (("--apply", "three-guests", *WHERE), "reconcile apply -f three-guests --simulate"),
+        (("--apply", "three-guests/host.yaml", "--yes"), "reconcile apply --yes -f three-guests/host.yaml"),
         (
-            ("validate", "three-guests/host.yaml", "-f", "three-guests/guests.yaml"),
-            "reconcile validate -f three-guests/guests.yaml -f three-guests/host.yaml",
+            ("apply", "three-guests/host.yaml", "three-guests/guests.yaml"),
+            "reconcile apply -f three-guests/host.yaml -f three-guests/guests.yaml",
         ),
+        (("--plan", "lpar9", "-f", "three-guests"), "reconcile plan -f three-guests --host lpar9"),
+        (("drift", "lpar9", *WHERE), "reconcile drift --host lpar9 --simulate"),
+        (("validate", "lpar9"), "reconcile validate --host lpar9"),
+        (("lpar9",), "reconcile plan --host lpar9"),
+        (("watch", "three-guests"), "reconcile watch -f three-guests"),
+        (("watch", "three-guests", "--apply"), "reconcile watch --apply -f three-guests"),
+        (("status", "lpar9", *WHERE), "reconcile status --host lpar9 --simulate"),
+        (("status", "three-guests"), "reconcile status -f three-guests"),
         (("history", "3", *WHERE), "reconcile history --simulate three-guests/simulated-host.yaml show 3"),
-        (("saved.plan", *WHERE), "reconcile --apply saved.plan --simulate three-guests/simulated-host.yaml"),
-        (("--plan", "saved.plan", *WHERE), "reconcile --apply saved.plan --simulate"),
-        (("apply", "saved.plan", "--yes"), "reconcile --apply saved.plan --yes"),
-        (("apply", "missing.plan"), "reconcile --apply missing.plan"),
-        (("apply", "three-guests", *WHERE), "reconcile --apply -f three-guests --simulate"),
-        (("apply", "lpar9"), "reconcile --apply --host lpar9"),
-        (("plan",), "reconcile --plan"),
-        (("plan", "-h"), "reconcile --plan -h"),
-        (("Plan", "-f", "three-guests"), "reconcile --plan -f three-guests"),
+        (("saved.plan", *WHERE), "reconcile apply saved.plan --simulate three-guests/simulated-host.yaml"),
+        (("--plan", "saved.plan", *WHERE), "reconcile apply saved.plan --simulate"),
+        (("validate", "saved.plan", *WHERE), "reconcile apply saved.plan --simulate"),
+        (("apply", "lpar9"), "reconcile apply --host lpar9"),
+        (("Plan", "-f", "three-guests"), "reconcile plan -f three-guests"),
         (("STATUS", "-f", "three-guests"), "reconcile status -f three-guests"),
-        (("lpar9", "--plan"), "reconcile --host lpar9 --plan"),
-        (("--apply", "upper.YAML"), "reconcile --apply -f upper.YAML"),
-        (("--apply", "guests.json", *WHERE), "reconcile --apply -f guests.json --simulate"),
-        (("--apply", "guests.txt", *WHERE), "reconcile --apply -f guests.txt --simulate"),
-        (("--watch", "--apply", "three-guests", *WHERE), "reconcile --apply --watch -f three-guests --simulate"),
-        (("--watch", "--apply", "upper.YAML"), "reconcile --apply --watch -f upper.YAML"),
-        (("-f", "three-guests"), "reconcile -f three-guests --plan"),
-        (("watch", "-f", "three-guests", "--apply"), "reconcile --watch -f three-guests --apply"),
-        (("diff", "-f", "three-guests"), "reconcile --plan -f three-guests"),
-        (("get", "guests", "-o", "json", *WHERE), "reconcile status"),
+        (("lpar9", "--plan"), "reconcile plan --host lpar9"),
+        (("--apply", "upper.YAML"), "reconcile apply -f upper.YAML"),
+        (("--apply", "guests.json", *WHERE), "reconcile apply -f guests.json --simulate"),
+        (("--apply", "guests.txt", *WHERE), "reconcile apply -f guests.txt --simulate"),
+        (("--watch", "--apply", "three-guests", *WHERE), "reconcile watch --apply -f three-guests --simulate"),
+        (("--apply", "--watch", "upper.YAML"), "reconcile watch --apply -f upper.YAML"),
+        (("-f", "three-guests"), "reconcile plan -f three-guests"),
+        (("-f", "three-guests", "--plan"), "reconcile plan -f three-guests"),
+        (("-f", "three-guests", "--apply"), "reconcile apply -f three-guests"),
+        (("-f", "three-guests", "--watch"), "reconcile watch -f three-guests"),
+        (("-f", "three-guests", "--apply", "--watch"), "reconcile watch --apply -f three-guests"),
+        (("--yes", "--apply=saved.plan", *WHERE), "reconcile apply saved.plan --yes --simulate"),
+        (("--apply", "-f", "three-guests", "--watch"), "reconcile watch --apply -f three-guests"),
+        (("--plan", "-f", "three-guests", "--apply"), "reconcile apply -f three-guests"),
+        (("apply", "-f", "three-guests", "--plan"), "reconcile plan -f three-guests"),
+        (("watch", "-f", "three-guests", "--plan"), "reconcile plan -f three-guests"),
+        (("drift", "--plan", "-f", "three-guests"), "reconcile plan -f three-guests"),
+        (("--plan", "--watch", "three-guests"), "reconcile watch -f three-guests"),
+        (("rollback", "3", "--apply", *WHERE), "reconcile rollback 3 --simulate"),
+        (("trigger", "--watch", *WHERE), "reconcile trigger --simulate"),
+        (("simulate", "--plan", *WHERE), "reconcile simulate --simulate"),
+        (("service", "--apply", "install"), "reconcile apply"),
+        (("watch", "install", "--enable", "--", "-f", "/etc"), "reconcile service install watch --enable -f /etc"),
+        (("watch", "install", "-f", "/etc", "--apply"), "reconcile service install watch --apply -f /etc"),
+        (("watch", "uninstall"), "reconcile service uninstall watch"),
+        (("boot", "install", "--enable"), "reconcile service install boot --enable"),
+        (("boot", "install"), "reconcile service install boot"),
+        (("hook", "install", "-f", "three-guests"), "reconcile service install hook -f three-guests"),
+        (("service", "install", "watch", "--", "-f", "/etc"), "reconcile service install watch -f /etc"),
+        (("service", "watch", "install", "-f", "/etc"), "reconcile service install watch -f /etc"),
+        (("install", "watch", "-f", "/etc"), "reconcile service install watch -f /etc"),
+        (("diff", "-f", "three-guests"), "reconcile plan -f three-guests"),
+        (("diff", "three-guests"), "reconcile plan -f three-guests"),
+        (("get", "guests", "-o", "json", *WHERE), "reconcile status -o json --simulate"),
         (("get", "three-guests"), "reconcile status -f three-guests"),
         (("describe", "guest", "guest1", *WHERE), "reconcile status --simulate"),
         (("show", "saved.plan"), "reconcile status"),
-        (("delete", "-f", "three-guests", *WHERE), "reconcile --plan -f three-guests --simulate"),
-        (("destroy",), "reconcile --plan"),
+        (("deploy", "saved.plan", *WHERE), "reconcile apply saved.plan --simulate"),
+        (("delete", "-f", "three-guests", *WHERE), "reconcile plan -f three-guests --simulate"),
+        (("destroy",), "reconcile plan"),
         (("log", *WHERE), "reconcile history --simulate"),
         (("logs", *WHERE), "reconcile status --watch --simulate"),
         (("help",), "reconcile --help"),
-        (("help", "plan"), "reconcile --help"),
+        (("help", "plan"), "reconcile plan --help"),
         (("help", "status"), "reconcile status --help"),
         (("version",), "reconcile --version"),
         (("-V",), "reconcile --version"),
-        (("--PLAN", "-F", "three-guests"), "reconcile --plan -f three-guests"),
-        (("--plan", "-F", "three-guests", *WHERE), "reconcile --plan -f three-guests --simulate"),
-        (("status", "--FORMAT=json", *WHERE), "reconcile status --format=json --simulate"),
-        (("--apply", "--dry-run", "-f", "three-guests", *WHERE), "reconcile --plan -f three-guests --simulate"),
-        (("--plan", "--dry-run", "-f", "three-guests"), "reconcile --plan -f three-guests"),
-        (("--apply", "-auto-approve"), "reconcile --apply --yes"),
-        (("--apply", "--force"), "reconcile --apply --yes"),
-        (("--plan", "-v"), "reconcile --plan"),
+        (("--PLAN", "-F", "three-guests"), "reconcile plan -f three-guests"),
+        (("--plan", "-F", "three-guests", *WHERE), "reconcile plan -f three-guests --simulate"),
+        (("status", "--FORMAT=json", *WHERE), "reconcile status -o json --simulate"),
+        (("plan", "--format", "markdown", *WHERE), "reconcile plan -o markdown --simulate"),
+        (("--apply", "--dry-run", "-f", "three-guests", *WHERE), "reconcile plan -f three-guests --simulate"),
+        (("--plan", "--dry-run", "-f", "three-guests"), "reconcile plan -f three-guests"),
+        (("--apply", "-auto-approve"), "reconcile apply --yes"),
+        (("--apply", "--force"), "reconcile apply --yes"),
+        (("--plan", "-v"), "reconcile plan"),
         (("status", "--verbose"), "reconcile status"),
-        (("-y", "--apply", *WHERE), "reconcile --yes --apply --simulate"),
-        (("status", "-o", "json", *WHERE), "reconcile status --format json --simulate"),
+        (("-y", "--apply", *WHERE), "reconcile apply --yes --simulate"),
+        (("-y", "rollback", *WHERE), "reconcile rollback --yes --simulate"),
+        (("status", "--json", *WHERE), "reconcile status -o json --simulate"),
         (("--validate", "-f", "three-guests"), "reconcile validate -f three-guests"),
         (("rollback", "three-guests", "--yes", *WHERE), "reconcile history --simulate"),
         (("confirm", "guest1", *WHERE), "reconcile history --simulate"),
@@ -150,7 +172,7 @@ def test_manifests_are_read_from_files(command: Command, action: str, path: str)
 
 def test_it_works(command: Command) -> None:
     """The one that is printed is run."""
-    ran = command.bare("plan", "-f", "three-guests", *WHERE)
+    ran = command.bare(*WHERE, "plan", "-f", "three-guests")
     last = ran.err.splitlines()[-1]
 
     assert command.bare(*shlex.split(last[last.index("reconcile ") :])[1:]).code == 0
@@ -158,14 +180,14 @@ def test_it_works(command: Command) -> None:
 
 @pytest.mark.parametrize(
     ("words", "near"),
-    [("statsu", "status"), ("validat", "validate"), ("rolback", "rollback"), ("aply", "--apply"), ("docter", "doctor")],
+    [("statsu", "status"), ("validat", "validate"), ("rolback", "rollback"), ("aply", "apply"), ("docter", "doctor")],
 )
 def test_a_misspelt_command_is_recognised(command: Command, words: str, near: str) -> None:
     """By likeness."""
     assert f"Did you mean '{near}'?" in command.bare(words).err
 
 
-@pytest.mark.parametrize("words", [("watch", "instal"), ("boot", "instal"), ("hook", "instal")])
+@pytest.mark.parametrize("words", [("service", "instal"), ("service", "installed")])
 def test_so_is_one_in_a_group(command: Command, words: tuple[str, str]) -> None:
     """Each group has its own."""
     ran = command.bare(*words)
@@ -244,7 +266,7 @@ def test_a_saved_plan_of_any_name_is_applied_by_what_is_printed(command: Command
     [
         ("--apply", "/nowhere/plan", "--yes"),
         ("--watch", "--notify-webhook-file", "/nowhere/plan"),
-        ("hook", "install", "--directory", "/nowhere/plan/qemu.d"),
+        ("service", "install", "hook", "--directory", "/nowhere/plan/qemu.d"),
     ],
 )
 def test_a_file_that_is_not_there_is_said_in_words(command: Command, words: tuple[str, ...]) -> None:
@@ -275,6 +297,6 @@ def test_a_plan_file_that_is_none_is_explained(command: Command, tmp_path: Path)
     missing = command.bare("--apply", "missing.yaml", "--yes")
     word = command.bare("plan", str(saved))
 
-    assert (stdin.code, "reconcile --out PLANFILE --plan" in stdin.err) == (64, True), stdin.err
-    assert (missing.code, "reconcile --apply --yes -f missing.yaml" in missing.err) == (64, True), missing.err
-    assert f"reconcile --apply {saved}" in word.err
+    assert (stdin.code, "reconcile plan --out PLANFILE" in stdin.err) == (64, True), stdin.err
+    assert (missing.code, "reconcile apply --yes -f missing.yaml" in missing.err) == (64, True), missing.err
+    assert f"reconcile apply {saved}" in word.err

@@ -131,11 +131,11 @@ def test_a_commit_whose_manifests_were_not_read_cannot_be_planned(command: Comma
 @pytest.mark.parametrize(
     "words",
     [
-        ("--plan", "--enforced", "--refused"),
-        ("--plan", "--enforced", "-f", "x"),
-        ("--watch", "--refused"),
+        ("plan", "--enforced", "--refused"),
+        ("plan", "--enforced", "-f", "x"),
+        ("watch", "--refused"),
         ("--refused", "history"),
-        ("--apply=plan.json", "--refused"),
+        ("apply", "plan.json", "--refused"),
     ],
 )
 def test_what_does_not_go_together_is_refused(command: Command, words: tuple[str, ...]) -> None:

@@ -55,7 +55,7 @@ def test_in_labels_made_by_an_escape_of_yaml(command: Command, label: str, chara
     key, value = (f'"{one}"' for one in label.format(f"\\U{ord(character):08x}").split(": "))
     with_metadata(command, f"labels: {{{key}: {value}}}")
 
-    for words in (["validate"], ["--plan"], ["validate", "--format", "json"]):
+    for words in (["validate"], ["plan"], ["validate", "-o", "json"]):
         ran = command(*words)
 
         assert ran.code == 3
@@ -121,7 +121,7 @@ def test_colours_of_others_are_not_shown_at_a_terminal(command: Command) -> None
     """Ours are; a file name that has the sequence for one is not coloured."""
     (command.directory / "a\x1b[31mb\x1b[2J.yaml").write_text("a: 1\n")
     ours, theirs = os.openpty()
-    words = ["--plan", "-f", str(command.directory), "--simulate", str(command.simulated_host)]
+    words = ["plan", "-f", str(command.directory), "--simulate", str(command.simulated_host)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm"}
     environment.pop("NO_COLOR", None)
     shown = b""

@@ -34,16 +34,16 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     """Two generations were applied: with adapters 5 and 6, then with 6 alone."""
     monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
     command = example("three-guests", tmp_path, capsys)
-    command("--apply", "--yes")
+    command("apply", "--yes")
     change(command)
-    command("--apply", "--yes")
+    command("apply", "--yes")
     return command
 
 
 def expire(command: Command, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Apply something else, let its time go by, and let the timer roll it back."""
     change(command, "adapters: [6]", "adapters: [5]")
-    assert command("--apply", "--yes", "--confirm-within", "90").code == 0
+    assert command("apply", "--yes", "--confirm-within", "90").code == 0
     pass_by(monkeypatch)
     assert command("expire", str(number)).code == 6
     change(command, "adapters: [5]", "adapters: [6]")
@@ -99,7 +99,7 @@ def test_what_expires_while_it_is_asked_for_is_all_that_is_undone(
     """The time is over, but no timer was there: this command rolls it back, and no more."""
     before = command("simulate").out
     change(command, "adapters: [6]", "adapters: [5]")
-    command("--apply", "--yes", "--confirm-within", "90")
+    command("apply", "--yes", "--confirm-within", "90")
     pass_by(monkeypatch)
 
     ran = command("rollback", "--yes")
@@ -114,7 +114,7 @@ def test_a_timer_that_is_quicker_by_a_moment_changes_nothing(command: Command, m
     """It rolls back between our look and our lock."""
     before = command("simulate").out
     change(command, "adapters: [6]", "adapters: [5]")
-    command("--apply", "--yes", "--confirm-within", "90")
+    command("apply", "--yes", "--confirm-within", "90")
     pass_by(monkeypatch)
 
     def after_the_timer(machine: Machine) -> tuple[Recovered, ...]:
@@ -132,7 +132,7 @@ def test_what_was_undone_before_it_was_confirmed_is_all_that_is_undone(command: 
     """Asking twice undoes it once."""
     before = command("simulate").out
     change(command, "adapters: [6]", "adapters: [5]")
-    command("--apply", "--yes", "--confirm-within", "1h")
+    command("apply", "--yes", "--confirm-within", "1h")
 
     assert command("rollback", "--yes").code == 0
     assert command("simulate").out == before
@@ -145,7 +145,7 @@ def test_what_failed_is_all_that_is_undone(command: Command, monkeypatch: pytest
     change(command, "adapters: [6]", "adapters: [5]")
     with monkeypatch.context() as patch:
         patch.setattr("reconciler.transaction.apply.execute", _refuse)
-        assert command("--apply", "--yes").code == 6
+        assert command("apply", "--yes").code == 6
 
     assert_nothing_was_undone(command, command("rollback", "--yes"), before, 3)
 
@@ -168,7 +168,7 @@ def test_what_was_killed_is_all_that_is_undone(command: Command, monkeypatch: py
     with monkeypatch.context() as patch:
         patch.setattr("reconciler.transaction.apply.execute", die)
         with pytest.raises(Killed):
-            command("--apply", "--yes")
+            command("apply", "--yes")
 
     assert_nothing_was_undone(command, command("rollback", "--yes"), before, 3)
     assert command("history").out.splitlines()[1].split()[0] == "3"

@@ -76,14 +76,14 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[ApConfig]:
 def test_what_rolling_back_would_take_is_said_and_needs_consent(command: Command) -> None:
     """The queue and its guest are named, and nothing is done without consent."""
     before = command("simulate").out
-    shown = command("--plan")
+    shown = command("plan")
 
     assert shown.code == 0
     assert "a: rolling back would take 05.0004 from it for a while" in shown.out
     assert "0 guests interrupted (1 by rolling back)" in shown.out
-    (guest,) = json.loads(command("--plan", "--format", "json").out)["guests"]
+    (guest,) = json.loads(command("plan", "-o", "json").out)["guests"]
     assert guest["rollbackTakes"] == [{"adapters": [5], "domains": [4]}]
-    refused = command("--apply", "--yes")
+    refused = command("apply", "--yes")
     assert refused.code == 4
     assert "--allow-disruption" in refused.err
     assert command("simulate").out == before
@@ -94,7 +94,7 @@ def test_with_consent_everything_is_rolled_back(command: Command, written: list[
     command.simulated_host.write_text(HOST + RUNS + REFUSED, encoding="utf-8")
     before = command("simulate").out
 
-    ran = command("--apply", "--yes", "--allow-disruption")
+    ran = command("apply", "--yes", "--allow-disruption")
 
     assert ran.code == 6
     assert "everything is as it was before" in ran.out
@@ -112,7 +112,7 @@ def test_an_apply_that_is_not_confirmed_is_rolled_back_by_consent(
         path.write_text(MANIFESTS.replace("domains: [4, 71]}", f"domains: [4, 71], {spec}}}"), encoding="utf-8")
     before = command("simulate").out
     given = () if spec else ("--allow-disruption",)
-    assert command("--apply", "--yes", "--confirm-within", "90", *given).code == 0
+    assert command("apply", "--yes", "--confirm-within", "90", *given).code == 0
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 91)
 
@@ -131,7 +131,7 @@ def test_what_is_lost_without_a_confirmation_is_said_beforehand(command: Command
         "if this is not confirmed in time, it is rolled back, and VMs that run then, also those that start meanwhile, "
     )
     command.simulated_host.write_text(HOST, encoding="utf-8")
-    words = ("--apply", "--yes", "--allow-disruption", "--confirm-within", "90")
+    words = ("apply", "--yes", "--allow-disruption", "--confirm-within", "90")
 
     assert f"{note}lose what their guest gets here: 'a'" in command(*words).out
     assert command("confirm", "1").code == 0
@@ -143,7 +143,7 @@ def test_a_rollback_that_interrupts_no_running_vm_says_nothing_of_one(
 ) -> None:
     """Where the guest does not run nothing was interrupted."""
     command.simulated_host.write_text(HOST, encoding="utf-8")
-    assert command("--apply", "--yes", "--confirm-within", "90", "--allow-disruption").code == 0
+    assert command("apply", "--yes", "--confirm-within", "90", "--allow-disruption").code == 0
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 91)
 
@@ -155,7 +155,7 @@ def test_without_consent_on_record_a_running_guest_keeps_its_queue(
     command: Command, monkeypatch: pytest.MonkeyPatch, written: list[ApConfig]
 ) -> None:
     """As where nobody gave it: all but the mask is rolled back, and the guest is named."""
-    assert command("--apply", "--yes", "--confirm-within", "90", "--allow-disruption").code == 0
+    assert command("apply", "--yes", "--confirm-within", "90", "--allow-disruption").code == 0
     (pending,) = command.directory.rglob("pending.json")
     record = json.loads(pending.read_text(encoding="utf-8"))
     record["journal"]["interruptible"] = []

@@ -18,7 +18,7 @@ SHRUNK = ("domains: [4, 0xab]", "domains: [4]")
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     """The three guests, applied, and an edit of one; an id that is there twice makes a warning with places."""
     made = example("three-guests", tmp_path, capsys)
-    assert made("--apply", "--yes").code == 0
+    assert made("apply", "--yes").code == 0
     file = made.directory / "guests.yaml"
     file.write_text(file.read_text().replace(*SHRUNK).replace("domains: [0x47, 0xff]", "domains: [0x47, 0xff, 0x47]"))
     return made
@@ -28,7 +28,7 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 def saved(command: Command, tmp_path: Path) -> Path:
     """A plan that was saved."""
     file = tmp_path / "saved.json"
-    assert command("--plan", "--out", str(file)).code == 0
+    assert command("plan", "--out", str(file)).code == 0
     assert json.loads(file.read_text())["problems"][0]["places"]
     return file
 
@@ -47,7 +47,7 @@ def forge(saved: Path, change: Callable[[Any], object]) -> None:
 def applied(command: Command, saved: Path, *more: str) -> Ran:
     """An apply of the saved plan; no manifests are named unless in `more`."""
     where = ("--simulate", str(command.simulated_host))
-    return command.bare("--apply", str(saved), "--yes", "--allow-disruption", *more, *where)
+    return command.bare("apply", str(saved), "--yes", "--allow-disruption", *more, *where)
 
 
 def values(record: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -135,7 +135,7 @@ def test_a_plan_of_relative_paths_is_applied_from_another_directory(
     monkeypatch.chdir(command.directory.parent)
     file = tmp_path / "saved.json"
     where = ("--simulate", str(command.simulated_host))
-    assert command.bare("--plan", "--out", str(file), "-f", command.directory.name, *where).code == 0
+    assert command.bare("plan", "--out", str(file), "-f", command.directory.name, *where).code == 0
     monkeypatch.chdir("/")
 
     assert applied(command, file).code == 0
@@ -149,7 +149,7 @@ def test_a_suspension_meanwhile_is_named(command: Command, tmp_path: Path, resum
     file = tmp_path / "saved.json"
     if resumed:
         assert command.bare(*suspend).code == 0
-    assert command("--plan", "--out", str(file)).code == 0
+    assert command("plan", "--out", str(file)).code == 0
     assert command.bare(*(("resume", "guest2", *where) if resumed else suspend)).code == 0
 
     ran = applied(command, file)

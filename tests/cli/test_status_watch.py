@@ -126,7 +126,7 @@ def test_metrics_go_into_a_file_that_the_exporter_reads(tmp_path: Path) -> None:
     """Another name, or a folder that is missing, is wrong usage."""
     where = ["-f", str(tmp_path), "--state-dir", str(tmp_path / "s"), "--sysfs", str(tmp_path)]
     for file in ("metrics.txt", "missing/metrics.prom"):
-        assert run(["--watch", *where, "--metrics-file", str(tmp_path / file)]) == 64
+        assert run(["watch", *where, "--metrics-file", str(tmp_path / file)]) == 64
 
 
 def test_what_is_to_be_run_next_works_in_every_directory(

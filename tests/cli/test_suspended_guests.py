@@ -10,7 +10,7 @@ import pytest
 from testing.commands import Command, Ran, example
 from testing.loop_processes import Loop, watching
 
-READERS = [("status",), ("drift",), ("--plan",), ("--plan", "--format", "markdown")]
+READERS = [("status",), ("drift",), ("plan",), ("plan", "-o", "markdown")]
 OF_THE_LOOP = [("status", "--watch"), ("history",), ("history", "show", "2"), ("trigger", "--wait")]
 SHRUNK = ("domains: [0x47, 0xff]", "domains: [0x47]")
 GUEST1 = ("domains: [4, 0xab]", "domains: [4]")
@@ -20,7 +20,7 @@ GUEST1 = ("domains: [4, 0xab]", "domains: [4]")
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     """The three guests, applied; guest2 is suspended."""
     made = example("three-guests", tmp_path, capsys)
-    assert made("--apply", "--yes").code == 0
+    assert made("apply", "--yes").code == 0
     suspended = made.bare("suspend", "guest2", "--reason", "ticket 42", "--simulate", str(made.simulated_host))
     assert suspended.code == 0
     return made
@@ -43,7 +43,7 @@ def loop(command: Command, request: pytest.FixtureRequest) -> Iterator[Loop]:
         edit(command, "guest1", GUEST1)
     state = command.directory / "simulated-host.yaml.state"
     where = ("--simulate", str(command.simulated_host))
-    program = [sys.executable, "-m", "reconciler.cli", "--watch", "--apply", "-f", str(command.directory)]
+    program = [sys.executable, "-m", "reconciler.cli", "watch", "--apply", "-f", str(command.directory)]
     with watching(state, where, command=program) as made:
         made.turn()
         yield made
@@ -71,10 +71,10 @@ def test_programs_learn_it_too(command: Command) -> None:
     """By a list of names, a word of the guest, and a problem with an id."""
     edit(command, "guest2", SHRUNK)
 
-    assert json.loads(command("--plan", "--format", "json").out)["suspended"] == ["guest2"]
-    drift = json.loads(command("drift", "--format", "json").out)
+    assert json.loads(command("plan", "-o", "json").out)["suspended"] == ["guest2"]
+    drift = json.loads(command("drift", "-o", "json").out)
     assert [one["suspended"] for one in drift["guests"]] == [True]
-    status = json.loads(command("status", "--format", "json").out)
+    status = json.loads(command("status", "-o", "json").out)
     whys = {one["name"]: one["why"] for one in status["guests"]}
     assert whys["guest2"][0].startswith("suspended, and differs")
     assert whys["guest1"] == []
@@ -90,9 +90,9 @@ def test_who_asks_the_loop_learns_it(command: Command, loop: Loop) -> None:
 
     assert {words: named(command, one) for words, one in ran.items()} == dict.fromkeys(OF_THE_LOOP, True)
     assert ran["trigger", "--wait"].code == 2
-    shown = json.loads(command.bare("history", "show", "2", "--format", "json", *loop.where).out)
+    shown = json.loads(command.bare("history", "show", "2", "-o", "json", *loop.where).out)
     assert shown["plan"]["suspended"] == ["guest2"]
-    status = json.loads(command.bare("status", "--watch", "--format", "json", *loop.where).out)
+    status = json.loads(command.bare("status", "--watch", "-o", "json", *loop.where).out)
     assert status["condition"] == "suspended-differs"
     assert command.bare("resume", "guest2", *loop.where).code == 0
     assert command.bare("trigger", "--wait", *loop.where).code == 0
@@ -105,10 +105,10 @@ def test_a_suspended_guest_that_no_manifest_names_any_more_is_named(command: Com
     file.write_text("---\n".join(one for one in file.read_text().split("---\n") if "name: guest2\n" not in one))
     state = command.directory / "simulated-host.yaml.state"
     where = ("--simulate", str(command.simulated_host))
-    program = [sys.executable, "-m", "reconciler.cli", "--watch", "--apply", "-f", str(command.directory)]
+    program = [sys.executable, "-m", "reconciler.cli", "watch", "--apply", "-f", str(command.directory)]
     with watching(state, where, command=program) as loop:
         loop.turn()
         ran = [command.bare(*words, *loop.where) for words in OF_THE_LOOP]
 
     assert [one for one in ran if not named(command, one)] == []
-    assert named(command, command("--plan"))
+    assert named(command, command("plan"))

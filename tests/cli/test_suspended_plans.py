@@ -12,15 +12,13 @@ from testing.commands import Command, example
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     """The three guests, applied, of which one is suspended."""
     made = example("three-guests", tmp_path, capsys)
-    assert made("--apply", "--yes").code == 0
+    assert made("apply", "--yes").code == 0
     where = ("--simulate", str(made.simulated_host))
     assert made.bare("suspend", "guest1", "--reason", "ticket 42", "--for", "2h", *where).code == 0
     return made
 
 
-@pytest.mark.parametrize(
-    "words", [("--plan",), ("--apply", "--yes"), ("status",), ("drift",), ("--plan", "--format", "markdown")]
-)
+@pytest.mark.parametrize("words", [("plan",), ("apply", "--yes"), ("status",), ("drift",), ("plan", "-o", "markdown")])
 def test_who_is_suspended_is_said(command: Command, words: tuple[str, ...]) -> None:
     """With who said so, until when and why."""
     ran = command(*words)
@@ -31,7 +29,7 @@ def test_who_is_suspended_is_said(command: Command, words: tuple[str, ...]) -> N
 
 def test_programs_see_it_as_a_problem(command: Command) -> None:
     """A warning with an id of its own."""
-    found = json.loads(command("--plan", "--format", "json").out)["problems"]
+    found = json.loads(command("plan", "-o", "json").out)["problems"]
 
     assert [(one["id"], one["severity"]) for one in found] == [("suspended", "warning")]
 
@@ -42,19 +40,19 @@ def test_an_apply_by_a_person_says_so_and_applies(command: Command) -> None:
     file.write_text(file.read_text().replace("[4, 0xab]", "[4]"))
 
     assert command("drift").code == 2
-    ran = command("--apply", "--yes")
+    ran = command("apply", "--yes")
 
     assert ran.code == 0, ran.err
     assert "guest 'guest1' is suspended by " in ran.err
     assert "reconcile resume guest1" in ran.err
     assert command.bare("resume", "guest1", "--simulate", str(command.simulated_host)).code == 0
-    assert "suspended" not in command("--plan").err
+    assert "suspended" not in command("plan").err
 
 
 def test_the_whole_host_and_what_cannot_be_read(command: Command) -> None:
     """Both are said, and neither holds up a plan."""
     assert command.bare("suspend", "--reason", "move", "--simulate", str(command.simulated_host)).code == 0
-    assert "the whole host is suspended by " in command("--plan").err
+    assert "the whole host is suspended by " in command("plan").err
     (command.directory / "simulated-host.yaml.state/suspended.json").write_text("{")
-    ran = command("--plan")
+    ran = command("plan")
     assert (ran.code, "who is suspended is not known" in ran.err) == (0, True)

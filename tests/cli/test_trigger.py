@@ -50,7 +50,7 @@ def test_without_a_loop_it_says_so_and_what_to_type(command: Command) -> None:
     ran = command("trigger")
     assert ran.code == Exit.FAILURE
     assert "no loop is watching with the state directory" in ran.err
-    assert "next: reconcile --watch -f " in ran.err
+    assert "next: reconcile watch -f " in ran.err
     assert not ran.out
 
 
@@ -95,7 +95,7 @@ def test_the_command_of_a_loop_that_was_killed_is_whole(command: Command) -> Non
     """As `status --watch` prints it: the bare command would watch the current directory, and only report."""
     state = StateDirectory(command.directory / "simulated-host.yaml.state")
     state.prepare()
-    again = "cd / && reconcile --watch --apply --git https://git.example/ap --branch main"
+    again = "cd / && reconcile watch --apply --git https://git.example/ap --branch main"
     StatusFile(state, 1, again).write(report())
 
     ran = command.bare("trigger", "--wait", "--simulate", str(command.simulated_host))

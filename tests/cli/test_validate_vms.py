@@ -39,7 +39,7 @@ def test_every_vm_is_checked_and_each_problem_shows_its_line(command: Command) -
     words = [word for file in files for word in ("--domain-xml", file)]
 
     ran = command.bare("validate", "-f", str(command.directory), *words)
-    record = json.loads(command.bare("validate", "--format", "json", "-f", str(command.directory), *words).out)
+    record = json.loads(command.bare("validate", "-o", "json", "-f", str(command.directory), *words).out)
 
     assert ran.code == 3
     assert [one["id"] for one in record["problems"]] == ["vm-wrong-model", "path-missing", "vm-unknown-device"]

@@ -21,13 +21,13 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 def words(command: Command, *options: str) -> list[str]:
     """The command line of an apply in another process."""
     where = ["--simulate", str(command.simulated_host), "-f", str(command.directory)]
-    return [sys.executable, "-m", "reconciler.cli", "--apply", *options, *where]
+    return [sys.executable, "-m", "reconciler.cli", "apply", *options, *where]
 
 
 @pytest.mark.slow
 def test_ten_applies_at_once_take_turns(command: Command) -> None:
     """One does the work, and the others find that nothing is left to do."""
-    line = words(command, "--yes", "--format", "json")
+    line = words(command, "--yes", "-o", "json")
     processes = [subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(10)]
     ended = [(*process.communicate(), process.returncode) for process in processes]
 
@@ -47,18 +47,18 @@ def time_flies(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 @pytest.mark.parametrize(("options", "seconds"), [([], 60), (["--lock-timeout", "5"], 5), (["--lock-timeout", "0"], 0)])
 def test_who_is_waited_for_is_told(command: Command, time_flies: FakeClock, options: list[str], seconds: int) -> None:
     """On standard error while it waits and when it gives up; results stay on standard output."""
-    command("--apply", "--yes")
+    command("apply", "--yes")
     time_flies.now = 12
     lock = command.directory / "simulated-host.yaml.state" / "lock"
     with lock.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write('{"process": 12345, "since": 0, "command": "reconcile --apply -f elsewhere"}')
+        file.write('{"process": 12345, "since": 0, "command": "reconcile apply -f elsewhere"}')
         file.flush()
 
-        ran = command("--apply", "--yes", *options)
+        ran = command("apply", "--yes", *options)
 
     lines = ran.err.splitlines()
-    who = "process 12345, reconcile --apply -f elsewhere, at work for"
+    who = "process 12345, reconcile apply -f elsewhere, at work for"
     assert ran.code == 8
     assert ran.out == ""
     assert [line.startswith(f"waiting for {who} ") for line in lines[:-1]] == [True] * len(range(0, seconds, 10))
@@ -71,7 +71,7 @@ def test_a_simulated_host_that_somebody_else_changes_is_waited_for(command: Comm
     with command.simulated_host.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
 
-        ran = command("--apply", "--yes")
+        ran = command("apply", "--yes")
 
     assert ran.code == 8
     assert ran.err.startswith("waiting for an unknown process\n")
@@ -83,14 +83,14 @@ def test_a_simulated_host_that_somebody_else_changes_is_waited_for(command: Comm
 def asking(command: Command) -> Iterator[AtTerminal]:
     """An apply that has asked its question at a terminal."""
     where = ["--simulate", str(command.simulated_host), "-f", str(command.directory)]
-    with at_terminal("--apply", *where) as person:
+    with at_terminal("apply", *where) as person:
         person.sees("Apply this?")
         yield person
 
 
 def test_while_it_asks_nothing_is_locked(command: Command, asking: AtTerminal) -> None:
     """Another apply goes through at once, and the answer comes too late: the host has changed, so nothing is done."""
-    ran = command("--apply", "--yes", "--lock-timeout", "0")
+    ran = command("apply", "--yes", "--lock-timeout", "0")
     asking.enters("y")
 
     assert ran.code == 0
@@ -102,4 +102,4 @@ def test_who_answers_yes_gets_what_was_shown(command: Command, asking: AtTermina
     asking.enters("y")
 
     assert asking.ended() == 0
-    assert command("--plan", "--detailed-exitcode").code == 0
+    assert command("plan", "--detailed-exitcode").code == 0

@@ -1,4 +1,4 @@
-"""``reconcile --watch`` as a process of its own: how it ends, what it leaves, and who works beside it."""
+"""``reconcile watch`` as a process of its own: how it ends, what it leaves, and who works beside it."""
 
 import os
 import signal
@@ -114,7 +114,7 @@ class Site:
             (self.folder / left).unlink(missing_ok=True)
         start = ["-c", GATED, str(self.folder), str(gate)] if gate else ["-m", "reconciler.cli"]
         start = ["-c", PLANNING, str(self.folder)] if plans else start
-        options = ["--watch", "--apply", "--resync", "1s", "--log-format", "json", "-f", str(self.manifests), *words]
+        options = ["watch", "--apply", "--resync", "1s", "--log-format", "json", "-f", str(self.manifests), *words]
         with (
             (self.folder / "log").open("a") as log,
             subprocess.Popen(
@@ -212,7 +212,7 @@ def test_a_run_directory_of_another_user_or_a_link_is_refused(site: Site) -> Non
     """Before anything is done."""
     (site.folder / "link").symlink_to(site.folder)
 
-    ran = site.run("--watch", "--apply", "-f", str(site.manifests), "--run-dir", str(site.folder / "link"))
+    ran = site.run("watch", "--apply", "-f", str(site.manifests), "--run-dir", str(site.folder / "link"))
 
     assert ran.returncode == Exit.FAILURE
     assert "must be a directory, not a link" in ran.stderr
@@ -220,7 +220,7 @@ def test_a_run_directory_of_another_user_or_a_link_is_refused(site: Site) -> Non
 
 def test_the_option_of_the_port_is_refused_with_the_command_that_listens(site: Site) -> None:
     """Complete, as it is to be run."""
-    ran = site.run("--watch", "-f", str(site.manifests), "--listen", "127.0.0.1:9750")
+    ran = site.run("watch", "-f", str(site.manifests), "--listen", "127.0.0.1:9750")
 
     assert ran.returncode == Exit.USAGE
     directory = site.state.path.with_name(f"{site.state.path.name}.run")
@@ -235,7 +235,7 @@ def test_a_changed_file_is_applied(site: Site) -> None:
         site.await_in_sync(2)
         assert ended(process) == Exit.DONE
 
-    assert site.run("--plan", "--detailed-exitcode", "-f", str(site.manifests)).returncode == Exit.DONE
+    assert site.run("plan", "--detailed-exitcode", "-f", str(site.manifests)).returncode == Exit.DONE
 
 
 def test_sigterm_in_the_midst_of_an_apply_puts_everything_back(site: Site) -> None:
@@ -253,7 +253,7 @@ def test_sigterm_in_the_midst_of_an_apply_puts_everything_back(site: Site) -> No
     assert is_clean(site)
     assert [one.result for one in History(site.state).generations()] == ["applied", "rolled back"]
     site.write("[4]")
-    assert site.run("--plan", "--detailed-exitcode", "-f", str(site.manifests)).returncode == Exit.DONE
+    assert site.run("plan", "--detailed-exitcode", "-f", str(site.manifests)).returncode == Exit.DONE
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -270,7 +270,7 @@ def test_a_signal_ends_planning(site: Site, number: signal.Signals, applied: int
 
     assert is_clean(site)
     assert len(History(site.state).generations()) == applied
-    planned = site.run("--plan", "--detailed-exitcode", "-f", str(site.manifests))
+    planned = site.run("plan", "--detailed-exitcode", "-f", str(site.manifests))
     assert planned.returncode == (Exit.DONE if applied else Exit.CHANGES)
 
 
@@ -290,7 +290,7 @@ def test_a_second_loop_is_refused(site: Site) -> None:
     """On the same state directory."""
     with site.loop() as process:
         site.await_in_sync(1)
-        second = site.run("--watch", "-f", str(site.manifests))
+        second = site.run("watch", "-f", str(site.manifests))
         assert ended(process) == Exit.DONE
 
     assert second.returncode == Exit.BUSY
@@ -304,7 +304,7 @@ def test_a_person_applies_beside_it_and_is_followed(site: Site) -> None:
         site.await_in_sync(1)
         (site.manifests / "site.yaml").write_text(HOST.removesuffix("---\n"))
         until(lambda: bool((report := site.report()) and report.source.refused))
-        typed = site.run("--apply", "--yes", "--allow-empty", "-f", str(site.manifests))
+        typed = site.run("apply", "--yes", "--allow-empty", "-f", str(site.manifests))
         assert typed.returncode == Exit.DONE, typed.stderr
         until(lambda: bool((report := site.report()) and not report.source.refused and report.generation == 2))
         assert site.is_in(Condition.IN_SYNC)
@@ -317,7 +317,7 @@ def test_an_apply_that_waits_to_be_confirmed_is_waited_for(site: Site) -> None:
     with site.loop() as process:
         site.await_in_sync(1)
         other.write_text((site.manifests / "site.yaml").read_text().replace("[4]", "[4, 5]"))
-        typed = site.run("--apply", "--yes", "--confirm-within", "1h", "-f", str(other))
+        typed = site.run("apply", "--yes", "--confirm-within", "1h", "-f", str(other))
         assert typed.returncode == Exit.DONE, typed.stderr
         until(lambda: site.is_in(Condition.WAITING))
         assert len(History(site.state).generations()) == 2

@@ -1,4 +1,4 @@
-"""``reconcile watch install`` and ``uninstall``."""
+"""``reconcile service install watch`` and ``uninstall``."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from reconciler.cli.main import cli
+from reconciler.cli.options import WatchOptions, watch_options
 from reconciler.cli.watch_install import needs
 from reconciler.integrations.git_signatures import trust
 from reconciler.integrations.units import WATCH_NAME, Needs
@@ -29,7 +29,21 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 def install(command: Command, directory: Path, *words: str, enable: bool = False) -> Ran:
     """Install the unit of a loop with `words`."""
     options = ("--enable",) if enable else ()
-    return command.bare("watch", "install", "--directory", str(directory), *options, "--", *words)
+    return command.bare("service", "install", "watch", "--directory", str(directory), *options, *words)
+
+
+@click.command()
+@watch_options
+def _given(options: WatchOptions) -> WatchOptions:
+    """Give back the options of a loop."""
+    return options
+
+
+def loop(*words: str) -> WatchOptions:
+    """The options of the loop that `words` say."""
+    options = _given.main(list(words), standalone_mode=False)
+    assert isinstance(options, WatchOptions)
+    return options
 
 
 def test_the_unit_comes_and_goes(command: Command, tmp_path: Path) -> None:
@@ -44,10 +58,10 @@ def test_the_unit_comes_and_goes(command: Command, tmp_path: Path) -> None:
 
     assert [new.code, "installed" in new.out, "as it should be" in same.out, "changed" in changed.out] == [0, 1, 1, 1]
     assert f"systemctl enable {units / WATCH_NAME}\n  systemctl restart {WATCH_NAME}" in new.err
-    assert "reconciler.cli --watch -f /etc --apply\n" in (units / WATCH_NAME).read_text()
-    gone = command.bare("watch", "uninstall", "--directory", str(units))
+    assert "reconciler.cli watch --apply -f /etc\n" in (units / WATCH_NAME).read_text()
+    gone = command.bare("service", "uninstall", "watch", "--directory", str(units))
     assert ("removed" in gone.out, f"systemctl stop {WATCH_NAME}" in gone.err) == (True, True)
-    assert "not there" in command.bare("watch", "uninstall", "--directory", str(units)).out
+    assert "not there" in command.bare("service", "uninstall", "watch", "--directory", str(units)).out
     assert list(units.rglob(WATCH_NAME)) == []
 
 
@@ -56,7 +70,7 @@ def test_what_somebody_else_made_is_left_alone(command: Command, tmp_path: Path)
     (tmp_path / WATCH_NAME).write_text("[Service]\nExecStart=/bin/true\n")
 
     assert install(command, tmp_path, *SITE).code == 1
-    assert command.bare("watch", "uninstall", "--directory", str(tmp_path)).code == 1
+    assert command.bare("service", "uninstall", "watch", "--directory", str(tmp_path)).code == 1
     assert "/bin/true" in (tmp_path / WATCH_NAME).read_text()
 
 
@@ -70,7 +84,7 @@ def test_systemd_is_told_where_that_is_asked_for(
         ran.append(tuple(words))
         return Done(0, "systemd 255 (255.4)\n", "")
 
-    monkeypatch.setattr("reconciler.cli.unit_install.run_tool", run)
+    monkeypatch.setattr("reconciler.cli.service_command.run_tool", run)
     monkeypatch.setattr("reconciler.cli.watch_install.run_tool", run)
 
     assert install(command, tmp_path, *SITE, enable=True).code == 0
@@ -100,12 +114,13 @@ def test_without_systemctl_the_unit_is_for_any_systemd(
         (("-f", "site"), "say /"),
         (("-f", "/x", "--state-dir", "state"), "--state-dir state"),
         (("-f", "/x", "--no-such"), "--no-such"),
-        (("-f", "/x", "status"), "unexpected"),
-        (("-f", "/x", "--apply", "--allow-empty"), "no consent"),
+        (("--", "-f", "/x"), "Without '--': reconcile service install watch"),
+        (("-f", "/x", "status"), "has no place here"),
+        (("-f", "/x", "--apply", "--allow-empty"), "No such option '--allow-empty'"),
         (("-f", "/x", "--self-heal"), "--self-heal goes with --apply"),
         (("--git", "https://git.example/ap"), "--git needs --branch"),
-        (("-f", "/x", "--plan"), "no plan file"),
-        (("-f", "/x", "--apply", "/plan.json"), "no plan file"),
+        (("-f", "/x", "--plan"), "'--plan' goes first, as a command"),
+        (("-f", "/x", "--apply", "/plan.json"), "has no place here"),
         (("-f", "/x", "--simulate", "/host.yaml"), "for this machine"),
         (("-f", "/x", "--sysfs", "/tmp"), "for this machine"),
         (("--git", "http://git.example/ap", "--branch", "main"), "http"),
@@ -186,7 +201,7 @@ def test_options_whose_packages_are_missing_are_refused(
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
 
     installed = install(command, tmp_path, *SITE, *options)
-    started = command.bare("--watch", *SITE, *options, "--simulate", str(command.simulated_host))
+    started = command.bare("watch", *SITE, *options, "--simulate", str(command.simulated_host))
 
     assert (64, 64) == (installed.code, started.code)
     assert "vfio-ap-reconciler[web]" in installed.err
@@ -208,9 +223,9 @@ def test_what_is_written_may_be_written(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
 
-    found = needs(cli.params, (*SITE, *files, "--state-dir", f"{state}/"), ())
+    found = needs(loop(*SITE, *files, "--state-dir", f"{state}/"), ())
     assert found == Needs(str(state), (str(tmp_path),), run=f"{state}.run")
-    assert needs(cli.params, SITE) == Needs(run="/run/reconciler")
+    assert needs(loop(*SITE)) == Needs(run="/run/reconciler")
 
 
 @pytest.mark.parametrize(
@@ -223,7 +238,7 @@ def test_what_is_written_may_be_written(tmp_path: Path) -> None:
 )
 def test_the_network_is_for_who_needs_it(words: tuple[str, ...], expected: Needs) -> None:
     """A repository, a chat."""
-    assert needs(cli.params, words) == expected
+    assert needs(loop(*words)) == expected
 
 
 def test_keys_are_named_from_the_root(tmp_path: Path) -> None:
@@ -232,9 +247,9 @@ def test_keys_are_named_from_the_root(tmp_path: Path) -> None:
 
     (tmp_path / "allowed").write_text(f"kim@example {KEY}\n")
 
-    assert needs(cli.params, (*git, f"ssh:{tmp_path}/allowed"), ()).git
+    assert needs(loop(*git, f"ssh:{tmp_path}/allowed"), ()).git
     with pytest.raises(click.UsageError, match="--require-signature ssh allowed"):
-        needs(cli.params, (*git, "ssh:allowed"))
+        needs(loop(*git, "ssh:allowed"))
 
 
 def test_a_place_where_the_unit_cannot_write_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +257,7 @@ def test_a_place_where_the_unit_cannot_write_is_refused(tmp_path: Path, monkeypa
     owner = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
     with pytest.raises(click.ClickException, match="chown root"):
-        needs(cli.params, (*SITE, "--metrics-file", f"{tmp_path}/x.prom"), ())
+        needs(loop(*SITE, "--metrics-file", f"{tmp_path}/x.prom"), ())
 
 
 @pytest.mark.parametrize(
@@ -276,9 +291,9 @@ def test_a_repository_of_this_machine_has_the_branch(tmp_path: Path, url: str) -
     repository.commit({"site.yaml": ""})
     place = url.format(repository.path)
 
-    assert needs(cli.params, ("--git", place, "--branch", "main"), ()).git
+    assert needs(loop("--git", place, "--branch", "main"), ()).git
     with pytest.raises(click.ClickException, match="no branch other"):
-        needs(cli.params, ("--git", place, "--branch", "other"), ())
+        needs(loop("--git", place, "--branch", "other"), ())
 
 
 @pytest.mark.parametrize(
@@ -297,10 +312,10 @@ def test_a_script_says_who_reads_it(tmp_path: Path, content: str, why: str) -> N
     words = (*SITE, "--notify-command", f"{script} --all")
 
     if not why:
-        assert needs(cli.params, words, ()).network
+        assert needs(loop(*words), ()).network
         return
     with pytest.raises(click.ClickException, match=why):
-        needs(cli.params, words, ())
+        needs(loop(*words), ())
 
 
 def test_a_state_directory_that_others_can_write_is_refused(tmp_path: Path) -> None:
@@ -310,7 +325,7 @@ def test_a_state_directory_that_others_can_write_is_refused(tmp_path: Path) -> N
     state.chmod(0o777)
 
     with pytest.raises(click.ClickException, match="chmod go-w"):
-        needs(cli.params, (*SITE, "--state-dir", str(state)), ())
+        needs(loop(*SITE, "--state-dir", str(state)), ())
 
 
 def test_a_command_that_cannot_be_executed_is_told_from_none(tmp_path: Path) -> None:
@@ -319,4 +334,4 @@ def test_a_command_that_cannot_be_executed_is_told_from_none(tmp_path: Path) -> 
     script.write_text("#!/bin/sh\n")
 
     with pytest.raises(click.ClickException, match="chmod"):
-        needs(cli.params, (*SITE, "--notify-command", str(script)), ())
+        needs(loop(*SITE, "--notify-command", str(script)), ())

@@ -193,7 +193,7 @@ def test_what_was_applied_last_tells_how_the_host_boots(tmp_path: Path, capsys: 
     command: Command = example("three-guests", tmp_path, capsys)
     host = command.directory / "host.yaml"
     host.write_text(host.read_text().replace("\nspec:\n", "\nspec:\n  persistence: service\n"))
-    command("--apply", "--yes")
+    command("apply", "--yes")
     host.unlink()
     state = StateDirectory(command.directory / "simulated-host.yaml.state")
     machine = Machine(SimulatedHost(hardware()), FakeClock(), state, "simulated", "lpar7")

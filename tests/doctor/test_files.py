@@ -193,7 +193,7 @@ def test_the_command_tells_by_its_exit_code_whether_something_is_wrong(command: 
     ran = command("doctor")
     assert ran.code == 2
     assert ran.out.startswith("error[vfio-ap-not-loaded]")
-    assert json.loads(command("doctor", "--format", "json").out)["findings"][0]["id"] == "vfio-ap-not-loaded"
+    assert json.loads(command("doctor", "-o", "json").out)["findings"][0]["id"] == "vfio-ap-not-loaded"
 
 
 def test_a_state_directory_that_others_can_write_is_one_finding(machine: Machine) -> None:

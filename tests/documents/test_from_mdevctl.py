@@ -25,7 +25,7 @@ COMMANDS = sorted(
     }
 )
 
-ELSEWHERE = ("boot install", "hook install", "watch install", "--watch", "trigger", "--confirm-within", "confirm ")
+ELSEWHERE = ("service install", "watch --apply", "--watch", "trigger", "--confirm-within", "confirm ")
 """What changes the machine that the test runs on, or never ends, or needs somebody else; other tests have these."""
 
 HERE = [one for one in COMMANDS if not any(f" {word}" in one for word in ELSEWHERE)]
@@ -55,14 +55,14 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     guests = made.directory / "guests.yaml"
     after = guests.read_text()
     guests.write_text(after.replace("[4, 0xab]", "[4]"))
-    assert made("--apply", "--yes").code == 0
+    assert made("apply", "--yes").code == 0
     guests.write_text(after)
-    assert made("--apply", "--yes").code == 0
+    assert made("apply", "--yes").code == 0
     shutil.copy(ROOT / "examples/on-demand/day-shift.xml", made.directory / "vm.xml")
     text = (made.directory / "vm.xml").read_text()
     uuid = re.findall(r"guest1  (\S+)", made("status").out)[0]
     (made.directory / "vm.xml").write_text(re.sub(r"uuid='[^']+'", f"uuid='{uuid}'", text))
-    assert made("--plan", "--out", "plan.json").code == 0
+    assert made("plan", "--out", "plan.json").code == 0
     return made
 
 
@@ -82,7 +82,7 @@ def test_what_is_written_now_is_a_command(line: str) -> None:
 def test_it_does_what_it_should(line: str, command: Command) -> None:
     """On a host where all is well."""
     words = shlex.split(line)[1:]
-    manifests = [] if "plan.json" in words and "--apply" in words else ["-f", str(command.directory)]
+    manifests = [] if "plan.json" in words and "apply" in words else ["-f", str(command.directory)]
 
     ran = command.bare(*words, "--simulate", str(command.simulated_host), *manifests)
 

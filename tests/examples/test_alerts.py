@@ -58,7 +58,7 @@ def ended_file(folder: Path) -> str:
 def file_after_exit_64(folder: Path) -> str:
     """The file after a start with wrong options."""
     path = folder / "reconcile.prom"
-    words = ["--watch", "--self-heal", "--metrics-file", str(path), "--state-dir", str(folder / "s"), "-f", str(folder)]
+    words = ["watch", "--self-heal", "--metrics-file", str(path), "--state-dir", str(folder / "s"), "-f", str(folder)]
     assert run([*words, "--sysfs", str(folder)]) == 64
     return path.read_text()
 
@@ -170,14 +170,14 @@ def test_a_loop_that_never_starts_because_of_its_options_raises_one(scraped: boo
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--bogus"], ["--bogus", "x"], ["--resync", "abc"], ["--yes"], ["extra"], ["--format", "x"], ["--git"]]
+    "wrong", [["--bogus"], ["--bogus", "x"], ["--resync", "abc"], ["--yes"], ["extra"], ["-o", "x"], ["--git"]]
 )
 def test_options_that_cannot_be_read_leave_a_file_that_says_that_no_loop_runs(wrong: list[str], tmp_path: Path) -> None:
     """As after an update that does not know an option any more: the alert looks at that file."""
     file = tmp_path / "reconcile.prom"
     words = ["--metrics-file", str(file), "--state-dir", str(tmp_path / "s"), "--sysfs", str(tmp_path)]
 
-    assert run(["--watch", *words, *wrong]) == 64
+    assert run(["watch", *words, *wrong]) == 64
     assert "reconcile_up 0.0" in file.read_text().splitlines()
 
 

@@ -38,12 +38,12 @@ def test_every_file_tells_editors_its_schema(file: Path) -> None:
 
 def in_sync(command: Command, manifests: Path | None = None) -> bool:
     """Whether a plan finds nothing to do."""
-    return command("--plan", "--detailed-exitcode", manifests=manifests).code == 0
+    return command("plan", "--detailed-exitcode", manifests=manifests).code == 0
 
 
 def effective(command: Command, manifests: Path | None = None) -> dict[str, object]:
     """What each guest sees, by name: a list of adapters and one of domains."""
-    status = json.loads(command("status", "--format", "json", manifests=manifests).out)
+    status = json.loads(command("status", "-o", "json", manifests=manifests).out)
     return {
         one["name"]: (one["effective"]["adapters"], one["effective"]["domains"])
         for one in status["guests"]
@@ -55,8 +55,8 @@ def test_three_guests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     """The kernel document's set-up: changes before, nothing to do after, and the queues of the document."""
     command = example("three-guests", tmp_path, capsys)
 
-    assert command("--plan", "--detailed-exitcode").code == 2
-    assert command("--apply", "--yes").code == 0
+    assert command("plan", "--detailed-exitcode").code == 2
+    assert command("apply", "--yes").code == 0
     assert in_sync(command)
     assert effective(command) == {
         "guest1": ([5, 6], [4, 0xAB]),
@@ -68,7 +68,7 @@ def test_three_guests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_card_to_come(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A card that is authorised in advance is the guest's as soon as it is plugged, without any write of ours."""
     command = example("card-to-come", tmp_path, capsys)
-    assert command("--apply", "--yes").code == 0
+    assert command("apply", "--yes").code == 0
     assert effective(command) == {"payments": ([5], [4, 0x47])}
     assert "pending" in command("status").out
 
@@ -82,11 +82,11 @@ def test_swap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two guests exchange their cards in three writes."""
     command = example("swap", tmp_path, capsys)
     before, after = command.directory / "before", command.directory / "after"
-    assert command("--apply", "--yes", manifests=before).code == 0
-    plan = json.loads(command("--plan", "--format", "json", manifests=after).out)
+    assert command("apply", "--yes", manifests=before).code == 0
+    plan = json.loads(command("plan", "-o", "json", manifests=after).out)
 
     assert plan["summary"]["kernelWrites"] == 3
-    assert command("--apply", "--yes", manifests=after).code == 0
+    assert command("apply", "--yes", manifests=after).code == 0
     assert effective(command, after) == {"payments": ([6], [4]), "web": ([5], [4])}
     assert in_sync(command, after)
 
@@ -95,12 +95,12 @@ def test_back_to_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     """What guests give up goes back to the host, after they have let go of it."""
     command = example("back-to-host", tmp_path, capsys)
     before, after = command.directory / "before", command.directory / "after"
-    assert command("--apply", "--yes", manifests=before).code == 0
-    plan = json.loads(command("--plan", "--format", "json", manifests=after).out)
+    assert command("apply", "--yes", manifests=before).code == 0
+    plan = json.loads(command("plan", "-o", "json", manifests=after).out)
 
     actions = [one["action"] for one in plan["steps"]]
     assert actions.index("remove") < actions.index("aqmask" if "aqmask" in actions else "apmask")
-    assert command("--apply", "--yes", manifests=after).code == 0
+    assert command("apply", "--yes", manifests=after).code == 0
     assert effective(command, after) == {"payments": ([5, 6], [4])}
     assert in_sync(command, after)
 
@@ -110,7 +110,7 @@ def test_on_demand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = example("on-demand", tmp_path, capsys)
 
     assert command("validate").code == 0
-    assert command("--apply", "--yes").code == 0
+    assert command("apply", "--yes").code == 0
     assert effective(command) == {}
     assert in_sync(command)
 
@@ -119,7 +119,7 @@ def test_conflict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two active guests with a common queue are refused, with both names and the queue."""
     command = example("conflict", tmp_path, capsys)
 
-    for words in (["--plan"], ["--apply", "--yes"], ["validate"]):
+    for words in (["plan"], ["apply", "--yes"], ["validate"]):
         ran = command(*words)
         assert ran.code == 4
         assert "'payments' and 'web'" in ran.err
@@ -142,7 +142,7 @@ def test_refused_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     command = example("refused-write", tmp_path, capsys)
     before = command("simulate").out
 
-    ran = command("--apply", "--yes")
+    ran = command("apply", "--yes")
 
     assert ran.code == 6
     assert "EADDRINUSE" in ran.out
@@ -152,9 +152,9 @@ def test_refused_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_large_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A hundred guests on a full machine: one mask write, and two for each guest."""
     command = example("large-host", tmp_path, capsys)
-    plan = json.loads(command("--plan", "--format", "json").out)
+    plan = json.loads(command("plan", "-o", "json").out)
 
     assert plan["summary"]["kernelWrites"] == 201
-    assert command("--apply", "--yes").code == 0
+    assert command("apply", "--yes").code == 0
     assert in_sync(command)
     assert len(effective(command)) == 100

@@ -80,7 +80,7 @@ def test_the_words_are_the_loop_s() -> None:
     unit = directives(text("-f", "/etc/a b", "--notify-command", "/bin/page 100% $TEAM"))
 
     assert unit["ExecStart"] == (
-        '/usr/bin/python3 -P -m reconciler.cli --watch -f "/etc/a b" --notify-command "/bin/page 100%% $$TEAM"'
+        '/usr/bin/python3 -P -m reconciler.cli watch -f "/etc/a b" --notify-command "/bin/page 100%% $$TEAM"'
     )
 
 
@@ -179,7 +179,7 @@ def test_the_kernel_is_asked_for_nothing_that_the_unit_forbids(tmp_path: Path) -
     if shutil.which("strace") is None:
         pytest.skip("NOT TESTED: the loop's system calls, since there is no strace (Debian package strace)")
     shutil.copytree(ROOT / "examples/three-guests", tmp_path / "site", ignore=shutil.ignore_patterns("*.state*"))
-    apply = [sys.executable, "-m", "reconciler.cli", "--apply", "--yes", "--simulate", "simulated-host.yaml"]
+    apply = [sys.executable, "-m", "reconciler.cli", "apply", "--yes", "--simulate", "simulated-host.yaml"]
     runs = [
         apply,
         ["git", "ls-remote", "ssh://git@127.0.0.1:1/site"],

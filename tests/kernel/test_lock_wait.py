@@ -95,7 +95,7 @@ def test_patience_is_for_all_locks_together() -> None:
         (AtWork(0), "an unknown process"),
         (AtWork(0, "x", 1.0), "an unknown process"),
         (AtWork(4711), "process 4711"),
-        (AtWork(4711, "reconcile --apply", 12.9), "process 4711, reconcile --apply, at work for 12 s"),
+        (AtWork(4711, "reconcile apply", 12.9), "process 4711, reconcile apply, at work for 12 s"),
         (AtWork(4711, "", 119.9), "process 4711, at work for 119 s"),
         (AtWork(4711, "", 120), "process 4711, at work for 2 min"),
         (AtWork(4711, "\x1b[2J\n"), "process 4711, \\x1b[2J\\n"),

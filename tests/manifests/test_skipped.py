@@ -221,7 +221,7 @@ def test_it_is_applied_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixtur
     command = example("three-guests", tmp_path, capsys)
     (command.directory / "guests.yml~").write_text("")
 
-    for words in (("validate",), ("--plan",), ("--apply", "--yes"), ("--plan", "--detailed-exitcode")):
+    for words in (("validate",), ("plan",), ("apply", "--yes"), ("plan", "--detailed-exitcode")):
         ran = command(*words)
         assert ran.code == 0, ran.err
         assert "warning[skipped-file]" in ran.err + ran.out

@@ -144,7 +144,7 @@ def test_what_mdevctl_defines_is_imported(mdevctl: Mdevctl, reconcile: Reconcile
     (guest,) = imported(reconcile, mdevctl, tmp_path / "site.yaml")
 
     assert (ONE, config([5], [0x47], [0x48]), Activation.ON_DEMAND) == (guest.uuid, guest.config, guest.activation)
-    assert "Nothing to do" in reconcile("--plan", "-f", str(tmp_path / "site.yaml"))
+    assert "Nothing to do" in reconcile("plan", "-f", str(tmp_path / "site.yaml"))
 
 
 def test_what_mdevctl_has_started_is_taken_over(mdevctl: Mdevctl, reconcile: Reconcile, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_what_mdevctl_has_started_is_taken_over(mdevctl: Mdevctl, reconcile: Rec
     mdevctl("start", "-u", ONE)
 
     (guest,) = imported(reconcile, mdevctl, tmp_path / "site.yaml")
-    applied = reconcile("--apply", "--yes", "-f", str(tmp_path / "site.yaml"))
+    applied = reconcile("apply", "--yes", "-f", str(tmp_path / "site.yaml"))
 
     assert (config([5], [4], []), Activation.ACTIVE) == (guest.config, guest.activation)
     assert "Nothing to do" in applied
@@ -203,7 +203,7 @@ def test_what_an_apply_persists_mdevctl_lists_stops_and_starts(
     site = tmp_path / "site"
     site.mkdir()
     (site / "lab.yaml").write_text(PERSISTENT % (ONE, uuid(2)))
-    reconcile("--apply", "--yes", "-f", str(site))
+    reconcile("apply", "--yes", "-f", str(site))
 
     defined = mdevctl.defined()
     domains = [("assign_domain", "4"), ("assign_domain", "71"), ("assign_control_domain", "4")]
@@ -216,7 +216,7 @@ def test_what_an_apply_persists_mdevctl_lists_stops_and_starts(
     assert "In sync." in reconcile("drift", "-f", str(site))
     reconcile("import", "-o", str(tmp_path / "again.yaml"))
     assert "  persistence: mdevctl\n" in (tmp_path / "again.yaml").read_text()
-    assert "Nothing to do" in reconcile("--plan", "-f", str(tmp_path / "again.yaml"))
+    assert "Nothing to do" in reconcile("plan", "-f", str(tmp_path / "again.yaml"))
 
 
 def test_a_whole_configuration_means_to_us_what_it_means_to_mdevctl(mdevctl: Mdevctl) -> None:
@@ -308,7 +308,7 @@ def test_two_hundred_definitions_survive(mdevctl: Mdevctl, reconcile: Reconcile,
     listed = mdevctl.defined()
 
     guests = imported(reconcile, mdevctl, tmp_path / "site.yaml")
-    reconcile("--apply", "--yes", "-f", str(tmp_path / "site.yaml"))
+    reconcile("apply", "--yes", "-f", str(tmp_path / "site.yaml"))
     assert listed == mdevctl.defined()
     shutil.rmtree(mdevctl.root / "etc/mdevctl.d/matrix")
     again = tuple(Definition(one.uuid, one.config, wanted[one.uuid].autostart) for one in guests)

@@ -52,7 +52,7 @@ def test_the_state_is_not_worked_on_behind_the_mounts_back(
     lab: MountedHost, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Commands on the file are refused while it is mounted, with a way out, and so is a second mount."""
-    for words in (["--plan", "-f", "examples"], ["--apply", "--yes"], ["simulate", "--mount", str(lab.root)]):
+    for words in (["plan", "-f", "examples"], ["apply", "--yes"], ["simulate", "--mount", str(lab.root)]):
         assert 1 == run([*words, "--simulate", str(lab.file)])
         assert f"use --sysfs {lab.root} instead of --simulate" in capsys.readouterr().err
 

@@ -64,7 +64,10 @@ def world(a_daemon: None, mounting: None, tmp_path: Path) -> Iterator[World]:
     # Before the daemon starts, since it looks for hooks only then.
     hooks = tmp_path / "libvirt/etc/hooks"
     hooks.mkdir(parents=True)
-    assert run(["hook", "install", "--directory", str(hooks / "qemu.d"), "-f", str(site), "--host", "lpar7"]) == 0
+    assert (
+        run(["service", "install", "hook", "--directory", str(hooks / "qemu.d"), "-f", str(site), "--host", "lpar7"])
+        == 0
+    )
     with (
         mounted_host(tmp_path, (site / "simulated-host.yaml").read_text()) as host,
         daemon(tmp_path / "libvirt", host.root) as libvirt,

@@ -103,37 +103,37 @@ def mdevctl(lab: MountedHost, tmp_path: Path) -> Mdevctl:
 
 def test_plan_apply_and_status_work_on_the_mount(reconcile: Reconcile) -> None:
     """A plan is applied through the mount, and then there is nothing left to do."""
-    assert 2 == reconcile("--plan", "--detailed-exitcode").code
-    applied = reconcile("--apply", "--yes")
+    assert 2 == reconcile("plan", "--detailed-exitcode").code
+    applied = reconcile("apply", "--yes")
     assert 0 == applied.code, applied.err
-    assert 0 == reconcile("--plan", "--detailed-exitcode").code
+    assert 0 == reconcile("plan", "--detailed-exitcode").code
     assert 0 == reconcile("drift").code
-    assert MINE in reconcile("status", "--format", "json").out
+    assert MINE in reconcile("status", "-o", "json").out
 
 
 def test_a_card_that_comes_later_is_effective_at_once(lab: MountedHost, reconcile: Reconcile) -> None:
     """Adapter 9 was authorised when it was absent; plugged, its guest has it, and nothing is to be done."""
-    assert 0 == reconcile("--apply", "--yes").code
+    assert 0 == reconcile("apply", "--yes").code
     effective = lab.root / "bus/mdev/devices" / MINE / "guest_matrix"
     assert "05.0004\n05.0047\n" == effective.read_text()
 
     lab.request(("plug", "9", "type=CEX8"))
 
     assert "05.0004\n05.0047\n09.0004\n09.0047\n" == effective.read_text()
-    assert 0 == reconcile("--plan", "--detailed-exitcode").code
+    assert 0 == reconcile("plan", "--detailed-exitcode").code
 
 
 def test_a_running_vm_is_seen_through_its_queues(lab: MountedHost, reconcile: Reconcile) -> None:
     """What takes a queue from it needs consent."""
-    assert 0 == reconcile("--apply", "--yes").code
+    assert 0 == reconcile("apply", "--yes").code
     lab.request(("start", MINE))
     site = reconcile._folder / "site" / "site.yaml"
     site.write_text(MANIFESTS.replace("[4, 0x47]", "[4]"))
 
-    refused = reconcile("--apply", "--yes")
+    refused = reconcile("apply", "--yes")
 
     assert 4 == refused.code
-    assert 0 == reconcile("--apply", "--yes", "--allow-disruption").code
+    assert 0 == reconcile("apply", "--yes", "--allow-disruption").code
 
 
 def test_mdevctl_lists_types(mdevctl: Mdevctl) -> None:
@@ -177,7 +177,7 @@ def test_what_mdevctl_started_is_foreign_to_reconcile(lab: MountedHost, mdevctl:
     mdevctl.define(FOREIGN, ("assign_adapter", "6"), ("assign_domain", "4"))
     assert 0 == mdevctl("start", "--uuid", FOREIGN).returncode
 
-    applied = reconcile("--apply", "--yes")
+    applied = reconcile("apply", "--yes")
     status = reconcile("status")
 
     assert 0 == applied.code, applied.err
@@ -191,7 +191,7 @@ def test_a_guest_cannot_have_what_mdevctl_gave_away(lab: MountedHost, mdevctl: M
     mdevctl.define(FOREIGN, ("assign_adapter", "5"), ("assign_domain", "4"))
     assert 0 == mdevctl("start", "--uuid", FOREIGN).returncode
 
-    planned = reconcile("--plan")
+    planned = reconcile("plan")
 
     assert 4 == planned.code
     assert FOREIGN in planned.err

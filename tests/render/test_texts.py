@@ -144,7 +144,7 @@ def test_many_steps_are_counted() -> None:
 
     text = plan_text(make_plan(desired(guests), observe(host())))
 
-    assert f"  … and {121 - MOST_STEPS} more; --format json has them all\n" in text
+    assert f"  … and {121 - MOST_STEPS} more; -o json has them all\n" in text
 
 
 def test_a_guest_in_the_way_of_a_mask_is_told_to_be_interrupted() -> None:
@@ -373,7 +373,7 @@ def test_matrices_and_configurations_in_one_line() -> None:
                 "  left:    apmask is other\n"
                 "  refused: EBUSY\n"
                 "  next:    reconcile status    # shows who holds what\n"
-                "  next:    reconcile --apply    # tries again\n"
+                "  next:    reconcile apply    # tries again\n"
             ),
         ),
     ],

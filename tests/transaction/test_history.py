@@ -16,7 +16,7 @@ from reconciler.transaction.records import RECORDS, placed
 from reconciler.transaction.state_directory import StateDirectory
 from testing.holdings import config, desired, guest, holdings, matrix
 
-ORIGIN = Origin("kim", "reconcile --apply", 1_800_000_000.0, "c0ffee")
+ORIGIN = Origin("kim", "reconcile apply", 1_800_000_000.0, "c0ffee")
 PLAN = {"summary": {"text": "Plan: 1 to create."}, "steps": [], "suspended": []}
 WANTED = desired([guest("a", config([5], [4]), 1)])
 

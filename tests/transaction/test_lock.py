@@ -29,7 +29,7 @@ from pathlib import Path
 from reconciler.kernel.locks import patience
 from reconciler.transaction.lock import state_locked
 from reconciler.transaction.state_directory import StateDirectory
-with state_locked(StateDirectory(Path(sys.argv[1])), "reconcile --apply", patience(time, 60, print)):
+with state_locked(StateDirectory(Path(sys.argv[1])), "reconcile apply", patience(time, 60, print)):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -76,12 +76,12 @@ def test_a_second_holder_is_told_who_the_first_is(state: StateDirectory) -> None
     with held_by_another(state) as first:
         found = holder(state, time.monotonic() + 12)
         with (
-            pytest.raises(Busy, match=f"process {first.pid}, reconcile --apply"),
+            pytest.raises(Busy, match=f"process {first.pid}, reconcile apply"),
             state_locked(state, "second", at_once()),
         ):
             pytest.fail("the lock was given twice")
 
-    assert str(found) == f"process {first.pid}, reconcile --apply, at work for 12 s"
+    assert str(found) == f"process {first.pid}, reconcile apply, at work for 12 s"
     with state_locked(state, "second", at_once()):
         assert holder(state, 5) == AtWork(os.getpid(), "second", 5)
     assert holder(state, 5) == AtWork(0)

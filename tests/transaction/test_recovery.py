@@ -37,7 +37,7 @@ metadata: {{name: a}}
 spec: {{host: lpar7, uuid: {uuid}, adapters: [{adapter}], domains: [4]}}
 """
 
-ORIGIN = Origin("kim", "reconcile --apply", 0.0)
+ORIGIN = Origin("kim", "reconcile apply", 0.0)
 
 
 class FakeTimer:

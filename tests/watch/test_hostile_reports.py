@@ -176,7 +176,7 @@ def test_the_status_that_is_kept(form: str, text: str) -> None:
         state.prepare()
         StatusFile(state, os.getpid()).write(hostile(text))
         with redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")) as out:
-            run(["status", "--watch", "--format", form, "--state-dir", str(state.path)])
+            run(["status", "--watch", "-o", form, "--state-dir", str(state.path)])
             out.flush()
             shown = out.buffer.getvalue().decode()
 

@@ -110,7 +110,7 @@ def test_a_commit_that_needs_what_a_drifted_guest_has_is_refused(tmp_path: Path)
     assert "--allow-disruption" not in " ".join(turn.refused.reasons)
     assert turn.ending.condition is Condition.DRIFT
     assert looped.writes == []
-    assert shlex.split(typed_next(looped, turn))[:2] == ["reconcile", "--apply"]
+    assert shlex.split(typed_next(looped, turn))[:2] == ["reconcile", "apply"]
     looped.typed()
     assert matrix(looped, 3) == "07.0004\n"
     assert looped.turn().refused is None

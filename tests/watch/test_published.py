@@ -52,7 +52,7 @@ def test_the_end_is_published_last(tmp_path: Path) -> None:
 
 def test_no_secret_and_no_command_line_is_published(tmp_path: Path) -> None:
     """Neither in URLs, nor what a person would run."""
-    command = "reconcile --apply -f /root/secret-place --allow-removals"
+    command = "reconcile apply -f /root/secret-place --allow-removals"
     refused = Refused("abc", (f"{CONSENT}{command}", "it removes guests"), NOW, (Obstacle.CONSENT,), command)
     location = "https://kim:hunter2@git.example/ap main"
     source = Source(

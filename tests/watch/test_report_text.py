@@ -91,20 +91,20 @@ def test_commands_are_to_be_typed_as_they_stand() -> None:
     def steps(condition: Condition, source: Source) -> list[str]:
         return [step.partition("    ")[0] for step in next_steps(report(condition=condition, source=source))]
 
-    assert steps(Condition.CHANGES, files) == ["reconcile --plan -f /etc/ap", "reconcile --apply -f /etc/ap"]
+    assert steps(Condition.CHANGES, files) == ["reconcile plan -f /etc/ap", "reconcile apply -f /etc/ap"]
     assert steps(Condition.DRIFT, git)[0] == "reconcile drift --enforced"
     assert steps(Condition.IN_SYNC, files._replace(refused=bad)) == ["reconcile validate -f /etc/ap"]
     assert steps(Condition.STOPPED, git._replace(refused=bad)) == [
-        "reconcile --plan --refused", "reconcile drift --enforced", "reconcile trigger"
+        "reconcile plan --refused", "reconcile drift --enforced", "reconcile trigger"
     ]  # fmt: skip
     assert steps(Condition.CHANGES, files._replace(refused=bad)) == [
-        "reconcile validate -f /etc/ap", "reconcile --plan --enforced", "reconcile --apply --enforced"
+        "reconcile validate -f /etc/ap", "reconcile plan --enforced", "reconcile apply --enforced"
     ]  # fmt: skip
     nothing = report(condition=Condition.NEEDS_PERSON, source=git, enforces=False)
     assert next_steps(nothing) == ()
-    apply = "reconcile --apply -f x --allow-empty"
+    apply = "reconcile apply -f x --allow-empty"
     consent = Refused("def", ("it needs consent",), NOW, (Obstacle.CONSENT,), apply)
-    assert steps(Condition.IN_SYNC, git._replace(refused=consent)) == ["reconcile --apply -f x --allow-empty"]
+    assert steps(Condition.IN_SYNC, git._replace(refused=consent)) == ["reconcile apply -f x --allow-empty"]
     assert next_steps(report(condition=Condition.SUSPENDED), here=here) == (
         "reconcile resume --sysfs /mnt/sys --state-dir /tmp/state",
     )
@@ -113,8 +113,8 @@ def test_commands_are_to_be_typed_as_they_stand() -> None:
 @pytest.mark.parametrize(
     ("obstacle", "expected"),
     [
-        (Obstacle.MANIFESTS, "reconcile --plan --refused --simulate x"),
-        (Obstacle.HOST, "reconcile --plan --refused --simulate x"),
+        (Obstacle.MANIFESTS, "reconcile plan --refused --simulate x"),
+        (Obstacle.HOST, "reconcile plan --refused --simulate x"),
         (Obstacle.MODULE, "reconcile simulate load --simulate x"),
         (Obstacle.SIGNATURE, "git commit --amend --no-edit --gpg-sign && git push --force-with-lease"),
         (Obstacle.OLDER, "reconcile trigger --allow-older --simulate x"),
@@ -199,12 +199,12 @@ def test_every_condition_that_needs_a_person_says_what_to_type(condition: Condit
 def test_json_is_the_same_for_programs() -> None:
     """It can be read back."""
     record = json.loads(report_json(report()))
-    ended = json.loads(report_json(report(), Ended(NOW, "by a signal", "reconcile --watch")))
+    ended = json.loads(report_json(report(), Ended(NOW, "by a signal", "reconcile watch")))
 
     assert record.pop("ended") is None
     assert read_report(record) == report()
     assert (ended["condition"], ended["lastCondition"], ended["ended"]) == ("ended", "in-sync", NOW)
-    assert (ended["how"], ended["command"]) == ("by a signal", "reconcile --watch")
+    assert (ended["how"], ended["command"]) == ("by a signal", "reconcile watch")
 
 
 def test_what_was_not_looked_at_is_not_claimed() -> None:

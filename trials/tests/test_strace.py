@@ -40,11 +40,11 @@ def test_strace_sees_the_calls_that_the_trials_hit(kernel: str, tmp_path: Path) 
         traced = []
         for number, file in enumerate(files):
             report = tmp_path / f"report{number}"
-            traced.append(calls_of(["--apply", "--yes", "-f", str(file)], host.root, tmp_path / "traced", report))
+            traced.append(calls_of(["apply", "--yes", "-f", str(file)], host.root, tmp_path / "traced", report))
         assert host.ask("reset")["ok"]
         seen = []
         for file in files:
-            ended = reconcile(["--apply", "--yes", "-f", str(file)], host.root, tmp_path / "seen")
+            ended = reconcile(["apply", "--yes", "-f", str(file)], host.root, tmp_path / "seen")
             assert ended.status == 0, ended.said
             seen.append([one._replace(detail=None) for one in ended.calls])
 

@@ -15,13 +15,13 @@ from testing.loop_processes import BROKEN, Loop, following, guest
 
 def effective(loop: Loop) -> int:
     """How many queues the guest payments sees."""
-    status = json.loads(loop.run("status", "--watch", "--format", "json").out)
+    status = json.loads(loop.run("status", "--watch", "-o", "json").out)
     return int(next(one["effective"] for one in status["guests"] if one["name"] == "payments"))
 
 
 def newest(loop: Loop) -> dict[str, object]:
     """The newest generation."""
-    return dict(json.loads(loop.run("history", "--format", "json").out)["generations"][-1])
+    return dict(json.loads(loop.run("history", "-o", "json").out)["generations"][-1])
 
 
 def test_a_commit_that_is_pushed_is_applied_and_named_wherever_it_is_told(
@@ -41,7 +41,7 @@ def test_a_commit_that_is_pushed_is_applied_and_named_wherever_it_is_told(
         assert [(line["commit"], line["host"]) for line in steps] == [(commit[:12], "lpar7")]
         shown = loop.run("history", "show", "2").out
         assert commit in shown
-        assert json.loads(loop.run("history", "show", "2", "--format", "json").out)["commit"] == commit
+        assert json.loads(loop.run("history", "show", "2", "-o", "json").out)["commit"] == commit
         assert effective(loop) == 2
         status = loop.run("status", "--watch").out
     assert "lpar7: in sync for " in status
@@ -76,7 +76,7 @@ def test_a_commit_that_breaks_the_manifests_is_refused_until_it_is_mended(
         text = loop.run("status", "--watch").out
         assert f"commit        {good}\n" in text
         assert f"refused       commit {bad}, for " in text
-        status = json.loads(loop.run("status", "--watch", "--format", "json").out)
+        status = json.loads(loop.run("status", "--watch", "-o", "json").out)
         assert (status["source"]["commit"], status["source"]["refused"]["commit"]) == (good, bad)
         assert newest(loop)["number"] == 1
         mended = repository.commit({"payments.yaml": guest(domains="4, 5")})
@@ -108,7 +108,7 @@ def test_what_needs_consent_waits_for_a_person_and_says_what_to_type(repository:
         answer = loop.turn()
         assert answer["condition"] == "in-sync"
         told = answer["refused"][0]
-        assert told.startswith("it needs a person's consent; to give it: reconcile --apply ")
+        assert told.startswith("it needs a person's consent; to give it: reconcile apply ")
         typed = told.partition("reconcile ")[2].split()
         ran = loop.run("--yes", *typed)
         assert not ran.code, ran.err
@@ -127,7 +127,7 @@ def test_only_signed_commits_are_used_where_that_is_asked_for(
     good = repository.commit({"payments.yaml": guest()})
     with following(repository, simulated, "--require-signature", f"ssh:{tmp_path / 'allowed'}") as loop:
         loop.turn()
-        assert json.loads(loop.run("status", "--watch", "--format", "json").out)["source"]["commit"] == good
+        assert json.loads(loop.run("status", "--watch", "-o", "json").out)["source"]["commit"] == good
         repository.settings = []
         unsigned = repository.commit({"payments.yaml": guest(domains="5")})
         assert unsigned in loop.turn()["refused"][0]

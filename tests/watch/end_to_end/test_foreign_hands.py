@@ -27,7 +27,7 @@ def test_what_somebody_writes_into_a_mask_is_found_and_reported(repository: Repo
         assert "adapter 0x07 (7)" in " ".join(told["details"])
         assert text_of(mounted.root / paths.APMASK) != before
         typed = next(
-            line for line in loop.run("status", "--watch").out.splitlines() if "reconcile --apply" in line
+            line for line in loop.run("status", "--watch").out.splitlines() if "reconcile apply" in line
         ).split("    #")[0]
         ran = loop.run("--yes", *typed.split()[1:])
         assert not ran.code, ran.err
@@ -75,7 +75,7 @@ def test_a_commit_that_needs_what_drifted_is_refused_and_its_command_works(
         answer = loop.turn()
         assert "payments" in " ".join(answer["refused"])
         told = loop.run("status", "--watch").out.splitlines()
-        line = next(one for one in told if one.startswith("  reconcile --apply"))
+        line = next(one for one in told if one.startswith("  reconcile apply"))
         ran = loop.run("--yes", *line.split("    #")[0].split()[1:])
         assert not ran.code, ran.err
         answer = loop.turn()
@@ -111,5 +111,5 @@ def test_a_loop_that_only_reports_changes_nothing(repository: Repository, mounte
     before = text_of(mounted.root / paths.APMASK)
     with watching(state, where, "--git", repository.url, "--branch", "main", *LEISURELY) as loop:
         assert loop.run("trigger", "--wait").code == Exit.CHANGES
-        assert json.loads(loop.run("status", "--watch", "--format", "json").out)["condition"] == "changes"
+        assert json.loads(loop.run("status", "--watch", "-o", "json").out)["condition"] == "changes"
     assert text_of(mounted.root / paths.APMASK) == before

@@ -114,7 +114,7 @@ def test_after_a_commit_only_what_it_has_changed_is_read(repository: Repository,
     script = Path(__file__).with_name("counting_reads.py")
     state = simulated.with_name(f"{simulated.name}.state")
     read = simulated.with_name("read")
-    command = [sys.executable, str(script), str(read), "--watch", "--git", repository.url, "--branch", "main"]
+    command = [sys.executable, str(script), str(read), "watch", "--git", repository.url, "--branch", "main"]
     with watching(state, ("--simulate", str(simulated)), *LEISURELY, command=command) as loop:
         loop.turn()
         assert sorted(read.read_text().split()) == [
@@ -134,7 +134,7 @@ def test_sigterm_ends_a_loop_whose_repository_does_not_answer(simulated: Path, t
     ssh.write_text(f"#!/bin/sh\necho begun >{tmp_path}/fifo\nexec sleep 1000\n", encoding="utf-8")
     ssh.chmod(0o755)
     subprocess.run(["mkfifo", str(tmp_path / "fifo")], check=True)
-    command = [sys.executable, "-m", "reconciler.cli", "--watch", "--git", "host:x", "--branch", "main"]
+    command = [sys.executable, "-m", "reconciler.cli", "watch", "--git", "host:x", "--branch", "main"]
     with subprocess.Popen(
         [*command, "--simulate", str(simulated)],
         env={**environment(), "GIT_SSH_COMMAND": str(ssh), "GIT_SSH_VARIANT": "simple"},
@@ -176,5 +176,5 @@ def test_a_loop_that_has_ended_says_since_when_how_and_what_starts_it(repository
     assert "by a signal (SIGTERM or SIGINT)" in ran.out
     again = ran.out.split("Next:\n")[1]
     assert f"--watch --apply --git {repository.url} --branch main" in again
-    found = json.loads(loop.run("status", "--watch", "--format", "json").out)
+    found = json.loads(loop.run("status", "--watch", "-o", "json").out)
     assert (found["condition"], found["lastCondition"]) == ("ended", "in-sync")

@@ -98,7 +98,7 @@ def large_host(world: World) -> None:
 def _whole_way(world: World, name: str, part: str = ".", *options: str) -> int:
     """Plan, apply, look, apply again, look for drift; returns the count of writes."""
     site = _prepared(world, name) / part
-    ahead = world.tool("--plan", "--format", "json", "--detailed-exitcode", manifests=site)
+    ahead = world.tool("plan", "-o", "json", "--detailed-exitcode", manifests=site)
     same("exit code of the plan", ahead.code, 2)
     ran = apply(world, site, *options)
     same("needs consent", ahead.record["summary"]["needsConsent"], bool(options))
@@ -110,8 +110,8 @@ def _whole_way(world: World, name: str, part: str = ".", *options: str) -> int:
 
 def _refused(world: World, name: str, code: int) -> None:
     site = _prepared(world, name)
-    same("exit code of the plan", world.tool("--plan", manifests=site).code, code)
-    ran = untouched(world, lambda: world.tool.watched("--apply", "--yes", manifests=site), code)
+    same("exit code of the plan", world.tool("plan", manifests=site).code, code)
+    ran = untouched(world, lambda: world.tool.watched("apply", "--yes", manifests=site), code)
     same("writes", ran.writes, [])
 
 

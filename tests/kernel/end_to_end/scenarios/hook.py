@@ -63,7 +63,7 @@ def _prepared(world: World) -> tuple[_Vm, _Vm]:
     shutil.rmtree(_HOOKS, ignore_errors=True)
     _HOOKS.mkdir()
     done = subprocess.run(
-        ["reconcile", "hook", "install", "--directory", _HOOKS, "-f", _SITE],
+        ["reconcile", "service", "install", "hook", "--directory", _HOOKS, "-f", _SITE],
         capture_output=True,
         text=True,
         check=False,

@@ -77,7 +77,7 @@ class Loop:
 
     def status(self) -> Any:
         """What ``reconcile status --watch`` tells."""
-        ran = self._world.tool("status", "--watch", "--format", "json", manifests=self._site)
+        ran = self._world.tool("status", "--watch", "-o", "json", manifests=self._site)
         holds(f"status --watch is not refused: {ran.err}", ran.code in {0, 2})
         return ran.record
 
@@ -159,7 +159,7 @@ def _line(text: str) -> Line:
 @contextmanager
 def loop(world: World, site: Path, *options: str, without: Sequence[str] = ()) -> Iterator[Loop]:
     """The loop on `site` with `options`, as if the packages `without` were not installed; ended at the end."""
-    words = ["reconcile", "--watch", *options, "-f", str(site)]
+    words = ["reconcile", "watch", *options, "-f", str(site)]
     world.tool.story.append(" ".join(words))
     heard, told = os.pipe()
     process = os.fork()

@@ -29,7 +29,7 @@ def foreign_conflict(world: World) -> None:
     world.host.masks("-5", "+0")
     world.host.create(_FOREIGN, [5], [0x47])
 
-    ran = untouched(world, lambda: world.tool.watched("--apply", "--yes", manifests=site), 4)
+    ran = untouched(world, lambda: world.tool.watched("apply", "--yes", manifests=site), 4)
 
     same("writes", ran.writes, [])
     holds("the device is named", _FOREIGN in ran.err and "foreign-overlap" in ran.err)
@@ -50,11 +50,11 @@ def foreign_beside(world: World) -> None:
 def taken_before_apply(world: World) -> None:
     """A saved plan is stale once somebody has made a device: exit code 5, nothing written."""
     site, saved = _prepared(world), "/tmp/saved.plan"
-    same("exit code of the plan", world.tool("--plan", "--out", saved, manifests=site).code, 0)
+    same("exit code of the plan", world.tool("plan", "--out", saved, manifests=site).code, 0)
     world.host.masks("-5", "+0")
     world.host.create(_FOREIGN, [5], [0x47])
 
-    ran = untouched(world, lambda: world.tool.watched("--apply", saved, "--yes", manifests=site), 5)
+    ran = untouched(world, lambda: world.tool.watched("apply", saved, "--yes", manifests=site), 5)
 
     same("writes", ran.writes, [])
 
@@ -65,9 +65,7 @@ def taken_during_apply(world: World) -> None:
     world.host.masks("-5,-6", "+0")
     before = world.host.pool()
 
-    ran = world.tool.watched(
-        "--apply", "--yes", "--format", "json", manifests=site, meanwhile=lambda pid: _take(world, pid)
-    )
+    ran = world.tool.watched("apply", "--yes", "-o", "json", manifests=site, meanwhile=lambda pid: _take(world, pid))
 
     same("exit code", ran.code, 6)
     same("refusals", [one.error for one in ran.writes if one.error], ["EADDRINUSE"])
@@ -82,9 +80,7 @@ def taken_from_host(world: World) -> None:
     """The same with a queue that was the host's and cannot go back: exit code 7, and what is left is told."""
     site = _prepared(world)
 
-    ran = world.tool.watched(
-        "--apply", "--yes", "--format", "json", manifests=site, meanwhile=lambda pid: _take(world, pid)
-    )
+    ran = world.tool.watched("apply", "--yes", "-o", "json", manifests=site, meanwhile=lambda pid: _take(world, pid))
 
     same("exit code", ran.code, 7)
     same("devices", world.host.authorised(), {_FOREIGN: ([5], [0x47])})
@@ -103,11 +99,11 @@ def killed(world: World) -> None:
         when(lambda: _has_device(_GUEST1))
         os.kill(pid, signal.SIGKILL)
 
-    ran = world.tool.watched("--apply", "--yes", manifests=site, meanwhile=kill)
+    ran = world.tool.watched("apply", "--yes", manifests=site, meanwhile=kill)
     same("exit code", ran.code, -signal.SIGKILL)
     holds("status warns", "not finished" in world.tool("status", manifests=site).err)
 
-    same("exit code of the next", world.tool("--apply", "--yes", manifests=site).code, 0)
+    same("exit code of the next", world.tool("apply", "--yes", manifests=site).code, 0)
 
     same("devices", len(world.host.uuids()), 3)
     apply_again(world, site)
@@ -136,7 +132,7 @@ def pool_takes_foreign(world: World) -> None:
 
     site = manifests({}, pool={"domains": [5]})
 
-    ran = untouched(world, lambda: world.tool("--apply", "--yes", manifests=site), 4)
+    ran = untouched(world, lambda: world.tool("apply", "--yes", manifests=site), 4)
     holds("the device is named", _FOREIGN in ran.err)
 
 

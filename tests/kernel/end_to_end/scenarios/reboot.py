@@ -51,7 +51,7 @@ def reboot_mdevctl_bound(world: World) -> None:
 def reboot_service(world: World) -> None:
     """With `persistence: service`, our unit brings back masks and devices before libvirt's daemon is started."""
     _applied(world, "service")
-    _run("reconcile", "boot", "install")
+    _run("reconcile", "service", "install", "boot")
     _run("systemctl", "enable", str(_UNITS / "reconcile-boot.service"))
 
 
@@ -73,7 +73,7 @@ def _after_mdevctl_bound(world: World) -> None:
     same("exit code of drift", ran.code, 4)
     holds("drift says both", all(f"[{one}]" in ran.err for one in ("no-vfio-ap", "masks-not-as-at-boot")))
     _run("modprobe", "vfio_ap")
-    same("exit code of the apply", world.tool("--apply", "--yes", manifests=_SITE).code, 0)
+    same("exit code of the apply", world.tool("apply", "--yes", manifests=_SITE).code, 0)
     _as_before(world)
 
 

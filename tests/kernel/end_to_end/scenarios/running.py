@@ -47,10 +47,10 @@ def running_guest(world: World) -> None:
         shown = status(world, site)["payments"]
         holds("status says in use", shown["inUse"])
         same("process in the status", shown["openedBy"]["process"], process)
-        plan = world.tool("--plan", manifests=less).out
+        plan = world.tool("plan", manifests=less).out
         holds("the plan names the process", f"its VM ({shown['openedBy']['command']}, process {process})" in plan)
         apply(world, more)
-        refused = untouched(world, lambda: world.tool("--apply", "--yes", manifests=less), 4)
+        refused = untouched(world, lambda: world.tool("apply", "--yes", manifests=less), 4)
         holds("consent is asked for", "payments" in refused.out + refused.err)
         apply(world, less, "--allow-disruption")
         _emptied(world, nobody)
@@ -59,8 +59,8 @@ def running_guest(world: World) -> None:
 
 
 def _emptied(world: World, nobody: Path) -> None:
-    untouched(world, lambda: world.tool("--apply", "--yes", manifests=nobody), 4)
-    ran = world.tool.watched("--apply", "--yes", "--format", "json", "--allow-disruption", manifests=nobody)
+    untouched(world, lambda: world.tool("apply", "--yes", manifests=nobody), 4)
+    ran = world.tool.watched("apply", "--yes", "-o", "json", "--allow-disruption", manifests=nobody)
     same("exit code", ran.code, 0)
     holds("nothing blocked", ran.seconds < _LONGEST)
     same("removals", [one.path for one in ran.writes if one.path.endswith("/remove")], [])
@@ -91,11 +91,11 @@ def masks_of_both_axes(world: World) -> None:
     adapters, domains = manifests(guest, pool={"adapters": [5]}), manifests(guest, pool={"domains": [4]})
     apply(world, adapters)
     with virtual_machine(_UUID) as process:
-        plan = guests_of(world.tool("--plan", "--format", "json", manifests=domains))["payments"]
+        plan = guests_of(world.tool("plan", "-o", "json", manifests=domains))["payments"]
         same("process in the plan", plan["openedBy"]["process"], process)
         same("interrupted by the plan", plan["interrupted"], world.kernel == STRICT)
         if plan["interrupted"]:
-            untouched(world, lambda: world.tool("--apply", "--yes", manifests=domains), 4)
+            untouched(world, lambda: world.tool("apply", "--yes", manifests=domains), 4)
             apply(world, domains, "--allow-disruption")
         else:
             apply(world, domains)

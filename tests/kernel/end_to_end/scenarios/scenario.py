@@ -90,7 +90,7 @@ def _document(kind: str, name: str, spec: Mapping[str, object]) -> str:
 
 def apply(world: World, site: Path, *options: str) -> Ran:
     """Apply `site`: what is written must be exactly what the plan says, and all eyes must see the result."""
-    ran = world.tool.watched("--apply", "--yes", "--format", "json", *options, manifests=site)
+    ran = world.tool.watched("apply", "--yes", "-o", "json", *options, manifests=site)
     same("exit code of the apply", ran.code, 0)
     outcome = ran.record
     same("writes made and planned", ran.taken, planned(outcome["plan"]))
@@ -108,7 +108,7 @@ def consent_where_strict(world: World) -> list[str]:
 
 def apply_again(world: World, site: Path) -> None:
     """Apply `site` once more: nothing is written."""
-    ran = world.tool.watched("--apply", "--yes", "--format", "json", manifests=site)
+    ran = world.tool.watched("apply", "--yes", "-o", "json", manifests=site)
     same("exit code of the second apply", ran.code, 0)
     same("writes of the second apply", ran.writes, [])
 
@@ -149,13 +149,13 @@ def in_sync(world: World, site: Path) -> None:
 
 
 def guests_of(ran: Ran) -> dict[str, Any]:
-    """The guests of ``status --format json`` or of a plan, by name."""
+    """The guests of ``status -o json`` or of a plan, by name."""
     return {one["name"]: one for one in ran.record["guests"]}
 
 
 def status(world: World, site: Path) -> dict[str, Any]:
     """The guests as status tells of them, by name."""
-    ran = world.tool("status", "--format", "json", manifests=site)
+    ran = world.tool("status", "-o", "json", manifests=site)
     same("exit code of status", ran.code, 0)
     return guests_of(ran)
 

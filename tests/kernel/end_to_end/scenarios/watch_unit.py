@@ -1,4 +1,4 @@
-"""The loop as the unit that `reconcile watch install` makes, started by systemd at boot, with all that confines it."""
+"""The loop as the unit of `reconcile service install watch`, started by systemd at boot, with all that confines it."""
 
 import json
 import subprocess

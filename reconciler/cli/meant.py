@@ -1,0 +1,320 @@
+"""What was probably meant by a word or an option that a command does not have: the whole command to run instead."""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import click
+
+from reconciler.cli.command_lines import again, changed_line, line_of, names_of, words_of
+
+ACTIONS: Final = ("--plan", "--apply", "--watch")
+"""What stands for a command in the first place, and nowhere else."""
+
+_ALIKE: Final = ("plan", "apply", "watch", "status", "drift", "validate")
+"""The commands that read manifests: another one of them takes their words."""
+
+_OF_ONE_HOST: Final = ("status", "drift", "validate")
+"""Where the name of a Host is likely to be given as a word."""
+
+_SERVICES: Final = ("watch", "boot", "serve", "hook")
+_SERVICE_COMMANDS: Final = ("install", "uninstall")
+
+_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("diff", "dry-run", "preview", "noop"), ("plan",)),
+    **dict.fromkeys(("create", "replace", "patch", "deploy", "sync"), ("apply",)),
+    **dict.fromkeys(("get", "describe", "list", "ls", "show", "ps", "state"), ("status",)),
+    **dict.fromkeys(("lint", "check"), ("validate",)),
+    **dict.fromkeys(("undo", "revert"), ("rollback",)),
+    "log": ("history",),
+    "logs": ("status", "--watch"),
+    "export": ("import",),
+    "explain": ("schema",),
+    "version": ("--version",),
+}
+"""What other programs call a command of ours."""
+
+_REMOVALS: Final = ("delete", "destroy", "remove", "rm", "uninstall")
+
+_OPTIONS_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("-auto-approve", "--auto-approve", "-y", "--assumeyes", "--assume-yes"), ("--yes",)),
+    **dict.fromkeys(("--force", "-force"), ("--yes",)),
+    **dict.fromkeys(("-v", "--verbose"), ()),
+    "-V": ("--version",),
+    **dict.fromkeys(("--json", "-json"), ("-o", "json")),
+    "--format": ("-o",),
+    "--filename": ("--file",),
+    "-out": ("--out",),
+}
+"""What other programs call an option of ours; nothing where we need none, since all is shown."""
+
+_PLANNING: Final = ("--dry-run", "--diff", "--check", "-n")
+"""What other programs call a plan, as an option of what acts."""
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)
+_ENDINGS: Final = (".yaml", ".yml")
+_READ: Final = 1 << 24
+
+
+def other_option(error: click.NoSuchOption, context: click.Context, said: Sequence[str]) -> click.UsageError:
+    """`error`, about one of the words that were `said`, with the whole command where it is known what was meant."""
+    found = _without_group(context, said) if context.parent is None else _with_command(error, context, said)
+    if found is None:
+        return error
+    name = error.option_name
+    what = f"'{name}' goes first, as a command" if name in ACTIONS else f"No such option '{name}'. Did you mean"
+    return click.UsageError(f"{what}: {line_of(found)}", context)
+
+
+def other_number(error: click.BadParameter, context: click.Context, said: Sequence[str]) -> click.UsageError:
+    """`error`, with the command that lists the generations where the number of one is wrong."""
+    is_missing = isinstance(error, click.MissingParameter)
+    if error.param is None or error.param.name != "number" or is_missing:
+        return error
+    listed = line_of(("history", *_fitting(context, _machine_only(context.command), said)))
+    return click.UsageError(f"{error.format_message()} The generations are listed by: {listed}", context)
+
+
+def without_place(context: click.Context) -> str:
+    """What to run instead of a command that was given more words than it takes."""
+    words, names = context.args, {one.name for one in context.command.params}
+    service = context.command.name
+    if words[0] in _SERVICE_COMMANDS and service in _SERVICES:
+        return _of_service(words[0], service, (*words[1:], *words_of(context)))
+    if context.parent and context.parent.command.name in _SERVICE_COMMANDS and words[0].startswith("-"):
+        return f"Without '--': {line_of((*names_of(context), *words_of(context), *words))}"
+    files = (*filter(None, (context.params.get("planfile"),)), *words)
+    if "file" in names and all(map(os.path.exists, files)):
+        given = {"file": (*context.params["file"], *files), "planfile": None}
+        return f"Manifests are named with -f: {changed_line(context, **given)}"
+    if context.command.name in _OF_ONE_HOST and len(words) == 1 and not context.params["host_name"]:
+        return f"If it is the name of a Host: {changed_line(context, host_name=words[0])}"
+    return f"Without it: {changed_line(context)}"
+
+
+def other_command(context: click.Context, name: str, rest: Sequence[str]) -> str:
+    """What was meant by a command called `name` with the words `rest`; empty where that is not known."""
+    if context.parent is not None:
+        if context.command.name == "hook" and name in _SERVICE_COMMANDS:
+            return _of_service(name, "hook", rest)
+        if context.command.name == "service" and name in _SERVICES and rest and rest[0] in _SERVICE_COMMANDS:
+            return _of_service(rest[0], name, rest[1:])
+        return _similar(context, name, rest)
+    if name in _SERVICE_COMMANDS and rest and rest[0] in _SERVICES:
+        return _of_service(name, rest[0], rest[1:])
+    if is_saved_plan(name):
+        return f"To apply a saved plan: {line_of(('apply', name, *_fitting_of(context, 'apply', rest)))}"
+    action, others = _action_in(rest)
+    if os.path.exists(name):
+        return f"Manifests are named with -f: {line_of((*action, '-f', name, *others))}"
+    if name == "help":
+        return f"To get help: {line_of(_help(context, rest))}"
+    if name in _REMOVALS:
+        shown = line_of(("plan", *_fitting_of(context, "plan", rest)))
+        return f"A guest is removed by removing its manifest; this shows what that does: {shown}"
+    if name in _ELSEWHERE:
+        words = _ELSEWHERE[name]
+        fitting = () if words[0].startswith("-") else _fitting_of(context, words[0], rest)
+        return f"Did you mean: {line_of((*words, *fitting))}"
+    return _similar(context, name, rest) or (
+        f"If it is the name of a Host: {line_of((*action, '--host', name, *others))}"
+    )
+
+
+def refuse_paths(context: click.Context, paths: Sequence[str]) -> None:
+    """Return if `paths`, given as arguments, may be manifests.
+
+    Raises:
+        click.UsageError: one is a saved plan, or looks like the name of a Host; it says what to run instead.
+    """
+    for path in paths:
+        others = tuple(one for one in paths if one != path) or None
+        if is_saved_plan(path):
+            words = _fitting_of(context.find_root(), "apply", words_of(context, {"paths"}))
+            raise click.UsageError(f"{path} is a saved plan. To apply it: {line_of(('apply', path, *words))}")
+        if not os.path.exists(path) and _NAME.fullmatch(path) and not context.params["host_name"]:
+            meant = changed_line(context, host_name=path, paths=others)
+            raise click.UsageError(f"there is no file or directory {path}. If it is the name of a Host: {meant}")
+
+
+def is_saved_plan(file: str) -> bool:
+    """Whether `file` was written by ``plan --out``, also where it is damaged."""
+    if file.endswith(_ENDINGS) or not os.path.isfile(file):
+        return False
+    try:
+        with open(file, "rb") as stream:
+            return b'"formatVersion"' in stream.read(_READ)
+    except OSError:
+        return False
+
+
+def not_a_plan(planfile: str, paths: Sequence[str]) -> str:
+    """What to run where `planfile`, given to ``apply``, is no saved plan; empty where that is not known.
+
+    `paths` are the manifests that were named with ``-f``.
+    """
+    if os.path.exists(planfile) or planfile.lower().endswith(_ENDINGS):
+        return f"Manifests are named with -f: {again(planfile=None, file=(*paths, planfile))}"
+    if _NAME.fullmatch(planfile):
+        return f"If it is the name of a Host: {again(planfile=None, host_name=planfile)}"
+    return ""
+
+
+def _without_group(context: click.Context, said: Sequence[str]) -> tuple[str, ...] | None:
+    """The command that was meant where options, or what looks like one, stand before its name."""
+    action, others = _action_in(said)
+    if len(others) < len(said):
+        return _known_and_working(context, (*action, *others))
+    names = context.command.list_commands(context) if isinstance(context.command, click.Group) else []
+    for dashes in ("", "-"):  # the name of a command first, then an option that is called like one
+        for at, word in enumerate(said):
+            name = word.lstrip(dashes).lower()
+            if name in names and (found := _known_and_working(context, (name, *said[:at], *said[at + 1 :]))):
+                return found
+    if _known(context.command, said[0]) == ("--version",):
+        return ("--version",)
+    return _known_and_working(context, ("plan", *said))
+
+
+def _with_command(error: click.NoSuchOption, context: click.Context, said: Sequence[str]) -> tuple[str, ...] | None:
+    """The command that was meant where that of `context` lacks an option."""
+    names, root = names_of(context), context.find_root()
+    if len(names) == 1 and names[0] in _SERVICES and said[0] in _SERVICE_COMMANDS:
+        words = (one for one in said[1:] if one != "--")
+        return _known_and_working(root, ("service", said[0], names[0], *words))
+    number = next((at for at, word in enumerate(said) if word.startswith(error.option_name)), None)
+    if number is None:
+        return None
+    word, around = said[number], (*said[:number], *said[number + 1 :])
+    if error.option_name in ACTIONS:
+        action, others = _action_in((*(("--apply",) if names[0] == "apply" else ()), *said))
+        meant = ((*action, *others),) if names[0] in _ALIKE else ()
+        tried = (_known_and_working(root, words) for words in (*meant, (*names, *around), action))
+        return next(filter(None, tried), None)
+    if found := _known_and_working(root, (*names, *said)):
+        return found
+    if word in _PLANNING and names[0] in {"plan", "apply", "watch"}:
+        return _known_and_working(root, ("plan", *(one for one in around if one not in {"--yes", *ACTIONS})))
+    return None
+
+
+def _action_in(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The command that ``--plan``, ``--apply`` or ``--watch`` among `words` asks for, a plan otherwise; the others."""
+    given = [word.partition("=")[0].lower() for word in words]
+    files = [word.partition("=")[2] for word, name in zip(words, given, strict=True) if name == "--apply"]
+    others = tuple(word for word, name in zip(words, given, strict=True) if name not in ACTIONS)
+    if "--watch" in given:
+        return ("watch", *(("--apply",) if files else ())), others
+    if "--plan" in given or not files:
+        return ("plan",), others
+    return ("apply", *filter(None, files)), others
+
+
+def _of_service(what: str, service: str, rest: Sequence[str]) -> str:
+    words = (one for one in rest if one != "--")
+    return f"Did you mean: {line_of(('service', what, service, *words))}"
+
+
+def _help(context: click.Context, rest: Sequence[str]) -> tuple[str, ...]:
+    return (*(word for word in rest[:1] if _get(context, word)), "--help")
+
+
+def _get(context: click.Context, name: str) -> click.Command | None:
+    return context.command.get_command(context, name) if isinstance(context.command, click.Group) else None
+
+
+def _similar(context: click.Context, name: str, rest: Sequence[str]) -> str:
+    names = context.command.list_commands(context) if isinstance(context.command, click.Group) else []
+    near = difflib.get_close_matches(name.lower(), names, n=1)
+    if not near:
+        return f"There are: {', '.join(names)}." if context.parent else ""
+    words = (*names_of(context), near[0], *_fitting_of(context, near[0], rest))
+    return f"Did you mean '{near[0]}'? {line_of(words)}"
+
+
+def _fitting_of(context: click.Context, name: str, words: Sequence[str]) -> tuple[str, ...]:
+    """Those of `words` that the command `name` in the group of `context` takes."""
+    command = _get(context, name)
+    return _fitting(context, command, words) if command else ()
+
+
+def _fitting(context: click.Context, command: click.Command, words: Sequence[str]) -> tuple[str, ...]:
+    """Those of `words` that `command` takes, paths after ``-f`` and other words left out; none where one is wrong."""
+    if isinstance(command, click.Group):
+        return tuple(words)
+    names = {one.name for one in command.params}
+    bare = click.Command(
+        command.name,
+        params=[one for one in command.params if one.name not in {"paths", "planfile"}],
+        context_settings=command.context_settings,
+    )
+    values = _values(context, bare, words)
+    if values is None:
+        return ()
+    kept, left = list(words), values[1]
+    for word in left:
+        kept.remove(word)
+    saved = [word for word in left if "planfile" in names and is_saved_plan(word)][:1]
+    paths = [word for word in left if "file" in names and os.path.exists(word) and not is_saved_plan(word)]
+    return (*saved, *kept, *(word for path in paths for word in ("-f", path)))
+
+
+def _machine_only(command: click.Command) -> click.Command:
+    """A command with those options of `command` that every command about a host has, for example `history`."""
+    names = {"file", "host_name", "sysfs", "simulate_file", "state_dir"}
+    ignoring = {"ignore_unknown_options": True}
+    return click.Command(
+        command.name, params=[one for one in command.params if one.name in names], context_settings=ignoring
+    )
+
+
+def _values(
+    context: click.Context, command: click.Command, words: Sequence[str]
+) -> tuple[Mapping[str, object], list[str]] | None:
+    """What the options among `words` say, and the other words; None where `command` does not take them."""
+    bare = click.Context(command, parent=context, **command.context_settings)
+    try:
+        values, left, _ = command.make_parser(bare).parse_args(list(words))
+    except click.UsageError:
+        return None
+    for one in command.params:
+        if (
+            isinstance(one.type, click.Choice)
+            and values.get(one.name or "", one.type.choices[0]) not in one.type.choices
+        ):
+            return None
+    return values, left
+
+
+def _known_and_working(root: click.Context, words: Sequence[str]) -> tuple[str, ...] | None:
+    """The command `words` with its options as we call them; None where it would be refused, as far as can be seen."""
+    names: tuple[str, ...] = ()
+    context, rest = root, list(words)
+    while isinstance(context.command, click.Group):
+        inner = _get(context, rest[0]) if rest else None
+        if inner is None:
+            return None
+        names, rest = (*names, rest[0]), rest[1:]
+        context = click.Context(inner, parent=context, info_name=names[-1], **inner.context_settings)
+    known = tuple(one for word in rest for one in _known(context.command, word))
+    found = _values(context, context.command, known)
+    if found is None:
+        return None
+    takes_files = any(one.name == "file" for one in context.command.params)
+    kept = list(known)
+    for word in found[1]:
+        if not takes_files or not os.path.exists(word):
+            return None
+        kept.remove(word)
+    return (*names, *kept, *(one for path in found[1] for one in ("-f", path)))
+
+
+def _known(command: click.Command, word: str) -> tuple[str, ...]:
+    """The option of `command` that `word` stands for; `word` itself where none is known."""
+    name, equals, value = word.partition("=")
+    if any(name.lower() in one.opts for one in command.params):
+        return (f"{name.lower()}{equals}{value}",) if equals else (name.lower(),)
+    known = _OPTIONS_ELSEWHERE.get(name.lower() if name not in _OPTIONS_ELSEWHERE else name, (name,))
+    return (*known, value) if equals else known

@@ -1,0 +1,270 @@
+"""``reconcile service``: what is installed on a host so that systemd or libvirt runs us; by these commands alone."""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import state_of
+from reconciler.cli.options import HostOptions, WatchOptions, host_options, watch_options
+from reconciler.cli.output import report, tell
+from reconciler.cli.tree import Group
+from reconciler.integrations.files import Installed, NotOurs, OurFile
+from reconciler.integrations.libvirt import DIRECTORY, HOOK, NAME, follows_loop, hook_text, options_of
+from reconciler.integrations.units import (
+    BOOT_UNIT,
+    STATE,
+    WATCH_NAME,
+    WATCH_UNIT,
+    boot_enable_commands,
+    boot_unit_text,
+    watch_enable_commands,
+)
+from reconciler.integrations.units import DIRECTORY as UNITS
+from reconciler.kernel.paths import DEFAULT_SYSFS
+from reconciler.kernel.processes import run_tool
+from reconciler.model.commands import HOOK_INSTALL, WATCH_INSTALL
+from reconciler.model.errors import HostError, StateError
+from reconciler.model.printable import error_text
+from reconciler.transaction.loop_records import read_last_good
+from reconciler.transaction.state_directory import StateDirectory
+
+_SECONDS: Final = 300.0
+"""How long systemctl may take: a unit that is started says when it is ready."""
+
+_UNITS: Final = click.option(
+    "--directory",
+    type=click.Path(file_okay=False),
+    default="/etc/systemd/system",
+    show_default=True,
+    metavar="DIR",
+    help="Where systemd looks for units.",
+)
+_HOOK_PATH: Final[dict[str, Any]] = {
+    "type": click.Path(file_okay=False),
+    "default": str(DIRECTORY),
+    "show_default": True,
+    "metavar": "DIR",
+}
+_HOOKS: Final = click.option("--directory", help="Where libvirt looks for hooks.", **_HOOK_PATH)
+_ENABLE: Final = click.option("--enable", is_flag=True, help="Have systemd start it, now or at boot (systemctl).")
+
+
+@click.group("service", cls=Group, no_args_is_help=True)
+def service_group() -> None:
+    """Install what systemd or libvirt runs on this host: the loop, the boot unit, the hook."""
+
+
+@service_group.group("install", cls=Group, no_args_is_help=True)
+def install_group() -> None:
+    """Install a unit of systemd or a hook of libvirt."""
+
+
+@service_group.group("uninstall", cls=Group, no_args_is_help=True)
+def uninstall_group() -> None:
+    """Remove it again."""
+
+
+@install_group.command("watch")
+@_UNITS
+@_ENABLE
+@watch_options
+@click.pass_context
+def install_watch(context: click.Context, /, directory: str, enable: bool, options: WatchOptions) -> Exit:
+    """Install the unit that keeps 'reconcile watch' running, with these options.
+
+    \b
+    All paths have to be absolute, for example:
+      reconcile service install watch --enable -f /etc/reconciler --apply
+    """  # noqa: D301 - click reads the character
+    from reconciler.cli.command_lines import words_of
+    from reconciler.cli.watch_install import watch_unit
+
+    place = Path(directory).absolute()
+    install(WATCH_UNIT, place, watch_unit(options, words_of(context, {"directory", "enable"})))
+    return systemctl(watch_enable_commands(place), run=enable, when="so that it runs from now on, run:")
+
+
+@uninstall_group.command("watch")
+@_UNITS
+@click.option("--hooks", help="Where libvirt looks for hooks: one of ours may follow the loop.", **_HOOK_PATH)
+def uninstall_watch(directory: str, hooks: str) -> Exit:
+    """Remove the unit of the loop, and what starts it."""
+    ended = uninstall(WATCH_UNIT, directory, ("systemctl", "stop", WATCH_NAME), ("systemctl", "daemon-reload"))
+    hook = Path(hooks) / HOOK.name
+    try:
+        text = HOOK.ours(hook)
+    except (NotOurs, OSError):
+        text = None
+    if text is not None and follows_loop(text):
+        there = () if hook.parent == DIRECTORY else ("--directory", str(hook.parent.absolute()))
+        tell(
+            f"{hook} follows what the loop enforces, and without a loop that record no longer changes. "
+            "To have it read manifests instead, run:",
+            f"  {HOOK_INSTALL.with_flags('-f', 'PATH', *there, *(options_of(text) or ()))}",
+        )
+    return ended
+
+
+@install_group.command("boot")
+@_UNITS
+@_ENABLE
+@host_options
+def install_boot(directory: str, enable: bool, host: HostOptions) -> Exit:
+    """Install the unit that runs 'reconcile boot' before libvirt is started."""
+    if host.simulate or os.path.realpath(host.sysfs) != DEFAULT_SYSFS:
+        raise click.UsageError("the boot unit is for this machine: without --simulate and --sysfs")
+    if host.paths:
+        raise click.UsageError("the boot unit applies what was applied last, and reads no manifests: without -f")
+    place = Path(directory).absolute()
+    state = os.path.abspath(host.state_dir) if host.state_dir else STATE
+    try:
+        text = boot_unit_text(sys.executable, state)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    if host.state_dir or os.path.realpath(place) == str(UNITS):
+        # So that a boot can tell an empty history from a file system that is not mounted.
+        StateDirectory(Path(state)).prepare()
+    install(BOOT_UNIT, place, text)
+    return systemctl(boot_enable_commands(place), run=enable, when="so that it runs at every boot, run:")
+
+
+@uninstall_group.command("boot")
+@_UNITS
+def uninstall_boot(directory: str) -> Exit:
+    """Remove the boot unit, and what starts it."""
+    return uninstall(BOOT_UNIT, directory, ("systemctl", "daemon-reload"))
+
+
+@install_group.command("hook")
+@_HOOKS
+@host_options
+def install_hook(directory: str, host: HostOptions) -> Exit:
+    """Install the hook of libvirt that makes the devices of on-demand guests.
+
+    It does what the loop enforces, or what the manifests say that -f names.
+    """
+    missing = [path for path in host.paths if not os.path.exists(path)]
+    if missing:
+        raise click.UsageError(f"{missing[0]} does not exist")
+    try:
+        done = HOOK.install(Path(directory), hook_text(sys.executable, _hook_options(host)))
+    except (NotOurs, FileNotFoundError) as error:
+        if isinstance(error, NotOurs):
+            raise click.ClickException(error_text(error)) from error
+        missing_parent = Path(directory).absolute().parent
+        raise click.ClickException(
+            f"there is no directory {missing_parent}; is libvirt installed? --directory names another place"
+        ) from error
+    match done:
+        case Installed.SAME:
+            report(f"{directory}/{NAME} is there already and as it should be")
+        case Installed.CHANGED:
+            report(f"{directory}/{NAME} is changed; libvirt uses it from the next VM on")
+        case _:
+            report(f"{directory}/{NAME} is installed")
+            tell(
+                "if it is the first hook file on this host, restart the libvirt daemon, which looks for them then:",
+                "  systemctl restart virtqemud    # or libvirtd",
+            )
+    _tell_source(host)
+    return Exit.DONE
+
+
+@uninstall_group.command("hook")
+@_HOOKS
+def uninstall_hook(directory: str) -> Exit:
+    """Remove the hook."""
+    try:
+        there = HOOK.uninstall(Path(directory))
+    except NotOurs as error:
+        raise click.ClickException(str(error)) from error
+    report(f"{directory}/{NAME} is {'removed' if there else 'not there'}")
+    return Exit.DONE
+
+
+def _tell_source(host: HostOptions) -> None:
+    if host.paths:
+        return
+    state, _ = state_of(host)
+    try:
+        found = read_last_good(state)
+    except (StateError, OSError) as error:
+        tell(f"it follows what the loop enforces, whose record cannot be read now: {error_text(error)}")
+        return
+    if found is None:
+        tell(
+            "it follows what the loop enforces, and no loop has enforced anything yet with the state directory "
+            f"{state.path}: until one has, VMs start only if their device exists; next: {WATCH_INSTALL}"
+        )
+    else:
+        tell(f"it follows what the loop enforces, now host {found.desired.host.name}{_at(found.commit)}")
+
+
+def _at(commit: str) -> str:
+    return f" as of commit {commit[:12]}" if commit else ""
+
+
+def _hook_options(host: HostOptions) -> list[str]:
+    words = [word for path in host.paths for word in ("-f", os.path.abspath(path))]
+    words += ["--host", host.host] if host.host else []
+    words += ["--simulate", os.path.abspath(host.simulate)] if host.simulate else []
+    words += ["--sysfs", os.path.abspath(host.sysfs)] if host.sysfs != DEFAULT_SYSFS else []
+    return words + (["--state-dir", os.path.abspath(host.state_dir)] if host.state_dir else [])
+
+
+def install(unit: OurFile, place: Path, text: str) -> None:
+    """Write `text` as `unit` into the directory `place`, and print what was done.
+
+    Raises:
+        click.ClickException: there is a file that we have not made, or no such directory.
+    """
+    try:
+        done = unit.install(place, text)
+    except NotOurs as error:
+        raise click.ClickException(str(error)) from error
+    except FileNotFoundError as error:
+        raise click.ClickException(f"{error_text(error)}; --directory names another place") from error
+    words = {Installed.NEW: "is installed", Installed.CHANGED: "is changed"}
+    report(f"{place / unit.name} {words.get(done, 'is there already and as it should be')}")
+
+
+def uninstall(unit: OurFile, directory: str, *next_: Sequence[str]) -> Exit:
+    """Have no `unit` in `directory` any more, and nothing that starts it; `next_` are the commands to run then."""
+    place = Path(directory).absolute()
+    try:
+        there = unit.uninstall(place)
+    except NotOurs as error:
+        raise click.ClickException(str(error)) from error
+    for link in place.glob(f"*.wants/{unit.name}"):
+        link.unlink()
+    report(f"{place / unit.name} is {'removed' if there else 'not there'}")
+    if there:
+        tell("so that systemd forgets it, run:", *(f"  {shlex.join(one)}" for one in next_))
+    return Exit.DONE
+
+
+def systemctl(commands: Sequence[Sequence[str]], *, run: bool, when: str) -> Exit:
+    """Run `commands`, or show that they are to be run, `when`.
+
+    Raises:
+        click.ClickException: one of them did not succeed.
+    """
+    if not run:
+        tell(when, *(f"  {shlex.join(one)}" for one in commands))
+        return Exit.DONE
+    for one in commands:
+        try:
+            done = run_tool(one, _SECONDS)
+        except (OSError, HostError) as error:
+            raise click.ClickException(f"{shlex.join(one)}: {error_text(error)}") from error
+        if shown := f"{done.output}{done.said}".splitlines():
+            tell(*shown)
+        if done.code:
+            raise click.ClickException(f"{shlex.join(one)} ended with status {done.code}")
+    return Exit.DONE

@@ -1,0 +1,114 @@
+"""The tree of commands: what stands for a command, how it is shown, and what is imported for that."""
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from reconciler.cli.main import SECTIONS, cli, run
+from reconciler.cli.tree import canonical
+
+WORDS = st.one_of(
+    st.sampled_from(["--plan", "--apply", "--watch", "plan", "apply", "watch", "status", "-f", "--", "--yes", "-"]),
+    st.sampled_from(["--apply=x", "--apply=", "--plan=x", "--watch=x", "--applyx", "--PLAN", "-apply"]),
+    st.text(max_size=8),
+)
+FIRST = {"--plan", "--apply", "--watch"}
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["--plan", "-f", "x"], ["plan", "-f", "x"]),
+        (["--apply"], ["apply"]),
+        (["--apply", "x.plan", "--yes"], ["apply", "x.plan", "--yes"]),
+        (["--apply=x.plan", "--yes"], ["apply", "x.plan", "--yes"]),
+        (["--apply=", "--yes"], ["apply", "", "--yes"]),
+        (["--apply=-"], ["apply", "-"]),
+        (["--apply=--yes"], ["apply", "./--yes"]),
+        (["--watch", "-f", "x"], ["watch", "-f", "x"]),
+        (["--watch", "--apply", "-f", "x"], ["watch", "--apply", "-f", "x"]),
+        (["--apply", "--watch", "-f", "x"], ["watch", "--apply", "-f", "x"]),
+        (["--watch", "-f", "x", "--apply"], ["watch", "-f", "x", "--apply"]),
+    ],
+)
+def test_a_leading_option_stands_for_a_command(words: list[str], meant: list[str]) -> None:
+    """As the user may write it."""
+    assert canonical(words) == meant
+
+
+@given(st.lists(WORDS, max_size=5).filter(lambda words: not words or words[0].partition("=")[0] not in FIRST))
+@example(["-f", "x", "--plan"])
+@example(["status", "--watch"])
+def test_no_other_arguments_are_changed(words: list[str]) -> None:
+    """Whatever stands behind the first one."""
+    assert canonical(words) == words
+
+
+@given(st.sampled_from(["--plan=x", "--watch=x", "--plan=", "--watch="]), st.lists(WORDS, max_size=4))
+def test_nor_those_of_an_option_that_takes_no_value(first: str, rest: list[str]) -> None:
+    """It is refused as it is."""
+    assert canonical([first, *rest]) == [first, *rest]
+
+
+@given(st.lists(WORDS, max_size=5))
+def test_all_but_the_first_arguments_stay(words: list[str]) -> None:
+    """Only what stands for the command is exchanged, and that is never done twice."""
+    made = canonical(words)
+
+    assert canonical(made) == made
+    assert made == words or made[-len(words) + 1 :] == words[1:] or made[2:] == words[2:]
+
+
+def commands(group: click.Group = cli, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command that the help of its group shows, by its names."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield (*names, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*names, name))
+
+
+ALL = dict(commands())
+
+
+@pytest.mark.parametrize("names", ALL, ids=" ".join)
+def test_help_fits_into_80_columns(names: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """And no sentence is cut."""
+    assert run([*names, "--help"]) == 0
+
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "..." not in out.replace("]...", "")
+
+
+def test_the_table_says_what_the_command_says() -> None:
+    """Its sentence is the first one of the command's own help."""
+    for section in SECTIONS.values():
+        for name, lazy in section.items():
+            command = lazy.imported()
+            first = inspect.cleandoc(command.help or "").partition("\n\n")[0]
+            assert (command.name, " ".join(first.split())) == (name, lazy.text)
+
+
+def test_the_commands_are_grouped() -> None:
+    """By what a person wants to do."""
+    assert list(filter(None, SECTIONS)) == ["Look", "Change", "History", "Loop", "Set up", "Try"]
+
+
+def test_the_help_of_the_whole_imports_no_command() -> None:
+    """It is shown at once."""
+    program = (
+        "import sys; from reconciler.cli.main import run; run(['--help']); "
+        "print([one for one in sys.modules if one.startswith('reconciler') and one.endswith('_command')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"
