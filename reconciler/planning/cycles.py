@@ -48,7 +48,6 @@ def fewest_breakers(
     for graph in sorted(parts, key=lambda part: (_size(part), min(part))):
         # Those that must not be chosen have no cycle among themselves, so that bypassing them leaves no loop at one of
         # them, and every cycle keeps a node that may be chosen.
-        # them, and every cycle keeps a node that may be chosen.
         for node in sorted(unbreakable & graph.keys()):
             _bypass(graph, node)
         chosen |= _smallest(graph, budget)
@@ -78,7 +77,6 @@ def _smallest(graph: _Graph, budget: Budget) -> set[int]:
         whole = _joined(parts)
         # The node on which the most paths of two edges meet: both branches shrink the graph most there. The branch that
         # takes it lies on top of the stack: good answers come early, and cut more of what is left.
-        # takes it lies on top of the stack: good answers come early, and cut more of what is left.
         node = _busiest(whole)
         without = _removed(_copy(whole), node)
         _bypass(whole, node)
@@ -97,7 +95,6 @@ def _greedy(graph: _Graph, budget: Budget) -> set[int]:
         graph = _joined(parts)
         before = _predecessors(graph)
         # A heap with stale entries: what became less busy goes back with its new weight when it comes up; what became
-        # busier, by a bypass, is found a little late. So no choice looks at all nodes.
         # busier, by a bypass, is found a little late. So no choice looks at all nodes.
         queue = [(-len(before[node]) * len(after), node) for node, after in graph.items()]
         heapq.heapify(queue)
@@ -194,7 +191,6 @@ def _disjoint_cycles(graph: _Graph, budget: Budget) -> int:
     count = 0
     # A packing that no more cycle fits into, not the largest one, which is as hard to find as the answer itself. Short
     # cycles first, since each takes its nodes from others.
-    # cycles first, since each takes its nodes from others.
     for longest in (*_SHORT, len(graph)):
         for start in sorted(rest):
             if start not in rest:
@@ -211,7 +207,6 @@ def _disjoint_cycles(graph: _Graph, budget: Budget) -> int:
 
 def _cycle_through(graph: _Graph, start: int, longest: int, budget: Budget) -> list[int] | None:
     """A shortest cycle through `start` of at most `longest` nodes; [] where there is none, None where it was cut."""
-    # Breadth first: the first edge that leads to `start` closes a shortest cycle.
     # Breadth first: the first edge that leads to `start` closes a shortest cycle.
     origin = {start: start}
     level, depth = [start], 1
@@ -255,7 +250,6 @@ def _joined(parts: Iterable[_Graph]) -> _Graph:
 
 
 def _cut_out(graph: _Graph, before: _Graph, node: int) -> None:
-    # In this order a node with an edge to itself needs no case of its own.
     # In this order a node with an edge to itself needs no case of its own.
     for one in graph.pop(node):
         before[one].discard(node)

@@ -112,13 +112,11 @@ def _smallest_mixed(needed: dict[int, IdSet], kept_adapters: IdSet, kept_domains
 
 def _koenig_cover(edges: dict[int, IdSet]) -> Matrix:
     # A maximum matching, by augmenting paths (Kuhn, 1955), of each domain with an adapter.
-    # A maximum matching, by augmenting paths (Kuhn, 1955), of each domain with an adapter.
     partner: dict[int, int] = {}
     for adapter in edges:
         _augment(edges, adapter, partner, _Tried())
     # König's construction: from the adapters that have no partner, along edges to domains and along the matching back.
     # The domains that are reached and the adapters that are not are the cover: every edge has one of them, and each of
-    # them has its own edge of the matching, so that no cover is smaller.
     # them has its own edge of the matching, so that no cover is smaller.
     matched = set(partner.values())
     seen_adapters = {adapter for adapter in edges if adapter not in matched}
@@ -127,7 +125,6 @@ def _koenig_cover(edges: dict[int, IdSet]) -> Matrix:
     while waiting:
         for domain in edges[waiting.pop()]:
             if domain not in seen_domains:
-                # Its partner, for there is no longer matching; and nobody else's, so it is met once.
                 # Its partner, for there is no longer matching; and nobody else's, so it is met once.
                 seen_domains.add(domain)
                 seen_adapters.add(partner[domain])
@@ -143,7 +140,6 @@ class _Tried:
 
 
 def _augment(edges: dict[int, IdSet], adapter: int, partner: dict[int, int], tried: _Tried) -> bool:
-    # At most 256 adapters, so the recursion stays far from its limit.
     # At most 256 adapters, so the recursion stays far from its limit.
     while left := edges[adapter].bits & ~tried.bits:
         lowest = left & -left

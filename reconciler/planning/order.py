@@ -87,7 +87,6 @@ def order_steps(
     """
     # The bits that the masks set. From 6.19 no device may have a queue with one of these ids at that moment, so that a
     # device that keeps such a queue throughout has to let go of it: the one exception to I3, which needs consent.
-    # device that keeps such a queue throughout has to let go of it: the one exception to I3, which needs consent.
     needed = Matrix(target.pool.adapters - current.pool.adapters, target.pool.domains - current.pool.domains)
     in_the_way = devices_in_the_way(current, target, needed) if abilities.strict_in_use else {}
     blocked = tuple(
@@ -149,7 +148,6 @@ def _unhurried(changes: list[_Change], gained: Iterable[Matrix], refused: Matrix
         refused: ids that the masks set, or would set again when it is rolled back, which no device may have then; None
             where that is allowed.
     """
-    # The domains that are waited for, by adapter, as bits: one pass instead of each device against each taker.
     # The domains that are waited for, by adapter, as bits: one pass instead of each device against each taker.
     waited = dict.fromkeys(range(ID_COUNT), 0)
     for part in (*gained, *(part for one in changes for part in one.takes)):
@@ -217,7 +215,6 @@ def _cheapest_middle(
         return best
     # Fewest writes; where that is a tie, rather one more mask write than one more change of a guest. The guests'
     # cycles among themselves must be broken on every way.
-    # cycles among themselves must be broken on every way.
     least = _middle(mixed, exchanges, (), abilities, budget)
     for path in paths[1:]:
         if (len(path) + least.cost, len(least.split)) < _preference(best):
@@ -239,7 +236,6 @@ def _middle(
     # A topological order of "waits for" is an order in which nothing is taken before it is given up (I1). A cycle has
     # none; its breakers leave the graph, since a device that is written twice waits for nobody and keeps nobody waiting
     # in this phase. Mask writes are no breakers: their ways with one more write are paths of their own.
-    # in this phase. Mask writes are no breakers: their ways with one more write are paths of their own.
     nodes: list[MaskWrite | _Change] = [*path, *mixed]
     edges = _waits(mixed, exchanges, path, abilities.strict_in_use)
     breakers: frozenset[int] = frozenset()
@@ -255,7 +251,6 @@ def _middle(
 def _exchanges(mixed: list[_Change]) -> list[set[int]]:
     """For each of `mixed` which others take what it gives, by index; found by queue, since each has one holder."""
     # A queue has one giver at most, since no queue has two holders before (I1). Of each giver's part the domains are
-    # kept together, so that a taker meets it once for each adapter and not once for each queue.
     # kept together, so that a taker meets it once for each adapter and not once for each queue.
     givers: dict[int, dict[int, tuple[int, int]]] = {}
     for node, one in enumerate(mixed):
@@ -286,7 +281,6 @@ def _waits(
     edges: dict[int, set[int]] = {node: set() for node in range(first)}
     edges.update((node, {first + taker for taker in takers}) for node, takers in enumerate(exchanges, first))
     # The mask writes of a path have a fixed order, which was chosen so that each pool on it is allowed.
-    # The mask writes of a path have a fixed order, which was chosen so that each pool on it is allowed.
     for place in range(first - 1):
         edges[place].add(place + 1)
     for node, one in enumerate(mixed, first):
@@ -300,13 +294,11 @@ def _waits(
 
 def _device_first(one: _Change, write: MaskWrite, strict: bool) -> bool:
     # The host takes what the device gives up (I1); with the rule of 6.19, the kernel refuses the bit until then.
-    # The host takes what the device gives up (I1); with the rule of 6.19, the kernel refuses the bit until then.
     gained = write.pool_after.minus(write.pool_before)
     return _any_overlap(one.gives, gained) or (strict and _has_newly_set(one.old, write))
 
 
 def _mask_first(one: _Change, write: MaskWrite, strict: bool) -> bool:
-    # The device takes what the host gives up (I1); with the rule of 6.19, a device that had the id would be in the way.
     # The device takes what the host gives up (I1); with the rule of 6.19, a device that had the id would be in the way.
     lost = write.pool_before.minus(write.pool_after)
     return _any_overlap(one.takes, lost) or (strict and _has_newly_set(one.new, write))
@@ -324,7 +316,6 @@ def _any_overlap(some: list[Matrix], others: list[Matrix]) -> bool:
 
 def _topological(edges: dict[int, set[int]], left_out: frozenset[int]) -> list[int]:
     # Kahn's algorithm (1962), the smallest number first: the order is a function of the input alone (I6), and mask
-    # writes come as early as they can.
     # writes come as early as they can.
     waiting_for = dict.fromkeys((node for node in edges if node not in left_out), 0)
     for node in waiting_for:

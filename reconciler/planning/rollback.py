@@ -41,7 +41,6 @@ def rollback_effects(start: Holdings, steps: tuple[Step, ...]) -> RollbackEffect
     needed = _to_be_set(start.pool, end)
     if not (needed.adapters or needed.domains):
         # A mask is only ever at its old or new value or at what both share, so that none has bits to be set again.
-        # A mask is only ever at its old or new value or at what both share, so that none has bits to be set again.
         return NO_EFFECTS
     touched = {step.uuid for step in steps}
     concerned = {uuid: one for uuid, one in start.mdevs.items() if _is_in_the_way(one, needed)}
@@ -71,10 +70,8 @@ class _Prefixes:
             self._pool = holdings_after(Holdings(self._pool, {}), [step]).pool
             needed = _to_be_set(self._start.pool, self._pool)
             # Rolling back sets what can be set: bits that untouched devices bar stay cleared, and take nothing.
-            # Rolling back sets what can be set: bits that untouched devices bar stay cleared, and take nothing.
             reachable = without_blocked(self._start.pool, _blocked(self._fixed, needed))
             self._needed = _to_be_set(reachable, self._pool)
-            # The bits to be set again have changed for all of them; a device's own step changes them for it alone.
             # The bits to be set again have changed for all of them; a device's own step changes them for it alone.
             for uuid in self._now:
                 self._look(uuid)
@@ -83,7 +80,6 @@ class _Prefixes:
             self._look(step.uuid)
 
     def _look(self, uuid: str) -> None:
-        # Rolling back leads from here to the start, so that I3 is about what the device has in both.
         # Rolling back leads from here to the start, so that I3 is about what the device has in both.
         kept = kept_of(self._start.mdevs[uuid], self._now[uuid])
         if _is_in_the_way(kept, self._needed):
