@@ -1,4 +1,4 @@
-"""Looks at a host in every way, and tells all that was found."""
+"""Examines a host in every way, and reports all that was found."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -127,7 +127,7 @@ def _persistence(machine: Machine) -> Persistence | None:
     try:
         last = history.last_target()
         return history.desired(last.number).host.persistence if last else None
-    except (StateError, NoSuchGeneration, OSError):  # told by others
+    except (StateError, NoSuchGeneration, OSError):  # reported by other findings
         return None
 
 

@@ -55,7 +55,7 @@ def findings_text(findings: Sequence[Finding], paint: Paint = plain, here: Here 
         lines += [
             paint(one.severity.value, f"{one.severity}[{one.id}]: {one.what}"),
             f"  why:  {one.why}",
-            f"  type: {one.help}",
+            f"  fix:  {one.help}",
             *(f"  next: {here.line(command)}" for command in one.commands),
             "",
         ]

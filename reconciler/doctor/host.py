@@ -71,8 +71,8 @@ def lock_findings(holder: AtWork | None, *, lives: bool) -> list[Finding]:
             warning(
                 "foreign-tools-lock",
                 "the lock of ap-check and chzdev is there, but names no process",
-                "a tool has only just made it, or somebody else has: whoever needs it waits, two minutes at most where "
-                "it is an empty file",
+                "a tool has only just made it, or another program has: tools that need it wait, two minutes at most "
+                "where it is an empty file",
                 "look again in two minutes; if it is still there, see who made it: ls -l /run/lock/s390apconfig.lock",
             )
         ]
@@ -158,7 +158,7 @@ def left_findings(*, unfinished: bool, awaited: Awaited | None, differences: Seq
     Args:
         unfinished: whether a journal was not closed.
         awaited: the apply that waits to be confirmed; None where none does.
-        differences: what an apply that failed could not put back.
+        differences: what an apply that failed could not roll back.
     """
     found = []
     if unfinished:
@@ -177,7 +177,7 @@ def left_findings(*, unfinished: bool, awaited: Awaited | None, differences: Seq
         found.append(
             error(
                 "degraded",
-                f"an apply failed and could not put everything back: {'; '.join(differences)}",
+                f"an apply failed and could not roll everything back: {'; '.join(differences)}",
                 "what is there is neither what was there before nor what was wanted",
                 "the plan shows what an apply would do about it",
                 PLAN,
@@ -238,7 +238,7 @@ def _bindings(text: str) -> list[Finding]:
 
 
 def _unbound(observed: Observed) -> list[Finding]:
-    # Without vfio_ap that is no wonder, and told already; a pinned queue is a finding of its own.
+    # Without vfio_ap that is no wonder, and reported already; a pinned queue is a finding of its own.
     loose = [one for one in observed.queues if one.driver is None and not one.overridden]
     for_guests = [str(one.queue) for one in loose if not observed.pool.has(one.queue)]
     for_host = [str(one.queue) for one in loose if observed.pool.has(one.queue)]

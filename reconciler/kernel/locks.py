@@ -60,7 +60,7 @@ class Patience(NamedTuple):
         clock: time.
         seconds: how long.
         deadline: when that is over, by the clock.
-        on_wait: told which process is waited for: at first, when it is another one, and every ten seconds.
+        on_wait: called with the process that is waited for: at first, when it is another one, and every ten seconds.
         stop: asked before each look at the lock after the first.
     """
 

@@ -64,7 +64,7 @@ def observe(sysfs: Sysfs, like: Observed | None = None) -> Observed:
 
 
 class Seen(NamedTuple):
-    """The masks and some mediated devices, ascending by uuid, those that exist; not whether somebody has them open."""
+    """The masks and some mediated devices, ascending by uuid, those that exist; not whether a process has them open."""
 
     pool: Matrix
     mdevs: tuple[ObservedMdev, ...]
@@ -146,7 +146,7 @@ def _lpar(sysfs: Sysfs) -> Lpar:
 
 
 def _lpar_mask(sysfs: Sysfs, name: str) -> IdSet:
-    # "not supported": the machine cannot tell, so nothing can be excluded.
+    # "not supported": the machine does not say, so nothing can be excluded.
     text = sysfs.read(f"{paths.AP_BUS}/{name}")
     return ALL_IDS if text.startswith("not") else parse_mask(text)
 
@@ -189,7 +189,7 @@ def _has_requests(sysfs: Sysfs, path: str) -> bool:
 
 
 def _queues_in_use(sysfs: Sysfs, queues: tuple[ObservedQueue, ...]) -> dict[int, int]:
-    """By adapter, the domains (as bits) of queues whose ``status`` tells that a running VM has them."""
+    """By adapter, the domains (as bits) of queues whose ``status`` says that a running VM has them."""
     found: dict[int, int] = {}
     for one in queues:
         if one.driver == "vfio_ap" and _optional(sysfs, f"{paths.AP_DEVICES}/{one.queue}/status", "") == "in use":
@@ -300,7 +300,8 @@ def probe_abilities(sysfs: Sysfs, mdevs: list[str], cards: list[str]) -> Abiliti
 
 
 def _is_new_bus(sysfs: Sysfs, cards: list[str]) -> bool:
-    # Without a mediated device nothing of vfio_ap tells 5.x from 6.0; the check-stop state of cards came just before.
+    # Without a mediated device nothing of vfio_ap distinguishes 5.x from 6.0; the check-stop state of cards came just
+    # before.
     if cards:
         return "chkstop" in sysfs.list(cards[0])
     found = re.match(r"(\d+)\.(\d+)", sysfs.release)

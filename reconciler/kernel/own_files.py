@@ -116,7 +116,7 @@ def take_lock(path: Path) -> int | None:
             raise
         descriptor = os.open(path, os.O_RDONLY | flags)  # a file that cannot be written can be locked
     try:
-        # The lock of a file that was removed since keeps nobody out.
+        # The lock of a file that was removed since keeps no process out.
         if try_flock(descriptor) and os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False)):
             return descriptor
     except FileNotFoundError:

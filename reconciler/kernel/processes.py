@@ -47,8 +47,8 @@ class Bounds(NamedTuple):
         seconds: how long it may take.
         limit: how many bytes a file that it writes may have, its answer among them; None where there is no limit, and
             what it writes is not kept.
-        goes_on: whether it is told when a file is too large, and stops by itself, as programs do whose children write;
-            otherwise it is killed.
+        goes_on: whether it gets an error when a file is too large, and stops by itself, as programs do whose children
+            write; otherwise it is killed.
     """
 
     seconds: float
@@ -139,7 +139,7 @@ class Processes:
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
-                # Python ignores SIGXFSZ; whoever inherits that is not killed but told that a file is too large.
+                # Python ignores SIGXFSZ; a child that inherits that gets an error for a file that is too large.
                 restore_signals=not bounds.goes_on,
             )
             self._running.add(process)

@@ -52,7 +52,7 @@ class Sysfs(Protocol):
 
     @property
     def release(self) -> str:
-        """The kernel's release, for people, and as the last resort where no file tells what the kernel can do."""
+        """The kernel's release, for people, and as the last resort where no file says what the kernel can do."""
 
 
 class RealSysfs:
@@ -65,7 +65,7 @@ class RealSysfs:
             root: where the tree is.
             write_seconds: how long a write may take.
             vfio_users: who may have its devices open. If left out: the processes of this machine where `root` is its
-                ``/sys``, otherwise nobody, since the devices of another tree are not this machine's.
+                ``/sys``, otherwise no process, since the devices of another tree are not this machine's.
         """
         # A name is enough here, and a Path for each of some thousand attributes costs more than reading them.
         self._root = str(root)

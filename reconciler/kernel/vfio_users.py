@@ -2,10 +2,10 @@
 
 A VM has a device open through the file of its VFIO group (``/dev/vfio/7``; drivers/vfio/group.c) or through the
 device's own (``/dev/vfio/devices/vfio0``, from 6.6; drivers/vfio/device_cdev.c). Both show among the open files of the
-process in ``/proc/PID/fd``. A container or libvirt has a ``/dev`` of its own, so not the path tells which device it is
+process in ``/proc/PID/fd``. A container or libvirt has a ``/dev`` of its own, so not the path says which device it is
 but the device number, for which ``/sys/dev/char/MAJOR:MINOR`` leads to the device.
 
-Where not all processes can be seen, opening the group tells the rest: EBUSY, whichever of the two files the VM has. It
+Where not all processes can be seen, opening the group shows the rest: EBUSY, whichever of the two files the VM has. It
 is the last resort, since a VM that starts in that moment gets EBUSY itself.
 """
 
@@ -118,7 +118,7 @@ class VfioUsers:
             return ""
 
     def _is_busy(self, group: str) -> bool:
-        """Whether the group can not be opened because somebody has it, or has its device."""
+        """Whether the group can not be opened because another process has it, or has its device."""
         node = f"{self._nodes}/{group}"
         try:
             # Nothing is opened that is not this very group.
@@ -138,7 +138,7 @@ class VfioUsers:
 
 
 def _device_of(file: str) -> str:
-    """The name of the device that an ``fdinfo`` tells of; `_UNKNOWN` where it tells nothing."""
+    """The name of the device that an ``fdinfo`` names; `_UNKNOWN` where it names none."""
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     try:
         lines = os.read(descriptor, _MOST_FDINFO).decode("ascii", "replace").splitlines()

@@ -39,7 +39,7 @@ def writes_of(step: Step, abilities: Abilities) -> tuple[Write, ...]:
 
 def _single_writes(uuid: str, before: ApConfig, after: ApConfig) -> tuple[Write, ...]:
     # Everything that goes is taken away before anything is added: in between, the product is within old and new and
-    # never less than what they share, while any other order gives queues that nobody chose.
+    # never less than what they share, while any other order gives queues that no manifest chose.
     mdev = paths.mdev(uuid)
     return tuple(
         Write(f"{mdev}/{verb}_{axis}", f"0x{one:02x}")

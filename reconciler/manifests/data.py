@@ -12,7 +12,7 @@ LONGEST_EXCERPT: Final = 400
 """How much of a line is shown, in characters; of what stands further right nothing is."""
 
 MOST_PROBLEMS: Final = 100
-"""How many problems are told of one document."""
+"""How many problems of one document are shown."""
 
 _BLOCK: Final = 1 << 14
 

@@ -83,7 +83,7 @@ class Files(Protocol):
 
 
 SETTLED_SECONDS: Final = 2.5
-"""So long after its last change a file can be told from a later change by its times."""
+"""So long after its last change a later change shows in its times."""
 
 
 class DiskFiles:

@@ -139,7 +139,7 @@ def _missing_keys(refused: _Objection) -> Iterable[_Reason]:
 
 def _wrong_type(refused: _Objection) -> Iterable[_Reason]:
     if "enum" in refused.schema:
-        return  # told by _unknown_value, which knows what may stand there
+        return  # reported by _unknown_value, which knows what may stand there
     wanted = _TYPE_NAMES.get(refused.argument, refused.argument)
     value: Data = refused.instance
     message = f"{_field(refused.path)} is {shown(value)}, but should be {wanted}"

@@ -1,7 +1,7 @@
 """Fields to exact positions.
 
 Checks after reading know only where a document starts and which field they mean; keeping every position would cost
-more than reading. When there is something to tell, the one document is read again: each once, however many problems
+more than reading. When there is something to report, the one document is read again: each once, however many problems
 it has, and no more text than `READ_AGAIN` in all.
 """
 

@@ -36,7 +36,7 @@ class UnknownKeyword(BugError, ValueError):
 
 
 def compile_form(schema: Schema) -> Accept:
-    """A function that tells whether plain data (str, int, bool, None, list, dict with str keys) fits `schema`.
+    """A function that says whether plain data (str, int, bool, None, list, dict with str keys) fits `schema`.
 
     Raises:
         UnknownKeyword: `schema` says something that is not understood here; it must not be passed over.

@@ -282,7 +282,7 @@ _HINTS: Final = {
 
 
 def syntax_problem(source: Source, span: Span, wrong: YAMLError) -> Problem:
-    """The problem that `wrong`, raised for the document in `span`, tells of."""
+    """The problem that `wrong`, raised for the document in `span`, stands for."""
     mark = wrong.problem_mark if isinstance(wrong, MarkedYAMLError) else None
     # At the end of the text libyaml's mark may stand behind it, on a line that is not there.
     offset = max(span.start, min(span.start + (mark.index if mark else 0), span.end - 1))

@@ -27,7 +27,7 @@ class AtBoot(NamedTuple):
         definitions: the devices of our guests that are to be defined, ascending by uuid.
         idle: likewise those of guests that claim nothing: one that is defined must not start by itself.
         ours: the uuids of all devices that are ours, also of those that are not to be defined any more. Whatever
-            else is defined is left alone.
+            else is defined stays as it is.
     """
 
     pool: Matrix | None

@@ -108,7 +108,7 @@ def confirm_of(number: int) -> Command:
 
 
 def rollback_to(number: int) -> Command:
-    """Goes back to what generation `number` wanted."""
+    """Rolls back to what generation `number` wanted."""
     return Command(("rollback", str(number)))
 
 

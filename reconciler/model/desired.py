@@ -39,7 +39,7 @@ class Persistence(StrEnum):
 
 
 class Ignored(StrEnum):
-    """What of a guest's device may be changed by others without being put back (``spec.ignoreDrift``)."""
+    """What of a guest's device may be changed by other programs and is not corrected (``spec.ignoreDrift``)."""
 
     ADAPTERS = "adapters"
     DOMAINS = "domains"
@@ -50,7 +50,7 @@ class Ignored(StrEnum):
 class DesiredGuest(NamedTuple):
     """One virtual machine as a holder of queues.
 
-    `position` is where its document starts; `uuid` is lower case with dashes; `queues_listed` tells that the
+    `position` is where its document starts; `uuid` is lower case with dashes; `queues_listed` says that the
     manifest has ``queues`` instead of ``adapters`` and ``domains``; `disruption_allowed` is consent, given in the
     manifest, to take queues from this guest while its VM runs; `ignored` is what others may change of its device.
     """

@@ -64,7 +64,7 @@ class ObservedQueue(NamedTuple):
 
 
 class Process(NamedTuple):
-    """A process of the host; `command` is the name of its program, empty where that cannot be told."""
+    """A process of the host; `command` is the name of its program, empty where that is not known."""
 
     number: int
     command: str
@@ -86,7 +86,7 @@ class VmName(NamedTuple):
 
 
 NO_VMS: Final[Mapping[str, VmName]] = {}
-"""Nobody knows any VM, as where there is no libvirt."""
+"""No VM is known, as where there is no libvirt."""
 
 
 def in_brackets(vm: VmName | None) -> str:
@@ -105,7 +105,7 @@ class ObservedMdev(NamedTuple):
     Attributes:
         uuid: lower case with dashes.
         config: what it is authorised for.
-        effective: what its guest really sees, as the kernel tells; None where it does not tell (before 6.0) or may
+        effective: what its guest really sees, as the kernel shows; None where it does not show it (before 6.0) or may
             have cut its answer (over 512 queues).
         in_use: whether a VM has it open.
         complete: False where the kernel may have cut the text that `config` was read from (over 512 queues
@@ -143,7 +143,7 @@ class Observed(NamedTuple):
         abilities: what the kernel can do.
         release: the kernel's release, for people only.
         vfio_ap: whether the driver is loaded (without it no mediated device can be created).
-        vms: the VM of each mediated device, by the device's uuid, as far as libvirt's files tell; for people only.
+        vms: the VM of each mediated device, by the device's uuid, as far as libvirt's files say; for people only.
     """
 
     pool: Matrix

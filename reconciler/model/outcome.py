@@ -20,11 +20,11 @@ class Outcome(NamedTuple):
     Attributes:
         result: how it ended.
         writes: how many writes the kernel took on the way forward.
-        writes_back: how many on the way back.
-        failure: why it went back; empty otherwise.
+        writes_back: how many the rollback took.
+        failure: why it was rolled back; empty otherwise.
         failed_step: the step that failed, counted from 1; 0 where none did.
         differences: what is neither start nor target (degraded only), a sentence each.
-        refusals: why the way back was refused, a sentence each.
+        refusals: why parts of the rollback were refused, a sentence each.
         notes: what the administrator should know although it was applied, a sentence each.
         files: how many files of other tools were changed.
         interrupted: the names of guests that ran and lost queues when it was rolled back.

@@ -24,7 +24,7 @@ MORE: Final = "more-problems"
 
 
 class Severity(StrEnum):
-    """Whether a problem stops the run (``error``) or is only told (``warning``)."""
+    """Whether a problem stops the run (``error``) or is only shown (``warning``)."""
 
     ERROR = "error"
     WARNING = "warning"

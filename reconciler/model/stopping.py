@@ -2,7 +2,7 @@
 
 Reading manifests and planning are pure and know neither signals nor clocks: the caller passes a `StopToken`. A
 transaction asks it before each step and rolls back where it is set; a rollback never asks. The token also counts what
-the work gets done, so that an observer can tell long work from work that hangs.
+the work gets done, so that an observer can distinguish long work from work that hangs.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class Deadline(NamedTuple):
     """When work is to have ended.
 
     Attributes:
-        at: seconds on a clock that never goes back.
+        at: seconds of the monotonic clock.
         text: what is said where it has not.
         error: what is raised then.
     """

@@ -123,7 +123,7 @@ def adopt(observed: Observed, definitions: Iterable[Definition], vm_names: Mappi
 def boots_as_adopted(adoption: Adoption, definitions: Iterable[Definition], same_pool: bool) -> bool:
     """Whether the host boots already into the guests of `adoption`, as `definitions` say.
 
-    `same_pool` tells whether the masks that are set at boot are those that are in force.
+    `same_pool` says whether the masks that are set at boot are those that are in force.
     """
     defined = {one.uuid: one for one in definitions}
     wanted = [Definition(one.uuid, one.config, one.activation is Activation.ACTIVE) for one in adoption.guests]
@@ -136,7 +136,7 @@ def _refuse_unreadable(observed: Observed) -> None:
     for mdev in observed.mdevs:
         if not mdev.complete or _is_cut(mdev.config.matrix, observed):
             raise CannotAdopt(
-                f"mediated device {mdev.uuid} has more queues than this kernel shows, so that nobody can tell which; "
+                f"mediated device {mdev.uuid} has more queues than this kernel shows, so that it is not known which; "
                 f"kernels before 6.10 show at most {MOST_SHOWN} of a device: make it smaller, or update the kernel"
             )
 

@@ -4,7 +4,7 @@ As soon as vfio_ap is loaded, others may make devices of what they have defined,
 the host's drivers have the queues. So the masks come first (docs/boot.md).
 
 Both plans are confined to devices of their own, since a boot wants nothing new: what was applied last stays what
-somebody has applied, with the manifests, the person and the commit of then.
+was applied, with the manifests, the person and the commit of then.
 """
 
 import hashlib

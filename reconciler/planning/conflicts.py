@@ -1,4 +1,4 @@
-"""Who claims what somebody else has: every pair of holders that cannot both be served.
+"""Who claims what another holder has: every pair of holders that cannot both be served.
 
 Presence of hardware plays no part (I8): an absent queue is held exactly as a present one.
 """
@@ -334,7 +334,7 @@ def _pool_conflicts(
     only: Collection[str] | None,
 ) -> Iterator[Problem]:
     if pool is None:
-        # Who claims a kept queue has been told so already.
+        # A guest that claims a kept queue has a problem of its own already.
         kept = Claimed(keep.matrix for keep in desired.host.keep)
         if not any(map(kept.overlaps, (*map(_matrix, guests), *map(_matrix, foreign)))):
             yield from _no_pool(desired, guests, foreign, untouched, only)
@@ -409,7 +409,7 @@ def _no_pool(
     untouched: Mapping[str, Untouched],
     only: Collection[str] | None,
 ) -> Iterator[Problem]:
-    """No pool exists although nobody claims a kept queue: the pool is a rectangle, and these need a hole in it."""
+    """No pool exists although no guest claims a kept queue: the pool is a rectangle, and these need a hole in it."""
     keep = desired.host.keep
     kept = Matrix(_union(one.matrix.adapters for one in keep), _union(one.matrix.domains for one in keep))
     blamed = [guest for guest in guests if guest.config.matrix.overlaps(kept)]

@@ -2,7 +2,7 @@
 
 Of what a guest is authorised for it sees the domains that the LPAR has, and the adapters that the LPAR has and whose
 queues, for all those domains, are bound to vfio_ap. One missing queue hides the whole adapter. So does one whose last
-reset failed, on kernels from 6.0 to 6.5; no file tells of that, so that it is taken from what a device does not show.
+reset failed, on kernels from 6.0 to 6.5; no file shows that, so that it is taken from what a device does not show.
 """
 
 from collections.abc import Iterator, Mapping
@@ -77,7 +77,7 @@ def bindings_after(observed: Observed, pool: Matrix, mdevs: Mapping[str, ApConfi
 
 
 def _failed_reset_hides(observed: Observed) -> bool:
-    # Nothing tells the kernels from 6.6 to 6.9 from those before: for them this is too cautious.
+    # Nothing distinguishes the kernels from 6.6 to 6.9 from those before: for them this is too cautious.
     return observed.abilities.over_provision and not observed.abilities.ap_config
 
 

@@ -125,7 +125,7 @@ def _koenig_cover(edges: dict[int, IdSet]) -> Matrix:
     while waiting:
         for domain in edges[waiting.pop()]:
             if domain not in seen_domains:
-                # Its partner, for there is no longer matching; and nobody else's, so it is met once.
+                # Its partner, for there is no longer matching; and of no other, so it is met once.
                 seen_domains.add(domain)
                 seen_adapters.add(partner[domain])
                 waiting.append(partner[domain])

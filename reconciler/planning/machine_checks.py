@@ -159,7 +159,7 @@ def _missing_driver(desired: Desired, observed: Observed, target: Target) -> Ite
             "the vfio_ap driver is not loaded, so no mediated device can be made",
             (Place(desired.host.position, "", ("metadata", "name")),),
             (),
-            "Type: modprobe vfio_ap",
+            "Run: modprobe vfio_ap",
         )
 
 
@@ -191,7 +191,7 @@ def _unreadable(desired: Desired, observed: Observed, target: Target) -> Iterato
                 "matrix-cut",
                 Severity.ERROR,
                 f"guest '{guest.name}' has {wanted.matrix.size:,} queues, more than this kernel shows of a device, "
-                "so nobody could verify them",
+                "so that they could not be verified",
                 (guest_place(guest, "here"),),
                 (),
                 f"Kernels before 6.10 show at most {MOST_SHOWN} queues of a device: give the guest fewer, or update "
@@ -202,7 +202,7 @@ def _unreadable(desired: Desired, observed: Observed, target: Target) -> Iterato
             yield Problem(
                 "matrix-cut",
                 Severity.ERROR,
-                f"mediated device {mdev.uuid} has more queues than this kernel shows, so nobody can tell which",
+                f"mediated device {mdev.uuid} has more queues than this kernel shows, so that it is not known which",
                 (Place(desired.host.position, "", ("metadata", "name")),),
                 (),
                 f"Kernels before 6.10 show at most {MOST_SHOWN} queues of a device: make it smaller by hand, or update "
@@ -246,14 +246,14 @@ def one_way_problems(barring: Iterable[Blocked], desired: Desired) -> Iterator[P
     """Warnings of a change that a running kernel does not let us take back (from 6.19).
 
     Args:
-        barring: untouched devices that bar the masks of the way back.
+        barring: untouched devices that bar the masks of a rollback.
         desired: the manifests of one host.
     """
     for one in barring:
         yield Problem(
             "no-way-back",
             Severity.WARNING,
-            f"once the host has given up {one.ids} there is no way back while mediated device {one.uuid} has a queue "
+            f"once the host has given up {one.ids} there is no rollback while mediated device {one.uuid} has a queue "
             "there",
             (Place(desired.host.position, "", ("spec", "pool") if desired.host.given_up else ("metadata", "name")),),
             (),

@@ -1,9 +1,9 @@
 """Puts the changes from one state of holdings to another into an order that is safe at every write.
 
-Every holder shrinks to what it has before and after, then grows to its target; the two are one write where nobody
+Every holder shrinks to what it has before and after, then grows to its target; the two are one write where no holder
 waits for what it gives up and nothing that it gains is still held (docs/architecture.md, "Order"). Three phases:
 
-1. who only gives up queues waits for nobody: first;
+1. who only gives up queues waits for no other: first;
 2. who gives and takes, and the host's masks, in the order in which they wait for each other; only a minimum set of
    guests that breaks the cycles is written twice, its first write in phase 1, its second in phase 3;
 3. who only takes: last.
@@ -11,8 +11,8 @@ waits for what it gives up and nothing that it gains is still held (docs/archite
 Without ``ap_config`` (before 6.10) each id is a write of its own, so that changing a guest in two steps costs no write
 more than changing it in one. There only the mask writes are counted.
 
-A device that goes, and whose queues nobody waits for, goes after all that: undoing a removal takes two writes, so that
-it is made when nothing else can fail any more.
+A device that goes, and whose queues no holder waits for, goes after all that: undoing a removal takes two writes, so
+that it is made when nothing else can fail any more.
 """
 
 import heapq
@@ -140,7 +140,7 @@ def _changes(current: Holdings, target: Holdings, in_the_way: Mapping[str, ApCon
 
 
 def _unhurried(changes: list[_Change], gained: Iterable[Matrix], refused: Matrix | None) -> frozenset[str]:
-    """The devices that are to go, and whose queues nobody waits for.
+    """The devices that are to go, and whose queues no holder waits for.
 
     Args:
         changes: of all devices.
@@ -234,7 +234,7 @@ def _middle(
     budget: Budget,
 ) -> _Middle:
     # A topological order of "waits for" is an order in which nothing is taken before it is given up (I1). A cycle has
-    # none; its breakers leave the graph, since a device that is written twice waits for nobody and keeps nobody waiting
+    # none; its breakers leave the graph, since a device that is written twice waits for none and keeps none waiting
     # in this phase. Mask writes are no breakers: their ways with one more write are paths of their own.
     nodes: list[MaskWrite | _Change] = [*path, *mixed]
     edges = _waits(mixed, exchanges, path, abilities.strict_in_use)

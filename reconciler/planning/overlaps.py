@@ -1,7 +1,7 @@
 """Pairs of rectangles with a common queue, found without comparing each with each.
 
 One pass over the queues that are claimed, by adapter, finds out which rectangles overlap any other at all; only these
-are compared, and only as many pairs as `COMPARISONS` allows are told apart. So many thousands of manifests that claim
+are compared, and only as many pairs as `COMPARISONS` allows are compared. So many thousands of manifests that claim
 the same queue cost little more than as many that do not.
 """
 

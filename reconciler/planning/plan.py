@@ -44,7 +44,7 @@ class GuestPlan(NamedTuple):
         cause: why it changes; None where nothing does.
         goes: whether the device is to go; one that a VM has open is emptied first.
         opened_by: the process that has the device open, where it is known.
-        vm: its VM, where libvirt's files tell.
+        vm: its VM, where libvirt's files name it.
         rollback_takes: the queues that it would lose for a while if the plan is rolled back, at whichever step.
     """
 
@@ -310,10 +310,10 @@ def _limits(there: int, going: int, staying: int) -> list[Consent]:
 
 
 def settled(plan: Plan, found: Iterable[ObservedMdev]) -> Plan:
-    """What planning again gives after `plan`, which was carried out: no steps.
+    """What planning again gives after `plan`, which was applied: no steps.
 
     Args:
-        plan: what was carried out and verified.
+        plan: what was applied and verified.
         found: the devices that it has touched, as they were found afterwards.
     """
     now = {one.uuid: one for one in found}

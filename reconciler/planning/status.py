@@ -26,7 +26,7 @@ class GuestStatus(NamedTuple):
         in_use: whether a VM has the device open.
         why: why wanted, authorised and effective differ, a sentence each.
         opened_by: the process that has the device open, where it is known.
-        vm: its VM, where libvirt's files tell.
+        vm: its VM, where libvirt's files name it.
     """
 
     name: str
@@ -96,7 +96,7 @@ def _why(plan: GuestPlan, now: Bindings, cards: Sequence[ObservedCard]) -> list[
     if wanted is None:
         reasons.append("no manifest names it any more; apply removes it")
     elif plan.before == plan.after and plan.before != wanted and plan.guest and plan.guest.ignored:
-        reasons.append(f"somebody else has changed it; {listed(plan.guest.ignored)} may differ (spec.ignoreDrift)")
+        reasons.append(f"another program has changed it; {listed(plan.guest.ignored)} may differ (spec.ignoreDrift)")
     elif plan.before != plan.after:
         reasons.append("its device holds something else than planned; apply changes it")
     seen = plan.sees_before

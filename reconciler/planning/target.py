@@ -117,7 +117,7 @@ def masks_without_drift(asked: Matrix, wanted: Matrix, now: Matrix, last: Matrix
 def aimed_at(
     desired: Desired, observed: Observed, last: Mapping[str, tuple[str, ApConfig]], untouched: Collection[str]
 ) -> Desired:
-    """`desired` with what is left alone as it is.
+    """`desired` with what does not change as it is.
 
     Args:
         desired: the manifests of one host.

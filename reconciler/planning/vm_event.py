@@ -1,7 +1,7 @@
 """What a VM that starts or has ended asks of its host: one on-demand device more or less, and nothing else.
 
-A plan for such an event leaves every other device as it is, also one that has drifted: nobody who starts a VM expects
-another one to change. The host pool only gives up what the started guest needs and the host still has.
+A plan for such an event leaves every other device as it is, also one that has drifted: a person who starts a VM does
+not expect another one to change. The host pool only gives up what the started guest needs and the host still has.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -122,7 +122,7 @@ def _held(
     target: Target,
     untouched: Mapping[str, Untouched],
 ) -> Iterator[Problem]:
-    """Who really has queues of `guest`, where the manifests alone do not tell."""
+    """Who really has queues of `guest`, where the manifests alone do not say."""
     matrix = guest.config.matrix
     told = {one.uuid for one in target.foreign} | {one.uuid for one in desired.guests if _claims(one, matrix)}
     named = {one.uuid: f"guest '{one.name}'" for one in desired.guests}

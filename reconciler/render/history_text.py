@@ -44,9 +44,9 @@ def _heading(outcome: Outcome) -> str:
             return f"Applied and verified: {writes}{files}."
         case Result.ROLLED_BACK:
             back = counted(outcome.writes_back, "write")
-            return f"Not applied; everything is as it was before ({writes}, {back} to put it back)."
+            return f"Not applied; everything is as it was before ({writes}, {back} to roll it back)."
         case Result.DEGRADED:
-            return "DEGRADED: not applied, and not everything could be put back."
+            return "DEGRADED: not applied, and not everything could be rolled back."
 
 
 def outcome_json(outcome: Outcome, plan: Plan, generation: int = 0) -> str:

@@ -145,7 +145,7 @@ def process_record(process: Process | None) -> dict[str, Any] | None:
 
 
 def vm_record(vm: VmName | None) -> dict[str, dict[str, str]]:
-    """The field ``vm`` where libvirt's files tell of one."""
+    """The field ``vm`` where libvirt's files name one."""
     return {"vm": vm._asdict()} if vm else {}
 
 

@@ -13,7 +13,7 @@ from reconciler.render.changes import Change, config_text, file_change, guest_ch
 from reconciler.render.text import Paint, counted, plain
 
 MOST_GUESTS: Final = 1000
-"""How many changed guests are shown one by one; nobody reads more, and the JSON form has them all."""
+"""How many changed guests are shown one by one; more is not read, and the JSON form has them all."""
 
 MOST_STEPS: Final = 40
 """How many steps are listed one by one."""

@@ -80,7 +80,7 @@ def _idle_text(status: Status) -> str:
         return "none"
     names = ", ".join(map(str, status.idle[:_MOST_IDLE]))
     more = f" and {len(status.idle) - _MOST_IDLE} more" if len(status.idle) > _MOST_IDLE else ""
-    return f"{counted(len(status.idle), 'queue')} that nobody can use: {names}{more}"
+    return f"{counted(len(status.idle), 'queue')} that no guest and no host driver can use: {names}{more}"
 
 
 def _card_text(card: ObservedCard) -> str:

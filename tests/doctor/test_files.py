@@ -169,13 +169,13 @@ def test_a_machine_without_an_ap_bus_is_told(machine: Machine, tmp_path: Path) -
 
 
 def test_findings_for_people_and_for_programs(machine: Machine) -> None:
-    """What, why, and what to type; errors first; numbers at the end."""
+    """What, why, and what to do; errors first; numbers at the end."""
     assert findings_text([]) == "Nothing wrong was found.\n"
     machine.sysfs.write("bus/ap/drivers/cex4queue/unbind", "05.0004")
     findings = examined(machine, None)
     text = findings_text(findings)
     assert "warning[unbound-host-queues]: " in text
-    assert "  type: for queue in 05.0004; do echo $queue > /sys/bus/ap/drivers_probe; done" in text
+    assert "  fix:  for queue in 05.0004; do echo $queue > /sys/bus/ap/drivers_probe; done" in text
     assert text.endswith("0 errors, 3 warnings\n")
     assert [one["id"] for one in json.loads(findings_json(findings))["findings"]] == [one.id for one in findings]
 

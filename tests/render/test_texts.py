@@ -245,7 +245,7 @@ def test_a_status_for_people_in_full() -> None:
         f"Host lpar7: kernel {RELEASE}, 3 adapters and 6 queues present, 2 mediated devices\n"
         "\n"
         "  host pool   everything but domains 0x04 (4), 0x47 (71)\n"
-        "  idle        3 queues that nobody can use: 06.0047, 07.0004, 07.0047\n"
+        "  idle        3 queues that no guest and no host driver can use: 06.0047, 07.0004, 07.0047\n"
         "  at boot     nothing of this is kept (spec.persistence: none)\n"
         "\n"
         f"  a  {uuid(1)}  (active, in use)\n"
@@ -320,7 +320,7 @@ def test_what_no_manifest_names_any_more_is_wanted_by_nobody() -> None:
     text = status_text(status_of(made))
 
     assert f"  m1  {uuid(1)}  (to be removed)\n    wanted      nothing\n" in text
-    assert "63 queues that nobody can use: 05.0000, " in text
+    assert "63 queues that no guest and no host driver can use: 05.0000, " in text
     assert " and 47 more\n" in text
 
 
@@ -360,7 +360,7 @@ def test_matrices_and_configurations_in_one_line() -> None:
         (
             Outcome(Result.ROLLED_BACK, 1, 2, "step 2 failed", 2),
             (
-                "Not applied; everything is as it was before (1 kernel write, 2 writes to put it back).\n"
+                "Not applied; everything is as it was before (1 kernel write, 2 writes to roll it back).\n"
                 "  because: step 2 failed\n"
                 "  next:    remove the cause, then run the same command again\n"
             ),
@@ -368,7 +368,7 @@ def test_matrices_and_configurations_in_one_line() -> None:
         (
             Outcome(Result.DEGRADED, 1, 2, "step 2 failed", 2, ("apmask is other",), ("EBUSY",)),
             (
-                "DEGRADED: not applied, and not everything could be put back.\n"
+                "DEGRADED: not applied, and not everything could be rolled back.\n"
                 "  because: step 2 failed\n"
                 "  left:    apmask is other\n"
                 "  refused: EBUSY\n"
