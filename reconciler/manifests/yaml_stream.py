@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Final, NamedTuple
 
-from yaml._yaml import CParser
+from yaml import CBaseLoader
 from yaml.error import MarkedYAMLError, YAMLError
 from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Event, NodeEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -124,8 +124,8 @@ def _end_of_line(text: str, offset: int) -> int:
 __all__ = ["MappingNode", "Node", "ScalarNode", "SequenceNode", "events", "nodes"]
 
 
-class _Parser(CParser):
-    """libyaml's parser and composer; every scalar is text."""
+class _Parser(CBaseLoader):
+    """libyaml's parser and composer, the public name of which brings a constructor, too; every scalar is text."""
 
     def resolve(self, _kind: object, _value: object, _implicit: object) -> str:
         """The tag of any node without one of its own."""
@@ -155,7 +155,7 @@ def nodes(text: str) -> Iterator[Node]:
 
 def events(text: str) -> Iterator[Event]:
     """The parse events of `text`; never recurses. Raises as `nodes`."""
-    parser = CParser(text)
+    parser = CBaseLoader(text)  # of which only libyaml's parser is used
     while parser.check_event():
         event = parser.get_event()
         assert event is not None

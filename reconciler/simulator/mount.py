@@ -63,7 +63,7 @@ class Libfuse:
         self._library = mfusepy
 
     def interrupted(self) -> bool:
-        """See `reconciler.simulator.mounted_tree.Caller`; mfusepy has no name of its own for it."""
+        """See `reconciler.simulator.mounted_tree.Caller`; mfusepy has no public name for it."""
         return bool(self._library._libfuse.fuse_interrupted())
 
     def leave(self) -> None:

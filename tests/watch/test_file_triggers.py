@@ -52,7 +52,7 @@ def listen() -> Iterator[Listen]:
     deadline = time.monotonic() + PATIENCE
     while threading.active_count() > threads and time.monotonic() < deadline:
         os.sched_yield()
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
 
 
 @pytest.fixture

@@ -57,4 +57,4 @@ def test_a_loop_that_forgets_to_look_again_is_noticed(monkeypatch: pytest.Monkey
 
     found = loop.run(loop.Stretch("6.12", True, 100), random.Random(SEED))
 
-    assert any("quiet turns" in one for one in found.wrong)
+    assert any("quiet cycles" in one for one in found.wrong)

@@ -7,7 +7,7 @@ import selectors
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -157,8 +157,8 @@ def _line(text: str) -> Line:
 
 
 @contextmanager
-def loop(world: World, site: Path, *options: str, without: Sequence[str] = ()) -> Iterator[Loop]:
-    """The loop on `site` with `options`, as if the packages `without` were not installed; ended at the end."""
+def loop(world: World, site: Path, *options: str) -> Iterator[Loop]:
+    """The loop on `site` with `options`; ended at the end."""
     words = ["reconcile", "watch", *options, "-f", str(site)]
     world.tool.story.append(" ".join(words))
     heard, told = os.pipe()
@@ -166,7 +166,7 @@ def loop(world: World, site: Path, *options: str, without: Sequence[str] = ()) -
     if not process:
         try:
             os.close(heard)
-            _become(words, told, without)
+            _become(words, told)
         finally:
             os._exit(70)
     os.close(told)
@@ -179,15 +179,13 @@ def loop(world: World, site: Path, *options: str, without: Sequence[str] = ()) -
         running.close()
 
 
-def _become(words: list[str], told: int, without: Sequence[str]) -> None:
+def _become(words: list[str], told: int) -> None:
     from reconciler.cli.main import main
 
     null = os.open("/dev/null", os.O_RDWR)
     for number, descriptor in enumerate((null, null, told)):
         os.dup2(descriptor, number)
     os.closerange(3, 64)
-    for package in without:
-        sys.modules[package] = None  # type: ignore[assignment]  # import then raises ModuleNotFoundError
     sys.argv = words
     sys.stdout, sys.stderr = open(1, "w", encoding="utf-8"), open(2, "w", encoding="utf-8", buffering=1)  # noqa: SIM115
     main()
