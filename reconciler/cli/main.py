@@ -76,7 +76,7 @@ SECTIONS: Final[Sections] = {
         "service": Lazy(
             "service_command",
             "service_group",
-            "Install what systemd or libvirt runs on this host: the loop, the boot unit, the hook.",
+            "Install what systemd or libvirt runs on this host: loop, boot unit, server, hook.",
         ),
         "boot": Lazy(
             "boot_command",

@@ -45,6 +45,7 @@ _OPTIONS_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "-V": ("--version",),
     **dict.fromkeys(("--json", "-json"), ("-o", "json")),
     "--format": ("-o",),
+    **dict.fromkeys(("-o", "--output"), ("--out",)),  # of import, which has no other format than YAML
     "--filename": ("--file",),
     "-out": ("--out",),
 }

@@ -340,3 +340,28 @@ def watch_options(function: _Function) -> _Function:
         return function(*args, **kwargs, options=given)
 
     return _with_options(function, with_watching, (*_WATCH_OPTIONS, *_HOST_OPTIONS))
+
+
+_SERVE_OPTIONS: Final = (
+    click.option(
+        "--listen",
+        default="127.0.0.1:9750",
+        show_default=True,
+        metavar="ADDR",
+        help="HOST:PORT, [HOST]:PORT or the path of a Unix socket.",
+    ),
+    click.option(
+        "--run-dir",
+        type=click.Path(file_okay=False),
+        default="/run/reconciler",
+        show_default=True,
+        help="Where the loop publishes its reports.",
+    ),
+)
+
+
+def serve_options(function: _Function) -> _Function:
+    """Add the options of what answers monitoring; the function gets ``listen`` and ``run_dir``."""
+    for option in reversed(_SERVE_OPTIONS):
+        function = option(function)
+    return function

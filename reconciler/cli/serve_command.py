@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.options import serve_options
 from reconciler.cli.output import tell
 from reconciler.cli.tree import command
 from reconciler.watch.metrics import NoMetrics, require_library
@@ -16,20 +17,7 @@ _PACKAGES = "python3-starlette, python3-uvicorn and python3-prometheus-client"
 
 
 @command("serve")
-@click.option(
-    "--listen",
-    default="127.0.0.1:9750",
-    show_default=True,
-    metavar="ADDR",
-    help="HOST:PORT, [HOST]:PORT or the path of a Unix socket.",
-)
-@click.option(
-    "--run-dir",
-    type=click.Path(file_okay=False),
-    default="/run/reconciler",
-    show_default=True,
-    help="Where the loop publishes its reports.",
-)
+@serve_options
 def serve_command(listen: str, run_dir: str) -> Exit:
     """Answer /metrics, /healthz and /readyz from what the loop publishes; for a user without rights.
 

@@ -5,25 +5,38 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
-from reconciler.cli.options import HostOptions, WatchOptions, host_options, watch_options
-from reconciler.cli.output import report, tell
+from reconciler.cli.options import (
+    HostOptions,
+    WatchOptions,
+    format_option,
+    host_options,
+    serve_options,
+    watch_options,
+)
+from reconciler.cli.output import report, result, tell
 from reconciler.cli.tree import Group
 from reconciler.integrations.files import Installed, NotOurs, OurFile
 from reconciler.integrations.libvirt import DIRECTORY, HOOK, NAME, follows_loop, hook_text, options_of
 from reconciler.integrations.units import (
+    BOOT_NAME,
     BOOT_UNIT,
+    SERVE_NAME,
+    SERVE_UNIT,
     STATE,
     WATCH_NAME,
     WATCH_UNIT,
     boot_enable_commands,
     boot_unit_text,
-    watch_enable_commands,
+    found_unit,
+    is_enabled,
+    restart_commands,
+    serve_unit_text,
 )
 from reconciler.integrations.units import DIRECTORY as UNITS
 from reconciler.kernel.paths import DEFAULT_SYSFS
@@ -31,11 +44,16 @@ from reconciler.kernel.processes import run_tool
 from reconciler.model.commands import HOOK_INSTALL, WATCH_INSTALL
 from reconciler.model.errors import HostError, StateError
 from reconciler.model.printable import error_text
+from reconciler.render.plan_json import json_text
 from reconciler.transaction.loop_records import read_last_good
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.run_directory import GROUP, group_id
 
 _SECONDS: Final = 300.0
 """How long systemctl may take: a unit that is started says when it is ready."""
+
+_ASKING_SECONDS: Final = 10.0
+SERVICES: Final = ("watch", "boot", "serve", "hook")
 
 _UNITS: Final = click.option(
     "--directory",
@@ -57,7 +75,7 @@ _ENABLE: Final = click.option("--enable", is_flag=True, help="Have systemd start
 
 @click.group("service", cls=Group, no_args_is_help=True)
 def service_group() -> None:
-    """Install what systemd or libvirt runs on this host: the loop, the boot unit, the hook."""
+    """Install what systemd or libvirt runs on this host: loop, boot unit, server, hook."""
 
 
 @service_group.group("install", cls=Group, no_args_is_help=True)
@@ -87,7 +105,7 @@ def install_watch(context: click.Context, /, directory: str, enable: bool, optio
 
     place = Path(directory).absolute()
     install(WATCH_UNIT, place, watch_unit(options, words_of(context, {"directory", "enable"})))
-    return systemctl(watch_enable_commands(place), run=enable, when="so that it runs from now on, run:")
+    return systemctl(restart_commands(place, WATCH_NAME), run=enable, when="so that it runs from now on, run:")
 
 
 @uninstall_group.command("watch")
@@ -141,6 +159,39 @@ def uninstall_boot(directory: str) -> Exit:
     return uninstall(BOOT_UNIT, directory, ("systemctl", "daemon-reload"))
 
 
+@install_group.command("serve")
+@_UNITS
+@_ENABLE
+@serve_options
+def install_serve(directory: str, enable: bool, listen: str, run_dir: str) -> Exit:
+    """Install the unit that runs 'reconcile serve', as a user without rights."""
+    if listen.startswith(("/", "./")):
+        raise click.UsageError(f"--listen {listen}: the unit's user can make no socket there; name HOST:PORT")
+    options = ["--listen", listen, "--run-dir", os.path.abspath(run_dir)]
+    group = GROUP if group_id() is not None else None
+    if sys.executable.startswith("/root/"):
+        tell(f"warning: the unit's user cannot read {sys.executable}; install reconcile elsewhere")
+    try:
+        text = serve_unit_text(sys.executable, options, group)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    place = Path(directory).absolute()
+    install(SERVE_UNIT, place, text)
+    if group is None:
+        tell(
+            f"there is no group {GROUP}, so it can read only what a loop publishes with --publish-public. Run:",
+            f"  groupadd --system {GROUP}    # then install this again, and restart the loop",
+        )
+    return systemctl(restart_commands(place, SERVE_NAME), run=enable, when="so that it runs from now on, run:")
+
+
+@uninstall_group.command("serve")
+@_UNITS
+def uninstall_serve(directory: str) -> Exit:
+    """Remove the unit of 'reconcile serve', and what starts it."""
+    return uninstall(SERVE_UNIT, directory, ("systemctl", "stop", SERVE_NAME), ("systemctl", "daemon-reload"))
+
+
 @install_group.command("hook")
 @_HOOKS
 @host_options
@@ -186,6 +237,71 @@ def uninstall_hook(directory: str) -> Exit:
         raise click.ClickException(str(error)) from error
     report(f"{directory}/{NAME} is {'removed' if there else 'not there'}")
     return Exit.DONE
+
+
+@service_group.command("status")
+@click.argument("services", nargs=-1, type=click.Choice(SERVICES), metavar="[watch|boot|serve|hook]...")
+@click.option("--directory", help="Where libvirt looks for hooks.", **_HOOK_PATH)
+@click.option(
+    "--root",
+    type=click.Path(file_okay=False),
+    default="/",
+    show_default=True,
+    metavar="DIR",
+    help="Where the machine's files are; systemd is asked about / only.",
+)
+@format_option("text", "json")
+def status_command(services: tuple[str, ...], directory: str, root: str, format: str) -> Exit:
+    """Show what is installed, whether it is started at boot, and whether it runs."""
+    found = [_state_of(name, Path(root), Path(directory)) for name in services or SERVICES]
+    if format == "json":
+        result(json_text({"formatVersion": "1", "services": [one._asdict() for one in found]}))
+        return Exit.DONE
+    for one in found:
+        words = [one.name, one.file or "not installed"]
+        if one.file and one.name != "hook":
+            words.append("started at boot" if one.enabled else "not started at boot")
+            words.append(f"now {one.active}" if one.active else "systemd does not say whether it runs")
+        elif one.file:
+            words.append("libvirt runs it for each VM" if one.enabled else "not executable, so libvirt ignores it")
+        result(f"{words[0]:<6} {', '.join(words[1:])}\n")
+    return Exit.DONE
+
+
+class _Service(NamedTuple):
+    """How one service is.
+
+    Attributes:
+        name: as it is installed by.
+        file: where it is installed; None where it is not.
+        enabled: whether it is started at boot; for the hook, whether libvirt runs it.
+        active: systemd's word for how it is now, for example ``active``; None where that is not known.
+    """
+
+    name: str
+    file: str | None
+    enabled: bool
+    active: str | None
+
+
+def _state_of(name: str, root: Path, hooks: Path) -> _Service:
+    if name == "hook":
+        hook = hooks / NAME
+        return _Service(name, str(hook) if hook.is_file() else None, os.access(hook, os.X_OK), None)
+    unit = {"watch": WATCH_NAME, "boot": BOOT_NAME, "serve": SERVE_NAME}[name]
+    file = found_unit(root, unit)
+    if file is None:
+        return _Service(name, None, enabled=False, active=None)
+    return _Service(name, str(file), is_enabled(root, unit), _active(unit) if root == Path("/") else None)
+
+
+def _active(unit: str) -> str | None:
+    """What systemd says of the unit now; None where it cannot be asked."""
+    try:
+        done = run_tool(["systemctl", "show", "--property=ActiveState", "--value", unit], _ASKING_SECONDS)
+    except (OSError, HostError):
+        return None
+    return done.output.strip() or None if done.code == 0 else None
 
 
 def _tell_source(host: HostOptions) -> None:

@@ -1,4 +1,4 @@
-"""Our systemd units: the one that boots into what was applied last, and the one that keeps the loop running.
+"""Our systemd units: what boots into what was applied last, what keeps the loop running, and what answers monitoring.
 
 docs/boot.md, docs/operations.md ("The unit"); how much of the system they are kept from: systemd.exec(5).
 """
@@ -309,12 +309,55 @@ def watch_unit_text(python: str, options: Sequence[str], needs: Needs, systemd: 
     return "\n".join(lines) + "\n"
 
 
-def watch_enable_commands(directory: Path) -> Sequence[Sequence[str]]:
-    """What has systemd run the unit in `directory` now, as it is now, and at every boot."""
+SERVE_NAME: Final = "reconcile-serve.service"
+SERVE_MARK: Final = "# Made by 'reconcile service install serve', taken away by 'reconcile service uninstall serve'."
+SERVE_UNIT: Final = OurFile(SERVE_NAME, SERVE_MARK, "reconcile service install serve", 0o644)
+
+
+def serve_unit_text(python: str, options: Sequence[str], group: str | None) -> str:
+    """The unit of ``reconcile serve``, which runs as a user of its own without rights.
+
+    Args:
+        python: the interpreter that has `reconciler`, as an absolute path.
+        options: of ``reconcile serve``.
+        group: the group that may read what the loop publishes; None where there is none.
+
+    Raises:
+        ValueError: one of the words has a character that no unit file can hold.
+    """
+    lines = (
+        SERVE_MARK,
+        "",
+        "[Unit]",
+        "Description=Answers monitoring from what the loop of reconcile publishes",
+        f"After=network.target {WATCH_NAME}",
+        "",
+        "[Service]",
+        f"ExecStart={command([python, '-P', '-m', 'reconciler.cli', 'serve', *options])}",
+        "Restart=on-failure",
+        "RestartSec=30",
+        "# Wrong options stay wrong.",
+        "RestartPreventExitStatus=64",
+        "DynamicUser=yes",
+        *((f"SupplementaryGroups={group}",) if group else ()),
+        "MemoryMax=256M",
+        *confinement((), offline=False),
+        "# It needs none of the rights that the other units have.",
+        "CapabilityBoundingSet=",
+        "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+        "",
+        "[Install]",
+        "WantedBy=multi-user.target",
+    )
+    return "\n".join(lines) + "\n"
+
+
+def restart_commands(directory: Path, name: str) -> Sequence[Sequence[str]]:
+    """What has systemd run the unit `name` in `directory` now, as it is now, and at every boot."""
     return (
         ("systemctl", "daemon-reload"),
-        ("systemctl", "enable", str(directory / WATCH_NAME)),
-        ("systemctl", "restart", WATCH_NAME),
+        ("systemctl", "enable", str(directory / name)),
+        ("systemctl", "restart", name),
     )
 
 

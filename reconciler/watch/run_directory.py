@@ -41,7 +41,7 @@ class RunDirectory:
     def __init__(self, path: Path, *, is_public: bool = False) -> None:
         """Publish in `path`; if that `is_public`, readable by everybody."""
         self.path = path
-        self._gid = None if is_public else _group_id()
+        self._gid = None if is_public else group_id()
         self._mode = 0o644 if is_public else 0o640 if self._gid is not None else 0o600
 
     def prepare(self) -> None:
@@ -140,7 +140,8 @@ def refuse_foreign(
         raise UnsafeRunDirectory(f"others can write to {path}; {remedy}")
 
 
-def _group_id() -> int | None:
+def group_id() -> int | None:
+    """The number of the group that may read what is published; None where there is no such group."""
     try:
         return grp.getgrnam(GROUP).gr_gid
     except KeyError:

@@ -127,7 +127,7 @@ def test_8_where_another_run_is_at_work(command: Command) -> None:
     lock = command.directory / "simulated-host.yaml.state" / "lock"
     with lock.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write('{"process": 12345, "since": 0, "command": "reconcile apply -f elsewhere"}')
+        file.write('{"formatVersion": 1, "process": 12345, "since": 0, "command": "reconcile apply -f elsewhere"}')
         file.flush()
 
         ran = command("apply", "--yes", "--lock-timeout", "0")

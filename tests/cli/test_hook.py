@@ -435,7 +435,7 @@ def test_who_is_at_work_is_waited_for_but_not_for_long(libvirt: Libvirt, time_fl
     lock = libvirt.command.directory / "simulated-host.yaml.state" / "lock"
     with lock.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write('{"process": 12345, "since": 0, "command": "reconcile apply -f elsewhere"}')
+        file.write('{"formatVersion": 1, "process": 12345, "since": 0, "command": "reconcile apply -f elsewhere"}')
         file.flush()
 
         refusal = one_line(libvirt.starts(DAY))

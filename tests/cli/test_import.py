@@ -113,7 +113,7 @@ def test_the_manifests_say_what_is_there(host: Host) -> None:
 def test_the_command_in_it_takes_the_devices_over(host: Host) -> None:
     """Whole on its line, with the options of the run and the file that was written."""
     file = host.site / f"{'long ' * 30}name.yaml"
-    assert host.import_("-o", str(file)).code == 0
+    assert host.import_("--out", str(file)).code == 0
     (line,) = [one for one in file.read_text().splitlines() if one.startswith("#   reconcile ")]
 
     ran = host.bare(*shlex.split(line)[2:], "--yes")
@@ -125,7 +125,7 @@ def test_the_command_in_it_takes_the_devices_over(host: Host) -> None:
 def test_nothing_is_to_be_done_and_the_devices_are_ours(host: Host) -> None:
     """Valid, nothing to do, no write; from then on what is taken out of the manifests is removed."""
     file = host.site / "lpar7.yaml"
-    assert 0 == host.import_("-o", str(file)).code
+    assert 0 == host.import_("--out", str(file)).code
     apply = f"reconcile apply -f {file} --simulate {host.simulated_host}"
     assert WRITTEN.replace("APPLY", apply) == file.read_text()
 
@@ -143,7 +143,7 @@ def test_a_file_that_exists_is_not_written_over(host: Host) -> None:
     """Somebody may have changed it."""
     file = host.site / "lpar7.yaml"
     file.write_text("mine")
-    ran = host.import_("-o", str(file))
+    ran = host.import_("--out", str(file))
     assert 64 == ran.code
     assert "exists already" in ran.err
     assert "mine" == file.read_text()
@@ -230,7 +230,7 @@ def test_what_the_kernel_does_not_show_is_not_guessed(host: Host) -> None:
     )
     file = host.site / "lpar7.yaml"
 
-    ran = host.import_("-o", str(file))
+    ran = host.import_("--out", str(file))
 
     assert 4 == ran.code
     assert f"error: mediated device {HALF} has more queues than this kernel shows" in ran.err

@@ -101,6 +101,7 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("--plan", "-F", "three-guests", *WHERE), "reconcile plan -f three-guests --simulate"),
         (("status", "--FORMAT=json", *WHERE), "reconcile status -o json --simulate"),
         (("plan", "--format", "markdown", *WHERE), "reconcile plan -o markdown --simulate"),
+        (("import", "-o", "new.yaml", *WHERE), "reconcile import --out new.yaml --simulate"),
         (("--apply", "--dry-run", "-f", "three-guests", *WHERE), "reconcile plan -f three-guests --simulate"),
         (("--plan", "--dry-run", "-f", "three-guests"), "reconcile plan -f three-guests"),
         (("--apply", "-auto-approve"), "reconcile apply --yes"),

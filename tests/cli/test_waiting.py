@@ -52,7 +52,7 @@ def test_who_is_waited_for_is_told(command: Command, time_flies: FakeClock, opti
     lock = command.directory / "simulated-host.yaml.state" / "lock"
     with lock.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write('{"process": 12345, "since": 0, "command": "reconcile apply -f elsewhere"}')
+        file.write('{"formatVersion": 1, "process": 12345, "since": 0, "command": "reconcile apply -f elsewhere"}')
         file.flush()
 
         ran = command("apply", "--yes", *options)

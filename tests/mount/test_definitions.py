@@ -120,7 +120,7 @@ def reconcile(
 
 def imported(reconcile: Reconcile, mdevctl: Mdevctl, file: Path) -> tuple[DesiredGuest, ...]:
     """The guests that are imported into `file`."""
-    reconcile("import", "-o", str(file))
+    reconcile("import", "--out", str(file))
     site = read_site([file])
     assert () == site.problems
     return site.guests
@@ -214,7 +214,7 @@ def test_what_an_apply_persists_mdevctl_lists_stops_and_starts(
     mdevctl("stop", "-u", ONE)
     mdevctl("start", "-u", ONE)
     assert "In sync." in reconcile("drift", "-f", str(site))
-    reconcile("import", "-o", str(tmp_path / "again.yaml"))
+    reconcile("import", "--out", str(tmp_path / "again.yaml"))
     assert "  persistence: mdevctl\n" in (tmp_path / "again.yaml").read_text()
     assert "Nothing to do" in reconcile("plan", "-f", str(tmp_path / "again.yaml"))
 

@@ -1,0 +1,93 @@
+"""``reconcile service status``, and ``service install serve`` and ``uninstall``."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reconciler.integrations.units import SERVE_NAME, WATCH_NAME
+from reconciler.kernel.processes import Done
+from testing.commands import Command, example, parsed
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Any command."""
+    return example("three-guests", tmp_path, capsys)
+
+
+def status(command: Command, root: Path, *words: str) -> dict[str, dict[str, object]]:
+    """What is said of each service of the machine whose files are below `root`, by name."""
+    place = ("--root", str(root), "--directory", str(root / "hooks"))
+    ran = command.bare("service", "status", *words, *place, "-o", "json")
+    assert ran.code == 0, ran.err
+    return {one["name"]: one for one in json.loads(ran.out)["services"]}
+
+
+def test_nothing_is_installed_at_first(command: Command, tmp_path: Path) -> None:
+    """Each is named all the same."""
+    found = status(command, tmp_path)
+
+    assert list(found) == ["watch", "boot", "serve", "hook"]
+    assert {one["file"] for one in found.values()} == {None}
+    assert "watch  not installed\n" in command.bare("service", "status", "--root", str(tmp_path)).out
+
+
+def test_what_is_installed_is_said(command: Command, tmp_path: Path) -> None:
+    """Where it is, and whether it is started at boot; another machine's systemd is not asked."""
+    units = tmp_path / "etc/systemd/system"
+    (units / "multi-user.target.wants").mkdir(parents=True)
+    (tmp_path / "hooks").mkdir()
+    for words in (["watch", "-f", "/etc"], ["boot"], ["serve"]):
+        assert command.bare("service", "install", words[0], "--directory", str(units), *words[1:]).code == 0
+    (units / "multi-user.target.wants" / WATCH_NAME).symlink_to(units / WATCH_NAME)
+    assert command("service", "install", "hook", "--directory", str(tmp_path / "hooks")).code == 0
+
+    found = status(command, tmp_path)
+
+    assert found["watch"] == {"name": "watch", "file": str(units / WATCH_NAME), "enabled": True, "active": None}
+    assert found["serve"]["enabled"] is False
+    assert found["hook"]["file"] == str(tmp_path / "hooks" / "reconcile")
+    text = command.bare("service", "status", "watch", "--root", str(tmp_path)).out
+    assert text == f"watch  {units / WATCH_NAME}, started at boot, systemd does not say whether it runs\n"
+    assert list(status(command, tmp_path, "boot", "hook")) == ["boot", "hook"]
+
+
+def test_systemd_is_asked_about_this_machine(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its own words; where it cannot be asked, that is said."""
+    file = Path("/etc/systemd/system") / WATCH_NAME
+    monkeypatch.setattr("reconciler.cli.service_command.found_unit", lambda *_: file)
+    monkeypatch.setattr("reconciler.cli.service_command.run_tool", lambda *_: Done(0, "activating\n", ""))
+    running = command.bare("service", "status", "watch").out
+    monkeypatch.setattr("reconciler.cli.service_command.run_tool", lambda *_: Done(1, "", "not booted with systemd"))
+    unknown = command.bare("service", "status", "watch").out
+
+    assert running.endswith(", now activating\n")
+    assert unknown.endswith(", systemd does not say whether it runs\n")
+
+
+def test_the_unit_of_the_server_comes_and_goes(command: Command, tmp_path: Path) -> None:
+    """It runs without rights, with the options that were given."""
+    place = ("--directory", str(tmp_path / "units"))
+
+    new = command.bare("service", "install", "serve", *place, "--listen", "[::1]:9751")
+
+    assert (new.code, "installed" in new.out, f"systemctl restart {SERVE_NAME}" in new.err) == (0, True, True)
+    text = (tmp_path / "units" / SERVE_NAME).read_text()
+    (line,) = [one for one in text.splitlines() if one.startswith("ExecStart=")]
+    words = line.partition(" -m reconciler.cli ")[2]
+    assert parsed(f"reconcile {words}") == "reconcile serve"
+    assert words == 'serve --listen "[::1]:9751" --run-dir /run/reconciler'
+    assert "DynamicUser=yes" in text
+    assert [one for one in text.splitlines() if one.startswith("CapabilityBoundingSet=")][
+        -1
+    ] == "CapabilityBoundingSet="
+    assert command.bare("service", "uninstall", "serve", *place).code == 0
+    assert not (tmp_path / "units" / SERVE_NAME).exists()
+
+
+def test_the_server_of_a_unit_listens_at_a_port(command: Command, tmp_path: Path) -> None:
+    """Its user can make no socket in a directory of others."""
+    ran = command.bare("service", "install", "serve", "--directory", str(tmp_path), "--listen", "/run/x.sock")
+
+    assert (ran.code, "name HOST:PORT" in ran.err) == (64, True)
