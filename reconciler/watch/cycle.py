@@ -46,7 +46,7 @@ from reconciler.watch.removals import look_after, reported
 from reconciler.watch.report import Condition
 from reconciler.watch.retry import Retry
 from reconciler.watch.sources import Offer, Source
-from reconciler.watch.triggers import BY_PEOPLE, Trigger
+from reconciler.watch.triggers import BY_PEOPLE, TRIGGER_OLDER, Noticed, Trigger
 from reconciler.watch.turns import NOTHING_OFFERED, Ending, Turn
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ _SOON_SECONDS: Final = 5.0
 _NOTHING_TO_ENFORCE: Final = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be enforced")
 _NEW: Final = Decision(Act.APPLY, Condition.CHANGES, "a new configuration")
 _CHANGING: Final = Ending(Condition.WAITING, "somebody else is just changing the host")
-_MANIFESTS_ONLY: Final = frozenset({"files", "git"})
+_MANIFESTS_ONLY: Final[frozenset[str]] = frozenset({Noticed.FILES, Noticed.GIT})
 
 
 class Clock(Protocol):
@@ -136,8 +136,8 @@ class Cycles:
     def ask(self, triggers: Collection[Trigger]) -> bool:
         """Ask the source for its newest where people are among `triggers`; whether that is on its way still."""
         source = self._place.source
-        if requests := [trigger.what for trigger in triggers if trigger.source in BY_PEOPLE]:
-            source.ask(allow_older=any("older" in what for what in requests))
+        if any(trigger.source in BY_PEOPLE for trigger in triggers):
+            source.ask(allow_older=TRIGGER_OLDER in triggers)
         return source.is_coming
 
     def turn(self, triggers: Collection[Trigger]) -> Turn:

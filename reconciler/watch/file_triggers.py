@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 
 from reconciler.model.printable import error_text, escaped
 from reconciler.watch.trigger_sources import in_thread
-from reconciler.watch.triggers import Listening, Trigger
+from reconciler.watch.triggers import Listening, Noticed, Trigger
 from reconciler.watch.watched_files import Watched, silent_file_system, stamp_of, watched
 
 STEP_SECONDS: Final = 0.03
@@ -146,7 +146,7 @@ class FileTriggers:
         self,
         paths: Sequence[str],
         *,
-        name: str = "files",
+        name: str = Noticed.FILES,
         polling: bool | None = None,
         look_seconds: float = LOOK_SECONDS,
         watch: Callable[[Sequence[str]], Awaitable[Watcher]] = watching,

@@ -13,7 +13,7 @@ from reconciler.model.printable import error_text
 from reconciler.watch.cadence import wait
 from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, Newest, Unreachable
 from reconciler.watch.trigger_sources import in_thread
-from reconciler.watch.triggers import Listening, Trigger
+from reconciler.watch.triggers import Listening, Noticed, Trigger
 
 INTERVAL: Final = 60.0
 """How often the repository is asked, in seconds, where nothing else is said."""
@@ -31,7 +31,7 @@ class GitPoller:
     The loop says what it has applied (`accept`) and takes the newest result (`take`), in whatever thread.
     """
 
-    name = "git"
+    name: str = Noticed.GIT
 
     def __init__(
         self,

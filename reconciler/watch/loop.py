@@ -33,7 +33,7 @@ from reconciler.watch.schedule import (
 )
 from reconciler.watch.sinks import FanOut
 from reconciler.watch.trigger_sources import Inbox, TriggerSources
-from reconciler.watch.triggers import Trigger
+from reconciler.watch.triggers import Noticed, Trigger
 from reconciler.watch.turns import Turn
 
 _Result = TypeVar("_Result")
@@ -128,7 +128,7 @@ async def watch(what: Watch) -> None:
 
 def _asked(what: Watch, schedule: Schedule, triggers: Collection[Trigger], now: float) -> Schedule:
     """`schedule` after the repository was asked for its newest where people are behind `triggers`."""
-    if any(one.source == "signal" for one in triggers):
+    if any(one.source == Noticed.SIGNAL for one in triggers):
         what.systemd.reloading()
     return collected(schedule, triggers, now, is_coming=what.cycles.ask(triggers))
 
@@ -142,7 +142,7 @@ async def _cycle(what: Watch, number: int, triggers: Collection[Trigger]) -> flo
     refused = report.source.refused.reasons if report.source.refused else ()
     suspended = turn.plan.suspended_names if turn.plan else ()
     what.requests.answer(number, report.condition, report.summary, refused, report.source.unreachable, suspended)
-    if any(one.source == "signal" for one in triggers):
+    if any(one.source == Noticed.SIGNAL for one in triggers):
         what.systemd.ready()
     await what.worker.run(lambda: _rest(what))
     return math.inf if turn.wait is None else turn.wait

@@ -17,14 +17,15 @@ from reconciler.model.outcome import Result
 from reconciler.model.printable import escaped_values
 from reconciler.watch.published import Usage
 from reconciler.watch.report import Condition, Counters, Report, Source
+from reconciler.watch.triggers import Noticed
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric as Family
 
 _SHORT: Final = 12
 _QUEUE_STATES: Final = ("host", "effective", "pending", "idle")
-_HEARD: Final = ("files", "kernel")
-_SOURCES: Final = ("start", "files", "git", "kernel", "resync", "signal", "request")
+_HEARD: Final = (Noticed.FILES.value, Noticed.KERNEL.value)
+_SOURCES: Final = tuple(one.value for one in Noticed)
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
 """Values with those of their labels, in the order of `Metric.labels`."""

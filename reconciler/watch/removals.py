@@ -11,7 +11,7 @@ from reconciler.model.commands import TRIGGER, Here
 from reconciler.render.text import counted
 from reconciler.watch.deciding import named
 from reconciler.watch.report import Condition
-from reconciler.watch.triggers import BY_PEOPLE, Trigger
+from reconciler.watch.triggers import BY_PEOPLE, Noticed, Trigger
 from reconciler.watch.turns import Ending, Turn
 
 QUIET_SECONDS: Final = 5.0
@@ -38,7 +38,7 @@ class Look(NamedTuple):
 def look_after(triggers: Collection[Trigger], now: float) -> Look:
     """The look at `now` to which `triggers` have led."""
     sources = {trigger.source for trigger in triggers}
-    return Look(now, "files" in sources, not BY_PEOPLE.isdisjoint(sources))
+    return Look(now, Noticed.FILES in sources, not BY_PEOPLE.isdisjoint(sources))
 
 
 class Removals(NamedTuple):

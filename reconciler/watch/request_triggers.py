@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.watch.requests import LOCK, LONGEST_LINE, SOCKET, BadRequest, address, answer_line, locked, read_request
-from reconciler.watch.triggers import Listening, Trigger
+from reconciler.watch.triggers import TRIGGER, TRIGGER_OLDER, Listening, Noticed, Trigger
 
-TRIGGER: Final = Trigger("request", "trigger")
-TRIGGER_OLDER: Final = Trigger("request", "trigger --allow-older")
 """As `TRIGGER`; besides, an older git commit may be used in the cycle that this leads to."""
 
 MOST_CLIENTS: Final = 32
@@ -45,7 +43,7 @@ class _Client:
 class RequestTriggers:
     """Requests in a state directory, and their answers. The loop says when a cycle begins and ends."""
 
-    name = "request"
+    name: str = Noticed.REQUEST
 
     def __init__(self, directory: Path) -> None:
         """Take the lock; one loop for each state directory.

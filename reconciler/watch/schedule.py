@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from random import Random
 from typing import Final, NamedTuple
 
-from reconciler.watch.triggers import BY_PEOPLE, Debounce, Trigger
+from reconciler.watch.triggers import BY_PEOPLE, Debounce, Noticed, Trigger
 
 RESYNC_SECONDS: Final = 300.0
 """How often a cycle runs without a trigger, where changes are noticed."""
@@ -20,7 +20,7 @@ UNNOTICED_RESYNC_SECONDS: Final = 10.0
 
 JITTER: Final = 0.1
 
-START: Final = Trigger("start")
+START: Final = Trigger(Noticed.START)
 
 ANSWER_SECONDS: Final = 30.0
 """How long a cycle waits for the repository where a person wants to know what it has now."""
@@ -28,8 +28,8 @@ ANSWER_SECONDS: Final = 30.0
 PROGRESS_SECONDS: Final = 120.0
 """How long one part of a cycle may take: a kernel write and waiting until all queues are bound again, one document."""
 
-_RESYNC: Final = Trigger("resync")
-_DUE: Final = Trigger("resync", "due")
+_RESYNC: Final = Trigger(Noticed.RESYNC)
+_DUE: Final = Trigger(Noticed.RESYNC, "due")
 
 
 def every(seconds: float, random: Random, jitter: float = JITTER) -> Callable[[], float]:

@@ -8,9 +8,9 @@ from typing import Final
 
 from reconciler.model.stopping import StopToken
 from reconciler.watch.trigger_sources import Inbox
-from reconciler.watch.triggers import Trigger
+from reconciler.watch.triggers import Noticed, Trigger
 
-NAME: Final = "signal"
+NAME: Final = Noticed.SIGNAL
 HANDLED: Final = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 _ENDS: Final = "the loop ends"
 

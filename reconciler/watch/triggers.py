@@ -5,10 +5,24 @@ loop, and `reconciler.watch.trigger_sources` opens it again where it fails.
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
-BY_PEOPLE: Final = frozenset({"request", "signal"})
+
+class Noticed(StrEnum):
+    """What notices changes: the source of a trigger, also in metrics and logs."""
+
+    START = "start"
+    FILES = "files"
+    GIT = "git"
+    KERNEL = "kernel"
+    RESYNC = "resync"
+    SIGNAL = "signal"
+    REQUEST = "request"
+
+
+BY_PEOPLE: Final[frozenset[str]] = frozenset({Noticed.REQUEST, Noticed.SIGNAL})
 """The sources of triggers behind which a person waits for what there is now."""
 
 
@@ -16,12 +30,17 @@ class Trigger(NamedTuple):
     """That something may have changed.
 
     Attributes:
-        source: what noticed it: ``start``, ``files``, ``git``, ``kernel``, ``resync``, ``signal`` or ``request``.
+        source: what noticed it, one of `Noticed`.
         what: what it was, a few words for people; may be empty.
     """
 
     source: str
     what: str = ""
+
+
+TRIGGER: Final = Trigger(Noticed.REQUEST, "trigger")
+TRIGGER_OLDER: Final = Trigger(Noticed.REQUEST, "trigger --allow-older")
+"""A person asks for a cycle; and for one that may also enforce a commit that does not come after the last."""
 
 
 class Listening(NamedTuple):

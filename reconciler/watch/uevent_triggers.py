@@ -8,9 +8,9 @@ from typing import Final
 from reconciler.integrations.uevents import UeventSocket
 from reconciler.watch.file_triggers import FileTriggers
 from reconciler.watch.trigger_sources import DescriptorTriggers
-from reconciler.watch.triggers import TriggerSource
+from reconciler.watch.triggers import Noticed, TriggerSource
 
-NAME: Final = "kernel"
+NAME: Final = Noticed.KERNEL
 _OWN: Final = "/sys"
 
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.watch.request_triggers import MOST_CLIENTS, TRIGGER, TRIGGER_OLDER, RequestTriggers
+from reconciler.watch.request_triggers import MOST_CLIENTS, RequestTriggers
 from reconciler.watch.requests import (
     LONGEST_LINE,
     SOCKET,
@@ -28,6 +28,7 @@ from reconciler.watch.requests import (
     read_request,
     request_line,
 )
+from reconciler.watch.triggers import TRIGGER, TRIGGER_OLDER
 from testing.served_requests import ServedRequests
 
 PATIENCE = 30.0

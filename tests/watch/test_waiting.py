@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from reconciler.watch.request_triggers import TRIGGER, TRIGGER_OLDER
 from reconciler.watch.schedule import ANSWER_SECONDS, PROGRESS_SECONDS, START
-from reconciler.watch.triggers import QUIET_SECONDS, Trigger
+from reconciler.watch.triggers import QUIET_SECONDS, TRIGGER, TRIGGER_OLDER, Trigger
 from testing.stages import Stage
 
 GIT, KERNEL = Trigger("git", "commit abc"), Trigger("kernel", "change")
