@@ -51,6 +51,8 @@ def plan(
         from reconciler.planning.boot_stages import plan_stage
 
         return plan_stage(scope, wanted.desired, observed, applied)
+    if isinstance(scope, VmEvent):
+        scope = _but_suspended(scope, wanted.desired, applied, machine)
     made = make_plan(wanted.desired, observed, applied, scope, stop)._replace(commit=wanted.commit)
     if isinstance(scope, Whole):
         made = _with_suspensions(made, applied, machine)
@@ -61,6 +63,15 @@ def plan(
         fingerprint = fingerprint_of(made.desired.host.name, made.basis, texts)
         made = made._replace(problems=_placed(made, wanted.site), texts=texts, fingerprint=fingerprint)
     return made._replace(problems=tuple(completed(one, machine.here) for one in made.problems))
+
+
+def _but_suspended(event: VmEvent, desired: Desired, applied: Inventory, machine: Machine) -> VmEvent:
+    """`event`, which leaves suspended guests what they have; no damaged record keeps a VM from its start."""
+    try:
+        found = read_suspensions(machine.state).at(machine.clock.time())
+    except BadRecord:
+        return event
+    return event._replace(suspended=suspended_devices(desired, applied.guests, found))
 
 
 def _with_suspensions(made: Plan, applied: Inventory, machine: Machine) -> Plan:

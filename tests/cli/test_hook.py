@@ -109,6 +109,20 @@ def test_the_second_of_two_that_overlap_is_refused(libvirt: Libvirt) -> None:
     assert libvirt.devices() == {"night-shift": False}
 
 
+def test_a_start_that_needs_what_a_suspended_guest_has_says_how_it_is_resumed(libvirt: Libvirt) -> None:
+    """A suspension holds for the hook, too: a guest that has left the manifests keeps its queue, and is named."""
+    where = ("--simulate", str(libvirt.command.simulated_host))
+    assert nothing(libvirt.starts(DAY))
+    file = libvirt.command.directory / "guests.yaml"
+    parts = file.read_text(encoding="utf-8").split("---\n")
+    file.write_text("---\n".join(one for one in parts if "name: day-shift" not in one), encoding="utf-8")
+    assert libvirt.command.bare("suspend", "day-shift", "--reason", "ticket 42", *where).code == 0
+
+    refusal = one_line(libvirt.starts(NIGHT))
+
+    assert f"reconcile resume day-shift {' '.join(where)}" in refusal
+
+
 def test_a_device_that_another_vm_has_open_is_refused(libvirt: Libvirt) -> None:
     """QEMU would say no more than that the device is busy."""
     libvirt.starts(DAY)
