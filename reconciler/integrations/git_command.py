@@ -109,12 +109,15 @@ class Git:
         settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Answer:
-        """How git ended with `words`, without network and without anybody's settings but ours and `settings`.
+        """How git ended with `words`, without network and with no settings but ours and `settings`.
 
         Raises:
             GitFailed: it took too long or wrote too much, or there is no git.
             Stopped: nothing is run any more.
         """
+        # A repository is what others have pushed: its objects are data, and its `config` is ours, since we made the
+        # mirror. No protocol, and no lazy fetch: plumbing in a partial clone would run the program of a promisor
+        # remote.
         own = quiet(self.environment) | {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
         own |= {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"} | dict(environment or {})
         return self._run(words, own, bounds, given, settings)
@@ -195,6 +198,7 @@ class Git:
         given: bytes = b"",
         settings: Mapping[str, str] | None = None,
     ) -> Answer:
+        # By -c, which beats every file of settings, the repository's own with them (git-config(1), "SCOPES").
         own = _SETTINGS | dict(settings or {})
         options = [part for name, value in own.items() for part in ("-c", f"{name}={value}")]
         place = dict(environment) | self._place
@@ -217,6 +221,8 @@ class Git:
 
 def quiet(environment: Mapping[str, str]) -> dict[str, str]:
     """`environment` for a program that must not ask, answer in another language, or write traces."""
+    # All GIT_* go, since many of them run programs or move the repository (git(1), "ENVIRONMENT VARIABLES"), and the
+    # language, since messages are shown and some are recognised.
     kept = {name: value for name, value in environment.items() if not name.startswith(("GIT_", "LC_", "LANG"))}
     for name in ("SSH_ASKPASS", "GPG_TTY", "GNUPGHOME"):
         kept.pop(name, None)
@@ -232,9 +238,9 @@ def quiet(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def reason(said: str) -> str:
-    """What git `said`, in one line without credentials: the first of its lines that tells something."""
+    """What git `said`, in one line without credentials: the first of its lines that says something."""
     lines = (line.strip() for line in said.splitlines())
-    telling = next((line for line in lines if not _UNINFORMATIVE.match(line)), "")
-    if "terminal prompts disabled" in telling:
-        telling = "it asks for a user name and password, and no credential helper knows them"
-    return _PREFIX.sub("", escaped(without_secrets(telling)), count=1)[:_LONGEST].rstrip(". ")
+    useful = next((line for line in lines if not _UNINFORMATIVE.match(line)), "")
+    if "terminal prompts disabled" in useful:
+        useful = "it asks for a user name and password, and no credential helper knows them"
+    return _PREFIX.sub("", escaped(without_secrets(useful)), count=1)[:_LONGEST].rstrip(". ")

@@ -206,7 +206,7 @@ class _Transaction(NamedTuple):
         """Execute it.
 
         What is wanted otherwise than before is a generation even where nothing has to be done for it: boot applies the
-        last one, and what is there can be gone back to.
+        last one, and what is there can be rolled back to.
         """
         from reconciler.transaction.history import History
 
@@ -266,7 +266,7 @@ class _Transaction(NamedTuple):
     def _await_confirmation(self, number: int, journal: Journal, seconds: float) -> None:
         machine = self.machine
         if machine.timer is None:
-            raise CannotArm("there is no timer here that could put it back")
+            raise CannotArm("there is no timer here that could roll it back")
         first_line = journal.first_line(self.made, holdings_of(self.made.observed))
         confirmations = Confirmations(machine.state)
         confirmations.put(Pending(number, machine.boot_id, machine.clock.monotonic() + seconds, first_line))

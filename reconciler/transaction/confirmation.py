@@ -1,6 +1,6 @@
-"""Second thoughts: an apply that holds only if somebody confirms it in time.
+"""Applies that hold only if a person confirms them in time.
 
-``pending.json`` is written before the first write. It holds the journal's first line, so that going back later is the
+``pending.json`` is written before the first write. It holds the journal's first line, so that rolling back later is the
 recovery of a transaction like any other, and the deadline in seconds of the host's monotonic clock, which starts afresh
 at boot as sysfs does. A timer that does not depend on the process that applied asks for it (`reconciler.integrations`).
 """
@@ -33,7 +33,7 @@ class Pending(NamedTuple):
     Attributes:
         generation: its number, by which it is confirmed.
         boot_id: the boot in which it was made.
-        deadline: when it is put back, in seconds of the monotonic clock of that boot.
+        deadline: when it is rolled back, in seconds of the monotonic clock of that boot.
         journal: what its journal began with.
     """
 
@@ -114,7 +114,7 @@ class Confirmations:
         Args:
             boot_id: names the present boot of the host.
             now: of the monotonic clock of that boot.
-            found: tells what the host holds; None where it cannot be read.
+            found: gives what the host holds; None where it cannot be read.
             root: precedes the paths of the files of other tools.
 
         Raises:
@@ -135,11 +135,11 @@ class Confirmations:
 
 
 def is_as_before(begun: Unfinished, found: Callable[[], Holdings | None], root: Path | None) -> bool:
-    """Whether nothing is left of what `begun` has done; False where that cannot be told.
+    """Whether nothing is left of what `begun` has done; False where that is not known.
 
     Args:
         begun: the transaction.
-        found: tells what the host holds; None where it cannot be read.
+        found: gives what the host holds; None where it cannot be read.
         root: precedes the paths of the files of other tools.
     """
     from reconciler.transaction.persist import unlike

@@ -2,7 +2,7 @@
 
 Two files for each, in ``generations/`` of the state directory: ``000012.json`` is written before the first write to the
 host and never changed, ``000012.outcome.json`` when the apply has ended. That of a boot, or of a VM that started or
-ended, is called ``000012.vm.json``: there may be many of them, and they must not push out what can be gone back to. A
+ended, is called ``000012.vm.json``: there may be many of them, and they must not push out what can be rolled back to. A
 generation without an outcome is of an apply that was killed; the next one finds out what became of it.
 """
 
@@ -133,7 +133,7 @@ class History:
         found = self._whole(number)
         if found.generation.confined:
             raise NoSuchGeneration(
-                f"generation {number} is of a VM that started or ended, or of a boot: there is nothing to go back to"
+                f"generation {number} is of a VM that started or ended, or of a boot: there is nothing to roll back to"
             )
         return found.desired
 

@@ -114,6 +114,8 @@ class Journal:
 
     def begin(self, plan: Plan, start: Holdings) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
+        # On disk before the first write: from then on a crash at any moment leaves what leads to the start or to the
+        # target (I4). A plan without kernel writes has nothing to recover from.
         if plan.changes:
             self.reopen(self.first_line(plan, start))
 
@@ -137,6 +139,7 @@ class Journal:
 
     def step(self, number: int) -> None:
         """See `reconciler.transaction.apply.Bookkeeping`."""
+        # Before the write, not after it: what was begun may have happened.
         self._state.append(JOURNAL, _step_line(number) + b"\n")
 
     def verified(self) -> None:
@@ -152,6 +155,8 @@ class Journal:
 
     def finish(self, applied: Applied) -> None:
         """Record that the transaction reached its target, and that `applied` is ours."""
+        # The journal goes after the inventory: killed in between, the next run finds all steps verified and does this
+        # again. The other way round, devices of ours could be left that no record names (I5).
         write_record(self._state, INVENTORY, applied)
         self._state.remove(JOURNAL)
         self._state.remove(DEGRADED)
@@ -281,7 +286,7 @@ class JournalIfPossible:
 
 
 def applied_by(plan: Plan, generation: int = 0, before: Applied = NOTHING_APPLIED) -> Applied:
-    """What is ours once `plan` is carried out as `generation`: the devices of its guests that exist then.
+    """What is ours once `plan` is applied as `generation`: the devices of its guests that exist then.
 
     A plan that is confined to some devices changes nothing in what was ours `before` but these.
     """
@@ -289,7 +294,7 @@ def applied_by(plan: Plan, generation: int = 0, before: Applied = NOTHING_APPLIE
     pool = (plan.wanted_pool or plan.pool) if plan.pool_reason else None
     ours = {one.uuid: (one.name, one.guest.config if one.guest else one.after) for one in plan.guests if one.after}
     ours.update((one.uuid, before.guests[one.uuid]) for one in plan.guests if _may_be_gone(one, before))
-    # What is left alone is as much ours as it was.
+    # What the plan does not touch is as much ours as it was.
     ours = {uuid: one for uuid, one in ours.items() if uuid not in plan.untouched}
     ours.update((uuid, before.guests[uuid]) for uuid in sorted(plan.untouched & before.guests.keys()))
     if plan.only is not None:
@@ -299,7 +304,7 @@ def applied_by(plan: Plan, generation: int = 0, before: Applied = NOTHING_APPLIE
 
 
 def _may_be_gone(one: GuestPlan, before: Applied) -> bool:
-    """Whether somebody else has removed the device of a guest that says this is to be ignored."""
+    """Whether another program has removed the device of a guest that says this is to be ignored."""
     guest = one.guest
     if guest is None or one.after is not None or Ignored.DEVICE not in guest.ignored:
         return False

@@ -61,7 +61,7 @@ _MOST_COMMAND: Final = 300
 
 
 class Busy(BusyError):
-    """Somebody else has held the lock for too long; the text says who."""
+    """Another process has held the lock for too long; the text says which."""
 
 
 class _Holder(NamedTuple):
@@ -78,7 +78,7 @@ def state_locked(state: StateDirectory, command: str, wait: Patience) -> Iterato
 
     Args:
         state: whose lock.
-        command: told to whoever finds the lock held, with our process and since when we have it.
+        command: shown to whoever finds the lock held, with our process and since when we have it.
         wait: how long to wait for whoever holds it.
 
     Raises:
@@ -94,7 +94,7 @@ def state_locked(state: StateDirectory, command: str, wait: Patience) -> Iterato
     )
     try:
         # By the clock that counts from the start of the machine: setting the time of day must not change an age.
-        # Where that cannot be written, the lock is ours all the same: it only tells others who has it.
+        # Where that cannot be written, the lock is ours all the same: it only says who has it.
         record = _Holder(os.getpid(), wait.clock.monotonic(), command[:_MOST_COMMAND])
         with suppress(OSError):
             os.ftruncate(descriptor, 0)

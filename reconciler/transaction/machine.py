@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reconciler.transaction.apply import Progress
 
 LOCK_SECONDS: Final = 60.0
-"""How long to wait for others that are at work, if nobody says otherwise."""
+"""How long to wait for others that are at work, where nothing else is said."""
 
 
 def no_vms() -> Mapping[str, VmName]:
@@ -41,10 +41,10 @@ class Machine(NamedTuple):
         boot_id: names the present boot of the host.
         name: the machine's host name, which picks the Host among several.
         tools_lock: the lock of ap-check and chzdev, or None where no such tool can reach the host.
-        timer: puts back what nobody confirms in time, or None where there is no such thing.
-        vms: tells the VM of each mediated device, by the device's uuid, where anything is known of VMs.
+        timer: rolls back what is not confirmed in time; None where there is no such thing.
+        vms: gives the VM of each mediated device, by the device's uuid, where anything is known of VMs.
         load_vfio_ap: loads the kernel module (raises `CannotLoad`), or None where that cannot be done from here.
-        root: precedes the paths of the files of other tools that this host boots from; None where nobody knows it.
+        root: precedes the paths of the files of other tools that this host boots from; None where it is not known.
         here: the options that lead another command to this machine and its manifests.
         stop: ends waiting for a lock, and a transaction before its next step; its owner handles the signals. None: a
             command, whose transactions are stopped by the signals that end a process.
@@ -96,8 +96,8 @@ def locked(
 
     Args:
         machine: what we work on.
-        progress: is told for whom we wait.
-        command: told to whoever finds the lock held.
+        progress: called with the process that is waited for.
+        command: shown to whoever finds the lock held.
         lock_seconds: how long to wait for another run and for other tools, together.
         recording: whether there is no point in going on where the state directory cannot be written.
 

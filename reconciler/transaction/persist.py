@@ -1,7 +1,7 @@
 """Persisting: what a plan changes in the files of other tools, so that the host boots into what was applied.
 
 The changes are made up with the plan, recorded in the journal, made after the host has been verified, and taken back
-with everything else. A file that somebody else has changed meanwhile is never written over.
+with everything else. A file that another program has changed meanwhile is never written over.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -44,7 +44,7 @@ from reconciler.planning.planner import Applied
 from reconciler.planning.scope import FILES
 
 _MOST: Final = 8
-NO_ROOT: Final = "files of mdevctl or chzdev are as they were left, since nobody knows where those of this host are"
+NO_ROOT: Final = "files of mdevctl or chzdev are as they were left, since it is not known where those of this host are"
 
 
 class NotPersisted(HostError):
@@ -56,12 +56,12 @@ class NotPersisted(HostError):
 
 
 def persistent(plan: Plan, applied: Applied, root: Path | None, kept: Collection[str] = ()) -> Plan:
-    """`plan` with the changes that it makes to files below `root`, and with what is to be told of them.
+    """`plan` with the changes that it makes to files below `root`, and with what is to be reported of them.
 
     Args:
         plan: what is done to the host.
         applied: what was applied last.
-        root: precedes the paths of other tools' files; None where nobody knows where those of this host are.
+        root: precedes the paths of other tools' files; None where it is not known where those of this host are.
         kept: whose files stay as another program has left them: uuids, and `HOST` for the masks.
     """
     wanted = at_boot(plan, applied) if plan.only is None else None
@@ -146,7 +146,7 @@ def _nowhere(plan: Plan) -> Problem:
     return Problem(
         "nothing-persisted",
         Severity.WARNING,
-        "what this host boots into is not written, since nobody knows where the files of mdevctl and chzdev are",
+        "what this host boots into is not written, since it is not known where the files of mdevctl and chzdev are",
         _place(plan),
         (),
         "Work on this machine's own /sys, or set MDEVCTL_ENV_ROOT to the directory that stands for its root.",
@@ -198,7 +198,7 @@ _MOST_FOUND: Final = 8
 
 
 def boot_problems(plan: Plan, root: Path) -> tuple[Problem, ...]:
-    """What is to be told of how the host that `plan` is for has booted, and boots; `root` precedes all paths."""
+    """What is to be reported of how the host that `plan` is for has booted, and boots; `root` precedes all paths."""
     return (
         *_no_unit(plan, root),
         *_not_applied(plan, root),
@@ -230,7 +230,7 @@ def _not_applied(plan: Plan, root: Path) -> Iterator[Problem]:
     yield _warning(
         "masks-not-as-at-boot",
         "the masks are not those that the host is to boot with",
-        (f"{rules_file(root)} sets others: it was not applied at boot, or somebody has changed them since.",),
+        (f"{rules_file(root)} sets others: it was not applied at boot, or another program has changed them since.",),
         "An apply sets the masks; the doctor says why rules may not have been applied.",
         DOCTOR,
     )

@@ -32,15 +32,15 @@ class Left(StrEnum):
 
 
 class Recovered(NamedTuple):
-    """What became of a transaction that an earlier run had begun and not ended.
+    """Result of recovering an unfinished transaction.
 
     Attributes:
         unfinished: the transaction.
         returned: how rolling it back ended; None where it was not rolled back.
         left: in which state it was found.
         notes: what else there is to know, a sentence each.
-        unrecorded: why that could not be recorded, although the host is led back; empty where it was. It is done again
-            by the next run, since its journal, or what waits to be confirmed, is still there.
+        unrecorded: why that could not be recorded, although the host is rolled back; empty where it was. It is done
+            again by the next run, since its journal, or what waits to be confirmed, is still there.
         applied: whether it has reached its target.
     """
 
@@ -87,7 +87,7 @@ def is_left(state: "StateDirectory", boot_id: str, now: float) -> bool:
 
 
 def recover(machine: Machine) -> tuple[Recovered, ...]:
-    """Put in order what earlier runs left: a transaction that was not ended, an apply that was not confirmed in time.
+    """Recover from earlier runs: a transaction that was not ended, an apply that was not confirmed in time.
 
     Only under the locks. What it did, in order.
     """
@@ -157,6 +157,8 @@ def _recovered_outcome(unfinished: Unfinished, machine: Machine, left: Left) -> 
 
     if not unfinished.same_boot:
         return _booted_since(unfinished, machine), None
+    # Killed between the last step and the closing of the journal: verified then, and looked at again now, since others
+    # may have changed the host meanwhile.
     observed = observe(machine.sysfs)
     differences = differences_of(unfinished.target, holdings_of(observed), unfinished.touched)
     if unfinished.verified and not (differences or unlike(unfinished.files, machine.root)):
@@ -168,7 +170,8 @@ def _recovered_outcome(unfinished: Unfinished, machine: Machine, left: Left) -> 
 
     returned = led_to(unfinished.start)
     writes = returned.writes
-    # Nothing had gone wrong with its steps, so that the target can be reached where the start cannot.
+    # All or nothing (I4): a run that was killed had no failure, so that the target can be reached where this kernel
+    # bars the start. An apply that was not confirmed must not stand, so that it is never finished.
     if returned.barred and left is Left.UNFINISHED:
         forward = led_to(unfinished.target)
         writes += forward.writes
@@ -176,6 +179,7 @@ def _recovered_outcome(unfinished: Unfinished, machine: Machine, left: Left) -> 
             with suppress(NotPersisted):  # the next plan says which file it is
                 persist(unfinished.files, machine.root)
             return Outcome(Result.APPLIED, writes, notes=(f"it was finished, since {returned.refusals[0]}",)), None
+        # Neither can be reached: as near to the start as this kernel allows, and reported as degraded.
         again = led_to(unfinished.start)
         writes += again.writes
         returned = forward._replace(differences=again.differences)
@@ -250,7 +254,7 @@ def confirm(machine: Machine, number: int, extend: float | None = None) -> None:
     pending = confirmations.pending()
     if pending is None or pending.generation != number:
         if _was_put_back(machine, number):
-            raise NotPending(f"generation {number} has been put back already", history_of(number))
+            raise NotPending(f"generation {number} was rolled back already", history_of(number))
         what = f"generation {pending.generation} does" if pending else "nothing does"
         raise NotPending(f"generation {number} does not wait to be confirmed; {what}")
     begun = confirmations.begun_by(pending, machine.boot_id)
@@ -261,6 +265,7 @@ def confirm(machine: Machine, number: int, extend: float | None = None) -> None:
         confirmations.clear()
         return
     if machine.timer is None:
-        raise CannotArm("there is no timer here that could put it back")
+        raise CannotArm("there is no timer here that could roll it back")
+    # Armed before it is recorded: a timer too many finds nothing to do, one too few would leave the apply unconfirmed.
     machine.timer.arm(number, extend)
     confirmations.put(pending._replace(deadline=machine.clock.monotonic() + extend))

@@ -41,7 +41,7 @@ class RollbackResult(NamedTuple):
     """How a rollback ended.
 
     Attributes:
-        differences: what is not as at the start, a sentence each; empty where all is put back.
+        differences: what is not as at the start, a sentence each; empty where all is as at the start.
         refusals: why, a sentence each.
         barred: whether this kernel allows no way: a device bars a mask (from 6.19) and must not be touched, or a VM has
             it open and no person has consented to take a queue from it.
@@ -59,10 +59,10 @@ class RollbackResult(NamedTuple):
 def roll_back(
     start: Holdings, ours: Collection[str], host: Host, interruptible: Collection[str] = ()
 ) -> RollbackResult:
-    """Put back what the transaction may have changed.
+    """Roll back what the transaction may have changed.
 
     A device that a VM has open loses no queue that it has now and at the start, unless it is one of `interruptible`
-    (I3). Where this kernel refuses a mask otherwise, everything else is put back.
+    (I3). Where this kernel refuses a mask otherwise, everything else is rolled back.
 
     Args:
         start: the recorded start.
@@ -73,6 +73,9 @@ def roll_back(
     refusals: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     writes, barred = 0, False
+    # Each round plans from what is there, not from what the round before meant to do: a step that failed may have had
+    # its effect, and other programs may write meanwhile. The rounds are bounded, so that a fight with another program
+    # ends as degraded and not in a loop. Whether to stop is not asked here: a rollback is never interrupted.
     for number in range(_ROUNDS):
         try:
             observed = observe(host.sysfs)
@@ -110,16 +113,18 @@ def _one_round(
 ) -> _Round:
     """Make what steps are possible."""
     current = holdings_of(observed)
+    # What is not ours is neither written (I5) nor left out of the state: it may have taken queues of the start (I1).
     foreign = {uuid: config for uuid, config in current.mdevs.items() if uuid not in ours}
     goal = _reachable(start, current, foreign, ours)
     # Removing a device that a VM has opened meanwhile would block until the VM ends: it is emptied.
     held = [one.uuid for one in observed.mdevs if one.in_use and one.uuid in ours and one.uuid not in goal.mdevs]
     goal = goal._replace(mdevs={**goal.mdevs, **dict.fromkeys(held, EMPTY_CONFIG)})
     running = {one.uuid: one for one in observed.mdevs if one.in_use and one.uuid in ours}
+    # A device that a VM has open lets go of nothing for a mask, unless a person has consented to that (I3).
     fixed = frozenset(foreign) | (running.keys() - set(interruptible))
     ordered = order_steps(current, goal, observed.abilities, fixed)
     blocked = ordered.blocked
-    if blocked:
+    if blocked:  # the host gets back all bits but these
         goal = goal._replace(pool=without_blocked(goal.pool, blocked))
         ordered = order_steps(current, goal, observed.abilities, fixed)
     ready = host._replace(queues=held_queues(observed.queues, goal), abilities=observed.abilities)

@@ -51,7 +51,7 @@ class StateDirectory:
         With `writable`, also one that cannot be written.
 
         Raises:
-            UnsafeState: it belongs to somebody else, others can write to it, or it cannot be made or written.
+            UnsafeState: it belongs to another user, others can write to it, or it cannot be made or written.
         """
         try:
             missing = list(takewhile(lambda one: not one.exists(), (self.path, *self.path.parents)))
@@ -70,7 +70,7 @@ class StateDirectory:
         Of a file that is larger than anything we write comes as much as shows that.
 
         Raises:
-            UnsafeState: the directory or the file belongs to somebody else, or others can write to it.
+            UnsafeState: the directory or the file belongs to another user, or others can write to it.
         """
         try:
             self._require_trust()
@@ -166,7 +166,7 @@ class StateDirectory:
     def obstacle(self) -> str:
         """Why nothing can be recorded now, in the system's words; empty where it can, or where we may not try that.
 
-        Only trying tells: of blocks that are reserved, and of quotas, the file system's numbers say nothing.
+        Only trying shows it: of blocks that are reserved, and of quotas, the file system's numbers say nothing.
         """
         try:
             # A file without a name, which nothing else sees and no crash leaves.

@@ -59,6 +59,8 @@ def execute(step: Step, host: Host) -> int:
     """
     writes = 0
     try:
+        # The order of the plan is safe only from the state that it was made for (I1 to I3). The kernel has no
+        # compare-and-set, so that a moment is left in which another program can write; reading back finds that.
         _require(step, step.before, host, "changed since the plan was made")
         if step.action is Action.REMOVE:
             _require_closed(step, host)
@@ -67,6 +69,8 @@ def execute(step: Step, host: Host) -> int:
             writes += 1
         _require(step, step.after, host, "is not as it was written")
         if step.action in MASK_ACTIONS:
+            # The bus may bind queues to their new drivers only after the write has returned, and what comes next rests
+            # on queues that are bound.
             _await_drivers(host)
     except UnknownText as error:
         raise StepFailed(f"{_what(step)}: the kernel answered in an unknown form: {error}", writes) from error
@@ -78,7 +82,7 @@ def execute(step: Step, host: Host) -> int:
 
 
 def held_queues(queues: Iterable[ObservedQueue], holdings: Holdings) -> tuple[ObservedQueue, ...]:
-    """Those of `queues` that somebody has in `holdings`: all others may stay without a driver."""
+    """Those of `queues` that have a holder in `holdings`: all others may stay without a driver."""
     held = dict.fromkeys(range(ID_COUNT), 0)
     for matrix in (holdings.pool, *(config.matrix for config in holdings.mdevs.values())):
         for adapter in matrix.adapters:

@@ -1,4 +1,4 @@
-"""What the loop leaves alone for a while: the whole host, or some guests; in ``suspended.json``.
+"""What is suspended: the loop does not change it for a while. The whole host, or some guests; in ``suspended.json``.
 
 A suspension is a person's word to the loop. Whoever types ``reconcile apply`` is a person as well, and not held up.
 """
@@ -16,7 +16,7 @@ SUSPENDED: Final = "suspended.json"
 
 
 class Suspension(NamedTuple):
-    """Why something is left alone, who said so, and until when (seconds since 1970; None: until it is resumed)."""
+    """Why something is suspended, by whom, and until when (seconds since 1970; None: until it is resumed)."""
 
     reason: str
     by: str
@@ -35,7 +35,7 @@ class Suspension(NamedTuple):
 
 
 class Suspensions(NamedTuple):
-    """Everything that is left alone: the host (None where it is not), and guests by name."""
+    """Everything that is suspended: the host (None where it is not), and guests by name."""
 
     host: Suspension | None
     guests: Mapping[str, Suspension]
@@ -56,7 +56,7 @@ NONE: Final = Suspensions(None, {})
 
 
 def read_suspensions(state: StateDirectory) -> Suspensions:
-    """What is left alone, also what is over already.
+    """What is suspended, also what is over already.
 
     Raises:
         BadRecord: the file is not as we write it.
