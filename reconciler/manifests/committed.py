@@ -5,8 +5,7 @@ searched as if it were checked out, and links are followed in it.
 """
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 from itertools import islice
 from typing import Final, NamedTuple
@@ -15,8 +14,8 @@ from reconciler.manifests import files
 from reconciler.manifests.files import (
     FILE_LIMIT,
     OURS_WITHIN,
-    Entry,
     FoundFile,
+    Kind,
     Listing,
     Status,
     begins_like_ours,
@@ -135,33 +134,34 @@ class _Tree:
     """A commit as the folders that it would be; its top is ``.``, and real paths begin with that."""
 
     def __init__(self, commit: Committed) -> None:
-        self.links = {f"./{name}": target for name, target in commit.links.items()}
-        self.outside = {f"./{name}" if name else "." for name in commit.folders}
-        self.folders: dict[str, list[Entry]] = {".": []}
+        self._links = {f"./{name}": target for name, target in commit.links.items()}
         self._files = {f"./{name}" for name in commit.blobs}
+        self._outside = {f"./{name}" if name else "." for name in commit.folders}
+        self._folders: dict[str, list[tuple[str, Kind]]] = {".": []}
         self._folder(f"./{commit.path}" if commit.path else ".")
-        for path in (*self._files, *self.links):
-            self._folder(os.path.dirname(path)).append(_Node(path, self))
+        for kind, paths in ((Kind.FILE, self._files), (Kind.LINK, self._links)):
+            for path in paths:
+                self._folder(os.path.dirname(path)).append((os.path.basename(path), kind))
 
-    def _folder(self, path: str) -> list[Entry]:
-        if path not in self.folders:
-            self.folders[path] = []
-            self._folder(os.path.dirname(path)).append(_Node(path, self))
-        return self.folders[path]
+    def _folder(self, path: str) -> list[tuple[str, Kind]]:
+        if path not in self._folders:
+            self._folders[path] = []
+            self._folder(os.path.dirname(path)).append((os.path.basename(path), Kind.FOLDER))
+        return self._folders[path]
 
-    def entries(self, folder: str) -> AbstractContextManager[Iterable[Entry]]:
-        return nullcontext(self.folders[folder])
+    def entries(self, folder: str) -> Iterator[tuple[str, Kind]]:
+        return iter(self._folders[folder])
 
     def real(self, path: str) -> str:
-        return self.walk(path)[0]
+        return self._walk(path)[0]
 
     def status(self, path: str) -> Status:
-        real, refused = self.walk(path)
-        if refused:
+        real, refused = self._walk(path)
+        if refused and (refused != ENOENT or real not in self._outside):
             raise OSError(refused, os.strerror(refused), path)
-        return Status(real in self.folders, real in self._files, real)
+        return Status(bool(refused) or real in self._folders, real in self._files, real)
 
-    def walk(self, path: str) -> tuple[str, int]:
+    def _walk(self, path: str) -> tuple[str, int]:
         """Where `path` leads, as a real path, and the number of the error that ends the way; 0 where it arrives.
 
         A path out of the repository begins with ``/`` or ``../``.
@@ -179,18 +179,18 @@ class _Tree:
             here, at = at, f"{at}/{part}"
             if len(os.fsencode(part)) > _LONGEST_NAME:
                 return at, ENAMETOOLONG
-            if at in self.links:
+            if at in self._links:
                 followed += 1
                 if followed > _MOST_LINKS:
                     return at, ELOOP
-                target = self.links[at]
+                target = self._links[at]
                 if target.startswith("/"):
                     return _plain(target, *rest[::-1]), ENOENT
                 rest += target.split("/")[::-1]
                 at = here
             elif at in self._files and rest:
                 return at, ENOTDIR
-            elif at not in self._files and at not in self.folders:
+            elif at not in self._files and at not in self._folders:
                 return _plain(at, *rest[::-1]), ENOENT
         return at, 0
 
@@ -198,27 +198,3 @@ class _Tree:
 def _plain(*parts: str) -> str:
     path = os.path.normpath("/".join(parts))
     return path if path in {".", ".."} or path.startswith(("/", "../")) else f"./{path}"
-
-
-class _Node(NamedTuple):
-    """What is in a folder of a commit; see `reconciler.manifests.files.Entry`."""
-
-    path: str
-    tree: _Tree
-
-    @property
-    def name(self) -> str:
-        return os.path.basename(self.path)
-
-    def is_symlink(self) -> bool:
-        return self.path in self.tree.links
-
-    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
-        if not self.is_symlink():
-            return self.path in self.tree.folders
-        if not follow_symlinks:
-            return False
-        real, refused = self.tree.walk(self.path)
-        if refused not in {0, ENOENT}:
-            raise OSError(refused, os.strerror(refused), self.path)
-        return real in self.tree.outside if refused else real in self.tree.folders

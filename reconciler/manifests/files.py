@@ -7,7 +7,8 @@ import os
 import re
 import stat
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import suppress
+from enum import Enum, auto
 from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
@@ -129,30 +130,16 @@ def survey(paths: Sequence[str | os.PathLike[str]], stop: StopToken = NEVER) -> 
     return survey_of(_Disk(), [os.fspath(path) for path in paths], DiskFiles(paths).where, stop)
 
 
-class Entry(Protocol):
-    """What is in a folder, as `os.DirEntry` has it."""
+class Kind(Enum):
+    """What an entry of a folder is; a link is one whatever it leads to."""
 
-    @property
-    def name(self) -> str:
-        """Its name in the folder."""
-
-    @property
-    def path(self) -> str:
-        """The path of the folder, and the name."""
-
-    def is_symlink(self) -> bool:
-        """Whether it is a link."""
-
-    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
-        """Whether it is a folder, or leads to one.
-
-        Raises:
-            OSError: it is a link that leads in a circle, or to what can be no name.
-        """
+    FILE = auto()
+    FOLDER = auto()
+    LINK = auto()
 
 
 class Status(NamedTuple):
-    """What is at a path: a folder, a file or neither, and by what it is known under each of its names."""
+    """What a path leads to: a folder, a file or neither, and by what it is known under each of its names."""
 
     is_folder: bool
     is_file: bool
@@ -162,8 +149,8 @@ class Status(NamedTuple):
 class Tree(Protocol):
     """Folders with files and links: a disk, or a commit."""
 
-    def entries(self, folder: str) -> AbstractContextManager[Iterable[Entry]]:
-        """What is in the folder with this real path; raises `OSError`."""
+    def entries(self, folder: str) -> Iterator[tuple[str, Kind]]:
+        """What is in the folder with this real path, by name; raises `OSError`."""
 
     def real(self, path: str) -> str:
         """Where `path` leads, without links on the way."""
@@ -173,8 +160,11 @@ class Tree(Protocol):
 
 
 class _Disk:
-    def entries(self, folder: str) -> AbstractContextManager[Iterable[Entry]]:
-        return os.scandir(folder)
+    def entries(self, folder: str) -> Iterator[tuple[str, Kind]]:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                is_folder = entry.is_dir(follow_symlinks=False)
+                yield entry.name, Kind.LINK if entry.is_symlink() else Kind.FOLDER if is_folder else Kind.FILE
 
     def real(self, path: str) -> str:
         return os.path.realpath(path)
@@ -312,49 +302,49 @@ class _Search:
         root.seen.add(identity)
         entries = self._entries_of(name, real)
         self.folders.add(real)
-        for entry in entries:
+        for entry, kind in entries:
             self._stop.check()
+            shown = os.path.join(name, entry)
             try:
-                self._add_entry(entry, os.path.join(name, entry.name), root, depth)
+                self._add_entry(os.path.join(real, entry), kind, shown, root, depth)
             except OSError as refused:  # a link that leads in a circle, or whose text is no name
-                self.problems.append(unreadable(os.path.join(name, entry.name), refused))
+                self.problems.append(unreadable(shown, refused))
 
-    def _entries_of(self, name: str, folder: str) -> list[Entry]:
+    def _entries_of(self, name: str, folder: str) -> list[tuple[str, Kind]]:
         """What may matter in `folder`, in order; nothing where that is too much, since a part would be any part."""
-        found: list[Entry] = []
-        with self._tree.entries(folder) as entries:
-            for entry in entries:
-                self._entries += 1
-                if not self._entries % _CHECKED_EVERY:
-                    self._stop.check()
-                if not entry.name.startswith(".") and (
-                    entry.name.endswith(_ENDINGS) or entry.is_symlink() or entry.is_dir(follow_symlinks=False)
-                ):
-                    found.append(entry)
-                elif is_alike(entry.name):
-                    self._skip(os.path.join(name, entry.name), entry.path)
-                if self._entries > MOST_ENTRIES or self._taken + len(found) > MOST_FOUND:
-                    is_full = self._entries > MOST_ENTRIES
-                    bound = f"{MOST_ENTRIES:,} entries" if is_full else f"{MOST_FOUND:,} manifests, folders and links"
-                    self.problems.append(too_much(name, bound))
-                    self._is_over = True
-                    return []
+        found: list[tuple[str, Kind]] = []
+        for entry, kind in self._tree.entries(folder):
+            self._entries += 1
+            if not self._entries % _CHECKED_EVERY:
+                self._stop.check()
+            if not entry.startswith(".") and (entry.endswith(_ENDINGS) or kind is not Kind.FILE):
+                found.append((entry, kind))
+            elif is_alike(entry):
+                self._skip(os.path.join(name, entry), os.path.join(folder, entry))
+            if self._entries > MOST_ENTRIES or self._taken + len(found) > MOST_FOUND:
+                is_full = self._entries > MOST_ENTRIES
+                bound = f"{MOST_ENTRIES:,} entries" if is_full else f"{MOST_FOUND:,} manifests, folders and links"
+                self.problems.append(too_much(name, bound))
+                self._is_over = True
+                return []
         self._taken += len(found)
-        return sorted(found, key=lambda entry: entry.name)
+        return sorted(found, key=lambda one: one[0])
 
-    def _add_entry(self, entry: Entry, name: str, root: "_Root", depth: int) -> None:
-        real = entry.path
-        if entry.is_symlink():
-            real = self._tree.real(entry.path)
-            if not (name.endswith(_ENDINGS) or entry.is_dir()):
-                if is_alike(entry.name) and _is_inside(real, root.path):
+    def _add_entry(self, path: str, kind: Kind, name: str, root: "_Root", depth: int) -> None:
+        real, is_folder = path, kind is Kind.FOLDER
+        if kind is Kind.LINK:
+            real = self._tree.real(path)
+            with suppress(FileNotFoundError):
+                is_folder = self._tree.status(path).is_folder
+            if not (is_folder or name.endswith(_ENDINGS)):
+                if is_alike(os.path.basename(name)) and _is_inside(real, root.path):
                     self._skip(name, real)
                 return
             if not _is_inside(real, root.path):
                 self.problems.append(_leaves(name, real))
                 return
-            self.links.append(entry.path)
-        if entry.is_dir():
+            self.links.append(path)
+        if is_folder:
             self._add_folder(name, real, root, depth + 1)
         else:
             self._add_file(name, real)
