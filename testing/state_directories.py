@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from reconciler.model.problems import Severity
+from reconciler.model.problems import Place, Position, Problem, Severity
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Journal
-from reconciler.transaction.loop_records import LastGood, Refusal, Unread, write_last_good, write_refusal
+from reconciler.transaction.loop_records import LastGood, Refusal, write_last_good, write_refusal
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
 from reconciler.watch.status_file import StatusFile
@@ -99,7 +99,7 @@ def keep_everything(run: Callable[..., object], state: Path, change: Callable[[]
         journal.step(number)
     desired = History(kept).desired(1)
     write_last_good(kept, LastGood(desired, "a" * 40))
-    unread = Unread("path-missing", Severity.ERROR, "b.yaml does not exist", "Check it.", "b.yaml", 1, 1, True, "", 1)
+    unread = Problem("path-missing", Severity.ERROR, "b.yaml does not exist", (Place(Position("b.yaml", 1, 1)),))
     write_refusal(kept, Refusal("b" * 40, ("bad",), "lpar7", True, {"a.yaml": "a: [\n"}, (unread,)))
     StatusFile(kept, 42).write(full_report())
     kept.replace("lock", b'{"formatVersion": 1, "process": 7, "since": 1.5, "command": "reconcile apply"}\n')

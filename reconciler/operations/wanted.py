@@ -1,19 +1,15 @@
 """What is wanted of a host, and where that comes from: manifests, the history, or what the loop enforces."""
 
 from os import PathLike
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from reconciler.manifests.site import Site, read_files, read_site
 from reconciler.model.commands import LOOP_STATUS, Advised
 from reconciler.model.desired import Desired
 from reconciler.model.errors import InputError
-from reconciler.model.problems import InvalidManifests, Place, Position, Problem
+from reconciler.model.problems import InvalidManifests
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.transaction.machine import Machine
-
-if TYPE_CHECKING:
-    from reconciler.manifests.committed import KeptFiles
-    from reconciler.transaction.loop_records import Refusal, Unread
 
 
 class NothingEnforced(InputError):
@@ -119,6 +115,7 @@ class Refused(NamedTuple):
 
     def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:
         """See `WantedSource`."""
+        from reconciler.manifests.committed import Kept, KeptFiles
         from reconciler.transaction.loop_records import read_refusal
 
         found = read_refusal(machine.state)
@@ -128,21 +125,9 @@ class Refused(NamedTuple):
             what = f"commit {found.commit} is" if found.commit else "the newest configuration is"
             reasons = "; ".join(found.reasons)
             raise NothingRefused(f"{what} refused, and its manifests were not read: {reasons}", LOOP_STATUS)
-        site = read_files(_files(found), stop)
+        kept = {name: Kept(text.encode("utf-8")) for name, text in found.texts.items()}
+        site = read_files(KeptFiles("what the loop refuses", kept, found.unread), stop)
         desired = site.desired(self.host or found.host, machine.name)
         if not isinstance(desired, Desired):
             raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
         return Wanted(desired, site, found.commit)
-
-
-def _files(found: "Refusal") -> "KeptFiles":
-    from reconciler.manifests.committed import Kept, KeptFiles
-
-    problems = (Problem(one.id, one.severity, one.message, _places(one), help=one.help) for one in found.unread)
-    kept = {name: Kept(text.encode("utf-8")) for name, text in found.texts.items()}
-    return KeptFiles("what the loop refuses", kept, tuple(problems))
-
-
-def _places(one: "Unread") -> tuple[Place, ...]:
-    position = Position(one.file, one.line, one.column)
-    return (Place(position, excerpt=one.excerpt, width=one.width, is_whole=one.is_whole),) if one.file else ()

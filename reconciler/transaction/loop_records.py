@@ -7,9 +7,11 @@ in ``refused.json``, is for whoever asks why: it has the texts of the manifests,
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from reconciler.model.codec import Codec
+from reconciler.model.commands import Command
 from reconciler.model.desired import Desired
-from reconciler.model.problems import Severity
-from reconciler.transaction.records import placed, read_record, write_record
+from reconciler.model.problems import Problem
+from reconciler.transaction.records import placed, read_record, told_of, write_record
 from reconciler.transaction.state_directory import StateDirectory
 
 ENFORCED: Final = "enforced.json"
@@ -25,24 +27,6 @@ class LastGood(NamedTuple):
     def is_like(self, other: "LastGood | None") -> bool:
         """Whether both mean the same, and come from the same commit."""
         return other is not None and (self.desired.digest, self.commit) == (other.desired.digest, other.commit)
-
-
-class Unread(NamedTuple):
-    """Why manifests could not be read as texts: a problem, with the first place that it points at.
-
-    The fields are those of `reconciler.model.problems.Problem` and `Place`; `file` is empty where there is no place.
-    """
-
-    id: str
-    severity: Severity
-    message: str
-    help: str
-    file: str
-    line: int
-    column: int
-    is_whole: bool
-    excerpt: str
-    width: int
 
 
 class Refusal(NamedTuple):
@@ -62,7 +46,11 @@ class Refusal(NamedTuple):
     host: str | None
     is_read: bool
     texts: Mapping[str, str]
-    unread: tuple[Unread, ...]
+    unread: tuple[Problem, ...]
+
+
+# Problems that no text shows have a place in a file, but name no field, and no command.
+_REFUSALS: Final = Codec(omitted={Command | None: None, tuple[str | int, ...]: ()})
 
 
 def read_last_good(state: StateDirectory) -> LastGood | None:
@@ -90,7 +78,8 @@ def read_refusal(state: StateDirectory) -> Refusal | None:
     Raises:
         BadRecord: the file is not as we write it.
     """
-    return read_record(state, REFUSED, Refusal)
+    content = state.read(REFUSED)
+    return None if content is None else told_of(state, REFUSED, lambda: _REFUSALS.read_content(Refusal, content))
 
 
 def write_refusal(state: StateDirectory, refusal: Refusal | None) -> None:
@@ -102,4 +91,4 @@ def write_refusal(state: StateDirectory, refusal: Refusal | None) -> None:
     if refusal is None:
         state.remove(REFUSED)
     else:
-        write_record(state, REFUSED, refusal)
+        state.replace(REFUSED, _REFUSALS.content(refusal))

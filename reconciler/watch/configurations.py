@@ -6,13 +6,13 @@ from typing import Final, NamedTuple
 from reconciler.manifests.site import ChangedFiles, Site, placed
 from reconciler.model.commands import APPLY, REFUSED, Here, resume
 from reconciler.model.desired import Activation, Desired
-from reconciler.model.problems import Place, Position, Problem, Severity, errors_of
+from reconciler.model.problems import Problem, Severity, errors_of
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.operations.wanted import Wanted
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.plan import Consent, Plan, removal_limits
 from reconciler.planning.target import pool_of
-from reconciler.transaction.loop_records import LastGood, Refusal, Unread, write_refusal
+from reconciler.transaction.loop_records import LastGood, Refusal, write_refusal
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.removals import Look, Removals, settling
 from reconciler.watch.report import CONSENT, CORRECTION, RESUMPTION, Obstacle, Refused
@@ -180,13 +180,8 @@ def _texts(site: Site | None) -> object:
 
 def refusal_of(refused: Refused, host: str | None, site: Site | None) -> Refusal:
     """What is kept of a configuration that is `refused`, of which `site` was read; `host` is the Host to work on."""
-    unread = []
-    for one in site.unread if site else ():
-        at = one.places[0] if one.places else Place(Position("", 1, 1), is_whole=True)
-        shown = (at.is_whole, at.excerpt, at.width)
-        unread.append(Unread(one.id, one.severity, one.message, one.help, *at.position, *shown))
-    texts = site.sources if site else {}
-    return Refusal(refused.commit, refused.reasons, host, site is not None, texts, tuple(unread))
+    texts, unread = (site.sources, site.unread) if site else ({}, ())
+    return Refusal(refused.commit, refused.reasons, host, site is not None, texts, unread)
 
 
 def _reading(here: Here, offer: Offer) -> Here:
