@@ -38,13 +38,14 @@ from reconciler.cli.output import (
     tell,
     tell_problems,
 )
+from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.second_thoughts import agreed, refused_recovery, wait_at_terminal
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import PLAN, Here
 from reconciler.model.outcome import Result
-from reconciler.planning.plan import Plan
+from reconciler.planning.plan import Plan, settled
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_text import plan_text
 from reconciler.transaction.recovery import refuse_pending
@@ -108,6 +109,8 @@ def run_wanted(host: HostOptions, source: WantedSource, *, format: str, yes: boo
             _show(error.plan, format)
             return _refused(error.plan, terms, number)
     _show_applied(applied, format, host.here, with_plan=yes or not sys.stdout.isatty())
+    seen = applied.seen
+    publish(host, applied.outcome, None if seen is None else settled(applied.plan, seen.mdevs))
     if terms.confirm_within is not None and applied.outcome.result is Result.APPLIED:
         return wait_at_terminal(host, applied.generation, terms.confirm_within)
     return EXIT_OF[applied.outcome.result]

@@ -14,6 +14,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
 from reconciler.cli.output import paint_for_stdout, result, tell
+from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, tell_recovered, tell_unfinished
 from reconciler.cli.second_thoughts import refused_recovery, roll_back_pending
 from reconciler.cli.tree import command
@@ -116,6 +117,7 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
         if isinstance(undone, Exit):
             return undone
         tell_recovered([undone], host)
+        publish(host)
         return Exit.DONE if exit_of([undone]) is Exit.ROLLED_BACK else Exit.DEGRADED
     state, boot_id = state_of(host)
     # Which generation is the present one depends on what becomes of an apply that was not finished.

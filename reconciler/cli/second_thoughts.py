@@ -13,6 +13,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import Duration, HostOptions, host_options
 from reconciler.cli.output import tell, tell_elsewhere_too
+from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, tell_recovered, tell_unfinished
 from reconciler.cli.tree import command
 from reconciler.integrations.timers import READY, to_system_log
@@ -64,6 +65,7 @@ def run_confirm(host: HostOptions, number: int, extend: float | None) -> Exit:
                 return Exit.ROLLED_BACK
         if (code := _confirmed(machine, number, extend)) is not Exit.DONE:
             return code
+    publish(host)
     if extend is None:
         tell(f"confirmed: generation {number} stays")
     else:
@@ -218,6 +220,7 @@ def _rolled_back(host: HostOptions, number: int) -> tuple[Exit, bool]:
     with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, f"reconcile expire {number}"):
         recovered = recover(machine)
     tell_recovered(recovered, host)
+    publish(host)
     return exit_of(recovered), any(one.unrecorded for one in recovered)
 
 

@@ -11,6 +11,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
 from reconciler.cli.options import Duration, HostOptions, host_options
 from reconciler.cli.output import report, tell
+from reconciler.cli.publishing import publish
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import STATUS
@@ -110,6 +111,7 @@ def _change(host: HostOptions, change: Callable[[Suspensions], Suspensions]) -> 
     with state_locked(state, "reconcile suspend", wait):
         now = read_suspensions(state).at(time.time())
         write_suspensions(state, change(now))
+    publish(host)
     _wake(state)
 
 

@@ -183,3 +183,80 @@ def suspended(one: Suspension | None) -> Suspended | None:
 
 def _sentence(change: Change) -> str:
     return f"{change.heading}: {'; '.join(change.lines)}"
+
+
+class Finding(NamedTuple):
+    """What a command found of a host that it has changed, or whose suspensions it has changed.
+
+    Attributes:
+        plan: of what was applied last, on the host as it is now; None where that cannot be made.
+        condition: how the host stands.
+        summary: one sentence about it.
+        suspensions: what is suspended now.
+        generation: what was applied last; 0 where nothing was.
+        commit: the git commit that this came from; empty where there is none.
+        is_rolled_back: whether an apply was just rolled back.
+    """
+
+    plan: Plan | None
+    condition: Condition
+    summary: str
+    suspensions: Suspensions
+    generation: int
+    commit: str
+    is_rolled_back: bool
+
+
+def report_of_command(finding: Finding, before: Report | None, now: float) -> Report:
+    """The report after a command, at `now` (seconds since 1970).
+
+    What only a loop knows stays as it said it `before`, which is the newest report; None where there is none.
+    """
+    plan, condition, suspensions = finding.plan, finding.condition, finding.suspensions
+    base = before or Report(
+        host="",
+        condition=condition,
+        summary="",
+        since=now,
+        source=Source(""),
+        generation=0,
+        guests=(),
+        queues={},
+        differences=(),
+        suspended=None,
+        counters=Counters(),
+        turned=now,
+        succeeded=None,
+        apply_seconds=None,
+        plan_seconds=0.0,
+        applies=False,
+    )
+    if not base.counters.turns:  # no loop has said where manifests come from
+        base = base._replace(
+            source=Source(f"generation {finding.generation} of the history", finding.commit), turned=now
+        )
+    seen = (
+        base._replace(guests=tuple(_suspended_now(one, suspensions) for one in base.guests))
+        if plan is None
+        else base._replace(
+            host=plan.desired.host.name,
+            guests=guest_reports(plan, suspensions),
+            queues=queue_counts(plan),
+            differences=differences(plan),
+            looked=now,
+        )
+    )
+    return seen._replace(
+        condition=condition,
+        summary=finding.summary,
+        since=base.since if base.condition is condition else now,
+        generation=finding.generation,
+        suspended=suspended(suspensions.host),
+        succeeded=now if condition is Condition.IN_SYNC else base.succeeded,
+        appeared=(),
+        rolled_back=now if finding.is_rolled_back else base.rolled_back,
+    )
+
+
+def _suspended_now(one: GuestReport, suspensions: Suspensions) -> GuestReport:
+    return one._replace(suspended=suspended(suspensions.guests.get(one.name)))

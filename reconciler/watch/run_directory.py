@@ -55,10 +55,23 @@ class RunDirectory:
                 self.path.mkdir(mode=_DIRECTORY_MODE)
                 self.path.chmod(_DIRECTORY_MODE)  # whatever the umask is
             refuse_foreign(self.path, self.path.lstat(), os.geteuid())
+            if self._gid is not None and not self._may_give_to(self._gid):
+                self._gid, self._mode = None, 0o600
         except OSError as error:
             raise UnsafeRunDirectory(
                 f"the run directory {self.path} cannot be used: {error_text(error)}; choose another one with --run-dir"
             ) from error
+
+    def _may_give_to(self, group: int) -> bool:
+        """Whether files may get `group`: a service that was installed before the group was made may not."""
+        temporary = self._temporary("group")
+        try:
+            os.close(new_file(temporary, self._mode, group))
+        except PermissionError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        return True
 
     def like(self, name: str) -> "RunDirectory":
         """The same directory, with files that those may read who may read file `name`, where that is there."""
@@ -77,7 +90,8 @@ class RunDirectory:
         Raises:
             OSError: it cannot be written; the old content is still there.
         """
-        replace_file(self.path / name, content, mode=self._mode, group=self._gid, flushed=False)
+        temporary = self._temporary(name)
+        replace_file(self.path / name, content, mode=self._mode, group=self._gid, flushed=False, temporary=temporary)
 
     def lock(self, name: str) -> int:
         """The descriptor of a lock on file `name`, held until it is closed, or until this process ends in any way.
@@ -87,7 +101,7 @@ class RunDirectory:
         Raises:
             OSError: it cannot be made.
         """
-        temporary = self.path / f".{name}.new"
+        temporary = self._temporary(name)
         descriptor = new_file(temporary, self._mode, self._gid)
         try:
             try_flock(descriptor)
@@ -96,6 +110,10 @@ class RunDirectory:
             os.close(descriptor)
             raise
         return descriptor
+
+    def _temporary(self, name: str) -> Path:
+        # Of this process: a loop and a command may publish at the same time.
+        return self.path / f".{name}.{os.getpid()}.new"
 
 
 def read_file(path: Path, owner: int) -> bytes | None:

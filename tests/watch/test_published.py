@@ -4,6 +4,7 @@ import grp
 import json
 import os
 import stat
+from errno import EPERM
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,25 @@ def test_without_the_group_it_is_for_its_owner_alone(tmp_path: Path, monkeypatch
     assert stat.S_IMODE((tmp_path / "run" / REPORT).stat().st_mode) == 0o600
 
 
+def test_a_group_that_a_service_may_not_give_files_to_is_no_reason_not_to_publish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a unit that was installed before the group was made: then it is for its owner alone."""
+    monkeypatch.setattr(run_directory, "GROUP", grp.getgrgid(os.getegid()).gr_name)
+
+    def refused(*_: object) -> None:
+        raise PermissionError(EPERM, "Operation not permitted")
+
+    made = RunDirectory(tmp_path / "run")
+    monkeypatch.setattr(made, "_gid", os.getegid() + 1)
+    monkeypatch.setattr(os, "fchown", refused)
+    made.prepare()
+    made.replace(REPORT, b"x")
+
+    assert stat.S_IMODE((tmp_path / "run" / REPORT).stat().st_mode) == 0o600
+    assert [one.name for one in (tmp_path / "run").iterdir()] == [REPORT]
+
+
 @pytest.mark.parametrize("what", ["link", "file", "writable", "other owner", "no parent"])
 def test_a_directory_that_is_not_ours_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """Nothing is written to it, and the text says what to do."""
@@ -128,7 +148,7 @@ def test_a_file_in_place_of_the_temporary_one_is_not_written_to(tmp_path: Path) 
     """A link that an earlier owner has left."""
     (tmp_path / "victim").write_text("mine")
     (tmp_path / "run").mkdir(mode=0o755)
-    (tmp_path / "run" / f".{LOOP}.new").symlink_to(tmp_path / "victim")
+    (tmp_path / "run" / f".{LOOP}.{os.getpid()}.new").symlink_to(tmp_path / "victim")
 
     publishing(tmp_path / "run", FakeClock())
 

@@ -1,0 +1,114 @@
+"""What the commands that a person runs publish, with a loop and without one."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.cli.exit_codes import Exit
+from testing.clocks import FakeClock
+from testing.commands import Command, example
+from testing.publishing import publishing
+from testing.reports import report
+
+
+@pytest.fixture
+def three(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The example with three guests."""
+    return example("three-guests", tmp_path, capsys)
+
+
+def run_directory(command: Command) -> Path:
+    """Where it publishes: beside the state directory of the simulated host."""
+    return command.directory / "simulated-host.yaml.state.run"
+
+
+def published(command: Command) -> Any:
+    """The report."""
+    return json.loads((run_directory(command) / "report.json").read_text())
+
+
+def test_an_apply_publishes_a_report_without_a_loop(three: Command) -> None:
+    """The host is in sync with what was applied; nothing says that a loop runs."""
+    assert three("--apply", "--yes").code == Exit.DONE
+
+    found = published(three)
+
+    assert (found["condition"], found["generation"]) == ("in-sync", 1)
+    assert [one["effective"] == one["wanted"] for one in found["guests"]] == [True, True, True]
+    assert not (run_directory(three) / "loop.json").exists()
+
+
+def test_a_suspension_and_its_end_are_published(three: Command) -> None:
+    """A suspension of a guest, one of the whole host, and their end."""
+    three("--apply", "--yes")
+    guest = published(three)["guests"][0]["name"]
+    three("suspend", guest, "--reason", "a test")
+    assert [one["name"] for one in published(three)["guests"] if one["suspended"]] == [guest]
+    three("suspend", "--reason", "all of it")
+    assert published(three)["suspended"]["reason"] == "all of it"
+    three("resume")
+    assert published(three)["suspended"] is None
+    assert not [one for one in published(three)["guests"] if one["suspended"]]
+
+
+def test_an_apply_that_waits_says_so_until_it_is_confirmed(three: Command) -> None:
+    """By another command."""
+    assert three("--apply", "--yes", "--confirm-within", "1h").code == Exit.DONE
+    assert (published(three)["condition"], published(three)["summary"]) == (
+        "waiting",
+        "generation 1 waits to be confirmed",
+    )
+
+    assert three("confirm", "1").code == Exit.DONE
+
+    assert published(three)["condition"] == "in-sync"
+
+
+def test_a_rollback_publishes_the_generation_that_it_makes(three: Command) -> None:
+    """With what its guests see of the hardware that is left."""
+    assert three("--apply", "--yes").code == Exit.DONE
+    assert three("simulate", "unplug", "5").code == Exit.DONE
+    assert three("rollback", "1", "--yes").code == Exit.DONE
+    assert any("05" in why for one in published(three)["guests"] for why in one["why"])
+
+
+def test_what_only_a_loop_knows_stays(three: Command) -> None:
+    """A command changes what it has changed; how the loop is remains the loop's word, and so does who may read it."""
+    loop = publishing(run_directory(three), FakeClock())
+    loop.publish(report())
+    before = (run_directory(three) / "loop.json").read_bytes()
+
+    assert three("--apply", "--yes").code == Exit.DONE
+
+    found = published(three)
+    assert (found["counters"]["turns"], found["applies"], found["generation"]) == (12, True, 1)
+    assert found["source"]["location"] == "https://git.example/ap main"
+    assert (run_directory(three) / "loop.json").read_bytes() == before
+    assert stat.S_IMODE((run_directory(three) / "report.json").stat().st_mode) == 0o644
+
+
+def test_a_directory_that_is_not_ours_is_no_reason_for_a_command_to_fail(three: Command) -> None:
+    """It says so; and `--run-dir` names another one."""
+    run_directory(three).symlink_to(three.directory)
+
+    ran = three("--apply", "--yes")
+
+    assert ran.code == Exit.DONE
+    assert "no report on this is published" in ran.err
+    assert not (three.directory / "report.json").exists()
+    assert three("--apply", "--yes", "--run-dir", str(three.directory / "reports")).code == Exit.DONE
+    assert (three.directory / "reports" / "report.json").exists()
+
+
+def test_a_damaged_report_is_replaced(three: Command) -> None:
+    """Whatever is in it."""
+    run_directory(three).mkdir(mode=0o755)
+    (run_directory(three) / "report.json").write_bytes(b"\xff")
+
+    ran = three("--apply", "--yes")
+
+    assert (ran.code, "published" in ran.err) == (Exit.DONE, False)
+    assert published(three)["generation"] == 1
