@@ -8,18 +8,19 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from os import PathLike
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.kernel.writes import writes_of
 from reconciler.model.boot_files import FileChange
+from reconciler.model.codec import Codec
 from reconciler.model.commands import ENFORCED, PLAN, REFUSED, Advised
 from reconciler.model.errors import InputError
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Process, VmName
 from reconciler.model.printable import decodable
-from reconciler.model.strict_json import LARGEST, BadRecord, field, listed, members, read_json, text
+from reconciler.model.strict_json import LARGEST, BadRecord, read_json
 from reconciler.planning.fingerprint import FORMAT_VERSION, fingerprint_of
 from reconciler.planning.plan import Basis, GuestPlan, Plan, PlannedStep
 from reconciler.render.changes import counts_of, summary_text
@@ -293,25 +294,31 @@ def _checked(record: Any, file: str) -> SavedPlan:
         raise BadPlanFile(f"{file} is damaged or was printed rather than saved", _SAVE)
     if record[_DIGEST] != _content_digest({name: value for name, value in record.items() if name != _DIGEST}):
         raise BadPlanFile(f"{file} was changed after it was saved", _SAVE)
-    manifests, recorded = field(record, _MANIFESTS, listed(_path)), field(record, _RECORDED, text)
-    if bool(manifests) is bool(recorded) or recorded not in {"", ENFORCED, REFUSED}:
+    read = _SAVED.read(_Saved, record)
+    if bool(read.manifests) is bool(read.recorded) or read.recorded not in {"", ENFORCED, REFUSED}:
         raise BadRecord("there is none", _MANIFESTS)
-    saved = SavedPlan(manifests, field(record, "host", text), field(record, "basis", _basis), record, recorded)
-    if record["fingerprint"] != fingerprint_of(saved.host, saved.basis, field(record, _TEXTS, text)):
+    saved = SavedPlan(read.manifests, read.host, read.basis, record, read.recorded)
+    if record["fingerprint"] != fingerprint_of(saved.host, saved.basis, read.texts):
         raise BadPlanFile(f"{file} was changed after it was saved: its fingerprint does not fit", _SAVE)
     return saved
 
 
-def _path(value: object) -> str:
-    found = text(value)
-    if "\0" in found:
-        raise BadRecord("a path is expected")
-    return found
+def _require_path(text: str) -> None:
+    if "\0" in text:
+        raise ValueError("a path is expected")
 
 
-def _basis(record: object) -> Basis:
-    found = members(record, Basis._fields)
-    return Basis(**{name: field(found, name, text) for name in Basis._fields})
+class _Saved(NamedTuple):
+    """What is needed of a saved plan to make it anew; there is more in it, for people and for other programs."""
+
+    manifests: tuple[Annotated[str, _require_path], ...]
+    host: str
+    basis: Basis
+    texts: str
+    recorded: str
+
+
+_SAVED: Final = Codec(partial=True)
 
 
 def _content_digest(record: Mapping[str, Any]) -> str:

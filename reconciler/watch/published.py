@@ -8,7 +8,6 @@ Whoever may read the lock file can lock it once the loop has ended. So the loop 
 in the state directory, keeps a second loop out), and a reader believes it only until the loop's next cycle is overdue.
 """
 
-import json
 import os
 import resource
 from collections.abc import Callable
@@ -19,12 +18,11 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from reconciler.integrations.git_address import without_secrets
 from reconciler.kernel.own_files import is_locked
-from reconciler.model.codec import Codec
+from reconciler.model.codec import Codec, content_of
 from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text
-from reconciler.model.strict_json import BadRecord, read_json
+from reconciler.model.strict_json import BadRecord
 from reconciler.watch.report import Report
-from reconciler.watch.report_record import read_report, report_record
 from reconciler.watch.run_directory import (
     GROUP,
     LARGEST,
@@ -232,9 +230,7 @@ def publish_report(directory: RunDirectory, report: Report) -> None:
     Raises:
         OSError: it cannot be written; the old one is still there.
     """
-    record = _without_secrets(report_record(public(report)))
-    # in one line: indented, ten thousand guests would take a second to write instead of some hundredths
-    directory.replace(REPORT, (json.dumps(record) + "\n").encode())
+    directory.replace(REPORT, content_of(_without_secrets(_CODEC.plain(public(report)))))
 
 
 def public(report: Report) -> Report:
@@ -334,7 +330,7 @@ def _loop_state(content: bytes) -> LoopState:
 
 
 def _report(content: bytes) -> Report:
-    return read_report(read_json(content, LARGEST))
+    return _CODEC.read_content(Report, content, largest=LARGEST)
 
 
 def _version(path: Path) -> tuple[int, int, int]:

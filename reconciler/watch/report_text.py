@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from reconciler.model.codec import VERSION, Codec
 from reconciler.model.commands import (
     APPLY,
     DOCTOR,
@@ -28,7 +29,6 @@ from reconciler.render.plan_json import json_text
 from reconciler.render.text import Paint, counted, duration_text, moment, plain
 from reconciler.watch.events import enforced_text
 from reconciler.watch.report import Condition, GuestReport, Obstacle, Refused, Report, Source, Suspended
-from reconciler.watch.report_record import report_record
 
 
 class _Step(NamedTuple):
@@ -119,7 +119,7 @@ def report_json(report: Report, ended: Ended | None = None) -> str:
 
     The condition of a loop that has ended is ``ended``: the one that it found last is in ``lastCondition``.
     """
-    record = report_record(report)
+    record = {VERSION: "1", **Codec().plain(report)}
     if ended is None:
         return json_text({**record, "ended": None})
     end = {"condition": "ended", "lastCondition": record["condition"], "ended": ended.moment}

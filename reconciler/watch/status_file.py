@@ -4,15 +4,12 @@ A turn that found nothing new writes nothing: it only sets the file's time of ch
 The counters of turns and triggers, which grow with every turn, are therefore up to an hour old.
 """
 
-import json
 import os
 from typing import Final, NamedTuple
 
-from reconciler.model.strict_json import field, nullable, read_json, seconds, some_members, text, whole
-from reconciler.transaction.records import told_of
+from reconciler.transaction.records import read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Report
-from reconciler.watch.report_record import read_report, report_record
 
 FILE: Final = "watch.json"
 
@@ -74,11 +71,8 @@ class StatusFile:
             self._replace(self._newest, now, how)
 
     def _replace(self, report: Report, ended: float | None, how: str = "") -> None:
-        loop = {"process": self._process, "ended": ended, "how": how, "command": self._command}
-        record = {**report_record(report), **loop}
         self._written = None
-        # in one line: indented, ten thousand guests would take a second to write instead of some hundredths
-        self._state.replace(FILE, (json.dumps(record) + "\n").encode())
+        write_record(self._state, FILE, Kept(report, self._process, ended, how, self._command))
         os.utime(self._state.path / FILE, (report.turned, report.turned), follow_symlinks=False)
         self._written = report
 
@@ -92,20 +86,10 @@ def read_kept(state: StateDirectory) -> Kept | None:
     """
     try:
         touched = os.stat(state.path / FILE, follow_symlinks=False).st_mtime
-        content = state.read(FILE)
     except FileNotFoundError:
         return None
-    if content is None:
-        return None
-    return told_of(state, FILE, lambda: _read(read_json(content), touched))
-
-
-def _read(record: object, touched: float) -> Kept:
-    found = some_members(record, ("process", "ended"))
-    rest = {name: value for name, value in found.items() if name not in Kept._fields}
-    report = _touched(read_report(rest), touched)
-    how, command = (field(found, name, text) if name in found else "" for name in ("how", "command"))
-    return Kept(report, field(found, "process", whole), field(found, "ended", nullable(seconds)), how, command)
+    found = read_record(state, FILE, Kept)
+    return found and found._replace(report=_touched(found.report, touched))
 
 
 def _touched(report: Report, moment: float) -> Report:

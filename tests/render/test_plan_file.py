@@ -116,7 +116,7 @@ def test_what_a_forger_shows_is_not_what_would_be_done(saved: Path, part: str) -
         ({"manifests": [7]}, r"manifests\[0\]: a number is here"),
         ({"host": 7}, "host: a number is here"),
         ({"basis": []}, "basis: a list is here"),
-        ({"basis": {}}, "basis: the key 'manifests' is missing"),
+        ({"basis": {}}, "basis.manifests: missing"),
         ({"basis": dict.fromkeys(plan().basis._fields, 7)}, r"basis\.manifests: a number"),
         ({"fingerprint": None}, "changed after it was saved"),
     ],

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from reconciler.integrations.git_address import Address
+from reconciler.model.codec import Codec
 from reconciler.model.commands import Here
 from reconciler.render.text import Painter, duration_text
-from reconciler.watch.report import Condition, Obstacle, Refused, Source, Suspended
-from reconciler.watch.report_record import read_report
+from reconciler.watch.report import Condition, Obstacle, Refused, Report, Source, Suspended
 from reconciler.watch.report_text import Ended, next_steps, report_json, report_text
 from testing.commands import parsed
 from testing.reports import NOW, guest, report
@@ -202,7 +202,8 @@ def test_json_is_the_same_for_programs() -> None:
     ended = json.loads(report_json(report(), Ended(NOW, "by a signal", "reconcile watch")))
 
     assert record.pop("ended") is None
-    assert read_report(record) == report()
+    assert record.pop("formatVersion") == "1"
+    assert Codec().read(Report, record) == report()
     assert (ended["condition"], ended["lastCondition"], ended["ended"]) == ("ended", "in-sync", NOW)
     assert (ended["how"], ended["command"]) == ("by a signal", "reconcile watch")
 
