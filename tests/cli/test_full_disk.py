@@ -11,6 +11,7 @@ import syslog
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 
 import pytest
@@ -536,6 +537,24 @@ class BadDisk:
             raise OSError(errno.EIO, "Input/output error", str(what))
 
 
+def state_on(disk: BadDisk, patched: pytest.MonkeyPatch) -> None:
+    """Have the state directory, and nothing else, on `disk`."""
+    spec = find_spec("reconciler.kernel.own_files")
+    assert spec
+    assert spec.loader
+    own_files = module_from_spec(spec)
+    spec.loader.exec_module(own_files)
+    patched.setattr(own_files, "os", disk)
+    for name in ("replace_file", "sync_folder", "write_all"):
+        patched.setattr(state_directory, name, getattr(own_files, name))
+    patched.setattr(state_directory, "os", disk)
+
+    def unlink(path: Path, *, missing_ok: bool = False) -> None:
+        disk.unlink(path, missing_ok=missing_ok)
+
+    patched.setattr(Path, "unlink", unlink)
+
+
 @pytest.mark.parametrize("for_good", [False, True])
 def test_every_error_of_the_disk_in_turn_prevents_no_rollback(
     command: Command, clock: Time, tmp_path: Path, for_good: bool
@@ -557,8 +576,7 @@ def test_every_error_of_the_disk_in_turn_prevents_no_rollback(
             seen.append(host.held)
 
         clock.after = fix
-        fixed.setattr(state_directory, "os", disk)
-        fixed.setattr(Path, "unlink", lambda path, disk=disk, **options: disk.unlink(path, **options))
+        state_on(disk, fixed)
         ran = host("expire", "2")
         fixed.undo()
 
@@ -585,8 +603,7 @@ def test_no_error_of_the_disk_prevents_a_boot(command: Command, tmp_path: Path, 
         host.on_host("simulate", "boot")
         disk = BadDisk(nth, for_good=for_good)
         with pytest.MonkeyPatch.context() as bad:
-            bad.setattr(state_directory, "os", disk)
-            bad.setattr(Path, "unlink", lambda path, disk=disk, **options: disk.unlink(path, **options))
+            state_on(disk, bad)
             ran = host.on_host("boot", "--wait", "0")
 
         assert "a bug" not in ran.err

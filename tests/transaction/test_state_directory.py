@@ -112,7 +112,6 @@ def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     [
         lambda state: state.read("file"),
         lambda state: state.append("file", b"more"),
-        lambda state: state.replace("other", b"new"),
     ],
 )
 def test_links_in_the_directory_are_not_followed(
@@ -122,13 +121,24 @@ def test_links_in_the_directory_are_not_followed(
     victim = state.path.parent / "victim"
     victim.write_text("untouched")
     (state.path / "file").symlink_to(victim)
-    (state.path / ".other.new").symlink_to(victim)
 
     with pytest.raises((OSError, UnsafeState)) as caught:
         act(state)
 
     assert isinstance(caught.value, UnsafeState) or getattr(caught.value, "errno", 0) == errno.ELOOP
     assert victim.read_text() == "untouched"
+
+
+@pytest.mark.parametrize("name", ["file", ".file.new"])
+def test_a_link_is_replaced_and_not_written_through(state: StateDirectory, name: str) -> None:
+    """Whether it has the name of the file, or that of the new one until it is complete."""
+    victim = state.path.parent / "victim"
+    victim.write_text("untouched")
+    (state.path / name).symlink_to(victim)
+
+    state.replace("file", b"new")
+
+    assert (victim.read_text(), state.read("file"), state.names()) == ("untouched", b"new", ["file"])
 
 
 def test_content_is_replaced_appended_and_removed(state: StateDirectory) -> None:
