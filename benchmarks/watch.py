@@ -27,16 +27,16 @@ from reconciler.model.outcome import Origin, Result
 from reconciler.operations.plan import plan
 from reconciler.operations.wanted import Manifests
 from reconciler.simulator.description import host_of
-from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import Configurations
-from reconciler.watch.cycle import Cycles, Place
+from reconciler.watch.cycle import Cycles, EnforcedHost, LoopContext
 from reconciler.watch.deciding import Policy
 from reconciler.watch.file_triggers import FileTriggers
 from reconciler.watch.sources import FilesSource
 from reconciler.watch.triggers import QUIET_SECONDS, Trigger
 from testing.event_loops import Noticing
+from testing.loops import Unobserved
 
 SIZES: Final = (10, 1000, 10_000)
 _START: Final = (Trigger("start"),)
@@ -62,17 +62,17 @@ class _Bench:
         self.site = site
         self.machine = Machine(host, time, state, "boot", "bench")
         self.loop = Cycles(
-            Place(
-                opened=self._opened,
+            LoopContext(
+                host=EnforcedHost(
+                    opened=self._opened,
+                    origin=lambda commit: Origin("bench", "bench", time.time(), commit),
+                    authorised_since=lambda _uuid, _queues: "",
+                ),
                 source=FilesSource((str(site.manifests),), str),
                 configurations=Configurations(ChangedFiles(), None, None),
                 policy=Policy(applies, self_heal=False),
                 clock=time,
-                origin=lambda commit: Origin("bench", "bench", time.time(), commit),
-                progress=NoProgress(),
-                authorised_since=lambda _uuid, _queues: "",
-                unforeseen=lambda _: None,
-                transaction=lambda _: None,
+                observer=Unobserved(),
             )
         )
 

@@ -23,9 +23,9 @@ from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import Suspension, Suspensions, write_suspensions
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
-from reconciler.watch.cycle import Cycles, Place
+from reconciler.watch.cycle import Cycles, EnforcedHost, LoopContext
 from reconciler.watch.deciding import Policy
-from reconciler.watch.sources import Offer, Source
+from reconciler.watch.sources import ManifestSource, Offer
 from reconciler.watch.triggers import Trigger
 from reconciler.watch.turns import Turn
 from testing.clocks import FakeClock
@@ -88,7 +88,7 @@ class Looped:
         """The host as the loop meets it; a test may put faults before it."""
         self.state = StateDirectory(folder / "state")
         self.branch = Branch()
-        self.source: Source = self.branch
+        self.source: ManifestSource = self.branch
         """Where the loop has its manifests from, when it is started."""
         self.root: Path | None = None
         """What precedes the paths of other tools' files; None where they are not known."""
@@ -110,20 +110,21 @@ class Looped:
     def start(self) -> None:
         """Start the loop, or another one where it has ended."""
         self.state.prepare()
-        place = Place(
+        host = EnforcedHost(
             opened=self.opened,
+            origin=lambda commit: Origin("root", "reconcile watch", self.clock.time(), commit, Actor.LOOP),
+            authorised_since=authorised_since(self.state),
+        )
+        context = LoopContext(
+            host=host,
             source=self.source,
             configurations=Configurations(ChangedFiles(), None, read_last_good(self.state)),
             policy=self._policy,
             clock=self.clock,
-            origin=lambda commit: Origin("root", "reconcile watch", self.clock.time(), commit, Actor.LOOP),
-            progress=_Kept(self.recovered),
-            authorised_since=authorised_since(self.state),
-            unforeseen=self.unforeseen.append,
-            transaction=lambda _: None,
+            observer=_Kept(self.recovered, self.unforeseen),
             stop=self.stop,
         )
-        self.loop = Cycles(place)
+        self.loop = Cycles(context)
 
     def commit(self, *documents: str) -> str:
         """Offer a commit with a Host and `documents`; its id."""
@@ -183,18 +184,39 @@ class Looped:
 
     @contextmanager
     def opened(self, _changes: bool) -> Iterator[Machine]:
-        """See `reconciler.watch.cycle.Place`."""
+        """See `EnforcedHost`."""
         yield self.machine()
 
 
-class _Kept(NoProgress):
-    """Keeps what was recovered."""
+class Unobserved(NoProgress):
+    """Nothing is observed."""
 
-    def __init__(self, recovered: list[Recovered]) -> None:
+    def begins(self) -> None:
+        """See `reconciler.watch.cycle.Observer`."""
+
+    def enforcing(self, host: str, commit: str) -> None:
+        """See `reconciler.watch.cycle.Observer`."""
+
+    def transaction(self, number: int) -> None:
+        """See `reconciler.watch.cycle.Observer`."""
+
+    def unforeseen(self, error: Exception) -> None:
+        """See `reconciler.watch.cycle.Observer`: no bug is passed over."""
+        raise AssertionError from error
+
+
+class _Kept(Unobserved):
+    """Keeps what was recovered, and bugs."""
+
+    def __init__(self, recovered: list[Recovered], unforeseen: list[Exception]) -> None:
         self._recovered = recovered
+        self._unforeseen = unforeseen
 
     def recovered(self, found: Sequence[Recovered]) -> None:
         self._recovered.extend(found)
+
+    def unforeseen(self, error: Exception) -> None:
+        self._unforeseen.append(error)
 
 
 class _Timer:

@@ -23,13 +23,12 @@ from reconciler.model.outcome import Actor, Origin, Result
 from reconciler.model.stopping import StopToken
 from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.profiles import PROFILES, InUseCheck
-from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.journal import Journal, Unfinished
 from reconciler.transaction.loop_records import read_last_good
 from reconciler.transaction.rollback import differences_of
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
-from reconciler.watch.cycle import Cycles, Place
+from reconciler.watch.cycle import Cycles, EnforcedHost, LoopContext
 from reconciler.watch.deciding import Policy
 from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import Watch, watch
@@ -43,6 +42,7 @@ from reconciler.watch.trigger_sources import Inbox, TriggerSources
 from reconciler.watch.triggers import QUIET_SECONDS, Debounce, Trigger
 from reconciler.watch.turns import Turn
 from testing.clocks import FakeClock
+from testing.loops import Unobserved
 from trials.loop_guard import QUIET, Killed, Odds
 from trials.loop_world import World
 from trials.memory import GROWTH, Memory
@@ -175,19 +175,20 @@ class Trial:
         systemd = SystemdNotify({}, 1, self.clock.monotonic)
         sinks = Sinks(log, StatusFile(state, 1), systemd)
         telling = FanOut(sinks, kept and kept.report)
-        place = Place(
+        host = EnforcedHost(
             opened=world.opened,
+            origin=lambda commit: Origin("root", "reconcile watch", self.clock.time(), commit, Actor.LOOP),
+            authorised_since=authorised_since(state),
+        )
+        context = LoopContext(
+            host=host,
             source=_Branch(self),
             configurations=Configurations(ChangedFiles(), None, read_last_good(state)),
             policy=Policy(applies=True, self_heal=self.stretch.heals),
             clock=self.clock,
-            origin=lambda commit: Origin("root", "reconcile watch", self.clock.time(), commit, Actor.LOOP),
-            progress=NoProgress(),
-            authorised_since=authorised_since(state),
-            unforeseen=self._unforeseen,
-            transaction=lambda _: None,
+            observer=_Bugs(self.wrong),
         )
-        loop = _Judged(self, Cycles(place))
+        loop = _Judged(self, Cycles(context))
         reporter = Reporter("the branch", kept and kept.report, applies=True)
         stop = StopToken()
         sources, requests = TriggerSources((), Inbox(self.clock.monotonic), str), cast("RequestTriggers", _Requests())
@@ -201,9 +202,6 @@ class Trial:
             )
         )  # fmt: skip
         telling.close(self.clock.time())
-
-    def _unforeseen(self, error: Exception) -> None:
-        self.wrong.append(f"unforeseen: {error!r}")
 
     def judge(self, turn: Turn, loop: Cycles) -> None:
         """See whether `turn` may have ended so."""
@@ -235,6 +233,16 @@ class Trial:
         wanted = {Result.APPLIED: transaction.target, Result.ROLLED_BACK: transaction.start}.get(outcome.result)
         if wanted and (told := differences_of(wanted, now, transaction.touched)):
             self.wrong.append(f"generation {turn.recorded} has ended {outcome.result}, but {told}")
+
+
+class _Bugs(Unobserved):
+    """Keeps bugs."""
+
+    def __init__(self, wrong: list[str]) -> None:
+        self._wrong = wrong
+
+    def unforeseen(self, error: Exception) -> None:
+        self._wrong.append(f"unforeseen: {error!r}")
 
 
 class _Judged:

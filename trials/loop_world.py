@@ -110,7 +110,7 @@ class World:
 
     @contextmanager
     def opened(self, _changes: bool) -> Iterator[Machine]:
-        """See `reconciler.watch.cycle.Place`."""
+        """See `reconciler.watch.cycle.EnforcedHost`."""
         yield self.machine()
 
     def something(self) -> list[Trigger]:

@@ -48,7 +48,7 @@ from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
-from reconciler.watch.cycle import LOCK_SECONDS, Cycles, Place
+from reconciler.watch.cycle import LOCK_SECONDS, Cycles, EnforcedHost, LoopContext
 from reconciler.watch.deciding import Policy
 from reconciler.watch.file_triggers import FileTriggers
 from reconciler.watch.git_poller import GitPoller
@@ -66,7 +66,7 @@ from reconciler.watch.run_directory import RunDirectory, UnsafeRunDirectory
 from reconciler.watch.schedule import RESYNC_SECONDS, UNNOTICED_RESYNC_SECONDS, every
 from reconciler.watch.signal_triggers import signals
 from reconciler.watch.sinks import FanOut, Sinks
-from reconciler.watch.sources import FilesSource, GitFiles, Source
+from reconciler.watch.sources import FilesSource, GitFiles, ManifestSource
 from reconciler.watch.status_file import StatusFile, read_kept
 from reconciler.watch.trigger_sources import Inbox, TriggerSources
 from reconciler.watch.triggers import TriggerSource
@@ -199,30 +199,23 @@ async def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, 
     sinks = FanOut(_sinks(host, options, state, log, systemd), kept and kept.report)
     stack.push(lambda _type, error, _trace: sinks.close(time.time(), _how(error), _exit_code(error)))
     last_good: LastGood | None = _kept(lambda: read_last_good(state), log)
-    progress = LogProgress(log, systemd, sinks.progresses)
-
-    def transaction(number: int) -> None:
-        progress.transaction(number)
-        if number:
-            sinks.progresses()
-
+    progress = LogProgress(log, systemd, sinks)
     stop = StopToken()
-    place = Place(
+    enforced_host = EnforcedHost(
         opened=lambda changes: _opened(host, changes, progress, stop),
+        origin=lambda commit: origin_of(commit, Actor.LOOP),
+        authorised_since=authorised_since(state),
+        here=here,
+    )
+    context = LoopContext(
+        host=enforced_host,
         source=source,
         configurations=Configurations(ChangedFiles(), host.host, last_good),
         policy=Policy(applies, options.self_heal),
         clock=time,
-        origin=lambda commit: origin_of(commit, Actor.LOOP),
-        progress=progress,
-        authorised_since=authorised_since(state),
-        unforeseen=progress.unforeseen,
-        transaction=transaction,
-        enforcing=progress.enforcing,
-        here=here,
+        observer=progress,
         stop=stop,
         plan_seconds=options.plan_timeout,
-        begins=sinks.begins,
     )
     reporter = Reporter(source.location, kept and kept.report, applies=applies, heals=options.self_heal)
     inbox = Inbox(time.monotonic)
@@ -235,7 +228,7 @@ async def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, 
                     sources,
                     inbox,
                     requests,
-                    Cycles(place),
+                    Cycles(context),
                     reporter,
                     sinks,
                     systemd,
@@ -267,7 +260,7 @@ def _source(
     stack: ExitStack,
     log: Log,
     here: Here,
-) -> tuple[Source, TriggerSource]:
+) -> tuple[ManifestSource, TriggerSource]:
     """Where manifests come from, and what notices that there are others."""
     if options.git is None:
         paths = tuple(os.path.abspath(path) for path in host.manifests)

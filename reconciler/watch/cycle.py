@@ -6,7 +6,7 @@ configuration says, or says why not. What woke it only decides what need not be 
 
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from reconciler.model.commands import NOWHERE, Advised, Here
 from reconciler.model.desired import Unmanaged
@@ -19,6 +19,7 @@ from reconciler.operations.apply import ApplyResult, NotApplicable, StalePlan, T
 from reconciler.operations.plan import observe_host, plan
 from reconciler.planning.plan import Cause, Plan, settled
 from reconciler.planning.scope import FILES, NOTHING_SPARED, AllBut, Spared
+from reconciler.transaction.apply import Progress
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Journal
@@ -26,7 +27,7 @@ from reconciler.transaction.loop_records import LastGood, write_last_good
 from reconciler.transaction.machine import Machine, locked
 from reconciler.transaction.recovery import recover, refuse_pending
 from reconciler.transaction.state_directory import UnsafeState
-from reconciler.transaction.suspensions import Suspensions, read_suspensions, suspended_devices
+from reconciler.transaction.suspensions import NONE, Suspensions, read_suspensions, suspended_devices
 from reconciler.watch.arrivals import Arrivals, arrived, next_look
 from reconciler.watch.configurations import Configuration, Configurations
 from reconciler.watch.deciding import (
@@ -45,12 +46,9 @@ from reconciler.watch.plan_time import PLAN_SECONDS, TookTooLong, plan_deadline
 from reconciler.watch.removals import look_after, reported
 from reconciler.watch.report import Condition
 from reconciler.watch.retry import Retry
-from reconciler.watch.sources import Offer, Source
+from reconciler.watch.sources import ManifestSource, Offer
 from reconciler.watch.triggers import BY_PEOPLE, TRIGGER_OLDER, Noticed, Trigger
 from reconciler.watch.turns import NOTHING_OFFERED, Ending, Turn
-
-if TYPE_CHECKING:
-    from reconciler.transaction.apply import Progress
 
 LOCK_SECONDS: Final = 10.0
 """How long others at work are waited for in a turn; then there is another turn."""
@@ -59,7 +57,7 @@ _SOON_SECONDS: Final = 5.0
 
 _NOTHING_TO_ENFORCE: Final = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be enforced")
 _NEW: Final = Decision(Act.APPLY, Condition.CHANGES, "a new configuration")
-_CHANGING: Final = Ending(Condition.WAITING, "somebody else is just changing the host")
+_CHANGING: Final = Ending(Condition.WAITING, "another process is just changing the host")
 _MANIFESTS_ONLY: Final[frozenset[str]] = frozenset({Noticed.FILES, Noticed.GIT})
 
 
@@ -73,226 +71,299 @@ class Clock(Protocol):
         """Seconds that never go back."""
 
 
-class Place(NamedTuple):
-    """What the loop works with.
+class Observer(Progress, Protocol):
+    """What watches cycles and their applies, such as the log."""
+
+    def begins(self) -> None:
+        """A cycle begins."""
+
+    def enforcing(self, host: str, commit: str) -> None:
+        """The Host `host` is about to become as `commit` says."""
+
+    def transaction(self, number: int) -> None:
+        """Generation `number` is about to be made; 0: that has ended."""
+
+    def unforeseen(self, error: Exception) -> None:
+        """A bug, which ends the cycle and not the loop."""
+
+
+class EnforcedHost(NamedTuple):
+    """The host that the loop works on.
 
     Attributes:
-        opened: the machine, to be looked at or (True) to be changed, for one turn.
-        source: where manifests come from.
-        configurations: which of them are enforced.
-        policy: what it was told to do.
-        clock: time.
+        opened: the machine, to be looked at or (True) to be changed, for one cycle.
         origin: who asks for an apply, with manifests of a commit.
-        progress: who watches an apply.
-        authorised_since: tells since when a guest has been granted queues; see `arrived`.
-        unforeseen: is told of a bug, which ends the turn and not the loop.
-        transaction: is told the number of the generation that is about to be made, and 0 when that has ended.
-        enforcing: is told the name of the Host and the git commit of what is about to be applied.
+        authorised_since: since when a guest has been granted queues; see `appeared`.
         here: the options that lead to this machine and state, for the command to run next.
-        stop: set when the loop is to end; asked again and again while a plan is made, and before each step.
-        plan_seconds: how long reading and planning one configuration may take.
-        begins: is told that a turn begins.
     """
 
     opened: Callable[[bool], AbstractContextManager[Machine]]
-    source: Source
+    origin: Callable[[str], Origin]
+    authorised_since: Callable[[str, Matrix], str]
+    here: Here = NOWHERE
+
+
+class LoopContext(NamedTuple):
+    """What the loop works with, from its start to its end.
+
+    Attributes:
+        host: what it works on.
+        source: where manifests come from.
+        configurations: which of them are enforced.
+        policy: whether it applies, and heals.
+        clock: time.
+        observer: watches cycles and applies.
+        stop: set when the loop is to end; asked again and again while a plan is made, and before each step.
+        plan_seconds: how long reading and planning one configuration may take.
+    """
+
+    host: EnforcedHost
+    source: ManifestSource
     configurations: Configurations
     policy: Policy
     clock: Clock
-    origin: Callable[[str], Origin]
-    progress: "Progress"
-    authorised_since: Callable[[str, Matrix], str]
-    unforeseen: Callable[[Exception], object]
-    transaction: Callable[[int], object]
-    enforcing: Callable[[str, str], object] = lambda _host, _commit: None
-    here: Here = NOWHERE
+    observer: Observer
     stop: StopToken = NEVER
     plan_seconds: float = PLAN_SECONDS
-    begins: Callable[[], object] = lambda: None
+
+
+class LoopState(NamedTuple):
+    """What the loop knows from one cycle to the next, since the next one cannot find it out.
+
+    Attributes:
+        healing: how often the drift of which holder was corrected.
+        retry: when an apply that has failed may be tried again.
+        look_again: the same of cycles that could not even look: no reason to put off an apply once they can.
+        hot_plug: which hardware was there, and which guests wait for some.
+        observed: the host as it is, where nothing has happened to it since; None where it must be looked at.
+        like: the host as it was when it was last looked at, which spares most of the next look.
+        kept: the last good configuration that is on disk.
+        generation: what was applied last; 0 where nothing was.
+        is_proved: whether what is enforced has been applied, where that is our task.
+        suspensions: what was suspended when that was last read.
+    """
+
+    healing: HealBudgets = HealBudgets()
+    retry: Retry = Retry()
+    look_again: Retry = Retry()
+    hot_plug: Arrivals | None = None
+    observed: Observed | None = None
+    like: Observed | None = None
+    kept: LastGood | None = None
+    generation: int = 0
+    is_proved: bool = False
+    suspensions: Suspensions = NONE
+
+    def triggered(self, triggers: Collection[Trigger]) -> "LoopState":
+        """What is still known when `triggers` have come."""
+        state = self
+        if not triggers or any(trigger.source not in _MANIFESTS_ONLY for trigger in triggers):
+            state = state._replace(observed=None)
+        if any(trigger.source in BY_PEOPLE for trigger in triggers):
+            # A person has looked: what was given up is begun again.
+            state = state._replace(healing=HealBudgets(), retry=Retry())
+        return state
 
 
 class Cycles:
-    """Makes one turn after the other, and remembers in between what a turn cannot find out."""
+    """Runs one cycle after the other; what it knows in between is a `LoopState`."""
 
-    def __init__(self, place: Place) -> None:
-        """Nothing is remembered yet."""
-        self._place = place
-        self._healing = HealBudgets()
-        self._retry = Retry()
-        self._blind = Retry()  # turns that could not even look: no reason to put off an apply once they can
-        self._known = Turn(_NOTHING_TO_ENFORCE)
-        self._arrivals: Arrivals | None = None
-        self._observed: Observed | None = None
-        self._like: Observed | None = None
-        self._kept: LastGood | None = place.configurations.enforced and place.configurations.enforced.good
-        self._generation = 0
-        self._is_proved = False  # whether what is enforced has been applied, where that is our task
+    def __init__(self, context: LoopContext) -> None:
+        """Nothing is known yet but what is on disk."""
+        enforced = context.configurations.enforced
+        self._context = context
+        self.state = LoopState(kept=enforced and enforced.good)
+        """What is known between two cycles."""
 
     @property
     def enforced(self) -> Configuration | None:
         """What is enforced; None where nothing can be."""
-        return self._place.configurations.enforced
+        return self._context.configurations.enforced
 
     def ask(self, triggers: Collection[Trigger]) -> bool:
         """Ask the source for its newest where people are among `triggers`; whether that is on its way still."""
-        source = self._place.source
+        source = self._context.source
         if any(trigger.source in BY_PEOPLE for trigger in triggers):
             source.ask(allow_older=TRIGGER_OLDER in triggers)
         return source.is_coming
 
     def turn(self, triggers: Collection[Trigger]) -> Turn:
-        """Make one turn; what went wrong is in it, and not raised."""
-        self._heed(triggers)
-        self._place.begins()
-        place, clock = self._place, self._place.clock
-        began = clock.monotonic()
-        self._known = Turn(_NOTHING_TO_ENFORCE, suspensions=self._known.suspensions)
-        try:
-            turn = self._turn()
-            self._blind = Retry()
-        except BusyError as error:
-            waiting = Ending(Condition.WAITING, one_line(error, self._place.here))
-            turn = self._known._replace(ending=waiting, wait=_SOON_SECONDS)
-        except TookTooLong as error:
-            turn = self._blinded(one_line(error))
-        except Abandoned as error:
-            turn = self._known._replace(ending=Ending(Condition.WAITING, one_line(error)), is_abandoned=True)
-        except (InputError, HostError, StateError, OSError) as error:
-            turn = self._blinded(one_line(error))
-        except Exception as error:  # noqa: BLE001 - a host that nobody enforces any more helps nobody
-            place.unforeseen(error)
-            turn = self._blinded(f"unforeseen, please report it: {type(error).__name__}: {one_line(error)}")
-        with suppress(OSError, UnsafeState):  # `rest` tries again, and says why it cannot
-            self._record_refusal()
-        seconds = clock.monotonic() - began - (turn.apply_seconds or 0.0)
-        turn = reported(turn, place.configurations.removals, clock.monotonic(), place.here)
-        return turn._replace(refused=place.configurations.refused, generation=self._generation, seconds=seconds)
-
-    def _record_refusal(self) -> None:
-        """Have on disk what is refused, before a person is told of it, and looks with `--refused`."""
-        if not self._place.configurations.is_recorded:
-            with self._place.opened(False) as machine:
-                self._place.configurations.record_refusal(machine.state)
-
-    def _deadline(self) -> Deadline:
-        place = self._place
-        return plan_deadline(place.plan_seconds, place.clock.monotonic())
-
-    def _blinded(self, told: str) -> Turn:
-        """The turn that could not be made; what was known before is still so."""
-        now = self._place.clock.monotonic()
-        self._observed = None
-        self._blind = self._blind.failed(now)
-        return self._known._replace(ending=Ending(Condition.FAILED, told), wait=self._blind.wait(now))
-
-    def _heed(self, triggers: Collection[Trigger]) -> None:
-        self._place.configurations.look = look_after(triggers, self._place.clock.monotonic())
-        if not triggers or any(trigger.source not in _MANIFESTS_ONLY for trigger in triggers):
-            self._observed = None
-        if any(trigger.source in BY_PEOPLE for trigger in triggers):
-            # A person has looked: what was given up is begun again.
-            self._healing, self._retry = HealBudgets(), Retry()
+        """Run one cycle; what went wrong is in its result, and not raised."""
+        result, self.state = run_cycle(self._context, self.state, triggers)
+        return result
 
     def rest(self) -> None:
-        """Do what can wait until no request does: keep the last good configuration. After each turn, once it was told.
+        """Do what can wait until no request does: keep the last good configuration. After each cycle.
 
         Raises:
             OSError, UnsafeState: it cannot be written.
         """
-        enforced = self.enforced
-        if enforced is not None and self._is_proved and not enforced.good.is_like(self._kept):
-            with self._place.opened(False) as machine:
+        enforced, state = self.enforced, self.state
+        if enforced is not None and state.is_proved and not enforced.good.is_like(state.kept):
+            with self._context.host.opened(False) as machine:
                 write_last_good(machine.state, enforced.good)
-            self._kept = enforced.good
-        self._record_refusal()
+            self.state = state._replace(kept=enforced.good)
+        record_refusal(self._context)
 
-    def _turn(self) -> Turn:
-        place, configurations = self._place, self._place.configurations
-        offer = place.source.offer()
-        self._known = self._known._replace(offer=offer)
-        with place.opened(False) as machine:
+
+def record_refusal(context: LoopContext) -> None:
+    """Have on disk what is refused, before a person hears of it, and looks with `--refused`."""
+    if not context.configurations.is_recorded:
+        with context.host.opened(False) as machine:
+            context.configurations.record_refusal(machine.state)
+
+
+def run_cycle(context: LoopContext, state: LoopState, triggers: Collection[Trigger]) -> tuple[Turn, LoopState]:
+    """Run one cycle, to which `triggers` have led; its result, in which is what went wrong, and what is known now."""
+    clock = context.clock
+    context.configurations.look = look_after(triggers, clock.monotonic())
+    context.observer.begins()
+    began = clock.monotonic()
+    cycle = _Cycle(context, state.triggered(triggers))
+    turn = cycle.ended()
+    with suppress(OSError, UnsafeState):  # `Cycles.rest` tries again, and says why it cannot
+        record_refusal(context)
+    seconds = clock.monotonic() - began - (turn.apply_seconds or 0.0)
+    turn = reported(turn, context.configurations.removals, clock.monotonic(), context.host.here)
+    turn = turn._replace(refused=context.configurations.refused, generation=cycle.state.generation, seconds=seconds)
+    return turn, cycle.state._replace(suspensions=turn.suspensions)
+
+
+class _Cycle:
+    """One cycle under way: what it has found so far is still known where the rest of it fails."""
+
+    def __init__(self, context: LoopContext, state: LoopState) -> None:
+        self.context = context
+        self.state = state
+        self.found = Turn(_NOTHING_TO_ENFORCE, suspensions=state.suspensions)
+
+    @property
+    def enforced(self) -> Configuration | None:
+        return self.context.configurations.enforced
+
+    def ended(self) -> Turn:
+        """Run it to its end, whichever that is."""
+        here = self.context.host.here
+        try:
+            turn = self._run()
+            self._know(look_again=Retry())
+        except BusyError as error:
+            waiting = Ending(Condition.WAITING, one_line(error, here))
+            turn = self.found._replace(ending=waiting, wait=_SOON_SECONDS)
+        except TookTooLong as error:
+            turn = self._failed(one_line(error))
+        except Abandoned as error:
+            turn = self.found._replace(ending=Ending(Condition.WAITING, one_line(error)), is_abandoned=True)
+        except (InputError, HostError, StateError, OSError) as error:
+            turn = self._failed(one_line(error))
+        except Exception as error:  # noqa: BLE001 - a host that no loop enforces any more helps no one
+            self.context.observer.unforeseen(error)
+            turn = self._failed(f"unforeseen, please report it: {type(error).__name__}: {one_line(error)}")
+        return turn
+
+    def _know(self, **what: Any) -> None:
+        self.state = self.state._replace(**what)
+
+    def _deadline(self) -> Deadline:
+        context = self.context
+        return plan_deadline(context.plan_seconds, context.clock.monotonic())
+
+    def _failed(self, told: str) -> Turn:
+        """The result of a cycle that could not be finished; what was found before is still so."""
+        now = self.context.clock.monotonic()
+        again = self.state.look_again.failed(now)
+        self._know(observed=None, look_again=again)
+        return self.found._replace(ending=Ending(Condition.FAILED, told), wait=again.wait(now))
+
+    def _run(self) -> Turn:
+        context, configurations = self.context, self.context.configurations
+        offer = context.source.offer()
+        self.found = self.found._replace(offer=offer)
+        with context.host.opened(False) as machine:
             machine.state.prepare()
-            suspensions = read_suspensions(machine.state).at(place.clock.time())
-            self._known = self._known._replace(suspensions=suspensions)
-            changes = place.policy.applies and not suspensions.host
+            suspensions = read_suspensions(machine.state).at(context.clock.time())
+            self.found = self.found._replace(suspensions=suspensions)
+            changes = context.policy.applies and not suspensions.host
             is_left = _is_left(machine, changes=changes)
         if is_left:
-            self._put_in_order(changes=changes)
+            self._recovered(changes=changes)
         try:
             return self._turned(offer, suspensions, changes=changes)
         except TookTooLong as error:
             # No verdict on it: the next cycle tries again, and the last good one goes on being enforced.
-            configurations.refuse(offer.commit, (one_line(error),), place.clock.time())
-        with place.opened(False) as machine:
+            configurations.refuse(offer.commit, (one_line(error),), context.clock.time())
+        with context.host.opened(False) as machine:
             made = self._enforced_plan(None, offer, machine, suspensions, self._deadline())
-        return self._known if made is None else self._acted(self._known, made)
+        return self.found if made is None else self._acted(self.found, made)
 
     def _turned(self, offer: Offer, suspensions: Suspensions, *, changes: bool) -> Turn:
         """The turn with what `offer` has, where the loop `changes` the host; raises `TookTooLong`."""
-        place, configurations, by = self._place, self._place.configurations, self._deadline()
-        stop = place.stop.by(by, place.clock.monotonic)
-        with place.opened(False) as machine:
-            newest = configurations.newest(offer, machine.name, place.clock.time(), stop)
+        context, configurations, by = self.context, self.context.configurations, self._deadline()
+        stop = context.stop.by(by, context.clock.monotonic)
+        with context.host.opened(False) as machine:
+            newest = configurations.newest(offer, machine.name, context.clock.time(), stop)
             applied = Journal(machine.state, machine.boot_id).applied().digest
             if newest and not self._may_be_enforced(newest, offer, applied):
                 newest = None
         if newest and configurations.is_new(newest) and changes and newest.wanted.desired.digest != applied:
             # What may be applied is planned once, and applied. What a person has applied is looked at for drift first.
-            done = self._applied(self._known, newest, None, _NEW, by=by)
+            done = self._applied(self.found, newest, None, _NEW, by=by)
             if done is not None:
                 return done
             newest = None
-        with place.opened(False) as machine:
+        with context.host.opened(False) as machine:
             made = self._enforced_plan(newest, offer, machine, suspensions, by)
-        return self._known if made is None else self._acted(self._known, made)
+        return self.found if made is None else self._acted(self.found, made)
 
     def _may_be_enforced(self, newest: Configuration, offer: Offer, applied: str) -> bool:
         """Whether `newest` may replace what is enforced, as far as that does not depend on the host.
 
         A person has the last word: what was `applied`, by its digest, may.
         """
-        configurations = self._place.configurations
+        configurations = self.context.configurations
         if not configurations.is_new(newest) or newest.wanted.desired.digest == applied:
             return True
-        return configurations.may_replace(newest, offer, self._place.here, self._place.clock.time())
+        return configurations.may_replace(newest, offer, self.context.host.here, self.context.clock.time())
 
-    def _put_in_order(self, *, changes: bool) -> None:
-        """See to what a run has left that was killed, or is still at work: then it is waited for.
+    def _recovered(self, *, changes: bool) -> None:
+        """Recover from a run that was killed; wait for one that is still at work.
 
-        Where that `changes` nothing, nothing is put back.
+        Where the loop `changes` nothing, nothing is rolled back.
         """
-        place = self._place
-        self._observed = None
-        command = place.origin("").command
+        context = self.context
+        self._know(observed=None)
+        command = context.host.origin("").command
         with (
-            place.opened(changes) as machine,
+            context.host.opened(changes) as machine,
             # Rolling back what was not confirmed needs no disk that can be written.
-            locked(machine, place.progress, command, LOCK_SECONDS, recording=not changes),
+            locked(machine, context.observer, command, LOCK_SECONDS, recording=not changes),
         ):
             if changes:
-                place.progress.recovered(recover(machine))
+                context.observer.recovered(recover(machine))
 
     def _enforced_plan(
         self, newest: Configuration | None, offer: Offer, machine: Machine, suspensions: Suspensions, by: Deadline
     ) -> Plan | None:
         """The plan of what is enforced from now on; None where nothing can be."""
-        configurations, made = self._place.configurations, None
+        configurations, made = self.context.configurations, None
         if newest and configurations.is_new(newest):
             made = self._plan(newest, machine, suspensions, by=by)
             if more := self._without_consent(machine, made):
                 made = self._plan(newest, machine, suspensions, more, by)
             corrected = self._corrected(newest, machine, suspensions, made)
-            if not configurations.judge(newest, made, offer, self._place.here, self._place.clock.time(), corrected):
+            if not configurations.judge(
+                newest, made, offer, self.context.host.here, self.context.clock.time(), corrected
+            ):
                 newest, made = None, None
         if newest:
             self._accept(newest)
         return made or (self._plan(self.enforced, machine, suspensions, by=by) if self.enforced else None)
 
     def _accept(self, newest: Configuration) -> None:
-        if self._place.configurations.is_new(newest):
-            self._retry = Retry()
-        self._place.configurations.accept(newest)
-        self._place.source.accepted(newest.commit)
+        if self.context.configurations.is_new(newest):
+            self._know(retry=Retry())
+        self.context.configurations.accept(newest)
+        self.context.source.accepted(newest.commit)
 
     def _plan(
         self,
@@ -302,17 +373,18 @@ class Cycles:
         spared: Spared | None = None,
         by: Deadline | None = None,
     ) -> Plan:
-        if self._observed is None:
-            self._observed = self._like = observe_host(machine, self._like)
+        if self.state.observed is None:
+            observed = observe_host(machine, self.state.like)
+            self._know(observed=observed, like=observed)
         scope = self._scope(configuration, machine, suspensions, spared)
-        stop = self._place.stop.by(by or self._deadline(), self._place.clock.monotonic)
-        return plan(configuration.wanted, machine, scope, self._observed, stop)
+        stop = self.context.stop.by(by or self._deadline(), self.context.clock.monotonic)
+        return plan(configuration.wanted, machine, scope, self.state.observed, stop)
 
     def _scope(
         self, configuration: Configuration, machine: Machine, suspensions: Suspensions, spared: Spared | None = None
     ) -> AllBut:
         applied = Journal(machine.state, machine.boot_id).applied()
-        self._generation = applied.generation
+        self._know(generation=applied.generation)
         desired = configuration.wanted.desired
         if spared is None:
             is_news = desired.digest != applied.digest
@@ -321,15 +393,15 @@ class Cycles:
 
     def _unconcerned(self, applied: str) -> Spared:
         """The drift that a new configuration does not correct; `applied` is the digest of the last one."""
-        if self._place.policy.self_heal:
-            return Spared(self._healing.paused(self._place.clock.monotonic()) - {FILES})
+        if self.context.policy.self_heal:
+            return Spared(self.state.healing.paused(self.context.clock.monotonic()) - {FILES})
         enforced = self.enforced and self.enforced.wanted.desired
         strangers = enforced and enforced.digest == applied and enforced.host.unmanaged is Unmanaged.REMOVE
         return Spared(None, strangers=bool(strangers))
 
     def _without_consent(self, machine: Machine, made: Plan) -> Spared | None:
         """Which drift to spare so that the plan `made` becomes one that needs no consent; None where none helps."""
-        needing = in_need_of_consent(made) if self._place.policy.self_heal else None
+        needing = in_need_of_consent(made) if self.context.policy.self_heal else None
         if not needing:
             return None
         applied = Journal(machine.state, machine.boot_id).applied()
@@ -347,21 +419,21 @@ class Cycles:
     def _acted(self, turn: Turn, made: Plan) -> Turn:
         enforced = self.enforced
         assert enforced is not None
-        if self._place.policy.self_heal and is_drift(made):
-            self._healing = self._healing.asked(drifted(made), self._place.clock.monotonic())
+        if self.context.policy.self_heal and is_drift(made):
+            self._know(healing=self.state.healing.asked(drifted(made), self.context.clock.monotonic()))
         decision = self._decided(made, turn.suspensions)
         spared = None
         is_mixed = decision.condition is Condition.DRIFT and Cause.INTENTIONAL in made.causes
-        if is_mixed and self._place.policy.applies and decision.act is Act.NOTHING:
+        if is_mixed and self.context.policy.applies and decision.act is Act.NOTHING:
             # What the manifests ask of one guest, such as one that was suspended, does not wait for another's drift.
-            with self._place.opened(False) as machine:
+            with self.context.host.opened(False) as machine:
                 spared = self._unconcerned(enforced.wanted.desired.digest)
                 without = self._plan(enforced, machine, turn.suspensions, spared)
             if without.changes and without.is_valid:
                 made, decision = without, self._decided(without, turn.suspensions)
         if decision.rest is not None:
             spared = Spared(decision.spared)
-            with self._place.opened(False) as machine:
+            with self.context.host.opened(False) as machine:
                 without = self._plan(enforced, machine, turn.suspensions, spared)
             if not without.is_valid or without.consents or not without.changes:
                 decision = decision.rest
@@ -371,10 +443,10 @@ class Cycles:
         return done or turn._replace(ending=_CHANGING, wait=1.0)
 
     def _decided(self, made: Plan, suspensions: Suspensions) -> Decision:
-        place = self._place
+        context = self.context
         suspended = suspensions.host is not None
-        now = Times(place.clock.monotonic(), place.clock.time())
-        return decide(made, place.policy, self._healing, self._retry, now, suspended=suspended)
+        now = Times(context.clock.monotonic(), context.clock.time())
+        return decide(made, context.policy, self.state.healing, self.state.retry, now, suspended=suspended)
 
     def _applied(
         self,
@@ -387,45 +459,45 @@ class Cycles:
         by: Deadline | None = None,
     ) -> Turn | None:
         """Apply `configuration`, exactly as `made` says where that is given; None where that cannot be done."""
-        place, clock = self._place, self._place.clock
+        context, clock = self.context, self.context.clock
         terms = Terms(agreed=made.basis if made else None, lock_seconds=LOCK_SECONDS)
-        origin, began = place.origin(configuration.commit), clock.monotonic()
-        self._observed = None
+        origin, began = context.host.origin(configuration.commit), clock.monotonic()
+        self._know(observed=None)
         try:
-            with place.opened(True) as machine:
+            with context.host.opened(True) as machine:
                 scope = self._scope(configuration, machine, turn.suspensions, spared)
-                place.enforcing(configuration.wanted.desired.host.name, configuration.commit)
-                place.transaction(History(machine.state).next_number())
+                context.observer.enforcing(configuration.wanted.desired.host.name, configuration.commit)
+                context.observer.transaction(History(machine.state).next_number())
                 done = apply(
                     configuration.wanted,
                     machine,
-                    place.progress,
+                    context.observer,
                     origin,
                     terms,
                     scope,
-                    like=self._like,
+                    like=self.state.like,
                     plan_by=by or self._deadline(),
                 )
         except StalePlan:
             return None
         except NotApplicable as error:
-            with place.opened(False) as machine:
+            with context.host.opened(False) as machine:
                 more = self._without_consent(machine, error.plan)
             if more and spared is None:
                 return self._applied(turn, configuration, None, decision, more)
             self._refuse(turn, configuration, error.plan)
             return None
         finally:
-            place.transaction(0)
+            context.observer.transaction(0)
         if configuration is not self.enforced:  # to apply that again says nothing of a newer one that is refused
             self._accept(configuration)
-        self._like = done.plan.observed
+        self._know(like=done.plan.observed)
         succeeded = done.outcome.result in (Result.APPLIED, Result.NOTHING)
-        self._retry = Retry() if succeeded else self._retry.failed(clock.monotonic())
+        self._know(retry=Retry() if succeeded else self.state.retry.failed(clock.monotonic()))
         is_healed = succeeded and decision.act is Act.HEAL
         if is_healed:
-            self._healing = self._healing.healed(drifted(done.plan), clock.monotonic())
-        turn = self._known = turn._replace(
+            self._know(healing=self.state.healing.healed(drifted(done.plan), clock.monotonic()))
+        turn = self.found = turn._replace(
             outcome=done.outcome,
             recorded=done.generation,
             healed=is_healed,
@@ -435,33 +507,34 @@ class Cycles:
         then = self._decided(after, turn.suspensions)
         if then.act is not Act.NOTHING:  # it has changed again meanwhile
             then = then._replace(wait=1.0)
-        return self._ended(turn, after, then if succeeded else _failed(done.outcome, then))
+        return self._ended(turn, after, then if succeeded else _unsuccessful(done.outcome, then))
 
     def _refuse(self, turn: Turn, configuration: Configuration, made: Plan) -> None:
         """Note why `configuration`, whose plan this is, is not used."""
-        place, offer = self._place, turn.offer or NOTHING_OFFERED
-        with place.opened(False) as machine:
+        context, offer = self.context, turn.offer or NOTHING_OFFERED
+        with context.host.opened(False) as machine:
             corrected = self._corrected(configuration, machine, turn.suspensions, made)
-        place.configurations.judge(configuration, made, offer, place.here, place.clock.time(), corrected)
+        context.configurations.judge(configuration, made, offer, context.host.here, context.clock.time(), corrected)
 
     def _after(self, done: ApplyResult, enforced: Configuration, suspensions: Suspensions, *, all_of_it: bool) -> Plan:
         """The plan of the host as an apply has left it."""
         if done.seen is not None and all_of_it and not done.plan.spared:
-            self._generation = done.generation or self._generation
+            self._know(generation=done.generation or self.state.generation)
             return settled(done.plan, done.seen.mdevs)
-        with self._place.opened(False) as machine:
+        with self.context.host.opened(False) as machine:
             return self._plan(enforced, machine, suspensions)
 
     def _ended(self, turn: Turn, made: Plan, decision: Decision) -> Turn:
-        clock = self._place.clock
-        self._is_proved = not (made.is_news and self._place.policy.applies)
-        self._arrivals, appeared = arrived(self._arrivals, made, clock.monotonic(), self._place.authorised_since)
+        clock = self.context.clock
+        self._know(is_proved=not (made.is_news and self.context.policy.applies))
+        hot_plug, appeared = arrived(self.state.hot_plug, made, clock.monotonic(), self.context.host.authorised_since)
+        self._know(hot_plug=hot_plug)
         ends = [max(0.0, one - clock.time()) for one in turn.suspensions.ends]
-        waits = [one for one in (decision.wait, next_look(self._arrivals, clock.monotonic()), *ends) if one is not None]
+        waits = [one for one in (decision.wait, next_look(hot_plug, clock.monotonic()), *ends) if one is not None]
         ending = Ending(decision.condition, decision.summary)
         wait = min(waits) if waits else None
         known = drifted(made)
-        until = stopped_until(self._healing, Times(clock.monotonic(), clock.time()))
+        until = stopped_until(self.state.healing, Times(clock.monotonic(), clock.time()))
         stopped = {known[one]: end for one, end in until.items() if one in known}
         return turn._replace(ending=ending, plan=made, appeared=appeared, wait=wait, stopped=stopped)
 
@@ -479,7 +552,7 @@ def _is_left(machine: Machine, *, changes: bool) -> bool:
     return unfinished is not None or (changes and pending is not None)
 
 
-def _failed(outcome: Outcome, decision: Decision) -> Decision:
+def _unsuccessful(outcome: Outcome, decision: Decision) -> Decision:
     if outcome.result is Result.DEGRADED:
         return decision._replace(condition=Condition.DEGRADED, summary="; ".join(outcome.differences))
     return decision._replace(condition=Condition.FAILED, summary=f"everything was put back: {outcome.failure}")

@@ -4,7 +4,7 @@ That the loop is alive is reported by the event loop, from the progress that the
 """
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from reconciler.integrations.systemd_notify import SystemdNotify
@@ -13,35 +13,36 @@ from reconciler.planning.plan import PlannedStep
 from reconciler.render.plan_text import step_text
 from reconciler.transaction.recovery import Recovered
 from reconciler.watch.log import Log
+from reconciler.watch.sinks import FanOut
 
 _STEP_SECONDS: Final = 120.0
 """How long one step may take: its write, and waiting until all queues are bound again."""
 
 
 class LogProgress:
-    """See `reconciler.transaction.apply.Progress`."""
+    """See `reconciler.watch.cycle.Observer`."""
 
-    def __init__(self, log: Log, systemd: SystemdNotify, progresses: Callable[[], object] = lambda: None) -> None:
-        """Report to both, and to `progresses`, which is called at each step."""
-        self._progresses = progresses
+    def __init__(self, log: Log, systemd: SystemdNotify, sinks: FanOut) -> None:
+        """Report to them; the `sinks` keep that the loop gets on."""
+        self._sinks = sinks
         self._log = log
         self._systemd = systemd
 
     def step(self, number: int, total: int, step: PlannedStep) -> None:
         """See `reconciler.transaction.apply.Progress`."""
-        self._progresses()
+        self._sinks.progresses()
         self._systemd.extend(_STEP_SECONDS)
         self._log.info("step", number=number, of=total, what=step_text(step))
 
     def rolling_back(self, reason: str) -> None:
         """See `reconciler.transaction.apply.Progress`."""
-        self._progresses()
+        self._sinks.progresses()
         self._systemd.extend(_STEP_SECONDS)
         self._log.error("putting everything back", reason=reason)
 
     def waiting(self, holder: AtWork) -> None:
         """See `reconciler.transaction.apply.Progress`."""
-        self._log.info("waiting for somebody else at work", holder=str(holder))
+        self._log.info("waiting for another process at work", holder=str(holder))
 
     def recovered(self, found: Sequence[Recovered]) -> None:
         """What earlier runs had left, and what has become of it."""
@@ -60,10 +61,16 @@ class LogProgress:
         self._log.enforcing(host, commit)
 
     def unforeseen(self, error: Exception) -> None:
-        """A bug; with where it is, so that somebody can mend it."""
+        """A bug; with where it is, so that it can be fixed."""
         where = "".join(traceback.format_exception(error))
         self._log.error("unforeseen, please report it", error=f"{type(error).__name__}: {error}", where=where)
 
     def transaction(self, number: int) -> None:
         """Transaction `number` begins; 0: it has ended."""
         self._log.transaction(number)
+        if number:
+            self._sinks.progresses()
+
+    def begins(self) -> None:
+        """A cycle begins."""
+        self._sinks.begins()

@@ -34,7 +34,7 @@ class Offer(NamedTuple):
     paths: tuple[str, ...] = ()
 
 
-class Source(Protocol):
+class ManifestSource(Protocol):
     """Where manifests come from; `location` is that for people."""
 
     @property
@@ -66,23 +66,23 @@ class FilesSource:
 
     @property
     def location(self) -> str:
-        """See `Source`."""
+        """See `ManifestSource`."""
         return ", ".join(self._paths)
 
     def offer(self) -> Offer:
-        """See `Source`."""
+        """See `ManifestSource`."""
         return Offer(self._files, self._commit(), is_piecemeal=True, paths=self._paths)
 
     def ask(self, *, allow_older: bool) -> None:
-        """See `Source`: files are looked at each time."""
+        """See `ManifestSource`: files are looked at each time."""
 
     @property
     def is_coming(self) -> bool:
-        """See `Source`."""
+        """See `ManifestSource`."""
         return False
 
     def accepted(self, commit: str) -> None:
-        """See `Source`."""
+        """See `ManifestSource`."""
 
 
 class GitFiles:
@@ -100,11 +100,11 @@ class GitFiles:
 
     @property
     def location(self) -> str:
-        """See `Source`."""
+        """See `ManifestSource`."""
         return self._location
 
     def offer(self) -> Offer:
-        """See `Source`."""
+        """See `ManifestSource`."""
         match self._poller.take():
             case Newest(commit=commit, files=files):
                 late = "the repository has been asked, and has not answered yet" if self.is_coming else ""
@@ -117,14 +117,14 @@ class GitFiles:
                 return Offer(None, unreachable="the repository has not answered yet")
 
     def ask(self, *, allow_older: bool) -> None:
-        """See `Source`."""
+        """See `ManifestSource`."""
         self._poller.ask(allow_older=allow_older)
 
     @property
     def is_coming(self) -> bool:
-        """See `Source`."""
+        """See `ManifestSource`."""
         return self._poller.is_coming
 
     def accepted(self, commit: str) -> None:
-        """See `Source`."""
+        """See `ManifestSource`."""
         self._poller.accept(commit)

@@ -146,9 +146,9 @@ def test_consent_that_is_needed_only_now_brings_back_what_was_guarded(tmp_path: 
     looped = enforcing(tmp_path)
     old = looped.loop.enforced
     looped.host.start_vm(uuid(1))
-    looped.loop._observed = looped.loop._observed and looped.loop._observed._replace(  # a look that is too old
-        mdevs=tuple(one._replace(in_use=False) for one in looped.loop._observed.mdevs)
-    )
+    seen = looped.loop.state.observed
+    old_look = seen and seen._replace(mdevs=tuple(one._replace(in_use=False) for one in seen.mdevs))
+    looped.loop.state = looped.loop.state._replace(observed=old_look)
     looped.commit(guest_document(1, [6], [4]))
 
     turn = looped.turn("git")

@@ -61,7 +61,7 @@ def test_signals_end_waiting_for_a_lock(
         with hold(simulated, state):
             more = GUEST.format(name="reports", adapters="5", domains="5")
             (manifests / "reports.yaml").write_text(more, encoding="utf-8")
-            loop.until_logged("waiting for somebody else at work")
+            loop.until_logged("waiting for another process at work")
             began = time.monotonic()
             loop.process.send_signal(number)
 
