@@ -31,7 +31,7 @@ from reconciler.kernel.processes import Processes, run_tool
 from reconciler.model.errors import HostError
 from reconciler.model.printable import error_text
 from reconciler.transaction.state_directory import StateDirectory, UnsafeState
-from reconciler.watch.run_directory import RunDirectory, UnsafeRunDirectory
+from reconciler.watch.run_directory import GROUP, RunDirectory, UnsafeRunDirectory, group_id
 
 PRIVATE: Final = ("/tmp", "/var/tmp")  # noqa: S108 - named, not used
 """Directories of which the unit has others of its own (systemd.exec(5), ``PrivateTmp=``)."""
@@ -234,6 +234,7 @@ def _needs(watching: WatchOptions) -> Needs:
         git=bool(watching.git),
         network=bool(talks),
         run=str(run_directory_of(watching.host)),
+        group=GROUP if group_id() is not None and not watching.publish_public else "",
     )
 
 

@@ -246,6 +246,7 @@ class Needs(NamedTuple):
         git: whether it fetches from a repository.
         network: whether it talks to others by IP: to a repository, or to those who are notified.
         run: the run directory, as an absolute path.
+        group: the group that may read what is published there; empty where there is none.
     """
 
     state: str = STATE
@@ -253,6 +254,7 @@ class Needs(NamedTuple):
     git: bool = False
     network: bool = False
     run: str = RUN
+    group: str = ""
 
 
 def watch_unit_text(python: str, options: Sequence[str], needs: Needs, systemd: int) -> str:
@@ -297,6 +299,8 @@ def watch_unit_text(python: str, options: Sequence[str], needs: Needs, systemd: 
         "KillMode=mixed",
         f"TimeoutStopSec={STOP_SECONDS}",
         *(("StateDirectory=reconciler", "StateDirectoryMode=0700") if usual else ()),
+        # The unit may change the group of no file, so that those that it publishes have it from the beginning.
+        *((f"Group={needs.group}",) if needs.group else ()),
         *(_runtime_directory(needs.run.removeprefix(f"{VOLATILE}/")) if is_volatile else ()),
         "# Where git and ssh look for the settings of root.",
         "Environment=HOME=%h",

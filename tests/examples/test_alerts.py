@@ -1,6 +1,7 @@
 """The alerts on what the loop really exposes, as Prometheus itself evaluates them (promtool)."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,8 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler.cli.main import run
 from reconciler.watch.metrics import Measured, MetricsFile, metrics_text
+from reconciler.watch.published import LOOP
 from reconciler.watch.report import Condition, Counters, Report
+from testing.clocks import FakeClock
 from testing.commands import EXAMPLES
+from testing.publishing import Server, publishing
 from testing.reports import report
 
 RULES: Final = EXAMPLES / "monitoring/prometheus-alerts.yml"
@@ -144,6 +148,32 @@ def test_a_loop_that_is_ended_raises_one(scraped: bool, tmp_path: Path) -> None:
     scrapes = dead_after(10, None if scraped else ended_file(tmp_path))
 
     assert alerts(scrapes, scraped=scraped, folder=tmp_path) == {"ReconcileLoopDead": 15}
+
+
+@promtool
+@pytest.mark.parametrize("how", ["ended", "killed", "hangs", "damaged"])
+def test_a_loop_that_is_dead_raises_one_while_its_server_answers(how: str, tmp_path: Path) -> None:
+    """Dead is not quiet: the server says so, and of the host it says nothing."""
+    clock = FakeClock()
+    loop = publishing(tmp_path / "run", clock)
+    loop.publish(report())
+    match how:
+        case "ended":
+            loop.close(1, "by an error")
+        case "killed":
+            os.close(loop._lock)
+        case "hangs":
+            clock.sleep(3600)
+        case _:
+            (tmp_path / "run" / LOOP).write_text("{")
+    server = Server(tmp_path / "run", clock)
+    try:
+        answer, last = server.ask("/metrics")
+    finally:
+        server.close()
+
+    assert answer.status == 200
+    assert alerts(dead_after(10, last), scraped=True, folder=tmp_path) == {"ReconcileLoopDead": 15}
 
 
 @promtool

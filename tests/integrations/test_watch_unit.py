@@ -134,6 +134,16 @@ def test_it_may_do_what_it_has_to() -> None:
     assert "ProtectProc" not in far  # it has to see the open files of VMs
 
 
+def test_what_is_published_stays_and_has_its_group() -> None:
+    """Systemd makes the directory in /run and keeps it at the end; another one is there, and may be written."""
+    usual, far = directives(text(needs=Needs(group="reconciler"))), directives(text(needs=Needs(run="/srv/reports")))
+
+    assert (usual["RuntimeDirectory"], usual["RuntimeDirectoryPreserve"]) == ("reconciler", "yes")
+    assert (usual["RuntimeDirectoryMode"], usual["Group"]) == ("0755", "reconciler")
+    assert ("RuntimeDirectory" in far, "Group" in far) == (False, False)
+    assert "/srv/reports" in far["ReadWritePaths"].split()
+
+
 def test_the_version_of_systemd_is_found() -> None:
     """In what systemctl says; nothing is assumed of one that says something else."""
     assert systemd_version("systemd 252 (252.39-1~deb12u2)\n+PAM +AUDIT") == 252
