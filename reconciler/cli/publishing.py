@@ -21,12 +21,12 @@ from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.suspensions import Suspensions, read_suspensions, suspended_devices
+from reconciler.watch.backoff import Retry
 from reconciler.watch.deciding import Policy, Times, decide
 from reconciler.watch.healing import HealBudgets
 from reconciler.watch.published import LOOP, REPORT, NotPublished, PublishedReader, publish_report
 from reconciler.watch.report import Condition
 from reconciler.watch.reporter import Finding, report_of_command
-from reconciler.watch.retry import Retry
 from reconciler.watch.run_directory import RunDirectory
 
 

@@ -13,6 +13,7 @@ from reconciler.kernel.text_forms import mask_text, parse_mask
 from reconciler.model.errors import InputError
 from reconciler.model.ids import ALL_IDS, ID_COUNT, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.printable import quoted
 
 _NUMBER: Final = re.compile(r"\+?(?:0[xX](?P<hex>[0-9a-fA-F]+)|(?P<octal>0[0-7]*)|(?P<decimal>[1-9][0-9]*))\n?")
 _DIGITS: Final = 64
@@ -21,7 +22,6 @@ _FIELD_END: Final = re.compile(r"[,\n]")
 _AP_CONFIG_LENGTH: Final = 201
 """How much of a write to ``ap_config`` the kernel looks at: three full masks, two commas, a newline."""
 _ITEM: Final = re.compile(r"([+-])([0-9a-fA-FxX]+)(?:-([0-9a-fA-FxX]+))?[,\n]*")
-_MOST_SHOWN: Final = 60
 
 
 class NotWrittenRight(InputError, ValueError):
@@ -95,14 +95,6 @@ def relative_mask(text: str, before: IdSet = NO_IDS) -> IdSet:
         ids = ids | run if found[1] == "+" else ids - run
         place = found.end()
     return ids
-
-
-def quoted(value: object) -> str:
-    """`value` of a foreign file for people: quoted, harmless on a terminal, cut at 60 characters."""
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "a list"
-    text = ascii(value)
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
 _BASES: Final = (("hex", 16), ("octal", 8), ("decimal", 10))

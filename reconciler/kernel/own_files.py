@@ -7,8 +7,8 @@ How long to wait for a lock that another process holds is decided in `reconciler
 import fcntl
 import os
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from errno import EROFS
 from pathlib import Path
 from typing import Final
@@ -159,3 +159,16 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+@contextmanager
+def socket_address(directory: Path, name: str) -> Iterator[str]:
+    """The address of the socket `name` in `directory`, while the block runs.
+
+    An address holds 107 bytes, and a path may be longer: it goes through the directory's descriptor instead.
+    """
+    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{name}"
+    finally:
+        os.close(descriptor)

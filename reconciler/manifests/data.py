@@ -5,7 +5,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Final, TypeAlias
 
-from reconciler.model.printable import is_printable
+from reconciler.model.printable import in_place
 from reconciler.model.problems import MORE, Place, Position, Problem, Severity
 
 LONGEST_EXCERPT: Final = 400
@@ -54,16 +54,9 @@ class Source:
     def _place_on_line(self, line: int, start: int, column: int, width: int, label: str) -> Place:
         end = self.text.find("\n", start)
         length = min((end if end >= 0 else len(self.text)) - start, LONGEST_EXCERPT)
-        excerpt = printable(self.text[start : start + length].removesuffix("\r")) if column <= length else ""
+        excerpt = in_place(self.text[start : start + length].removesuffix("\r")) if column <= length else ""
         width = max(1, min(width, len(excerpt) - column))
         return Place(Position(self.file, line, column + 1), label=label, excerpt=excerpt, width=width)
-
-
-def printable(text: str) -> str:
-    """`text` with each character that a terminal could act on replaced, so that it keeps its length."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(one if is_printable(one) or one == "\t" else "\ufffd" for one in text)
 
 
 def error(id: str, message: str, places: tuple[Place, ...], help: str) -> Problem:

@@ -14,8 +14,8 @@ from yaml.error import MarkedYAMLError, YAMLError
 from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Event, NodeEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from reconciler.manifests.data import LONGEST_EXCERPT, Source, error, printable, shortened
-from reconciler.model.printable import first_unprintable, shown_character
+from reconciler.manifests.data import LONGEST_EXCERPT, Source, error, shortened
+from reconciler.model.printable import first_unprintable, in_place, shown_character
 from reconciler.model.problems import Place, Position, Problem
 
 _HARMLESS: Final = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100)))
@@ -58,7 +58,7 @@ def _not_utf8(content: bytes, file: str, offset: int) -> Problem:
     column = len(before[start:].decode("utf-8", "replace")) + 1
     end = content.find(b"\n", offset)
     line = content[start : end if end >= 0 else start + LONGEST_EXCERPT].decode("utf-8", "replace")
-    excerpt = "" if "\0" in line or column > LONGEST_EXCERPT else printable(line[:LONGEST_EXCERPT])
+    excerpt = "" if "\0" in line or column > LONGEST_EXCERPT else in_place(line[:LONGEST_EXCERPT])
     places = (Place(Position(file, before.count(b"\n") + 1, column), excerpt=excerpt),)
     return error("not-utf8", message, places, "Save the file as UTF-8 without a byte order mark.")
 

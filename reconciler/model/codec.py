@@ -23,7 +23,8 @@ from operator import or_
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from reconciler.model.strict_json import LARGEST, BadRecord, quoted, read_json
+from reconciler.model.printable import quoted
+from reconciler.model.strict_json import LARGEST, BadRecord, read_json
 
 VERSION: Final = "formatVersion"
 """The member of every file that says which version of its format it has."""

@@ -161,3 +161,18 @@ def error_text(error: BaseException) -> str:
         return f"there is no file {name}"
     cure = " (free space there)" if error.errno in (ENOSPC, EDQUOT) else ""
     return f"{name}: {error.strerror}{cure}" if name else f"{error.strerror}{cure}"
+
+
+def in_place(text: str) -> str:
+    """`text` with U+FFFD in place of each character that people cannot see: what stands below one stays below it."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(one if is_printable(one) or one == "\t" else "\ufffd" for one in text)
+
+
+def quoted(value: object, most: int = 60) -> str:
+    """`value` of a file for people: in quotation marks, harmless on a terminal, cut after `most` characters."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    shown = ascii(value)
+    return shown if len(shown) <= most else f"{shown[:most]}…"

@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import Any, Final
 
 from reconciler.model.errors import StateError
+from reconciler.model.printable import quoted
 
 LARGEST: Final = 256 * 1024 * 1024
 """The most bytes of a file that are read; a saved plan of 10,000 guests has about 30 MB."""
@@ -20,7 +21,6 @@ LARGEST: Final = 256 * 1024 * 1024
 DEEPEST: Final = 32
 """The deepest nesting of arrays and objects; what we write has at most 9."""
 
-_SHOWN: Final = 60
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _PLAIN: Final = re.compile(r"[\w-]{1,60}", re.ASCII)
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -104,9 +104,3 @@ def _finite_number(word: str) -> float:
     if math.isinf(number):
         raise BadRecord("it has a number that is too large")
     return number
-
-
-def quoted(value: object) -> str:
-    """`value` as a part of a message: in ASCII, and not long."""
-    shown = ascii(value)
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."

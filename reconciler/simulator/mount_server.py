@@ -15,6 +15,7 @@ from pathlib import Path
 from selectors import EVENT_READ, BaseSelector, DefaultSelector
 from typing import Any, Final, NamedTuple
 
+from reconciler.kernel.own_files import socket_address
 from reconciler.model.printable import error_text
 from reconciler.simulator.description import FORMS as HARDWARE_FORMS
 from reconciler.simulator.description import request_of
@@ -66,7 +67,7 @@ def ask(directory: Path, words: Sequence[str]) -> dict[str, Any] | None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(_ANSWER_SECONDS)
         try:
-            with _address(directory) as address:
+            with socket_address(directory, CONTROL) as address:
                 connection.connect(address)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
@@ -104,7 +105,7 @@ class ControlSocket:
         os.fchmod(self._listener.fileno(), 0o600)
         # What is left of a process that was killed; whoever calls has made sure that no other one listens.
         (directory / CONTROL).unlink(missing_ok=True)
-        with _address(directory) as address:
+        with socket_address(directory, CONTROL) as address:
             self._listener.bind(address)
         self._listener.listen()
         selector.register(self._listener, EVENT_READ, self._accept)
@@ -153,16 +154,6 @@ class ControlSocket:
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             return {"ok": False, "error": 'not a request: write {"request": [WORD, ...]} in one line'}
         return self._answer(words)
-
-
-@contextmanager
-def _address(directory: Path) -> Iterator[str]:
-    # An address holds 107 bytes, but a path may be longer: it goes through the directory's descriptor instead.
-    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{CONTROL}"
-    finally:
-        os.close(descriptor)
 
 
 _QUIET_SECONDS: Final = 0.1

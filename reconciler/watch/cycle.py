@@ -29,6 +29,7 @@ from reconciler.transaction.recovery import recover, refuse_pending
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import NONE, Suspensions, read_suspensions, suspended_devices
 from reconciler.watch.arrivals import Arrivals, arrived, next_look
+from reconciler.watch.backoff import Retry
 from reconciler.watch.configurations import Configuration, Configurations
 from reconciler.watch.deciding import (
     Act,
@@ -45,7 +46,6 @@ from reconciler.watch.healing import HealBudgets
 from reconciler.watch.plan_time import PLAN_SECONDS, TookTooLong, plan_deadline
 from reconciler.watch.removals import look_after, reported
 from reconciler.watch.report import Condition
-from reconciler.watch.retry import Retry
 from reconciler.watch.sources import ManifestSource, Offer
 from reconciler.watch.triggers import BY_PEOPLE, TRIGGER_OLDER, Noticed, Trigger
 from reconciler.watch.turns import NOTHING_OFFERED, Ending, Turn

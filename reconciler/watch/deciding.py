@@ -9,9 +9,9 @@ from reconciler.model.problems import Severity
 from reconciler.planning.plan import ALLOW_DISRUPTION, Cause, Plan
 from reconciler.planning.scope import FILES, HOST
 from reconciler.render.text import counted, moment
+from reconciler.watch.backoff import Retry
 from reconciler.watch.healing import BUDGET, HealBudgets
 from reconciler.watch.report import Condition
-from reconciler.watch.retry import Retry
 
 _MOST_NAMES: Final = 3
 _MINUTE: Final = 60.0

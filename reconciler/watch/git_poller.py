@@ -10,7 +10,7 @@ from typing import Final
 
 from reconciler.kernel.processes import Stopped
 from reconciler.model.printable import error_text
-from reconciler.watch.cadence import wait
+from reconciler.watch.backoff import spread_wait
 from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, Newest, Unreachable
 from reconciler.watch.trigger_sources import in_thread
 from reconciler.watch.triggers import Listening, Noticed, Trigger
@@ -93,7 +93,7 @@ class GitPoller:
                 if self._is_news(found, questions):
                     yield (Trigger(self.name, _told(found)),)
                 failures = failures + 1 if isinstance(found, Unreachable) else 0
-                await self._pause(wait(self._interval, failures, self._longest, self._chance()))
+                await self._pause(spread_wait(self._interval, failures, self._longest, self._chance()))
         except Stopped:
             await asyncio.sleep(math.inf)  # the loop ends
         finally:

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from reconciler.watch.requests import LOCK, LONGEST_LINE, SOCKET, BadRequest, address, answer_line, locked, read_request
+from reconciler.kernel.own_files import socket_address
+from reconciler.watch.requests import LOCK, LONGEST_LINE, SOCKET, BadRequest, answer_line, locked, read_request
 from reconciler.watch.triggers import TRIGGER, TRIGGER_OLDER, Listening, Noticed, Trigger
 
 """As `TRIGGER`; besides, an older git commit may be used in the cycle that this leads to."""
@@ -63,7 +64,7 @@ class RequestTriggers:
 
     async def listen(self) -> AsyncGenerator[Listening | tuple[Trigger, ...], None]:
         """See `reconciler.watch.triggers.TriggerSource`."""
-        with address(self._directory) as name:
+        with socket_address(self._directory, SOCKET) as name:
             listener = _listener(self._directory, name)
             # A line that is too long is found when it is one byte longer than the limit.
             server = await asyncio.start_unix_server(

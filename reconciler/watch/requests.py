@@ -9,12 +9,12 @@ is refused is answered by ``{"accepted": false, "error": "..."}``.
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from reconciler.kernel.own_files import is_locked, take_lock
+from reconciler.kernel.own_files import is_locked, socket_address, take_lock
 from reconciler.model.errors import BusyError, HostError, InputError
 
 SOCKET: Final = "watch.sock"
@@ -92,7 +92,7 @@ def ask(directory: Path, trigger: TriggerRequest, seconds: float) -> dict[str, A
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(seconds)
         try:
-            with address(directory) as name:
+            with socket_address(directory, SOCKET) as name:
                 connection.connect(name)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
@@ -112,16 +112,6 @@ def ask(directory: Path, trigger: TriggerRequest, seconds: float) -> dict[str, A
         raise NoAnswer("the loop has ended before it answered")
     found: dict[str, Any] = json.loads(line)
     return found
-
-
-@contextmanager
-def address(directory: Path) -> Iterator[str]:
-    """The address of the socket in `directory`, while the block runs: one holds 107 bytes, and a path may be longer."""
-    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{SOCKET}"
-    finally:
-        os.close(descriptor)
 
 
 def _line(document: Mapping[str, object]) -> bytes:

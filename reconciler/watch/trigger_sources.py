@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, Protocol, Self, TypeVar
 
 from reconciler.model.printable import error_text
+from reconciler.watch.backoff import backoff
 from reconciler.watch.triggers import Listening, Trigger, TriggerSource
 
 RETRY_SECONDS: Final = 1.0
@@ -109,7 +110,7 @@ class SourceStatus(NamedTuple):
     @property
     def wait(self) -> float:
         """After how many seconds to open it again, once it has failed."""
-        return min(RETRY_SECONDS * 2.0 ** (self.failures - 1), LONGEST_RETRY_SECONDS)
+        return backoff(RETRY_SECONDS, self.failures - 1, LONGEST_RETRY_SECONDS)
 
 
 class TriggerSources:

@@ -13,7 +13,7 @@ import pytest
 from reconciler.integrations import git_repository
 from reconciler.integrations.git_repository import FETCH_SECONDS, SIZE_LIMIT
 from reconciler.integrations.git_signatures import Good, trust, verify
-from reconciler.watch.cadence import JITTER
+from reconciler.watch.backoff import JITTER
 from reconciler.watch.git_poller import INTERVAL, LONGEST
 from testing.git_repositories import Repository
 

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.integrations.boot_masks import NotWrittenRight, absolute_mask, number, quoted, relative_mask
+from reconciler.integrations.boot_masks import NotWrittenRight, absolute_mask, number, relative_mask
 from reconciler.kernel.text_forms import mask_text
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
+from reconciler.model.printable import quoted
 from reconciler.simulator.numbers import written_mask
 
 IDS = st.integers(0, (1 << 256) - 1).map(IdSet.from_bits)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model.strict_json import DEEPEST, BadRecord, quoted, read_json
+from reconciler.model.printable import quoted
+from reconciler.model.strict_json import DEEPEST, BadRecord, read_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -73,3 +74,4 @@ def test_a_value_in_a_message_is_short_and_can_be_seen() -> None:
     """Whatever a file has in it."""
     assert quoted("a\x1b") == r"'a\x1b'"
     assert len(quoted("x" * 1000)) < 100
+    assert (quoted([1]), quoted({})) == ("a list", "an object")

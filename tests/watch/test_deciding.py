@@ -10,10 +10,10 @@ from reconciler.kernel.observe import observe
 from reconciler.model.problems import Problem, Severity
 from reconciler.planning.plan import Cause, Consent, Plan
 from reconciler.planning.planner import make_plan
+from reconciler.watch.backoff import Retry
 from reconciler.watch.deciding import Act, Policy, Times, decide, drifted, is_drift
 from reconciler.watch.healing import BUDGET, HealBudgets, Healing
 from reconciler.watch.report import Condition
-from reconciler.watch.retry import Retry
 from testing.holdings import config, desired, guest, uuid
 from testing.plans import GIVES_UP, ONE, applied, host_with
 

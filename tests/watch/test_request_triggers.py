@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.kernel.own_files import socket_address
 from reconciler.watch.request_triggers import MOST_CLIENTS, RequestTriggers
 from reconciler.watch.requests import (
     LONGEST_LINE,
@@ -23,7 +24,6 @@ from reconciler.watch.requests import (
     BadRequest,
     NoAnswer,
     TriggerRequest,
-    address,
     ask,
     read_request,
     request_line,
@@ -75,7 +75,7 @@ def connected(directory: Path) -> socket.socket:
     """A connection that has not asked yet."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(PATIENCE)
-    with address(directory) as name:
+    with socket_address(directory, SOCKET) as name:
         connection.connect(name)
     return connection
 
@@ -122,7 +122,7 @@ def test_where_no_loop_runs_there_is_none(directory: Path, tmp_path: Path) -> No
     assert ask(tmp_path / "missing", TriggerRequest(), PATIENCE) is None
     assert ask(directory, TriggerRequest(), PATIENCE) is None
     left = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with address(directory) as name:
+    with socket_address(directory, SOCKET) as name:
         left.bind(name)
     left.close()
     assert ask(directory, TriggerRequest(), PATIENCE) is None
