@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.api import caller
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell
 from reconciler.hosts.opening import STATE, open_host, open_simulated_host, state_of_host, state_of_simulated_host
@@ -62,6 +61,8 @@ def run_directory_of(options: HostOptions) -> Path:
 
 def origin_of(commit: str = "", actor: Actor = Actor.PERSON) -> Origin:
     """Who ran which command, with manifests of `commit`."""
+    from reconciler.api import caller
+
     return caller(commit, actor)._replace(command=command_line())
 
 
