@@ -21,7 +21,7 @@ import yaml
 from benchmarks.mounted import mounted
 from benchmarks.site import ADAPTER_PAIRS, Site, guest_text, write_site
 from reconciler.kernel.sysfs import RealSysfs, Sysfs
-from reconciler.manifests.files import SETTLED_SECONDS
+from reconciler.manifests.files import CERTAIN_SECONDS
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.outcome import Origin, Result
 from reconciler.operations.plan import plan
@@ -105,7 +105,7 @@ def measure(guests: int, runs: int, *, on_mount: bool) -> Measured:
             host = host_of(yaml.safe_load(site.simulated_host.read_text(encoding="utf-8")))
         bench = _Bench(directory, site, host, applies=True)
         assert _outcome(bench) is Result.APPLIED
-        time.sleep(SETTLED_SECONDS)
+        time.sleep(CERTAIN_SECONDS)
         source = Manifests((site.manifests,))
         bare = statistics.median(
             _timed(lambda: plan(source.read(bench.machine), bench.machine)) for _ in range(min(runs, 3))
@@ -136,7 +136,7 @@ def _plans(directory: Path, site: Site, host: Sysfs, runs: int) -> tuple[float, 
     for number in range(runs):
         bench.save(0, turned=number % 2 == 0)
         again.append(_timed(lambda: bench.loop.turn((Trigger("files", "guests"),))))
-        time.sleep(SETTLED_SECONDS)
+        time.sleep(CERTAIN_SECONDS)
         bench.loop.turn((Trigger("files", "guests"),))
     if runs % 2:
         bench.save(0, turned=False)
@@ -148,7 +148,7 @@ def _applied(bench: _Bench, runs: int) -> Iterator[float]:
         assert not noticing.limit, noticing.limit
         bench.loop.turn(_START)
         for number in range(2 * (runs // 2)):
-            time.sleep(SETTLED_SECONDS)
+            time.sleep(CERTAIN_SECONDS)
             gc.collect()
             began = time.perf_counter()
             bench.save(0, turned=number % 2 == 0)

@@ -45,7 +45,7 @@ from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import PLAN, Here
 from reconciler.model.outcome import Result
-from reconciler.planning.plan import Plan, settled
+from reconciler.planning.plan import Plan, replanned
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_text import plan_text
 from reconciler.transaction.recovery import refuse_pending
@@ -110,7 +110,7 @@ def run_wanted(host: HostOptions, source: WantedSource, *, format: str, yes: boo
             return _refused(error.plan, terms, number)
     _show_applied(applied, format, host.here, with_plan=yes or not sys.stdout.isatty())
     seen = applied.seen
-    publish(host, applied.outcome, None if seen is None else settled(applied.plan, seen.mdevs))
+    publish(host, applied.outcome, None if seen is None else replanned(applied.plan, seen.mdevs))
     if terms.confirm_within is not None and applied.outcome.result is Result.APPLIED:
         return wait_at_terminal(host, applied.generation, terms.confirm_within)
     return EXIT_OF[applied.outcome.result]

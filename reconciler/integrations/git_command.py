@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.integrations.git_address import PROTOCOLS, without_secrets
-from reconciler.kernel.processes import OUTPUT_LIMIT, Answer, Bounds, Processes, TooLong, TooMuch
+from reconciler.kernel.processes import OUTPUT_LIMIT, Bounds, Completed, Processes, TooLong, TooMuch
 from reconciler.model.errors import HostError
 from reconciler.model.printable import escaped
 
@@ -108,7 +108,7 @@ class Git:
         bounds: Bounds = BOUNDS,
         settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> Completed:
         """How git ended with `words`, without network and with no settings but ours and `settings`.
 
         Raises:
@@ -175,7 +175,7 @@ class Git:
         with answer.output:
             return os.fsdecode(answer.output.read()).split("\0")[:-1]
 
-    def program(self, *words: str, given: bytes = b"") -> Answer:
+    def program(self, *words: str, given: bytes = b"") -> Completed:
         """How another program ended that git would use, with the same care.
 
         Raises:
@@ -184,7 +184,7 @@ class Git:
         """
         return self._bounded(list(words), words[0], quiet(self.environment), BOUNDS, given)
 
-    def _succeeded(self, answer: Answer) -> str:
+    def _succeeded(self, answer: Completed) -> str:
         with answer.output:
             if answer.code:
                 raise GitFailed(reason(answer.said) or f"git ended with {answer.code}")
@@ -197,7 +197,7 @@ class Git:
         bounds: Bounds,
         given: bytes = b"",
         settings: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> Completed:
         # By -c, which beats every file of settings, the repository's own with them (git-config(1), "SCOPES").
         own = _SETTINGS | dict(settings or {})
         options = [part for name, value in own.items() for part in ("-c", f"{name}={value}")]
@@ -206,7 +206,7 @@ class Git:
 
     def _bounded(
         self, words: list[str], name: str, environment: Mapping[str, str], bounds: Bounds, given: bytes
-    ) -> Answer:
+    ) -> Completed:
         try:
             return self._processes.run(
                 words, directory=self.directory, environment=environment, bounds=bounds, given=given

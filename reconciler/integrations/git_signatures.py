@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from reconciler.integrations.git_command import BOUNDS, Ended, Git, GitFailed, NoProgram, reason
-from reconciler.kernel.processes import Answer
+from reconciler.kernel.processes import Completed
 from reconciler.model.errors import InputError
 
 Format = Literal["ssh", "gpg"]
@@ -215,7 +215,7 @@ class _Check:
         answer.output.close()
         return not answer.code
 
-    def _ask(self, *words: str, given: bytes = b"") -> Answer:
+    def _ask(self, *words: str, given: bytes = b"") -> Completed:
         answer = self._git.program("ssh-keygen", "-Y", *words, "-s", str(self.signature), given=given)
         if answer.code not in _ANSWERS:
             answer.output.close()
@@ -306,7 +306,7 @@ def _time(seconds: bytes) -> str:
     return time.strftime("%Y%m%d%H%M%S", time.localtime(int(seconds)))
 
 
-def _text(answer: Answer) -> str:
+def _text(answer: Completed) -> str:
     return answer.output.read().decode("utf-8", "replace")
 
 
@@ -375,15 +375,15 @@ def _fingerprints(listing: str) -> set[str]:
     return {line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:")}
 
 
-def _utf8(answer: Answer) -> str:
+def _utf8(answer: Completed) -> str:
     return answer.output.read().decode("utf-8", "replace")
 
 
-def _said(answer: Answer) -> str:
+def _said(answer: Completed) -> str:
     return reason(answer.said) or f"it ended with {answer.code}"
 
 
-def _verdict(answer: Answer, status: list[tuple[str, str]], trusted: Trust) -> Verdict:
+def _verdict(answer: Completed, status: list[tuple[str, str]], trusted: Trust) -> Verdict:
     words = [word for word, _ in status]
     told = dict(reversed(status))
     for word, sentence in _NOT_GOOD.items():

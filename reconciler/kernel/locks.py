@@ -18,7 +18,7 @@ from reconciler.model.stopping import NEVER, StopToken
 _RETRY_SECONDS: Final = 0.03
 """As often as the s390-tools ask for theirs (libap), so that neither side starves the other."""
 _LOOK_SECONDS: Final = 1.0
-_TELL_AGAIN_SECONDS: Final = 10.0
+_REPEAT_SECONDS: Final = 10.0
 _MOST_COMMAND: Final = 200
 
 _Lock = TypeVar("_Lock")
@@ -94,27 +94,27 @@ def wait_for(
         Exception: that one, when patience has come to its end.
         Abandoned: `wait.stop` has ended the wait.
     """
-    telling = _Telling(wait)
+    reports = _Reports(wait)
     while (lock := take()) is None:
         now = wait.clock.monotonic()
         if now >= wait.deadline:
             waited = f"; gave up waiting after {wait.seconds:g} s" if wait.seconds else ""
             raise refusal(f"{holder()}{waited}; try again when it is done, or end it if it hangs")
-        telling.look(now, holder)
+        reports.look(now, holder)
         wait.clock.sleep(_RETRY_SECONDS)
         wait.stop.check()
     return lock
 
 
-class _Telling:
+class _Reports:
     """Decides when there is news about who is waited for."""
 
     def __init__(self, wait: Patience) -> None:
         self._on_wait = wait.on_wait
         # Who has only just taken a lock has not written down a name yet.
         self._nameless_until = wait.clock.monotonic() + _LOOK_SECONDS
-        self._told: AtWork | None = None
-        self._next_look = self._tell_again = 0.0
+        self._reported: AtWork | None = None
+        self._next_look = self._repeat_at = 0.0
 
     def look(self, now: float, holder: Callable[[], AtWork]) -> None:
         if now < self._next_look:
@@ -123,9 +123,9 @@ class _Telling:
         if not found.process and now < self._nameless_until:
             return
         self._next_look = now + _LOOK_SECONDS
-        if self._told is None or self._told.process != found.process or now >= self._tell_again:
+        if self._reported is None or self._reported.process != found.process or now >= self._repeat_at:
             self._on_wait(found)
-            self._told, self._tell_again = found, now + _TELL_AGAIN_SECONDS
+            self._reported, self._repeat_at = found, now + _REPEAT_SECONDS
 
 
 _EMPTY_IS_STALE_SECONDS: Final = 120.0

@@ -222,7 +222,7 @@ def read_config(
         OSError: the device is gone.
         UnknownText: the kernel's answer has an unknown form.
     """
-    return _settled(lambda: _config(sysfs, paths.mdev(uuid), abilities), (expected, True))
+    return _stable(lambda: _config(sysfs, paths.mdev(uuid), abilities), (expected, True))
 
 
 def _config(sysfs: Sysfs, path: str, abilities: Abilities) -> tuple[ApConfig, bool]:
@@ -241,11 +241,11 @@ def _whole_lines(text: str) -> tuple[Matrix, bool]:
 
 
 def _effective(sysfs: Sysfs, path: str, expected: Matrix | None) -> Matrix | None:
-    shown, complete = _settled(lambda: _whole_lines(sysfs.read(f"{path}/guest_matrix")), (expected, True))
+    shown, complete = _stable(lambda: _whole_lines(sysfs.read(f"{path}/guest_matrix")), (expected, True))
     return shown if complete else None
 
 
-def _settled(read: Callable[[], _Value], expected: object = None) -> _Value:
+def _stable(read: Callable[[], _Value], expected: object = None) -> _Value:
     """What `read` returns when it returns the same twice in a row, or what is expected."""
     last = read()
     if last == expected:

@@ -56,7 +56,7 @@ class Bounds(NamedTuple):
     goes_on: bool = False
 
 
-class Answer(NamedTuple):
+class Completed(NamedTuple):
     """How a program ended: its exit code, what it wrote, and what it said about errors. Its holder closes `output`."""
 
     code: int
@@ -86,7 +86,7 @@ class Processes:
         environment: Mapping[str, str],
         bounds: Bounds,
         given: bytes = b"",
-    ) -> Answer:
+    ) -> Completed:
         """Run the program `words` in `directory` with `given` as its input, within `bounds`.
 
         Raises:
@@ -110,7 +110,7 @@ class Processes:
         except BaseException:
             output.close()
             raise
-        return Answer(code, output, said)
+        return Completed(code, output, said)
 
     def stop(self) -> None:
         """Kill what runs, and let nothing be run any more; may be called from any thread."""

@@ -41,14 +41,14 @@ def wait_for_rebinding(sysfs: Sysfs, clock: Clock, pool: Matrix, queues: Iterabl
     """
     waiting = list(queues)
     deadline = clock.monotonic() + REBIND_SECONDS
-    while waiting := [queue for queue in waiting if not _is_settled(sysfs, queue, pool)]:
+    while waiting := [queue for queue in waiting if not _is_rebound(sysfs, queue, pool)]:
         if clock.monotonic() >= deadline:
             names = ", ".join(map(str, waiting[:8]))
             raise KernelBusy(f"re-binding {names}{' …' if len(waiting) > 8 else ''}", REBIND_SECONDS)
         clock.sleep(_POLL_SECONDS)
 
 
-def _is_settled(sysfs: Sysfs, queue: Queue, pool: Matrix) -> bool:
+def _is_rebound(sysfs: Sysfs, queue: Queue, pool: Matrix) -> bool:
     driver = driver_of(sysfs, paths.queue(queue))
     if driver is None:
         return not _is_present(sysfs, queue)

@@ -75,9 +75,9 @@ def cross_checked(population: Population, problems: ProblemList) -> tuple[Desire
     guests = [guest if guest.host else _of_only_host(guest, names) for guest in population.guests]
     if names and not population.may_lack_hosts:
         _strays((guest for guest in guests if guest.host not in population.perhaps_hosts), names, problems)
-    settled = tuple(guest for guest in guests if guest.host in names)
-    _repeated_guests(settled, problems)
-    return settled
+    known = tuple(guest for guest in guests if guest.host in names)
+    _repeated_guests(known, problems)
+    return known
 
 
 def _name_in(data: Data) -> str:

@@ -24,7 +24,7 @@ from reconciler.model.problems import Place, Position, Problem, ProblemList, Sev
 
 _ACTIVATION: Final = {one.value: one for one in Activation}
 _PRESENCE: Final = {one.value: one for one in Presence}
-_MOST_QUEUES_TOLD: Final = 16
+_MOST_QUEUES_SHOWN: Final = 16
 
 
 class DocumentReader:
@@ -109,7 +109,7 @@ class DocumentReader:
                     all_can = False
                     message = f"metadata.labels: {shown(text)} has a character that cannot be seen: {odd}"
                     field = ("metadata", "labels", key)
-                    self._tell("control-character", Severity.ERROR, message, position, field, "Remove it.")
+                    self._report("control-character", Severity.ERROR, message, position, field, "Remove it.")
         return all_can
 
     def _of(self, axes: Accepted, name: str) -> IdSet:
@@ -119,17 +119,19 @@ class DocumentReader:
         listed = queue_list(entries)
         for index in listed.repeated:
             message = f"the queue {entries[index]} stands in the list twice"
-            self._tell("repeated-queue", Severity.WARNING, message, position, ("spec", "queues", index), "Remove one.")
+            self._report(
+                "repeated-queue", Severity.WARNING, message, position, ("spec", "queues", index), "Remove one."
+            )
         if not listed.extra:
             return listed.matrix
-        told = [str(queue) for queue in listed.extra[:_MOST_QUEUES_TOLD]]
-        more = len(listed.extra) - len(told)
-        text = ", ".join(told) + (f" and {more} more" if more else "")
+        shown = [str(queue) for queue in listed.extra[:_MOST_QUEUES_SHOWN]]
+        more = len(listed.extra) - len(shown)
+        text = ", ".join(shown) + (f" and {more} more" if more else "")
         message = f"these queues are no full product of adapters and domains: the guest would get {text} on top"
         advice = (
             "A guest always has each of its adapters with each of its domains. Add those queues, or take others out."
         )
-        self._tell("queues-no-product", Severity.ERROR, message, position, ("spec", "queues"), advice)
+        self._report("queues-no-product", Severity.ERROR, message, position, ("spec", "queues"), advice)
         return None
 
     def _explain(self, data: Accepted, position: Position) -> None:
@@ -141,7 +143,7 @@ class DocumentReader:
                     first, _, last = str(entry).partition("-")
                     message = f"the range {entry} runs backwards: {first} is above {last}"
                     field = (*path, index)
-                    self._tell("reversed-range", Severity.ERROR, message, position, field, f"Write {last}-{first}.")
+                    self._report("reversed-range", Severity.ERROR, message, position, field, f"Write {last}-{first}.")
 
     def _warn_of_repetitions(self, data: Accepted, position: Position) -> None:
         for path, entries in id_lists_of(data):
@@ -149,9 +151,9 @@ class DocumentReader:
                 for index in repetitions(entries):
                     message = f"{entries[index]} stands in the list twice"
                     advice = "Remove one of the two, or correct the one that was meant otherwise."
-                    self._tell("repeated-id", Severity.WARNING, message, position, (*path, index), advice)
+                    self._report("repeated-id", Severity.WARNING, message, position, (*path, index), advice)
 
-    def _tell(self, id: str, severity: Severity, message: str, position: Position, field: Path, help: str) -> None:
+    def _report(self, id: str, severity: Severity, message: str, position: Position, field: Path, help: str) -> None:
         self.problems.add(Problem(id, severity, message, (Place(position, field=field),), help=help))
 
 

@@ -83,7 +83,7 @@ class Files(Protocol):
         """What is the same only as long as the content of `file` is; None where that cannot be known."""
 
 
-SETTLED_SECONDS: Final = 2.5
+CERTAIN_SECONDS: Final = 2.5
 """So long after its last change a later change shows in its times."""
 
 
@@ -120,7 +120,7 @@ class DiskFiles:
             found = os.stat(file.path)
         except OSError:
             return None
-        if self._now() - max(found.st_mtime, found.st_ctime) < SETTLED_SECONDS:
+        if self._now() - max(found.st_mtime, found.st_ctime) < CERTAIN_SECONDS:
             return None
         return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 

@@ -78,11 +78,11 @@ def _objection(found: "ValidationError") -> _Objection:
 
 def _reasons(objections: Iterable[_Objection], schema: Schema) -> Iterator[_Reason]:
     """One reason per field and problem id: a schema often has several objections to the same thing."""
-    told = set()
+    reported = set()
     for refused in objections:
         for reason in _reasons_of(refused, schema):
-            if (reason.id, reason.field) not in told:
-                told.add((reason.id, reason.field))
+            if (reason.id, reason.field) not in reported:
+                reported.add((reason.id, reason.field))
                 yield reason
 
 

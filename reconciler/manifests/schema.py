@@ -75,10 +75,10 @@ class _Writer:
         argument = schema[keyword]
         if keyword in _LIMITS:
             python_type, condition = _LIMITS[keyword]
-            return [_guarded(python_type, schema, value, condition.format(value=value, limit=argument))]
+            return [_for_type(python_type, schema, value, condition.format(value=value, limit=argument))]
         if keyword in _OBJECT_KEYWORDS:
             first = next(one for one in schema if one in _OBJECT_KEYWORDS)
-            return [_guarded("dict", schema, value, f"{self._object(schema)}({value})")] if keyword == first else []
+            return [_for_type("dict", schema, value, f"{self._object(schema)}({value})")] if keyword == first else []
         match keyword:
             case "$ref":
                 condition = f"({self.condition(self._referred(argument), value)})"
@@ -89,9 +89,9 @@ class _Writer:
             case "enum":
                 condition = f"{value} in {tuple(map(_text, argument))!r}"
             case "pattern":
-                condition = _guarded("str", schema, value, f"{self._search(argument)}({value}) is not None")
+                condition = _for_type("str", schema, value, f"{self._search(argument)}({value}) is not None")
             case "items":
-                condition = _guarded("list", schema, value, f"{self._items(argument)}({value})")
+                condition = _for_type("list", schema, value, f"{self._items(argument)}({value})")
             case _:
                 raise UnknownKeyword(f"{keyword!r} in {schema.get('title', schema)!r}")
         return [condition]
@@ -169,7 +169,7 @@ def _text(value: object) -> str:
     return value
 
 
-def _guarded(python_type: str, schema: Schema, value: str, condition: str) -> str:
+def _for_type(python_type: str, schema: Schema, value: str, condition: str) -> str:
     """`condition`, which speaks of one type only and says nothing about values of the others."""
     if "type" in schema and _python_type(schema["type"]) == python_type:
         return condition

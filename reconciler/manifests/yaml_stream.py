@@ -270,7 +270,7 @@ def _extent(event: Event) -> tuple[int, int]:
     return event.start_mark.index, event.end_mark.index
 
 
-_HINTS: Final = {
+_ADVICE: Final = {
     "mapping values are not allowed": "Check the indentation, or quote the value if it has a colon in it.",
     "unexpected end of stream": "A quote is not closed.",
     "document indicator": "A quote or bracket is not closed before the next ---.",
@@ -290,5 +290,7 @@ def syntax_problem(source: Source, span: Span, wrong: YAMLError) -> Problem:
     if source.text.startswith("\t", offset):
         return error("yaml-tab", "a tab stands where only spaces may indent", places, "Indent with spaces.")
     said = ", ".join(filter(None, (getattr(wrong, name, None) for name in ("context", "problem")))) or str(wrong)
-    hint = next((hint for words, hint in _HINTS.items() if words in said), "Check indentation, quotes and brackets.")
-    return error("yaml-syntax", f"this is not YAML: {said}", places, hint)
+    advice = next(
+        (advice for words, advice in _ADVICE.items() if words in said), "Check indentation, quotes and brackets."
+    )
+    return error("yaml-syntax", f"this is not YAML: {said}", places, advice)

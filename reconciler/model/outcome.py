@@ -20,7 +20,7 @@ class Outcome(NamedTuple):
     Attributes:
         result: how it ended.
         writes: how many writes the kernel took on the way forward.
-        writes_back: how many the rollback took.
+        rollback_writes: how many the rollback took.
         failure: why it was rolled back; empty otherwise.
         failed_step: the step that failed, counted from 1; 0 where none did.
         differences: what is neither start nor target (degraded only), a sentence each.
@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
 
     result: Result
     writes: int = 0
-    writes_back: int = 0
+    rollback_writes: int = 0
     failure: str = ""
     failed_step: int = 0
     differences: tuple[str, ...] = ()

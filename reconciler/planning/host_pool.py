@@ -23,7 +23,7 @@ class PoolReason(StrEnum):
     """Why the pool is as it is."""
 
     GIVEN = "given by the manifest"
-    NOBODY = "no guest needs a queue, so the host has all"
+    UNUSED = "no guest needs a queue, so the host has all"
     DOMAINS = "whole domains are cleared, the smaller axis: one mask write, and future adapters are covered"
     ADAPTERS = "whole adapters are cleared, the smaller axis: one mask write, and future domains are covered"
     DOMAINS_ONLY = "whole domains are cleared, since clearing adapters would take kept queues"
@@ -55,7 +55,7 @@ def derive_pool(needed: Iterable[Matrix], kept: Iterable[Matrix]) -> DerivedPool
     kept_adapters, kept_domains = _union(kept)
     adapters, domains = _union(needed)
     if not needed:
-        return DerivedPool(Matrix(ALL_IDS, ALL_IDS), PoolReason.NOBODY)
+        return DerivedPool(Matrix(ALL_IDS, ALL_IDS), PoolReason.UNUSED)
     may_clear_domains = domains.isdisjoint(kept_domains)
     may_clear_adapters = adapters.isdisjoint(kept_adapters)
     if may_clear_domains and (not may_clear_adapters or len(domains) <= len(adapters)):

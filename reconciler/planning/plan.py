@@ -309,7 +309,7 @@ def _limits(there: int, going: int, staying: int) -> list[Consent]:
     return []
 
 
-def settled(plan: Plan, found: Iterable[ObservedMdev]) -> Plan:
+def replanned(plan: Plan, found: Iterable[ObservedMdev]) -> Plan:
     """What planning again gives after `plan`, which was applied: no steps.
 
     Args:

@@ -124,11 +124,11 @@ def _held(
 ) -> Iterator[Problem]:
     """Who really has queues of `guest`, where the manifests alone do not say."""
     matrix = guest.config.matrix
-    told = {one.uuid for one in target.foreign} | {one.uuid for one in desired.guests if _claims(one, matrix)}
+    known = {one.uuid for one in target.foreign} | {one.uuid for one in desired.guests if _claims(one, matrix)}
     named = {one.uuid: f"guest '{one.name}'" for one in desired.guests}
     vms = observed.vms
     for mdev in observed.mdevs:
-        if mdev.uuid not in told and mdev.uuid not in target.leaving and mdev.config.matrix.overlaps(matrix):
+        if mdev.uuid not in known and mdev.uuid not in target.leaving and mdev.config.matrix.overlaps(matrix):
             holder = named.get(mdev.uuid, f"mediated device {mdev.uuid}")
             held = _queue_held(guest, f"{holder}{in_brackets(vms.get(mdev.uuid))}", mdev.config.matrix.meet(matrix))
             left = untouched.get(mdev.uuid)

@@ -43,7 +43,7 @@ def _heading(outcome: Outcome) -> str:
             files = f", {counted(outcome.files, 'file')} for the next boot" if outcome.files else ""
             return f"Applied and verified: {writes}{files}."
         case Result.ROLLED_BACK:
-            back = counted(outcome.writes_back, "write")
+            back = counted(outcome.rollback_writes, "write")
             return f"Not applied; everything is as it was before ({writes}, {back} to roll it back)."
         case Result.DEGRADED:
             return "DEGRADED: not applied, and not everything could be rolled back."
@@ -56,7 +56,7 @@ def outcome_json(outcome: Outcome, plan: Plan, generation: int = 0) -> str:
         "result": outcome.result.value,
         "generation": generation or None,
         "kernelWrites": outcome.writes,
-        "kernelWritesBack": outcome.writes_back,
+        "rollbackWrites": outcome.rollback_writes,
         "files": outcome.files,
         "failure": outcome.failure or None,
         "failedStep": outcome.failed_step or None,

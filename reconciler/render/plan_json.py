@@ -273,8 +273,8 @@ def differences(saved: SavedPlan, plan: Plan, manifests: Sequence[str | PathLike
     changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     found = []
     if _SUSPENDED in changed:
-        told = "; ".join(one.message for one in plan.problems if one.id == _SUSPENDED)
-        found.append(f"what is suspended changed since it was saved (now: {told or 'nothing is suspended'})")
+        shown = "; ".join(one.message for one in plan.problems if one.id == _SUSPENDED)
+        found.append(f"what is suspended changed since it was saved (now: {shown or 'nothing is suspended'})")
         changed = [name for name in changed if name not in {_SUSPENDED, _SUMMARY}]  # the summary counts them
     if changed:
         parts = ", ".join(_WORDS.get(name, name) for name in changed)

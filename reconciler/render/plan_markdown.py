@@ -30,8 +30,8 @@ def plan_markdown(plan: Plan) -> str:
     head = [f"### reconcile: host {code(plan.desired.host.name)}", "", f"**{summary_text(plan)}**", ""]
     if plan.consents:
         head += [f"> **Needs consent** ({code(' '.join(plan.flags))})", ">"]
-        told = (f"{one.holder}: {one.reason}" for one in plan.consents[:_MOST_CONSENTS])
-        head += [f"> * {code(text[:_LONGEST_CONSENT])}" for text in told]
+        texts = (f"{one.holder}: {one.reason}" for one in plan.consents[:_MOST_CONSENTS])
+        head += [f"> * {code(text[:_LONGEST_CONSENT])}" for text in texts]
         head += (
             [f"> * … and {len(plan.consents) - _MOST_CONSENTS:,} more"] if len(plan.consents) > _MOST_CONSENTS else []
         )

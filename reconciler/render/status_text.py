@@ -86,8 +86,8 @@ def _idle_text(status: Status) -> str:
 def _card_text(card: ObservedCard) -> str:
     """What is wrong with a card; empty where nothing is."""
     offline = "" if card.online else "is offline: the host's drivers do not use it"
-    told = " and ".join(filter(None, [card.trouble, offline]))
-    return f"adapter {IdSet([card.adapter])} {told}" if told else ""
+    trouble = " and ".join(filter(None, [card.trouble, offline]))
+    return f"adapter {IdSet([card.adapter])} {trouble}" if trouble else ""
 
 
 def _use_text(process: Process | None) -> str:

@@ -229,7 +229,7 @@ def _rolled_back(
             written = Outcome(Result.APPLIED, forward.writes + writes)
             return _finished(written, plan, journal, returned.refusals[0], root)
         returned = returned._replace(writes=writes)
-    returned = returned._replace(differences=(*returned.differences, *_files_back(forward.files, root)))
+    returned = returned._replace(differences=(*returned.differences, *_restored_files(forward.files, root)))
     names = {one.uuid: one.name for one in plan.guests}
     outcome = Outcome(Result.ROLLED_BACK, forward.writes, returned.writes, failure.reason, failure.step)
     outcome = interrupting(outcome, [names.get(one, one) for one in returned.interrupted])
@@ -272,12 +272,12 @@ def _persisted(plan: Plan, root: Path | None) -> tuple[tuple[FileChange, ...], s
     return plan.files, ""
 
 
-def _files_back(made: tuple[FileChange, ...], root: Path | None) -> tuple[str, ...]:
+def _restored_files(made: tuple[FileChange, ...], root: Path | None) -> tuple[str, ...]:
     if not made:
         return ()
-    from reconciler.transaction.persist import put_back
+    from reconciler.transaction.persist import restore
 
-    return put_back(made, root)
+    return restore(made, root)
 
 
 def _touched(plan: Plan) -> frozenset[str]:

@@ -18,7 +18,7 @@ from reconciler.model.errors import InputError, StateError
 from reconciler.model.outcome import Actor, Generation, Origin, Outcome, Result
 from reconciler.model.printable import error_text
 from reconciler.model.strict_json import BadRecord
-from reconciler.transaction.records import RECORDS, placed, read_record, told_of, write_record
+from reconciler.transaction.records import RECORDS, naming_file, placed, read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
 
 RETAINED: Final = 100
@@ -154,7 +154,7 @@ class History:
             known = self.numbers()
             there = f"there are {known[0]} to {known[-1]}" if known else "nothing has been applied yet"
             raise NoSuchGeneration(f"there is no generation {number}; {there}", HISTORY if known else None)
-        return told_of(self._state, file, lambda: _whole(found, ended, number, file))
+        return naming_file(self._state, file, lambda: _whole(found, ended, number, file))
 
     def newest_target(self, before: int | None = None) -> int:
         """The newest generation that was applied, and below `before`.

@@ -18,7 +18,7 @@ from reconciler.model.steps import Holdings, Step, holdings_after
 from reconciler.model.strict_json import BadRecord
 from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied
-from reconciler.transaction.records import RECORDS, read_record, told_of, write_record
+from reconciler.transaction.records import RECORDS, naming_file, read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
 
 JOURNAL: Final = "journal.jsonl"
@@ -214,7 +214,7 @@ class Journal:
         content = self._state.read(INVENTORY)
         if content is None:
             return Applied(None, {})
-        return told_of(self._state, INVENTORY, lambda: _inventory_of(content))
+        return naming_file(self._state, INVENTORY, lambda: _inventory_of(content))
 
     def unfinished(self) -> Unfinished | None:
         """The transaction that was begun and not ended, if there is one.
@@ -223,7 +223,9 @@ class Journal:
             BadRecord: the journal is not as we write it.
         """
         content = self._state.read(JOURNAL)
-        return None if content is None else told_of(self._state, JOURNAL, lambda: read_journal(content, self._boot_id))
+        return (
+            None if content is None else naming_file(self._state, JOURNAL, lambda: read_journal(content, self._boot_id))
+        )
 
 
 class JournalIfPossible:

@@ -11,7 +11,7 @@ from reconciler.model.codec import Codec
 from reconciler.model.commands import Command
 from reconciler.model.desired import Desired
 from reconciler.model.problems import Problem
-from reconciler.transaction.records import placed, read_record, told_of, write_record
+from reconciler.transaction.records import naming_file, placed, read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
 
 ENFORCED: Final = "enforced.json"
@@ -79,7 +79,7 @@ def read_refusal(state: StateDirectory) -> Refusal | None:
         BadRecord: the file is not as we write it.
     """
     content = state.read(REFUSED)
-    return None if content is None else told_of(state, REFUSED, lambda: _REFUSALS.read_content(Refusal, content))
+    return None if content is None else naming_file(state, REFUSED, lambda: _REFUSALS.read_content(Refusal, content))
 
 
 def write_refusal(state: StateDirectory, refusal: Refusal | None) -> None:

@@ -106,7 +106,7 @@ def persist(files: Iterable[FileChange], root: Path | None) -> None:
         made = (*made, change)
 
 
-def put_back(files: Iterable[FileChange], root: Path | None) -> tuple[str, ...]:
+def restore(files: Iterable[FileChange], root: Path | None) -> tuple[str, ...]:
     """Take back what was made of the changes, the last one first; what could not be, a sentence each."""
     left = []
     for change in reversed(tuple(files)):

@@ -31,7 +31,7 @@ def read_record(state: StateDirectory, name: str, kind: type[_Record]) -> _Recor
         UnsafeState: it cannot be trusted.
     """
     content = state.read(name)
-    return None if content is None else told_of(state, name, lambda: RECORDS.read_content(kind, content))
+    return None if content is None else naming_file(state, name, lambda: RECORDS.read_content(kind, content))
 
 
 def write_record(state: StateDirectory, name: str, record: tuple[Any, ...]) -> None:
@@ -43,7 +43,7 @@ def write_record(state: StateDirectory, name: str, record: tuple[Any, ...]) -> N
     state.replace(name, RECORDS.content(record))
 
 
-def told_of(state: StateDirectory, name: str, read: Callable[[], _Value]) -> _Value:
+def naming_file(state: StateDirectory, name: str, read: Callable[[], _Value]) -> _Value:
     """What `read` gives; what is wrong is said of file `name` of `state`.
 
     Raises:

@@ -151,7 +151,7 @@ def _record(unfinished: Unfinished, outcome: Outcome, machine: Machine) -> None:
 
 
 def _recovered_outcome(unfinished: Unfinished, machine: Machine, left: Left) -> "tuple[Outcome, RollbackResult | None]":
-    from reconciler.transaction.persist import NotPersisted, persist, put_back, unlike
+    from reconciler.transaction.persist import NotPersisted, persist, restore, unlike
     from reconciler.transaction.rollback import differences_of, roll_back
     from reconciler.transaction.step import Host
 
@@ -183,7 +183,7 @@ def _recovered_outcome(unfinished: Unfinished, machine: Machine, left: Left) -> 
         again = led_to(unfinished.start)
         writes += again.writes
         returned = forward._replace(differences=again.differences)
-    returned = returned._replace(differences=(*returned.differences, *put_back(unfinished.files, machine.root)))
+    returned = returned._replace(differences=(*returned.differences, *restore(unfinished.files, machine.root)))
     if returned.differences:
         return Outcome(
             Result.DEGRADED, 0, writes, differences=returned.differences, refusals=returned.refusals
@@ -193,11 +193,11 @@ def _recovered_outcome(unfinished: Unfinished, machine: Machine, left: Left) -> 
 
 def _booted_since(unfinished: Unfinished, machine: Machine) -> Outcome:
     """What becomes of a transaction of an earlier boot: the host started afresh, but files are still there."""
-    from reconciler.transaction.persist import put_back, unlike
+    from reconciler.transaction.persist import restore, unlike
 
     if unfinished.verified and not unlike(unfinished.files, machine.root):
         return Outcome(Result.APPLIED, notes=("the host has been booted since",))
-    left = put_back(unfinished.files, machine.root)
+    left = restore(unfinished.files, machine.root)
     return Outcome(
         Result.DEGRADED if left else Result.ROLLED_BACK, differences=left, notes=("the host has been booted since",)
     )
@@ -232,7 +232,7 @@ def expire(machine: Machine, *, now: bool = False) -> Recovered | None:
     return _recovered(begun, machine, Left.UNDONE if now else Left.EXPIRED)
 
 
-def _was_put_back(machine: Machine, number: int) -> bool:
+def _was_rolled_back(machine: Machine, number: int) -> bool:
     from reconciler.transaction.history import History, NoSuchGeneration
 
     try:
@@ -253,7 +253,7 @@ def confirm(machine: Machine, number: int, extend: float | None = None) -> None:
     confirmations = Confirmations(machine.state)
     pending = confirmations.pending()
     if pending is None or pending.generation != number:
-        if _was_put_back(machine, number):
+        if _was_rolled_back(machine, number):
             raise NotPending(f"generation {number} was rolled back already", history_of(number))
         what = f"generation {pending.generation} does" if pending else "nothing does"
         raise NotPending(f"generation {number} does not wait to be confirmed; {what}")

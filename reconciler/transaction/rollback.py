@@ -188,7 +188,7 @@ def _shared(one: ApConfig, other: ApConfig) -> ApConfig:
 
 def differences_of(wanted: Holdings, found: Holdings, ours: Collection[str]) -> list[str]:
     """What of the masks and of the devices in `ours` is not as wanted, a sentence each."""
-    told = [
+    sentences = [
         f"{name} is {value_text(is_now)} instead of {value_text(was)}"
         for name, is_now, was in (
             ("apmask", found.pool.adapters, wanted.pool.adapters),
@@ -199,5 +199,5 @@ def differences_of(wanted: Holdings, found: Holdings, ours: Collection[str]) -> 
     for uuid in sorted(ours):
         is_there, was_there = found.mdevs.get(uuid), wanted.mdevs.get(uuid)
         if is_there != was_there:
-            told.append(f"mediated device {uuid} has {value_text(is_there)} instead of {value_text(was_there)}")
-    return told
+            sentences.append(f"mediated device {uuid} has {value_text(is_there)} instead of {value_text(was_there)}")
+    return sentences

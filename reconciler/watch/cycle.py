@@ -17,7 +17,7 @@ from reconciler.model.outcome import Origin, Outcome, Result
 from reconciler.model.stopping import NEVER, Abandoned, Deadline, StopToken
 from reconciler.operations.apply import ApplyResult, NotApplicable, StalePlan, Terms, apply
 from reconciler.operations.plan import observe_host, plan
-from reconciler.planning.plan import Cause, Plan, settled
+from reconciler.planning.plan import Cause, Plan, replanned
 from reconciler.planning.scope import FILES, NOTHING_SPARED, AllBut, Spared
 from reconciler.transaction.apply import Progress
 from reconciler.transaction.confirmation import Confirmations
@@ -520,7 +520,7 @@ class _Cycle:
         """The plan of the host as an apply has left it."""
         if done.seen is not None and all_of_it and not done.plan.spared:
             self._know(generation=done.generation or self.state.generation)
-            return settled(done.plan, done.seen.mdevs)
+            return replanned(done.plan, done.seen.mdevs)
         with self.context.host.opened(False) as machine:
             return self._plan(enforced, machine, suspensions)
 

@@ -38,6 +38,13 @@ INSTEAD: Final = {
 
 WORDS: Final = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
 
+NAMES: Final = re.compile(
+    r"(?:^|_)(?:mends?|mended|somebody|nobody|way_back|put_back|alone|settle[sd]?|guard(?:s|ed)|tells?|telling|told|ears?|"
+    r"cadence|outlets?|books)(?:_|$)",
+    re.IGNORECASE,
+)
+"""What no name of ours is made of."""
+
 
 def texts(source: str) -> Iterator[tuple[int, str]]:
     """The comments and texts of `source`, docstrings with them, each with its line; not single words, such as keys."""
@@ -47,6 +54,13 @@ def texts(source: str) -> Iterator[tuple[int, str]]:
     for one in ast.walk(ast.parse(source)):
         if isinstance(one, ast.Constant) and isinstance(one.value, str) and " " in one.value:
             yield one.lineno, one.value
+
+
+def names(source: str) -> Iterator[str]:
+    """The names in `source`."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.NAME:
+            yield token.string
 
 
 def found_in(package: str) -> list[str]:
@@ -63,6 +77,19 @@ def found_in(package: str) -> list[str]:
 def test_what_people_read_is_in_the_fields_words(package: str) -> None:
     """The whole table is `INSTEAD`."""
     assert found_in(package) == []
+
+
+@pytest.mark.parametrize("package", DONE)
+def test_names_are_made_of_the_fields_words(package: str) -> None:
+    """Of functions, classes, parameters, values and modules."""
+    found = {
+        f"{file.relative_to(ROOT)}: {name}"
+        for file in sorted((ROOT / "reconciler" / package).rglob("*.py"))
+        for name in [file.stem, *names(file.read_text(encoding="utf-8"))]
+        if NAMES.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name))
+    }
+
+    assert found == set()
 
 
 def test_old_words_are_found() -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.kernel.processes import Answer, Bounds, Done, Processes, Stopped, TooLong, TooMuch, run_tool
+from reconciler.kernel.processes import Bounds, Completed, Done, Processes, Stopped, TooLong, TooMuch, run_tool
 
 PATH = {"PATH": os.environ["PATH"]}
 
 
 def run(words: list[str], seconds: float = 60, limit: int = 1 << 20, given: bytes = b"") -> tuple[int, bytes, str]:
     """How `words` ended."""
-    answer: Answer = Processes().run(
+    answer: Completed = Processes().run(
         words, directory=Path("/"), environment=PATH, bounds=Bounds(seconds, limit), given=given
     )
     with answer.output:

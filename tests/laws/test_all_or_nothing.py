@@ -84,9 +84,9 @@ def test_a_refusal_at_any_write_puts_the_start_back(name: str, profile: Profile)
             abilities = abilities_of(profile)
             # From 6.19 on, a mask that is set again may take a step aside of whoever has its ids.
             if not removed or (abilities.ap_config and not abilities.strict_in_use):
-                assert outcome.writes_back <= outcome.writes + removed
+                assert outcome.rollback_writes <= outcome.writes + removed
             if abilities.ap_config and not abilities.strict_in_use:
-                assert outcome.writes_back <= len(write_paths(plan))
+                assert outcome.rollback_writes <= len(write_paths(plan))
             assert journal.entries[-1] == "rolled back"
             tried += 1
 

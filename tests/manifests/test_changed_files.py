@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifests import files as files_module
-from reconciler.manifests.files import SETTLED_SECONDS, DiskFiles, FoundFile, content_of
+from reconciler.manifests.files import CERTAIN_SECONDS, DiskFiles, FoundFile, content_of
 from reconciler.manifests.site import ChangedFiles, Site, read_site
 from reconciler.model.problems import Problem
 
@@ -80,9 +80,9 @@ def test_only_what_changed_is_read_again(files: Files) -> None:
 
 def test_what_was_changed_a_moment_ago_is_read_once_more(files: Files) -> None:
     """Another change might bear the same time."""
-    files.time = SETTLED_SECONDS - 1
+    files.time = CERTAIN_SECONDS - 1
     assert len(files.again()) == len(files.again()) == 3
-    files.time = SETTLED_SECONDS + 1
+    files.time = CERTAIN_SECONDS + 1
     assert (len(files.again()), files.again()) == (3, [])
 
 

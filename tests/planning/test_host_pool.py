@@ -82,8 +82,8 @@ def test_the_order_of_guests_changes_nothing(needed: list[Matrix], kept: list[Ma
 @pytest.mark.parametrize(
     ("needed", "kept", "adapters", "domains", "reason"),
     [
-        ([], [], [], [], PoolReason.NOBODY),
-        ([matrix([5], [])], [], [], [], PoolReason.NOBODY),
+        ([], [], [], [], PoolReason.UNUSED),
+        ([matrix([5], [])], [], [], [], PoolReason.UNUSED),
         ([matrix([5, 6], [4])], [], [], [4], PoolReason.DOMAINS),
         ([matrix([5, 6], [4, 5])], [], [], [4, 5], PoolReason.DOMAINS),
         ([matrix([5], [4, 0x47])], [], [5], [], PoolReason.ADAPTERS),

@@ -302,7 +302,7 @@ def test_the_plan_explains_the_pool() -> None:
     hole = guest("a", matrix_config([5, 6], [4, 0xAB]), 1)
 
     assert make_plan(desired([], GIVES_UP), observed).pool_reason is PoolReason.GIVEN
-    assert make_plan(desired([]), observed).pool_reason is PoolReason.NOBODY
+    assert make_plan(desired([]), observed).pool_reason is PoolReason.UNUSED
     impossible = make_plan(desired([hole], keep=(keep,)), observed)
     assert impossible.pool_reason is None
     assert impossible.pool == observed.pool

@@ -104,7 +104,7 @@ def test_an_interruption_puts_the_start_back() -> None:
     outcome = apply_plan(plan, host, FakeClock(), FakeJournal(), NoProgress(), SetAt(2)).outcome
 
     assert (outcome.result, outcome.failure) == (Result.ROLLED_BACK, "interrupted before step 2 of 3")
-    assert (outcome.writes, outcome.writes_back) == (1, 1)
+    assert (outcome.writes, outcome.rollback_writes) == (1, 1)
     assert held(host, plan.abilities) == SWAP[0]
 
 

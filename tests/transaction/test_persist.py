@@ -286,10 +286,10 @@ def test_without_a_root_nothing_is_persisted_and_that_is_told(place: Place) -> N
 
 
 def test_recovery_without_a_root_names_what_is_left(place: Place) -> None:
-    """Nobody can tell what is in the files."""
-    assert persist_module.put_back([FileChange("etc/a", None, b"")], None) == (persist_module.NO_ROOT,)
+    """What is in the files is not known."""
+    assert persist_module.restore([FileChange("etc/a", None, b"")], None) == (persist_module.NO_ROOT,)
     assert persist_module.unlike([FileChange("etc/a", None, b"")], None) == (persist_module.NO_ROOT,)
-    with pytest.raises(persist_module.NotPersisted, match="nobody knows"):
+    with pytest.raises(persist_module.NotPersisted, match="it is not known"):
         persist_module.persist([FileChange("etc/a", None, b"")], None)
 
 

@@ -38,7 +38,7 @@ def test_a_way_back_that_the_kernel_always_refuses_is_degraded() -> None:
     assert outcome.result is Result.DEGRADED
     assert len(outcome.differences) == 1
     assert len(outcome.refusals) == len(set(outcome.refusals)) == 1
-    assert outcome.writes_back == 0
+    assert outcome.rollback_writes == 0
 
 
 @pytest.mark.parametrize("meanwhile", [1, 2])
@@ -135,7 +135,7 @@ def test_an_empty_device_that_was_removed_comes_back_empty() -> None:
 
     outcome = run(plan, host, WriteRefused(2, errno.EINVAL))
 
-    assert (outcome.result, outcome.writes, outcome.writes_back) == (Result.ROLLED_BACK, 1, 1)
+    assert (outcome.result, outcome.writes, outcome.rollback_writes) == (Result.ROLLED_BACK, 1, 1)
     assert held(host, plan.abilities) == start
 
 

@@ -70,7 +70,7 @@ def taken_during_apply(world: World) -> None:
     same("exit code", ran.code, 6)
     same("refusals", [one.error for one in ran.writes if one.error], ["EADDRINUSE"])
     outcome = ran.record
-    same("writes counted", outcome["kernelWrites"] + outcome["kernelWritesBack"], len(ran.taken))
+    same("writes counted", outcome["kernelWrites"] + outcome["rollbackWrites"], len(ran.taken))
     holds("the reason is told", "EADDRINUSE" in outcome["failure"])
     same("devices", world.host.authorised(), {_FOREIGN: ([5], [0x47])})
     same("masks", world.host.pool(), before)

@@ -6,7 +6,7 @@ from reconciler.kernel.observe import look_again, observe
 from reconciler.kernel.writes import writes_of
 from reconciler.model.desired import Activation
 from reconciler.model.steps import Holdings
-from reconciler.planning.plan import Plan, settled
+from reconciler.planning.plan import Plan, replanned
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
@@ -20,7 +20,7 @@ def carried_out(plan: Plan, host: SimulatedHost) -> Plan:
         for write in writes_of(planned.step, plan.abilities):
             host.write(write.path, write.value)
     touched = {planned.step.uuid for planned in plan.steps}
-    return settled(plan, look_again(host, touched, plan.abilities).mdevs)
+    return replanned(plan, look_again(host, touched, plan.abilities).mdevs)
 
 
 @given(holdings(), holdings())
