@@ -110,7 +110,7 @@ def test_what_needs_consent_waits_for_a_person_and_says_what_to_type(repository:
         told = answer["refused"][0]
         assert told.startswith("it needs a person's consent; to give it: reconcile apply ")
         typed = told.partition("reconcile ")[2].split()
-        ran = loop.run("--yes", *typed)
+        ran = loop.run(*typed, "--yes")
         assert not ran.code, ran.err
         assert "refused" not in loop.turn()
         assert loop.until("accepted")["commit"] == commit[:12]

@@ -29,7 +29,7 @@ def test_what_somebody_writes_into_a_mask_is_found_and_reported(repository: Repo
         typed = next(
             line for line in loop.run("status", "--watch").out.splitlines() if "reconcile apply" in line
         ).split("    #")[0]
-        ran = loop.run("--yes", *typed.split()[1:])
+        ran = loop.run(*typed.split()[1:], "--yes")
         assert not ran.code, ran.err
         assert text_of(mounted.root / paths.APMASK) == before
         assert loop.turn()["condition"] == "in-sync"
@@ -57,8 +57,10 @@ def test_beside_a_refused_commit_a_person_can_put_it_back(repository: Repository
         repository.commit({"payments.yaml": BROKEN})
         before = take_away(mounted)
         assert loop.turn()["condition"] == "drift"
-        line = next(one for one in loop.run("status", "--watch").out.splitlines() if "reconcile rollback" in one)
-        ran = loop.run("rollback", "--yes", *line.split("    #")[0].split()[2:])
+        line = next(
+            one for one in loop.run("status", "--watch").out.splitlines() if "reconcile apply --enforced" in one
+        )
+        ran = loop.run(*line.split("    #")[0].split()[1:], "--yes")
         assert not ran.code, ran.err
         assert text_of(mounted.root / paths.APMASK) == before
         assert loop.turn()["condition"] == "in-sync"
@@ -76,7 +78,7 @@ def test_a_commit_that_needs_what_drifted_is_refused_and_its_command_works(
         assert "payments" in " ".join(answer["refused"])
         told = loop.run("status", "--watch").out.splitlines()
         line = next(one for one in told if one.startswith("  reconcile apply"))
-        ran = loop.run("--yes", *line.split("    #")[0].split()[1:])
+        ran = loop.run(*line.split("    #")[0].split()[1:], "--yes")
         assert not ran.code, ran.err
         answer = loop.turn()
         assert (answer["condition"], answer.get("refused")) == ("in-sync", None)
