@@ -90,7 +90,7 @@ METRICS: Final = (
         "When the host was last seen in sync; 0 if never",
         lambda r: r.succeeded or 0.0,
     ),
-    _gauge("reconcile_last_turn_timestamp_seconds", "When the loop last looked", lambda r: r.turned),
+    _gauge("reconcile_last_cycle_timestamp_seconds", "When the loop last looked", lambda r: r.turned),
     _gauge("reconcile_last_plan_duration_seconds", "How long the last plan took", lambda r: r.plan_seconds),
     _gauge(
         "reconcile_last_apply_duration_seconds",
@@ -146,7 +146,7 @@ METRICS: Final = (
         "1 where changes are found later than they happen, since the kernel does not tell of them",
         lambda r: [((one,), float(one in r.unheard)) for one in dict.fromkeys((*_HEARD, *sorted(r.unheard)))],
     ),
-    _counter("reconcile_turns_total", "How often the loop has looked", lambda r: r.counters.turns),
+    _counter("reconcile_cycles_total", "How often the loop has looked", lambda r: r.counters.turns),
     Metric(
         "reconcile_triggers_total",
         "counter",
@@ -178,7 +178,7 @@ METRICS: Final = (
 """Everything that is told of a report, in the order in which it is shown."""
 
 BUILD_INFO: Final = "reconcile_build_info"
-"""The one metric that is always there. Before the first turn there are also `UP` and the counters, at 0."""
+"""The one metric that is always there. Before the first cycle there are also `UP` and the counters, at 0."""
 
 _NO_REPORT: Final = Report(
     host="",
@@ -299,7 +299,7 @@ class MetricsFile:
     """A file that has the metrics of the newest report, readable by all (0644).
 
     At the end a last one says that the loop has ended, and nothing of the host. What a crash leaves behind shows its
-    age by ``reconcile_last_turn_timestamp_seconds``.
+    age by ``reconcile_last_cycle_timestamp_seconds``.
     """
 
     def __init__(self, path: Path, version: str) -> None:

@@ -1,4 +1,4 @@
-"""What the loop knows after a turn: the one value behind its logs, metrics, health, status file and notifications."""
+"""What the loop knows after a cycle: the one value behind its logs, metrics, published report and notifications."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -140,7 +140,7 @@ class Counters(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What the loop knows after a turn. Times are seconds since 1970 unless they say otherwise.
+    """What the loop knows after a cycle. Times are seconds since 1970 unless they say otherwise.
 
     Attributes:
         host: the name of the Host.
@@ -155,13 +155,13 @@ class Report(NamedTuple):
         differences: what is not as it should be, a sentence each.
         suspended: that the whole host is left alone.
         counters: what was done since the start.
-        turned: when this turn ended.
+        turned: when this cycle ended.
         succeeded: when the host was last seen in sync; None if never.
         apply_seconds: how long the last apply took; None if there was none.
         plan_seconds: how long the last plan took.
         applies: whether the loop applies; otherwise it only reports.
-        due: when the next turn has ended at the latest, if all is well; None where nobody says. Health is judged by it.
-        appeared: what hardware that appeared has brought in this turn, a sentence each, such as "payments now has
+        due: when the next cycle has ended at the latest, if all is well; None where that is not known.
+        appeared: what hardware that appeared has brought in this cycle, a sentence each, such as "payments now has
             05.0004 (authorised since 2027-01-15)".
         stopped: the names of holders that are not healed any more, since another program changes them again and again,
             and until when.

@@ -1,7 +1,7 @@
 """The file in the state directory from which ``reconcile status --watch`` reads, without asking the loop.
 
-A turn that found nothing new writes nothing: it only sets the file's time of change, which costs no flush of the disk.
-The counters of turns and triggers, which grow with every turn, are therefore up to an hour old.
+A cycle that found nothing new writes nothing: it only sets the file's time of change, which costs no flush of the disk.
+The counters of cycles and triggers, which grow with every cycle, are therefore up to an hour old.
 """
 
 import os
@@ -20,7 +20,7 @@ class Kept(NamedTuple):
     """What the file says.
 
     Attributes:
-        report: the newest; where only the time has gone on since it was written, with the times of the last turn.
+        report: the newest; where only the time has gone on since it was written, with the times of the last cycle.
         process: the loop's process id.
         ended: when the loop was ended; None where it runs, or was killed.
         how: how it ended, in words; empty where it runs, or was killed.

@@ -181,7 +181,7 @@ def test_a_loop_that_was_killed_and_leaves_its_file_raises_one(tmp_path: Path) -
     """The file goes on saying what was the case then: its age tells."""
     scrapes = dead_after(10, healthy(9))
 
-    assert alerts(scrapes, scraped=False, folder=tmp_path).keys() == {"ReconcileNotTurning"}
+    assert alerts(scrapes, scraped=False, folder=tmp_path).keys() == {"ReconcileNoCycle"}
 
 
 @promtool

@@ -21,7 +21,7 @@ _END_SECONDS: Final = 60.0
 _RUN: Final = Path("/run/reconciler")
 _TRIGGERS: Final = re.compile(r'^reconcile_triggers_total\{source="(\w+)"\} (\S+)$', re.MULTILINE)
 _WAITED: Final = re.compile(r"^voluntary_ctxt_switches:\s+(\d+)", re.MULTILINE)
-_TURNS: Final = re.compile(r"^reconcile_turns_total (\S+)$", re.MULTILINE)
+_TURNS: Final = re.compile(r"^reconcile_cycles_total (\S+)$", re.MULTILINE)
 
 Line = dict[str, Any]
 """What the loop has logged: `timestamp`, `level`, `event`, `kind` and others."""
