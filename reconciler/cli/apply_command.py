@@ -17,7 +17,7 @@ from reconciler import (
     apply,
 )
 from reconciler.cli.asking import terminal
-from reconciler.cli.command_lines import again
+from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, origin_of, wanted_source
 from reconciler.cli.options import (
@@ -191,7 +191,7 @@ def _refused(made: Plan, terms: Terms, number: int | None) -> Exit:
     if made.is_valid:
         consents = [flag for flag in made.flags if flag not in terms.consents]
         with terminal() as person:
-            line = again(*consents, *(() if person else ("--yes",)), number=number)
+            line = again(*consents, number=number) if person else again_from_anywhere(*consents, "--yes", number=number)
         tell(f"not applied: this needs consent; to give it: {line}")
     else:
         tell("not applied: fix the errors above, then run again")

@@ -1,12 +1,17 @@
 """Commands of ours as lines for a shell, from what `click` has parsed."""
 
+import os
 from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 from click.core import ParameterSource
 
 from reconciler.model.printable import shell_line
+
+_READ_THE_CURRENT_DIRECTORY: Final = ("apply",)
+_INSTEAD: Final = ("file", "planfile", "enforced", "refused")
+"""Where these say nothing, the manifests are those in the current directory."""
 
 
 def again(*flags: str, **values: object) -> str:
@@ -18,6 +23,23 @@ def again(*flags: str, **values: object) -> str:
     """
     context = click.get_current_context()
     return _line(context, [flag for flag in flags if not _is_given(context, flag)], values)
+
+
+def again_from_anywhere(*flags: str, **values: object) -> str:
+    """The same as `again` for a reader in any directory: with absolute paths, those of the manifests included."""
+    context = click.get_current_context()
+    paths: dict[str, object] = {
+        one.name or "": _absolute(context.params[one.name or ""])
+        for one in context.command.params
+        if isinstance(one.type, click.Path) and context.params.get(one.name or "") not in (None, ())
+    }
+    if context.command.name in _READ_THE_CURRENT_DIRECTORY and not any(map(context.params.get, _INSTEAD)):
+        paths["file"] = (os.getcwd(),)
+    return again(*flags, **paths, **values)
+
+
+def _absolute(paths: Any) -> object:
+    return tuple(map(os.path.abspath, paths)) if isinstance(paths, tuple) else os.path.abspath(paths)
 
 
 def changed_line(context: click.Context, **values: object) -> str:

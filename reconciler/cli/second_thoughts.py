@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from reconciler.cli.asking import GoneAway, terminal
-from reconciler.cli.command_lines import again
+from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import Duration, HostOptions, host_options
@@ -118,7 +118,8 @@ def agreed(question: str, number: int | None = None) -> bool:
     """
     with terminal() as person:
         if person is None:
-            tell(f"nothing was done, since there is no terminal to ask at; to do it: {again('--yes', number=number)}")
+            line = again_from_anywhere("--yes", number=number)
+            tell(f"nothing was done, since there is no terminal to ask at; to do it: {line}")
             return False
         if not person.agrees(question):
             raise click.Abort

@@ -98,6 +98,21 @@ KINDS = [applying, saved_plan, rolling_back, undoing, recovering]
 """Everything that changes a host and asks before."""
 
 
+@pytest.mark.parametrize("named", [["-f", "."], []])
+def test_the_command_that_does_it_works_in_any_directory(
+    command: Command, monkeypatch: pytest.MonkeyPatch, named: list[str]
+) -> None:
+    """Whoever reads the mail of cron is elsewhere."""
+    monkeypatch.chdir(command.directory)
+    ran = without_terminal(["apply", *named, "--simulate", "simulated-host.yaml"])
+    monkeypatch.chdir("/")
+
+    line = ran.stderr.splitlines()[-1].rpartition("to do it: ")[2]
+
+    assert ran.returncode == 4
+    assert without_terminal(shlex.split(line)[1:]).returncode == 0
+
+
 @pytest.mark.parametrize("prepared", KINDS)
 @pytest.mark.parametrize("tty", [False, True])
 def test_without_a_controlling_terminal_nothing_is_done(

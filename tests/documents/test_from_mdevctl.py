@@ -6,11 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
-import click
 import pytest
 
-from reconciler.cli.main import cli
-from testing.commands import Command, example
+from testing.commands import Command, example, parsed
 from testing.console_blocks import rerun
 
 ROOT = Path(__file__).parents[2]
@@ -29,22 +27,6 @@ ELSEWHERE = ("service install", "watch --apply", "--watch", "trigger", "--confir
 """What changes the machine that the test runs on, or never ends, or needs somebody else; other tests have these."""
 
 HERE = [one for one in COMMANDS if not any(f" {word}" in one for word in ELSEWHERE)]
-
-
-def parsed(words: list[str]) -> None:
-    """Have click read `words` without anything being done.
-
-    Raises:
-        click.UsageError: they are no command.
-    """
-    command: click.Command = cli
-    while isinstance(command, click.Group):
-        at = next((number for number, word in enumerate(words) if word in command.commands), len(words))
-        click.Command("reconcile", params=command.params).make_context("reconcile", words[:at])
-        if at == len(words):
-            return
-        command, words = command.commands[words[at]], words[at + 1 :]
-    command.make_context("reconcile", words)
 
 
 @pytest.fixture
@@ -75,7 +57,7 @@ def test_there_are_commands() -> None:
 @pytest.mark.parametrize("line", COMMANDS)
 def test_what_is_written_now_is_a_command(line: str) -> None:
     """With options that it has."""
-    parsed(shlex.split(line)[1:])
+    parsed(line)
 
 
 @pytest.mark.parametrize("line", HERE)
