@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Final, NamedTuple, NoReturn
 
-from reconciler.cli import apply_command, failures, plan_command, status_command
+from reconciler.cli import apply_command, failures, look_commands
 from reconciler.cli.main import main
 from reconciler.kernel import locks
 from reconciler.kernel.sysfs import WRITE_SECONDS, KernelBusy, Sysfs
@@ -27,7 +27,7 @@ from reconciler.render import history_text, plan_text, status_text
 from reconciler.transaction import apply, lock, rollback, step
 from trials.system_calls import Call, Places, watched
 
-PRELOADED: Final = (apply_command, plan_command, status_command, failures, locks, form_problems, apply, step)
+PRELOADED: Final = (apply_command, look_commands, look_commands, failures, locks, form_problems, apply, step)
 ALSO_PRELOADED: Final = (lock, rollback, history_text, plan_text, status_text)
 """What commands import when they need it: here they find it in memory."""
 

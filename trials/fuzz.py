@@ -30,7 +30,7 @@ from tempfile import mkdtemp
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
-from reconciler.cli import doctor_command, hook_reasons
+from reconciler.cli import doctor_command, failures
 from reconciler.cli.main import run as reconcile
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import printable_output, tell
@@ -281,21 +281,21 @@ def _look_below(root: Path) -> None:
 @contextmanager
 def prepared() -> Iterator[None]:
     """While the block runs unforeseen exceptions come here, also through the hook, and no timer is started."""
-    told, root, timer = hook_reasons.reason_of, doctor_command._root, opening.timer_of
+    told, root, timer = failures.reason_of, doctor_command._root, opening.timer_of
 
     def reason_of(error: Exception, here: Any) -> str:
         if isinstance(error, _BUGS):
             raise error
         return told(error, here)
 
-    hook_reasons.reason_of = reason_of
+    failures.reason_of = reason_of
     opening.timer_of = lambda *_: _NoTimer()
     environment = {name: os.environ.get(name) for name in ("RECONCILE_DEBUG", "NO_COLOR")}
     os.environ.update(dict.fromkeys(environment, "1"))
     try:
         yield
     finally:
-        hook_reasons.reason_of, doctor_command._root, opening.timer_of = told, root, timer
+        failures.reason_of, doctor_command._root, opening.timer_of = told, root, timer
         for name, value in environment.items():
             os.environ.pop(name)
             os.environ.update({} if value is None else {name: value})

@@ -18,7 +18,7 @@ from reconciler import (
 )
 from reconciler.cli.asking import terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
-from reconciler.cli.exit_codes import Exit
+from reconciler.cli.confirm_command import agreed, refused_recovery, wait_at_terminal
 from reconciler.cli.machine import opened, origin_of, wanted_source
 from reconciler.cli.options import (
     Duration,
@@ -31,6 +31,7 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.output import (
     EXIT_OF,
+    Exit,
     acts,
     paint_for_stdout,
     report_text,
@@ -40,7 +41,6 @@ from reconciler.cli.output import (
 )
 from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress
-from reconciler.cli.second_thoughts import agreed, refused_recovery, wait_at_terminal
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import PLAN, Here

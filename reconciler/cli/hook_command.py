@@ -11,9 +11,8 @@ from typing import Final
 
 import click
 
-from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, host_options
-from reconciler.cli.output import tell
+from reconciler.cli.output import Exit, tell
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.cli.tree import Group
 from reconciler.integrations.domain_checks import MODEL, unread_parts
@@ -62,7 +61,7 @@ def _bounded(host: HostOptions, action: Callable[[], None], what: str) -> Exit:
     except KeyboardInterrupt:
         reason = "it was interrupted"
     except Exception as error:  # noqa: BLE001 - whatever it is, libvirt's log gets one line
-        from reconciler.cli.hook_reasons import reason_of
+        from reconciler.cli.failures import reason_of
 
         reason = reason_of(error, host.here)
     else:

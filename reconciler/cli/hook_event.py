@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 from reconciler import Enforced, Manifests, NoProgress, NothingEnforced, Terms, WantedSource, apply, observe, plan
-from reconciler.cli.hook_reasons import outcome_reason, problem_line
+from reconciler.cli.failures import outcome_reason, problem_line
 from reconciler.cli.machine import manifests_commit, opened, origin_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import tell

@@ -8,19 +8,18 @@ from typing import Final, NoReturn
 
 import click
 
-from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import Said
-from reconciler.cli.output import exit_code, open_closed_descriptors, printable_output, tell
+from reconciler.cli.output import Exit, exit_code, open_closed_descriptors, printable_output, tell
 from reconciler.cli.tree import Group, Lazy, Sections, canonical
 from reconciler.model.commands import NOWHERE, PLAN
 from reconciler.transaction.lock import end_alike
 
 SECTIONS: Final[Sections] = {
     "Look": {
-        "plan": Lazy("plan_command", "plan_command", "Show what an apply would do."),
-        "status": Lazy("status_command", "status_command", "Show who has what, and why it is not what was wanted."),
+        "plan": Lazy("look_commands", "plan_command", "Show what an apply would do."),
+        "status": Lazy("look_commands", "status_command", "Show who has what, and why it is not what was wanted."),
         "drift": Lazy(
-            "status_command",
+            "look_commands",
             "drift_command",
             "Show whether the host is still as the manifests say; exit with 2 where it is not.",
         ),
@@ -34,7 +33,7 @@ SECTIONS: Final[Sections] = {
     "Change": {
         "apply": Lazy("apply_command", "apply_command", "Change the host as the manifests say, wholly or not at all."),
         "confirm": Lazy(
-            "second_thoughts",
+            "confirm_command",
             "confirm_command",
             "Keep what an apply with --confirm-within has done; ID is the number of its generation.",
         ),
@@ -59,14 +58,14 @@ SECTIONS: Final[Sections] = {
             "serve_command",
             "Answer /metrics, /healthz and /readyz from what the loop publishes; for a user without rights.",
         ),
-        "trigger": Lazy("trigger_command", "trigger_command", "Have the loop of 'reconcile watch' look at once."),
+        "trigger": Lazy("loop_commands", "trigger_command", "Have the loop of 'reconcile watch' look at once."),
         "suspend": Lazy(
-            "suspend_command",
+            "loop_commands",
             "suspend_command",
             "Keep the loop from changing guests, or anything on the host where none is named.",
         ),
         "resume": Lazy(
-            "suspend_command",
+            "loop_commands",
             "resume_command",
             "Let the loop change guests again, or everything where none is named.",
         ),
@@ -104,7 +103,7 @@ SECTIONS: Final[Sections] = {
     },
     "": {
         "expire": Lazy(
-            "second_thoughts",
+            "confirm_command",
             "expire_command",
             "Wait until the time of a generation is over, and put it back unless it was confirmed.",
         ),

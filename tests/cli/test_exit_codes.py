@@ -257,7 +257,7 @@ def test_an_unforeseen_failure_is_one_line(command: Command, monkeypatch: pytest
     def broken(*_: object, **__: object) -> int:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("reconciler.cli.plan_command.plan", broken)
+    monkeypatch.setattr("reconciler.cli.look_commands.plan", broken)
 
     ran = command("plan")
 

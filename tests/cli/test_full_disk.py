@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli import second_thoughts
+from reconciler.cli import confirm_command
 from reconciler.hosts import opening
 from reconciler.kernel.paths import mdev
 from reconciler.simulator.state_file import digest_of, load_state, save_state
@@ -76,7 +76,7 @@ class Host:
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """``reconcile`` on a fresh copy of the three guests."""
     monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
-    monkeypatch.setattr(second_thoughts, "READY", b"")
+    monkeypatch.setattr(confirm_command, "READY", b"")
     return example("three-guests", tmp_path, capsys)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli import second_thoughts
+from reconciler.cli import confirm_command
 from reconciler.hosts import opening
 from reconciler.hosts.opening import open_host, open_simulated_host
 from testing.commands import AtTerminal, Command, at_terminal, example
@@ -230,7 +230,7 @@ def test_expire_waits_for_the_end_of_the_time(command: Command, monkeypatch: pyt
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + sum(slept))
     monkeypatch.setattr(time, "sleep", slept.append)
-    monkeypatch.setattr(second_thoughts, "READY", b"")
+    monkeypatch.setattr(confirm_command, "READY", b"")
 
     ran = command("expire", "1")
 

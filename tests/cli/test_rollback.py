@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli import second_thoughts
+from reconciler.cli import confirm_command
 from reconciler.cli.main import run
 from reconciler.hosts import opening
 from reconciler.transaction.machine import Machine
@@ -122,7 +122,7 @@ def test_a_timer_that_is_quicker_by_a_moment_changes_nothing(command: Command, m
         return recover(machine)
 
     with monkeypatch.context() as patch:
-        patch.setattr(second_thoughts, "recover", after_the_timer)
+        patch.setattr(confirm_command, "recover", after_the_timer)
         assert command("rollback", "--yes").code in (0, 5)
 
     assert command("simulate").out == before

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from reconciler.cli import hook_reasons
+from reconciler.cli import failures
 from reconciler.model import printable
 from trials import fuzz
 from trials.fuzz import Campaign, Found, Report, judged, prepared, unsafe_part
@@ -119,11 +119,11 @@ def test_a_bug_in_the_hook_is_noticed() -> None:
     """The hook reports everything in one line; a bug must not hide there."""
 
     def fails() -> Ran:
-        return Ran(0, hook_reasons.reason_of(KeyError("x"), None), "")  # type: ignore[arg-type]
+        return Ran(0, failures.reason_of(KeyError("x"), None), "")  # type: ignore[arg-type]
 
     with prepared():
         assert "KeyError" in judged(0, "xml", Try(0, fails)).wrong[0]
-    assert hook_reasons.reason_of.__module__ == "reconciler.cli.hook_reasons"
+    assert failures.reason_of.__module__ == "reconciler.cli.failures"
 
 
 def test_what_was_wrong_is_told_once_and_counted(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
-"""``reconcile status`` and ``reconcile drift``."""
+"""``reconcile plan``, ``drift`` and ``status``: the host as it is against what is wanted."""
 
+import os
 import sys
 import time
 from contextlib import suppress
@@ -8,19 +9,71 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler import plan, status
-from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened, state_of, wanted_source
+from reconciler.cli.machine import opened, refuse_to_replace, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments, recorded_options
-from reconciler.cli.output import control, paint_for_stdout, result, tell, tell_problems
+from reconciler.cli.output import Exit, control, paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
 from reconciler.cli.tree import command
-from reconciler.model.commands import WATCH
+from reconciler.model.commands import APPLY, WATCH
+from reconciler.planning.plan import Plan
 from reconciler.planning.scope import Whole
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
     from reconciler.watch.report_text import Ended
     from reconciler.watch.status_file import Kept
+
+
+@command("plan")
+@manifest_arguments
+@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Save the plan for 'apply FILE'.")
+@click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 where there are changes.")
+@format_option("text", "json", "markdown")
+@host_options
+@recorded_options
+def plan_command(out: str | None, detailed: bool, format: str, host: HostOptions) -> Exit:
+    """Show what an apply would do."""
+    if out:
+        refuse_to_replace("--out", out, host, manifests=not host.recorded)
+    with opened(host) as machine:
+        tell_unfinished(host)
+        made = plan(wanted_source(host).read(machine), machine)
+    show(made, format)
+    if not made.is_valid:
+        return Exit.REFUSED
+    if out:
+        _save(made, host, out)
+    return Exit.CHANGES if detailed and made.changes else Exit.DONE
+
+
+def _save(made: Plan, host: HostOptions, file: str) -> None:
+    from reconciler.integrations.named_file import is_kept, write_named
+    from reconciler.render.plan_json import plan_file_text
+
+    write_named(file, plan_file_text(made, () if host.recorded else host.manifests, host.recorded).encode("ascii"))
+    if is_kept(file):
+        named = os.path.join(os.curdir, file) if file.startswith("-") else file
+        tell(f"saved; to do exactly this: {host.here.reading(()).line(APPLY.with_flags(named))}")
+    else:
+        tell(f"written to {file}, from which it cannot be applied")
+
+
+def show(made: Plan, format: str) -> None:
+    """Print the plan in `format`: text, json or markdown."""
+    if format == "json":
+        from reconciler.render.plan_json import plan_json
+
+        result(plan_json(made))
+    elif format == "markdown":
+        from reconciler.render.plan_markdown import plan_markdown
+
+        result(plan_markdown(made))
+    else:
+        from reconciler.render.plan_text import plan_text
+
+        tell_problems(made.problems)
+        result(plan_text(made, paint_for_stdout()))
+
 
 _FOLLOW_SECONDS: Final = 2.0
 _CLEAR: Final = "\x1b[H\x1b[2J"
@@ -64,12 +117,12 @@ def _show_watched(host: HostOptions, format: str) -> Exit:
         result(report_json(kept.report, _end_of(kept)))
         return _code(kept)
     if not sys.stdout.isatty():
-        _show(kept, host)
+        _show_report(kept, host)
         return _code(kept)
     with suppress(KeyboardInterrupt):
         while True:
             control(sys.stdout, _CLEAR)
-            _show(kept, host)
+            _show_report(kept, host)
             sys.stdout.flush()
             time.sleep(_FOLLOW_SECONDS)
             kept = _kept(state) or kept
@@ -101,7 +154,7 @@ def _kept(state: StateDirectory) -> "Kept | None":
     return kept._replace(ended=kept.report.turned)
 
 
-def _show(kept: "Kept", host: HostOptions) -> None:
+def _show_report(kept: "Kept", host: HostOptions) -> None:
     from reconciler.watch.report_text import report_text
 
     result(report_text(kept.report, time.time(), paint_for_stdout(), _end_of(kept), host.findable.here))
