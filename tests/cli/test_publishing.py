@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reconciler.cli.output import Exit
 
+from reconciler.cli.output import Exit
 from testing.clocks import FakeClock
 from testing.commands import Command, example
 from testing.publishing import publishing
