@@ -30,10 +30,11 @@ from reconciler.simulator.description import host_of
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import Configurations
-from reconciler.watch.cycle import Cycles, EnforcedHost, LoopContext
-from reconciler.watch.deciding import Policy
+from reconciler.watch.cycle import Cycles
+from reconciler.watch.decisions import Policy
 from reconciler.watch.file_triggers import FileTriggers
-from reconciler.watch.sources import FilesSource
+from reconciler.watch.loop_context import EnforcedHost, LoopContext
+from reconciler.watch.manifest_sources import FilesSource
 from reconciler.watch.triggers import QUIET_SECONDS, Trigger
 from testing.event_loops import Noticing
 from testing.loops import Unobserved

@@ -21,13 +21,14 @@ from reconciler.transaction.machine import Machine
 from reconciler.transaction.recovery import Recovered
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import Suspension, Suspensions, write_suspensions
-from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
-from reconciler.watch.cycle import Cycles, EnforcedHost, LoopContext
-from reconciler.watch.deciding import Policy
-from reconciler.watch.sources import ManifestSource, Offer
+from reconciler.watch.cycle import Cycles
+from reconciler.watch.cycle_result import CycleResult
+from reconciler.watch.decisions import Policy
+from reconciler.watch.hot_plug import authorised_since
+from reconciler.watch.loop_context import EnforcedHost, LoopContext
+from reconciler.watch.manifest_sources import ManifestSource, Offer
 from reconciler.watch.triggers import Trigger
-from reconciler.watch.turns import Turn
 from testing.clocks import FakeClock
 from testing.holdings import hardware, uuid
 from testing.recording_sysfs import RecordingSysfs
@@ -58,20 +59,20 @@ class Branch:
         self.enforced: list[str] = []
 
     def offer(self) -> Offer:
-        """See `reconciler.watch.sources.Source`."""
+        """See `reconciler.watch.manifest_sources.Source`."""
         return self.offered
 
     def ask(self, *, allow_older: bool) -> None:
-        """See `reconciler.watch.sources.Source`."""
+        """See `reconciler.watch.manifest_sources.Source`."""
         self.asked.append(allow_older)
 
     @property
     def is_coming(self) -> bool:
-        """See `reconciler.watch.sources.Source`."""
+        """See `reconciler.watch.manifest_sources.Source`."""
         return False
 
     def accepted(self, commit: str) -> None:
-        """See `reconciler.watch.sources.Source`."""
+        """See `reconciler.watch.manifest_sources.Source`."""
         self.enforced.append(commit)
 
 
@@ -139,7 +140,7 @@ class Looped:
         self.branch.offered = Offer(DiskFiles(paths, self.clock.time), f"{self._commits:040x}", paths=paths)
         return self.branch.offered.commit
 
-    def turn(self, *sources: str, after: float = 1.0, what: str = "") -> Turn:
+    def turn(self, *sources: str, after: float = 1.0, what: str = "") -> CycleResult:
         """One turn, `after` seconds, that was led to by triggers of `sources`: of the kernel where none is given."""
         self.clock.sleep(after)
         triggers = [Trigger(source, what) for source in sources or ("kernel",)]
@@ -150,7 +151,7 @@ class Looped:
         assert self.unforeseen == []
         return turn
 
-    def turns(self, most: int = 10) -> Turn:
+    def turns(self, most: int = 10) -> CycleResult:
         """Turns until one asks for no other one; the last."""
         turn = self.turn()
         while turn.wait is not None and most:
@@ -184,7 +185,7 @@ class Looped:
 
     @contextmanager
     def opened(self, _changes: bool) -> Iterator[Machine]:
-        """See `EnforcedHost`."""
+        """See `reconciler.watch.loop_context.EnforcedHost`."""
         yield self.machine()
 
 
@@ -192,16 +193,16 @@ class Unobserved(NoProgress):
     """Nothing is observed."""
 
     def begins(self) -> None:
-        """See `reconciler.watch.cycle.Observer`."""
+        """See `reconciler.watch.loop_context.Observer`."""
 
     def enforcing(self, host: str, commit: str) -> None:
-        """See `reconciler.watch.cycle.Observer`."""
+        """See `reconciler.watch.loop_context.Observer`."""
 
     def transaction(self, number: int) -> None:
-        """See `reconciler.watch.cycle.Observer`."""
+        """See `reconciler.watch.loop_context.Observer`."""
 
     def unforeseen(self, error: Exception) -> None:
-        """See `reconciler.watch.cycle.Observer`: no bug is passed over."""
+        """See `reconciler.watch.loop_context.Observer`: no bug is passed over."""
         raise AssertionError from error
 
 

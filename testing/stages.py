@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.model.stopping import StopToken
 from reconciler.watch.cycle import Cycles
+from reconciler.watch.cycle_result import CycleResult, Ending
 from reconciler.watch.loop import Watch, watch
 from reconciler.watch.report import Condition, Report
 from reconciler.watch.reporter import Reporter
@@ -15,7 +16,6 @@ from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.sinks import FanOut
 from reconciler.watch.trigger_sources import Inbox, TriggerSources
 from reconciler.watch.triggers import Listening, Trigger
-from reconciler.watch.turns import Ending, Turn
 from testing.clocks import FakeClock
 from testing.event_loops import FakeSelector, FakeTimeLoop
 
@@ -136,11 +136,11 @@ class Stage:
 
     # Cycles
 
-    def turn(self, triggers: Collection[Trigger]) -> Turn:
+    def turn(self, triggers: Collection[Trigger]) -> CycleResult:
         """See `Cycles`."""
         self.cycles.append((self.clock.now, tuple(triggers)))
         wait = self._waits.pop(0) if self._waits else None
-        return Turn(Ending(Condition.IN_SYNC, "well"), wait=wait)
+        return CycleResult(Ending(Condition.IN_SYNC, "well"), wait=wait)
 
     def ask(self, triggers: Collection[Trigger]) -> bool:
         """See `Cycles`."""

@@ -26,21 +26,22 @@ from reconciler.simulator.profiles import PROFILES, InUseCheck
 from reconciler.transaction.journal import Journal, Unfinished
 from reconciler.transaction.loop_records import read_last_good
 from reconciler.transaction.rollback import differences_of
-from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
-from reconciler.watch.cycle import Cycles, EnforcedHost, LoopContext
-from reconciler.watch.deciding import Policy
+from reconciler.watch.cycle import Cycles
+from reconciler.watch.cycle_result import CycleResult
+from reconciler.watch.decisions import Policy
+from reconciler.watch.hot_plug import authorised_since
 from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import Watch, watch
+from reconciler.watch.loop_context import EnforcedHost, LoopContext
+from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.report import Condition
 from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.sinks import FanOut, Sinks
-from reconciler.watch.sources import Offer
 from reconciler.watch.status_file import StatusFile, read_kept
 from reconciler.watch.trigger_sources import Inbox, TriggerSources
 from reconciler.watch.triggers import QUIET_SECONDS, Debounce, Trigger
-from reconciler.watch.turns import Turn
 from testing.clocks import FakeClock
 from testing.loops import Unobserved
 from trials.loop_guard import QUIET, Killed, Odds
@@ -203,7 +204,7 @@ class Trial:
         )  # fmt: skip
         telling.close(self.clock.time())
 
-    def judge(self, turn: Turn, loop: Cycles) -> None:
+    def judge(self, turn: CycleResult, loop: Cycles) -> None:
         """See whether `turn` may have ended so."""
         self.counts["turns"] += 1
         self.last = f"{turn.ending.condition}: {turn.ending.summary}"
@@ -225,7 +226,7 @@ class Trial:
         if guard.found:
             self.counts["turns with violations"] += 1
 
-    def _judge_apply(self, turn: Turn) -> None:
+    def _judge_apply(self, turn: CycleResult) -> None:
         transaction, outcome = self.world.guard.transaction, turn.outcome
         if transaction is None or outcome is None or transaction.generation != turn.recorded:
             return
@@ -264,7 +265,7 @@ class _Judged:
         """See `Cycles`."""
         self._loop.rest()
 
-    def turn(self, triggers: Collection[Trigger]) -> Turn:
+    def turn(self, triggers: Collection[Trigger]) -> CycleResult:
         world = self._trial.world
         guard = world.guard
         suspended = self._suspended()
@@ -307,10 +308,10 @@ class _Branch:
     is_coming = False
 
     def ask(self, *, allow_older: bool) -> None:
-        """See `reconciler.watch.sources.Source`."""
+        """See `reconciler.watch.manifest_sources.Source`."""
 
     def accepted(self, commit: str) -> None:
-        """See `reconciler.watch.sources.Source`."""
+        """See `reconciler.watch.manifest_sources.Source`."""
 
 
 class _Requests:

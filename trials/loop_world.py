@@ -30,7 +30,7 @@ from reconciler.transaction.lock import LOCK, Busy
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import SUSPENDED, Suspension, Suspensions, write_suspensions
-from reconciler.watch.sources import Offer
+from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.triggers import Trigger
 from testing.clocks import FakeClock
 from testing.holdings import ADAPTERS, DOMAINS, PRESENT, hardware, matrix, uuid
@@ -110,7 +110,7 @@ class World:
 
     @contextmanager
     def opened(self, _changes: bool) -> Iterator[Machine]:
-        """See `reconciler.watch.cycle.EnforcedHost`."""
+        """See `reconciler.watch.loop_context.EnforcedHost`."""
         yield self.machine()
 
     def something(self) -> list[Trigger]:

@@ -21,9 +21,8 @@ from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.suspensions import Suspensions, read_suspensions, suspended_devices
-from reconciler.watch.backoff import Retry
-from reconciler.watch.deciding import Policy, Times, decide
-from reconciler.watch.healing import HealBudgets
+from reconciler.watch.backoff import Backoff
+from reconciler.watch.decisions import HealBudgets, Policy, Times, decide
 from reconciler.watch.published import LOOP, REPORT, NotPublished, PublishedReader, publish_report
 from reconciler.watch.report import Condition
 from reconciler.watch.reporter import Finding, report_of_command
@@ -76,7 +75,7 @@ def _finding(machine: Machine, outcome: Outcome | None, after: Plan | None) -> F
 
 def _standing(made: Plan, suspensions: Suspensions) -> tuple[Condition, str]:
     times, only_reports = Times(time.monotonic(), time.time()), Policy(applies=False, self_heal=False)
-    decision = decide(made, only_reports, HealBudgets(), Retry(), times, suspended=suspensions.host is not None)
+    decision = decide(made, only_reports, HealBudgets(), Backoff(), times, suspended=suspensions.host is not None)
     return decision.condition, decision.summary
 
 

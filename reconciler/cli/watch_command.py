@@ -45,15 +45,17 @@ from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.loop_records import LastGood, read_last_good
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.watch.authorised import authorised_since
 from reconciler.watch.configurations import Configurations
-from reconciler.watch.cycle import LOCK_SECONDS, Cycles, EnforcedHost, LoopContext
-from reconciler.watch.deciding import Policy
+from reconciler.watch.cycle import LOCK_SECONDS, Cycles
+from reconciler.watch.decisions import Policy
 from reconciler.watch.file_triggers import FileTriggers
-from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import GitSource
+from reconciler.watch.git_triggers import GitPoller
+from reconciler.watch.hot_plug import authorised_since
 from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import Watch, WorkerThread, watch
+from reconciler.watch.loop_context import EnforcedHost, LoopContext
+from reconciler.watch.manifest_sources import FilesSource, GitFiles, ManifestSource
 from reconciler.watch.metrics import MetricsFile, NoMetrics
 from reconciler.watch.notices import Messenger, Notices
 from reconciler.watch.progress import LogProgress
@@ -65,7 +67,6 @@ from reconciler.watch.run_directory import RunDirectory, UnsafeRunDirectory
 from reconciler.watch.schedule import RESYNC_SECONDS, UNNOTICED_RESYNC_SECONDS, every
 from reconciler.watch.signal_triggers import signals
 from reconciler.watch.sinks import FanOut, Sinks
-from reconciler.watch.sources import FilesSource, GitFiles, ManifestSource
 from reconciler.watch.status_file import StatusFile, read_kept
 from reconciler.watch.trigger_sources import Inbox, TriggerSources
 from reconciler.watch.triggers import TriggerSource

@@ -24,15 +24,15 @@ def spread_wait(interval: float, failures: int, longest: float, chance: float) -
     return backoff(interval, failures, max(longest, interval)) * (1 + JITTER * (2 * chance - 1))
 
 
-class Retry(NamedTuple):
+class Backoff(NamedTuple):
     """How often it has failed in a row, and when it may be tried again (on a clock that never goes back)."""
 
     failures: int = 0
     at: float = 0.0
 
-    def failed(self, now: float) -> "Retry":
+    def failed(self, now: float) -> "Backoff":
         """What becomes of this after one more failure."""
-        return Retry(self.failures + 1, now + backoff(FIRST_SECONDS, self.failures, LONGEST_SECONDS))
+        return Backoff(self.failures + 1, now + backoff(FIRST_SECONDS, self.failures, LONGEST_SECONDS))
 
     def wait(self, now: float) -> float:
         """How long to wait; 0 where it may be tried now."""

@@ -14,9 +14,9 @@ from reconciler.planning.plan import Consent, Plan, removal_limits
 from reconciler.planning.target import pool_of
 from reconciler.transaction.loop_records import LastGood, Refusal, write_refusal
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.removals import Look, Removals, settling
 from reconciler.watch.report import CONSENT, CORRECTION, RESUMPTION, Obstacle, Refused
-from reconciler.watch.sources import Offer
 
 _MOST_REASONS = 20
 _MOST_RESUMED: Final = 8

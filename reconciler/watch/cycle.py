@@ -4,37 +4,33 @@ A turn looks at everything that may have changed, whatever has woken it, and lea
 configuration says, or says why not. What woke it only decides what need not be read again.
 """
 
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, suppress
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Any, Final
 
 from reconciler.model.commands import NOWHERE, Advised, Here
 from reconciler.model.desired import Unmanaged
 from reconciler.model.errors import BusyError, HostError, InputError, StateError
-from reconciler.model.matrix import Matrix
-from reconciler.model.observed import Observed
-from reconciler.model.outcome import Origin, Outcome, Result
-from reconciler.model.stopping import NEVER, Abandoned, Deadline, StopToken
+from reconciler.model.outcome import Outcome, Result
+from reconciler.model.stopping import Abandoned, Deadline
 from reconciler.operations.apply import ApplyResult, NotApplicable, StalePlan, Terms, apply
 from reconciler.operations.plan import observe_host, plan
 from reconciler.planning.plan import Cause, Plan, replanned
 from reconciler.planning.scope import FILES, NOTHING_SPARED, AllBut, Spared
-from reconciler.transaction.apply import Progress
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Journal
-from reconciler.transaction.loop_records import LastGood, write_last_good
+from reconciler.transaction.loop_records import write_last_good
 from reconciler.transaction.machine import Machine, locked
 from reconciler.transaction.recovery import recover, refuse_pending
 from reconciler.transaction.state_directory import UnsafeState
-from reconciler.transaction.suspensions import NONE, Suspensions, read_suspensions, suspended_devices
-from reconciler.watch.arrivals import Arrivals, arrived, next_look
-from reconciler.watch.backoff import Retry
-from reconciler.watch.configurations import Configuration, Configurations
-from reconciler.watch.deciding import (
+from reconciler.transaction.suspensions import Suspensions, read_suspensions, suspended_devices
+from reconciler.watch.backoff import Backoff
+from reconciler.watch.configurations import Configuration
+from reconciler.watch.cycle_result import NOTHING_OFFERED, CycleResult, Ending, TookTooLong, plan_deadline
+from reconciler.watch.decisions import (
     Act,
     Decision,
-    Policy,
     Times,
     decide,
     drifted,
@@ -42,13 +38,12 @@ from reconciler.watch.deciding import (
     is_drift,
     stopped_until,
 )
-from reconciler.watch.healing import HealBudgets
-from reconciler.watch.plan_time import PLAN_SECONDS, TookTooLong, plan_deadline
+from reconciler.watch.hot_plug import arrived, next_look
+from reconciler.watch.loop_context import LoopContext, LoopState
+from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.removals import look_after, reported
 from reconciler.watch.report import Condition
-from reconciler.watch.sources import ManifestSource, Offer
-from reconciler.watch.triggers import BY_PEOPLE, TRIGGER_OLDER, Noticed, Trigger
-from reconciler.watch.turns import NOTHING_OFFERED, Ending, Turn
+from reconciler.watch.triggers import BY_PEOPLE, TRIGGER_OLDER, Trigger
 
 LOCK_SECONDS: Final = 10.0
 """How long others at work are waited for in a turn; then there is another turn."""
@@ -58,111 +53,6 @@ _SOON_SECONDS: Final = 5.0
 _NOTHING_TO_ENFORCE: Final = Ending(Condition.NEEDS_PERSON, "there is no configuration that can be enforced")
 _NEW: Final = Decision(Act.APPLY, Condition.CHANGES, "a new configuration")
 _CHANGING: Final = Ending(Condition.WAITING, "another process is just changing the host")
-_MANIFESTS_ONLY: Final[frozenset[str]] = frozenset({Noticed.FILES, Noticed.GIT})
-
-
-class Clock(Protocol):
-    """Time: `time` of the standard library, or a test's."""
-
-    def time(self) -> float:
-        """Seconds since 1970."""
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-
-
-class Observer(Progress, Protocol):
-    """What watches cycles and their applies, such as the log."""
-
-    def begins(self) -> None:
-        """A cycle begins."""
-
-    def enforcing(self, host: str, commit: str) -> None:
-        """The Host `host` is about to become as `commit` says."""
-
-    def transaction(self, number: int) -> None:
-        """Generation `number` is about to be made; 0: that has ended."""
-
-    def unforeseen(self, error: Exception) -> None:
-        """A bug, which ends the cycle and not the loop."""
-
-
-class EnforcedHost(NamedTuple):
-    """The host that the loop works on.
-
-    Attributes:
-        opened: the machine, to be looked at or (True) to be changed, for one cycle.
-        origin: who asks for an apply, with manifests of a commit.
-        authorised_since: since when a guest has been granted queues; see `appeared`.
-        here: the options that lead to this machine and state, for the command to run next.
-    """
-
-    opened: Callable[[bool], AbstractContextManager[Machine]]
-    origin: Callable[[str], Origin]
-    authorised_since: Callable[[str, Matrix], str]
-    here: Here = NOWHERE
-
-
-class LoopContext(NamedTuple):
-    """What the loop works with, from its start to its end.
-
-    Attributes:
-        host: what it works on.
-        source: where manifests come from.
-        configurations: which of them are enforced.
-        policy: whether it applies, and heals.
-        clock: time.
-        observer: watches cycles and applies.
-        stop: set when the loop is to end; asked again and again while a plan is made, and before each step.
-        plan_seconds: how long reading and planning one configuration may take.
-    """
-
-    host: EnforcedHost
-    source: ManifestSource
-    configurations: Configurations
-    policy: Policy
-    clock: Clock
-    observer: Observer
-    stop: StopToken = NEVER
-    plan_seconds: float = PLAN_SECONDS
-
-
-class LoopState(NamedTuple):
-    """What the loop knows from one cycle to the next, since the next one cannot find it out.
-
-    Attributes:
-        healing: how often the drift of which holder was corrected.
-        retry: when an apply that has failed may be tried again.
-        look_again: the same of cycles that could not even look: no reason to put off an apply once they can.
-        hot_plug: which hardware was there, and which guests wait for some.
-        observed: the host as it is, where nothing has happened to it since; None where it must be looked at.
-        like: the host as it was when it was last looked at, which spares most of the next look.
-        kept: the last good configuration that is on disk.
-        generation: what was applied last; 0 where nothing was.
-        is_proved: whether what is enforced has been applied, where that is our task.
-        suspensions: what was suspended when that was last read.
-    """
-
-    healing: HealBudgets = HealBudgets()
-    retry: Retry = Retry()
-    look_again: Retry = Retry()
-    hot_plug: Arrivals | None = None
-    observed: Observed | None = None
-    like: Observed | None = None
-    kept: LastGood | None = None
-    generation: int = 0
-    is_proved: bool = False
-    suspensions: Suspensions = NONE
-
-    def triggered(self, triggers: Collection[Trigger]) -> "LoopState":
-        """What is still known when `triggers` have come."""
-        state = self
-        if not triggers or any(trigger.source not in _MANIFESTS_ONLY for trigger in triggers):
-            state = state._replace(observed=None)
-        if any(trigger.source in BY_PEOPLE for trigger in triggers):
-            # A person has looked: what was given up is begun again.
-            state = state._replace(healing=HealBudgets(), retry=Retry())
-        return state
 
 
 class Cycles:
@@ -187,7 +77,7 @@ class Cycles:
             source.ask(allow_older=TRIGGER_OLDER in triggers)
         return source.is_coming
 
-    def turn(self, triggers: Collection[Trigger]) -> Turn:
+    def turn(self, triggers: Collection[Trigger]) -> CycleResult:
         """Run one cycle; what went wrong is in its result, and not raised."""
         result, self.state = run_cycle(self._context, self.state, triggers)
         return result
@@ -213,7 +103,7 @@ def record_refusal(context: LoopContext) -> None:
             context.configurations.record_refusal(machine.state)
 
 
-def run_cycle(context: LoopContext, state: LoopState, triggers: Collection[Trigger]) -> tuple[Turn, LoopState]:
+def run_cycle(context: LoopContext, state: LoopState, triggers: Collection[Trigger]) -> tuple[CycleResult, LoopState]:
     """Run one cycle, to which `triggers` have led; its result, in which is what went wrong, and what is known now."""
     clock = context.clock
     context.configurations.look = look_after(triggers, clock.monotonic())
@@ -235,18 +125,18 @@ class _Cycle:
     def __init__(self, context: LoopContext, state: LoopState) -> None:
         self.context = context
         self.state = state
-        self.found = Turn(_NOTHING_TO_ENFORCE, suspensions=state.suspensions)
+        self.found = CycleResult(_NOTHING_TO_ENFORCE, suspensions=state.suspensions)
 
     @property
     def enforced(self) -> Configuration | None:
         return self.context.configurations.enforced
 
-    def ended(self) -> Turn:
+    def ended(self) -> CycleResult:
         """Run it to its end, whichever that is."""
         here = self.context.host.here
         try:
             turn = self._run()
-            self._know(look_again=Retry())
+            self._know(look_again=Backoff())
         except BusyError as error:
             waiting = Ending(Condition.WAITING, one_line(error, here))
             turn = self.found._replace(ending=waiting, wait=_SOON_SECONDS)
@@ -268,14 +158,14 @@ class _Cycle:
         context = self.context
         return plan_deadline(context.plan_seconds, context.clock.monotonic())
 
-    def _failed(self, told: str) -> Turn:
+    def _failed(self, told: str) -> CycleResult:
         """The result of a cycle that could not be finished; what was found before is still so."""
         now = self.context.clock.monotonic()
         again = self.state.look_again.failed(now)
         self._know(observed=None, look_again=again)
         return self.found._replace(ending=Ending(Condition.FAILED, told), wait=again.wait(now))
 
-    def _run(self) -> Turn:
+    def _run(self) -> CycleResult:
         context, configurations = self.context, self.context.configurations
         offer = context.source.offer()
         self.found = self.found._replace(offer=offer)
@@ -296,7 +186,7 @@ class _Cycle:
             made = self._enforced_plan(None, offer, machine, suspensions, self._deadline())
         return self.found if made is None else self._acted(self.found, made)
 
-    def _turned(self, offer: Offer, suspensions: Suspensions, *, changes: bool) -> Turn:
+    def _turned(self, offer: Offer, suspensions: Suspensions, *, changes: bool) -> CycleResult:
         """The turn with what `offer` has, where the loop `changes` the host; raises `TookTooLong`."""
         context, configurations, by = self.context, self.context.configurations, self._deadline()
         stop = context.stop.by(by, context.clock.monotonic)
@@ -361,7 +251,7 @@ class _Cycle:
 
     def _accept(self, newest: Configuration) -> None:
         if self.context.configurations.is_new(newest):
-            self._know(retry=Retry())
+            self._know(retry=Backoff())
         self.context.configurations.accept(newest)
         self.context.source.accepted(newest.commit)
 
@@ -416,7 +306,7 @@ class _Cycle:
             return None
         return self._plan(configuration, machine, suspensions, NOTHING_SPARED)
 
-    def _acted(self, turn: Turn, made: Plan) -> Turn:
+    def _acted(self, turn: CycleResult, made: Plan) -> CycleResult:
         enforced = self.enforced
         assert enforced is not None
         if self.context.policy.self_heal and is_drift(made):
@@ -450,14 +340,14 @@ class _Cycle:
 
     def _applied(
         self,
-        turn: Turn,
+        turn: CycleResult,
         configuration: Configuration,
         made: Plan | None,
         decision: Decision,
         spared: Spared | None = None,
         *,
         by: Deadline | None = None,
-    ) -> Turn | None:
+    ) -> CycleResult | None:
         """Apply `configuration`, exactly as `made` says where that is given; None where that cannot be done."""
         context, clock = self.context, self.context.clock
         terms = Terms(agreed=made.basis if made else None, lock_seconds=LOCK_SECONDS)
@@ -493,7 +383,7 @@ class _Cycle:
             self._accept(configuration)
         self._know(like=done.plan.observed)
         succeeded = done.outcome.result in (Result.APPLIED, Result.NOTHING)
-        self._know(retry=Retry() if succeeded else self.state.retry.failed(clock.monotonic()))
+        self._know(retry=Backoff() if succeeded else self.state.retry.failed(clock.monotonic()))
         is_healed = succeeded and decision.act is Act.HEAL
         if is_healed:
             self._know(healing=self.state.healing.healed(drifted(done.plan), clock.monotonic()))
@@ -509,7 +399,7 @@ class _Cycle:
             then = then._replace(wait=1.0)
         return self._ended(turn, after, then if succeeded else _unsuccessful(done.outcome, then))
 
-    def _refuse(self, turn: Turn, configuration: Configuration, made: Plan) -> None:
+    def _refuse(self, turn: CycleResult, configuration: Configuration, made: Plan) -> None:
         """Note why `configuration`, whose plan this is, is not used."""
         context, offer = self.context, turn.offer or NOTHING_OFFERED
         with context.host.opened(False) as machine:
@@ -524,7 +414,7 @@ class _Cycle:
         with self.context.host.opened(False) as machine:
             return self._plan(enforced, machine, suspensions)
 
-    def _ended(self, turn: Turn, made: Plan, decision: Decision) -> Turn:
+    def _ended(self, turn: CycleResult, made: Plan, decision: Decision) -> CycleResult:
         clock = self.context.clock
         self._know(is_proved=not (made.is_news and self.context.policy.applies))
         hot_plug, appeared = arrived(self.state.hot_plug, made, clock.monotonic(), self.context.host.authorised_since)

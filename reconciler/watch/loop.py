@@ -15,7 +15,9 @@ from typing import NamedTuple, Protocol, Self, TypeVar
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.model.stopping import StopToken
 from reconciler.transaction.state_directory import UnsafeState
-from reconciler.watch.cycle import Clock, Cycles
+from reconciler.watch.cycle import Cycles
+from reconciler.watch.cycle_result import CycleResult
+from reconciler.watch.loop_context import Clock
 from reconciler.watch.report import Report
 from reconciler.watch.reporter import Moment, Reporter
 from reconciler.watch.request_triggers import RequestTriggers
@@ -34,7 +36,6 @@ from reconciler.watch.schedule import (
 from reconciler.watch.sinks import FanOut
 from reconciler.watch.trigger_sources import Inbox, TriggerSources
 from reconciler.watch.triggers import Noticed, Trigger
-from reconciler.watch.turns import Turn
 
 _Result = TypeVar("_Result")
 
@@ -148,7 +149,7 @@ async def _cycle(what: Watch, number: int, triggers: Collection[Trigger]) -> flo
     return math.inf if turn.wait is None else turn.wait
 
 
-def _reported(what: Watch, triggers: Collection[Trigger]) -> tuple[Turn, Report | None]:
+def _reported(what: Watch, triggers: Collection[Trigger]) -> tuple[CycleResult, Report | None]:
     """Run one cycle and report it; no report of one that was ended before it had a result."""
     began = what.clock.monotonic()
     turn = what.cycles.turn(triggers)

@@ -20,7 +20,7 @@ _STEP_SECONDS: Final = 120.0
 
 
 class LogProgress:
-    """See `reconciler.watch.cycle.Observer`."""
+    """See `reconciler.watch.loop_context.Observer`."""
 
     def __init__(self, log: Log, systemd: SystemdNotify, sinks: FanOut) -> None:
         """Report to them; the `sinks` keep that the loop gets on."""

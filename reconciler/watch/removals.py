@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 
 from reconciler.model.commands import TRIGGER, Here
 from reconciler.render.text import counted
-from reconciler.watch.deciding import named
+from reconciler.watch.cycle_result import CycleResult, Ending
+from reconciler.watch.decisions import named
 from reconciler.watch.report import Condition
 from reconciler.watch.triggers import BY_PEOPLE, Noticed, Trigger
-from reconciler.watch.turns import Ending, Turn
 
 QUIET_SECONDS: Final = 5.0
 """For how long the files must not have changed before guests that are gone from them are removed."""
@@ -95,7 +95,7 @@ def settling(
     return Removals(guests, content, first, last, due, was_over or look.is_asked or look.now >= due)
 
 
-def reported(turn: Turn, removals: Removals | None, now: float, here: Here) -> Turn:
+def reported(turn: CycleResult, removals: Removals | None, now: float, here: Here) -> CycleResult:
     """`turn` with the `removals` that wait at `now`; `here` completes the command that ends the wait."""
     if removals is None or removals.is_over or now >= removals.due:
         return turn

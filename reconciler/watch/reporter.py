@@ -9,9 +9,9 @@ from reconciler.planning.status import WITHHELD, status_of
 from reconciler.render.changes import Change, file_change, guest_change, pool_change
 from reconciler.transaction.suspensions import Suspension, Suspensions
 from reconciler.watch.configurations import Configuration
+from reconciler.watch.cycle_result import CycleResult
 from reconciler.watch.report import Condition, Counters, GuestReport, Report, Source, Suspended
 from reconciler.watch.triggers import Trigger
-from reconciler.watch.turns import Turn
 
 
 class Moment(NamedTuple):
@@ -43,7 +43,7 @@ class Reporter:
         self._apply_seconds = before.apply_seconds if before else None
 
     def report(
-        self, turn: Turn, enforced: Configuration | None, triggers: Collection[Trigger], moment: Moment
+        self, turn: CycleResult, enforced: Configuration | None, triggers: Collection[Trigger], moment: Moment
     ) -> Report:
         """What is known after `turn`, which `triggers` have led to, while `enforced` is enforced."""
         last = self._last
@@ -94,7 +94,7 @@ class Reporter:
         self._last = report
         return report
 
-    def _counted(self, turn: Turn, triggers: Collection[Trigger]) -> Counters:
+    def _counted(self, turn: CycleResult, triggers: Collection[Trigger]) -> Counters:
         counters = self._counters
         applies, by_source = dict(counters.applies), dict(counters.triggers)
         for source in {trigger.source for trigger in triggers}:

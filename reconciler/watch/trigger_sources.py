@@ -25,9 +25,6 @@ LONGEST_RETRY_SECONDS: Final = 300.0
 _OPEN_SECONDS: Final = 30.0
 """How long the first cycle waits for a source to begin, such as one on a network file system that hangs."""
 
-_MOST_FAILURES: Final = 30
-"""An exponent that grows for a year would be a number that takes a while to work out."""
-
 _Result = TypeVar("_Result")
 
 
@@ -105,7 +102,7 @@ class SourceStatus(NamedTuple):
 
     def failed(self, reason: str) -> "SourceStatus":
         """What becomes of it when it fails for `reason`."""
-        return SourceStatus(reason, "", min(self.failures + 1, _MOST_FAILURES))
+        return SourceStatus(reason, "", self.failures + 1)
 
     @property
     def wait(self) -> float:

@@ -14,7 +14,7 @@ from reconciler.integrations import git_repository
 from reconciler.integrations.git_repository import FETCH_SECONDS, SIZE_LIMIT
 from reconciler.integrations.git_signatures import Good, trust, verify
 from reconciler.watch.backoff import JITTER
-from reconciler.watch.git_poller import INTERVAL, LONGEST
+from reconciler.watch.git_triggers import INTERVAL, LONGEST
 from testing.git_repositories import Repository
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/git-source.md").read_text(encoding="utf-8")

@@ -19,8 +19,8 @@ from reconciler.transaction.records import write_record
 from reconciler.transaction.recovery import expire
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import SUSPENDED
+from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.report import Condition
-from reconciler.watch.sources import Offer
 from testing.holdings import uuid
 from testing.loops import Looped, guest_document
 

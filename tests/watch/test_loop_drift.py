@@ -6,7 +6,7 @@ from reconciler.kernel.paths import AQMASK, CREATE, mdev
 from reconciler.render.text import moment
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.history import History
-from reconciler.watch.healing import BUDGET
+from reconciler.watch.decisions import BUDGET
 from reconciler.watch.report import Condition
 from testing.holdings import uuid
 from testing.loops import Looped, guest_document

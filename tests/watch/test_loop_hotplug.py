@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.kernel.paths import mdev
 from reconciler.simulator.hardware import Card, Plug, Unplug
-from reconciler.watch.arrivals import PATIENCE_SECONDS
+from reconciler.watch.hot_plug import PATIENCE_SECONDS
 from reconciler.watch.report import Condition
 from testing.holdings import uuid
 from testing.loops import Looped, guest_document

@@ -9,8 +9,8 @@ from reconciler.kernel.paths import mdev
 from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.loop_records import ENFORCED, read_last_good
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.report import Condition
-from reconciler.watch.sources import Offer
 from testing.holdings import uuid
 from testing.loops import Looped, guest_document
 

@@ -10,8 +10,8 @@ from reconciler.operations.plan import plan
 from reconciler.operations.wanted import NothingRefused, Refused
 from reconciler.planning.plan import Plan
 from reconciler.transaction.loop_records import read_refusal
+from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.report import Obstacle
-from reconciler.watch.sources import Offer
 from testing.loops import HOST, Looped, guest_document
 
 

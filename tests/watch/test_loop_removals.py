@@ -7,9 +7,9 @@ import pytest
 from reconciler.cli.machine import manifests_commit
 from reconciler.cli.options import HostOptions
 from reconciler.kernel.paths import MATRIX, mdev
+from reconciler.watch.cycle_result import CycleResult
+from reconciler.watch.manifest_sources import FilesSource
 from reconciler.watch.report import Condition, Refused
-from reconciler.watch.sources import FilesSource
-from reconciler.watch.turns import Turn
 from testing.git_repositories import Repository
 from testing.holdings import uuid
 from testing.loops import HOST, Looped, guest_document
@@ -46,7 +46,7 @@ class Copied:
         """Remove a file."""
         (self.folder / name).unlink()
 
-    def turn(self, *sources: str, after: float) -> Turn:
+    def turn(self, *sources: str, after: float) -> CycleResult:
         """A cycle `after` seconds."""
         return self.looped.turn(*sources, after=after)
 

@@ -13,10 +13,10 @@ from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.kernel.text_forms import parse_mask
 from reconciler.transaction.journal import Journal
+from reconciler.watch.cycle_result import CycleResult
 from reconciler.watch.report import Condition
 from reconciler.watch.report_text import next_steps
 from reconciler.watch.reporter import Moment, Reporter
-from reconciler.watch.turns import Turn
 from testing.holdings import EVERY_PROFILE, uuid
 from testing.loops import BOOT_ID, Looped, guest_document
 
@@ -116,7 +116,7 @@ def test_a_commit_that_needs_what_a_drifted_guest_has_is_refused(tmp_path: Path)
     assert looped.turn().refused is None
 
 
-def typed_next(looped: Looped, turn: Turn) -> str:
+def typed_next(looped: Looped, turn: CycleResult) -> str:
     """The first command that the status prints after `turn`."""
     report = Reporter("the branch", None, applies=True).report(turn, looped.loop.enforced, (), Moment(1.0, None))
     return next_steps(report)[0].split("    (")[0]

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from reconciler.kernel.paths import mdev
 from reconciler.model.outcome import Outcome, Result
+from reconciler.watch.cycle_result import CycleResult, Ending
 from reconciler.watch.events import events
+from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.report import Condition, Refused, Report
 from reconciler.watch.reporter import Moment, Reporter
-from reconciler.watch.sources import Offer
 from reconciler.watch.triggers import Trigger
-from reconciler.watch.turns import Ending, Turn
 from testing.holdings import uuid
 from testing.loops import Looped, guest_document
 
@@ -18,7 +18,7 @@ FAILED = Ending(Condition.FAILED, "cannot read the host")
 SOME = (Trigger("kernel", "a"), Trigger("kernel", "b"), Trigger("resync"))
 
 
-def reported(reporter: Reporter, turn: Turn, now: float, triggers: tuple[Trigger, ...] = SOME) -> Report:
+def reported(reporter: Reporter, turn: CycleResult, now: float, triggers: tuple[Trigger, ...] = SOME) -> Report:
     """What is reported of `turn`, which ended at `now`."""
     return reporter.report(turn, None, triggers, Moment(now, now + 300.0))
 
@@ -27,9 +27,9 @@ def test_turns_applies_and_triggers_are_counted() -> None:
     """A source counts once for each turn, however often it was heard."""
     reporter = Reporter("site", None, applies=True)
     applied, rolled_back = Outcome(Result.APPLIED, 3), Outcome(Result.ROLLED_BACK, 1)
-    reported(reporter, Turn(IN_SYNC, outcome=applied, recorded=1), 1.0)
-    reported(reporter, Turn(FAILED, outcome=rolled_back, recorded=2), 2.0)
-    report = reported(reporter, Turn(IN_SYNC, outcome=applied, recorded=3, healed=True), 3.0)
+    reported(reporter, CycleResult(IN_SYNC, outcome=applied, recorded=1), 1.0)
+    reported(reporter, CycleResult(FAILED, outcome=rolled_back, recorded=2), 2.0)
+    report = reported(reporter, CycleResult(IN_SYNC, outcome=applied, recorded=3, healed=True), 3.0)
 
     counters = report.counters
     assert counters.turns == 3
@@ -43,8 +43,10 @@ def test_an_apply_that_found_nothing_to_do_is_none() -> None:
     reporter = Reporter("site", None, applies=True)
     nothing = Outcome(Result.NOTHING)
 
-    assert not reported(reporter, Turn(IN_SYNC, outcome=nothing), 1.0).counters.applies
-    assert sum(reported(reporter, Turn(IN_SYNC, outcome=nothing, recorded=1), 2.0).counters.applies.values()) == 1
+    assert not reported(reporter, CycleResult(IN_SYNC, outcome=nothing), 1.0).counters.applies
+    assert (
+        sum(reported(reporter, CycleResult(IN_SYNC, outcome=nothing, recorded=1), 2.0).counters.applies.values()) == 1
+    )
 
 
 def test_a_refusal_is_counted_once() -> None:
@@ -52,7 +54,7 @@ def test_a_refusal_is_counted_once() -> None:
     reporter = Reporter("site", None, applies=True)
     one, other = Refused("a" * 40, ("no",), 1.0), Refused("b" * 40, ("no",), 5.0)
     counts = [
-        reported(reporter, Turn(IN_SYNC, refused=refused), now).counters.refused
+        reported(reporter, CycleResult(IN_SYNC, refused=refused), now).counters.refused
         for now, refused in enumerate([one, one, None, one, other], 1)
     ]
 
@@ -62,11 +64,11 @@ def test_a_refusal_is_counted_once() -> None:
 def test_a_condition_keeps_its_time_and_success_too() -> None:
     """Also over a restart."""
     reporter = Reporter("site", None, applies=True)
-    reported(reporter, Turn(IN_SYNC), 1.0)
-    reported(reporter, Turn(FAILED), 2.0)
-    before = reported(reporter, Turn(FAILED), 3.0)
+    reported(reporter, CycleResult(IN_SYNC), 1.0)
+    reported(reporter, CycleResult(FAILED), 2.0)
+    before = reported(reporter, CycleResult(FAILED), 3.0)
 
-    report = reported(Reporter("site", before, applies=True), Turn(FAILED), 9.0)
+    report = reported(Reporter("site", before, applies=True), CycleResult(FAILED), 9.0)
 
     assert (before.since, report.since) == (2.0, 2.0)
     assert (before.succeeded, report.succeeded) == (1.0, 1.0)

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.watch import cycle as cycle_module
 from reconciler.watch.configurations import Configurations
-from reconciler.watch.deciding import Act, Decision, decide
+from reconciler.watch.decisions import Act, Decision, decide
 from reconciler.watch.report import Condition
 from trials import loop
 

@@ -1,4 +1,4 @@
-"""Hardware that appears while the loop runs: who has got it, and what is missing where somebody has not."""
+"""Hardware that appears while the loop runs: which guest has it, since when it was granted, and what is missing."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -6,8 +6,12 @@ from typing import Final, NamedTuple
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, Matrix, Queue
 from reconciler.model.observed import Observed
+from reconciler.model.strict_json import BadRecord
 from reconciler.planning.effect import Bindings, bindings_now, effective, hidden_because
 from reconciler.planning.plan import GuestPlan, Plan
+from reconciler.render.text import moment
+from reconciler.transaction.history import History, NoSuchGeneration
+from reconciler.transaction.state_directory import StateDirectory
 
 _MOST_QUEUES: Final = 8
 PATIENCE_SECONDS: Final = 10.0
@@ -126,3 +130,28 @@ def _explained(guest: GuestPlan, plan: Plan) -> list[str]:
     assert guest.before is not None
     reasons = hidden_because(guest.before.matrix, bindings_now(plan.observed))
     return [f"{guest.name} does not have all of a card that has appeared: {reason.text}" for reason in reasons]
+
+
+def authorised_since(state: StateDirectory) -> Callable[[str, Matrix], str]:
+    """A function that tells, of a guest's uuid and of queues, since when it has them without a break.
+
+    The answer is for people, and empty where the history does not tell.
+    """
+
+    def since(uuid: str, queues: Matrix) -> str:
+        history, started = History(state), 0.0
+        try:
+            number = history.newest_target()
+            while _grants(history, number, uuid, queues):
+                started = history.get(number).origin.started
+                number = history.newest_target(before=number)
+        except (NoSuchGeneration, BadRecord, OSError):
+            pass
+        return moment(started) if started else ""
+
+    return since
+
+
+def _grants(history: History, number: int, uuid: str, queues: Matrix) -> bool:
+    granted = {guest.uuid: guest.config.matrix for guest in history.desired(number).guests}
+    return uuid in granted and granted[uuid].covers(queues)

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.watch.backoff import FIRST_SECONDS, LONGEST_SECONDS, Retry
-from reconciler.watch.healing import BUDGET, WINDOW_SECONDS, HealBudgets, Healing
+from reconciler.watch.backoff import FIRST_SECONDS, LONGEST_SECONDS, Backoff
+from reconciler.watch.decisions import BUDGET, WINDOW_SECONDS, HealBudgets, Healing
 
 
 def test_the_first_time_is_at_once_and_each_next_one_is_later() -> None:
@@ -50,7 +50,7 @@ def test_within_a_window_it_heals_at_most_so_often(gaps: list[float]) -> None:
 
 def test_what_fails_is_tried_later_and_later_but_never_given_up() -> None:
     """Also after a year."""
-    retry, now, waits = Retry(), 0.0, []
+    retry, now, waits = Backoff(), 0.0, []
     for _ in range(2000):
         retry = retry.failed(now)
         waits.append(retry.wait(now))

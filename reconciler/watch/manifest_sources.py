@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from reconciler.manifests.files import DiskFiles, Files
-from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import CommitRefused, Newest, Unreachable
+from reconciler.watch.git_triggers import GitPoller
 from reconciler.watch.report import Obstacle
 
 

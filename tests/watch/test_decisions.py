@@ -10,9 +10,8 @@ from reconciler.kernel.observe import observe
 from reconciler.model.problems import Problem, Severity
 from reconciler.planning.plan import Cause, Consent, Plan
 from reconciler.planning.planner import make_plan
-from reconciler.watch.backoff import Retry
-from reconciler.watch.deciding import Act, Policy, Times, decide, drifted, is_drift
-from reconciler.watch.healing import BUDGET, HealBudgets, Healing
+from reconciler.watch.backoff import Backoff
+from reconciler.watch.decisions import BUDGET, Act, HealBudgets, Healing, Policy, Times, decide, drifted, is_drift
 from reconciler.watch.report import Condition
 from testing.holdings import config, desired, guest, uuid
 from testing.plans import GIVES_UP, ONE, applied, host_with
@@ -44,10 +43,10 @@ HEALS = Policy(applies=True, self_heal=True)
 FRESH = HealBudgets()
 USED = HealBudgets({uuid(1): Healing(tuple(NOW - one for one in range(BUDGET, 0, -1)))}).asked([uuid(1)], NOW)
 JUST = HealBudgets({uuid(1): Healing((NOW - 1.0,))})
-NEVER = Retry()
-FAILED = Retry().failed(NOW - 1.0)
+NEVER = Backoff()
+FAILED = Backoff().failed(NOW - 1.0)
 
-ROWS: list[tuple[str, Plan, Policy, HealBudgets, Retry, bool, Act, Condition, bool]] = [
+ROWS: list[tuple[str, Plan, Policy, HealBudgets, Backoff, bool, Act, Condition, bool]] = [
     ("in sync", SAME, HEALS, FRESH, NEVER, False, Act.NOTHING, Condition.IN_SYNC, False),
     ("in sync, not yet a generation", UNRECORDED, APPLIES, FRESH, NEVER, False, Act.APPLY, Condition.IN_SYNC, False),
     ("... which has failed", UNRECORDED, APPLIES, FRESH, FAILED, False, Act.NOTHING, Condition.IN_SYNC, True),
@@ -101,7 +100,7 @@ def test_what_must_not_be_done_is_never_done(
 ) -> None:
     """Nothing where it is suspended, only reported, invalid, or needs consent; no healing that was not asked for."""
     plan = plan._replace(is_news=news)
-    healing, retry = HealBudgets({uuid(1): Healing(tuple(times), stopped)}), Retry(failures, at)
+    healing, retry = HealBudgets({uuid(1): Healing(tuple(times), stopped)}), Backoff(failures, at)
 
     decision = decide(plan, policy, healing, retry, Times(NOW, NOW), suspended=suspended)
 

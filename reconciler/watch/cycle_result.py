@@ -1,13 +1,17 @@
-"""What one turn of the loop has found and done."""
+"""What one cycle of the loop has found and done, and how long it may read and plan.
+
+Time only ever abandons a cycle, as a whole and before its first write; no result depends on it.
+"""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.model.outcome import Outcome
+from reconciler.model.stopping import Abandoned, Deadline
 from reconciler.planning.plan import Plan
 from reconciler.transaction.suspensions import NONE, Suspensions
+from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.report import Condition, Refused
-from reconciler.watch.sources import Offer
 
 NOTHING_OFFERED = Offer(None)
 
@@ -19,7 +23,7 @@ class Ending(NamedTuple):
     summary: str
 
 
-class Turn(NamedTuple):
+class CycleResult(NamedTuple):
     """One turn.
 
     Attributes:
@@ -56,3 +60,21 @@ class Turn(NamedTuple):
     seconds: float = 0.0
     stopped: Mapping[str, float] = {}
     is_abandoned: bool = False
+
+
+PLAN_SECONDS: Final = 60.0
+"""How long reading and planning one configuration may take, if nothing else is said."""
+
+
+class TookTooLong(Abandoned):
+    """Reading or planning a configuration has used up its time."""
+
+
+def plan_deadline(seconds: float, now: float) -> Deadline:
+    """When reading and planning that begins `now` is abandoned: after `seconds`."""
+    return Deadline(
+        now + seconds,
+        f"reading and planning took more than {seconds:g} s and was abandoned; make the manifests smaller, or "
+        "allow more time with --plan-timeout",
+        TookTooLong,
+    )

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import cast
 
 from reconciler.manifests.committed import KeptFiles
-from reconciler.watch.git_poller import GitPoller
 from reconciler.watch.git_source import CommitRefused, Newest, Unreachable
+from reconciler.watch.git_triggers import GitPoller
+from reconciler.watch.manifest_sources import FilesSource, GitFiles, Offer
 from reconciler.watch.report import Obstacle
-from reconciler.watch.sources import FilesSource, GitFiles, Offer
 
 
 class Poller:
