@@ -144,7 +144,7 @@ def _end_of(kept: "Kept") -> "Ended | None":
 
 
 def _kept(state: StateDirectory) -> "Kept | None":
-    """What the loop has left; where it was killed, it ended after its last turn."""
+    """What the loop has left; where it was killed, it ended after its last cycle."""
     from reconciler.watch.requests import is_watched
     from reconciler.watch.status_file import read_kept
 

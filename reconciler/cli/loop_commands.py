@@ -70,9 +70,9 @@ def trigger_command(wait: bool, allow_older: bool, host: HostOptions) -> Exit:
         tell(f"error: the loop refused: {answer.get('error')}")
         return Exit.FAILURE
     if not wait:
-        report(f"turn {answer['turn']} is going to begin")
+        report(f"cycle {answer['cycle']} begins soon")
         return Exit.DONE
-    report(f"turn {answer['turn']}: {answer['condition'].replace('-', ' ')}: {answer['summary']}")
+    report(f"cycle {answer['cycle']}: {answer['condition'].replace('-', ' ')}: {answer['summary']}")
     if unreachable := answer.get("unreachable"):
         tell(f"warning: nothing newer is known: {unreachable}")
     if refused := answer.get("refused"):

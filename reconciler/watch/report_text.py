@@ -213,12 +213,12 @@ def _mode(report: Report) -> str:
 
 def _liveness_lines(report: Report, now: float, paint: Paint, ended: Ended | None) -> Iterator[str]:
     if ended is not None:
-        yield f"  loop          last turn {duration_text(now - report.turned)} ago"
+        yield f"  loop          last cycle {duration_text(now - report.turned)} ago"
         yield paint("error", f"  ended         {ended.how or _KILLED}")
         return
-    yield f"  loop          {_mode(report)}; last turn {duration_text(now - report.turned)} ago"
+    yield f"  loop          {_mode(report)}; last cycle {duration_text(now - report.turned)} ago"
     if report.due is not None and now > report.due + _LATE_SECONDS:
-        late = f"a turn was due {duration_text(now - report.due)} ago: look whether the loop still runs"
+        late = f"a cycle was due {duration_text(now - report.due)} ago: look whether the loop still runs"
         yield paint("error", f"  late          {late}")
 
 
@@ -267,7 +267,7 @@ def _guests(report: Report) -> str:
 
 def _counted(report: Report) -> str:
     counters = report.counters
-    words = [counted(counters.turns, "turn")]
+    words = [counted(counters.turns, "cycle")]
     words += [f"{count:,} {how}" for how, count in sorted(counters.applies.items()) if how != "nothing to do"]
     words += [f"{counters.healed:,} healed"] if counters.healed else []
     words += [f"{counters.refused:,} refused"] if counters.refused else []

@@ -104,7 +104,7 @@ class RequestTriggers:
             suspended: the names of suspended guests that differ; the answer has as many as fit.
         """
         answer: dict[str, object] = {
-            "accepted": True, "turn": cycle, "condition": condition, "summary": _cut(summary)
+            "accepted": True, "cycle": cycle, "condition": condition, "summary": _cut(summary)
         }  # fmt: skip
         if refused:
             answer["refused"] = [_cut(reason) for reason in refused[:MOST_REASONS]]
@@ -148,7 +148,7 @@ class RequestTriggers:
             return
         self._asked.put_nowait(TRIGGER_OLDER if request.allow_older else TRIGGER)
         if not request.wait:
-            client.send({"accepted": True, "turn": self._begun + 1})
+            client.send({"accepted": True, "cycle": self._begun + 1})
             return
         client.cycle = self._begun + 1
         # It has asked already and has nothing more to say: whatever comes now is the end of the connection.

@@ -1,7 +1,7 @@
 """What `reconcile trigger` and the loop say to each other: a Unix socket, one JSON object a line each way.
 
-``{"request": "trigger", "allowOlder": false, "wait": false}`` is answered by ``{"accepted": true, "turn": 7}``; who
-waits gets that line when the turn has ended, with ``"condition"`` and ``"summary"`` in it; also ``"refused"``, some
+``{"request": "trigger", "allowOlder": false, "wait": false}`` is answered by ``{"accepted": true, "cycle": 7}``; who
+waits gets that line when the cycle has ended, with ``"condition"`` and ``"summary"`` in it; also ``"refused"``, some
 sentences, where the newest configuration is not used, and ``"unreachable"`` where the repository cannot be asked. What
 is refused is answered by ``{"accepted": false, "error": "..."}``.
 """
@@ -30,11 +30,11 @@ LONGEST_ANSWER: Final = 1 << 16
 
 
 class TriggerRequest(NamedTuple):
-    """The request for a turn now.
+    """The request for a cycle now.
 
     Attributes:
         allow_older: whether a git commit that is older than the one that is enforced may be used this time.
-        wait: whether to answer only when the turn has ended.
+        wait: whether to answer only when the cycle has ended.
     """
 
     allow_older: bool = False

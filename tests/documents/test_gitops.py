@@ -79,4 +79,4 @@ def _alike(text: str, home: Path) -> str:
     text = re.sub(r"\b[0-9a-f]{40}\b", "0123456789abcdef0123456789abcdef01234567", text)
     text = re.sub(r"(?<!-)\b(?=[0-9a-f]*\d)[0-9a-f]{12}\b", "0123456789ab", text)
     text = re.sub(r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\b", "2027-01-15 08:00:00", text)
-    return re.sub(r"\bturn \d+:", "turn 2:", text)
+    return re.sub(r"\bcycle \d+:", "cycle 2:", text)

@@ -21,13 +21,13 @@ def test_a_host_in_sync() -> None:
         "  Nothing to do: the host is as the manifests say.\n"
         "\n"
         "  loop          applies what the manifests change; what other programs change is only reported; "
-        "last turn 12 seconds ago\n"
+        "last cycle 12 seconds ago\n"
         "  source        https://git.example/ap main\n"
         "  commit        0123456789abcdef0123456789abcdef01234567\n"
         "  generation    7\n"
         "  queues        8 with the host's drivers, 8 seen by guests, 0 pending, 0 idle\n"
         "  guests        2, all as they should be\n"
-        "  counted       12 turns, 2 applied since the loop was started\n"
+        "  counted       12 cycles, 2 applied since the loop was started\n"
     )
 
 
@@ -164,7 +164,7 @@ def test_a_loop_that_ended_or_is_late_is_told() -> None:
     assert ended.endswith("Next:\n  cd / && reconcile    # starts the loop again\n")
     assert "killed" in killed
     assert "  systemctl start reconcile-watch" in killed
-    assert "late          a turn was due 1 hour 55 minutes ago: look whether the loop still runs" in late
+    assert "late          a cycle was due 1 hour 55 minutes ago: look whether the loop still runs" in late
     assert "late" not in report_text(report(due=NOW + 300), NOW + 301)
 
 
@@ -230,7 +230,7 @@ def test_what_was_not_looked_at_is_not_claimed() -> None:
 )
 def test_what_the_loop_does_is_said(changes: dict[str, bool], words: str) -> None:
     """Only with `--self-heal` does it correct what differs."""
-    assert f"  loop          {words}; last turn" in report_text(report(**changes), NOW)
+    assert f"  loop          {words}; last cycle" in report_text(report(**changes), NOW)
 
 
 @pytest.mark.parametrize(

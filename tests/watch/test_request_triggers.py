@@ -85,14 +85,14 @@ def test_a_request_is_a_trigger_and_is_accepted_at_once(directory: Path, served:
     served.begin(6)
     asking = Asking(directory, TriggerRequest())
     assert served.next() == [TRIGGER]
-    assert asking.told() == {"accepted": True, "turn": 7}
+    assert asking.told() == {"accepted": True, "cycle": 7}
 
 
 def test_an_older_commit_may_be_asked_for(directory: Path, served: ServedRequests) -> None:
     """The trigger says so."""
     asking = Asking(directory, TriggerRequest(allow_older=True))
     assert served.next() == [TRIGGER_OLDER]
-    assert asking.told() == {"accepted": True, "turn": 1}
+    assert asking.told() == {"accepted": True, "cycle": 1}
 
 
 def test_who_waits_is_answered_after_the_turn_that_began_after_asking(directory: Path, served: ServedRequests) -> None:
@@ -104,7 +104,7 @@ def test_who_waits_is_answered_after_the_turn_that_began_after_asking(directory:
     assert asking.is_alive()
     served.begin(4)
     served.answer(4, "drift", "aqmask differs")
-    assert asking.told() == {"accepted": True, "turn": 4, "condition": "drift", "summary": "aqmask differs"}
+    assert asking.told() == {"accepted": True, "cycle": 4, "condition": "drift", "summary": "aqmask differs"}
 
 
 def test_who_waits_for_a_loop_that_ends_is_told(directory: Path, served: ServedRequests) -> None:
@@ -139,7 +139,7 @@ def test_the_socket_of_a_killed_loop_is_replaced(directory: Path) -> None:
     served = ServedRequests(directory)
     asking = Asking(directory, TriggerRequest())
     assert served.next() == [TRIGGER]
-    assert asking.told() == {"accepted": True, "turn": 1}
+    assert asking.told() == {"accepted": True, "cycle": 1}
     served.close()
 
 
@@ -149,7 +149,7 @@ def test_a_second_loop_is_refused_and_the_first_goes_on(directory: Path, served:
         RequestTriggers(directory)
     asking = Asking(directory, TriggerRequest())
     assert served.next() == [TRIGGER]
-    assert asking.told() == {"accepted": True, "turn": 1}
+    assert asking.told() == {"accepted": True, "cycle": 1}
 
 
 def test_only_the_owner_can_connect(directory: Path, served: ServedRequests) -> None:
@@ -221,7 +221,7 @@ def test_the_silent_do_not_keep_others_out(directory: Path, served: ServedReques
     assert silent[0].recv(1) == b""
     asking = Asking(directory, TriggerRequest())
     assert served.next() == [TRIGGER]
-    assert asking.told() == {"accepted": True, "turn": 1}
+    assert asking.told() == {"accepted": True, "cycle": 1}
     for connection in silent:
         connection.close()
 
