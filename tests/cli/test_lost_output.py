@@ -227,5 +227,5 @@ def test_devices_are_not_replaced(site: Path) -> None:
     assert Path("/dev/null").is_char_device()
     shown = reconcile(site, "plan", "--out", "/dev/stdout", "-o", "json").out
     assert shown.count('"formatVersion"') == 2
-    assert reconcile(site, "import", "-o", "/dev/null").code == 0
+    assert reconcile(site, "import", "--out", "/dev/null").code == 0
     assert Path("/dev/null").is_char_device()
