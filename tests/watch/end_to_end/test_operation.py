@@ -175,6 +175,6 @@ def test_a_loop_that_has_ended_says_since_when_how_and_what_starts_it(repository
     assert "in sync for" not in ran.out
     assert "by a signal (SIGTERM or SIGINT)" in ran.out
     again = ran.out.split("Next:\n")[1]
-    assert f"--watch --apply --git {repository.url} --branch main" in again
+    assert f"reconcile watch --apply --git {repository.url} --branch main" in again
     found = json.loads(loop.run("status", "--watch", "-o", "json").out)
     assert (found["condition"], found["lastCondition"]) == ("ended", "in-sync")
