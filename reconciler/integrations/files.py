@@ -194,5 +194,7 @@ class PrivateDirectory:
         self._lock = found_lock
 
     def close(self) -> None:
-        """Let others have the directory."""
-        os.close(self._lock)
+        """Let others have the directory; closing it again does nothing."""
+        held, self._lock = self._lock, -1
+        if held >= 0:
+            os.close(held)

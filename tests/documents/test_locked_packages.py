@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).parents[2]
 LOCKS: Final = ("locked.txt", "debian-13.txt")
-RUN_TIME_EXTRAS: Final = ("watch", "fuse")
+RUN_TIME_EXTRAS: Final = ("web", "fuse")
 
 
 def project() -> dict[str, Any]:
