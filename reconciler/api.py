@@ -90,7 +90,7 @@ def apply(
         machine: the host.
         scope: how much of the host.
         terms: consents, the plan that was agreed to, and limits; left out: no consent, whatever the plan is.
-        progress: is shown each step; left out, nobody is.
+        progress: is shown each step; left out, no step is shown.
         origin: who asks, for the history; left out, who runs this process.
 
     Returns:
@@ -123,7 +123,7 @@ class RollbackTarget(NamedTuple):
 
     Attributes:
         newest: the generation that it undoes; None where there is none but of boots and VMs.
-        number: the generation that it goes back to; None where `newest` was rolled back already.
+        number: the generation that it rolls back to; None where `newest` was rolled back already.
     """
 
     newest: Generation | None
@@ -133,7 +133,7 @@ class RollbackTarget(NamedTuple):
 def rollback_target(machine: "Machine") -> RollbackTarget:
     """Where a rollback leads that names no generation: to the one before the newest.
 
-    Where the newest one did not last, going back would undo the one before it, which nobody has asked for.
+    Where the newest one did not last, rolling back would undo the one before it, which was not asked for.
 
     Raises:
         NoSuchGeneration: there is none before it.

@@ -170,7 +170,7 @@ def locked(file: Path, wait: Patience | None = None) -> Iterator[None]:
     """Hold the lock under which the state of the host that `file` describes is read and written.
 
     Raises:
-        Busy: somebody else held it until the patience of `wait` came to its end; left out, there is none.
+        Busy: another process held it for longer than `wait` allows; left out, there is no waiting.
     """
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
@@ -245,7 +245,7 @@ def _not_one(count: int, file: Path) -> Problem:
         "not-one-simulated-host",
         Severity.ERROR,
         f"{file} has {count} documents of kind SimulatedHost instead of one",
-        help="Type 'reconcile schema simulated-host' to see what such a document looks like.",
+        help="Run 'reconcile schema simulated-host' to see what such a document looks like.",
     )
 
 
@@ -256,7 +256,7 @@ def _started(document: Document, content: bytes, file: Path) -> SimulatedHost:
 
 @contextmanager
 def _placed_errors(document: Document, content: bytes, file: Path) -> Iterator[None]:
-    """Tell what cannot be with its place.
+    """Report a host that cannot be, with the place in its description.
 
     Raises:
         InvalidManifests: the block has raised FieldError.

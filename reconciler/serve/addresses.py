@@ -129,7 +129,7 @@ def _bound(made: socket.socket, where: Any, address: str, mode: int | None = Non
     try:
         made.bind(where)
         if mode is not None:
-            os.chmod(where, mode)  # nobody can connect yet
+            os.chmod(where, mode)  # no client can connect yet
         made.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
         made.close()

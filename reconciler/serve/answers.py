@@ -13,7 +13,7 @@ from reconciler.watch.published import LoopState, Published
 from reconciler.watch.report import Condition, Report
 
 
-class Answer(NamedTuple):
+class Health(NamedTuple):
     """Whether all is well, and why, one sentence a line."""
 
     good: bool
@@ -27,48 +27,48 @@ class Now(NamedTuple):
     monotonic: float
 
 
-def alive(published: Published, now: Now) -> Answer:
+def alive(published: Published, now: Now) -> Health:
     """Whether the loop runs and gets on."""
     loop = published.loop
     if loop is None:
-        return Answer(False, "no loop runs: none has been started since this machine was booted")
+        return Health(False, "no loop runs: none has been started since this machine was booted")
     if loop.ended is not None:
         end = loop.ended
         ended = f"the loop ended at {moment(end.moment)} UTC with exit code {end.exit_code}: {end.reason}"
         return _answer(False, ended)
     if loop.boot_id != now.boot_id:
-        return Answer(False, "no loop runs: the last one ended with an earlier boot of this machine")
+        return Health(False, "no loop runs: the last one ended with an earlier boot of this machine")
     if not published.is_locked:
-        return Answer(
+        return Health(
             False, f"the loop was killed: process {loop.process} no longer holds its lock, and left no reason"
         )
     return _in_time(loop, now.monotonic)
 
 
-def _in_time(loop: LoopState, now: float) -> Answer:
+def _in_time(loop: LoopState, now: float) -> Health:
     what = "the last cycle ended" if loop.cycles else "the loop was started, without a cycle since,"
     text = f"{what} {duration_text(now - loop.since)} ago"
     if now <= loop.next_cycle_by:
-        return Answer(True, f"alive: {text}")
+        return Health(True, f"alive: {text}")
     if loop.planning_since is not None:
         took, allowed = now - loop.planning_since, loop.next_cycle_by - loop.planning_since
         why = f"it has been reading and planning for {duration_text(took)}, not {duration_text(allowed)}"
     else:
         why = f"one was due within {duration_text(loop.next_cycle_by - loop.since)}"
-    return Answer(False, f"{text}; {why}")
+    return Health(False, f"{text}; {why}")
 
 
-def ready(published: Published, now: Now) -> Answer:
+def ready(published: Published, now: Now) -> Health:
     """Whether the loop is alive, has looked at the host, and can use the newest configuration."""
     living, report = alive(published, now), published.report
     if not living.good:
         return living
     if report is None or not (published.loop and published.loop.cycles):
-        return Answer(False, "no cycle has ended yet")
+        return Health(False, "no cycle has ended yet")
     return _usable(report)
 
 
-def _usable(report: Report) -> Answer:
+def _usable(report: Report) -> Health:
     source = report.source
     if not report.enforces:
         reasons = source.refused.reasons if source.refused else (source.unreachable,)
@@ -85,5 +85,5 @@ def _usable(report: Report) -> Answer:
     return _answer(True, f"ready: {report.condition}{summary}", *stopped)
 
 
-def _answer(good: bool, *lines: str) -> Answer:
-    return Answer(good, "\n".join(map(one_line, lines)))
+def _answer(good: bool, *lines: str) -> Health:
+    return Health(good, "\n".join(map(one_line, lines)))

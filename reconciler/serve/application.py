@@ -18,7 +18,7 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reconciler.model.printable import escaped_lines, one_line
-from reconciler.serve.answers import Answer, Now, alive, ready
+from reconciler.serve.answers import Health, Now, alive, ready
 from reconciler.watch.metrics import Measured, metrics_text
 from reconciler.watch.published import NotPublished, Published, PublishedReader
 
@@ -44,12 +44,12 @@ def application(reader: PublishedReader, version: str, now: Callable[[], Now]) -
         content, kind = metrics_text(_measured(reader, now()), version, accept)
         return Response(content, headers={**_HEADERS, "Content-Type": kind})
 
-    def page(judge: Callable[[Published, Now], Answer]) -> Callable[[Request], Response]:
+    def page(judge: Callable[[Published, Now], Health]) -> Callable[[Request], Response]:
         def answer(_request: Request) -> Response:
             try:
                 made = judge(reader.read(), now())
             except NotPublished as error:
-                made = Answer(False, one_line(str(error)))
+                made = Health(False, one_line(str(error)))
             return _text(made.text, HTTPStatus.OK if made.good else HTTPStatus.SERVICE_UNAVAILABLE)
 
         return answer

@@ -159,8 +159,8 @@ def _give_to_guests(state: HostState, adapters: IdSet, domains: IdSet) -> None:
 
 
 def _answers(state: HostState) -> Mapping[int, Card]:
-    # The bus asks the queues of an adapter what it is: without a usage domain there is nobody to answer, and of two
-    # reasons for not working they tell the first.
+    # The bus asks the queues of an adapter what it is: without a usage domain no queue can answer, and of two
+    # reasons for not working they report the first.
     if not state.lpar.domains:
         return {}
     return {

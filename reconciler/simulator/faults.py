@@ -29,7 +29,7 @@ class WriteBlocked(NamedTuple):
 
 
 class ForeignWriter(NamedTuple):
-    """Somebody else acts at the write `nth`: immediately before it, or after it."""
+    """Another process acts at the write `nth`: immediately before it, or after it."""
 
     nth: int
     act: Callable[[], None]

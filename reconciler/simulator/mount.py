@@ -1,4 +1,4 @@
-"""Mounts a simulated host: libfuse (mfusepy) calls its operations until somebody unmounts it or it is to end."""
+"""Mounts a simulated host: libfuse (mfusepy) calls its operations until it is unmounted or is to end."""
 
 import os
 import platform
@@ -101,7 +101,7 @@ class Libfuse:
 
 @contextmanager
 def mounted(libfuse: Libfuse, place: Path, tree: MountedTree) -> Iterator[Callable[[], bool]]:
-    """Have `tree` mounted on `place` until the block ends; what it gives tells whether it still is.
+    """Have `tree` mounted on `place` until the block ends; yields a function that says whether it still is.
 
     Raises:
         MountError: it cannot be mounted.
@@ -119,7 +119,7 @@ def mounted(libfuse: Libfuse, place: Path, tree: MountedTree) -> Iterator[Callab
         yield server.is_alive
     finally:
         tree.end()
-        # The last operation. It does not arrive where somebody has unmounted it lazily and still has files open: they
+        # The last operation. It does not arrive where it was unmounted lazily and another process has files open: they
         # are closed when this process ends.
         with suppress(OSError):
             os.stat(place / "the last name")
@@ -132,7 +132,7 @@ def _clear(place: Path) -> None:
         if not _is_dead(place):
             return
         time.sleep(_HELPER_SECONDS / _HELPER_TRIES)
-    # Lazily: it shall be gone also where somebody has a file open or works in it.
+    # Lazily: it shall be gone also where another process has a file open or works in it.
     with suppress(OSError, HostError):
         run_tool(["fusermount3", "-u", "-z", "-q", "--", str(place)], _END_SECONDS)
 

@@ -52,7 +52,7 @@ def carry_out(host: SimulatedHost, words: Sequence[str]) -> None:
             host.change_hardware(request_of(words))
 
 
-Answer = Mapping[str, object]
+ControlReply = Mapping[str, object]
 
 _LONGEST_LINE: Final = 65536
 _ANSWER_SECONDS: Final = 60.0
@@ -83,7 +83,7 @@ def ask(directory: Path, words: Sequence[str]) -> dict[str, Any] | None:
 class ControlSocket:
     """Listens in a state directory and answers requests, as one of several sources of a selector's events."""
 
-    def __init__(self, directory: Path, selector: BaseSelector, answer: Callable[[list[str]], Answer]) -> None:
+    def __init__(self, directory: Path, selector: BaseSelector, answer: Callable[[list[str]], ControlReply]) -> None:
         """Listen; only the owner of the process can connect.
 
         Args:
@@ -145,7 +145,7 @@ class ControlSocket:
         if not arrived or len(received) > _LONGEST_LINE:
             self._drop(connection)
 
-    def _answered(self, line: bytes) -> Answer:
+    def _answered(self, line: bytes) -> ControlReply:
         try:
             message = json.loads(line)
         except ValueError:
@@ -210,7 +210,7 @@ class Server:
         self._save()
 
     def serve(self, ready: Callable[[], None]) -> None:
-        """Mount the host and serve it until somebody unmounts it, or SIGINT, SIGTERM or SIGHUP comes.
+        """Mount the host and serve it until it is unmounted, or SIGINT, SIGTERM or SIGHUP comes.
 
         Args:
             ready: is called when the file system is there.
@@ -231,11 +231,11 @@ class Server:
             key.data()
         quiet = not ready and stores == self._tree.stores
         if stores != self._saved_stores and (quiet or time.monotonic() - self._saved_at > _SAVE_SECONDS):
-            # Where it cannot be saved now, it is tried again; the last try tells (see `close`).
+            # Where it cannot be saved now, it is tried again; the last try reports it (see `close`).
             with suppress(OSError):
                 self._save()
 
-    def _request(self, words: list[str]) -> Answer:
+    def _request(self, words: list[str]) -> ControlReply:
         where = {"mount": str(self._place), "pid": os.getpid()}
         try:
             if words == ["reset"]:

@@ -20,7 +20,7 @@ from reconciler.simulator.nodes import Directory, Entry, File, refusal
 _GONE: Final = (ENOENT, ENOTDIR)
 
 _INTERRUPT_SECONDS: Final = 0.05
-"""How often a blocked write looks whether a signal has interrupted it; libfuse has no way to be told."""
+"""How often a blocked write looks whether a signal has interrupted it; libfuse cannot be notified."""
 
 
 class Shown(NamedTuple):
@@ -111,7 +111,7 @@ class MountedTree:
         self.started.set()
 
     def getattr(self, path: str | None, handle: int | None = None) -> dict[str, int]:
-        """What stat(2) tells; also how a name is looked up."""
+        """What stat(2) returns; also how a name is looked up."""
         if self._ending:
             self._caller.leave()
         found = self._open[handle].path if path is None and handle is not None else _inside(path or "/")
@@ -181,13 +181,13 @@ class MountedTree:
             return [(name, self._attributes(f"{path}/{name}".lstrip("/"), found), 0) for name, found in entries]
 
     def release(self, _path: None, handle: int) -> None:
-        """Nobody has the file or directory open any more."""
+        """The file or directory is closed: no process has it open any more."""
         del self._open[handle]
 
     releasedir = release
 
     def statfs(self, _path: str) -> dict[str, int]:
-        """What statfs(2) tells: a file system without blocks, as sysfs is one."""
+        """What statfs(2) returns: a file system without blocks, as sysfs is one."""
         return {"f_bsize": PAGE, "f_frsize": PAGE, "f_namemax": 255}
 
     def truncate(self, *_: object) -> None:

@@ -60,9 +60,9 @@ Entry = File | Link | Directory
 
 
 class Attribute(NamedTuple, Generic[Key]):
-    """A file that every device of a kind has; `Key` tells the devices apart (adapter, queue or uuid).
+    """A file that every device of a kind has; `Key` identifies the device (adapter, queue or uuid).
 
-    The host makes the file of one device when somebody asks for it: there may be ten thousand devices.
+    The host makes the file of one device when it is asked for: there may be ten thousand devices.
     """
 
     permissions: int
@@ -94,7 +94,7 @@ def trigger(permissions: int = 0o200) -> File:
 
 
 def uevent(text: Callable[[], str]) -> File:
-    """A device's ``uevent``: it tells the device's keys; what is written to it only makes events."""
+    """A device's ``uevent``: it shows the device's keys; what is written to it only makes events."""
     return File(0o644, text, lambda _: None)
 
 

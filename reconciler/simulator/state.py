@@ -142,7 +142,7 @@ class Mdev(NamedTuple):
         config: what is assigned to it.
         guest: what its guest gets of that.
         running: whether a VM has it open.
-        removing: whether somebody waits for the VM to close it, to remove it then.
+        removing: whether a writer waits for the VM to close it, to remove it then.
     """
 
     group: int

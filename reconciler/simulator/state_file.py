@@ -60,7 +60,7 @@ def begin_boot(description: Path) -> None:
 
 
 def digest_of(content: bytes) -> str:
-    """What tells one content of a description from another: SHA-256 in hex."""
+    """What identifies the content of a description: SHA-256 in hex."""
     return sha256(content).hexdigest()
 
 

@@ -11,7 +11,19 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-DONE: Final = ("model", "manifests", "kernel", "planning", "render", "doctor", "transaction", "operations")
+DONE: Final = (
+    "model",
+    "manifests",
+    "kernel",
+    "planning",
+    "render",
+    "doctor",
+    "transaction",
+    "operations",
+    "simulator",
+    "serve",
+    "hosts",
+)
 """The packages in which none of the words below is left."""
 
 INSTEAD: Final = {
