@@ -91,6 +91,13 @@ def test_what_people_read_is_in_the_fields_words(package: str) -> None:
     assert found_in(package) == []
 
 
+def test_the_page_on_architecture_is_in_the_fields_words() -> None:
+    """As what the code says."""
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+
+    assert [word[0] for word in WORDS.finditer(page)] == []
+
+
 @pytest.mark.parametrize("package", DONE)
 def test_names_are_made_of_the_fields_words(package: str) -> None:
     """Of functions, classes, parameters, values and modules."""
