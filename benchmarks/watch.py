@@ -117,7 +117,7 @@ def measure(guests: int, runs: int, *, on_mount: bool) -> Measured:
 
 
 def _outcome(bench: _Bench) -> Result | None:
-    outcome = bench.loop.turn(_START).outcome
+    outcome = bench.loop.run_cycle(_START).outcome
     return outcome.result if outcome else None
 
 
@@ -132,13 +132,13 @@ def _plans(directory: Path, site: Site, host: Sysfs, runs: int) -> tuple[float, 
     """The first turn of a loop that only reports, and one after a single file has changed."""
     (directory / "reporting").mkdir()
     bench = _Bench(directory / "reporting", site, host, applies=False)
-    first = _timed(lambda: bench.loop.turn(_START))
+    first = _timed(lambda: bench.loop.run_cycle(_START))
     again = []
     for number in range(runs):
         bench.save(0, turned=number % 2 == 0)
-        again.append(_timed(lambda: bench.loop.turn((Trigger("files", "guests"),))))
+        again.append(_timed(lambda: bench.loop.run_cycle((Trigger("files", "guests"),))))
         time.sleep(CERTAIN_SECONDS)
-        bench.loop.turn((Trigger("files", "guests"),))
+        bench.loop.run_cycle((Trigger("files", "guests"),))
     if runs % 2:
         bench.save(0, turned=False)
     return first, statistics.median(again)
@@ -147,14 +147,14 @@ def _plans(directory: Path, site: Site, host: Sysfs, runs: int) -> tuple[float, 
 def _applied(bench: _Bench, runs: int) -> Iterator[float]:
     with Noticing(FileTriggers((str(bench.site.manifests),))) as noticing:
         assert not noticing.limit, noticing.limit
-        bench.loop.turn(_START)
+        bench.loop.run_cycle(_START)
         for number in range(2 * (runs // 2)):
             time.sleep(CERTAIN_SECONDS)
             gc.collect()
             began = time.perf_counter()
             bench.save(0, turned=number % 2 == 0)
             triggers = noticing.next(10.0)
-            turn = bench.loop.turn(triggers)
+            turn = bench.loop.run_cycle(triggers)
             took = time.perf_counter() - began
             assert turn.outcome, turn.ending
             assert turn.outcome.result is Result.APPLIED, turn.outcome

@@ -59,20 +59,20 @@ class Branch:
         self.enforced: list[str] = []
 
     def offer(self) -> Offer:
-        """See `reconciler.watch.manifest_sources.Source`."""
+        """See `reconciler.watch.manifest_sources.ManifestSource`."""
         return self.offered
 
     def ask(self, *, allow_older: bool) -> None:
-        """See `reconciler.watch.manifest_sources.Source`."""
+        """See `reconciler.watch.manifest_sources.ManifestSource`."""
         self.asked.append(allow_older)
 
     @property
     def is_coming(self) -> bool:
-        """See `reconciler.watch.manifest_sources.Source`."""
+        """See `reconciler.watch.manifest_sources.ManifestSource`."""
         return False
 
     def accepted(self, commit: str) -> None:
-        """See `reconciler.watch.manifest_sources.Source`."""
+        """See `reconciler.watch.manifest_sources.ManifestSource`."""
         self.enforced.append(commit)
 
 
@@ -145,7 +145,7 @@ class Looped:
         self.clock.sleep(after)
         triggers = [Trigger(source, what) for source in sources or ("kernel",)]
         self.loop.ask(triggers)
-        turn = self.loop.turn(triggers)
+        turn = self.loop.run_cycle(triggers)
         with suppress(OSError):
             self.loop.rest()
         assert self.unforeseen == []

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reconciler.watch.report import Condition, Counters, GuestReport, Report, Source
+from reconciler.watch.report import Condition, Counters, GuestReport, Report, SourceReport
 
 NOW = 1_800_000_000.0
 
@@ -15,20 +15,20 @@ def guest(name: str = "payments", **changes: Any) -> GuestReport:
 
 def report(**changes: Any) -> Report:
     """A report of a host in sync that was looked at, with `changes`."""
-    changes.setdefault("looked", changes.get("turned", NOW))
+    changes.setdefault("looked", changes.get("cycle_ended", NOW))
     made = Report(
         host="lpar7",
         condition=Condition.IN_SYNC,
         summary="Nothing to do: the host is as the manifests say.",
         since=NOW - 3600,
-        source=Source("https://git.example/ap main", "0123456789abcdef0123456789abcdef01234567"),
+        source=SourceReport("https://git.example/ap main", "0123456789abcdef0123456789abcdef01234567"),
         generation=7,
         guests=(guest(), guest("web", uuid="0a1b9f1c-7f0e-5f8f-9d55-1d1f2a6d1c11")),
         queues={"host": 8, "effective": 8, "pending": 0, "idle": 0},
         differences=(),
         suspended=None,
-        counters=Counters(turns=12, applies={"applied": 2}, triggers={"start": 1, "resync": 11}),
-        turned=NOW,
+        counters=Counters(cycles=12, applies={"applied": 2}, triggers={"start": 1, "resync": 11}),
+        cycle_ended=NOW,
         succeeded=NOW,
         apply_seconds=0.25,
         plan_seconds=0.01,

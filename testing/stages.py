@@ -136,7 +136,7 @@ class Stage:
 
     # Cycles
 
-    def turn(self, triggers: Collection[Trigger]) -> CycleResult:
+    def run_cycle(self, triggers: Collection[Trigger]) -> CycleResult:
         """See `Cycles`."""
         self.cycles.append((self.clock.now, tuple(triggers)))
         wait = self._waits.pop(0) if self._waits else None

@@ -9,7 +9,7 @@ from reconciler.transaction.history import History
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.loop_records import LastGood, Refusal, write_last_good, write_refusal
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
+from reconciler.watch.report import Condition, Counters, RefusedConfiguration, Report, SourceReport, Suspended
 from reconciler.watch.status_file import StatusFile
 from testing.reports import NOW, guest, report
 
@@ -65,7 +65,7 @@ def full_report() -> Report:
     """A report in which every field has something."""
     return report(
         condition=Condition.DRIFT,
-        source=Source("x", "abc", Refused("def", ("bad", "worse"), NOW), "timeout", ("/tmp/x",)),
+        source=SourceReport("x", "abc", RefusedConfiguration("def", ("bad", "worse"), NOW), "timeout", ("/tmp/x",)),
         guests=(guest(authorised=None, effective=None, why=("no device",), suspended=Suspended("x", "ann", NOW)),),
         suspended=Suspended("y", "bob", None),
         differences=("apmask",),

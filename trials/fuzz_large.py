@@ -14,7 +14,7 @@ from typing import Final
 from reconciler.integrations.git_address import address
 from reconciler.manifests.site import read_files
 from reconciler.watch.configurations import reasons_of
-from reconciler.watch.git_source import CommitRefused, GitSource, Newest
+from reconciler.watch.git_source import CommitRefused, GitSource, NewestCommit
 from testing.git_repositories import ENVIRONMENT, Repository
 from trials.fuzz_kinds import Ran, Run, Try, file_name
 from trials.fuzz_texts import GUEST, HOST, copied, hostile, yaml_text
@@ -245,7 +245,7 @@ class Trees:
 
     def _fetched(self) -> Ran:
         found = self._source.refresh(self._accepted, allow_older=True)
-        if isinstance(found, Newest):
+        if isinstance(found, NewestCommit):
             self._accepted = found.commit
             return self._say("\n".join(reasons_of(read_files(found.files).problems)))
         reasons = found.reasons if isinstance(found, CommitRefused) else (found.reason,)

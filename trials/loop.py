@@ -265,13 +265,13 @@ class _Judged:
         """See `Cycles`."""
         self._loop.rest()
 
-    def turn(self, triggers: Collection[Trigger]) -> CycleResult:
+    def run_cycle(self, triggers: Collection[Trigger]) -> CycleResult:
         world = self._trial.world
         guard = world.guard
         suspended = self._suspended()
         left = Journal(world.state, "").unfinished()
         guard.allowed = lambda: not suspended and self._may_write(left)
-        turn = self._loop.turn(triggers)
+        turn = self._loop.run_cycle(triggers)
         self._trial.judge(turn, self._loop)
         return turn
 
@@ -308,10 +308,10 @@ class _Branch:
     is_coming = False
 
     def ask(self, *, allow_older: bool) -> None:
-        """See `reconciler.watch.manifest_sources.Source`."""
+        """See `reconciler.watch.manifest_sources.ManifestSource`."""
 
     def accepted(self, commit: str) -> None:
-        """See `reconciler.watch.manifest_sources.Source`."""
+        """See `reconciler.watch.manifest_sources.ManifestSource`."""
 
 
 class _Requests:

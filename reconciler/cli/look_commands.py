@@ -151,7 +151,7 @@ def _kept(state: StateDirectory) -> "Kept | None":
     kept = read_kept(state)
     if kept is None or kept.ended is not None or is_watched(state.path):
         return kept
-    return kept._replace(ended=kept.report.turned)
+    return kept._replace(ended=kept.report.cycle_ended)
 
 
 def _show_report(kept: "Kept", host: HostOptions) -> None:

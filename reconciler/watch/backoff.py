@@ -25,7 +25,7 @@ def spread_wait(interval: float, failures: int, longest: float, chance: float) -
 
 
 class Backoff(NamedTuple):
-    """How often it has failed in a row, and when it may be tried again (on a clock that never goes back)."""
+    """How often it has failed in a row, and when it may be tried again (on a monotonic clock)."""
 
     failures: int = 0
     at: float = 0.0

@@ -15,8 +15,8 @@ from reconciler.planning.target import pool_of
 from reconciler.transaction.loop_records import LastGood, Refusal, write_refusal
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.manifest_sources import Offer
-from reconciler.watch.removals import Look, Removals, settling
-from reconciler.watch.report import CONSENT, CORRECTION, RESUMPTION, Obstacle, Refused
+from reconciler.watch.removals import Look, Removals, removals_after
+from reconciler.watch.report import CONSENT, CORRECTION, RESUMPTION, Obstacle, RefusedConfiguration
 
 _MOST_REASONS = 20
 _MOST_RESUMED: Final = 8
@@ -50,7 +50,7 @@ class Configurations:
         self._files = files
         self._host = host
         self.enforced = last_good and Configuration(Wanted(last_good.desired, None, last_good.commit), last_good.commit)
-        self.refused: Refused | None = None
+        self.refused: RefusedConfiguration | None = None
         self.look = Look(0.0)
         """What led to the cycle; it is set at its begin."""
         self._site: Site | None = None  # what was read last
@@ -77,7 +77,7 @@ class Configurations:
             return Configuration(Wanted(desired, site, offer.commit), offer.commit)
         if not {one.id for one in desired} <= _MISSING:
             self.removals = None
-        elif self._settles(offer, frozenset(), str(sorted(site.sources)), errors_of(desired)[0].message):
+        elif self._waits_for_removals(offer, frozenset(), str(sorted(site.sources)), errors_of(desired)[0].message):
             return None
         self.refuse(offer.commit, reasons_of(desired), now)
         return None
@@ -121,7 +121,7 @@ class Configurations:
         for first.
         """
         site, desired = newest.wanted.site, newest.wanted.desired
-        if self._settles(offer, frozenset(guest.uuid for guest in desired.guests), desired.digest):
+        if self._waits_for_removals(offer, frozenset(guest.uuid for guest in desired.guests), desired.digest):
             return False
         derived = pool_of(desired, ())
         among = placed(conflicts(desired, derived and derived.pool, (), ()), site.sources) if site else []
@@ -131,14 +131,14 @@ class Configurations:
         removals = removal_limits(_claiming(self.enforced), _claiming(newest)) if self.enforced else []
         return self._has_consent(newest, removals, offer, here, now)
 
-    def _settles(self, offer: Offer, uuids: frozenset[str], content: str, unusable: str = "") -> bool:
+    def _waits_for_removals(self, offer: Offer, uuids: frozenset[str], content: str, unusable: str = "") -> bool:
         """Whether guests that are enforced and not among `uuids` are waited for; `content` is what was read.
 
         `unusable` says why nothing can be removed, as what was read is no configuration.
         """
         enforced = self.enforced.wanted.desired.guests if self.enforced and offer.is_piecemeal else ()
         gone = tuple(guest.name for guest in enforced if guest.uuid not in uuids)
-        found = settling(self.removals, gone, content, self.look)
+        found = removals_after(self.removals, gone, content, self.look)
         self.removals = found and found._replace(unusable=unusable)
         return self.removals is not None and not self.removals.is_over
 
@@ -148,9 +148,9 @@ class Configurations:
         if not needed:
             return True
         flags = sorted({one.flag for one in needed})
-        told = [f"{one.holder}: {one.reason}" for one in needed[:_MOST_REASONS]]
+        reasons = [f"{one.holder}: {one.reason}" for one in needed[:_MOST_REASONS]]
         line = _reading(here, offer).line(APPLY.with_flags(*flags))
-        self.refuse(newest.commit, (f"{CONSENT}{line}", *told), now, Obstacle.CONSENT, command=line)
+        self.refuse(newest.commit, (f"{CONSENT}{line}", *reasons), now, Obstacle.CONSENT, command=line)
         return False
 
     def refuse(
@@ -159,7 +159,7 @@ class Configurations:
         """Note that a configuration is not used; without `obstacles`, because of its manifests."""
         same = self.refused is not None and (self.refused.commit, self.refused.reasons) == (commit, reasons)
         found = obstacles or (Obstacle.MANIFESTS,)
-        self.refused = self.refused if same else Refused(commit, reasons, now, found, command)
+        self.refused = self.refused if same else RefusedConfiguration(commit, reasons, now, found, command)
         self.is_recorded &= same and _texts(self._site) == _texts(self._refused_site)
         self._refused_site = self._site
 
@@ -178,7 +178,7 @@ def _texts(site: Site | None) -> object:
     return site and (site.sources, site.unread)
 
 
-def refusal_of(refused: Refused, host: str | None, site: Site | None) -> Refusal:
+def refusal_of(refused: RefusedConfiguration, host: str | None, site: Site | None) -> Refusal:
     """What is kept of a configuration that is `refused`, of which `site` was read; `host` is the Host to work on."""
     texts, unread = (site.sources, site.unread) if site else ({}, ())
     return Refusal(refused.commit, refused.reasons, host, site is not None, texts, unread)
@@ -213,9 +213,9 @@ def _claiming(one: Configuration) -> frozenset[str]:
 def reasons_of(problems: tuple[Problem, ...]) -> tuple[str, ...]:
     """The errors of `problems` in a line each, at most some."""
     errors = errors_of(problems)
-    told = [f"{_place(one)}{one.message} ({one.id})" for one in errors]
-    more = len(told) - _MOST_REASONS
-    return (*told[:_MOST_REASONS], f"and {more} more") if more > 0 else tuple(told)
+    reasons = [f"{_place(one)}{one.message} ({one.id})" for one in errors]
+    more = len(reasons) - _MOST_REASONS
+    return (*reasons[:_MOST_REASONS], f"and {more} more") if more > 0 else tuple(reasons)
 
 
 def _place(problem: Problem) -> str:

@@ -1,6 +1,6 @@
-"""The loop: level-triggered, one turn after the other, by the same way as the command's plan and apply.
+"""The loop: level-triggered, one cycle after the other, through the same code as the command's plan and apply.
 
-A turn looks at everything that may have changed, whatever has woken it, and leaves the host as the enforced
+A cycle looks at everything that may have changed, whatever has woken it, and leaves the host as the enforced
 configuration says, or says why not. What woke it only decides what need not be read again.
 """
 
@@ -38,7 +38,7 @@ from reconciler.watch.decisions import (
     is_drift,
     stopped_until,
 )
-from reconciler.watch.hot_plug import arrived, next_look
+from reconciler.watch.hot_plug import hot_plugged, next_look
 from reconciler.watch.loop_context import LoopContext, LoopState
 from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.removals import look_after, reported
@@ -46,7 +46,7 @@ from reconciler.watch.report import Condition
 from reconciler.watch.triggers import BY_PEOPLE, TRIGGER_OLDER, Trigger
 
 LOCK_SECONDS: Final = 10.0
-"""How long others at work are waited for in a turn; then there is another turn."""
+"""How long a cycle waits for other processes at work; then there is another cycle."""
 
 _SOON_SECONDS: Final = 5.0
 
@@ -77,7 +77,7 @@ class Cycles:
             source.ask(allow_older=TRIGGER_OLDER in triggers)
         return source.is_coming
 
-    def turn(self, triggers: Collection[Trigger]) -> CycleResult:
+    def run_cycle(self, triggers: Collection[Trigger]) -> CycleResult:
         """Run one cycle; what went wrong is in its result, and not raised."""
         result, self.state = run_cycle(self._context, self.state, triggers)
         return result
@@ -110,13 +110,13 @@ def run_cycle(context: LoopContext, state: LoopState, triggers: Collection[Trigg
     context.observer.begins()
     began = clock.monotonic()
     cycle = _Cycle(context, state.triggered(triggers))
-    turn = cycle.ended()
+    result = cycle.ended()
     with suppress(OSError, UnsafeState):  # `Cycles.rest` tries again, and says why it cannot
         record_refusal(context)
-    seconds = clock.monotonic() - began - (turn.apply_seconds or 0.0)
-    turn = reported(turn, context.configurations.removals, clock.monotonic(), context.host.here)
-    turn = turn._replace(refused=context.configurations.refused, generation=cycle.state.generation, seconds=seconds)
-    return turn, cycle.state._replace(suspensions=turn.suspensions)
+    seconds = clock.monotonic() - began - (result.apply_seconds or 0.0)
+    result = reported(result, context.configurations.removals, clock.monotonic(), context.host.here)
+    result = result._replace(refused=context.configurations.refused, generation=cycle.state.generation, seconds=seconds)
+    return result, cycle.state._replace(suspensions=result.suspensions)
 
 
 class _Cycle:
@@ -135,21 +135,21 @@ class _Cycle:
         """Run it to its end, whichever that is."""
         here = self.context.host.here
         try:
-            turn = self._run()
+            result = self._run()
             self._know(look_again=Backoff())
         except BusyError as error:
             waiting = Ending(Condition.WAITING, one_line(error, here))
-            turn = self.found._replace(ending=waiting, wait=_SOON_SECONDS)
+            result = self.found._replace(ending=waiting, wait=_SOON_SECONDS)
         except TookTooLong as error:
-            turn = self._failed(one_line(error))
+            result = self._failed(one_line(error))
         except Abandoned as error:
-            turn = self.found._replace(ending=Ending(Condition.WAITING, one_line(error)), is_abandoned=True)
+            result = self.found._replace(ending=Ending(Condition.WAITING, one_line(error)), is_abandoned=True)
         except (InputError, HostError, StateError, OSError) as error:
-            turn = self._failed(one_line(error))
+            result = self._failed(one_line(error))
         except Exception as error:  # noqa: BLE001 - a host that no loop enforces any more helps no one
             self.context.observer.unforeseen(error)
-            turn = self._failed(f"unforeseen, please report it: {type(error).__name__}: {one_line(error)}")
-        return turn
+            result = self._failed(f"unforeseen, please report it: {type(error).__name__}: {one_line(error)}")
+        return result
 
     def _know(self, **what: Any) -> None:
         self.state = self.state._replace(**what)
@@ -158,12 +158,12 @@ class _Cycle:
         context = self.context
         return plan_deadline(context.plan_seconds, context.clock.monotonic())
 
-    def _failed(self, told: str) -> CycleResult:
+    def _failed(self, summary: str) -> CycleResult:
         """The result of a cycle that could not be finished; what was found before is still so."""
         now = self.context.clock.monotonic()
         again = self.state.look_again.failed(now)
         self._know(observed=None, look_again=again)
-        return self.found._replace(ending=Ending(Condition.FAILED, told), wait=again.wait(now))
+        return self.found._replace(ending=Ending(Condition.FAILED, summary), wait=again.wait(now))
 
     def _run(self) -> CycleResult:
         context, configurations = self.context, self.context.configurations
@@ -187,7 +187,7 @@ class _Cycle:
         return self.found if made is None else self._acted(self.found, made)
 
     def _turned(self, offer: Offer, suspensions: Suspensions, *, changes: bool) -> CycleResult:
-        """The turn with what `offer` has, where the loop `changes` the host; raises `TookTooLong`."""
+        """The result with what `offer` has, where the loop `changes` the host; raises `TookTooLong`."""
         context, configurations, by = self.context, self.context.configurations, self._deadline()
         stop = context.stop.by(by, context.clock.monotonic)
         with context.host.opened(False) as machine:
@@ -306,31 +306,31 @@ class _Cycle:
             return None
         return self._plan(configuration, machine, suspensions, NOTHING_SPARED)
 
-    def _acted(self, turn: CycleResult, made: Plan) -> CycleResult:
+    def _acted(self, result: CycleResult, made: Plan) -> CycleResult:
         enforced = self.enforced
         assert enforced is not None
         if self.context.policy.self_heal and is_drift(made):
             self._know(healing=self.state.healing.asked(drifted(made), self.context.clock.monotonic()))
-        decision = self._decided(made, turn.suspensions)
+        decision = self._decided(made, result.suspensions)
         spared = None
         is_mixed = decision.condition is Condition.DRIFT and Cause.INTENTIONAL in made.causes
         if is_mixed and self.context.policy.applies and decision.act is Act.NOTHING:
             # What the manifests ask of one guest, such as one that was suspended, does not wait for another's drift.
             with self.context.host.opened(False) as machine:
                 spared = self._unconcerned(enforced.wanted.desired.digest)
-                without = self._plan(enforced, machine, turn.suspensions, spared)
+                without = self._plan(enforced, machine, result.suspensions, spared)
             if without.changes and without.is_valid:
-                made, decision = without, self._decided(without, turn.suspensions)
+                made, decision = without, self._decided(without, result.suspensions)
         if decision.rest is not None:
             spared = Spared(decision.spared)
             with self.context.host.opened(False) as machine:
-                without = self._plan(enforced, machine, turn.suspensions, spared)
+                without = self._plan(enforced, machine, result.suspensions, spared)
             if not without.is_valid or without.consents or not without.changes:
                 decision = decision.rest
         if decision.act is Act.NOTHING:
-            return self._ended(turn, made, decision)
-        done = self._applied(turn, enforced, made, decision, spared)
-        return done or turn._replace(ending=_CHANGING, wait=1.0)
+            return self._ended(result, made, decision)
+        done = self._applied(result, enforced, made, decision, spared)
+        return done or result._replace(ending=_CHANGING, wait=1.0)
 
     def _decided(self, made: Plan, suspensions: Suspensions) -> Decision:
         context = self.context
@@ -340,7 +340,7 @@ class _Cycle:
 
     def _applied(
         self,
-        turn: CycleResult,
+        result: CycleResult,
         configuration: Configuration,
         made: Plan | None,
         decision: Decision,
@@ -355,7 +355,7 @@ class _Cycle:
         self._know(observed=None)
         try:
             with context.host.opened(True) as machine:
-                scope = self._scope(configuration, machine, turn.suspensions, spared)
+                scope = self._scope(configuration, machine, result.suspensions, spared)
                 context.observer.enforcing(configuration.wanted.desired.host.name, configuration.commit)
                 context.observer.transaction(History(machine.state).next_number())
                 done = apply(
@@ -374,8 +374,8 @@ class _Cycle:
             with context.host.opened(False) as machine:
                 more = self._without_consent(machine, error.plan)
             if more and spared is None:
-                return self._applied(turn, configuration, None, decision, more)
-            self._refuse(turn, configuration, error.plan)
+                return self._applied(result, configuration, None, decision, more)
+            self._refuse(result, configuration, error.plan)
             return None
         finally:
             context.observer.transaction(0)
@@ -387,23 +387,23 @@ class _Cycle:
         is_healed = succeeded and decision.act is Act.HEAL
         if is_healed:
             self._know(healing=self.state.healing.healed(drifted(done.plan), clock.monotonic()))
-        turn = self.found = turn._replace(
+        result = self.found = result._replace(
             outcome=done.outcome,
             recorded=done.generation,
             healed=is_healed,
             apply_seconds=clock.monotonic() - began,
         )
-        after = self._after(done, configuration, turn.suspensions, all_of_it=not (spared and spared.holders))
-        then = self._decided(after, turn.suspensions)
+        after = self._after(done, configuration, result.suspensions, all_of_it=not (spared and spared.holders))
+        then = self._decided(after, result.suspensions)
         if then.act is not Act.NOTHING:  # it has changed again meanwhile
             then = then._replace(wait=1.0)
-        return self._ended(turn, after, then if succeeded else _unsuccessful(done.outcome, then))
+        return self._ended(result, after, then if succeeded else _unsuccessful(done.outcome, then))
 
-    def _refuse(self, turn: CycleResult, configuration: Configuration, made: Plan) -> None:
+    def _refuse(self, result: CycleResult, configuration: Configuration, made: Plan) -> None:
         """Note why `configuration`, whose plan this is, is not used."""
-        context, offer = self.context, turn.offer or NOTHING_OFFERED
+        context, offer = self.context, result.offer or NOTHING_OFFERED
         with context.host.opened(False) as machine:
-            corrected = self._corrected(configuration, machine, turn.suspensions, made)
+            corrected = self._corrected(configuration, machine, result.suspensions, made)
         context.configurations.judge(configuration, made, offer, context.host.here, context.clock.time(), corrected)
 
     def _after(self, done: ApplyResult, enforced: Configuration, suspensions: Suspensions, *, all_of_it: bool) -> Plan:
@@ -414,19 +414,21 @@ class _Cycle:
         with self.context.host.opened(False) as machine:
             return self._plan(enforced, machine, suspensions)
 
-    def _ended(self, turn: CycleResult, made: Plan, decision: Decision) -> CycleResult:
+    def _ended(self, result: CycleResult, made: Plan, decision: Decision) -> CycleResult:
         clock = self.context.clock
         self._know(is_proved=not (made.is_news and self.context.policy.applies))
-        hot_plug, appeared = arrived(self.state.hot_plug, made, clock.monotonic(), self.context.host.authorised_since)
+        hot_plug, appeared = hot_plugged(
+            self.state.hot_plug, made, clock.monotonic(), self.context.host.authorised_since
+        )
         self._know(hot_plug=hot_plug)
-        ends = [max(0.0, one - clock.time()) for one in turn.suspensions.ends]
+        ends = [max(0.0, one - clock.time()) for one in result.suspensions.ends]
         waits = [one for one in (decision.wait, next_look(hot_plug, clock.monotonic()), *ends) if one is not None]
         ending = Ending(decision.condition, decision.summary)
         wait = min(waits) if waits else None
         known = drifted(made)
         until = stopped_until(self.state.healing, Times(clock.monotonic(), clock.time()))
         stopped = {known[one]: end for one, end in until.items() if one in known}
-        return turn._replace(ending=ending, plan=made, appeared=appeared, wait=wait, stopped=stopped)
+        return result._replace(ending=ending, plan=made, appeared=appeared, wait=wait, stopped=stopped)
 
 
 def _is_left(machine: Machine, *, changes: bool) -> bool:
@@ -445,7 +447,7 @@ def _is_left(machine: Machine, *, changes: bool) -> bool:
 def _unsuccessful(outcome: Outcome, decision: Decision) -> Decision:
     if outcome.result is Result.DEGRADED:
         return decision._replace(condition=Condition.DEGRADED, summary="; ".join(outcome.differences))
-    return decision._replace(condition=Condition.FAILED, summary=f"everything was put back: {outcome.failure}")
+    return decision._replace(condition=Condition.FAILED, summary=f"everything was rolled back: {outcome.failure}")
 
 
 def one_line(error: Exception, here: Here = NOWHERE) -> str:

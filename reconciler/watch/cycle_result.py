@@ -11,37 +11,37 @@ from reconciler.model.stopping import Abandoned, Deadline
 from reconciler.planning.plan import Plan
 from reconciler.transaction.suspensions import NONE, Suspensions
 from reconciler.watch.manifest_sources import Offer
-from reconciler.watch.report import Condition, Refused
+from reconciler.watch.report import Condition, RefusedConfiguration
 
 NOTHING_OFFERED = Offer(None)
 
 
 class Ending(NamedTuple):
-    """How the host stands after a turn, and one sentence about it."""
+    """How the host stands after a cycle, and one sentence about it."""
 
     condition: Condition
     summary: str
 
 
 class CycleResult(NamedTuple):
-    """One turn.
+    """The result of one cycle.
 
     Attributes:
         ending: how the host stands.
         plan: of the host as it was left, for what is enforced; None where none could be made.
         offer: what the source had; None where it was not asked.
-        suspensions: what was left alone.
+        suspensions: what was suspended.
         refused: the newest configuration, where it is not used.
         outcome: of the apply; None where none was made.
         generation: what was applied last; 0 where nothing was.
         recorded: the generation that the apply has made; 0 where it made none.
-        healed: whether the apply put back what somebody else had changed.
+        healed: whether the apply corrected what another program had changed.
         apply_seconds: how long the apply took.
         appeared: which guests have got hardware, a sentence each.
         wait: in how many seconds to look again at the latest; None where only the resync asks for it.
         stopped: the names of holders whose drift is not corrected, since their budget is used up, and until when
             (seconds since 1970).
-        seconds: how long the turn took, the apply left out.
+        seconds: how long the cycle took, the apply left out.
         is_abandoned: whether it was ended before it had a result, since the loop ends.
     """
 
@@ -49,7 +49,7 @@ class CycleResult(NamedTuple):
     plan: Plan | None = None
     offer: Offer | None = None
     suspensions: Suspensions = NONE
-    refused: Refused | None = None
+    refused: RefusedConfiguration | None = None
     outcome: Outcome | None = None
     generation: int = 0
     recorded: int = 0

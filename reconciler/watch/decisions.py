@@ -29,7 +29,7 @@ _DISTANCES: Final = (0.0, 10.0, 30.0, 60.0, 120.0)
 
 
 class Healing(NamedTuple):
-    """When one holder was corrected (on a clock that never goes back), and whether that has stopped."""
+    """When one holder was corrected (on a monotonic clock), and whether that has stopped."""
 
     times: tuple[float, ...] = ()
     stopped: bool = False
@@ -96,7 +96,7 @@ class HealBudgets(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """What the loop was told to do: apply what is wanted, and heal what others change."""
+    """What the loop does by its options: apply what is wanted, and heal what other programs change."""
 
     applies: bool
     self_heal: bool
@@ -131,7 +131,7 @@ class Decision(NamedTuple):
 
 
 class Times(NamedTuple):
-    """Now: seconds on a clock that never goes back, and seconds since 1970."""
+    """Now: seconds on a monotonic clock, and seconds since 1970."""
 
     monotonic: float
     time: float
@@ -151,21 +151,21 @@ def decide(
 
     Args:
         plan: of the host as it is.
-        policy: what the loop was told to do.
+        policy: what the loop does by its options.
         healing: how often holders were corrected; `HealBudgets.asked` has been asked.
         retry: when a plan that has failed may be tried again.
         now: the time.
-        suspended: whether the whole host is left alone.
+        suspended: whether the whole host is suspended.
     """
     if not plan.is_valid:
         return _nothing(Condition.NEEDS_PERSON, _problem_text(plan))
     if not plan.changes:
         # What needs no write becomes a generation nevertheless, so that history and boot know of it.
-        condition, told = _standing(plan)
+        condition, summary = _standing(plan)
         records = plan.is_news and policy.applies and not suspended
         if records and (wait := retry.wait(now.monotonic)):
-            return Decision(Act.NOTHING, condition, told, wait)
-        return Decision(Act.APPLY if records else Act.NOTHING, condition, told)
+            return Decision(Act.NOTHING, condition, summary, wait)
+        return Decision(Act.APPLY if records else Act.NOTHING, condition, summary)
     differs = differences_text(plan)
     if suspended:
         return _nothing(Condition.SUSPENDED, f"suspended; {differs}")
@@ -214,8 +214,8 @@ def _at_rest(
         return Decision(Act.NOTHING, Condition.STOPPED, summary, wait)
     if needing:
         return _consent(plan, differences_text(plan))._replace(wait=wait)
-    told = f"the host is again not as it was applied: {differences_text(plan)}"
-    return Decision(Act.NOTHING, Condition.DRIFT, told, wait)
+    summary = f"the host is again not as it was applied: {differences_text(plan)}"
+    return Decision(Act.NOTHING, Condition.DRIFT, summary, wait)
 
 
 def stopped_until(healing: HealBudgets, now: Times) -> Mapping[str, float]:
@@ -229,7 +229,7 @@ def _consent(plan: Plan, differs: str) -> Decision:
 
 
 def is_drift(plan: Plan) -> bool:
-    """Whether `plan` would change what somebody else has changed, although the manifests are as they were."""
+    """Whether `plan` would change what another program has changed, although the manifests are as they were."""
     return not plan.is_news and Cause.CORRECTIVE in plan.causes
 
 

@@ -1,6 +1,6 @@
-"""What has happened between two reports: what logs and notifications tell, and the same for both.
+"""What has happened between two reports: what logs and notifications report, and the same for both.
 
-Only changes are told, so that a year of quiet is quiet; and what concerns many guests is one event, so that ten
+Only changes are reported, so that a year of quiet is quiet; and what concerns many guests is one event, so that ten
 thousand guests that drift at once do not become ten thousand messages.
 """
 
@@ -75,7 +75,7 @@ _LEVEL_OF: Final = {
 
 
 def events(previous: Report | None, report: Report) -> tuple[Event, ...]:
-    """What has happened since `previous`, in the order in which it is best told.
+    """What has happened since `previous`, in the order in which people should read it.
 
     Args:
         previous: the report before; None if there was none. In one that an earlier run of the loop has left, the
@@ -84,20 +84,20 @@ def events(previous: Report | None, report: Report) -> tuple[Event, ...]:
     """
     if previous is None:
         previous = _nothing_before(report)
-        told: list[Event] = [_started(report)]
+        found: list[Event] = [_started(report)]
     else:
-        told = []
-    told += _of_the_source(previous, report)
-    told += _of_applies(previous.counters, report)
-    if previous.condition is not report.condition and not any(one.kind is Kind.STARTED for one in told):
-        told.append(_condition(Kind.CONDITION, report))
-    told += _of_guests(previous, report)
+        found = []
+    found += _of_the_source(previous, report)
+    found += _of_applies(previous.counters, report)
+    if previous.condition is not report.condition and not any(one.kind is Kind.STARTED for one in found):
+        found.append(_condition(Kind.CONDITION, report))
+    found += _of_guests(previous, report)
     if report.appeared:
-        told.append(
+        found.append(
             Event(Kind.APPEARED, Level.INFO, report.appeared[0], details=_cut(report.appeared[1:], _MOST_SENTENCES))
         )
-    told += _of_the_host(previous, report)
-    return tuple(told)
+    found += _of_the_host(previous, report)
+    return tuple(found)
 
 
 def _nothing_before(report: Report) -> Report:
@@ -154,10 +154,10 @@ def _of_applies(before: Counters, report: Report) -> Iterator[Event]:
     if more(Result.ROLLED_BACK) > 0:
         yield Event(Kind.ROLLED_BACK, Level.ERROR, f"an apply failed; {report.summary}")
     if more(Result.DEGRADED) > 0:
-        text = f"an apply failed, and not everything could be put back: {report.summary}"
+        text = f"an apply failed, and not everything could be rolled back: {report.summary}"
         yield Event(Kind.DEGRADED, Level.CRITICAL, text, details=_cut(report.differences, _MOST_SENTENCES))
     if report.counters.healed > before.healed:
-        yield Event(Kind.HEALED, Level.WARNING, "what somebody else had changed was put back")
+        yield Event(Kind.HEALED, Level.WARNING, "what another program had changed was corrected")
 
 
 def _of_guests(previous: Report, report: Report) -> Iterator[Event]:

@@ -26,7 +26,7 @@ from reconciler.model.commands import NOWHERE, TRIGGER, TRIGGER_OLDER, Here
 from reconciler.watch.report import Obstacle
 
 
-class Newest(NamedTuple):
+class NewestCommit(NamedTuple):
     """The branch's newest commit may be used.
 
     Attributes:
@@ -63,7 +63,7 @@ class Unreachable(NamedTuple):
     since: float
 
 
-Fetched = Newest | CommitRefused | Unreachable
+Fetched = NewestCommit | CommitRefused | Unreachable
 
 
 class GitSource:
@@ -153,11 +153,11 @@ class GitSource:
             found = self._judged(commit, accepted, allow_older)
         if accepted:
             self._mirror.hold(accepted)
-        if not isinstance(before, Newest | CommitRefused) or before.commit != commit:
+        if not isinstance(before, NewestCommit | CommitRefused) or before.commit != commit:
             self._mirror.tidy()
         return found
 
-    def _judged(self, commit: str, accepted: str, allow_older: bool) -> Newest | CommitRefused:
+    def _judged(self, commit: str, accepted: str, allow_older: bool) -> NewestCommit | CommitRefused:
         verdict = self._signature(commit)
         reasons = [f"commit {commit}: {verdict.reason}"] if isinstance(verdict, Bad) else []
         obstacles = [Obstacle.SIGNATURE] if isinstance(verdict, Bad) else []
@@ -182,7 +182,7 @@ class GitSource:
         except TreeRefused as error:
             obstacle = Obstacle.SOURCE if isinstance(error, NoDirectory) else Obstacle.COMMIT
             return self._refused(commit, [f"commit {commit}: {error}"], obstacle)
-        return Newest(commit, files, verdict.signer if isinstance(verdict, Good) else "")
+        return NewestCommit(commit, files, verdict.signer if isinstance(verdict, Good) else "")
 
     def _files(self, commit: str) -> KeptFiles:
         """The manifests of `commit`; contents that the commit before has as well are not read again."""

@@ -11,7 +11,7 @@ from typing import Final
 from reconciler.kernel.processes import Stopped
 from reconciler.model.printable import error_text
 from reconciler.watch.backoff import spread_wait
-from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, Newest, Unreachable
+from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, NewestCommit, Unreachable
 from reconciler.watch.trigger_sources import in_thread
 from reconciler.watch.triggers import Listening, Noticed, Trigger
 
@@ -91,7 +91,7 @@ class GitPoller:
                 asking = asyncio.ensure_future(in_thread(self._refreshed))
                 found = await asyncio.shield(asking)
                 if self._is_news(found, questions):
-                    yield (Trigger(self.name, _told(found)),)
+                    yield (Trigger(self.name, _news_text(found)),)
                 failures = failures + 1 if isinstance(found, Unreachable) else 0
                 await self._pause(spread_wait(self._interval, failures, self._longest, self._chance()))
         except Stopped:
@@ -112,7 +112,7 @@ class GitPoller:
             return self._source.refresh(self._accepted, allow_older=allow_older)
         except Stopped:
             raise
-        except Exception as error:  # noqa: BLE001 a thread that has died would be an offline repository that nobody sees
+        except Exception as error:  # noqa: BLE001 a thread that has died would look like a repository without news
             why = f"an unforeseen failure: {type(error).__name__}: {error_text(error)}"
             return Unreachable(f"{self._source.location}: {why}", self._clock())
 
@@ -123,9 +123,9 @@ class GitPoller:
         return is_news
 
 
-def _told(found: Fetched | None) -> str:
+def _news_text(found: Fetched | None) -> str:
     match found:
-        case Newest(commit=commit):
+        case NewestCommit(commit=commit):
             return f"commit {commit}"
         case CommitRefused(commit=commit):
             return f"commit {commit} is refused" if commit else "the branch names no commit"

@@ -15,7 +15,7 @@ from reconciler.transaction.state_directory import StateDirectory
 
 _MOST_QUEUES: Final = 8
 PATIENCE_SECONDS: Final = 10.0
-"""How long the kernel may take to bind and plug what has appeared until somebody is told what is missing."""
+"""How long the kernel may take to bind and plug what has appeared, before it is reported what is missing."""
 
 
 class Sight(NamedTuple):
@@ -26,13 +26,13 @@ class Sight(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """That a guest waits for queues of a card that has appeared: since when, and whether that was told."""
+    """That a guest waits for queues of a card that has appeared: since when, and whether that was reported."""
 
     since: float
-    told: bool = False
+    is_reported: bool = False
 
 
-class Arrivals(NamedTuple):
+class HotPlugState(NamedTuple):
     """What is remembered between two looks: of guests by uuid, what hardware and which adapters were there."""
 
     sights: Mapping[str, Sight]
@@ -41,45 +41,45 @@ class Arrivals(NamedTuple):
     missing: Mapping[str, Missing]
 
 
-def arrived(
-    before: Arrivals | None, plan: Plan, now: float, authorised_since: Callable[[str, Matrix], str]
-) -> tuple[Arrivals, tuple[str, ...]]:
+def hot_plugged(
+    before: HotPlugState | None, plan: Plan, now: float, authorised_since: Callable[[str, Matrix], str]
+) -> tuple[HotPlugState, tuple[str, ...]]:
     """What to remember, and what has appeared for guests since `before`, a sentence each.
 
     Args:
         before: what was remembered; None at first, when nothing has appeared.
         plan: of the host as it is now.
-        now: seconds on a clock that never goes back.
+        now: seconds on a monotonic clock.
         authorised_since: since when the guest with a uuid has been granted these queues, for people; empty where
-            nobody knows.
+            that is not known.
     """
     cards = IdSet(card.adapter for card in plan.observed.cards)
     sights = {guest.uuid: sight for guest in plan.guests if (sight := _sight(guest))}
     hardware = _hardware(plan.observed)
     if before is None:
-        return Arrivals(sights, hardware, cards, {}), ()
-    told: list[str] = []
+        return HotPlugState(sights, hardware, cards, {}), ()
+    found: list[str] = []
     missing: dict[str, Missing] = {}
     for guest in plan.guests:
         sight, saw = sights.get(guest.uuid), before.sights.get(guest.uuid)
         if sight is None:
             continue
         if saw and sight.sees != saw.sees and (gained := _gained(guest, sight, saw, before)):
-            told.append(_has(guest, gained, authorised_since(guest.uuid, _around(gained))))
+            found.append(_has(guest, gained, authorised_since(guest.uuid, _around(gained))))
         one = before.missing.get(guest.uuid)
         if _lacks(sight, cards if one else cards - before.cards):
             one = one or Missing(now)
-            if not one.told and now - one.since >= PATIENCE_SECONDS:
-                told += _explained(guest, plan)
-                one = one._replace(told=True)
+            if not one.is_reported and now - one.since >= PATIENCE_SECONDS:
+                found += _explained(guest, plan)
+                one = one._replace(is_reported=True)
             missing[guest.uuid] = one
-    return Arrivals(sights, hardware, cards, missing), tuple(told)
+    return HotPlugState(sights, hardware, cards, missing), tuple(found)
 
 
-def next_look(arrivals: Arrivals | None, now: float) -> float | None:
-    """In how many seconds to look again because somebody waits; None where nobody does."""
+def next_look(state: HotPlugState | None, now: float) -> float | None:
+    """In how many seconds to look again because a guest waits; None where none does."""
     waiting = (
-        [one.since + PATIENCE_SECONDS - now for one in arrivals.missing.values() if not one.told] if arrivals else []
+        [one.since + PATIENCE_SECONDS - now for one in state.missing.values() if not one.is_reported] if state else []
     )
     return max(0.0, min(waiting)) if waiting else None
 
@@ -96,7 +96,7 @@ def _hardware(observed: Observed) -> Bindings:
     return now._replace(vfio=now.present)
 
 
-def _gained(guest: GuestPlan, sight: Sight, saw: Sight, before: Arrivals) -> list[Queue]:
+def _gained(guest: GuestPlan, sight: Sight, saw: Sight, before: HotPlugState) -> list[Queue]:
     """What is seen now, was granted before already, and could not be seen with the hardware that was there then.
 
     So no command has given it meanwhile, and no program that took it away for a while. A card that was there and whose
@@ -133,9 +133,9 @@ def _explained(guest: GuestPlan, plan: Plan) -> list[str]:
 
 
 def authorised_since(state: StateDirectory) -> Callable[[str, Matrix], str]:
-    """A function that tells, of a guest's uuid and of queues, since when it has them without a break.
+    """A function that says, of a guest's uuid and of queues, since when it has them without a break.
 
-    The answer is for people, and empty where the history does not tell.
+    The answer is for people, and empty where the history does not say.
     """
 
     def since(uuid: str, queues: Matrix) -> str:

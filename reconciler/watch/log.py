@@ -63,7 +63,7 @@ class Log:
         """Write to `stream`.
 
         Args:
-            stream: standard error; that nobody reads it any more is no reason to end.
+            stream: standard error; a closed one is no reason to end.
             wall_time: seconds since 1970.
             format: `AUTO` is for people where `stream` is a terminal, and JSON elsewhere.
             environment: that of the process. Where it says that `stream` is the journal (systemd.exec(5),
@@ -111,19 +111,19 @@ class Log:
         self._bound = self._plain.bind(**{name: value for name, value in fields.items() if value})
 
     def info(self, text: str, **fields: object) -> None:
-        """Tell what is worth a line."""
+        """Log what is worth a line."""
         self._bound.info(text, **fields)
 
     def warning(self, text: str, **fields: object) -> None:
-        """Tell what somebody should look at."""
+        """Log what a person should look at."""
         self._bound.warning(text, **fields)
 
     def error(self, text: str, **fields: object) -> None:
-        """Tell what has failed."""
+        """Log what has failed."""
         self._bound.error(text, **fields)
 
     def event(self, event: Event) -> None:
-        """Tell what has happened."""
+        """Log what has happened."""
         fields: dict[str, object] = {"kind": event.kind.value}
         if event.guests:
             fields["guests"] = list(event.guests)
@@ -132,16 +132,16 @@ class Log:
         getattr(self._bound, event.level.value)(event.text, **fields)
 
     def report(self, previous: Report | None, report: Report) -> tuple[Event, ...]:
-        """Tell what has happened since `previous`, and return it; nothing where nothing has changed."""
+        """Log what has happened since `previous`, and return it; nothing where nothing has changed."""
         self.bind(host=report.host, commit=report.source.commit[:_SHORT], generation=report.generation)
-        told = events(previous, report)
-        for event in told:
+        found = events(previous, report)
+        for event in found:
             self.event(event)
-        return told
+        return found
 
 
 class _Forgiving:
-    """A stream that nobody need read: a full disk or a closed pipe must not end what enforces a host."""
+    """A stream whose failures are ignored: a full disk or a closed pipe must not end what enforces a host."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream

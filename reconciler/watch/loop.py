@@ -137,32 +137,32 @@ def _asked(what: Watch, schedule: Schedule, triggers: Collection[Trigger], now: 
 async def _cycle(what: Watch, number: int, triggers: Collection[Trigger]) -> float:
     """Run cycle `number`, to which `triggers` have led, report it, and answer; in how many seconds to run the next."""
     what.requests.begin(number)
-    turn, report = await what.worker.run(lambda: _reported(what, triggers))
+    result, report = await what.worker.run(lambda: _reported(what, triggers))
     if report is None:
         return math.inf
     refused = report.source.refused.reasons if report.source.refused else ()
-    suspended = turn.plan.suspended_names if turn.plan else ()
+    suspended = result.plan.suspended_names if result.plan else ()
     what.requests.answer(number, report.condition, report.summary, refused, report.source.unreachable, suspended)
     if any(one.source == Noticed.SIGNAL for one in triggers):
         what.systemd.ready()
     await what.worker.run(lambda: _rest(what))
-    return math.inf if turn.wait is None else turn.wait
+    return math.inf if result.wait is None else result.wait
 
 
 def _reported(what: Watch, triggers: Collection[Trigger]) -> tuple[CycleResult, Report | None]:
     """Run one cycle and report it; no report of one that was ended before it had a result."""
     began = what.clock.monotonic()
-    turn = what.cycles.turn(triggers)
-    if turn.is_abandoned:
-        return turn, None
+    result = what.cycles.run_cycle(triggers)
+    if result.is_abandoned:
+        return result, None
     took = what.clock.monotonic() - began
-    until = min(turn.wait if turn.wait is not None else what.resync, what.resync)
+    until = min(result.wait if result.wait is not None else what.resync, what.resync)
     now = what.clock.time()
     report = what.reporter.report(
-        turn, what.cycles.enforced, triggers, Moment(now, now + until + 2 * took, what.sources.unnoticed)
+        result, what.cycles.enforced, triggers, Moment(now, now + until + 2 * took, what.sources.unnoticed)
     )
     what.sinks.publish(report)
-    return turn, report
+    return result, report
 
 
 def _rest(what: Watch) -> None:

@@ -20,7 +20,7 @@ from reconciler.watch.decisions import (
     HealBudgets,
     Policy,
 )
-from reconciler.watch.hot_plug import Arrivals
+from reconciler.watch.hot_plug import HotPlugState
 from reconciler.watch.manifest_sources import ManifestSource
 from reconciler.watch.triggers import BY_PEOPLE, Noticed, Trigger
 
@@ -34,7 +34,7 @@ class Clock(Protocol):
         """Seconds since 1970."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
+        """Seconds of the monotonic clock."""
 
 
 class Observer(Progress, Protocol):
@@ -112,7 +112,7 @@ class LoopState(NamedTuple):
     healing: HealBudgets = HealBudgets()
     retry: Backoff = Backoff()
     look_again: Backoff = Backoff()
-    hot_plug: Arrivals | None = None
+    hot_plug: HotPlugState | None = None
     observed: Observed | None = None
     like: Observed | None = None
     kept: LastGood | None = None

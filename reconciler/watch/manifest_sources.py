@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from reconciler.manifests.files import DiskFiles, Files
-from reconciler.watch.git_source import CommitRefused, Newest, Unreachable
+from reconciler.watch.git_source import CommitRefused, NewestCommit, Unreachable
 from reconciler.watch.git_triggers import GitPoller
 from reconciler.watch.report import Obstacle
 
@@ -49,7 +49,7 @@ class ManifestSource(Protocol):
 
     @property
     def is_coming(self) -> bool:
-        """Whether the newest is on its way still; when it has come, the source's ear hears it."""
+        """Whether the newest is on its way still; when it has come, the source triggers a cycle."""
 
     def accepted(self, commit: str) -> None:
         """The manifests of `commit` are enforced from now on."""
@@ -106,7 +106,7 @@ class GitFiles:
     def offer(self) -> Offer:
         """See `ManifestSource`."""
         match self._poller.take():
-            case Newest(commit=commit, files=files):
+            case NewestCommit(commit=commit, files=files):
                 late = "the repository has been asked, and has not answered yet" if self.is_coming else ""
                 return Offer(files, commit, unreachable=late)
             case CommitRefused(commit=commit, reasons=reasons, obstacles=obstacles):

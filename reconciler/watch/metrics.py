@@ -16,7 +16,7 @@ from reconciler.model.errors import HostError
 from reconciler.model.outcome import Result
 from reconciler.model.printable import escaped_values
 from reconciler.watch.published import Usage
-from reconciler.watch.report import Condition, Counters, Report, Source
+from reconciler.watch.report import Condition, Counters, Report, SourceReport
 from reconciler.watch.triggers import Noticed
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ class Metric(NamedTuple):
 
 
 def _gauge(name: str, help: str, value: Callable[[Report], float | None]) -> Metric:
-    return Metric(name, "gauge", (), help, lambda report: _alone(value(report)))
+    return Metric(name, "gauge", (), help, lambda report: _single(value(report)))
 
 
 def _counter(name: str, help: str, value: Callable[[Report], float]) -> Metric:
-    return Metric(name, "counter", (), help, lambda report: _alone(value(report)))
+    return Metric(name, "counter", (), help, lambda report: _single(value(report)))
 
 
-def _alone(value: float | None) -> Samples:
+def _single(value: float | None) -> Samples:
     return () if value is None else (((), float(value)),)
 
 
@@ -90,7 +90,7 @@ METRICS: Final = (
         "When the host was last seen in sync; 0 if never",
         lambda r: r.succeeded or 0.0,
     ),
-    _gauge("reconcile_last_cycle_timestamp_seconds", "When the loop last looked", lambda r: r.turned),
+    _gauge("reconcile_last_cycle_timestamp_seconds", "When the loop last looked", lambda r: r.cycle_ended),
     _gauge("reconcile_last_plan_duration_seconds", "How long the last plan took", lambda r: r.plan_seconds),
     _gauge(
         "reconcile_last_apply_duration_seconds",
@@ -110,15 +110,15 @@ METRICS: Final = (
     _gauge("reconcile_guests", "Guests that a manifest or a device names", lambda r: len(r.guests)),
     _gauge(
         "reconcile_guests_drifted",
-        "Guests whose device somebody else changed",
+        "Guests whose device another program changed",
         lambda r: sum(one.drifted for one in r.guests),
     ),
     _gauge(
         "reconcile_guests_suspended",
-        "Guests that are left alone",
+        "Guests that are suspended",
         lambda r: sum(one.suspended is not None for one in r.guests),
     ),
-    _gauge("reconcile_suspended", "1 where the whole host is left alone", lambda r: r.suspended is not None),
+    _gauge("reconcile_suspended", "1 where the whole host is suspended", lambda r: r.suspended is not None),
     _gauge(
         "reconcile_source_refused",
         "1 where the newest configuration is not used, but the last good one",
@@ -143,10 +143,10 @@ METRICS: Final = (
         "reconcile_source_unheard",
         "gauge",
         ("source",),
-        "1 where changes are found later than they happen, since the kernel does not tell of them",
+        "1 where changes are found later than they happen, since the kernel does not report them",
         lambda r: [((one,), float(one in r.unheard)) for one in dict.fromkeys((*_HEARD, *sorted(r.unheard)))],
     ),
-    _counter("reconcile_cycles_total", "How often the loop has looked", lambda r: r.counters.turns),
+    _counter("reconcile_cycles_total", "How often the loop has looked", lambda r: r.counters.cycles),
     Metric(
         "reconcile_triggers_total",
         "counter",
@@ -166,7 +166,7 @@ METRICS: Final = (
         "Configurations that were not used",
         lambda r: r.counters.refused,
     ),
-    _counter("reconcile_healed_total", "How often drift was put back", lambda r: r.counters.healed),
+    _counter("reconcile_healed_total", "How often drift was corrected", lambda r: r.counters.healed),
     Metric(
         "reconcile_source_info",
         "info",
@@ -175,7 +175,7 @@ METRICS: Final = (
         lambda r: [((r.host, r.source.commit[:_SHORT]), 1.0)],
     ),
 )
-"""Everything that is told of a report, in the order in which it is shown."""
+"""Everything that is exposed of a report, in the order in which it is shown."""
 
 BUILD_INFO: Final = "reconcile_build_info"
 """The one metric that is always there. Before the first cycle there are also `UP` and the counters, at 0."""
@@ -185,14 +185,14 @@ _NO_REPORT: Final = Report(
     condition=Condition.WAITING,
     summary="",
     since=0.0,
-    source=Source(""),
+    source=SourceReport(""),
     generation=0,
     guests=(),
     queues={},
     differences=(),
     suspended=None,
     counters=Counters(),
-    turned=0.0,
+    cycle_ended=0.0,
     succeeded=None,
     apply_seconds=None,
     plan_seconds=0.0,
@@ -218,7 +218,7 @@ class Measured(NamedTuple):
     Attributes:
         report: of the loop's last cycle; None before the first.
         is_up: whether the loop is alive. Of a loop that is not, nothing is known of the host any more.
-        usage: what its process uses; None where that is not told, as in the file: the node exporter has metrics of
+        usage: what its process uses; None where that is not known, as in the file: the node exporter has metrics of
             these names.
     """
 
@@ -278,7 +278,7 @@ def _families(measured: Measured, version: str) -> "Iterator[Family]":
         yield _family(metric.name, metric.kind, metric.help, metric.labels, samples)
     if measured.usage is not None:
         for name, kind, sentence, value in _PROCESS:
-            yield _family(name, kind, sentence, (), _alone(float(value(measured.usage))))
+            yield _family(name, kind, sentence, (), _single(float(value(measured.usage))))
 
 
 def _family(name: str, kind: str, help: str, labels: tuple[str, ...], samples: Samples) -> "Family":
@@ -330,7 +330,7 @@ class MetricsFile:
         self._replace(Measured(None))
 
     def write(self, report: Report) -> None:
-        """Tell of `report`; whoever reads the file meanwhile gets the old content or the new.
+        """Write `report`; whoever reads the file meanwhile gets the old content or the new.
 
         Raises:
             OSError: it cannot be written; the old content is still there.

@@ -1,4 +1,4 @@
-"""Events told to people elsewhere, by a thread of its own, so that a chat server that hangs keeps no apply waiting."""
+"""Events sent to people elsewhere, by a thread of its own, so that a chat server that hangs keeps no apply waiting."""
 
 import json
 from collections import deque
@@ -22,14 +22,14 @@ _CLOSE_SECONDS: Final = 5.0
 
 
 class Messenger(Protocol):
-    """A way to tell somebody."""
+    """Where notices are sent."""
 
     @property
     def name(self) -> str:
         """For people, without secrets."""
 
     def send(self, content: bytes) -> None:
-        """Tell it, within a bound.
+        """Send `content`, within a bound.
 
         Raises:
             NotSent: it did not arrive.
@@ -40,9 +40,9 @@ class Messenger(Protocol):
 
 
 class Notices:
-    """Tells events to messengers, each event once.
+    """Sends events to messengers, each event once.
 
-    At most some dozens wait; where more come than can be told, the oldest are dropped, since the newest says how things
+    At most some dozens wait; where more come than can be sent, the oldest are dropped, since the newest says how things
     are. Each messenger has its own thread and queue, so that one that hangs does not silence another.
     """
 
@@ -56,25 +56,25 @@ class Notices:
         """Start.
 
         Args:
-            messengers: whom to tell.
-            failed: is told, in another thread, that something did not arrive and why.
+            messengers: where to send them.
+            failed: is called, in another thread, with what did not arrive and why.
             pauses: seconds before each further attempt.
         """
         self._desks = [_Desk(one, failed, pauses) for one in messengers]
 
-    def tell(self, events: Iterable[Event], report: Report) -> None:
-        """Tell `events`, which `report` has brought, without waiting for it."""
+    def send(self, events: Iterable[Event], report: Report) -> None:
+        """Send `events`, which `report` has brought, without waiting for it."""
         if not self._desks:
             return
         for event in events:
             if event.kind is Kind.COMMIT:
-                continue  # whoever pushed it knows; what comes of it is told
+                continue  # whoever pushed it knows; what comes of it is sent
             content = json.dumps(escaped_values(notice_record(event, report))).encode()
             for desk in self._desks:
                 desk.put(content)
 
     def close(self, seconds: float = _CLOSE_SECONDS) -> None:
-        """Tell what waits, one attempt each, for at most about `seconds`; then end."""
+        """Send what waits, one attempt each, for at most about `seconds`; then end."""
         for desk in self._desks:
             desk.end()
         until = monotonic() + seconds
@@ -83,7 +83,7 @@ class Notices:
 
 
 def notice_record(event: Event, report: Report) -> dict[str, Any]:
-    """What is told of `event`, as plain values; ``text`` is where chat servers look for a message."""
+    """What is sent of `event`, as plain values; ``text`` is where chat servers look for a message."""
     return {
         "formatVersion": FORMAT_VERSION,
         "text": f"{report.host}: {event.text}",
@@ -97,7 +97,7 @@ def notice_record(event: Event, report: Report) -> dict[str, Any]:
         "source": report.source.location,
         "commit": report.source.commit or None,
         "generation": report.generation or None,
-        "time": report.turned,
+        "time": report.cycle_ended,
     }
 
 

@@ -38,7 +38,7 @@ class LogProgress:
         """See `reconciler.transaction.apply.Progress`."""
         self._sinks.progresses()
         self._systemd.extend(_STEP_SECONDS)
-        self._log.error("putting everything back", reason=reason)
+        self._log.error("rolling everything back", reason=reason)
 
     def waiting(self, holder: AtWork) -> None:
         """See `reconciler.transaction.apply.Progress`."""
@@ -49,7 +49,7 @@ class LogProgress:
         for one in found:
             left = one.returned.differences if one.returned else ()
             self._log.warning(
-                f"an earlier apply {one.left.value}; it was put in order",
+                f"an earlier apply {one.left.value}; it was recovered",
                 generation_of=one.unfinished.generation,
                 notes=list(one.notes),
                 differences=list(left),

@@ -117,7 +117,7 @@ class Clock(Protocol):
         """Seconds since 1970."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
+        """Seconds of the monotonic clock."""
 
 
 class LoopPublisher:
@@ -177,7 +177,7 @@ class LoopPublisher:
         self._renew()
         publish_report(self._directory, report)
         now = self._clock.monotonic()
-        due = max(0.0, report.due - report.turned) if report.due is not None else 0.0
+        due = max(0.0, report.due - report.cycle_ended) if report.due is not None else 0.0
         self._state = self._state._replace(
             cycles=self._state.cycles + 1, since=now, next_cycle_by=now + due + self._late_seconds, planning_since=None
         )

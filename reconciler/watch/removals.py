@@ -1,4 +1,4 @@
-"""Removals settle: a guest that is gone from the files is removed only once nothing writes there any more.
+"""Removals wait: a guest that is gone from the files is removed only once nothing writes there any more.
 
 A copy into the directory, such as `rm -rf` and then one file after the other, is not atomic: in its midst some guests
 are missing for a moment. A commit of git is atomic and waits for nothing. Pure: time is given.
@@ -25,7 +25,7 @@ class Look(NamedTuple):
     """What led to a look at the manifests.
 
     Attributes:
-        now: when it is made, in seconds on a clock that never goes back.
+        now: when it is made, in seconds on a monotonic clock.
         is_stirred: whether files have changed since the last one.
         is_asked: whether a person has asked for it, who does not wait.
     """
@@ -46,7 +46,7 @@ class Removals(NamedTuple):
 
     Attributes:
         guests: their names.
-        content: what tells this state of the manifests from another one.
+        content: what identifies this state of the manifests.
         first: when the first of these looks was made.
         last: when the files were last seen to have changed.
         due: when the removal is judged, if nothing changes until then.
@@ -64,7 +64,7 @@ class Removals(NamedTuple):
     unusable: str = ""
 
 
-def settling(
+def removals_after(
     before: Removals | None,
     guests: tuple[str, ...],
     content: str,
@@ -95,10 +95,10 @@ def settling(
     return Removals(guests, content, first, last, due, was_over or look.is_asked or look.now >= due)
 
 
-def reported(turn: CycleResult, removals: Removals | None, now: float, here: Here) -> CycleResult:
-    """`turn` with the `removals` that wait at `now`; `here` completes the command that ends the wait."""
+def reported(result: CycleResult, removals: Removals | None, now: float, here: Here) -> CycleResult:
+    """`result` with the `removals` that wait at `now`; `here` completes the command that ends the wait."""
     if removals is None or removals.is_over or now >= removals.due:
-        return turn
+        return result
     count = len(removals.guests)
     happens = f"when the files have been quiet for {QUIET_SECONDS:.0f} s, or at once by: {here.line(TRIGGER)}"
     text = (
@@ -107,9 +107,9 @@ def reported(turn: CycleResult, removals: Removals | None, now: float, here: Her
         else f"{counted(count, 'guest')} {'is' if count == 1 else 'are'} gone from the manifests: "
         f"{named(removals.guests)}; removed {happens}"
     )
-    condition, summary = turn.ending
+    condition, summary = result.ending
     ending = (
         Ending(Condition.WAITING, text) if condition is Condition.IN_SYNC else Ending(condition, f"{summary}; {text}")
     )
     left = removals.due - now
-    return turn._replace(ending=ending, wait=left if turn.wait is None else min(left, turn.wait))
+    return result._replace(ending=ending, wait=left if result.wait is None else min(left, result.wait))

@@ -10,14 +10,14 @@ class Condition(StrEnum):
 
     IN_SYNC = "in-sync"
     CHANGES = "changes"  # the manifests ask for something that is not done, since the loop only reports
-    DRIFT = "drift"  # somebody else changed the host, and the loop was not told to heal that
+    DRIFT = "drift"  # another program changed the host, and the loop runs without --self-heal
     NEEDS_PERSON = "needs-person"  # the plan has conflicts, or needs consent that only a person gives
     WAITING = "waiting"  # for another run or tool, a confirmation, or files that are being copied
-    SUSPENDED = "suspended"  # the whole host is left alone, and differs
+    SUSPENDED = "suspended"  # the whole host is suspended, and differs
     SUSPENDED_DIFFERS = "suspended-differs"  # suspended guests differ from their manifests; all else is in sync
     FAILED = "failed"  # the last apply was rolled back, or the host could not be read; it is tried again
     DEGRADED = "degraded"  # neither start nor target: a person has to look
-    STOPPED = "stopped"  # healing again and again, against somebody else: a person has to look
+    STOPPED = "stopped"  # healing again and again, against another program: a person has to look
 
 
 CONSENT: Final = "it needs a person's consent; to give it: "
@@ -48,7 +48,7 @@ class Obstacle(StrEnum):
     SOURCE = "source"  # the repository, its options or a check on this host; the commit may be good
 
 
-class Refused(NamedTuple):
+class RefusedConfiguration(NamedTuple):
     """A configuration that the loop does not use; it goes on with the last good one.
 
     Attributes:
@@ -73,7 +73,7 @@ class Refused(NamedTuple):
         return f"commit {self.commit}" if self.commit else "the newest configuration"
 
 
-class Source(NamedTuple):
+class SourceReport(NamedTuple):
     """Where manifests come from.
 
     Attributes:
@@ -87,14 +87,14 @@ class Source(NamedTuple):
 
     location: str
     commit: str = ""
-    refused: Refused | None = None
+    refused: RefusedConfiguration | None = None
     unreachable: str = ""
     paths: tuple[str, ...] = ()
     reach: str = ""
 
 
 class Suspended(NamedTuple):
-    """A host or guest that the loop leaves alone: why, by whom, and until when (seconds since 1970; None: for good)."""
+    """A suspended host or guest: why, by whom, and until when (seconds since 1970; None: for good)."""
 
     reason: str
     by: str
@@ -111,8 +111,8 @@ class GuestReport(NamedTuple):
         authorised: how many its device holds; None where there is no device.
         effective: how many the guest sees; None likewise.
         why: why these differ, a sentence each.
-        drifted: whether somebody else changed its device.
-        suspended: that it is left alone; None where it is not.
+        drifted: whether another program changed its device.
+        suspended: that it is suspended; None where it is not.
     """
 
     name: str
@@ -132,7 +132,7 @@ class Counters(NamedTuple):
     by what woke the loop.
     """
 
-    turns: int = 0
+    cycles: int = 0
     applies: Mapping[str, int] = {}
     triggers: Mapping[str, int] = {}
     refused: int = 0
@@ -153,9 +153,9 @@ class Report(NamedTuple):
         queues: how many queues there are by state: ``host``, ``effective``, ``pending`` (authorised and absent or not
             usable), ``idle``.
         differences: what is not as it should be, a sentence each.
-        suspended: that the whole host is left alone.
+        suspended: that the whole host is suspended.
         counters: what was done since the start.
-        turned: when this cycle ended.
+        cycle_ended: when this cycle ended.
         succeeded: when the host was last seen in sync; None if never.
         apply_seconds: how long the last apply took; None if there was none.
         plan_seconds: how long the last plan took.
@@ -176,14 +176,14 @@ class Report(NamedTuple):
     condition: Condition
     summary: str
     since: float
-    source: Source
+    source: SourceReport
     generation: int
     guests: tuple[GuestReport, ...]
     queues: Mapping[str, int]
     differences: tuple[str, ...]
     suspended: Suspended | None
     counters: Counters
-    turned: float
+    cycle_ended: float
     succeeded: float | None
     apply_seconds: float | None
     plan_seconds: float

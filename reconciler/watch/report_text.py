@@ -28,7 +28,15 @@ from reconciler.model.printable import lines_text
 from reconciler.render.plan_json import json_text
 from reconciler.render.text import Paint, counted, duration_text, moment, plain
 from reconciler.watch.events import enforced_text
-from reconciler.watch.report import Condition, GuestReport, Obstacle, Refused, Report, Source, Suspended
+from reconciler.watch.report import (
+    Condition,
+    GuestReport,
+    Obstacle,
+    RefusedConfiguration,
+    Report,
+    SourceReport,
+    Suspended,
+)
 
 
 class _Step(NamedTuple):
@@ -64,7 +72,7 @@ _KILLED: Final = "killed, or the machine went down: it has left no word"
 _MOST_GUESTS: Final = 50
 _MOST_RESUMED: Final = 8
 _LATE_SECONDS: Final = 60.0
-"""How long after its time a turn may end before somebody should look."""
+"""How long after its time a cycle may end before a person should look."""
 
 
 class Ended(NamedTuple):
@@ -144,14 +152,14 @@ def next_steps(report: Report, ended: Ended | None = None, here: Here = NOWHERE)
         steps.append(_Step(resume(), "when the reason is gone"))
     elif suspended:
         steps.append(_Step(resume(suspended), "when the reason is gone"))
-    told = [_typed(here.line(step.command), step.remark) for step in steps]
+    lines = [_typed(here.line(step.command), step.remark) for step in steps]
     first = _against_obstacles(report.source, refused, here) if refused else []
     if report.source.unreachable and report.source.reach:
         first.append(_typed(report.source.reach, "asks the repository as the loop does; run it as the same user"))
-    return (*first, *(one for one in told if one not in first))
+    return (*first, *(one for one in lines if one not in first))
 
 
-def _against_obstacles(source: Source, refused: Refused, here: Here) -> list[str]:
+def _against_obstacles(source: SourceReport, refused: RefusedConfiguration, here: Here) -> list[str]:
     """What a person runs about a configuration that is refused, for each obstacle once."""
     commit = shlex.quote(refused.commit) if refused.commit else "HEAD"
     shown = here.reading(source.paths) if source.paths else here.recorded(REFUSED)
@@ -213,10 +221,10 @@ def _mode(report: Report) -> str:
 
 def _liveness_lines(report: Report, now: float, paint: Paint, ended: Ended | None) -> Iterator[str]:
     if ended is not None:
-        yield f"  loop          last cycle {duration_text(now - report.turned)} ago"
+        yield f"  loop          last cycle {duration_text(now - report.cycle_ended)} ago"
         yield paint("error", f"  ended         {ended.how or _KILLED}")
         return
-    yield f"  loop          {_mode(report)}; last cycle {duration_text(now - report.turned)} ago"
+    yield f"  loop          {_mode(report)}; last cycle {duration_text(now - report.cycle_ended)} ago"
     if report.due is not None and now > report.due + _LATE_SECONDS:
         late = f"a cycle was due {duration_text(now - report.due)} ago: look whether the loop still runs"
         yield paint("error", f"  late          {late}")
@@ -248,7 +256,7 @@ def _seen_lines(report: Report, now: float, paint: Paint) -> Iterator[str]:
     if report.looked is None:
         yield paint("warning", "  looked        never: nothing is known of this host's queues and guests")
         return
-    if report.looked < report.turned:
+    if report.looked < report.cycle_ended:
         ago = duration_text(now - report.looked)
         yield paint("warning", f"  looked        {ago} ago, and could not since: queues and guests are as of then")
     yield f"  queues        {_queues(report)}"
@@ -267,7 +275,7 @@ def _guests(report: Report) -> str:
 
 def _counted(report: Report) -> str:
     counters = report.counters
-    words = [counted(counters.turns, "cycle")]
+    words = [counted(counters.cycles, "cycle")]
     words += [f"{count:,} {how}" for how, count in sorted(counters.applies.items()) if how != "nothing to do"]
     words += [f"{counters.healed:,} healed"] if counters.healed else []
     words += [f"{counters.refused:,} refused"] if counters.refused else []
@@ -279,7 +287,7 @@ def _is_odd(guest: GuestReport) -> bool:
 
 
 def _guest_lines(guest: GuestReport, paint: Paint) -> Iterator[str]:
-    words = ["changed by somebody else"] if guest.drifted else []
+    words = ["changed by another program"] if guest.drifted else []
     words += ["no manifest names it"] if not guest.wanted else []
     remark = paint("warning", f"  ({', '.join(words)})") if words else ""
     yield f"  {paint('bold', guest.name)}  {guest.uuid}{remark}"

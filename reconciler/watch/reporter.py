@@ -1,4 +1,4 @@
-"""Makes reports of turns: what a plan says of a host, and what is counted and remembered from turn to turn."""
+"""Makes reports of cycles: what a plan says of a host, and what is counted and remembered from one to the next."""
 
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
@@ -10,12 +10,12 @@ from reconciler.render.changes import Change, file_change, guest_change, pool_ch
 from reconciler.transaction.suspensions import Suspension, Suspensions
 from reconciler.watch.configurations import Configuration
 from reconciler.watch.cycle_result import CycleResult
-from reconciler.watch.report import Condition, Counters, GuestReport, Report, Source, Suspended
+from reconciler.watch.report import Condition, Counters, GuestReport, Report, SourceReport, Suspended
 from reconciler.watch.triggers import Trigger
 
 
 class Moment(NamedTuple):
-    """When a turn ended (seconds since 1970), when the next one has ended at the latest, and what is not heard then."""
+    """When a cycle ended (seconds since 1970), when the next has ended at the latest, and what is not heard then."""
 
     now: float
     due: float | None
@@ -43,48 +43,48 @@ class Reporter:
         self._apply_seconds = before.apply_seconds if before else None
 
     def report(
-        self, turn: CycleResult, enforced: Configuration | None, triggers: Collection[Trigger], moment: Moment
+        self, result: CycleResult, enforced: Configuration | None, triggers: Collection[Trigger], moment: Moment
     ) -> Report:
-        """What is known after `turn`, which `triggers` have led to, while `enforced` is enforced."""
+        """What is known after `result`, which `triggers` have led to, while `enforced` is enforced."""
         last = self._last
-        self._counters = self._counted(turn, triggers)
-        condition, now = turn.ending.condition, moment.now
-        offer = turn.offer
-        plan = turn.plan
+        self._counters = self._counted(result, triggers)
+        condition, now = result.ending.condition, moment.now
+        offer = result.offer
+        plan = result.plan
         paths = (offer and offer.paths) or (last.source.paths if last else ())
         # Nothing is known of the time in which no loop ran, unless that was no longer than between two cycles.
         is_known = last is not None and (not self._is_first or (last.due is not None and now <= last.due))
         same = is_known and last is not None and last.condition is condition
         self._is_first = False
-        self._apply_seconds = self._apply_seconds if turn.apply_seconds is None else turn.apply_seconds
-        is_rolled_back = turn.outcome is not None and turn.outcome.result is Result.ROLLED_BACK
+        self._apply_seconds = self._apply_seconds if result.apply_seconds is None else result.apply_seconds
+        is_rolled_back = result.outcome is not None and result.outcome.result is Result.ROLLED_BACK
         report = Report(
             host=plan.desired.host.name if plan else last.host if last else "",
             condition=condition,
-            summary=turn.ending.summary,
+            summary=result.ending.summary,
             since=last.since if last and same else now,
-            source=Source(
+            source=SourceReport(
                 self._location,
                 enforced.commit if enforced else "",
-                turn.refused,
+                result.refused,
                 offer.unreachable if offer else "",
                 paths,
                 offer.reach if offer else "",
             ),
-            generation=turn.generation,
-            guests=guest_reports(plan, turn.suspensions) if plan else last.guests if last else (),
+            generation=result.generation,
+            guests=guest_reports(plan, result.suspensions) if plan else last.guests if last else (),
             queues=queue_counts(plan) if plan else last.queues if last else {},
             differences=differences(plan) if plan else (),
-            suspended=suspended(turn.suspensions.host),
+            suspended=suspended(result.suspensions.host),
             counters=self._counters,
-            turned=now,
+            cycle_ended=now,
             succeeded=now if condition is Condition.IN_SYNC else last.succeeded if last else None,
             apply_seconds=self._apply_seconds,
-            plan_seconds=turn.seconds,
+            plan_seconds=result.seconds,
             applies=self._applies,
             due=moment.due,
-            appeared=turn.appeared,
-            stopped=turn.stopped,
+            appeared=result.appeared,
+            stopped=result.stopped,
             heals=self._heals,
             enforces=enforced is not None,
             looked=now if plan else last.looked if last else None,
@@ -94,22 +94,22 @@ class Reporter:
         self._last = report
         return report
 
-    def _counted(self, turn: CycleResult, triggers: Collection[Trigger]) -> Counters:
+    def _counted(self, result: CycleResult, triggers: Collection[Trigger]) -> Counters:
         counters = self._counters
         applies, by_source = dict(counters.applies), dict(counters.triggers)
         for source in {trigger.source for trigger in triggers}:
             by_source[source] = by_source.get(source, 0) + 1
         # What needed no write was applied, too: it is a generation.
-        if turn.outcome and (turn.recorded or turn.outcome.result is not Result.NOTHING):
-            result = turn.outcome.result.value
-            applies[result] = applies.get(result, 0) + 1
-        new = turn.refused and (self._last is None or self._last.source.refused != turn.refused)
+        if result.outcome and (result.recorded or result.outcome.result is not Result.NOTHING):
+            ended = result.outcome.result.value
+            applies[ended] = applies.get(ended, 0) + 1
+        new = result.refused and (self._last is None or self._last.source.refused != result.refused)
         return Counters(
-            turns=counters.turns + 1,
+            cycles=counters.cycles + 1,
             applies=applies,
             triggers=by_source,
             refused=counters.refused + bool(new),
-            healed=counters.healed + turn.healed,
+            healed=counters.healed + result.healed,
         )
 
 
@@ -169,11 +169,11 @@ def differences(plan: Plan) -> tuple[str, ...]:
     """What is not as it should be, a sentence each, at most some."""
     changing = [guest for guest in plan.guests if guest.changes]
     pool = pool_change(plan)
-    told = [_sentence(pool)] if pool else []
-    told += [_sentence(guest_change(one)) for one in changing[:MOST_DIFFERENCES]]
-    told += [f"{change.heading}: {change.lines[0]}" for change in map(file_change, plan.files[:MOST_DIFFERENCES])]
+    sentences = [_sentence(pool)] if pool else []
+    sentences += [_sentence(guest_change(one)) for one in changing[:MOST_DIFFERENCES]]
+    sentences += [f"{change.heading}: {change.lines[0]}" for change in map(file_change, plan.files[:MOST_DIFFERENCES])]
     more = len(changing) + len(plan.files) - 2 * MOST_DIFFERENCES
-    return (*told, f"and {more} more") if more > 0 else tuple(told)
+    return (*sentences, f"and {more} more") if more > 0 else tuple(sentences)
 
 
 def suspended(one: Suspension | None) -> Suspended | None:
@@ -218,22 +218,22 @@ def report_of_command(finding: Finding, before: Report | None, now: float) -> Re
         condition=condition,
         summary="",
         since=now,
-        source=Source(""),
+        source=SourceReport(""),
         generation=0,
         guests=(),
         queues={},
         differences=(),
         suspended=None,
         counters=Counters(),
-        turned=now,
+        cycle_ended=now,
         succeeded=None,
         apply_seconds=None,
         plan_seconds=0.0,
         applies=False,
     )
-    if not base.counters.turns:  # no loop has said where manifests come from
+    if not base.counters.cycles:  # no loop has said where manifests come from
         base = base._replace(
-            source=Source(f"generation {finding.generation} of the history", finding.commit), turned=now
+            source=SourceReport(f"generation {finding.generation} of the history", finding.commit), cycle_ended=now
         )
     seen = (
         base._replace(guests=tuple(_suspended_now(one, suspensions) for one in base.guests))

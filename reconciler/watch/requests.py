@@ -87,7 +87,7 @@ def ask(directory: Path, trigger: TriggerRequest, seconds: float) -> dict[str, A
 
     Raises:
         NoAnswer: it does not come in time, or the loop ends before.
-        OSError: the socket cannot be used, such as PermissionError where it belongs to somebody else.
+        OSError: the socket cannot be used, such as PermissionError where it belongs to another user.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(seconds)

@@ -45,7 +45,7 @@ def every(seconds: float, random: Random, jitter: float = JITTER) -> Callable[[]
 
 
 class Schedule(NamedTuple):
-    """What the loop waits for. Times are seconds on a clock that never goes back; infinite: never.
+    """What the loop waits for. Times are seconds on a monotonic clock; infinite: never.
 
     Attributes:
         cycle_at: when the last cycle has asked for the next one.

@@ -61,9 +61,9 @@ class FanOut:
     def publish(self, report: Report) -> None:
         """Give `report` to every sink, after each cycle. A file that cannot be written is logged, not raised."""
         sinks = self._sinks
-        told = sinks.log.report(None if self._first else self._previous, report)
+        found = sinks.log.report(None if self._first else self._previous, report)
         if sinks.notices:
-            sinks.notices.tell(events(self._previous, report) if self._first else told, report)
+            sinks.notices.send(events(self._previous, report) if self._first else found, report)
         self._try("status file", lambda: sinks.status.write(report))
         if sinks.publisher:
             self._try("published report", partial(sinks.publisher.publish, report))

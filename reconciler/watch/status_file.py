@@ -54,9 +54,9 @@ class StatusFile:
         self._newest = report
         if self._written is not None and not _is_news(self._written, report):
             try:
-                os.utime(self._state.path / FILE, (report.turned, report.turned), follow_symlinks=False)
+                os.utime(self._state.path / FILE, (report.cycle_ended, report.cycle_ended), follow_symlinks=False)
             except FileNotFoundError:
-                pass  # somebody has removed it
+                pass  # another process has removed it
             else:
                 return
         self._replace(report, None)
@@ -73,7 +73,7 @@ class StatusFile:
     def _replace(self, report: Report, ended: float | None, how: str = "") -> None:
         self._written = None
         write_record(self._state, FILE, Kept(report, self._process, ended, how, self._command))
-        os.utime(self._state.path / FILE, (report.turned, report.turned), follow_symlinks=False)
+        os.utime(self._state.path / FILE, (report.cycle_ended, report.cycle_ended), follow_symlinks=False)
         self._written = report
 
 
@@ -82,7 +82,7 @@ def read_kept(state: StateDirectory) -> Kept | None:
 
     Raises:
         BadRecord: the file is damaged; the text says what to do.
-        UnsafeState: somebody else could have written it.
+        UnsafeState: another user could have written it.
     """
     try:
         touched = os.stat(state.path / FILE, follow_symlinks=False).st_mtime
@@ -93,26 +93,26 @@ def read_kept(state: StateDirectory) -> Kept | None:
 
 
 def _touched(report: Report, moment: float) -> Report:
-    if moment <= report.turned:
+    if moment <= report.cycle_ended:
         return report
     healthy = report.condition is Condition.IN_SYNC and report.succeeded is not None
-    due = None if report.due is None else report.due + moment - report.turned
-    looked = moment if report.looked == report.turned else report.looked
+    due = None if report.due is None else report.due + moment - report.cycle_ended
+    looked = moment if report.looked == report.cycle_ended else report.looked
     succeeded = moment if healthy else report.succeeded
-    return report._replace(turned=moment, due=due, succeeded=succeeded, looked=looked)
+    return report._replace(cycle_ended=moment, due=due, succeeded=succeeded, looked=looked)
 
 
 def _is_news(written: Report, report: Report) -> bool:
-    if not 0 <= report.turned - written.turned < _REFRESH_SECONDS:
+    if not 0 <= report.cycle_ended - written.cycle_ended < _REFRESH_SECONDS:
         return True
     return _without_times(written) != _without_times(report)
 
 
 def _without_times(report: Report) -> Report:
-    counters = report.counters._replace(turns=0, triggers={})
+    counters = report.counters._replace(cycles=0, triggers={})
     return report._replace(
-        turned=0.0,
-        looked=0.0 if report.looked == report.turned else report.looked,
+        cycle_ended=0.0,
+        looked=0.0 if report.looked == report.cycle_ended else report.looked,
         due=None,
         plan_seconds=0.0,
         counters=counters,

@@ -86,7 +86,7 @@ class Debounce(NamedTuple):
         longest: see `LONGEST_SECONDS`.
         most: see `MOST_OF_A_SOURCE`; 1 or more.
         kept: what was noticed, by source.
-        first: when the first of it was noticed, on a clock that never goes back.
+        first: when the first of it was noticed, on a monotonic clock.
         last: when the last of it was.
         dropped: how many triggers did not fit, since the start.
     """
@@ -100,7 +100,7 @@ class Debounce(NamedTuple):
     dropped: int = 0
 
     def add(self, trigger: Trigger, now: float) -> "Debounce":
-        """This, and `trigger`, which was noticed at `now`; time never goes back."""
+        """This, and `trigger`, which was noticed at `now`; time never runs backwards."""
         words = self.kept.get(trigger.source, frozenset()) | {trigger.what}
         if is_full := len(words) > self.most:
             # Which ones stay must not depend on the order in which they were noticed.

@@ -45,7 +45,7 @@ class Watched(NamedTuple):
 
 
 def watched(paths: Iterable[str]) -> Watched:
-    """What has to be watched as things are now. What cannot be read is left out: a turn reports it, not a trigger."""
+    """What has to be watched as things are now. What cannot be read is left out: a cycle reports it, not a trigger."""
     given = list(paths)
     found = survey(given)
     # Each link on the way counts, and the link itself as well, where another takes its place.

@@ -84,7 +84,7 @@ def test_what_only_a_loop_knows_stays(three: Command) -> None:
     assert three("--apply", "--yes").code == Exit.DONE
 
     found = published(three)
-    assert (found["counters"]["turns"], found["applies"], found["generation"]) == (12, True, 1)
+    assert (found["counters"]["cycles"], found["applies"], found["generation"]) == (12, True, 1)
     assert found["source"]["location"] == "https://git.example/ap main"
     assert (run_directory(three) / "loop.json").read_bytes() == before
     assert stat.S_IMODE((run_directory(three) / "report.json").stat().st_mode) == 0o644

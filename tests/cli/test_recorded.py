@@ -10,7 +10,7 @@ from reconciler.model.desired import Desired
 from reconciler.transaction.loop_records import LastGood, write_last_good, write_refusal
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import refusal_of
-from reconciler.watch.report import Refused
+from reconciler.watch.report import RefusedConfiguration
 from testing.commands import Command, Ran, example
 
 COMMIT = "c" * 40
@@ -44,7 +44,7 @@ def enforced(command: Command) -> None:
 
 def refused(command: Command, site: Site | None = None) -> None:
     """Have it on record that the loop refuses `site`, of a commit, and remove the manifests."""
-    write_refusal(state_of(command), refusal_of(Refused(COMMIT, ("it is bad",), 1.0), None, site))
+    write_refusal(state_of(command), refusal_of(RefusedConfiguration(COMMIT, ("it is bad",), 1.0), None, site))
     (command.directory / "guests.yaml").unlink()
 
 

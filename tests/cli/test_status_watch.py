@@ -15,7 +15,7 @@ from reconciler.model.matrix import EMPTY_CONFIG
 from reconciler.model.problems import Position
 from reconciler.transaction.loop_records import LastGood, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.watch.report import Condition, Counters, Report, Source
+from reconciler.watch.report import Condition, Counters, Report, SourceReport
 from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.status_file import FILE, StatusFile
 
@@ -24,14 +24,14 @@ REPORT = Report(
     condition=Condition.IN_SYNC,
     summary="the host is as the manifests say",
     since=1.0,
-    source=Source("/etc/reconciler"),
+    source=SourceReport("/etc/reconciler"),
     generation=3,
     guests=(),
     queues={},
     differences=(),
     suspended=None,
     counters=Counters(),
-    turned=2.0,
+    cycle_ended=2.0,
     succeeded=2.0,
     apply_seconds=None,
     plan_seconds=0.1,

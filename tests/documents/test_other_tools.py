@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from reconciler.model.commands import NOWHERE
-from reconciler.watch.report import Condition, Obstacle, Refused, Source
+from reconciler.watch.report import Condition, Obstacle, RefusedConfiguration, SourceReport
 from reconciler.watch.report_text import next_steps
 from testing.reports import NOW, report
 
@@ -274,7 +274,7 @@ class Clone:
 
 def advised(obstacle: Obstacle, commit: str) -> str:
     """What is printed against `obstacle`, with the remark behind it."""
-    source = Source("ap", "abc", Refused(commit, ("bad",), NOW, (obstacle,)))
+    source = SourceReport("ap", "abc", RefusedConfiguration(commit, ("bad",), NOW, (obstacle,)))
     return next_steps(report(condition=Condition.IN_SYNC, source=source), here=NOWHERE)[0]
 
 

@@ -23,6 +23,7 @@ DONE: Final = (
     "simulator",
     "serve",
     "hosts",
+    "watch",
 )
 """The packages in which none of the words below is left."""
 

@@ -42,7 +42,7 @@ def exposed(made: Report | None) -> str:
 def healthy(minute: int, **changes: Any) -> str:
     """A host that is looked at each minute."""
     now = 60.0 * minute
-    return exposed(report(turned=now, since=0.0, succeeded=now, **changes))
+    return exposed(report(cycle_ended=now, since=0.0, succeeded=now, **changes))
 
 
 def dead_after(minutes: int, last: Scrape = None) -> Callable[[int], Scrape]:

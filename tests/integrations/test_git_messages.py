@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from reconciler.integrations.git_address import NotAnAddress, address
-from reconciler.watch.git_source import CommitRefused, GitSource, Newest
+from reconciler.watch.git_source import CommitRefused, GitSource, NewestCommit
 from reconciler.watch.report import Obstacle
 from testing.git_repositories import ENVIRONMENT, Repository
 from testing.git_traps import TRAPS, Trap, trapped
 
 
-def judged(url: str, folder: Path, path: str = "") -> Newest | str:
+def judged(url: str, folder: Path, path: str = "") -> NewestCommit | str:
     """What becomes of the branch main at `url`: the newest commit, or why it is not used."""
     source = GitSource(address(url, "main", path), folder / "ours", ENVIRONMENT)
     found = source.refresh()
     source.close()
-    if isinstance(found, Newest):
+    if isinstance(found, NewestCommit):
         return found
     assert isinstance(found, CommitRefused), found
     assert found.obstacles == (Obstacle.SOURCE,)  # the next command that is shown reverts no commit
@@ -46,7 +46,7 @@ def test_a_path_at_a_link_names_the_directory(repository: Repository, tmp_path: 
     assert isinstance(said, str)
     assert "is a link in it" in said
     assert said.endswith(f": --path {cure}")
-    assert isinstance(judged(repository.url, tmp_path, cure), Newest)
+    assert isinstance(judged(repository.url, tmp_path, cure), NewestCommit)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_path_with_a_leading_slash_says_what_to_give(repository: Repository, t
     with pytest.raises(NotAnAddress, match="begins with a slash") as refused:
         address(repository.url, "main", path)
     cure = str(refused.value).rpartition("--path ")[2]
-    assert isinstance(judged(repository.url, tmp_path, cure), Newest)
+    assert isinstance(judged(repository.url, tmp_path, cure), NewestCommit)
     with pytest.raises(NotAnAddress, match="leave --path out"):
         address(repository.url, "main", "/")
 
@@ -89,7 +89,7 @@ def test_a_shallow_source_says_so_and_is_used_when_it_is_complete(
     assert "is a shallow clone" in said
     assert judged(url, tmp_path) == said
     subprocess.run(shlex.split(said.partition("with: ")[2]), check=True, env=ENVIRONMENT, capture_output=True)
-    assert isinstance(judged(url, tmp_path), Newest)
+    assert isinstance(judged(url, tmp_path), NewestCommit)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
@@ -111,4 +111,4 @@ def test_a_source_of_this_machine_runs_no_program_of_its_own(kind: str, tmp_path
     trapped(kind, Repository(tmp_path / "repository"), trap, tmp_path / "manifests")
     found = judged(f"file://{tmp_path}/repository", tmp_path)
     assert trap.ran == ""
-    assert isinstance(found, Newest) == (kind != "partial-clone")
+    assert isinstance(found, NewestCommit) == (kind != "partial-clone")

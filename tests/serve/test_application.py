@@ -12,12 +12,12 @@ import pytest
 from reconciler.serve import application
 from reconciler.serve.addresses import CannotListen, bound, url_of
 from reconciler.watch.published import LOCK, LOOP, REPORT, LoopPublisher, boot_id
-from reconciler.watch.report import Condition, Refused, Source
+from reconciler.watch.report import Condition, RefusedConfiguration, SourceReport
 from testing.clocks import FakeClock
 from testing.publishing import Server, publishing
 from testing.reports import NOW, report
 
-REFUSED = Source("x", "abc", Refused("def", ("a.yaml:3: overlaps",), NOW))
+REFUSED = SourceReport("x", "abc", RefusedConfiguration("def", ("a.yaml:3: overlaps",), NOW))
 
 
 class Watched(NamedTuple):
@@ -100,7 +100,7 @@ def test_ready_is_whoever_has_looked_and_can_use_the_configuration(watched: Watc
             200,
             "ready: suspended-differs: suspended, and differs: m1",
         ),
-        ({"enforces": False, "source": Source("x", unreachable="timeout")}, 503, "nothing is enforced"),
+        ({"enforces": False, "source": SourceReport("x", unreachable="timeout")}, 503, "nothing is enforced"),
         ({"looked": None, "condition": Condition.FAILED}, 503, "the host could not be looked at"),
     ],
 )
@@ -118,7 +118,7 @@ def test_ready_says_what_is_not_as_it_should_be(
 def test_a_loop_that_no_longer_turns_is_not_alive(watched: Watched) -> None:
     """Judged by when the next cycle was due; then nothing is said of the host any more."""
     assert watched.status("/healthz") == 200
-    watched.loop.publish(report(turned=NOW, due=NOW + 300))
+    watched.loop.publish(report(cycle_ended=NOW, due=NOW + 300))
     watched.clock.sleep(599)
     assert watched.text("/healthz") == "alive: the last cycle ended 9 minutes 59 seconds ago\n"
     watched.clock.sleep(2)
@@ -201,7 +201,7 @@ def test_a_loop_that_was_killed_is_dead_although_its_report_says_nothing(watched
 
 def test_whoever_holds_the_lock_of_a_dead_loop_does_not_bring_it_to_life_for_long(watched: Watched) -> None:
     """Everybody who can read the file may do that; the report says when the next cycle was due."""
-    watched.loop.publish(report(turned=NOW, due=NOW + 300))
+    watched.loop.publish(report(cycle_ended=NOW, due=NOW + 300))
     os.close(watched.loop._lock)
     fcntl.flock(stranger := os.open(watched.directory / LOCK, os.O_RDONLY), fcntl.LOCK_EX)
     try:

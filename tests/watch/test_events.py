@@ -3,10 +3,10 @@
 import pytest
 
 from reconciler.watch.events import Kind, Level, events
-from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
+from reconciler.watch.report import Condition, Counters, RefusedConfiguration, Report, SourceReport, Suspended
 from testing.reports import NOW, guest, report
 
-REFUSED = Source("x", "abc", Refused("def", ("a.yaml:3: overlaps",), NOW))
+REFUSED = SourceReport("x", "abc", RefusedConfiguration("def", ("a.yaml:3: overlaps",), NOW))
 ANN = Suspended("maintenance", "ann", None)
 
 
@@ -18,7 +18,9 @@ def kinds(before: Report | None, now: Report) -> list[Kind]:
 def test_nothing_is_told_where_only_time_has_passed() -> None:
     """A year of quiet is quiet."""
     before = report()
-    now = report(turned=NOW + 300, succeeded=NOW + 300, plan_seconds=0.2, counters=before.counters._replace(turns=99))
+    now = report(
+        cycle_ended=NOW + 300, succeeded=NOW + 300, plan_seconds=0.2, counters=before.counters._replace(cycles=99)
+    )
 
     assert events(before, now) == ()
 
@@ -27,11 +29,11 @@ def test_nothing_is_told_where_only_time_has_passed() -> None:
     ("before", "now", "told"),
     [
         ({}, {"condition": Condition.DRIFT}, [Kind.CONDITION]),
-        ({"source": Source("x", "abc")}, {"source": Source("x", "abd")}, [Kind.COMMIT]),
-        ({"source": Source("x", "abc")}, {"source": REFUSED}, [Kind.REFUSED]),
-        ({"source": REFUSED}, {"source": Source("x", "abc")}, [Kind.ACCEPTED]),
-        ({"source": Source("x")}, {"source": Source("x", unreachable="timeout")}, [Kind.UNREACHABLE]),
-        ({"source": Source("x", unreachable="timeout")}, {"source": Source("x")}, [Kind.REACHABLE]),
+        ({"source": SourceReport("x", "abc")}, {"source": SourceReport("x", "abd")}, [Kind.COMMIT]),
+        ({"source": SourceReport("x", "abc")}, {"source": REFUSED}, [Kind.REFUSED]),
+        ({"source": REFUSED}, {"source": SourceReport("x", "abc")}, [Kind.ACCEPTED]),
+        ({"source": SourceReport("x")}, {"source": SourceReport("x", unreachable="timeout")}, [Kind.UNREACHABLE]),
+        ({"source": SourceReport("x", unreachable="timeout")}, {"source": SourceReport("x")}, [Kind.REACHABLE]),
         ({}, {"suspended": ANN}, [Kind.SUSPENDED]),
         ({"suspended": ANN}, {}, [Kind.RESUMED]),
         ({}, {"guests": (guest(suspended=ANN),)}, [Kind.SUSPENDED]),

@@ -15,7 +15,7 @@ from reconciler.integrations.git_command import Git
 from reconciler.integrations.git_signatures import Trust, trust
 from reconciler.kernel.processes import Stopped
 from reconciler.watch import git_source
-from reconciler.watch.git_source import CommitRefused, GitSource, Newest, Unreachable
+from reconciler.watch.git_source import CommitRefused, GitSource, NewestCommit, Unreachable
 from testing.clocks import FakeClock
 from testing.git_repositories import ENVIRONMENT, Repository, SshKey
 
@@ -60,14 +60,14 @@ def make(repository: Repository, tmp_path: Path, clock: FakeClock) -> Iterator[M
         source.close()
 
 
-def newest(source: GitSource, accepted: str = "", **given: object) -> Newest:
+def newest(source: GitSource, accepted: str = "", **given: object) -> NewestCommit:
     """The result, which must be good."""
     found = source.refresh(accepted, **given)  # type: ignore[arg-type]  # what a test gives is right
-    assert isinstance(found, Newest), found
+    assert isinstance(found, NewestCommit), found
     return found
 
 
-def contents(found: Newest) -> dict[str, bytes]:
+def contents(found: NewestCommit) -> dict[str, bytes]:
     """The manifests that were found."""
     return {name: one.content for name, one in found.files.kept.items() if isinstance(one.content, bytes)}
 

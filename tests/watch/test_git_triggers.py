@@ -14,7 +14,7 @@ import pytest
 from reconciler.integrations.git_address import Address
 from reconciler.kernel.processes import Stopped
 from reconciler.manifests.committed import KeptFiles
-from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, Newest, Unreachable
+from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, NewestCommit, Unreachable
 from reconciler.watch.git_triggers import GitPoller
 from reconciler.watch.triggers import Trigger
 from testing.clocks import FakeClock
@@ -62,7 +62,7 @@ def poller_of(source: Script, accepted: str = "") -> Iterator[tuple[GitPoller, N
         yield poller, noticing, clock
 
 
-FIRST, SECOND = Newest("a" * 40, KeptFiles("a", {})), Newest("b" * 40, KeptFiles("b", {}))
+FIRST, SECOND = NewestCommit("a" * 40, KeptFiles("a", {})), NewestCommit("b" * 40, KeptFiles("b", {}))
 
 
 def test_news_are_noticed_once() -> None:
@@ -148,7 +148,7 @@ def test_asking_ends_the_wait(tmp_path: Path) -> None:
             expected = repository.commit({"a": content})
             noticing.run(poller.ask)
             found = poller.take()
-            while not (isinstance(found, Newest) and found.commit == expected):
+            while not (isinstance(found, NewestCommit) and found.commit == expected):
                 assert noticing.next(LONG)
                 found = poller.take()
     source.close()

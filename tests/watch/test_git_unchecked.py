@@ -14,7 +14,7 @@ import pytest
 
 from reconciler.integrations.git_address import address
 from reconciler.integrations.git_signatures import trust
-from reconciler.watch.git_source import CommitRefused, GitSource, Newest
+from reconciler.watch.git_source import CommitRefused, GitSource, NewestCommit
 from reconciler.watch.report import Obstacle
 from testing.git_repositories import ENVIRONMENT, GpgKey, Repository, SshKey
 
@@ -61,7 +61,7 @@ class Signed:
     def is_used(self) -> bool:
         """Whether the commit may be used."""
         found = self.source.refresh()
-        return isinstance(found, Newest) and found.commit == self.repository.head()
+        return isinstance(found, NewestCommit) and found.commit == self.repository.head()
 
     def unchecked(self) -> str:
         """Why the commit, which is not used, could not be checked."""
@@ -219,7 +219,7 @@ class Revoking:
     def reasons(self) -> str:
         """Why the commit is not used; empty if it is."""
         found = self.source.refresh()
-        assert isinstance(found, CommitRefused | Newest)
+        assert isinstance(found, CommitRefused | NewestCommit)
         return " ".join(found.reasons) if isinstance(found, CommitRefused) else ""
 
 
@@ -283,7 +283,7 @@ sys.path[:0] = sys.argv[2].split(os.pathsep)
 from testing.git_repositories import ENVIRONMENT
 from reconciler.integrations.git_address import address
 from reconciler.integrations.git_signatures import trust
-from reconciler.watch.git_source import CommitRefused, GitSource, Newest
+from reconciler.watch.git_source import CommitRefused, GitSource, NewestCommit
 
 folder = Path(sys.argv[1])
 small = folder / "small"
@@ -296,7 +296,7 @@ source = GitSource(address(sys.argv[4], "main"), folder / "ours2", environment, 
 for left in [*range(0, 64, 4), 96, 128, 256]:
     (small / "full").write_bytes(b"x" * max(0, (256 - left) << 10))
     found = source.refresh()
-    kind = "good" if isinstance(found, Newest) else type(found).__name__
+    kind = "good" if isinstance(found, NewestCommit) else type(found).__name__
     if isinstance(found, CommitRefused):
         kind = "unchecked" if "could not be checked" in found.reasons[0] else "BAD " + found.reasons[0]
     print(kind)

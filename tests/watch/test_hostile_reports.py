@@ -20,7 +20,7 @@ from reconciler.watch.events import events
 from reconciler.watch.log import Format, Log
 from reconciler.watch.metrics import Measured, metrics_text
 from reconciler.watch.notices import Notices
-from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
+from reconciler.watch.report import Condition, Counters, RefusedConfiguration, Report, SourceReport, Suspended
 from reconciler.watch.status_file import StatusFile
 from testing.clocks import FakeClock
 from testing.hostile_text import HOSTILE, unsafe_characters, unsafe_output
@@ -57,11 +57,11 @@ def hostile(text: str) -> Report:
         host=planted,
         condition=Condition.FAILED,
         summary=planted,
-        source=Source(planted, planted, Refused(planted, (planted, planted), NOW), planted),
+        source=SourceReport(planted, planted, RefusedConfiguration(planted, (planted, planted), NOW), planted),
         guests=(guest(planted, drifted=True, suspended=suspended, why=(planted,)),),
         differences=(planted,),
         suspended=suspended,
-        counters=Counters(turns=1, applies={planted: 1}, triggers={planted: 1}),
+        counters=Counters(cycles=1, applies={planted: 1}, triggers={planted: 1}),
     )
 
 
@@ -100,7 +100,7 @@ def test_notifications(text: str) -> None:
     """Chats show what they get: it is printable once it is decoded, too."""
     chat, failures = Chat(), list[str]()
     notices = Notices([chat], failures.append)
-    notices.tell(events(report(), hostile(text)), hostile(text))
+    notices.send(events(report(), hostile(text)), hostile(text))
     notices.close()
 
     assert not chat.told.empty()

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import pytest
 
 from reconciler.watch.log import Format, Log
-from reconciler.watch.report import Condition, Source
+from reconciler.watch.report import Condition, SourceReport
 from testing.reports import NOW, report
 
 
@@ -57,8 +57,8 @@ def test_only_changes_are_logged() -> None:
     log.report(None, report())
     before = stream.getvalue()
     for number in range(1000):
-        turns = report().counters._replace(turns=number)
-        log.report(report(), report(turned=NOW + number, counters=turns))
+        turns = report().counters._replace(cycles=number)
+        log.report(report(), report(cycle_ended=NOW + number, counters=turns))
 
     assert stream.getvalue() == before
 
@@ -67,7 +67,7 @@ def test_a_configuration_without_commit_has_no_such_field() -> None:
     """Nor one of the report before."""
     stream = io.StringIO()
     log = Log(stream, lambda: NOW)
-    log.report(report(), report(source=Source("/etc/ap"), condition=Condition.CHANGES))
+    log.report(report(), report(source=SourceReport("/etc/ap"), condition=Condition.CHANGES))
 
     assert "commit" not in lines(stream)[-1]
 

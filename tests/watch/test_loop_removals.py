@@ -9,7 +9,7 @@ from reconciler.cli.options import HostOptions
 from reconciler.kernel.paths import MATRIX, mdev
 from reconciler.watch.cycle_result import CycleResult
 from reconciler.watch.manifest_sources import FilesSource
-from reconciler.watch.report import Condition, Refused
+from reconciler.watch.report import Condition, RefusedConfiguration
 from testing.git_repositories import Repository
 from testing.holdings import uuid
 from testing.loops import HOST, Looped, guest_document
@@ -198,7 +198,7 @@ def test_a_directory_that_is_gone_is_of_no_commit(tmp_path: Path) -> None:
 )
 def test_what_is_refused_is_a_commit_only_where_it_is_one(commit: str, subject: str) -> None:
     """Files that differ from it are none."""
-    assert Refused(commit, ("odd",), 0.0).subject == subject
+    assert RefusedConfiguration(commit, ("odd",), 0.0).subject == subject
 
 
 def test_what_is_wrong_is_refused_at_once(copied: Copied) -> None:

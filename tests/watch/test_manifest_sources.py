@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import cast
 
 from reconciler.manifests.committed import KeptFiles
-from reconciler.watch.git_source import CommitRefused, Newest, Unreachable
+from reconciler.watch.git_source import CommitRefused, NewestCommit, Unreachable
 from reconciler.watch.git_triggers import GitPoller
 from reconciler.watch.manifest_sources import FilesSource, GitFiles, Offer
 from reconciler.watch.report import Obstacle
@@ -54,7 +54,7 @@ def test_a_commit_is_offered_with_its_files() -> None:
     """As they were read: nothing of it is on disk."""
     source, poller = git_files()
     files = KeptFiles("commit a", {})
-    poller.found = Newest("a", files)
+    poller.found = NewestCommit("a", files)
 
     assert source.offer() == Offer(files, "a")
 

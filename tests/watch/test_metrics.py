@@ -8,7 +8,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from reconciler.watch.metrics import METRICS, Measured, MetricsFile, metrics_text
-from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
+from reconciler.watch.report import Condition, Counters, RefusedConfiguration, Report, SourceReport, Suspended
 from testing.reports import NOW, guest, report
 
 
@@ -53,7 +53,7 @@ def test_a_host_in_trouble() -> None:
         report(
             condition=Condition.DEGRADED,
             guests=(guest(drifted=True), guest("web", suspended=ann)),
-            source=Source("x", "", Refused("", ("bad",), NOW), "timeout"),
+            source=SourceReport("x", "", RefusedConfiguration("", ("bad",), NOW), "timeout"),
             suspended=ann,
             succeeded=None,
             apply_seconds=None,
@@ -89,7 +89,7 @@ def test_both_formats_say_the_same() -> None:
 
 def test_a_hostile_commit_cannot_add_a_sample() -> None:
     """Label values are escaped."""
-    found = samples(report(host='a"}\nreconcile_in_sync 9', source=Source("x", '"\\\n')))
+    found = samples(report(host='a"}\nreconcile_in_sync 9', source=SourceReport("x", '"\\\n')))
 
     assert found["reconcile_in_sync",] == 1
     assert ("reconcile_source_info", '"\\\\n', 'a"}\\nreconcile_in_sync 9') in found

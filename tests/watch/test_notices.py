@@ -55,7 +55,7 @@ def run(chat: Chat, *events: Event, pauses: tuple[float, ...] = (0.0, 0.0)) -> l
     """Tell `events`, to the end; what failed."""
     failed: list[str] = []
     notices = Notices([chat], failed.append, pauses=pauses)
-    notices.tell(events, report())
+    notices.send(events, report())
     _until(lambda: chat.told.qsize() + len(failed) >= len(events))
     notices.close()
     return failed
@@ -97,7 +97,7 @@ def test_each_event_is_told_once_in_order() -> None:
     assert drained(chat) == ["lpar7: 1", "lpar7: 2", "lpar7: 3"]
 
     notices = Notices([chat], lambda _text: None)
-    notices.tell([Event(Kind.COMMIT, Level.INFO, "now abc")], report())
+    notices.send([Event(Kind.COMMIT, Level.INFO, "now abc")], report())
     notices.close()
     assert chat.attempts == 3
 
@@ -131,9 +131,9 @@ def test_the_newest_win() -> None:
     chat.open.clear()
     failed: list[str] = []
     notices = Notices([chat], failed.append)
-    notices.tell(numbered(0), report())
+    notices.send(numbered(0), report())
     assert chat.busy.wait(10)
-    notices.tell(numbered(*range(1, 1000)), report())
+    notices.send(numbered(*range(1, 1000)), report())
     chat.open.set()
     notices.close()
 
@@ -148,7 +148,7 @@ def test_one_that_hangs_does_not_silence_another() -> None:
     hangs, answers = Chat(), Chat()
     hangs.open.clear()
     notices = Notices([hangs, answers], lambda _text: None)
-    notices.tell(numbered(1), report())
+    notices.send(numbered(1), report())
 
     assert answers.told.get(timeout=10)["text"] == "lpar7: 1"
     notices.close(seconds=0.05)
@@ -162,7 +162,7 @@ def test_the_end_does_not_wait_for_another_attempt() -> None:
     chat = Chat(NotSent("answered 503", again=True))
     failed: list[str] = []
     notices = Notices([chat], failed.append, pauses=(3600.0,))
-    notices.tell(numbered(1, 2), report())
+    notices.send(numbered(1, 2), report())
     assert chat.busy.wait(10)
     notices.close()
 

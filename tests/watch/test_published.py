@@ -13,7 +13,7 @@ import pytest
 from reconciler.kernel.own_files import is_locked
 from reconciler.watch import run_directory
 from reconciler.watch.published import LOCK, LOOP, REPORT, PublishedReader, boot_id, publish_end, usage
-from reconciler.watch.report import CONSENT, Obstacle, Refused, Source
+from reconciler.watch.report import CONSENT, Obstacle, RefusedConfiguration, SourceReport
 from reconciler.watch.run_directory import RunDirectory, UnsafeRunDirectory
 from testing.clocks import FakeClock
 from testing.publishing import publishing
@@ -25,11 +25,11 @@ def test_a_report_is_read_as_it_was_published(tmp_path: Path) -> None:
     clock = FakeClock()
     loop = publishing(tmp_path / "run", clock)
     before = PublishedReader(tmp_path / "run").read()
-    loop.publish(report(turned=NOW, due=NOW + 60))
+    loop.publish(report(cycle_ended=NOW, due=NOW + 60))
     found = PublishedReader(tmp_path / "run").read()
 
     assert (before.report, before.is_locked) == (None, True)
-    assert found.report == report(turned=NOW, due=NOW + 60)
+    assert found.report == report(cycle_ended=NOW, due=NOW + 60)
     assert found.loop
     assert (found.loop.process, found.loop.boot_id, found.loop.cycles) == (os.getpid(), boot_id(), 1)
     assert found.loop.next_cycle_by == clock.monotonic() + 360
@@ -54,9 +54,11 @@ def test_the_end_is_published_last(tmp_path: Path) -> None:
 def test_no_secret_and_no_command_line_is_published(tmp_path: Path) -> None:
     """Neither in URLs, nor what a person would run."""
     command = "reconcile apply -f /root/secret-place --allow-removals"
-    refused = Refused("abc", (f"{CONSENT}{command}", "it removes guests"), NOW, (Obstacle.CONSENT,), command)
+    refused = RefusedConfiguration(
+        "abc", (f"{CONSENT}{command}", "it removes guests"), NOW, (Obstacle.CONSENT,), command
+    )
     location = "https://kim:hunter2@git.example/ap main"
-    source = Source(
+    source = SourceReport(
         location, "abc", refused, f"cannot ask {location}", ("/root/secret-place",), f"git ls-remote {location}"
     )
     loop = publishing(tmp_path / "run", FakeClock())

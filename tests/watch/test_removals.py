@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.watch.removals import Look, Removals, look_after, settling
+from reconciler.watch.removals import Look, Removals, look_after, removals_after
 from reconciler.watch.triggers import Trigger
 
 GONE = ("payments",)
@@ -14,7 +14,7 @@ def seen(*looks: tuple[float, str, bool]) -> Removals | None:
     """What is known after `looks`: the time, the content, and whether files have changed."""
     known = None
     for now, content, stirred in looks:
-        known = settling(known, GONE, content, Look(now, stirred), quiet=5.0, longest=60.0)
+        known = removals_after(known, GONE, content, Look(now, stirred), quiet=5.0, longest=60.0)
     return known
 
 
@@ -27,8 +27,8 @@ def is_over(*looks: tuple[float, str, bool]) -> bool:
 
 def test_where_no_guest_is_gone_nothing_is_waited_for() -> None:
     """Also after one was gone for a moment."""
-    assert settling(None, (), "a", Look(0.0)) is None
-    assert settling(seen((0.0, "a", True)), (), "b", Look(1.0)) is None
+    assert removals_after(None, (), "a", Look(0.0)) is None
+    assert removals_after(seen((0.0, "a", True)), (), "b", Look(1.0)) is None
 
 
 @pytest.mark.parametrize(("last", "expected"), [(4.9, False), (5.0, True), (9.0, True)])
@@ -68,7 +68,7 @@ def test_a_content_that_was_waited_for_is_not_waited_for_again() -> None:
 def test_who_asks_does_not_wait(source: str) -> None:
     """Whatever else has led to the same cycle."""
     look = look_after([Trigger("files", "x"), Trigger(source)], 1.0)
-    known = settling(seen((0.0, "a", True)), GONE, "b", look)
+    known = removals_after(seen((0.0, "a", True)), GONE, "b", look)
 
     assert known
     assert known.is_over
@@ -92,6 +92,6 @@ def test_it_is_always_judged_within_the_longest_wait(steps: list[tuple[float, st
             quiet_since = now
         was_over = known is not None and known.is_over and content_now == content
         content = content_now
-        known = settling(known, GONE, content, Look(now, stirred))
+        known = removals_after(known, GONE, content, Look(now, stirred))
         assert known
         assert known.is_over is (was_over or now >= min(quiet_since + 5.0, first + 60.0))

@@ -8,7 +8,7 @@ from reconciler.integrations.git_address import Address
 from reconciler.model.codec import Codec
 from reconciler.model.commands import Here
 from reconciler.render.text import Painter, duration_text
-from reconciler.watch.report import Condition, Obstacle, Refused, Report, Source, Suspended
+from reconciler.watch.report import Condition, Obstacle, RefusedConfiguration, Report, SourceReport, Suspended
 from reconciler.watch.report_text import Ended, next_steps, report_json, report_text
 from testing.commands import parsed
 from testing.reports import NOW, guest, report
@@ -42,7 +42,7 @@ def test_a_host_in_trouble() -> None:
             guest("web", uuid="w", authorised=None, effective=None, suspended=Suspended("test", "ann", NOW + 60)),
             guest("fine"),
         ),
-        source=Source("x", "abc", Refused("def", ("a.yaml:3: overlaps",), NOW - 7080), "timeout"),
+        source=SourceReport("x", "abc", RefusedConfiguration("def", ("a.yaml:3: overlaps",), NOW - 7080), "timeout"),
         suspended=Suspended("move", "bob", None),
         succeeded=NOW - 90_000,
     )
@@ -58,7 +58,7 @@ def test_a_host_in_trouble() -> None:
         "  guests        3, 2 with a remark below",
         "  suspended     by bob, until it is resumed: move",
         "  different     apmask differs",
-        "  payments  62177883-f1bb-47f0-914d-32a22e3a8804  (changed by somebody else)",
+        "  payments  62177883-f1bb-47f0-914d-32a22e3a8804  (changed by another program)",
         "    wanted 4, authorised 4, effective 2",
         "    why         domain 0x47 (71) was taken away",
         "    wanted 4, no device",
@@ -84,11 +84,11 @@ def test_a_guest_that_is_not_healed_is_looked_at_by_the_command_that_is_printed(
 def test_commands_are_to_be_typed_as_they_stand() -> None:
     """With the manifests that the loop reads and the machine that it works on."""
     here = Here(("--sysfs", "/mnt/sys", "--state-dir", "/tmp/state"))
-    files = Source("/etc/ap", paths=("/etc/ap",))
-    git = Source("https://git.example/ap main", "abc")
-    bad = Refused("def", ("bad",), NOW)
+    files = SourceReport("/etc/ap", paths=("/etc/ap",))
+    git = SourceReport("https://git.example/ap main", "abc")
+    bad = RefusedConfiguration("def", ("bad",), NOW)
 
-    def steps(condition: Condition, source: Source) -> list[str]:
+    def steps(condition: Condition, source: SourceReport) -> list[str]:
         return [step.partition("    ")[0] for step in next_steps(report(condition=condition, source=source))]
 
     assert steps(Condition.CHANGES, files) == ["reconcile plan -f /etc/ap", "reconcile apply -f /etc/ap"]
@@ -103,7 +103,7 @@ def test_commands_are_to_be_typed_as_they_stand() -> None:
     nothing = report(condition=Condition.NEEDS_PERSON, source=git, enforces=False)
     assert next_steps(nothing) == ()
     apply = "reconcile apply -f x --allow-empty"
-    consent = Refused("def", ("it needs consent",), NOW, (Obstacle.CONSENT,), apply)
+    consent = RefusedConfiguration("def", ("it needs consent",), NOW, (Obstacle.CONSENT,), apply)
     assert steps(Condition.IN_SYNC, git._replace(refused=consent)) == ["reconcile apply -f x --allow-empty"]
     assert next_steps(report(condition=Condition.SUSPENDED), here=here) == (
         "reconcile resume --sysfs /mnt/sys --state-dir /tmp/state",
@@ -125,8 +125,8 @@ def test_commands_are_to_be_typed_as_they_stand() -> None:
 def test_each_obstacle_has_its_own_next_step(obstacle: Obstacle, expected: str) -> None:
     """And only what the manifests have by themselves leads to `validate`; ours are parsed."""
     reach = Address("https://kim:secret@git.example/ap", "main").reach
-    refused = Refused("d" * 40, ("bad",), NOW, (obstacle,))
-    source = Source("ap", "abc", refused, reach=reach)
+    refused = RefusedConfiguration("d" * 40, ("bad",), NOW, (obstacle,))
+    source = SourceReport("ap", "abc", refused, reach=reach)
 
     (step,) = next_steps(report(condition=Condition.IN_SYNC, source=source), here=Here(("--simulate", "x")))
 
@@ -146,7 +146,7 @@ def test_a_repository_out_of_reach_is_asked_by_hand() -> None:
         ("git@git.example:ap", "git@git.example:ap"),
         ("https://kim:pw@git.example/ap", "https://git.example/ap"),
     ):
-        source = Source("ap", "abc", unreachable="timeout", reach=Address(url, "main").reach)
+        source = SourceReport("ap", "abc", unreachable="timeout", reach=Address(url, "main").reach)
         (step,) = next_steps(report(condition=Condition.IN_SYNC, source=source))
         assert step.startswith(f"git ls-remote --exit-code {shown} main    # ")
 
@@ -258,7 +258,9 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_without_a_configuration_no_command_reads_manifests() -> None:
     """There are none yet: it would read the current directory, and answer about that."""
-    source = Source("ap", "", unreachable="timeout", reach="git ls-remote --exit-code https://git.example/ap main")
+    source = SourceReport(
+        "ap", "", unreachable="timeout", reach="git ls-remote --exit-code https://git.example/ap main"
+    )
 
     (step,) = next_steps(report(condition=Condition.NEEDS_PERSON, source=source, generation=0, enforces=False))
 

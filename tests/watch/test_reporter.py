@@ -7,7 +7,7 @@ from reconciler.model.outcome import Outcome, Result
 from reconciler.watch.cycle_result import CycleResult, Ending
 from reconciler.watch.events import events
 from reconciler.watch.manifest_sources import Offer
-from reconciler.watch.report import Condition, Refused, Report
+from reconciler.watch.report import Condition, RefusedConfiguration, Report
 from reconciler.watch.reporter import Moment, Reporter
 from reconciler.watch.triggers import Trigger
 from testing.holdings import uuid
@@ -32,7 +32,7 @@ def test_turns_applies_and_triggers_are_counted() -> None:
     report = reported(reporter, CycleResult(IN_SYNC, outcome=applied, recorded=3, healed=True), 3.0)
 
     counters = report.counters
-    assert counters.turns == 3
+    assert counters.cycles == 3
     assert counters.applies == {Result.APPLIED.value: 2, Result.ROLLED_BACK.value: 1}
     assert counters.triggers == {"kernel": 3, "resync": 3}
     assert counters.healed == 1
@@ -52,7 +52,7 @@ def test_an_apply_that_found_nothing_to_do_is_none() -> None:
 def test_a_refusal_is_counted_once() -> None:
     """However many turns look at it."""
     reporter = Reporter("site", None, applies=True)
-    one, other = Refused("a" * 40, ("no",), 1.0), Refused("b" * 40, ("no",), 5.0)
+    one, other = RefusedConfiguration("a" * 40, ("no",), 1.0), RefusedConfiguration("b" * 40, ("no",), 5.0)
     counts = [
         reported(reporter, CycleResult(IN_SYNC, refused=refused), now).counters.refused
         for now, refused in enumerate([one, one, None, one, other], 1)
@@ -72,7 +72,7 @@ def test_a_condition_keeps_its_time_and_success_too() -> None:
 
     assert (before.since, report.since) == (2.0, 2.0)
     assert (before.succeeded, report.succeeded) == (1.0, 1.0)
-    assert report.counters.turns == 1
+    assert report.counters.cycles == 1
 
 
 def test_a_turn_that_could_not_look_keeps_what_was_known(tmp_path: Path) -> None:

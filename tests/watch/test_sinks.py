@@ -130,10 +130,10 @@ def test_a_file_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     moved = tmp_path / "moved"
     (tmp_path / "state").rename(moved)
     for number in range(10):
-        all_of_it.telling.publish(report(turned=NOW + number))
+        all_of_it.telling.publish(report(cycle_ended=NOW + number))
     moved.rename(tmp_path / "state")
     for number in range(10):
-        all_of_it.telling.publish(report(turned=NOW + number))
+        all_of_it.telling.publish(report(cycle_ended=NOW + number))
     told = [json.loads(one) for one in all_of_it.text.getvalue().splitlines()]
     all_of_it.close()
 
@@ -155,7 +155,7 @@ def test_three_thousand_reports_leave_nothing_behind(tmp_path: Path, monkeypatch
         counters = Counters(number, {"applied": number // 7}, {"kernel": number})
         guests = (guest(drifted=number % 5 == 0, why=(f"why {number}",)),)
         made = report(condition=conditions[number // 10 % len(conditions)], guests=guests, counters=counters)
-        all_of_it.telling.publish(made._replace(turned=NOW + number))
+        all_of_it.telling.publish(made._replace(cycle_ended=NOW + number))
         all_of_it.text.seek(0)
         all_of_it.text.truncate()
         all_of_it.chat.told.clear()

@@ -7,13 +7,13 @@ import pytest
 
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.watch.report import Condition, Counters, Refused, Report, Source, Suspended
+from reconciler.watch.report import Condition, Counters, RefusedConfiguration, Report, SourceReport, Suspended
 from reconciler.watch.status_file import FILE, Kept, StatusFile, read_kept
 from testing.reports import NOW, guest, report
 
 FULL = report(
     condition=Condition.DRIFT,
-    source=Source("x", "abc", Refused("def", ("bad", "worse"), NOW), "timeout"),
+    source=SourceReport("x", "abc", RefusedConfiguration("def", ("bad", "worse"), NOW), "timeout"),
     guests=(guest(authorised=None, effective=None, why=("no device",), suspended=Suspended("x", "ann", NOW)),),
     suspended=Suspended("y", "bob", None),
     differences=("apmask",),
@@ -46,32 +46,32 @@ def test_a_quiet_turn_writes_nothing_and_is_still_seen(state: StateDirectory) ->
     file.write(report(due=NOW + 300))
     before = (state.path / FILE).stat()
 
-    later = report(turned=NOW + 300, succeeded=NOW + 300, due=NOW + 600, plan_seconds=1.0, counters=Counters(13))
-    file.write(later._replace(counters=report().counters._replace(turns=13)))
+    later = report(cycle_ended=NOW + 300, succeeded=NOW + 300, due=NOW + 600, plan_seconds=1.0, counters=Counters(13))
+    file.write(later._replace(counters=report().counters._replace(cycles=13)))
 
     kept = read_kept(state)
     assert (state.path / FILE).stat().st_ino == before.st_ino
     assert kept
-    assert (kept.report.turned, kept.report.succeeded, kept.report.due) == (NOW + 300, NOW + 300, NOW + 600)
+    assert (kept.report.cycle_ended, kept.report.succeeded, kept.report.due) == (NOW + 300, NOW + 300, NOW + 600)
 
 
 def test_a_host_that_is_not_in_sync_gains_no_success_by_time(state: StateDirectory) -> None:
     """The last success stays where it was."""
     file = StatusFile(state, 42)
     file.write(report(condition=Condition.DRIFT, succeeded=NOW - 9))
-    file.write(report(condition=Condition.DRIFT, succeeded=NOW - 9, turned=NOW + 300))
+    file.write(report(condition=Condition.DRIFT, succeeded=NOW - 9, cycle_ended=NOW + 300))
 
     kept = read_kept(state)
     assert kept
-    assert (kept.report.turned, kept.report.succeeded) == (NOW + 300, NOW - 9)
+    assert (kept.report.cycle_ended, kept.report.succeeded) == (NOW + 300, NOW - 9)
 
 
 @pytest.mark.parametrize(
     "news",
     [
         {"condition": Condition.FAILED},
-        {"turned": NOW + 3601},
-        {"turned": NOW - 10},
+        {"cycle_ended": NOW + 3601},
+        {"cycle_ended": NOW - 10},
         {"counters": Counters(13, {"applied": 3})},
         {"queues": {"host": 7}},
         {"apply_seconds": 2.0},
@@ -131,7 +131,7 @@ def test_no_loop_has_ever_run(state: StateDirectory) -> None:
         {"condition": "splendid"},
         {"guests": [{}]},
         {"guests": None},
-        {"turned": "soon"},
+        {"cycle_ended": "soon"},
         {"source": []},
         {"differences": "one"},
         {"process": None},

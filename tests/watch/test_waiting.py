@@ -75,7 +75,7 @@ def test_a_report_says_when_the_next_cycle_is_due() -> None:
 
     stage.run()
 
-    dues = [one.due - one.turned for one in stage.reports if one.due]
+    dues = [one.due - one.cycle_ended for one in stage.reports if one.due]
     assert dues == [5.0, 300.0]
     assert Path(stage.reports[0].source.location) == Path("site")
 
