@@ -16,8 +16,6 @@ from reconciler.kernel.own_files import socket_address
 from reconciler.watch.requests import LOCK, LONGEST_LINE, SOCKET, BadRequest, answer_line, locked, read_request
 from reconciler.watch.triggers import TRIGGER, TRIGGER_OLDER, Listening, Noticed, Trigger
 
-"""As `TRIGGER`; besides, an older git commit may be used in the cycle that this leads to."""
-
 MOST_CLIENTS: Final = 32
 MOST_REASONS: Final = 4
 _LONGEST_SENTENCE: Final = 400
