@@ -1,4 +1,4 @@
-"""What is wrong with the AP devices of a virtual machine, told before libvirt, QEMU or the kernel refuse it."""
+"""What is wrong with the AP devices of a virtual machine, reported before libvirt, QEMU or the kernel refuse it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -19,7 +19,7 @@ _FEATURE_TEXT: Final = "<feature policy='require' name='%s'/>"
 def domain_problems(domain: Domain, guests: Iterable[DesiredGuest]) -> list[Problem]:
     """Every problem of `domain`, held against the `guests` of all manifests.
 
-    Mediated devices of other kinds are nobody's business here, unless a manifest has their uuid.
+    Mediated devices of other kinds are not checked, unless a manifest has their uuid.
     """
     known = {guest.uuid: guest for guest in guests}
     ours = [one for one in domain.mdevs if one.model == MODEL or one.uuid in known]

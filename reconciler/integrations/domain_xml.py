@@ -225,7 +225,7 @@ class Domain(NamedTuple):
         name: fit to be shown, at most 200 characters.
         uuid: of the machine, lower case with dashes; empty where it has none yet.
         mdevs: its mediated devices, in the order of the text.
-        state: ``running`` or ``paused``, for example; empty where the text does not tell.
+        state: ``running`` or ``paused``, for example; empty where the text does not say.
         cpu: its CPU.
         unread: what may give it more devices, in the order of the text.
     """

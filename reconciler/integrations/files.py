@@ -186,7 +186,7 @@ class PrivateDirectory:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-            raise NotPrivate(f"{path} must be a directory that belongs to you and that nobody else can write to")
+            raise NotPrivate(f"{path} must be a directory that belongs to you and that no other user can write to")
         self.path = path
         found_lock = take_lock(path / "lock")
         if found_lock is None:

@@ -331,7 +331,7 @@ class Mirror:
         with answer.output:
             words = os.fsdecode(answer.output.read()).split()
         if answer.code or len(words) < 2:
-            raise GitFailed(f"git cannot tell whether it has {commit}: {reason(answer.said)}")
+            raise GitFailed(f"git cannot say whether it has {commit}: {reason(answer.said)}")
         return words[1] == "commit"
 
     def comes_after(self, newer: str, older: str) -> bool:
@@ -346,7 +346,7 @@ class Mirror:
             return False  # all ancestors of the newest commit are here
         code = self.git.code("merge-base", "--is-ancestor", older, newer)
         if code not in {0, 1}:
-            raise GitFailed(f"git cannot tell whether {newer} comes after {older}")
+            raise GitFailed(f"git cannot say whether {newer} comes after {older}")
         return code == 0
 
     def hold(self, commit: str) -> None:
@@ -403,8 +403,8 @@ class Mirror:
             GitFailed: the repository cannot be reached.
         """
         ref = f"refs/heads/{self._address.branch}"
-        told = self._outside.over_network("ls-remote", "--quiet", "--", self._address.url, ref, seconds=self._seconds)
-        for line in told.splitlines():
+        listed = self._outside.over_network("ls-remote", "--quiet", "--", self._address.url, ref, seconds=self._seconds)
+        for line in listed.splitlines():
             commit, _, name = line.partition("\t")
             if name == ref:
                 return commit

@@ -69,7 +69,7 @@ class Trust(NamedTuple):
         return total.hexdigest()
 
 
-class Good(NamedTuple):
+class GoodSignature(NamedTuple):
     """The commit was signed by `signer` (as the file with the keys calls them) with `key` (its fingerprint)."""
 
     signer: str
@@ -88,7 +88,7 @@ class Unchecked(NamedTuple):
     reason: str
 
 
-Verdict = Good | Bad | Unchecked
+Verdict = GoodSignature | Bad | Unchecked
 
 
 class Signed(NamedTuple):
@@ -170,7 +170,7 @@ def _verify_ssh(git: Git, commit: str, signed: Signed, trusted: Trust) -> Verdic
         check.signature.write_bytes(signed.signature)
         found = _by_git(git, commit, trusted)
         if found and found[0] in check.signers()[0]:
-            return Good(found[0], f"{found[1]} {found[2]}")
+            return GoodSignature(found[0], f"{found[1]} {found[2]}")
         if problem := _defect(git, Path(folder), trusted):
             return Unchecked(problem)
         return _why(check)
@@ -385,27 +385,27 @@ def _said(answer: Completed) -> str:
 
 def _verdict(answer: Completed, status: list[tuple[str, str]], trusted: Trust) -> Verdict:
     words = [word for word, _ in status]
-    told = dict(reversed(status))
+    values = dict(reversed(status))
     for word, sentence in _NOT_GOOD.items():
-        if word in told:
-            return Bad(sentence.format(who=_who(told[word])))
-    if "ERRSIG" in told:
-        key = told["ERRSIG"].split(" ", 1)[0]
-        if "NO_PUBKEY" in told:
+        if word in values:
+            return Bad(sentence.format(who=_who(values[word])))
+    if "ERRSIG" in values:
+        key = values["ERRSIG"].split(" ", 1)[0]
+        if "NO_PUBKEY" in values:
             return Bad(f"it is signed with GPG key {key}, which is not in {trusted.keys}")
         return Unchecked(f"gpg cannot check signatures by GPG key {key}: {_said(answer)}")
     if words.count("GOODSIG") > 1:
         return Bad("it has more than one signature")
     if not _UNREADABLE.isdisjoint(words):
         return Bad("its signature is none that gpg can read")
-    if answer.code or "GOODSIG" not in told or words.count("VALIDSIG") != 1:
+    if answer.code or "GOODSIG" not in values or words.count("VALIDSIG") != 1:
         return Unchecked(f"gpg has given no verdict: {_said(answer)}")
-    signer = told["GOODSIG"].partition(" ")[2]
-    return Good(signer, f"GPG {told['VALIDSIG'].split(' ')[-1]}")
+    signer = values["GOODSIG"].partition(" ")[2]
+    return GoodSignature(signer, f"GPG {values['VALIDSIG'].split(' ')[-1]}")
 
 
-def _who(told: str) -> str:
-    key, _, name = told.partition(" ")
+def _who(values: str) -> str:
+    key, _, name = values.partition(" ")
     return f"{name}, GPG key {key}"
 
 

@@ -269,7 +269,7 @@ def _is_unchanged(read: Manifests, top: str, commit: str, git: Git) -> bool:
     """Whether a fresh checkout of `commit` at `top` would be read as exactly the same files.
 
     So it is where each file that was read is the commit's, each link on the way to one is, and nothing is missing that
-    the commit has in the same places. Git's index is no witness: it can be told to overlook files.
+    the commit has in the same places. Git's index is no witness: it can be set to overlook files.
     """
     if not read.whole:
         return False

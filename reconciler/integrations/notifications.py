@@ -47,7 +47,7 @@ class Webhook:
             seconds: how long the other side may be silent.
 
         Raises:
-            ValueError: the address is none, or a token would be sent in the clear; the text does not tell the address.
+            ValueError: the address is none, or a token would be sent in the clear; the text does not name the address.
         """
         try:
             parts = urlsplit(address)
@@ -67,7 +67,7 @@ class Webhook:
         """For people; without what may be secret."""
 
     def send(self, content: bytes) -> None:
-        """Post `content`, which is JSON. Redirects are not followed: whoever is told is named by the administrator.
+        """Post `content`, which is JSON. Redirects are not followed: the administrator names the receiver.
 
         Raises:
             NotSent: it did not arrive, or was refused.

@@ -126,7 +126,7 @@ def carry_out(root: Path, change: FileChange) -> None:
     """Make `change` below `root`; on disk when it returns.
 
     Raises:
-        ChangedMeanwhile: somebody else has changed the file.
+        ChangedMeanwhile: another program has changed the file.
         OSError: it cannot be written; what was there before still is.
     """
     file = root / change.path

@@ -1,4 +1,4 @@
-"""Telling systemd how a service is, after sd_notify(3) and sd_watchdog_enabled(3).
+"""Reports to systemd how a service is, after sd_notify(3) and sd_watchdog_enabled(3).
 
 Ours, since what there is for Python is either bound to libsystemd or older than ``Type=notify-reload``. Nothing happens
 where ``$NOTIFY_SOCKET`` is not set, and that systemd does not listen is never an error of the service.
@@ -16,7 +16,7 @@ _LONGEST_STATUS: Final = 1024
 
 
 class SystemdNotify:
-    """The way to tell systemd."""
+    """The notification socket of systemd."""
 
     def __init__(
         self,
@@ -26,13 +26,13 @@ class SystemdNotify:
         *,
         seconds: float = _SECONDS,
     ) -> None:
-        """Find out whom to tell.
+        """Find the socket.
 
         Args:
             environment: that of the process (``NOTIFY_SOCKET``, ``WATCHDOG_USEC``, ``WATCHDOG_PID``).
             process: our process id.
             monotonic: seconds on CLOCK_MONOTONIC.
-            seconds: how long a full queue may keep us: we go on without having told.
+            seconds: how long a full queue may keep us: after that the report is dropped.
         """
         address = environment.get("NOTIFY_SOCKET", "")
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
@@ -40,37 +40,37 @@ class SystemdNotify:
         self._seconds = seconds
         self.listens = address[:1] in {"/", "@"} and len(address) > 1
         self.watchdog_seconds = _watchdog_seconds(environment, process) if self.listens else None
-        """Within how many seconds `watchdog` must be called again and again; None where nobody watches.
+        """Within how many seconds `watchdog` must be called again and again; None where systemd does not watch.
 
         Half of it is a good interval.
         """
 
     def ready(self) -> bool:
         """Starting, or reloading, is done."""
-        return self._tell("READY=1")
+        return self._send("READY=1")
 
     def reloading(self) -> bool:
         """The configuration is being read again; `ready` says that it has been."""
-        return self._tell("RELOADING=1", f"MONOTONIC_USEC={int(self._monotonic() * 1_000_000)}")
+        return self._send("RELOADING=1", f"MONOTONIC_USEC={int(self._monotonic() * 1_000_000)}")
 
     def stopping(self) -> bool:
         """The end has begun."""
-        return self._tell("STOPPING=1")
+        return self._send("STOPPING=1")
 
     def status(self, text: str) -> bool:
         """One line for ``systemctl status``."""
-        return self._tell(f"STATUS={escaped(' '.join(text.split()))[:_LONGEST_STATUS]}")
+        return self._send(f"STATUS={escaped(' '.join(text.split()))[:_LONGEST_STATUS]}")
 
     def watchdog(self) -> bool:
         """We are alive."""
-        return self.watchdog_seconds is not None and self._tell("WATCHDOG=1")
+        return self.watchdog_seconds is not None and self._send("WATCHDOG=1")
 
     def extend(self, seconds: float) -> bool:
         """Starting, or ending, takes at most `seconds` more from now on; systemd waits for it."""
-        return self._tell(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+        return self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
 
-    def _tell(self, *lines: str) -> bool:
-        """Whether systemd was told."""
+    def _send(self, *lines: str) -> bool:
+        """Send `lines`; whether systemd has got them."""
         if not self.listens:
             return False
         message = "\n".join(lines).encode("utf-8", "replace")

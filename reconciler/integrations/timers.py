@@ -43,14 +43,14 @@ class SystemdTimer:
     """A transient timer unit for each generation (systemd-run(1))."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        """`command` puts back what nobody confirmed; the generation's number is added to it."""
+        """`command` rolls back what was not confirmed; the generation's number is added to it."""
         self._command = command
 
     def arm(self, generation: int, seconds: float) -> None:
         """See `reconciler.integrations.timers.Timer`."""
         unit = f"reconcile-confirm-{generation}-{os.getpid()}"
         options = ["--quiet", "--collect", f"--unit={unit}", f"--on-active={seconds:.3f}s"]
-        options += ["--timer-property=AccuracySec=1s", f"--description=Put back generation {generation}"]
+        options += ["--timer-property=AccuracySec=1s", f"--description=Roll back generation {generation}"]
         try:
             done = run_tool(["systemd-run", *options, "--", *self._command, str(generation)], _ANSWER_SECONDS)
         except (OSError, HostError) as error:
@@ -63,7 +63,7 @@ class DetachedTimer:
     """A process in a session of its own, which no terminal and no connection takes with it."""
 
     def __init__(self, command: Sequence[str], log: Path) -> None:
-        """`command` puts back what nobody confirmed, and says so in `log`; the generation's number is added to it."""
+        """`command` rolls back what was not confirmed, and says so in `log`; the generation's number is added to it."""
         self._command = command
         self._log = log
 

@@ -1,4 +1,4 @@
-"""Commands of other tools that we tell people to run, in the form that these tools take.
+"""Commands of other tools that we ask people to run, in the form that these tools take.
 
 chzcrypt reads card ids as hex, separated by blanks. chzdev takes lists in decimal, and no empty one. mdevctl changes
 the definition whose file has the name that it would give it itself. All of this was measured with the tools

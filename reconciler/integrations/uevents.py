@@ -1,7 +1,7 @@
 """The kernel's uevents about the AP bus and vfio_ap: what they look like, which ones matter, and the socket.
 
 A uevent is a datagram ``ACTION@DEVPATH``, NUL, ``KEY=VALUE``, NUL, … (lib/kobject_uevent.c). Not every change has one,
-and some are lost: they are hints. docs/kernel-rules.md, "Uevents", says what real kernels send.
+and some are lost: they only trigger a look. docs/kernel-rules.md, "Uevents", says what real kernels send.
 """
 
 import errno
@@ -25,10 +25,10 @@ BUFFER: Final = 4 << 20
 """How many bytes may wait, as the kernel counts them: a change of the masks sends two events for each queue."""
 
 MOST_AT_ONCE: Final = 1000
-"""After how many datagrams others get their turn."""
+"""After how many datagrams other sources are read."""
 
 LOST: Final = "uevents were lost"
-"""What is told where the kernel had to drop some."""
+"""What is reported where the kernel had to drop some."""
 
 _BUS: Final = "/devices/ap"
 _MATRIX: Final = "/devices/vfio_ap/matrix"
@@ -90,7 +90,7 @@ def _more(event: Uevent) -> list[str]:
 
 
 class UeventSocket:
-    """The kernel's uevents, as they come. They are told to every network namespace of the initial user namespace."""
+    """The kernel's uevents, as they come. Every network namespace of the initial user namespace gets them."""
 
     def __init__(self, connection: socket.socket) -> None:
         """Use `connection`, which is closed by `close`; see `listening` for the kernel's."""
@@ -135,7 +135,7 @@ class UeventSocket:
                     raise
                 found[LOST] = None
                 continue
-            if what := _told(*received):
+            if what := _reported(*received):
                 found[what] = None
         return list(found)
 
@@ -144,7 +144,7 @@ class UeventSocket:
         self._connection.close()
 
 
-def _told(datagram: bytes, ancillary: list[tuple[int, int, bytes]], flags: int, address: object) -> str:
+def _reported(datagram: bytes, ancillary: list[tuple[int, int, bytes]], flags: int, address: object) -> str:
     if not _from_kernel(ancillary, address):
         return ""
     event = None if flags & socket.MSG_TRUNC else parse(datagram)

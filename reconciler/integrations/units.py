@@ -210,13 +210,13 @@ GROWING_SINCE: Final = 254
 """The first systemd that can wait longer before each restart (systemd.service(5), ``RestartSteps=``)."""
 
 START_SECONDS: Final = 900
-"""How long the first turn may take: a repository is cloned, others are waited for, everything is applied."""
+"""How long the first cycle may take: a repository is cloned, others are waited for, everything is applied."""
 
 WATCHDOG_SECONDS: Final = 300
 """After how long without a sign of life the loop is started anew: more than a step of an apply, or a plan, takes."""
 
 STOP_SECONDS: Final = 300
-"""How long the end may take: an apply stops before its next step, and puts back what it has done."""
+"""How long the end may take: an apply stops before its next step, and rolls back what it has done."""
 
 MEMORY: Final = "1G"
 """How much memory the loop and its children may have; what is more hurts the host's own work."""

@@ -19,7 +19,7 @@ from reconciler.integrations.git_repository import (
     contents,
     tree_of,
 )
-from reconciler.integrations.git_signatures import Bad, Good, Trust, Unchecked, Verdict, verify
+from reconciler.integrations.git_signatures import Bad, GoodSignature, Trust, Unchecked, Verdict, verify
 from reconciler.kernel.processes import Processes
 from reconciler.manifests.committed import Committed, KeptFiles, files_of
 from reconciler.model.commands import NOWHERE, TRIGGER, TRIGGER_OLDER, Here
@@ -106,7 +106,7 @@ class GitSource:
         self._trusted = trusted
         self._here = here
         self._clock = clock
-        self._verdict: tuple[tuple[str, str], Good] | None = None
+        self._verdict: tuple[tuple[str, str], GoodSignature] | None = None
         self._allowed = ""
         self._last: Fetched | None = None
 
@@ -182,7 +182,7 @@ class GitSource:
         except TreeRefused as error:
             obstacle = Obstacle.SOURCE if isinstance(error, NoDirectory) else Obstacle.COMMIT
             return self._refused(commit, [f"commit {commit}: {error}"], obstacle)
-        return NewestCommit(commit, files, verdict.signer if isinstance(verdict, Good) else "")
+        return NewestCommit(commit, files, verdict.signer if isinstance(verdict, GoodSignature) else "")
 
     def _files(self, commit: str) -> KeptFiles:
         """The manifests of `commit`; contents that the commit before has as well are not read again."""
@@ -220,7 +220,7 @@ class GitSource:
         if self._verdict and self._verdict[0] == key:
             return self._verdict[1]
         verdict = verify(self._mirror.git, commit, self._trusted)
-        if isinstance(verdict, Good):
+        if isinstance(verdict, GoodSignature):
             self._verdict = (key, verdict)
         return verdict
 

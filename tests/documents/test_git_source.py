@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.integrations import git_repository
 from reconciler.integrations.git_repository import FETCH_SECONDS, SIZE_LIMIT
-from reconciler.integrations.git_signatures import Good, trust, verify
+from reconciler.integrations.git_signatures import GoodSignature, trust, verify
 from reconciler.watch.backoff import JITTER
 from reconciler.watch.git_triggers import INTERVAL, LONGEST
 from testing.git_repositories import Repository
@@ -43,7 +43,7 @@ def test_the_commands_lead_to_a_good_commit(home: Path, block: str, keys: str) -
 
     kind, _, file = keys.partition(":")
     repository = Repository(home / "repository")
-    assert isinstance(verify(repository.runner(), repository.head(), trust(f"{kind}:{home}/{file}")), Good)
+    assert isinstance(verify(repository.runner(), repository.head(), trust(f"{kind}:{home}/{file}")), GoodSignature)
 
 
 def test_the_numbers_are_those_of_the_program() -> None:

@@ -24,6 +24,7 @@ DONE: Final = (
     "serve",
     "hosts",
     "watch",
+    "integrations",
 )
 """The packages in which none of the words below is left."""
 
@@ -42,7 +43,7 @@ INSTEAD: Final = {
     r"tells?|telling|told": "report, say, show",
     r"ears?": "source",
     r"cadence": "interval",
-    r"(?<!type )hints?": "trigger; help",
+    r"(?<!type )hints?(?!:\|)": "trigger; help",  # git's own prefix is none of ours
     r"outlets?": "sink",
     r"arrivals?": "hot plug",
     r"type(?= [`'a-z]*(?:reconcile|modprobe|systemctl))": "run",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.integrations.git_command import Git, GitFailed
-from reconciler.integrations.git_signatures import Bad, Good, NoTrust, Trust, Unchecked, Verdict, trust, verify
+from reconciler.integrations.git_signatures import Bad, GoodSignature, NoTrust, Trust, Unchecked, Verdict, trust, verify
 from reconciler.kernel.processes import Processes
 from testing.git_repositories import ENVIRONMENT, GpgKey, Repository, SshKey
 
@@ -81,7 +81,7 @@ def test_an_ssh_signature_by_an_allowed_signer_is_good(repository: Repository, k
     verdict = judged(
         repository, ssh_trust(keys, "# people\n" + SshKey(keys, "lee@example.com").allowed() + key.allowed())
     )
-    assert isinstance(verdict, Good)
+    assert isinstance(verdict, GoodSignature)
     assert verdict.signer == "kim@example.com"
     assert verdict.key.startswith("ED25519 SHA256:")
 
@@ -153,7 +153,7 @@ def test_an_ssh_key_that_is_revoked(repository: Repository, keys: Path) -> None:
     assert why(repository, trusted).endswith(f"which is revoked in {keys}/revoked")
     other.signs(repository)
     repository.commit()
-    assert isinstance(judged(repository, trusted), Good)
+    assert isinstance(judged(repository, trusted), GoodSignature)
 
 
 def test_a_gpg_signature_by_a_trusted_key_is_good(repository: Repository, keys: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_gpg_signature_by_a_trusted_key_is_good(repository: Repository, keys: 
     repository.commit()
     key.close()
     verdict = judged(repository, gpg_trust(keys, key))
-    assert verdict == Good("Kim <kim@example.com>", f"GPG {key.fingerprint}")
+    assert verdict == GoodSignature("Kim <kim@example.com>", f"GPG {key.fingerprint}")
 
 
 def test_a_foreign_gpg_key(repository: Repository, keys: Path) -> None:

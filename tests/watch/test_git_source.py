@@ -324,7 +324,7 @@ def test_one_process_at_a_time_works_in_the_directory(make: Make, repository: Re
     source.close()
     assert (tmp_path / "ours").stat().st_mode & 0o777 == 0o700
     (tmp_path / "ours").chmod(0o777)
-    with pytest.raises(NotPrivate, match="nobody else can write to"):
+    with pytest.raises(NotPrivate, match="no other user can write to"):
         GitSource(address(repository.url, "main"), tmp_path / "ours", ENVIRONMENT)
     with pytest.raises(Stopped):
         source.refresh()
