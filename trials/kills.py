@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from reconciler.cli.output import Exit
+from reconciler.cli.exit_codes import Exit
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.operations.plan import plan
 from reconciler.operations.wanted import Manifests

@@ -9,9 +9,10 @@ import click
 
 from reconciler.cli.asking import GoneAway, terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import Duration, HostOptions, host_options
-from reconciler.cli.output import Exit, tell, tell_elsewhere_too
+from reconciler.cli.output import tell, tell_elsewhere_too
 from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, tell_recovered, tell_unfinished
 from reconciler.cli.tree import command

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from reconciler.cli.command_lines import repeated
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened
 from reconciler.cli.options import HostOptions, format_option, host_options
-from reconciler.cli.output import Exit, paint_for_stdout, result, tell
+from reconciler.cli.output import paint_for_stdout, result, tell
 from reconciler.cli.tree import command
 from reconciler.doctor.examination import examined
 from reconciler.doctor.finding import findings_json, findings_text

@@ -6,8 +6,9 @@ from typing import Final
 
 from reconciler import NotApplicable
 from reconciler.cli.command_lines import repeated
+from reconciler.cli.exit_codes import EXIT_CODES, Exit, exit_code_of, nearest
 from reconciler.cli.options import Said
-from reconciler.cli.output import EXIT_CODES, Exit, exit_code_of, nearest, tell, tell_problems
+from reconciler.cli.output import tell, tell_problems
 from reconciler.model.commands import APPLY, DOCTOR, PLAN, STATUS, VALIDATE, Advised, Here
 from reconciler.model.errors import BugError, BusyError, ReconcileError, StaleError, StateError
 from reconciler.model.outcome import Outcome, Result

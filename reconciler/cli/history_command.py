@@ -11,9 +11,10 @@ from reconciler import OfGeneration, Terms, rollback_target
 from reconciler.cli.apply_command import run_wanted
 from reconciler.cli.command_lines import again
 from reconciler.cli.confirm_command import refused_recovery, roll_back_pending
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
-from reconciler.cli.output import Exit, paint_for_stdout, result, tell
+from reconciler.cli.output import paint_for_stdout, result, tell
 from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, tell_recovered, tell_unfinished
 from reconciler.cli.tree import command

@@ -11,8 +11,9 @@ from typing import Final
 
 import click
 
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, host_options
-from reconciler.cli.output import Exit, tell
+from reconciler.cli.output import tell
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.cli.tree import Group
 from reconciler.integrations.domain_checks import MODEL, unread_parts

@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 import click
 
 from reconciler import observe
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, refuse_to_replace
 from reconciler.cli.options import HostOptions, host_options
-from reconciler.cli.output import Exit, result, tell
+from reconciler.cli.output import result, tell
 from reconciler.cli.recovered import tell_unfinished
 from reconciler.cli.tree import command
 from reconciler.integrations.boot_masks import rules_file

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler import plan, status
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, refuse_to_replace, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments, recorded_options
-from reconciler.cli.output import Exit, control, paint_for_stdout, result, tell, tell_problems
+from reconciler.cli.output import control, paint_for_stdout, result, tell, tell_problems
 from reconciler.cli.recovered import tell_unfinished
 from reconciler.cli.tree import command
 from reconciler.model.commands import APPLY, WATCH

@@ -8,9 +8,10 @@ from typing import Final
 import click
 
 from reconciler.api import user_name
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
 from reconciler.cli.options import Duration, HostOptions, host_options
-from reconciler.cli.output import Exit, report, tell
+from reconciler.cli.output import report, tell
 from reconciler.cli.publishing import publish
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience

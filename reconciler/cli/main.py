@@ -8,8 +8,9 @@ from typing import Final, NoReturn
 
 import click
 
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import Said
-from reconciler.cli.output import Exit, exit_code, open_closed_descriptors, printable_output, tell
+from reconciler.cli.output import exit_code, open_closed_descriptors, printable_output, tell
 from reconciler.cli.tree import Group, Lazy, Sections, canonical
 from reconciler.model.commands import NOWHERE, PLAN
 from reconciler.transaction.lock import end_alike

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.output import Exit, report, tell
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.output import report, tell
 from reconciler.hosts.simulated import Description, Simulation, described, locked, refuse_mounted
 from reconciler.simulator.mount import MountError
 from reconciler.simulator.mount_server import Served, Server

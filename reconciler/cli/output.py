@@ -7,77 +7,19 @@ a reader that went away is noticed: reporting a result never replaces the result
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from enum import IntEnum
-from typing import TYPE_CHECKING, Final, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TextIO, cast
 
-from reconciler.model.errors import (
-    BugError,
-    BusyError,
-    ConflictError,
-    HostError,
-    InputError,
-    ReconcileError,
-    StaleError,
-    StateError,
-)
+from reconciler.cli.exit_codes import Exit
 from reconciler.model.outcome import Result
 from reconciler.model.printable import escaped_lines, lines_text
-from reconciler.model.problems import InvalidManifests
 from reconciler.render.text import Paint, Painter, plain
 
 if TYPE_CHECKING:
     from reconciler.model.problems import Problem
 
 
-class Exit(IntEnum):
-    """The exit code of the command."""
-
-    DONE = 0
-    FAILURE = 1
-    CHANGES = 2
-    INVALID = 3
-    REFUSED = 4
-    STALE = 5
-    ROLLED_BACK = 6
-    DEGRADED = 7
-    BUSY = 8
-    USAGE = 64
-
-
-EXIT_CODES: Final[Mapping[type[ReconcileError], Exit]] = {
-    InputError: Exit.FAILURE,
-    InvalidManifests: Exit.INVALID,
-    ConflictError: Exit.REFUSED,
-    StaleError: Exit.STALE,
-    BusyError: Exit.BUSY,
-    HostError: Exit.FAILURE,
-    StateError: Exit.FAILURE,
-    BugError: Exit.FAILURE,
-}
-"""The exit code of each kind of error; for a narrower class, a more precise code than the general 1."""
-
-
-_Value = TypeVar("_Value")
-
-
-def exit_code_of(kind: type[ReconcileError]) -> Exit:
-    """The exit code of a command that an error of class `kind` has ended."""
-    return nearest(kind, EXIT_CODES)
-
-
-def nearest(kind: type[ReconcileError], values: Mapping[type[ReconcileError], _Value]) -> _Value:
-    """The value of `kind`, or of the nearest of its base classes that has one."""
-    return next(values[one] for one in kind.__mro__ if one in values)
-
-
-EXIT_OF = {
-    Result.NOTHING: Exit.DONE,
-    Result.APPLIED: Exit.DONE,
-    Result.ROLLED_BACK: Exit.ROLLED_BACK,
-    Result.DEGRADED: Exit.DEGRADED,
-}
 
 _CLOSED: Final = "it is closed"
 

@@ -4,9 +4,10 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import Exit, control, tell
+from reconciler.cli.output import control, tell
 from reconciler.model.commands import APPLY, PLAN, ROLLBACK, confirm_of
 from reconciler.model.printable import one_line
 from reconciler.model.strict_json import BadRecord

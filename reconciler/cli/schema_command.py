@@ -5,7 +5,8 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
-from reconciler.cli.output import Exit, result
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.output import result
 from reconciler.cli.tree import command
 from reconciler.manifests.schema import schema_file_text
 

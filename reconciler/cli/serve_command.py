@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import serve_options
-from reconciler.cli.output import Exit, tell
+from reconciler.cli.output import tell
 from reconciler.cli.tree import command
 from reconciler.watch.metrics import NoMetrics, require_library
 

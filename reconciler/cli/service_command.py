@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
 from reconciler.cli.options import (
     HostOptions,
@@ -18,7 +19,7 @@ from reconciler.cli.options import (
     serve_options,
     watch_options,
 )
-from reconciler.cli.output import Exit, report, result, tell
+from reconciler.cli.output import report, result, tell
 from reconciler.cli.tree import Group
 from reconciler.integrations.files import Installed, NotOurs, OurFile
 from reconciler.integrations.libvirt import DIRECTORY, HOOK, NAME, follows_loop, hook_text, options_of

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, host_options
-from reconciler.cli.output import Exit, report_text, result, tell
+from reconciler.cli.output import report_text, result, tell
 from reconciler.cli.tree import command
 from reconciler.hosts.simulated import asked, described, opened_simulation, reset
 from reconciler.kernel.observe import observe

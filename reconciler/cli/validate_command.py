@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler import Site, read_site
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments
-from reconciler.cli.output import Exit, result, tell_problems
+from reconciler.cli.output import result, tell_problems
 from reconciler.cli.tree import command
 from reconciler.manifests.pinpoint import pinpoint
 from reconciler.manifests.site import placed

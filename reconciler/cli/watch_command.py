@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from reconciler.cli.exit_codes import Exit, exit_code_of
 from reconciler.cli.machine import (
     command_line,
     manifests_commit,
@@ -24,7 +25,7 @@ from reconciler.cli.machine import (
     state_of,
 )
 from reconciler.cli.options import HostOptions, WatchOptions, watch_options
-from reconciler.cli.output import Exit, Printable, exit_code_of, tell
+from reconciler.cli.output import Printable, tell
 from reconciler.cli.tree import Plain
 from reconciler.integrations.files import NotPrivate
 from reconciler.integrations.git_address import NotAnAddress, address

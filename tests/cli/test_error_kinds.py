@@ -12,9 +12,9 @@ import click
 import pytest
 
 import reconciler
+from reconciler.cli.exit_codes import EXIT_CODES, Exit, exit_code_of
 from reconciler.cli.failures import code_of
 from reconciler.cli.options import Said
-from reconciler.cli.output import EXIT_CODES, Exit, exit_code_of
 from reconciler.model.commands import PLAN, Advised
 from reconciler.model.errors import BugError, BusyError, HostError, InputError, ReconcileError, StateError
 

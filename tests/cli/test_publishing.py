@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.cli.output import Exit
+from reconciler.cli.exit_codes import Exit
 from testing.clocks import FakeClock
 from testing.commands import Command, example
 from testing.publishing import publishing

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.output import Exit
+from reconciler.cli.exit_codes import Exit
 from reconciler.manifests.site import Site, read_site
 from reconciler.model.desired import Desired
 from reconciler.transaction.loop_records import LastGood, write_last_good, write_refusal

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.output import Exit
+from reconciler.cli.exit_codes import Exit
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition
 from reconciler.watch.status_file import StatusFile

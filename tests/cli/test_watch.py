@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 import reconciler
-from reconciler.cli.output import Exit
+from reconciler.cli.exit_codes import Exit
 from reconciler.kernel.paths import mdev
 from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.state_file import state_directory

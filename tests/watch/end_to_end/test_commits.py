@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.output import Exit
+from reconciler.cli.exit_codes import Exit
 from testing.deep_folders import deep_commit
 from testing.git_repositories import Repository, SshKey
 from testing.loop_processes import BROKEN, Loop, following, guest

@@ -2,7 +2,7 @@
 
 import json
 
-from reconciler.cli.output import Exit
+from reconciler.cli.exit_codes import Exit
 from reconciler.kernel import paths
 from testing.git_repositories import Repository
 from testing.loop_processes import BROKEN, GUEST, LEISURELY, enforcing, guest, watching

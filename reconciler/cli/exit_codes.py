@@ -1,0 +1,74 @@
+"""What the exit codes mean (README, "Exit codes"), and with which one each kind of error ends a command."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final, TypeVar
+
+from reconciler.model.errors import (
+    BugError,
+    BusyError,
+    ConflictError,
+    HostError,
+    InputError,
+    ReconcileError,
+    StaleError,
+    StateError,
+)
+from reconciler.model.problems import InvalidManifests
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, TextIO, cast
+from reconciler.model.outcome import Result
+from reconciler.model.printable import escaped_lines, lines_text
+from reconciler.render.text import Paint, Painter, plain
+
+_Value = TypeVar("_Value")
+
+
+class Exit(IntEnum):
+    """The exit code of the command."""
+
+    DONE = 0
+    FAILURE = 1
+    CHANGES = 2
+    INVALID = 3
+    REFUSED = 4
+    STALE = 5
+    ROLLED_BACK = 6
+    DEGRADED = 7
+    BUSY = 8
+    USAGE = 64
+
+
+EXIT_CODES: Final[Mapping[type[ReconcileError], Exit]] = {
+    InputError: Exit.FAILURE,
+    InvalidManifests: Exit.INVALID,
+    ConflictError: Exit.REFUSED,
+    StaleError: Exit.STALE,
+    BusyError: Exit.BUSY,
+    HostError: Exit.FAILURE,
+    StateError: Exit.FAILURE,
+    BugError: Exit.FAILURE,
+}
+"""The exit code of each kind of error; for a narrower class, a more precise code than the general 1."""
+
+
+def exit_code_of(kind: type[ReconcileError]) -> Exit:
+    """The exit code of a command that an error of class `kind` has ended."""
+    return nearest(kind, EXIT_CODES)
+
+
+def nearest(kind: type[ReconcileError], values: Mapping[type[ReconcileError], _Value]) -> _Value:
+    """The value of `kind`, or of the nearest of its base classes that has one."""
+    return next(values[one] for one in kind.__mro__ if one in values)
+
+
+EXIT_OF: Final[Mapping[Result, Exit]] = {
+    Result.NOTHING: Exit.DONE,
+    Result.APPLIED: Exit.DONE,
+    Result.ROLLED_BACK: Exit.ROLLED_BACK,
+    Result.DEGRADED: Exit.DEGRADED,
+}
