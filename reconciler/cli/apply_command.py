@@ -19,7 +19,7 @@ from reconciler import (
 from reconciler.cli.asking import terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.confirm_command import agreed, refused_recovery, wait_at_terminal
-from reconciler.cli.exit_codes import Exit
+from reconciler.cli.exit_codes import EXIT_OF, Exit
 from reconciler.cli.machine import opened, origin_of, wanted_source
 from reconciler.cli.options import (
     Duration,
@@ -30,7 +30,7 @@ from reconciler.cli.options import (
     lock_option,
     recorded_options,
 )
-from reconciler.cli.output import EXIT_OF, acts, paint_for_stdout, report_text, result, tell, tell_problems
+from reconciler.cli.output import acts, paint_for_stdout, report_text, result, tell, tell_problems
 from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.tree import command

@@ -13,11 +13,11 @@ import click
 
 from reconciler import NotApplicable
 from reconciler.cli.command_lines import again
-from reconciler.cli.exit_codes import Exit
+from reconciler.cli.exit_codes import EXIT_OF, Exit
 from reconciler.cli.failures import outcome_reason, reason_of
 from reconciler.cli.machine import opened, origin_of, state_of
 from reconciler.cli.options import HostOptions, host_options
-from reconciler.cli.output import EXIT_OF, tell
+from reconciler.cli.output import tell
 from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.cli.tree import command

@@ -14,16 +14,8 @@ from reconciler.model.errors import (
     StaleError,
     StateError,
 )
-from reconciler.model.problems import InvalidManifests
-import errno
-import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final, TextIO, cast
 from reconciler.model.outcome import Result
-from reconciler.model.printable import escaped_lines, lines_text
-from reconciler.render.text import Paint, Painter, plain
+from reconciler.model.problems import InvalidManifests
 
 _Value = TypeVar("_Value")
 

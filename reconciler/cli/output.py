@@ -12,13 +12,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TextIO, cast
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.model.outcome import Result
 from reconciler.model.printable import escaped_lines, lines_text
 from reconciler.render.text import Paint, Painter, plain
 
 if TYPE_CHECKING:
     from reconciler.model.problems import Problem
-
 
 
 _CLOSED: Final = "it is closed"
