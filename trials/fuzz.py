@@ -30,10 +30,10 @@ from tempfile import mkdtemp
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
-from reconciler.cli import doctor_command, failures
+from reconciler.cli import doctor_command, failures, output
 from reconciler.cli.main import run as reconcile
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import printable_output, tell
+from reconciler.cli.output import printable_output
 from reconciler.hosts import opening
 from trials.fuzz_kinds import Boot, Kind, Manifests, Plans, Ran, Records, Simulated, Try, Xml
 from trials.fuzz_large import Large, Trees
@@ -206,7 +206,7 @@ def say(text: str) -> Ran:
 
     def shown() -> int:
         with printable_output():
-            tell(*text.split("\n"))
+            output.say(*text.split("\n"))
         return 0
 
     return _caught(shown, b"")

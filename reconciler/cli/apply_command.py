@@ -30,7 +30,7 @@ from reconciler.cli.options import (
     lock_option,
     recorded_options,
 )
-from reconciler.cli.output import acts, paint_for_stdout, report_text, result, tell, tell_problems
+from reconciler.cli.output import acts, paint_for_stdout, report_text, result, say, show_problems
 from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.tree import command
@@ -51,7 +51,7 @@ from reconciler.transaction.recovery import refuse_pending
     "--confirm-within",
     type=Duration(),
     metavar="DURATION",
-    help="Put everything back unless 'reconcile confirm' comes in time, e.g. 5m.",
+    help="Roll everything back unless 'reconcile confirm' comes in time, e.g. 5m.",
 )
 @lock_option
 @format_option("text", "json")
@@ -131,7 +131,7 @@ def _agreed(shown: Plan, format: str, number: int | None) -> bool:
         if person is None:
             _show(shown, format)
         else:
-            tell_problems(shown.problems)
+            show_problems(shown.problems)
             if shown.problems and not sys.stderr.isatty():
                 person.show(f"{problems_text(shown.problems, person.paint)}\n")
             person.show(plan_text(shown, person.paint))
@@ -174,7 +174,7 @@ def _show(made: Plan, format: str) -> None:
 
         result(plan_json(made))
     else:
-        tell_problems(made.problems)
+        show_problems(made.problems)
         result(plan_text(made, paint_for_stdout()))
         sys.stdout.flush()
 
@@ -184,9 +184,9 @@ def _refused(made: Plan, terms: Terms, number: int | None) -> Exit:
         consents = [flag for flag in made.flags if flag not in terms.consents]
         with terminal() as person:
             line = again(*consents, number=number) if person else again_from_anywhere(*consents, "--yes", number=number)
-        tell(f"not applied: this needs consent; to give it: {line}")
+        say(f"not applied: this needs consent; to give it: {line}")
     else:
-        tell("not applied: fix the errors above, then run again")
+        say("not applied: fix the errors above, then run again")
     return Exit.REFUSED
 
 
@@ -198,7 +198,7 @@ def _show_applied(applied: ApplyResult, format: str, here: Here, *, with_plan: b
         report_text(outcome_json(applied.outcome, applied.plan, applied.generation), summary)
         return
     if not applied.plan.changes:
-        tell_problems(applied.plan.problems)  # who is suspended, above all
+        show_problems(applied.plan.problems)  # who is suspended, above all
     elif with_plan:
         _show(applied.plan, format)
     report_text(outcome_text(applied.outcome, paint_for_stdout(), here), summary)

@@ -69,7 +69,7 @@ class Terminal:
 
     def forget_typed(self) -> None:
         """Forget what was typed up to now: no answer to what is asked next."""
-        with suppress(termios.error):  # hung up, which whoever reads then is told
+        with suppress(termios.error):  # hung up, which the next read finds
             termios.tcflush(self._descriptor, termios.TCIFLUSH)
 
     def entered(self, seconds: float) -> bool:

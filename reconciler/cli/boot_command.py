@@ -1,6 +1,6 @@
 """``reconcile boot``: what the boot unit runs.
 
-Nobody sits before it, so that each outcome is one line for the journal; and nothing may keep a host from booting, so
+No person watches it, so that each outcome is one line for the journal; and nothing may keep a host from booting, so
 that everything is bounded.
 """
 
@@ -17,7 +17,7 @@ from reconciler.cli.exit_codes import EXIT_OF, Exit
 from reconciler.cli.failures import outcome_reason, reason_of
 from reconciler.cli.machine import opened, origin_of, state_of
 from reconciler.cli.options import HostOptions, host_options
-from reconciler.cli.output import tell
+from reconciler.cli.output import say
 from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.cli.tree import command
@@ -51,22 +51,22 @@ def boot_command(wait: int, masks_only: bool, host: HostOptions) -> Exit:
     if host.paths or host.host:
         raise click.UsageError("boot applies what was applied last, whatever the manifests say now: no -f, no --host")
     if missing := _missing_state(host):
-        tell(f"boot: nothing was done: {missing} does not exist, so that it is not known what was applied last")
-        tell("boot: its file system may not be mounted")
-        tell(f"  next: {again()}    # once it is there")
+        say(f"boot: nothing was done: {missing} does not exist, so that it is not known what was applied last")
+        say("boot: its file system may not be mounted")
+        say(f"  next: {again()}    # once it is there")
         return Exit.FAILURE
     try:
         with ends_within(wait + BOOT_SECONDS):
             return _boot(host, wait, masks_only=masks_only)
     except TimeIsUp:
-        tell(f"boot: it took more than {wait + BOOT_SECONDS:.0f} s; the next run recovers from what was begun")
+        say(f"boot: it took more than {wait + BOOT_SECONDS:.0f} s; the next run recovers from what was begun")
     except CannotLoad as error:
-        tell(f"boot: {error}")
+        say(f"boot: {error}")
     except NotByService as error:
-        tell(f"boot: nothing was done: {error}")
+        say(f"boot: nothing was done: {error}")
         return Exit.REFUSED
     except NotApplicable as error:
-        tell(f"boot: not applied: {' '.join(reason_of(error, host.here).split())}")
+        say(f"boot: not applied: {' '.join(reason_of(error, host.here).split())}")
         return Exit.REFUSED
     return Exit.FAILURE
 
@@ -80,7 +80,7 @@ def _missing_state(host: HostOptions) -> str:
 
 class _Progress(TerminalProgress):
     def queues_unbound(self, bound: str, seconds: float) -> None:
-        tell(f"boot: after {seconds:g} s the AP bus has bound {bound} queues to drivers; going on nevertheless")
+        say(f"boot: after {seconds:g} s the AP bus has bound {bound} queues to drivers; going on nevertheless")
 
 
 def _boot(host: HostOptions, wait: int, *, masks_only: bool) -> Exit:
@@ -90,34 +90,34 @@ def _boot(host: HostOptions, wait: int, *, masks_only: bool) -> Exit:
         booted = boot(machine, progress, origin, wait, masks_only=masks_only)
     sys.stdout.flush()
     if booted is None:
-        tell("boot: nothing has been applied yet, so there is nothing to do")
+        say("boot: nothing has been applied yet, so there is nothing to do")
         return Exit.DONE
-    return _told(booted, host, masks_only=masks_only)
+    return _reported(booted, host, masks_only=masks_only)
 
 
-def _told(booted: Booted, host: HostOptions, *, masks_only: bool) -> Exit:
+def _reported(booted: Booted, host: HostOptions, *, masks_only: bool) -> Exit:
     number = booted.generation.number
     last = booted.applied[-1].outcome if booted.applied else None
     if last and last.result not in (Result.APPLIED, Result.NOTHING):
-        tell(f"boot: generation {number} was not applied: {outcome_reason(last, host.here)}")
-        _tell_unrecorded(booted, host)
+        say(f"boot: generation {number} was not applied: {outcome_reason(last, host.here)}")
+        _show_unrecorded(booted, host)
         return EXIT_OF[last.result]
     writes = sum(one.outcome.writes for one in booted.applied)
     what = "the masks are" if masks_only else "the host is"
     took = f"{writes} kernel write{'' if writes == 1 else 's'}"
-    tell(
+    say(
         "boot: vfio_ap is loaded already; the masks are left to what follows"
         if last is None
         else f"boot: {what} as generation {number} wants: {took}"
     )
     for note in last.notes if last else ():
-        tell(f"boot: {note}")
-    _tell_unrecorded(booted, host)
+        say(f"boot: {note}")
+    _show_unrecorded(booted, host)
     # The unit goes on after the masks: what fails is the last of its commands.
     return Exit.FAILURE if booted.unrecorded and not masks_only else Exit.DONE
 
 
-def _tell_unrecorded(booted: Booted, host: HostOptions) -> None:
+def _show_unrecorded(booted: Booted, host: HostOptions) -> None:
     if booted.unrecorded:
-        tell(f"boot: that could not be recorded, and no apply begins before it can be: {booted.unrecorded}")
-        tell(f"  next: {host.line(DOCTOR)}    # says what to do about the disk")
+        say(f"boot: that could not be recorded, and no apply begins before it can be: {booted.unrecorded}")
+        say(f"  next: {host.line(DOCTOR)}    # says what to do about the disk")

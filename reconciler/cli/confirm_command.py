@@ -12,9 +12,9 @@ from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import Duration, HostOptions, host_options
-from reconciler.cli.output import tell, tell_elsewhere_too
+from reconciler.cli.output import say, say_elsewhere_too
 from reconciler.cli.publishing import publish
-from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, tell_recovered, tell_unfinished
+from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, show_recovered, show_unfinished
 from reconciler.cli.tree import command
 from reconciler.integrations.timers import READY, to_system_log
 from reconciler.model.commands import confirm_of
@@ -34,7 +34,7 @@ _PASSING: Final = (OSError, BusyError, HostError, UnsafeState)
 """What may prevent a rollback now and not later."""
 
 _LOOK_SECONDS: Final = 1.0
-"""How often somebody who waits looks whether the deadline was moved."""
+"""How often a waiting process looks whether the deadline was moved."""
 
 
 @command("confirm")
@@ -50,7 +50,7 @@ def confirm_command(number: int, extend: float | None, host: HostOptions) -> Exi
 @click.argument("number", type=click.IntRange(min=1))
 @host_options
 def expire_command(number: int, host: HostOptions) -> Exit:
-    """Wait until the time of a generation is over, and put it back unless it was confirmed."""
+    """Wait until the time of a generation is over, and roll it back unless it was confirmed."""
     return run_expire(host, number)
 
 
@@ -58,18 +58,18 @@ def run_confirm(host: HostOptions, number: int, extend: float | None) -> Exit:
     """Confirm an apply, or give it more time."""
     with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, command_line()):
         recovered = recover(machine)
-        tell_recovered(recovered, host)
+        show_recovered(recovered, host)
         for one in recovered:
             if one.unfinished.generation == number and one.returned:
-                tell(f"error: generation {number} {one.left}; it has been put back")
+                say(f"error: generation {number} {one.left}; it has been rolled back")
                 return Exit.ROLLED_BACK
         if (code := _confirmed(machine, number, extend)) is not Exit.DONE:
             return code
     publish(host)
     if extend is None:
-        tell(f"confirmed: generation {number} stays")
+        say(f"confirmed: generation {number} stays")
     else:
-        tell(f"extended: generation {number} waits for another {extend:.0f} s")
+        say(f"extended: generation {number} waits for another {extend:.0f} s")
     return Exit.DONE
 
 
@@ -80,11 +80,11 @@ def _confirmed(machine: Machine, number: int, extend: float | None) -> Exit:
         pending = Confirmations(machine.state).pending()
         left = pending.seconds_left(machine.boot_id, machine.clock.monotonic()) if pending else 0.0
         what = "confirmed" if extend is None else "given more time"
-        tell(f"error: generation {number} was not {what}: {error_text(error)}")
-        tell(f"  it is rolled back in {left:.0f} s, as before")
+        say(f"error: generation {number} was not {what}: {error_text(error)}")
+        say(f"  it is rolled back in {left:.0f} s, as before")
         if extend is not None:
-            tell(f"  next: {machine.here.line(confirm_of(number))}    # keeps it; this needs no space on a disk")
-        tell(f"  next: {again()}    # once the cause is gone")
+            say(f"  next: {machine.here.line(confirm_of(number))}    # keeps it; this needs no space on a disk")
+        say(f"  next: {again()}    # once the cause is gone")
         return Exit.FAILURE
     return Exit.DONE
 
@@ -100,18 +100,18 @@ def refused_recovery(host: HostOptions, lock_seconds: float) -> Exit | None:
         pass  # whoever is at work has finished now
     if not _is_left(host):
         return None
-    tell_unfinished(host)
+    show_unfinished(host)
     if not agreed("Recover from that first?"):
         return Exit.REFUSED
     with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, command_line(), lock_seconds):
-        tell_recovered(recover(machine), host)
+        show_recovered(recover(machine), host)
     return None
 
 
 def agreed(question: str, number: int | None = None) -> bool:
     """Whether a person agrees; where none can be asked, the command that does it unasked is shown.
 
-    In that command, `number` is the generation to go back to.
+    In that command, `number` is the generation to roll back to.
 
     Raises:
         click.Abort: the person does not.
@@ -119,7 +119,7 @@ def agreed(question: str, number: int | None = None) -> bool:
     with terminal() as person:
         if person is None:
             line = again_from_anywhere("--yes", number=number)
-            tell(f"nothing was done, since there is no terminal to ask at; to do it: {line}")
+            say(f"nothing was done, since there is no terminal to ask at; to do it: {line}")
             return False
         if not person.agrees(question):
             raise click.Abort
@@ -140,26 +140,26 @@ def roll_back_pending(host: HostOptions, *, yes: bool) -> Recovered | Exit | Non
         return None
     number = found.generation
     if found.rolled_back:
-        tell(f"generation {number} was rolled back already; this only records it")
+        say(f"generation {number} was rolled back already; this only records it")
     else:
         what = "waits to be confirmed" if found.seconds_left else "was not confirmed in time"
-        tell(f"generation {number} {what}; this rolls it back")
+        say(f"generation {number} {what}; this rolls it back")
         if not yes and not agreed("Roll it back?"):
             return Exit.REFUSED
     with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, command_line()):
         if found.rolled_back and (now := awaited(machine)) and not now.rolled_back:
-            tell(f"stale: the host is not as before generation {number} any more; nothing was done")
+            say(f"stale: the host is not as before generation {number} any more; nothing was done")
             return Exit.STALE
-        settled = recover(machine)
-        late = [one for one in settled if one.left is Left.EXPIRED]
-        tell_recovered((one for one in settled if one not in late), host)
+        recovered = recover(machine)
+        late = [one for one in recovered if one.left is Left.EXPIRED]
+        show_recovered((one for one in recovered if one not in late), host)
         if late:
             return late[0]
         pending = Confirmations(machine.state).pending()
         if pending is not None and pending.generation == number:
             return expire(machine, now=True)
     # Never one generation more than was said.
-    tell(f"stale: generation {number} does not wait to be confirmed any more; nothing was done")
+    say(f"stale: generation {number} does not wait to be confirmed any more; nothing was done")
     return Exit.STALE
 
 
@@ -168,7 +168,7 @@ def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
     confirm_it = host.line(confirm_of(number))
     with terminal() as person:
         if person is None:
-            tell(f"it is rolled back in {seconds:.0f} s unless you run: {confirm_it}")
+            say(f"it is rolled back in {seconds:.0f} s unless you run: {confirm_it}")
             return Exit.DONE
         person.forget_typed()
         person.show(f"press Enter to keep it; from elsewhere: {confirm_it}; Ctrl-C leaves it to the timer\n")
@@ -177,26 +177,26 @@ def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
                 if person.entered(_LOOK_SECONDS):
                     return run_confirm(host, number, None)
         except (KeyboardInterrupt, GoneAway):
-            tell(f"it is rolled back unless you run: {confirm_it}")
+            say(f"it is rolled back unless you run: {confirm_it}")
             return Exit.DONE
     # The timer may be rolling back right now; only under the lock the history says how it has ended.
-    if (code := _put_back(host, number)) is not Exit.DONE:
+    if (code := _expired(host, number)) is not Exit.DONE:
         return code
     if History(state_of(host)[0]).get(number).is_target:
-        tell(f"confirmed from elsewhere: generation {number} stays")
+        say(f"confirmed from elsewhere: generation {number} stays")
         return Exit.DONE
-    tell(f"it was not confirmed: generation {number} was rolled back")
+    say(f"it was not confirmed: generation {number} was rolled back")
     return Exit.ROLLED_BACK
 
 
 def run_expire(host: HostOptions, number: int) -> Exit:
-    """Wait until the time of generation `number` is over, then put it back unless somebody has confirmed it."""
+    """Wait until the time of generation `number` is over, then roll it back unless it was confirmed."""
     sys.stdout.write(READY.decode())
     sys.stdout.flush()
     distance = _FIRST_RETRY_SECONDS
     while True:
         # Without systemd its stderr is a file in the state directory, whose disk may be full.
-        tell_elsewhere_too(to_system_log)
+        say_elsewhere_too(to_system_log)
         try:
             while left := _seconds_left(host, number):
                 time.sleep(min(left, _LOOK_SECONDS))
@@ -206,13 +206,13 @@ def run_expire(host: HostOptions, number: int) -> Exit:
             if not (unrecorded and _waits(host, number)):
                 return code
         except _PASSING as error:
-            tell(f"warning: generation {number} cannot be rolled back yet: {error_text(error)}")
-        tell(f"trying again in {distance:.0f} s")
+            say(f"warning: generation {number} cannot be rolled back yet: {error_text(error)}")
+        say(f"trying again in {distance:.0f} s")
         time.sleep(distance)
         distance = min(2 * distance, _LAST_RETRY_SECONDS)
 
 
-def _put_back(host: HostOptions, number: int) -> Exit:
+def _expired(host: HostOptions, number: int) -> Exit:
     return _rolled_back(host, number)[0]
 
 
@@ -220,7 +220,7 @@ def _rolled_back(host: HostOptions, number: int) -> tuple[Exit, bool]:
     """Roll back what was not confirmed in time; the exit code, and whether something could not be recorded."""
     with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, f"reconcile expire {number}"):
         recovered = recover(machine)
-    tell_recovered(recovered, host)
+    show_recovered(recovered, host)
     publish(host)
     return exit_of(recovered), any(one.unrecorded for one in recovered)
 

@@ -10,7 +10,7 @@ from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened
 from reconciler.cli.options import HostOptions, format_option, host_options
-from reconciler.cli.output import paint_for_stdout, result, tell
+from reconciler.cli.output import paint_for_stdout, result, say
 from reconciler.cli.tree import command
 from reconciler.doctor.examination import examined
 from reconciler.doctor.finding import findings_json, findings_text
@@ -33,7 +33,7 @@ def doctor_command(format: str, host: HostOptions) -> Exit:
     )
     result(shown)
     if os.geteuid() and any(one.id == "needs-root" for one in findings):
-        tell(f"  next: {repeated(click.get_current_context(), 'sudo')}")
+        say(f"  next: {repeated(click.get_current_context(), 'sudo')}")
     return Exit.CHANGES if any(one.severity is Severity.ERROR for one in findings) else Exit.DONE
 
 

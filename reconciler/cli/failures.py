@@ -8,7 +8,7 @@ from reconciler import NotApplicable
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import EXIT_CODES, Exit, exit_code_of, nearest
 from reconciler.cli.options import Said
-from reconciler.cli.output import tell, tell_problems
+from reconciler.cli.output import say, show_problems
 from reconciler.model.commands import APPLY, DOCTOR, PLAN, STATUS, VALIDATE, Advised, Here
 from reconciler.model.errors import BugError, BusyError, ReconcileError, StaleError, StateError
 from reconciler.model.outcome import Outcome, Result
@@ -28,7 +28,7 @@ _HEADINGS: Final[Mapping[type[ReconcileError], str]] = {
 
 
 def code_of(error: Exception, said: Said) -> Exit:
-    """Tell the user about `error` and return the exit code.
+    """Report `error` to the user and return the exit code.
 
     Args:
         error: what has ended the command; what is not foreseen here is a bug.
@@ -38,27 +38,27 @@ def code_of(error: Exception, said: Said) -> Exit:
         case BugError():
             return _bug(error)
         case ReconcileError():
-            _tell(error, said)
+            _show(error, said)
             code = exit_code_of(type(error))
         case OSError():
-            tell(f"error: {_system_text(error)}")
+            say(f"error: {_system_text(error)}")
             code = Exit.FAILURE
         case _:
             return _bug(error)
     if _needs_root(error) and os.geteuid() and said.context:
-        tell(f"  next: {repeated(said.context, 'sudo')}")
+        say(f"  next: {repeated(said.context, 'sudo')}")
     return code
 
 
-def _tell(error: ReconcileError, said: Said) -> None:
+def _show(error: ReconcileError, said: Said) -> None:
     if isinstance(error, InvalidManifests):
-        tell_problems(error.problems)
+        show_problems(error.problems)
         return
-    tell(f"{nearest(type(error), _HEADINGS)}: {error}")
+    say(f"{nearest(type(error), _HEADINGS)}: {error}")
     if error.remedy:
-        tell(f"  next: {error.remedy}")
+        say(f"  next: {error.remedy}")
     if isinstance(error, Advised) and error.advice:
-        tell(f"  next: {said.host.line(error.advice)}")
+        say(f"  next: {said.host.line(error.advice)}")
 
 
 def _needs_root(error: Exception) -> bool:
@@ -76,8 +76,8 @@ def _system_text(error: OSError) -> str:
 def _bug(error: Exception) -> Exit:
     if os.environ.get("RECONCILE_DEBUG"):
         raise error
-    tell(f"error: this is a bug in reconcile, please report it: {type(error).__name__}: {error}")
-    tell("RECONCILE_DEBUG=1 shows where it happened")
+    say(f"error: this is a bug in reconcile, please report it: {type(error).__name__}: {error}")
+    say("RECONCILE_DEBUG=1 shows where it happened")
     return EXIT_CODES[BugError]
 
 
@@ -115,5 +115,5 @@ def problem_line(errors: list[Problem], here: Here) -> str:
 def outcome_reason(outcome: Outcome, here: Here) -> str:
     """What a transaction that failed has left, and what to run `here` to see it."""
     if outcome.result is Result.DEGRADED:
-        return f"{outcome.failure}; not everything could be put back; to see what is there: {here.line(STATUS)}"
+        return f"{outcome.failure}; not everything could be rolled back; to see what is there: {here.line(STATUS)}"
     return f"{outcome.failure}; everything is as it was before"

@@ -14,9 +14,9 @@ from reconciler.cli.confirm_command import refused_recovery, roll_back_pending
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, state_of
 from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
-from reconciler.cli.output import paint_for_stdout, result, tell
+from reconciler.cli.output import paint_for_stdout, result, say
 from reconciler.cli.publishing import publish
-from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, tell_recovered, tell_unfinished
+from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, show_recovered, show_unfinished
 from reconciler.cli.tree import command
 from reconciler.model.commands import resume
 from reconciler.model.errors import StateError
@@ -38,18 +38,18 @@ def history_command(words: tuple[str, ...], format: str, host: HostOptions) -> E
     """List what was applied, or show one generation."""
     from reconciler.render.history_text import generation_json, generation_text, history_json, history_text
 
-    tell_unfinished(host)
+    show_unfinished(host)
     history = History(state_of(host)[0])
     found = _awaited(host)
     match words:
         case ():
             generations = [_as_it_stands(one, found) for one in history.generations()]
             result(history_json(generations) if format == "json" else history_text(generations, paint_for_stdout()))
-            _tell_suspended(host, generations[-1].suspended if generations else ())
+            _show_suspended(host, generations[-1].suspended if generations else ())
         case ("show", number) if number.isascii() and number.isdigit():
             record = _record_as_it_stands(history.record(int(number)), found)
             result(generation_json(record) if format == "json" else generation_text(record))
-            _tell_suspended(host, record["plan"].get("suspended", ()))
+            _show_suspended(host, record["plan"].get("suspended", ()))
         case (number,) if number.isascii() and number.isdigit():
             raise click.UsageError(f"To show that generation: {again(words=('show', number))}")
         case _:
@@ -57,21 +57,21 @@ def history_command(words: tuple[str, ...], format: str, host: HostOptions) -> E
     return Exit.DONE
 
 
-def _tell_suspended(host: HostOptions, names: Collection[str]) -> None:
+def _show_suspended(host: HostOptions, names: Collection[str]) -> None:
     """Say which of the guests called `names`, which differed from their manifests, are suspended still."""
     try:
         found = read_suspensions(state_of(host)[0]).at(time.time()).guests
     except (StateError, OSError):
         return  # the history does not depend on it; `status` says what is wrong
     if still := [name for name in names if name in found]:
-        tell(f"warning: suspended, and left as it was by the loop: {', '.join(still)}")
-        tell(f"  next: {host.line(resume(still))}    # when the reason is gone")
+        say(f"warning: suspended, and left as it was by the loop: {', '.join(still)}")
+        say(f"  next: {host.line(resume(still))}    # when the reason is gone")
 
 
 def _awaited(host: HostOptions) -> Awaited | None:
     try:
         return awaited_of(host)
-    except BadRecord:  # which `tell_unfinished` has reported
+    except BadRecord:  # which `show_unfinished` has reported
         return None
 
 
@@ -105,7 +105,7 @@ def _record_as_it_stands(record: dict[str, Any], found: Awaited | None) -> dict[
 def rollback_command(
     number: int | None, yes: bool, consents: frozenset[str], lock_timeout: int, format: str, host: HostOptions
 ) -> Exit:
-    """Undo the newest apply, or go back to what generation NUMBER wanted.
+    """Undo the newest apply, or roll back to what generation NUMBER wanted.
 
     It is a plan like any other, shown first. An apply that waits to be confirmed is undone instead.
     """
@@ -116,7 +116,7 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
     if number is None and (undone := roll_back_pending(host, yes=yes)):
         if isinstance(undone, Exit):
             return undone
-        tell_recovered([undone], host)
+        show_recovered([undone], host)
         publish(host)
         return Exit.DONE if exit_of([undone]) is Exit.ROLLED_BACK else Exit.DEGRADED
     state, boot_id = state_of(host)
@@ -126,28 +126,28 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
     history = History(state)
     if yes and (Journal(state, boot_id).unfinished() or history.lacks_outcome()):
         with opened(host, changes=True) as machine, locked(machine, TerminalProgress(host), command_line()):
-            tell_recovered(recover(machine), host)
-    tell_unfinished(host)
+            show_recovered(recover(machine), host)
+    show_unfinished(host)
     wanted = number if number is not None else _before_the_newest(host, history)
     if wanted is None:
         return Exit.DONE
-    history.desired(wanted)  # one that is not there is told before anything else
-    tell(f"going back to generation {wanted}; the manifests stay as they are, and the next apply follows them again")
+    history.desired(wanted)  # one that is not there is reported before anything else
+    say(f"rolling back to generation {wanted}; the manifests stay as they are, and the next apply follows them again")
     return run_wanted(host, OfGeneration(wanted), format=format, yes=yes, terms=terms)
 
 
 def _before_the_newest(host: HostOptions, history: History) -> int | None:
-    """The generation to go back to so that the newest one is undone; None where that was rolled back already."""
+    """The generation to roll back to so that the newest one is undone; None where that was rolled back already."""
     with opened(host) as machine:
         target = rollback_target(machine)
     newest = target.newest
     if newest is None:
         return target.number
     if target.number is None:
-        tell(f"nothing was done: generation {newest.number} was rolled back already{_because(newest)}")
-        _tell_how_to_go_further(history, newest)
+        say(f"nothing was done: generation {newest.number} was rolled back already{_because(newest)}")
+        _show_how_to_go_further(history, newest)
     else:
-        tell(f"this undoes generation {newest.number}, by {newest.origin.user}: {newest.summary}")
+        say(f"this undoes generation {newest.number}, by {newest.origin.user}: {newest.summary}")
     return target.number
 
 
@@ -155,9 +155,9 @@ def _because(newest: Generation) -> str:
     return f" ({newest.outcome.failure})" if newest.outcome and newest.outcome.failure else ""
 
 
-def _tell_how_to_go_further(history: History, newest: Generation) -> None:
+def _show_how_to_go_further(history: History, newest: Generation) -> None:
     with suppress(NoSuchGeneration):
         present = history.newest_target(before=newest.number)
-        tell(f"the host is as generation {present} wants")
+        say(f"the host is as generation {present} wants")
         further = history.newest_target(before=present)
-        tell(f"  next: to go back to generation {further}: {again('--yes', number=further)}")
+        say(f"  next: to roll back to generation {further}: {again('--yes', number=further)}")

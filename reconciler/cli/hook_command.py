@@ -1,6 +1,6 @@
 """``reconcile hook qemu``: what libvirt runs when a VM starts and when it has ended.
 
-Whoever starts a VM waits for us and sees one line of ours at most: so everything is bounded, and what is wrong is told
+Whoever starts a VM waits for us and sees one line of ours at most: so everything is bounded, and what is wrong is said
 in one line. libvirt must never be asked anything from here, since it waits for the answer to its own question. Most VMs
 have no crypto queues, so that only what reads their XML is imported at first.
 """
@@ -13,7 +13,7 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, host_options
-from reconciler.cli.output import tell
+from reconciler.cli.output import say
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.cli.tree import Group
 from reconciler.integrations.domain_checks import MODEL, unread_parts
@@ -23,7 +23,7 @@ from reconciler.model.printable import first_unprintable
 from reconciler.model.problems import Problem
 
 TOTAL_SECONDS: Final = 30.0
-"""When everything ends; what was begun is put in order by the next run."""
+"""When everything ends; the next run recovers what was begun."""
 
 
 MOST_WARNINGS: Final = 5
@@ -58,7 +58,7 @@ def _bounded(host: HostOptions, action: Callable[[], None], what: str) -> Exit:
         with ends_within(TOTAL_SECONDS):
             action()
     except TimeIsUp:
-        reason = f"it took more than {TOTAL_SECONDS:.0f} s; the next run puts in order what was begun"
+        reason = f"it took more than {TOTAL_SECONDS:.0f} s; the next run recovers what was begun"
     except KeyboardInterrupt:
         reason = "it was interrupted"
     except Exception as error:  # noqa: BLE001 - whatever it is, libvirt's log gets one line
@@ -67,14 +67,14 @@ def _bounded(host: HostOptions, action: Callable[[], None], what: str) -> Exit:
         reason = reason_of(error, host.here)
     else:
         return Exit.DONE
-    tell(" ".join(f"reconcile: {what}: {reason}".split()))
+    say(" ".join(f"reconcile: {what}: {reason}".split()))
     return Exit.FAILURE
 
 
 def _prepare(host: HostOptions, vm: str) -> None:
     domain = _domain()
     for problem in unread_parts(domain)[:MOST_WARNINGS]:
-        tell(f"reconcile: warning: {problem.message}")
+        say(f"reconcile: warning: {problem.message}")
     if uuids := _ap_devices(domain):
         if odd := first_unprintable(vm):
             raise InputError(f"its name has a character that cannot be seen: {odd}; to rename it: virsh domrename")

@@ -7,7 +7,7 @@ from reconciler import Enforced, Manifests, NoProgress, NothingEnforced, Terms, 
 from reconciler.cli.failures import outcome_reason, problem_line
 from reconciler.cli.machine import manifests_commit, opened, origin_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import tell
+from reconciler.cli.output import say
 from reconciler.integrations.domain_checks import domain_problems
 from reconciler.integrations.domain_xml import Domain
 from reconciler.kernel.locks import patience
@@ -24,12 +24,12 @@ LOCK_SECONDS: Final = 10.0
 """How long others that are at work are waited for."""
 
 STEP_SECONDS: Final = 20.0
-"""When no further step is begun, and what was done is put back."""
+"""When no further step is begun, and what was done is rolled back."""
 
 _TERMS: Final = Terms(lock_seconds=LOCK_SECONDS, seconds=STEP_SECONDS)
 
 
-class Refused(ConflictError):
+class StartRefused(ConflictError):
     """The VM must not start; says why in one line."""
 
 
@@ -42,7 +42,7 @@ def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
         starting: the VM, where it is about to start.
 
     Raises:
-        Refused: it cannot be done, or the VM cannot be as it is described.
+        StartRefused: it cannot be done, or the VM cannot be as it is described.
         and what `reconciler.apply` raises.
     """
     source: WantedSource = Manifests(host.paths, host.host) if host.paths else Enforced(host.host)
@@ -58,16 +58,16 @@ def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
             _refuse(domain_problems(starting, wanted.desired.guests), host)
         made = plan(wanted, machine, event)
         _refuse_in_use(event, made)
-        # Where there is nothing to do nobody is waited for; else all is looked at again when others have done theirs.
+        # Where there is nothing to do no lock is waited for; else all is read again once the locks are held.
         if made.in_sync and Journal(machine.state, machine.boot_id).unfinished() is None:
-            _tell_kept(made, event)
+            _show_kept(made, event)
             return
     with opened(host, changes=True, wait=patience(time, LOCK_SECONDS, NoProgress().waiting)) as machine:
         commit = manifests_commit(host) if host.paths else wanted.commit
         applied = apply(source, machine, event, origin=origin_of(commit, Actor.HOOK), terms=_TERMS)
     if applied.outcome.result not in (Result.APPLIED, Result.NOTHING):
-        raise Refused(outcome_reason(applied.outcome, host.here))
-    _tell_kept(applied.plan, event)
+        raise StartRefused(outcome_reason(applied.outcome, host.here))
+    _show_kept(applied.plan, event)
 
 
 def _refuse_missing(event: VmEvent, observed: Observed, reason: str, here: Here) -> None:
@@ -75,7 +75,7 @@ def _refuse_missing(event: VmEvent, observed: Observed, reason: str, here: Here)
     missing = sorted(event.starts - {mdev.uuid for mdev in observed.mdevs})
     if missing:
         install = here.reading(("PATH",)).line(HOOK_INSTALL)
-        raise Refused(
+        raise StartRefused(
             f"its mediated device {missing[0]} does not exist, and the hook, which makes what the loop enforces, "
             f"cannot make it: {reason}; start the loop ({WATCH_INSTALL}), or name manifests for the hook: {install}"
         )
@@ -86,18 +86,20 @@ def _refuse_in_use(event: VmEvent, made: Plan) -> None:
     for guest in made.guests:
         if guest.uuid in event.starts and guest.in_use:
             who = guest.opened_by or "another process"
-            raise Refused(f"its mediated device {guest.uuid} is in use: {who} has it open, and only one VM can have it")
+            raise StartRefused(
+                f"its mediated device {guest.uuid} is in use: {who} has it open, and only one VM can have it"
+            )
 
 
 def _refuse(problems: list[Problem], host: HostOptions) -> None:
     # A device that no manifest names is not ours to judge.
     errors = [one for one in errors_of(problems) if one.id != "vm-unknown-device"]
     if errors:
-        raise Refused(problem_line(errors, host.here))
+        raise StartRefused(problem_line(errors, host.here))
 
 
-def _tell_kept(made: Plan, event: VmEvent) -> None:
+def _show_kept(made: Plan, event: VmEvent) -> None:
     for guest in made.guests:
         if guest.uuid in event.ends and guest.after is not None:
             who = guest.opened_by or guest.vm or "a process"
-            tell(f"reconcile: guest '{guest.name}' keeps its mediated device {guest.uuid}: {who} has it open")
+            say(f"reconcile: guest '{guest.name}' keeps its mediated device {guest.uuid}: {who} has it open")

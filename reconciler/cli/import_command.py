@@ -11,8 +11,8 @@ from reconciler import observe
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, refuse_to_replace
 from reconciler.cli.options import HostOptions, host_options
-from reconciler.cli.output import result, tell
-from reconciler.cli.recovered import tell_unfinished
+from reconciler.cli.output import result, say
+from reconciler.cli.recovered import show_unfinished
 from reconciler.cli.tree import command
 from reconciler.integrations.boot_masks import rules_file
 from reconciler.integrations.files import NotReadable
@@ -50,7 +50,7 @@ def import_command(out: str | None, host: HostOptions) -> Exit:
     if out is not None:
         refuse_to_replace("--out", out, host, manifests=False)
     with opened(host) as machine:
-        tell_unfinished(host)
+        show_unfinished(host)
         observed = observe(machine)
         ours = _names_of_ours(Journal(machine.state, machine.boot_id))
         vm_names = {uuid: one.name for uuid, one in observed.vms.items()}
@@ -60,12 +60,12 @@ def import_command(out: str | None, host: HostOptions) -> Exit:
     try:
         adoption = adopt(observed, definitions.found, {**vm_names, **ours})
     except CannotAdopt as error:
-        tell(f"error: {error}")
+        say(f"error: {error}")
         return Exit.REFUSED
     boot = _boot(adoption, definitions, observed, root, host.here)
     here = host.here if out is None else host.here.reading((out,))
     _write(imported_text(name, observed, adoption, definitions.unusable, boot, here), out)
-    _tell(observed, adoption, definitions.unusable)
+    _show(observed, adoption, definitions.unusable)
     return Exit.DONE
 
 
@@ -74,7 +74,7 @@ def _names_of_ours(journal: Journal) -> dict[str, str]:
     try:
         return {uuid: name for uuid, (name, _) in journal.applied().guests.items()}
     except BadRecord as error:
-        tell(f"warning: a file that we keep is damaged, so the names of guests are not known: {error}")
+        say(f"warning: a file that we keep is damaged, so the names of guests are not known: {error}")
         return {}
 
 
@@ -153,11 +153,11 @@ def _write(text: str, file: str | None) -> None:
         raise click.UsageError(f"{file} exists already; choose a new file, or remove that one") from None
 
 
-def _tell(observed: Observed, adoption: Adoption, unusable: Sequence[Unusable]) -> None:
+def _show(observed: Observed, adoption: Adoption, unusable: Sequence[Unusable]) -> None:
     for one in unusable:
-        tell(f"warning: not imported: {one}")
+        say(f"warning: not imported: {one}")
     if adoption.not_started:
         names = ", ".join(adoption.not_started[:8]) + (" …" if len(adoption.not_started) > 8 else "")
-        tell(f"note: defined to start at boot and not there now, so on-demand here, until you make it active: {names}")
+        say(f"note: defined to start at boot and not there now, so on-demand here, until you make it active: {names}")
         if not observed.vfio_ap:
-            tell("note: the vfio_ap driver is not loaded; run: modprobe vfio_ap")
+            say("note: the vfio_ap driver is not loaded; run: modprobe vfio_ap")

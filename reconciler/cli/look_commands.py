@@ -12,8 +12,8 @@ from reconciler import plan, status
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, refuse_to_replace, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments, recorded_options
-from reconciler.cli.output import control, paint_for_stdout, result, tell, tell_problems
-from reconciler.cli.recovered import tell_unfinished
+from reconciler.cli.output import control, paint_for_stdout, result, say, show_problems
+from reconciler.cli.recovered import show_unfinished
 from reconciler.cli.tree import command
 from reconciler.model.commands import APPLY, WATCH
 from reconciler.planning.plan import Plan
@@ -37,7 +37,7 @@ def plan_command(out: str | None, detailed: bool, format: str, host: HostOptions
     if out:
         refuse_to_replace("--out", out, host, manifests=not host.recorded)
     with opened(host) as machine:
-        tell_unfinished(host)
+        show_unfinished(host)
         made = plan(wanted_source(host).read(machine), machine)
     show(made, format)
     if not made.is_valid:
@@ -54,9 +54,9 @@ def _save(made: Plan, host: HostOptions, file: str) -> None:
     write_named(file, plan_file_text(made, () if host.recorded else host.manifests, host.recorded).encode("ascii"))
     if is_kept(file):
         named = os.path.join(os.curdir, file) if file.startswith("-") else file
-        tell(f"saved; to do exactly this: {host.here.reading(()).line(APPLY.with_flags(named))}")
+        say(f"saved; to do exactly this: {host.here.reading(()).line(APPLY.with_flags(named))}")
     else:
-        tell(f"written to {file}, from which it cannot be applied")
+        say(f"written to {file}, from which it cannot be applied")
 
 
 def show(made: Plan, format: str) -> None:
@@ -72,7 +72,7 @@ def show(made: Plan, format: str) -> None:
     else:
         from reconciler.render.plan_text import plan_text
 
-        tell_problems(made.problems)
+        show_problems(made.problems)
         result(plan_text(made, paint_for_stdout()))
 
 
@@ -94,12 +94,12 @@ def _show_status(host: HostOptions, format: str) -> Exit:
     from reconciler.render.status_text import status_json, status_text
 
     with opened(host) as machine:
-        tell_unfinished(host)
+        show_unfinished(host)
         found = status(wanted_source(host, with_commit=False).read(machine), machine)
     if format == "json":
         result(status_json(found))
     else:
-        tell_problems(found.plan.problems)
+        show_problems(found.plan.problems)
         result(status_text(found, paint_for_stdout(), host.here))
     return Exit.DONE
 
@@ -111,8 +111,8 @@ def _show_watched(host: HostOptions, format: str) -> Exit:
     state, _ = state_of(host)
     kept = _kept(state)
     if kept is None:
-        tell(f"error: no loop has been watching with the state directory {state.path}")
-        tell(f"  next: {host.line(WATCH)}    # starts one; for another place: --state-dir, --sysfs or --simulate")
+        say(f"error: no loop has been watching with the state directory {state.path}")
+        say(f"  next: {host.line(WATCH)}    # starts one; for another place: --state-dir, --sysfs or --simulate")
         return Exit.FAILURE
     if format == "json":
         result(report_json(kept.report, _end_of(kept)))
@@ -134,7 +134,7 @@ def _code(kept: "Kept") -> Exit:
     """A loop that has ended enforces nothing, however the host was when it last looked."""
     if kept.ended is None:
         return Exit.DONE
-    tell("error: the loop has ended; no loop enforces the manifests of this host")
+    say("error: the loop has ended; no loop enforces the manifests of this host")
     return Exit.FAILURE
 
 
@@ -171,12 +171,12 @@ def drift_command(format: str, host: HostOptions) -> Exit:
     from reconciler.render.status_text import drift_json, drift_text
 
     with opened(host) as machine:
-        tell_unfinished(host)
+        show_unfinished(host)
         made = plan(wanted_source(host, with_commit=False).read(machine), machine, Whole(with_boot=True))
     if format == "json":
         result(drift_json(made))
     else:
-        tell_problems(made.problems)
+        show_problems(made.problems)
         result(drift_text(made, paint_for_stdout()))
     if not made.is_valid:
         return Exit.REFUSED

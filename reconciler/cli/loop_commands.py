@@ -11,7 +11,7 @@ from reconciler.api import user_name
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import state_of
 from reconciler.cli.options import Duration, HostOptions, host_options
-from reconciler.cli.output import report, tell
+from reconciler.cli.output import report, say
 from reconciler.cli.publishing import publish
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
@@ -28,10 +28,10 @@ from reconciler.watch.report import Condition
 from reconciler.watch.requests import NoAnswer, TriggerRequest, ask
 
 ANSWER_SECONDS: Final = 60.0
-"""How long a loop may take to answer at all: while it applies, it listens to nobody."""
+"""How long a loop may take to answer at all: while it applies, it answers no request."""
 
-TURN_SECONDS: Final = 3600.0
-"""How long a turn may take that somebody waits for."""
+CYCLE_SECONDS: Final = 3600.0
+"""How long a cycle may take that a command waits for."""
 
 _CODES: Final = {
     Condition.CHANGES: Exit.CHANGES,
@@ -54,37 +54,37 @@ def trigger_command(wait: bool, allow_older: bool, host: HostOptions) -> Exit:
     """Have the loop of 'reconcile watch' look at once."""
     state, _ = state_of(host)
     try:
-        answer = ask(state.path, TriggerRequest(allow_older, wait), TURN_SECONDS if wait else ANSWER_SECONDS)
+        answer = ask(state.path, TriggerRequest(allow_older, wait), CYCLE_SECONDS if wait else ANSWER_SECONDS)
     except NoAnswer as error:
-        tell(f"error: {error}")
+        say(f"error: {error}")
         return Exit.FAILURE
     if answer is None:
-        tell(f"error: no loop is watching with the state directory {state.path}")
+        say(f"error: no loop is watching with the state directory {state.path}")
         again = _starts_again(state)
-        tell(
+        say(
             f"  next: {again}    # starts the loop again"
             if again
             else f"  next: {host.line(WATCH)}    # starts one; for another place: --state-dir, --sysfs or --simulate"
         )
         return Exit.FAILURE
     if not answer.get("accepted"):
-        tell(f"error: the loop refused: {answer.get('error')}")
+        say(f"error: the loop refused: {answer.get('error')}")
         return Exit.FAILURE
     if not wait:
         report(f"cycle {answer['cycle']} begins soon")
         return Exit.DONE
     report(f"cycle {answer['cycle']}: {answer['condition'].replace('-', ' ')}: {answer['summary']}")
     if unreachable := answer.get("unreachable"):
-        tell(f"warning: nothing newer is known: {unreachable}")
+        say(f"warning: nothing newer is known: {unreachable}")
     if refused := answer.get("refused"):
-        tell("error: the newest configuration is refused")
+        say("error: the newest configuration is refused")
         for reason in refused:
-            tell(f"  because: {reason}")
-        tell(f"  more: {host.line(LOOP_STATUS)}")
+            say(f"  because: {reason}")
+        say(f"  more: {host.line(LOOP_STATUS)}")
     if suspended := answer.get("suspended"):
-        tell(f"warning: suspended, and not as their manifests say: {', '.join(suspended)}")
+        say(f"warning: suspended, and not as their manifests say: {', '.join(suspended)}")
     if suspended or answer["condition"] == Condition.SUSPENDED:
-        tell(f"  next: {host.line(resume(suspended or ()))}    # when the reason is gone")
+        say(f"  next: {host.line(resume(suspended or ()))}    # when the reason is gone")
     code = _CODES.get(answer["condition"], Exit.DONE)
     return Exit.REFUSED if refused and code is Exit.DONE else code
 
@@ -129,7 +129,7 @@ def suspend_command(guests: tuple[str, ...], reason: str, seconds: float | None,
 
     _change(host, add)
     who = ", ".join(f"guest {name}" for name in guests) or "the whole host"
-    report(f"{who}: left alone by the loop {f'until {moment(until)} UTC' if until else 'until it is resumed'}")
+    report(f"{who}: suspended {f'until {moment(until)} UTC' if until else 'until it is resumed'}")
     return Exit.DONE
 
 
@@ -141,7 +141,7 @@ def _refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
 
 
 def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
-    """A mistyped name would suspend nobody, and nobody would know."""
+    """Refuse a mistyped name, which would suspend no guest and go unnoticed."""
     state, boot_id = state_of(host)
     good = read_last_good(state)
     known = {name for name, _ in Journal(state, boot_id).applied().guests.values()}
@@ -169,7 +169,7 @@ def resume_command(guests: tuple[str, ...], host: HostOptions) -> Exit:
 
     _change(host, take)
     if missing:
-        tell(f"error: not suspended: {', '.join(missing)}")
+        say(f"error: not suspended: {', '.join(missing)}")
         return Exit.FAILURE
     report("resumed")
     return Exit.DONE
@@ -178,7 +178,7 @@ def resume_command(guests: tuple[str, ...], host: HostOptions) -> Exit:
 def _change(host: HostOptions, change: Callable[[Suspensions], Suspensions]) -> None:
     state, _ = state_of(host)
     state.prepare()
-    wait = patience(time, _SUSPENSIONS_SECONDS, lambda holder: tell(f"waiting for {holder}"))
+    wait = patience(time, _SUSPENSIONS_SECONDS, lambda holder: say(f"waiting for {holder}"))
     with state_locked(state, "reconcile suspend", wait):
         now = read_suspensions(state).at(time.time())
         write_suspensions(state, change(now))
@@ -192,4 +192,4 @@ def _wake(state: StateDirectory) -> None:
     except NoAnswer:
         answer = {}
     if answer is None:
-        tell("note: no loop is watching with this state directory; one that is started heeds it")
+        say("note: no loop is watching with this state directory; one that is started heeds it")

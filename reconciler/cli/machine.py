@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import tell
+from reconciler.cli.output import say
 from reconciler.hosts.opening import STATE, open_host, open_simulated_host, state_of_host, state_of_simulated_host
 from reconciler.integrations.local_git import repository_above
 from reconciler.kernel.locks import Patience
@@ -66,8 +66,8 @@ def origin_of(commit: str = "", actor: Actor = Actor.PERSON) -> Origin:
     return caller(commit, actor)._replace(command=command_line())
 
 
-def manifests_commit(options: HostOptions, say: Callable[[str], object] = tell) -> str:
-    """The git commit of the manifests; empty where there is none, or where it is not shown, which `say` is told why."""
+def manifests_commit(options: HostOptions, say: Callable[[str], object] = say) -> str:
+    """The git commit of the manifests; empty where there is none, or where it is not shown; `say` gets the reason."""
     given = [os.path.abspath(path) for path in options.manifests]
     real = os.path.realpath(given[0])
     if not os.path.exists(real) or repository_above(real) is None:

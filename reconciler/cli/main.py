@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import Said
-from reconciler.cli.output import exit_code, open_closed_descriptors, printable_output, tell
+from reconciler.cli.output import exit_code, open_closed_descriptors, printable_output, say
 from reconciler.cli.tree import Group, Lazy, Sections, canonical
 from reconciler.model.commands import NOWHERE, PLAN
 from reconciler.transaction.lock import end_alike
@@ -41,7 +41,7 @@ SECTIONS: Final[Sections] = {
         "rollback": Lazy(
             "history_command",
             "rollback_command",
-            "Undo the newest apply, or go back to what generation NUMBER wanted.",
+            "Undo the newest apply, or roll back to what generation NUMBER wanted.",
         ),
     },
     "History": {
@@ -106,7 +106,7 @@ SECTIONS: Final[Sections] = {
         "expire": Lazy(
             "confirm_command",
             "expire_command",
-            "Wait until the time of a generation is over, and put it back unless it was confirmed.",
+            "Wait until the time of a generation is over, and roll it back unless it was confirmed.",
         ),
     },
 }
@@ -160,10 +160,10 @@ def _run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        tell("stopped; nothing was changed")
+        say("stopped; nothing was changed")
         return Exit.FAILURE
     except click.ClickException as error:
-        tell(f"Error: {error.format_message()}")
+        say(f"Error: {error.format_message()}")
         return Exit.FAILURE
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, the user gets a sentence
         from reconciler.cli.failures import code_of
@@ -175,6 +175,6 @@ def _run(arguments: Sequence[str]) -> int:
 def _show(error: click.UsageError) -> None:
     # As click does, but that what was typed may have line feeds in it.
     if error.ctx:
-        tell(*error.ctx.get_usage().splitlines(), f"Try '{error.ctx.command_path} --help' for help.", "")
+        say(*error.ctx.get_usage().splitlines(), f"Try '{error.ctx.command_path} --help' for help.", "")
     message = f"Error: {error.format_message()}"
-    tell(*(message.splitlines() if isinstance(error, click.MissingParameter) else [message]))
+    say(*(message.splitlines() if isinstance(error, click.MissingParameter) else [message]))

@@ -1,4 +1,4 @@
-"""``reconcile simulate --mount DIR``: the simulated host as a file system, until somebody ends it."""
+"""``reconcile simulate --mount DIR``: the simulated host as a file system, until it is ended."""
 
 import gc
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.output import report, tell
+from reconciler.cli.output import report, say
 from reconciler.hosts.simulated import Description, Simulation, described, locked, refuse_mounted
 from reconciler.simulator.mount import MountError
 from reconciler.simulator.mount_server import Served, Server
@@ -22,7 +22,7 @@ def run(file: Path, place: Path) -> Exit:
 
     def ready() -> None:
         report(f"{file} is mounted on {place}")
-        tell(f"to end: Ctrl-C, or fusermount3 -u {place}")
+        say(f"to end: Ctrl-C, or fusermount3 -u {place}")
 
     try:
         with _server(described(file), place) as server:

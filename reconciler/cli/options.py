@@ -272,7 +272,7 @@ class WatchOptions(NamedTuple):
 _FILE: Final = click.Path(dir_okay=False)
 _WATCH_OPTIONS: Final = (
     click.option("--apply", "applies", is_flag=True, help="Keep the host as the manifests say, not just look."),
-    click.option("--self-heal", is_flag=True, help="With --apply: put back what others change."),
+    click.option("--self-heal", is_flag=True, help="With --apply: correct what other programs change."),
     click.option("--git", metavar="URL", help="Take manifests from a git repository."),
     click.option("--branch", metavar="NAME", help="With --git: from this branch."),
     click.option("--path", metavar="DIR", help="With --git: from this directory of it."),
@@ -294,7 +294,7 @@ _WATCH_OPTIONS: Final = (
         "--resync",
         type=Duration(),
         metavar="DURATION",
-        help="How often to look without being told; 5m, or 10s where the host tells nothing.",
+        help="How often to look without a trigger; 5m, or 10s where the host has none.",
     ),
     click.option(
         "--plan-timeout",

@@ -183,7 +183,7 @@ def exit_code(code: int) -> int:
     output = _output(sys.stdout)
     if output is None or not output.lost or output.reader_left or not output.is_the_result:
         return code
-    tell(f"error: standard output cannot be written: {output.lost}")
+    say(f"error: standard output cannot be written: {output.lost}")
     return Exit.FAILURE
 
 
@@ -242,23 +242,23 @@ def report_text(text: str, summary: str = "") -> None:
     sys.stdout.flush()
     output = _output(sys.stdout)
     if output and output.lost:
-        tell(f"note: standard output cannot be written ({output.lost}); what was done:")
+        say(f"note: standard output cannot be written ({output.lost}); what was done:")
         sys.stderr.write(summary or text)
 
 
-def tell(*lines: str) -> None:
-    """Tell the user something on stderr, a line each."""
+def say(*lines: str) -> None:
+    """Write `lines` to stderr for the user."""
     sys.stderr.write(lines_text(lines))
 
 
-def tell_elsewhere_too(spare: Callable[[str], object]) -> None:
+def say_elsewhere_too(spare: Callable[[str], object]) -> None:
     """Give `spare` what cannot be written to stderr, and try stderr again nevertheless: for a process that waits."""
     if output := _output(sys.stderr):
         output.spare = spare
         output.begin_again()
 
 
-def tell_problems(problems: "Sequence[Problem]") -> None:
+def show_problems(problems: "Sequence[Problem]") -> None:
     """Show problems on stderr."""
     if problems:
         from reconciler.render.diagnostics import problems_text

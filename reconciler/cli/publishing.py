@@ -10,7 +10,7 @@ from contextlib import suppress
 from reconciler import Wanted, plan
 from reconciler.cli.machine import opened, run_directory_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import tell
+from reconciler.cli.output import say
 from reconciler.model.errors import ReconcileError
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.printable import error_text
@@ -47,7 +47,7 @@ def publish(host: HostOptions, outcome: Outcome | None = None, after: Plan | Non
             report = report_of_command(_finding(machine, outcome, after), before, time.time())
         publish_report(directory.like(LOOP).like(REPORT), report)
     except (ReconcileError, OSError) as error:
-        tell(f"warning: no report on this is published: {error_text(error)}")
+        say(f"warning: no report on this is published: {error_text(error)}")
 
 
 def _finding(machine: Machine, outcome: Outcome | None, after: Plan | None) -> Finding:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of
 from reconciler.cli.options import HostOptions
-from reconciler.cli.output import control, tell
+from reconciler.cli.output import control, say
 from reconciler.model.commands import APPLY, PLAN, ROLLBACK, confirm_of
 from reconciler.model.printable import one_line
 from reconciler.model.strict_json import BadRecord
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 _CLEAR_LINE: Final = "\r\033[K"
 
 
-def tell_recovered(recovered: Iterable[Recovered], host: HostOptions) -> None:
-    """Tell what became of what earlier runs had left on `host`."""
+def show_recovered(recovered: Iterable[Recovered], host: HostOptions) -> None:
+    """Show what became of what earlier runs had left on `host`."""
     for one in recovered:
-        _tell_one(one, host)
+        _show_recovered_one(one, host)
 
 
 class TerminalProgress:
@@ -40,7 +40,7 @@ class TerminalProgress:
 
     def recovered(self, found: Sequence[Recovered]) -> None:
         """See `reconciler.transaction.apply.Progress`; what cannot be recorded is found, and not shown, twice."""
-        tell_recovered((one for one in found if one not in self._shown), self._host)
+        show_recovered((one for one in found if one not in self._shown), self._host)
         self._shown += tuple(found)
 
     def step(self, number: int, total: int, step: "PlannedStep") -> None:
@@ -56,11 +56,11 @@ class TerminalProgress:
         """See `reconciler.transaction.apply.Progress`."""
         if self._shows:
             control(sys.stderr, _CLEAR_LINE)
-            tell(f"failed ({reason}); putting everything back ...")
+            say(f"failed ({reason}); rolling everything back ...")
 
     def waiting(self, holder: "AtWork") -> None:
         """See `reconciler.transaction.apply.Progress`."""
-        tell(f"waiting for {holder}")
+        say(f"waiting for {holder}")
 
 
 def exit_of(recovered: Iterable[Recovered]) -> Exit:
@@ -71,8 +71,8 @@ def exit_of(recovered: Iterable[Recovered]) -> Exit:
     return Exit.ROLLED_BACK if found else Exit.DONE
 
 
-def tell_unfinished(host: HostOptions) -> None:
-    """Tell what earlier runs have left on `host`, for a command that changes nothing.
+def show_unfinished(host: HostOptions) -> None:
+    """Show what earlier runs have left on `host`, for a command that changes nothing.
 
     Raises:
         UnsafeState: it cannot be trusted.
@@ -87,11 +87,11 @@ def tell_unfinished(host: HostOptions) -> None:
     )
     for look, consequence in looks:
         try:
-            told = look()
+            lines = look()
         except BadRecord as error:
-            told = [f"warning: a file that we keep is damaged: {error}; {consequence}", f"  next: {error.remedy}"]
-        for line in told:
-            tell(line)
+            lines = [f"warning: a file that we keep is damaged: {error}; {consequence}", f"  next: {error.remedy}"]
+        for line in lines:
+            say(line)
 
 
 def _unfinished(journal: Journal, host: HostOptions) -> list[str]:
@@ -131,30 +131,30 @@ def _degraded(journal: Journal, host: HostOptions) -> list[str]:
     if not differences:
         return []
     return [
-        "warning: an earlier apply failed and not everything could be put back; it left:",
+        "warning: an earlier apply failed and not everything could be rolled back; it left:",
         *(f"  {difference}" for difference in differences),
         f"  next: {host.line(PLAN)}    # shows what an apply would do about it",
     ]
 
 
-def _tell_one(one: Recovered, host: HostOptions) -> None:
+def _show_recovered_one(one: Recovered, host: HostOptions) -> None:
     number = one.unfinished.generation
     what = f"generation {number} {one.left}" if number else f"an earlier apply {one.left}"
     if not one.unfinished.same_boot:
         closed = "" if one.unrecorded else "; its journal was closed"
-        tell(f"note: {what}, but the host has been booted since{closed}")
+        say(f"note: {what}, but the host has been booted since{closed}")
     elif one.returned is None:
-        tell(f"note: {what}; {one.notes[0]}" if one.notes else f"note: {what}, but was done; its journal was closed")
+        say(f"note: {what}; {one.notes[0]}" if one.notes else f"note: {what}, but was done; its journal was closed")
     elif one.returned.differences:
-        tell(f"warning: {what}, and not everything could be put back:")
+        say(f"warning: {what}, and not everything could be rolled back:")
         for difference in one.returned.differences:
-            tell(f"  left: {difference}")
-        tell(f"  next: {host.line(PLAN)}    # shows what an apply would do about it")
+            say(f"  left: {difference}")
+        say(f"  next: {host.line(PLAN)}    # shows what an apply would do about it")
     else:
-        tell(f"note: {what}; what it had done was put back")
+        say(f"note: {what}; what it had done was rolled back")
     if one.returned is not None:
         for note in one.notes:
-            tell(f"warning: {note}")
+            say(f"warning: {note}")
     if one.unrecorded:
         who = "the timer and the next apply try" if one.unfinished.same_boot else "the next apply tries"
-        tell(f"warning: that could not be recorded: {one.unrecorded}; {who} again")
+        say(f"warning: that could not be recorded: {one.unrecorded}; {who} again")

@@ -9,7 +9,7 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import serve_options
-from reconciler.cli.output import tell
+from reconciler.cli.output import say
 from reconciler.cli.tree import command
 from reconciler.watch.metrics import NoMetrics, require_library
 
@@ -47,8 +47,8 @@ def serve_command(listen: str, run_dir: str) -> Exit:
         try:
             reader.read()
         except NotPublished as error:
-            tell(f"warning: {error}")
-        tell(f"answering at {url_of(listener)}: /metrics, /healthz, /readyz")
+            say(f"warning: {error}")
+        say(f"answering at {url_of(listener)}: /metrics, /healthz, /readyz")
         gc.enable()
         try:
             serve(listener, app)

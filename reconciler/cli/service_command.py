@@ -19,7 +19,7 @@ from reconciler.cli.options import (
     serve_options,
     watch_options,
 )
-from reconciler.cli.output import report, result, tell
+from reconciler.cli.output import report, result, say
 from reconciler.cli.tree import Group
 from reconciler.integrations.files import Installed, NotOurs, OurFile
 from reconciler.integrations.libvirt import DIRECTORY, HOOK, NAME, follows_loop, hook_text, options_of
@@ -121,7 +121,7 @@ def uninstall_watch(directory: str, hooks: str) -> Exit:
         text = None
     if text is not None and follows_loop(text):
         there = () if hook.parent == DIRECTORY else ("--directory", str(hook.parent.absolute()))
-        tell(
+        say(
             f"{hook} follows what the loop enforces, and without a loop that record no longer changes. "
             "To have it read manifests instead, run:",
             f"  {HOOK_INSTALL.with_flags('-f', 'PATH', *there, *(options_of(text) or ()))}",
@@ -146,7 +146,7 @@ def install_boot(directory: str, enable: bool, host: HostOptions) -> Exit:
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     if host.state_dir or os.path.realpath(place) == str(UNITS):
-        # So that a boot can tell an empty history from a file system that is not mounted.
+        # So that a boot can distinguish an empty history from a file system that is not mounted.
         StateDirectory(Path(state)).prepare()
     install(BOOT_UNIT, place, text)
     return systemctl(boot_enable_commands(place), run=enable, when="so that it runs at every boot, run:")
@@ -170,7 +170,7 @@ def install_serve(directory: str, enable: bool, listen: str, run_dir: str) -> Ex
     options = ["--listen", listen, "--run-dir", os.path.abspath(run_dir)]
     group = GROUP if group_id() is not None else None
     if sys.executable.startswith("/root/"):
-        tell(f"warning: the unit's user cannot read {sys.executable}; install reconcile elsewhere")
+        say(f"warning: the unit's user cannot read {sys.executable}; install reconcile elsewhere")
     try:
         text = serve_unit_text(sys.executable, options, group)
     except ValueError as error:
@@ -178,7 +178,7 @@ def install_serve(directory: str, enable: bool, listen: str, run_dir: str) -> Ex
     place = Path(directory).absolute()
     install(SERVE_UNIT, place, text)
     if group is None:
-        tell(
+        say(
             f"there is no group {GROUP}, so it can read only what a loop publishes with --publish-public. Run:",
             f"  groupadd --system {GROUP}    # then install this again, and restart the loop",
         )
@@ -219,11 +219,11 @@ def install_hook(directory: str, host: HostOptions) -> Exit:
             report(f"{directory}/{NAME} is changed; libvirt uses it from the next VM on")
         case _:
             report(f"{directory}/{NAME} is installed")
-            tell(
+            say(
                 "if it is the first hook file on this host, restart the libvirt daemon, which looks for them then:",
                 "  systemctl restart virtqemud    # or libvirtd",
             )
-    _tell_source(host)
+    _show_source(host)
     return Exit.DONE
 
 
@@ -304,22 +304,22 @@ def _active(unit: str) -> str | None:
     return done.output.strip() or None if done.code == 0 else None
 
 
-def _tell_source(host: HostOptions) -> None:
+def _show_source(host: HostOptions) -> None:
     if host.paths:
         return
     state, _ = state_of(host)
     try:
         found = read_last_good(state)
     except (StateError, OSError) as error:
-        tell(f"it follows what the loop enforces, whose record cannot be read now: {error_text(error)}")
+        say(f"it follows what the loop enforces, whose record cannot be read now: {error_text(error)}")
         return
     if found is None:
-        tell(
+        say(
             "it follows what the loop enforces, and no loop has enforced anything yet with the state directory "
             f"{state.path}: until one has, VMs start only if their device exists; next: {WATCH_INSTALL}"
         )
     else:
-        tell(f"it follows what the loop enforces, now host {found.desired.host.name}{_at(found.commit)}")
+        say(f"it follows what the loop enforces, now host {found.desired.host.name}{_at(found.commit)}")
 
 
 def _at(commit: str) -> str:
@@ -361,7 +361,7 @@ def uninstall(unit: OurFile, directory: str, *next_: Sequence[str]) -> Exit:
         link.unlink()
     report(f"{place / unit.name} is {'removed' if there else 'not there'}")
     if there:
-        tell("so that systemd forgets it, run:", *(f"  {shlex.join(one)}" for one in next_))
+        say("so that systemd forgets it, run:", *(f"  {shlex.join(one)}" for one in next_))
     return Exit.DONE
 
 
@@ -372,7 +372,7 @@ def systemctl(commands: Sequence[Sequence[str]], *, run: bool, when: str) -> Exi
         click.ClickException: one of them did not succeed.
     """
     if not run:
-        tell(when, *(f"  {shlex.join(one)}" for one in commands))
+        say(when, *(f"  {shlex.join(one)}" for one in commands))
         return Exit.DONE
     for one in commands:
         try:
@@ -380,7 +380,7 @@ def systemctl(commands: Sequence[Sequence[str]], *, run: bool, when: str) -> Exi
         except (OSError, HostError) as error:
             raise click.ClickException(f"{shlex.join(one)}: {error_text(error)}") from error
         if shown := f"{done.output}{done.said}".splitlines():
-            tell(*shown)
+            say(*shown)
         if done.code:
             raise click.ClickException(f"{shlex.join(one)} ended with status {done.code}")
     return Exit.DONE

@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, host_options
-from reconciler.cli.output import report_text, result, tell
+from reconciler.cli.output import report_text, result, say
 from reconciler.cli.tree import command
 from reconciler.hosts.simulated import asked, described, opened_simulation, reset
 from reconciler.kernel.observe import observe
@@ -58,7 +58,7 @@ def simulate_command(request: tuple[str, ...], mount: str | None, host: HostOpti
         _count_boot(file, request)
         return Exit.DONE
     if request == ("reset",):
-        tell("reset" if reset(file) else "nothing to reset")
+        say("reset" if reset(file) else "nothing to reset")
         request = ()
     with opened_simulation(file, changes=bool(request)) as simulation:
         try:

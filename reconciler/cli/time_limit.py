@@ -1,4 +1,4 @@
-"""An end for whatever takes too long while somebody else waits for us."""
+"""An end for whatever takes too long while another program waits for us."""
 
 import signal
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ class TimeIsUp(BaseException):
 def ends_within(seconds: float) -> Iterator[None]:
     """Let the block run for `seconds` of real time at most; only in the main thread.
 
-    Whatever a transaction has begun then is left in its journal, and put in order by the next run.
+    Whatever a transaction has begun then is left in its journal, and recovered by the next run.
 
     Raises:
         TimeIsUp: it has taken longer.

@@ -8,7 +8,7 @@ import click
 from reconciler import Site, read_site
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments
-from reconciler.cli.output import result, tell_problems
+from reconciler.cli.output import result, show_problems
 from reconciler.cli.tree import command
 from reconciler.manifests.pinpoint import pinpoint
 from reconciler.manifests.site import placed
@@ -58,7 +58,7 @@ def validate_command(domain_files: tuple[str, ...], format: str, host: HostOptio
         }
         result(json_text(record))
     else:
-        tell_problems(problems)
+        show_problems(problems)
         if code is Exit.DONE:
             result(f"valid: {counted(len(site.hosts), 'host')}, {counted(len(site.guests), 'guest')}\n")
     return code

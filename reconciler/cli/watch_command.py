@@ -25,7 +25,7 @@ from reconciler.cli.machine import (
     state_of,
 )
 from reconciler.cli.options import HostOptions, WatchOptions, watch_options
-from reconciler.cli.output import Printable, tell
+from reconciler.cli.output import Printable, say
 from reconciler.cli.tree import Plain
 from reconciler.integrations.files import NotPrivate
 from reconciler.integrations.git_address import NotAnAddress, address
@@ -77,7 +77,7 @@ _BUSY_TIMES: Final = 3
 """How often a cycle may use up its time for a plan until the loop counts as hanging: newest, last good, and slack."""
 
 _LATE_SECONDS: Final = 300.0
-"""How long a turn may take beyond its time until the loop counts as hanging: longer than any apply."""
+"""How long a cycle may take beyond its time until the loop counts as hanging: longer than any apply."""
 
 _PACKAGE: Final = "vfio-ap-reconciler"
 _Record = TypeVar("_Record")
@@ -121,7 +121,7 @@ def watch_command(options: WatchOptions) -> Exit:
         leave_ended(host, options.metrics_file)
         raise click.UsageError(str(error)) from error
     except (AlreadyWatching, NotPrivate) as error:
-        tell(f"error: {error}")
+        say(f"error: {error}")
         return Exit.BUSY
     return Exit.DONE
 
@@ -172,9 +172,11 @@ def check(options: WatchOptions) -> None:
         raise click.UsageError("choose one of --git and -f")
     if options.git and not options.branch:
         raise click.UsageError("--git needs --branch")
-    alone = [name for name in ("branch", "path", "require_signature") if getattr(options, name) and not options.git]
-    if alone:
-        raise click.UsageError(f"--{alone[0].replace('_', '-')} goes with --git")
+    without_git = [
+        name for name in ("branch", "path", "require_signature") if getattr(options, name) and not options.git
+    ]
+    if without_git:
+        raise click.UsageError(f"--{without_git[0].replace('_', '-')} goes with --git")
     if options.revoked_keys and not options.require_signature:
         raise click.UsageError("--revoked-keys goes with --require-signature")
     if options.metrics_file and not options.metrics_file.endswith(".prom"):
@@ -293,7 +295,7 @@ def _once(say: Callable[[str], object]) -> Callable[[str], None]:
 
 
 def _applied_commit(state: StateDirectory, log: Log) -> str:
-    """The commit that a loop has applied last, as the history tells; empty where it has none."""
+    """The commit that a loop has applied last, as the history says; empty where it has none."""
     history = History(state)
     try:
         number = history.newest_target()
@@ -372,7 +374,7 @@ def messengers(options: WatchOptions) -> list[Messenger]:
 
 
 def _kept(read: Callable[[], _Record], log: Log) -> _Record | None:
-    """What an earlier run has kept; a damaged file is told, and passed over."""
+    """What an earlier run has kept; a damaged file is reported, and passed over."""
     try:
         return read()
     except BadRecord as error:

@@ -13,7 +13,7 @@ import click
 
 from reconciler.cli.machine import run_directory_of
 from reconciler.cli.options import WatchOptions
-from reconciler.cli.output import tell
+from reconciler.cli.output import say
 from reconciler.cli.watch_command import check_start
 from reconciler.integrations.git_address import has_secret, local_path
 from reconciler.integrations.git_command import Git, GitFailed
@@ -54,7 +54,7 @@ def watch_unit(options: WatchOptions, words: Sequence[str]) -> str:
         click.ClickException: it would write where it cannot, or a file that it needs cannot be used.
     """
     if any(f"{sys.executable}/".startswith(f"{one}/") for one in PRIVATE):
-        tell(f"warning: the unit has a /tmp of its own and cannot see {sys.executable}; install reconcile elsewhere")
+        say(f"warning: the unit has a /tmp of its own and cannot see {sys.executable}; install reconcile elsewhere")
     try:
         return watch_unit_text(sys.executable, words, needs(options), _systemd())
     except ValueError as error:
@@ -197,7 +197,7 @@ def _check_program(command: str, hidden: Sequence[str]) -> None:
 
 
 def _not_started(program: str) -> str:
-    """Why the kernel would not start the file `program`; empty where it would, as far as its first line tells."""
+    """Why the kernel would not start the file `program`; empty where it would, as far as its first line says."""
     try:
         with open(program, "rb") as stream:
             first = stream.readline(256)
@@ -262,14 +262,14 @@ def _folder(file: str) -> str:
     folder = os.path.dirname(os.path.normpath(file))
     if os.stat(folder).st_uid != os.geteuid():
         raise click.ClickException(
-            f"{folder} belongs to somebody else, and the unit has no right to write where others do; "
-            f"name another one, or type: chown root {folder}"
+            f"{folder} belongs to another user, and the unit has no right to write where others do; "
+            f"name another one, or run: chown root {folder}"
         )
     return folder
 
 
 def _systemd() -> int:
-    """The version of systemd; 0 where it does not tell."""
+    """The version of systemd; 0 where it does not say."""
     try:
         done = run_tool(["systemctl", "--version"], _SECONDS)
     except (OSError, HostError):

@@ -188,9 +188,9 @@ def test_the_timer_is_heard_although_its_log_cannot_be_written(
         ran = host("expire", "2")
 
     assert ran.code == 6
-    assert any("generation 2" in line and "put back" in line for line in heard)
+    assert any("generation 2" in line and "rolled back" in line for line in heard)
     assert any("No space left on device" in line for line in heard)
-    assert "what it had done was put back" in log.read_text()
+    assert "what it had done was rolled back" in log.read_text()
 
 
 def test_the_next_apply_records_what_the_timer_could_not(command: Command, small: Path, clock: Time) -> None:

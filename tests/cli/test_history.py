@@ -204,7 +204,7 @@ def test_rollback_undoes_what_waits(command: Command) -> None:
     ran = command("rollback", "--yes")
 
     assert ran.code == 0
-    assert "generation 1 was undone before it was confirmed; what it had done was put back" in ran.err
+    assert "generation 1 was undone before it was confirmed; what it had done was rolled back" in ran.err
     assert command("simulate").out == before
 
 
@@ -323,7 +323,7 @@ def test_reading_commands_tell_of_what_is_left_and_leave_it(command: Command) ->
     (state / "degraded.json").unlink()
     ran = command("apply", "--yes")
     assert ran.code == 0
-    assert "what it had done was put back" in ran.err
+    assert "what it had done was rolled back" in ran.err
     assert not (state / "journal.jsonl").exists()
 
 
@@ -347,7 +347,7 @@ def test_an_apply_that_is_refused_tells_what_it_has_put_in_order_first(command: 
     ran = command("apply", "--yes")
 
     assert ran.code == 3
-    assert "note: generation 2 was not finished; what it had done was put back" in ran.err
+    assert "note: generation 2 was not finished; what it had done was rolled back" in ran.err
 
 
 def test_rollback_goes_back_from_where_recovery_has_led(command: Command) -> None:
@@ -367,7 +367,7 @@ def test_rollback_goes_back_from_where_recovery_has_led(command: Command) -> Non
 
     assert ran.code == 0
     assert "generation 3 was not finished, but was done; its journal was closed" in ran.err
-    assert "going back to generation 2" in ran.err
+    assert "rolling back to generation 2" in ran.err
 
 
 def test_an_apply_whose_time_is_over_is_not_to_be_confirmed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def test_the_command_that_goes_further_is_shown_and_works(command: Command, monk
     told = command("rollback", "--yes").err
 
     assert "the host is as generation 2 wants" in told
-    printed = shlex.split(told.rsplit("to go back to generation 1: ", 1)[1])
+    printed = shlex.split(told.rsplit("to roll back to generation 1: ", 1)[1])
     assert printed[0] == "reconcile"
     assert run(printed[1:]) == 0
     assert "5" in command("history", "show", "4").out
@@ -181,7 +181,7 @@ def test_a_rollback_is_undone_by_the_next_one(command: Command) -> None:
     first = command("rollback", "--yes")
     assert first.code == 0
     assert "this undoes generation 2, by " in first.err
-    assert "going back to generation 1" in first.err
+    assert "rolling back to generation 1" in first.err
     assert command("simulate").out != before
     second = command("rollback", "--yes")
     assert second.code == 0
@@ -198,4 +198,4 @@ def test_what_did_not_end_well_is_undone_to_the_one_before_it(command: Command) 
 
     assert ran.code == 0
     assert "this undoes generation 2" in ran.err
-    assert "going back to generation 1" in ran.err
+    assert "rolling back to generation 1" in ran.err

@@ -25,6 +25,7 @@ DONE: Final = (
     "hosts",
     "watch",
     "integrations",
+    "cli",
 )
 """The packages in which none of the words below is left."""
 
