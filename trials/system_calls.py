@@ -224,6 +224,8 @@ class _Watch:
     def _fdopen(self, descriptor: int, mode: str = "r", *others: Any, **named: Any) -> Any:
         if descriptor in self._files and set(mode) & set("wax+"):
             return io.BufferedWriter(_Raw(descriptor))
+        # The stream closes it without `os.close`, and the number is soon that of another file.
+        self._files.pop(descriptor, None)
         return self._os["fdopen"](descriptor, mode, *others, **named)
 
     def _open_stream(self, path: Any, mode: str = "r", *others: Any, **named: Any) -> Any:

@@ -108,9 +108,9 @@ def built_wheel(directory: Path) -> Path:
 
 
 def requirements() -> list[str]:
-    """What the tool depends on, as pyproject.toml says it, with what the loop needs besides."""
+    """What the tool depends on, as pyproject.toml says it, with what monitoring needs besides."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [str(one) for one in (*project["dependencies"], *project["optional-dependencies"]["watch"])]
+    return [str(one) for one in (*project["dependencies"], *project["optional-dependencies"]["web"])]
 
 
 def locked_versions() -> str:

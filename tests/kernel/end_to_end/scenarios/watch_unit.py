@@ -25,7 +25,7 @@ def reboot_watch_unit(world: World) -> None:
     """At boot systemd starts the loop: it applies, hears, heals, reloads and ends well, with all that confines it."""
     _written([4], "none")
     loop = ["--apply", "--self-heal", "--resync", "1h", "-f", str(_SITE)]
-    _run("reconcile", "watch", "install", "--", *loop)
+    _run("reconcile", "service", "install", "watch", *loop)
     drop_ins = _UNITS / f"{_UNIT}.d"
     drop_ins.mkdir()
     (drop_ins / "watchdog.conf").write_text(_DROP_IN, encoding="ascii")
