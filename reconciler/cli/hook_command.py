@@ -30,7 +30,7 @@ MOST_WARNINGS: Final = 5
 """How many parts of a VM's XML are named that cannot be looked into."""
 
 
-@click.group("hook", cls=Group, no_args_is_help=True)
+@click.group("hook", cls=Group, no_args_is_help=False)
 def hook_group() -> None:
     """Make the device of an on-demand guest when its VM starts, and remove it when the VM has ended."""
 

@@ -177,4 +177,4 @@ def _show(error: click.UsageError) -> None:
     if error.ctx:
         say(*error.ctx.get_usage().splitlines(), f"Try '{error.ctx.command_path} --help' for help.", "")
     message = f"Error: {error.format_message()}"
-    say(*(message.splitlines() if isinstance(error, click.MissingParameter) else [message]))
+    say(*(message.expandtabs(2).splitlines() if isinstance(error, click.MissingParameter) else [message]))

@@ -73,17 +73,17 @@ _HOOKS: Final = click.option("--directory", help="Where libvirt looks for hooks.
 _ENABLE: Final = click.option("--enable", is_flag=True, help="Have systemd start it, now or at boot (systemctl).")
 
 
-@click.group("service", cls=Group, no_args_is_help=True)
+@click.group("service", cls=Group, no_args_is_help=False)
 def service_group() -> None:
     """Install what systemd or libvirt runs on this host: loop, boot unit, server, hook."""
 
 
-@service_group.group("install", cls=Group, no_args_is_help=True)
+@service_group.group("install", cls=Group, no_args_is_help=False)
 def install_group() -> None:
     """Install a unit of systemd or a hook of libvirt."""
 
 
-@service_group.group("uninstall", cls=Group, no_args_is_help=True)
+@service_group.group("uninstall", cls=Group, no_args_is_help=False)
 def uninstall_group() -> None:
     """Remove it again."""
 

@@ -116,9 +116,11 @@ class Group(click.Group):
         """See `click.Group`.
 
         Raises:
-            click.UsageError: there is an option that it lacks; it says what to run instead.
+            click.UsageError: there is no command, or an option that it lacks; it says what to run instead.
         """
         said = list(args)
+        if not args and not self.invoke_without_command and not ctx.resilient_parsing:
+            raise click.UsageError(f"It needs a command. There are: {', '.join(self.list_commands(ctx))}.", ctx)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:

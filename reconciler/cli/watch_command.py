@@ -123,6 +123,8 @@ def watch_command(options: WatchOptions) -> Exit:
     except (AlreadyWatching, NotPrivate) as error:
         say(f"error: {error}")
         return Exit.BUSY
+    except KeyboardInterrupt:  # a signal that came before the loop listened to signals ends it, as any later one does
+        pass
     return Exit.DONE
 
 

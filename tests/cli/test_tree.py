@@ -112,3 +112,19 @@ def test_the_help_of_the_whole_imports_no_command() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("group", [["service"], ["service", "install"], ["service", "uninstall"], ["hook"]])
+def test_a_group_without_a_command_lists_its_commands(group: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """In one sentence, not as a help text in an error."""
+    assert run(group) == 64
+
+    said = capsys.readouterr().err
+    assert "Error: It needs a command. There are: " in said
+    assert "\\n" not in said
+
+
+def test_a_missing_choice_is_listed_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """As click lays it out, without an escaped tab."""
+    assert run(["completion"]) == 64
+    assert "\\t" not in capsys.readouterr().err
