@@ -23,17 +23,10 @@ def serve_command(listen: str, run_dir: str) -> Exit:
 
     It does so until a signal ends it.
     """
-    try:
-        from reconciler.serve.application import application, serve
-
-        require_library()
-    except (ImportError, NoMetrics) as error:
-        raise click.UsageError(
-            f"'reconcile serve' needs more Python packages ({error}); "
-            f"install vfio-ap-reconciler[web] or, on Debian, {_PACKAGES}"
-        ) from error
+    check_server(listen)
     from reconciler.serve.addresses import CannotListen, bound, url_of
     from reconciler.serve.answers import Now
+    from reconciler.serve.application import application, serve
     from reconciler.watch.published import NotPublished, PublishedReader, boot_id
 
     boot = boot_id()
@@ -56,3 +49,25 @@ def serve_command(listen: str, run_dir: str) -> Exit:
             if listen.startswith(("/", "./")):
                 Path(listen).unlink(missing_ok=True)
     return Exit.DONE
+
+
+def check_server(listen: str) -> None:
+    """See that the server would start with the address `listen`; nothing is bound.
+
+    Raises:
+        click.UsageError: it would not.
+    """
+    try:
+        import reconciler.serve.application  # noqa: F401 - whether it can be imported is the question
+        from reconciler.serve.addresses import CannotListen, check_address
+
+        require_library()
+    except (ImportError, NoMetrics) as error:
+        raise click.UsageError(
+            f"'reconcile serve' needs more Python packages ({error}); "
+            f"install vfio-ap-reconciler[web] or, on Debian, {_PACKAGES}"
+        ) from error
+    try:
+        check_address(listen)
+    except CannotListen as error:
+        raise click.UsageError(str(error)) from error

@@ -20,6 +20,7 @@ from reconciler.cli.options import (
     watch_options,
 )
 from reconciler.cli.output import report, result, say
+from reconciler.cli.serve_command import check_server
 from reconciler.cli.tree import Group
 from reconciler.integrations.files import Installed, NotOurs, OurFile
 from reconciler.integrations.libvirt import DIRECTORY, HOOK, NAME, follows_loop, hook_text, options_of
@@ -167,6 +168,7 @@ def install_serve(directory: str, enable: bool, listen: str, run_dir: str) -> Ex
     """Install the unit that runs 'reconcile serve', as a user without rights."""
     if listen.startswith(("/", "./")):
         raise click.UsageError(f"--listen {listen}: the unit's user can make no socket there; name HOST:PORT")
+    check_server(listen)
     options = ["--listen", listen, "--run-dir", os.path.abspath(run_dir)]
     group = GROUP if group_id() is not None else None
     if sys.executable.startswith("/root/"):

@@ -91,3 +91,14 @@ def test_the_server_of_a_unit_listens_at_a_port(command: Command, tmp_path: Path
     ran = command.bare("service", "install", "serve", "--directory", str(tmp_path), "--listen", "/run/x.sock")
 
     assert (ran.code, "name HOST:PORT" in ran.err) == (64, True)
+
+
+@pytest.mark.parametrize("listen", ["foo", "127.0.0.1:99999", "a b:1", "", ":9750", "localhost:x"])
+def test_the_unit_of_a_server_that_would_not_start_is_not_installed(
+    command: Command, tmp_path: Path, listen: str
+) -> None:
+    """The server's own check of its start decides."""
+    ran = command.bare("service", "install", "serve", "--directory", str(tmp_path), "--listen", listen)
+
+    assert ran.code == 64
+    assert not list(tmp_path.glob("*.service"))
