@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.kernel import own_files
 from reconciler.transaction import state_directory
 from reconciler.transaction.journal import JOURNAL
 from reconciler.transaction.state_directory import StateDirectory
@@ -65,7 +66,8 @@ def test_a_file_that_is_replaced_before_it_is_synced_is_noticed(monkeypatch: pyt
 
 def test_names_that_are_never_synced_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """These trials can fail: what was said to be kept is gone."""
-    monkeypatch.setattr(state_directory, "_sync", lambda directory: None)
+    for module in (own_files, state_directory):
+        monkeypatch.setattr(module, "sync_folder", lambda folder: None)
 
     assert any("inventory is not on disk" in one for one in all_of(1).otherwise)
 
