@@ -1,6 +1,8 @@
 """A file that is replaced has its old content or its new one, whatever happens, and nothing is left beside it."""
 
+import fcntl
 import os
+from errno import EACCES, ENOLCK
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,34 @@ def test_a_lock_is_held_until_it_is_closed(tmp_path: Path) -> None:
         assert (is_locked(path), try_flock(other)) == (False, True)
     finally:
         os.close(other)
+
+
+def test_a_folder_that_cannot_be_read_need_not_be_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may write to a folder and not read it still gets the file."""
+    opened = os.open
+
+    def open_(path: Path, flags: int, *mode: int) -> int:
+        if flags & os.O_DIRECTORY:
+            raise PermissionError(EACCES, os.strerror(EACCES), str(path))
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", open_)
+
+    replace_file(tmp_path / "file", b"content")
+
+    assert (tmp_path / "file").read_bytes() == b"content"
+
+
+def test_a_lock_that_the_system_refuses_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason reaches the caller, and the file is closed."""
+
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(ENOLCK, os.strerror(ENOLCK))
+
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+    with pytest.raises(OSError, match=os.strerror(ENOLCK)):
+        take_lock(tmp_path / "lock")
+
+    assert len(os.listdir("/proc/self/fd")) == before
