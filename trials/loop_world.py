@@ -286,7 +286,7 @@ class World:
     # People
 
     def type_apply(self) -> None:
-        """Somebody types ``reconcile apply`` with every consent."""
+        """A person runs ``reconcile apply`` with every consent."""
         self.commands += 1
         allowed, self.guard.allowed = self.guard.allowed, lambda: True
         source = Manifests((self.manifests,), commit=self.offered.commit)

@@ -125,7 +125,7 @@ def test_a_plan_that_was_agreed_to_is_applied_or_none(folder: Path) -> None:
 
 
 def test_a_rollback_undoes_the_newest_apply_once(folder: Path) -> None:
-    """A second one without a number would undo what nobody has asked for."""
+    """A second one without a number would undo more than was asked for."""
     with reconciler.open_simulated_host(folder / "simulated-host.yaml") as host:
         manifests = reconciler.Manifests((folder / "host.yaml", folder / "guests.yaml"))
         reconciler.apply(manifests, host)

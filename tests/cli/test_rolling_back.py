@@ -154,7 +154,7 @@ def test_a_rollback_that_interrupts_no_running_vm_says_nothing_of_one(
 def test_without_consent_on_record_a_running_guest_keeps_its_queue(
     command: Command, monkeypatch: pytest.MonkeyPatch, written: list[ApConfig]
 ) -> None:
-    """As where nobody gave it: all but the mask is rolled back, and the guest is named."""
+    """As without any consent: all but the mask is rolled back, and the guest is named."""
     assert command("apply", "--yes", "--confirm-within", "90", "--allow-disruption").code == 0
     (pending,) = command.directory.rglob("pending.json")
     record = json.loads(pending.read_text(encoding="utf-8"))

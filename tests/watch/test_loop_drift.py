@@ -256,7 +256,7 @@ def test_what_an_earlier_run_left_is_put_in_order_and_nothing_else(tmp_path: Pat
 
 
 def books_of_a_killed_apply(looped: Looped) -> None:
-    """Somebody types an apply, and is killed before its first step."""
+    """A person runs an apply, which is killed before its first step."""
     from reconciler.operations.plan import plan
     from reconciler.planning.planner import holdings_of
     from reconciler.planning.scope import AllBut
