@@ -308,17 +308,20 @@ def _kept_by_foreign(
             (queues_text(common),),
             "Remove the device, or shorten spec.keep.",
         )
-        left = untouched.get(mdev.uuid)
-        yield (
-            problem
-            if left is None
-            else problem._replace(
-                message=f"host '{desired.host.name}' keeps {some_queues(common)} that {_dropped(left)}",
-                help=f"Apply the manifests by hand, which removes '{left.name}', or shorten spec.keep.",
-                **resumed(left),
-            )
-        )
+        claim = f"host '{desired.host.name}' keeps {some_queues(common)} that"
+        yield _of_dropped(problem, untouched.get(mdev.uuid), claim, "shorten spec.keep")
     yield from _more(found, "kept-by-foreign", "pairs of a foreign device and an entry of spec.keep overlap")
+
+
+def _of_dropped(problem: Problem, left: Untouched | None, claim: str, otherwise: str) -> Problem:
+    """The `problem` of a foreign device, said of the suspended guest `left` whose device it is, where it is one's."""
+    if left is None:
+        return problem
+    return problem._replace(
+        message=f"{claim} {_dropped(left)}",
+        help=f"Apply the manifests by hand, which removes '{left.name}', or {otherwise}.",
+        **resumed(left),
+    )
 
 
 def _dropped(left: Untouched) -> str:
@@ -378,16 +381,8 @@ def _given_pool_conflicts(
                 (queues_text(common),),
                 f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or give them up.",
             )
-            left = untouched.get(mdev.uuid)
-            yield (
-                problem
-                if left is None
-                else problem._replace(
-                    message=f"the host pool takes {some_queues(common)} that {_dropped(left)}",
-                    help=f"Apply the manifests by hand, which removes '{left.name}', or give them up.",
-                    **resumed(left),
-                )
-            )
+            claim = f"the host pool takes {some_queues(common)} that"
+            yield _of_dropped(problem, untouched.get(mdev.uuid), claim, "give them up")
 
     def given_up(keep: Keep) -> Problem:
         return Problem(

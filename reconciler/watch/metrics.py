@@ -16,7 +16,7 @@ from reconciler.model.errors import HostError
 from reconciler.model.outcome import Result
 from reconciler.model.printable import escaped_values
 from reconciler.watch.published import Usage
-from reconciler.watch.report import Condition, Counters, Report, SourceReport
+from reconciler.watch.report import NO_REPORT, Condition, Report
 from reconciler.watch.triggers import Noticed
 
 if TYPE_CHECKING:
@@ -180,24 +180,6 @@ METRICS: Final = (
 BUILD_INFO: Final = "reconcile_build_info"
 """The one metric that is always there. Before the first cycle there are also `UP` and the counters, at 0."""
 
-_NO_REPORT: Final = Report(
-    host="",
-    condition=Condition.WAITING,
-    summary="",
-    since=0.0,
-    source=SourceReport(""),
-    generation=0,
-    guests=(),
-    queues={},
-    differences=(),
-    suspended=None,
-    counters=Counters(),
-    cycle_ended=0.0,
-    succeeded=None,
-    apply_seconds=None,
-    plan_seconds=0.0,
-    applies=False,
-)
 _EARLY: Final = tuple(one for one in METRICS if one.kind == "counter" or one.name == UP)
 
 
@@ -274,7 +256,7 @@ def _families(measured: Measured, version: str) -> "Iterator[Family]":
         yield core.GaugeMetricFamily(UP, METRICS[0].help, 0.0)
         return
     for metric in _EARLY if measured.report is None else METRICS:
-        samples = metric.samples(measured.report or _NO_REPORT)
+        samples = metric.samples(measured.report or NO_REPORT)
         yield _family(metric.name, metric.kind, metric.help, metric.labels, samples)
     if measured.usage is not None:
         for name, kind, sentence, value in _PROCESS:

@@ -196,3 +196,24 @@ class Report(NamedTuple):
     heals: bool = False
     enforces: bool = True
     looked: float | None = None
+
+
+NO_REPORT: Final = Report(
+    host="",
+    condition=Condition.WAITING,
+    summary="",
+    since=0.0,
+    source=SourceReport(""),
+    generation=0,
+    guests=(),
+    queues={},
+    differences=(),
+    suspended=None,
+    counters=Counters(),
+    cycle_ended=0.0,
+    succeeded=None,
+    apply_seconds=None,
+    plan_seconds=0.0,
+    applies=False,
+)
+"""The report where there is none: of no host, before any cycle."""

@@ -10,7 +10,7 @@ from reconciler.render.changes import Change, file_change, guest_change, pool_ch
 from reconciler.transaction.suspensions import Suspension, Suspensions
 from reconciler.watch.configurations import Configuration
 from reconciler.watch.cycle_result import CycleResult
-from reconciler.watch.report import Condition, Counters, GuestReport, Report, SourceReport, Suspended
+from reconciler.watch.report import NO_REPORT, Condition, Counters, GuestReport, Report, SourceReport, Suspended
 from reconciler.watch.triggers import Trigger
 
 
@@ -213,24 +213,7 @@ def report_of_command(finding: Finding, before: Report | None, now: float) -> Re
     What only a loop knows stays as it said it `before`, which is the newest report; None where there is none.
     """
     plan, condition, suspensions = finding.plan, finding.condition, finding.suspensions
-    base = before or Report(
-        host="",
-        condition=condition,
-        summary="",
-        since=now,
-        source=SourceReport(""),
-        generation=0,
-        guests=(),
-        queues={},
-        differences=(),
-        suspended=None,
-        counters=Counters(),
-        cycle_ended=now,
-        succeeded=None,
-        apply_seconds=None,
-        plan_seconds=0.0,
-        applies=False,
-    )
+    base = before or NO_REPORT._replace(condition=condition, since=now, cycle_ended=now)
     if not base.counters.cycles:  # no loop has said where manifests come from
         base = base._replace(
             source=SourceReport(f"generation {finding.generation} of the history", finding.commit), cycle_ended=now
