@@ -15,7 +15,7 @@ from reconciler.cli.options import HostOptions, format_option, host_options, man
 from reconciler.cli.output import control, paint_for_stdout, result, say, show_problems
 from reconciler.cli.recovered import show_unfinished
 from reconciler.cli.tree import command
-from reconciler.model.commands import APPLY, WATCH
+from reconciler.model.commands import APPLY, LOOP_STATUS, WATCH
 from reconciler.planning.plan import Plan
 from reconciler.planning.scope import Whole
 from reconciler.transaction.state_directory import StateDirectory
@@ -87,7 +87,14 @@ _CLEAR: Final = "\x1b[H\x1b[2J"
 @recorded_options
 def status_command(watch: bool, format: str, host: HostOptions) -> Exit:
     """Show who has what, and why it is not what was wanted."""
-    return _show_watched(host, format) if watch else _show_status(host, format)
+    if not watch:
+        return _show_status(host, format)
+    if unread := [*(["-f"] if host.paths else []), *([host.recorded] if host.recorded else [])]:
+        raise click.UsageError(
+            f"--watch shows what the loop found, with the manifests that the loop reads: {' and '.join(unread)} changes "
+            f"nothing of that. To see it: {host.line(LOOP_STATUS)}"
+        )
+    return _show_watched(host, format)
 
 
 def _show_status(host: HostOptions, format: str) -> Exit:
@@ -113,6 +120,10 @@ def _show_watched(host: HostOptions, format: str) -> Exit:
     if kept is None:
         say(f"error: no loop has been watching with the state directory {state.path}")
         say(f"  next: {host.line(WATCH)}    # starts one; for another place: --state-dir, --sysfs or --simulate")
+        return Exit.FAILURE
+    if host.host not in (None, kept.report.host):
+        say(f"error: the loop with the state directory {state.path} watches host {kept.report.host}, not {host.host}")
+        say(f"  next: {host._replace(host=None).line(LOOP_STATUS)}")
         return Exit.FAILURE
     if format == "json":
         result(report_json(kept.report, _end_of(kept)))

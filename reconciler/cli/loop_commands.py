@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import click
@@ -18,7 +18,6 @@ from reconciler.kernel.locks import patience
 from reconciler.model.commands import LOOP_STATUS, STATUS, WATCH, resume
 from reconciler.model.errors import StateError
 from reconciler.model.printable import first_unprintable
-from reconciler.render.text import moment
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.lock import state_locked
 from reconciler.transaction.loop_records import read_last_good
@@ -73,7 +72,7 @@ def trigger_command(wait: bool, allow_older: bool, host: HostOptions) -> Exit:
     if not wait:
         report(f"cycle {answer['cycle']} begins soon")
         return Exit.DONE
-    report(f"cycle {answer['cycle']}: {answer['condition'].replace('-', ' ')}: {answer['summary']}")
+    report(f"cycle {answer['cycle']}: {_condition(answer['condition'])}: {answer['summary']}")
     if unreachable := answer.get("unreachable"):
         say(f"warning: nothing newer is known: {unreachable}")
     if refused := answer.get("refused"):
@@ -87,6 +86,11 @@ def trigger_command(wait: bool, allow_older: bool, host: HostOptions) -> Exit:
         say(f"  next: {host.line(resume(suspended or ()))}    # when the reason is gone")
     code = _CODES.get(answer["condition"], Exit.DONE)
     return Exit.REFUSED if refused and code is Exit.DONE else code
+
+
+def _condition(value: str) -> str:
+    """The condition in words; one that a loop of another version answers with stays as it is."""
+    return Condition(value).text if value in list(Condition) else value
 
 
 def _starts_again(state: StateDirectory) -> str:
@@ -128,9 +132,15 @@ def suspend_command(guests: tuple[str, ...], reason: str, seconds: float | None,
         return now._replace(guests={**now.guests, **dict.fromkeys(guests, one)})
 
     _change(host, add)
-    who = ", ".join(f"guest {name}" for name in guests) or "the whole host"
-    report(f"{who}: suspended {f'until {moment(until)} UTC' if until else 'until it is resumed'}")
+    report(f"{_who(guests)}: suspended {one.until_text}")
     return Exit.DONE
+
+
+def _who(guests: Sequence[str]) -> str:
+    """What is suspended or resumed: the `guests` with these names, or the whole host where none is named."""
+    if not guests:
+        return "the whole host"
+    return f"{'guest' if len(guests) == 1 else 'guests'} {', '.join(guests)}"
 
 
 def _refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
@@ -160,9 +170,12 @@ def resume_command(guests: tuple[str, ...], host: HostOptions) -> Exit:
     """Let the loop change guests again, or everything where none is named."""
     _refuse_paths(host, guests)
     missing: list[str] = []
+    ended: list[str] = []
 
     def take(now: Suspensions) -> Suspensions:
         if not guests:
+            ended.extend([_who(())] if now.host else [])
+            ended.extend([_who(sorted(now.guests))] if now.guests else [])
             return Suspensions(None, {})
         missing.extend(name for name in guests if name not in now.guests)
         return now._replace(guests={name: one for name, one in now.guests.items() if name not in guests})
@@ -171,7 +184,9 @@ def resume_command(guests: tuple[str, ...], host: HostOptions) -> Exit:
     if missing:
         say(f"error: not suspended: {', '.join(missing)}")
         return Exit.FAILURE
-    report("resumed")
+    if guests:
+        ended = [_who(guests)]
+    report(f"{' and '.join(ended)}: resumed" if ended else "nothing is suspended, so there is nothing to resume")
     return Exit.DONE
 
 

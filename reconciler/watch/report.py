@@ -19,6 +19,12 @@ class Condition(StrEnum):
     DEGRADED = "degraded"  # neither start nor target: a person has to look
     STOPPED = "stopped"  # healing again and again, against another program: a person has to look
 
+    @property
+    def text(self) -> str:
+        """For people: ``in sync``; ``suspended, and differs``."""
+        differs = self is Condition.SUSPENDED_DIFFERS
+        return "suspended, and differs" if differs else self.value.replace("-", " ")
+
 
 CONSENT: Final = "it needs a person's consent; to give it: "
 """Begins the first reason of a configuration that is refused for that alone; the command follows."""

@@ -97,7 +97,7 @@ def report_text(
     """
     lines = [
         paint("bold", f"{report.host or 'this host'}: ") + _heading(report, now, paint, ended),
-        f"  {report.summary}" if ended is None else f"  when it last looked: {_words(report)}: {report.summary}",
+        f"  {report.summary}" if ended is None else f"  when it last looked: {report.condition.text}: {report.summary}",
         "",
     ]
     lines += _liveness_lines(report, now, paint, ended)
@@ -200,13 +200,8 @@ def _heading(report: Report, now: float, paint: Paint, ended: Ended | None) -> s
     if ended is not None:
         ago = f"{duration_text(now - ended.moment)} ago (at {moment(ended.moment)} UTC)"
         return paint("error", f"the loop ended {ago}; no loop enforces the manifests")
-    text = f"{_words(report)} for {duration_text(now - report.since)} (since {moment(report.since)} UTC)"
+    text = f"{report.condition.text} for {duration_text(now - report.since)} (since {moment(report.since)} UTC)"
     return paint(_style(report), text)
-
-
-def _words(report: Report) -> str:
-    is_suspended = report.condition is Condition.SUSPENDED_DIFFERS
-    return "suspended, and differs" if is_suspended else report.condition.value.replace("-", " ")
 
 
 def _mode(report: Report) -> str:

@@ -209,7 +209,7 @@ def in_records(site: Path, text: str) -> list[list[str]]:
         if file.is_file() and file.suffix == ".json":
             record = json.loads(file.read_bytes())
             file.write_text(json.dumps(_with(record, text)))
-    return [[*one, "-f", str(site)] for one in [*READS, ["status", "--watch"], ["rollback", "--yes"]]]
+    return [["status", "--watch"], *([*one, "-f", str(site)] for one in [*READS, ["rollback", "--yes"]])]
 
 
 def _with(value: object, text: str, key: str = "") -> object:
@@ -229,7 +229,7 @@ def in_damaged_record(site: Path, text: str) -> list[list[str]]:
     for file in state(site).iterdir():
         if file.is_file() and file.suffix == ".json":
             file.write_text(json.dumps({"formatVersion": text, text: text}))
-    return [[*one, "-f", str(site)] for one in [*READS, ["status", "--watch"], ["suspend", "--reason", "x"]]]
+    return [["status", "--watch"], *([*one, "-f", str(site)] for one in [*READS, ["suspend", "--reason", "x"]])]
 
 
 def in_plan_file(site: Path, text: str) -> list[list[str]]:

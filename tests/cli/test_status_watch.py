@@ -122,6 +122,45 @@ def test_nobody_is_suspended_by_a_mistyped_name(tmp_path: Path, capsys: pytest.C
     assert run(["suspend", "payments", "--for", "2d", *where]) == 0
 
 
+def test_manifests_that_would_not_be_read_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The loop reads its own; the command without them is printed, complete."""
+    path = kept(tmp_path)
+    for words in (["-f", str(tmp_path)], ["--enforced"], ["--refused"]):
+        assert run(["status", "--watch", *words, "--state-dir", str(path)]) == 64
+        said = capsys.readouterr().err
+        assert words[0] in said
+        assert f"reconcile status --watch --state-dir {path}" in said
+
+
+def test_another_host_than_the_loop_watches_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both are named; the right name, and none, are the same."""
+    path = kept(tmp_path)
+    loop = RequestTriggers(path)
+    assert run(["status", "--watch", "--host", "lpar9", "--state-dir", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert "watches host lpar7, not lpar9" in said
+    assert f"  next: reconcile status --watch --state-dir {path}\n" in said
+    assert run(["status", "--watch", "--host", "lpar7", "--state-dir", str(path)]) == 0
+    loop.close()
+
+
+def test_what_is_suspended_and_resumed_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Several guests in one phrase; where nothing is suspended, nothing is said to be resumed."""
+    where = ["--state-dir", str(kept(tmp_path))]
+    reason = ["--reason", "hand work"]
+    for words, expected in (
+        (["resume"], "nothing is suspended, so there is nothing to resume\n"),
+        (["suspend", "a", *reason], "guest a: suspended until it is resumed\n"),
+        (["suspend", "b", "c", *reason], "guests b, c: suspended until it is resumed\n"),
+        (["resume", "a", "c"], "guests a, c: resumed\n"),
+        (["suspend", *reason], "the whole host: suspended until it is resumed\n"),
+        (["resume"], "the whole host and guest b: resumed\n"),
+        (["resume"], "nothing is suspended, so there is nothing to resume\n"),
+    ):
+        assert run([*words, *where]) == 0
+        assert expected == capsys.readouterr().out
+
+
 def test_metrics_go_into_a_file_that_the_exporter_reads(tmp_path: Path) -> None:
     """Another name, or a folder that is missing, is wrong usage."""
     where = ["-f", str(tmp_path), "--state-dir", str(tmp_path / "s"), "--sysfs", str(tmp_path)]

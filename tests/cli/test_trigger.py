@@ -88,7 +88,7 @@ def test_who_waits_learns_how_the_turn_has_ended(command: Command, condition: Co
     """Also by the exit code, which means what it means for an apply."""
     with loop(command, condition):
         ran = command("trigger", "--wait")
-    assert (ran.code, ran.out) == (code, f"cycle 1: {condition.replace('-', ' ')}: as it should be\n")
+    assert (ran.code, ran.out) == (code, f"cycle 1: {condition.text}: as it should be\n")
 
 
 def test_the_command_of_a_loop_that_was_killed_is_whole(command: Command) -> None:

@@ -77,7 +77,7 @@ class Loop:
 
     def status(self) -> Any:
         """What ``reconcile status --watch`` tells."""
-        ran = self._world.tool("status", "--watch", "-o", "json", manifests=self._site)
+        ran = self._world.tool("status", "--watch", "-o", "json")
         holds(f"status --watch is not refused: {ran.err}", ran.code in {0, 2})
         return ran.record
 
