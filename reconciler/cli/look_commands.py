@@ -91,8 +91,8 @@ def status_command(watch: bool, format: str, host: HostOptions) -> Exit:
         return _show_status(host, format)
     if unread := [*(["-f"] if host.paths else []), *([host.recorded] if host.recorded else [])]:
         raise click.UsageError(
-            f"--watch shows what the loop found, with the manifests that the loop reads: {' and '.join(unread)} changes "
-            f"nothing of that. To see it: {host.line(LOOP_STATUS)}"
+            f"--watch shows what the loop found, with the manifests that the loop reads; {' and '.join(unread)} has no "
+            f"effect on that. To see it: {host.line(LOOP_STATUS)}"
         )
     return _show_watched(host, format)
 

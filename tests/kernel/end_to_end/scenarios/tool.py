@@ -61,9 +61,9 @@ class Tool:
         self.story: list[str] = []
         self._whole = whole
 
-    def __call__(self, *arguments: str, manifests: Path) -> Ran:
-        """Run with these arguments on `manifests`."""
-        pid, go = self._child([_PROGRAM, *arguments, "-f", str(manifests)])
+    def __call__(self, *arguments: str, manifests: Path | None = None) -> Ran:
+        """Run with these arguments, on `manifests` if there are any."""
+        pid, go = self._child([_PROGRAM, *arguments, *(["-f", str(manifests)] if manifests else [])])
         return self._ended(pid, go, [*arguments])
 
     def watched(self, *arguments: str, manifests: Path, meanwhile: Callable[[int], None] = lambda _: None) -> Ran:
