@@ -5,11 +5,22 @@ one, and take them back. What is not ours stays byte for byte, and so does a fil
 however it is written.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from reconciler.integrations.boot_masks import BadRules, PersistentMasks, ap_rules_text, parse_ap_rules, rules_file
+from reconciler.integrations.boot_masks import (
+    BadRules,
+    MaskParameter,
+    MaskRule,
+    PersistentMasks,
+    ap_rules_text,
+    parse_ap_rules,
+    read_foreign_rules,
+    read_mask_parameters,
+    rules_file,
+)
 from reconciler.integrations.files import NotReadable, read_limited, remove, replace
 from reconciler.integrations.mdevctl import (
     Effect,
@@ -20,6 +31,7 @@ from reconciler.integrations.mdevctl import (
     parse_definition,
     uuid_of,
 )
+from reconciler.integrations.units import boot_unit
 from reconciler.model.boot_files import AtBoot, Definition, FileChange
 from reconciler.model.errors import BusyError
 from reconciler.model.ids import ALL_IDS, IdSet
@@ -94,23 +106,88 @@ def blockers(wanted: AtBoot, found: Found) -> tuple[str, ...]:
     return tuple(name for name in sorted(found.definitions) if not _is_ours(wanted, name) and _stops_all(name, found))
 
 
-def read_found(root: Path, ours: Iterable[str]) -> Found:
-    """The files below `root` that matter; `ours` are the uuids of our devices.
+class BootFiles(NamedTuple):
+    """The files that a host boots from, and what else decides about that, as they were read below one root.
 
-    Raises:
-        NotReadable: a file that may have to change is none, or cannot be read.
+    Attributes:
+        root: precedes the paths of all files; for people, and for the names of files in messages.
+        rules: chzdev's rules; None where there are none, or where they cannot be read.
+        definitions: by the name of the file, each that mdevctl may take for the definition of a device.
+        unusable: the file name and why, of each of these, of ``rules`` and of the folder (``.``) that is not readable.
+        denied: those of `unusable` that another user may read.
+        has_systemd: whether the host has systemd, so that a boot unit could be expected.
+        has_boot_unit: whether our boot unit is enabled.
+        parameters: the masks on the kernel's command line.
+        foreign_rules: the udev rules of others that change a mask.
     """
+
+    root: str
+    rules: bytes | None
+    definitions: Mapping[str, bytes]
+    unusable: Mapping[str, str]
+    denied: tuple[str, ...]
+    has_systemd: bool
+    has_boot_unit: bool
+    parameters: tuple[MaskParameter, ...]
+    foreign_rules: tuple[MaskRule, ...]
+
+    def found(self, ours: Iterable[str]) -> Found:
+        """The files that matter for our devices, whose uuids are `ours`, and whatever else is defined.
+
+        Raises:
+            NotReadable: a file that may have to change is none, or cannot be read; says which file.
+        """
+        claimed = set(ours)
+        named = {name for name in (*self.definitions, *self.unusable) if uuid_of(name) in claimed}
+        for name in (_FOLDER, *sorted(named), _RULES):
+            if name in self.unusable:
+                raise NotReadable(self.unusable[name])
+        return Found(self.rules, dict.fromkeys(claimed) | dict(self.definitions))
+
+
+_FOLDER: Final = "."
+_RULES: Final = "rules"
+
+
+def read_boot_files(root: Path) -> BootFiles:
+    """All of them below `root`; none of them is needed for that."""
     folder = definition_file(root, "x").parent
-    names = {one.name for one in folder.iterdir()} if folder.is_dir() else set()
-    claimed = set(ours)
-    named = claimed.union(name for name in names if uuid_of(name) in claimed)
-    definitions: dict[str, bytes | None] = {name: _definition_of(folder / name) for name in sorted(named)}
-    for name in sorted(one for one in names.difference(definitions) if uuid_of(one)):
+    unusable: dict[str, str] = {}
+    denied: list[str] = []
+
+    def read(name: str, content: Callable[[], bytes | None]) -> bytes | None:
         try:
-            definitions[name] = _definition_of(folder / name)
-        except NotReadable:
-            continue  # not ours, and mdevctl passes it over as well
-    return Found(content_of(rules_file(root)), definitions)
+            return content()
+        except NotReadable as error:
+            unusable[name] = str(error)
+            denied.extend([name] if _is_denied(error) else [])
+        return None
+
+    try:
+        names = sorted(one.name for one in folder.iterdir() if uuid_of(one.name)) if folder.is_dir() else []
+    except OSError as error:
+        names = []
+        unusable[_FOLDER] = f"{folder}: {error.strerror}"
+        denied.extend([_FOLDER] if isinstance(error, PermissionError) else [])
+    contents = ((name, read(name, partial(_definition_of, folder / name))) for name in names)
+    definitions = {name: content for name, content in contents if content is not None}
+    return BootFiles(
+        root=str(root),
+        rules=read(_RULES, lambda: content_of(rules_file(root))),
+        definitions=definitions,
+        unusable=unusable,
+        denied=tuple(denied),
+        has_systemd=(root / "etc/systemd").is_dir(),
+        has_boot_unit=boot_unit(root).enabled,
+        parameters=read_mask_parameters(root),
+        foreign_rules=read_foreign_rules(root),
+    )
+
+
+def _is_denied(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, PermissionError):
+        error = error.__cause__
+    return error is not None
 
 
 def _definition_of(file: Path) -> bytes | None:

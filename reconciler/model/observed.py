@@ -121,6 +121,16 @@ class ObservedMdev(NamedTuple):
     opened_by: Process | None = None
 
 
+class Unread(NamedTuple):
+    """Something of a host that could not be read, and why: two phrases for people."""
+
+    what: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.reason}"
+
+
 class Lpar(NamedTuple):
     """What the LPAR has been given, and the highest ids of the machine (0 to 255)."""
 

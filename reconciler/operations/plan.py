@@ -1,16 +1,18 @@
 """The plan for a host: a pure function of what is wanted, the host as it is, and what was applied last.
 
-What is read around it stands here: the inventory, suspensions, and the files that the host boots from.
+What is read around it stands here: the inventory, suspensions, and the files that the host boots from. All of it is
+asked of a `PlannedHost`: a machine, or the record of one (`reconciler.operations.host_record`).
 """
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from reconciler.kernel.observe import observe
 from reconciler.manifests.site import Site, placed
-from reconciler.model.commands import resume
+from reconciler.model.commands import OBSERVE, Here, resume
 from reconciler.model.desired import Desired, Persistence
-from reconciler.model.observed import Observed
-from reconciler.model.problems import Problem, ProblemList, Severity, completed
+from reconciler.model.observed import Observed, Unread
+from reconciler.model.problems import Problem, ProblemList, Severity, completed, several
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.model.strict_json import BadRecord
 from reconciler.operations.wanted import Wanted
@@ -23,10 +25,91 @@ from reconciler.transaction.journal import Journal
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.suspensions import Suspension, Suspensions, read_suspensions, suspended_devices
 
+if TYPE_CHECKING:
+    from reconciler.integrations.persistence import BootFiles
+
+
+class PlannedHost(Protocol):
+    """What a plan rests on, besides what is wanted; each is read when it is asked for, and only then."""
+
+    @property
+    def here(self) -> Here:
+        """The options that lead another command to this host and its manifests."""
+
+    @property
+    def unread(self) -> tuple[Unread, ...]:
+        """What could not be read, so that the plan may not be the one that the host needs."""
+
+    def host_now(self) -> Observed:
+        """The host as it is.
+
+        Raises:
+            UnreadableHost: it cannot be read.
+        """
+
+    def inventory(self) -> Inventory:
+        """What was applied last.
+
+        Raises:
+            BadRecord, UnsafeState: that cannot be read.
+        """
+
+    def suspensions_now(self) -> Suspensions:
+        """What is suspended.
+
+        Raises:
+            BadRecord: that cannot be read.
+        """
+
+    def boot_files(self) -> "BootFiles | None":
+        """What the host boots from; None where it is not known where that is."""
+
+    def applied_last(self, applied: Inventory) -> Desired | None:
+        """The manifests that were `applied`; None where the history does not have them, or cannot be read."""
+
+
+class _Present(NamedTuple):
+    """A machine as it is now; what was `observed` of it already is not read again."""
+
+    machine: Machine
+    observed: Observed | None = None
+
+    @property
+    def here(self) -> Here:
+        return self.machine.here
+
+    @property
+    def unread(self) -> tuple[Unread, ...]:
+        return ()
+
+    def host_now(self) -> Observed:
+        return self.observed or observe_host(self.machine)
+
+    def inventory(self) -> Inventory:
+        return Journal(self.machine.state, self.machine.boot_id).applied()
+
+    def suspensions_now(self) -> Suspensions:
+        return read_suspensions(self.machine.state).at(self.machine.clock.time())
+
+    def boot_files(self) -> "BootFiles | None":
+        from reconciler.integrations.persistence import read_boot_files
+
+        return None if self.machine.root is None else read_boot_files(self.machine.root)
+
+    def applied_last(self, applied: Inventory) -> Desired | None:
+        from reconciler.transaction.history import History, NoSuchGeneration
+
+        history = History(self.machine.state)
+        try:
+            numbers = [one.number for one in history.generations() if one.is_target and one.digest == applied.digest]
+            return history.desired(numbers[-1]) if numbers else None
+        except (BadRecord, NoSuchGeneration):
+            return None
+
 
 def plan(
     wanted: Wanted,
-    machine: Machine,
+    machine: Machine | PlannedHost,
     scope: Scope = WHOLE,
     observed: Observed | None = None,
     stop: StopToken = NEVER,
@@ -35,7 +118,7 @@ def plan(
 
     Args:
         wanted: see `reconciler.operations.wanted`.
-        machine: what we work on.
+        machine: what we work on, or the record of it (`HostRecord`).
         scope: how much of the host.
         observed: the host as it was observed; left out, it is observed now.
         stop: may end it.
@@ -45,39 +128,57 @@ def plan(
         UnreadableHost: the host cannot be read.
         BadRecord, UnsafeState: what we know of earlier runs cannot be used.
     """
-    applied = Journal(machine.state, machine.boot_id).applied()
-    observed = observed or observe_host(machine)
+    host = _Present(machine, observed) if isinstance(machine, Machine) else machine
+    applied = host.inventory()
+    found = host.host_now()
     if isinstance(scope, BootStage):
         from reconciler.planning.boot_stages import plan_stage
 
-        return plan_stage(scope, wanted.desired, observed, applied)
+        return plan_stage(scope, wanted.desired, found, applied)
     if isinstance(scope, VmEvent):
-        scope = _but_suspended(scope, wanted.desired, applied, machine)
-    made = make_plan(wanted.desired, observed, applied, scope, stop)._replace(commit=wanted.commit)
+        scope = _but_suspended(scope, wanted.desired, applied, host)
+    made = make_plan(wanted.desired, found, applied, scope, stop)._replace(commit=wanted.commit)
     if isinstance(scope, Whole):
-        made = _with_suspensions(made, applied, machine)
+        made = _with_suspensions(made, applied, host)
     if not isinstance(scope, VmEvent):
-        made = _persistent(made, applied, machine, scope)
+        made = _persistent(made, applied, host, scope)
+    if host.unread:
+        made = _incomplete(made, host.unread)
     if wanted.site is not None:
         texts = texts_digest(wanted.site.sources)
         fingerprint = fingerprint_of(made.desired.host.name, made.basis, texts)
         made = made._replace(problems=_placed(made, wanted.site), texts=texts, fingerprint=fingerprint)
-    return made._replace(problems=tuple(completed(one, machine.here) for one in made.problems))
+    return made._replace(problems=tuple(completed(one, host.here) for one in made.problems))
 
 
-def _but_suspended(event: VmEvent, desired: Desired, applied: Inventory, machine: Machine) -> VmEvent:
+def _incomplete(made: Plan, unread: tuple[Unread, ...]) -> Plan:
+    """`made`, which says that it rests on less than there is."""
+    problem = Problem(
+        "incomplete-record",
+        Severity.WARNING,
+        "not everything that the plan rests on could be read, so that the host itself may plan otherwise",
+        (),
+        tuple(map(str, unread)),
+        "Record the host again, as root.",
+        advice=OBSERVE,
+    )
+    note = f"it rests on an incomplete record ({several(one.what for one in unread)} could not be read)"
+    return made._replace(problems=(*made.problems, problem), notes=(*made.notes, note), unread=unread)
+
+
+def _but_suspended(event: VmEvent, desired: Desired, applied: Inventory, host: PlannedHost) -> VmEvent:
     """`event`, which leaves suspended guests what they have; no damaged record keeps a VM from its start."""
     try:
-        found = read_suspensions(machine.state).at(machine.clock.time())
+        found = host.suspensions_now()
     except BadRecord:
         return event
     return event._replace(suspended=suspended_devices(desired, applied.guests, found))
 
 
-def _with_suspensions(made: Plan, applied: Inventory, machine: Machine) -> Plan:
+def _with_suspensions(made: Plan, applied: Inventory, host: PlannedHost) -> Plan:
     """`made`, with what is suspended: the loop leaves it as it is, and whoever asks for this plan does not."""
     try:
-        found = read_suspensions(machine.state).at(machine.clock.time())
+        found = host.suspensions_now()
     except BadRecord as error:
         unknown = Problem("suspended", Severity.WARNING, f"who is suspended is not known: {error}")
         return made._replace(problems=(*made.problems, unknown))
@@ -101,45 +202,36 @@ def _suspended(found: Suspensions, differing: Collection[str]) -> tuple[Problem,
     )
 
 
-def _persistent(made: Plan, applied: Inventory, machine: Machine, scope: Whole | AllBut) -> Plan:
+def _persistent(made: Plan, applied: Inventory, host: PlannedHost, scope: Whole | AllBut) -> Plan:
     """`made`, with the files that it changes so that the host boots into it, and with who else decides about that."""
     spared = scope.spared.holders or frozenset() if isinstance(scope, AllBut) else frozenset()
-    if FILES in spared:
-        return made
     wanted = made.desired.host.persistence
-    if Persistence.MDEVCTL in (wanted, applied.persistence):
-        from reconciler.transaction.persist import persistent
+    by_mdevctl = Persistence.MDEVCTL in (wanted, applied.persistence)
+    with_boot = wanted is not Persistence.NONE or scope == Whole(with_boot=True)
+    if FILES in spared or not (by_mdevctl or with_boot):
+        return made
+    from reconciler.transaction.persist import boot_problems, persistent
 
-        made = persistent(made, applied, machine.root, _kept_files(made, applied, machine, scope))
-    if machine.root is not None and (wanted is not Persistence.NONE or scope == Whole(with_boot=True)):
-        from reconciler.transaction.persist import boot_problems
-
-        made = made._replace(problems=(*made.problems, *boot_problems(made, machine.root)))
+    files = host.boot_files()
+    if by_mdevctl:
+        made = persistent(made, applied, files, _kept_files(made, applied, host, scope, is_known=files is not None))
+    if with_boot and files is not None:
+        made = made._replace(problems=(*made.problems, *boot_problems(made, files)))
     return made
 
 
-def _kept_files(made: Plan, applied: Inventory, machine: Machine, scope: Whole | AllBut) -> frozenset[str]:
+def _kept_files(
+    made: Plan, applied: Inventory, host: PlannedHost, scope: Whole | AllBut, *, is_known: bool
+) -> frozenset[str]:
     """Whose files stay as another program has left them: uuids, and `HOST` for the masks."""
     if isinstance(scope, Whole):
         return frozenset()
     kept = scope.suspended  # a suspended guest also boots as it did
-    if scope.spared.holders is None and machine.root is not None:
+    if scope.spared.holders is None and is_known:
         from reconciler.planning.boot_stages import unconcerned_files
 
-        kept |= unconcerned_files(made, applied, _applied_last(machine, applied))
+        kept |= unconcerned_files(made, applied, host.applied_last(applied))
     return kept
-
-
-def _applied_last(machine: Machine, applied: Inventory) -> Desired | None:
-    """The manifests that were applied last; None where the history does not have them, or cannot be read."""
-    from reconciler.transaction.history import History, NoSuchGeneration
-
-    history = History(machine.state)
-    try:
-        numbers = [one.number for one in history.generations() if one.is_target and one.digest == applied.digest]
-        return history.desired(numbers[-1]) if numbers else None
-    except (BadRecord, NoSuchGeneration):
-        return None
 
 
 def observe_host(machine: Machine, like: Observed | None = None) -> Observed:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from reconciler.model.desired import Desired
 from reconciler.model.matrix import ApConfig
@@ -24,10 +24,19 @@ BASIS_WORDS: Final[Mapping[str, str]] = {
 """What each part of the basis is called where people read it."""
 
 
-def basis_of(desired: Desired, observed: Observed, inventory: Iterable[str]) -> Basis:
-    """The basis of a plan for `desired` on `observed`; `inventory` are words that stand for what was applied last."""
-    return Basis(
-        manifests=desired.digest,
+class HostBasis(NamedTuple):
+    """Digests (SHA-256, hex) of what a plan rests on of the host: `Basis` without the manifests and the files."""
+
+    masks: str
+    mdevs: str
+    hardware: str
+    kernel: str
+    inventory: str
+
+
+def host_basis_of(observed: Observed, inventory: Iterable[str]) -> HostBasis:
+    """The basis of each plan for `observed`; `inventory` are words that stand for what was applied last."""
+    return HostBasis(
         masks=_digest(repr(observed.pool)),
         mdevs=_digest(*(f"{one.uuid} {_config_words(one.config)} {one.in_use}" for one in observed.mdevs)),
         hardware=_digest(
@@ -38,6 +47,11 @@ def basis_of(desired: Desired, observed: Observed, inventory: Iterable[str]) -> 
         kernel=_digest(repr(observed.abilities), str(observed.vfio_ap)),
         inventory=_digest(*inventory),
     )
+
+
+def basis_of(desired: Desired, observed: Observed, inventory: Iterable[str]) -> Basis:
+    """The basis of a plan for `desired` on `observed`; `inventory` are words that stand for what was applied last."""
+    return Basis(desired.digest, *host_basis_of(observed, inventory))
 
 
 def fingerprint_of(host: str, basis: Basis, texts: str = "") -> str:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from reconciler.model.boot_files import FileChange
 from reconciler.model.desired import Desired, DesiredGuest
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
-from reconciler.model.observed import Abilities, Observed, ObservedMdev, Process, VmName
+from reconciler.model.observed import Abilities, Observed, ObservedMdev, Process, Unread, VmName
 from reconciler.model.problems import Position, Problem, errors_of
 from reconciler.model.steps import Step
 from reconciler.planning.effect import HARMLESS, Bindings, Effect, control_lacking, hidden_because
@@ -198,6 +198,7 @@ class Plan(NamedTuple):
         commit: the git commit of the manifests; empty where there is none.
         notes: what is worth knowing about the plan itself, a sentence each.
         texts: digest of the text of the manifests, comments included; empty where none were read.
+        unread: what it should rest on and could not be read; where there is anything, it cannot be saved.
     """
 
     desired: Desired
@@ -223,6 +224,7 @@ class Plan(NamedTuple):
     commit: str = ""
     notes: tuple[str, ...] = ()
     texts: str = ""
+    unread: tuple[Unread, ...] = ()
 
     @property
     def suspended_names(self) -> tuple[str, ...]:

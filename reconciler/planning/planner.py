@@ -108,7 +108,7 @@ def make_plan(
     guests = _guest_plans(shown, observed, target, after, applied, interrupted)
     if rolled_back.taken:
         guests = tuple(one._replace(rollback_takes=rolled_back.taken.get(one.uuid, ())) for one in guests)
-    basis = basis_of(desired, observed, _inventory_words(applied))
+    basis = basis_of(desired, observed, inventory_words(applied))
     return Plan(
         desired=desired,
         observed=observed,
@@ -228,7 +228,8 @@ def _problems(
     ]
 
 
-def _inventory_words(applied: Applied) -> list[str]:
+def inventory_words(applied: Applied) -> list[str]:
+    """Words that stand for what was applied last, for the basis of a plan."""
     return [repr(applied.pool), *(f"{uuid} {_words(*applied.guests[uuid])}" for uuid in sorted(applied.guests))]
 
 

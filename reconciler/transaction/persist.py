@@ -13,13 +13,12 @@ from reconciler.integrations.boot_masks import (
     MaskRule,
     pool_of_parameters,
     pool_words,
-    read_foreign_rules,
-    read_mask_parameters,
     rules_file,
 )
 from reconciler.integrations.files import NotReadable
 from reconciler.integrations.mdevctl import definition_file
 from reconciler.integrations.persistence import (
+    BootFiles,
     ChangedMeanwhile,
     Found,
     blockers,
@@ -27,11 +26,9 @@ from reconciler.integrations.persistence import (
     content_of,
     file_changes,
     pool_at_boot,
-    read_found,
     rivals,
 )
 from reconciler.integrations.tool_commands import move_away, start_by_hand
-from reconciler.integrations.units import boot_unit
 from reconciler.model.boot_files import AtBoot, FileChange
 from reconciler.model.commands import BOOT_INSTALL, DOCTOR, Command
 from reconciler.model.desired import Persistence
@@ -55,22 +52,22 @@ class NotPersisted(HostError):
         self.made = made
 
 
-def persistent(plan: Plan, applied: Applied, root: Path | None, kept: Collection[str] = ()) -> Plan:
-    """`plan` with the changes that it makes to files below `root`, and with what is to be reported of them.
+def persistent(plan: Plan, applied: Applied, files: BootFiles | None, kept: Collection[str] = ()) -> Plan:
+    """`plan` with the changes that it makes to `files`, and with what is to be reported of them.
 
     Args:
         plan: what is done to the host.
         applied: what was applied last.
-        root: precedes the paths of other tools' files; None where it is not known where those of this host are.
+        files: those of other tools as they are; None where it is not known where those of this host are.
         kept: whose files stay as another program has left them: uuids, and `HOST` for the masks.
     """
     wanted = at_boot(plan, applied) if plan.only is None else None
     if wanted is None:
         return plan
-    if root is None:
+    if files is None:
         return plan._replace(problems=(*plan.problems, _nowhere(plan)))
     try:
-        found = read_found(root, wanted.ours)
+        found = files.found(wanted.ours)
     except NotReadable as error:
         return plan._replace(problems=(*plan.problems, _unreadable(plan, error)), steps=())
     if wanted.pool is None and applied.pool is not None and pool_at_boot(found.rules) == applied.pool:
@@ -78,6 +75,7 @@ def persistent(plan: Plan, applied: Applied, root: Path | None, kept: Collection
     if not plan.is_valid:
         return plan
     names = {uuid: name for uuid, (name, _) in applied.guests.items()} | {one.uuid: one.name for one in plan.guests}
+    root = Path(files.root)
     plan = plan._replace(
         problems=(*plan.problems, *_rival_problems(plan, wanted, found, root), *_blocked(plan, wanted, found, root))
     )
@@ -197,20 +195,20 @@ def _blocked(plan: Plan, wanted: AtBoot, found: Found, root: Path) -> list[Probl
 _MOST_FOUND: Final = 8
 
 
-def boot_problems(plan: Plan, root: Path) -> tuple[Problem, ...]:
-    """What is to be reported of how the host that `plan` is for has booted, and boots; `root` precedes all paths."""
+def boot_problems(plan: Plan, files: BootFiles) -> tuple[Problem, ...]:
+    """What is to be reported of how the host that `plan` is for has booted, and boots, as `files` say."""
     return (
-        *_no_unit(plan, root),
-        *_not_applied(plan, root),
-        *_parameters(read_mask_parameters(root)),
-        *_rules(read_foreign_rules(root)),
+        *_no_unit(plan, files),
+        *_not_applied(plan, files),
+        *_parameters(files.parameters),
+        *_rules(files.foreign_rules),
     )
 
 
-def _no_unit(plan: Plan, root: Path) -> Iterator[Problem]:
+def _no_unit(plan: Plan, files: BootFiles) -> Iterator[Problem]:
     # Where there is no systemd at all (a simulated host) no unit is expected.
     wanted = plan.desired.host.persistence is Persistence.SERVICE
-    if wanted and (root / "etc/systemd").is_dir() and not boot_unit(root).enabled:
+    if wanted and files.has_systemd and not files.has_boot_unit:
         yield _warning(
             "boot-unit-not-enabled",
             "the Host says 'persistence: service', but the boot unit is not enabled, so that it boots into nothing",
@@ -220,17 +218,14 @@ def _no_unit(plan: Plan, root: Path) -> Iterator[Problem]:
         )
 
 
-def _not_applied(plan: Plan, root: Path) -> Iterator[Problem]:
-    try:
-        rules = content_of(rules_file(root))
-    except NotReadable:
-        return  # the plan says so where it matters
-    if rules is None or pool_at_boot(rules) in (None, plan.observed.pool):
+def _not_applied(plan: Plan, files: BootFiles) -> Iterator[Problem]:
+    if files.rules is None or pool_at_boot(files.rules) in (None, plan.observed.pool):
         return
+    rules = rules_file(Path(files.root))
     yield _warning(
         "masks-not-as-at-boot",
         "the masks are not those that the host is to boot with",
-        (f"{rules_file(root)} sets others: it was not applied at boot, or another program has changed them since.",),
+        (f"{rules} sets others: it was not applied at boot, or another program has changed them since.",),
         "An apply sets the masks; the doctor says why rules may not have been applied.",
         DOCTOR,
     )

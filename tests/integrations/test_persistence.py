@@ -14,7 +14,7 @@ from reconciler.integrations.persistence import (
     ChangedMeanwhile,
     carry_out,
     file_changes,
-    read_found,
+    read_boot_files,
     rivals,
 )
 from reconciler.model.boot_files import AtBoot, Definition, FileChange
@@ -45,7 +45,7 @@ def put(root: Path, name: str, content: bytes) -> Path:
 
 def persist(root: Path, what: AtBoot) -> tuple[FileChange, ...]:
     """Carry out all changes; gives them."""
-    changes = file_changes(what, read_found(root, what.ours))
+    changes = file_changes(what, read_boot_files(root).found(what.ours))
     for change in changes:
         carry_out(root, change)
     return changes
@@ -153,7 +153,7 @@ def test_changes_can_be_taken_back(
     changes = persist(root, what)
 
     assert set(definitions) == {one for one in read_definitions(root).found if one.uuid in what.ours}
-    assert () == file_changes(what, read_found(root, what.ours))
+    assert () == file_changes(what, read_boot_files(root).found(what.ours))
     others = [str(definition_file(Path(), one)) for one in contents if one not in what.ours]
     assert {one: before[one] for one in others} == {one: everything(root)[one] for one in others}
 
@@ -164,7 +164,7 @@ def test_changes_can_be_taken_back(
 
 def test_what_others_start_at_boot_and_is_ours_is_told() -> None:
     """A queue of the host, or of a guest that starts at boot; started by hand it is nobody's rival yet."""
-    found = read_found(Path("/nowhere"), ())
+    found = read_boot_files(Path("/nowhere")).found(())
     what = wanted(WEB, Definition(uuid(2), config([6], [4]), autostart=False))
 
     def told(content: bytes) -> list[str]:
@@ -194,6 +194,6 @@ def test_what_is_ours_and_no_file_is_told(tmp_path: Path) -> None:
     """What is not ours and no file is of no use to anybody."""
     put(tmp_path, FOREIGN, b"").unlink()
     definition_file(tmp_path, FOREIGN).mkdir()
-    assert {} == read_found(tmp_path, ()).definitions
+    assert {} == read_boot_files(tmp_path).found(()).definitions
     with pytest.raises(NotReadable, match=f"{FOREIGN}: it is no regular file"):
-        read_found(tmp_path, [FOREIGN])
+        read_boot_files(tmp_path).found([FOREIGN])

@@ -14,7 +14,7 @@ import pytest
 
 from reconciler.cli.main import run
 from reconciler.integrations.mdevctl import definition_bytes, definition_file, read_definitions
-from reconciler.integrations.persistence import carry_out, file_changes, read_found
+from reconciler.integrations.persistence import carry_out, file_changes, read_boot_files
 from reconciler.integrations.tool_commands import start_by_hand
 from reconciler.kernel.text_forms import ap_config_text, parse_ap_config
 from reconciler.manifests.site import read_site
@@ -313,7 +313,7 @@ def test_two_hundred_definitions_survive(mdevctl: Mdevctl, reconcile: Reconcile,
     shutil.rmtree(mdevctl.root / "etc/mdevctl.d/matrix")
     again = tuple(Definition(one.uuid, one.config, wanted[one.uuid].autostart) for one in guests)
     boot = AtBoot(Matrix(NO_IDS, ALL_IDS), again, frozenset(wanted))
-    for change in file_changes(boot, read_found(mdevctl.root, wanted)):
+    for change in file_changes(boot, read_boot_files(mdevctl.root).found(wanted)):
         carry_out(mdevctl.root, change)
 
     assert wanted == {one.uuid: one for one in read_definitions(mdevctl.root).found}

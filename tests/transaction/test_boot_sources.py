@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.integrations.boot_masks import PersistentMasks
+from reconciler.integrations.persistence import read_boot_files
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Persistence
 from reconciler.model.ids import IdSet
@@ -24,7 +25,7 @@ def plan() -> Plan:
 
 def told(plan: Plan, root: Path) -> list[str]:
     """The ids of what is told."""
-    return [one.id for one in boot_problems(plan, root)]
+    return [one.id for one in boot_problems(plan, read_boot_files(root))]
 
 
 def test_where_nobody_else_decides_nothing_is_told(plan: Plan, tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_masks_on_the_command_line_are_told(plan: Plan, tmp_path: Path) -> None:
     """With what cannot be read."""
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/cmdline").write_text("root=/dev/dasda1 ap.apmask=0xffff ap.aqmask=nonsense\n")
-    (problem,) = boot_problems(plan, tmp_path)
+    (problem,) = boot_problems(plan, read_boot_files(tmp_path))
     assert problem.id == "masks-on-command-line"
     assert problem.message.endswith("ap.apmask=0xffff ap.aqmask=nonsense")
     assert "these leave the host's drivers nothing" in problem.details[0]
@@ -75,7 +76,7 @@ def test_rules_of_others_are_told_with_their_lines(plan: Plan, tmp_path: Path) -
     folder = tmp_path / "etc/udev/rules.d"
     folder.mkdir(parents=True)
     (folder / "99-mine.rules").write_text('SUBSYSTEM=="ap", RUN+="/bin/sh -c \'echo +5 > /sys/bus/ap/apmask\'"\n' * 10)
-    (problem,) = boot_problems(plan, tmp_path)
+    (problem,) = boot_problems(plan, read_boot_files(tmp_path))
     assert problem.id == "foreign-mask-rules"
     assert len(problem.details) == 9
     assert "99-mine.rules:1:" in problem.details[0]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.integrations.boot_masks import PersistentMasks, ap_rules_text, read_ap_rules, rules_file
 from reconciler.integrations.mdevctl import definition_bytes, definition_file, read_definitions
-from reconciler.integrations.persistence import carry_out
+from reconciler.integrations.persistence import carry_out, read_boot_files
 from reconciler.kernel.observe import observe
 from reconciler.model.boot_files import Definition, FileChange
 from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Persistence
@@ -59,7 +59,7 @@ class Place:
     def plan(self, what: Desired) -> Plan:
         """The plan for `what`."""
         applied = Journal(self.state, BOOT).applied()
-        return persistent(make_plan(what, observe(self.host), applied), applied, self.root)
+        return persistent(make_plan(what, observe(self.host), applied), applied, read_boot_files(self.root))
 
     def apply(self, what: Desired, *faults: WriteRefused) -> Outcome:
         """Plan and apply `what`."""
