@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @manifest_arguments
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Save the plan for 'apply FILE'.")
 @click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 where there are changes.")
-@format_option("text", "json", "markdown")
+@format_option("text", "diff", "json", "markdown")
 @host_options
 @recorded_options
 def plan_command(out: str | None, detailed: bool, format: str, host: HostOptions) -> Exit:
@@ -60,7 +60,7 @@ def _save(made: Plan, host: HostOptions, file: str) -> None:
 
 
 def show(made: Plan, format: str) -> None:
-    """Print the plan in `format`: text, json or markdown."""
+    """Print the plan in `format`: text, diff, json or markdown."""
     if format == "json":
         from reconciler.render.plan_json import plan_json
 
@@ -69,11 +69,24 @@ def show(made: Plan, format: str) -> None:
         from reconciler.render.plan_markdown import plan_markdown
 
         result(plan_markdown(made))
+    elif format == "diff":
+        _show_diff(made)
     else:
         from reconciler.render.plan_text import plan_text
 
         show_problems(made.problems)
         result(plan_text(made, paint_for_stdout()))
+
+
+def _show_diff(made: Plan) -> None:
+    """Print the diff alone to stdout, which may be a file; all else that the plan says goes to stderr."""
+    from reconciler.render.diff import plan_diff
+    from reconciler.render.plan_text import after_diff_lines
+
+    show_problems(made.problems)
+    result(plan_diff(made, paint_for_stdout()))
+    sys.stdout.flush()
+    say(*after_diff_lines(made))
 
 
 _FOLLOW_SECONDS: Final = 2.0

@@ -143,19 +143,30 @@ def kind_of(guest: GuestPlan) -> Kind:
 
 def pool_change(plan: Plan) -> Change | None:
     """What becomes of the host pool; None where nothing does."""
-    old, new = plan.observed.pool, plan.pool
-    if old == new:
+    heading, old, new = pool_heading(plan), plan.observed.pool, plan.pool
+    if heading is None:
         return None
-    cause = f" ({plan.pool_cause.value})" if plan.pool_cause else ""
     lines = [
         line
         for noun, was, becomes in (("adapter", old.adapters, new.adapters), ("domain", old.domains, new.domains))
         for line in _mask_lines(noun, was, becomes)
     ]
-    if plan.pool_reason:
-        is_given = plan.pool_reason is PoolReason.GIVEN
-        lines.append(plan.pool_reason.value if is_given else f"because {plan.pool_reason.value}")
-    return Change(Kind.CHANGED, f"host pool{cause}", tuple(lines))
+    return Change(Kind.CHANGED, heading, (*lines, *pool_remarks(plan)))
+
+
+def pool_heading(plan: Plan) -> str | None:
+    """The host pool with the reason why it changes; None where it does not."""
+    if plan.observed.pool == plan.pool:
+        return None
+    return f"host pool ({plan.pool_cause.value})" if plan.pool_cause else "host pool"
+
+
+def pool_remarks(plan: Plan) -> tuple[str, ...]:
+    """Why the host pool is what it becomes, where that is known."""
+    if not plan.pool_reason:
+        return ()
+    is_given = plan.pool_reason is PoolReason.GIVEN
+    return (plan.pool_reason.value if is_given else f"because {plan.pool_reason.value}",)
 
 
 def _mask_lines(noun: str, was: IdSet, becomes: IdSet) -> Iterator[str]:
@@ -172,15 +183,18 @@ def plural(noun: str, ids: IdSet) -> str:
 
 def guest_change(guest: GuestPlan) -> Change:
     """What becomes of one guest."""
+    return Change(kind_of(guest), guest_heading(guest), (*_gain_lines(guest), *guest_remarks(guest)))
+
+
+def guest_heading(guest: GuestPlan) -> str:
+    """A guest with its device, its VM and the reason why it changes."""
     cause = f" ({guest.cause.value})" if guest.cause else ""
     device = "" if guest.name == guest.uuid else f"  {guest.uuid}"
     noun = "guest" if guest.guest else "device"
-    return Change(
-        kind_of(guest), f"{noun} {guest.name}{device}{in_brackets(guest.vm)}{cause}", tuple(_guest_lines(guest))
-    )
+    return f"{noun} {guest.name}{device}{in_brackets(guest.vm)}{cause}"
 
 
-def _guest_lines(guest: GuestPlan) -> Iterator[str]:
+def _gain_lines(guest: GuestPlan) -> Iterator[str]:
     before, after = guest.before, guest.after
     if before is None and after is not None:
         yield f"+ {config_text(after)}"
@@ -188,8 +202,13 @@ def _guest_lines(guest: GuestPlan) -> Iterator[str]:
         yield f"- {config_text(before)}"
     elif before is not None and after is not None and before != after:
         yield from _axis_lines(before, after)
-        if after == EMPTY_CONFIG:
-            yield f"emptied now, removed by a later apply: {its_vm(guest.opened_by)} has the device open"
+
+
+def guest_remarks(guest: GuestPlan) -> Iterator[str]:
+    """What there is to say of a guest besides what it gets and loses: what it sees, and what happens to its VM."""
+    before, after = guest.before, guest.after
+    if before and after == EMPTY_CONFIG and before != after:
+        yield f"emptied now, removed by a later apply: {its_vm(guest.opened_by)} has the device open"
     if after is not None:
         yield _sees_line(guest)
         yield from guest.because
@@ -208,11 +227,17 @@ def _activation_line(activation: Activation) -> str:
 
 
 def _axis_lines(before: ApConfig, after: ApConfig) -> Iterator[str]:
-    for noun, was, becomes in zip(("adapter", "domain", "control domain"), before, after, strict=True):
+    nouns = ("adapter", "domain", *(("control domain",) if shows_control(before, after) else ()))
+    for noun, was, becomes in zip(nouns, before, after, strict=False):
         if lost := was - becomes:
             yield f"- {plural(noun, lost)} {lost}"
         if gained := becomes - was:
             yield f"+ {plural(noun, gained)} {gained}"
+
+
+def shows_control(before: ApConfig | None, after: ApConfig | None) -> bool:
+    """Whether control domains are worth a line: where they were, or become, other than the usage domains."""
+    return any(one is not None and one.control_domains != one.domains for one in (before, after))
 
 
 def config_text(config: ApConfig) -> str:

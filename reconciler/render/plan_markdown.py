@@ -9,8 +9,9 @@ from typing import Final
 
 from reconciler.model.printable import escaped, escaped_lines
 from reconciler.planning.plan import Plan
-from reconciler.render.changes import Change, file_change, guest_change, pool_change, summary_text
+from reconciler.render.changes import summary_text
 from reconciler.render.diagnostics import problem_text
+from reconciler.render.diff import Hunk, file_hunk, holder_hunks, hunk_lines
 from reconciler.render.plan_text import step_text
 
 LONGEST: Final = 65_000
@@ -43,18 +44,15 @@ def plan_markdown(plan: Plan) -> str:
     if plan.problems:
         body.fold("Problems", [problem_text(one).rstrip("\n") for one in plan.problems])
     if plan.steps:
-        changes = [pool_change(plan), *(guest_change(guest) for guest in plan.guests if guest.changes)]
-        body.fold("Changes", [_item(change) for change in changes if change], language="diff")
+        body.fold("Changes", [_item(one) for one in holder_hunks(plan)], language="diff")
         body.fold("Steps", [escaped(f"{number}. {step_text(one)}") for number, one in enumerate(plan.steps, 1)])
     if plan.files:
-        body.fold("Files for the next boot", [_item(file_change(one)) for one in plan.files], language="diff")
+        body.fold("Files for the next boot", [_item(file_hunk(one)) for one in plan.files], language="diff")
     return "\n".join([*head, *body.lines, tail]) + "\n"
 
 
-def _item(change: Change) -> str:
-    """One holder: a line with ``+``, ``-`` or ``~`` in front, and below it what it gets (``+``) and loses (``-``)."""
-    below = (line if line.startswith(("+ ", "- ")) else f"  {line}" for line in change.lines)
-    return "\n".join(map(escaped, (f"{change.kind.symbol} {change.heading}", *below)))
+def _item(hunk: Hunk) -> str:
+    return "\n".join(map(escaped, hunk_lines(hunk)))
 
 
 class _Body:

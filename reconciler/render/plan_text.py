@@ -34,6 +34,12 @@ def plan_text(plan: Plan, paint: Paint = plain) -> str:
     return lines_text(lines)
 
 
+def after_diff_lines(plan: Plan) -> list[str]:
+    """What a diff does not say of the plan: which consents it needs, its notes, the summary."""
+    consents = [line for line in _consent_lines(plan, plain) if line]
+    return [*consents, *(f"Note: {note}." for note in plan.notes), summary_text(plan)]
+
+
 def heading_text(plan: Plan) -> str:
     """Which host, and what is there."""
     observed = plan.observed

@@ -24,17 +24,17 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 def test_every_form_of_a_cut_plan_says_so(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In text, JSON and Markdown; and the plan stays valid."""
+    """In text, JSON and Markdown, and beside the diff; and the plan stays valid."""
     manifests = command.directory / "2.yaml"
     whole = command("plan", "-o", "json", manifests=manifests)
     assert whole.code == 0, whole.err
     assert json.loads(whole.out)["notes"] == []
     monkeypatch.setattr(budget.Budget.__init__, "__defaults__", (10, lambda: None))
 
-    plans = {form: command("plan", "-o", form, manifests=manifests) for form in ("text", "json", "markdown")}
+    plans = {form: command("plan", "-o", form, manifests=manifests) for form in ("text", "diff", "json", "markdown")}
 
     assert {one.code for one in plans.values()} == {0}
-    assert all(NOTE in one.out for one in plans.values())
+    assert all(NOTE in (one.err if form == "diff" else one.out) for form, one in plans.items())
     record = json.loads(plans["json"].out)
     assert len(record["notes"]) == 1
     assert len(record["steps"]) >= len(json.loads(whole.out)["steps"])

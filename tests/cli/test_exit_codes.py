@@ -198,11 +198,14 @@ def test_schemas(command: Command, kind: str) -> None:
 
 
 def test_formats_of_the_plan(command: Command) -> None:
-    """JSON and Markdown go to stdout alone."""
+    """JSON and Markdown go to stdout alone; a diff goes there, and what it does not say to stderr."""
     plan = command("plan", "-o", "json")
     assert json.loads(plan.out)["host"] == "lpar7"
     assert plan.err == ""
     assert command("plan", "-o", "markdown").out.startswith("### reconcile: host `lpar7`")
+    diff = command("plan", "-o", "diff")
+    assert diff.out.startswith("--- host lpar7, as it is\n+++ host lpar7, as planned\n@@ host pool")
+    assert diff.err.startswith("Plan: 3 to create, host pool changes; ")
 
 
 def test_who_makes_the_plans_writes_by_hand_gets_its_result(command: Command, tmp_path: Path) -> None:

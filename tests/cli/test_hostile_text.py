@@ -70,6 +70,7 @@ READS = (
     ["plan"],
     ["plan", "-o", "json"],
     ["plan", "-o", "markdown"],
+    ["plan", "-o", "diff"],
     ["validate"],
     ["validate", "-o", "json"],
     ["status"],

@@ -19,8 +19,8 @@ from reconciler.model.problems import Place, Position, Problem, Severity
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Consent, Plan
 from reconciler.planning.planner import Applied, make_plan
+from reconciler.render.diff import plan_diff
 from reconciler.render.plan_markdown import LONGEST, code, plan_markdown
-from reconciler.render.plan_text import plan_text
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from testing.holdings import config, desired, guest, host_holding, uuid
@@ -76,8 +76,9 @@ def rendered(markdown: str, dialect: str = "commonmark") -> Rendered:
 
 
 def marked(text: str) -> list[str]:
-    """The lines of `text` that say what is given or taken, without their indentation."""
-    return [line.strip() for line in text.splitlines() if line.strip().startswith(("+ ", "- ", "~ "))]
+    """The lines of `text` that say what is given or taken, and from whom."""
+    signs = ("+", "-", "@@")
+    return [line for line in text.splitlines() if line.startswith(signs) and not line.startswith(("+++", "---"))]
 
 
 def test_a_small_plan_in_full() -> None:
@@ -99,10 +100,12 @@ def test_a_small_plan_in_full() -> None:
         "<summary>Changes (1)</summary>\n"
         "\n"
         "```diff\n"
-        f"~ guest a  {uuid(1)} (intentional)\n"
-        "- adapter 0x06 (6)\n"
-        "  sees 1 of its 1 queue afterwards, 2 now\n"
-        "  its VM runs and loses a whole adapter\n"
+        f"@@ guest a  {uuid(1)} (intentional) @@\n"
+        " adapter 0x05 (5)\n"
+        "-adapter 0x06 (6)\n"
+        " domain 0x04 (4)\n"
+        "    sees 1 of its 1 queue afterwards, 2 now\n"
+        "    its VM runs and loses a whole adapter\n"
         "```\n"
         "\n"
         "</details>\n"
@@ -154,7 +157,7 @@ DIALECTS = ("commonmark", "js-default")
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_reader_can_tell_given_from_taken(dialect: str) -> None:
-    """A renderer shows the same lines with + and - as the plan for a terminal."""
+    """A renderer shows the same lines with + and - as the diff for a terminal."""
     config_before = {uuid(1): config([5, 6], [4]), uuid(2): config([7], [4]), uuid(9): config([8], [4])}
     host = host_holding(Holdings(FREE, config_before), PROFILES["6.12"])
     ours = Applied(FREE, {uuid(9): ("gone", config([8], [4]))})
@@ -167,8 +170,8 @@ def test_a_reader_can_tell_given_from_taken(dialect: str) -> None:
 
     shown = rendered(plan_markdown(made), dialect).text
 
-    assert {line[:2] for line in marked(plan_text(made))} == {"+ ", "- ", "~ "}
-    assert marked(shown) == marked(plan_text(made))
+    assert {line[0] for line in marked(plan_diff(made))} == {"+", "-", "@"}
+    assert marked(shown) == marked(plan_diff(made))
 
 
 NASTY = st.text(alphabet="`~*_[]()<>&|#\\!@:/. \t\r\na-+wh\u202e\x1b", max_size=30) | st.sampled_from(

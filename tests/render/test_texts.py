@@ -85,7 +85,6 @@ def test_a_plan_for_people_in_full() -> None:
         f"  ~ device m3  {uuid(3)} (intentional)\n"
         "      - adapter 0x07 (7)\n"
         "      - domain 0x04 (4)\n"
-        "      - control domain 0x04 (4)\n"
         "      emptied now, removed by a later apply: its VM has the device open\n"
         "      sees nothing\n"
         "      its VM runs and loses its device\n"
