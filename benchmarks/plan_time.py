@@ -74,6 +74,13 @@ def measure(guests: int, runs: int) -> Measurement:
         return Measurement(guests, *alternate([plan, imports, compose], runs))
 
 
+def start(runs: int) -> tuple[Run, Run]:
+    """The shortest command, and a process that only imports click, each `runs` times in turns: medians."""
+    script = Path(sys.executable).with_name("reconcile")
+    version, click = alternate([[script, "--version"], [sys.executable, "-c", "import click"]], runs)
+    return version, click
+
+
 def report(sizes: Sequence[int], runs: int) -> None:
     """Measure every size and print a table, then how the time grows from each size to the next."""
     print(f"reconcile plan on a simulated host, whole processes, medians of {runs} runs in turns\n")
@@ -86,6 +93,8 @@ def report(sizes: Sequence[int], runs: int) -> None:
     print()
     for small, large in itertools.pairwise(measured):
         print(_growth(small, large))
+    version, click = start(runs)
+    print(f"reconcile --version: {version.seconds:.3f} s, {version.seconds / click.seconds:.2f} times importing click")
 
 
 def _line(one: Measurement) -> str:

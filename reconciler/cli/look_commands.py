@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from reconciler import plan, status
+from reconciler import plan
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, refuse_to_replace, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments, recorded_options
@@ -111,6 +111,7 @@ def status_command(watch: bool, format: str, host: HostOptions) -> Exit:
 
 
 def _show_status(host: HostOptions, format: str) -> Exit:
+    from reconciler import status
     from reconciler.render.status_text import status_json, status_text
 
     with opened(host) as machine:

@@ -13,7 +13,7 @@ import click
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import say
 from reconciler.hosts.opening import STATE, open_host, open_simulated_host, state_of_host, state_of_simulated_host
-from reconciler.integrations.local_git import repository_above
+from reconciler.integrations.repositories import repository_above
 from reconciler.kernel.locks import Patience
 from reconciler.manifests.files import find_files
 from reconciler.model.commands import ENFORCED
@@ -22,7 +22,6 @@ from reconciler.model.printable import shell_line
 from reconciler.model.problems import errors_of
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.watch.run_directory import RUN
 
 if TYPE_CHECKING:
     from reconciler import WantedSource
@@ -55,6 +54,8 @@ def run_directory_of(options: HostOptions) -> Path:
     """Where reports on the machine that `options` name are published."""
     if options.run_dir:
         return Path(options.run_dir).absolute()
+    from reconciler.watch.run_directory import RUN
+
     state = state_of(options)[0].path.absolute()
     return RUN if state == STATE else state.with_name(f"{state.name}.run")
 

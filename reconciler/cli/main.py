@@ -2,18 +2,19 @@
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
 import click
 
+from reconciler import __version__
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import Said
 from reconciler.cli.output import exit_code, open_closed_descriptors, printable_output, say
 from reconciler.cli.tree import Group, Lazy, Sections, canonical
 from reconciler.model.commands import NOWHERE, PLAN
-from reconciler.transaction.lock import end_alike
 
 SECTIONS: Final[Sections] = {
     "Look": {
@@ -122,7 +123,7 @@ _EPILOG: Final = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(package_name="vfio-ap-reconciler", prog_name="reconcile")
+@click.version_option(__version__, prog_name="reconcile")
 @click.pass_context
 def cli(context: click.Context, /) -> None:
     """Share out the crypto queues of an IBM Z KVM host as YAML manifests say."""
@@ -142,6 +143,13 @@ def main() -> NoReturn:
     code = run(sys.argv[1:])
     # Taking ten thousand guests apart object by object before the process ends anyway takes longer than showing them.
     os._exit(code)
+
+
+def end_alike() -> None:
+    """From now on SIGTERM and SIGHUP end the process as Ctrl-C does: locks are given back, nothing is half done."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def run(arguments: Sequence[str]) -> int:

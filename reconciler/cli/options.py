@@ -1,4 +1,4 @@
-"""Options that several commands share: which manifests, which host, which format; and those of the loop."""
+"""Options that several commands share: which manifests, which host, which format."""
 
 import os
 import re
@@ -86,13 +86,13 @@ def host_options(function: _Function) -> _Function:
     """Add the options that say which manifests and which host; the function gets them as ``host``."""
 
     def with_host(*args: Any, **kwargs: Any) -> Any:
-        host = _said(kwargs)
+        host = taken_from(kwargs)
         return function(*args, **kwargs, host=host)
 
-    return _with_options(function, with_host, _HOST_OPTIONS)
+    return with_options(function, with_host, HOST_OPTIONS)
 
 
-def _said(values: dict[str, Any]) -> HostOptions:
+def taken_from(values: dict[str, Any]) -> HostOptions:
     """What the shared options among `values` say; they are taken out of it."""
     files, paths = values.pop("file"), values.pop("paths", ())
     context = click.get_current_context()
@@ -114,7 +114,7 @@ def _said(values: dict[str, Any]) -> HostOptions:
 
 
 # What cannot be read is reported where it is read, with the command to run next.
-_HOST_OPTIONS: Final = (
+HOST_OPTIONS: Final = (
     click.option(
         "-f",
         "--file",
@@ -142,7 +142,7 @@ def manifest_arguments(function: _Function) -> _Function:
     return click.argument("paths", nargs=-1, type=click.Path(readable=False), metavar="[PATH]...")(function)
 
 
-def _with_options(
+def with_options(
     function: _Function, changed: Callable[..., Any], options: Iterable[Callable[[Any], Any]]
 ) -> _Function:
     """`changed`, with the name, the text and the options of `function`, and with `options` after them."""
@@ -165,7 +165,7 @@ def recorded_options(function: _Function) -> _Function:
         click.get_current_context().ensure_object(Said).host = host
         return function(*args, **kwargs, host=host)
 
-    return _with_options(
+    return with_options(
         function,
         with_recorded,
         (
@@ -203,7 +203,7 @@ def consent_options(function: _Function) -> _Function:
         return function(*args, **kwargs, consents=frozenset(given))
 
     options = (click.option(flag, is_flag=True, help=text) for flag, text in _CONSENTS)
-    return _with_options(function, with_consents, options)
+    return with_options(function, with_consents, options)
 
 
 def lock_option(function: _Function) -> _Function:
@@ -218,7 +218,7 @@ def lock_option(function: _Function) -> _Function:
     )(function)
 
 
-_PARTS: Final = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s?)?", re.ASCII)
+_PARTS: Final = r"(?a)(?:(\d{1,4})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s?)?"
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 takes no argument
@@ -230,7 +230,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 t
         """See `click.ParamType`."""
         if isinstance(value, float):
             return value
-        found = _PARTS.fullmatch(str(value))
+        found = re.fullmatch(_PARTS, str(value))
         seconds = 0
         if found:
             days, hours, minutes, rest = (int(part or 0) for part in found.groups())
@@ -238,130 +238,3 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 t
         if not seconds:
             self.fail(f"{value!r} is no duration; write for example 90s, 5m, 1h30m or 2d", param, ctx)
         return float(seconds)
-
-
-class WatchOptions(NamedTuple):
-    """What the options of the loop say; all but the first two fields are named for their option.
-
-    Attributes:
-        host: which manifests, which host.
-        applies: whether it applies, or only looks.
-    """
-
-    host: HostOptions
-    applies: bool
-
-    self_heal: bool
-    git: str | None
-    branch: str | None
-    path: str | None
-    require_signature: str | None
-    revoked_keys: str | None
-    git_interval: float
-    resync: float | None
-    plan_timeout: float
-    listen: str | None
-    publish_public: bool
-    metrics_file: str | None
-    log_format: str
-    notify_webhook_file: tuple[str, ...]
-    notify_token_file: str | None
-    notify_command: tuple[str, ...]
-
-
-_FILE: Final = click.Path(dir_okay=False)
-_WATCH_OPTIONS: Final = (
-    click.option("--apply", "applies", is_flag=True, help="Keep the host as the manifests say, not just look."),
-    click.option("--self-heal", is_flag=True, help="With --apply: correct what other programs change."),
-    click.option("--git", metavar="URL", help="Take manifests from a git repository."),
-    click.option("--branch", metavar="NAME", help="With --git: from this branch."),
-    click.option("--path", metavar="DIR", help="With --git: from this directory of it."),
-    click.option(
-        "--require-signature",
-        metavar="FORM:FILE",
-        help="With --git: use signed commits only; ssh:ALLOWED_SIGNERS or gpg:KEYS.",
-    ),
-    click.option("--revoked-keys", type=_FILE, metavar="FILE", help="With ssh signatures: keys that are none."),
-    click.option(
-        "--git-interval",
-        type=Duration(),
-        default="1m",
-        show_default=True,
-        metavar="DURATION",
-        help="With --git: how often to ask the repository.",
-    ),
-    click.option(
-        "--resync",
-        type=Duration(),
-        metavar="DURATION",
-        help="How often to look without a trigger; 5m, or 10s where the host has none.",
-    ),
-    click.option(
-        "--plan-timeout",
-        type=Duration(),
-        default="1m",
-        show_default=True,
-        metavar="DURATION",
-        help="How long reading and planning may take.",
-    ),
-    click.option("--listen", hidden=True),  # refused with the command that listens
-    click.option("--publish-public", is_flag=True, help="Let everybody read the published report."),
-    click.option("--metrics-file", type=_FILE, metavar="FILE", help="Metrics for node-exporter."),
-    click.option(
-        "--log-format",
-        type=click.Choice(["auto", "console", "json"]),
-        default="auto",
-        show_default=True,
-        help="console is for people, json for the journal.",
-    ),
-    click.option(
-        "--notify-webhook-file",
-        multiple=True,
-        type=_FILE,
-        metavar="FILE",
-        help="Send what happens to the URL in FILE.",
-    ),
-    click.option("--notify-token-file", type=_FILE, metavar="FILE", help="The bearer token for these URLs."),
-    click.option(
-        "--notify-command",
-        multiple=True,
-        metavar="COMMAND",
-        help="Run COMMAND with what happens, as JSON, on its standard input.",
-    ),
-)
-
-
-def watch_options(function: _Function) -> _Function:
-    """Add the options of the loop, those for the host included; the function gets all of them as ``options``."""
-
-    def with_watching(*args: Any, **kwargs: Any) -> Any:
-        host = _said(kwargs)
-        given = WatchOptions(host, *(kwargs.pop(name) for name in WatchOptions._fields[1:]))
-        return function(*args, **kwargs, options=given)
-
-    return _with_options(function, with_watching, (*_WATCH_OPTIONS, *_HOST_OPTIONS))
-
-
-_SERVE_OPTIONS: Final = (
-    click.option(
-        "--listen",
-        default="127.0.0.1:9750",
-        show_default=True,
-        metavar="ADDR",
-        help="HOST:PORT, [HOST]:PORT or the path of a Unix socket.",
-    ),
-    click.option(
-        "--run-dir",
-        type=click.Path(file_okay=False),
-        default="/run/reconciler",
-        show_default=True,
-        help="Where the loop publishes its reports.",
-    ),
-)
-
-
-def serve_options(function: _Function) -> _Function:
-    """Add the options of what answers monitoring; the function gets ``listen`` and ``run_dir``."""
-    for option in reversed(_SERVE_OPTIONS):
-        function = option(function)
-    return function

@@ -14,16 +14,16 @@ from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.machine import awaited
-from reconciler.transaction.recovery import Recovered
 
 if TYPE_CHECKING:
     from reconciler.kernel.locks import AtWork
     from reconciler.planning.plan import PlannedStep
+    from reconciler.transaction.recovery import Recovered
 
 _CLEAR_LINE: Final = "\r\033[K"
 
 
-def show_recovered(recovered: Iterable[Recovered], host: HostOptions) -> None:
+def show_recovered(recovered: "Iterable[Recovered]", host: HostOptions) -> None:
     """Show what became of what earlier runs had left on `host`."""
     for one in recovered:
         _show_recovered_one(one, host)
@@ -38,7 +38,7 @@ class TerminalProgress:
         self._shows = sys.stderr.isatty()
         self._shown: tuple[Recovered, ...] = ()
 
-    def recovered(self, found: Sequence[Recovered]) -> None:
+    def recovered(self, found: "Sequence[Recovered]") -> None:
         """See `reconciler.transaction.apply.Progress`; what cannot be recorded is found, and not shown, twice."""
         show_recovered((one for one in found if one not in self._shown), self._host)
         self._shown += tuple(found)
@@ -63,7 +63,7 @@ class TerminalProgress:
         say(f"waiting for {holder}")
 
 
-def exit_of(recovered: Iterable[Recovered]) -> Exit:
+def exit_of(recovered: "Iterable[Recovered]") -> Exit:
     """The exit code of a command that did nothing but recover from earlier runs."""
     found = list(recovered)
     if any(one.returned and one.returned.differences for one in found):
@@ -137,7 +137,7 @@ def _degraded(journal: Journal, host: HostOptions) -> list[str]:
     ]
 
 
-def _show_recovered_one(one: Recovered, host: HostOptions) -> None:
+def _show_recovered_one(one: "Recovered", host: HostOptions) -> None:
     number = one.unfinished.generation
     what = f"generation {number} {one.left}" if number else f"an earlier apply {one.left}"
     if not one.unfinished.same_boot:

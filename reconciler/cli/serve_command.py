@@ -2,13 +2,13 @@
 
 import gc
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import click
 
+from reconciler import __version__
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.options import serve_options
+from reconciler.cli.loop_options import serve_options
 from reconciler.cli.output import say
 from reconciler.cli.tree import command
 from reconciler.watch.metrics import NoMetrics, require_library
@@ -31,7 +31,7 @@ def serve_command(listen: str, run_dir: str) -> Exit:
 
     boot = boot_id()
     reader = PublishedReader(Path(run_dir))
-    app = application(reader, version("vfio-ap-reconciler"), lambda: Now(boot, time.monotonic()))
+    app = application(reader, __version__, lambda: Now(boot, time.monotonic()))
     try:
         listener = bound(listen)
     except CannotListen as error:

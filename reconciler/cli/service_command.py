@@ -10,15 +10,9 @@ from typing import Any, Final, NamedTuple
 import click
 
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.loop_options import WatchOptions, serve_options, watch_options
 from reconciler.cli.machine import state_of
-from reconciler.cli.options import (
-    HostOptions,
-    WatchOptions,
-    format_option,
-    host_options,
-    serve_options,
-    watch_options,
-)
+from reconciler.cli.options import HostOptions, format_option, host_options
 from reconciler.cli.output import report, result, say
 from reconciler.cli.serve_command import check_server
 from reconciler.cli.tree import Group

@@ -7,10 +7,12 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
-from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _HIDDEN: Final = ""
 """The heading of commands that `--help` does not show."""
@@ -103,8 +105,10 @@ class Group(click.Group):
                 with formatter.section(heading):
                     formatter.write_dl([(name.ljust(width), text) for name, text in rows.items()])
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """See `click.Command`; no command is imported for its name."""
+        from click.shell_completion import CompletionItem
+
         texts = {name: one.text for name, one in self._lazy.items()}
         names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
         return [

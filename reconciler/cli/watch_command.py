@@ -7,14 +7,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import Any, Final, TypeVar
 
 import click
 
+from reconciler import __version__
 from reconciler.cli.exit_codes import Exit, exit_code_of
+from reconciler.cli.loop_options import WatchOptions, watch_options
 from reconciler.cli.machine import (
     command_line,
     manifests_commit,
@@ -24,7 +25,7 @@ from reconciler.cli.machine import (
     simulation_files,
     state_of,
 )
-from reconciler.cli.options import HostOptions, WatchOptions, watch_options
+from reconciler.cli.options import HostOptions
 from reconciler.cli.output import Printable, say
 from reconciler.cli.tree import Plain
 from reconciler.integrations.files import NotPrivate
@@ -79,7 +80,6 @@ _BUSY_TIMES: Final = 3
 _LATE_SECONDS: Final = 300.0
 """How long a cycle may take beyond its time until the loop counts as hanging: longer than any apply."""
 
-_PACKAGE: Final = "vfio-ap-reconciler"
 _Record = TypeVar("_Record")
 _UNUSABLE: Final = (NotAnAddress, NoTrust, NoMetrics)
 
@@ -135,7 +135,7 @@ def check_start(options: WatchOptions) -> None:
         click.UsageError: it would refuse them.
     """
     check(options)
-    release = version(_PACKAGE)
+    release = __version__
     try:
         if options.git:
             address(options.git, options.branch or "", options.path or "")
@@ -156,7 +156,7 @@ def leave_ended(host: HostOptions, file: str | None) -> None:
             publish_end(RunDirectory(run_directory_of(host)), time, Exit.USAGE, "its options are wrong")
         with suppress(NoMetrics):
             if file:
-                _metrics_file(file, version(_PACKAGE)).close()
+                _metrics_file(file, __version__).close()
 
 
 def check(options: WatchOptions) -> None:
@@ -330,7 +330,7 @@ def _starting() -> str:
 
 
 def _sinks(host: HostOptions, options: WatchOptions, state: StateDirectory, log: Log, systemd: SystemdNotify) -> Sinks:
-    metrics = metrics_file(options, version(_PACKAGE))
+    metrics = metrics_file(options, __version__)
     found = messengers(options)
     publisher = LoopPublisher(
         RunDirectory(run_directory_of(host), is_public=options.publish_public),

@@ -1,6 +1,5 @@
 """Opens the host that is worked on: this machine's, one behind another sysfs root, or a simulated one."""
 
-import hashlib
 import os
 import sys
 import time
@@ -105,9 +104,11 @@ def state_of_host(root: Path, state_dir: str | os.PathLike[str] | None = None) -
     """Where the state of the host behind the sysfs `root` is kept, and which boot it is in."""
     resolved = os.path.realpath(root)
     # What is remembered of one host must not be taken for another's: each other root has a place of its own.
+    import hashlib
+
     own = STATE / "roots" / hashlib.sha256(resolved.encode()).hexdigest()[:16]
     usual = STATE if resolved == DEFAULT_SYSFS else own
-    return StateDirectory(Path(state_dir) if state_dir else usual), _BOOT_ID.read_text(encoding="ascii").strip()
+    return StateDirectory(Path(state_dir) if state_dir else usual), _BOOT_ID.read_text(encoding="utf-8").strip()
 
 
 def state_of_simulated_host(

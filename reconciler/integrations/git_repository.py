@@ -17,7 +17,8 @@ from typing import BinaryIO, Final, NamedTuple
 
 from reconciler.integrations.git_address import Address, local_path
 from reconciler.integrations.git_command import BOUNDS, Ended, Git, GitFailed, reason
-from reconciler.integrations.local_git import NotTrusted, refuse_untrusted, repository_at
+from reconciler.integrations.local_git import NotTrusted, refuse_untrusted
+from reconciler.integrations.repositories import repository_at
 from reconciler.kernel.processes import Bounds
 from reconciler.model.errors import InputError
 from reconciler.model.printable import escaped

@@ -1,8 +1,9 @@
 """Where things are below the sysfs root (docs/kernel-rules.md, "The tree")."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from reconciler.model.matrix import Queue
+if TYPE_CHECKING:
+    from reconciler.model.matrix import Queue
 
 DEFAULT_SYSFS: Final = "/sys"
 """The sysfs root of this machine."""
@@ -27,6 +28,6 @@ def card(adapter: int) -> str:
     return f"devices/ap/card{adapter:02x}"
 
 
-def queue(one: Queue) -> str:
+def queue(one: "Queue") -> str:
     """The directory of a queue."""
     return f"{card(one.adapter)}/{one}"

@@ -18,8 +18,8 @@ sign (vfio_ap_ops.c; a line has 8 bytes)."""
 
 _MASK: Final = re.compile(r"0x([0-9a-f]{64})")
 _QUEUE: Final = re.compile(r"([0-9a-f]{2})\.([0-9a-f]{4})")
-_HALF_QUEUE: Final = re.compile(r"(?:([0-9a-f]{2})\.|\.([0-9a-f]{4}))")
-_DOMAIN: Final = re.compile(r"([0-9a-f]{4})")
+_HALF_QUEUE: Final = r"(?:([0-9a-f]{2})\.|\.([0-9a-f]{4}))"
+_DOMAIN: Final = r"([0-9a-f]{4})"
 
 
 class UnknownText(HostError, ValueError):
@@ -69,7 +69,7 @@ def parse_matrix(text: str) -> Matrix:
             adapters |= 1 << _id(full[1])
             domains |= 1 << _id(full[2])
             count += 1
-        elif half := _HALF_QUEUE.fullmatch(line):
+        elif half := re.fullmatch(_HALF_QUEUE, line):
             adapters |= 1 << _id(half[1]) if half[1] else 0
             domains |= 1 << _id(half[2]) if half[2] else 0
         else:
@@ -93,7 +93,7 @@ def parse_control_domains(text: str) -> IdSet:
     """
     bits = 0
     for line in text.splitlines():
-        found = _DOMAIN.fullmatch(line)
+        found = re.fullmatch(_DOMAIN, line)
         if not found:
             raise UnknownText(f"not a control domain: {line[:80]!r}")
         bits |= 1 << _id(found[1])
@@ -126,7 +126,10 @@ def parse_queue(text: str) -> Queue:
     found = _QUEUE.fullmatch(text)
     if not found:
         raise UnknownText(f"not a queue: {text[:80]!r}")
-    return Queue(_id(found[1]), _id(found[2]))
+    adapter, domain = int(found[1], 16), int(found[2], 16)
+    if domain >= ID_COUNT:
+        raise UnknownText(f"{found[2]} is above the highest id, 00ff")
+    return Queue(adapter, domain)
 
 
 def _id(digits: str) -> int:

@@ -399,14 +399,14 @@ OURS_WITHIN: Final = 4 << 10
 _BACKUP: Final = (
     r"(?:~|#|[.](?:~?\d+~|\d+|rpm\w+|dpkg-\w+|ucf-\w+)|[._-](?:bak|backup|old|orig|rej|save|sw[a-z]|te?mp|txt)\d*)"
 )
-_ALIKE: Final = re.compile(rf".*[.](?:ya?ml|json){_BACKUP}*", re.IGNORECASE | re.DOTALL)
-_JSON: Final = re.compile(rf".*[.]json{_BACKUP}*", re.IGNORECASE | re.DOTALL)
-_OURS: Final = re.compile(rb"""\bapiVersion["']?\s*:\s*["']?reconciler/""")
+_ALIKE: Final = rf"(?is).*[.](?:ya?ml|json){_BACKUP}*"
+_JSON: Final = rf"(?is).*[.]json{_BACKUP}*"
+_OURS: Final = rb"""\bapiVersion["']?\s*:\s*["']?reconciler/"""
 
 
 def is_alike(name: str) -> bool:
     """Whether the file `name`, which is no manifest, looks like one or like a copy of one; no hidden file does."""
-    return not name.startswith(".") and _ALIKE.fullmatch(name) is not None
+    return not name.startswith(".") and re.fullmatch(_ALIKE, name) is not None
 
 
 def skipped_problem(files: Sequence[tuple[str, str]], is_ours: Callable[[str], bool]) -> Problem | None:
@@ -432,12 +432,12 @@ def skipped_problem(files: Sequence[tuple[str, str]], is_ours: Callable[[str], b
 
 def is_json(name: str) -> bool:
     """Whether the name is that of a JSON file, or of a copy of one."""
-    return _JSON.fullmatch(name) is not None
+    return re.fullmatch(_JSON, name) is not None
 
 
 def begins_like_ours(start: bytes) -> bool:
     """Whether a file that begins with `start` begins like a manifest."""
-    return bool(_OURS.search(start))
+    return bool(re.search(_OURS, start))
 
 
 def is_ours(path: str) -> bool:

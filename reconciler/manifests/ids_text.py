@@ -11,8 +11,8 @@ from reconciler.model.matrix import Matrix, Queue
 
 _HEX: Final = re.compile(r"0x[0-9a-fA-F]+")
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]*")
-_ONE_ID: Final = re.compile(r"0x0{0,2}[0-9a-fA-F]{1,2}|25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9]")
-_LIKE_A_RANGE: Final = re.compile(r"\s*(\w+)\s*(?:-|\.\.+|:|–)\s*(\w+)\s*")
+_ONE_ID: Final = r"0x0{0,2}[0-9a-fA-F]{1,2}|25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9]"
+_LIKE_A_RANGE: Final = r"\s*(\w+)\s*(?:-|\.\.+|:|–)\s*(\w+)\s*"
 _LONGEST_NUMBER: Final = 18
 
 
@@ -58,7 +58,7 @@ def why_not_an_id(value: Data) -> NotAnId:
             return NotAnId("bad-id", "is not a number", _FORMS)
         case int():
             return _out_of_range()
-    if found := _LIKE_A_RANGE.fullmatch(value):
+    if found := re.fullmatch(_LIKE_A_RANGE, value):
         return _bad_range(value, found[1], found[2])
     return _bad_number(value)
 
@@ -101,18 +101,18 @@ def _bad_number(text: str) -> NotAnId:
 def _leading_zero(text: str) -> NotAnId:
     digits = text.lstrip("0") or "0"
     meant = ((digits, "decimal"), (f"0x{digits}", "hex"))
-    ways = ", ".join(f"{way} if {form} is meant" for way, form in meant if _ONE_ID.fullmatch(way))
+    ways = ", ".join(f"{way} if {form} is meant" for way, form in meant if re.fullmatch(_ONE_ID, way))
     advice = f"Write {ways}." if ways else _FORMS
     return NotAnId("leading-zero", "has a leading zero, which programs read differently", advice)
 
 
 def _bad_range(text: str, first: str, last: str) -> NotAnId:
     if "-" not in text or " " in text:
-        is_range = _ONE_ID.fullmatch(first) and _ONE_ID.fullmatch(last) and _number(first) <= _number(last)
+        is_range = re.fullmatch(_ONE_ID, first) and re.fullmatch(_ONE_ID, last) and _number(first) <= _number(last)
         advice = f"If a range is meant, write {first}-{last}." if is_range else _FORMS
         return NotAnId("bad-id", "is not a number from 0 to 255", advice)
     # At least one end is no id: the schemas accept every range of two ids.
-    end = first if not _ONE_ID.fullmatch(first) else last
+    end = first if not re.fullmatch(_ONE_ID, first) else last
     why = _bad_number(end)
     return why._replace(reason=f"is not a range: {shown(end)} {why.reason}")
 

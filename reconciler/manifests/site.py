@@ -23,7 +23,7 @@ from reconciler.model.stopping import NEVER, StopToken
 if TYPE_CHECKING:
     from reconciler.manifests.form_problems import FormProblems
 
-_LIKE_A_HOST: Final = re.compile(r"""\bkind["']?:\s*["']?Host\b""")
+_LIKE_A_HOST: Final = r"""\bkind["']?:\s*["']?Host\b"""
 
 
 class Site(NamedTuple):
@@ -170,7 +170,7 @@ class Reading:
             hosts += self._add_document(data, position) == "Host"
         if problems.all:
             self._problems.extend(problems.all)
-            self._population.may_lack_hosts |= len(_LIKE_A_HOST.findall(text)) > hosts
+            self._population.may_lack_hosts |= len(re.findall(_LIKE_A_HOST, text)) > hosts
 
     def _add_document(self, data: Data, position: Position) -> str | Problem:
         kind = kind_of(data, position)

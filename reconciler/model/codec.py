@@ -31,8 +31,8 @@ VERSION: Final = "formatVersion"
 
 _LATEST: Final = 253402300799.0  # the last second of the year 9999, the last one that a date can show
 _MOST: Final = 2**63 - 1
-_FOREIGN_BYTES: Final = re.compile("[\udc80-\udcff]")  # a file name that is not UTF-8, as Python keeps it
-_WORD_START: Final = re.compile("_([a-z])")
+_FOREIGN_BYTES: Final = "[\udc80-\udcff]"  # a file name that is not UTF-8, as Python keeps it
+_WORD_START: Final = "_([a-z])"
 _NONE: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 _Value = TypeVar("_Value")
@@ -172,7 +172,7 @@ def content_of(members: Mapping[str, Any], version: int = 1) -> bytes:
 
 def _member(name: str) -> str:
     """The name in JSON of the field `name`."""
-    return _WORD_START.sub(lambda found: found[1].upper(), name)
+    return re.sub(_WORD_START, lambda found: found[1].upper(), name)
 
 
 def _read_all(parts: Iterable[tuple[str | int, Form, object]]) -> list[Any]:
@@ -203,7 +203,7 @@ def _text(value: object) -> str:
         raise _not_a("text", value)
     if not value.isascii():
         try:
-            _FOREIGN_BYTES.sub("", value).encode()
+            re.sub(_FOREIGN_BYTES, "", value).encode()
         except UnicodeEncodeError:
             raise BadRecord("half a character (a lone surrogate)") from None
     return value

@@ -133,7 +133,7 @@ def _hex_and_decimal(first: int, last: int) -> str:
     return f"0x{first:02x}-0x{last:02x} ({first}-{last})"
 
 
-_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def require_uuid(text: str) -> None:
@@ -142,7 +142,7 @@ def require_uuid(text: str) -> None:
     Raises:
         ValueError: it is none: it must not become a part of a path.
     """
-    if not _UUID.fullmatch(text):
+    if not re.fullmatch(_UUID, text):
         raise ValueError(f"{text[:80]!a} is no uuid")
 
 

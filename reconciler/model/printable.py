@@ -15,15 +15,15 @@ from typing import Any, Final, NamedTuple
 # All of these have a place in Unicode's property Default_Ignorable_Code_Point, or are blank letters, and yet count as
 # printable in Python: joiners of graphemes, blank Hangul and Braille, vowels that are not drawn, variation selectors.
 _IGNORED: Final = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff"
-_IGNORABLE: Final = re.compile(f"[{_IGNORED}]")
+_IGNORABLE: Final = f"[{_IGNORED}]"
 _SUSPICIOUS: Final = re.compile("[^ -~\xa1-\xac\xae-\u02ff]")
 """All that is not plainly printable; most text has none of it, and is not looked at further."""
-_BREAKS: Final = re.compile("[\t-\r\x1c-\x1e\x85\u2028\u2029]")
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_BREAKS: Final = "[\t-\r\x1c-\x1e\x85\u2028\u2029]"
+_SURROGATE: Final = "[\ud800-\udfff]"
 _NAMED: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 # What CI systems take for a command: at the start of a line, after spaces, or anywhere in it.
-_COMMAND_START: Final = re.compile(r"(?m)^(\s*):(?=:)")
-_COMMAND: Final = re.compile(r"##(?=\w*\[)")
+_COMMAND_START: Final = r"(?m)^(\s*):(?=:)"
+_COMMAND: Final = r"##(?=\w*\[)"
 
 
 class Unprintable(NamedTuple):
@@ -44,7 +44,7 @@ class Unprintable(NamedTuple):
 
 def is_printable(character: str) -> bool:
     """Whether people can see `character`, or it is the space."""
-    return character.isprintable() and not _IGNORABLE.match(character)
+    return character.isprintable() and not re.match(_IGNORABLE, character)
 
 
 def escaped(text: str) -> str:
@@ -59,8 +59,8 @@ def escaped_lines(text: str) -> str:
     """
     shown = _SUSPICIOUS.sub(_shown_in_lines, text)
     if "::" in shown:
-        shown = _COMMAND_START.sub(r"\1\\x3a", shown)
-    return _COMMAND.sub(r"#\\x23", shown) if "##" in shown else shown
+        shown = re.sub(_COMMAND_START, r"\1\\x3a", shown)
+    return re.sub(_COMMAND, r"#\\x23", shown) if "##" in shown else shown
 
 
 def lines_text(lines: Iterable[str]) -> str:
@@ -70,7 +70,7 @@ def lines_text(lines: Iterable[str]) -> str:
 
 def one_line(text: str) -> str:
     """`text` with an escape for each character that ends a line or shifts what follows; all others stay."""
-    return _BREAKS.sub(_shown_match, text)
+    return re.sub(_BREAKS, _shown_match, text)
 
 
 def decodable(record: Any) -> Any:
@@ -78,7 +78,7 @@ def decodable(record: Any) -> Any:
 
     Python has lone surrogates in their place, which no other program can read in JSON.
     """
-    return _mapped(lambda text: _SURROGATE.sub(_shown_match, text), record)
+    return _mapped(lambda text: re.sub(_SURROGATE, _shown_match, text), record)
 
 
 def escaped_values(record: Any) -> Any:
@@ -137,7 +137,7 @@ def first_unprintable(text: str) -> Unprintable | None:
 
 def _is_blank(character: str) -> bool:
     # Unicode's category Zs: blank, and no end of a line.
-    return ord(character) >= 0xA0 and not _BREAKS.match(character)
+    return ord(character) >= 0xA0 and not re.match(_BREAKS, character)
 
 
 def _shown_match(found: re.Match[str]) -> str:

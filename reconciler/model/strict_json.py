@@ -21,8 +21,8 @@ LARGEST: Final = 256 * 1024 * 1024
 DEEPEST: Final = 32
 """The deepest nesting of arrays and objects; what we write has at most 9."""
 
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_PLAIN: Final = re.compile(r"[\w-]{1,60}", re.ASCII)
+_STRING: Final = rb'(?s)"(?:[^"\\]|\\.)*"'
+_PLAIN: Final = r"(?a)[\w-]{1,60}"
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
@@ -46,7 +46,7 @@ class BadRecord(StateError):
 
     def within(self, step: str | int) -> "BadRecord":
         """The same error, seen from the value that holds this one as member or item `step`."""
-        where = f"[{step}]" if isinstance(step, int) else step if _PLAIN.fullmatch(step) else quoted(step)
+        where = f"[{step}]" if isinstance(step, int) else step if re.fullmatch(_PLAIN, step) else quoted(step)
         joined = self.field if not self.field or self.field.startswith("[") else f".{self.field}"
         return BadRecord(self.problem, f"{where}{joined}", self.file, self.remedy)
 
@@ -67,7 +67,7 @@ def read_json(content: bytes, largest: int = LARGEST) -> Any:
     if len(content) > largest:
         raise BadRecord(f"it is larger than {largest:,} bytes")
     # Brackets within strings count as well at first: they are rarely unbalanced, and finding strings takes longer.
-    if _depth(content) > DEEPEST and _depth(_STRING.sub(b"", content)) > DEEPEST:
+    if _depth(content) > DEEPEST and _depth(re.sub(_STRING, b"", content)) > DEEPEST:
         raise BadRecord(f"it is nested more than {DEEPEST} deep")
     try:
         return json.loads(

@@ -58,9 +58,14 @@ def bindings_after(observed: Observed, pool: Matrix, mdevs: Mapping[str, ApConfi
     (docs/kernel-rules.md, "Masks").
     """
     drivers = {}
+    # A host has thousands of queues, and this is asked of each several times a plan: bits, not `Matrix.has`.
+    adapters, domains = pool.adapters.bits, pool.domains.bits
+    adapters_now, domains_now = observed.pool.adapters.bits, observed.pool.domains.bits
     for one in observed.queues:
-        moves = pool.has(one.queue) != observed.pool.has(one.queue)
-        rebound = None if pool.has(one.queue) else VFIO_AP
+        adapter, domain = one.queue
+        is_hosts = adapters >> adapter & domains >> domain & 1
+        moves = is_hosts != adapters_now >> adapter & domains_now >> domain & 1
+        rebound = None if is_hosts else VFIO_AP
         drivers[one.queue] = rebound if moves and one.driver else one.driver
     after = _bindings(observed, drivers)
     if mdevs is None or not _failed_reset_hides(observed):

@@ -49,13 +49,6 @@ def _ends_us(number: int) -> bool:
     return handler is not signal.SIG_IGN  # nohup(1) ignores some
 
 
-def end_alike() -> None:
-    """From now on SIGTERM and SIGHUP end the process as Ctrl-C does: locks are given back, nothing is half done."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
-
-
 LOCK: Final = "lock"
 _MOST_COMMAND: Final = 300
 

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from reconciler.integrations.timers import Timer
 from reconciler.kernel.observe import observe
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.kernel.waiting import Clock
@@ -19,6 +18,7 @@ from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
+    from reconciler.integrations.timers import Timer
     from reconciler.kernel.locks import Patience
     from reconciler.transaction.apply import Progress
 
@@ -56,7 +56,7 @@ class Machine(NamedTuple):
     boot_id: str
     name: str
     tools_lock: Path | None = None
-    timer: Timer | None = None
+    timer: "Timer | None" = None
     vms: Callable[[], Mapping[str, VmName]] = no_vms
     load_vfio_ap: Callable[[], None] | None = None
     root: Path | None = None

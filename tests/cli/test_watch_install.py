@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from reconciler.cli.options import WatchOptions, watch_options
+from reconciler.cli.loop_options import WatchOptions, watch_options
 from reconciler.cli.watch_install import needs
 from reconciler.integrations.git_signatures import trust
 from reconciler.integrations.units import WATCH_NAME, Needs

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.transaction.lock import SIGNALS, end_alike, stopped_by_signals
+from reconciler.cli.main import end_alike
+from reconciler.transaction.lock import SIGNALS, stopped_by_signals
 
 
 @pytest.fixture(autouse=True)

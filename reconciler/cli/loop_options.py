@@ -1,0 +1,137 @@
+"""The options of the loop, and of what answers monitoring for it."""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeVar
+
+import click
+
+from reconciler.cli.options import HOST_OPTIONS, Duration, HostOptions, taken_from, with_options
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class WatchOptions(NamedTuple):
+    """What the options of the loop say; all but the first two fields are named for their option.
+
+    Attributes:
+        host: which manifests, which host.
+        applies: whether it applies, or only looks.
+    """
+
+    host: HostOptions
+    applies: bool
+
+    self_heal: bool
+    git: str | None
+    branch: str | None
+    path: str | None
+    require_signature: str | None
+    revoked_keys: str | None
+    git_interval: float
+    resync: float | None
+    plan_timeout: float
+    listen: str | None
+    publish_public: bool
+    metrics_file: str | None
+    log_format: str
+    notify_webhook_file: tuple[str, ...]
+    notify_token_file: str | None
+    notify_command: tuple[str, ...]
+
+
+_FILE: Final = click.Path(dir_okay=False)
+_WATCH_OPTIONS: Final = (
+    click.option("--apply", "applies", is_flag=True, help="Keep the host as the manifests say, not just look."),
+    click.option("--self-heal", is_flag=True, help="With --apply: correct what other programs change."),
+    click.option("--git", metavar="URL", help="Take manifests from a git repository."),
+    click.option("--branch", metavar="NAME", help="With --git: from this branch."),
+    click.option("--path", metavar="DIR", help="With --git: from this directory of it."),
+    click.option(
+        "--require-signature",
+        metavar="FORM:FILE",
+        help="With --git: use signed commits only; ssh:ALLOWED_SIGNERS or gpg:KEYS.",
+    ),
+    click.option("--revoked-keys", type=_FILE, metavar="FILE", help="With ssh signatures: keys that are none."),
+    click.option(
+        "--git-interval",
+        type=Duration(),
+        default="1m",
+        show_default=True,
+        metavar="DURATION",
+        help="With --git: how often to ask the repository.",
+    ),
+    click.option(
+        "--resync",
+        type=Duration(),
+        metavar="DURATION",
+        help="How often to look without a trigger; 5m, or 10s where the host has none.",
+    ),
+    click.option(
+        "--plan-timeout",
+        type=Duration(),
+        default="1m",
+        show_default=True,
+        metavar="DURATION",
+        help="How long reading and planning may take.",
+    ),
+    click.option("--listen", hidden=True),  # refused with the command that listens
+    click.option("--publish-public", is_flag=True, help="Let everybody read the published report."),
+    click.option("--metrics-file", type=_FILE, metavar="FILE", help="Metrics for node-exporter."),
+    click.option(
+        "--log-format",
+        type=click.Choice(["auto", "console", "json"]),
+        default="auto",
+        show_default=True,
+        help="console is for people, json for the journal.",
+    ),
+    click.option(
+        "--notify-webhook-file",
+        multiple=True,
+        type=_FILE,
+        metavar="FILE",
+        help="Send what happens to the URL in FILE.",
+    ),
+    click.option("--notify-token-file", type=_FILE, metavar="FILE", help="The bearer token for these URLs."),
+    click.option(
+        "--notify-command",
+        multiple=True,
+        metavar="COMMAND",
+        help="Run COMMAND with what happens, as JSON, on its standard input.",
+    ),
+)
+
+
+def watch_options(function: _Function) -> _Function:
+    """Add the options of the loop, those for the host included; the function gets all of them as ``options``."""
+
+    def with_watching(*args: Any, **kwargs: Any) -> Any:
+        host = taken_from(kwargs)
+        given = WatchOptions(host, *(kwargs.pop(name) for name in WatchOptions._fields[1:]))
+        return function(*args, **kwargs, options=given)
+
+    return with_options(function, with_watching, (*_WATCH_OPTIONS, *HOST_OPTIONS))
+
+
+_SERVE_OPTIONS: Final = (
+    click.option(
+        "--listen",
+        default="127.0.0.1:9750",
+        show_default=True,
+        metavar="ADDR",
+        help="HOST:PORT, [HOST]:PORT or the path of a Unix socket.",
+    ),
+    click.option(
+        "--run-dir",
+        type=click.Path(file_okay=False),
+        default="/run/reconciler",
+        show_default=True,
+        help="Where the loop publishes its reports.",
+    ),
+)
+
+
+def serve_options(function: _Function) -> _Function:
+    """Add the options of what answers monitoring; the function gets ``listen`` and ``run_dir``."""
+    for option in reversed(_SERVE_OPTIONS):
+        function = option(function)
+    return function
