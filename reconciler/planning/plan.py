@@ -16,14 +16,26 @@ from reconciler.planning.host_pool import PoolReason
 
 
 class Cause(StrEnum):
-    """Why something changes: the manifests changed since the last apply, the host drifted from them, or hardware came.
+    """Why something changes: its manifest has changed since the last apply, or the host has, or hardware came.
 
     Only before 6.0 hardware that comes is a reason: later kernels have taken it for its guest in advance.
     """
 
-    INTENTIONAL = "intentional"
-    CORRECTIVE = "corrective"
-    ARRIVED = "arrived"
+    MANIFEST = "manifest-changed"
+    HOST = "host-changed"
+    ARRIVED = "hardware-came"
+
+    @property
+    def text(self) -> str:
+        """The same for people, e.g. ``you changed the manifest``."""
+        return _CAUSES[self]
+
+
+_CAUSES: Final = {
+    Cause.MANIFEST: "you changed the manifest",
+    Cause.HOST: "changed on the host since",
+    Cause.ARRIVED: "its hardware came",
+}
 
 
 class GuestPlan(NamedTuple):
@@ -267,7 +279,7 @@ class Plan(NamedTuple):
         """Why anything of it changes."""
         found = {guest.cause for guest in self.guests if guest.changes} | {self.pool_cause}
         if self.files:
-            found.add(Cause.INTENTIONAL if self.is_news else Cause.CORRECTIVE)
+            found.add(Cause.MANIFEST if self.is_news else Cause.HOST)
         return frozenset(one for one in found if one)
 
     @property

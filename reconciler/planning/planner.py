@@ -310,26 +310,26 @@ def _cause(
     view: _View,
 ) -> Cause:
     if guest is None and last is None and not view.is_news:
-        return Cause.CORRECTIVE  # a device that has been made since, where none but ours may be
+        return Cause.HOST  # a device that has been made since, where none but ours may be
     # What was applied had a device, so a guest without a claim has become so in the manifests.
     if not (guest and guest.activation is not Activation.INACTIVE and last and last[1] == guest.config):
-        return Cause.INTENTIONAL
+        return Cause.MANIFEST
     if view.gradual and before and after and all(was <= becomes for was, becomes in zip(before, after, strict=True)):
         return Cause.ARRIVED
-    return Cause.CORRECTIVE
+    return Cause.HOST
 
 
 def _manifests_changed(guests: tuple[GuestPlan, ...], applied: Applied, desired: Desired) -> bool:
     """Whether the manifests say something that was not applied, such as to a guest that was suspended then."""
-    return applied.digest != desired.digest or any(one.cause is Cause.INTENTIONAL for one in guests)
+    return applied.digest != desired.digest or any(one.cause is Cause.MANIFEST for one in guests)
 
 
 def _pool_cause(observed: Observed, target: Target, applied: Applied, *, manifests_changed: bool) -> Cause | None:
     if target.holdings.pool == observed.pool:
         return None
     # A derived pool also makes room for the devices of others: where these change it, the manifests are as they were.
-    is_corrective = applied.pool == target.holdings.pool or not manifests_changed
-    return Cause.CORRECTIVE if is_corrective else Cause.INTENTIONAL
+    is_drift = applied.pool == target.holdings.pool or not manifests_changed
+    return Cause.HOST if is_drift else Cause.MANIFEST
 
 
 def _consents(

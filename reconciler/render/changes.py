@@ -158,7 +158,7 @@ def pool_heading(plan: Plan) -> str | None:
     """The host pool with the reason why it changes; None where it does not."""
     if plan.observed.pool == plan.pool:
         return None
-    return f"host pool ({plan.pool_cause.value})" if plan.pool_cause else "host pool"
+    return f"host pool ({plan.pool_cause.text})" if plan.pool_cause else "host pool"
 
 
 def pool_remarks(plan: Plan) -> tuple[str, ...]:
@@ -188,7 +188,7 @@ def guest_change(guest: GuestPlan) -> Change:
 
 def guest_heading(guest: GuestPlan) -> str:
     """A guest with its device, its VM and the reason why it changes."""
-    cause = f" ({guest.cause.value})" if guest.cause else ""
+    cause = f" ({guest.cause.text})" if guest.cause else ""
     device = "" if guest.name == guest.uuid else f"  {guest.uuid}"
     noun = "guest" if guest.guest else "device"
     return f"{noun} {guest.name}{device}{in_brackets(guest.vm)}{cause}"

@@ -313,7 +313,7 @@ class _Cycle:
             self._know(healing=self.state.healing.asked(drifted(made), self.context.clock.monotonic()))
         decision = self._decided(made, result.suspensions)
         spared = None
-        is_mixed = decision.condition is Condition.DRIFT and Cause.INTENTIONAL in made.causes
+        is_mixed = decision.condition is Condition.DRIFT and Cause.MANIFEST in made.causes
         if is_mixed and self.context.policy.applies and decision.act is Act.NOTHING:
             # What the manifests ask of one guest, such as one that was suspended, does not wait for another's drift.
             with self.context.host.opened(False) as machine:

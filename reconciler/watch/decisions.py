@@ -230,7 +230,7 @@ def _consent(plan: Plan, differs: str) -> Decision:
 
 def is_drift(plan: Plan) -> bool:
     """Whether `plan` would change what another program has changed, although the manifests are as they were."""
-    return not plan.is_news and Cause.CORRECTIVE in plan.causes
+    return not plan.is_news and Cause.HOST in plan.causes
 
 
 def drifted(plan: Plan) -> Mapping[str, str]:
@@ -240,8 +240,8 @@ def drifted(plan: Plan) -> Mapping[str, str]:
 
 def corrected(plan: Plan) -> Mapping[str, str]:
     """The same, whether or not the manifests are as they were."""
-    found = {one.uuid: one.name for one in plan.guests if one.changes and one.cause is Cause.CORRECTIVE}
-    if plan.pool_cause is Cause.CORRECTIVE:
+    found = {one.uuid: one.name for one in plan.guests if one.changes and one.cause is Cause.HOST}
+    if plan.pool_cause is Cause.HOST:
         found[HOST] = _MASKS
     if plan.files and not plan.is_news:
         found[FILES] = "files for the next boot"

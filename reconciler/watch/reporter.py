@@ -131,7 +131,7 @@ def guest_reports(plan: Plan, suspensions: Suspensions) -> tuple[GuestReport, ..
             authorised=None if one.before is None else one.before.matrix.size,
             effective=None if one.sees_before is None else one.sees_before.size,
             why=statuses[one.uuid],
-            drifted=one.changes and one.cause is Cause.CORRECTIVE,
+            drifted=one.changes and one.cause is Cause.HOST,
             suspended=suspended(suspensions.guests.get(one.name)),
         )
         for one in plan.guests

@@ -36,7 +36,7 @@ def test_a_device_that_we_made_goes_when_its_guest_has_left_the_manifests() -> N
     plan = make_plan(desired([], GIVES_UP), observe(host_with(m1=ONE)), applied(m1=ONE))
 
     assert actions(plan) == [(Action.REMOVE, "m1")]
-    assert plan_of(plan, "m1").cause is Cause.INTENTIONAL
+    assert plan_of(plan, "m1").cause is Cause.MANIFEST
     assert plan_of(plan, "m1").effect is Effect.LOSES_DEVICE
 
 
@@ -132,28 +132,28 @@ def test_a_guest_made_inactive_loses_its_device_on_purpose() -> None:
     plan = make_plan(desired([wanted], GIVES_UP), observe(host_with(m1=ONE)), applied(m1=ONE))
 
     assert actions(plan) == [(Action.REMOVE, "a")]
-    assert plan_of(plan, "a").cause is Cause.INTENTIONAL
+    assert plan_of(plan, "a").cause is Cause.MANIFEST
 
 
 # Causes --------------------------------------------------------------------------------------------------------------
 
 
-def test_what_differs_from_the_last_apply_is_corrective() -> None:
+def test_what_differs_from_the_last_apply_was_changed_on_the_host() -> None:
     """The manifest asks for what was applied: so the host has drifted."""
     plan = make_plan(desired([guest("a", ONE, 1)], GIVES_UP), observe(host_with(m1=config([6], [4]))), applied(m1=ONE))
 
-    assert plan_of(plan, "a").cause is Cause.CORRECTIVE
+    assert plan_of(plan, "a").cause is Cause.HOST
 
 
-def test_what_the_manifest_changes_is_intentional() -> None:
+def test_what_the_manifest_changes_says_so() -> None:
     """The manifest asks for something else than was applied last."""
     wanted = guest("a", config([6], [4]), 1)
     plan = make_plan(desired([wanted], GIVES_UP), observe(host_with(m1=ONE)), applied(m1=ONE))
 
-    assert plan_of(plan, "a").cause is Cause.INTENTIONAL
+    assert plan_of(plan, "a").cause is Cause.MANIFEST
 
 
-def test_a_mask_that_somebody_changed_is_put_right_as_corrective() -> None:
+def test_a_mask_that_another_program_changed_says_so() -> None:
     """The pool that was applied last is wanted again."""
     host = host_with()
     host.write("bus/ap/aqmask", "+71")
@@ -161,8 +161,8 @@ def test_a_mask_that_somebody_changed_is_put_right_as_corrective() -> None:
     plan = make_plan(desired([], GIVES_UP), observe(host), applied())
 
     assert actions(plan) == [(Action.AQMASK, "host")]
-    assert plan.pool_cause is Cause.CORRECTIVE
-    assert make_plan(desired([], GIVES_UP), observe(host)).pool_cause is Cause.INTENTIONAL
+    assert plan.pool_cause is Cause.HOST
+    assert make_plan(desired([], GIVES_UP), observe(host)).pool_cause is Cause.MANIFEST
 
 
 # Consent -------------------------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def test_a_suspended_guest_keeps_what_it_has() -> None:
     assert [one.authorised for one in status_of(plan).guests] == [config([5], [4, 0x47], [4]), B.config]
 
     resumed = world.plan(sites(A, B))
-    assert [(one.name, one.cause) for one in resumed.guests if one.changes] == [("a", Cause.CORRECTIVE)]
+    assert [(one.name, one.cause) for one in resumed.guests if one.changes] == [("a", Cause.HOST)]
 
 
 def test_what_a_suspended_guest_has_counts_without_its_manifest() -> None:
@@ -209,8 +209,8 @@ def test_a_device_that_others_may_remove_is_not_made_again() -> None:
     assert [one.name for one in world.plan(sites(mine, B)).guests if one.changes] == ["b"]
     changed = mine._replace(config=config([5], [0x47]))
     assert {one.name: one.cause for one in world.plan(sites(changed, B)).guests if one.changes} == {
-        "a": Cause.INTENTIONAL,
-        "b": Cause.CORRECTIVE,
+        "a": Cause.MANIFEST,
+        "b": Cause.HOST,
     }
 
 
@@ -235,7 +235,7 @@ def test_hardware_that_arrives_is_no_drift() -> None:
     world.apply(wanted)
     world.assign(1, "unassign_adapter", "9")
     world.assign(1, "remove", "1")
-    assert [one.cause for one in world.plan(wanted).guests] == [Cause.CORRECTIVE]
+    assert [one.cause for one in world.plan(wanted).guests] == [Cause.HOST]
 
 
 @given(

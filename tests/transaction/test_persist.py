@@ -103,7 +103,7 @@ def test_files_alone_are_a_change(place: Place) -> None:
     plan = place.plan(wanted(FIRST))
     assert [(one.holder, one.before) for one in plan.files] == [("web", None)]
     assert (plan.in_sync, plan.steps) == (False, ())
-    assert plan.causes == {Cause.CORRECTIVE}
+    assert plan.causes == {Cause.HOST}
     outcome = place.carry_out(plan)
     assert (Result.APPLIED, 0, 1) == (outcome.result, outcome.writes, outcome.files)
 

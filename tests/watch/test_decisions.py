@@ -114,11 +114,11 @@ def test_what_must_not_be_done_is_never_done(
     assert (decision.condition is Condition.IN_SYNC) == plan.in_sync
 
 
-def test_corrective_and_intentional_are_told_apart() -> None:
+def test_changes_of_the_host_and_of_the_manifests_are_told_apart() -> None:
     """The same difference is drift where the manifests are as they were, and news where they are not."""
     assert is_drift(DRIFT)
     assert not is_drift(DRIFT._replace(is_news=True))
-    assert DRIFT.causes == {Cause.CORRECTIVE}
+    assert DRIFT.causes == {Cause.HOST}
     assert not is_drift(SAME)
 
 

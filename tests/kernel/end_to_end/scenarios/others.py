@@ -120,7 +120,7 @@ def drifted(world: World) -> None:
 
     ran = apply(world, site)
     same("kernel writes", len(ran.writes), 1)
-    same("cause", {one["cause"] for one in ran.record["plan"]["guests"]} - {None}, {"corrective"})
+    same("cause", {one["cause"] for one in ran.record["plan"]["guests"]} - {None}, {"host-changed"})
     in_sync(world, site)
 
 
