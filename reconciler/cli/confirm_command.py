@@ -170,9 +170,9 @@ def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
         if person is None:
             say(f"it is rolled back in {seconds:.0f} s unless you run: {confirm_it}")
             return Exit.DONE
-        person.forget_typed()
-        person.show(f"press Enter to keep it; from elsewhere: {confirm_it}; Ctrl-C leaves it to the timer\n")
-        try:
+        try:  # from the moment in which Ctrl-C is offered
+            person.forget_typed()
+            person.show(f"press Enter to keep it; from elsewhere: {confirm_it}; Ctrl-C leaves it to the timer\n")
             while _seconds_left(host, number):
                 if person.entered(_LOOK_SECONDS):
                     return run_confirm(host, number, None)

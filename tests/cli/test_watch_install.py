@@ -116,7 +116,7 @@ def test_without_systemctl_the_unit_is_for_any_systemd(
         (("-f", "/x", "--no-such"), "--no-such"),
         (("--", "-f", "/x"), "Without '--': reconcile service install watch"),
         (("-f", "/x", "status"), "has no place here"),
-        (("-f", "/x", "--apply", "--allow-empty"), "No such option '--allow-empty'"),
+        (("-f", "/x", "--apply", "--allow-empty"), "--allow-empty"),
         (("-f", "/x", "--self-heal"), "--self-heal goes with --apply"),
         (("--git", "https://git.example/ap"), "--git needs --branch"),
         (("-f", "/x", "--plan"), "'--plan' goes first, as a command"),
