@@ -14,9 +14,9 @@ not in `__all__` may change without notice.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-__version__: Final = "0.1.0"
+__version__ = "0.1.0"
 """The release; stands here, as reading it from what is installed takes longer than the rest of a short command."""
 
 if TYPE_CHECKING:
