@@ -35,7 +35,7 @@ from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
-from reconciler.model.commands import PLAN, Here
+from reconciler.model.commands import PLAN, PLAN_WIDE, history_of
 from reconciler.model.outcome import Result
 from reconciler.planning.plan import Plan, replanned
 from reconciler.render.diagnostics import problems_text
@@ -71,11 +71,13 @@ def apply_command(
     With PLANFILE, which 'reconcile plan --out PLANFILE' has written, exactly what that plan says.
     """
     terms = Terms(consents, confirm_within=confirm_within, lock_seconds=lock_timeout)
-    source, terms = _source(host, planfile, terms)
-    return run_wanted(host, source, format=format, yes=yes, terms=terms)
+    source, terms, whole = _source(host, planfile, terms)
+    return run_wanted(host, source, format=format, yes=yes, terms=terms, whole=whole)
 
 
-def run_wanted(host: HostOptions, source: WantedSource, *, format: str, yes: bool, terms: Terms) -> Exit:
+def run_wanted(
+    host: HostOptions, source: WantedSource, *, format: str, yes: bool, terms: Terms, whole: str = ""
+) -> Exit:
     """Apply what is wanted.
 
     Args:
@@ -84,10 +86,11 @@ def run_wanted(host: HostOptions, source: WantedSource, *, format: str, yes: boo
         format: how to print.
         yes: do not ask. Otherwise the plan is shown and a person asked; where there is none, nothing is done.
         terms: on which terms.
+        whole: the command that shows what a plan leaves out before it is applied; empty where there is none.
     """
     acts()
     if not yes:
-        asked = _asked(host, source, terms, format)
+        asked = _asked(host, source, terms, format, whole)
         if isinstance(asked, Exit):
             return asked
         terms = terms._replace(agreed=terms.agreed or asked.basis)
@@ -98,9 +101,9 @@ def run_wanted(host: HostOptions, source: WantedSource, *, format: str, yes: boo
         try:
             applied = apply(source, machine, progress=progress, origin=origin_of(commit), terms=terms)
         except NotApplicable as error:
-            _show(error.plan, format)
+            _show(error.plan, format, whole)
             return _refused(error.plan, terms, number)
-    _show_applied(applied, format, host.here, with_plan=yes or not sys.stdout.isatty())
+    _show_applied(applied, format, host, with_plan=yes or not sys.stdout.isatty())
     seen = applied.seen
     publish(host, applied.outcome, None if seen is None else replanned(applied.plan, seen.mdevs))
     if terms.confirm_within is not None and applied.outcome.result is Result.APPLIED:
@@ -108,7 +111,7 @@ def run_wanted(host: HostOptions, source: WantedSource, *, format: str, yes: boo
     return EXIT_OF[applied.outcome.result]
 
 
-def _asked(host: HostOptions, source: WantedSource, terms: Terms, format: str) -> Plan | Exit:
+def _asked(host: HostOptions, source: WantedSource, terms: Terms, format: str, whole: str) -> Plan | Exit:
     """The plan that a person agrees to, or that has nothing to do; otherwise the exit code, and nothing was done."""
     # No lock is held while a person thinks; what was shown is done, or nothing (`Terms.agreed`).
     if (refused := refused_recovery(host, terms.lock_seconds)) is not None:
@@ -119,28 +122,29 @@ def _asked(host: HostOptions, source: WantedSource, terms: Terms, format: str) -
         shown = agreed_plan(wanted, machine, terms)
     number = source.number if isinstance(source, OfGeneration) else None
     if not shown.is_valid or not terms.consents.issuperset(shown.flags):
-        _show(shown, format)
+        _show(shown, format, whole)
         return _refused(shown, terms, number)
-    if shown.changes and not _agreed(shown, format, number):
+    if shown.changes and not _agreed(shown, format, number, whole):
         return Exit.REFUSED
     return shown
 
 
-def _agreed(shown: Plan, format: str, number: int | None) -> bool:
+def _agreed(shown: Plan, format: str, number: int | None, whole: str) -> bool:
     with terminal() as person:
         if person is None:
-            _show(shown, format)
+            _show(shown, format, whole)
         else:
             show_problems(shown.problems)
             if shown.problems and not sys.stderr.isatty():
                 person.show(f"{problems_text(shown.problems, person.paint)}\n")
-            person.show(plan_text(shown, person.paint))
+            person.show(plan_text(shown, person.paint, whole=whole))
     return agreed("Apply this?", number)
 
 
-def _source(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[WantedSource, Terms]:
+def _source(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[WantedSource, Terms, str]:
+    """Where what is wanted is read, on which terms it is applied, and which command shows all of the plan."""
     if planfile is None:
-        return wanted_source(host), terms
+        return wanted_source(host), terms, host.line(PLAN_WIDE)
     if host.recorded:
         raise click.UsageError(f"a saved plan says itself what it was made of; leave {host.recorded} out")
     from reconciler.cli.meant import not_a_plan
@@ -165,17 +169,17 @@ def _source(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Want
         raise click.UsageError(f"{planfile} is no saved plan. {not_a_plan(planfile, host.paths)}") from error
     recorded = "" if host.paths else saved.recorded
     host = host._replace(paths=host.paths or saved.manifests, host=saved.host, recorded=recorded)
-    return wanted_source(host), terms._replace(agreed=saved)
+    return wanted_source(host), terms._replace(agreed=saved), host.line(PLAN_WIDE)
 
 
-def _show(made: Plan, format: str) -> None:
+def _show(made: Plan, format: str, whole: str) -> None:
     if format == "json":
         from reconciler.render.plan_json import plan_json
 
         result(plan_json(made))
     else:
         show_problems(made.problems)
-        result(plan_text(made, paint_for_stdout()))
+        result(plan_text(made, paint_for_stdout(), whole=whole))
         sys.stdout.flush()
 
 
@@ -190,15 +194,15 @@ def _refused(made: Plan, terms: Terms, number: int | None) -> Exit:
     return Exit.REFUSED
 
 
-def _show_applied(applied: ApplyResult, format: str, here: Here, *, with_plan: bool) -> None:
+def _show_applied(applied: ApplyResult, format: str, host: HostOptions, *, with_plan: bool) -> None:
     from reconciler.render.history_text import outcome_json, outcome_text
 
-    summary = outcome_text(applied.outcome, here=here)
+    summary = outcome_text(applied.outcome, here=host.here)
     if format == "json":
         report_text(outcome_json(applied.outcome, applied.plan, applied.generation), summary)
         return
     if not applied.plan.changes:
         show_problems(applied.plan.problems)  # who is suspended, above all
     elif with_plan:
-        _show(applied.plan, format)
-    report_text(outcome_text(applied.outcome, paint_for_stdout(), here), summary)
+        _show(applied.plan, format, host.line(history_of(applied.generation)) if applied.generation else "")
+    report_text(outcome_text(applied.outcome, paint_for_stdout(), host.here), summary)

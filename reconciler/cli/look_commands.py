@@ -15,7 +15,7 @@ from reconciler.cli.options import HostOptions, format_option, host_options, man
 from reconciler.cli.output import control, paint_for_stdout, result, say, show_problems
 from reconciler.cli.recovered import show_unfinished
 from reconciler.cli.tree import command
-from reconciler.model.commands import APPLY, LOOP_STATUS, WATCH
+from reconciler.model.commands import APPLY, LOOP_STATUS, PLAN_WIDE, WATCH
 from reconciler.planning.plan import Plan
 from reconciler.planning.scope import Whole
 from reconciler.transaction.state_directory import StateDirectory
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @manifest_arguments
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Save the plan for 'apply FILE'.")
 @click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 where there are changes.")
-@format_option("text", "diff", "json", "markdown")
+@format_option("text", "wide", "diff", "json", "markdown")
 @host_options
 @recorded_options
 def plan_command(out: str | None, detailed: bool, format: str, host: HostOptions) -> Exit:
@@ -39,7 +39,7 @@ def plan_command(out: str | None, detailed: bool, format: str, host: HostOptions
     with opened(host) as machine:
         show_unfinished(host)
         made = plan(wanted_source(host).read(machine), machine)
-    show(made, format)
+    show(made, format, host.line(PLAN_WIDE))
     if not made.is_valid:
         return Exit.REFUSED
     if out:
@@ -59,8 +59,8 @@ def _save(made: Plan, host: HostOptions, file: str) -> None:
         say(f"written to {file}, from which it cannot be applied")
 
 
-def show(made: Plan, format: str) -> None:
-    """Print the plan in `format`: text, diff, json or markdown."""
+def show(made: Plan, format: str, whole: str) -> None:
+    """Print the plan in `format`; the command `whole` shows what the text leaves out."""
     if format == "json":
         from reconciler.render.plan_json import plan_json
 
@@ -73,9 +73,10 @@ def show(made: Plan, format: str) -> None:
         _show_diff(made)
     else:
         from reconciler.render.plan_text import plan_text
+        from reconciler.render.text import MOST_LINES
 
         show_problems(made.problems)
-        result(plan_text(made, paint_for_stdout()))
+        result(plan_text(made, paint_for_stdout(), most=None if format == "wide" else MOST_LINES, whole=whole))
 
 
 def _show_diff(made: Plan) -> None:

@@ -75,6 +75,7 @@ class Advised(ReconcileError):
 
 
 PLAN: Final = Command(("plan",), Takes.MANIFESTS)
+PLAN_WIDE: Final = PLAN.with_flags("-o", "wide")
 APPLY: Final = Command(("apply",), Takes.MANIFESTS)
 VALIDATE: Final = Command(("validate",), Takes.MANIFESTS)
 STATUS: Final = Command(("status",), Takes.MANIFESTS)

@@ -1,7 +1,7 @@
 """The plan for people: grouped by holder, then the steps, the summary last."""
 
 from collections.abc import Iterator
-from typing import Final
+from itertools import chain
 
 from reconciler.kernel.writes import writes_of
 from reconciler.model.ids import IdSet
@@ -10,33 +10,43 @@ from reconciler.model.printable import lines_text
 from reconciler.model.steps import Action, Step
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.render.changes import Change, config_text, file_change, guest_change, plural, pool_change, summary_text
-from reconciler.render.text import Paint, counted, plain
-
-MOST_GUESTS: Final = 1000
-"""How many changed guests are shown one by one; more is not read, and the JSON form has them all."""
-
-MOST_STEPS: Final = 40
-"""How many steps are listed one by one."""
+from reconciler.render.text import MOST_LINES, Paint, Section, counted, fitted, plain
 
 
-def plan_text(plan: Plan, paint: Paint = plain) -> str:
-    """The whole plan as text; problems are shown apart, by `reconciler.render.diagnostics`."""
-    lines = [paint("bold", heading_text(plan)), ""]
-    if plan.is_valid and plan.changes:
-        lines += _change_lines(plan, paint)
-        lines += _step_lines(plan, paint) if plan.steps else []
-        lines += file_lines(plan, paint)
-        lines += _consent_lines(plan, paint)
-        lines += [line for note in plan.notes for line in (f"Note: {note}.", "")]
-    elif plan.is_valid:
-        lines += _pending_lines(plan)
-    lines.append(paint("bold", summary_text(plan)))
-    return lines_text(lines)
+def plan_text(plan: Plan, paint: Paint = plain, *, most: int | None = MOST_LINES, whole: str = "") -> str:
+    """The plan as text; problems are shown apart, by `reconciler.render.diagnostics`.
+
+    Args:
+        plan: what is shown.
+        paint: gives it colours.
+        most: how many lines it has at most; what is left out is counted. None: everything is shown.
+        whole: the command that shows what is left out; empty where there is none.
+    """
+    head = [paint("bold", heading_text(plan)), ""]
+    room = None if most is None else most - len([*head, "the whole plan", "", "the summary"])
+    lines, is_cut = fitted(list(_sections(plan, paint)), room)
+    if is_cut and whole:
+        lines += [f"To see all of it: {whole}", ""]
+    return lines_text([*head, *lines, paint("bold", summary_text(plan))])
+
+
+def _sections(plan: Plan, paint: Paint) -> Iterator[Section]:
+    if not plan.is_valid:
+        return
+    if not plan.changes:
+        waiting = [guest for guest in plan.guests if guest.because]
+        yield Section("guest", len(waiting), (_plain_lines(guest_change(one)) for one in waiting), is_spaced=True)
+        return
+    yield from _changes(plan, paint)
+    yield _steps(plan, paint)
+    yield _files(plan, paint)
+    yield _consents(plan, paint)
+    yield Section("note", len(plan.notes), ([f"Note: {note}."] for note in plan.notes), is_spaced=True)
 
 
 def after_diff_lines(plan: Plan) -> list[str]:
     """What a diff does not say of the plan: which consents it needs, its notes, the summary."""
-    consents = [line for line in _consent_lines(plan, plain) if line]
+    consents = [line for line in fitted([_consents(plan, plain)], MOST_LINES)[0] if line]
     return [*consents, *(f"Note: {note}." for note in plan.notes), summary_text(plan)]
 
 
@@ -54,55 +64,43 @@ def _commit(plan: Plan) -> str:
     return f", commit {plan.commit[:12]}{'+' if plan.commit.endswith('+') else ''}" if plan.commit else ""
 
 
-def _change_lines(plan: Plan, paint: Paint) -> list[str]:
-    lines: list[str] = []
-    if pool := pool_change(plan):
-        lines += _painted(pool, paint)
+def _changes(plan: Plan, paint: Paint) -> Iterator[Section]:
+    pool = pool_change(plan)
     changed = [guest for guest in plan.guests if guest.changes]
-    for guest in changed[:MOST_GUESTS]:
-        lines += _painted(guest_change(guest), paint)
-    if len(changed) > MOST_GUESTS:
-        lines += [f"    … and {len(changed) - MOST_GUESTS:,} more guests; -o json has them all", ""]
-    unchanged = len(plan.guests) - len(changed)
-    if unchanged:
-        lines += [paint("faint", f"    {unchanged:,} unchanged"), ""]
-    return lines
+    changes = chain([pool] if pool else [], map(guest_change, changed))
+    items = (_painted(one, paint) for one in changes)
+    yield Section("holder" if pool else "guest", len(changed) + bool(pool), items, is_spaced=True)
+    if unchanged := len(plan.guests) - len(changed):
+        yield Section("", 1, [[paint("faint", f"    {unchanged:,} unchanged")]])
 
 
 def _painted(change: Change, paint: Paint) -> list[str]:
     symbol = paint(change.kind, change.kind.symbol)
-    return [f"  {symbol} {paint('bold', change.heading)}", *(f"      {line}" for line in change.lines), ""]
+    return [f"  {symbol} {paint('bold', change.heading)}", *(f"      {line}" for line in change.lines)]
 
 
-def _pending_lines(plan: Plan) -> list[str]:
-    lines = []
-    for guest in plan.guests:
-        if guest.because:
-            change = guest_change(guest)
-            lines += [f"    {change.heading}", *(f"      {line}" for line in change.lines), ""]
-    return lines
+def _plain_lines(change: Change) -> list[str]:
+    return [f"    {change.heading}", *(f"      {line}" for line in change.lines)]
 
 
-def _step_lines(plan: Plan, paint: Paint) -> list[str]:
+def _steps(plan: Plan, paint: Paint) -> Section:
     width = len(str(len(plan.steps)))
-    lines = [paint("bold", "Steps, in this order:")]
-    for number, planned in enumerate(plan.steps[:MOST_STEPS], 1):
-        lines.append(f"  {number:>{width}}. {step_text(planned)}{_write_count(plan, planned)}")
-    if len(plan.steps) > MOST_STEPS:
-        lines.append(f"  … and {len(plan.steps) - MOST_STEPS:,} more; -o json has them all")
-    return [*lines, ""]
+    lines = (
+        [f"  {number:>{width}}. {step_text(planned)}{_write_count(plan, planned)}"]
+        for number, planned in enumerate(plan.steps, 1)
+    )
+    return Section("step", len(plan.steps), lines, paint("bold", "Steps, in this order:"))
+
+
+def _files(plan: Plan, paint: Paint) -> Section:
+    changes = map(file_change, plan.files)
+    lines = ([f"  {paint(one.kind, one.kind.symbol)} {one.heading}  {one.lines[0]}"] for one in changes)
+    return Section("file", len(plan.files), lines, paint("bold", "So that the host boots into it:"))
 
 
 def file_lines(plan: Plan, paint: Paint = plain) -> list[str]:
-    """The files of other tools that change, a line each."""
-    if not plan.files:
-        return []
-    changes = [file_change(one) for one in plan.files[:MOST_STEPS]]
-    lines = [paint("bold", "So that the host boots into it:")]
-    lines += [f"  {paint(one.kind, one.kind.symbol)} {one.heading}  {one.lines[0]}" for one in changes]
-    if len(plan.files) > MOST_STEPS:
-        lines.append(f"  … and {len(plan.files) - MOST_STEPS:,} more; -o json has them all")
-    return [*lines, ""]
+    """The files of other tools that change, a line each, of very many the first ones."""
+    return fitted([_files(plan, paint)], MOST_LINES)[0]
 
 
 def _write_count(plan: Plan, planned: PlannedStep) -> str:
@@ -136,8 +134,6 @@ def mask_text(step: Step) -> str:
     return ", ".join(f"{verb} {plural(noun, ids)} {ids}" for verb, ids in moves if ids)
 
 
-def _consent_lines(plan: Plan, paint: Paint) -> Iterator[str]:
-    if plan.consents:
-        yield paint("warning", f"Needs consent ({' '.join(plan.flags)}):")
-        yield from (f"  {one.holder}: {one.reason}" for one in plan.consents)
-        yield ""
+def _consents(plan: Plan, paint: Paint) -> Section:
+    heading = paint("warning", f"Needs consent ({' '.join(plan.flags)}):")
+    return Section("consent", len(plan.consents), ([f"  {one.holder}: {one.reason}"] for one in plan.consents), heading)

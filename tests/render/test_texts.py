@@ -1,24 +1,26 @@
 """Plan, status, drift and outcome as people read them."""
 
 import json
+import re
 
 import pytest
 
 from reconciler.kernel.observe import observe
+from reconciler.model.boot_files import FileChange
 from reconciler.model.desired import Activation, GivenUp, Keep
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Holdings
-from reconciler.planning.plan import Plan
+from reconciler.planning.plan import Consent, Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import status_of
 from reconciler.render.changes import config_text, sees_text
 from reconciler.render.history_text import outcome_json, outcome_text
 from reconciler.render.plan_json import plan_json
-from reconciler.render.plan_text import MOST_STEPS, plan_text
+from reconciler.render.plan_text import plan_text
 from reconciler.render.status_text import drift_json, drift_text, pool_text, status_json, status_text
-from reconciler.render.text import Painter, plain
+from reconciler.render.text import Painter, Section, fitted, plain
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from testing.holdings import config, desired, guest, hardware, host_holding, matrix, uuid
@@ -135,15 +137,6 @@ def test_single_writes_are_counted_where_the_kernel_needs_them() -> None:
 
     assert "  2. a: adapter 0x05 (5), domain 0x04 (4) (3 writes)\n" in text
     assert "4 kernel writes" in text
-
-
-def test_many_steps_are_counted() -> None:
-    """The first ones are listed; the JSON has them all."""
-    guests = [guest(f"g{number:02}", config([number], [4]), number) for number in range(60)]
-
-    text = plan_text(make_plan(desired(guests), observe(host())))
-
-    assert f"  … and {121 - MOST_STEPS} more; -o json has them all\n" in text
 
 
 def test_a_guest_in_the_way_of_a_mask_is_told_to_be_interrupted() -> None:
@@ -391,3 +384,78 @@ def test_a_kept_queue_is_shown_with_its_problem_in_every_form() -> None:
     made = make_plan(desired([guest("a", ONE, 1)], keep=(Keep(matrix([5], [4]), 0),)), observe(host()))
 
     assert [one["id"] for one in json.loads(status_json(status_of(made)))["problems"]] == ["kept-queue"]
+
+
+# Length --------------------------------------------------------------------------------------------------------------
+
+
+def many(guests: int, **fields: object) -> Plan:
+    """A plan that makes so many guests."""
+    wanted = [guest(f"g{number:03}", config([number % 200], [number // 200]), number) for number in range(guests)]
+    made = make_plan(desired(wanted, GivenUp(NO_IDS, IdSet(range(100)))), observe(SimulatedHost()))
+    return made._replace(**fields)  # type: ignore[arg-type]
+
+
+FILES = tuple(FileChange(f"etc/mdevctl.d/matrix/{number}", None, b"{}", f"g{number:03}") for number in range(500))
+CONSENTS = tuple(Consent(f"g{number:03}", "its VM runs and loses queues") for number in range(500))
+
+
+@pytest.mark.parametrize("guests", [0, 1, 6, 7, 8, 20, 500])
+@pytest.mark.parametrize("others", [{}, {"files": FILES, "consents": CONSENTS, "notes": ("it is large",) * 2}])
+def test_a_plan_of_any_size_has_sixty_lines_and_counts_the_rest(guests: int, others: dict[str, object]) -> None:
+    """Every section shows its first items, says how many more there are, and where all of them are shown."""
+    made = many(guests, **others)
+
+    text = plan_text(made, whole="reconcile plan -o wide")
+
+    whole = plan_text(made, most=None)
+    assert len(text.splitlines()) <= 60
+    assert text == whole or text.endswith(f"To see all of it: reconcile plan -o wide\n\n{whole.splitlines()[-1]}\n")
+    for noun, total, shown in (
+        ("file", len(made.files), text.count("is written")),
+        ("consent", len(made.consents), text.count("its VM runs and loses queues")),
+    ):
+        rest = re.search(rf"  … and ([\d,]+) more {noun}s?\n", text)
+        assert (int(rest[1]) if rest else 0) + shown == total
+    if guests == 500:
+        rest = re.search(r"  … and (\d+) more holders\n", text)
+        assert rest
+        assert int(rest[1]) + text.count("  + guest") + text.count("  ~ host pool") == 501
+
+
+def test_a_plan_in_full_has_every_guest_and_step() -> None:
+    """As it is asked for with ``-o wide``."""
+    text = plan_text(many(500), most=None)
+
+    assert text.count("  + guest g") == 500
+    assert "  1001. g499: " in text
+    assert "more" not in text
+
+
+def test_guests_that_wait_for_hardware_are_counted() -> None:
+    """Where nothing is to do, but many do not see all that they have."""
+    wanted = [guest(f"g{number:03}", config([150], [number % 200]), number) for number in range(200)]
+    held = {one.uuid: one.config for one in wanted}
+    pool = Matrix(~IdSet([150]), ALL_IDS)
+    made = make_plan(
+        desired(wanted, GivenUp(IdSet([150]), NO_IDS)), observe(host_holding(Holdings(pool, held), PROFILES["6.12"]))
+    )
+
+    lines = plan_text(made).splitlines()
+
+    assert len(lines) <= 60
+    assert lines[-1] == "Nothing to do: the host is as the manifests say."
+    assert re.fullmatch(r"  … and \d+ more guests", lines[-3])
+
+
+def test_one_holder_with_much_to_say_leaves_room_for_others() -> None:
+    """Of an item with very many lines the first ones are shown."""
+    sections = [Section("guest", 3, [["a"] * 100, ["b"], ["c"]]), Section("step", 100, (["s"] for _ in range(100)))]
+
+    lines, is_cut = fitted(sections, 40)
+
+    assert is_cut
+    assert len(lines) <= 40
+    assert "      … and 93 more lines" in lines
+    assert "b" in lines
+    assert "c" in lines

@@ -1,0 +1,59 @@
+"""What is shown of a host with 500 guests: few lines by default, with the rest counted, and a command that shows it."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from benchmarks.site import write_site
+from reconciler.cli.main import run
+from testing.commands import Ran
+
+MOST_LINES = 60
+GUESTS = 500
+
+
+class Large:
+    """``reconcile`` on a simulated host and the manifests of 500 guests."""
+
+    def __init__(self, directory: Path, capture: pytest.CaptureFixture[str]) -> None:
+        site = write_site(directory, GUESTS)
+        self.where = ("-f", str(site.manifests), "--simulate", str(site.simulated_host))
+        self._capture = capture
+
+    def __call__(self, *words: str) -> Ran:
+        return self.line(*words, *self.where)
+
+    def line(self, *words: str) -> Ran:
+        self._capture.readouterr()
+        code = run(words)
+        return Ran(code, *self._capture.readouterr())
+
+
+@pytest.fixture
+def large(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Large:
+    """A host on which nothing was applied yet."""
+    return Large(tmp_path, capsys)
+
+
+def advised(text: str) -> list[str]:
+    """The words of the command that `text` says shows all of it, without the program's name."""
+    (line,) = re.findall(r"^To see all of it: (.*)$", text, flags=re.MULTILINE)
+    return shlex.split(line)[1:]
+
+
+def test_a_plan_has_few_lines_and_says_what_shows_the_rest(large: Large) -> None:
+    """Also while it is applied, and once it is; what it leads to shows every guest."""
+    planned = large("plan")
+    whole = large.line(*advised(planned.out))
+    applied = large("apply", "--yes")
+    shown = large.line(*advised(applied.out))
+
+    assert [one.code for one in (planned, whole, applied, shown)] == [0] * 4
+    for ran in (planned, applied):
+        assert len((ran.out + ran.err).splitlines()) <= MOST_LINES + 2
+        assert "more holders\n" in ran.out
+        assert "more steps\n" in ran.out
+    assert whole.out.count("  + guest ") == GUESTS
+    assert all(f"guest-{number:05}" in shown.out for number in range(GUESTS))
