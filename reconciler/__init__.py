@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.api import (
         NothingToRollBack,
         apply,
+        cancel,
         confirm,
         history,
         observe,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from reconciler.render.plan_json import plan_json
     from reconciler.render.plan_text import plan_text
     from reconciler.transaction.apply import NoProgress, Progress
+    from reconciler.transaction.cancellation import Cancellation, Cancelled, CannotCancel, IdTaken
     from reconciler.transaction.confirmation import AwaitsConfirmation, NotPending
     from reconciler.transaction.history import NoSuchGeneration
     from reconciler.transaction.lock import Busy
@@ -78,7 +80,7 @@ if TYPE_CHECKING:
     from reconciler.transaction.recovery import Recovered
 
 _NAMES = {
-    "api": "NothingToRollBack apply confirm history observe read_manifests roll_back rollback_target status "
+    "api": "NothingToRollBack apply cancel confirm history observe read_manifests roll_back rollback_target status "
     "undo_unconfirmed",
     "hosts.opening": "open_host open_simulated_host",
     "kernel.locks": "ToolsBusy",
@@ -101,6 +103,7 @@ _NAMES = {
     "render.plan_json": "plan_json",
     "render.plan_text": "plan_text",
     "transaction.apply": "NoProgress Progress",
+    "transaction.cancellation": "Cancellation Cancelled CannotCancel IdTaken",
     "transaction.confirmation": "AwaitsConfirmation NotPending",
     "transaction.history": "NoSuchGeneration",
     "transaction.lock": "Busy",
@@ -122,11 +125,15 @@ __all__ = [
     "BugError",
     "Busy",
     "BusyError",
+    "Cancellation",
+    "Cancelled",
+    "CannotCancel",
     "ConflictError",
     "Desired",
     "Enforced",
     "Generation",
     "HostError",
+    "IdTaken",
     "InputError",
     "InvalidManifests",
     "Machine",
@@ -167,6 +174,7 @@ __all__ = [
     "Whole",
     "agreed_plan",
     "apply",
+    "cancel",
     "confirm",
     "history",
     "observe",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.operations.wanted import Wanted, WantedSource
     from reconciler.planning.status import Status
     from reconciler.transaction.apply import Progress
+    from reconciler.transaction.cancellation import Cancellation
     from reconciler.transaction.machine import Machine
     from reconciler.transaction.recovery import Recovered
 
@@ -182,19 +183,48 @@ def roll_back(
     return apply(OfGeneration(to), machine, terms=terms, progress=progress, origin=origin)
 
 
-def confirm(machine: "Machine", generation: int) -> None:
-    """Keep what `generation` did, which was applied with `Terms.confirm_within`.
+def confirm(machine: "Machine", which: int | str | None = None) -> None:
+    """Keep what an apply did that was made with `Terms.confirm_within`.
+
+    Args:
+        machine: the host.
+        which: its generation, or its `Origin.id`; left out, the apply that waits.
 
     Raises:
         NotPending: it does not wait to be confirmed.
+        NoSuchGeneration: no apply has that id.
     """
     from reconciler.transaction import recovery
+    from reconciler.transaction.apply import NoProgress
+    from reconciler.transaction.cancellation import number_of, waiting
+    from reconciler.transaction.machine import locked
+
+    with locked(machine, NoProgress(), caller().command, recording=False):
+        number = number_of(machine.state, waiting(machine.state) if which is None else which)
+        recovery.recover(machine)
+        recovery.confirm(machine, number)
+
+
+def cancel(machine: "Machine", which: int | str | None = None) -> "Cancellation":
+    """Roll back an apply that waits to be confirmed; one with an unknown id never begins, however late it comes.
+
+    It may be called again, and then does nothing.
+
+    Args:
+        machine: the host.
+        which: its generation, or its `Origin.id`; left out, the apply that waits, or the newest where none does.
+
+    Raises:
+        CannotCancel: the apply stays: it was confirmed, or asked for no confirmation.
+        NoSuchGeneration: there is no such number.
+        NotPending: `which` is left out, and nothing has been applied yet.
+    """
+    from reconciler.transaction import cancellation
     from reconciler.transaction.apply import NoProgress
     from reconciler.transaction.machine import locked
 
     with locked(machine, NoProgress(), caller().command, recording=False):
-        recovery.recover(machine)
-        recovery.confirm(machine, generation)
+        return cancellation.cancel(machine, which)
 
 
 def undo_unconfirmed(machine: "Machine") -> "Recovered | None":

@@ -20,8 +20,9 @@ from reconciler.cli.asking import terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.confirm_command import agreed, refused_recovery, wait_at_terminal
 from reconciler.cli.exit_codes import EXIT_OF, Exit
-from reconciler.cli.machine import opened, origin_of, wanted_source
+from reconciler.cli.machine import opened, origin_of, state_of, wanted_source
 from reconciler.cli.options import (
+    ApplyId,
     Duration,
     HostOptions,
     consent_options,
@@ -53,6 +54,13 @@ from reconciler.transaction.recovery import refuse_pending
     metavar="DURATION",
     help="Roll everything back unless 'reconcile confirm' comes in time, e.g. 5m.",
 )
+@click.option(
+    "--id",
+    "apply_id",
+    type=ApplyId(),
+    metavar="ID",
+    help="Call this apply ID, for 'confirm' and 'cancel'; an id that was used or cancelled before is refused.",
+)
 @lock_option
 @format_option("text", "json")
 @host_options
@@ -62,6 +70,7 @@ def apply_command(
     yes: bool,
     consents: frozenset[str],
     confirm_within: float | None,
+    apply_id: str | None,
     lock_timeout: int,
     format: str,
     host: HostOptions,
@@ -72,11 +81,18 @@ def apply_command(
     """
     terms = Terms(consents, confirm_within=confirm_within, lock_seconds=lock_timeout)
     source, terms, whole = _source(host, planfile, terms)
-    return run_wanted(host, source, format=format, yes=yes, terms=terms, whole=whole)
+    return run_wanted(host, source, format=format, yes=yes, terms=terms, whole=whole, apply_id=apply_id or "")
 
 
 def run_wanted(
-    host: HostOptions, source: WantedSource, *, format: str, yes: bool, terms: Terms, whole: str = ""
+    host: HostOptions,
+    source: WantedSource,
+    *,
+    format: str,
+    yes: bool,
+    terms: Terms,
+    whole: str = "",
+    apply_id: str = "",
 ) -> Exit:
     """Apply what is wanted.
 
@@ -87,8 +103,13 @@ def run_wanted(
         yes: do not ask. Otherwise the plan is shown and a person asked; where there is none, nothing is done.
         terms: on which terms.
         whole: the command that shows what a plan leaves out before it is applied; empty where there is none.
+        apply_id: what the caller calls this apply; empty where it chose no id.
     """
     acts()
+    if apply_id:
+        from reconciler.transaction.cancellation import ApplyIds
+
+        ApplyIds(state_of(host)[0]).refuse_taken(apply_id)  # before a person is asked, and again under the locks
     if not yes:
         asked = _asked(host, source, terms, format, whole)
         if isinstance(asked, Exit):
@@ -99,7 +120,8 @@ def run_wanted(
     number = source.number if isinstance(source, OfGeneration) else None
     with opened(host, changes=True, wait=patience(time, terms.lock_seconds, progress.waiting)) as machine:
         try:
-            applied = apply(source, machine, progress=progress, origin=origin_of(commit), terms=terms)
+            origin = origin_of(commit)._replace(id=apply_id)
+            applied = apply(source, machine, progress=progress, origin=origin, terms=terms)
         except NotApplicable as error:
             _show(error.plan, format, whole)
             return _refused(error.plan, terms, number)

@@ -1,4 +1,4 @@
-"""``reconcile confirm``, and what waits for a confirmation that may not come."""
+"""``reconcile confirm`` and ``cancel``, and what waits for a confirmation that may not come."""
 
 import sys
 import time
@@ -10,16 +10,17 @@ import click
 from reconciler.cli.asking import GoneAway, terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import command_line, opened, state_of
-from reconciler.cli.options import Duration, HostOptions, host_options
+from reconciler.cli.machine import command_line, opened, require_host, state_of
+from reconciler.cli.options import Duration, HostOptions, OneApply, host_options
 from reconciler.cli.output import say, say_elsewhere_too
 from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, show_recovered, show_unfinished
 from reconciler.cli.tree import command
 from reconciler.integrations.timers import READY, to_system_log
-from reconciler.model.commands import confirm_of
+from reconciler.model.commands import PLAN, confirm_of
 from reconciler.model.errors import BusyError, HostError
 from reconciler.model.printable import error_text
+from reconciler.transaction.cancellation import Cancelled, cancel, number_of, waiting
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.machine import LOCK_SECONDS, Machine, awaited, locked
@@ -38,12 +39,29 @@ _LOOK_SECONDS: Final = 1.0
 
 
 @command("confirm")
-@click.argument("number", type=click.IntRange(min=1), metavar="ID")
+@click.argument("number", type=OneApply(), required=False, metavar="[ID]")
 @click.option("--extend", type=Duration(), metavar="DURATION", help="Do not confirm it yet: give it so much more time.")
 @host_options
-def confirm_command(number: int, extend: float | None, host: HostOptions) -> Exit:
-    """Keep what an apply with --confirm-within has done; ID is the number of its generation."""
+def confirm_command(number: int | str | None, extend: float | None, host: HostOptions) -> Exit:
+    """Keep what an apply with --confirm-within has done.
+
+    ID is the number of its generation, or the id that 'apply --id' gave it; left out, the apply that waits.
+    """
+    require_host(host)
     return run_confirm(host, number, extend)
+
+
+@command("cancel")
+@click.argument("number", type=OneApply(), required=False, metavar="[ID]")
+@host_options
+def cancel_command(number: int | str | None, host: HostOptions) -> Exit:
+    """Roll back an apply that waits to be confirmed, or see to it that an apply with this id never begins.
+
+    ID is the number of its generation, or the id that 'apply --id' gives it; left out, the apply that waits. It does
+    not ask, and may be run again: what was rolled back before stays so. An apply that stays is not touched.
+    """
+    require_host(host)
+    return run_cancel(host, number)
 
 
 @command("expire")
@@ -54,9 +72,10 @@ def expire_command(number: int, host: HostOptions) -> Exit:
     return run_expire(host, number)
 
 
-def run_confirm(host: HostOptions, number: int, extend: float | None) -> Exit:
-    """Confirm an apply, or give it more time."""
+def run_confirm(host: HostOptions, which: int | str | None, extend: float | None) -> Exit:
+    """Confirm an apply, or give it more time: `which`, or the one that waits."""
     with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, command_line()):
+        number = number_of(machine.state, waiting(machine.state) if which is None else which)
         recovered = recover(machine)
         show_recovered(recovered, host)
         for one in recovered:
@@ -70,6 +89,37 @@ def run_confirm(host: HostOptions, number: int, extend: float | None) -> Exit:
         say(f"confirmed: generation {number} stays")
     else:
         say(f"extended: generation {number} waits for another {extend:.0f} s")
+    return Exit.DONE
+
+
+def run_cancel(host: HostOptions, which: int | str | None) -> Exit:
+    """Cancel the apply `which`, or the one that waits."""
+    with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, command_line()):
+        try:
+            done = cancel(machine, which)
+        except OSError as error:
+            if not isinstance(which, str):
+                raise
+            say(f"error: the id {which} could not be blocked: {error_text(error)}")
+            say(f"  next: {again()}    # once the cause is gone")
+            return Exit.FAILURE
+    show_recovered(done.recovered, host)
+    publish(host)
+    number = done.generation
+    if done.differences:
+        say(f"error: generation {number} was cancelled, and not everything could be rolled back; it left:")
+        say(*(f"  {one}" for one in done.differences))
+        say(f"  next: {host.line(PLAN)}    # shows what an apply would do about it")
+        return Exit.DEGRADED
+    match done.done:
+        case Cancelled.ROLLED_BACK:
+            say(f"cancelled: generation {number} is rolled back")
+        case Cancelled.ALREADY:
+            say(f"nothing to cancel: generation {number} was rolled back already")
+        case Cancelled.WITHOUT_EFFECT:
+            say(f"nothing to cancel: generation {number} had nothing to do")
+        case Cancelled.BLOCKED:
+            say(f"cancelled: no apply with the id {which} has begun, and each that comes with it is refused")
     return Exit.DONE
 
 

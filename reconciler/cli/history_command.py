@@ -12,7 +12,7 @@ from reconciler.cli.apply_command import run_wanted
 from reconciler.cli.command_lines import again
 from reconciler.cli.confirm_command import refused_recovery, roll_back_pending
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import command_line, opened, state_of
+from reconciler.cli.machine import command_line, opened, require_host, state_of
 from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
 from reconciler.cli.output import paint_for_stdout, result, say
 from reconciler.cli.publishing import publish
@@ -36,6 +36,7 @@ from reconciler.transaction.suspensions import read_suspensions
 @host_options
 def history_command(words: tuple[str, ...], format: str, host: HostOptions) -> Exit:
     """List what was applied, or show one generation."""
+    require_host(host)
     from reconciler.render.history_text import generation_json, generation_text, history_json, history_text
 
     show_unfinished(host)
@@ -109,6 +110,7 @@ def rollback_command(
 
     It is a plan like any other, shown first. An apply that waits to be confirmed is undone instead.
     """
+    require_host(host)
     return _roll_back(host, number, format=format, yes=yes, terms=Terms(consents, lock_seconds=lock_timeout))
 
 

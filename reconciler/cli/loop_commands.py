@@ -9,7 +9,7 @@ import click
 
 from reconciler.api import user_name
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import state_of
+from reconciler.cli.machine import require_host, state_of
 from reconciler.cli.options import Duration, HostOptions, host_options
 from reconciler.cli.output import report, say
 from reconciler.cli.publishing import publish
@@ -51,6 +51,7 @@ _CODES: Final = {
 @host_options
 def trigger_command(wait: bool, allow_older: bool, host: HostOptions) -> Exit:
     """Have the loop of 'reconcile watch' look at once."""
+    require_host(host)
     state, _ = state_of(host)
     try:
         answer = ask(state.path, TriggerRequest(allow_older, wait), CYCLE_SECONDS if wait else ANSWER_SECONDS)
@@ -121,6 +122,7 @@ def suspend_command(guests: tuple[str, ...], reason: str, seconds: float | None,
         if odd := first_unprintable(text):
             raise click.UsageError(f"{what} has a character that cannot be seen: {odd}; leave it out")
     _refuse_paths(host, guests)
+    require_host(host)
     until = None if seconds is None else time.time() + seconds
     one = Suspension(reason, os.environ.get("SUDO_USER") or user_name(), until)
 
@@ -169,6 +171,7 @@ def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
 def resume_command(guests: tuple[str, ...], host: HostOptions) -> Exit:
     """Let the loop change guests again, or everything where none is named."""
     _refuse_paths(host, guests)
+    require_host(host)
     missing: list[str] = []
     ended: list[str] = []
 

@@ -17,6 +17,7 @@ from reconciler.integrations.repositories import repository_above
 from reconciler.kernel.locks import Patience
 from reconciler.manifests.files import find_files
 from reconciler.model.commands import ENFORCED
+from reconciler.model.errors import StateError
 from reconciler.model.outcome import Actor, Origin
 from reconciler.model.printable import shell_line
 from reconciler.model.problems import errors_of
@@ -48,6 +49,46 @@ def state_of(options: HostOptions) -> tuple[StateDirectory, str]:
     if options.simulate is None:
         return state_of_host(Path(options.sysfs), options.state_dir)
     return state_of_simulated_host(Path(options.simulate), options.state_dir)
+
+
+def require_host(options: HostOptions) -> None:
+    """Return if the Host that `options` name, if any, is the one whose state this is: for commands without manifests.
+
+    Raises:
+        click.UsageError: it is another one.
+    """
+    if options.host is None:
+        return
+    state = state_of(options)[0]
+    known = {one for one in (_last_applied_host(state), _enforced_host(state)) if one}
+    if not known:  # nothing has been applied or enforced yet; then the Host is found by the name of the machine
+        with opened(options) as machine:
+            known = {machine.name}
+    if options.host not in known:
+        raise click.UsageError(
+            f"--host {options.host}: nothing is known of such a Host here; known is {', '.join(sorted(known))}"
+        )
+
+
+def _last_applied_host(state: StateDirectory) -> str:
+    from reconciler.transaction.history import History
+
+    history = History(state)
+    try:
+        numbers = history.numbers()
+        return history.get(numbers[-1]).host if numbers else ""
+    except (StateError, OSError):
+        return ""
+
+
+def _enforced_host(state: StateDirectory) -> str:
+    from reconciler.transaction.loop_records import read_last_good
+
+    try:
+        found = read_last_good(state)
+    except (StateError, OSError):
+        return ""
+    return found.desired.host.name if found else ""
 
 
 def run_directory_of(options: HostOptions) -> Path:

@@ -37,7 +37,12 @@ SECTIONS: Final[Sections] = {
         "confirm": Lazy(
             "confirm_command",
             "confirm_command",
-            "Keep what an apply with --confirm-within has done; ID is the number of its generation.",
+            "Keep what an apply with --confirm-within has done.",
+        ),
+        "cancel": Lazy(
+            "confirm_command",
+            "cancel_command",
+            "Roll back an apply that waits to be confirmed, or see to it that an apply with this id never begins.",
         ),
         "rollback": Lazy(
             "history_command",

@@ -238,3 +238,45 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 t
         if not seconds:
             self.fail(f"{value!r} is no duration; write for example 90s, 5m, 1h30m or 2d", param, ctx)
         return float(seconds)
+
+
+_APPLY_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,63}", re.ASCII)
+
+
+class ApplyId(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 takes no argument
+    """An id that a caller chooses for an apply; a number is none, so that it is never taken for a generation."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See `click.ParamType`."""
+        text = str(value)
+        if not _APPLY_ID.fullmatch(text):
+            self.fail(
+                f"{text!r} is no id; it is a letter from a to z, then up to 63 letters, digits and dashes, for example "
+                "deploy-42",
+                param,
+                ctx,
+            )
+        return text
+
+
+class OneApply(ApplyId):
+    """One apply of the history, by the number of its generation or by its caller's id; the command gets int or str."""
+
+    name = "apply"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType`."""
+        if isinstance(value, int):
+            return value
+        text = str(value)
+        if not (text.isascii() and text.isdigit()):
+            return super().convert(value, param, ctx)
+        number = int(text) if len(text) < _MOST_DIGITS else 0
+        if not number:
+            self.fail(f"{text!r} is no number of a generation", param, ctx)
+        return number
+
+
+_MOST_DIGITS: Final = 19

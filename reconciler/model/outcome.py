@@ -73,6 +73,7 @@ class Origin(NamedTuple):
         started: seconds since 1970, UTC.
         commit: the git commit of the manifests, followed by ``+`` where they differ from it; empty where there is none.
         actor: a person, or what works without one.
+        id: what the caller calls this apply, once and never again; empty where it chose no id.
     """
 
     user: str
@@ -80,6 +81,7 @@ class Origin(NamedTuple):
     started: float
     commit: str = ""
     actor: Actor = Actor.PERSON
+    id: str = ""
 
 
 class Generation(NamedTuple):

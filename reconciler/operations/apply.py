@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reconciler.render.plan_json import SavedPlan
     from reconciler.transaction.apply import Executed, Progress
     from reconciler.transaction.history import History
+    from reconciler.transaction.state_directory import StateDirectory
 
 # What only an apply needs is imported when one begins: a plan is made far more often.
 
@@ -131,6 +132,7 @@ def apply(
         Abandoned: it was ended before the first write.
         Busy, ToolsBusy: another run, or another tool, held its lock all that time.
         AwaitsConfirmation: an earlier apply waits to be confirmed.
+        IdTaken: its id was used or cancelled before.
         StalePlan: the plan has become another.
         NotApplicable: it has errors, or needs consent.
         and what reading `source` and `plan` raise.
@@ -145,12 +147,26 @@ def apply(
         recovered = recover(machine)
         progress.recovered(recovered)
         _refuse_left(recovered, machine, terms)
+        refuse_taken_id(machine.state, origin.id)
         wanted = source.read(machine, planning)
         made = agreed_plan(wanted, machine, terms, scope, observe_host(machine, like), planning)
         if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)
         origin = origin._replace(commit=origin.commit or wanted.commit)
         return _Transaction(made, machine, progress, origin, terms, stop, recovered).result()
+
+
+def refuse_taken_id(state: "StateDirectory", apply_id: str) -> None:
+    """Return if an apply may begin that its caller calls `apply_id`; empty where it chose no id.
+
+    Raises:
+        IdTaken: an earlier apply had it, or it was cancelled.
+        BadRecord: it is not known whether one had.
+    """
+    if apply_id:
+        from reconciler.transaction.cancellation import ApplyIds
+
+        ApplyIds(state).refuse_taken(apply_id)
 
 
 def _deadline(seconds: float, now: float) -> Deadline:
@@ -206,12 +222,12 @@ class _Transaction(NamedTuple):
         """Execute it.
 
         What is wanted otherwise than before is a generation even where nothing has to be done for it: boot applies the
-        last one, and what is there can be rolled back to.
+        last one, and what is there can be rolled back to. So is what has an id, which is known by its generation.
         """
         from reconciler.transaction.history import History
 
         made, machine = self.made, self.machine
-        history = History(machine.state) if made.changes or made.is_news else None
+        history = History(machine.state) if made.changes or made.is_news or self.origin.id else None
         number = history.next_number() if history else 0
         journal = Journal(machine.state, machine.boot_id, number)
         if self.terms.recording is Recording.IF_POSSIBLE:
@@ -256,6 +272,10 @@ class _Transaction(NamedTuple):
         made = self.made
         try:
             shown = plan_record(made, only_changes=True)
+            if self.origin.id:
+                from reconciler.transaction.cancellation import ApplyIds
+
+                ApplyIds(self.machine.state).claim(self.origin.id, number)
             history.begin(number, _recorded(made), self.origin, shown, confined=made.only is not None)
             if self.terms.confirm_within is not None:
                 self._await_confirmation(number, journal, self.terms.confirm_within)

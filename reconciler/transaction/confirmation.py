@@ -6,6 +6,7 @@ at boot as sysfs does. A timer that does not depend on the process that applied 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -101,6 +102,14 @@ class Confirmations:
             OSError: it cannot be written.
         """
         write_record(self._state, PENDING, pending)
+
+    def close(self, pending: Pending, now: float) -> None:
+        """Record that the time of `pending` is over at `now`, so that whatever comes next rolls it back.
+
+        Where that cannot be recorded, nothing is changed: no disk keeps a host from being rolled back.
+        """
+        with suppress(OSError):
+            write_record(self._state, PENDING, pending._replace(deadline=now))
 
     def clear(self) -> None:
         """Record that nothing waits."""

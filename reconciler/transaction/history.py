@@ -217,6 +217,7 @@ class _Begun(NamedTuple):
     started: float
     commit: str
     actor: Actor
+    id: str
     desired: Desired
     plan: Mapping[str, Any]
 
@@ -272,7 +273,7 @@ def _whole(begun: _Begun, ended: _Ended | None, number: int, file: str) -> _Whol
     desired = placed(begun.desired, f"generation {number}")
     generation = Generation(
         number,
-        Origin(begun.user, begun.command, begun.started, begun.commit, begun.actor),
+        Origin(begun.user, begun.command, begun.started, begun.commit, begun.actor, begun.id),
         desired.host.name,
         desired.digest,
         plan.summary.text,

@@ -67,10 +67,14 @@ _WITHOUT: Final[Mapping[str, str]] = {
     "watch.json": "the loop writes it again when it looks next",
 }
 
+_WITHOUT_BELOW: Final[Mapping[str, str]] = {"ids": "ids of applies that were used or cancelled can then be used again"}
+
 
 def _remedy(file: PurePath) -> str:
     """What to run so that the commands that need the damaged `file` work again, and what that costs."""
-    cost = _WITHOUT.get(file.name, "that generation can then not be shown or rolled back to")
+    cost = _WITHOUT.get(file.name) or _WITHOUT_BELOW.get(
+        file.parent.name, "that generation can then not be shown or rolled back to"
+    )
     moved = shlex.quote(f"{file}.damaged")
     return f"mv {shlex.quote(str(file))} {moved}    # {cost}; then run the command again"
 

@@ -225,11 +225,16 @@ def expire(machine: Machine, *, now: bool = False) -> Recovered | None:
     What waits to be confirmed holds the start, and stays until all is recorded: so this needs no space on any disk, and
     is begun again where it was killed. Only under the locks.
     """
-    pending = Confirmations(machine.state).pending()
-    if pending is None or (not now and pending.seconds_left(machine.boot_id, machine.clock.monotonic())):
+    confirmations, monotonic = Confirmations(machine.state), machine.clock.monotonic()
+    pending = confirmations.pending()
+    if pending is None:
         return None
-    begun = Confirmations(machine.state).begun_by(pending, machine.boot_id)
-    return _recovered(begun, machine, Left.UNDONE if now else Left.EXPIRED)
+    if pending.seconds_left(machine.boot_id, monotonic):
+        if not now:
+            return None
+        # Killed while it rolls back, it must not be confirmed any more: half of it would stay (I4).
+        confirmations.close(pending, monotonic)
+    return _recovered(confirmations.begun_by(pending, machine.boot_id), machine, Left.UNDONE if now else Left.EXPIRED)
 
 
 def _was_rolled_back(machine: Machine, number: int) -> bool:

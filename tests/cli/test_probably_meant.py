@@ -113,7 +113,7 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("status", "--json", *WHERE), "reconcile status -o json --simulate"),
         (("--validate", "-f", "three-guests"), "reconcile validate -f three-guests"),
         (("rollback", "three-guests", "--yes", *WHERE), "reconcile history --simulate"),
-        (("confirm", "guest1", *WHERE), "reconcile history --simulate"),
+        (("confirm", "Guest1", *WHERE), "reconcile history --simulate"),
         (("trigger", "guest1", *WHERE), "reconcile trigger --simulate"),
         (
             ("suspend", "three-guests/guests.yaml", "--reason", "x", *WHERE),

@@ -1,0 +1,243 @@
+"""``apply --id``, ``confirm`` and ``cancel``: for whoever applies from afar and may get no answer."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.main import run
+from reconciler.hosts import opening
+from reconciler.transaction.cancellation import ApplyIds
+from reconciler.transaction.history import RETAINED
+from reconciler.transaction.state_directory import StateDirectory
+from testing.commands import Command, Ran, example, parsed
+
+
+class NoTimer:
+    """Arms nothing: who is late is rolled back by the next command."""
+
+    def arm(self, generation: int, seconds: float) -> None:
+        """See `reconciler.integrations.timers.Timer`."""
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """``reconcile`` on a fresh copy of the three guests, without a real timer."""
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
+    return example("three-guests", tmp_path, capsys)
+
+
+def change(command: Command, old: str = "adapters: [5, 6]", new: str = "adapters: [6]") -> None:
+    """Let the manifests want something else."""
+    path = command.directory / "guests.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def pass_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let 91 seconds go by."""
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 91)
+
+
+def next_of(ran: Ran) -> list[str]:
+    """The words of the command that is printed last."""
+    line = ran.err[ran.err.rindex("  next: reconcile ") :].splitlines()[0].removeprefix("  next: ")
+    parsed(line)
+    return line.split()[1:]
+
+
+@pytest.mark.parametrize("which", [(), ("1",), ("deploy-42",)])
+def test_what_waits_is_cancelled(command: Command, which: tuple[str, ...]) -> None:
+    """By its number, by its id, or since it is the only one; it may be said again."""
+    before = command("simulate").out
+    assert command("apply", "--yes", "--confirm-within", "5m", "--id", "deploy-42").code == 0
+    assert command("simulate").out != before
+
+    ran = command("cancel", *which)
+
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.endswith("cancelled: generation 1 is rolled back\n")
+    assert command("simulate").out == before
+    again = command("cancel", *which)
+    assert (again.code, again.err) == (0, "nothing to cancel: generation 1 was rolled back already\n")
+    assert command("confirm", *which).code == 1
+
+
+@pytest.mark.parametrize("which", [(), ("1",), ("deploy-42",)])
+def test_what_waits_is_confirmed(command: Command, which: tuple[str, ...]) -> None:
+    """In the same ways."""
+    command("apply", "--yes", "--confirm-within", "5m", "--id", "deploy-42")
+    after = command("simulate").out
+
+    assert "waits for another 3600 s" in command("confirm", *which, "--extend", "1h").err
+    assert command("confirm", *which).err == "confirmed: generation 1 stays\n"
+    assert command("simulate").out == after
+
+
+@pytest.mark.parametrize("which", [(), ("1",), ("deploy-42",)])
+def test_what_was_not_confirmed_in_time_is_cancelled_already(
+    command: Command, monkeypatch: pytest.MonkeyPatch, which: tuple[str, ...]
+) -> None:
+    """Whether the timer has rolled it back, or this command does."""
+    before = command("simulate").out
+    command("apply", "--yes", "--confirm-within", "90", "--id", "deploy-42")
+    pass_by(monkeypatch)
+
+    assert command("cancel", *which).code == 0
+    assert command("simulate").out == before
+    assert command("cancel", *which).code == 0
+
+
+@pytest.mark.parametrize("which", [(), ("2",), ("deploy-43",)])
+def test_what_was_confirmed_is_left_to_a_rollback(command: Command, which: tuple[str, ...]) -> None:
+    """Its command is printed, and works."""
+    command("apply", "--yes")
+    before = command("simulate").out
+    change(command)
+    command("apply", "--yes", "--confirm-within", "5m", "--id", "deploy-43")
+    command("confirm")
+    after = command("simulate").out
+
+    ran = command("cancel", *which)
+
+    assert ran.code == 4
+    assert "generation 2 does not wait to be confirmed: it stays" in ran.err
+    assert command("simulate").out == after
+    assert run([*next_of(ran), "--yes"]) == 0
+    assert command("simulate").out == before
+
+
+def test_an_unknown_id_is_blocked_for_ever(command: Command) -> None:
+    """The apply that was sent and comes late is refused, also one from a saved plan; all others are made."""
+    before = command("simulate").out
+    command("plan", "--out", str(command.directory / "saved.plan"))
+    for _ in range(2):
+        ran = command("cancel", "deploy-42")
+        assert (ran.code, ran.out) == (0, "")
+        assert ran.err == (
+            "cancelled: no apply with the id deploy-42 has begun, and each that comes with it is refused\n"
+        )
+
+    for words in ((), (str(command.directory / "saved.plan"),)):
+        late = command("apply", *words, "--yes", "--id", "deploy-42")
+        assert late.code == 4
+        assert "the id deploy-42 was cancelled" in late.err
+    assert command("simulate").out == before
+    assert command("history").out == "Nothing has been applied yet.\n"
+    assert command("apply", "--yes", "--id", "deploy-43").code == 0
+
+
+def test_an_id_is_used_once(command: Command) -> None:
+    """Whatever became of the apply: it stays, it was rolled back, it had nothing to do; also long after."""
+    assert command("apply", "--yes", "--id", "a").code == 0
+    assert command("apply", "--yes", "--id", "b").code == 0
+    change(command)
+    command("apply", "--yes", "--confirm-within", "5m", "--id", "c")
+    command("cancel", "c")
+    before = command("simulate").out
+
+    for one, number in (("a", 1), ("b", 2), ("c", 3)):
+        ran = command("apply", "--yes", "--id", one)
+        assert ran.code == 4
+        assert f"the id {one} was used already, by generation {number}" in ran.err
+        assert next_of(ran)[:3] == ["history", "show", str(number)]
+    assert command("simulate").out == before
+
+
+def test_an_id_outlives_its_generation(command: Command) -> None:
+    """The history keeps so many generations, and every id."""
+    assert command("apply", "--yes", "--id", "first").code == 0
+    folder = Path(f"{command.simulated_host}.state")
+    for number in range(2, RETAINED + 2):
+        command("apply", "--yes", "--id", f"n{number}")
+
+    assert not (folder / "generations/000001.json").exists()
+    assert command("apply", "--yes", "--id", "first").code == 4
+    assert command("apply", "--yes", "--id", "n2").code == 4
+    assert command("cancel", "first").code == 1
+
+
+def test_cancelling_what_had_nothing_to_do_does_nothing(command: Command) -> None:
+    """The host is as before that apply, and it waits for nothing."""
+    command("apply", "--yes")
+    command("apply", "--yes", "--confirm-within", "5m", "--id", "again")
+
+    assert command("cancel", "again").err == "nothing to cancel: generation 2 had nothing to do\n"
+    assert command("cancel", "again").code == 0
+
+
+def test_without_an_apply_there_is_nothing_to_confirm_or_cancel(command: Command) -> None:
+    """That is said, with what shows the history."""
+    for name in ("confirm", "cancel"):
+        ran = command(name)
+        assert ran.code == 1
+        assert "error: no apply waits to be confirmed\n  next: reconcile history" in ran.err
+    for words in (("confirm", "deploy-1"), ("confirm", "7"), ("cancel", "7")):
+        assert command(*words).code == 1
+    assert command("apply", "--yes", "--id", "deploy-1").code == 0  # to confirm an id does not block it
+
+
+@pytest.mark.parametrize("wrong", ["", "42", "-a", "Deploy", "a_b", "a.b", "a/b", "ä", "a b", "a" * 65, "a\n"])
+def test_what_is_no_id_is_wrong_usage(command: Command, wrong: str) -> None:
+    """With what one is."""
+    ran = command("apply", "--yes", f"--id={wrong}")
+    assert ran.code == 64
+    assert "letters, digits and dashes" in ran.err
+    assert command("apply", "--yes", f"--id={'a' * 64}").code == 0
+
+
+def test_a_damaged_record_of_ids_refuses_applies_with_ids_only(command: Command) -> None:
+    """It is named, with the command that moves it away."""
+    command("cancel", "deploy-42")
+    (damaged,) = Path(f"{command.simulated_host}.state/ids").iterdir()
+    damaged.write_bytes(b"{torn")
+
+    for words in (("apply", "--yes", "--id", "deploy-42"), ("cancel", "deploy-42"), ("confirm", "deploy-42")):
+        ran = command(*words)
+        assert ran.code == 1
+        assert f"  next: mv {damaged} {damaged}.damaged" in ran.err
+    assert command("apply", "--yes").code == 0
+
+
+def test_an_apply_that_never_began_leaves_its_id_free(command: Command) -> None:
+    """A process that was killed between claiming the id and writing the generation has done nothing."""
+    state = StateDirectory(Path(f"{command.simulated_host}.state"))
+    state.prepare()
+    ApplyIds(state).claim("deploy-42", 1)
+    assert command("apply", "--yes").code == 0
+
+    assert command("apply", "--yes", "--id", "deploy-42").code == 0
+    assert command("apply", "--yes", "--id", "deploy-42").code == 4
+
+
+NO_MANIFESTS = (
+    ("confirm",),
+    ("cancel", "x"),
+    ("history",),
+    ("history", "show", "1"),
+    ("rollback", "--yes"),
+    ("rollback", "1", "--yes"),
+    ("suspend", "--reason", "x"),
+    ("resume",),
+    ("trigger",),
+)
+
+
+@pytest.mark.parametrize("words", NO_MANIFESTS)
+@pytest.mark.parametrize("applied", [True, False])
+def test_another_host_is_refused_by_commands_that_read_no_manifests(
+    command: Command, words: tuple[str, ...], applied: bool
+) -> None:
+    """As by those that do: whoever names it means another host than this one."""
+    if applied:
+        command("apply", "--yes")
+    before = command("simulate").out
+
+    ran = command(*words, "--host", "nope")
+
+    assert ran.code == 64
+    assert "--host nope: nothing is known of such a Host here; known is lpar7" in ran.err
+    assert command("simulate").out == before
+    assert command(*words, "--host", "lpar7").code != 64
