@@ -18,6 +18,7 @@ from reconciler.cli.failures import outcome_reason, reason_of
 from reconciler.cli.machine import opened, origin_of, state_of
 from reconciler.cli.options import HostOptions, host_options
 from reconciler.cli.output import say
+from reconciler.cli.publishing import publish_unattended
 from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.cli.tree import command
@@ -57,7 +58,7 @@ def boot_command(wait: int, masks_only: bool, host: HostOptions) -> Exit:
         return Exit.FAILURE
     try:
         with ends_within(wait + BOOT_SECONDS):
-            return _boot(host, wait, masks_only=masks_only)
+            booted = _boot(host, wait, masks_only=masks_only)
     except TimeIsUp:
         say(f"boot: it took more than {wait + BOOT_SECONDS:.0f} s; the next run recovers from what was begun")
     except CannotLoad as error:
@@ -68,6 +69,14 @@ def boot_command(wait: int, masks_only: bool, host: HostOptions) -> Exit:
     except NotApplicable as error:
         say(f"boot: not applied: {' '.join(reason_of(error, host.here).split())}")
         return Exit.REFUSED
+    else:
+        if booted is None:
+            say("boot: nothing has been applied yet, so there is nothing to do")
+            return Exit.DONE
+        code = _reported(booted, host, masks_only=masks_only)
+        if booted.applied and not masks_only:
+            publish_unattended(host, booted.applied[-1].outcome)
+        return code
     return Exit.FAILURE
 
 
@@ -83,16 +92,13 @@ class _Progress(TerminalProgress):
         say(f"boot: after {seconds:g} s the AP bus has bound {bound} queues to drivers; going on nevertheless")
 
 
-def _boot(host: HostOptions, wait: int, *, masks_only: bool) -> Exit:
+def _boot(host: HostOptions, wait: int, *, masks_only: bool) -> Booted | None:
     progress = _Progress(host)
     origin = origin_of(actor=Actor.BOOT)
     with opened(host, changes=True, wait=patience(time, _LOCK_SECONDS, progress.waiting)) as machine:
         booted = boot(machine, progress, origin, wait, masks_only=masks_only)
     sys.stdout.flush()
-    if booted is None:
-        say("boot: nothing has been applied yet, so there is nothing to do")
-        return Exit.DONE
-    return _reported(booted, host, masks_only=masks_only)
+    return booted
 
 
 def _reported(booted: Booted, host: HostOptions, *, masks_only: bool) -> Exit:

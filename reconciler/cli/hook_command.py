@@ -7,7 +7,7 @@ have no crypto queues, so that only what reads their XML is imported at first.
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -21,6 +21,9 @@ from reconciler.integrations.domain_xml import LARGEST, Domain, read_domain
 from reconciler.model.errors import InputError
 from reconciler.model.printable import first_unprintable
 from reconciler.model.problems import Problem
+
+if TYPE_CHECKING:
+    from reconciler.model.outcome import Outcome
 
 TOTAL_SECONDS: Final = 30.0
 """When everything ends; the next run recovers what was begun."""
@@ -53,10 +56,12 @@ def qemu_command(words: Sequence[str], host: HostOptions) -> Exit:
             return Exit.DONE
 
 
-def _bounded(host: HostOptions, action: Callable[[], None], what: str) -> Exit:
+def _bounded(host: HostOptions, action: Callable[[], "Outcome | None"], what: str) -> Exit:
+    outcome, reason = None, ""
     try:
         with ends_within(TOTAL_SECONDS):
-            action()
+            outcome = action()
+        reason = _failure(outcome, host) if outcome else ""
     except TimeIsUp:
         reason = f"it took more than {TOTAL_SECONDS:.0f} s; the next run recovers what was begun"
     except KeyboardInterrupt:
@@ -65,13 +70,24 @@ def _bounded(host: HostOptions, action: Callable[[], None], what: str) -> Exit:
         from reconciler.cli.failures import reason_of
 
         reason = reason_of(error, host.here)
-    else:
-        return Exit.DONE
-    say(" ".join(f"reconcile: {what}: {reason}".split()))
-    return Exit.FAILURE
+    if reason:
+        say(" ".join(f"reconcile: {what}: {reason}".split()))
+    if outcome:
+        from reconciler.cli.publishing import publish_unattended
+
+        publish_unattended(host, outcome)
+    return Exit.FAILURE if reason else Exit.DONE
 
 
-def _prepare(host: HostOptions, vm: str) -> None:
+def _failure(outcome: "Outcome", host: HostOptions) -> str:
+    """Why an apply did not do what it was to do; empty where it did."""
+    from reconciler.cli.failures import outcome_reason
+    from reconciler.cli.hook_event import DONE
+
+    return "" if outcome.result in DONE else outcome_reason(outcome, host.here)
+
+
+def _prepare(host: HostOptions, vm: str) -> "Outcome | None":
     domain = _domain()
     for problem in unread_parts(domain)[:MOST_WARNINGS]:
         say(f"reconcile: warning: {problem.message}")
@@ -81,15 +97,17 @@ def _prepare(host: HostOptions, vm: str) -> None:
         from reconciler.cli.hook_event import execute
         from reconciler.planning.scope import VmEvent
 
-        execute(host, VmEvent(starts=uuids), domain)
+        return execute(host, VmEvent(starts=uuids), domain)
+    return None
 
 
-def _release(host: HostOptions) -> None:
+def _release(host: HostOptions) -> "Outcome | None":
     if uuids := _ap_devices(_domain()):
         from reconciler.cli.hook_event import execute
         from reconciler.planning.scope import VmEvent
 
-        execute(host, VmEvent(ends=uuids), None)
+        return execute(host, VmEvent(ends=uuids), None)
+    return None
 
 
 def _ap_devices(domain: Domain) -> frozenset[str]:

@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 from reconciler import Enforced, Manifests, NoProgress, NothingEnforced, Terms, WantedSource, apply, observe, plan
-from reconciler.cli.failures import outcome_reason, problem_line
+from reconciler.cli.failures import problem_line
 from reconciler.cli.machine import manifests_commit, opened, origin_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import say
@@ -14,7 +14,7 @@ from reconciler.kernel.locks import patience
 from reconciler.model.commands import HOOK_INSTALL, WATCH_INSTALL, Here
 from reconciler.model.errors import ConflictError
 from reconciler.model.observed import Observed
-from reconciler.model.outcome import Actor, Result
+from reconciler.model.outcome import Actor, Outcome, Result
 from reconciler.model.problems import Problem, errors_of
 from reconciler.planning.plan import Plan
 from reconciler.planning.scope import VmEvent
@@ -26,6 +26,8 @@ LOCK_SECONDS: Final = 10.0
 STEP_SECONDS: Final = 20.0
 """When no further step is begun, and what was done is rolled back."""
 
+DONE: Final = (Result.APPLIED, Result.NOTHING)
+
 _TERMS: Final = Terms(lock_seconds=LOCK_SECONDS, seconds=STEP_SECONDS)
 
 
@@ -33,8 +35,8 @@ class StartRefused(ConflictError):
     """The VM must not start; says why in one line."""
 
 
-def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
-    """Make or remove the devices of `event`.
+def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> Outcome | None:
+    """Make or remove the devices of `event`; how the apply ended, None where none was needed.
 
     Args:
         host: which manifests, which host.
@@ -51,9 +53,9 @@ def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
             wanted = source.read(machine)
         except NothingEnforced as error:
             _refuse_missing(event, observe(machine), str(error), host.here)
-            return
+            return None
         if not any(guest.uuid in event.starts | event.ends for guest in wanted.desired.guests):
-            return
+            return None
         if starting:
             _refuse(domain_problems(starting, wanted.desired.guests), host)
         made = plan(wanted, machine, event)
@@ -61,13 +63,13 @@ def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> None:
         # Where there is nothing to do no lock is waited for; else all is read again once the locks are held.
         if made.in_sync and Journal(machine.state, machine.boot_id).unfinished() is None:
             _show_kept(made, event)
-            return
+            return None
     with opened(host, changes=True, wait=patience(time, LOCK_SECONDS, NoProgress().waiting)) as machine:
         commit = manifests_commit(host) if host.paths else wanted.commit
         applied = apply(source, machine, event, origin=origin_of(commit, Actor.HOOK), terms=_TERMS)
-    if applied.outcome.result not in (Result.APPLIED, Result.NOTHING):
-        raise StartRefused(outcome_reason(applied.outcome, host.here))
-    _show_kept(applied.plan, event)
+    if applied.outcome.result in DONE:
+        _show_kept(applied.plan, event)
+    return applied.outcome
 
 
 def _refuse_missing(event: VmEvent, observed: Observed, reason: str, here: Here) -> None:

@@ -1,4 +1,4 @@
-"""What a command that a person runs publishes after it has changed something, whether or not a loop runs.
+"""What a command publishes after it has changed something, whether or not a loop runs.
 
 It is the loop's own report, made of what was applied last and of the host as it is now; a loop replaces it after its
 next cycle. That it cannot be published is said, and is never a reason for a command to fail.
@@ -6,11 +6,13 @@ next cycle. That it cannot be published is said, and is never a reason for a com
 
 import time
 from contextlib import suppress
+from typing import Final
 
 from reconciler import Wanted, plan
 from reconciler.cli.machine import opened, run_directory_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import say
+from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.model.errors import ReconcileError
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.printable import error_text
@@ -27,6 +29,18 @@ from reconciler.watch.published import LOOP, REPORT, NotPublished, PublishedRead
 from reconciler.watch.report import Condition
 from reconciler.watch.reporter import Finding, report_of_command
 from reconciler.watch.run_directory import RunDirectory
+
+UNATTENDED_SECONDS: Final = 5.0
+"""How long publishing may take where a boot, or the start of a VM, waits for it."""
+
+
+def publish_unattended(host: HostOptions, outcome: Outcome) -> None:
+    """As `publish`, where a boot or the start of a VM waits for us."""
+    try:
+        with ends_within(UNATTENDED_SECONDS):
+            publish(host, outcome)
+    except TimeIsUp:
+        say(f"warning: no report on this is published: it took more than {UNATTENDED_SECONDS:.0f} s")
 
 
 def publish(host: HostOptions, outcome: Outcome | None = None, after: Plan | None = None) -> None:

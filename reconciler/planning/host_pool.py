@@ -245,12 +245,13 @@ def devices_in_the_way(current: Holdings, target: Holdings, needed: Matrix) -> d
     if needed.adapters or needed.domains:
         for uuid in current.mdevs:
             kept = kept_in(current, target, uuid)
-            if not kept.matrix.is_empty and _touches(kept, needed):
+            if not kept.matrix.is_empty and touches(kept, needed):
                 found[uuid] = ApConfig(
                     kept.adapters - needed.adapters, kept.domains - needed.domains, kept.control_domains
                 )
     return found
 
 
-def _touches(config: ApConfig, needed: Matrix) -> bool:
+def touches(config: ApConfig, needed: Matrix) -> bool:
+    """Whether a device with `config` has an adapter or a domain of those `needed`."""
     return not (config.adapters.isdisjoint(needed.adapters) and config.domains.isdisjoint(needed.domains))

@@ -24,7 +24,7 @@ from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities
 from reconciler.model.steps import Action, Holdings, Step
 from reconciler.planning.budget import Budget
-from reconciler.planning.host_pool import Blocked, MaskWrite, _touches, devices_in_the_way, kept_in, kept_of, mask_paths
+from reconciler.planning.host_pool import Blocked, MaskWrite, devices_in_the_way, kept_in, kept_of, mask_paths, touches
 
 
 class Outage(NamedTuple):
@@ -159,7 +159,7 @@ def _unhurried(changes: list[_Change], gained: Iterable[Matrix], refused: Matrix
         if one.old is not None
         and one.new is None
         and not _any_waits(one.old.matrix, waited)
-        and not (refused and _touches(one.old, refused))
+        and not (refused and touches(one.old, refused))
     )
 
 

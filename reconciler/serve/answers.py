@@ -9,7 +9,7 @@ from typing import NamedTuple
 from reconciler.model.printable import one_line
 from reconciler.render.text import duration_text, moment
 from reconciler.watch.events import enforced_text
-from reconciler.watch.published import LoopState, Published
+from reconciler.watch.published import LoopStatus, Published
 from reconciler.watch.report import Condition, Report
 
 
@@ -45,7 +45,7 @@ def alive(published: Published, now: Now) -> Health:
     return _in_time(loop, now.monotonic)
 
 
-def _in_time(loop: LoopState, now: float) -> Health:
+def _in_time(loop: LoopStatus, now: float) -> Health:
     what = "the last cycle ended" if loop.cycles else "the loop was started, without a cycle since,"
     text = f"{what} {duration_text(now - loop.since)} ago"
     if now <= loop.next_cycle_by:

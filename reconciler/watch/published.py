@@ -1,7 +1,7 @@
 """What is published in the run directory, for readers who are not root, above all `reconcile serve`.
 
 ``report.json`` is the newest `Report`: the loop replaces it after each cycle, and so does every command that changes
-the host or what is suspended. ``loop.json`` is how the loop itself is (`LoopState`), and ``loop.lock`` is locked while
+the host or what is suspended. ``loop.json`` is how the loop itself is (`LoopStatus`), and ``loop.lock`` is locked while
 its process lives. Each file is replaced as a whole. None has a secret, a password in a URL or a command line.
 
 Whoever may read the lock file can lock it once the loop has ended. So the loop never waits for this lock (another one,
@@ -68,7 +68,7 @@ class LoopEnd(NamedTuple):
     reason: str
 
 
-class LoopState(NamedTuple):
+class LoopStatus(NamedTuple):
     """How a loop is, in its own words. All times but those that say otherwise are on the monotonic clock of `boot_id`.
 
     Attributes:
@@ -101,7 +101,7 @@ class Published(NamedTuple):
         report: the newest; None where there is none.
     """
 
-    loop: LoopState | None
+    loop: LoopStatus | None
     is_locked: bool
     report: Report | None
 
@@ -142,7 +142,7 @@ class LoopPublisher:
         self._late_seconds, self._planning_seconds = late_seconds, planning_seconds
         self._lock = directory.lock(LOCK)
         now = clock.monotonic()
-        self._state = LoopState(os.getpid(), boot_id(), 0, now, now + late_seconds, None, None, None)
+        self._state = LoopStatus(os.getpid(), boot_id(), 0, now, now + late_seconds, None, None, None)
         self._write()
 
     def begins(self) -> None:
@@ -220,7 +220,7 @@ def publish_end(directory: RunDirectory, clock: Clock, exit_code: int, reason: s
         return  # no loop has run, and who looks for one sees that
     directory.prepare()
     now, end = clock.monotonic(), LoopEnd(clock.time(), exit_code, without_secrets(reason))
-    state = LoopState(os.getpid(), boot_id(), 0, now, now, None, None, end)
+    state = LoopStatus(os.getpid(), boot_id(), 0, now, now, None, None, end)
     directory.like(LOOP).replace(LOOP, _CODEC.content(state))
 
 
@@ -267,7 +267,7 @@ class PublishedReader:
             found = directory.lstat()
             refuse_foreign(directory, found, found.st_uid)
             with self._lock:
-                loop: LoopState | None = self._value(LOOP, found.st_uid, _loop_state)
+                loop: LoopStatus | None = self._value(LOOP, found.st_uid, _loop_state)
                 report: Report | None = self._value(REPORT, found.st_uid, _report)
             return Published(loop, is_locked(directory / LOCK), report)
         except FileNotFoundError as error:
@@ -325,8 +325,8 @@ def boot_id() -> str:
     return _BOOT_ID.read_text(encoding="ascii").strip()
 
 
-def _loop_state(content: bytes) -> LoopState:
-    return _CODEC.read_content(LoopState, content)
+def _loop_state(content: bytes) -> LoopStatus:
+    return _CODEC.read_content(LoopStatus, content)
 
 
 def _report(content: bytes) -> Report:

@@ -1,15 +1,21 @@
-"""What the commands that a person runs publish, with a loop and without one."""
+"""What commands publish, with a loop and without one."""
 
+import io
 import json
+import shutil
 import stat
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.time_limit import TimeIsUp
 from testing.clocks import FakeClock
 from testing.commands import Command, example
+from testing.libvirt import domain_xml, hostdev
 from testing.publishing import publishing
 from testing.reports import report
 
@@ -112,3 +118,60 @@ def test_a_damaged_report_is_replaced(three: Command) -> None:
 
     assert (ran.code, "published" in ran.err) == (Exit.DONE, False)
     assert published(three)["generation"] == 1
+
+
+@pytest.fixture
+def booted(three: Command) -> Command:
+    """The same, applied for our boot unit, after a boot."""
+    host = three.directory / "host.yaml"
+    host.write_text(host.read_text().replace("\nspec:\n", "\nspec:\n  persistence: service\n"))
+    three("--apply", "--yes")
+    three.bare("simulate", "boot", "--simulate", str(three.simulated_host))
+    return three
+
+
+def test_a_boot_publishes_a_report(booted: Command) -> None:
+    """What was there before the boot is gone with the directory; nothing else writes it where no loop runs."""
+    shutil.rmtree(run_directory(booted))
+
+    assert booted.bare("boot", "--simulate", str(booted.simulated_host)).code == Exit.DONE
+
+    found = published(booted)
+    assert found["condition"] == "in-sync"
+    assert all(one["effective"] == one["wanted"] for one in found["guests"])
+
+
+def test_a_vm_that_starts_publishes_a_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its guest has its device then; at a refused start nothing has changed."""
+    command = example("on-demand", tmp_path, capsys)
+    command("apply", "--yes")
+    (run_directory(command) / "report.json").unlink()
+
+    def starts(uuid: str) -> int:
+        stdin = SimpleNamespace(buffer=io.BytesIO(domain_xml(hostdev(uuid), name="vm")), isatty=lambda: False)
+        monkeypatch.setattr(sys, "stdin", stdin)
+        where = ["-f", str(command.directory), "--simulate", str(command.simulated_host)]
+        return command.bare("hook", "qemu", *where, "--", "vm", "prepare", "begin", "-").code
+
+    day, night = (one["uuid"] for one in json.loads(command("status", "-o", "json").out)["guests"])
+    assert starts(day) == Exit.DONE
+    assert [bool(one["effective"]) for one in published(command)["guests"]] == [True, False]
+    (run_directory(command) / "report.json").unlink()
+    assert starts(night) == Exit.FAILURE
+    assert not (run_directory(command) / "report.json").exists()
+
+
+def test_a_report_that_takes_too_long_keeps_no_boot_waiting(booted: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The boot has done what it was to do."""
+
+    def never(*_: object) -> None:
+        raise TimeIsUp
+
+    monkeypatch.setattr("reconciler.cli.publishing.publish", never)
+
+    ran = booted.bare("boot", "--simulate", str(booted.simulated_host))
+
+    assert ran.code == Exit.DONE
+    assert "no report on this is published: it took more than 5 s" in ran.err
