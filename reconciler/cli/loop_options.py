@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from reconciler.cli.options import HOST_OPTIONS, Duration, HostOptions, taken_from, with_options
 
@@ -105,6 +106,9 @@ def watch_options(function: _Function) -> _Function:
     """Add the options of the loop, those for the host included; the function gets all of them as ``options``."""
 
     def with_watching(*args: Any, **kwargs: Any) -> Any:
+        context = click.get_current_context()
+        if not kwargs["git"] and context.get_parameter_source("git_interval") is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--git-interval goes with --git")
         host = taken_from(kwargs)
         given = WatchOptions(host, *(kwargs.pop(name) for name in WatchOptions._fields[1:]))
         return function(*args, **kwargs, options=given)

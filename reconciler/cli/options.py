@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.model.commands import ENFORCED, REFUSED, Command, Here
@@ -96,6 +97,8 @@ def taken_from(values: dict[str, Any]) -> HostOptions:
     """What the shared options among `values` say; they are taken out of it."""
     files, paths = values.pop("file"), values.pop("paths", ())
     context = click.get_current_context()
+    if values["simulate_file"] and context.get_parameter_source("sysfs") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("choose one of --sysfs and --simulate")
     if paths:
         from reconciler.cli.meant import refuse_paths
 

@@ -43,7 +43,8 @@ def validate_command(domain_files: tuple[str, ...], format: str, host: HostOptio
     problems = list(site.problems)
     if code is Exit.DONE:
         found = placed(_conflicts(site, host.host), site.sources)
-        code = Exit.REFUSED if errors_of(found) else Exit.DONE
+        is_known = host.host is None or any(one.name == host.host for one in site.hosts)
+        code = (Exit.REFUSED if is_known else Exit.INVALID) if errors_of(found) else Exit.DONE
         problems += found
     if code is not Exit.INVALID:  # else a guest may be missing that is there
         found = _vm_problems(site, domain_files)

@@ -3,9 +3,10 @@
 import asyncio
 import os
 import shlex
+import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -112,6 +113,7 @@ def watch_command(options: WatchOptions) -> Exit:
     host = options.host
     try:
         check_start(options)
+        _check_programs(options.notify_command)
         with ExitStack() as stack:
             asyncio.run(_watch(host, options, stack, applies=options.applies))
     except click.UsageError:
@@ -145,6 +147,15 @@ def check_start(options: WatchOptions) -> None:
         messengers(options)
     except _UNUSABLE as error:
         raise click.UsageError(str(error)) from error
+
+
+def _check_programs(commands: Sequence[str]) -> None:
+    # The installation says more of them, and by the unit's PATH (`reconciler.cli.watch_install`).
+    for program in (shlex.split(command)[0] for command in commands):
+        if shutil.which(program) is None:
+            raise click.UsageError(
+                f"--notify-command: there is no program {program} that can be run here; correct its name, or its mode"
+            )
 
 
 def leave_ended(host: HostOptions, file: str | None) -> None:

@@ -339,3 +339,27 @@ def test_a_fault_that_cannot_be_is_told_with_its_place(command: Command, fault: 
     assert ran.code == 3
     assert "error[simulated-host]: this host cannot be" in ran.err
     assert "faults[1]" in ran.err or f"- {fault}" in ran.err
+
+
+@pytest.mark.parametrize("words", [("plan",), ("status",), ("drift",), ("validate",), ("apply", "--yes")])
+def test_3_where_no_manifest_describes_the_host(command: Command, words: tuple[str, ...]) -> None:
+    """The same from each command that reads manifests."""
+    ran = command(*words, "--host", "nope")
+
+    assert (ran.code, "host-not-found" in ran.err) == (3, True), ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("plan", "--sysfs", "/sys"), "choose one of --sysfs and --simulate"),
+        (("watch", "--git-interval", "5m"), "--git-interval goes with --git"),
+        (("watch", "--notify-command", "/nowhere/tell --all"), "there is no program /nowhere/tell"),
+        (("watch", "--notify-command", "no-such-program"), "there is no program no-such-program"),
+    ],
+)
+def test_64_where_an_option_would_not_be_heeded(command: Command, words: tuple[str, ...], why: str) -> None:
+    """Rather than a command that does something else than was asked for, or that cannot do it later."""
+    ran = command(*words)
+
+    assert (ran.code, why in ran.err) == (64, True), ran.err

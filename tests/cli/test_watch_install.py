@@ -131,6 +131,7 @@ def test_without_systemctl_the_unit_is_for_any_systemd(
         (("-f", "/x", "--notify-webhook-file", "/nowhere/url"), "/nowhere/url"),
         (("-f", "/x", "--notify-command", ""), "name of a program"),
         (("-f", "/x", "--notify-command", "a 'b"), "quotation"),
+        (("-f", "/x", "--git-interval", "5m"), "--git-interval goes with --git"),
         (("-f", "/tmp/site"), "a /tmp of its own"),
         (("-f", "/var/tmp/site"), "a /var/tmp of its own"),
         (("-f", "/x", "--state-dir", "/tmp"), "a /tmp of its own"),
