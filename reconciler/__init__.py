@@ -54,6 +54,15 @@ if TYPE_CHECKING:
     from reconciler.model.stopping import Abandoned, StopToken
     from reconciler.model.strict_json import BadRecord
     from reconciler.operations.apply import ApplyResult, NotApplicable, StalePlan, Terms, agreed_plan
+    from reconciler.operations.host_record import (
+        BadHostRecord,
+        HostRecord,
+        LeftBehind,
+        RecordedHost,
+        read_host_record,
+        record_host,
+        record_text,
+    )
     from reconciler.operations.plan import plan
     from reconciler.operations.wanted import (
         Enforced,
@@ -94,6 +103,8 @@ _NAMES = {
     "model.strict_json": "BadRecord",
     "manifests.site": "Site read_site",
     "operations.apply": "ApplyResult NotApplicable StalePlan Terms agreed_plan",
+    "operations.host_record": "BadHostRecord HostRecord LeftBehind RecordedHost read_host_record record_host "
+    "record_text",
     "operations.plan": "plan",
     "operations.wanted": "Enforced Manifests NothingEnforced NothingRefused OfGeneration Refused Wanted WantedSource",
     "planning.plan": "Plan PlannedStep",
@@ -120,6 +131,7 @@ __all__ = [
     "AllBut",
     "ApplyResult",
     "AwaitsConfirmation",
+    "BadHostRecord",
     "BadRecord",
     "BootStage",
     "BugError",
@@ -133,9 +145,11 @@ __all__ = [
     "Enforced",
     "Generation",
     "HostError",
+    "HostRecord",
     "IdTaken",
     "InputError",
     "InvalidManifests",
+    "LeftBehind",
     "Machine",
     "Manifests",
     "NoProgress",
@@ -154,6 +168,7 @@ __all__ = [
     "Problem",
     "Progress",
     "ReconcileError",
+    "RecordedHost",
     "Recovered",
     "Refused",
     "Result",
@@ -184,8 +199,11 @@ __all__ = [
     "plan_json",
     "plan_text",
     "problems_text",
+    "read_host_record",
     "read_manifests",
     "read_site",
+    "record_host",
+    "record_text",
     "roll_back",
     "rollback_target",
     "status",

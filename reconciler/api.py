@@ -21,7 +21,7 @@ from reconciler.planning.scope import WHOLE, Scope, Whole
 if TYPE_CHECKING:
     from reconciler.model.observed import Observed
     from reconciler.operations.apply import ApplyResult, Terms
-    from reconciler.operations.wanted import Wanted, WantedSource
+    from reconciler.operations.wanted import Named, Wanted, WantedSource
     from reconciler.planning.status import Status
     from reconciler.transaction.apply import Progress
     from reconciler.transaction.cancellation import Cancellation
@@ -34,14 +34,14 @@ class NothingToRollBack(Advised, InputError):
 
 
 def read_manifests(
-    paths: str | PathLike[str] | Iterable[str | PathLike[str]], *, host: str | None = None, machine: "Machine"
+    paths: str | PathLike[str] | Iterable[str | PathLike[str]], *, host: str | None = None, machine: "Named"
 ) -> "Wanted":
     """What the manifests in files and directories want of `machine`.
 
     Args:
         paths: one path, or several.
         host: the name of the Host; left out, that of the machine, or the only one.
-        machine: the host that is worked on.
+        machine: the host that is worked on, or the record of one.
 
     Raises:
         InvalidManifests: they cannot be used; its `problems` say why, with file, line and column.

@@ -10,12 +10,12 @@ import click
 
 from reconciler import plan
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened, refuse_to_replace, state_of, wanted_source
+from reconciler.cli.machine import manifests_source, opened, refuse_to_replace, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments, recorded_options
 from reconciler.cli.output import control, paint_for_stdout, result, say, show_problems
-from reconciler.cli.recovered import show_unfinished
+from reconciler.cli.recovered import show_left, show_unfinished
 from reconciler.cli.tree import command
-from reconciler.model.commands import APPLY, LOOP_STATUS, PLAN_WIDE, WATCH
+from reconciler.model.commands import APPLY, LOOP_STATUS, PLAN_WIDE, WATCH, Here
 from reconciler.planning.plan import Plan
 from reconciler.planning.scope import Whole
 from reconciler.transaction.state_directory import StateDirectory
@@ -29,32 +29,56 @@ if TYPE_CHECKING:
 @manifest_arguments
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Save the plan for 'apply FILE'.")
 @click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 where there are changes.")
+@click.option(
+    "--observed",
+    type=click.Path(dir_okay=False, readable=False),
+    metavar="FILE",
+    help="Plan for the host that 'reconcile observe' has recorded in FILE, not for this one; - is standard input.",
+)
 @format_option("text", "wide", "diff", "json", "markdown")
 @host_options
 @recorded_options
-def plan_command(out: str | None, detailed: bool, format: str, host: HostOptions) -> Exit:
+def plan_command(out: str | None, detailed: bool, observed: str | None, format: str, host: HostOptions) -> Exit:
     """Show what an apply would do."""
     if out:
         refuse_to_replace("--out", out, host, manifests=not host.recorded)
-    with opened(host) as machine:
-        show_unfinished(host)
-        made = plan(wanted_source(host).read(machine), machine)
-    show(made, format, host.line(PLAN_WIDE))
+    made, here = (_planned(host), host.here) if observed is None else _planned_by_record(observed, host, out)
+    show(made, format, here.line(PLAN_WIDE))
     if not made.is_valid:
         return Exit.REFUSED
     if out:
-        _save(made, host, out)
+        _save(made, host, out, here)
     return Exit.CHANGES if detailed and made.changes else Exit.DONE
 
 
-def _save(made: Plan, host: HostOptions, file: str) -> None:
+def _planned(host: HostOptions) -> Plan:
+    with opened(host) as machine:
+        show_unfinished(host)
+        return plan(wanted_source(host).read(machine), machine)
+
+
+def _planned_by_record(file: str, host: HostOptions, out: str | None) -> tuple[Plan, Here]:
+    """The plan for the host that `file` records, and the options that lead to that host."""
+    if others := [one for one in (*host.here.machine[:1], host.recorded) if one]:
+        raise click.UsageError(f"--observed names the host that is planned for; leave {others[0]} out")
+    if out and os.path.exists(out) and os.path.exists(file) and os.path.samefile(out, file):
+        raise click.UsageError(f"--out {out}: this is the record of the host; name another file")
+    from reconciler import RecordedHost, read_host_record
+
+    record = read_host_record(file)
+    recorded = RecordedHost(record, Here(record.options, host.here.manifests))
+    show_left(record.left, recorded.here)
+    return plan(manifests_source(host).read(recorded), recorded), recorded.here
+
+
+def _save(made: Plan, host: HostOptions, file: str, here: Here) -> None:
     from reconciler.integrations.named_file import is_kept, write_named
     from reconciler.render.plan_json import plan_file_text
 
     write_named(file, plan_file_text(made, () if host.recorded else host.manifests, host.recorded).encode("ascii"))
     if is_kept(file):
         named = os.path.join(os.curdir, file) if file.startswith("-") else file
-        say(f"saved; to do exactly this: {host.here.reading(()).line(APPLY.with_flags(named))}")
+        say(f"saved; to do exactly this: {here.reading(()).line(APPLY.with_flags(named))}")
     else:
         say(f"written to {file}, from which it cannot be applied")
 

@@ -25,7 +25,7 @@ from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
-    from reconciler import WantedSource
+    from reconciler import Manifests, WantedSource
 
 
 @contextmanager
@@ -128,10 +128,17 @@ def manifests_commit(options: HostOptions, say: Callable[[str], object] = say) -
 
 def wanted_source(options: HostOptions, *, with_commit: bool = True) -> "WantedSource":
     """Where what is wanted is read: the manifests that `options` name, or a record of the loop."""
-    from reconciler import Enforced, Manifests, Refused
+    from reconciler import Enforced, Refused
 
     if options.recorded:
         return Enforced(options.host) if options.recorded == ENFORCED else Refused(options.host)
+    return manifests_source(options, with_commit=with_commit)
+
+
+def manifests_source(options: HostOptions, *, with_commit: bool = True) -> "Manifests":
+    """The manifests that `options` name."""
+    from reconciler import Manifests
+
     return Manifests(options.manifests, options.host, manifests_commit(options) if with_commit else "")
 
 

@@ -25,6 +25,11 @@ SECTIONS: Final[Sections] = {
             "drift_command",
             "Show whether the host is still as the manifests say; exit with 2 where it is not.",
         ),
+        "observe": Lazy(
+            "observe_command",
+            "observe_command",
+            "Print a record of the host, from which 'plan --observed' plans anywhere.",
+        ),
         "validate": Lazy("validate_command", "validate_command", "Check the manifests, without a host."),
         "doctor": Lazy(
             "doctor_command",

@@ -8,7 +8,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import control, say
-from reconciler.model.commands import APPLY, PLAN, ROLLBACK, confirm_of
+from reconciler.model.commands import APPLY, PLAN, ROLLBACK, Here, confirm_of
 from reconciler.model.printable import one_line
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.confirmation import Awaited, Confirmations
@@ -16,6 +16,7 @@ from reconciler.transaction.journal import Journal
 from reconciler.transaction.machine import awaited
 
 if TYPE_CHECKING:
+    from reconciler import LeftBehind
     from reconciler.kernel.locks import AtWork
     from reconciler.planning.plan import PlannedStep
     from reconciler.transaction.recovery import Recovered
@@ -79,11 +80,12 @@ def show_unfinished(host: HostOptions) -> None:
     """
     state, boot_id = state_of(host)
     journal = Journal(state, boot_id)
+    here = host.here
     bars = "no apply begins before it is moved away"
     looks: tuple[tuple[Callable[[], list[str]], str], ...] = (
-        (lambda: _unfinished(journal, host), bars),
-        (lambda: _pending(host), bars),
-        (lambda: _degraded(journal, host), "the next apply that succeeds takes it away"),
+        (lambda: _unfinished(here, is_left=journal.unfinished() is not None), bars),
+        (lambda: _pending(awaited_of(host), here), bars),
+        (lambda: _degraded(journal.left_degraded(), here), "the next apply that succeeds takes it away"),
     )
     for look, consequence in looks:
         try:
@@ -94,24 +96,33 @@ def show_unfinished(host: HostOptions) -> None:
             say(line)
 
 
-def _unfinished(journal: Journal, host: HostOptions) -> list[str]:
-    if not journal.unfinished():
+def show_left(left: "LeftBehind", here: Here) -> None:
+    """Show what earlier runs had left on a host when it was recorded; commands are to be run `here`."""
+    for lines in (
+        _unfinished(here, is_left=left.unfinished),
+        _pending(left.awaited, here),
+        _degraded(left.degraded, here),
+    ):
+        say(*lines)
+
+
+def _unfinished(here: Here, *, is_left: bool) -> list[str]:
+    if not is_left:
         return []
-    return [f"warning: an earlier apply was not finished; to recover from it: {host.line(APPLY)}"]
+    return [f"warning: an earlier apply was not finished; to recover from it: {here.line(APPLY)}"]
 
 
-def _pending(host: HostOptions) -> list[str]:
-    found = awaited_of(host)
+def _pending(found: Awaited | None, here: Here) -> list[str]:
     if found is None:
         return []
     if found.rolled_back:
         return [
             f"warning: {found}",
-            f"  next: {host.line(ROLLBACK)}    # records it; the timer and the next apply try that, too",
+            f"  next: {here.line(ROLLBACK)}    # records it; the timer and the next apply try that, too",
         ]
     if not found.seconds_left:
-        return [f"warning: {found}; to undo it: {host.line(ROLLBACK)}"]
-    return [f"note: {found}: {host.line(confirm_of(found.generation))}"]
+        return [f"warning: {found}; to undo it: {here.line(ROLLBACK)}"]
+    return [f"note: {found}: {here.line(confirm_of(found.generation))}"]
 
 
 def awaited_of(host: HostOptions) -> Awaited | None:
@@ -126,14 +137,13 @@ def awaited_of(host: HostOptions) -> Awaited | None:
         return awaited(machine)
 
 
-def _degraded(journal: Journal, host: HostOptions) -> list[str]:
-    differences = journal.left_degraded()
+def _degraded(differences: Sequence[str], here: Here) -> list[str]:
     if not differences:
         return []
     return [
         "warning: an earlier apply failed and not everything could be rolled back; it left:",
         *(f"  {difference}" for difference in differences),
-        f"  next: {host.line(PLAN)}    # shows what an apply would do about it",
+        f"  next: {here.line(PLAN)}    # shows what an apply would do about it",
     ]
 
 

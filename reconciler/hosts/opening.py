@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final
 from reconciler.kernel.locks import Patience
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.kernel.sysfs import RealSysfs
+from reconciler.kernel.vfio_users import VfioUsers
 from reconciler.model.commands import NOWHERE, Here
-from reconciler.model.observed import VmName
-from reconciler.transaction.machine import Machine, no_vms
+from reconciler.model.observed import Unread, VmName
+from reconciler.model.problems import several
+from reconciler.transaction.machine import Machine, all_seen, no_vms
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def open_host(
         timer=_Timer(("--sysfs", os.path.abspath(root)), state),
         # What this machine's files say is not true of another host whose sysfs is looked at.
         vms=_vms if is_this_machine else no_vms,
+        unseen=_unseen if is_this_machine else all_seen,
         load_vfio_ap=_load_vfio_ap if is_this_machine else None,
         root=_root_of_tools(is_this_machine=is_this_machine),
         here=here,
@@ -141,6 +144,17 @@ def _vms() -> Mapping[str, VmName]:
     from reconciler.integrations.libvirt import vm_names
 
     return vm_names()
+
+
+def _unseen(uuids: Collection[str]) -> tuple[Unread, ...]:
+    from reconciler.integrations.libvirt import denied_file
+
+    found = []
+    if unknown := VfioUsers(DEFAULT_SYSFS).unknown(uuids):
+        found.append(Unread("which VM has a device open", f"not all processes can be seen ({several(unknown)})"))
+    if file := denied_file():
+        found.append(Unread("the names of VMs", f"{file}: permission denied"))
+    return tuple(found)
 
 
 class _Timer:

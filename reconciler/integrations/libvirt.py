@@ -51,6 +51,21 @@ def vm_names(
     return found
 
 
+def denied_file(definitions: Path = DEFINITIONS, running: Path = RUNNING) -> str:
+    """The first directory or file of libvirt that this user may not read; empty where there is none."""
+    for directory in (running, definitions):
+        try:
+            names = os.listdir(directory)
+        except PermissionError:
+            return str(directory)
+        except OSError:
+            continue
+        for name in sorted(one for one in names if one.endswith(".xml")):
+            if not os.access(directory / name, os.R_OK, effective_ids=True):
+                return str(directory / name)
+    return ""
+
+
 def _files(directory: Path) -> Iterator[str]:
     try:
         names = sorted(os.listdir(directory))

@@ -79,13 +79,14 @@ class Exists(InputError):
     """There is a file of that name, which is not written over."""
 
 
-def write_named(file: str, content: bytes, *, only_new: bool = False) -> None:
+def write_named(file: str, content: bytes, *, only_new: bool = False, mode: int | None = None) -> None:
     """Have `content` in `file`: the whole of it on disk, or nothing and `file` as it was.
 
     Args:
         file: a name. Where a regular file is there, it is replaced as a whole and keeps its permissions.
         content: all of it.
         only_new: replace no file.
+        mode: its permissions; None: those of the file that is there, or of any new file of this process.
 
     Raises:
         CannotWrite: it cannot be written. Of what a device or pipe has got already nothing can be taken back.
@@ -99,7 +100,8 @@ def write_named(file: str, content: bytes, *, only_new: bool = False) -> None:
             raise Exists(file)
         else:
             _refuse_others(file, found)
-            _write_anew(file, content, found, only_new=only_new)
+            permissions = mode if mode is not None or found is None else stat.S_IMODE(found.st_mode) & 0o777
+            _write_anew(file, content, permissions, only_new=only_new)
     except OSError as error:
         raise CannotWrite(f"{file} cannot be written: {_reason(error)}") from error
 
@@ -146,10 +148,9 @@ def _write_into(file: str, content: bytes) -> None:
         os.close(descriptor)
 
 
-def _write_anew(file: str, content: bytes, found: os.stat_result | None, *, only_new: bool) -> None:
+def _write_anew(file: str, content: bytes, mode: int | None, *, only_new: bool) -> None:
     # In a folder of others, such as /tmp, no other user may know the name of the new file before it is complete.
     temporary = Path(os.path.dirname(file) or ".", f".reconcile-{os.getpid()}-{os.urandom(4).hex()}")
-    mode = None if found is None else stat.S_IMODE(found.st_mode) & 0o777
     put = _name_new if only_new else os.replace
     replace_file(Path(file), content, mode=mode, temporary=temporary, put=put)
 

@@ -147,6 +147,8 @@ class BootFiles(NamedTuple):
 
 _FOLDER: Final = "."
 _RULES: Final = "rules"
+NOT_DEFINITIONS: Final = frozenset({_FOLDER, _RULES})
+"""What stands among the names of definitions for the folder that they are in, and for chzdev's rules."""
 
 
 def read_boot_files(root: Path) -> BootFiles:

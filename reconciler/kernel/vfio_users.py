@@ -56,9 +56,17 @@ class VfioUsers:
         for uuid in uuids:
             group = self._group(uuid)
             user = seen.users.get(uuid) or seen.users.get(group)
-            if user or (not seen.everybody and self._is_busy(group)):
+            if user or (not seen.everybody and self._busy(group)):
                 found[uuid] = user
         return found
+
+    def unknown(self, uuids: Iterable[str]) -> tuple[str, ...]:
+        """Those mediated devices of `uuids` of which it cannot be found out whether they are open."""
+        seen = self._seen()
+        if seen.everybody:
+            return ()
+        groups = ((uuid, self._group(uuid)) for uuid in uuids if uuid not in seen.users)
+        return tuple(uuid for uuid, group in groups if group not in seen.users and self._busy(group) is None)
 
     def _seen(self) -> _Seen:
         try:
@@ -117,15 +125,16 @@ class VfioUsers:
         except OSError:
             return ""
 
-    def _is_busy(self, group: str) -> bool:
-        """Whether the group can not be opened because another process has it, or has its device."""
+    def _busy(self, group: str) -> bool | None:
+        """Whether the group cannot be opened because another process has it, or has its device; None: not known."""
         node = f"{self._nodes}/{group}"
         try:
             # Nothing is opened that is not this very group.
-            if group and self._name(os.stat(node).st_rdev) == group:
-                os.close(os.open(node, os.O_RDONLY | os.O_CLOEXEC))
+            if not group or self._name(os.stat(node).st_rdev) != group:
+                return None
+            os.close(os.open(node, os.O_RDONLY | os.O_CLOEXEC))
         except OSError as error:
-            return error.errno == EBUSY
+            return True if error.errno == EBUSY else None
         return False
 
     def _command(self, process: int) -> str:

@@ -62,6 +62,8 @@ class Here(NamedTuple):
 
 
 NOWHERE: Final = Here()
+OF_MACHINE: Final = frozenset({"--sysfs", "--simulate", "--state-dir", "--run-dir"})
+"""The options that name a host and its state; each has a value."""
 ENFORCED: Final = "--enforced"
 REFUSED: Final = "--refused"
 

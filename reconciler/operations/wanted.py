@@ -36,6 +36,14 @@ class Wanted(NamedTuple):
         return self
 
 
+class Named(Protocol):
+    """A host, as far as manifests ask for one: a machine, or a recorded one."""
+
+    @property
+    def name(self) -> str:
+        """The machine's host name."""
+
+
 class WantedSource(Protocol):
     """Where what is wanted is read, again each time: an apply reads it under the locks."""
 
@@ -64,8 +72,8 @@ class Manifests(NamedTuple):
     host: str | None = None
     commit: str = ""
 
-    def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:
-        """See `WantedSource`."""
+    def read(self, machine: Named, stop: StopToken = NEVER) -> Wanted:
+        """See `WantedSource`; a recorded host will do."""
         site = read_site(self.paths, stop=stop)
         desired = site.desired(self.host, machine.name)
         if not isinstance(desired, Desired):

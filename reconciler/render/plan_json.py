@@ -14,7 +14,7 @@ from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.kernel.writes import writes_of
 from reconciler.model.boot_files import FileChange
 from reconciler.model.codec import Codec
-from reconciler.model.commands import ENFORCED, PLAN, REFUSED, Advised
+from reconciler.model.commands import ENFORCED, OBSERVE, PLAN, REFUSED, Advised
 from reconciler.model.errors import InputError
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
@@ -210,6 +210,10 @@ class BadPlanFile(Advised, InputError):
     """The file is no saved plan; the text says why."""
 
 
+class IncompletePlan(Advised, InputError):
+    """The plan rests on less than it should, so that it is not saved; the text says what is missing."""
+
+
 class SavedPlan(NamedTuple):
     """A saved plan.
 
@@ -232,7 +236,13 @@ def plan_file_text(plan: Plan, manifests: Sequence[str | PathLike[str]], recorde
     """The text of the file in which `plan` is saved: JSON in ASCII, ended by a newline.
 
     It was made from `manifests`, or from the record of the loop that the option `recorded` names.
+
+    Raises:
+        IncompletePlan: not everything that it rests on could be read.
     """
+    if plan.unread:
+        missing = "; ".join(map(str, plan.unread))
+        raise IncompletePlan(f"the plan is not saved, since not everything could be read: {missing}", OBSERVE)
     # Paths that are not UTF-8 stay as Python has them: they are read again.
     paths = [os.path.abspath(path) for path in manifests]
     record = {**plan_record(plan), _MANIFESTS: paths, _RECORDED: recorded, _TEXTS: plan.texts}

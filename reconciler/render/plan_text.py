@@ -31,16 +31,14 @@ def plan_text(plan: Plan, paint: Paint = plain, *, most: int | None = MOST_LINES
 
 
 def _sections(plan: Plan, paint: Paint) -> Iterator[Section]:
-    if not plan.is_valid:
-        return
-    if not plan.changes:
+    if plan.is_valid and plan.changes:
+        yield from _changes(plan, paint)
+        yield _steps(plan, paint)
+        yield _files(plan, paint)
+        yield _consents(plan, paint)
+    elif plan.is_valid:
         waiting = [guest for guest in plan.guests if guest.because]
         yield Section("guest", len(waiting), (_plain_lines(guest_change(one)) for one in waiting), is_spaced=True)
-        return
-    yield from _changes(plan, paint)
-    yield _steps(plan, paint)
-    yield _files(plan, paint)
-    yield _consents(plan, paint)
     yield Section("note", len(plan.notes), ([f"Note: {note}."] for note in plan.notes), is_spaced=True)
 
 

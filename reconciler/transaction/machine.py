@@ -1,6 +1,6 @@
 """What we work on, and how to have it for ourselves."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -10,7 +10,7 @@ from reconciler.kernel.sysfs import Sysfs
 from reconciler.kernel.waiting import Clock
 from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.errors import HostError
-from reconciler.model.observed import NO_VMS, VmName
+from reconciler.model.observed import NO_VMS, Unread, VmName
 from reconciler.model.steps import Holdings
 from reconciler.model.stopping import StopToken
 from reconciler.planning.planner import holdings_of
@@ -31,6 +31,11 @@ def no_vms() -> Mapping[str, VmName]:
     return NO_VMS
 
 
+def all_seen(uuids: Collection[str]) -> Sequence[Unread]:  # noqa: ARG001 - for whoever asks about real processes
+    """What cannot be seen where everything is."""
+    return ()
+
+
 class Machine(NamedTuple):
     """What we work on.
 
@@ -43,6 +48,7 @@ class Machine(NamedTuple):
         tools_lock: the lock of ap-check and chzdev, or None where no such tool can reach the host.
         timer: rolls back what is not confirmed in time; None where there is no such thing.
         vms: gives the VM of each mediated device, by the device's uuid, where anything is known of VMs.
+        unseen: says what of the users of devices, given by uuid, and of the names of VMs cannot be seen from here.
         load_vfio_ap: loads the kernel module (raises `CannotLoad`), or None where that cannot be done from here.
         root: precedes the paths of the files of other tools that this host boots from; None where it is not known.
         here: the options that lead another command to this machine and its manifests.
@@ -58,6 +64,7 @@ class Machine(NamedTuple):
     tools_lock: Path | None = None
     timer: "Timer | None" = None
     vms: Callable[[], Mapping[str, VmName]] = no_vms
+    unseen: Callable[[Collection[str]], Sequence[Unread]] = all_seen
     load_vfio_ap: Callable[[], None] | None = None
     root: Path | None = None
     here: Here = NOWHERE

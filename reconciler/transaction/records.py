@@ -116,13 +116,16 @@ def _check_step(step: Step) -> None:
             raise BadRecord(f"a step '{step.action}' has something else here", name)
 
 
+TEXTS: Final[Mapping[Any, Form]] = {
+    IdSet: Form(mask_text, parse_mask),
+    ApConfig: Form(ap_config_text, parse_ap_config),
+    IdSet | ApConfig: Form(_value_text, _parse_value),
+    bytes: Form(lambda content: b64encode(content).decode("ascii"), lambda text: b64decode(text, validate=True)),
+}
+"""The types that are written as texts."""
+
 RECORDS: Final = Codec(
-    texts={
-        IdSet: Form(mask_text, parse_mask),
-        ApConfig: Form(ap_config_text, parse_ap_config),
-        IdSet | ApConfig: Form(_value_text, _parse_value),
-        bytes: Form(lambda content: b64encode(content).decode("ascii"), lambda text: b64decode(text, validate=True)),
-    },
+    texts=TEXTS,
     omitted={Position: Position("", 1, 1)},  # the manifests may change; see `placed`
     checks={Step: _check_step},
 )

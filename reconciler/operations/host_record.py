@@ -1,0 +1,279 @@
+"""The record of a host: everything that a plan rests on besides the manifests, as a file that leaves the host.
+
+``reconcile observe`` writes it, ``reconcile plan --observed`` plans from it, without rights and without the host: for
+a pull request, a support case, a test. The plan is the host's own, since both are made by the same function of the same
+values. A record has digests of what it says, so that one that was changed or cut off is refused; and it names what
+could not be read when it was made.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
+from hashlib import sha256
+from typing import Any, Final, NamedTuple, TypeVar
+
+from reconciler.integrations.mdevctl import uuid_of
+from reconciler.integrations.persistence import NOT_DEFINITIONS, BootFiles, read_boot_files
+from reconciler.kernel.text_forms import parse_queue
+from reconciler.model.codec import Codec, Form
+from reconciler.model.commands import NOWHERE, OBSERVE, OF_MACHINE, Advised, Here
+from reconciler.model.desired import Desired
+from reconciler.model.errors import InputError, StateError
+from reconciler.model.ids import ID_COUNT, require_uuid
+from reconciler.model.matrix import Queue
+from reconciler.model.observed import Lpar, Observed, ObservedCard, ObservedMdev, Unread
+from reconciler.model.printable import error_text
+from reconciler.model.strict_json import BadRecord
+from reconciler.operations.plan import observe_host
+from reconciler.planning.fingerprint import HostBasis, host_basis_of
+from reconciler.planning.planner import NOTHING_APPLIED, Applied, inventory_words
+from reconciler.render.plan_json import without_commands
+from reconciler.transaction.confirmation import Awaited
+from reconciler.transaction.journal import Journal
+from reconciler.transaction.machine import Machine, awaited
+from reconciler.transaction.records import TEXTS
+from reconciler.transaction.suspensions import Suspensions, read_suspensions
+
+LARGEST_RECORD: Final = 64 << 20
+"""The most bytes of a record that are read; that of a host with 10,000 guests has about 25 MB."""
+
+_VERSION: Final = 1
+_Value = TypeVar("_Value")
+
+
+class BadHostRecord(Advised, InputError):
+    """The file is no record of a host, or not as it was written; the text says which field and why."""
+
+
+class LeftBehind(NamedTuple):
+    """What earlier applies have left on a host.
+
+    Attributes:
+        unfinished: whether one was begun and not ended.
+        awaited: the one that waits to be confirmed; None where none does.
+        degraded: what one left that was neither start nor target, a sentence each.
+    """
+
+    unfinished: bool
+    awaited: Awaited | None
+    degraded: tuple[str, ...]
+
+
+NOTHING_LEFT: Final = LeftBehind(unfinished=False, awaited=None, degraded=())
+
+
+class HostRecord(NamedTuple):
+    """A host as it was recorded.
+
+    Attributes:
+        host: the machine's host name, which picks the Host among several.
+        recorded: when, in seconds since 1970. Suspensions that had an end are those of then.
+        options: those that lead a command to this host, such as ``("--state-dir", "/srv/state")``; mostly none.
+        observed: what was found, with who has which device open, and the names of VMs.
+        applied: what was applied last.
+        suspensions: what was suspended; None where that could not be read.
+        boot: the files that it boots from; None where it is not known where they are.
+        left: what earlier applies have left.
+        unread: what could not be read. Where there is anything, a plan says so and cannot be saved.
+        basis: digests of what a plan rests on, as a plan from it has them.
+        content_digest: SHA-256 (hex) of everything else.
+    """
+
+    host: str
+    recorded: float
+    options: tuple[str, ...]
+    observed: Observed
+    applied: Applied
+    suspensions: Suspensions | None
+    boot: BootFiles | None
+    left: LeftBehind
+    unread: tuple[Unread, ...]
+    basis: HostBasis
+    content_digest: str
+
+
+class RecordedHost(NamedTuple):
+    """A host that is planned for by its `record`: a `PlannedHost`; `here` has the options that lead to it."""
+
+    record: HostRecord
+    here: Here = NOWHERE
+
+    @property
+    def name(self) -> str:
+        """The machine's host name."""
+        return self.record.host
+
+    @property
+    def unread(self) -> tuple[Unread, ...]:
+        """See `PlannedHost`."""
+        return self.record.unread
+
+    def host_now(self) -> Observed:
+        """See `PlannedHost`."""
+        return self.record.observed
+
+    def inventory(self) -> Applied:
+        """See `PlannedHost`."""
+        return self.record.applied
+
+    def suspensions_now(self) -> Suspensions:
+        """See `PlannedHost`."""
+        if self.record.suspensions is None:
+            raise BadRecord(next((one.reason for one in self.unread if one.what == _SUSPENSIONS), "it was not read"))
+        return self.record.suspensions.at(self.record.recorded)
+
+    def boot_files(self) -> BootFiles | None:
+        """See `PlannedHost`."""
+        return self.record.boot
+
+    def applied_last(self, applied: Applied) -> Desired | None:  # noqa: ARG002 - the history stays on the host
+        """See `PlannedHost`."""
+        return None
+
+
+_SUSPENSIONS: Final = "what is suspended"
+
+
+def record_host(machine: Machine) -> HostRecord:
+    """The host as it is now, with everything that a plan for it rests on.
+
+    Raises:
+        UnreadableHost: the host itself cannot be read. Whatever else cannot be is named in the record.
+    """
+    unread: list[Unread] = []
+
+    def known(what: str, read: Callable[[], _Value], otherwise: _Value) -> _Value:
+        try:
+            return read()
+        except (StateError, OSError) as error:
+            unread.append(Unread(what, error_text(error)))
+            return otherwise
+
+    journal = Journal(machine.state, machine.boot_id)
+    observed = observe_host(machine)
+    unread += machine.unseen([one.uuid for one in observed.mdevs])
+    applied = known("what was applied last", journal.applied, NOTHING_APPLIED)
+    suspensions = known(_SUSPENSIONS, lambda: read_suspensions(machine.state), None)
+    boot = None if machine.root is None else read_boot_files(machine.root)
+    unread += [Unread("a file that the host boots from", boot.unusable[name]) for name in boot.denied] if boot else []
+    left = LeftBehind(
+        unfinished=known("an apply that was not finished", lambda: journal.unfinished() is not None, False),
+        awaited=known("an apply that waits to be confirmed", lambda: awaited(machine), None),
+        degraded=known("what an apply has left", journal.left_degraded, ()),
+    )
+    made = HostRecord(
+        host=machine.name,
+        recorded=machine.clock.time(),
+        options=machine.here.machine,
+        observed=observed,
+        applied=applied,
+        suspensions=suspensions,
+        boot=boot,
+        left=left,
+        unread=tuple(unread),
+        basis=host_basis_of(observed, inventory_words(applied)),
+        content_digest="",
+    )
+    return made._replace(content_digest=_digest_of(made))
+
+
+def record_text(record: HostRecord) -> str:
+    """The file that holds `record`: JSON in ASCII, ended by a newline."""
+    return without_commands(json.dumps({"formatVersion": _VERSION, **_RECORD.plain(record)}, indent=2)) + "\n"
+
+
+def parse_record(content: bytes) -> HostRecord:
+    """The record in the `content` of a file.
+
+    Raises:
+        BadRecord: it is none, or was changed after it was written; names the field.
+    """
+    made = _RECORD.read_content(HostRecord, content, _VERSION, LARGEST_RECORD)
+    if made.basis != host_basis_of(made.observed, inventory_words(made.applied)):
+        raise BadRecord("it is not that of what the record says", "basis")
+    if made.content_digest != _digest_of(made):
+        raise BadRecord("it is not that of what the record says: it was changed after it was written", "contentDigest")
+    return made
+
+
+def read_host_record(file: str | os.PathLike[str]) -> HostRecord:
+    """The record in `file`; ``-`` stands for standard input.
+
+    Raises:
+        BadHostRecord: it is none; names file and field.
+        OSError: it cannot be read.
+    """
+    name = os.fspath(file)
+    try:
+        if name == "-":
+            name, content = "standard input", sys.stdin.buffer.read(LARGEST_RECORD + 1)
+        else:
+            with open(name, "rb") as stream:
+                content = stream.read(LARGEST_RECORD + 1)
+        return parse_record(content)
+    except BadRecord as error:
+        raise BadHostRecord(f"{name} is no record of a host, or is damaged: {error}", OBSERVE) from error
+
+
+def _digest_of(record: HostRecord) -> str:
+    # Of the values, so that indenting or sorting the file anew, as jq does, changes nothing.
+    plain = _RECORD.plain(record._replace(content_digest=""))
+    return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def _require(name: str, *, holds: bool, problem: str) -> None:
+    if not holds:
+        raise BadRecord(problem, name)
+
+
+def _check_id(name: str, value: int) -> None:
+    _require(name, holds=value < ID_COUNT, problem=f"ids are 0 to {ID_COUNT - 1}")
+
+
+def _check_mdev(one: ObservedMdev) -> None:
+    try:
+        require_uuid(one.uuid)
+    except ValueError as error:
+        raise BadRecord(str(error), "uuid") from None
+
+
+def _check_lpar(one: Lpar) -> None:
+    _check_id("maxAdapter", one.max_adapter)
+    _check_id("maxDomain", one.max_domain)
+
+
+def _check_observed(one: Observed) -> None:
+    # Decisions rely on each being there once, and on their order.
+    _check_ascending("cards", [card.adapter for card in one.cards])
+    _check_ascending("queues", [queue.queue for queue in one.queues])
+    _check_ascending("mdevs", [mdev.uuid for mdev in one.mdevs])
+
+
+def _check_ascending(name: str, values: Collection[Any]) -> None:
+    _require(name, holds=[*values] == sorted(set(values)), problem="they are not in ascending order, each once")
+
+
+def _check_boot(one: BootFiles) -> None:
+    for name, files in (("definitions", one.definitions), ("unusable", one.unusable)):
+        known: Iterable[str] = NOT_DEFINITIONS if name == "unusable" else ()
+        for file in files:
+            _require(name, holds=file in known or uuid_of(file) is not None, problem="a key is no uuid")
+    _require("denied", holds={*one.denied} <= one.unusable.keys(), problem="it names what is not unusable")
+
+
+def _check_record(one: HostRecord) -> None:
+    names = one.options[::2]
+    is_known = len(one.options) % 2 == 0 and {*names} <= OF_MACHINE
+    _require("options", holds=is_known, problem=f"options of {', '.join(sorted(OF_MACHINE))} with values are expected")
+
+
+_CHECKS: Final[Mapping[Any, Callable[[Any], Any]]] = {
+    ObservedMdev: _check_mdev,
+    ObservedCard: lambda one: _check_id("adapter", one.adapter),
+    Lpar: _check_lpar,
+    Observed: _check_observed,
+    BootFiles: _check_boot,
+    HostRecord: _check_record,
+}
+_RECORD: Final = Codec(texts={**TEXTS, Queue: Form(str, parse_queue)}, checks=_CHECKS)

@@ -1,0 +1,402 @@
+"""``reconcile observe`` and ``plan --observed``: the plan of a host, without the host."""
+
+import errno
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from reconciler.cli import confirm_command
+from reconciler.hosts import opening
+from reconciler.kernel import own_files
+from testing.commands import Command, Ran, example
+from testing.damaged_json import damaged
+from testing.journals import reopen_pending
+
+FORMATS = ("text", "wide", "diff", "json", "markdown")
+
+
+class NoTimer:
+    """Arms nothing."""
+
+    def arm(self, generation: int, seconds: float) -> None:
+        """See `reconciler.integrations.timers.Timer`."""
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """``reconcile`` on a fresh copy of the three guests."""
+    return example("three-guests", tmp_path, capsys)
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    """Where the record is."""
+    return tmp_path / "lpar7.json"
+
+
+def observed(command: Command, record: Path) -> Ran:
+    """Record the host."""
+    ran = command.bare("observe", "--simulate", str(command.simulated_host), "--out", str(record))
+    assert ran.code == 0
+    return ran
+
+
+def by_record(command: Command, record: Path, *words: str) -> Ran:
+    """Plan from the record."""
+    return command.bare("plan", *words, "-f", str(command.directory), "--observed", str(record))
+
+
+def assert_same_plans(command: Command, record: Path) -> None:
+    """On the host and from its record, in every format, with everything that is said beside the plan."""
+    observed(command, record)
+    for words in (*(("-o", one) for one in FORMATS), ("--detailed-exitcode",)):
+        assert command("plan", *words) == by_record(command, record, *words)
+
+
+def change(command: Command, old: str, new: str) -> None:
+    """Change the manifests."""
+    file = command.directory / "guests.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def on_host(command: Command, *words: str) -> None:
+    """Do something on the host."""
+    assert command.bare(*words, "--simulate", str(command.simulated_host)).code == 0
+
+
+@pytest.mark.parametrize("name", ["three-guests", "conflict", "invalid"])
+def test_a_record_gives_the_plan_of_the_host(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], record: Path
+) -> None:
+    """Also where there is none, with the same problems and exit codes."""
+    command = example(name, tmp_path, capsys)
+    if not command.simulated_host.exists():
+        shutil.copy(Path("examples/three-guests/simulated-host.yaml"), command.simulated_host)
+
+    assert_same_plans(command, record)
+
+
+def test_a_record_knows_what_has_happened_on_the_host(command: Command, record: Path) -> None:
+    """An apply, a VM that runs, drift, a suspension, a card that is pulled; and what is to be done about it."""
+    assert command("apply", "--yes").code == 0
+    on_host(command, "simulate", "start", "guest1")
+    on_host(command, "simulate", "unplug", "6")
+    on_host(command, "suspend", "guest2", "--reason", "ticket 4711")
+    change(command, "adapters: [5, 6]", "adapters: [6]")
+    change(command, "adapters: [5]", "adapters: [5, 9]")
+
+    assert_same_plans(command, record)
+    assert "ticket 4711" in by_record(command, record).err
+    assert "1 guest interrupted" in by_record(command, record).out
+
+
+def test_a_record_knows_what_an_apply_has_left(command: Command, record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was killed, and one that failed and could not be rolled back."""
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
+    monkeypatch.setattr(confirm_command, "READY", b"")
+    assert command("apply", "--yes", "--confirm-within", "90").code == 0
+    state = command.directory / "simulated-host.yaml.state"
+    reopen_pending(state)
+    boot_id = json.loads((state / "journal.jsonl").read_text(encoding="utf-8"))["bootId"]
+    left = {"formatVersion": 1, "bootId": boot_id, "differences": ["guest1 has 05.0004"]}
+    (state / "degraded.json").write_text(json.dumps(left), encoding="utf-8")
+
+    assert_same_plans(command, record)
+    said = by_record(command, record).err
+    assert "an earlier apply was not finished" in said
+    assert "  guest1 has 05.0004" in said
+
+
+def test_a_plan_from_a_record_needs_no_host(command: Command, record: Path) -> None:
+    """Neither its files nor what is kept of it are there any more."""
+    observed(command, record)
+    expected = command("plan").out
+    for one in command.directory.glob("simulated-host.yaml*"):
+        shutil.rmtree(one) if one.is_dir() else one.unlink()
+
+    assert expected == by_record(command, record).out
+
+
+def test_a_record_can_come_by_a_pipe(command: Command, record: Path) -> None:
+    """As from ``ssh lpar7 reconcile observe``."""
+    observed(command, record)
+    words = ["plan", "-f", str(command.directory), "--observed", "-"]
+
+    with record.open("rb") as stream:
+        ran = subprocess.run(
+            [sys.executable, "-m", "reconciler.cli", *words], stdin=stream, capture_output=True, text=True, check=False
+        )
+
+    assert ran.stdout == by_record(command, record).out
+
+
+def test_what_is_printed_is_what_is_written(command: Command, record: Path) -> None:
+    """But for the time; it is one JSON object with the version, and without command lines."""
+    observed(command, record)
+    printed = json.loads(command.bare("observe", "--simulate", str(command.simulated_host)).out)
+    written = json.loads(record.read_text(encoding="ascii"))
+
+    for one in (printed, written):
+        one.pop("recorded")
+        one.pop("contentDigest")
+    assert printed == written
+    assert written["formatVersion"] == 1
+    assert {"masks", "mdevs", "hardware", "kernel", "inventory"} == written["basis"].keys()
+    assert written["basis"].items() <= json.loads(command("plan", "-o", "json").out)["basis"].items()
+
+
+def test_a_saved_plan_from_a_record_can_be_applied(command: Command, record: Path, tmp_path: Path) -> None:
+    """As any other."""
+    observed(command, record)
+    saved = str(tmp_path / "plan.json")
+    ran = by_record(command, record, "--out", saved)
+
+    assert ran.code == 0
+    assert f"reconcile apply {saved} --simulate {command.simulated_host}" in ran.err
+    assert command("apply", "--yes", saved).code == 0
+    assert "Nothing to do" in command("plan").out
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        lambda command: on_host(command, "simulate", "unplug", "5"),
+        lambda command: command("apply", "--yes"),
+        lambda command: on_host(command, "suspend", "guest1", "--reason", "x"),
+        lambda command: change(command, "adapters: [5, 6]", "adapters: [6]"),
+    ],
+    ids=["hardware", "applied", "suspended", "manifests"],
+)
+def test_a_saved_plan_from_a_record_is_stale_once_anything_moved(
+    moved: Callable[[Command], object], command: Command, record: Path, tmp_path: Path
+) -> None:
+    """On the host, or in the manifests, after it was recorded."""
+    observed(command, record)
+    saved = str(tmp_path / "plan.json")
+    assert by_record(command, record, "--out", saved).code == 0
+    moved(command)
+
+    assert command("apply", "--yes", saved).code == 5
+
+
+def test_what_could_not_be_read_marks_the_plan(command: Command, record: Path, tmp_path: Path) -> None:
+    """In the record, in every format of the plan, and it cannot be saved."""
+    assert command("apply", "--yes").code == 0
+    change(command, "adapters: [5, 6]", "adapters: [6]")
+    state = command.directory / "simulated-host.yaml.state"
+    (state / "inventory.json").write_text("{", encoding="utf-8")
+    (state / "suspended.json").write_text("[]", encoding="utf-8")
+
+    ran = observed(command, record)
+    unread = json.loads(record.read_text(encoding="ascii"))["unread"]
+
+    assert ["what was applied last", "what is suspended"] == [one["what"] for one in unread]
+    assert all(f"  {one['what']}: {one['reason']}" in ran.err for one in unread)
+    marked = by_record(command, record)
+    assert "warning[incomplete-record]" in marked.err
+    assert "incomplete record (what was applied last, what is suspended could not be read)" in marked.out
+    assert "incomplete record" in by_record(command, record, "-o", "markdown").out
+    shown = json.loads(by_record(command, record, "-o", "json").out)
+    assert "incomplete record" in shown["notes"][-1]
+    assert "incomplete-record" in [one["id"] for one in shown["problems"]]
+    saved = tmp_path / "plan.json"
+    refused = by_record(command, record, "--out", str(saved))
+    assert refused.code == 1
+    assert "the plan is not saved" in refused.err
+    assert not saved.exists()
+
+
+def test_an_incomplete_record_marks_a_plan_that_has_nothing_to_do(command: Command, record: Path) -> None:
+    """It may have, if more could be read."""
+    assert command("apply", "--yes").code == 0
+    (command.directory / "simulated-host.yaml.state/suspended.json").write_text("[]", encoding="utf-8")
+    observed(command, record)
+
+    assert "Note: it rests on an incomplete record" in by_record(command, record).out
+
+
+@pytest.mark.parametrize("mode", [None, 0o600, 0o666])
+def test_the_file_can_be_read_by_its_group(mode: int | None, command: Command, record: Path) -> None:
+    """Whatever it was before, and nobody else."""
+    if mode is not None:
+        record.write_bytes(b"old")
+        record.chmod(mode)
+    observed(command, record)
+
+    assert 0o640 == stat.S_IMODE(record.stat().st_mode)
+
+
+def test_the_files_of_the_simulated_host_are_not_written_over(command: Command) -> None:
+    """They are what is recorded."""
+    before = command.simulated_host.read_bytes()
+    ran = command.bare("observe", "--simulate", str(command.simulated_host), "--out", str(command.simulated_host))
+
+    assert ran.code == 64
+    assert before == command.simulated_host.read_bytes()
+
+
+def test_a_plan_does_not_replace_the_record(command: Command, record: Path) -> None:
+    """It is what it was made of."""
+    observed(command, record)
+    before = record.read_bytes()
+
+    assert by_record(command, record, "--out", str(record)).code == 64
+    assert before == record.read_bytes()
+
+
+def test_a_full_disk_leaves_the_old_record(command: Command, record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing else in its directory."""
+    observed(command, record)
+    before = record.read_bytes(), sorted(record.parent.iterdir())
+
+    def full(descriptor: int, content: bytes) -> None:
+        os.write(descriptor, content[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(own_files, "write_all", full)
+    ran = command.bare("observe", "--simulate", str(command.simulated_host), "--out", str(record))
+
+    assert ran.code == 1
+    assert f"{record} cannot be written: No space left on device" in ran.err
+    assert before == (record.read_bytes(), sorted(record.parent.iterdir()))
+
+
+_KILLED = """
+import os, signal, sys
+from reconciler.kernel import own_files
+written = own_files.write_all
+def killed(descriptor, content):
+    written(descriptor, content[:100])
+    os.kill(os.getpid(), signal.{signal})
+own_files.write_all = killed
+from reconciler.cli.main import main
+sys.argv[0] = "reconcile"
+main()
+"""
+
+
+@pytest.mark.parametrize("signal", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"])
+def test_a_signal_leaves_the_old_record(signal: str, command: Command, record: Path) -> None:
+    """While it is written; whoever can be asked to end also takes the half of the new one away."""
+    observed(command, record)
+    before, names = record.read_bytes(), sorted(record.parent.iterdir())
+    words = ["observe", "--simulate", str(command.simulated_host), "--out", str(record)]
+    ran = subprocess.run(
+        [sys.executable, "-c", _KILLED.format(signal=signal), *words], capture_output=True, text=True, check=False
+    )
+
+    assert ran.returncode == (-9 if signal == "SIGKILL" else 1)
+    assert before == record.read_bytes()
+    if signal != "SIGKILL":
+        assert "stopped" in ran.stderr
+        assert names == sorted(record.parent.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--simulate", "x.yaml"), ("--sysfs", "/other"), ("--state-dir", "x"), ("--enforced",), ("--refused",)],
+    ids=lambda words: words[0],
+)
+def test_a_record_stands_for_the_host(words: tuple[str, ...], command: Command, record: Path) -> None:
+    """No other one is named beside it."""
+    observed(command, record)
+    ran = command.bare("plan", "--observed", str(record), *words)
+
+    assert ran.code == 64
+    assert words[0] in ran.err
+
+
+def put(place: tuple[Any, ...], value: object) -> Callable[[Any], None]:
+    """Have `value` at `place` of a record."""
+
+    def done(record: Any) -> None:
+        for step in place[:-1]:
+            record = record[step]
+        record[place[-1]] = value
+
+    return done
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "field"),
+    [
+        (("formatVersion",), 2, "formatVersion: version 2 is not known here"),
+        (("host",), 7, "host: a number"),
+        (("extra",), 7, "extra: not known here"),
+        (("observed", "pool", "adapters"), "0xff", "observed.pool.adapters: not a mask"),
+        (("observed", "mdevs", 0, "uuid"), "../x", "observed.mdevs[0].uuid: "),
+        (("observed", "cards", 0, "adapter"), 256, "observed.cards[0].adapter: ids are 0 to 255"),
+        (("observed", "lpar", "maxDomain"), 999, "observed.lpar.maxDomain: ids are 0 to 255"),
+        (("observed", "queues", 0, "queue"), "05.0100", "observed.queues[0].queue: 0100 is above"),
+        (("observed", "queues", 1, "queue"), "04.0004", "observed.queues: they are not in ascending order, each once"),
+        (("observed", "abilities", "apConfig"), "yes", "observed.abilities.apConfig: a text is here"),
+        (("options",), ["--simulate"], "options: options of --run-dir"),
+        (("options",), ["--yes", "x"], "options: options of --run-dir"),
+        (("boot", "definitions"), {"../x": ""}, "boot.definitions: a key is no uuid"),
+        (("boot", "denied"), ["."], "boot.denied: it names what is not unusable"),
+        (("recorded",), 1e300, "recorded: a number of seconds"),
+        (("unread",), None, "unread: null"),
+        (("observed", "release"), "7.2.0", "contentDigest: "),
+        (("observed", "vfioAp"), False, "basis: "),
+        (("basis", "masks"), "0" * 64, "basis: "),
+        (("contentDigest",), "", "contentDigest: "),
+    ],
+    ids=str,
+)
+def test_a_changed_record_is_refused(
+    place: tuple[Any, ...], value: object, field: str, command: Command, record: Path
+) -> None:
+    """With the file and the field, and the command that makes a new one."""
+    assert command("apply", "--yes").code == 0
+    observed(command, record)
+    content = json.loads(record.read_text(encoding="ascii"))
+    put(place, value)(content)
+    record.write_text(json.dumps(content), encoding="utf-8")
+    ran = by_record(command, record)
+
+    assert ran.code == 1
+    assert ran.out == ""
+    assert f"{record} is no record of a host, or is damaged: {field}" in ran.err
+    assert "next: reconcile observe" in ran.err
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_damaged_record_is_refused_in_a_sentence(seed: int, command: Command, record: Path) -> None:
+    """Whatever has happened to it; or it says the same as before."""
+    observed(command, record)
+    whole = by_record(command, record)
+    record.write_bytes(damaged(record.read_bytes(), Random(seed)))
+    ran = by_record(command, record)
+
+    if ran.code == 1:
+        assert f"{record} is no record of a host, or is damaged: " in ran.err
+        assert len(ran.err) < 2000
+    else:
+        assert whole == ran
+
+
+def test_a_record_is_read_up_to_a_limit(command: Command) -> None:
+    """What is no file may have no end."""
+    ran = by_record(command, Path("/dev/zero"))
+
+    assert ran.code == 1
+    assert "it is larger than" in ran.err
+
+
+def test_a_record_that_is_missing_is_named(command: Command, record: Path) -> None:
+    """As any other file."""
+    ran = by_record(command, record)
+
+    assert ran.code == 1
+    assert f"there is no file {record}" in ran.err

@@ -1,0 +1,191 @@
+"""A plan from the record of a host is the plan that the host itself gives, byte for byte: on random hosts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.integrations.boot_masks import PersistentMasks
+from reconciler.integrations.mdevctl import definition_file
+from reconciler.integrations.persistence import read_boot_files
+from reconciler.kernel.observe import observe
+from reconciler.model.boot_files import Definition
+from reconciler.model.commands import Here
+from reconciler.model.desired import Activation, Desired, Persistence
+from reconciler.model.ids import IdSet
+from reconciler.model.matrix import ApConfig
+from reconciler.model.observed import VmName
+from reconciler.model.steps import Holdings
+from reconciler.operations.host_record import RecordedHost, parse_record, record_host, record_text
+from reconciler.operations.plan import plan
+from reconciler.operations.wanted import Wanted
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import Applied, make_plan
+from reconciler.planning.scope import Whole
+from reconciler.render.diagnostics import problems_text
+from reconciler.render.plan_json import plan_file_text, plan_json
+from reconciler.render.plan_markdown import plan_markdown
+from reconciler.render.plan_text import plan_text
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.profiles import Profile
+from reconciler.transaction.apply import NoProgress, apply_plan
+from reconciler.transaction.journal import Journal
+from reconciler.transaction.machine import Machine
+from reconciler.transaction.state_directory import StateDirectory
+from reconciler.transaction.suspensions import Suspension, Suspensions, write_suspensions
+from testing.boot_files import write_ap_rules, write_definition
+from testing.clocks import FakeClock
+from testing.holdings import DOMAINS, EVERY_PROFILE, desired_like, holdings, host_holding, rectangles, uuid
+from testing.journals import BOOT, FakeJournal
+from testing.simulated_hosts import VmProcesses
+
+NAMES = [f"guest{number}" for number in range(1, 5)]
+MASKS = st.none() | st.sets(st.integers(0, 255)).map(lambda ids: ~IdSet(ids))
+
+
+class World(NamedTuple):
+    """A host, and what is known of it besides.
+
+    Attributes:
+        start: what it holds.
+        running: the devices that a VM has open.
+        applied: what was applied last.
+        suspensions: what is suspended, and for how long.
+        vms: the names of VMs.
+        rules: the masks at boot.
+        definitions: what mdevctl has.
+        odd: the names of definitions that are links.
+        wanted: what the manifests ask for.
+    """
+
+    start: Holdings
+    running: set[str]
+    applied: Applied
+    suspensions: Suspensions
+    vms: Mapping[str, VmName]
+    rules: PersistentMasks
+    definitions: list[Definition]
+    odd: set[str]
+    wanted: Desired
+
+
+@st.composite
+def wanted_manifests(draw: st.DrawFn) -> Desired:
+    """Manifests of any persistence and activation, the pool given or derived."""
+    found = desired_like(draw(holdings()))
+    guests = tuple(one._replace(activation=draw(st.sampled_from(Activation))) for one in found.guests)
+    given_up = found.host.given_up if draw(st.booleans()) else None
+    host = found.host._replace(given_up=given_up, persistence=draw(st.sampled_from(Persistence)))
+    return found._replace(host=host, guests=guests)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Anything that a plan rests on."""
+    start = draw(holdings())
+    ours = draw(st.sets(st.sampled_from(sorted(start.mdevs)))) if start.mdevs else set()
+    before = draw(holdings())
+    held_then = {one: (f"guest{one[-1]}", what) for one, what in before.mdevs.items()}
+    guests = held_then | {one: (f"was-{one[-1]}", start.mdevs[one]) for one in ours}
+    pool = draw(st.none() | st.just(start.pool))
+    suspension = st.builds(Suspension, st.text(max_size=5), st.just("kim"), st.sampled_from([None, 1.0, 1.9e9]))
+    return World(
+        start=start,
+        running=draw(st.sets(st.sampled_from(sorted(start.mdevs)))) if start.mdevs else set(),
+        applied=Applied(pool, guests, 3, "d" * 64, draw(st.sampled_from(Persistence))),
+        suspensions=Suspensions(
+            draw(st.none() | suspension), draw(st.dictionaries(st.sampled_from(NAMES), suspension, max_size=2))
+        ),
+        vms=draw(st.dictionaries(st.integers(1, 4).map(uuid), st.builds(VmName, st.text(max_size=5), st.just("off")))),
+        rules=draw(st.builds(PersistentMasks, MASKS, MASKS)),
+        definitions=draw(
+            st.lists(
+                st.builds(
+                    Definition,
+                    st.integers(1, 6).map(uuid),
+                    rectangles().map(lambda one: ApConfig(*one, IdSet(DOMAINS[:1]))),
+                    st.booleans(),
+                ),
+                max_size=3,
+            )
+        ),
+        odd=draw(st.sets(st.integers(1, 6).map(uuid), max_size=1)),
+        wanted=draw(wanted_manifests()),
+    )
+
+
+def on_kernel(state: Holdings, profile: Profile) -> SimulatedHost:
+    """A host that holds `state`, or on kernels before 6.0 what of it can be assigned."""
+    if profile.over_provision:
+        return host_holding(state, profile)
+    host = host_holding(Holdings(state.pool, {}), profile)
+    apply_plan(make_plan(desired_like(state), observe(host)), host, FakeClock(), FakeJournal(), NoProgress())
+    return host
+
+
+def machine_of(world: World, profile: Profile, folder: Path) -> Machine:
+    """The host of `world`, as it is met; its files are in `folder`."""
+    host = on_kernel(world.start, profile)
+    for one in world.running:
+        if one in {mdev.uuid for mdev in observe(host).mdevs}:
+            host.start_vm(one)
+    state = StateDirectory(folder / "state")
+    state.prepare()
+    Journal(state, BOOT).finish(world.applied)
+    write_suspensions(state, world.suspensions)
+    root = folder / "root"
+    write_ap_rules(root, world.rules)
+    for definition in world.definitions:
+        write_definition(root, definition)
+    for name in world.odd:
+        file = definition_file(root, name)
+        file.unlink(missing_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.symlink_to("/nowhere")
+    (root / "proc").mkdir(parents=True)
+    (root / "proc/cmdline").write_text("ap.apmask=+5 quiet")
+    here = Here(("--state-dir", "/srv/state"), ("-f", "site"))
+    return Machine(VmProcesses(host), FakeClock(), state, BOOT, "lpar7", vms=lambda: world.vms, root=root, here=here)
+
+
+def shown(made: Plan) -> list[str]:
+    """All that is ever shown of a plan, and the file in which it is saved."""
+    texts = [plan_text(made), plan_json(made), plan_markdown(made), problems_text(made.problems)]
+    return [*texts, plan_file_text(made, ["site"])]
+
+
+@pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda one: one.name)
+@given(world=worlds())
+@settings(max_examples=10)
+def test_the_plan_of_a_record_is_the_hosts_own(profile: Profile, world: World) -> None:
+    """Problems, suspensions and files for the next boot included; also the plan as it is saved."""
+    with TemporaryDirectory() as folder:
+        machine = machine_of(world, profile, Path(folder))
+        wanted = Wanted(world.wanted, commit="0123abcd")
+        record = record_host(machine)
+        read = parse_record(record_text(record).encode("ascii"))
+
+        assert record == read
+        assert () == read.unread
+        recorded = RecordedHost(read, machine.here)
+        for scope in (Whole(), Whole(with_boot=True)):
+            own = plan(wanted, machine, scope)
+            assert own == plan(wanted, recorded, scope)
+            assert shown(own) == shown(plan(wanted, recorded, scope))
+        assert read.basis == plan(wanted, machine).basis[1:6]
+
+
+def test_files_that_cannot_be_used_are_the_same_in_a_record(tmp_path: Path) -> None:
+    """A definition that is a link, in a folder with others."""
+    file = definition_file(tmp_path, uuid(1))
+    file.parent.mkdir(parents=True)
+    file.symlink_to("/nowhere")
+
+    found = read_boot_files(tmp_path)
+
+    assert [uuid(1)] == [*found.unusable]
+    assert () == found.denied
