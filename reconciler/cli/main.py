@@ -99,6 +99,11 @@ SECTIONS: Final[Sections] = {
             "hook_group",
             "Make the device of an on-demand guest when its VM starts, and remove it when the VM has ended.",
         ),
+        "explain": Lazy(
+            "explain_command",
+            "explain_command",
+            "Show what a field of a manifest means; without FIELD list the kinds of document.",
+        ),
         "schema": Lazy(
             "schema_command",
             "schema_command",

@@ -31,7 +31,6 @@ _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "log": ("history",),
     "logs": ("status", "--watch"),
     "export": ("import",),
-    "explain": ("schema",),
     "version": ("--version",),
 }
 """What other programs call a command of ours."""

@@ -1,16 +1,13 @@
 """``reconcile schema`` and ``reconcile completion``: what editors and shells want to know of us."""
 
-from typing import Final
-
 import click
 from click.shell_completion import get_completion_class
 
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.explain_command import KINDS
 from reconciler.cli.output import result
 from reconciler.cli.tree import command
 from reconciler.manifests.schema import schema_file_text
-
-KINDS: Final = ("host", "guest", "simulated-host", "plan")
 
 
 @command("schema")

@@ -180,6 +180,8 @@ def in_words(site: Path, text: str) -> list[list[str]]:
         ["confirm", word],
         ["rollback", word],
         ["schema", word],
+        ["explain", word],
+        ["explain", f"guest.{word}"],
         ["completion", word],
         [word],
         [f"--{word}"],
