@@ -39,6 +39,7 @@ READERS: tuple[tuple[str, ...], ...] = (
     ("status", "--watch"),
     ("status", "--watch", "-o", "json"),
     ("plan",),
+    ("matrix",),
     ("drift",),
     ("import",),
     ("doctor",),

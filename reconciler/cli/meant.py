@@ -13,7 +13,7 @@ from reconciler.cli.command_lines import again, changed_line, line_of, names_of,
 ACTIONS: Final = ("--plan", "--apply", "--watch")
 """What stands for a command in the first place, and nowhere else."""
 
-_ALIKE: Final = ("plan", "apply", "watch", "status", "drift", "validate")
+_ALIKE: Final = ("plan", "apply", "watch", "status", "matrix", "drift", "validate")
 """The commands that read manifests: another one of them takes their words."""
 
 _OF_ONE_HOST: Final = ("status", "drift", "validate")

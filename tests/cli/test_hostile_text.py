@@ -75,6 +75,8 @@ READS = (
     ["validate", "-o", "json"],
     ["status"],
     ["status", "-o", "json"],
+    ["matrix"],
+    ["matrix", "-o", "json"],
     ["drift"],
     ["drift", "-o", "json"],
     ["doctor"],

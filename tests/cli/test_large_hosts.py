@@ -57,3 +57,15 @@ def test_a_plan_has_few_lines_and_says_what_shows_the_rest(large: Large) -> None
         assert "more steps\n" in ran.out
     assert whole.out.count("  + guest ") == GUESTS
     assert all(f"guest-{number:05}" in shown.out for number in range(GUESTS))
+
+
+def test_a_matrix_has_few_lines_and_says_what_shows_the_rest(large: Large) -> None:
+    """What it leads to has a row for every adapter, and the name of every guest."""
+    ran = large("matrix")
+    whole = large.line(*advised(ran.out))
+
+    assert (ran.code, whole.code) == (0, 0)
+    assert len((ran.out + ran.err).splitlines()) <= MOST_LINES
+    assert re.search(r"^  … and \d+ more rows$", ran.out, flags=re.MULTILINE)
+    assert all(f"guest-{number:05}" in whole.out for number in range(GUESTS))
+    assert len(re.findall(r"^  [0-9a-f]{2}     ", whole.out, flags=re.MULTILINE)) == 250

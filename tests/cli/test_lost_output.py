@@ -158,6 +158,7 @@ READS = (
     ("plan",),
     ("plan", "-o", "json", "--detailed-exitcode"),
     ("status",),
+    ("matrix",),
     ("drift",),
     ("validate",),
     ("doctor",),

@@ -10,7 +10,7 @@ import pytest
 from testing.commands import Command, Ran, example
 from testing.loop_processes import Loop, watching
 
-READERS = [("status",), ("drift",), ("plan",), ("plan", "-o", "markdown")]
+READERS = [("status",), ("drift",), ("plan",), ("plan", "-o", "markdown"), ("plan", "-o", "diff")]
 OF_THE_LOOP = [("status", "--watch"), ("history",), ("history", "show", "2"), ("trigger", "--wait")]
 SHRUNK = ("domains: [0x47, 0xff]", "domains: [0x47]")
 GUEST1 = ("domains: [4, 0xab]", "domains: [4]")

@@ -1,0 +1,332 @@
+"""Who has which queue, as a grid for people: adapters down, domains across, a letter for each holder."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice, product
+from string import ascii_letters, ascii_lowercase
+from textwrap import wrap
+from typing import Any, Final, NamedTuple
+
+from reconciler.model.desired import DesiredGuest
+from reconciler.model.printable import lines_text
+from reconciler.planning.grid import Cell, CellState, Grid, Holder
+from reconciler.render.plan_json import json_text
+from reconciler.render.text import MOST_LINES, Paint, counted, plain
+
+USUAL_WIDTH: Final = 80
+"""In columns, where the output has no width of its own."""
+
+
+class Sheet(NamedTuple):
+    """What a grid is drawn on.
+
+    Attributes:
+        width: in columns.
+        most: how many lines there are at most; what is left out is counted. None: everything is shown.
+        paint: gives it colours.
+        host: stands for the host: one column wide.
+        ellipsis: stands where something was left out.
+    """
+
+    width: int = USUAL_WIDTH
+    most: int | None = MOST_LINES
+    paint: Paint = plain
+    host: str = "·"
+    ellipsis: str = "…"
+
+
+class _Sign(NamedTuple):
+    """How a state is shown: the mark behind the letter of the holder, the style, and what it means."""
+
+    mark: str
+    style: str
+    meaning: str
+
+
+_FREE: Final = "-"
+_SIGNS: Final = {
+    CellState.CONFLICT: _Sign("!", "error", "conflict: only one of several can have it"),
+    CellState.PENDING: _Sign("?", "warning", "pending: the hardware is not there yet"),
+    CellState.PLANNED: _Sign("+", "added", "planned: the next apply gives it"),
+    CellState.LEAVING: _Sign(">", "removed", "leaving: the next apply takes it away"),
+    CellState.ON_DEMAND: _Sign("*", "changed", "on-demand: claimed for while its VM runs"),
+}
+_WORDS: Final = {
+    CellState.HELD: "held",
+    CellState.HOST: "of the host",
+    CellState.FREE: "free",
+    CellState.PENDING: "pending",
+    CellState.PLANNED: "planned",
+    CellState.LEAVING: "leaving",
+    CellState.ON_DEMAND: "on demand",
+    CellState.CONFLICT: "in conflict",
+}
+_ALWAYS_COUNTED: Final = (CellState.HELD, CellState.HOST, CellState.FREE)
+_MOST_CONFLICTS: Final = 6
+_MOST_QUEUES: Final = 4
+_GAP: Final = 3
+_FOLDED: Final = "."
+
+
+def letters_of(grid: Grid) -> dict[str, str]:
+    """What stands for each holder, by the uuid of its device: a letter, or several where there are too few letters.
+
+    The letters are those of the whole host, also where only a part of it is shown.
+    """
+    holders = [one for one in grid.holders if not (one.held.is_empty and one.claims.is_empty)]
+    codes: Iterable[str] = ascii_letters
+    if len(holders) > len(ascii_letters):
+        length = next(size for size in range(2, 99) if len(ascii_lowercase) ** size >= len(holders))
+        codes = map("".join, product(ascii_lowercase, repeat=length))
+    return {one.uuid: code for one, code in zip(holders, codes, strict=False)}
+
+
+def matrix_text(heading: Sequence[str], grid: Grid, shown: Grid, sheet: Sheet, whole: str = "") -> str:
+    """The grid as text.
+
+    Args:
+        heading: the lines above it.
+        grid: of the whole host: its letters, and what is counted.
+        shown: what is drawn: all of it, or some holders.
+        sheet: what it is drawn on.
+        whole: the command that shows what is left out; empty where there is none.
+    """
+    drawing = _Drawing(grid, shown, sheet)
+    head = [*(sheet.paint("bold", line) for line in heading), ""]
+    summary = [sheet.paint("bold", line) for line in _summary(grid, sheet.width)]
+    signs = [*drawing.marks(), ""]
+    lines = [*head, *drawing.lines(None), *signs, *summary]
+    if sheet.most is not None and len(lines) > sheet.most:
+        hint = [f"To see all of it: {whole}", ""] if whole else []
+        room = sheet.most - len(head) - len(signs) - len(hint) - len(summary)
+        lines = [*head, *drawing.lines(room), *signs, *hint, *summary]
+    return lines_text(lines)
+
+
+def _summary(grid: Grid, width: int) -> list[str]:
+    """How many queues there are of each state, in as many lines as `width` asks for."""
+    parts = [
+        f"{grid.counts[state]:,} {words}"
+        for state, words in _WORDS.items()
+        if grid.counts[state] or state in _ALWAYS_COUNTED
+    ]
+    return wrap(f"{counted(grid.present, 'queue')} present: {', '.join(parts)}.", width)
+
+
+class _Band(NamedTuple):
+    """A row or a column: one id, or several that look alike and have no holder."""
+
+    first: int
+    last: int
+
+    @property
+    def label(self) -> str:
+        """Its id in hex, or the first and the last one."""
+        return f"{self.first:02x}" if self.first == self.last else f"{self.first:02x}-{self.last:02x}"
+
+
+def _bands(lines: Mapping[int, Mapping[int, Cell]]) -> list[_Band]:
+    """Rows or columns in their order, where those without a holder that look alike are folded into one."""
+
+    def look(item: tuple[int, Mapping[int, Cell]]) -> object:
+        number, cells = item
+        if any(cell.holder for cell in cells.values()):
+            return number
+        return frozenset((other, cell.state) for other, cell in cells.items())
+
+    runs = ([number for number, _ in run] for _, run in groupby(lines.items(), look))
+    return [_Band(run[0], run[-1]) for run in runs]
+
+
+class _Drawing:
+    """The parts of the text below its heading."""
+
+    def __init__(self, grid: Grid, shown: Grid, sheet: Sheet) -> None:
+        self._shown = shown
+        self._sheet = sheet
+        self._letters = letters_of(grid)
+        self._width = max(map(len, self._letters.values()), default=1) + 1
+        columns: dict[int, dict[int, Cell]] = {}
+        for adapter, row in shown.rows.items():
+            for domain, cell in row.items():
+                columns.setdefault(domain, {})[adapter] = cell
+        self._rows = _bands(shown.rows)
+        self._columns = _bands(dict(sorted(columns.items())))
+        self._edge = max([len("adapter"), *(len(row.label) + 2 for row in self._rows)]) + 2
+        # Which domains a column without a header stands for, and who conflicts with whom, is said in words.
+        self._folded = [one.label for one in self._columns if one.first != one.last]
+        self._conflicts = _conflicts(shown)
+
+    def lines(self, room: int | None) -> list[str]:
+        """The grid, its legend and its conflicts in at most `room` lines; None: all of them."""
+        if not self._rows:
+            return ["No queue is there, held or claimed.", ""]
+        conflicts = self._conflict_lines(None if room is None else _MOST_CONFLICTS)
+        folded = self._folded_lines()
+        if room is None:
+            return [*self._blocks(self._rows, self._columns), *self._legend(None), *folded, *conflicts]
+        room -= len(conflicts) + len(folded)
+        names = self._legend(None)
+        rows, columns = self._fitting(room - min(len(names), room // 3))
+        blocks = self._blocks(rows, columns)
+        return [*blocks, *self._legend(room - len(blocks), rows, columns), *folded, *conflicts]
+
+    def _fitting(self, room: int) -> tuple[list[_Band], list[_Band]]:
+        """As many rows of as many blocks as have place in `room` lines, with the lines that count the rest."""
+        block, frame = self._per_block, len(["domain", "digit", "digit", "", "rest"])
+        blocks = room // (len(self._rows) + frame)
+        if blocks:
+            return self._rows, self._columns[: blocks * block]
+        return self._rows[: max(1, room - frame - 1)], self._columns[:block]
+
+    @property
+    def _per_block(self) -> int:
+        return max(1, (self._sheet.width - self._edge) // self._width)
+
+    def _blocks(self, rows: Sequence[_Band], columns: Sequence[_Band]) -> list[str]:
+        lines = []
+        for start in range(0, len(columns), self._per_block):
+            block = columns[start : start + self._per_block]
+            lines += [*self._header(block), *(self._row(row, block) for row in rows), ""]
+        if len(rows) < len(self._rows):
+            lines[-1:] = [f"  {self._sheet.ellipsis} and {counted(len(self._rows) - len(rows), 'more row')}", ""]
+        if len(columns) < len(self._columns):
+            left = counted(len(self._columns) - len(columns), "more column")
+            lines[-1:] = [f"  {self._sheet.ellipsis} and {left}", ""]
+        return lines
+
+    def _header(self, block: Sequence[_Band]) -> Iterator[str]:
+        yield f"{'':{self._edge}}domain"
+        labels = [one.label if one.first == one.last else _FOLDED * 2 for one in block]
+        yield f"{'':{self._edge}}{self._digits(labels, 0)}".rstrip()
+        yield f"{'adapter':{self._edge}}{self._digits(labels, 1)}".rstrip()
+
+    def _digits(self, labels: Iterable[str], place: int) -> str:
+        return "".join(label[place].ljust(self._width) for label in labels)
+
+    def _row(self, row: _Band, block: Sequence[_Band]) -> str:
+        cells = self._shown.rows[row.first]
+        return f"  {row.label:{self._edge - 2}}{''.join(self._cell(cells.get(one.first)) for one in block)}".rstrip()
+
+    def _cell(self, cell: Cell | None) -> str:
+        if cell is None:
+            return " " * self._width
+        if cell.holder is None:
+            text = self._sheet.host if cell.state is CellState.HOST else _FREE
+            return self._sheet.paint("faint", text) + " " * (self._width - 1)
+        sign = _SIGNS.get(cell.state)
+        text = self._letters[cell.holder.uuid] + (sign.mark if sign else "")
+        return (self._sheet.paint(sign.style, text) if sign else text) + " " * (self._width - len(text))
+
+    def _legend(
+        self, room: int | None, rows: Sequence[_Band] | None = None, columns: Sequence[_Band] | None = None
+    ) -> list[str]:
+        """Who is meant by each letter among `rows` and `columns`, in at most `room` lines."""
+        cells = self._cells(self._rows if rows is None else rows, self._columns if columns is None else columns)
+        holders = sorted({one.uuid: one for one in cells}.values(), key=lambda one: (one.name, one.uuid))
+        if not holders:
+            return []
+        entries = [f"{self._letters[one.uuid]} {one.name}" for one in holders]
+        width = max(map(len, entries)) + _GAP
+        across = max(1, (self._sheet.width - 2 + _GAP) // width)
+        shown = len(entries) if room is None else max(1, room - 2) * across
+        lines = [
+            f"  {''.join(entry.ljust(width) for entry in entries[start : start + across])}".rstrip()
+            for start in range(0, min(len(entries), shown), across)
+        ]
+        if len(entries) > shown:
+            lines.append(f"  {self._sheet.ellipsis} and {counted(len(entries) - shown, 'more holder')}")
+        return [*lines, ""]
+
+    def _cells(self, rows: Iterable[_Band], columns: Sequence[_Band]) -> Iterator[Holder]:
+        for row in rows:
+            cells = self._shown.rows[row.first]
+            for column in columns:
+                cell = cells.get(column.first)
+                if cell and cell.holder:
+                    yield cell.holder
+
+    def _folded_lines(self) -> list[str]:
+        if not self._folded:
+            return []
+        return [self._cut(f"  {_FOLDED * 2}  domains that no guest has or claims: {', '.join(self._folded)}")]
+
+    def _cut(self, line: str) -> str:
+        width, ellipsis = self._sheet.width, self._sheet.ellipsis
+        return line if len(line) <= width else line[: max(0, width - len(ellipsis))] + ellipsis
+
+    def _conflict_lines(self, most: int | None) -> list[str]:
+        lines = [self._sheet.paint("error", self._cut(f"  !  {line}")) for line in self._conflicts[:most]]
+        left = len(self._conflicts) - len(lines)
+        return [*lines, f"     {self._sheet.ellipsis} and {counted(left, 'more conflict')}"] if left else lines
+
+    def marks(self) -> list[str]:
+        """What each sign means that there is."""
+        states = {cell.state for cell in self._shown.cells}
+        signs = [(sign.mark, sign) for state, sign in _SIGNS.items() if state in states]
+        lines = [f"  {self._sheet.paint(sign.style, mark)}  {sign.meaning}" for mark, sign in signs]
+        if CellState.HOST in states:
+            lines.append(f"  {self._sheet.host}  the host's own drivers")
+        if CellState.FREE in states:
+            lines.append(f"  {_FREE}  free: no guest and no driver of the host can use it")
+        return lines
+
+
+def _conflicts(grid: Grid) -> list[str]:
+    """Who contends for which queues, a line for those who contend."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for cell in grid.cells:
+        if cell.state is CellState.CONFLICT:
+            found.setdefault(cell.contenders, []).append(str(cell.queue))
+    return [f"{_several(queues)}: {' and '.join(names)}" for names, queues in found.items()]
+
+
+def _several(queues: Sequence[str]) -> str:
+    more = len(queues) - _MOST_QUEUES
+    return ", ".join(islice(queues, _MOST_QUEUES)) + (f" and {more:,} more" if more > 0 else "")
+
+
+def matrix_json(host: str, compared: Mapping[str, Any], grid: Grid, shown: Grid) -> str:
+    """The same as JSON text, ended by a newline; cells are those that are `shown`, counts those of the whole host."""
+    letters = letters_of(grid)
+    record = {
+        "formatVersion": "1",
+        "host": host,
+        "comparedWith": dict(compared),
+        "present": grid.present,
+        "counts": {state.value: count for state, count in grid.counts.items()},
+        "adapters": list(shown.rows),
+        "domains": sorted({domain for row in shown.rows.values() for domain in row}),
+        "holders": [_holder_record(one, letters[one.uuid]) for one in grid.holders if one.uuid in letters],
+        "cells": [_cell_record(cell) for cell in shown.cells],
+    }
+    return json_text(record)
+
+
+def _holder_record(one: Holder, letter: str) -> dict[str, Any]:
+    return {
+        "letter": letter,
+        "name": one.name,
+        "uuid": one.uuid,
+        "activation": one.guest.activation.value if one.guest else None,
+        "labels": _labels(one.guest),
+        "held": one.held.size,
+        "claimed": one.claims.size,
+    }
+
+
+def _labels(guest: DesiredGuest | None) -> dict[str, str]:
+    return dict(guest.labels) if guest else {}
+
+
+def _cell_record(cell: Cell) -> dict[str, Any]:
+    return {
+        "queue": str(cell.queue),
+        "adapter": cell.queue.adapter,
+        "domain": cell.queue.domain,
+        "state": cell.state.value,
+        "holder": cell.holder.name if cell.holder else None,
+        "others": [one.name for one in cell.others],
+        "ofHost": cell.of_host,
+        "kept": cell.is_kept,
+        "present": cell.is_there,
+    }

@@ -1,0 +1,186 @@
+"""``reconcile matrix``: one grid, in every directory, on every terminal, and the same for programs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from testing.commands import Command, Ran, example
+
+THREE = """\
+         domain
+         0 . 4 a f
+adapter  4 . 7 b f
+  04     · · · · ·
+  05     a - b a b
+  06     a - c a c
+
+  a guest1   b guest2   c guest3
+"""
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """``reconcile`` on a fresh copy of the three guests, in an empty directory."""
+    made = example("three-guests", tmp_path, capsys)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    return made
+
+
+def without_manifests(command: Command, *words: str) -> Ran:
+    """``reconcile matrix`` without ``-f``."""
+    return command.bare("matrix", *words, "--simulate", str(command.simulated_host))
+
+
+def record(ran: Ran) -> dict[str, object]:
+    """What a program reads."""
+    assert ran.code == 0, ran.err
+    read = json.loads(ran.out)
+    assert isinstance(read, dict)
+    return read
+
+
+def states(ran: Ran) -> dict[str, tuple[str, str | None]]:
+    """The state and the holder of each queue, as a program reads them."""
+    cells = record(ran)["cells"]
+    assert isinstance(cells, list)
+    return {one["queue"]: (one["state"], one["holder"]) for one in cells}
+
+
+def test_who_has_what(command: Command) -> None:
+    """With a letter for each guest, and its name below."""
+    command("apply", "--yes")
+
+    ran = command("matrix")
+
+    assert ran.code == 0
+    assert THREE in ran.out
+    assert ran.out.endswith("\n18 queues present: 8 held, 6 of the host, 4 free.\n")
+    assert ran.err == ""
+
+
+def test_programs_get_the_same(command: Command) -> None:
+    """Each cell with its state and its holder, and the letters of the holders."""
+    planned = states(command("matrix", "-o", "json"))
+    command("apply", "--yes")
+    command("simulate", "unplug", "5")
+    pending = command("matrix", "-o", "json")
+
+    assert planned["05.0047"] == ("planned", "guest2")
+    assert planned["04.0004"] == ("host", None)
+    assert states(pending)["05.0047"] == ("pending", "guest2")
+    assert states(pending)["06.0047"] == ("held", "guest3")
+    assert states(pending)["06.0005"] == ("free", None)
+    found = record(pending)
+    assert found["comparedWith"] == {"source": "manifests", "text": "the manifests"}
+    assert found["counts"] == {
+        "conflict": 0,
+        "pending": 4,
+        "planned": 0,
+        "leaving": 0,
+        "on-demand": 0,
+        "held": 4,
+        "host": 6,
+        "free": 2,
+    }
+    assert (found["adapters"], found["present"]) == ([4, 5, 6], 12)
+    assert [(one["letter"], one["name"], one["held"]) for one in found["holders"]] == [  # type: ignore[attr-defined]
+        ("a", "guest1", 4),
+        ("b", "guest2", 2),
+        ("c", "guest3", 2),
+    ]
+    cell = next(one for one in found["cells"] if one["queue"] == "05.0047")  # type: ignore[attr-defined]
+    assert cell == {
+        "queue": "05.0047",
+        "adapter": 5,
+        "domain": 71,
+        "state": "pending",
+        "holder": "guest2",
+        "others": [],
+        "ofHost": False,
+        "kept": False,
+        "present": False,
+    }
+
+
+def test_without_manifests_it_shows_what_was_applied_last(command: Command) -> None:
+    """Before the first apply the host alone; it says which."""
+    alone = without_manifests(command)
+    command("apply", "--yes")
+    applied = without_manifests(command)
+
+    assert alone.code == applied.code == 0
+    assert "compared with nothing: there are no manifests in this directory" in alone.out
+    assert "18 queues present: 0 held, 18 of the host, 0 free." in alone.out
+    assert "what was applied last: generation 1" in applied.out
+    assert THREE in applied.out
+
+
+def test_some_guests_alone(command: Command) -> None:
+    """By name or uuid, with the letters and the counts of the whole host; an unknown name is refused."""
+    command("apply", "--yes")
+
+    ran = command("matrix", "guest2")
+    unknown = command("matrix", "gest2")
+
+    assert "  05     b b\n" in ran.out
+    assert "  06" not in ran.out
+    assert "guest1" not in ran.out
+    assert ran.out.endswith("18 queues present: 8 held, 6 of the host, 4 free.\n")
+    assert states(command("matrix", "guest2", "-o", "json")).keys() == {"05.0047", "05.00ff"}
+    assert unknown.code == 64
+    assert "gest2" in unknown.err
+    assert "guest1, guest2, guest3" in unknown.err
+
+
+def test_conflicts_are_marked_and_named(command: Command, tmp_path: Path) -> None:
+    """Each error is reported as by ``plan``; the grid shows which queues it is about."""
+    guests = command.directory / "guests.yaml"
+    text = guests.read_text(encoding="utf-8")
+    guests.write_text(text.replace("domains: [4, 0xab]", "domains: [4, 0x47]"), encoding="utf-8")
+
+    ran = command("matrix")
+
+    assert ran.code == 0
+    assert ran.err.count("error[guest-overlap]") == 2
+    assert "  05     a+· a!· b+\n" in ran.out
+    assert "  !  05.0047: guest1 and guest2\n  !  06.0047: guest1 and guest3\n" in ran.out
+    assert states(command("matrix", "-o", "json"))["05.0047"] == ("conflict", "guest1")
+
+
+def test_a_page_is_as_wide_as_columns_says(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a row does not fit, there is another block of it."""
+    monkeypatch.setenv("COLUMNS", "15")
+
+    ran = command("matrix")
+
+    assert ran.out.count("adapter  ") == 2
+    assert "adapter  4 . 7\n" in ran.out
+    assert "adapter  b f\n" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("encoding", "host"), [("ascii", "."), ("latin-1:strict", "·"), ("utf-8", "·"), ("cp1252:strict", "·")]
+)
+def test_the_letters_stand_below_each_other_on_every_terminal(command: Command, encoding: str, host: str) -> None:
+    """A terminal that has no middle dot gets a full stop; no escape widens a row."""
+    command("apply", "--yes")
+    name = encoding.partition(":")[0]
+    words = ("matrix", "-f", str(command.directory), "--simulate", str(command.simulated_host))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "reconciler.cli", *words],
+        capture_output=True,
+        env={"PYTHONIOENCODING": encoding, "PATH": "", "COLUMNS": "80"},
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert THREE.replace("·", host) in done.stdout.decode(name)
+    assert b"Traceback" not in done.stderr

@@ -1,0 +1,140 @@
+"""Plan, diff, Markdown and matrix as they are shown at 80 and 120 columns, with and without colour, in whole files.
+
+``RECONCILE_GOLDEN=write ./run tests tests/render/test_golden.py`` writes them anew; read what has changed before it is
+committed.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from reconciler.kernel.observe import observe
+from reconciler.model.boot_files import FileChange
+from reconciler.model.desired import Activation, GivenUp, Keep
+from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
+from reconciler.model.matrix import Matrix
+from reconciler.model.steps import Holdings
+from reconciler.planning.grid import Grid, grid_of
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import Applied, make_plan
+from reconciler.render.diff import plan_diff
+from reconciler.render.matrix_text import Sheet, matrix_text
+from reconciler.render.plan_markdown import plan_markdown
+from reconciler.render.plan_text import plan_text
+from reconciler.render.text import Paint, Painter, plain
+from reconciler.simulator.profiles import PROFILES
+from testing.holdings import config, desired, guest, hardware, host_holding, uuid
+
+GOLDEN: Final = Path(__file__).with_name("golden")
+FREE: Final = Matrix(ALL_IDS, ~IdSet(range(4, 12)))
+GIVES_UP: Final = GivenUp(NO_IDS, IdSet(range(4, 13)))
+
+
+def mixed_plan() -> Plan:
+    """A plan that makes, changes and removes, interrupts a VM, and waits for hardware."""
+    held = {uuid(1): config([5, 6], [4]), uuid(2): config([5], [5]), uuid(9): config([7], [6])}
+    host = host_holding(Holdings(FREE, held), PROFILES["6.12"], hardware(range(4, 8), range(16)))
+    host.start_vm(uuid(1))
+    ours = Applied(FREE, {uuid(1): ("payments", held[uuid(1)]), uuid(2): ("retired", held[uuid(2)])})
+    guests = [
+        guest("payments", config([5], [4], [4, 6]), 1),
+        guest("web", config([6, 200], [7, 8]), 3),
+        guest("batch", config([4], [9]), 4, activation=Activation.ON_DEMAND),
+        guest("night", config([4], [9, 10]), 5, activation=Activation.ON_DEMAND),
+    ]
+    made = make_plan(desired(guests, GIVES_UP), observe(host), ours)
+    return made._replace(files=(FileChange("etc/udev/rules.d/41-ap.rules", b"old\nsame\n", b"same\nnew\n", "host"),))
+
+
+def conflicting_plan() -> Plan:
+    """A plan with guests that contend with each other and with the host."""
+    host = host_holding(Holdings(FREE, {}), PROFILES["6.12"], hardware(range(4, 8), range(16)))
+    guests = [
+        guest("payments", config([5, 6], [4, 5, 6, 7, 8]), 1),
+        guest("web", config([5], [4, 5, 6, 7, 8]), 2),
+        guest("batch", config([7], [9]), 3),
+    ]
+    return make_plan(desired(guests, keep=(Keep(Matrix(IdSet([7]), IdSet([9])), 0),)), observe(host))
+
+
+def large_plan(guests: int = 500, adapters: int = 16) -> Plan:
+    """A plan for a full machine: so many guests with two queues each."""
+    wanted = [
+        guest(f"guest-{number:03}", config([2 * pair, 2 * pair + 1], [domain]), number)
+        for number in range(guests)
+        for domain, pair in [divmod(number, adapters // 2)]
+    ]
+    host = host_holding(Holdings(Matrix(ALL_IDS, ALL_IDS), {}), PROFILES["6.12"], hardware(range(adapters), range(85)))
+    return make_plan(desired(wanted, GivenUp(NO_IDS, IdSet(range(64)))), observe(host))
+
+
+def every_domain_plan() -> Plan:
+    """A plan for a machine with every domain, and a guest on each other one of them."""
+    wanted = [guest(f"g{number:02}", config([5], range(number, 256, 40)), number) for number in range(0, 40, 2)]
+    host = host_holding(Holdings(Matrix(ALL_IDS, ALL_IDS), {}), PROFILES["6.12"], hardware([5, 6], range(256)))
+    return make_plan(desired(wanted, GivenUp(IdSet([5]), NO_IDS)), observe(host))
+
+
+def drawn(plan: Plan, *names: str) -> Callable[[int, Paint], str]:
+    """The matrix of `plan`, or of the guests with `names` alone."""
+    grid = grid_of(plan)
+    shown: Grid = grid.only([one.uuid for one in grid.holders if one.name in names]) if names else grid
+    whole = "reconcile matrix -o wide"
+    return lambda width, paint: matrix_text(["Host lpar7"], grid, shown, Sheet(width, paint=paint), whole)
+
+
+TEXTS: Final[dict[str, Callable[[int, Paint], str]]] = {
+    "plan": lambda _, paint: plan_text(mixed_plan(), paint),
+    "plan-large": lambda _, paint: plan_text(large_plan(), paint, whole="reconcile plan -o wide"),
+    "plan-diff": lambda _, paint: plan_diff(mixed_plan(), paint),
+    "plan-markdown": lambda _, __: plan_markdown(mixed_plan()),
+    "matrix": drawn(mixed_plan()),
+    "matrix-conflict": drawn(conflicting_plan()),
+    "matrix-of-two": drawn(mixed_plan(), "web", "payments"),
+    "matrix-large": drawn(large_plan()),
+    "matrix-every-domain": drawn(every_domain_plan()),
+}
+
+
+@pytest.mark.parametrize("colour", [False, True], ids=["plain", "colour"])
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("name", TEXTS)
+def test_it_looks_as_it_did(name: str, width: int, *, colour: bool) -> None:
+    """Byte for byte; in the files an escape sequence begins with ``<ESC>``."""
+    text = TEXTS[name](width, Painter() if colour else plain)
+    file = GOLDEN / f"{name}.{width}{'.colour' if colour else ''}.txt"
+    shown = text.replace("\033", "<ESC>")
+    if os.environ.get("RECONCILE_GOLDEN") == "write":
+        file.write_text(shown, encoding="utf-8")
+
+    assert shown == file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("name", TEXTS)
+def test_colour_only_adds(name: str, width: int) -> None:
+    """Without its sequences the text is the same."""
+    coloured = TEXTS[name](width, Painter())
+
+    assert re.sub(r"\033\[[0-9;]*m", "", coloured) == TEXTS[name](width, plain)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("name", [name for name in TEXTS if name.startswith("matrix")])
+def test_a_matrix_is_no_wider_than_its_page(name: str, width: int) -> None:
+    """So that no line of it is broken by a terminal, where the letters would stand below each other no longer."""
+    lines = TEXTS[name](width, plain).splitlines()
+
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= 60
+
+
+def test_every_file_is_of_a_text() -> None:
+    """None is left of what is not shown any more."""
+    expected = {f"{name}.{width}{colour}.txt" for name in TEXTS for width in (80, 120) for colour in ("", ".colour")}
+
+    assert {file.name for file in GOLDEN.iterdir()} == expected
