@@ -58,6 +58,12 @@ WRITERS: tuple[tuple[str, ...], ...] = (
 )
 """Commands that change it."""
 
+
+def takes_manifests(words: tuple[str, ...]) -> bool:
+    """Whether the command `words`, one of those above, takes the options for manifests."""
+    return words != ("boot",) and "--watch" not in words
+
+
 EXIT_CODES = {0, 1, 2, 3, 4, 5, 6, 7, 8}
 """Documented, for commands whose words are right."""
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from testing.commands import EXAMPLES
 from testing.damaged_json import damaged
 from testing.libvirt import AP_UUID, domain_xml, hostdev
-from testing.state_directories import FILES, READERS, WRITERS, keep_everything
+from testing.state_directories import FILES, READERS, WRITERS, keep_everything, takes_manifests
 from trials.fuzz_texts import (
     GUEST,
     HOST,
@@ -211,7 +211,7 @@ class Records:
             path.write_bytes(content)
             size += len(content)
         words = random.choice(random.choice((READERS, READERS, WRITERS)))
-        where = self._where[:2] if words == ("boot",) else self._where
+        where = self._where if takes_manifests(words) else self._where[:2]
         return Try(size, lambda: self._run(*words, *where))
 
     def _restore(self) -> None:

@@ -11,7 +11,7 @@ from reconciler.hosts import opening
 from testing.commands import Command, Ran, example
 from testing.damaged_json import changed, damaged, places
 from testing.loop_processes import watching
-from testing.state_directories import EXIT_CODES, FILES, READERS, WRITERS, keep_everything
+from testing.state_directories import EXIT_CODES, FILES, READERS, WRITERS, keep_everything, takes_manifests
 
 
 class NoTimer:
@@ -41,6 +41,13 @@ def state_of(command: Command) -> Path:
     return Path(f"{command.simulated_host}.state")
 
 
+def ran_with(command: Command, words: tuple[str, ...]) -> Ran:
+    """What `words` gave; with the manifests where the command takes any."""
+    if takes_manifests(words):
+        return command(*words)
+    return command.bare(*words, "--simulate", str(command.simulated_host))
+
+
 def assert_is_told(ran: Ran, words: tuple[str, ...], what: object) -> None:
     """A documented exit code, no bug, and a cause where there is a failure."""
     assert ran.code in EXIT_CODES, (words, what, ran)
@@ -60,11 +67,9 @@ def test_damage_of_any_kind_is_told(command: Command, file: str) -> None:
         content = damaged(whole, random)
         (state_of(command) / file).write_bytes(content)
         for words in READERS:
-            assert_is_told(command(*words), words, content[:2000])
+            assert_is_told(ran_with(command, words), words, content[:2000])
     for words in WRITERS:
-        host = ("--simulate", str(command.simulated_host))
-        ran = command.bare(*words, *host) if words == ("boot",) else command(*words)
-        assert_is_told(ran, words, content[:2000])
+        assert_is_told(ran_with(command, words), words, content[:2000])
 
 
 def test_every_field_of_every_file_is_looked_at(command: Command) -> None:
