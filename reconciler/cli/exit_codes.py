@@ -35,6 +35,20 @@ class Exit(IntEnum):
     USAGE = 64
 
 
+MEANINGS: Final[Mapping[Exit, str]] = {
+    Exit.DONE: "Done; for plan, a valid plan (with --detailed-exitcode: nothing to do).",
+    Exit.FAILURE: "It cannot be done, and the message says why; or the output cannot be written; or a bug.",
+    Exit.CHANGES: "There are changes (plan --detailed-exitcode, drift), or an error was found (doctor).",
+    Exit.INVALID: "The manifests are invalid.",
+    Exit.REFUSED: "A conflict, or consent is needed; or there is no terminal to ask at and no --yes.",
+    Exit.STALE: "The saved plan is stale.",
+    Exit.ROLLED_BACK: "The apply failed, and everything was rolled back.",
+    Exit.DEGRADED: "The apply failed, and so did the rollback: degraded.",
+    Exit.BUSY: "Busy: another process was at work for longer than --lock-timeout.",
+    Exit.USAGE: "Wrong usage.",
+}
+"""What each exit code means, for people."""
+
 EXIT_CODES: Final[Mapping[type[ReconcileError], Exit]] = {
     InputError: Exit.FAILURE,
     InvalidManifests: Exit.INVALID,

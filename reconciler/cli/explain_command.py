@@ -90,13 +90,18 @@ def _nature(field: Field) -> str:
 
 
 def _facts(field: Field) -> Iterator[str]:
-    examples = [_flow(one) for one in field.examples if not _is_document(one)]
-    rows = [*(("Default", one) for one in [field.default] if one), *(("Limit", one) for one in field.limits)]
-    rows += [("Form", one) for one in field.forms] + [("Example", one) for one in examples]
-    if rows:
-        yield ""
-    for name, text in rows:
+    for number, (name, text) in enumerate(field_facts(field)):
+        yield from ([] if number else [""])
         yield f"  {name:<9}{text}"
+
+
+def field_facts(field: Field) -> Iterator[tuple[str, str]]:
+    """What is known of `field` besides its texts: a word each for what it is, and what it says."""
+    if field.default:
+        yield "Default", field.default
+    yield from (("Limit", one) for one in field.limits)
+    yield from (("Form", one) for one in field.forms)
+    yield from (("Example", _flow(one)) for one in field.examples if not is_document(one))
 
 
 def _tree(field: Field) -> Iterator[str]:
@@ -113,7 +118,7 @@ def _last(field: Field) -> Field:
 
 
 def _whole_examples(field: Field) -> Iterator[str]:
-    for one in filter(_is_document, field.examples):
+    for one in filter(is_document, field.examples):
         yield from ("", "Example")
         yield from (f"  {line}" for line in yaml_lines(one))
 
@@ -125,7 +130,8 @@ def yaml_lines(document: Any) -> list[str]:
     return yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=_WIDTH).splitlines()
 
 
-def _is_document(example: Any) -> bool:
+def is_document(example: Any) -> bool:
+    """Whether `example` is a whole document, not a value."""
     return isinstance(example, dict) and "apiVersion" in example
 
 

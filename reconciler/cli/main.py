@@ -112,6 +112,11 @@ SECTIONS: Final[Sections] = {
             "schema_command",
             "Print the JSON Schema of a kind of document; without KIND list the kinds.",
         ),
+        "man": Lazy(
+            "manual_command",
+            "man_command",
+            "Print a page of the manual for man(1); without PAGE list the pages.",
+        ),
         "completion": Lazy("schema_command", "completion_command", "Print the completion script for SHELL."),
     },
     "Try": {

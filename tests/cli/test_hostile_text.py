@@ -183,6 +183,7 @@ def in_words(site: Path, text: str) -> list[list[str]]:
         ["rollback", word],
         ["schema", word],
         ["explain", word],
+        ["man", word],
         ["explain", f"guest.{word}"],
         ["completion", word],
         [word],

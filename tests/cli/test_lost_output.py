@@ -34,7 +34,7 @@ def site(tmp_path: Path) -> Path:
 def reconcile(site: Path, *words: str, streams: str = "", python: tuple[str, ...] = (), **environment: str) -> Ended:
     """Run ``reconcile`` with `words` by a shell that redirects its `streams`."""
     command = [sys.executable, *python, "-m", "reconciler.cli", *words]
-    if words[0] not in {"explain", "schema", "completion", "--help", "--version"} and "--directory" not in words:
+    if words[0] not in {"explain", "man", "schema", "completion", "--help", "--version"} and "--directory" not in words:
         command += ["--simulate", str(site / "simulated-host.yaml")]
     done = subprocess.run(
         ["sh", "-c", f'exec "$@" {streams}', "sh", *command],
@@ -53,7 +53,7 @@ def without_reader(site: Path, *words: str) -> Ended:
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "reconciler.cli", *words]
-    if words[0] not in {"explain", "schema", "completion", "--help", "--version"} and "--directory" not in words:
+    if words[0] not in {"explain", "man", "schema", "completion", "--help", "--version"} and "--directory" not in words:
         command += ["--simulate", str(site / "simulated-host.yaml")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     try:
