@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         cancel,
         confirm,
         history,
+        host_status,
         observe,
         read_manifests,
         roll_back,
@@ -65,10 +66,13 @@ if TYPE_CHECKING:
     )
     from reconciler.operations.plan import plan
     from reconciler.operations.wanted import (
+        AppliedLast,
         Enforced,
         Manifests,
+        Nearest,
         NothingEnforced,
         NothingRefused,
+        NothingWanted,
         OfGeneration,
         Refused,
         Wanted,
@@ -76,7 +80,7 @@ if TYPE_CHECKING:
     )
     from reconciler.planning.plan import Plan, PlannedStep
     from reconciler.planning.scope import AllBut, BootStage, Scope, Spared, VmEvent, Whole
-    from reconciler.planning.status import Status
+    from reconciler.planning.status import ComparedWith, Known, Status
     from reconciler.render.diagnostics import problems_text
     from reconciler.render.plan_json import plan_json
     from reconciler.render.plan_text import plan_text
@@ -89,8 +93,8 @@ if TYPE_CHECKING:
     from reconciler.transaction.recovery import Recovered
 
 _NAMES = {
-    "api": "NothingToRollBack apply cancel confirm history observe read_manifests roll_back rollback_target status "
-    "undo_unconfirmed",
+    "api": "NothingToRollBack apply cancel confirm history host_status observe read_manifests roll_back "
+    "rollback_target status undo_unconfirmed",
     "hosts.opening": "open_host open_simulated_host",
     "kernel.locks": "ToolsBusy",
     "kernel.observe": "UnreadableHost",
@@ -106,10 +110,11 @@ _NAMES = {
     "operations.host_record": "BadHostRecord HostRecord LeftBehind RecordedHost read_host_record record_host "
     "record_text",
     "operations.plan": "plan",
-    "operations.wanted": "Enforced Manifests NothingEnforced NothingRefused OfGeneration Refused Wanted WantedSource",
+    "operations.wanted": "AppliedLast Enforced Manifests Nearest NothingEnforced NothingRefused NothingWanted "
+    "OfGeneration Refused Wanted WantedSource",
     "planning.plan": "Plan PlannedStep",
     "planning.scope": "AllBut BootStage Scope Spared VmEvent Whole",
-    "planning.status": "Status",
+    "planning.status": "ComparedWith Known Status",
     "render.diagnostics": "problems_text",
     "render.plan_json": "plan_json",
     "render.plan_text": "plan_text",
@@ -129,6 +134,7 @@ __all__ = [
     "Abandoned",
     "Actor",
     "AllBut",
+    "AppliedLast",
     "ApplyResult",
     "AwaitsConfirmation",
     "BadHostRecord",
@@ -140,6 +146,7 @@ __all__ = [
     "Cancellation",
     "Cancelled",
     "CannotCancel",
+    "ComparedWith",
     "ConflictError",
     "Desired",
     "Enforced",
@@ -149,9 +156,11 @@ __all__ = [
     "IdTaken",
     "InputError",
     "InvalidManifests",
+    "Known",
     "LeftBehind",
     "Machine",
     "Manifests",
+    "Nearest",
     "NoProgress",
     "NoSuchGeneration",
     "NotApplicable",
@@ -159,6 +168,7 @@ __all__ = [
     "NothingEnforced",
     "NothingRefused",
     "NothingToRollBack",
+    "NothingWanted",
     "Observed",
     "OfGeneration",
     "Origin",
@@ -192,6 +202,7 @@ __all__ = [
     "cancel",
     "confirm",
     "history",
+    "host_status",
     "observe",
     "open_host",
     "open_simulated_host",

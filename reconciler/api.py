@@ -8,7 +8,7 @@ import os
 import pwd
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reconciler.model.observed import Observed
     from reconciler.operations.apply import ApplyResult, Terms
     from reconciler.operations.wanted import Named, Wanted, WantedSource
-    from reconciler.planning.status import Status
+    from reconciler.planning.status import ComparedWith, Known, Status
     from reconciler.transaction.apply import Progress
     from reconciler.transaction.cancellation import Cancellation
     from reconciler.transaction.machine import Machine
@@ -69,10 +69,27 @@ def status(wanted: "Wanted", machine: "Machine") -> "Status":
     Raises:
         what `plan` raises.
     """
-    from reconciler.operations.plan import plan
+    from reconciler.operations.plan import plan, suspended_by
     from reconciler.planning.status import status_of
 
-    return status_of(plan(wanted, machine, Whole(with_boot=True)))
+    return status_of(plan(wanted, machine, Whole(with_boot=True)), wanted.compared, suspended_by(machine))
+
+
+def host_status(machine: "Machine", compared: "ComparedWith", known: "Sequence[Known]" = ()) -> "Status":
+    """The host as it is, where nothing says what is wanted of it.
+
+    Args:
+        machine: the host.
+        compared: why it is compared with nothing.
+        known: what a report says of guests.
+
+    Raises:
+        UnreadableHost: it cannot be read.
+    """
+    from reconciler.operations.plan import suspended_by
+    from reconciler.planning.status import host_status as made
+
+    return made(machine.name, observe(machine), compared, known)._replace(suspended=suspended_by(machine).host)
 
 
 def apply(

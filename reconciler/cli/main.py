@@ -19,7 +19,7 @@ from reconciler.model.commands import NOWHERE, PLAN
 SECTIONS: Final[Sections] = {
     "Look": {
         "plan": Lazy("look_commands", "plan_command", "Show what an apply would do."),
-        "status": Lazy("look_commands", "status_command", "Show who has what, and why it is not what was wanted."),
+        "status": Lazy("status_command", "status_command", "Show who has what, and why it is not what was wanted."),
         "matrix": Lazy(
             "matrix_command", "matrix_command", "Show who has which queue, in one grid of adapters and domains."
         ),

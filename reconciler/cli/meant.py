@@ -245,20 +245,31 @@ def _fitting(context: click.Context, command: click.Command, words: Sequence[str
     if isinstance(command, click.Group):
         return tuple(words)
     names = {one.name for one in command.params}
+    arguments = {"paths", "planfile", *(["guests"] if command.name == "status" else [])}
     bare = click.Command(
         command.name,
-        params=[one for one in command.params if one.name not in {"paths", "planfile"}],
+        params=[one for one in command.params if one.name not in arguments],
         context_settings=command.context_settings,
     )
     values = _values(context, bare, words)
     if values is None:
         return ()
-    kept, left = list(words), values[1]
+    kept, left = list(words), _other_words(command, values[1])
     for word in left:
         kept.remove(word)
     saved = [word for word in left if "planfile" in names and is_saved_plan(word)][:1]
     paths = [word for word in left if "file" in names and os.path.exists(word) and not is_saved_plan(word)]
     return (*saved, *kept, *(word for path in paths for word in ("-f", path)))
+
+
+_KINDS: Final = ("guest", "guests", "host", "hosts")
+
+
+def _other_words(command: click.Command, words: Sequence[str]) -> list[str]:
+    """Those of `words` that are no arguments of `command`: of a status all but the names of guests."""
+    if command.name != "status":
+        return list(words)
+    return [word for word in words if word in _KINDS or os.path.exists(word)]
 
 
 def _machine_only(command: click.Command) -> click.Command:

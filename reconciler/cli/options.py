@@ -191,6 +191,38 @@ def format_option(*formats: str) -> Callable[[_Function], _Function]:
     )
 
 
+class Labels(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 takes no argument
+    """Labels as ``key=value``, several after commas; the command gets pairs."""
+
+    name = "labels"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType`."""
+        if isinstance(value, tuple):
+            return value
+        pairs = tuple(one.partition("=")[::2] for one in re.split(r",(?=[^,=]+=)", str(value)))
+        for key, _value in pairs:
+            if not key or f"{key}=" not in str(value):
+                self.fail(f"{str(value)!r} is no label; write key=value, for example tenant=payments", param, ctx)
+        return pairs
+
+
+def label_option(help: str) -> Callable[[_Function], _Function]:
+    """Add ``-l``, described by `help`; the function gets a `Selector` as ``selector``, which may be empty."""
+
+    def with_labels(function: _Function) -> _Function:
+        def selecting(*args: Any, **kwargs: Any) -> Any:
+            from reconciler.model.desired import Selector
+
+            selector = Selector(tuple(pair for pairs in kwargs.pop("labels") for pair in pairs))
+            return function(*args, **kwargs, selector=selector)
+
+        option = click.option("-l", "--label", "labels", multiple=True, type=Labels(), metavar="KEY=VALUE", help=help)
+        return with_options(function, selecting, (option,))
+
+    return with_labels
+
+
 _CONSENTS: Final = (
     ("--allow-disruption", "Interrupt running guests where the plan says so."),
     ("--allow-empty", "Remove all of our mediated devices where the plan says so."),

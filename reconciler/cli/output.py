@@ -12,11 +12,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TextIO, cast
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.model.printable import escaped_lines, lines_text
+from reconciler.model.printable import escaped, escaped_lines, lines_text
 from reconciler.render.text import Paint, Painter, plain
 
 if TYPE_CHECKING:
     from reconciler.model.problems import Problem
+    from reconciler.render.table import Page
 
 
 _CLOSED: Final = "it is closed"
@@ -209,6 +210,33 @@ def paint_for_terminal() -> Paint:
     """The same for a terminal that is neither; such text is made `printable` before it is written there."""
     output = _output(sys.stdout)
     return output.painter if output and not os.environ.get("NO_COLOR") else plain
+
+
+def page_for_stdout() -> "Page":
+    """What stdout is as a page: as wide as the terminal, or as COLUMNS says; without a limit where it is neither."""
+    from reconciler.render.table import Page
+
+    output = _output(sys.stdout)
+    if output is None:
+        return Page(_width(None))
+    encoding, errors = output.encoding, output.errors
+
+    def shown(text: str) -> str:
+        return escaped(text).encode(encoding, errors).decode(encoding)
+
+    return Page(_width(output), output.paint, shown, "…" if shown("…") == "…" else "...")
+
+
+def _width(output: Output | None) -> int | None:
+    given = os.environ.get("COLUMNS", "")
+    if given.isascii() and given.isdigit() and int(given):
+        return int(given)
+    if output is None or not output.isatty():
+        return None
+    try:
+        return os.get_terminal_size(output.fileno()).columns or None
+    except OSError:
+        return None
 
 
 def printable(text: str) -> str:

@@ -127,6 +127,11 @@ def history_of(number: int) -> Command:
     return Command(("history", "show", str(number)))
 
 
+def status_of_guest(name: str) -> Command:
+    """Shows everything about the guest called `name`."""
+    return Command(("status", name), Takes.MANIFESTS)
+
+
 def resume(guests: Sequence[str] = ()) -> Command:
     """Ends the suspension of `guests`, or of everything where none is named."""
     return Command(("resume", *guests))

@@ -1,5 +1,6 @@
 """What the manifests ask for, after they have been read and checked."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -45,6 +46,20 @@ class Ignored(StrEnum):
     DOMAINS = "domains"
     CONTROL_DOMAINS = "controlDomains"
     DEVICE = "device"
+
+
+class Selector(NamedTuple):
+    """Labels that a guest must have, each with this value."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def takes(self, labels: Iterable[tuple[str, str]]) -> bool:
+        """Whether they are among `labels`."""
+        return set(self.pairs).issubset(labels)
+
+    def __str__(self) -> str:
+        """As it is written behind ``-l``: ``tenant=payments,tier=gold``."""
+        return ",".join(f"{key}={value}" for key, value in self.pairs)
 
 
 class DesiredGuest(NamedTuple):

@@ -11,6 +11,7 @@ from reconciler.kernel.observe import observe
 from reconciler.manifests.site import Site, placed
 from reconciler.model.commands import OBSERVE, Here, resume
 from reconciler.model.desired import Desired, Persistence
+from reconciler.model.errors import StateError
 from reconciler.model.observed import Observed, Unread
 from reconciler.model.problems import Problem, ProblemList, Severity, completed, several
 from reconciler.model.stopping import NEVER, StopToken
@@ -21,6 +22,7 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.planner import make_plan
 from reconciler.planning.scope import FILES, WHOLE, AllBut, BootStage, Scope, VmEvent, Whole
+from reconciler.planning.status import NOTHING_SUSPENDED, SuspendedBy
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.suspensions import Suspension, Suspensions, read_suspensions, suspended_devices
@@ -184,6 +186,21 @@ def _with_suspensions(made: Plan, applied: Inventory, host: PlannedHost) -> Plan
         return made._replace(problems=(*made.problems, unknown))
     made = made._replace(suspended=suspended_devices(made.desired, applied.guests, found))
     return made._replace(problems=(*made.problems, *_suspended(found, made.suspended_names)))
+
+
+def suspended_by(machine: Machine) -> SuspendedBy:
+    """Who has suspended the host and guests, as far as that can be read."""
+    try:
+        found = read_suspensions(machine.state).at(machine.clock.time())
+    except (StateError, OSError):  # which the problems of a plan name
+        return NOTHING_SUSPENDED
+    return SuspendedBy(
+        _words(found.host) if found.host else "", {name: _words(one) for name, one in found.guests.items()}
+    )
+
+
+def _words(one: Suspension) -> str:
+    return f"suspended by {one.by} {one.until_text}: {one.reason}"
 
 
 def _suspended(found: Suspensions, differing: Collection[str]) -> tuple[Problem, ...]:

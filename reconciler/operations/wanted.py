@@ -1,19 +1,30 @@
 """What is wanted of a host, and where that comes from: manifests, the history, or what the loop enforces."""
 
 from os import PathLike
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
+from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.site import Site, read_files, read_site
-from reconciler.model.commands import LOOP_STATUS, Advised
+from reconciler.model.commands import HISTORY, LOOP_STATUS, Advised
 from reconciler.model.desired import Desired
-from reconciler.model.errors import InputError
-from reconciler.model.problems import InvalidManifests
-from reconciler.model.stopping import NEVER, StopToken
+from reconciler.model.errors import InputError, StateError
+from reconciler.model.printable import error_text
+from reconciler.model.problems import InvalidManifests, Problem
+from reconciler.model.stopping import NEVER, Abandoned, Deadline, StopToken
+from reconciler.planning.status import THE_MANIFESTS, ComparedWith, Source
 from reconciler.transaction.machine import Machine
 
 
 class NothingEnforced(InputError):
     """The loop has no record of what it enforces, or one of another Host; the text says which."""
+
+
+class NothingWanted(Advised, InputError):
+    """Nothing that was recorded says what is wanted of the host; `reasons` are why, a sentence each."""
+
+    def __init__(self, text: str, reasons: tuple[str, ...] = ()) -> None:
+        super().__init__(text, HISTORY)
+        self.reasons = reasons
 
 
 class Wanted(NamedTuple):
@@ -24,12 +35,14 @@ class Wanted(NamedTuple):
         site: the manifests that it was read from; None where it comes from a record.
         commit: the git commit of the manifests; empty where there is none.
         paths: where the manifests were read; empty likewise.
+        compared: what this is, for a status that compares the host with it.
     """
 
     desired: Desired
     site: Site | None = None
     commit: str = ""
     paths: tuple[str | PathLike[str], ...] = ()
+    compared: ComparedWith = THE_MANIFESTS
 
     def read(self, machine: Machine, stop: StopToken = NEVER) -> "Wanted":  # noqa: ARG002 - as every source has it
         """Itself: what was read once may be applied as it is."""
@@ -75,10 +88,13 @@ class Manifests(NamedTuple):
     def read(self, machine: Named, stop: StopToken = NEVER) -> Wanted:
         """See `WantedSource`; a recorded host will do."""
         site = read_site(self.paths, stop=stop)
-        desired = site.desired(self.host, machine.name)
+        return self._of(site, site.desired(self.host, machine.name))
+
+    def _of(self, site: Site, desired: Desired | tuple[Problem, ...]) -> Wanted:
         if not isinstance(desired, Desired):
             raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
-        return Wanted(desired, site, self.commit, self.paths)
+        compared = ComparedWith(Source.MANIFESTS, f"the manifests in {DiskFiles(self.paths).where}")
+        return Wanted(desired, site, self.commit, self.paths, compared)
 
 
 class NothingRefused(Advised, InputError):
@@ -94,13 +110,45 @@ class OfGeneration(NamedTuple):
         """See `WantedSource`."""
         from reconciler.transaction.history import History
 
-        return Wanted(History(machine.state).desired(self.number))
+        compared = ComparedWith(Source.APPLIED, f"what generation {self.number} wanted", self.number)
+        return Wanted(History(machine.state).desired(self.number), compared=compared)
+
+
+class AppliedLast(NamedTuple):
+    """What was applied last, as the history says; `host`: to this Host, or to no other."""
+
+    host: str | None = None
+
+    @property
+    def otherwise(self) -> str:
+        """What is the case where there is none."""
+        return "nothing was applied yet"
+
+    def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:  # noqa: ARG002 - one file is read
+        """See `WantedSource`."""
+        from reconciler.transaction.history import History
+
+        history = History(machine.state)
+        number = history.newest_target()
+        desired, commit = history.desired(number), history.get(number).origin.commit
+        if self.host not in (None, desired.host.name):
+            raise NothingWanted(f"generation {number} was applied to host {desired.host.name}, not to {self.host}")
+        of_commit = f" of commit {commit[:12]}" if commit else ""
+        compared = ComparedWith(
+            Source.APPLIED, f"what was applied last: generation {number}{of_commit}", number, commit
+        )
+        return Wanted(desired, None, commit, compared=compared)
 
 
 class Enforced(NamedTuple):
     """What the loop enforces, as its record says, whether or not a loop runs; `host`: of this Host, or no other."""
 
     host: str | None = None
+
+    @property
+    def otherwise(self) -> str:
+        """What is the case where there is no record."""
+        return "no loop enforces anything"
 
     def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:  # noqa: ARG002 - one file is read
         """See `WantedSource`."""
@@ -113,7 +161,9 @@ class Enforced(NamedTuple):
             raise NothingEnforced(
                 f"the loop enforces the manifests of host {found.desired.host.name}, not of {self.host}"
             )
-        return Wanted(found.desired, None, found.commit)
+        of_commit = f": commit {found.commit[:12]}" if found.commit else ""
+        compared = ComparedWith(Source.ENFORCED, f"what the loop enforces{of_commit}", 0, found.commit)
+        return Wanted(found.desired, None, found.commit, compared=compared)
 
 
 class Refused(NamedTuple):
@@ -138,4 +188,64 @@ class Refused(NamedTuple):
         desired = site.desired(self.host or found.host, machine.name)
         if not isinstance(desired, Desired):
             raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
-        return Wanted(desired, site, found.commit)
+        compared = ComparedWith(Source.REFUSED, "what the loop refuses", 0, found.commit)
+        return Wanted(desired, site, found.commit, compared=compared)
+
+
+_SEARCH_SECONDS: Final = 2.0
+"""How long a directory that was not named is searched for manifests."""
+
+_OURS: Final = "reconciler/"
+
+
+class Nearest(NamedTuple):
+    """What the host is compared with where nothing is named, so that a status works in every directory.
+
+    That is the manifests in `directory`, without those what was applied last, without that what the loop enforces.
+    """
+
+    directory: str | PathLike[str]
+    host: str | None = None
+
+    def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:
+        """See `WantedSource`; where there is nothing of all that, it raises `NothingWanted`."""
+        because: list[str] = []
+        wanted = self._manifests(machine, stop, because)
+        for source in (AppliedLast(self.host), Enforced(self.host)):
+            if wanted is None:
+                try:
+                    wanted = source.read(machine, stop)
+                except NothingWanted as error:
+                    because.append(str(error))
+                except InputError:
+                    because.append(source.otherwise)
+                except (StateError, OSError) as error:
+                    because.append(error_text(error))
+        if wanted is None:
+            raise NothingWanted("nothing says what is wanted of this host", tuple(dict.fromkeys(because)))
+        return wanted._replace(compared=wanted.compared._replace(because=tuple(dict.fromkeys(because))))
+
+    def _manifests(self, machine: Machine, stop: StopToken, because: list[str]) -> Wanted | None:
+        """Those in the directory; None where they cannot be used, and why is one more of `because`."""
+        source = Manifests((self.directory,), self.host)
+        files = DiskFiles(source.paths)
+        deadline = Deadline(machine.clock.monotonic() + _SEARCH_SECONDS, "the search took too long")
+        try:
+            listing = files.listing(stop.by(deadline, machine.clock.monotonic))
+        except Abandoned:
+            stop.check()
+            because.append("this directory has too many files to be searched for manifests")
+            return None
+        if not listing.files:
+            because.append("there are no manifests in this directory")
+            return None
+        site = read_files(files, stop)
+        desired = site.desired(self.host, machine.name)
+        if isinstance(desired, Desired):
+            return source._of(site, desired)
+        if any(_OURS in text for text in site.sources.values()):
+            count = f" ({len(desired)} errors)" if len(desired) > 1 else ""
+            because.append(f"the manifests in this directory cannot be used: {desired[0].message}{count}")
+        else:
+            because.append("there are no manifests in this directory")
+        return None

@@ -1,17 +1,83 @@
-"""How things stand: per guest what is wanted, authorised and effective, and why they differ."""
+"""How things stand: per guest what is wanted, authorised and effective, in which state it is, and why.
 
-from collections.abc import Collection, Sequence
+The host is compared with a plan (`status_of`), or shown as it is where nothing says what is wanted (`host_status`).
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, DesiredGuest, Ignored
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
-from reconciler.model.observed import ObservedCard, ObservedMdev, Process, VmName
-from reconciler.planning.effect import Bindings, bindings_now, control_lacking, hidden_because
-from reconciler.planning.plan import GuestPlan, Plan
+from reconciler.model.observed import Observed, ObservedCard, ObservedMdev, Process, VmName
+from reconciler.planning.effect import Bindings, Hidden, bindings_now, control_lacking, hidden_because
+from reconciler.planning.plan import Cause, GuestPlan, Plan
 
 WITHHELD: Final = "suspended, and differs: its device is not as its manifest says, and changes when it is resumed"
 """Why the device of a suspended guest is not as wanted."""
+
+_IGNORE_DRIFT: Final = "spec.ignoreDrift"
+
+
+class GuestState(StrEnum):
+    """How one guest stands, in a word; in the order in which a person should look."""
+
+    DRIFT = "drift"  # another program has changed its device
+    CHANGES = "changes"  # the manifest asks for something that is not done yet
+    MISSING = "missing"  # its device does not exist
+    LEAVING = "leaving"  # no manifest names it any more
+    SUSPENDED_DIFFERS = "suspended-differs"  # suspended, and not as its manifest says
+    FAILING = "failing"  # a card that it has is check-stopped or in standby
+    HIDDEN = "hidden"  # it does not see all that it has, although the hardware is there
+    PENDING = "pending"  # it waits for hardware, or for what the LPAR is given
+    SUSPENDED = "suspended"  # suspended, and as its manifest says
+    IN_SYNC = "in-sync"
+    ON_DEMAND = "on-demand"  # its device is made when its VM starts
+    INACTIVE = "inactive"  # written down, not claimed
+    FOREIGN = "foreign"  # a device that is not ours
+    UNKNOWN = "unknown"  # a device of which nothing says what it should be
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing is to be done about it."""
+        return self in _GOOD
+
+
+_GOOD: Final = (GuestState.IN_SYNC, GuestState.ON_DEMAND, GuestState.INACTIVE, GuestState.FOREIGN, GuestState.UNKNOWN)
+_RANK: Final = {state: rank for rank, state in enumerate(GuestState)}
+
+
+class Source(StrEnum):
+    """What a host is compared with."""
+
+    MANIFESTS = "manifests"
+    APPLIED = "applied"
+    ENFORCED = "enforced"
+    REFUSED = "refused"
+    REPORT = "report"
+    HOST = "host"
+
+
+class ComparedWith(NamedTuple):
+    """What a host is compared with, and where that comes from.
+
+    Attributes:
+        source: of which kind.
+        text: the same for people.
+        generation: the one that was applied last, where that is it; 0 otherwise.
+        commit: its git commit; empty where there is none.
+        because: why nothing nearer was taken, a sentence each.
+    """
+
+    source: Source = Source.MANIFESTS
+    text: str = "the manifests"
+    generation: int = 0
+    commit: str = ""
+    because: tuple[str, ...] = ()
+
+
+THE_MANIFESTS: Final = ComparedWith()
 
 
 class GuestStatus(NamedTuple):
@@ -27,6 +93,8 @@ class GuestStatus(NamedTuple):
         why: why wanted, authorised and effective differ, a sentence each.
         opened_by: the process that has the device open, where it is known.
         vm: its VM, where libvirt's files name it.
+        state: all of that in a word.
+        wanted: how many queues it is to have; None where that is not known, and where no manifest names it.
     """
 
     name: str
@@ -38,82 +106,248 @@ class GuestStatus(NamedTuple):
     why: tuple[str, ...]
     opened_by: Process | None = None
     vm: VmName | None = None
+    state: GuestState = GuestState.UNKNOWN
+    wanted: int | None = None
 
 
 class Status(NamedTuple):
     """How one host stands.
 
     Attributes:
-        plan: what would be done about it.
+        host: its name.
+        observed: the host as it was found.
+        plan: what would be done about it; None where nothing says what is wanted.
         guests: ascending by name.
         pending: by adapter (0 to 255), the names of guests that wait for it.
         idle: present queues that neither the host nor a mediated device has, ascending.
         foreign: devices that are not ours.
+        compared: what it is compared with.
+        suspended: why the whole host is suspended, by whom, and until when; empty where it is not.
     """
 
-    plan: Plan
+    host: str
+    observed: Observed
+    plan: Plan | None
     guests: tuple[GuestStatus, ...]
     pending: tuple[tuple[int, tuple[str, ...]], ...]
     idle: tuple[Queue, ...]
     foreign: tuple[ObservedMdev, ...]
+    compared: ComparedWith = THE_MANIFESTS
+    suspended: str = ""
+
+    def claims(self) -> dict[Queue, tuple[str, ...]]:
+        """Idle queues that guests claim and do not hold now, each with the names of these guests."""
+        by_adapter: dict[int, list[tuple[int, str]]] = {}
+        for one in self.guests:
+            if one.guest and one.guest.activation is not Activation.INACTIVE:
+                for adapter in one.guest.config.adapters:
+                    by_adapter.setdefault(adapter, []).append((one.guest.config.domains.bits, one.name))
+        found = {
+            queue: tuple(name for bits, name in by_adapter.get(queue.adapter, ()) if bits >> queue.domain & 1)
+            for queue in self.idle
+        }
+        return {queue: names for queue, names in found.items() if names}
+
+    @property
+    def rows(self) -> tuple[GuestStatus, ...]:
+        """All guests, and all devices that are not ours: those that a person should look at first, then by name."""
+        every = (*self.guests, *(_foreign(one, self.observed) for one in self.foreign))
+        return tuple(sorted(every, key=lambda one: (_RANK[one.state], one.name)))
 
 
-def status_of(plan: Plan) -> Status:
-    """The status that goes with `plan`."""
-    now, suspended = bindings_now(plan.observed), frozenset(plan.suspended_names)
+class SuspendedBy(NamedTuple):
+    """Why the whole host, and guests by name, are suspended, by whom, and until when; empty where one is not."""
+
+    host: str = ""
+    guests: Mapping[str, str] = {}
+
+
+NOTHING_SUSPENDED: Final = SuspendedBy()
+
+
+def status_of(plan: Plan, compared: ComparedWith = THE_MANIFESTS, suspended: SuspendedBy = NOTHING_SUSPENDED) -> Status:
+    """The status that goes with `plan`, made of what the host is `compared` with, and with what is `suspended` now."""
+    about = _About(plan, bindings_now(plan.observed), frozenset(plan.suspended_names), suspended)
     return Status(
+        host=plan.desired.host.name,
+        observed=plan.observed,
         plan=plan,
-        guests=tuple(
-            _guest_status(guest, now, plan.observed.cards, withheld=guest.name in suspended) for guest in plan.guests
-        ),
+        guests=tuple(_guest_status(guest, about) for guest in plan.guests),
         pending=_pending(plan),
-        idle=_idle(plan),
+        idle=_idle(plan.observed),
         foreign=plan.foreign,
+        compared=compared,
+        suspended=suspended.host,
     )
 
 
-def _guest_status(plan: GuestPlan, now: Bindings, cards: Sequence[ObservedCard], *, withheld: bool) -> GuestStatus:
+class Known(NamedTuple):
+    """What a report says of one guest, where its manifest is not known: its device, how many queues, and its state."""
+
+    name: str
+    uuid: str
+    wanted: int | None
+    state: GuestState
+    why: tuple[str, ...] = ()
+
+
+def host_status(host: str, observed: Observed, compared: ComparedWith, known: Sequence[Known] = ()) -> Status:
+    """The status of a host of which it is not known what is wanted.
+
+    Args:
+        host: its name.
+        observed: the host as it was found.
+        compared: why nothing is known.
+        known: what a report says of guests; their devices are shown as they are now.
+    """
+    found = {one.uuid: one for one in observed.mdevs}
+    guests = tuple(_reported(one, found.pop(one.uuid, None), observed) for one in known)
+    left = tuple(found.values())
+    foreign = left if compared.source is Source.REPORT else ()  # what no report names is not ours
+    others = () if foreign else left
+    return Status(
+        host=host,
+        observed=observed,
+        plan=None,
+        guests=tuple(sorted((*guests, *(_unknown(one, observed) for one in others)), key=lambda one: one.name)),
+        pending=(),
+        idle=_idle(observed),
+        foreign=foreign,
+        compared=compared,
+    )
+
+
+class _About(NamedTuple):
+    """What the status of each guest is made of: the plan, the bindings, who differs and is suspended, and why."""
+
+    plan: Plan
+    now: Bindings
+    withheld: frozenset[str]
+    suspended: SuspendedBy
+
+
+def _guest_status(guest: GuestPlan, about: _About) -> GuestStatus:
+    hidden = _hidden(guest, about)
+    lacking = control_lacking(guest.before, about.now.lpar) if guest.before else []
+    trouble = _trouble(guest.before, about.plan.observed.cards)
+    suspended = [about.suspended.guests[guest.name]] if guest.name in about.suspended.guests else []
     return GuestStatus(
-        name=plan.name,
-        uuid=plan.uuid,
-        guest=plan.guest,
-        authorised=plan.before,
-        effective=plan.sees_before,
-        in_use=plan.in_use,
-        why=(*([WITHHELD] if withheld else []), *_why(plan, now, cards)),
-        opened_by=plan.opened_by,
-        vm=plan.vm,
+        name=guest.name,
+        uuid=guest.uuid,
+        guest=guest.guest,
+        authorised=guest.before,
+        effective=guest.sees_before,
+        in_use=guest.in_use,
+        why=(
+            *([WITHHELD] if guest.name in about.withheld else []),
+            *suspended,
+            *_difference(guest),
+            *(one.text for one in hidden),
+            *lacking,
+            *trouble,
+        ),
+        opened_by=guest.opened_by,
+        vm=guest.vm,
+        state=_state(guest, about, hidden, waits=bool(lacking), fails=bool(trouble)),
+        wanted=guest.guest.config.matrix.size if guest.guest else None,
     )
 
 
-def _why(plan: GuestPlan, now: Bindings, cards: Sequence[ObservedCard]) -> list[str]:
-    reasons = []
-    wanted = plan.guest.config if plan.guest else None
+def _state(plan: GuestPlan, about: _About, hidden: Sequence[Hidden], *, waits: bool, fails: bool) -> GuestState:
+    if plan.name in about.withheld:
+        return GuestState.SUSPENDED_DIFFERS
+    if plan.guest is None:
+        return GuestState.LEAVING
+    if plan.before != plan.after:
+        if plan.before is None:
+            return GuestState.MISSING
+        return GuestState.DRIFT if plan.cause is Cause.HOST else GuestState.CHANGES
+    if plan.uuid in about.plan.suspended or plan.name in about.suspended.guests:
+        return GuestState.SUSPENDED
+    if plan.before is None:
+        return _without_device(plan.guest.activation)
+    if fails:
+        return GuestState.FAILING
+    if any(not one.is_pending for one in hidden):
+        return GuestState.HIDDEN
+    return GuestState.PENDING if hidden or waits else GuestState.IN_SYNC
+
+
+def _without_device(activation: Activation) -> GuestState:
+    """That of a guest without a device, which is not made now."""
+    if activation is Activation.ACTIVE:
+        return GuestState.MISSING
+    return GuestState.ON_DEMAND if activation is Activation.ON_DEMAND else GuestState.INACTIVE
+
+
+def _difference(plan: GuestPlan) -> Iterator[str]:
+    """How its device differs from what is wanted; nothing where it does not."""
     if plan.before is None:
         if plan.after is not None:
-            reasons.append("its device does not exist; apply makes it")
-        return reasons
-    if wanted is None:
-        reasons.append("no manifest names it any more; apply removes it")
-    elif plan.before == plan.after and plan.before != wanted and plan.guest and plan.guest.ignored:
-        reasons.append(f"another program has changed it; {listed(plan.guest.ignored)} may differ (spec.ignoreDrift)")
+            yield "its device does not exist; apply makes it"
+        elif plan.guest and plan.guest.activation is Activation.ACTIVE:
+            yield f"another program has removed its device, which may be so ({_IGNORE_DRIFT})"
+    elif plan.guest is None:
+        yield "no manifest names it any more; apply removes it"
+    elif plan.before == plan.after and plan.before != plan.guest.config and plan.guest.ignored:
+        yield f"another program has changed it; {listed(plan.guest.ignored)} may differ ({_IGNORE_DRIFT})"
     elif plan.before != plan.after:
-        reasons.append("its device holds something else than planned; apply changes it")
-    seen = plan.sees_before
-    if seen is not None and not seen.covers(plan.before.matrix):
-        reasons += [one.text for one in hidden_because(plan.before.matrix, now)]
-    reasons += control_lacking(plan.before, now.lpar)
-    reasons += [
+        yield "its device holds something else than planned; apply changes it"
+
+
+def _hidden(plan: GuestPlan, about: _About) -> list[Hidden]:
+    """Why the guest does not see all that its device holds, or before 6.0 all that it is to hold."""
+    now, guest = about.now, plan.guest
+    if guest and plan.before == plan.after and not about.plan.abilities.over_provision:
+        return hidden_because(guest.config.matrix, now) if plan.before and not guest.ignored else []
+    if plan.before is None or plan.sees_before is None or plan.sees_before.covers(plan.before.matrix):
+        return []
+    return hidden_because(plan.before.matrix, now)
+
+
+def _trouble(held: ApConfig | None, cards: Sequence[ObservedCard]) -> list[str]:
+    """What is wrong with cards that a guest has."""
+    if held is None:
+        return []
+    return [
         f"adapter {IdSet([card.adapter])} {card.trouble}: every request on it fails"
         for card in cards
-        if card.trouble and card.adapter in plan.before.adapters
+        if card.trouble and card.adapter in held.adapters
     ]
-    return reasons
 
 
 def listed(parts: Collection[Ignored]) -> str:
     """The parts of a device for people, in a fixed order."""
     return ", ".join(one.value for one in Ignored if one in parts)
+
+
+def _foreign(mdev: ObservedMdev, observed: Observed, state: GuestState = GuestState.FOREIGN) -> GuestStatus:
+    """A device that no manifest names, called by its uuid."""
+    return GuestStatus(
+        name=mdev.uuid,
+        uuid=mdev.uuid,
+        guest=None,
+        authorised=mdev.config,
+        effective=mdev.effective,
+        in_use=mdev.in_use,
+        why=(),
+        opened_by=mdev.opened_by,
+        vm=observed.vms.get(mdev.uuid),
+        state=state,
+    )
+
+
+def _unknown(mdev: ObservedMdev, observed: Observed) -> GuestStatus:
+    one = _foreign(mdev, observed, GuestState.UNKNOWN)
+    trouble = _trouble(mdev.config, observed.cards)
+    return one._replace(why=tuple(trouble), state=GuestState.FAILING) if trouble else one
+
+
+def _reported(known: Known, mdev: ObservedMdev | None, observed: Observed) -> GuestStatus:
+    if mdev is None:
+        without = GuestStatus(known.name, known.uuid, None, None, None, in_use=False, why=known.why)
+        return without._replace(state=known.state, wanted=known.wanted)
+    return _foreign(mdev, observed, known.state)._replace(name=known.name, why=known.why, wanted=known.wanted)
 
 
 def _pending(plan: Plan) -> tuple[tuple[int, tuple[str, ...]], ...]:
@@ -125,14 +359,13 @@ def _pending(plan: Plan) -> tuple[tuple[int, tuple[str, ...]], ...]:
     return tuple((adapter, tuple(waiting[adapter])) for adapter in sorted(waiting))
 
 
-def _idle(plan: Plan) -> tuple[Queue, ...]:
+def _idle(observed: Observed) -> tuple[Queue, ...]:
     held: dict[int, int] = {}
-    for mdev in plan.observed.mdevs:
+    for mdev in observed.mdevs:
         for adapter in mdev.config.adapters:
             held[adapter] = held.get(adapter, 0) | mdev.config.domains.bits
     return tuple(
         one.queue
-        for one in plan.observed.queues
-        if not plan.observed.pool.has(one.queue)
-        and one.queue.domain not in IdSet.from_bits(held.get(one.queue.adapter, 0))
+        for one in observed.queues
+        if not observed.pool.has(one.queue) and not held.get(one.queue.adapter, 0) >> one.queue.domain & 1
     )

@@ -1,68 +1,165 @@
-"""Status and drift for people and, as JSON, for programs, and what the host boots into."""
+"""The status for people: a line for each guest, everything about some of them, or the idle queues."""
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
-from reconciler.model.commands import DRIFT, NOWHERE, Here
-from reconciler.model.desired import Persistence
+from reconciler.model.commands import NOWHERE, PLAN, Here, rollback_to, status_of_guest
 from reconciler.model.ids import IdSet
-from reconciler.model.matrix import Matrix
-from reconciler.model.observed import ObservedCard, Process, in_brackets
+from reconciler.model.matrix import EMPTY_CONFIG, Matrix
+from reconciler.model.observed import ObservedCard, Process
 from reconciler.model.printable import lines_text
-from reconciler.planning.plan import Plan
-from reconciler.planning.status import GuestStatus, Status
-from reconciler.render.changes import config_text, few_text, guest_change, plural, pool_change, sees_text, summary_text
-from reconciler.render.diagnostics import problem_record
-from reconciler.render.plan_json import config_record, file_record, json_text, matrix_record, process_record, vm_record
-from reconciler.render.plan_text import file_lines, heading_text
-from reconciler.render.text import Paint, counted, plain
+from reconciler.planning.effect import control_lacking
+from reconciler.planning.status import GuestState, GuestStatus, Source, Status
+from reconciler.render.changes import config_text, few_text, plural, sees_text, summary_text
+from reconciler.render.drift import at_boot_text
+from reconciler.render.table import Page, Row, table_lines
+from reconciler.render.text import counted
 
-_KEPT: Final = {
-    Persistence.NONE: "nothing of this is kept (spec.persistence: none)",
-    Persistence.SERVICE: "the boot unit applies what was applied last (spec.persistence: service)",
-    Persistence.MDEVCTL: "as applied, by 41-ap.rules and mdevctl's definitions (spec.persistence: mdevctl)",
+_MOST_IDLE: Final = 16
+_NONE: Final = "-"
+_HEADING: Final = ("NAME", "STATE", "QUEUES", "SEES", "VM", "WHY")
+_LEAST: Final = {5: 12, 4: 6, 0: 8}
+"""Which columns are cut on a narrow page, in this order, and what stays of each."""
+
+_WIDE_HEADING: Final = ("NAME", "STATE", "QUEUES", "SEES", "VM", "UUID", "ACTIVATION", "AUTHORISED", "LABELS", "WHY")
+_STYLES: Final[Mapping[GuestState, str]] = {
+    **dict.fromkeys(GuestState, "warning"),
+    **dict.fromkeys((GuestState.DRIFT, GuestState.MISSING, GuestState.FAILING), "error"),
+    **dict.fromkeys((GuestState.ON_DEMAND, GuestState.INACTIVE, GuestState.FOREIGN, GuestState.UNKNOWN), "faint"),
+    GuestState.IN_SYNC: "good",
 }
 
 
-def at_boot_text(plan: Plan, here: Here) -> str:
-    """What the host boots into, in one line; `here` is where the command that says more is run."""
-    if not plan.files:
-        return _KEPT[plan.desired.host.persistence]
-    verb = "is" if len(plan.files) == 1 else "are"
-    return f"something else: {counted(len(plan.files), 'file')} {verb} not as planned: {here.line(DRIFT)}"
+class Remark(NamedTuple):
+    """What is known besides: a word for what it is about, the sentence, and a style; empty for none."""
+
+    label: str
+    text: str
+    style: str = ""
 
 
-def at_boot_record(plan: Plan) -> dict[str, Any]:
-    """The same as plain values for JSON."""
-    return {
-        "persistence": plan.desired.host.persistence.value,
-        "inSync": not plan.files,
-        "files": [file_record(one) for one in plan.files],
-    }
+class Shown(NamedTuple):
+    """Which rows of a status are shown: all of them, or those that were asked for, and in which words."""
+
+    rows: tuple[GuestStatus, ...]
+    asked: str = ""
 
 
-_MOST_IDLE = 16
+def status_text(
+    status: Status,
+    page: Page = Page(),  # noqa: B008 - a value
+    here: Here = NOWHERE,
+    remarks: Sequence[Remark] = (),
+    shown: Shown | None = None,
+    *,
+    wide: bool = False,
+) -> str:
+    """The host in some lines, and a line for each guest and for each device that is not ours.
 
-
-def status_text(status: Status, paint: Paint = plain, here: Here = NOWHERE) -> str:
-    """The whole status as text; `here` is where the commands that it leads to are run."""
-    lines = [paint("bold", heading_text(status.plan)), "", f"  host pool   {pool_text(status.plan.observed.pool)}"]
-    lines += [f"  idle        {_idle_text(status)}"]
-    lines += [f"  at boot     {at_boot_text(status.plan, here)}"]
-    lines += [paint("warning", f"  card        {line}") for line in map(_card_text, status.plan.observed.cards) if line]
-    lines += [""]
-    for guest in status.guests:
-        lines += [*_guest_lines(guest, paint), ""]
-    for adapter, names in status.pending:
-        lines.append(f"  pending     adapter {IdSet([adapter])}, authorised in advance for {', '.join(names)}")
-    for mdev in status.foreign:
-        use = f"; {_use_text(mdev.opened_by)}" if mdev.in_use else ""
-        vm = in_brackets(status.plan.observed.vms.get(mdev.uuid))
-        lines.append(f"  foreign     {mdev.uuid}{vm}: {config_text(mdev.config)}{use}")
-    if status.pending or status.foreign:
-        lines.append("")
-    lines.append(paint("bold", summary_text(status.plan)))
+    Args:
+        status: what is shown.
+        page: what it is shown on; only commands to run are longer than its lines.
+        here: where the commands that it leads to are run.
+        remarks: what is known besides.
+        shown: which rows, where not all of them; counts are of the whole host in any case.
+        wide: whether there are more columns, and none is cut.
+    """
+    rows = status.rows if shown is None else shown.rows
+    lines = [*_host_lines(status, page, here, remarks), ""]
+    if rows:
+        lines += [*(_wide_table(rows, page) if wide else _table(rows, page)), ""]
+    if shown and shown.asked:
+        lines += [page.cut(f"{len(rows):,} of {counted(len(status.rows), 'guest')} shown: {shown.asked}"), ""]
+    lines += [page.paint("bold", page.cut(one)) for one in _summary(status)]
+    lines += [f"  next: {step}" for step in _steps(status, here)]
     return lines_text(lines)
+
+
+def _table(rows: Sequence[GuestStatus], page: Page) -> list[str]:
+    return table_lines(_HEADING, [_row(one) for one in rows], page, _LEAST)
+
+
+def _row(one: GuestStatus) -> Row:
+    why = "; ".join(one.why).removeprefix(f"{one.state.value}: ")
+    cells = (one.name, one.state.value, _queues(one), _sees(one), _vm(one), why or _NONE)
+    return Row(cells, {1: _STYLES[one.state]})
+
+
+def _wide_table(rows: Sequence[GuestStatus], page: Page) -> list[str]:
+    return table_lines(_WIDE_HEADING, [_wide_row(one) for one in rows], page._replace(width=None), {})
+
+
+def _wide_row(one: GuestStatus) -> Row:
+    first = _row(one)
+    more = (
+        one.uuid,
+        one.guest.activation.value if one.guest else _NONE,
+        config_text(one.authorised) if one.authorised else _NONE,
+        _labels(one) or _NONE,
+    )
+    return first._replace(cells=(*first.cells[:-1], *more, first.cells[-1]))
+
+
+def _queues(one: GuestStatus) -> str:
+    """How many queues its device holds, and of how many that it is to have where these are others."""
+    held = one.authorised.matrix.size if one.authorised else None
+    if held is None:
+        return str(one.wanted) if one.state in _NEED_NO_DEVICE or one.wanted is None else f"0/{one.wanted}"
+    return str(held) if one.wanted in (None, held) else f"{held}/{one.wanted}"
+
+
+_NEED_NO_DEVICE: Final = (GuestState.ON_DEMAND, GuestState.INACTIVE)
+
+
+def _sees(one: GuestStatus) -> str:
+    return _NONE if one.effective is None else str(one.effective.size)
+
+
+def _vm(one: GuestStatus) -> str:
+    if one.vm:
+        return one.vm.name if one.vm.state == "running" else f"{one.vm.name} ({one.vm.state})"
+    if one.opened_by:
+        return str(one.opened_by)
+    return "in use" if one.in_use else _NONE
+
+
+def _labels(one: GuestStatus) -> str:
+    return ",".join(f"{key}={value}" for key, value in one.guest.labels) if one.guest else ""
+
+
+# The host ------------------------------------------------------------------------------------------------------------
+
+
+def _host_lines(status: Status, page: Page, here: Here, remarks: Sequence[Remark]) -> list[str]:
+    found = [
+        Remark("compared", _compared_text(status)),
+        *remarks,
+        *([Remark("suspended", f"the whole host, {status.suspended}", "warning")] if status.suspended else []),
+        Remark("host pool", pool_text(status.observed.pool)),
+        Remark("idle", _idle_text(status)),
+        *([Remark("at boot", at_boot_text(status.plan, here))] if status.plan else []),
+        *(Remark("card", text, "warning") for text in _cards_texts(status.observed.cards)),
+        *(Remark("pending", text) for text in _pending_texts(status)),
+    ]
+    observed = status.observed
+    heading = (
+        f"Host {status.host}: kernel {observed.release}, {counted(len(observed.cards), 'adapter')}, "
+        f"{counted(len(observed.queues), 'queue')}, {counted(len(observed.mdevs), 'mediated device')}"
+    )
+    return [page.paint("bold", page.cut(heading)), "", *(_remark_line(one, page) for one in found)]
+
+
+def _remark_line(one: Remark, page: Page) -> str:
+    line = page.cut(f"  {one.label:<11} {one.text}")
+    return page.paint(one.style, line) if one.style else line
+
+
+def _compared_text(status: Status) -> str:
+    compared = status.compared
+    because = f" ({'; '.join(compared.because)})" if compared.because else ""
+    if compared.source is Source.HOST:
+        return f"with nothing: the host alone{because}"
+    return f"with {compared.text}{because}"
 
 
 def pool_text(pool: Matrix) -> str:
@@ -79,130 +176,135 @@ def _idle_text(status: Status) -> str:
     if not status.idle:
         return "none"
     names = ", ".join(map(str, status.idle[:_MOST_IDLE]))
-    more = f" and {len(status.idle) - _MOST_IDLE} more" if len(status.idle) > _MOST_IDLE else ""
-    return f"{counted(len(status.idle), 'queue')} that no guest and no host driver can use: {names}{more}"
+    more = f" and {len(status.idle) - _MOST_IDLE:,} more (--free)" if len(status.idle) > _MOST_IDLE else ""
+    return f"{counted(len(status.idle), 'queue')}: {names}{more}"
 
 
-def _card_text(card: ObservedCard) -> str:
-    """What is wrong with a card; empty where nothing is."""
-    offline = "" if card.online else "is offline: the host's drivers do not use it"
-    trouble = " and ".join(filter(None, [card.trouble, offline]))
-    return f"adapter {IdSet([card.adapter])} {trouble}" if trouble else ""
+def card_trouble(card: ObservedCard) -> str:
+    """What is wrong with a card; empty where nothing is. That one which fails is offline as well is not said."""
+    return card.trouble or ("" if card.online else "is offline: the host's drivers do not use it")
 
 
-def _use_text(process: Process | None) -> str:
-    return f"in use by {process}" if process else "in use"
+def _cards_texts(cards: Sequence[ObservedCard]) -> Iterator[str]:
+    """What is wrong with cards, those with the same trouble in one sentence."""
+    alike: dict[str, list[int]] = {}
+    for card in cards:
+        if trouble := card_trouble(card):
+            alike.setdefault(trouble, []).append(card.adapter)
+    for trouble, adapters in alike.items():
+        ids = IdSet(adapters)
+        yield f"{plural('adapter', ids)} {ids} {trouble}" if len(ids) == 1 else f"adapters {ids}: each {trouble}"
 
 
-def _guest_lines(guest: GuestStatus, paint: Paint) -> Iterator[str]:
-    words = [guest.guest.activation.value if guest.guest else "to be removed"]
-    words += [str(guest.vm)] if guest.vm else []
-    words += [_use_text(guest.opened_by)] if guest.in_use else []
-    yield f"  {paint('bold', guest.name)}  {guest.uuid}  ({', '.join(words)})"
-    yield f"    wanted      {config_text(guest.guest.config) if guest.guest else 'nothing'}"
-    yield f"    authorised  {config_text(guest.authorised) if guest.authorised else 'no device'}"
-    if guest.effective is not None:
-        yield f"    effective   {sees_text(guest.effective)}"
-    yield from (f"    why         {reason}" for reason in guest.why)
+def _pending_texts(status: Status) -> Iterator[str]:
+    """Which hardware is not there yet, and for whom; adapters for which the same guests wait in one sentence."""
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for adapter, names in status.pending:
+        alike.setdefault(names, []).append(adapter)
+    for names, adapters in alike.items():
+        ids = IdSet(adapters)
+        yield f"{plural('adapter', ids)} {ids}, authorised in advance for {few_text(names)}"
+    lacking: dict[str, list[str]] = {}
+    for one in status.guests:
+        for text in control_lacking(one.authorised or EMPTY_CONFIG, status.observed.lpar):
+            lacking.setdefault(text.removeprefix("pending: "), []).append(one.name)
+    for text, waiting in lacking.items():
+        yield f"{text}, authorised in advance for {few_text(waiting)}"
 
 
-def status_json(status: Status) -> str:
-    """The whole status as JSON text, ended by a newline."""
-    record = {
-        "formatVersion": "1",
-        "host": status.plan.desired.host.name,
-        "inSync": status.plan.in_sync,
-        "pool": matrix_record(status.plan.observed.pool),
-        "guests": [
-            {
-                "name": guest.name,
-                "uuid": guest.uuid,
-                "activation": guest.guest.activation.value if guest.guest else None,
-                "wanted": config_record(guest.guest.config) if guest.guest else None,
-                "authorised": config_record(guest.authorised),
-                "effective": matrix_record(guest.effective),
-                "inUse": guest.in_use,
-                "openedBy": process_record(guest.opened_by),
-                **vm_record(guest.vm),
-                "why": list(guest.why),
-            }
-            for guest in status.guests
-        ],
-        "pending": [{"adapter": adapter, "guests": list(names)} for adapter, names in status.pending],
-        "cards": [
-            {
-                "adapter": card.adapter,
-                "configured": card.configured,
-                "checkstopped": card.checkstopped,
-                "online": card.online,
-            }
-            for card in status.plan.observed.cards
-        ],
-        "idle": [str(queue) for queue in status.idle],
-        "foreign": [
-            {
-                "uuid": mdev.uuid,
-                "authorised": config_record(mdev.config),
-                "inUse": mdev.in_use,
-                "openedBy": process_record(mdev.opened_by),
-                **vm_record(status.plan.observed.vms.get(mdev.uuid)),
-            }
-            for mdev in status.foreign
-        ],
-        "atBoot": at_boot_record(status.plan),
-        "problems": [problem_record(problem) for problem in status.plan.problems],
-    }
-    return json_text(record)
+def _summary(status: Status) -> list[str]:
+    bad = [one.state for one in status.rows if not one.state.is_good]
+    states = ", ".join(f"{bad.count(state):,} {state}" for state in GuestState if state in bad)
+    counts = [f"{len(bad):,} of {counted(len(status.rows), 'guest')} to look at: {states}."] if bad else []
+    if status.plan is None:
+        return counts or [f"{counted(len(status.rows), 'guest')}."] if status.rows else ["No mediated devices."]
+    if status.plan.changes or not status.plan.is_valid or status.compared.source is Source.MANIFESTS:
+        return [*counts, summary_text(status.plan)]
+    return [*counts, f"Nothing to do: the host is as {_AS[status.compared.source]}."]
 
 
-def drift_text(plan: Plan, paint: Paint = plain) -> str:
-    """Every difference as text, the count last."""
-    lines = [paint("bold", heading_text(plan)), ""]
-    found = [pool_change(plan), *(guest_change(guest) for guest in plan.guests if guest.changes)]
-    changes = [change for change in found if change]
-    for change in changes:
-        lines.append(f"  {paint(change.kind, change.kind.symbol)} {paint('bold', change.heading)}")
-        lines += [*(f"      {line}" for line in change.lines), ""]
-    if plan.is_valid and changes:
-        verb = "differs" if len(changes) == 1 else "differ"
-        lines += file_lines(plan, paint)
-        names = plan.suspended_names
-        suspended = f" Suspended: {few_text(names)}." if names else ""
-        lines.append(paint("bold", f"Drift: {counted(len(changes), 'holder')} {verb} from the manifests.{suspended}"))
-    elif plan.is_valid and plan.files:
-        lines += file_lines(plan, paint)
-        lines.append(paint("bold", "Drift: the host would boot into something else; the running host is in sync."))
-    else:
-        lines.append(paint("bold", summary_text(plan) if not plan.is_valid else "In sync."))
+_AS: Final = {
+    Source.APPLIED: "it was applied last",
+    Source.ENFORCED: "the loop enforces it",
+    Source.REFUSED: "the refused manifests say",
+}
+
+
+def _steps(status: Status, here: Here) -> Iterator[str]:
+    """What a person runs next: everything about the first guest that is not as it should be, and the plan."""
+    first = next((one for one in status.rows if not one.state.is_good), None)
+    if first is not None:
+        yield f"{here.line(status_of_guest(first.name))}    # everything about this guest"
+    if status.plan and status.plan.changes:
+        if status.compared.source is Source.APPLIED:
+            line = here.line(rollback_to(status.compared.generation))
+            yield f"{line}    # shows the plan that leads back to it, and asks"
+        else:
+            yield f"{here.line(PLAN)}    # shows what an apply would do"
+
+
+# Some guests ---------------------------------------------------------------------------------------------------------
+
+
+def guests_text(status: Status, rows: Sequence[GuestStatus], page: Page = Page()) -> str:  # noqa: B008 - a value
+    """Everything about the guests and devices in `rows`."""
+    lines = [page.cut(f"compared {_compared_text(status)}")]
+    for one in rows:
+        lines += ["", *_guest_lines(one, page)]
     return lines_text(lines)
 
 
-def drift_json(plan: Plan) -> str:
-    """Every difference as JSON text, ended by a newline."""
-    record = {
-        "formatVersion": "1",
-        "host": plan.desired.host.name,
-        "inSync": plan.in_sync,
-        "pool": None
-        if plan.pool == plan.observed.pool
-        else {
-            "live": matrix_record(plan.observed.pool),
-            "wanted": matrix_record(plan.pool),
-            "cause": plan.pool_cause.value if plan.pool_cause else None,
-        },
-        "guests": [
-            {
-                "name": guest.name,
-                "uuid": guest.uuid,
-                "live": config_record(guest.before),
-                "wanted": config_record(guest.after),
-                "cause": guest.cause.value if guest.cause else None,
-                "suspended": guest.uuid in plan.suspended,
-            }
-            for guest in plan.guests
-            if guest.changes
-        ],
-        "atBoot": at_boot_record(plan),
-        "problems": [problem_record(problem) for problem in plan.problems],
-    }
-    return json_text(record)
+def _guest_lines(guest: GuestStatus, page: Page) -> Iterator[str]:
+    words = [guest.state.value]
+    words += [guest.guest.activation.value] if guest.guest and guest.guest.activation.value != guest.state else []
+    words += [str(guest.vm)] if guest.vm else []
+    words += [use_text(guest.opened_by)] if guest.in_use else []
+    name = f"{page.paint('bold', guest.name)}  " if guest.name != guest.uuid else ""
+    yield f"{name}{guest.uuid}  ({', '.join(words)})"
+    if labels := _labels(guest):
+        yield f"  labels      {labels}"
+    if guest.guest:
+        yield f"  wanted      {config_text(guest.guest.config)}"
+    elif guest.wanted is not None:
+        yield f"  wanted      {counted(guest.wanted, 'queue')}"
+    elif guest.state is GuestState.LEAVING:
+        yield "  wanted      nothing"
+    yield f"  authorised  {config_text(guest.authorised) if guest.authorised else 'no device'}"
+    if guest.effective is not None:
+        yield f"  effective   {sees_text(guest.effective)}"
+    yield from (f"  why         {reason}" for reason in guest.why)
+
+
+def use_text(process: Process | None) -> str:
+    """That a device is in use, and by which process where that is known."""
+    return f"in use by {process}" if process else "in use"
+
+
+def names_text(rows: Sequence[GuestStatus]) -> str:
+    """The names alone, a line each: for other programs, and for other commands of ours."""
+    return lines_text(one.name for one in rows)
+
+
+# Idle queues ---------------------------------------------------------------------------------------------------------
+
+_FREE_HEADING: Final = ("QUEUE", "CARD", "STATE", "CLAIMED BY")
+
+
+def free_text(status: Status, page: Page = Page(), *, wide: bool = False) -> str:  # noqa: B008 - a value
+    """All idle queues, a line each: which card, what is wrong with it, and which guests claim the queue."""
+    if not status.idle:
+        return "No queue is idle: each one present is the host's or in a mediated device.\n"
+    cards = {card.adapter: card for card in status.observed.cards}
+    claims = status.claims()
+    rows = []
+    for queue in status.idle:
+        card = cards.get(queue.adapter)
+        trouble = card_trouble(card) if card else ""
+        state = trouble.removeprefix("is ") if trouble else "claimed" if queue in claims else "free"
+        style = "warning" if trouble else "faint" if queue in claims else "good"
+        names = claims.get(queue, ())
+        claimed = (", ".join(names) if wide else few_text(names)) or _NONE
+        rows.append(Row((str(queue), f"CEX{card.hwtype - 6}" if card else _NONE, state, claimed), {2: style}))
+    lines = table_lines(_FREE_HEADING, rows, page._replace(width=None) if wide else page, {3: 8, 2: 10})
+    total = f"{counted(len(status.idle), 'queue')} that no guest and no host driver can use, {len(claims):,} claimed."
+    return lines_text([*lines, "", page.paint("bold", page.cut(total))])

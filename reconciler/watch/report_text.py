@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from reconciler.model.codec import VERSION, Codec
 from reconciler.model.commands import (
@@ -123,15 +123,48 @@ def report_text(
 
 
 def report_json(report: Report, ended: Ended | None = None) -> str:
-    """The same as JSON text, ended by a newline; times are seconds since 1970.
+    """The same as JSON text, ended by a newline."""
+    return json_text(report_record(report, ended))
+
+
+def report_record(report: Report, ended: Ended | None = None) -> dict[str, Any]:
+    """The same as plain values; times are seconds since 1970.
 
     The condition of a loop that has ended is ``ended``: the one that it found last is in ``lastCondition``.
     """
     record = {VERSION: "1", **Codec().plain(report)}
     if ended is None:
-        return json_text({**record, "ended": None})
+        return {**record, "ended": None}
     end = {"condition": "ended", "lastCondition": record["condition"], "ended": ended.moment}
-    return json_text({**record, **end, "how": ended.how or _KILLED, "command": ended.command or None})
+    return {**record, **end, "how": ended.how or _KILLED, "command": ended.command or None}
+
+
+def loop_text(report: Report, now: float, ended: Ended | None = None) -> tuple[str, str]:
+    """How the loop is, in one line, and the style of that; see `report_text`."""
+    if ended is not None:
+        ago = duration_text(now - ended.moment)
+        return f"ended {ago} ago ({ended.how or _KILLED}): no loop enforces the manifests", "error"
+    refused = f"; refuses {report.source.refused.subject}" if report.source.refused else ""
+    text = f"{report.condition.text} for {duration_text(now - report.since)}{refused}; {_mode(report)}"
+    if report.due is not None and now > report.due + _LATE_SECONDS:
+        return f"late: a cycle was due {duration_text(now - report.due)} ago; {text}", "error"
+    return text, "warning" if refused else _style(report)
+
+
+def loop_record(report: Report, ended: Ended | None = None) -> dict[str, Any]:
+    """The same as plain values; times are seconds since 1970."""
+    refused = report.source.refused
+    return {
+        "condition": "ended" if ended else report.condition.value,
+        "since": report.since,
+        "lastCycle": report.cycle_ended,
+        "due": report.due,
+        "applies": report.applies,
+        "heals": report.heals,
+        "commit": report.source.commit or None,
+        "refused": {"commit": refused.commit or None, "reasons": list(refused.reasons)} if refused else None,
+        "ended": {"at": ended.moment, "how": ended.how or _KILLED} if ended else None,
+    }
 
 
 def next_steps(report: Report, ended: Ended | None = None, here: Here = NOWHERE) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def test_a_terminal_may_know_few_characters(site: Path, python: tuple[str, ...],
     assert wide.splitlines()[0] == narrow.out.splitlines()[0]
 
     assert reconcile(site, "apply", "--yes", python=python, **environment).code == 0
-    status = reconcile(site, "status", python=python, **environment)
+    status = reconcile(site, "status", "guest1", python=python, **environment)
     assert status.code == 0
     assert "\\xd7" in status.out or "latin" in str(environment)
     assert "Traceback" not in status.err

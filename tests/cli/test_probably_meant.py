@@ -42,7 +42,9 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("watch", "three-guests"), "reconcile watch -f three-guests"),
         (("watch", "three-guests", "--apply"), "reconcile watch --apply -f three-guests"),
         (("status", "lpar9", *WHERE), "reconcile status --host lpar9 --simulate"),
-        (("status", "three-guests"), "reconcile status -f three-guests"),
+        (("status", "three-guests", *WHERE), "reconcile status -f three-guests --simulate"),
+        (("status", "guest1", "three-guests", *WHERE), "reconcile status -f three-guests"),
+        (("status", "guset1", *WHERE), "reconcile status --host guset1 --simulate"),
         (("history", "3", *WHERE), "reconcile history --simulate three-guests/simulated-host.yaml show 3"),
         (("saved.plan", *WHERE), "reconcile apply saved.plan --simulate three-guests/simulated-host.yaml"),
         (("--plan", "saved.plan", *WHERE), "reconcile apply saved.plan --simulate"),
@@ -85,7 +87,7 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("diff", "three-guests"), "reconcile plan -f three-guests"),
         (("get", "guests", "-o", "json", *WHERE), "reconcile status -o json --simulate"),
         (("get", "three-guests"), "reconcile status -f three-guests"),
-        (("describe", "guest", "guest1", *WHERE), "reconcile status --simulate"),
+        (("describe", "guest", "guest1", *WHERE), "reconcile status guest1 --simulate"),
         (("show", "saved.plan"), "reconcile status"),
         (("deploy", "saved.plan", *WHERE), "reconcile apply saved.plan --simulate"),
         (("delete", "-f", "three-guests", *WHERE), "reconcile plan -f three-guests --simulate"),
@@ -140,7 +142,7 @@ def test_the_command_that_was_meant_is_printed(command: Command, words: tuple[st
         parsed(line)
 
 
-@pytest.mark.parametrize("words", [("-zz",), ("status", "-zz"), ("status", "--dry-run"), ("--status", "-o", "yaml")])
+@pytest.mark.parametrize("words", [("-zz",), ("status", "-zz"), ("status", "--dry-run"), ("--status", "-o", "xml")])
 def test_no_command_is_printed_that_would_be_refused(command: Command, words: tuple[str, ...]) -> None:
     """Where it is not known what was meant, nothing is advised."""
     ran = command.bare(*words)

@@ -42,7 +42,7 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert made("apply", "--yes").code == 0
     shutil.copy(ROOT / "examples/on-demand/day-shift.xml", made.directory / "vm.xml")
     text = (made.directory / "vm.xml").read_text()
-    uuid = re.findall(r"guest1  (\S+)", made("status").out)[0]
+    uuid = re.findall(r"guest1  (\S+)", made("status", "guest1").out)[0]
     (made.directory / "vm.xml").write_text(re.sub(r"uuid='[^']+'", f"uuid='{uuid}'", text))
     assert made("plan", "--out", "plan.json").code == 0
     return made

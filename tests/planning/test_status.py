@@ -1,12 +1,22 @@
 """How things stand: wanted, authorised, effective, and why they differ."""
 
 from reconciler.kernel.observe import observe
-from reconciler.model.desired import Activation, Desired, GivenUp
+from reconciler.model.desired import Activation, Desired, GivenUp, Ignored
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import Matrix, Queue
 from reconciler.model.steps import Holdings
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.planning.status import Status, status_of
+from reconciler.planning.status import (
+    WITHHELD,
+    ComparedWith,
+    GuestState,
+    Known,
+    Source,
+    Status,
+    SuspendedBy,
+    host_status,
+    status_of,
+)
 from reconciler.simulator.hardware import Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
@@ -26,6 +36,11 @@ def host(**mdevs: object) -> SimulatedHost:
 def status(what: Desired, on: SimulatedHost, applied: Applied | None = None) -> Status:
     """How `on` stands, given the manifests."""
     return status_of(make_plan(what, observe(on), applied or Applied(None, {})))
+
+
+def states(found: Status) -> list[tuple[str, str]]:
+    """Of each row its name and state, those that a person should look at first."""
+    return [(one.name, one.state.value) for one in found.rows]
 
 
 def whys(found: Status) -> dict[str, tuple[str, ...]]:
@@ -99,3 +114,136 @@ def test_a_card_that_is_gone_is_explained_by_what_is_authorised() -> None:
     assert whys(status(desired([guest("a", config([5, 6], [4]), 1)], GIVES_UP), on)) == {
         "a": ("pending: adapter 0x06 (6) is not there yet",)
     }
+
+
+def test_each_guest_is_in_one_state_and_those_to_look_at_come_first() -> None:
+    """Whatever is wrong, whoever caused it; then what is suspended, what is well, and what is not ours."""
+    on = host(m1=config([5], [4]), m2=config([6], [4]), m3=config([6], [0x47]), mf=config([7], [4]))
+    on.write("bus/ap/drivers/vfio_ap/unbind", "06.0047")
+    guests = [
+        guest("well", config([5], [4]), 1),
+        guest("changed", config([6], [4], []), 2),
+        guest("hidden", config([6], [0x47]), 3),
+        guest("later", config([8], [4]), 4, activation=Activation.ON_DEMAND),
+        guest("never", config([8], [4]), 5, activation=Activation.INACTIVE),
+        guest("new", config([5], [0x47]), 6),
+    ]
+    applied = Applied(FREE, {uuid(1): ("well", ONE), uuid(2): ("changed", config([6], [4]))})
+
+    found = status(desired(guests, GIVES_UP), on, applied)
+
+    assert states(found) == [
+        ("changed", "changes"),
+        ("new", "missing"),
+        ("hidden", "hidden"),
+        ("well", "in-sync"),
+        ("later", "on-demand"),
+        ("never", "inactive"),
+        (uuid(0xF), "foreign"),
+    ]
+    assert [one.name for one in found.rows if one.state.is_good] == ["well", "later", "never", uuid(0xF)]
+
+
+def test_what_another_program_changed_is_drift() -> None:
+    """The manifest is as it was applied last, the device is not; a device that no manifest names is to go."""
+    on = host(m1=config([6], [4]), m2=config([6], [0x47]))
+    applied = Applied(FREE, {uuid(1): ("a", ONE), uuid(2): ("gone", config([6], [0x47]))})
+
+    assert states(status(desired([guest("a", ONE, 1)], GIVES_UP), on, applied)) == [("a", "drift"), ("gone", "leaving")]
+
+
+def test_a_guest_waits_for_hardware_or_has_some_that_fails() -> None:
+    """Absent adapters and control domains are waited for; a card that is check-stopped fails every request."""
+    on = host(m1=config([5, 200], [4]), m2=config([6], [4], [4, 250]))
+    guests = [guest("a", config([5, 200], [4]), 1), guest("b", config([6], [4], [4, 250]), 2)]
+    what, observed = desired(guests, GIVES_UP), observe(on)
+    broken = tuple(one._replace(checkstopped=one.adapter == 6) for one in observed.cards)
+
+    assert states(status_of(make_plan(what, observed))) == [("a", "pending"), ("b", "pending")]
+    assert states(status_of(make_plan(what, observed._replace(cards=broken)))) == [("b", "failing"), ("a", "pending")]
+
+
+def test_a_suspended_guest_says_why_and_by_whom() -> None:
+    """Whether it is as its manifest says or not."""
+    on = host(m1=ONE, m2=config([6], [4]))
+    plan = make_plan(desired([guest("a", ONE, 1), guest("b", config([6], [0x47]), 2)], GIVES_UP), observe(on))
+    suspended = SuspendedBy("for good", {"a": "suspended by kim: ticket 1", "b": "suspended by kim: ticket 2"})
+
+    found = status_of(plan._replace(suspended=frozenset([uuid(1), uuid(2)])), suspended=suspended)
+
+    assert found.suspended == "for good"
+    assert states(found) == [("b", "suspended-differs"), ("a", "suspended")]
+    assert whys(found)["a"] == ("suspended by kim: ticket 1",)
+    assert whys(found)["b"][:2] == (WITHHELD, "suspended by kim: ticket 2")
+
+
+def test_before_6_0_a_guest_waits_for_what_cannot_be_assigned_yet() -> None:
+    """Its device lacks absent queues, or is not made at all; what others may change is no reason to wait."""
+    on = host_holding(
+        Holdings(FREE, {uuid(1): ONE, uuid(4): config([6], [4])}), PROFILES["5.15"], hardware([5, 6], [4, 0x47])
+    )
+    ignoring = guest("d", config([6, 7], [4]), 4)._replace(ignored=frozenset(Ignored))
+    guests = [
+        guest("a", config([5, 200], [4]), 1),
+        guest("b", config([201], [4]), 2),
+        guest("c", config([202], [4]), 3, activation=Activation.ON_DEMAND),
+        ignoring,
+    ]
+
+    found = status(desired(guests, GIVES_UP), on)
+
+    assert states(found) == [("b", "missing"), ("a", "pending"), ("d", "in-sync"), ("c", "on-demand")]
+    assert whys(found)["a"] == ("pending: adapter 0xc8 (200) is not there yet",)
+
+
+def test_a_device_that_others_may_remove_is_missing_and_stays_so() -> None:
+    """The manifest says that this is no drift."""
+    one = guest("a", ONE, 1)._replace(ignored=frozenset([Ignored.DEVICE]))
+
+    found = status(desired([one], GIVES_UP), host(), Applied(FREE, {uuid(1): ("a", ONE)}))
+
+    assert states(found) == [("a", "missing")]
+    assert whys(found)["a"] == ("another program has removed its device, which may be so (spec.ignoreDrift)",)
+
+
+def test_idle_queues_that_guests_claim_are_not_free() -> None:
+    """By the names of the guests that have no device now; an inactive guest claims nothing."""
+    guests = [
+        guest("a", config([5], [0x47]), 2, activation=Activation.ON_DEMAND),
+        guest("b", config([5, 6], [0x47]), 3, activation=Activation.ON_DEMAND),
+        guest("c", config([6], [4]), 4, activation=Activation.INACTIVE),
+    ]
+
+    found = status(desired(guests, GIVES_UP), host(m1=ONE))
+
+    assert found.idle == (Queue(5, 0x47), Queue(6, 4), Queue(6, 0x47))
+    assert found.claims() == {Queue(5, 0x47): ("a", "b"), Queue(6, 0x47): ("b",)}
+
+
+def test_a_host_alone_shows_its_devices_as_they_are() -> None:
+    """Nothing says what they should be, but a card that fails is no matter of manifests."""
+    observed = observe(host(m1=ONE, m2=config([6], [4])))
+    broken = tuple(one._replace(checkstopped=one.adapter == 6) for one in observed.cards)
+    alone = ComparedWith(Source.HOST, "nothing")
+
+    found = host_status("lpar7", observed._replace(cards=broken), alone)
+
+    assert (found.plan, found.host, found.foreign) == (None, "lpar7", ())
+    assert states(found) == [(uuid(2), "failing"), (uuid(1), "unknown")]
+    assert found.idle == (Queue(5, 0x47), Queue(6, 0x47))
+    assert found.claims() == {}
+
+
+def test_a_host_with_a_report_has_names() -> None:
+    """What is authorised is of now, the rest as it was reported; what no report names is not ours."""
+    observed = observe(host(m1=ONE, mf=config([6], [4])))
+    known = [
+        Known("a", uuid(1), 2, GuestState.PENDING, ("pending: adapter",)),
+        Known("b", uuid(2), 4, GuestState.MISSING, ("no device",)),
+    ]
+
+    found = host_status("lpar7", observed, ComparedWith(Source.REPORT, "the report"), known)
+
+    assert states(found) == [("b", "missing"), ("a", "pending"), (uuid(0xF), "foreign")]
+    assert [(one.authorised, one.wanted) for one in found.guests] == [(ONE, 2), (None, 4)]
+    assert whys(found) == {"a": ("pending: adapter",), "b": ("no device",)}

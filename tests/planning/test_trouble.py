@@ -11,7 +11,8 @@ from reconciler.model.ids import IdSet
 from reconciler.model.observed import Observed
 from reconciler.planning.planner import make_plan
 from reconciler.planning.status import status_of
-from reconciler.render.status_text import status_json, status_text
+from reconciler.render.status_record import status_json
+from reconciler.render.status_text import status_text
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from testing.holdings import config, desired, guest, hardware, uuid

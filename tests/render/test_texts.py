@@ -16,10 +16,13 @@ from reconciler.planning.plan import Consent, Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import status_of
 from reconciler.render.changes import config_text, sees_text
+from reconciler.render.drift import drift_json, drift_text
 from reconciler.render.history_text import outcome_json, outcome_text
 from reconciler.render.plan_json import plan_json
 from reconciler.render.plan_text import plan_text
-from reconciler.render.status_text import drift_json, drift_text, pool_text, status_json, status_text
+from reconciler.render.status_record import status_json
+from reconciler.render.status_text import guests_text, pool_text, status_text
+from reconciler.render.table import Page
 from reconciler.render.text import Painter, Section, fitted, plain
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
@@ -166,7 +169,7 @@ def test_colours_change_nothing_but_colours(paint: object) -> None:
     texts = [
         plan_text(made, paint),  # type: ignore[arg-type]
         drift_text(made, paint),  # type: ignore[arg-type]
-        status_text(status_of(made), paint),  # type: ignore[arg-type]
+        status_text(status_of(made), Page(paint=paint)),  # type: ignore[arg-type]
         outcome_text(Outcome(Result.APPLIED), paint),  # type: ignore[arg-type]
     ]
     expected = [plan_text(made), drift_text(made), status_text(status_of(made)), outcome_text(Outcome(Result.APPLIED))]
@@ -234,25 +237,36 @@ def test_a_status_for_people_in_full() -> None:
     made = make_plan(desired(guests, GIVES_UP), observe(on))
 
     assert status_text(status_of(made)) == (
-        f"Host lpar7: kernel {RELEASE}, 3 adapters and 6 queues present, 2 mediated devices\n"
+        f"Host lpar7: kernel {RELEASE}, 3 adapters, 6 queues, 2 mediated devices\n"
         "\n"
+        "  compared    with the manifests\n"
         "  host pool   everything but domains 0x04 (4), 0x47 (71)\n"
-        "  idle        3 queues that no guest and no host driver can use: 06.0047, 07.0004, 07.0047\n"
+        "  idle        3 queues: 06.0047, 07.0004, 07.0047\n"
         "  at boot     nothing of this is kept (spec.persistence: none)\n"
-        "\n"
-        f"  a  {uuid(1)}  (active, in use)\n"
-        "    wanted      adapter 0x05 (5), domains 0x04 (4), 0x47 (71)\n"
-        "    authorised  adapter 0x05 (5), domains 0x04 (4), 0x47 (71)\n"
-        "    effective   adapter 0x05 (5) × domains 0x04 (4), 0x47 (71)\n"
-        "\n"
-        f"  b  {uuid(2)}  (on-demand)\n"
-        "    wanted      adapter 0xc8 (200), domain 0x04 (4)\n"
-        "    authorised  no device\n"
-        "\n"
         "  pending     adapter 0xc8 (200), authorised in advance for b\n"
-        f"  foreign     {uuid(0xF)}: adapter 0x06 (6), domain 0x04 (4), control domains 0x04-0x05 (4-5); in use\n"
+        "\n"
+        "NAME                                  STATE      QUEUES  SEES  VM      WHY\n"
+        "a                                     in-sync    2       2     in use  -\n"
+        "b                                     on-demand  1       -     -       -\n"
+        f"{uuid(0xF)}  foreign    1       1     in use  -\n"
         "\n"
         "Nothing to do: the host is as the manifests say.\n"
+    )
+    assert guests_text(status_of(made), status_of(made).rows) == (
+        "compared with the manifests\n"
+        "\n"
+        f"a  {uuid(1)}  (in-sync, active, in use)\n"
+        "  wanted      adapter 0x05 (5), domains 0x04 (4), 0x47 (71)\n"
+        "  authorised  adapter 0x05 (5), domains 0x04 (4), 0x47 (71)\n"
+        "  effective   adapter 0x05 (5) × domains 0x04 (4), 0x47 (71)\n"
+        "\n"
+        f"b  {uuid(2)}  (on-demand)\n"
+        "  wanted      adapter 0xc8 (200), domain 0x04 (4)\n"
+        "  authorised  no device\n"
+        "\n"
+        f"{uuid(0xF)}  (foreign, in use)\n"
+        "  authorised  adapter 0x06 (6), domain 0x04 (4), control domains 0x04-0x05 (4-5)\n"
+        "  effective   adapter 0x06 (6) × domain 0x04 (4)\n"
     )
 
 
@@ -266,8 +280,11 @@ def test_a_status_for_programs() -> None:
         {
             "name": "a",
             "uuid": uuid(1),
+            "state": "missing",
+            "labels": {},
             "activation": "active",
             "wanted": {"adapters": [5, 200], "domains": [4], "controlDomains": [4]},
+            "wantedQueues": 2,
             "authorised": None,
             "effective": None,
             "inUse": False,
@@ -295,9 +312,10 @@ def test_the_process_that_has_a_device_open_is_named_where_it_is_known() -> None
     assert "  a: its VM (qemu-system-s390x, process 4711) runs and loses a whole adapter\n" in text
     assert [one["openedBy"] for one in json.loads(plan_json(made))["guests"]] == [who, who]
 
-    status = status_text(status_of(made))
-    assert f"  a  {uuid(1)}  (active, in use by qemu-system-s390x, process 4711)\n" in status
-    assert "adapter 0x07 (7), domain 0x47 (71); in use by qemu-system-s390x, process 4711\n" in status
+    status = guests_text(status_of(made), status_of(made).rows)
+    assert f"a  {uuid(1)}  (changes, active, in use by qemu-system-s390x, process 4711)\n" in status
+    assert f"{uuid(0xF)}  (foreign, in use by qemu-system-s390x, process 4711)\n" in status
+    assert "  qemu-system-s390x, process 4711  its device holds" in status_text(status_of(made))
     record = json.loads(status_json(status_of(made)))
     assert [one["openedBy"] for one in record["guests"] + record["foreign"]] == [who, who, who]
 
@@ -311,9 +329,9 @@ def test_what_no_manifest_names_any_more_is_wanted_by_nobody() -> None:
 
     text = status_text(status_of(made))
 
-    assert f"  m1  {uuid(1)}  (to be removed)\n    wanted      nothing\n" in text
-    assert "63 queues that no guest and no host driver can use: 05.0000, " in text
-    assert " and 47 more\n" in text
+    assert f"m1  {uuid(1)}  (leaving)\n  wanted      nothing\n" in guests_text(status_of(made), status_of(made).rows)
+    assert "  idle        63 queues: 05.0000, " in text
+    assert " and 47 more (--free)\n" in text
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from reconciler.planning.scope import WHOLE, VmEvent, Whole
 from reconciler.planning.status import status_of
 from reconciler.render.plan_json import plan_json
 from reconciler.render.plan_text import plan_text
-from reconciler.render.status_text import status_json, status_text
+from reconciler.render.status_record import status_json
+from reconciler.render.status_text import guests_text, status_text
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.machine import Machine
@@ -57,8 +58,11 @@ def test_a_status_names_the_vms_of_guests_and_of_others() -> None:
     """Beside each device."""
     status = status_of(made(VMS, 1))
 
-    assert f"g1  {uuid(1)}  (on-demand, VM payments-db, running)\n" in status_text(status)
-    assert f"foreign     {uuid(0xF)} (VM lab, paused): adapter" in status_text(status)
+    text = guests_text(status, status.rows)
+    assert f"g1  {uuid(1)}  (changes, on-demand, VM payments-db, running)\n" in text
+    assert f"{uuid(0xF)}  (foreign, VM lab, paused)\n" in text
+    assert "  payments-db   " in status_text(status)
+    assert "  lab (paused)  " in status_text(status)
     record = json.loads(status_json(status))
     assert [one["vm"]["name"] for one in (*record["guests"], *record["foreign"])] == ["payments-db", "lab"]
 
@@ -81,7 +85,7 @@ def test_where_no_vm_is_known_nothing_is_said_of_any() -> None:
     """Not even in the JSON; and names are no part of what a plan rests on."""
     shown = made(NO_VMS, 1)
 
-    assert "VM" not in plan_text(shown) + status_text(status_of(shown))
+    assert "VM" not in plan_text(shown) + guests_text(status_of(shown), status_of(shown).rows)
     assert '"vm"' not in plan_json(shown) + status_json(status_of(shown))
     assert shown.fingerprint == made(VMS, 1).fingerprint
 

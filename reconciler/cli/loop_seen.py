@@ -1,0 +1,158 @@
+"""What the loop found last, for ``reconcile status`` with and without ``--watch``, and whether it still runs."""
+
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import run_directory_of, state_of
+from reconciler.cli.options import HostOptions
+from reconciler.cli.output import control, paint_for_stdout, result, say
+from reconciler.model.commands import LOOP_STATUS, WATCH
+from reconciler.model.desired import Selector
+from reconciler.transaction.loop_records import read_last_good
+from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.published import NotPublished, Published, PublishedReader, boot_id
+from reconciler.watch.report import Report
+from reconciler.watch.report_text import Ended, loop_record, loop_text, report_record, report_text
+from reconciler.watch.requests import is_watched
+from reconciler.watch.status_file import Kept, read_kept
+
+if TYPE_CHECKING:
+    from reconciler.render.status_text import Remark
+
+_FOLLOW_SECONDS: Final = 2.0
+_CLEAR: Final = "\x1b[H\x1b[2J"
+
+
+def show_watched(host: HostOptions, format: str, selector: Selector) -> Exit:
+    """Show what the loop has found last; at a terminal again and again, until Ctrl-C.
+
+    Args:
+        host: of which host.
+        format: ``table``, ``json`` or ``yaml``.
+        selector: the labels of the guests that are shown.
+    """
+    state, _ = state_of(host)
+    kept = _kept(state)
+    if kept is None:
+        say(f"error: no loop has been watching with the state directory {state.path}")
+        say(f"  next: {host.line(WATCH)}    # starts one; for another place: --state-dir, --sysfs or --simulate")
+        return Exit.FAILURE
+    if host.host not in (None, kept.report.host):
+        say(f"error: the loop with the state directory {state.path} watches host {kept.report.host}, not {host.host}")
+        say(f"  next: {host._replace(host=None).line(LOOP_STATUS)}")
+        return Exit.FAILURE
+    shown = _selected(kept, state, selector)
+    if format != "table":
+        _show_record(shown, format)
+        return _code(kept)
+    if not sys.stdout.isatty():
+        _show_report(shown, host)
+        return _code(kept)
+    with suppress(KeyboardInterrupt):
+        while True:
+            control(sys.stdout, _CLEAR)
+            _show_report(shown, host)
+            sys.stdout.flush()
+            time.sleep(_FOLLOW_SECONDS)
+            kept = _kept(state) or kept
+            shown = _selected(kept, state, selector)
+    return _code(kept)
+
+
+def _selected(kept: Kept, state: StateDirectory, selector: Selector) -> Kept:
+    """`kept` with those guests alone that have the labels in what the loop enforces."""
+    if not selector.pairs:
+        return kept
+    good = read_last_good(state)
+    names = {one.name for one in good.desired.guests if selector.takes(one.labels)} if good else set()
+    guests = tuple(one for one in kept.report.guests if one.name in names)
+    return kept._replace(report=kept.report._replace(guests=guests))
+
+
+def _code(kept: Kept) -> Exit:
+    """A loop that has ended enforces nothing, however the host was when it last looked."""
+    if kept.ended is None:
+        return Exit.DONE
+    say("error: the loop has ended; no loop enforces the manifests of this host")
+    return Exit.FAILURE
+
+
+def _end_of(kept: Kept) -> Ended | None:
+    return None if kept.ended is None else Ended(kept.ended, kept.how, kept.command)
+
+
+def _kept(state: StateDirectory) -> Kept | None:
+    """What the loop has left; where it was killed, it ended after its last cycle."""
+    kept = read_kept(state)
+    if kept is None or kept.ended is not None or is_watched(state.path):
+        return kept
+    return kept._replace(ended=kept.report.cycle_ended)
+
+
+def _show_report(kept: Kept, host: HostOptions) -> None:
+    result(report_text(kept.report, time.time(), paint_for_stdout(), _end_of(kept), host.findable.here))
+
+
+def _show_record(kept: Kept, format: str) -> None:
+    record = report_record(kept.report, _end_of(kept))
+    if format == "json":
+        from reconciler.render.plan_json import json_text
+
+        result(json_text(record))
+    else:
+        from reconciler.render.status_record import yaml_text
+
+        result(yaml_text(record))
+
+
+class LoopSeen(NamedTuple):
+    """The loop as others see it: its newest report, and how it has ended; None where it runs."""
+
+    report: Report
+    ended: Ended | None
+
+    def remark(self) -> "Remark":
+        """That in one line."""
+        from reconciler.render.status_text import Remark
+
+        text, style = loop_text(self.report, time.time(), self.ended)
+        return Remark("loop", text, style)
+
+    def record(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return loop_record(self.report, self.ended)
+
+
+def loop_seen(host: HostOptions, state: StateDirectory) -> LoopSeen | None:
+    """The loop with that `state`, or where this user cannot read that, the one that has published; None: there is none.
+
+    Raises:
+        BadRecord, UnsafeState: what it has left is damaged.
+        NotPublished: what it publishes cannot be read either.
+    """
+    try:
+        kept = _kept(state)
+        return LoopSeen(kept.report, _end_of(kept)) if kept else None
+    except PermissionError:
+        return published_loop(PublishedReader(run_directory_of(host)).read())
+
+
+def published_loop(found: Published) -> LoopSeen | None:
+    """The loop that has published; None where only commands have."""
+    if found.loop is None or found.report is None:
+        return None
+    end = found.loop.ended
+    if end is not None:
+        return LoopSeen(found.report, Ended(end.moment, f"exit code {end.exit_code}: {end.reason}"))
+    lives = found.is_locked and found.loop.boot_id == boot_id()
+    return LoopSeen(found.report, None if lives else Ended(found.report.cycle_ended))
+
+
+def published_report(host: HostOptions) -> Report | None:
+    """The newest report that is published for those who are not root; None where there is none that can be read."""
+    with suppress(NotPublished):
+        return PublishedReader(run_directory_of(host)).read().report
+    return None

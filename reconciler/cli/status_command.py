@@ -1,0 +1,273 @@
+"""``reconcile status``: how the host and its guests stand, in every directory and for every user.
+
+Nothing that it reads besides the host is necessary: without manifests it shows what was applied last, without that the
+host alone; what this user may not read is named.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from reconciler.cli.command_lines import changed_line, repeated
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import opened, state_of, wanted_source
+from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
+from reconciler.cli.output import page_for_stdout, result, say, show_problems
+from reconciler.cli.recovered import show_unfinished
+from reconciler.cli.tree import command
+from reconciler.model.commands import LOOP_STATUS, STATUS, Here
+from reconciler.model.desired import Selector
+from reconciler.model.errors import StateError
+from reconciler.model.printable import error_text
+from reconciler.planning.status import ComparedWith, GuestState, GuestStatus, Source, Status
+
+if TYPE_CHECKING:
+    from reconciler.cli.loop_seen import LoopSeen
+    from reconciler.planning.status import Known
+    from reconciler.transaction.machine import Machine
+    from reconciler.watch.report import GuestReport
+
+_OF_THE_LOOP: Final = ("table", "json", "yaml")
+
+
+@command("status")
+@click.argument("guests", nargs=-1, metavar="[GUEST]...")
+@label_option("Show guests with this label only; counts stay those of the host.")
+@click.option("--free", is_flag=True, help="List the queues that no guest and no host driver can use.")
+@click.option("--watch", is_flag=True, help="Show what the loop found last; at a terminal, keep showing it.")
+@format_option("table", "wide", "json", "yaml", "name")
+@host_options
+@recorded_options
+def status_command(
+    guests: tuple[str, ...], selector: Selector, free: bool, watch: bool, format: str, host: HostOptions
+) -> Exit:
+    """Show who has what, and why it is not what was wanted."""
+    if watch:
+        _refuse_beside_watch(host, format, [*(["GUEST"] if guests else []), *(["--free"] if free else [])])
+        from reconciler.cli.loop_seen import show_watched
+
+        return show_watched(host, format, selector)
+    if free and (guests or selector.pairs):
+        raise click.UsageError("--free lists the queues that no guest has; leave out guests and labels")
+    refuse_paths(host, guests)
+    seen = _Seen(host)
+    with opened(host) as machine:
+        found = seen.status(machine)
+    if found.plan:
+        show_problems(found.plan.problems)
+    rows = _chosen(found, guests, selector)
+    if free:
+        _show_free(found, format)
+    elif format in ("json", "yaml"):
+        _show_record(found, rows, seen, format)
+    elif format == "name":
+        from reconciler.render.status_text import names_text
+
+        result(names_text(found.rows if rows is None else rows))
+    else:
+        _show_text(found, rows, seen, guests=guests, selector=selector, wide=format == "wide")
+    seen.say_what_to_run()
+    return Exit.DONE
+
+
+def _refuse_beside_watch(host: HostOptions, format: str, words: Sequence[str]) -> None:
+    unread = [*(["-f"] if host.paths else []), *([host.recorded] if host.recorded else []), *words]
+    unread += [] if format in _OF_THE_LOOP else [f"-o {format}"]
+    if unread:
+        raise click.UsageError(
+            f"--watch shows what the loop found, with the manifests that the loop reads; {' and '.join(unread)} has no "
+            f"effect on that. To see it: {host.line(LOOP_STATUS)}"
+        )
+
+
+def refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
+    """Return if no one of `guests` is a path: a slash is in no name of a guest.
+
+    Raises:
+        click.UsageError: one is; it says what to run instead.
+    """
+    for path in (name for name in guests if "/" in name or (name.endswith((".yaml", ".yml")) and os.path.exists(name))):
+        line = host.here.reading((*host.paths, path)).line(STATUS)
+        raise click.UsageError(f"'{path}' is no name of a guest; guests are listed by: {line}")
+
+
+_MOST_NAMES: Final = 20
+
+
+def _chosen(found: Status, names: tuple[str, ...], selector: Selector) -> tuple[GuestStatus, ...] | None:
+    """The rows that were asked for, by name or uuid and by label; None where all of them were.
+
+    Raises:
+        click.UsageError: there is no such guest; it says what to run instead.
+    """
+    if not names and not selector.pairs:
+        return None
+    known = {key for one in found.rows for key in (one.name, one.uuid)}
+    for name in names:
+        if name not in known:
+            raise click.UsageError(f"no guest called {name} is known here; {_instead(found, name)}")
+    return tuple(
+        one
+        for one in found.rows
+        if (not names or one.name in names or one.uuid in names)
+        and (not selector.pairs or (one.guest is not None and selector.takes(one.guest.labels)))
+    )
+
+
+def _instead(found: Status, name: str) -> str:
+    context = click.get_current_context()
+    others = tuple(one for one in context.params["guests"] if one != name) or None
+    if os.path.exists(name):
+        return (
+            f"manifests are named with -f: {changed_line(context, guests=others, file=(*context.params['file'], name))}"
+        )
+    every = sorted(one.name for one in found.guests)
+    there = ", ".join(every[:_MOST_NAMES]) + (f" and {len(every) - _MOST_NAMES} more" if every[_MOST_NAMES:] else "")
+    host = "" if context.params["host_name"] else changed_line(context, guests=others, host_name=name)
+    return f"there are: {there or 'none'}{f'. If it is the name of a Host: {host}' if host else ''}"
+
+
+class _Seen:
+    """What this user can see of a host, besides the host itself."""
+
+    def __init__(self, host: HostOptions) -> None:
+        """Nothing is looked at yet."""
+        self._host = host
+        self._denied = False
+        self.unseen: list[str] = []
+        self.loop: LoopSeen | None = None
+
+    @property
+    def here(self) -> Here:
+        """The options that lead another command to the same host and manifests."""
+        return self._host.here
+
+    def status(self, machine: "Machine") -> Status:
+        """How `machine` stands, compared with what was named, or with what is nearest."""
+        from reconciler import Nearest, NothingWanted, status
+
+        host = self._host
+        self._look()
+        if host.paths or host.recorded:
+            return self._noted(status(wanted_source(host, with_commit=False).read(machine), machine))
+        try:
+            wanted = Nearest(os.curdir, host.host).read(machine)
+        except NothingWanted as error:
+            return self._host_only(machine, error.reasons)
+        return self._noted(status(wanted, machine))
+
+    def _look(self) -> None:
+        """Look at what earlier runs and the loop have left; what cannot be seen is no reason to end."""
+        from reconciler.watch.published import NotPublished
+
+        state, _ = state_of(self._host)
+        try:
+            show_unfinished(self._host)
+        except PermissionError as error:
+            self._denied = True
+            self.unseen.append(f"what was applied last, and what is suspended ({error_text(error)})")
+        if self._denied or state.path.exists():
+            from reconciler.cli.loop_seen import loop_seen
+
+            try:
+                self.loop = loop_seen(self._host, state)
+            except NotPublished as error:
+                self.unseen.append(f"the loop ({error})")
+            except (StateError, OSError) as error:
+                say(f"warning: what the loop found last cannot be used: {error_text(error)}")
+
+    def _noted(self, found: Status) -> Status:
+        if found.plan:
+            known = set(self.unseen)
+            self.unseen += [str(one) for one in found.plan.unread if str(one) not in known]
+        return found
+
+    def _host_only(self, machine: "Machine", because: tuple[str, ...]) -> Status:
+        """The host alone, or with what the published report says of its guests."""
+        from reconciler import host_status
+
+        if self._denied:
+            from reconciler.cli.loop_seen import published_report
+
+            report = published_report(self._host)
+            if report is not None and report.looked is not None:
+                from reconciler.render.text import moment
+
+                text = f"the published report of {moment(report.looked)} UTC"
+                compared = ComparedWith(Source.REPORT, text, report.generation, report.source.commit, because)
+                found = host_status(machine, compared, [_known(one) for one in report.guests])
+                return found._replace(host=report.host or found.host)
+        return host_status(machine, ComparedWith(Source.HOST, "nothing", because=because))
+
+    def say_what_to_run(self) -> None:
+        """Say to stderr how more can be seen."""
+        if self._denied and os.geteuid():
+            say(f"  next: {repeated(click.get_current_context(), 'sudo')}    # shows what this user cannot see")
+
+
+def _known(one: "GuestReport") -> "Known":
+    from reconciler.planning.status import Known
+
+    differs = one.authorised != one.wanted
+    state = GuestState.IN_SYNC
+    if one.suspended:
+        state = GuestState.SUSPENDED_DIFFERS if differs else GuestState.SUSPENDED
+    elif one.drifted:
+        state = GuestState.DRIFT
+    elif not one.wanted:
+        state = GuestState.LEAVING
+    elif one.why:
+        state = GuestState.MISSING if one.authorised is None else GuestState.PENDING
+    elif one.authorised is None:
+        state = GuestState.ON_DEMAND
+    why = one.why
+    if one.suspended:
+        until = "until it is resumed" if one.suspended.until is None else ""
+        why = (f"suspended by {one.suspended.by} {until}: {one.suspended.reason}", *why)
+    return Known(one.name, one.uuid, one.wanted, state, why)
+
+
+def _show_text(
+    found: Status,
+    rows: tuple[GuestStatus, ...] | None,
+    seen: _Seen,
+    *,
+    guests: tuple[str, ...],
+    selector: Selector,
+    wide: bool,
+) -> None:
+    from reconciler.render.status_text import Remark, Shown, guests_text, status_text
+
+    page = page_for_stdout()
+    if guests and not wide:
+        result(guests_text(found, rows or (), page))
+        return
+    remarks = [seen.loop.remark()] if seen.loop else []
+    remarks += [Remark("not seen", one, "warning") for one in seen.unseen]
+    shown = None if rows is None else Shown(rows, f"-l {selector}" if selector.pairs else "")
+    result(status_text(found, page, seen.here, remarks, shown, wide=wide))
+
+
+def _show_record(found: Status, rows: tuple[GuestStatus, ...] | None, seen: _Seen, format: str) -> None:
+    from reconciler.render.plan_json import json_text
+    from reconciler.render.status_record import status_record, yaml_text
+
+    record = status_record(found, rows, seen.loop.record() if seen.loop else None, seen.unseen)
+    result(json_text(record) if format == "json" else yaml_text(record))
+
+
+def _show_free(found: Status, format: str) -> None:
+    if format in ("json", "yaml"):
+        from reconciler.render.plan_json import json_text
+        from reconciler.render.status_record import free_record, yaml_text
+
+        record = free_record(found)
+        result(json_text(record) if format == "json" else yaml_text(record))
+    elif format == "name":
+        result("".join(f"{queue}\n" for queue in found.idle))
+    else:
+        from reconciler.render.status_text import free_text
+
+        result(free_text(found, page_for_stdout(), wide=format == "wide"))

@@ -1,0 +1,129 @@
+"""The status for programs: as JSON, and the same as YAML."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from reconciler.planning.status import GuestStatus, Status
+from reconciler.render.diagnostics import problem_record
+from reconciler.render.drift import at_boot_record
+from reconciler.render.plan_json import config_record, json_text, matrix_record, process_record, vm_record
+from reconciler.render.status_text import card_trouble
+
+
+def status_record(
+    status: Status,
+    rows: Sequence[GuestStatus] | None = None,
+    loop: dict[str, Any] | None = None,
+    unseen: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The whole status as plain values.
+
+    Args:
+        status: what is shown.
+        rows: the guests and devices that were asked for; left out, all of them.
+        loop: how the loop is, as plain values; None where none is known.
+        unseen: what could not be seen, and why, a sentence each.
+    """
+    wanted = None if rows is None else {one.uuid for one in rows}
+    plan, compared = status.plan, status.compared
+    return {
+        "formatVersion": "1",
+        "host": status.host,
+        "comparedWith": {
+            "source": compared.source.value,
+            "text": compared.text,
+            "generation": compared.generation or None,
+            "commit": compared.commit or None,
+            "because": list(compared.because),
+        },
+        "unseen": list(unseen),
+        "loop": loop,
+        "inSync": plan.in_sync if plan else None,
+        "suspended": status.suspended or None,
+        "pool": matrix_record(status.observed.pool),
+        "guests": [_guest(one) for one in status.guests if wanted is None or one.uuid in wanted],
+        "pending": [{"adapter": adapter, "guests": list(names)} for adapter, names in status.pending],
+        "cards": [
+            {
+                "adapter": card.adapter,
+                "configured": card.configured,
+                "checkstopped": card.checkstopped,
+                "online": card.online,
+            }
+            for card in status.observed.cards
+        ],
+        "idle": [str(queue) for queue in status.idle],
+        "foreign": [
+            {
+                "uuid": mdev.uuid,
+                "authorised": config_record(mdev.config),
+                "inUse": mdev.in_use,
+                "openedBy": process_record(mdev.opened_by),
+                **vm_record(status.observed.vms.get(mdev.uuid)),
+            }
+            for mdev in status.foreign
+            if wanted is None or mdev.uuid in wanted
+        ],
+        "atBoot": at_boot_record(plan) if plan else None,
+        "problems": [problem_record(problem) for problem in plan.problems] if plan else [],
+    }
+
+
+def _guest(one: GuestStatus) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "uuid": one.uuid,
+        "state": one.state.value,
+        "labels": dict(one.guest.labels) if one.guest else {},
+        "activation": one.guest.activation.value if one.guest else None,
+        "wanted": config_record(one.guest.config) if one.guest else None,
+        "wantedQueues": one.wanted,
+        "authorised": config_record(one.authorised),
+        "effective": matrix_record(one.effective),
+        "inUse": one.in_use,
+        "openedBy": process_record(one.opened_by),
+        **vm_record(one.vm),
+        "why": list(one.why),
+    }
+
+
+def status_json(status: Status) -> str:
+    """The whole status as JSON text, ended by a newline."""
+    return json_text(status_record(status))
+
+
+def free_record(status: Status) -> dict[str, Any]:
+    """All idle queues as plain values."""
+    cards, claims = {card.adapter: card for card in status.observed.cards}, status.claims()
+    return {
+        "formatVersion": "1",
+        "host": status.host,
+        "idle": [
+            {
+                "queue": str(queue),
+                "adapter": queue.adapter,
+                "domain": queue.domain,
+                "trouble": (card_trouble(cards[queue.adapter]) if queue.adapter in cards else "") or None,
+                "claimedBy": list(claims.get(queue, ())),
+            }
+            for queue in status.idle
+        ],
+    }
+
+
+def yaml_text(record: dict[str, Any]) -> str:
+    """`record` as YAML text in ASCII, ended by a newline."""
+    import json
+
+    import yaml
+
+    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+        """Writes ids on one line."""
+
+    def listed(dumper: Dumper, values: list[Any]) -> Any:
+        are_ids = all(isinstance(one, int) for one in values)
+        return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=are_ids)
+
+    Dumper.add_representer(list, listed)
+    # By way of JSON, so that both say the same.
+    return str(yaml.dump(json.loads(json_text(record)), Dumper=Dumper, sort_keys=False, default_flow_style=False))

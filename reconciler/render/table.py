@@ -1,0 +1,111 @@
+"""A table for people: a line a row, whatever the width of the page; and what a page is."""
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from reconciler.render.text import Paint, plain
+
+_GAP: Final = "  "
+_WIDE: Final = ("W", "F")
+
+
+def unchanged(text: str) -> str:
+    """`text`."""
+    return text
+
+
+class Page(NamedTuple):
+    """What text is written on.
+
+    Attributes:
+        width: in columns; None where there is no limit, as for a program that reads it.
+        paint: its colours.
+        shown: what a text becomes there: what people cannot see, and what the encoding lacks, becomes an escape.
+        ellipsis: stands where something was cut; the encoding has it.
+    """
+
+    width: int | None = None
+    paint: Paint = plain
+    shown: Callable[[str], str] = unchanged
+    ellipsis: str = "…"
+
+    def cut(self, text: str, width: int | None = None) -> str:
+        """`text` as it is shown, in at most `width` columns; left out, those of the page. No colour is in it."""
+        most = self.width if width is None else width
+        shown = self.shown(text)
+        if most is None or columns_of(shown) <= most:
+            return shown
+        room = most - len(self.ellipsis)
+        return _first_columns(shown, room) + self.ellipsis if room > 0 else _first_columns(shown, most)
+
+    def widths(self, lines: Sequence[Sequence[str]], least: Mapping[int, int]) -> list[int]:
+        """How wide each column of `lines` may be, so that a line fits.
+
+        Args:
+            lines: of cells as they are shown, the heading among them.
+            least: the columns that may be cut, in the order in which they are, and how wide each stays.
+        """
+        widths = [max(map(columns_of, column)) for column in zip(*lines, strict=True)]
+        over = 0 if self.width is None else sum(widths) + len(_GAP) * (len(widths) - 1) - self.width
+        for column, kept in least.items():
+            cut = max(0, min(over, widths[column] - kept))
+            widths[column] -= cut
+            over -= cut
+        return widths
+
+
+class Row(NamedTuple):
+    """The cells of a line, and the style of one of them by its column; of others none."""
+
+    cells: tuple[str, ...]
+    styles: Mapping[int, str] = {}
+
+
+def table_lines(heading: Sequence[str], rows: Sequence[Row], page: Page, least: Mapping[int, int]) -> list[str]:
+    """`rows` below their `heading`, a line each that fits `page`; for `least` see `Page.widths`.
+
+    Where a page is narrower than its columns can become, the lines end at its edge.
+    """
+    first = Row(tuple(heading), dict.fromkeys(range(len(heading)), "bold"))
+    shown = [row._replace(cells=tuple(map(page.shown, row.cells))) for row in (first, *rows)]
+    fitted = page._replace(shown=unchanged)
+    widths = fitted.widths([row.cells for row in shown], least)
+    return [_line(row, widths, fitted) for row in shown]
+
+
+def _line(row: Row, widths: Sequence[int], page: Page) -> str:
+    parts: list[str] = []
+    left = page.width
+    for column, (cell, width) in enumerate(zip(row.cells, widths, strict=True)):
+        if column:
+            parts.append(_GAP)
+            left = left if left is None else left - len(_GAP)
+        text = page.cut(cell, width if left is None else max(0, min(width, left)))
+        style = row.styles.get(column)
+        parts.append(page.paint(style, text) if style and text else text)
+        if column + 1 < len(widths):
+            parts.append(" " * (width - columns_of(text)))
+        left = left if left is None else left - width
+    return "".join(parts).rstrip()
+
+
+def columns_of(text: str) -> int:
+    """How many columns of a terminal `text` takes."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(one) for one in text)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in _WIDE else 1
+
+
+def _first_columns(text: str, width: int) -> str:
+    for end, character in enumerate(text):
+        width -= _columns(character)
+        if width < 0:
+            return text[:end]
+    return text

@@ -1,0 +1,290 @@
+"""``reconcile status``: in every directory, for every user, on every page."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from reconciler.cli.main import run
+from reconciler.cli.output import Output
+from testing.commands import Command, Ran, example
+from testing.golden import assert_golden
+
+HOST = """\
+apiVersion: reconciler/v1
+kind: SimulatedHost
+metadata: {name: lpar7}
+spec:
+  kernel: "6.12"
+  adapters:
+    - {id: 4, type: CEX7}
+    - {id: 5, type: CEX8}
+    - {id: 6, type: CEX8, mode: ep11}
+    - {id: 7, type: CEX8}
+  usageDomains: [4, 5, 6, 0x47]
+  controlDomains: [4, 5, 6, 0x47]
+"""
+MANIFESTS = """\
+apiVersion: reconciler/v1
+kind: Host
+metadata: {name: lpar7}
+spec: {}
+"""
+GUEST = """\
+---
+apiVersion: reconciler/v1
+kind: Guest
+metadata: {{name: {name}, labels: {{tenant: {tenant}, tier: gold}}}}
+spec: {{host: lpar7, adapters: [{adapters}], domains: [{domains}]{more}}}
+"""
+GUESTS = (
+    ("archive", "backup", "4", "0x47", ""),
+    ("batch", "backup", "6", "6", ", activation: on-demand"),
+    ("mail", "office", "6", "4", ""),
+    ("payments-database-primary", "payments", "5, 9", "4", ""),
+    ("payments-web", "payments", "5", "5", ", controlDomains: [5, 0x48]"),
+    ("reports", "office", "7", "5", ""),
+    ("spare", "office", "7", "6", ", activation: inactive"),
+)
+WHERE = ("--simulate", "simulated-host.yaml")
+
+
+@pytest.fixture
+def night(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """A host on which several things are wrong; its manifests are applied, and are in the working directory."""
+    monkeypatch.setenv("SUDO_USER", "kim")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    (tmp_path / "simulated-host.yaml").write_text(HOST)
+    names = ("name", "tenant", "adapters", "domains", "more")
+    guests = "".join(GUEST.format(**dict(zip(names, one, strict=True))) for one in GUESTS)
+    (tmp_path / "guests.yaml").write_text(MANIFESTS + guests)
+    monkeypatch.chdir(tmp_path)
+    command = Command(tmp_path, capsys)
+    assert command.bare("apply", "--yes", *WHERE).code == 0
+    for request in (("set", "6", "checkstopped=true"), ("set", "7", "configured=false")):
+        assert command.bare("simulate", *request, *WHERE).code == 0
+    assert command.bare("suspend", "archive", "--reason", "ticket 4711", *WHERE).code == 0
+    return command
+
+
+def states(ran: Ran) -> dict[str, str]:
+    """Of a table, the state of each guest, in its order."""
+    lines = iter(ran.out.splitlines())
+    next(line for line in lines if line.startswith("NAME "))
+    rows = [line.split()[:2] for line in iter(lambda: next(lines), "")]
+    return {row[0]: row[1] for row in rows}
+
+
+STATES = {
+    "mail": "failing",
+    "reports": "failing",
+    "payments-database-primary": "pending",
+    "payments-web": "pending",
+    "archive": "suspended",
+    "batch": "on-demand",
+    "spare": "inactive",
+}
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120, 0])
+@pytest.mark.parametrize("colour", [False, True], ids=["plain", "colour"])
+@pytest.mark.parametrize("words", ["table", "wide", "free", "guest", "labels", "applied", "alone"])
+def test_it_is_shown_as_reviewed(
+    night: Command, monkeypatch: pytest.MonkeyPatch, words: str, colour: bool, columns: int
+) -> None:
+    """On narrow and wide terminals and in a pipe, with colour and without; colour only adds."""
+    if words in {"alone", "applied"}:
+        Path("guests.yaml").unlink()
+    if words == "alone":
+        os.rename("simulated-host.yaml.state", "elsewhere")
+    given = {
+        "wide": ["-o", "wide"],
+        "free": ["--free"],
+        "guest": ["mail", "payments-web"],
+        "labels": ["-l", "tenant=payments"],
+    }.get(words, [])
+    if columns:
+        monkeypatch.setenv("COLUMNS", str(columns))
+    if colour:
+        monkeypatch.setattr(Output, "isatty", lambda self: True)
+        monkeypatch.setattr(os, "get_terminal_size", lambda descriptor: os.terminal_size((0, 0)))
+
+    ran = night.bare("status", *given, *WHERE)
+
+    assert ran.code == 0
+    assert_golden(f"status/{words}-{columns or 'pipe'}{'-colour' if colour else ''}.txt", ran.out)
+    if columns and not colour and words not in {"wide", "guest"}:
+        lines = [line for line in ran.out.splitlines() if not line.startswith("  next: ")]
+        assert max(map(len, lines)) <= columns
+
+
+def test_what_is_wrong_comes_first_one_line_each(night: Command) -> None:
+    """And counts of the whole host below."""
+    ran = night.bare("status", *WHERE)
+
+    assert states(ran) == STATES
+    assert list(states(ran)) == list(STATES)
+    assert "5 of 7 guests to look at: 2 failing, 2 pending, 1 suspended." in ran.out
+    assert "suspended by kim until it is resumed: ticket 4711" in ran.out
+    assert "  card        adapter 0x06 (6) is check-stopped\n" in ran.out
+    assert "  card        adapter 0x07 (7) is in standby (deconfigured)\n" in ran.out
+    assert "control domain 0x48 (72) is not in the LPAR yet, authorised in advance for payments-web" in ran.out
+
+
+def test_without_manifests_it_is_what_was_applied_last(
+    night: Command, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And that is said; every command that is printed works there."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+
+    ran = night.bare("status", "--simulate", str(night.simulated_host))
+
+    assert states(ran) == STATES
+    assert (
+        "  compared    with what was applied last: generation 1 (there are no manifests in this directory)\n" in ran.out
+    )
+    assert "Nothing to do: the host is as it was applied last.\n" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("kind: Deployment\n", "the manifests in this directory cannot be used: "),
+        (f"{MANIFESTS}---\n{MANIFESTS}", "cannot be used: the host 'lpar7' is described"),
+    ],
+)
+def test_manifests_that_cannot_be_used_are_passed_over(night: Command, text: str, reason: str) -> None:
+    """Where none were named; whoever names them is told what is wrong with them."""
+    Path("guests.yaml").write_text(text)
+
+    ran = night.bare("status", *WHERE)
+
+    assert states(ran) == STATES
+    assert reason in ran.out
+    assert night.bare("status", "-f", ".", *WHERE).code == 3
+
+
+def test_without_anything_it_is_the_host_alone(night: Command) -> None:
+    """Devices by their uuid; nothing is said of what they should be."""
+    Path("guests.yaml").unlink()
+    os.rename("simulated-host.yaml.state", "elsewhere")
+
+    ran = night.bare("status", *WHERE)
+    record = json.loads(night.bare("status", "-o", "json", *WHERE).out)
+
+    assert ran.code == 0
+    assert "compared    with nothing: the host alone (" in ran.out
+    assert "nothing was applied yet; no loop enforces anything)" in ran.out
+    assert sorted(states(ran).values()) == ["failing", "failing", "unknown", "unknown", "unknown"]
+    assert (record["inSync"], record["atBoot"], record["comparedWith"]["source"]) == (None, None, "host")
+
+
+def test_of_another_host_nothing_that_was_applied_is_shown(night: Command) -> None:
+    """The name is taken seriously in every fall-back."""
+    Path("guests.yaml").unlink()
+
+    ran = night.bare("status", "--host", "lpar9", *WHERE)
+
+    assert "generation 1 was applied to host lpar7, not to lpar9" in ran.out
+    assert "the host alone" in ran.out
+
+
+def test_guests_are_chosen_by_name_uuid_and_label(night: Command) -> None:
+    """Everything about them, or their rows; the counts stay those of the host."""
+    record = json.loads(night.bare("status", "mail", "-o", "json", *WHERE).out)
+    (mail,) = record["guests"]
+    assert (mail["name"], mail["state"], mail["labels"]) == ("mail", "failing", {"tenant": "office", "tier": "gold"})
+    assert night.bare("status", mail["uuid"], *WHERE).out == night.bare("status", "mail", *WHERE).out
+    assert "  labels      tenant=office,tier=gold\n" in night.bare("status", "mail", *WHERE).out
+
+    ran = night.bare("status", "-l", "tenant=payments", *WHERE)
+    assert states(ran) == {name: state for name, state in STATES.items() if "payments" in name}
+    assert "2 of 7 guests shown: -l tenant=payments\n" in ran.out
+    assert "5 of 7 guests to look at" in ran.out
+    for labels in (["-l", "tenant=office,tier=gold"], ["-l", "tenant=office", "-l", "tier=gold"]):
+        assert night.bare("status", "-o", "name", *labels, *WHERE).out == "mail\nreports\nspare\n"
+    assert night.bare("status", "-o", "name", "-l", "tenant=office,tier=tin", *WHERE).out == ""
+
+
+def test_wrong_words_say_what_to_run(night: Command) -> None:
+    """A name that is none, a label without a value, options that have nothing to say to each other."""
+    for words, said in (
+        (["mial"], "no guest called mial is known here; there are: archive, batch, mail, "),
+        (["-l", "tenant"], "'tenant' is no label; write key=value"),
+        (["-l", "=x"], "'=x' is no label"),
+        (["--free", "mail"], "leave out guests and labels"),
+        (["--watch", "mail"], "GUEST has no effect"),
+        (["--watch", "-o", "wide"], "-o wide has no effect"),
+    ):
+        ran = night.bare("status", *words, *WHERE)
+        assert (ran.code, said in ran.err) == (64, True), ran
+
+
+def test_the_formats_say_the_same(night: Command) -> None:
+    """YAML is what JSON is; names are those of the table."""
+    record = json.loads(night.bare("status", "-o", "json", *WHERE).out)
+
+    assert yaml.safe_load(night.bare("status", "-o", "yaml", *WHERE).out) == record
+    assert night.bare("status", "-o", "name", *WHERE).out.split() == list(STATES)
+    assert {one["name"]: one["state"] for one in record["guests"]} == STATES
+    free = json.loads(night.bare("status", "--free", "-o", "json", *WHERE).out)
+    assert yaml.safe_load(night.bare("status", "--free", "-o", "yaml", *WHERE).out) == free
+    assert [one["queue"] for one in free["idle"]] == record["idle"]
+    assert night.bare("status", "--free", "-o", "name", *WHERE).out.split() == record["idle"]
+
+
+def test_all_idle_queues_are_listed_with_what_is_wrong_with_them(night: Command) -> None:
+    """Which guest claims them, and which card they are on."""
+    lines = night.bare("status", "--free", *WHERE).out.splitlines()
+
+    rows = {line.split()[0]: line for line in lines if line[2:3] == "."}
+    assert "batch" in rows["06.0006"]
+    assert "check-stopped" in rows["06.0006"]
+    assert rows["07.0006"].split()[1:3] == ["CEX8", "in"]
+    assert len(rows) == len(json.loads(night.bare("status", "-o", "json", *WHERE).out)["idle"])
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("words", [[], ["-o", "wide"], ["--free"], ["mail"], ["-o", "yaml"]])
+def test_every_terminal_can_show_it(night: Command, encoding: str, words: list[str]) -> None:
+    """What the encoding lacks becomes an escape, and lines stay as long as the page is wide."""
+    import subprocess
+    import sys
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "reconciler.cli", "status", *words, *WHERE],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "70"},
+        capture_output=True,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    text = ran.stdout.decode(encoding)
+    if not words:
+        lines = [line for line in text.splitlines() if not line.startswith("  next: ")]
+        assert max(map(len, lines)) <= 70
+        assert ("…" if encoding == "utf-8" else "...") in text
+
+
+def test_the_hosts_suspension_and_an_ended_loop_are_seen(night: Command) -> None:
+    """In the table and for programs."""
+    assert night.bare("suspend", "--reason", "moving the rack", *WHERE).code == 0
+
+    ran = night.bare("status", *WHERE)
+
+    assert "  suspended   the whole host, suspended by kim until it is resumed: moving the rack\n" in ran.out
+    record = json.loads(night.bare("status", "-o", "json", *WHERE).out)
+    assert record["suspended"] == "suspended by kim until it is resumed: moving the rack"
+
+
+def test_an_example_reads_as_documented(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of three guests, two wait for a card that was pulled."""
+    command = example("three-guests", tmp_path, capsys)
+    assert command("apply", "--yes").code == 0
+    assert command.bare("simulate", "unplug", "5", "--simulate", str(command.simulated_host)).code == 0
+
+    assert states(command("status")) == {"guest1": "pending", "guest2": "pending", "guest3": "in-sync"}
+    assert run(["status", "--help"]) == 0

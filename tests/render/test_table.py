@@ -1,0 +1,62 @@
+"""Tables: a line a row, on pages of any width, for any text."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.render.table import Page, Row, columns_of, table_lines
+from reconciler.render.text import Painter
+
+HEADING = ("NAME", "STATE", "WHY")
+LEAST = {2: 6, 0: 4}
+ROWS = [
+    Row(("a", "in-sync", "-"), {1: "good"}),
+    Row(("a-guest-with-a-long-name", "pending", "adapter 0x05 (5) is not there yet"), {1: "warning"}),
+]
+
+
+def test_where_there_is_room_nothing_is_cut() -> None:
+    """Columns are as wide as what is in them; no blank stands at the end of a line."""
+    lines = [
+        "NAME                      STATE    WHY",
+        "a                         in-sync  -",
+        "a-guest-with-a-long-name  pending  adapter 0x05 (5) is not there yet",
+    ]
+    assert lines == table_lines(HEADING, ROWS, Page(), LEAST) == table_lines(HEADING, ROWS, Page(68), LEAST)
+
+
+def test_the_columns_that_may_be_cut_are_cut_in_their_order() -> None:
+    """The reason first, then the name; each keeps its least width."""
+    assert table_lines(HEADING, ROWS, Page(50), LEAST)[2] == "a-guest-with-a-long-name  pending  adapter 0x05 (…"
+    assert table_lines(HEADING, ROWS, Page(30), LEAST)[2] == "a-guest-with…  pending  adapt…"
+    assert table_lines(HEADING, ROWS, Page(30, ellipsis="..."), LEAST)[2] == "a-guest-wi...  pending  ada..."
+
+
+def test_colours_take_no_room() -> None:
+    """A cell is as wide with its colour as without."""
+    painted = table_lines(HEADING, ROWS, Page(40, Painter()), LEAST)
+
+    assert "\033[32min-sync\033[0m  -" in painted[1]
+    bare = [line.replace("\033[0m", "") for line in painted]
+    for code in ("1", "32", "1;33"):
+        bare = [line.replace(f"\033[{code}m", "") for line in bare]
+    assert bare == table_lines(HEADING, ROWS, Page(40), LEAST)
+
+
+@given(
+    st.lists(st.tuples(*[st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z", "M")))] * 3), max_size=4),
+    st.integers(1, 60),
+    st.sampled_from(["…", "..."]),
+)
+def test_no_line_is_longer_than_the_page(rows: list[tuple[str, str, str]], width: int, ellipsis: str) -> None:
+    """Whatever the texts are, also with characters that take two columns."""
+    lines = table_lines(HEADING, [Row(one) for one in rows], Page(width, ellipsis=ellipsis), LEAST)
+
+    assert len(lines) == len(rows) + 1
+    assert all(columns_of(line) <= width for line in lines)
+
+
+def test_wide_and_combining_characters_are_counted_as_they_are_drawn() -> None:
+    """Two columns, and none."""
+    assert columns_of("a\u0301\u6f22") == 3
+    assert Page(4).cut("\u6f22\u5b57\u6f22") == "\u6f22…"
+    assert Page(2, ellipsis="...").cut("abc") == "ab"
