@@ -5,12 +5,13 @@ import sys
 
 import click
 
-from reconciler import plan
+from reconciler import InvalidManifests, plan
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import manifests_source, opened, refuse_to_replace, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments, recorded_options
 from reconciler.cli.output import paint_for_stdout, result, say, show_problems
 from reconciler.cli.recovered import show_left, show_unfinished
+from reconciler.cli.review import REVIEW_FORMATS, show_for_review
 from reconciler.cli.tree import command
 from reconciler.model.commands import APPLY, PLAN_WIDE, Here
 from reconciler.planning.plan import Plan
@@ -27,14 +28,20 @@ from reconciler.planning.scope import Whole
     metavar="FILE",
     help="Plan for the host that 'reconcile observe' has recorded in FILE, not for this one; - is standard input.",
 )
-@format_option("text", "wide", "diff", "json", "markdown")
+@format_option("text", "wide", "diff", "json", "markdown", "github", "sarif")
 @host_options
 @recorded_options
 def plan_command(out: str | None, detailed: bool, observed: str | None, format: str, host: HostOptions) -> Exit:
     """Show what an apply would do."""
     if out:
         refuse_to_replace("--out", out, host, manifests=not host.recorded)
-    made, here = (_planned(host), host.here) if observed is None else _planned_by_record(observed, host, out)
+    try:
+        made, here = (_planned(host), host.here) if observed is None else _planned_by_record(observed, host, out)
+    except InvalidManifests as error:
+        if format not in REVIEW_FORMATS:
+            raise
+        show_for_review(error.problems, "plan", format)
+        return Exit.INVALID
     show(made, format, here.line(PLAN_WIDE))
     if not made.is_valid:
         return Exit.REFUSED
@@ -85,6 +92,8 @@ def show(made: Plan, format: str, whole: str) -> None:
         from reconciler.render.plan_markdown import plan_markdown
 
         result(plan_markdown(made))
+    elif format in REVIEW_FORMATS:
+        show_for_review(made, "plan", format)
     elif format == "diff":
         _show_diff(made)
     else:

@@ -9,6 +9,7 @@ from reconciler import Site, read_site
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments
 from reconciler.cli.output import result, show_problems
+from reconciler.cli.review import REVIEW_FORMATS, show_for_review
 from reconciler.cli.tree import command
 from reconciler.manifests.pinpoint import pinpoint
 from reconciler.manifests.site import placed
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Check the AP devices of the VM that FILE describes (virsh dumpxml), too; may be given again.",
 )
-@format_option("text", "json")
+@format_option("text", "json", "github", "sarif")
 @host_options
 def validate_command(domain_files: tuple[str, ...], format: str, host: HostOptions) -> Exit:
     """Check the manifests, without a host."""
@@ -58,6 +59,8 @@ def validate_command(domain_files: tuple[str, ...], format: str, host: HostOptio
             "problems": [problem_record(one) for one in problems],
         }
         result(json_text(record))
+    elif format in REVIEW_FORMATS:
+        show_for_review(problems, "validate", format)
     else:
         show_problems(problems)
         if code is Exit.DONE:

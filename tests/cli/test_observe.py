@@ -21,7 +21,7 @@ from testing.commands import Command, Ran, example
 from testing.damaged_json import damaged
 from testing.journals import reopen_pending
 
-FORMATS = ("text", "wide", "diff", "json", "markdown")
+FORMATS = ("text", "wide", "diff", "json", "markdown", "github", "sarif")
 
 
 class NoTimer:
