@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -30,13 +30,14 @@ def parsed(line: str) -> str:
     assert program == "reconcile", line
     command: click.Command = cli
     context, name, words = click.Context(cli, info_name=program), program, canonical(words)
-    while isinstance(command, click.Group):
-        found, next_command, words = command.resolve_command(context, words)
-        assert next_command is not None
-        assert found
-        command, name = next_command, f"{name} {found}"
-        context = click.Context(command, parent=context, info_name=found)
-    command.make_context(command.name, words, parent=context.parent)
+    with suppress(click.exceptions.Exit):  # --help shows the help, and is done
+        while isinstance(command, click.Group):
+            found, next_command, words = command.resolve_command(context, words)
+            assert next_command is not None
+            assert found
+            command, name = next_command, f"{name} {found}"
+            context = click.Context(command, parent=context, info_name=found)
+        command.make_context(command.name, words, parent=context.parent)
     return name
 
 

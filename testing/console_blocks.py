@@ -14,21 +14,26 @@ def rerun(document: str, directory: Path, programs: Path, started: Callable[[], 
 
     Args:
         document: Markdown, with lines ``$ COMMAND`` in blocks fenced as ``console``.
-        directory: where the commands run; state that they leave there is seen by those that follow.
+        directory: where the commands run, until there is a ``cd``; those that follow see what they leave there.
         programs: the directory in which ``reconcile`` is found.
         started: returns when what a command has begun in the background (by ``&`` at its end) is there.
     """
     environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "NO_COLOR": "1"}
+    where = directory
 
     def block(found: re.Match[str]) -> str:
         commands = [line for line in found[1].splitlines() if line.startswith("$ ")]
         return "\n".join(f"{line}\n{printed(line[2:])}" for line in commands)
 
     def printed(command: str) -> str:
+        nonlocal where
+        if command.startswith("cd "):
+            where /= command.removeprefix("cd ")
+            return ""
         if not command.endswith(" &"):
-            return _output(command, directory, environment)
+            return _output(command, where, environment)
         # A pipe that it keeps open would be waited for.
-        _output(f"({command} ) > /dev/null", directory, environment)
+        _output(f"({command} ) > /dev/null", where, environment)
         if started:
             started()
         return ""
