@@ -39,7 +39,12 @@ def again_from_anywhere(*flags: str, **values: object) -> str:
 
 
 def _absolute(paths: Any) -> object:
-    return tuple(map(os.path.abspath, paths)) if isinstance(paths, tuple) else os.path.abspath(paths)
+    return tuple(map(_absolute, paths)) if isinstance(paths, tuple) else absolute(paths)
+
+
+def absolute(path: str) -> str:
+    """`path` for a reader in any directory; ``-``, which is standard input, stays."""
+    return path if path == "-" else os.path.abspath(path)
 
 
 def changed_line(context: click.Context, **values: object) -> str:

@@ -13,6 +13,7 @@ from reconciler.cli.output import paint_for_stdout, result, say, show_problems
 from reconciler.cli.recovered import show_left, show_unfinished
 from reconciler.cli.review import REVIEW_FORMATS, show_for_review
 from reconciler.cli.tree import command
+from reconciler.manifests.files import STDIN
 from reconciler.model.commands import APPLY, PLAN_WIDE, Here
 from reconciler.planning.plan import Plan
 from reconciler.planning.scope import Whole
@@ -35,6 +36,13 @@ def plan_command(out: str | None, detailed: bool, observed: str | None, format: 
     """Show what an apply would do."""
     if out:
         refuse_to_replace("--out", out, host, manifests=not host.recorded)
+        if STDIN in host.paths:
+            raise click.UsageError(
+                f"-f {STDIN} with --out: an apply of a saved plan reads the manifests again, which standard input "
+                "cannot be; write them to a file and name it with -f"
+            )
+    if observed == STDIN and STDIN in host.paths:
+        raise click.UsageError("--observed - and -f -: standard input is only one of them; name a file for the other")
     try:
         made, here = (_planned(host), host.here) if observed is None else _planned_by_record(observed, host, out)
     except InvalidManifests as error:

@@ -15,7 +15,7 @@ from reconciler.cli.output import say
 from reconciler.hosts.opening import STATE, open_host, open_simulated_host, state_of_host, state_of_simulated_host
 from reconciler.integrations.repositories import repository_above
 from reconciler.kernel.locks import Patience
-from reconciler.manifests.files import find_files
+from reconciler.manifests.files import FILE_LIMIT, STDIN, find_files
 from reconciler.model.commands import ENFORCED
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Actor, Origin
@@ -136,10 +136,21 @@ def wanted_source(options: HostOptions, *, with_commit: bool = True) -> "WantedS
 
 
 def manifests_source(options: HostOptions, *, with_commit: bool = True) -> "Manifests":
-    """The manifests that `options` name."""
+    """The manifests that `options` name; standard input is read now, once."""
     from reconciler import Manifests
 
-    return Manifests(options.manifests, options.host, manifests_commit(options) if with_commit else "")
+    paths, given = named_manifests(options)
+    commit = manifests_commit(options) if with_commit and given is None else ""
+    return Manifests(paths, options.host, commit, given)
+
+
+def named_manifests(options: HostOptions) -> tuple[tuple[str, ...], bytes | None]:
+    """The paths of manifests that `options` name, and what standard input has where it is one of them; else None."""
+    if STDIN not in options.manifests:
+        return options.manifests, None
+    if sys.stdin.isatty():
+        say("reading manifests from standard input; Ctrl-D ends them")
+    return tuple(path for path in options.manifests if path != STDIN), sys.stdin.buffer.read(FILE_LIMIT + 1)
 
 
 def refuse_to_replace(option: str, file: str, options: HostOptions, *, manifests: bool) -> None:

@@ -58,7 +58,7 @@ class HostOptions(NamedTuple):
         """The same options for readers who may be in another directory."""
         places = (self.simulate, self.state_dir, self.run_dir)
         simulate, state_dir, run_dir = (one and os.path.abspath(one) for one in places)
-        paths = tuple(map(os.path.abspath, self.paths))
+        paths = tuple(one if one == "-" else os.path.abspath(one) for one in self.paths)
         return HostOptions(paths, self.host, os.path.abspath(self.sysfs), simulate, state_dir, run_dir, self.recorded)
 
     def line(self, command: Command) -> str:
@@ -124,7 +124,8 @@ HOST_OPTIONS: Final = (
         multiple=True,
         type=click.Path(readable=False),
         metavar="PATH",
-        help="A manifest or a directory of manifests; may be given again. Default: the current directory.",
+        help="A manifest, a directory of manifests or - (standard input); may be given again. Default: the current "
+        "directory.",
     ),
     click.option("--host", "host_name", metavar="NAME", help="The Host to work on."),
     click.option("--sysfs", default=DEFAULT_SYSFS, metavar="ROOT", help="The sysfs root.", show_default=True),

@@ -7,6 +7,7 @@ import click
 
 from reconciler import Site, read_site
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import named_manifests
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments
 from reconciler.cli.output import result, show_problems
 from reconciler.cli.review import REVIEW_FORMATS, show_for_review
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 @host_options
 def validate_command(domain_files: tuple[str, ...], format: str, host: HostOptions) -> Exit:
     """Check the manifests, without a host."""
-    site = read_site(host.manifests)
+    paths, given = named_manifests(host)
+    site = read_site(paths, given=given)
     code = Exit.INVALID if errors_of(site.problems) else Exit.DONE
     problems = list(site.problems)
     if code is Exit.DONE:

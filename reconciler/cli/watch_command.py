@@ -181,6 +181,8 @@ def check(options: WatchOptions) -> None:
         raise click.UsageError(f"the loop opens no port. To answer at {options.listen}, run beside it: {line}")
     if options.self_heal and not options.applies:
         raise click.UsageError("--self-heal goes with --apply")
+    if "-" in options.host.paths:
+        raise click.UsageError("-f -: the loop reads manifests again and again, which standard input cannot be")
     if options.git and options.host.paths:
         raise click.UsageError("choose one of --git and -f")
     if options.git and not options.branch:

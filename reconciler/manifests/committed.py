@@ -1,4 +1,4 @@
-"""Manifests that are in memory: those of a commit, which no file is written for, and those that a record holds.
+"""Manifests that are in memory: those of a commit, which no file is written for, of a record, and of standard input.
 
 The same rules choose the files of a commit as choose those of a directory (`reconciler.manifests.files`): the tree is
 searched as if it were checked out, and links are followed in it.
@@ -14,12 +14,14 @@ from reconciler.manifests import files
 from reconciler.manifests.files import (
     FILE_LIMIT,
     OURS_WITHIN,
+    Files,
     FoundFile,
     Kind,
     Listing,
     Status,
     begins_like_ours,
     is_json,
+    nothing_given,
     skipped_problem,
     survey_of,
     too_large,
@@ -67,6 +69,44 @@ class KeptFiles(NamedTuple):
     def version(self, file: FoundFile) -> Hashable | None:
         """See `Files`."""
         return self.kept[file.name].version
+
+
+class WithInput(NamedTuple):
+    """Manifests in files, and one more that was read from standard input; see `reconciler.manifests.files.Files`.
+
+    Attributes:
+        files: the files; None where none are named.
+        given: what was read: at most one byte more than a file may have.
+    """
+
+    files: Files | None
+    given: bytes
+
+    @property
+    def where(self) -> str:
+        """See `Files`."""
+        return f"{self.files.where}, standard input" if self.files else "standard input"
+
+    def listing(self, stop: StopToken = NEVER) -> Listing:
+        """See `Files`."""
+        found = self.files.listing(stop) if self.files else Listing((), ())
+        return Listing([_INPUT, *found.files], found.problems)
+
+    def content(self, file: FoundFile) -> bytes | Problem:
+        """See `Files`."""
+        if file is not _INPUT:
+            assert self.files
+            return self.files.content(file)
+        if len(self.given) > FILE_LIMIT:
+            return too_large(_INPUT.name, len(self.given))
+        return self.given if self.given.strip() else nothing_given(_INPUT.name)
+
+    def version(self, file: FoundFile) -> Hashable | None:  # noqa: ARG002 - as all files have it
+        """See `Files`: not known, since nothing of this is read twice."""
+        return None
+
+
+_INPUT: Final = FoundFile("standard input", "-")
 
 
 class Committed(NamedTuple):

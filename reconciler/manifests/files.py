@@ -30,8 +30,8 @@ MOST_FOLDERS: Final = 64
 
 _ENDINGS: Final = (".yaml", ".yml")
 _CHECKED_EVERY: Final = 1000
-_STDIN: Final = "-"
-"""What other programs take for standard input."""
+STDIN: Final = "-"
+"""The path that stands for standard input."""
 
 
 class FoundFile(NamedTuple):
@@ -226,12 +226,17 @@ def too_large(name: str, size: int) -> Problem:
 
 
 def _no_file(name: str) -> Problem:
-    message = "standard input is no manifest" if name == _STDIN else f"{name} is no regular file"
+    message = "standard input cannot be read again and again" if name == STDIN else f"{name} is no regular file"
     advice = (
-        "Manifests are read from files and directories, and read again by an apply: write them to a file, for example "
-        "with 'cat > guests.yaml', and name it with -f."
+        "Manifests are read from files and directories; commands that read them once also take '-f -', which is "
+        "standard input. Otherwise write them to a file, for example with 'cat > guests.yaml', and name it with -f."
     )
     return _problem("not-a-file", message, name, advice)
+
+
+def nothing_given(name: str) -> Problem:
+    """The problem that there is nothing in `name`, which is standard input."""
+    return _problem("no-manifests", f"{name} is empty", name, "Pipe manifests into it, or name files with -f.")
 
 
 def too_much(name: str, bound: str) -> Problem:
@@ -276,7 +281,7 @@ class _Search:
             if status.is_folder:
                 self._add_folder(path, real, _Root(real, set()), 0)
         except OSError as refused:
-            is_stdin = path == _STDIN and isinstance(refused, FileNotFoundError)
+            is_stdin = path == STDIN and isinstance(refused, FileNotFoundError)
             self.problems.append(_no_file(path) if is_stdin else unreadable(path, refused))
             return
         if status.is_file:

@@ -80,9 +80,16 @@ def placed(problems: Iterable[Problem], sources: Mapping[str, str]) -> list[Prob
     return pinpoint(few, sources)
 
 
-def read_site(paths: Sequence[str | PathLike[str]], stop: StopToken = NEVER) -> Site:
-    """All manifests in `paths`, files or directories; see `read_files`."""
-    return read_files(DiskFiles(paths), stop)
+def read_site(paths: Sequence[str | PathLike[str]], stop: StopToken = NEVER, *, given: bytes | None = None) -> Site:
+    """All manifests in `paths`, files or directories; see `read_files`.
+
+    `given` is what was read from standard input, one more manifest: None where nothing was.
+    """
+    if given is None:
+        return read_files(DiskFiles(paths), stop)
+    from reconciler.manifests.committed import WithInput
+
+    return read_files(WithInput(DiskFiles(paths) if paths else None, given), stop)
 
 
 def read_files(files: Files, stop: StopToken = NEVER, read: "Callable[[FoundFile], FileReading] | None" = None) -> Site:

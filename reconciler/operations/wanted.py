@@ -1,5 +1,6 @@
 """What is wanted of a host, and where that comes from: manifests, the history, or what the loop enforces."""
 
+import os
 from os import PathLike
 from typing import Final, NamedTuple, Protocol
 
@@ -79,21 +80,24 @@ class Manifests(NamedTuple):
         paths: of the files and directories.
         host: the name of the Host; None: that of the machine, or the only one.
         commit: the git commit that is checked out there; empty where there is none.
+        given: what was read from standard input, as one more manifest; None where nothing was.
     """
 
     paths: tuple[str | PathLike[str], ...]
     host: str | None = None
     commit: str = ""
+    given: bytes | None = None
 
     def read(self, machine: Named, stop: StopToken = NEVER) -> Wanted:
         """See `WantedSource`; a recorded host will do."""
-        site = read_site(self.paths, stop=stop)
+        site = read_site(self.paths, stop, given=self.given)
         return self._of(site, site.desired(self.host, machine.name))
 
     def _of(self, site: Site, desired: Desired | tuple[Problem, ...]) -> Wanted:
         if not isinstance(desired, Desired):
             raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
-        compared = ComparedWith(Source.MANIFESTS, f"the manifests in {DiskFiles(self.paths).where}")
+        places = [*(os.fspath(path) for path in self.paths), *([] if self.given is None else ["standard input"])]
+        compared = ComparedWith(Source.MANIFESTS, f"the manifests in {', '.join(places)}")
         return Wanted(desired, site, self.commit, self.paths, compared)
 
 
