@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         read_host_record,
         record_host,
         record_text,
+        write_host_record,
     )
     from reconciler.operations.plan import plan
     from reconciler.operations.wanted import (
@@ -108,7 +109,7 @@ _NAMES = {
     "manifests.site": "Site read_site",
     "operations.apply": "ApplyResult NotApplicable StalePlan Terms agreed_plan",
     "operations.host_record": "BadHostRecord HostRecord LeftBehind RecordedHost read_host_record record_host "
-    "record_text",
+    "record_text write_host_record",
     "operations.plan": "plan",
     "operations.wanted": "AppliedLast Enforced Manifests Nearest NothingEnforced NothingRefused NothingWanted "
     "OfGeneration Refused Wanted WantedSource",
@@ -219,6 +220,7 @@ __all__ = [
     "rollback_target",
     "status",
     "undo_unconfirmed",
+    "write_host_record",
 ]
 
 

@@ -34,6 +34,7 @@ class WatchOptions(NamedTuple):
     listen: str | None
     publish_public: bool
     metrics_file: str | None
+    observed_file: str | None
     log_format: str
     notify_webhook_file: tuple[str, ...]
     notify_token_file: str | None
@@ -78,6 +79,12 @@ _WATCH_OPTIONS: Final = (
     click.option("--listen", hidden=True),  # refused with the command that listens
     click.option("--publish-public", is_flag=True, help="Let everybody read the published report."),
     click.option("--metrics-file", type=_FILE, metavar="FILE", help="Metrics for node-exporter."),
+    click.option(
+        "--observed-file",
+        type=_FILE,
+        metavar="FILE",
+        help="After each cycle write the record of the host for 'plan --observed' (0640).",
+    ),
     click.option(
         "--log-format",
         type=click.Choice(["auto", "console", "json"]),

@@ -1,11 +1,10 @@
 """``reconcile observe``: the record of a host, from which a plan can be made without it."""
 
 import os
-from typing import Final
 
 import click
 
-from reconciler import record_host, record_text
+from reconciler import record_host, record_text, write_host_record
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, refuse_to_replace
@@ -13,9 +12,6 @@ from reconciler.cli.options import HostOptions, host_options
 from reconciler.cli.output import result, say
 from reconciler.cli.tree import command
 from reconciler.model.commands import PLAN, Here
-
-MODE: Final = 0o640
-"""The permissions of a record: its group may read which VMs there are and what they have."""
 
 
 @command("observe")
@@ -32,13 +28,10 @@ def observe_command(out: str | None, host: HostOptions) -> Exit:
         refuse_to_replace("--out", out, host, manifests=False)
     with opened(host) as machine:
         record = record_host(machine)
-    text = record_text(record)
     if out is None:
-        result(text)
+        result(record_text(record))
     else:
-        from reconciler.integrations.named_file import write_named
-
-        write_named(out, text.encode("ascii"), mode=MODE)
+        write_host_record(record, out)
     if record.unread:
         say("warning: not everything could be read; a plan by this record says so, and cannot be saved")
         say(*(f"  {one}" for one in record.unread))

@@ -22,6 +22,7 @@ from reconciler.cli.machine import (
     manifests_commit,
     opened,
     origin_of,
+    refuse_to_replace,
     run_directory_of,
     simulation_files,
     state_of,
@@ -69,7 +70,7 @@ from reconciler.watch.requests import AlreadyWatching, is_watched
 from reconciler.watch.run_directory import RunDirectory, UnsafeRunDirectory
 from reconciler.watch.schedule import RESYNC_SECONDS, UNNOTICED_RESYNC_SECONDS, every
 from reconciler.watch.signal_triggers import signals
-from reconciler.watch.sinks import FanOut, Sinks
+from reconciler.watch.sinks import FanOut, RecordFile, Sinks
 from reconciler.watch.status_file import StatusFile, read_kept
 from reconciler.watch.trigger_sources import Inbox, TriggerSources
 from reconciler.watch.triggers import TriggerSource
@@ -196,8 +197,21 @@ def check(options: WatchOptions) -> None:
         raise click.UsageError("--revoked-keys goes with --require-signature")
     if options.metrics_file and not options.metrics_file.endswith(".prom"):
         raise click.UsageError("--metrics-file: the node exporter reads files whose name ends in .prom")
+    if options.observed_file:
+        _check_observed_file(options.observed_file, options)
     if options.notify_token_file and not options.notify_webhook_file:
         raise click.UsageError("--notify-token-file goes with --notify-webhook-file")
+
+
+def _check_observed_file(file: str, options: WatchOptions) -> None:
+    if file.endswith((".yaml", ".yml")):
+        raise click.UsageError(f"--observed-file {file}: it would be taken for a manifest; name it .json, for example")
+    folder = os.path.dirname(os.path.abspath(file))
+    if not os.path.isdir(folder):
+        raise click.UsageError(f"--observed-file {file}: the folder {folder} is not there; make it first")
+    if os.path.lexists(file) and (os.path.islink(file) or not os.path.isfile(file)):
+        raise click.UsageError(f"--observed-file {file}: it is no regular file; remove it, or choose another name")
+    refuse_to_replace("--observed-file", file, options.host, manifests=not options.git)
 
 
 async def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, applies: bool) -> None:
@@ -352,7 +366,9 @@ def _sinks(host: HostOptions, options: WatchOptions, state: StateDirectory, log:
         _BUSY_TIMES * options.plan_timeout + LOCK_SECONDS,
     )
     notices = Notices(found, log.warning) if found else None
-    return Sinks(log, StatusFile(state, os.getpid(), _starting()), systemd, metrics, publisher, notices)
+    file = options.observed_file
+    record = RecordFile(os.path.abspath(file), lambda: opened(host.findable)) if file else None
+    return Sinks(log, StatusFile(state, os.getpid(), _starting()), systemd, metrics, publisher, notices, record)
 
 
 def metrics_file(options: WatchOptions, release: str) -> MetricsFile | None:

@@ -226,7 +226,7 @@ def _check_files(watching: WatchOptions, hidden: Sequence[str]) -> None:
 
 
 def _needs(watching: WatchOptions) -> Needs:
-    files = [watching.metrics_file] if watching.metrics_file else []
+    files = [file for file in (watching.metrics_file, watching.observed_file) if file]
     talks = watching.git or watching.notify_webhook_file or watching.notify_command
     return Needs(
         state=os.path.normpath(watching.host.state_dir or STATE),
@@ -246,6 +246,7 @@ def _paths(watching: WatchOptions) -> Iterator[tuple[str, str]]:
         ("--run-dir", (watching.host.run_dir,)),
         ("--revoked-keys", (watching.revoked_keys,)),
         ("--metrics-file", (watching.metrics_file,)),
+        ("--observed-file", (watching.observed_file,)),
         ("--notify-webhook-file", watching.notify_webhook_file),
         ("--notify-token-file", (watching.notify_token_file,)),
     )

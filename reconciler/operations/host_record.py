@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple, TypeVar
 
 from reconciler.integrations.mdevctl import uuid_of
+from reconciler.integrations.named_file import write_named
 from reconciler.integrations.persistence import NOT_DEFINITIONS, BootFiles, read_boot_files
 from reconciler.kernel.text_forms import parse_queue
 from reconciler.model.codec import Codec, Form
@@ -37,6 +38,9 @@ from reconciler.transaction.suspensions import Suspensions, read_suspensions
 
 LARGEST_RECORD: Final = 64 << 20
 """The most bytes of a record that are read; that of a host with 10,000 guests has about 25 MB."""
+
+_MODE: Final = 0o640
+"""The permissions of the file: its group may read which VMs there are and what they have."""
 
 _VERSION: Final = 1
 _Value = TypeVar("_Value")
@@ -181,6 +185,15 @@ def record_host(machine: Machine) -> HostRecord:
 def record_text(record: HostRecord) -> str:
     """The file that holds `record`: JSON in ASCII, ended by a newline."""
     return without_commands(json.dumps({"formatVersion": _VERSION, **_RECORD.plain(record)}, indent=2)) + "\n"
+
+
+def write_host_record(record: HostRecord, file: str | os.PathLike[str]) -> None:
+    """Have `record` in `file` (0640): the whole of it on disk, or nothing and `file` as it was.
+
+    Raises:
+        CannotWrite: it cannot be written.
+    """
+    write_named(os.fspath(file), record_text(record).encode("ascii"), mode=_MODE)
 
 
 def parse_record(content: bytes) -> HostRecord:

@@ -1,19 +1,41 @@
-"""Where reports go: log, run directory, status file, metrics, systemd, notifications. The loop calls this alone."""
+"""Where reports go: log, run directory, status file, metrics, systemd, notifications. The loop calls this alone.
+
+So does the record of the host, from which a plan can be made elsewhere.
+"""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import NamedTuple
 
 from reconciler.integrations.systemd_notify import SystemdNotify
+from reconciler.model.errors import ReconcileError
 from reconciler.model.printable import error_text
+from reconciler.operations.host_record import record_host, write_host_record
+from reconciler.transaction.machine import Machine
 from reconciler.watch.events import events
 from reconciler.watch.log import Log
 from reconciler.watch.metrics import MetricsFile
 from reconciler.watch.notices import Notices
 from reconciler.watch.published import LoopPublisher
 from reconciler.watch.report import Counters, Report
-from reconciler.watch.run_directory import UnsafeRunDirectory
 from reconciler.watch.status_file import StatusFile
+
+
+class RecordFile(NamedTuple):
+    """The file at the absolute path `name`, with the record of the host that `opened` opens."""
+
+    name: str
+    opened: Callable[[], AbstractContextManager[Machine]]
+
+    def write(self) -> None:
+        """Record the host as it is now; whoever reads the file meanwhile gets the old record or the new.
+
+        Raises:
+            ReconcileError, OSError: that cannot be done; the old record is still there.
+        """
+        with self.opened() as machine:
+            write_host_record(record_host(machine), self.name)
 
 
 class Sinks(NamedTuple):
@@ -25,6 +47,7 @@ class Sinks(NamedTuple):
     metrics: MetricsFile | None = None
     publisher: LoopPublisher | None = None
     notices: Notices | None = None
+    record: RecordFile | None = None
 
 
 class FanOut:
@@ -69,6 +92,8 @@ class FanOut:
             self._try("published report", partial(sinks.publisher.publish, report))
         if sinks.metrics:
             self._try("metrics file", partial(sinks.metrics.write, report))
+        if sinks.record:
+            self._try("record of the host", sinks.record.write)
         status = f"{report.condition.value.replace('-', ' ')}: {report.summary}"
         if status != self._status:
             sinks.systemd.status(status)
@@ -102,7 +127,7 @@ class FanOut:
     def _try(self, what: str, write: Callable[[], object]) -> None:
         try:
             write()
-        except (OSError, UnsafeRunDirectory) as error:
+        except (OSError, ReconcileError) as error:
             reason = error_text(error)
             if self._failing.get(what) != reason:
                 self._failing[what] = reason

@@ -144,6 +144,7 @@ def test_without_systemctl_the_unit_is_for_any_systemd(
         ((*SITE, "--state-dir", "/proc/x"), "what is in /proc"),
         ((*SITE, "--state-dir", "/sys/x"), "what is in /sys"),
         ((*SITE, "--metrics-file", "/proc/x.prom"), "what is in /proc"),
+        ((*SITE, "--observed-file", "lpar7.json"), "systemd starts the loop in no directory of yours"),
         (("-f", "/dev/shm"), "what is in /dev"),
         (("-f", "/proc/self/cwd"), "what is in /proc"),
         (("--git", "/dev/shm/repository", "--branch", "main"), "what is in /dev"),
@@ -220,12 +221,13 @@ def test_words_that_no_unit_can_hold_are_refused(command: Command, tmp_path: Pat
 
 def test_what_is_written_may_be_written(tmp_path: Path) -> None:
     """The directories of the metrics file and of the report, which systemd makes in /run."""
-    files = ("--metrics-file", f"{tmp_path}/reconcile.prom")
+    (tmp_path / "records").mkdir()
+    files = ("--metrics-file", f"{tmp_path}/reconcile.prom", "--observed-file", f"{tmp_path}/records/lpar7.json")
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
 
     found = needs(loop(*SITE, *files, "--state-dir", f"{state}/"), ())
-    assert found == Needs(str(state), (str(tmp_path),), run=f"{state}.run")
+    assert found == Needs(str(state), (str(tmp_path), f"{tmp_path}/records"), run=f"{state}.run")
     assert needs(loop(*SITE)) == Needs(run="/run/reconciler")
 
 
