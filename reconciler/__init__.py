@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from reconciler.operations.plan import plan
     from reconciler.operations.wanted import (
         AppliedLast,
+        BeforeGeneration,
         Enforced,
         Manifests,
         Nearest,
@@ -111,8 +112,8 @@ _NAMES = {
     "operations.host_record": "BadHostRecord HostRecord LeftBehind RecordedHost read_host_record record_host "
     "record_text write_host_record",
     "operations.plan": "plan",
-    "operations.wanted": "AppliedLast Enforced Manifests Nearest NothingEnforced NothingRefused NothingWanted "
-    "OfGeneration Refused Wanted WantedSource",
+    "operations.wanted": "AppliedLast BeforeGeneration Enforced Manifests Nearest NothingEnforced NothingRefused "
+    "NothingWanted OfGeneration Refused Wanted WantedSource",
     "planning.plan": "Plan PlannedStep",
     "planning.scope": "AllBut BootStage Scope Spared VmEvent Whole",
     "planning.status": "ComparedWith Known Status",
@@ -140,6 +141,7 @@ __all__ = [
     "AwaitsConfirmation",
     "BadHostRecord",
     "BadRecord",
+    "BeforeGeneration",
     "BootStage",
     "BugError",
     "Busy",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reconciler.planning.status import ComparedWith, Known, Status
     from reconciler.transaction.apply import Progress
     from reconciler.transaction.cancellation import Cancellation
+    from reconciler.transaction.history import History
     from reconciler.transaction.machine import Machine
     from reconciler.transaction.recovery import Recovered
 
@@ -140,11 +141,12 @@ class RollbackTarget(NamedTuple):
     """Where a rollback leads that names no generation.
 
     Attributes:
-        newest: the generation that it undoes; None where there is none but of boots and VMs.
-        number: the generation that it rolls back to; None where `newest` was rolled back already.
+        newest: the generation that it undoes.
+        number: the generation that it rolls back to; 0: to what there was before `newest`, where that is not what any
+            generation wanted as a whole; None where `newest` was rolled back already.
     """
 
-    newest: Generation | None
+    newest: Generation
     number: int | None
 
 
@@ -154,21 +156,35 @@ def rollback_target(machine: "Machine") -> RollbackTarget:
     Where the newest one did not last, rolling back would undo the one before it, which was not asked for.
 
     Raises:
-        NoSuchGeneration: there is none before it.
+        NoSuchGeneration: nothing has been applied yet.
         BadRecord: it is not known how the newest one ended.
     """
-    from reconciler.transaction.history import History
+    from reconciler.transaction.history import History, NoSuchGeneration
     from reconciler.transaction.journal import Journal
 
     found = History(machine.state)
     newest = found.newest()
     if newest is None:
-        return RollbackTarget(None, found.newest_target())
+        raise NoSuchGeneration("nothing has been applied yet, so that there is nothing to roll back")
     if newest.outcome is None:  # the process ended before it could record that; the inventory is of what stayed
         lasted = Journal(machine.state, machine.boot_id).applied().generation == newest.number
     else:
         lasted = newest.ended_as is not Result.ROLLED_BACK
-    return RollbackTarget(newest, found.newest_target(before=newest.number) if lasted else None)
+    if not lasted:
+        return RollbackTarget(newest, None)
+    return RollbackTarget(newest, _undoing(newest, found))
+
+
+def _undoing(newest: Generation, history: "History") -> int:
+    """The generation whose wish is that of the host before `newest`; 0 where none is, or that is not known."""
+    for number in reversed(history.numbers()):
+        if number < newest.number:
+            one = history.look(number)
+            if one.is_damaged:
+                return 0
+            if one.is_target:
+                return number
+    return 0
 
 
 def roll_back(
@@ -189,13 +205,15 @@ def roll_back(
         NoSuchGeneration: there is no such generation.
         and what `apply` raises.
     """
-    from reconciler.operations.wanted import OfGeneration
+    from reconciler.operations.wanted import BeforeGeneration, OfGeneration
 
     if to is None:
         target = rollback_target(machine)
         if target.number is None:
-            assert target.newest
             raise NothingToRollBack(f"generation {target.newest.number} was rolled back already")
+        if not target.number:
+            before = BeforeGeneration(target.newest.number)
+            return apply(before, machine, terms=terms, progress=progress, origin=origin)
         to = target.number
     return apply(OfGeneration(to), machine, terms=terms, progress=progress, origin=origin)
 

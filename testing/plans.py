@@ -18,6 +18,17 @@ GIVES_UP = GivenUp(NO_IDS, IdSet([4, 0x47]))
 FREE = Matrix(ALL_IDS, ~GIVES_UP.domains)
 ONE = config([5], [4])
 FOREIGN = uuid(0xF)
+_MASKS = {"apmask": "0x" + 64 * "f", "aqmask": "0x" + 64 * "f"}
+SHOWN_PLAN = {
+    "summary": {"text": "Plan: 1 to create."},
+    "pool": {"before": _MASKS, "after": _MASKS},
+    "guests": [],
+    "files": [],
+    "steps": [],
+    "suspended": [],
+    "diff": [],
+}
+"""What the history keeps of a plan, without any change."""
 
 
 def host_with(profile: str = "6.12", **mdevs: ApConfig) -> SimulatedHost:

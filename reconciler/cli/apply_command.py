@@ -20,7 +20,7 @@ from reconciler.cli.asking import terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.confirm_command import agreed, refused_recovery, wait_at_terminal
 from reconciler.cli.exit_codes import EXIT_OF, Exit
-from reconciler.cli.machine import opened, origin_of, state_of, wanted_source
+from reconciler.cli.machine import opened, origin_of, state_of, wanted_source, with_words
 from reconciler.cli.options import (
     ApplyId,
     Duration,
@@ -120,7 +120,7 @@ def run_wanted(
     number = source.number if isinstance(source, OfGeneration) else None
     with opened(host, changes=True, wait=patience(time, terms.lock_seconds, progress.waiting)) as machine:
         try:
-            origin = origin_of(commit)._replace(id=apply_id)
+            origin = with_words(origin_of(commit)._replace(id=apply_id), host)
             applied = apply(source, machine, progress=progress, origin=origin, terms=terms)
         except NotApplicable as error:
             _show(error.plan, format, whole)

@@ -3,25 +3,26 @@
 import time
 from collections.abc import Collection
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler import OfGeneration, Terms, rollback_target
+from reconciler import BeforeGeneration, OfGeneration, Terms, WantedSource, rollback_target
 from reconciler.cli.apply_command import run_wanted
 from reconciler.cli.command_lines import again
 from reconciler.cli.confirm_command import refused_recovery, roll_back_pending
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, require_host, state_of
-from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
-from reconciler.cli.output import paint_for_stdout, result, say
+from reconciler.cli.options import HostOptions, OneApply, consent_options, format_option, host_options, lock_option
+from reconciler.cli.output import page_for_stdout, paint_for_stdout, result, say
 from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, show_recovered, show_unfinished
 from reconciler.cli.tree import command
-from reconciler.model.commands import resume
+from reconciler.model.commands import HISTORY, resume
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation, Outcome, Result
 from reconciler.model.strict_json import BadRecord
+from reconciler.transaction.cancellation import number_of
 from reconciler.transaction.confirmation import Awaited
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
@@ -29,33 +30,117 @@ from reconciler.transaction.machine import locked
 from reconciler.transaction.recovery import recover
 from reconciler.transaction.suspensions import read_suspensions
 
+if TYPE_CHECKING:
+    from reconciler.render.history_text import Wish
+
 
 @command("history")
-@click.argument("words", nargs=-1, metavar="[show NUMBER]")
-@format_option("text", "json")
+@click.argument("words", nargs=-1, metavar="[show ID | diff ID ID]")
+@click.option(
+    "-n", "newest", type=click.IntRange(min=0), metavar="NUMBER", help="How many of the newest to list; 0: all."
+)
+@format_option("text", "wide", "diff", "json")
 @host_options
-def history_command(words: tuple[str, ...], format: str, host: HostOptions) -> Exit:
-    """List what was applied, or show one generation."""
-    require_host(host)
-    from reconciler.render.history_text import generation_json, generation_text, history_json, history_text
+def history_command(words: tuple[str, ...], newest: int | None, format: str, host: HostOptions) -> Exit:
+    """List what was applied, show what one apply changed, or compare what two of them wanted.
 
+    ID is the number of a generation, or the id that 'apply --id' gave it.
+    """
+    require_host(host)
+    asked = _asked(words, newest, format)
     show_unfinished(host)
-    history = History(state_of(host)[0])
-    found = _awaited(host)
-    match words:
-        case ():
-            generations = [_as_it_stands(one, found) for one in history.generations()]
-            result(history_json(generations) if format == "json" else history_text(generations, paint_for_stdout()))
-            _show_suspended(host, generations[-1].suspended if generations else ())
-        case ("show", number) if number.isascii() and number.isdigit():
-            record = _record_as_it_stands(history.record(int(number)), found)
-            result(generation_json(record) if format == "json" else generation_text(record))
-            _show_suspended(host, record["plan"].get("suspended", ()))
-        case (number,) if number.isascii() and number.isdigit():
-            raise click.UsageError(f"To show that generation: {again(words=('show', number))}")
+    match asked:
+        case ("show", which):
+            _show(host, format, which)
+        case ("diff", old, new):
+            _show_diff(host, format, old, new)
         case _:
-            raise click.UsageError("write 'reconcile history' or 'reconcile history show NUMBER'")
+            _list(host, format, newest)
     return Exit.DONE
+
+
+def _asked(words: tuple[str, ...], newest: int | None, format: str) -> tuple[int | str, ...]:
+    """What is asked for: nothing, which is the list, or a word and the generations that it is about.
+
+    Raises:
+        click.UsageError: nothing can be made of it; it says what to run instead.
+    """
+    if not words:
+        if format == "diff":
+            raise click.UsageError("a list has no diff; write 'reconcile history show ID -o diff'")
+        return ()
+    if newest is not None:
+        raise click.UsageError(f"-n goes with the list only; without it: {again(newest=None)}")
+    which = tuple(one for one in map(_one_apply, words[1:]) if one is not None)
+    if (words[0], len(words), len(which)) in {("show", 2, 1), ("diff", 3, 2)}:
+        return (words[0], *which)
+    if len(words) == 1 and isinstance(_one_apply(words[0]), int):
+        raise click.UsageError(f"To show that generation: {again(words=('show', words[0]))}")
+    raise click.UsageError("write 'reconcile history', 'reconcile history show ID' or 'reconcile history diff ID ID'")
+
+
+def _one_apply(word: str) -> int | str | None:
+    try:
+        found = OneApply().convert(word, None, None)
+    except click.BadParameter:
+        return None
+    assert isinstance(found, int | str)
+    return found
+
+
+def _list(host: HostOptions, format: str, newest: int | None) -> None:
+    from reconciler.render.history_text import MOST_NAMES, NEWEST, history_json, history_text
+
+    history, found = History(state_of(host)[0]), _awaited(host)
+    # Programs get all of it, as long as they do not ask for less.
+    most = newest or None if newest is not None or format == "json" else NEWEST
+    generations = [_as_it_stands(one, found) for one in history.generations(most)]
+    if format == "json":
+        result(history_json(generations))
+    else:
+        page, names, earlier = page_for_stdout(), MOST_NAMES, len(history.numbers()) - len(generations)
+        if format == "wide":
+            page, names = page._replace(width=None), None
+        result(history_text(generations, page, most_names=names, earlier=earlier, here=host.here))
+    _show_suspended(host, generations[-1].suspended if generations else ())
+
+
+def _show(host: HostOptions, format: str, which: int | str) -> None:
+    from reconciler.render.history_text import generation_diff, generation_json, generation_text
+    from reconciler.render.text import MOST_LINES
+
+    state, _ = state_of(host)
+    record = _record_as_it_stands(History(state).record(number_of(state, which)), _awaited(host))
+    match format:
+        case "json":
+            result(generation_json(record))
+        case "diff":
+            result(generation_diff(record, paint_for_stdout()))
+        case _:
+            most = None if format == "wide" else MOST_LINES
+            result(generation_text(record, paint_for_stdout(), most=most, here=host.here))
+    _show_suspended(host, record["plan"].get("suspended", ()))
+
+
+def _show_diff(host: HostOptions, format: str, old: int | str, new: int | str) -> None:
+    from reconciler.render.history_text import wish_diff, wish_diff_json
+    from reconciler.render.text import MOST_LINES
+
+    before, after = (_wish(host, one) for one in (old, new))
+    if format == "json":
+        result(wish_diff_json(before, after))
+        return
+    most = MOST_LINES if format == "text" else None
+    whole = host.line(HISTORY.with_flags("diff", str(old), str(new), "-o", "wide"))
+    result(wish_diff(before, after, paint_for_stdout(), most=most, whole=whole))
+
+
+def _wish(host: HostOptions, which: int | str) -> "Wish":
+    from reconciler.render.history_text import Wish
+
+    state, _ = state_of(host)
+    history, number = History(state), number_of(state, which)
+    return Wish(number, history.desired(number), history.pool(number))
 
 
 def _show_suspended(host: HostOptions, names: Collection[str]) -> None:
@@ -130,27 +215,26 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
         with opened(host, changes=True) as machine, locked(machine, TerminalProgress(host), command_line()):
             show_recovered(recover(machine), host)
     show_unfinished(host)
-    wanted = number if number is not None else _before_the_newest(host, history)
-    if wanted is None:
-        return Exit.DONE
-    history.desired(wanted)  # one that is not there is reported before anything else
-    say(f"rolling back to generation {wanted}; the manifests stay as they are, and the next apply follows them again")
-    return run_wanted(host, OfGeneration(wanted), format=format, yes=yes, terms=terms)
-
-
-def _before_the_newest(host: HostOptions, history: History) -> int | None:
-    """The generation to roll back to so that the newest one is undone; None where that was rolled back already."""
-    with opened(host) as machine:
-        target = rollback_target(machine)
-    newest = target.newest
-    if newest is None:
-        return target.number
-    if target.number is None:
-        say(f"nothing was done: generation {newest.number} was rolled back already{_because(newest)}")
-        _show_how_to_go_further(history, newest)
+    if number is not None:
+        history.desired(number)  # one that is not there is reported before anything else
+        source: WantedSource = OfGeneration(number)
+        where = f"generation {number}"
     else:
-        say(f"this undoes generation {newest.number}, by {newest.origin.user}: {newest.summary}")
-    return target.number
+        with opened(host) as machine:
+            target = rollback_target(machine)
+        newest = target.newest
+        if target.number is None:
+            say(f"nothing was done: generation {newest.number} was rolled back already{_because(newest)}")
+            _show_how_to_go_further(history, newest)
+            return Exit.DONE
+        from reconciler.render.history_text import by_text, what_text
+
+        say(f"this undoes generation {newest.number}, by {by_text(newest)}: {what_text(newest)}")
+        is_first = not target.number
+        source = BeforeGeneration(newest.number) if is_first else OfGeneration(target.number)
+        where = f"what there was before generation {newest.number}" if is_first else f"generation {target.number}"
+    say(f"rolling back to {where}; the manifests stay as they are, and the next apply follows them again")
+    return run_wanted(host, source, format=format, yes=yes, terms=terms)
 
 
 def _because(newest: Generation) -> str:

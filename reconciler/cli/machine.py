@@ -126,6 +126,16 @@ def manifests_commit(options: HostOptions, say: Callable[[str], object] = say) -
     return found.id
 
 
+def with_words(origin: Origin, options: HostOptions) -> Origin:
+    """`origin` with what the commit of the manifests that `options` name says of itself."""
+    if not origin.commit or options.recorded:
+        return origin
+    from reconciler.integrations.local_git import words_of
+
+    words = words_of(origin.commit, options.manifests[0], os.environ)
+    return origin._replace(subject=words.subject, author=words.author)
+
+
 def wanted_source(options: HostOptions, *, with_commit: bool = True) -> "WantedSource":
     """Where what is wanted is read: the manifests that `options` name, or a record of the loop."""
     from reconciler import Enforced, Refused

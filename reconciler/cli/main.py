@@ -59,7 +59,11 @@ SECTIONS: Final[Sections] = {
         ),
     },
     "History": {
-        "history": Lazy("history_command", "history_command", "List what was applied, or show one generation."),
+        "history": Lazy(
+            "history_command",
+            "history_command",
+            "List what was applied, show what one apply changed, or compare what two of them wanted.",
+        ),
     },
     "Loop": {
         "watch": Lazy(

@@ -26,12 +26,14 @@ from reconciler.cli.machine import (
     run_directory_of,
     simulation_files,
     state_of,
+    with_words,
 )
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import Printable, say
 from reconciler.cli.tree import Plain
 from reconciler.integrations.files import NotPrivate
 from reconciler.integrations.git_address import NotAnAddress, address
+from reconciler.integrations.git_command import CommitWords
 from reconciler.integrations.git_signatures import NoTrust, trust
 from reconciler.integrations.notifications import MessageCommand, Webhook, secret
 from reconciler.integrations.systemd_notify import SystemdNotify
@@ -41,7 +43,7 @@ from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.commands import Here, serve_of
 from reconciler.model.errors import ReconcileError
-from reconciler.model.outcome import Actor
+from reconciler.model.outcome import Actor, Origin
 from reconciler.model.printable import error_text
 from reconciler.model.stopping import StopToken
 from reconciler.model.strict_json import BadRecord
@@ -223,7 +225,7 @@ async def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, 
     requests = RequestTriggers(state.path)
     stack.callback(requests.close)
     here = host.findable.here
-    source, manifests = _source(host, options, state, stack, log, here)
+    source, manifests, described = _source(host, options, state, stack, log, here)
     on_host = host_triggers(Path(host.sysfs), simulation_files(host))
     resync = options.resync or (RESYNC_SECONDS if on_host else UNNOTICED_RESYNC_SECONDS)
     systemd = SystemdNotify(os.environ, os.getpid(), time.monotonic)
@@ -235,7 +237,7 @@ async def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, 
     stop = StopToken()
     enforced_host = EnforcedHost(
         opened=lambda changes: _opened(host, changes, progress, stop),
-        origin=lambda commit: origin_of(commit, Actor.LOOP),
+        origin=lambda commit: described(origin_of(commit, Actor.LOOP)),
         authorised_since=authorised_since(state),
         here=here,
     )
@@ -292,12 +294,13 @@ def _source(
     stack: ExitStack,
     log: Log,
     here: Here,
-) -> tuple[ManifestSource, TriggerSource]:
-    """Where manifests come from, and what notices that there are others."""
+) -> tuple[ManifestSource, TriggerSource, Callable[[Origin], Origin]]:
+    """Where manifests come from, what notices that there are others, and what adds the words of the commit."""
     if options.git is None:
         paths = tuple(os.path.abspath(path) for path in host.manifests)
         once = _once(log.warning)
-        return FilesSource(paths, lambda: manifests_commit(host, once)), FileTriggers(paths)
+        files = FilesSource(paths, lambda: manifests_commit(host, once))
+        return files, FileTriggers(paths), lambda origin: with_words(origin, host)
     assert options.branch
     trusted = trust(options.require_signature, options.revoked_keys or "") if options.require_signature else None
     where = address(options.git, options.branch, options.path or "")
@@ -307,7 +310,12 @@ def _source(
     last = _kept(lambda: read_last_good(state), log)
     accepted = last.commit if last else _applied_commit(state, log)
     poller = GitPoller(git, accepted, interval=options.git_interval)
-    return GitFiles(poller, git.location, where.reach), poller
+
+    def described(origin: Origin) -> Origin:
+        words = git.words(origin.commit) if origin.commit else CommitWords()
+        return origin._replace(subject=words.subject, author=words.author)
+
+    return GitFiles(poller, git.location, where.reach), poller, described
 
 
 def _once(say: Callable[[str], object]) -> Callable[[str], None]:

@@ -8,10 +8,10 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from reconciler.integrations.git_address import PROTOCOLS, without_secrets
-from reconciler.kernel.processes import OUTPUT_LIMIT, Bounds, Completed, Processes, TooLong, TooMuch
+from reconciler.kernel.processes import OUTPUT_LIMIT, Bounds, Completed, Processes, Stopped, TooLong, TooMuch
 from reconciler.model.errors import HostError
 from reconciler.model.printable import escaped
 
@@ -54,6 +54,7 @@ _UNINFORMATIVE: Final = re.compile(
 )
 _PREFIX: Final = re.compile(r"((fatal|error|remote): *)+")
 _LONGEST: Final = 300
+_WORDS_BOUNDS: Final = Bounds(5.0, 1 << 20)
 
 
 class GitFailed(HostError):
@@ -217,6 +218,26 @@ class Git:
             if error.filename != words[0]:
                 raise
             raise NoProgram(f"there is no program {words[0]} on this machine") from error
+
+
+class CommitWords(NamedTuple):
+    """What a commit says of itself: its subject, and the name of its author; both empty where that is not known."""
+
+    subject: str = ""
+    author: str = ""
+
+
+def commit_words(git: Git, commit: str) -> CommitWords:
+    """What `commit`, which may end in ``+``, says of itself: for people only, so that no failure is one."""
+    words = ("log", "-1", "--no-show-signature", "--no-mailmap", "--encoding=UTF-8", "--format=%s%x00%an")
+    try:
+        answer = git.answer(*words, commit.removesuffix("+"), "--", bounds=_WORDS_BOUNDS)
+        with answer.output:
+            said = answer.output.read().decode("utf-8", "replace") if not answer.code else ""
+    except (GitFailed, Stopped, OSError):
+        said = ""
+    subject, _, author = said.removesuffix("\n").partition("\0")
+    return CommitWords(subject[:_LONGEST], author[:_LONGEST])
 
 
 def quiet(environment: Mapping[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from reconciler.integrations.git_command import Git, GitFailed, NoProgram, reason
+from reconciler.integrations.git_command import CommitWords, Git, GitFailed, NoProgram, commit_words, reason
 from reconciler.integrations.named_file import links_on
 from reconciler.integrations.repositories import LocalRepository, repository_above
 from reconciler.kernel.processes import Bounds, Processes
@@ -173,6 +173,18 @@ def commit_of(read: Manifests, environment: Mapping[str, str]) -> ManifestsCommi
     except OSError as error:
         why = f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}"
         return ManifestsCommit(refused=f"the commit of the manifests is not shown: {why}")
+
+
+def words_of(commit: str, path: str, environment: Mapping[str, str]) -> CommitWords:
+    """What `commit` of the repository that `path` is in says of itself; `environment` as in `commit_of`.
+
+    The repository is one that `commit_of` has found to be trustworthy, since it gave the commit.
+    """
+    repository = repository_above(os.path.realpath(path))
+    if not repository:
+        return CommitWords()
+    git = Git(Path(repository.directory), Processes(), environment, bare=True, work_tree=repository.top)
+    return commit_words(git, commit)
 
 
 def _head(git: Git) -> str:

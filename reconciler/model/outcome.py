@@ -74,6 +74,10 @@ class Origin(NamedTuple):
         commit: the git commit of the manifests, followed by ``+`` where they differ from it; empty where there is none.
         actor: a person, or what works without one.
         id: what the caller calls this apply, once and never again; empty where it chose no id.
+        subject: the first line of what the commit says of itself; empty where that is not known.
+        author: the name of the commit's author; empty likewise.
+        again: the number of the generation whose wish is applied again, by a rollback or at boot; 0 where none is.
+        undone: the number of the generation before which all was as is wanted now; 0 where that is not what is wanted.
     """
 
     user: str
@@ -82,6 +86,10 @@ class Origin(NamedTuple):
     commit: str = ""
     actor: Actor = Actor.PERSON
     id: str = ""
+    subject: str = ""
+    author: str = ""
+    again: int = 0
+    undone: int = 0
 
 
 class Generation(NamedTuple):
@@ -98,6 +106,9 @@ class Generation(NamedTuple):
         suspended: the names of suspended guests that were not as their manifests said.
         remark: what else there is to know of how it ended, a few words; mostly empty.
         is_damaged: whether its file cannot be read; then only its number is known.
+        guests: the names of the guests that the plan changes, and the uuids of other devices, in the plan's order.
+        pool_changes: whether it changes the host pool.
+        files: the paths of the files of other tools that it changes.
     """
 
     number: int
@@ -110,6 +121,9 @@ class Generation(NamedTuple):
     suspended: tuple[str, ...] = ()
     remark: str = ""
     is_damaged: bool = False
+    guests: tuple[str, ...] = ()
+    pool_changes: bool = False
+    files: tuple[str, ...] = ()
 
     @property
     def ended_as(self) -> Result | None:

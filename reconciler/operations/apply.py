@@ -152,8 +152,19 @@ def apply(
         made = agreed_plan(wanted, machine, terms, scope, observe_host(machine, like), planning)
         if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)
-        origin = origin._replace(commit=origin.commit or wanted.commit)
+        origin = _completed(origin, wanted)
         return _Transaction(made, machine, progress, origin, terms, stop, recovered).result()
+
+
+def _completed(origin: "Origin", wanted: Wanted) -> "Origin":
+    """`origin` with what is known of it since it was read what is `wanted`."""
+    return origin._replace(
+        commit=origin.commit or wanted.commit,
+        subject=origin.subject or wanted.subject,
+        author=origin.author or wanted.author,
+        again=wanted.generation,
+        undone=wanted.undone,
+    )
 
 
 def refuse_taken_id(state: "StateDirectory", apply_id: str) -> None:
@@ -267,11 +278,12 @@ class _Transaction(NamedTuple):
         """Record that it begins; why that cannot be done, or nothing."""
         if history is None:
             return ""
+        from reconciler.render.history_text import diff_records
         from reconciler.render.plan_json import plan_record
 
         made = self.made
         try:
-            shown = plan_record(made, only_changes=True)
+            shown = {**plan_record(made, only_changes=True), "diff": diff_records(made)}
             if self.origin.id:
                 from reconciler.transaction.cancellation import ApplyIds
 

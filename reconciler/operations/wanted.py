@@ -37,6 +37,10 @@ class Wanted(NamedTuple):
         commit: the git commit of the manifests; empty where there is none.
         paths: where the manifests were read; empty likewise.
         compared: what this is, for a status that compares the host with it.
+        generation: the number of the generation that wanted the same; 0 where it does not come from the history.
+        undone: the number of the generation before which all was like this; 0 likewise.
+        subject: what the commit says of itself, where it comes from the history; empty otherwise.
+        author: the name of the commit's author, likewise.
     """
 
     desired: Desired
@@ -44,6 +48,10 @@ class Wanted(NamedTuple):
     commit: str = ""
     paths: tuple[str | PathLike[str], ...] = ()
     compared: ComparedWith = THE_MANIFESTS
+    generation: int = 0
+    undone: int = 0
+    subject: str = ""
+    author: str = ""
 
     def read(self, machine: Machine, stop: StopToken = NEVER) -> "Wanted":  # noqa: ARG002 - as every source has it
         """Itself: what was read once may be applied as it is."""
@@ -114,8 +122,28 @@ class OfGeneration(NamedTuple):
         """See `WantedSource`."""
         from reconciler.transaction.history import History
 
-        compared = ComparedWith(Source.APPLIED, f"what generation {self.number} wanted", self.number)
-        return Wanted(History(machine.state).desired(self.number), compared=compared)
+        found = History(machine.state).target(self.number)
+        origin = found.generation.origin
+        return Wanted(
+            found.desired,
+            commit=origin.commit,
+            compared=ComparedWith(Source.APPLIED, f"what generation {self.number} wanted", self.number),
+            generation=self.number,
+            subject=origin.subject,
+            author=origin.author,
+        )
+
+
+class BeforeGeneration(NamedTuple):
+    """What there was before generation `number`, where that is not what any generation wanted as a whole."""
+
+    number: int
+
+    def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:  # noqa: ARG002 - one file is read
+        """See `WantedSource`."""
+        from reconciler.transaction.history import History
+
+        return Wanted(History(machine.state).start(self.number), undone=self.number)
 
 
 class AppliedLast(NamedTuple):
@@ -134,7 +162,8 @@ class AppliedLast(NamedTuple):
 
         history = History(machine.state)
         number = history.newest_target()
-        desired, commit = history.desired(number), history.get(number).origin.commit
+        found = history.target(number)
+        desired, commit = found.desired, found.generation.origin.commit
         if self.host not in (None, desired.host.name):
             raise NothingWanted(f"generation {number} was applied to host {desired.host.name}, not to {self.host}")
         of_commit = f" of commit {commit[:12]}" if commit else ""

@@ -110,8 +110,12 @@ def _lines(content: bytes | None) -> list[str]:
     return (content or b"").decode("utf-8", "replace").splitlines()
 
 
+def plan_hunks(plan: Plan) -> list[Hunk]:
+    """Everything that `plan` changes: holders, then files of other tools."""
+    return [*holder_hunks(plan), *map(file_hunk, plan.files)]
+
+
 def plan_diff(plan: Plan, paint: Paint = plain) -> str:
     """The plan as a diff from the host as it is to the host as planned; empty where nothing changes."""
     name = f"host {plan.desired.host.name}"
-    hunks = [*holder_hunks(plan), *map(file_hunk, plan.files)]
-    return diff_text(f"{name}, as it is", f"{name}, as planned", hunks, paint)
+    return diff_text(f"{name}, as it is", f"{name}, as planned", plan_hunks(plan), paint)

@@ -1,14 +1,19 @@
 """The history, and how an apply ended, for people and for programs."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Final, NamedTuple
 
-from reconciler.model.commands import APPLY, NOWHERE, STATUS, Here
-from reconciler.model.outcome import Generation, Outcome, Result
+from reconciler.model.commands import APPLY, HISTORY, NOWHERE, STATUS, Here, history_of
+from reconciler.model.desired import Activation, Desired, DesiredGuest
+from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.outcome import Actor, Generation, Outcome, Result
 from reconciler.model.printable import lines_text
 from reconciler.planning.plan import Plan
+from reconciler.render.diff import Hunk, config_hunk, diff_text, hunk_lines, plan_hunks, pool_hunk
 from reconciler.render.plan_json import json_text, plan_record
-from reconciler.render.text import Paint, counted, moment, plain
+from reconciler.render.table import Page, Row, table_lines
+from reconciler.render.text import MOST_LINES, Paint, Section, counted, fitted, plain
 
 _RESULT_STYLE: Final = {
     Result.NOTHING: "good",
@@ -68,92 +73,311 @@ def outcome_json(outcome: Outcome, plan: Plan, generation: int = 0) -> str:
     return json_text(record)
 
 
-_STYLE: Final = {"applied": "good", "rolled back": "warning"}
+NEWEST: Final = 20
+"""How many generations are listed where nothing else is asked for."""
+
+_STYLE: Final = {"applied": "good", "nothing to do": "good", "rolled back": "warning"}
 _SHORT: Final = 12
+_LEAST: Final = {5: 13, 2: 12, 4: 16, 3: 4}
+"""Which columns are cut on a narrow page, in this order, and what stays of each: with the commit's subject first."""
+
+_LEAST_OF_MANY: Final = {5: 30, 4: 20, 2: 12, 3: 4}
+"""The same where there is room for a part of the subject."""
+
+_MANY_COLUMNS: Final = 100
+
+MOST_NAMES: Final[int | None] = 3
+"""How many guests of a generation are named in a line, unless all are asked for."""
 
 
-def history_text(generations: Iterable[Generation], paint: Paint = plain) -> str:
-    """A line for each generation, the newest first, ended by a newline."""
-    shown = list(generations)
-    rows = [_row(one) for one in shown]
-    if not rows:
-        return "Nothing has been applied yet.\n"
-    styles = [_STYLE.get(one.result, "error") for one in reversed(shown)]
-    table = [("NUMBER", "STARTED (UTC)", "RESULT", "BY", "COMMIT", "PLAN"), *reversed(rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = []
-    for row, style in zip(table, ("", *styles), strict=True):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        cells[2] = paint(style, cells[2]) if style else cells[2]
-        lines.append("  ".join(cells).rstrip())
-    return lines_text(lines)
+def local_time(seconds: float, zone: tzinfo | None = None) -> str:
+    """`seconds` since 1970 as a date and a time of day, with the name of the `zone`; None: the one of this process."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
-def _row(one: Generation) -> tuple[str, ...]:
-    origin = one.origin
-    started = moment(origin.started) if origin.started else "-"
+def iso_time(seconds: float) -> str:
+    """The same for programs: ISO 8601, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def history_text(
+    generations: Sequence[Generation],
+    page: Page = Page(),  # noqa: B008 - a value
+    *,
+    most_names: int | None = MOST_NAMES,
+    earlier: int = 0,
+    here: Here = NOWHERE,
+    zone: tzinfo | None = None,
+) -> str:
+    """A line for each generation, the newest first, ended by a newline.
+
+    Args:
+        generations: ascending.
+        page: what it is written on.
+        most_names: how many guests of a generation are named, the rest counted; None: all.
+        earlier: how many generations there are before these.
+        here: where the command that lists them is run.
+        zone: of the times; None: the one of this process.
+    """
+    if not generations:
+        return "Nothing has been applied yet.\n" if not earlier else _earlier_text(earlier, here)
+    heading = ("GEN", "STARTED", "RESULT", "BY", "WHAT", "COMMIT")
+    rows = [_row(one, zone, most_names) for one in reversed(generations)]
+    least = _LEAST_OF_MANY if page.width and page.width >= _MANY_COLUMNS else _LEAST
+    return lines_text(table_lines(heading, rows, page, least)) + (_earlier_text(earlier, here) if earlier else "")
+
+
+def _earlier_text(earlier: int, here: Here) -> str:
+    return f"… and {counted(earlier, 'earlier generation')}; to list all: {here.line(HISTORY.with_flags('-n', '0'))}\n"
+
+
+def _row(one: Generation, zone: tzinfo | None, most: int | None) -> Row:
+    started = local_time(one.origin.started, zone)[:16] if one.origin.started else "-"
     interrupted = one.outcome.interrupted if one.outcome else ()
     remarks = [one.remark] if one.remark else []
     if interrupted:
         remarks.append(f"interrupted {', '.join(interrupted)}")
     result = f"{one.result} ({'; '.join(remarks)})" if remarks else one.result
-    summary = one.summary.removeprefix("Plan: ").rstrip(".")
-    return str(one.number), started, result, origin.user, _commit(origin.commit), summary
+    cells = (str(one.number), started, result, by_text(one) or "-", what_text(one, most), commit_text(one))
+    return Row(cells, {2: _STYLE.get(one.result, "error")})
+
+
+def by_text(one: Generation) -> str:
+    """Who applied it: the name of a person, or what works without one."""
+    return one.origin.user if one.origin.actor is Actor.PERSON else one.origin.actor.value
+
+
+def what_text(one: Generation, most: int | None = MOST_NAMES) -> str:
+    """What it was about: its id, whether it rolled back, and whom it changed; `most` guests by name, others counted."""
+    if one.is_damaged:
+        return one.summary
+    origin = one.origin
+    about = [origin.id] if origin.id else []
+    if origin.actor is Actor.PERSON and origin.again:
+        about.append(f"rollback to {origin.again}")
+    if origin.undone:
+        about.append(f"undo of {origin.undone}")
+    return ": ".join([*about, _touched(one, most)])
+
+
+def _touched(one: Generation, most: int | None) -> str:
+    names = one.guests if most is None or len(one.guests) <= most + 1 else one.guests[:most]
+    parts = [
+        *(["host pool"] if one.pool_changes else []),
+        *names,
+        *([f"{len(one.guests) - len(names):,} more"] if len(names) < len(one.guests) else []),
+        *([counted(len(one.files), "file")] if one.files else []),
+    ]
+    return ", ".join(parts) or "no change"
+
+
+def commit_text(one: Generation) -> str:
+    """The commit of its manifests, short, and the commit's subject."""
+    commit = one.origin.commit
+    if not commit:
+        return "-"
+    return f"{commit[:_SHORT]}{'+' if commit.endswith('+') else ''} {one.origin.subject}".rstrip()
 
 
 def history_json(generations: Iterable[Generation]) -> str:
-    """The same as JSON text, ended by a newline."""
-    records = [
-        {
-            "number": one.number,
-            "started": one.origin.started,
-            "user": one.origin.user,
-            "actor": one.origin.actor,
-            "command": one.origin.command,
-            "commit": one.origin.commit or None,
-            "host": one.host,
-            "manifests": one.digest,
-            "summary": one.summary,
-            "result": one.result,
-            "remark": one.remark or None,
-        }
-        for one in generations
-    ]
-    return json_text({"formatVersion": "1", "generations": records})
+    """The same as JSON text, ended by a newline, ascending."""
+    return json_text({"formatVersion": "2", "generations": [_record(one) for one in generations]})
 
 
-def generation_text(record: Mapping[str, Any]) -> str:
-    """Everything that matters of one generation, ended by a newline."""
+def _record(one: Generation) -> dict[str, Any]:
+    origin = one.origin
+    return {
+        "number": one.number,
+        "id": origin.id or None,
+        "started": iso_time(origin.started),
+        "user": origin.user,
+        "actor": origin.actor,
+        "command": origin.command,
+        "commit": origin.commit or None,
+        "subject": origin.subject or None,
+        "author": origin.author or None,
+        "rollbackTo": origin.again or None,
+        "undone": origin.undone or None,
+        "host": one.host,
+        "manifests": one.digest,
+        "summary": one.summary,
+        "guests": list(one.guests),
+        "poolChanges": one.pool_changes,
+        "files": list(one.files),
+        "target": one.is_target,
+        "result": one.result,
+        "remark": one.remark or None,
+    }
+
+
+def generation_text(
+    record: Mapping[str, Any],
+    paint: Paint = plain,
+    *,
+    most: int | None = MOST_LINES,
+    here: Here = NOWHERE,
+    zone: tzinfo | None = None,
+) -> str:
+    """Everything that matters of one generation, with the diff of its plan, ended by a newline.
+
+    Args:
+        record: of the generation.
+        paint: gives it colours.
+        most: how many lines it has at most, the rest counted; None: all, and each write that was planned.
+        here: where the command that shows all is run.
+        zone: of the times; None: the one of this process.
+    """
+    head = [*_head(record, zone), ""]
+    hunks = hunks_of(record)
+    parts = [Section("holder", len(hunks), (list(hunk_lines(one, paint)) for one in hunks), is_spaced=False)]
+    if most is None:
+        steps = [_step_line(number, one) for number, one in enumerate(record["plan"]["steps"], 1)]
+        parts.append(Section("step", len(steps), ([line] for line in steps), "Steps:"))
+    lines, is_cut = fitted(parts, None if most is None else most - len(head) - 2)
+    if most is not None:
+        wide = here.line(history_of(record["number"]).with_flags("-o", "wide"))
+        lines.append(f"To see {'all of it' if is_cut else 'each write'}: {wide}")
+    return lines_text([*head, *lines]).rstrip("\n") + "\n"
+
+
+def _head(record: Mapping[str, Any], zone: tzinfo | None) -> Iterator[str]:
     plan, outcome = record["plan"], record["outcome"] or {}
-    lines = [
-        f"Generation {record['number']}: {outcome.get('result', 'not finished')}",
-        f"  started:   {moment(record['started'])} UTC",
-        *([f"  ended:     {moment(outcome['ended'])} UTC"] if "ended" in outcome else []),
-        f"  by:        {record['user']}",
-        f"  command:   {record['command']}",
-        f"  commit:    {record['commit'] or 'none'}",
-        f"  manifests: {record['desired']['digest']}",
-        f"  host:      {record['desired']['host']['name']}",
-        *([f"  because:   {outcome['failure']}"] if outcome.get("failure") else []),
-        *(f"  left:      {one}" for one in outcome.get("differences", ())),
-        *(f"  note:      {one}" for one in outcome.get("notes", ())),
-        *(f"  suspended: {name}, and differs from its manifest" for name in plan.get("suspended", ())),
-        f"  {plan['summary']['text']}",
-        "",
-        "Steps:",
-        *(
-            f"  {number:3}. {one['holder']}: {one['action']}: "
-            + "; ".join(f"{write['path']} <- {write['value']}" for write in one["writes"])
-            for number, one in enumerate(plan["steps"], 1)
-        ),
-    ]
-    return lines_text(lines)
+    yield f"Generation {record['number']}: {outcome.get('result', 'not finished')}"
+    yield f"  started:   {local_time(record['started'], zone)}"
+    if "ended" in outcome:
+        yield f"  ended:     {local_time(outcome['ended'], zone)}"
+    actor = "" if record["actor"] == Actor.PERSON else f" ({record['actor']})"
+    yield f"  by:        {record['user']}{actor}"
+    yield f"  command:   {record['command']}"
+    if record["id"]:
+        yield f"  id:        {record['id']}"
+    subject = f" {record['subject']}" if record["subject"] else ""
+    author = f", by {record['author']}" if record["author"] else ""
+    yield f"  commit:    {record['commit'] or 'none'}{subject}{author}"
+    if record["again"]:
+        yield f"  wants:     what generation {record['again']} wanted"
+    if record["undone"]:
+        yield f"  wants:     what there was before generation {record['undone']}"
+    yield f"  manifests: {record['desired']['digest']}"
+    yield f"  host:      {record['desired']['host']['name']}"
+    if outcome.get("failure"):
+        yield f"  because:   {outcome['failure']}"
+    yield from (f"  left:      {one}" for one in outcome.get("differences", ()))
+    yield from (f"  note:      {one}" for one in outcome.get("notes", ()))
+    yield from (f"  suspended: {name}, and differs from its manifest" for name in plan.get("suspended", ()))
+    yield f"  {plan['summary']['text']}"
+
+
+def _step_line(number: int, step: Mapping[str, Any]) -> str:
+    writes = "; ".join(f"{write['path']} <- {write['value']}" for write in step["writes"])
+    return f"  {number:3}. {step['holder']}: {step['action']}: {writes}"
 
 
 def generation_json(record: Mapping[str, Any]) -> str:
     """The same as JSON text, ended by a newline."""
-    return json_text(record)
+    outcome = record["outcome"]
+    ended = outcome and {**outcome, **({"ended": iso_time(outcome["ended"])} if "ended" in outcome else {})}
+    return json_text({**record, "started": iso_time(record["started"]), "outcome": ended})
 
 
-def _commit(commit: str) -> str:
-    return f"{commit[:_SHORT]}{'+' if commit.endswith('+') else ''}" if commit else "-"
+def diff_records(plan: Plan) -> list[dict[str, Any]]:
+    """The diff of `plan` as plain values, which the history keeps."""
+    return [_hunk_record(one) for one in plan_hunks(plan)]
+
+
+def _hunk_record(one: Hunk) -> dict[str, Any]:
+    return {"heading": one.heading, "lines": list(one.lines), "remarks": list(one.remarks)}
+
+
+def hunks_of(record: Mapping[str, Any]) -> list[Hunk]:
+    """The diff of the plan of the generation with this `record`."""
+    return [Hunk(one["heading"], tuple(one["lines"]), tuple(one["remarks"])) for one in record["plan"]["diff"]]
+
+
+def generation_diff(record: Mapping[str, Any], paint: Paint = plain) -> str:
+    """The same as a diff and nothing else, as ``plan -o diff`` showed it; empty where nothing changed."""
+    name = f"host {record['desired']['host']['name']}"
+    return diff_text(f"{name}, as it is", f"{name}, as planned", hunks_of(record), paint)
+
+
+class Wish(NamedTuple):
+    """What a generation wanted.
+
+    Attributes:
+        number: of the generation.
+        desired: the Host and its Guests.
+        pool: the host pool that was planned for them.
+    """
+
+    number: int
+    desired: Desired
+    pool: Matrix
+
+
+def wish_hunks(old: Wish, new: Wish) -> list[Hunk]:
+    """What one generation wanted otherwise than another one: a hunk for each holder, the host first."""
+    hunks = [] if old.pool == new.pool else [pool_hunk("host pool", old.pool, new.pool)]
+    before, after = ({one.uuid: one for one in wish.desired.guests} for wish in (old, new))
+    named = {uuid: (after.get(uuid) or before[uuid]).name for uuid in {**before, **after}}
+    for uuid in sorted(named, key=lambda one: (named[one], one)):
+        was, becomes = before.get(uuid), after.get(uuid)
+        remarks = tuple(_other_fields(was, becomes))
+        if remarks or _claimed(was) != _claimed(becomes):
+            heading = f"guest {named[uuid]}  {uuid}"
+            hunks.append(config_hunk(heading, _claimed(was), _claimed(becomes), remarks))
+    return hunks
+
+
+def _claimed(guest: DesiredGuest | None) -> ApConfig | None:
+    return None if guest is None or guest.activation is Activation.INACTIVE else guest.config
+
+
+def _other_fields(was: DesiredGuest | None, becomes: DesiredGuest | None) -> Iterator[str]:
+    if was is None or becomes is None:
+        one = was or becomes
+        assert one
+        if one.activation is not Activation.ACTIVE:
+            yield f"activation: {one.activation.value}"
+        return
+    if was.name != becomes.name:
+        yield f"name: {becomes.name} instead of {was.name}"
+    if was.activation is not becomes.activation:
+        yield f"activation: {becomes.activation.value} instead of {was.activation.value}"
+    if was.presence is not becomes.presence:
+        yield f"presence: {becomes.presence.value} instead of {was.presence.value}"
+    if was.disruption_allowed != becomes.disruption_allowed:
+        yield f"disruption: {'allow instead of refuse' if becomes.disruption_allowed else 'refuse instead of allow'}"
+    if was.labels != becomes.labels:
+        yield f"labels: {_labels(becomes)} instead of {_labels(was)}"
+
+
+def _labels(guest: DesiredGuest) -> str:
+    return ", ".join(f"{key}={value}" for key, value in guest.labels) or "none"
+
+
+def wish_diff(old: Wish, new: Wish, paint: Paint = plain, *, most: int | None = None, whole: str = "") -> str:
+    """What generation `new` wanted otherwise than `old`, as a diff; one sentence where that is nothing.
+
+    Args:
+        old: where it begins.
+        new: where it leads.
+        paint: gives it colours.
+        most: how many lines it has at most, the rest counted; None: all.
+        whole: the command that shows what is left out.
+    """
+    hunks = wish_hunks(old, new)
+    if not hunks:
+        return f"Generations {old.number} and {new.number} want the same of every holder.\n"
+    names = [f"host {one.desired.host.name}, as generation {one.number} wants" for one in (old, new)]
+    if most is None:
+        return diff_text(names[0], names[1], hunks, paint)
+    section = Section("holder", len(hunks), (list(hunk_lines(one, paint)) for one in hunks))
+    lines, is_cut = fitted([section], most - 3)
+    head = [paint("bold", f"--- {names[0]}"), paint("bold", f"+++ {names[1]}")]
+    return lines_text([*head, *lines[:-1], *([f"To see all of it: {whole}"] if is_cut else [])])
+
+
+def wish_diff_json(old: Wish, new: Wish) -> str:
+    """The same as JSON text, ended by a newline."""
+    hunks = [_hunk_record(one) for one in wish_hunks(old, new)]
+    return json_text({"formatVersion": "1", "from": old.number, "to": new.number, "holders": hunks})

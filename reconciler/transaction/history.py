@@ -8,13 +8,17 @@ generation without an outcome is of an apply that was killed; the next one finds
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from reconciler.kernel.text_forms import parse_mask
 from reconciler.model.codec import VERSION, Codec
 from reconciler.model.commands import HISTORY, Advised
-from reconciler.model.desired import Desired
+from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Presence, Unmanaged
 from reconciler.model.errors import InputError, StateError
+from reconciler.model.ids import IdSet, Uuid
+from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.outcome import Actor, Generation, Origin, Outcome, Result
 from reconciler.model.printable import error_text
 from reconciler.model.strict_json import BadRecord
@@ -103,11 +107,18 @@ class History:
         """The numbers of all that are kept, ascending."""
         return sorted(self._files())
 
-    def generations(self) -> list[Generation]:
-        """All that are kept, ascending; one whose file is damaged says so as its result."""
-        return [self._got(number) for number in self.numbers()]
+    def generations(self, newest: int | None = None) -> list[Generation]:
+        """All that are kept, or so many of the `newest`, ascending; one whose file is damaged says so as its result."""
+        numbers = self.numbers()
+        first = 0 if newest is None else max(0, len(numbers) - newest)
+        return [self.look(number) for number in numbers[first:]]
 
-    def _got(self, number: int) -> Generation:
+    def look(self, number: int) -> Generation:
+        """Generation `number`; where its file is damaged, that is its result.
+
+        Raises:
+            NoSuchGeneration: it is not there.
+        """
         # One that is damaged, or cannot be trusted, must not hide the others.
         try:
             return self.get(number)
@@ -130,12 +141,47 @@ class History:
             NoSuchGeneration: it is not there, or is only of a VM that started or ended, or of a boot.
             BadRecord: its file is not as we write it.
         """
+        return self.target(number).desired
+
+    def target(self, number: int) -> "Whole":
+        """Generation `number`, as what may be rolled back to.
+
+        Raises:
+            NoSuchGeneration: it is not there, or is only of a VM that started or ended, or of a boot.
+            BadRecord: its file is not as we write it.
+        """
         found = self._whole(number)
         if found.generation.confined:
             raise NoSuchGeneration(
                 f"generation {number} is of a VM that started or ended, or of a boot: there is nothing to roll back to"
             )
-        return found.desired
+        return found
+
+    def pool(self, number: int) -> Matrix:
+        """The host pool that was planned for generation `number`.
+
+        Raises:
+            NoSuchGeneration: it is not there.
+            BadRecord: its file is not as we write it.
+        """
+        plan = self._whole(number).record["plan"]
+        return naming_file(self._state, self._file_of(number), lambda: _matrix(_SHOWN.read(_Plan, plan).pool.after))
+
+    def start(self, number: int) -> Desired:
+        """What there was before generation `number` of what it has changed, as something that can be wanted.
+
+        Its guests whose devices were there stay with what they had; all others go. The host pool is as it was.
+
+        Raises:
+            NoSuchGeneration: it is not there, or is only of a VM that started or ended, or of a boot.
+            BadRecord: its file is not as we write it.
+        """
+        found = self.target(number)
+
+        def start() -> Desired:
+            return _start(found.desired, _SHOWN.read(_Changes, found.record["plan"]))
+
+        return naming_file(self._state, self._file_of(number), start)
 
     def record(self, number: int) -> dict[str, Any]:
         """Everything that is known of generation `number`, as plain values for JSON.
@@ -146,7 +192,7 @@ class History:
         """
         return self._whole(number).record
 
-    def _whole(self, number: int) -> "_Whole":
+    def _whole(self, number: int) -> "Whole":
         file = self._file_of(number)
         ended = read_record(self._state, _outcome_file(number), _Ended)
         found = read_record(self._state, file, _Begun)
@@ -163,7 +209,7 @@ class History:
             NoSuchGeneration: there is none.
         """
         for number in reversed(self.numbers()):
-            if (before is None or number < before) and self._got(number).is_target:
+            if (before is None or number < before) and self.look(number).is_target:
                 return number
         raise NoSuchGeneration("there is no earlier generation that was applied", HISTORY)
 
@@ -218,6 +264,10 @@ class _Begun(NamedTuple):
     commit: str
     actor: Actor
     id: str
+    subject: str
+    author: str
+    again: int
+    undone: int
     desired: Desired
     plan: Mapping[str, Any]
 
@@ -244,18 +294,92 @@ class _Summary(NamedTuple):
     text: str
 
 
+class _Guest(NamedTuple):
+    name: str
+
+
+class _Masks(NamedTuple):
+    apmask: str
+    aqmask: str
+
+
+class _Pool(NamedTuple):
+    before: _Masks
+    after: _Masks
+
+
+class _File(NamedTuple):
+    path: str
+
+
+class _Hunk(NamedTuple):
+    heading: str
+    lines: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
 class _Plan(NamedTuple):
     """What is needed of a plan that is shown; there is more in it."""
 
     summary: _Summary
     suspended: tuple[str, ...]
+    pool: _Pool
+    guests: tuple[_Guest, ...]
+    files: tuple[_File, ...]
     steps: tuple[_Step, ...]
+    diff: tuple[_Hunk, ...]
+
+
+class _Config(NamedTuple):
+    adapters: tuple[int, ...]
+    domains: tuple[int, ...]
+    controlDomains: tuple[int, ...]  # noqa: N815 - as the plan has it
+
+
+class _Authorised(NamedTuple):
+    before: _Config | None
+
+
+class _Changed(NamedTuple):
+    name: str
+    uuid: Uuid
+    authorised: _Authorised
+
+
+class _Changes(NamedTuple):
+    """What a plan that is shown says of the state before it."""
+
+    pool: _Pool
+    guests: tuple[_Changed, ...]
 
 
 _SHOWN: Final = Codec(partial=True)
 
 
-class _Whole(NamedTuple):
+def _start(desired: Desired, changes: _Changes) -> Desired:
+    had = {one.uuid: one for one in changes.guests}
+    guests = [one for one in desired.guests if one.uuid not in had and one.activation is Activation.ACTIVE]
+    named = {one.uuid: one for one in desired.guests}
+    host = desired.host
+    try:
+        for one in changes.guests:
+            if before := one.authorised.before:
+                config = ApConfig(IdSet(before.adapters), IdSet(before.domains), IdSet(before.controlDomains))
+                new = DesiredGuest(
+                    one.name, host.name, one.uuid, config, Activation.ACTIVE, Presence.ANY, (), host.position
+                )
+                known = named.get(one.uuid, new)
+                guests.append(known._replace(config=config, activation=Activation.ACTIVE, presence=Presence.ANY))
+    except ValueError as error:
+        raise BadRecord(str(error), "plan.guests") from None
+    pool = _matrix(changes.pool.before)
+    given_up = GivenUp(~pool.adapters, ~pool.domains)
+    host = host._replace(given_up=given_up, keep=(), unmanaged=Unmanaged.IGNORE)
+    wanted = Desired(host, tuple(sorted(guests, key=lambda one: one.name)), "")
+    return wanted._replace(digest=sha256(RECORDS.content(wanted)).hexdigest())
+
+
+class Whole(NamedTuple):
     """A generation, what it wanted, and everything that is known of it as plain values for JSON."""
 
     generation: Generation
@@ -263,7 +387,7 @@ class _Whole(NamedTuple):
     record: dict[str, Any]
 
 
-def _whole(begun: _Begun, ended: _Ended | None, number: int, file: str) -> _Whole:
+def _whole(begun: _Begun, ended: _Ended | None, number: int, file: str) -> Whole:
     if begun.number != number:
         raise BadRecord(f"it is {begun.number}, and the file's name says {number}", "number")
     try:
@@ -273,16 +397,41 @@ def _whole(begun: _Begun, ended: _Ended | None, number: int, file: str) -> _Whol
     desired = placed(begun.desired, f"generation {number}")
     generation = Generation(
         number,
-        Origin(begun.user, begun.command, begun.started, begun.commit, begun.actor, begun.id),
+        _origin_of(begun),
         desired.host.name,
         desired.digest,
         plan.summary.text,
         ended and ended.outcome,
         _is_confined(file),
         suspended=plan.suspended,
+        guests=tuple(one.name for one in plan.guests),
+        pool_changes=plan.pool.before != plan.pool.after,
+        files=tuple(one.path for one in plan.files),
     )
     outcome = ended and {**RECORDS.plain(ended.outcome), "ended": ended.ended}
-    return _Whole(generation, desired, {VERSION: "1", **RECORDS.plain(begun), "outcome": outcome})
+    return Whole(generation, desired, {VERSION: "1", **RECORDS.plain(begun), "outcome": outcome})
+
+
+def _matrix(masks: _Masks) -> Matrix:
+    try:
+        return Matrix(parse_mask(masks.apmask), parse_mask(masks.aqmask))
+    except ValueError as error:
+        raise BadRecord(str(error), "plan.pool") from None
+
+
+def _origin_of(begun: _Begun) -> Origin:
+    return Origin(
+        begun.user,
+        begun.command,
+        begun.started,
+        begun.commit,
+        begun.actor,
+        begun.id,
+        begun.subject,
+        begun.author,
+        begun.again,
+        begun.undone,
+    )
 
 
 def _file(number: int, *, confined: bool = False) -> str:

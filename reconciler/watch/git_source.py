@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from reconciler.integrations.files import PrivateDirectory
 from reconciler.integrations.git_address import Address
-from reconciler.integrations.git_command import Ended, Git, GitFailed
+from reconciler.integrations.git_command import CommitWords, Ended, Git, GitFailed, commit_words
 from reconciler.integrations.git_repository import (
     FETCH_SECONDS,
     SIZE_LIMIT,
@@ -156,6 +156,10 @@ class GitSource:
         if not isinstance(before, NewestCommit | CommitRefused) or before.commit != commit:
             self._mirror.tidy()
         return found
+
+    def words(self, commit: str) -> CommitWords:
+        """What `commit` says of itself."""
+        return commit_words(self._mirror.git, commit)
 
     def _judged(self, commit: str, accepted: str, allow_older: bool) -> NewestCommit | CommitRefused:
         verdict = self._signature(commit)

@@ -102,7 +102,7 @@ def test_one_damaged_generation_hides_no_other(command: Command) -> None:
     (state / "generations/000002.json").write_bytes(b"[" * 100_000)
 
     listed = command("history").out.splitlines()
-    assert [line.split()[0] for line in listed] == ["NUMBER", "2", "1"]
+    assert [line.split()[0] for line in listed] == ["GEN", "2", "1"]
     assert "damaged" in listed[1]
     assert "applied" in listed[2]
     assert command("history", "show", "2").code == 1

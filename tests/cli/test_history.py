@@ -4,6 +4,7 @@ import json
 import os
 import re
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import confirm_command
+from reconciler.cli.main import run
 from reconciler.hosts import opening
 from reconciler.hosts.opening import open_host, open_simulated_host
 from testing.commands import AtTerminal, Command, at_terminal, example
@@ -54,7 +56,7 @@ def test_the_history_lists_applies_newest_first(command: Command) -> None:
     command("apply", "--yes")
 
     lines = command("history").out.splitlines()
-    assert [line.split()[0] for line in lines] == ["NUMBER", "2", "1"]
+    assert [line.split()[0] for line in lines] == ["GEN", "2", "1"]
     record = json.loads(command("history", "-o", "json").out)
     assert [one["result"] for one in record["generations"]] == ["applied", "applied"]
 
@@ -67,7 +69,9 @@ def test_a_generation_is_shown_with_its_writes(command: Command) -> None:
 
     assert shown.code == 0
     assert "Generation 1: applied" in shown.out
-    assert "bus/ap/apmask <- 0x" in shown.out
+    assert "@@ guest guest1  3783d4a7-df47-58ab-bed9-cee63c6e6f5e (you changed the manifest) @@\n+mediated" in shown.out
+    assert "bus/ap/apmask <- 0x" not in shown.out
+    assert "bus/ap/apmask <- 0x" in command("history", "show", "1", "-o", "wide").out
     assert json.loads(command("history", "show", "1", "-o", "json").out)["outcome"]["result"] == "applied"
     assert command("history", "show", "9").err.startswith(
         "error: there is no generation 9; there are 1 to 1\n  next: reconcile history --simulate "
@@ -110,10 +114,111 @@ def test_rollback_to_a_number(command: Command) -> None:
 
 
 def test_rollback_without_a_history_says_so(command: Command) -> None:
-    """There is nothing to go back to."""
-    ran = command("rollback")
-    assert ran.code == 1
-    assert "no earlier generation" in ran.err
+    """There is nothing to undo."""
+    for words in ((), ("--yes",)):
+        ran = command("rollback", *words)
+        assert ran.code == 1
+        assert ran.err == "error: nothing has been applied yet, so that there is nothing to roll back\n"
+
+
+def test_the_first_apply_is_rolled_back_to_what_there_was_before(command: Command) -> None:
+    """With the consent that removing all devices needs, by the command that is printed; and back again."""
+    before = command("simulate").out
+    command("apply", "--yes")
+    after = command("simulate").out
+
+    shown = command("rollback")
+    assert shown.code == 4
+    assert shown.err.startswith(
+        "this undoes generation 1, by root: host pool, guest1, guest2, guest3\n"
+        "rolling back to what there was before generation 1; the manifests stay as they are"
+    )
+    line = shown.err.rsplit("to give it: ", 1)[1]
+    assert command("simulate").out == after
+
+    assert run(shlex.split(line)[1:]) == 0
+    assert command("simulate").out == before
+    assert " undo of 1: host pool, guest1" in command("history").out.splitlines()[1]
+    assert command("rollback", "--yes").code == 0
+    assert command("simulate").out == after
+
+
+def test_what_the_first_apply_found_is_there_again(command: Command) -> None:
+    """A device that was there before keeps what it had, and one that the apply made goes."""
+    command.simulated_host.write_text(
+        command.simulated_host.read_text(encoding="utf-8")
+        + "  pool: {adapters: [0-4, 7-255]}\n  mdevs:\n"
+        + "    - {uuid: 7c3b6979-3edc-5d3c-af18-0c54f8134122, adapters: [5], domains: [4]}\n",
+        encoding="utf-8",
+    )
+    before = command("simulate").out
+    assert command("apply", "--yes").code == 0
+
+    assert command("rollback", "--yes", "--allow-removals").code == 0
+    assert command("simulate").out == before
+
+
+def test_the_history_has_few_lines_and_says_what_lists_the_rest(command: Command) -> None:
+    """So many of the newest as are asked for; programs get all of them."""
+    for number in range(25):
+        command("apply", "--yes", "--id", f"n{number}")
+
+    listed = command("history")
+    assert len(listed.out.splitlines()) == 22
+    assert re.fullmatch(
+        r"… and 5 earlier generations; to list all: reconcile history -n 0 --simulate .*\n",
+        listed.out.splitlines(keepends=True)[-1],
+    )
+    assert [line.split()[0] for line in command("history", "-n", "2").out.splitlines()] == ["GEN", "25", "24", "…"]
+    assert len(command("history", "-n", "0").out.splitlines()) == 26
+    assert len(json.loads(command("history", "-o", "json").out)["generations"]) == 25
+    assert len(json.loads(command("history", "-n", "3", "-o", "json").out)["generations"]) == 3
+    for wrong in (
+        ("-n", "-1"),
+        ("-n", "x"),
+        ("show", "1", "-n", "2"),
+        ("-o", "diff"),
+        ("diff", "1"),
+        ("show", "1", "2"),
+    ):
+        assert command("history", *wrong).code == 64
+
+
+def test_two_generations_are_compared(command: Command) -> None:
+    """By number or by id, and what both want alike is said."""
+    command("apply", "--yes", "--id", "first")
+    change(command)
+    command("apply", "--yes")
+    command("rollback", "1", "--yes")
+
+    ran = command("history", "diff", "first", "2")
+
+    assert ran.code == 0
+    assert ran.out == (
+        "--- host lpar7, as generation 1 wants\n+++ host lpar7, as generation 2 wants\n"
+        "@@ guest guest1  3783d4a7-df47-58ab-bed9-cee63c6e6f5e @@\n"
+        " adapter 0x06 (6)\n-adapter 0x05 (5)\n domains 0x04 (4), 0xab (171)\n"
+    )
+    assert command("history", "diff", "1", "3").out == "Generations 1 and 3 want the same of every holder.\n"
+    (holder,) = json.loads(command("history", "diff", "1", "2", "-o", "json").out)["holders"]
+    assert holder["lines"][1] == "-adapter 0x05 (5)"
+    assert " rollback to 1: guest1 " in f"{command('history').out.splitlines()[1]} "
+    assert command("history", "diff", "1", "9").code == 1
+    assert command("history", "diff", "1", "no-such").code == 1
+
+
+def test_what_a_generation_changed_is_the_diff_that_the_plan_showed(command: Command) -> None:
+    """Byte for byte."""
+    command("apply", "--yes")
+    change(command)
+    planned = command("plan", "-o", "diff")
+    command("apply", "--yes")
+
+    shown = command("history", "show", "2", "-o", "diff")
+
+    assert shown.code == 0
+    assert shown.out
+    assert planned.out.startswith(shown.out)
 
 
 @pytest.fixture
@@ -407,8 +512,9 @@ def test_a_damaged_inventory_is_written_anew_by_the_way_back(command: Command) -
 
 
 def test_a_damaged_generation_is_marked_and_the_others_are_shown(command: Command) -> None:
-    """One torn file must not hide the history."""
+    """One torn file must not hide the history, nor have a rollback undo more than the newest."""
     command("apply", "--yes")
+    before = command("simulate").out
     change(command)
     command("apply", "--yes")
     torn = Path(f"{command.simulated_host}.state/generations/000001.json")
@@ -417,10 +523,14 @@ def test_a_damaged_generation_is_marked_and_the_others_are_shown(command: Comman
     ran = command("history")
 
     assert ran.code == 0
-    assert [line.split()[0] for line in ran.out.splitlines()] == ["NUMBER", "2", "1"]
+    assert [line.split()[0] for line in ran.out.splitlines()] == ["GEN", "2", "1"]
     assert "damaged" in ran.out
     assert command("history", "show", "1").code == 1
-    assert command("rollback").code == 1
+    assert command("rollback", "1").code == 1
+    undone = command("rollback", "--yes")
+    assert undone.code == 0
+    assert "rolling back to what there was before generation 2" in undone.err
+    assert command("simulate").out == before
 
 
 @pytest.mark.parametrize("name", ["journal.jsonl", "pending.json"])

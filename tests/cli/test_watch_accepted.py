@@ -9,14 +9,13 @@ from reconciler.transaction.history import History
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.log import Log
 from testing.holdings import desired
-
-PLAN = {"summary": {"text": "a plan"}, "steps": [], "suspended": []}
+from testing.plans import SHOWN_PLAN
 
 
 def applied(state: StateDirectory, number: int, actor: Actor, commit: str, result: Result = Result.APPLIED) -> None:
     """An apply in the history."""
     history = History(state)
-    history.begin(number, desired(), Origin("root", "reconcile watch --apply", 1.0, commit, actor), PLAN)
+    history.begin(number, desired(), Origin("root", "reconcile watch --apply", 1.0, commit, actor), SHOWN_PLAN)
     history.end(number, Outcome(result), 2.0)
 
 

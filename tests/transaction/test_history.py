@@ -15,9 +15,10 @@ from reconciler.transaction.history import RETAINED, History, NoSuchGeneration
 from reconciler.transaction.records import RECORDS, placed
 from reconciler.transaction.state_directory import StateDirectory
 from testing.holdings import config, desired, guest, holdings, matrix
+from testing.plans import SHOWN_PLAN
 
 ORIGIN = Origin("kim", "reconcile apply", 1_800_000_000.0, "c0ffee")
-PLAN = {"summary": {"text": "Plan: 1 to create."}, "steps": [], "suspended": []}
+PLAN = SHOWN_PLAN
 WANTED = desired([guest("a", config([5], [4]), 1)])
 
 

@@ -1,0 +1,165 @@
+"""The history as people read it: a line for each generation, and what one of them changed."""
+
+import json
+from datetime import timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from reconciler.kernel.observe import observe
+from reconciler.model.desired import Activation, Desired
+from reconciler.model.outcome import Actor, Generation, Origin, Outcome, Result
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
+from reconciler.render.diff import plan_diff
+from reconciler.render.history_text import (
+    Wish,
+    diff_records,
+    generation_diff,
+    generation_text,
+    history_json,
+    history_text,
+    local_time,
+    wish_diff,
+)
+from reconciler.render.plan_json import plan_record
+from reconciler.render.table import Page
+from reconciler.render.text import MOST_LINES, Painter, plain
+from reconciler.transaction.history import History
+from reconciler.transaction.state_directory import StateDirectory
+from testing.golden import assert_golden
+from testing.holdings import config, desired, guest
+from testing.plans import GIVES_UP, host_with
+
+ZONE = timezone(timedelta(hours=2), "CEST")
+DAY = 86_400
+NOON = 1_800_000_000.0
+COMMIT = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"
+NAMES = tuple(f"guest-{number:02}" for number in range(30))
+
+
+def generation(number: int, origin: Origin, result: Result | None = Result.APPLIED, **fields: object) -> Generation:
+    """One apply, the `number`th day."""
+    origin = origin._replace(started=NOON + number * DAY)
+    outcome = None if result is None else Outcome(result)
+    made = Generation(number, origin, "lpar7", "digest", "Plan: 1 to change.", outcome)
+    return made._replace(**fields)  # type: ignore[arg-type]
+
+
+KIM = Origin("kim", "reconcile apply", 0.0, COMMIT, subject="Move the payments queues to card 6, as agreed in CHG-4711")
+LOOP = Origin("root", "reconcile watch", 0.0, f"{COMMIT}+", Actor.LOOP, subject="Fix ünïcode: 日本語のコミット")
+GENERATIONS = [
+    generation(1, KIM._replace(subject=""), guests=NAMES, pool_changes=True),
+    generation(2, LOOP, guests=("payments", "web"), files=("/etc/mdevctl.d/matrix/a", "/etc/mdevctl.d/matrix/b")),
+    generation(3, KIM._replace(commit="", subject="", id="deploy-42"), Result.ROLLED_BACK, guests=("payments",)),
+    generation(4, KIM._replace(again=2, commit=""), guests=("payments",)),
+    generation(5, Origin("", "", 0.0), None, summary="generations/000005.json: damaged", is_damaged=True),
+    generation(6, KIM._replace(actor=Actor.HOOK), Result.DEGRADED, guests=("batch",), confined=True),
+    generation(7, KIM, Result.NOTHING),
+    generation(8, KIM, guests=("payments",), remark="waits to be confirmed"),
+    generation(9, KIM._replace(undone=1, commit=""), None, guests=NAMES[:2]),
+]
+
+
+@pytest.mark.parametrize("colour", [False, True], ids=["plain", "colour"])
+@pytest.mark.parametrize("columns", [40, 80, 120, 0])
+def test_the_list_is_shown_as_reviewed(columns: int, *, colour: bool) -> None:
+    """On narrow and wide terminals and in a pipe, a line each; colour only adds."""
+    page = Page(columns or None, Painter() if colour else plain)
+
+    text = history_text(GENERATIONS, page, earlier=17, zone=ZONE)
+
+    assert_golden(f"history/list-{columns or 'pipe'}{'-colour' if colour else ''}.txt", text)
+    lines = text.splitlines()[:-1]
+    assert len(lines) == len(GENERATIONS) + 1
+    if columns and not colour:
+        assert max(map(len, lines)) <= columns
+
+
+def test_every_time_is_local_and_for_programs_it_is_iso() -> None:
+    """With the name of the zone where there is room for it."""
+    assert local_time(NOON, ZONE) == "2027-01-15 10:00:00 CEST"
+    record = json.loads(history_json(GENERATIONS))["generations"]
+    assert record[0]["started"] == "2027-01-16T08:00:00Z"
+    assert [one["rollbackTo"] for one in record if one["rollbackTo"]] == [2]
+    assert record[0]["guests"] == list(NAMES)
+    assert record[1]["subject"] == LOOP.subject
+
+
+WANTED = desired([guest("a", config([5, 6], [4]), 1), guest("b", config([7], [4], [4, 0x47]), 2)], GIVES_UP)
+OTHER = desired(
+    [
+        guest("a", config([5], [4, 0x47]), 1),
+        guest("c", config([6], [4]), 3, activation=Activation.ON_DEMAND, labels=(("tenant", "x"),)),
+    ],
+    GIVES_UP,
+)
+
+
+def plan_to(wanted: Desired, applied: Applied = NOTHING_APPLIED) -> Plan:
+    """What an apply of `wanted` does on a host with two devices."""
+    return make_plan(wanted, observe(host_with(m1=config([5], [4]), m2=config([7], [4]))), applied)
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    """One generation, as an apply leaves it."""
+    state = StateDirectory(tmp_path / "state")
+    state.prepare()
+    history = History(state)
+    made = plan_to(WANTED)
+    origin = KIM._replace(started=NOON, id="deploy-42", author="Kim")
+    history.begin(1, WANTED, origin, {**plan_record(made, only_changes=True), "diff": diff_records(made)})
+    history.end(1, Outcome(Result.APPLIED, 2), NOON + 61)
+    return history
+
+
+@pytest.mark.parametrize("colour", [False, True], ids=["plain", "colour"])
+@pytest.mark.parametrize("most", [MOST_LINES, 20, None], ids=["text", "short", "wide"])
+def test_a_generation_is_shown_as_reviewed(history: History, most: int | None, *, colour: bool) -> None:
+    """With the hunks of its plan, and with each write where all is asked for."""
+    text = generation_text(history.record(1), Painter() if colour else plain, most=most, zone=ZONE)
+
+    assert_golden(f"history/show-{most or 'wide'}{'-colour' if colour else ''}.txt", text)
+    if most:
+        assert len(text.splitlines()) <= most
+
+
+def test_a_generation_has_the_diff_of_its_plan(history: History) -> None:
+    """Byte for byte what ``plan -o diff`` showed."""
+    assert generation_diff(history.record(1)) == plan_diff(plan_to(WANTED))
+    assert generation_diff(history.record(1), Painter()) == plan_diff(plan_to(WANTED), Painter())
+
+
+@pytest.mark.parametrize("colour", [False, True], ids=["plain", "colour"])
+@pytest.mark.parametrize("most", [None, 10], ids=["whole", "short"])
+def test_two_generations_are_compared_as_reviewed(most: int | None, *, colour: bool) -> None:
+    """What the second wanted otherwise, holder by holder, with what is no queue below."""
+    old, new = Wish(3, WANTED, plan_to(WANTED).pool), Wish(4, OTHER, plan_to(OTHER).pool)
+
+    text = wish_diff(old, new, Painter() if colour else plain, most=most, whole="reconcile history diff 3 4 -o wide")
+
+    assert_golden(f"history/diff-{most or 'whole'}{'-colour' if colour else ''}.txt", text)
+    if most:
+        assert len(text.splitlines()) <= most
+
+
+def test_a_generation_and_itself_are_the_same() -> None:
+    """That is said in a sentence."""
+    one = Wish(3, WANTED, plan_to(WANTED).pool)
+
+    assert wish_diff(one, one._replace(number=4)) == "Generations 3 and 4 want the same of every holder.\n"
+
+
+def test_a_diff_and_its_reverse_mirror_each_other() -> None:
+    """What the one takes the other gives: rolling back shows the same lines with other signs."""
+    old, new = Wish(3, WANTED, plan_to(WANTED).pool), Wish(4, OTHER, plan_to(OTHER).pool)
+
+    mirrored = [("-" if line[0] == "+" else "+") + line[1:] for line in signed(wish_diff(old, new))]
+
+    assert signed(wish_diff(new, old)) == sorted(mirrored)
+
+
+def signed(text: str) -> list[str]:
+    """The lines of a diff that say what is taken and given."""
+    return sorted(line for line in text.splitlines()[2:] if line[0] in "+-")
