@@ -65,7 +65,7 @@ if TYPE_CHECKING:
         record_text,
         write_host_record,
     )
-    from reconciler.operations.plan import plan
+    from reconciler.operations.plan import Readable, plan
     from reconciler.operations.wanted import (
         AppliedLast,
         BeforeGeneration,
@@ -111,7 +111,7 @@ _NAMES = {
     "operations.apply": "ApplyResult NotApplicable StalePlan Terms agreed_plan",
     "operations.host_record": "BadHostRecord HostRecord LeftBehind RecordedHost read_host_record record_host "
     "record_text write_host_record",
-    "operations.plan": "plan",
+    "operations.plan": "Readable plan",
     "operations.wanted": "AppliedLast BeforeGeneration Enforced Manifests Nearest NothingEnforced NothingRefused "
     "NothingWanted OfGeneration Refused Wanted WantedSource",
     "planning.plan": "Plan PlannedStep",
@@ -180,6 +180,7 @@ __all__ = [
     "PlannedStep",
     "Problem",
     "Progress",
+    "Readable",
     "ReconcileError",
     "RecordedHost",
     "Recovered",

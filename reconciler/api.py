@@ -70,10 +70,10 @@ def status(wanted: "Wanted", machine: "Machine") -> "Status":
     Raises:
         what `plan` raises.
     """
-    from reconciler.operations.plan import plan, suspended_by
+    from reconciler.operations.plan import Readable, plan, suspended_by
     from reconciler.planning.status import status_of
 
-    return status_of(plan(wanted, machine, Whole(with_boot=True)), wanted.compared, suspended_by(machine))
+    return status_of(plan(wanted, Readable(machine), Whole(with_boot=True)), wanted.compared, suspended_by(machine))
 
 
 def host_status(machine: "Machine", compared: "ComparedWith", known: "Sequence[Known]" = ()) -> "Status":

@@ -5,12 +5,12 @@ import sys
 
 import click
 
-from reconciler import InvalidManifests, plan
+from reconciler import InvalidManifests, Readable, plan
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import manifests_source, opened, refuse_to_replace, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments, recorded_options
 from reconciler.cli.output import paint_for_stdout, result, say, show_problems
-from reconciler.cli.recovered import show_left, show_unfinished
+from reconciler.cli.recovered import say_as_root, show_left, show_readable
 from reconciler.cli.review import REVIEW_FORMATS, show_for_review
 from reconciler.cli.tree import command
 from reconciler.manifests.files import STDIN
@@ -51,6 +51,8 @@ def plan_command(out: str | None, detailed: bool, observed: str | None, format: 
         show_for_review(error.problems, "plan", format)
         return Exit.INVALID
     show(made, format, here.line(PLAN_WIDE))
+    if made.unread and observed is None:
+        say_as_root()
     if not made.is_valid:
         return Exit.REFUSED
     if out:
@@ -60,8 +62,8 @@ def plan_command(out: str | None, detailed: bool, observed: str | None, format: 
 
 def _planned(host: HostOptions) -> Plan:
     with opened(host) as machine:
-        show_unfinished(host)
-        return plan(wanted_source(host).read(machine), machine)
+        show_readable(host)
+        return plan(wanted_source(host).read(machine), Readable(machine))
 
 
 def _planned_by_record(file: str, host: HostOptions, out: str | None) -> tuple[Plan, Here]:
@@ -133,13 +135,15 @@ def drift_command(format: str, host: HostOptions) -> Exit:
     from reconciler.render.drift import drift_json, drift_text
 
     with opened(host) as machine:
-        show_unfinished(host)
-        made = plan(wanted_source(host, with_commit=False).read(machine), machine, Whole(with_boot=True))
+        show_readable(host)
+        made = plan(wanted_source(host, with_commit=False).read(machine), Readable(machine), Whole(with_boot=True))
     if format == "json":
         result(drift_json(made))
     else:
         show_problems(made.problems)
         result(drift_text(made, paint_for_stdout()))
+    if made.unread:
+        say_as_root()
     if not made.is_valid:
         return Exit.REFUSED
     return Exit.CHANGES if made.changes else Exit.DONE

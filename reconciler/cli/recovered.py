@@ -1,15 +1,18 @@
 """What is shown of an apply while it is made, and of earlier ones: those that were recovered, or have to be."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
+
+import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import control, say
 from reconciler.model.commands import APPLY, PLAN, ROLLBACK, Here, confirm_of
-from reconciler.model.printable import one_line
+from reconciler.model.printable import error_text, one_line
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.journal import Journal
@@ -94,6 +97,23 @@ def show_unfinished(host: HostOptions) -> None:
             lines = [f"warning: a file that we keep is damaged: {error}; {consequence}", f"  next: {error.remedy}"]
         for line in lines:
             say(line)
+
+
+def show_readable(host: HostOptions) -> str:
+    """As `show_unfinished`, for a command that goes on where this user may not read that: why, or empty."""
+    try:
+        show_unfinished(host)
+    except PermissionError as error:
+        return error_text(error)
+    return ""
+
+
+def say_as_root() -> None:
+    """Say to stderr that root sees all of it."""
+    if os.geteuid():
+        from reconciler.cli.command_lines import repeated
+
+        say(f"  next: {repeated(click.get_current_context(), 'sudo')}    # shows what this user cannot see")
 
 
 def show_left(left: "LeftBehind", here: Here) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from reconciler.cli.command_lines import changed_line, repeated
+from reconciler.cli.command_lines import changed_line
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
 from reconciler.cli.output import page_for_stdout, result, say, show_problems
-from reconciler.cli.recovered import show_unfinished
+from reconciler.cli.recovered import say_as_root, show_readable
 from reconciler.cli.tree import command
 from reconciler.model.commands import LOOP_STATUS, STATUS, Here
 from reconciler.model.desired import Selector
@@ -135,7 +135,7 @@ class _Seen:
     def __init__(self, host: HostOptions) -> None:
         """Nothing is looked at yet."""
         self._host = host
-        self._denied = False
+        self._denied = ""
         self.unseen: list[str] = []
         self.loop: LoopSeen | None = None
 
@@ -151,37 +151,37 @@ class _Seen:
         host = self._host
         self._look()
         if host.paths or host.recorded:
-            return self._noted(status(wanted_source(host, with_commit=False).read(machine), machine))
+            return self._noted(status(wanted_source(host, with_commit=False).read(machine), machine), machine)
         try:
             wanted = Nearest(os.curdir, host.host).read(machine)
         except NothingWanted as error:
-            return self._host_only(machine, error.reasons)
-        return self._noted(status(wanted, machine))
+            return self._noted(self._host_only(machine, error.reasons), machine)
+        return self._noted(status(wanted, machine), machine)
 
     def _look(self) -> None:
         """Look at what earlier runs and the loop have left; what cannot be seen is no reason to end."""
         from reconciler.watch.published import NotPublished
 
         state, _ = state_of(self._host)
-        try:
-            show_unfinished(self._host)
-        except PermissionError as error:
-            self._denied = True
-            self.unseen.append(f"what was applied last, and what is suspended ({error_text(error)})")
+        self._denied = show_readable(self._host)
         if self._denied or state.path.exists():
             from reconciler.cli.loop_seen import loop_seen
 
             try:
                 self.loop = loop_seen(self._host, state)
             except NotPublished as error:
-                self.unseen.append(f"the loop ({error})")
+                self.unseen.append(f"the loop: {error}")
             except (StateError, OSError) as error:
                 say(f"warning: what the loop found last cannot be used: {error_text(error)}")
 
-    def _noted(self, found: Status) -> Status:
-        if found.plan:
-            known = set(self.unseen)
-            self.unseen += [str(one) for one in found.plan.unread if str(one) not in known]
+    def _noted(self, found: Status, machine: "Machine") -> Status:
+        """`found`; what of it could not be seen is noted."""
+        unread = found.plan.unread if found.plan else ()
+        if not unread:
+            unread = tuple(machine.unseen([one.uuid for one in found.observed.mdevs]))
+        if self._denied and not found.plan:
+            self.unseen.append(f"what was applied last, and what is suspended: {self._denied}")
+        self.unseen += map(str, unread)
         return found
 
     def _host_only(self, machine: "Machine", because: tuple[str, ...]) -> Status:
@@ -203,8 +203,8 @@ class _Seen:
 
     def say_what_to_run(self) -> None:
         """Say to stderr how more can be seen."""
-        if self._denied and os.geteuid():
-            say(f"  next: {repeated(click.get_current_context(), 'sudo')}    # shows what this user cannot see")
+        if self.unseen:
+            say_as_root()
 
 
 def _known(one: "GuestReport") -> "Known":

@@ -4,8 +4,8 @@ What is read around it stands here: the inventory, suspensions, and the files th
 asked of a `PlannedHost`: a machine, or the record of one (`reconciler.operations.host_record`).
 """
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from reconciler.kernel.observe import observe
 from reconciler.manifests.site import Site, placed
@@ -13,22 +13,25 @@ from reconciler.model.commands import OBSERVE, Here, resume
 from reconciler.model.desired import Desired, Persistence
 from reconciler.model.errors import StateError
 from reconciler.model.observed import Observed, Unread
+from reconciler.model.printable import error_text
 from reconciler.model.problems import Problem, ProblemList, Severity, completed, several
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.model.strict_json import BadRecord
 from reconciler.operations.wanted import Wanted
 from reconciler.planning.fingerprint import fingerprint_of, texts_digest
 from reconciler.planning.plan import Plan
+from reconciler.planning.planner import NOTHING_APPLIED, make_plan
 from reconciler.planning.planner import Applied as Inventory
-from reconciler.planning.planner import make_plan
 from reconciler.planning.scope import FILES, WHOLE, AllBut, BootStage, Scope, VmEvent, Whole
 from reconciler.planning.status import NOTHING_SUSPENDED, SuspendedBy
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.machine import Machine
-from reconciler.transaction.suspensions import Suspension, Suspensions, read_suspensions, suspended_devices
+from reconciler.transaction.suspensions import NONE, Suspension, Suspensions, read_suspensions, suspended_devices
 
 if TYPE_CHECKING:
     from reconciler.integrations.persistence import BootFiles
+
+_Value = TypeVar("_Value")
 
 
 class PlannedHost(Protocol):
@@ -109,6 +112,64 @@ class _Present(NamedTuple):
             return None
 
 
+class Readable:
+    """A machine as far as this user can read it: for commands that change nothing, and no apply.
+
+    What may not be read counts as if there were none, and is named in `unread`.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        """Nothing is read yet of `machine`."""
+        self._present = _Present(machine)
+        self._unread: dict[Unread, None] = {}
+        self._uuids: tuple[str, ...] = ()
+
+    @property
+    def here(self) -> Here:
+        """See `PlannedHost`."""
+        return self._present.here
+
+    @property
+    def unread(self) -> tuple[Unread, ...]:
+        """See `PlannedHost`."""
+        if not self._unread:
+            return ()
+        return (*self._unread, *self._present.machine.unseen(self._uuids))
+
+    def host_now(self) -> Observed:
+        """See `PlannedHost`."""
+        found = self._present.host_now()
+        self._uuids = tuple(one.uuid for one in found.mdevs)
+        return found
+
+    def inventory(self) -> Inventory:
+        """See `PlannedHost`."""
+        return self._readable("what was applied last", self._present.inventory, NOTHING_APPLIED)
+
+    def suspensions_now(self) -> Suspensions:
+        """See `PlannedHost`."""
+        return self._readable("what is suspended", self._present.suspensions_now, NONE)
+
+    def boot_files(self) -> "BootFiles | None":
+        """See `PlannedHost`."""
+        found = self._readable("what the host boots from", self._present.boot_files, None)
+        for name in found.denied if found else ():
+            assert found
+            self._unread[Unread("a file that the host boots from", found.unusable[name])] = None
+        return found
+
+    def applied_last(self, applied: Inventory) -> Desired | None:
+        """See `PlannedHost`."""
+        return self._readable("the history", lambda: self._present.applied_last(applied), None)
+
+    def _readable(self, what: str, read: Callable[[], _Value], otherwise: _Value) -> _Value:
+        try:
+            return read()
+        except PermissionError as error:
+            self._unread[Unread(what, error_text(error))] = None
+            return otherwise
+
+
 def plan(
     wanted: Wanted,
     machine: Machine | PlannedHost,
@@ -145,7 +206,7 @@ def plan(
     if not isinstance(scope, VmEvent):
         made = _persistent(made, applied, host, scope)
     if host.unread:
-        made = _incomplete(made, host.unread)
+        made = _incomplete(made, host.unread, is_record=not isinstance(host, Readable))
     if wanted.site is not None:
         texts = texts_digest(wanted.site.sources)
         fingerprint = fingerprint_of(made.desired.host.name, made.basis, texts)
@@ -153,18 +214,20 @@ def plan(
     return made._replace(problems=tuple(completed(one, host.here) for one in made.problems))
 
 
-def _incomplete(made: Plan, unread: tuple[Unread, ...]) -> Plan:
-    """`made`, which says that it rests on less than there is."""
+def _incomplete(made: Plan, unread: tuple[Unread, ...], *, is_record: bool) -> Plan:
+    """`made`, which says that it rests on less than there is: in a record, or for this user."""
+    what = "the host itself" if is_record else "root"
     problem = Problem(
-        "incomplete-record",
+        "incomplete-record" if is_record else "not-readable",
         Severity.WARNING,
-        "not everything that the plan rests on could be read, so that the host itself may plan otherwise",
+        f"not everything that the plan rests on could be read, so that {what} may plan otherwise",
         (),
         tuple(map(str, unread)),
-        "Record the host again, as root.",
-        advice=OBSERVE,
+        "Record the host again, as root." if is_record else "Run the same command as root to see all of it.",
+        advice=OBSERVE if is_record else None,
     )
-    note = f"it rests on an incomplete record ({several(one.what for one in unread)} could not be read)"
+    record = "an incomplete record" if is_record else "what this user can read"
+    note = f"it rests on {record} ({several(one.what for one in unread)} could not be read)"
     return made._replace(problems=(*made.problems, problem), notes=(*made.notes, note), unread=unread)
 
 

@@ -242,7 +242,9 @@ def plan_file_text(plan: Plan, manifests: Sequence[str | PathLike[str]], recorde
     """
     if plan.unread:
         missing = "; ".join(map(str, plan.unread))
-        raise IncompletePlan(f"the plan is not saved, since not everything could be read: {missing}", OBSERVE)
+        is_record = any(one.id == "incomplete-record" for one in plan.problems)
+        text = f"the plan is not saved, since not everything could be read: {missing}"
+        raise IncompletePlan(text, OBSERVE if is_record else None)
     # Paths that are not UTF-8 stay as Python has them: they are read again.
     paths = [os.path.abspath(path) for path in manifests]
     record = {**plan_record(plan), _MANIFESTS: paths, _RECORDED: recorded, _TEXTS: plan.texts}

@@ -52,6 +52,25 @@ def as_a_user(site: Path, *words: str) -> Ran:
     return Ran(ran.returncode, ran.stdout, ran.stderr)
 
 
+def as_root(site: Path, *words: str) -> Ran:
+    """Run ``reconcile`` as the user of the tests in `site`."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "reconciler.cli", *words],
+        cwd=site,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+def simulated_from(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The options `words`, for whoever is one directory further down."""
+    return tuple(f"../{word}" if not word.startswith("--") else word for word in words)
+
+
 def assert_named(ran: Ran, name: str, *, root: bool = True) -> None:
     """It has ended with a sentence about `name`, and with the command for root."""
     said = ran.out + ran.err
@@ -77,8 +96,10 @@ def test_manifests(site: Path, command: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ("plan", "-f", "site"),
+        ("apply", "-f", "site"),
         ("apply", "--yes", "-f", "site"),
+        ("plan", "--enforced"),
+        ("plan", "-f", "site", "--out", "plan.json"),
         ("watch", "-f", "site"),
         ("status", "--watch"),
         ("history",),
@@ -95,6 +116,42 @@ def test_the_state_directory(site: Path, command: tuple[str, ...]) -> None:
     ran = as_a_user(site, *command, "--simulate", "site/simulated-host.yaml", "--state-dir", "kept/state")
 
     assert_named(ran, "kept")
+
+
+@pytest.mark.parametrize("command", ["plan", "drift", "status"])
+def test_reading_does_without_the_state_directory(site: Path, command: str) -> None:
+    """What cannot be seen is named, and so is the command that shows all of it."""
+    for words in ((command, "-f", "site"), (command, "-f", "site", "-o", "json")):
+        ran = as_a_user(site, *words, "--simulate", "site/simulated-host.yaml", "--state-dir", "kept/state")
+
+        assert ran.code in (0, 2), ran
+        assert "guest1" in ran.out
+        assert "what was applied last: " in ran.out + ran.err
+        assert ran.err.splitlines()[-1].startswith(f"  next: sudo reconcile {command} -")
+
+
+def test_a_status_without_manifests_has_names_from_the_published_report(site: Path) -> None:
+    """As it was published for everybody; without it devices have their uuids alone."""
+    simulated = ("--simulate", "site/simulated-host.yaml", "--state-dir", "kept/state", "--run-dir", "run")
+    assert as_root(site, "apply", "--yes", "-f", "site", *simulated).code == 0
+    os.chown(site / "kept/state", ANOTHER, ANOTHER)
+    (site / "empty").mkdir()
+
+    ran = as_a_user(site / "empty", "status", *simulated_from(simulated))
+
+    assert ran.code == 0
+    assert "compared    with the published report of " in ran.out
+    assert [line.split()[:4] for line in ran.out.splitlines() if line.startswith("guest")] == [
+        ["guest1", "in-sync", "4", "4"],
+        ["guest2", "in-sync", "2", "2"],
+        ["guest3", "in-sync", "2", "2"],
+    ]
+    assert "not seen    what was applied last, and what is suspended: " in ran.out
+    shutil.rmtree(site / "run")
+    ran = as_a_user(site / "empty", "status", *simulated_from(simulated))
+    assert ran.code == 0
+    assert "the host alone" in ran.out
+    assert "3783d4a7-df47-58ab-bed9-cee63c6e6f5e  unknown" in ran.out
 
 
 @pytest.mark.parametrize("command", [("plan", "-f", "site"), ("status", "-f", "site"), ("import",), ("doctor",)])
