@@ -52,12 +52,12 @@ def status_command(
     if free and (guests or selector.pairs):
         raise click.UsageError("--free lists the queues that no guest has; leave out guests and labels")
     refuse_paths(host, guests)
-    seen = _Seen(host)
+    seen = Seen(host)
     with opened(host) as machine:
         found = seen.status(machine)
     if found.plan:
         show_problems(found.plan.problems)
-    rows = _chosen(found, guests, selector)
+    rows = chosen(found, guests, selector)
     if free:
         _show_free(found, format)
     elif format in ("json", "yaml"):
@@ -96,7 +96,7 @@ def refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
 _MOST_NAMES: Final = 20
 
 
-def _chosen(found: Status, names: tuple[str, ...], selector: Selector) -> tuple[GuestStatus, ...] | None:
+def chosen(found: Status, names: tuple[str, ...], selector: Selector) -> tuple[GuestStatus, ...] | None:
     """The rows that were asked for, by name or uuid and by label; None where all of them were.
 
     Raises:
@@ -129,7 +129,7 @@ def _instead(found: Status, name: str) -> str:
     return f"there are: {there or 'none'}{f'. If it is the name of a Host: {host}' if host else ''}"
 
 
-class _Seen:
+class Seen:
     """What this user can see of a host, besides the host itself."""
 
     def __init__(self, host: HostOptions) -> None:
@@ -232,7 +232,7 @@ def _known(one: "GuestReport") -> "Known":
 def _show_text(
     found: Status,
     rows: tuple[GuestStatus, ...] | None,
-    seen: _Seen,
+    seen: Seen,
     *,
     guests: tuple[str, ...],
     selector: Selector,
@@ -250,7 +250,7 @@ def _show_text(
     result(status_text(found, page, seen.here, remarks, shown, wide=wide))
 
 
-def _show_record(found: Status, rows: tuple[GuestStatus, ...] | None, seen: _Seen, format: str) -> None:
+def _show_record(found: Status, rows: tuple[GuestStatus, ...] | None, seen: Seen, format: str) -> None:
     from reconciler.render.plan_json import json_text
     from reconciler.render.status_record import status_record, yaml_text
 

@@ -113,6 +113,9 @@ class Grid(NamedTuple):
         return self._replace(rows={adapter: row for adapter, row in rows.items() if row})
 
 
+_NO_NAMES: Final[Mapping[str, str]] = {}
+
+
 def grid_of(plan: Plan) -> Grid:
     """The grid of the host that `plan` is for, compared with its manifests."""
     host = plan.desired.host
@@ -123,9 +126,9 @@ def grid_of(plan: Plan) -> Grid:
     return _grid(plan.observed, holders, reserved)
 
 
-def grid_as_found(observed: Observed) -> Grid:
-    """The grid of a host of which it is not known what is wanted: devices, called by their uuid."""
-    return _grid(observed, list(map(_of_device, observed.mdevs)), [])
+def grid_as_found(observed: Observed, names: Mapping[str, str] = _NO_NAMES) -> Grid:
+    """The grid of a host of which it is not known what is wanted; `names` are those of guests, by uuid."""
+    return _grid(observed, [_of_device(one, names.get(one.uuid, "")) for one in observed.mdevs], [])
 
 
 def _of_guest(plan: GuestPlan) -> Holder:
@@ -142,9 +145,9 @@ def _of_guest(plan: GuestPlan) -> Holder:
     )
 
 
-def _of_device(mdev: ObservedMdev) -> Holder:
+def _of_device(mdev: ObservedMdev, name: str = "") -> Holder:
     held = mdev.config.matrix
-    return Holder(mdev.uuid, mdev.uuid, None, held, held, held, is_built=True)
+    return Holder(name or mdev.uuid, mdev.uuid, None, held, held, held, is_built=True)
 
 
 MOST_NAMED: Final = 8

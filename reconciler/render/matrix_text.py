@@ -9,29 +9,15 @@ from typing import Any, Final, NamedTuple
 from reconciler.model.desired import DesiredGuest
 from reconciler.model.printable import lines_text
 from reconciler.planning.grid import Cell, CellState, Grid, Holder
+from reconciler.planning.status import Status
 from reconciler.render.plan_json import json_text
-from reconciler.render.text import MOST_LINES, Paint, counted, plain
+from reconciler.render.status_record import compared_record
+from reconciler.render.status_text import compared_text
+from reconciler.render.table import Page
+from reconciler.render.text import MOST_LINES, counted
 
 USUAL_WIDTH: Final = 80
 """In columns, where the output has no width of its own."""
-
-
-class Sheet(NamedTuple):
-    """What a grid is drawn on.
-
-    Attributes:
-        width: in columns.
-        most: how many lines there are at most; what is left out is counted. None: everything is shown.
-        paint: gives it colours.
-        host: stands for the host: one column wide.
-        ellipsis: stands where something was left out.
-    """
-
-    width: int = USUAL_WIDTH
-    most: int | None = MOST_LINES
-    paint: Paint = plain
-    host: str = "·"
-    ellipsis: str = "…"
 
 
 class _Sign(NamedTuple):
@@ -43,6 +29,8 @@ class _Sign(NamedTuple):
 
 
 _FREE: Final = "-"
+_HOST: Final = "·"
+_HOST_IN_ASCII: Final = "."
 _SIGNS: Final = {
     CellState.CONFLICT: _Sign("!", "error", "conflict: only one of several can have it"),
     CellState.PENDING: _Sign("?", "warning", "pending: the hardware is not there yet"),
@@ -80,24 +68,37 @@ def letters_of(grid: Grid) -> dict[str, str]:
     return {one.uuid: code for one, code in zip(holders, codes, strict=False)}
 
 
-def matrix_text(heading: Sequence[str], grid: Grid, shown: Grid, sheet: Sheet, whole: str = "") -> str:
+def matrix_text(
+    status: Status,
+    grid: Grid,
+    shown: Grid,
+    page: Page,
+    *,
+    most: int | None = MOST_LINES,
+    unseen: Sequence[str] = (),
+    whole: str = "",
+) -> str:
     """The grid as text.
 
     Args:
-        heading: the lines above it.
+        status: of the host: its name, and what it is compared with.
         grid: of the whole host: its letters, and what is counted.
         shown: what is drawn: all of it, or some holders.
-        sheet: what it is drawn on.
+        page: what it is drawn on.
+        most: how many lines there are at most; what is left out is counted. None: everything is shown.
+        unseen: what could not be seen, and why, a sentence each.
         whole: the command that shows what is left out; empty where there is none.
     """
-    drawing = _Drawing(grid, shown, sheet)
-    head = [*(sheet.paint("bold", line) for line in heading), ""]
-    summary = [sheet.paint("bold", line) for line in _summary(grid, sheet.width)]
+    page = page._replace(width=page.width or USUAL_WIDTH)
+    drawing = _Drawing(grid, shown, page)
+    head = [page.paint("bold", page.cut(f"Host {status.host}")), page.cut(f"  compared    {compared_text(status)}")]
+    head += [*(page.paint("warning", page.cut(f"  not seen    {one}")) for one in unseen), ""]
+    summary = [page.paint("bold", line) for line in _summary(grid, page.width or USUAL_WIDTH)]
     signs = [*drawing.marks(), ""]
     lines = [*head, *drawing.lines(None), *signs, *summary]
-    if sheet.most is not None and len(lines) > sheet.most:
+    if most is not None and len(lines) > most:
         hint = [f"To see all of it: {whole}", ""] if whole else []
-        room = sheet.most - len(head) - len(signs) - len(hint) - len(summary)
+        room = most - len(head) - len(signs) - len(hint) - len(summary)
         lines = [*head, *drawing.lines(room), *signs, *hint, *summary]
     return lines_text(lines)
 
@@ -140,9 +141,11 @@ def _bands(lines: Mapping[int, Mapping[int, Cell]]) -> list[_Band]:
 class _Drawing:
     """The parts of the text below its heading."""
 
-    def __init__(self, grid: Grid, shown: Grid, sheet: Sheet) -> None:
+    def __init__(self, grid: Grid, shown: Grid, page: Page) -> None:
         self._shown = shown
-        self._sheet = sheet
+        self._page = page
+        self._across = page.width or USUAL_WIDTH
+        self._host = _HOST if page.shown(_HOST) == _HOST else _HOST_IN_ASCII
         self._letters = letters_of(grid)
         self._width = max(map(len, self._letters.values()), default=1) + 1
         columns: dict[int, dict[int, Cell]] = {}
@@ -180,7 +183,7 @@ class _Drawing:
 
     @property
     def _per_block(self) -> int:
-        return max(1, (self._sheet.width - self._edge) // self._width)
+        return max(1, (self._across - self._edge) // self._width)
 
     def _blocks(self, rows: Sequence[_Band], columns: Sequence[_Band]) -> list[str]:
         lines = []
@@ -188,10 +191,10 @@ class _Drawing:
             block = columns[start : start + self._per_block]
             lines += [*self._header(block), *(self._row(row, block) for row in rows), ""]
         if len(rows) < len(self._rows):
-            lines[-1:] = [f"  {self._sheet.ellipsis} and {counted(len(self._rows) - len(rows), 'more row')}", ""]
+            lines[-1:] = [f"  {self._page.ellipsis} and {counted(len(self._rows) - len(rows), 'more row')}", ""]
         if len(columns) < len(self._columns):
             left = counted(len(self._columns) - len(columns), "more column")
-            lines[-1:] = [f"  {self._sheet.ellipsis} and {left}", ""]
+            lines[-1:] = [f"  {self._page.ellipsis} and {left}", ""]
         return lines
 
     def _header(self, block: Sequence[_Band]) -> Iterator[str]:
@@ -211,11 +214,11 @@ class _Drawing:
         if cell is None:
             return " " * self._width
         if cell.holder is None:
-            text = self._sheet.host if cell.state is CellState.HOST else _FREE
-            return self._sheet.paint("faint", text) + " " * (self._width - 1)
+            text = self._host if cell.state is CellState.HOST else _FREE
+            return self._page.paint("faint", text) + " " * (self._width - 1)
         sign = _SIGNS.get(cell.state)
         text = self._letters[cell.holder.uuid] + (sign.mark if sign else "")
-        return (self._sheet.paint(sign.style, text) if sign else text) + " " * (self._width - len(text))
+        return (self._page.paint(sign.style, text) if sign else text) + " " * (self._width - len(text))
 
     def _legend(
         self, room: int | None, rows: Sequence[_Band] | None = None, columns: Sequence[_Band] | None = None
@@ -227,14 +230,14 @@ class _Drawing:
             return []
         entries = [f"{self._letters[one.uuid]} {one.name}" for one in holders]
         width = max(map(len, entries)) + _GAP
-        across = max(1, (self._sheet.width - 2 + _GAP) // width)
+        across = max(1, (self._across - 2 + _GAP) // width)
         shown = len(entries) if room is None else max(1, room - 2) * across
         lines = [
             f"  {''.join(entry.ljust(width) for entry in entries[start : start + across])}".rstrip()
             for start in range(0, min(len(entries), shown), across)
         ]
         if len(entries) > shown:
-            lines.append(f"  {self._sheet.ellipsis} and {counted(len(entries) - shown, 'more holder')}")
+            lines.append(f"  {self._page.ellipsis} and {counted(len(entries) - shown, 'more holder')}")
         return [*lines, ""]
 
     def _cells(self, rows: Iterable[_Band], columns: Sequence[_Band]) -> Iterator[Holder]:
@@ -248,24 +251,20 @@ class _Drawing:
     def _folded_lines(self) -> list[str]:
         if not self._folded:
             return []
-        return [self._cut(f"  {_FOLDED * 2}  domains that no guest has or claims: {', '.join(self._folded)}")]
-
-    def _cut(self, line: str) -> str:
-        width, ellipsis = self._sheet.width, self._sheet.ellipsis
-        return line if len(line) <= width else line[: max(0, width - len(ellipsis))] + ellipsis
+        return [self._page.cut(f"  {_FOLDED * 2}  domains that no guest has or claims: {', '.join(self._folded)}")]
 
     def _conflict_lines(self, most: int | None) -> list[str]:
-        lines = [self._sheet.paint("error", self._cut(f"  !  {line}")) for line in self._conflicts[:most]]
+        lines = [self._page.paint("error", self._page.cut(f"  !  {line}")) for line in self._conflicts[:most]]
         left = len(self._conflicts) - len(lines)
-        return [*lines, f"     {self._sheet.ellipsis} and {counted(left, 'more conflict')}"] if left else lines
+        return [*lines, f"     {self._page.ellipsis} and {counted(left, 'more conflict')}"] if left else lines
 
     def marks(self) -> list[str]:
         """What each sign means that there is."""
         states = {cell.state for cell in self._shown.cells}
         signs = [(sign.mark, sign) for state, sign in _SIGNS.items() if state in states]
-        lines = [f"  {self._sheet.paint(sign.style, mark)}  {sign.meaning}" for mark, sign in signs]
+        lines = [f"  {self._page.paint(sign.style, mark)}  {sign.meaning}" for mark, sign in signs]
         if CellState.HOST in states:
-            lines.append(f"  {self._sheet.host}  the host's own drivers")
+            lines.append(f"  {self._host}  the host's own drivers")
         if CellState.FREE in states:
             lines.append(f"  {_FREE}  free: no guest and no driver of the host can use it")
         return lines
@@ -285,13 +284,14 @@ def _several(queues: Sequence[str]) -> str:
     return ", ".join(islice(queues, _MOST_QUEUES)) + (f" and {more:,} more" if more > 0 else "")
 
 
-def matrix_json(host: str, compared: Mapping[str, Any], grid: Grid, shown: Grid) -> str:
+def matrix_json(status: Status, grid: Grid, shown: Grid, unseen: Sequence[str] = ()) -> str:
     """The same as JSON text, ended by a newline; cells are those that are `shown`, counts those of the whole host."""
     letters = letters_of(grid)
     record = {
         "formatVersion": "1",
-        "host": host,
-        "comparedWith": dict(compared),
+        "host": status.host,
+        "comparedWith": compared_record(status.compared),
+        "unseen": list(unseen),
         "present": grid.present,
         "counts": {state.value: count for state, count in grid.counts.items()},
         "adapters": list(shown.rows),

@@ -3,11 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
-from reconciler.planning.status import GuestStatus, Status
+from reconciler.planning.status import ComparedWith, GuestStatus, Status
 from reconciler.render.diagnostics import problem_record
 from reconciler.render.drift import at_boot_record
 from reconciler.render.plan_json import config_record, json_text, matrix_record, process_record, vm_record
 from reconciler.render.status_text import card_trouble
+
+
+def compared_record(compared: ComparedWith) -> dict[str, Any]:
+    """What a host is compared with, as plain values."""
+    return {
+        "source": compared.source.value,
+        "text": compared.text,
+        "generation": compared.generation or None,
+        "commit": compared.commit or None,
+        "because": list(compared.because),
+    }
 
 
 def status_record(
@@ -25,17 +36,11 @@ def status_record(
         unseen: what could not be seen, and why, a sentence each.
     """
     wanted = None if rows is None else {one.uuid for one in rows}
-    plan, compared = status.plan, status.compared
+    plan = status.plan
     return {
         "formatVersion": "1",
         "host": status.host,
-        "comparedWith": {
-            "source": compared.source.value,
-            "text": compared.text,
-            "generation": compared.generation or None,
-            "commit": compared.commit or None,
-            "because": list(compared.because),
-        },
+        "comparedWith": compared_record(status.compared),
         "unseen": list(unseen),
         "loop": loop,
         "inSync": plan.in_sync if plan else None,

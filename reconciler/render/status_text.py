@@ -132,7 +132,7 @@ def _labels(one: GuestStatus) -> str:
 
 def _host_lines(status: Status, page: Page, here: Here, remarks: Sequence[Remark]) -> list[str]:
     found = [
-        Remark("compared", _compared_text(status)),
+        Remark("compared", compared_text(status)),
         *remarks,
         *([Remark("suspended", f"the whole host, {status.suspended}", "warning")] if status.suspended else []),
         Remark("host pool", pool_text(status.observed.pool)),
@@ -154,7 +154,8 @@ def _remark_line(one: Remark, page: Page) -> str:
     return page.paint(one.style, line) if one.style else line
 
 
-def _compared_text(status: Status) -> str:
+def compared_text(status: Status) -> str:
+    """With what the host is compared, and why with nothing nearer, to stand behind ``compared``."""
     compared = status.compared
     because = f" ({'; '.join(compared.because)})" if compared.because else ""
     if compared.source is Source.HOST:
@@ -248,7 +249,7 @@ def _steps(status: Status, here: Here) -> Iterator[str]:
 
 def guests_text(status: Status, rows: Sequence[GuestStatus], page: Page = Page()) -> str:  # noqa: B008 - a value
     """Everything about the guests and devices in `rows`."""
-    lines = [page.cut(f"compared {_compared_text(status)}")]
+    lines = [page.cut(f"compared {compared_text(status)}")]
     for one in rows:
         lines += ["", *_guest_lines(one, page)]
     return lines_text(lines)

@@ -151,12 +151,14 @@ def test_devices_without_a_manifest() -> None:
 
 
 def test_a_host_alone_is_shown_as_it_is() -> None:
-    """Devices have no other name than their uuid."""
-    found = grid_as_found(observe(host_with(m1=config([5], [4]), mf=config([6, 200], [4]))))
+    """With the names that are known."""
+    observed = observe(host_with(m1=config([5], [4]), mf=config([6, 200], [4])))
 
-    assert seen(found, 5, 4) == (CellState.HELD, uuid(1), [])
+    found = grid_as_found(observed, {uuid(1): "a"})
+
+    assert seen(found, 5, 4) == (CellState.HELD, "a", [])
     assert seen(found, 200, 4) == (CellState.PENDING, uuid(0xF), [])
-    assert [one.name for one in found.holders] == [uuid(1), uuid(0xF)]
+    assert [one.name for one in found.holders] == [uuid(0xF), "a"]
 
 
 def test_two_holders_of_one_name_stay_apart() -> None:

@@ -21,10 +21,12 @@ from reconciler.model.steps import Holdings
 from reconciler.planning.grid import Grid, grid_of
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
+from reconciler.planning.status import status_of
 from reconciler.render.diff import plan_diff
-from reconciler.render.matrix_text import Sheet, matrix_text
+from reconciler.render.matrix_text import matrix_text
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
+from reconciler.render.table import Page
 from reconciler.render.text import Paint, Painter, plain
 from reconciler.simulator.profiles import PROFILES
 from testing.holdings import config, desired, guest, hardware, host_holding, uuid
@@ -84,7 +86,8 @@ def drawn(plan: Plan, *names: str) -> Callable[[int, Paint], str]:
     grid = grid_of(plan)
     shown: Grid = grid.only([one.uuid for one in grid.holders if one.name in names]) if names else grid
     whole = "reconcile matrix -o wide"
-    return lambda width, paint: matrix_text(["Host lpar7"], grid, shown, Sheet(width, paint=paint), whole)
+    status = status_of(plan)
+    return lambda width, paint: matrix_text(status, grid, shown, Page(width, paint), whole=whole)
 
 
 TEXTS: Final[dict[str, Callable[[int, Paint], str]]] = {
