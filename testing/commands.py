@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -97,7 +97,11 @@ class AtTerminal:
 
     def enters(self, line: str) -> None:
         """Enter a line."""
-        os.write(self._ours, f"{line}\n".encode())
+        self.types(f"{line}\n")
+
+    def types(self, keys: str) -> None:
+        """Press `keys`."""
+        os.write(self._ours, keys.encode())
 
     def hangs_up(self) -> None:
         """Close the terminal."""
@@ -142,18 +146,32 @@ def at_terminal(
     background: bool = False,
 ) -> Iterator[AtTerminal]:
     """``reconcile`` with `words` in a session with a terminal, which is also each of its files that is not given."""
+    command = [*(_IN_BACKGROUND if background else ()), *RECONCILE, *words]
+    with in_session(command, files=(stdin, stdout, stderr)) as person:
+        yield person
+
+
+@contextmanager
+def in_session(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    files: Sequence[int | None] = (None, None, None),
+) -> Iterator[AtTerminal]:
+    """Any program in a session with a terminal, which is also each of its `files` that is None."""
     ours, theirs = os.openpty()
 
     def controlled() -> None:
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
-    files = [theirs if one is None else one for one in (stdin, stdout, stderr)]
-    command = [*(_IN_BACKGROUND if background else ()), *RECONCILE, *words]
+    stdin, stdout, stderr = (theirs if one is None else one for one in files)
     process = subprocess.Popen(
         command,
-        stdin=files[0],
-        stdout=files[1],
-        stderr=files[2],
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        env=environment,
+        cwd=folder,
         start_new_session=True,
         pass_fds=[theirs],
         preexec_fn=controlled,  # noqa: PLW1509 - a terminal is taken by the process itself; we have no threads

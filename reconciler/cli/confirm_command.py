@@ -15,7 +15,7 @@ from reconciler.cli.options import Duration, HostOptions, OneApply, host_options
 from reconciler.cli.output import say, say_elsewhere_too
 from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, show_recovered, show_unfinished
-from reconciler.cli.tree import command
+from reconciler.cli.tree import command, completes
 from reconciler.integrations.timers import READY, to_system_log
 from reconciler.model.commands import PLAN, confirm_of
 from reconciler.model.errors import BusyError, HostError
@@ -39,7 +39,7 @@ _LOOK_SECONDS: Final = 1.0
 
 
 @command("confirm")
-@click.argument("number", type=OneApply(), required=False, metavar="[ID]")
+@click.argument("number", type=OneApply(), required=False, metavar="[ID]", shell_complete=completes("generations"))
 @click.option("--extend", type=Duration(), metavar="DURATION", help="Do not confirm it yet: give it so much more time.")
 @host_options
 def confirm_command(number: int | str | None, extend: float | None, host: HostOptions) -> Exit:
@@ -52,7 +52,7 @@ def confirm_command(number: int | str | None, extend: float | None, host: HostOp
 
 
 @command("cancel")
-@click.argument("number", type=OneApply(), required=False, metavar="[ID]")
+@click.argument("number", type=OneApply(), required=False, metavar="[ID]", shell_complete=completes("generations"))
 @host_options
 def cancel_command(number: int | str | None, host: HostOptions) -> Exit:
     """Roll back an apply that waits to be confirmed, or see to it that an apply with this id never begins.

@@ -9,7 +9,7 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import result
-from reconciler.cli.tree import command
+from reconciler.cli.tree import command, completes
 from reconciler.manifests.fields import Field, NoSuchField, fields_of, find_field
 from reconciler.manifests.schema import schema_file_text
 from reconciler.model.printable import lines_text
@@ -22,7 +22,7 @@ _EXPLAIN: Final = "reconcile explain"
 
 
 @command("explain")
-@click.argument("field", required=False)
+@click.argument("field", required=False, shell_complete=completes("fields"))
 def explain_command(field: str | None) -> Exit:
     """Show what a field of a manifest means; without FIELD list the kinds of document.
 

@@ -17,7 +17,7 @@ from reconciler.cli.options import HostOptions, OneApply, consent_options, forma
 from reconciler.cli.output import page_for_stdout, paint_for_stdout, result, say
 from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, show_recovered, show_unfinished
-from reconciler.cli.tree import command
+from reconciler.cli.tree import command, completes
 from reconciler.model.commands import HISTORY, resume
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation, Outcome, Result
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @command("history")
-@click.argument("words", nargs=-1, metavar="[show ID | diff ID ID]")
+@click.argument("words", nargs=-1, metavar="[show ID | diff ID ID]", shell_complete=completes("history"))
 @click.option(
     "-n", "newest", type=click.IntRange(min=0), metavar="NUMBER", help="How many of the newest to list; 0: all."
 )
@@ -182,7 +182,7 @@ def _record_as_it_stands(record: dict[str, Any], found: Awaited | None) -> dict[
 
 
 @command("rollback")
-@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.argument("number", type=click.IntRange(min=1), required=False, shell_complete=completes("generations"))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @consent_options
 @lock_option

@@ -13,7 +13,7 @@ from reconciler.cli.machine import require_host, state_of
 from reconciler.cli.options import Duration, HostOptions, host_options
 from reconciler.cli.output import report, say
 from reconciler.cli.publishing import publish
-from reconciler.cli.tree import command
+from reconciler.cli.tree import command, completes
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import LOOP_STATUS, STATUS, WATCH, resume
 from reconciler.model.errors import StateError
@@ -110,7 +110,7 @@ _MOST_NAMES = 20
 
 
 @command("suspend")
-@click.argument("guests", nargs=-1, metavar="[GUEST]...")
+@click.argument("guests", nargs=-1, metavar="[GUEST]...", shell_complete=completes("guests"))
 @click.option("--reason", required=True, metavar="TEXT", help="Why, for whoever finds it suspended.")
 @click.option("--for", "seconds", type=Duration(), metavar="DURATION", help="For so long; left out: until resumed.")
 @host_options
@@ -166,7 +166,7 @@ def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
 
 
 @command("resume")
-@click.argument("guests", nargs=-1, metavar="[GUEST]...")
+@click.argument("guests", nargs=-1, metavar="[GUEST]...", shell_complete=completes("suspended"))
 @host_options
 def resume_command(guests: tuple[str, ...], host: HostOptions) -> Exit:
     """Let the loop change guests again, or everything where none is named."""

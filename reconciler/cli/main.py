@@ -139,6 +139,9 @@ SECTIONS: Final[Sections] = {
     },
 }
 
+_COMPLETION: Final = "_RECONCILE_COMPLETE"
+"""The environment variable with which a shell asks what fits at its prompt."""
+
 _EPILOG: Final = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict, or consent or --yes needed, \
 5 stale plan, 6 rolled back, 7 degraded, 8 busy, 64 wrong usage, 1 anything unforeseen."
 
@@ -182,7 +185,14 @@ def end_alike() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     with printable_output():
-        return exit_code(_run(arguments))
+        return exit_code(_completed() if os.environ.get(_COMPLETION) else _run(arguments))
+
+
+def _completed() -> int:
+    from reconciler.cli.completing import answer
+
+    answer(cli, _COMPLETION)
+    return Exit.DONE
 
 
 def _run(arguments: Sequence[str]) -> int:

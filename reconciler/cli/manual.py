@@ -59,6 +59,12 @@ class Page(NamedTuple):
         return f"man{self.section}/{self.name}.{self.section}"
 
 
+def page_names(root: click.Command) -> Iterator[str]:
+    """The names of all pages."""
+    yield from map(_page_name, _commands(click.Context(root, info_name="reconcile")))
+    yield _MANIFESTS
+
+
 def pages(root: click.Command, date: str) -> Iterator[Page]:
     """All pages, that of the whole first, then those of the commands below `root`, then that of manifests.
 

@@ -12,13 +12,13 @@ import click
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.manual import Page, pages
 from reconciler.cli.output import report, result
-from reconciler.cli.tree import command
+from reconciler.cli.tree import command, completes
 from reconciler.model.printable import lines_text, shell_line
 from reconciler.render.text import counted
 
 
 @command("man")
-@click.argument("page", required=False)
+@click.argument("page", required=False, shell_complete=completes("pages"))
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, readable=False),

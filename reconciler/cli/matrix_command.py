@@ -7,7 +7,7 @@ from reconciler.cli.machine import opened
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
 from reconciler.cli.output import page_for_stdout, result, show_problems
 from reconciler.cli.status_command import Seen, chosen, refuse_paths
-from reconciler.cli.tree import command
+from reconciler.cli.tree import command, completes
 from reconciler.model.commands import MATRIX_WIDE
 from reconciler.model.desired import Selector
 from reconciler.planning.grid import Grid, grid_as_found, grid_of
@@ -16,7 +16,7 @@ from reconciler.render.text import MOST_LINES
 
 
 @command("matrix")
-@click.argument("guests", nargs=-1, metavar="[GUEST]...")
+@click.argument("guests", nargs=-1, metavar="[GUEST]...", shell_complete=completes("guests"))
 @label_option("Show guests with this label only; counts stay those of the host.")
 @format_option("text", "wide", "json")
 @host_options

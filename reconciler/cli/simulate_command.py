@@ -9,7 +9,7 @@ import click
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, host_options
 from reconciler.cli.output import report_text, result, say
-from reconciler.cli.tree import command
+from reconciler.cli.tree import command, completes
 from reconciler.hosts.simulated import asked, described, opened_simulation, reset
 from reconciler.kernel.observe import observe
 from reconciler.model.observed import Observed
@@ -23,7 +23,7 @@ from reconciler.transaction.state_directory import StateDirectory
 
 
 @command("simulate")
-@click.argument("request", nargs=-1)
+@click.argument("request", nargs=-1, shell_complete=completes("requests"))
 @click.option("--mount", type=click.Path(file_okay=False), metavar="DIR", help="Serve it on DIR, laid out like /sys.")
 @host_options
 def simulate_command(request: tuple[str, ...], mount: str | None, host: HostOptions) -> Exit:

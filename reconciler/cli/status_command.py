@@ -16,7 +16,7 @@ from reconciler.cli.machine import opened, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
 from reconciler.cli.output import page_for_stdout, result, say, show_problems
 from reconciler.cli.recovered import say_as_root, show_readable
-from reconciler.cli.tree import command
+from reconciler.cli.tree import command, completes
 from reconciler.model.commands import LOOP_STATUS, STATUS, Here
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
@@ -33,7 +33,7 @@ _OF_THE_LOOP: Final = ("table", "json", "yaml")
 
 
 @command("status")
-@click.argument("guests", nargs=-1, metavar="[GUEST]...")
+@click.argument("guests", nargs=-1, metavar="[GUEST]...", shell_complete=completes("guests"))
 @label_option("Show guests with this label only; counts stay those of the host.")
 @click.option("--free", is_flag=True, help="List the queues that no guest and no host driver can use.")
 @click.option("--watch", is_flag=True, help="Show what the loop found last; at a terminal, keep showing it.")

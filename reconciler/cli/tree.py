@@ -148,6 +148,17 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def completes(kind: str) -> "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]":
+    """What completes an argument or an option at a prompt: words of `kind`, a key in `reconciler.cli.completing`."""
+
+    def complete(context: click.Context, _: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        from reconciler.cli.completing import items
+
+        return items(kind, context, incomplete)
+
+    return complete
+
+
 command: Final[Callable[..., Callable[[Callable[..., Any]], Plain]]] = partial(click.command, cls=Plain)
 """Makes a command of a function, as `click.command` does."""
 
