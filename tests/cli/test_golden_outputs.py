@@ -1,0 +1,100 @@
+"""What commands print, as whole files: at 80 and 120 columns, with and without colour; and on narrow encodings.
+
+Plans, status, matrix and history have files of their own beside their tests.
+``REWRITE_GOLDEN=1 ./run tests tests/cli/test_golden_outputs.py`` writes them anew.
+"""
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from reconciler.cli.main import run
+from testing.commands import EXAMPLES
+from testing.golden import assert_golden
+
+HOST: Final = ("--simulate", "simulated-host.yaml")
+OUTPUTS: Final = {
+    "drift": ("three-guests", ("drift", *HOST)),
+    "drift-of-a-card": ("applied", ("drift", *HOST)),
+    "valid": ("three-guests", ("validate",)),
+    "invalid": ("invalid", ("validate",)),
+    "conflict": ("conflict", ("validate",)),
+    "refused-write": ("refused-write", ("apply", "--yes", *HOST)),
+    "simulate": ("applied", ("simulate", *HOST)),
+    "import": ("applied", ("import", *HOST)),
+    "explain": ("three-guests", ("explain", "guest.spec.domains")),
+    "no-loop": ("three-guests", ("status", "--watch", *HOST)),
+    "usage": ("three-guests", ("plan", "--no-such-option")),
+}
+
+
+class Screen(io.StringIO):
+    """A terminal, as far as a program can ask."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def copied(example: str, folder: Path) -> Path:
+    """A copy of `example` in `folder`; ``applied`` is that of three guests, applied, with a card unplugged since."""
+    source = EXAMPLES / ("three-guests" if example == "applied" else example)
+    shutil.copytree(source, folder / example, ignore=shutil.ignore_patterns("*.state*"))
+    return folder / example
+
+
+def prepare(example: str) -> None:
+    """Do in the working directory what `example` needs."""
+    if example == "applied":
+        assert run(["apply", "--yes", *HOST]) == 0
+        assert run(["simulate", *HOST, "unplug", "5"]) == 0
+
+
+@pytest.mark.parametrize("is_terminal", [False, True], ids=["pipe", "colour"])
+@pytest.mark.parametrize("columns", ["80", "120"])
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_it_is_printed_as_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, columns: str, *, is_terminal: bool
+) -> None:
+    """Standard output first, then standard error."""
+    example, words = OUTPUTS[name]
+    monkeypatch.chdir(copied(example, tmp_path))
+    prepare(example)
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    out, err = (Screen(), Screen()) if is_terminal else (io.StringIO(), io.StringIO())
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+
+    code = run(words)
+
+    text = f"{out.getvalue()}{err.getvalue()}exit code {int(code)}\n".replace("\r\033[K", "")
+    assert_golden(f"commands/{name}-{columns}{'-colour' if is_terminal else ''}.txt", text)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1:strict"])
+def test_no_encoding_is_too_narrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    """What it does not have is shown with escapes, and the exit code is the same."""
+    for name, (example, words) in OUTPUTS.items():
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(copied(example, tmp_path / name))
+        prepare(example)
+        wide, narrow = (_ran(words, one) for one in ("utf-8", encoding))
+
+        assert (narrow.returncode, b"Traceback" in narrow.stderr) == (wide.returncode, False), words
+
+
+def _ran(words: tuple[str, ...], encoding: str) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [sys.executable, "-m", "reconciler.cli", *words],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
