@@ -78,5 +78,6 @@ def _alike(text: str, home: Path) -> str:
     text = text.replace(str(home), "/home/kim")
     text = re.sub(r"\b[0-9a-f]{40}\b", "0123456789abcdef0123456789abcdef01234567", text)
     text = re.sub(r"(?<!-)\b(?=[0-9a-f]*\d)[0-9a-f]{12}\b", "0123456789ab", text)
-    text = re.sub(r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\b", "2027-01-15 08:00:00", text)
+    text = re.sub(r"\b20\d\d-\d\d-\d\d \d\d:\d\d\b", "2027-01-15 08:00", text)
+    text = re.sub(r"\b(2027-01-15 08:00):\d\d\b", r"\1:00", text)
     return re.sub(r"\bcycle \d+:", "cycle 2:", text)
