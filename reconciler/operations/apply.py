@@ -349,7 +349,7 @@ def _refuse_stale(made: Plan, wanted: Wanted, terms: Terms, machine: Machine) ->
         if done := _applied_already(basis, machine):
             ended = datetime.fromtimestamp(done.origin.started, UTC).strftime("%Y-%m-%d %H:%M:%S")
             number = done.number
-            raise StalePlan(f"the plan was applied already, as generation {number}, at {ended} UTC", history_of(number))
+            raise StalePlan(f"this plan was already applied as generation {number}, at {ended} UTC", history_of(number))
         raise StalePlan(stale_text(basis, made.basis), PLAN)
     if not isinstance(agreed, Basis):
         from reconciler.render.plan_json import differences

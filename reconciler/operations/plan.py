@@ -4,12 +4,12 @@ What is read around it stands here: the inventory, suspensions, and the files th
 asked of a `PlannedHost`: a machine, or the record of one (`reconciler.operations.host_record`).
 """
 
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from reconciler.kernel.observe import observe
 from reconciler.manifests.site import Site, placed
-from reconciler.model.commands import OBSERVE, Here, resume
+from reconciler.model.commands import OBSERVE, STATUS, Here, resume
 from reconciler.model.desired import Desired, Persistence
 from reconciler.model.errors import StateError
 from reconciler.model.observed import Observed, Unread
@@ -266,19 +266,34 @@ def _words(one: Suspension) -> str:
     return f"suspended by {one.by} {one.until_text}: {one.reason}"
 
 
-def _suspended(found: Suspensions, differing: Collection[str]) -> tuple[Problem, ...]:
-    holders: list[tuple[str, Suspension, tuple[str, ...]]] = [("the whole host", found.host, ())] if found.host else []
-    holders += [(f"guest '{name}'", one, (name,)) for name, one in sorted(found.guests.items())]
-    return tuple(
-        Problem(
-            "suspended",
-            Severity.WARNING,
-            f"{whose} is suspended by {one.by} {one.until_text}: {one.reason}"
-            f"{'; it is not as its manifest says' if differing and {*names} & {*differing} else ''}",
-            help="The loop leaves it as it is; an apply by a person does not.",
-            advice=resume(names),
-        )
-        for whose, one, names in holders
+_MOST_ALIKE: Final = 5
+"""How many guests that are suspended alike have a warning each; of more there is one warning for all."""
+
+
+def _suspended(found: Suspensions, differing: Collection[str]) -> Iterator[Problem]:
+    if found.host:
+        yield _suspension("the whole host is", found.host, (), differs=False)
+    alike: dict[tuple[Suspension, bool], list[str]] = {}
+    for name, one in sorted(found.guests.items()):
+        alike.setdefault((one, name in differing), []).append(name)
+    for (one, differs), names in alike.items():
+        if len(names) > _MOST_ALIKE:
+            problem = _suspension(f"{len(names):,} guests are", one, (), differs=differs)
+            yield problem._replace(details=(several(names, _MOST_ALIKE),), advice=STATUS)
+        else:
+            yield from (_suspension(f"guest '{name}' is", one, (name,), differs=differs) for name in names)
+
+
+def _suspension(whose: str, one: Suspension, names: tuple[str, ...], *, differs: bool) -> Problem:
+    difference = (
+        "; they are not as their manifests say" if whose.endswith(" are") else "; it is not as its manifest says"
+    )
+    return Problem(
+        "suspended",
+        Severity.WARNING,
+        f"{whose} suspended by {one.by} {one.until_text}: {one.reason}{difference if differs else ''}",
+        help="The loop leaves it as it is; an apply by a person does not.",
+        advice=resume(names),
     )
 
 

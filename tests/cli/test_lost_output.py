@@ -107,10 +107,12 @@ def test_an_apply_whose_reader_went_away_is_a_success(site: Path) -> None:
 @pytest.mark.parametrize(("python", "environment"), NARROW)
 def test_a_terminal_may_know_few_characters(site: Path, python: tuple[str, ...], environment: dict[str, str]) -> None:
     """The others are shown as escapes; nothing else changes."""
-    wide = reconcile(site, "plan", "-o", "markdown").out
-    narrow = reconcile(site, "plan", "-o", "markdown", python=python, **environment)
-    assert (narrow.code, narrow.out.isascii() or "latin" in str(environment)) == (0, True)
-    assert wide.splitlines()[0] == narrow.out.splitlines()[0]
+    for words in (("plan", "-o", "markdown"), ("plan",), ("plan", "-o", "wide"), ("plan", "-o", "diff"), ("matrix",)):
+        wide = reconcile(site, *words).out
+        narrow = reconcile(site, *words, python=python, **environment)
+        assert (narrow.code, narrow.out.isascii() or "latin" in str(environment)) == (0, True)
+        assert wide.splitlines()[0] == narrow.out.splitlines()[0]
+        assert "Traceback" not in narrow.err
 
     assert reconcile(site, "apply", "--yes", python=python, **environment).code == 0
     status = reconcile(site, "status", "guest1", python=python, **environment)

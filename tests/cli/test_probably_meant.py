@@ -206,7 +206,7 @@ def test_a_plan_that_was_applied_already_says_so(command: Command) -> None:
     for yes in (["--yes"], []):
         ran = command.bare("--apply", "plan.json", *yes, *WHERE)
         assert ran.code == 5
-        assert "the plan was applied already, as generation 1, at 20" in ran.err
+        assert "this plan was already applied as generation 1, at 20" in ran.err
         line = ran.err.splitlines()[-1].removeprefix("  next: ")
         assert command.bare(*shlex.split(line)[1:]).code == 0
 

@@ -56,3 +56,30 @@ def test_the_whole_host_and_what_cannot_be_read(command: Command) -> None:
     (command.directory / "simulated-host.yaml.state/suspended.json").write_text("{")
     ran = command("plan")
     assert (ran.code, "who is suspended is not known" in ran.err) == (0, True)
+
+
+def test_many_guests_that_are_suspended_alike_are_one_warning(command: Command) -> None:
+    """The first names, and how many more; what it leads to says it of each."""
+    guests = command.directory / "guests.yaml"
+    names = [f"extra{number}" for number in range(8)]
+    documents = [
+        f"---\napiVersion: reconciler/v1\nkind: Guest\nmetadata: {{name: {name}}}\n"
+        f"spec: {{host: lpar7, adapters: [{20 + number}], domains: [9]}}\n"
+        for number, name in enumerate(names)
+    ]
+    guests.write_text(guests.read_text(encoding="utf-8") + "".join(documents), encoding="utf-8")
+    assert command("apply", "--yes").code == 0
+    where = ("--simulate", str(command.simulated_host))
+    assert command.bare("suspend", *names, "--reason", "move", *where).code == 0
+
+    ran = command("plan")
+    before = command("status", "extra7")
+    guests.write_text(guests.read_text(encoding="utf-8").replace("domains: [9]", "domains: [8]"), encoding="utf-8")
+    differing = command("plan")
+
+    assert ran.err.count("warning[suspended]") == 2
+    assert "warning[suspended]: 8 guests are suspended by " in ran.err
+    assert "extra0, extra1, extra2, extra3, extra4 and 3 more\n" in ran.err
+    assert "reconcile status -f " in ran.err
+    assert "suspended by " in before.out
+    assert "move; they are not as their manifests say\n" in differing.err

@@ -38,15 +38,25 @@ GIVES_UP: Final = GivenUp(NO_IDS, IdSet(range(4, 13)))
 
 def mixed_plan() -> Plan:
     """A plan that makes, changes and removes, interrupts a VM, and waits for hardware."""
-    held = {uuid(1): config([5, 6], [4]), uuid(2): config([5], [5]), uuid(9): config([7], [6])}
+    held = {
+        uuid(1): config([5, 6], [4]),
+        uuid(2): config([5], [5]),
+        uuid(6): config([4], [10]),
+        uuid(9): config([7], [6]),
+    }
     host = host_holding(Holdings(FREE, held), PROFILES["6.12"], hardware(range(4, 8), range(16)))
     host.start_vm(uuid(1))
-    ours = Applied(FREE, {uuid(1): ("payments", held[uuid(1)]), uuid(2): ("retired", held[uuid(2)])})
+    ledger = config([4], [11])
+    ours = Applied(
+        FREE,
+        {uuid(1): ("payments", held[uuid(1)]), uuid(2): ("retired", held[uuid(2)]), uuid(6): ("ledger", ledger)},
+    )
     guests = [
         guest("payments", config([5], [4], [4, 6]), 1),
+        guest("ledger", ledger, 6),
         guest("web", config([6, 200], [7, 8]), 3),
         guest("batch", config([4], [9]), 4, activation=Activation.ON_DEMAND),
-        guest("night", config([4], [9, 10]), 5, activation=Activation.ON_DEMAND),
+        guest("night", config([4], [9, 8]), 5, activation=Activation.ON_DEMAND),
     ]
     made = make_plan(desired(guests, GIVES_UP), observe(host), ours)
     return made._replace(files=(FileChange("etc/udev/rules.d/41-ap.rules", b"old\nsame\n", b"same\nnew\n", "host"),))
