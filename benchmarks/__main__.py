@@ -9,7 +9,10 @@ def main() -> None:
     """Run one benchmark, or all."""
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument(
-        "name", nargs="?", choices=["plan-time", "writes", "watch", "side-by-side", "hostile"], help="only this one"
+        "name",
+        nargs="?",
+        choices=["plan-time", "reading", "writes", "watch", "side-by-side", "hostile"],
+        help="only this one",
     )
     parser.add_argument("--runs", type=int, help="how often each process is started (7; side-by-side: 3)")
     parser.add_argument("--guests", type=int, nargs="+", help="numbers of guests")
@@ -17,6 +20,11 @@ def main() -> None:
     given = parser.parse_args()
     if given.name in {None, "plan-time"}:
         plan_time.report(given.guests or plan_time.SIZES, given.runs or 7)
+    if given.name in {None, "reading"}:
+        from benchmarks import reading
+
+        if reading.report(given.runs or 7) and given.name:
+            raise SystemExit(1)
     if given.name in {None, "writes"}:
         writes.report()
     if given.name in {None, "watch"}:

@@ -16,6 +16,7 @@ from reconciler.render.table import Page, Row, table_lines
 from reconciler.render.text import counted
 
 _MOST_IDLE: Final = 16
+_MOST_SENTENCES: Final = 3
 _NONE: Final = "-"
 _HEADING: Final = ("NAME", "STATE", "QUEUES", "SEES", "VM", "WHY")
 _LEAST: Final = {5: 12, 4: 6, 0: 8}
@@ -198,19 +199,31 @@ def _cards_texts(cards: Sequence[ObservedCard]) -> Iterator[str]:
 
 
 def _pending_texts(status: Status) -> Iterator[str]:
-    """Which hardware is not there yet, and for whom; adapters for which the same guests wait in one sentence."""
+    """Which hardware is not there yet, and for whom; what the same guests wait for in one sentence."""
     alike: dict[tuple[str, ...], list[int]] = {}
     for adapter, names in status.pending:
         alike.setdefault(names, []).append(adapter)
-    for names, adapters in alike.items():
-        ids = IdSet(adapters)
-        yield f"{plural('adapter', ids)} {ids}, authorised in advance for {few_text(names)}"
+    adapters = [(_numbered("adapter", IdSet(ids)), names) for names, ids in alike.items()]
+    yield from _few_sentences(adapters, "groups of adapters")
     lacking: dict[str, list[str]] = {}
     for one in status.guests:
         for text in control_lacking(one.authorised or EMPTY_CONFIG, status.observed.lpar):
             lacking.setdefault(text.removeprefix("pending: "), []).append(one.name)
-    for text, waiting in lacking.items():
-        yield f"{text}, authorised in advance for {few_text(waiting)}"
+    yield from _few_sentences([(text, tuple(names)) for text, names in lacking.items()], "groups of control domains")
+
+
+def _few_sentences(found: Sequence[tuple[str, tuple[str, ...]]], nouns: str) -> Iterator[str]:
+    """What is waited for, and by whom: the first few sentences, the others counted in one."""
+    shown = found if len(found) <= _MOST_SENTENCES else found[: _MOST_SENTENCES - 1]
+    for what, names in shown:
+        yield f"{what}, authorised in advance for {few_text(names)}"
+    if others := found[len(shown) :]:
+        waiting = {name for _, names in others for name in names}
+        yield f"{len(others):,} more {nouns}, authorised in advance for {counted(len(waiting), 'guest')}"
+
+
+def _numbered(noun: str, ids: IdSet) -> str:
+    return f"{plural(noun, ids)} {ids}"
 
 
 def _summary(status: Status) -> list[str]:

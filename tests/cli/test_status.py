@@ -280,6 +280,25 @@ def test_the_hosts_suspension_and_an_ended_loop_are_seen(night: Command) -> None
     assert record["suspended"] == "suspended by kim until it is resumed: moving the rack"
 
 
+def test_what_many_guests_wait_for_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host has some lines, however many guests there are; each guest has one."""
+    (tmp_path / "simulated-host.yaml").write_text(HOST)
+    guest = {"tenant": "x", "domains": "4", "more": ", controlDomains: [4, 0x50]"}
+    guests = "".join(GUEST.format(name=f"g{one:03}", adapters=one, **guest) for one in range(20, 140))
+    (tmp_path / "guests.yaml").write_text(MANIFESTS + guests)
+    monkeypatch.chdir(tmp_path)
+    command = Command(tmp_path, capsys)
+    assert command.bare("apply", "--yes", *WHERE).code == 0
+
+    ran = command.bare("status", *WHERE)
+
+    assert len(states(ran)) == 120
+    assert len(ran.out.splitlines()) < 120 + 20
+    assert "118 more groups of adapters, authorised in advance for 118 guests" in ran.out
+
+
 def test_an_example_reads_as_documented(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of three guests, two wait for a card that was pulled."""
     command = example("three-guests", tmp_path, capsys)
