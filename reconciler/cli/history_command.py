@@ -13,12 +13,21 @@ from reconciler.cli.command_lines import again
 from reconciler.cli.confirm_command import refused_recovery, roll_back_pending
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, require_host, state_of
-from reconciler.cli.options import HostOptions, OneApply, consent_options, format_option, host_options, lock_option
+from reconciler.cli.options import (
+    HostOptions,
+    OneApply,
+    consent_options,
+    format_option,
+    host_options,
+    label_option,
+    lock_option,
+)
 from reconciler.cli.output import page_for_stdout, paint_for_stdout, result, say
 from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, show_recovered, show_unfinished
 from reconciler.cli.tree import command, completes
 from reconciler.model.commands import HISTORY, resume
+from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation, Outcome, Result
 from reconciler.model.strict_json import BadRecord
@@ -39,24 +48,43 @@ if TYPE_CHECKING:
 @click.option(
     "-n", "newest", type=click.IntRange(min=0), metavar="NUMBER", help="How many of the newest to list; 0: all."
 )
+@label_option("List the generations that changed a guest with this label only.")
 @format_option("text", "wide", "diff", "json")
 @host_options
-def history_command(words: tuple[str, ...], newest: int | None, format: str, host: HostOptions) -> Exit:
+def history_command(
+    words: tuple[str, ...], newest: int | None, selector: Selector, format: str, host: HostOptions
+) -> Exit:
     """List what was applied, show what one apply changed, or compare what two of them wanted.
 
     ID is the number of a generation, or the id that 'apply --id' gave it.
     """
     require_host(host)
     asked = _asked(words, newest, format)
-    show_unfinished(host)
+    if words and selector.pairs:
+        raise click.UsageError(f"-l goes with the list only; without it: {again(labels=None)}")
+    _show_unfinished(host)
     match asked:
         case ("show", which):
             _show(host, format, which)
         case ("diff", old, new):
             _show_diff(host, format, old, new)
         case _:
-            _list(host, format, newest)
+            _list(host, format, newest, selector)
     return Exit.DONE
+
+
+def _show_unfinished(host: HostOptions) -> None:
+    """Show what earlier runs have left; to a user who may not read it, what the published report says instead."""
+    try:
+        show_unfinished(host)
+    except PermissionError:
+        from reconciler.cli.loop_seen import published_report
+
+        report = published_report(host)
+        if report is not None:
+            commit = f" of commit {report.source.commit}" if report.source.commit else ""
+            say(f"note: the published report is of generation {report.generation}{commit}: {report.summary}")
+        raise
 
 
 def _asked(words: tuple[str, ...], newest: int | None, format: str) -> tuple[int | str, ...]:
@@ -88,20 +116,27 @@ def _one_apply(word: str) -> int | str | None:
     return found
 
 
-def _list(host: HostOptions, format: str, newest: int | None) -> None:
+def _list(host: HostOptions, format: str, newest: int | None, selector: Selector) -> None:
     from reconciler.render.history_text import MOST_NAMES, NEWEST, history_json, history_text
 
     history, found = History(state_of(host)[0]), _awaited(host)
     # Programs get all of it, as long as they do not ask for less.
     most = newest or None if newest is not None or format == "json" else NEWEST
-    generations = [_as_it_stands(one, found) for one in history.generations(most)]
+    total = len(history.numbers())
+    touching = history.touching(selector) if selector.pairs else []
+    chosen = touching[-most if most else 0 :] if selector.pairs else history.generations(most)
+    earlier = (len(touching) if selector.pairs else total) - len(chosen)
+    generations = [_as_it_stands(one, found) for one in chosen]
     if format == "json":
         result(history_json(generations))
     else:
-        page, names, earlier = page_for_stdout(), MOST_NAMES, len(history.numbers()) - len(generations)
+        page, names = page_for_stdout(), MOST_NAMES
         if format == "wide":
             page, names = page._replace(width=None), None
-        result(history_text(generations, page, most_names=names, earlier=earlier, here=host.here))
+        flags = ("-l", str(selector)) if selector.pairs else ()
+        result(history_text(generations, page, most_names=names, earlier=earlier, here=host.here, flags=flags))
+        if selector.pairs:
+            result(f"{len(touching):,} of {total:,} generations changed a guest with -l {selector}\n")
     _show_suspended(host, generations[-1].suspended if generations else ())
 
 

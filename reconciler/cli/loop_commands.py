@@ -9,13 +9,14 @@ import click
 
 from reconciler.api import user_name
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import require_host, state_of
-from reconciler.cli.options import Duration, HostOptions, host_options
+from reconciler.cli.machine import opened, require_host, state_of, wanted_source
+from reconciler.cli.options import Duration, HostOptions, host_options, label_option
 from reconciler.cli.output import report, say
 from reconciler.cli.publishing import publish
 from reconciler.cli.tree import command, completes
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import LOOP_STATUS, STATUS, WATCH, resume
+from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
 from reconciler.model.printable import first_unprintable
 from reconciler.transaction.journal import Journal
@@ -113,8 +114,11 @@ _MOST_NAMES = 20
 @click.argument("guests", nargs=-1, metavar="[GUEST]...", shell_complete=completes("guests"))
 @click.option("--reason", required=True, metavar="TEXT", help="Why, for whoever finds it suspended.")
 @click.option("--for", "seconds", type=Duration(), metavar="DURATION", help="For so long; left out: until resumed.")
+@label_option("Also the guests that have this label now; their names are recorded and printed.")
 @host_options
-def suspend_command(guests: tuple[str, ...], reason: str, seconds: float | None, host: HostOptions) -> Exit:
+def suspend_command(
+    guests: tuple[str, ...], reason: str, seconds: float | None, selector: Selector, host: HostOptions
+) -> Exit:
     """Keep the loop from changing guests, or anything on the host where none is named."""
     if not reason.strip():
         raise click.UsageError("--reason must say why, for whoever finds it suspended")
@@ -127,6 +131,8 @@ def suspend_command(guests: tuple[str, ...], reason: str, seconds: float | None,
     one = Suspension(reason, os.environ.get("SUDO_USER") or user_name(), until)
 
     _require_known(host, guests)
+    if selector.pairs:
+        guests = tuple(dict.fromkeys((*guests, *_labelled(host, selector))))
 
     def add(now: Suspensions) -> Suspensions:
         if not guests:
@@ -136,6 +142,31 @@ def suspend_command(guests: tuple[str, ...], reason: str, seconds: float | None,
     _change(host, add)
     report(f"{_who(guests)}: suspended {one.until_text}")
     return Exit.DONE
+
+
+def _labelled(host: HostOptions, selector: Selector) -> tuple[str, ...]:
+    """The names of the guests with these labels: in the manifests that were named, otherwise in what the loop enforces.
+
+    Where no loop enforces anything, in what was applied last.
+
+    Raises:
+        click.UsageError: there is none, so that nothing would be suspended.
+    """
+    from reconciler import AppliedLast, Enforced, NothingEnforced
+
+    with opened(host) as machine:
+        if host.paths:
+            desired = wanted_source(host, with_commit=False).read(machine).desired
+        else:
+            try:
+                desired = Enforced(host.host).read(machine).desired
+            except NothingEnforced:
+                desired = AppliedLast(host.host).read(machine).desired
+    names = tuple(one.name for one in desired.guests if selector.takes(one.labels))
+    if not names:
+        line = host.here.line(STATUS.with_flags("-o", "wide"))
+        raise click.UsageError(f"no guest has the label {selector}; nothing is suspended. Labels are shown by: {line}")
+    return names
 
 
 def _who(guests: Sequence[str]) -> str:

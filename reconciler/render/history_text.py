@@ -108,6 +108,7 @@ def history_text(
     earlier: int = 0,
     here: Here = NOWHERE,
     zone: tzinfo | None = None,
+    flags: Sequence[str] = (),
 ) -> str:
     """A line for each generation, the newest first, ended by a newline.
 
@@ -118,17 +119,22 @@ def history_text(
         earlier: how many generations there are before these.
         here: where the command that lists them is run.
         zone: of the times; None: the one of this process.
+        flags: with which options they were chosen.
     """
     if not generations:
-        return "Nothing has been applied yet.\n" if not earlier else _earlier_text(earlier, here)
+        nothing = "" if flags else "Nothing has been applied yet.\n"
+        return _earlier_text(earlier, here, flags) if earlier else nothing
     heading = ("GEN", "STARTED", "RESULT", "BY", "WHAT", "COMMIT")
     rows = [_row(one, zone, most_names) for one in reversed(generations)]
     least = _LEAST_OF_MANY if page.width and page.width >= _MANY_COLUMNS else _LEAST
-    return lines_text(table_lines(heading, rows, page, least)) + (_earlier_text(earlier, here) if earlier else "")
+    return lines_text(table_lines(heading, rows, page, least)) + (
+        _earlier_text(earlier, here, flags) if earlier else ""
+    )
 
 
-def _earlier_text(earlier: int, here: Here) -> str:
-    return f"… and {counted(earlier, 'earlier generation')}; to list all: {here.line(HISTORY.with_flags('-n', '0'))}\n"
+def _earlier_text(earlier: int, here: Here, flags: Sequence[str]) -> str:
+    line = here.line(HISTORY.with_flags("-n", "0", *flags))
+    return f"… and {counted(earlier, 'earlier generation')}; to list all: {line}\n"
 
 
 def _row(one: Generation, zone: tzinfo | None, most: int | None) -> Row:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from reconciler.kernel.text_forms import parse_mask
 from reconciler.model.codec import VERSION, Codec
 from reconciler.model.commands import HISTORY, Advised
-from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Presence, Unmanaged
+from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Presence, Selector, Unmanaged
 from reconciler.model.errors import InputError, StateError
 from reconciler.model.ids import IdSet, Uuid
 from reconciler.model.matrix import ApConfig, Matrix
@@ -112,6 +112,24 @@ class History:
         numbers = self.numbers()
         first = 0 if newest is None else max(0, len(numbers) - newest)
         return [self.look(number) for number in numbers[first:]]
+
+    def touching(self, selector: Selector) -> list[Generation]:
+        """Those that changed a guest with the labels of `selector`, as it had them then or before, ascending.
+
+        One whose file is damaged is among them, since nothing is known of it.
+        """
+        found: list[Generation] = []
+        labels: dict[str, tuple[tuple[str, str], ...]] = {}
+        for number in self.numbers():
+            try:
+                whole = self._whole(number)
+            except (StateError, OSError):
+                found.append(self.look(number))
+                continue
+            labels.update((one.name, one.labels) for one in whole.desired.guests)
+            if any(selector.takes(labels.get(name, ())) for name in whole.generation.guests):
+                found.append(whole.generation)
+        return found
 
     def look(self, number: int) -> Generation:
         """Generation `number`; where its file is damaged, that is its result.

@@ -184,6 +184,40 @@ def test_the_history_has_few_lines_and_says_what_lists_the_rest(command: Command
         assert command("history", *wrong).code == 64
 
 
+def test_the_list_may_be_of_guests_with_a_label(command: Command) -> None:
+    """As they had it then, or before they left the manifests; how many there are of all is said."""
+    command("apply", "--yes")
+    change(command)
+    command("apply", "--yes")
+    change(command, "domains: [0x47, 0xff]", "domains: [0x47]")
+    command("apply", "--yes")
+    payments = ("history", "-l", "tenant=payments")
+
+    ran = command(*payments)
+
+    assert [line.split()[0] for line in ran.out.splitlines()] == ["GEN", "2", "1", "2"]
+    assert ran.out.splitlines()[-1] == "2 of 3 generations changed a guest with -l tenant=payments"
+    assert [one["number"] for one in json.loads(command(*payments, "-o", "json").out)["generations"]] == [1, 2]
+    newest = command(*payments, "-n", "1").out.splitlines()
+    assert newest[1].split()[0] == "2"
+    assert "… and 1 earlier generation; to list all: reconcile history -n 0 -l tenant=payments " in newest[2]
+    assert command("history", "-l", "tenant=nobody").out == "0 of 3 generations changed a guest with -l tenant=nobody\n"
+    assert command("history", "show", "1", "-l", "tenant=payments").code == 64
+
+    (command.directory / "guests.yaml").unlink()
+    command("apply", "--yes", "--allow-empty")
+    assert command(*payments).out.splitlines()[1].split()[0] == "4"
+
+
+def test_a_damaged_generation_is_in_every_list(command: Command) -> None:
+    """Nothing is known of whom it changed."""
+    command("apply", "--yes")
+    (file,) = (command.directory / "simulated-host.yaml.state" / "generations").glob("000001.json")
+    file.write_text("{")
+
+    assert command("history", "-l", "tenant=payments").out.splitlines()[1].startswith("1 ")
+
+
 def test_two_generations_are_compared(command: Command) -> None:
     """By number or by id, and what both want alike is said."""
     command("apply", "--yes", "--id", "first")

@@ -15,6 +15,7 @@ from reconciler.model.matrix import EMPTY_CONFIG
 from reconciler.model.problems import Position
 from reconciler.transaction.loop_records import LastGood, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.transaction.suspensions import read_suspensions
 from reconciler.watch.report import Condition, Counters, Report, SourceReport
 from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.status_file import FILE, StatusFile
@@ -159,6 +160,38 @@ def test_what_is_suspended_and_resumed_is_named(tmp_path: Path, capsys: pytest.C
     ):
         assert run([*words, *where]) == 0
         assert expected == capsys.readouterr().out
+
+
+def test_guests_are_suspended_by_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that have it in what the loop enforces, by name; where no guest has it, nothing is suspended."""
+    state = StateDirectory(kept(tmp_path))
+    guests = tuple(
+        DesiredGuest(
+            name,
+            "lpar7",
+            f"{number:08}-f1bb-47f0-914d-32a22e3a8804",
+            EMPTY_CONFIG,
+            Activation.ACTIVE,
+            Presence.ANY,
+            (("tenant", tenant),),
+            PLACE,
+        )
+        for number, (name, tenant) in enumerate((("a", "payments"), ("b", "office"), ("c", "payments")))
+    )
+    host = DesiredHost("lpar7", None, (), Unmanaged.IGNORE, PLACE)
+    write_last_good(state, LastGood(Desired(host, guests, "d"), ""))
+    where = ["--state-dir", str(state.path), "--reason", "hand work"]
+
+    assert run(["suspend", "-l", "tenant=nobody", *where]) == 64
+    assert "no guest has the label tenant=nobody; nothing is suspended" in capsys.readouterr().err
+    assert read_suspensions(state).host is None
+    assert run(["suspend", "-l", "tenant=payments", *where]) == 0
+    assert capsys.readouterr().out == "guests a, c: suspended until it is resumed\n"
+    assert sorted(read_suspensions(state).guests) == ["a", "c"]
+    assert run(["suspend", "b", "-l", "tenant=payments", *where]) == 0
+    assert capsys.readouterr().out == "guests b, a, c: suspended until it is resumed\n"
+
+    assert run(["status", "--watch", "-l", "tenant=office", "-o", "json", "--state-dir", str(state.path)]) == 1
 
 
 def test_metrics_go_into_a_file_that_the_exporter_reads(tmp_path: Path) -> None:
