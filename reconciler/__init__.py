@@ -65,7 +65,7 @@ if TYPE_CHECKING:
         record_text,
         write_host_record,
     )
-    from reconciler.operations.plan import Readable, plan
+    from reconciler.operations.plan import NoSuchGuest, Readable, plan
     from reconciler.operations.wanted import (
         AppliedLast,
         BeforeGeneration,
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
         WantedSource,
     )
     from reconciler.planning.plan import Plan, PlannedStep
-    from reconciler.planning.scope import AllBut, BootStage, Scope, Spared, VmEvent, Whole
+    from reconciler.planning.scope import AllBut, BootStage, Scope, Spared, Targets, VmEvent, Whole
     from reconciler.planning.status import ComparedWith, Known, Status
     from reconciler.render.diagnostics import problems_text
     from reconciler.render.plan_json import plan_json
@@ -111,11 +111,11 @@ _NAMES = {
     "operations.apply": "ApplyResult NotApplicable StalePlan Terms agreed_plan",
     "operations.host_record": "BadHostRecord HostRecord LeftBehind RecordedHost read_host_record record_host "
     "record_text write_host_record",
-    "operations.plan": "Readable plan",
+    "operations.plan": "NoSuchGuest Readable plan",
     "operations.wanted": "AppliedLast BeforeGeneration Enforced Manifests Nearest NothingEnforced NothingRefused "
     "NothingWanted OfGeneration Refused Wanted WantedSource",
     "planning.plan": "Plan PlannedStep",
-    "planning.scope": "AllBut BootStage Scope Spared VmEvent Whole",
+    "planning.scope": "AllBut BootStage Scope Spared Targets VmEvent Whole",
     "planning.status": "ComparedWith Known Status",
     "render.diagnostics": "problems_text",
     "render.plan_json": "plan_json",
@@ -166,6 +166,7 @@ __all__ = [
     "Nearest",
     "NoProgress",
     "NoSuchGeneration",
+    "NoSuchGuest",
     "NotApplicable",
     "NotPending",
     "NothingEnforced",
@@ -194,6 +195,7 @@ __all__ = [
     "StateError",
     "Status",
     "StopToken",
+    "Targets",
     "Terms",
     "ToolsBusy",
     "UnreadableHost",

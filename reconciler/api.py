@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.model.commands import Advised
 from reconciler.model.errors import InputError
-from reconciler.model.outcome import Actor, Generation, Origin, Result
+from reconciler.model.outcome import Actor, Extent, Generation, Origin, Result
 from reconciler.model.printable import shell_line
-from reconciler.planning.scope import WHOLE, Scope, Whole
+from reconciler.planning.scope import WHOLE, Scope, Targets, Whole
 
 if TYPE_CHECKING:
     from reconciler.model.observed import Observed
@@ -144,10 +144,12 @@ class RollbackTarget(NamedTuple):
         newest: the generation that it undoes.
         number: the generation that it rolls back to; 0: to what there was before `newest`, where that is not what any
             generation wanted as a whole; None where `newest` was rolled back already.
+        scope: how much of the host that is about.
     """
 
     newest: Generation
     number: int | None
+    scope: Whole | Targets = WHOLE
 
 
 def rollback_target(machine: "Machine") -> RollbackTarget:
@@ -172,7 +174,9 @@ def rollback_target(machine: "Machine") -> RollbackTarget:
         lasted = newest.ended_as is not Result.ROLLED_BACK
     if not lasted:
         return RollbackTarget(newest, None)
-    return RollbackTarget(newest, _undoing(newest, found))
+    number = _undoing(newest, found)
+    is_partial = newest.extent is Extent.PARTIAL and not number
+    return RollbackTarget(newest, number, Targets(frozenset(newest.guests)) if is_partial else WHOLE)
 
 
 def _undoing(newest: Generation, history: "History") -> int:
@@ -180,7 +184,7 @@ def _undoing(newest: Generation, history: "History") -> int:
     for number in reversed(history.numbers()):
         if number < newest.number:
             one = history.look(number)
-            if one.is_damaged:
+            if one.is_damaged or (one.extent is Extent.PARTIAL and one.ended_as is not Result.ROLLED_BACK):
                 return 0
             if one.is_target:
                 return number
@@ -213,7 +217,7 @@ def roll_back(
             raise NothingToRollBack(f"generation {target.newest.number} was rolled back already")
         if not target.number:
             before = BeforeGeneration(target.newest.number)
-            return apply(before, machine, terms=terms, progress=progress, origin=origin)
+            return apply(before, machine, target.scope, terms=terms, progress=progress, origin=origin)
         to = target.number
     return apply(OfGeneration(to), machine, terms=terms, progress=progress, origin=origin)
 

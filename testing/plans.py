@@ -26,6 +26,7 @@ SHOWN_PLAN = {
     "files": [],
     "steps": [],
     "suspended": [],
+    "targets": None,
     "diff": [],
 }
 """What the history keeps of a plan, without any change."""

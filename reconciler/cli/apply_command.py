@@ -3,12 +3,14 @@
 import os
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler import (
     ApplyResult,
     Manifests,
+    NoSuchGuest,
     NotApplicable,
     OfGeneration,
     Terms,
@@ -30,6 +32,8 @@ from reconciler.cli.options import (
     host_options,
     lock_option,
     recorded_options,
+    target_options,
+    with_target_flags,
 )
 from reconciler.cli.output import acts, paint_for_stdout, report_text, result, say, show_problems
 from reconciler.cli.publishing import publish
@@ -39,9 +43,13 @@ from reconciler.kernel.locks import patience
 from reconciler.model.commands import PLAN, PLAN_WIDE, history_of
 from reconciler.model.outcome import Result
 from reconciler.planning.plan import Plan, replanned
+from reconciler.planning.scope import WHOLE, Scope, Targets
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_text import plan_text
 from reconciler.transaction.recovery import refuse_pending
+
+if TYPE_CHECKING:
+    from reconciler.render.plan_json import SavedPlan
 
 
 @command("apply")
@@ -62,6 +70,7 @@ from reconciler.transaction.recovery import refuse_pending
     help="Call this apply ID, for 'confirm' and 'cancel'; an id that was used or cancelled before is refused.",
 )
 @lock_option
+@target_options
 @format_option("text", "json")
 @host_options
 @recorded_options
@@ -72,6 +81,7 @@ def apply_command(
     confirm_within: float | None,
     apply_id: str | None,
     lock_timeout: int,
+    targets: Targets | None,
     format: str,
     host: HostOptions,
 ) -> Exit:
@@ -80,8 +90,21 @@ def apply_command(
     With PLANFILE, which 'reconcile plan --out PLANFILE' has written, exactly what that plan says.
     """
     terms = Terms(consents, confirm_within=confirm_within, lock_seconds=lock_timeout)
-    source, terms, whole = _source(host, planfile, terms)
-    return run_wanted(host, source, format=format, yes=yes, terms=terms, whole=whole, apply_id=apply_id or "")
+    if planfile is None:
+        source, whole = wanted_source(host), host.line(with_target_flags(PLAN_WIDE, targets))
+        scope: Scope = targets or WHOLE
+    else:
+        if targets:
+            raise click.UsageError("a saved plan says itself which guests it is about; leave --target and -l out")
+        source, saved, whole = _saved(host, planfile)
+        terms, scope = terms._replace(agreed=saved), _scope_of(saved)
+    return run_wanted(
+        host, source, format=format, yes=yes, terms=terms, whole=whole, apply_id=apply_id or "", scope=scope
+    )
+
+
+def _scope_of(saved: "SavedPlan") -> Scope:
+    return WHOLE if saved.targets is None else Targets(frozenset(saved.targets))
 
 
 def run_wanted(
@@ -93,6 +116,7 @@ def run_wanted(
     terms: Terms,
     whole: str = "",
     apply_id: str = "",
+    scope: Scope = WHOLE,
 ) -> Exit:
     """Apply what is wanted.
 
@@ -104,6 +128,7 @@ def run_wanted(
         terms: on which terms.
         whole: the command that shows what a plan leaves out before it is applied; empty where there is none.
         apply_id: what the caller calls this apply; empty where it chose no id.
+        scope: how much of the host.
     """
     acts()
     if apply_id:
@@ -111,7 +136,7 @@ def run_wanted(
 
         ApplyIds(state_of(host)[0]).refuse_taken(apply_id)  # before a person is asked, and again under the locks
     if not yes:
-        asked = _asked(host, source, terms, format, whole)
+        asked = _asked(host, source, terms, format, whole, scope)
         if isinstance(asked, Exit):
             return asked
         terms = terms._replace(agreed=terms.agreed or asked.basis)
@@ -121,19 +146,22 @@ def run_wanted(
     with opened(host, changes=True, wait=patience(time, terms.lock_seconds, progress.waiting)) as machine:
         try:
             origin = with_words(origin_of(commit)._replace(id=apply_id), host)
-            applied = apply(source, machine, progress=progress, origin=origin, terms=terms)
+            applied = apply(source, machine, scope, progress=progress, origin=origin, terms=terms)
         except NotApplicable as error:
             _show(error.plan, format, whole)
             return _refused(error.plan, terms, number)
+        except NoSuchGuest as error:
+            raise click.UsageError(str(error)) from None
     _show_applied(applied, format, host, with_plan=yes or not sys.stdout.isatty())
     seen = applied.seen
-    publish(host, applied.outcome, None if seen is None else replanned(applied.plan, seen.mdevs))
+    is_known = seen is not None and applied.plan.only is None  # of a partial plan not how the rest of the host is
+    publish(host, applied.outcome, replanned(applied.plan, seen.mdevs) if seen and is_known else None)
     if terms.confirm_within is not None and applied.outcome.result is Result.APPLIED:
         return wait_at_terminal(host, applied.generation, terms.confirm_within)
     return EXIT_OF[applied.outcome.result]
 
 
-def _asked(host: HostOptions, source: WantedSource, terms: Terms, format: str, whole: str) -> Plan | Exit:
+def _asked(host: HostOptions, source: WantedSource, terms: Terms, format: str, whole: str, scope: Scope) -> Plan | Exit:
     """The plan that a person agrees to, or that has nothing to do; otherwise the exit code, and nothing was done."""
     # No lock is held while a person thinks; what was shown is done, or nothing (`Terms.agreed`).
     if (refused := refused_recovery(host, terms.lock_seconds)) is not None:
@@ -141,7 +169,10 @@ def _asked(host: HostOptions, source: WantedSource, terms: Terms, format: str, w
     with opened(host) as machine:
         refuse_pending(machine)
         wanted = source.read(machine)
-        shown = agreed_plan(wanted, machine, terms)
+        try:
+            shown = agreed_plan(wanted, machine, terms, scope)
+        except NoSuchGuest as error:
+            raise click.UsageError(str(error)) from None
     number = source.number if isinstance(source, OfGeneration) else None
     if not shown.is_valid or not terms.consents.issuperset(shown.flags):
         _show(shown, format, whole)
@@ -163,10 +194,8 @@ def _agreed(shown: Plan, format: str, number: int | None, whole: str) -> bool:
     return agreed("Apply this?", number)
 
 
-def _source(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[WantedSource, Terms, str]:
-    """Where what is wanted is read, on which terms it is applied, and which command shows all of the plan."""
-    if planfile is None:
-        return wanted_source(host), terms, host.line(PLAN_WIDE)
+def _saved(host: HostOptions, planfile: str) -> tuple[WantedSource, "SavedPlan", str]:
+    """Where what a saved plan wants is read, what it says, and the command that shows all of it."""
     if host.recorded:
         raise click.UsageError(f"a saved plan says itself what it was made of; leave {host.recorded} out")
     from reconciler.cli.meant import not_a_plan
@@ -191,7 +220,9 @@ def _source(host: HostOptions, planfile: str | None, terms: Terms) -> tuple[Want
         raise click.UsageError(f"{planfile} is no saved plan. {not_a_plan(planfile, host.paths)}") from error
     recorded = "" if host.paths else saved.recorded
     host = host._replace(paths=host.paths or saved.manifests, host=saved.host, recorded=recorded)
-    return wanted_source(host), terms._replace(agreed=saved), host.line(PLAN_WIDE)
+    scope = _scope_of(saved)
+    targets = scope if isinstance(scope, Targets) else None
+    return wanted_source(host), saved, host.line(with_target_flags(PLAN_WIDE, targets))
 
 
 def _show(made: Plan, format: str, whole: str) -> None:

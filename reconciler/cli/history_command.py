@@ -31,6 +31,7 @@ from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation, Outcome, Result
 from reconciler.model.strict_json import BadRecord
+from reconciler.planning.scope import WHOLE, Scope
 from reconciler.transaction.cancellation import number_of
 from reconciler.transaction.confirmation import Awaited
 from reconciler.transaction.history import History, NoSuchGeneration
@@ -250,6 +251,7 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
         with opened(host, changes=True) as machine, locked(machine, TerminalProgress(host), command_line()):
             show_recovered(recover(machine), host)
     show_unfinished(host)
+    scope: Scope = WHOLE
     if number is not None:
         history.desired(number)  # one that is not there is reported before anything else
         source: WantedSource = OfGeneration(number)
@@ -267,9 +269,10 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
         say(f"this undoes generation {newest.number}, by {by_text(newest)}: {what_text(newest)}")
         is_first = not target.number
         source = BeforeGeneration(newest.number) if is_first else OfGeneration(target.number)
+        scope = target.scope
         where = f"what there was before generation {newest.number}" if is_first else f"generation {target.number}"
     say(f"rolling back to {where}; the manifests stay as they are, and the next apply follows them again")
-    return run_wanted(host, source, format=format, yes=yes, terms=terms)
+    return run_wanted(host, source, format=format, yes=yes, terms=terms, scope=scope)
 
 
 def _because(newest: Generation) -> str:

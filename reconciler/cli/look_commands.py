@@ -5,10 +5,18 @@ import sys
 
 import click
 
-from reconciler import InvalidManifests, Readable, plan
+from reconciler import InvalidManifests, NoSuchGuest, Readable, plan
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import manifests_source, opened, refuse_to_replace, wanted_source
-from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments, recorded_options
+from reconciler.cli.options import (
+    HostOptions,
+    format_option,
+    host_options,
+    manifest_arguments,
+    recorded_options,
+    target_options,
+    with_target_flags,
+)
 from reconciler.cli.output import paint_for_stdout, result, say, show_problems
 from reconciler.cli.recovered import say_as_root, show_left, show_readable
 from reconciler.cli.review import REVIEW_FORMATS, show_for_review
@@ -16,7 +24,7 @@ from reconciler.cli.tree import command
 from reconciler.manifests.files import STDIN
 from reconciler.model.commands import APPLY, PLAN_WIDE, Here
 from reconciler.planning.plan import Plan
-from reconciler.planning.scope import Whole
+from reconciler.planning.scope import WHOLE, Scope, Targets, Whole
 
 
 @command("plan")
@@ -29,10 +37,18 @@ from reconciler.planning.scope import Whole
     metavar="FILE",
     help="Plan for the host that 'reconcile observe' has recorded in FILE, not for this one; - is standard input.",
 )
+@target_options
 @format_option("text", "wide", "diff", "json", "markdown", "github", "sarif")
 @host_options
 @recorded_options
-def plan_command(out: str | None, detailed: bool, observed: str | None, format: str, host: HostOptions) -> Exit:
+def plan_command(
+    out: str | None,
+    detailed: bool,
+    observed: str | None,
+    targets: Targets | None,
+    format: str,
+    host: HostOptions,
+) -> Exit:
     """Show what an apply would do."""
     if out:
         refuse_to_replace("--out", out, host, manifests=not host.recorded)
@@ -44,13 +60,18 @@ def plan_command(out: str | None, detailed: bool, observed: str | None, format: 
     if observed == STDIN and STDIN in host.paths:
         raise click.UsageError("--observed - and -f -: standard input is only one of them; name a file for the other")
     try:
-        made, here = (_planned(host), host.here) if observed is None else _planned_by_record(observed, host, out)
+        scope = targets or WHOLE
+        made, here = (
+            (_planned(host, scope), host.here) if observed is None else _planned_by_record(observed, host, out, scope)
+        )
+    except NoSuchGuest as error:
+        raise click.UsageError(str(error)) from None
     except InvalidManifests as error:
         if format not in REVIEW_FORMATS:
             raise
         show_for_review(error.problems, "plan", format)
         return Exit.INVALID
-    show(made, format, here.line(PLAN_WIDE))
+    show(made, format, here.line(with_target_flags(PLAN_WIDE, targets)))
     if made.unread and observed is None:
         say_as_root()
     if not made.is_valid:
@@ -60,13 +81,13 @@ def plan_command(out: str | None, detailed: bool, observed: str | None, format: 
     return Exit.CHANGES if detailed and made.changes else Exit.DONE
 
 
-def _planned(host: HostOptions) -> Plan:
+def _planned(host: HostOptions, scope: Scope) -> Plan:
     with opened(host) as machine:
         show_readable(host)
-        return plan(wanted_source(host).read(machine), Readable(machine))
+        return plan(wanted_source(host).read(machine), Readable(machine), scope)
 
 
-def _planned_by_record(file: str, host: HostOptions, out: str | None) -> tuple[Plan, Here]:
+def _planned_by_record(file: str, host: HostOptions, out: str | None, scope: Scope) -> tuple[Plan, Here]:
     """The plan for the host that `file` records, and the options that lead to that host."""
     if others := [one for one in (*host.here.machine[:1], host.recorded) if one]:
         raise click.UsageError(f"--observed names the host that is planned for; leave {others[0]} out")
@@ -77,7 +98,7 @@ def _planned_by_record(file: str, host: HostOptions, out: str | None) -> tuple[P
     record = read_host_record(file)
     recorded = RecordedHost(record, Here(record.options, host.here.manifests))
     show_left(record.left, recorded.here)
-    return plan(manifests_source(host).read(recorded), recorded), recorded.here
+    return plan(manifests_source(host).read(recorded), recorded, scope), recorded.here
 
 
 def _save(made: Plan, host: HostOptions, file: str, here: Here) -> None:

@@ -3,13 +3,17 @@
 import os
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.model.commands import ENFORCED, REFUSED, Command, Here
+
+if TYPE_CHECKING:
+    from reconciler.model.desired import Selector
+    from reconciler.planning.scope import Targets
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -222,6 +226,33 @@ def label_option(help: str) -> Callable[[_Function], _Function]:
         return with_options(function, selecting, (option,))
 
     return with_labels
+
+
+def target_options(function: _Function) -> _Function:
+    """Add ``--target`` and ``-l``, which confine a plan to guests; the function gets ``targets``, None for all."""
+
+    def with_targets(*args: Any, selector: "Selector", **kwargs: Any) -> Any:
+        guests = frozenset(kwargs.pop("target"))
+        targets = None
+        if guests or selector.pairs:
+            from reconciler.planning.scope import Targets
+
+            targets = Targets(guests, selector)
+        return function(*args, **kwargs, targets=targets)
+
+    option = click.option(
+        "--target", multiple=True, metavar="GUEST", help="Only this guest; all else stays as it is. May be given again."
+    )
+    chosen = with_options(function, with_targets, (option,))
+    return label_option("Only guests with this label; all else stays as it is.")(chosen)
+
+
+def with_target_flags(command: Command, targets: "Targets | None") -> Command:
+    """`command` with the options that confine it to `targets`."""
+    if targets is None:
+        return command
+    flags = [word for one in sorted(targets.guests) for word in ("--target", one)]
+    return command.with_flags(*flags, *(["-l", str(targets.labels)] if targets.labels.pairs else []))
 
 
 _CONSENTS: Final = (

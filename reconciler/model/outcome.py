@@ -92,6 +92,14 @@ class Origin(NamedTuple):
     undone: int = 0
 
 
+class Extent(StrEnum):
+    """How much of a host an apply was about."""
+
+    WHOLE = "whole"
+    PARTIAL = "partial"  # guests that a person has chosen
+    CONFINED = "confined"  # the device of a VM that started or ended, or a stage of a boot
+
+
 class Generation(NamedTuple):
     """One apply.
 
@@ -102,7 +110,7 @@ class Generation(NamedTuple):
         digest: of what the manifests asked for (SHA-256, hex).
         summary: what was planned, one sentence.
         outcome: how it ended; None where that is unknown.
-        confined: whether it was only for a VM that started or ended, or for a boot, and wanted nothing of its own.
+        extent: how much of the host it was about; only one about all of it may be rolled back to.
         suspended: the names of suspended guests that were not as their manifests said.
         remark: what else there is to know of how it ended, a few words; mostly empty.
         is_damaged: whether its file cannot be read; then only its number is known.
@@ -117,7 +125,7 @@ class Generation(NamedTuple):
     digest: str
     summary: str
     outcome: Outcome | None
-    confined: bool = False
+    extent: Extent = Extent.WHOLE
     suspended: tuple[str, ...] = ()
     remark: str = ""
     is_damaged: bool = False
@@ -140,4 +148,4 @@ class Generation(NamedTuple):
     @property
     def is_target(self) -> bool:
         """Whether the host was once seen as this generation wanted it, and left so."""
-        return self.ended_as in (Result.APPLIED, Result.NOTHING) and not self.confined
+        return self.ended_as in (Result.APPLIED, Result.NOTHING) and self.extent is Extent.WHOLE

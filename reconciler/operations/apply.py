@@ -12,7 +12,7 @@ from reconciler.integrations.timers import CannotArm
 from reconciler.model.commands import PLAN, Advised, history_of
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ConflictError, StaleError
-from reconciler.model.outcome import Outcome, Result
+from reconciler.model.outcome import Extent, Outcome, Result
 from reconciler.model.printable import error_text
 from reconciler.model.stopping import NEVER, Deadline, StopToken
 from reconciler.operations.plan import observe_host, plan
@@ -288,7 +288,7 @@ class _Transaction(NamedTuple):
                 from reconciler.transaction.cancellation import ApplyIds
 
                 ApplyIds(self.machine.state).claim(self.origin.id, number)
-            history.begin(number, _recorded(made), self.origin, shown, confined=made.only is not None)
+            history.begin(number, _recorded(made), self.origin, shown, _extent(made))
             if self.terms.confirm_within is not None:
                 self._await_confirmation(number, journal, self.terms.confirm_within)
         except (OSError, CannotArm) as error:
@@ -327,6 +327,12 @@ def _not_begun(obstacle: str) -> "Executed":
     return Executed(Outcome(Result.ROLLED_BACK, failure=f"nothing was begun: {obstacle}"))
 
 
+def _extent(made: Plan) -> Extent:
+    if made.targets is not None:
+        return Extent.PARTIAL
+    return Extent.WHOLE if made.only is None else Extent.CONFINED
+
+
 def _recorded(made: Plan) -> Desired:
     """What the history keeps of the manifests: of a VM's start or end only its own guests."""
     only, desired = made.only, made.desired
@@ -346,7 +352,7 @@ def _refuse_stale(made: Plan, wanted: Wanted, terms: Terms, machine: Machine) ->
         return
     basis = agreed if isinstance(agreed, Basis) else agreed.basis
     if made.basis != basis:
-        if done := _applied_already(basis, machine):
+        if done := _applied_already(basis, made.targets, machine):
             ended = datetime.fromtimestamp(done.origin.started, UTC).strftime("%Y-%m-%d %H:%M:%S")
             number = done.number
             raise StalePlan(f"this plan was already applied as generation {number}, at {ended} UTC", history_of(number))
@@ -359,15 +365,15 @@ def _refuse_stale(made: Plan, wanted: Wanted, terms: Terms, machine: Machine) ->
             raise StalePlan(f"the saved plan is not applied: {'; '.join(changed)}", PLAN)
 
 
-def _applied_already(basis: Basis, machine: Machine) -> "Generation | None":
-    """The newest generation that applied a plan with this basis; None where there is none that can be read."""
+def _applied_already(basis: Basis, targets: tuple[str, ...] | None, machine: Machine) -> "Generation | None":
+    """The newest generation that applied a plan with this basis and `targets`; None where none is known to."""
     from reconciler.transaction.history import History
 
     history = History(machine.state)
-    targets = [one for one in history.generations() if one.is_target]
-    for one in targets[::-1]:
+    applied = [one for one in history.generations() if one.ended_as in (Result.APPLIED, Result.NOTHING)]
+    for one in applied[::-1]:
         shown = history.record(one.number)["plan"]
-        if shown["basis"] == basis._asdict():
+        if shown["basis"] == basis._asdict() and shown["targets"] == (None if targets is None else list(targets)):
             return one
     return None
 

@@ -11,7 +11,7 @@ from reconciler.kernel.observe import observe
 from reconciler.manifests.site import Site, placed
 from reconciler.model.commands import OBSERVE, STATUS, Here, resume
 from reconciler.model.desired import Desired, Persistence
-from reconciler.model.errors import StateError
+from reconciler.model.errors import InputError, StateError
 from reconciler.model.observed import Observed, Unread
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Problem, ProblemList, Severity, completed, several
@@ -19,10 +19,10 @@ from reconciler.model.stopping import NEVER, StopToken
 from reconciler.model.strict_json import BadRecord
 from reconciler.operations.wanted import Wanted
 from reconciler.planning.fingerprint import fingerprint_of, texts_digest
-from reconciler.planning.plan import Plan
+from reconciler.planning.plan import Plan, partial_text
 from reconciler.planning.planner import NOTHING_APPLIED, make_plan
 from reconciler.planning.planner import Applied as Inventory
-from reconciler.planning.scope import FILES, WHOLE, AllBut, BootStage, Scope, VmEvent, Whole
+from reconciler.planning.scope import FILES, WHOLE, AllBut, BootStage, Scope, Targets, VmEvent, Whole
 from reconciler.planning.status import NOTHING_SUSPENDED, SuspendedBy
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.machine import Machine
@@ -170,6 +170,13 @@ class Readable:
             return otherwise
 
 
+_MOST_NAMES: Final = 20
+
+
+class NoSuchGuest(InputError):
+    """A plan is asked for guests of which one is not there, or none; the text says which there are."""
+
+
 def plan(
     wanted: Wanted,
     machine: Machine | PlannedHost,
@@ -200,11 +207,15 @@ def plan(
         return plan_stage(scope, wanted.desired, found, applied)
     if isinstance(scope, VmEvent):
         scope = _but_suspended(scope, wanted.desired, applied, host)
+    if isinstance(scope, Targets):
+        _refuse_unknown(scope, wanted.desired, applied)
     made = make_plan(wanted.desired, found, applied, scope, stop)._replace(commit=wanted.commit)
-    if isinstance(scope, Whole):
+    if isinstance(scope, Whole | Targets):
         made = _with_suspensions(made, applied, host)
-    if not isinstance(scope, VmEvent):
+    if isinstance(scope, Whole | AllBut):
         made = _persistent(made, applied, host, scope)
+    if made.targets is not None:
+        made = made._replace(notes=(*made.notes, partial_text(made.targets)))
     if host.unread:
         made = _incomplete(made, host.unread, is_record=not isinstance(host, Readable))
     if wanted.site is not None:
@@ -212,6 +223,24 @@ def plan(
         fingerprint = fingerprint_of(made.desired.host.name, made.basis, texts)
         made = made._replace(problems=_placed(made, wanted.site), texts=texts, fingerprint=fingerprint)
     return made._replace(problems=tuple(completed(one, host.here) for one in made.problems))
+
+
+def _refuse_unknown(targets: Targets, desired: Desired, applied: Inventory) -> None:
+    """Return if all guests that were chosen are there, and at least one is.
+
+    Raises:
+        NoSuchGuest: otherwise.
+    """
+    if unknown := targets.unknown(desired, applied.guests):
+        raise NoSuchGuest(f"no guest called {unknown[0]} is known here; there are: {_known(desired)}")
+    if not targets.chosen(desired, applied.guests):
+        raise NoSuchGuest(f"no guest has the label {targets.labels}; there are: {_known(desired)}")
+
+
+def _known(desired: Desired) -> str:
+    names = [one.name for one in desired.guests]
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{', '.join(names[:_MOST_NAMES])}{more}" or "none"
 
 
 def _incomplete(made: Plan, unread: tuple[Unread, ...], *, is_record: bool) -> Plan:

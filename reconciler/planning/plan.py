@@ -113,6 +113,7 @@ class GuestPlan(NamedTuple):
 
 
 _MOST_QUEUES: Final = 4
+_MOST_TARGETS: Final = 5
 
 
 def rollback_text(guest: GuestPlan) -> str:
@@ -135,6 +136,16 @@ def unconfirmed_text(guests: Iterable[GuestPlan]) -> str:
     return (
         "if this is not confirmed in time, it is rolled back, and VMs that run then, also those that start meanwhile, "
         f"lose what their guest gets here: {', '.join(names)}"
+    )
+
+
+def partial_text(names: Sequence[str]) -> str:
+    """What a plan that is only for the guests with `names` says of itself."""
+    shown = ", ".join(f"'{one}'" for one in names[:_MOST_TARGETS])
+    more = f" and {len(names) - _MOST_TARGETS:,} more" if len(names) > _MOST_TARGETS else ""
+    return (
+        f"partial: this is only about {shown}{more}; all else stays, and counts, as it is, the host goes on booting "
+        "into what was applied as a whole, and its generation is nothing to roll back to"
     )
 
 
@@ -210,6 +221,7 @@ class Plan(NamedTuple):
         commit: the git commit of the manifests; empty where there is none.
         notes: what is worth knowing about the plan itself, a sentence each.
         texts: digest of the text of the manifests, comments included; empty where none were read.
+        targets: the names of the guests that were chosen, ascending; None where the plan is not partial.
         unread: what it should rest on and could not be read; where there is anything, it cannot be saved.
     """
 
@@ -236,6 +248,7 @@ class Plan(NamedTuple):
     commit: str = ""
     notes: tuple[str, ...] = ()
     texts: str = ""
+    targets: tuple[str, ...] | None = None
     unread: tuple[Unread, ...] = ()
 
     @property
@@ -292,17 +305,18 @@ MANY: Final = 5
 """From so many of our devices on, removing more than half of them at once needs to be said."""
 
 
-def removal_consents(guests: Sequence[GuestPlan]) -> list[Consent]:
+def removal_consents(guests: Sequence[GuestPlan], others: int = 0) -> list[Consent]:
     """What has to be said explicitly because of how much is removed.
 
     Args:
         guests: what becomes of each of our devices, and of each that is to go.
+        others: how many devices of ours there are besides, which stay.
     """
     there = [one for one in guests if one.before is not None]
     # One that holds nothing was emptied by an earlier apply, which had the consent.
     going = [one for one in there if one.goes and one.before != EMPTY_CONFIG]
     staying = [one for one in guests if one.after is not None and not one.goes]
-    return _limits(len(there), len(going), len(staying))
+    return _limits(len(there) + others, len(going), len(staying) + others)
 
 
 def removal_limits(before: Collection[str], after: Collection[str]) -> list[Consent]:

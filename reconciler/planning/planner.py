@@ -11,6 +11,7 @@ from reconciler.model.problems import Position, Problem, ProblemList, errors_of
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.planning.budget import Budget
+from reconciler.planning.confined import Confined, confined_problems, confined_target, confined_to
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.effect import (
     Bindings,
@@ -25,9 +26,8 @@ from reconciler.planning.machine_checks import drift_conflicts, machine_problems
 from reconciler.planning.order import Ordered, order_steps
 from reconciler.planning.plan import Cause, Consent, GuestPlan, Plan, PlannedStep, removal_consents, rollback_text
 from reconciler.planning.rollback import NO_EFFECTS, rollback_effects
-from reconciler.planning.scope import HOST, WHOLE, AllBut, Spared, VmEvent, Whole
+from reconciler.planning.scope import HOST, WHOLE, AllBut, Spared, Targets, VmEvent, Whole
 from reconciler.planning.target import Left, Target, Untouched, Why, aimed_at, spared_devices, target_of
-from reconciler.planning.vm_event import event_problems, event_target, touched_guests
 
 
 class Applied(NamedTuple):
@@ -66,7 +66,7 @@ def make_plan(
     desired: Desired,
     observed: Observed,
     applied: Applied = NOTHING_APPLIED,
-    scope: Whole | AllBut | VmEvent = WHOLE,
+    scope: Whole | AllBut | VmEvent | Targets = WHOLE,
     stop: StopToken = NEVER,
 ) -> Plan:
     """The plan that leads from `observed` to `desired`, as far as `scope` goes.
@@ -80,8 +80,8 @@ def make_plan(
     """
     stop.check()
     budget = Budget(stop=stop)
-    if isinstance(scope, VmEvent):
-        aim = _event_aim(scope, desired, observed, applied)
+    if isinstance(scope, VmEvent | Targets):
+        aim = _confined_aim(scope, desired, observed, applied)
     else:
         aim = _host_aim(scope if isinstance(scope, AllBut) else AllBut(), desired, observed, applied)
     target, only = aim.target, aim.only
@@ -115,7 +115,7 @@ def make_plan(
         basis=basis,
         fingerprint=fingerprint_of(desired.host.name, basis),
         problems=problems.all,
-        consents=tuple(_consents(guests, observed, target, only)) if ordered.steps else (),
+        consents=tuple(_consents(guests, observed, target, scope, applied)) if ordered.steps else (),
         pool=target.holdings.pool,
         pool_reason=target.pool_reason,
         pool_cause=_pool_cause(
@@ -130,7 +130,8 @@ def make_plan(
         spared=aim.drifted | ({HOST} if target.holdings.pool != target.wanted_pool else set()),
         wanted_pool=target.wanted_pool if target.wanted_pool != target.holdings.pool else None,
         is_news=only is None and applied.digest != desired.digest,
-        notes=(MORE_WRITES,) if budget.is_cut else (),
+        notes=((MORE_WRITES,) if budget.is_cut else ()),
+        targets=_chosen_names(aim, desired, applied) if isinstance(scope, Targets) else None,
     )
 
 
@@ -140,16 +141,21 @@ class _Aim(NamedTuple):
     Attributes:
         desired: the manifests, with what stays as it is as it is.
         target: what is to be held.
-        only: the uuids of the devices that the plan is about; None: of all.
+        confined: what the plan is confined to; None where it is for the whole host.
         suspended: the uuids of devices that stay as they are since their guests are suspended.
         drifted: likewise since their drift is not corrected.
     """
 
     desired: Desired
     target: Target
-    only: frozenset[str] | None = None
+    confined: Confined | None = None
     suspended: frozenset[str] = frozenset()
     drifted: frozenset[str] = frozenset()
+
+    @property
+    def only(self) -> frozenset[str] | None:
+        """The uuids of the devices that the plan is about; None: of all."""
+        return None if self.confined is None else self.confined.only
 
     @property
     def untouched(self) -> frozenset[str]:
@@ -166,10 +172,12 @@ def _host_aim(scope: AllBut, desired: Desired, observed: Observed, applied: Appl
     return _Aim(aimed, target, None, scope.suspended, drifted)
 
 
-def _event_aim(event: VmEvent, desired: Desired, observed: Observed, applied: Applied) -> _Aim:
-    only = frozenset(one.uuid for one in touched_guests(event, desired))
-    suspended = event.suspended - only  # the manifests decide about a guest whose VM starts
-    return _Aim(desired, event_target(event, desired, observed, applied.guests.keys() - suspended), only, suspended)
+def _confined_aim(scope: VmEvent | Targets, desired: Desired, observed: Observed, applied: Applied) -> _Aim:
+    confined = confined_to(scope, desired, observed, applied.guests)
+    # The manifests decide about a guest whose VM starts; a suspension holds up the loop, not a person who chooses.
+    suspended = scope.suspended - confined.only if isinstance(scope, VmEvent) else frozenset[str]()
+    target = confined_target(confined, desired, observed, applied.guests.keys() - suspended)
+    return _Aim(desired, target, confined, suspended)
 
 
 def _guests_of(uuids: frozenset[str], desired: Desired) -> tuple[DesiredGuest, ...]:
@@ -190,6 +198,11 @@ def _why(desired: Desired, applied: Applied, aim: _Aim) -> dict[str, Untouched]:
 def _names(desired: Desired, applied: Applied) -> dict[str, str]:
     """The names of guests by uuid: those in the manifests, or those they had when they were applied last."""
     return {uuid: name for uuid, (name, _) in applied.guests.items()} | {one.uuid: one.name for one in desired.guests}
+
+
+def _chosen_names(aim: _Aim, desired: Desired, applied: Applied) -> tuple[str, ...]:
+    names = _names(desired, applied)
+    return tuple(sorted(names[uuid] for uuid in aim.only or ()))
 
 
 def _left(desired: Desired, applied: Applied, untouched: frozenset[str], spared: Spared) -> Left:
@@ -214,12 +227,13 @@ def _problems(
     aim: _Aim,
     observed: Observed,
     after: Bindings,
-    scope: Whole | AllBut | VmEvent,
+    scope: Whole | AllBut | VmEvent | Targets,
     untouched: Mapping[str, Untouched],
 ) -> list[Problem]:
     target = aim.target
-    if isinstance(scope, VmEvent):
-        return event_problems(scope, aim.desired, observed, target, after, untouched)
+    if isinstance(scope, VmEvent | Targets):
+        assert aim.confined
+        return confined_problems(scope, aim.confined, aim.desired, observed, target, after, untouched)
     built = [one.uuid for one in observed.mdevs]
     pool = target.holdings.pool if target.pool_reason else None
     return [
@@ -333,7 +347,11 @@ def _pool_cause(observed: Observed, target: Target, applied: Applied, *, manifes
 
 
 def _consents(
-    guests: tuple[GuestPlan, ...], observed: Observed, target: Target, only: frozenset[str] | None
+    guests: tuple[GuestPlan, ...],
+    observed: Observed,
+    target: Target,
+    scope: Whole | AllBut | VmEvent | Targets,
+    applied: Applied,
 ) -> list[Consent]:
     consents = [
         Consent(one.name, _disruption(one), uuid=one.uuid)
@@ -344,7 +362,13 @@ def _consents(
     if taken:
         names = ", ".join(map(str, taken[:8])) + (" …" if len(taken) > 8 else "")
         consents.append(Consent("host", f"the host's drivers have requests in flight on {names}, which they lose"))
-    return consents + (removal_consents(guests) if only is None else [])
+    if isinstance(scope, VmEvent):
+        return consents
+    others = 0
+    if isinstance(scope, Targets):  # those that stay count, too
+        planned = {one.uuid for one in guests}
+        others = sum(one.uuid in applied.guests and one.uuid not in planned for one in observed.mdevs)
+    return consents + removal_consents(guests, others)
 
 
 _OTHERWISE: Final = "this kernel refuses the mask write otherwise"

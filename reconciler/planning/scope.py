@@ -1,7 +1,10 @@
 """How much of a host a plan is about."""
 
+from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final, NamedTuple, TypeAlias
+
+from reconciler.model.desired import Desired, Selector
 
 HOST: Final = "host"
 """Stands for the host's masks where holders are listed; every other holder is the uuid of a device."""
@@ -67,6 +70,35 @@ class VmEvent(NamedTuple):
     suspended: frozenset[str] = frozenset()
 
 
+class Targets(NamedTuple):
+    """Chosen guests, and nothing else, as a person asks for them: all else stays, and counts, as it is.
+
+    Attributes:
+        guests: their names, or the uuids of their devices; of one that has left the manifests, the name that it had.
+        labels: guests that have all of these labels are chosen as well; none is where there are no labels.
+    """
+
+    guests: frozenset[str] = frozenset()
+    labels: Selector = Selector()
+
+    def chosen(self, desired: Desired, ours: Mapping[str, tuple[str, object]]) -> frozenset[str]:
+        """The uuids of the guests that are meant, of `desired` and of the devices that are `ours`, by uuid."""
+        found = {
+            one.uuid
+            for one in desired.guests
+            if {one.name, one.uuid} & self.guests or (self.labels.pairs and self.labels.takes(one.labels))
+        }
+        named = {one.uuid for one in desired.guests}
+        left = {uuid for uuid, (name, _) in ours.items() if uuid not in named and {name, uuid} & self.guests}
+        return frozenset(found | left)
+
+    def unknown(self, desired: Desired, ours: Mapping[str, tuple[str, object]]) -> tuple[str, ...]:
+        """Those of `guests` that are neither in `desired` nor among `ours`, ascending."""
+        known = {word for one in desired.guests for word in (one.name, one.uuid)}
+        known |= {word for uuid, (name, _) in ours.items() for word in (name, uuid)}
+        return tuple(sorted(self.guests - known))
+
+
 class BootStage(Enum):
     """How much of the host one stage of a boot makes: the masks alone, or everything."""
 
@@ -76,5 +108,5 @@ class BootStage(Enum):
 
 WHOLE: Final = Whole()
 
-Scope: TypeAlias = Whole | AllBut | VmEvent | BootStage
-"""Every scope. A plan for a VM or a stage of a boot is no target of the history."""
+Scope: TypeAlias = Whole | AllBut | VmEvent | Targets | BootStage
+"""Every scope. A plan for a VM, for chosen guests or for a stage of a boot is no target of the history."""

@@ -113,6 +113,9 @@ def few_text(names: Sequence[str]) -> str:
 
 
 def _nothing_text(plan: Plan) -> str:
+    if plan.targets is not None:
+        verb = "is as its manifest says" if len(plan.targets) == 1 else "are as their manifests say"
+        return f"Nothing to do: {few_text(plan.targets)} {verb}."
     withheld = sorted(plan.withheld.values())
     if not withheld:
         return "Nothing to do: the host is as the manifests say."

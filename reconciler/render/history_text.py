@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from reconciler.model.commands import APPLY, HISTORY, NOWHERE, STATUS, Here, history_of
 from reconciler.model.desired import Activation, Desired, DesiredGuest
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.outcome import Actor, Generation, Outcome, Result
+from reconciler.model.outcome import Actor, Extent, Generation, Outcome, Result
 from reconciler.model.printable import lines_text
 from reconciler.planning.plan import Plan
 from reconciler.render.diff import Hunk, config_hunk, diff_text, hunk_lines, plan_hunks, pool_hunk
@@ -159,6 +159,8 @@ def what_text(one: Generation, most: int | None = MOST_NAMES) -> str:
         return one.summary
     origin = one.origin
     about = [origin.id] if origin.id else []
+    if one.extent is Extent.PARTIAL:
+        about.append("partial")
     if origin.actor is Actor.PERSON and origin.again:
         about.append(f"rollback to {origin.again}")
     if origin.undone:
@@ -210,6 +212,7 @@ def _record(one: Generation) -> dict[str, Any]:
         "guests": list(one.guests),
         "poolChanges": one.pool_changes,
         "files": list(one.files),
+        "extent": one.extent,
         "target": one.is_target,
         "result": one.result,
         "remark": one.remark or None,
@@ -264,6 +267,8 @@ def _head(record: Mapping[str, Any], zone: tzinfo | None) -> Iterator[str]:
         yield f"  wants:     what generation {record['again']} wanted"
     if record["undone"]:
         yield f"  wants:     what there was before generation {record['undone']}"
+    if plan["targets"] is not None:
+        yield f"  partial:   about {', '.join(plan['targets'])} only"
     yield f"  manifests: {record['desired']['digest']}"
     yield f"  host:      {record['desired']['host']['name']}"
     if outcome.get("failure"):

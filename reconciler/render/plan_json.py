@@ -67,6 +67,7 @@ def plan_record(plan: Plan, *, only_changes: bool = False) -> dict[str, Any]:
         "problems": [problem_record(problem) for problem in plan.problems],
         "notes": list(plan.notes),
         "suspended": list(plan.suspended_names),
+        "targets": None if plan.targets is None else list(plan.targets),
         "consents": [{"holder": one.holder, "reason": one.reason, "flag": one.flag} for one in plan.consents],
         "guests": [_guest(guest) for guest in plan.guests if guest.changes or not only_changes],
         "foreign": [{"uuid": one.uuid, "authorised": config_record(one.config)} for one in plan.foreign],
@@ -197,6 +198,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "pool": "the host's masks",
     "problems": "the problems",
     "notes": "the notes",
+    "targets": "the guests that were chosen",
     "consents": "the consents",
     "guests": "the guests",
     "foreign": "the devices of others",
@@ -223,6 +225,7 @@ class SavedPlan(NamedTuple):
         basis: what the plan rests on.
         record: everything that the file says, as it was read.
         recorded: the option that names the record of the loop; empty where there are paths.
+        targets: the names of the guests that were chosen; None where the plan is not partial.
     """
 
     manifests: tuple[str, ...]
@@ -230,6 +233,7 @@ class SavedPlan(NamedTuple):
     basis: Basis
     record: Mapping[str, Any]
     recorded: str
+    targets: tuple[str, ...] | None = None
 
 
 def plan_file_text(plan: Plan, manifests: Sequence[str | PathLike[str]], recorded: str = "") -> str:
@@ -309,7 +313,7 @@ def _checked(record: Any, file: str) -> SavedPlan:
     read = _SAVED.read(_Saved, record)
     if bool(read.manifests) is bool(read.recorded) or read.recorded not in {"", ENFORCED, REFUSED}:
         raise BadRecord("there is none", _MANIFESTS)
-    saved = SavedPlan(read.manifests, read.host, read.basis, record, read.recorded)
+    saved = SavedPlan(read.manifests, read.host, read.basis, record, read.recorded, read.targets)
     if record["fingerprint"] != fingerprint_of(saved.host, saved.basis, read.texts):
         raise BadPlanFile(f"{file} was changed after it was saved: its fingerprint does not fit", _SAVE)
     return saved
@@ -328,6 +332,7 @@ class _Saved(NamedTuple):
     basis: Basis
     texts: str
     recorded: str
+    targets: tuple[str, ...] | None
 
 
 _SAVED: Final = Codec(partial=True)

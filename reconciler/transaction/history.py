@@ -2,8 +2,9 @@
 
 Two files for each, in ``generations/`` of the state directory: ``000012.json`` is written before the first write to the
 host and never changed, ``000012.outcome.json`` when the apply has ended. That of a boot, or of a VM that started or
-ended, is called ``000012.vm.json``: there may be many of them, and they must not push out what can be rolled back to. A
-generation without an outcome is of an apply that was killed; the next one finds out what became of it.
+ended, is called ``000012.vm.json``, that of chosen guests ``000012.partial.json``: there may be many of them, and they
+must not push out what can be rolled back to. A generation without an outcome is of an apply that was killed; the next
+one finds out what became of it.
 """
 
 import re
@@ -19,21 +20,21 @@ from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp,
 from reconciler.model.errors import InputError, StateError
 from reconciler.model.ids import IdSet, Uuid
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.outcome import Actor, Generation, Origin, Outcome, Result
+from reconciler.model.outcome import Actor, Extent, Generation, Origin, Outcome, Result
 from reconciler.model.printable import error_text
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.records import RECORDS, naming_file, placed, read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
 
 RETAINED: Final = 100
-"""So many of the newest generations are kept, and as many of boots and of VMs that started or ended."""
+"""So many of the newest generations are kept, as many of chosen guests, and as many of boots and of VMs."""
 
 LATE: Final = "the process that applied it ended before it could record this"
 
 NOTHING_KNOWN: Final[Mapping[int, bool]] = MappingProxyType({})
 
 _DIRECTORY: Final = "generations"
-_NAME: Final = re.compile(r"(\d{6,})(?:\.vm)?\.json", re.ASCII)
+_NAME: Final = re.compile(r"(\d{6,})(?:\.vm|\.partial)?\.json", re.ASCII)
 _TAKEN: Final = re.compile(r"(\d{6,})\..*", re.ASCII | re.DOTALL)
 
 
@@ -52,7 +53,7 @@ class History:
         return max((int(found[1]) for name in self._names() if (found := _TAKEN.fullmatch(name))), default=0) + 1
 
     def begin(
-        self, number: int, desired: Desired, origin: Origin, plan: Mapping[str, Any], *, confined: bool = False
+        self, number: int, desired: Desired, origin: Origin, plan: Mapping[str, Any], extent: Extent = Extent.WHOLE
     ) -> None:
         """Record that an apply begins; on disk when it returns.
 
@@ -61,15 +62,15 @@ class History:
             desired: what is wanted.
             origin: who asked for it.
             plan: the plan as `reconciler.render.plan_json` gives it.
-            confined: whether the plan is only for a VM that starts or has ended, or for a boot.
+            extent: how much of the host the plan is about.
 
         Raises:
             OSError: it cannot be written.
         """
         self._state.prepare()
-        write_record(self._state, _file(number, confined=confined), _Begun(number, *origin, desired, plan))
+        write_record(self._state, _file(number, extent), _Begun(number, *origin, desired, plan))
         files = self._files()
-        for old in sorted(one for one in files if _is_confined(files[one]) == confined)[:-RETAINED]:
+        for old in sorted(one for one in files if _extent(files[one]) is extent)[:-RETAINED]:
             self._state.remove(files[old])
             self._state.remove(_outcome_file(old))
 
@@ -165,15 +166,19 @@ class History:
         """Generation `number`, as what may be rolled back to.
 
         Raises:
-            NoSuchGeneration: it is not there, or is only of a VM that started or ended, or of a boot.
+            NoSuchGeneration: it is not there, or is not about the whole host.
             BadRecord: its file is not as we write it.
         """
         found = self._whole(number)
-        if found.generation.confined:
-            raise NoSuchGeneration(
-                f"generation {number} is of a VM that started or ended, or of a boot: there is nothing to roll back to"
-            )
-        return found
+        if found.generation.extent is Extent.WHOLE:
+            return found
+        is_partial = found.generation.extent is Extent.PARTIAL
+        what = (
+            "is partial: it was about some guests only"
+            if is_partial
+            else "is of a VM that started or ended, or of a boot"
+        )
+        raise NoSuchGeneration(f"generation {number} {what}, so that it is nothing to roll back to", HISTORY)
 
     def pool(self, number: int) -> Matrix:
         """The host pool that was planned for generation `number`.
@@ -194,7 +199,9 @@ class History:
             NoSuchGeneration: it is not there, or is only of a VM that started or ended, or of a boot.
             BadRecord: its file is not as we write it.
         """
-        found = self.target(number)
+        found = self._whole(number)
+        if found.generation.extent is Extent.CONFINED:
+            self.target(number)
 
         def start() -> Desired:
             return _start(found.desired, _SHOWN.read(_Changes, found.record["plan"]))
@@ -238,7 +245,7 @@ class History:
             BadRecord: it cannot be read.
         """
         files = self._files()
-        wanted = [number for number in files if not _is_confined(files[number])]
+        wanted = [number for number in files if _extent(files[number]) is not Extent.CONFINED]
         return self.get(max(wanted)) if wanted else None
 
     def last_target(self, known: Mapping[int, bool] = NOTHING_KNOWN) -> Generation | None:
@@ -252,7 +259,7 @@ class History:
         """
         files = self._files()
         for number in sorted(files, reverse=True):
-            if not _is_confined(files[number]) and known.get(number, True):
+            if _extent(files[number]) is Extent.WHOLE and known.get(number, True):
                 found = self.get(number)
                 if found.is_target or number in known:
                     return found
@@ -341,6 +348,7 @@ class _Plan(NamedTuple):
 
     summary: _Summary
     suspended: tuple[str, ...]
+    targets: tuple[str, ...] | None
     pool: _Pool
     guests: tuple[_Guest, ...]
     files: tuple[_File, ...]
@@ -420,7 +428,7 @@ def _whole(begun: _Begun, ended: _Ended | None, number: int, file: str) -> Whole
         desired.digest,
         plan.summary.text,
         ended and ended.outcome,
-        _is_confined(file),
+        _extent(file),
         suspended=plan.suspended,
         guests=tuple(one.name for one in plan.guests),
         pool_changes=plan.pool.before != plan.pool.after,
@@ -452,12 +460,15 @@ def _origin_of(begun: _Begun) -> Origin:
     )
 
 
-def _file(number: int, *, confined: bool = False) -> str:
-    return f"{number:06}.vm.json" if confined else f"{number:06}.json"
+_SUFFIXES: Final = {Extent.WHOLE: ".json", Extent.PARTIAL: ".partial.json", Extent.CONFINED: ".vm.json"}
 
 
-def _is_confined(file: str) -> bool:
-    return file.endswith(".vm.json")
+def _file(number: int, extent: Extent = Extent.WHOLE) -> str:
+    return f"{number:06}{_SUFFIXES[extent]}"
+
+
+def _extent(file: str) -> Extent:
+    return next(one for one in (Extent.CONFINED, Extent.PARTIAL, Extent.WHOLE) if file.endswith(_SUFFIXES[one]))
 
 
 def _outcome_file(number: int) -> str:

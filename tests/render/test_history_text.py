@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Activation, Desired
-from reconciler.model.outcome import Actor, Generation, Origin, Outcome, Result
+from reconciler.model.outcome import Actor, Extent, Generation, Origin, Outcome, Result
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.render.diff import plan_diff
@@ -54,7 +54,7 @@ GENERATIONS = [
     generation(3, KIM._replace(commit="", subject="", id="deploy-42"), Result.ROLLED_BACK, guests=("payments",)),
     generation(4, KIM._replace(again=2, commit=""), guests=("payments",)),
     generation(5, Origin("", "", 0.0), None, summary="generations/000005.json: damaged", is_damaged=True),
-    generation(6, KIM._replace(actor=Actor.HOOK), Result.DEGRADED, guests=("batch",), confined=True),
+    generation(6, KIM._replace(actor=Actor.HOOK), Result.DEGRADED, guests=("batch",), extent=Extent.CONFINED),
     generation(7, KIM, Result.NOTHING),
     generation(8, KIM, guests=("payments",), remark="waits to be confirmed"),
     generation(9, KIM._replace(undone=1, commit=""), None, guests=NAMES[:2]),

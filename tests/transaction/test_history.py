@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.desired import Activation, Desired, GivenUp, Keep, Presence, Unmanaged
 from reconciler.model.ids import IdSet
-from reconciler.model.outcome import Origin, Outcome, Result
+from reconciler.model.outcome import Extent, Origin, Outcome, Result
 from reconciler.model.problems import Position
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.history import RETAINED, History, NoSuchGeneration
@@ -102,11 +102,11 @@ def test_a_vm_that_started_is_nothing_to_go_back_to(history: History) -> None:
     applied(history)
     for _ in range(RETAINED + 1):
         number = history.next_number()
-        history.begin(number, WANTED, ORIGIN, PLAN, confined=True)
+        history.begin(number, WANTED, ORIGIN, PLAN, Extent.CONFINED)
         history.end(number, Outcome(Result.APPLIED), 1_800_000_001.0)
 
     assert [one.number for one in history.generations()] == [1, *range(3, RETAINED + 3)]
-    assert [one.confined for one in history.generations()[:2]] == [False, True]
+    assert [one.extent for one in history.generations()[:2]] == [Extent.WHOLE, Extent.CONFINED]
     assert history.newest_target() == 1
     assert history.desired(1).digest == WANTED.digest
     with pytest.raises(NoSuchGeneration, match="started or ended"):
@@ -184,7 +184,7 @@ def test_what_was_applied_last_is_not_guessed(history: History, tmp_path: Path) 
     assert history.last_target() is None
     number = applied(history)
     applied(history, Result.DEGRADED)
-    history.begin(4, WANTED, ORIGIN, PLAN, confined=True)
+    history.begin(4, WANTED, ORIGIN, PLAN, Extent.CONFINED)
     assert history.last_target() == history.get(number)
     damaged = applied(history)
     (tmp_path / "state/generations" / f"{damaged:06}.json").write_text("{torn")

@@ -1,75 +1,112 @@
-"""What a VM that starts or has ended asks of its host: one on-demand device more or less, and nothing else.
+"""Plans that are confined to some devices: those of a VM that starts or has ended, or of guests that were chosen.
 
-A plan for such an event leaves every other device as it is, also one that has drifted: a person who starts a VM does
-not expect another one to change. The host pool only gives up what the started guest needs and the host still has.
+Such a plan leaves every other device as it is, also one that has drifted: a person who starts a VM does not expect
+another one to change. The host pool only gives up what a device of the plan needs and the host still has.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple, TypeAlias
 
 from reconciler.model.commands import APPLY, PLAN
 from reconciler.model.desired import Activation, Desired, DesiredGuest
-from reconciler.model.matrix import Matrix
+from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Observed, in_brackets
 from reconciler.model.problems import Problem, Severity
 from reconciler.model.steps import Holdings
 from reconciler.planning.conflicts import conflicts, guest_place, queues_text, resumed
 from reconciler.planning.effect import Bindings, bindings_after
 from reconciler.planning.machine_checks import machine_problems
-from reconciler.planning.scope import VmEvent
-from reconciler.planning.target import Target, Untouched, attainable, foreign_mdevs, pool_of
+from reconciler.planning.scope import Targets, VmEvent
+from reconciler.planning.target import Target, Untouched, attainable, foreign_mdevs, is_built, pool_of
+
+Ours: TypeAlias = Mapping[str, tuple[str, ApConfig]]
+"""The name and the configuration with which each device of ours was applied last, by uuid."""
 
 
-def touched_guests(event: VmEvent, desired: Desired) -> tuple[DesiredGuest, ...]:
-    """The guests whose device is made or removed: on-demand ones only, all others are left to apply."""
-    uuids = event.starts | event.ends
-    return tuple(one for one in desired.guests if one.activation is Activation.ON_DEMAND and one.uuid in uuids)
+class Confined(NamedTuple):
+    """What a plan is confined to.
 
-
-def event_target(event: VmEvent, desired: Desired, observed: Observed, made_by_us: Collection[str]) -> Target:
-    """The host as it is, with the on-demand devices of `event` made or removed; see `target_of` for the arguments.
-
-    A device that a VM still has open is not removed.
+    Attributes:
+        only: the uuids of the devices that it may change.
+        building: the guests whose device is to exist, and to have what the manifests say.
+        leaving: the uuids of the devices that are to go.
     """
-    touched = touched_guests(event, desired)
-    starting = [one for one in touched if one.uuid in event.starts]
-    found = {one.uuid: one for one in observed.mdevs}
-    leaving = frozenset(
-        one.uuid for one in touched if one.uuid in event.ends and one.uuid in found and not found[one.uuid].in_use
+
+    only: frozenset[str]
+    building: tuple[DesiredGuest, ...]
+    leaving: frozenset[str]
+
+
+def confined_to(scope: VmEvent | Targets, desired: Desired, observed: Observed, ours: Ours) -> Confined:
+    """What a plan for `scope` is confined to; `ours` is what was applied last, by uuid."""
+    if isinstance(scope, VmEvent):
+        return _by_event(scope, desired, observed)
+    return _by_choice(scope.chosen(desired, ours), desired, observed)
+
+
+def _by_event(event: VmEvent, desired: Desired, observed: Observed) -> Confined:
+    """On-demand devices only, all others are left to apply; a device that a VM still has open is not removed."""
+    uuids = event.starts | event.ends
+    touched = [one for one in desired.guests if one.activation is Activation.ON_DEMAND and one.uuid in uuids]
+    removable = {one.uuid for one in observed.mdevs if not one.in_use}
+    return Confined(
+        frozenset(one.uuid for one in touched),
+        tuple(one for one in touched if one.uuid in event.starts),
+        frozenset(one.uuid for one in touched if one.uuid in event.ends and one.uuid in removable),
     )
+
+
+def _by_choice(chosen: frozenset[str], desired: Desired, observed: Observed) -> Confined:
+    found = {one.uuid: one for one in observed.mdevs}
+    building = tuple(one for one in desired.guests if one.uuid in chosen and is_built(one, found))
+    return Confined(chosen, building, chosen & found.keys() - {one.uuid for one in building})
+
+
+def confined_target(confined: Confined, desired: Desired, observed: Observed, made_by_us: Collection[str]) -> Target:
+    """The host as it is, but for what the plan is `confined` to; see `target_of` for the other arguments.
+
+    A device that is to go and that a VM has open is emptied.
+    """
+    found = {one.uuid: one for one in observed.mdevs}
+    leaving = confined.leaving
     foreign = foreign_mdevs(desired, observed, made_by_us)
     derived = pool_of(desired, foreign)
     pool = observed.pool
-    for guest in starting:
+    for guest in confined.building:
         pool = _giving_up(pool, guest.config.matrix, derived.pool) if derived else pool
     bindings = None if observed.abilities.over_provision else bindings_after(observed, pool)
     mdevs = {uuid: one.config for uuid, one in found.items() if uuid not in leaving}
-    mdevs.update((one.uuid, attainable(one.config, found.get(one.uuid), bindings)) for one in starting)
+    mdevs.update((one.uuid, attainable(one.config, found.get(one.uuid), bindings)) for one in confined.building)
+    mdevs.update((uuid, EMPTY_CONFIG) for uuid in sorted(leaving) if found[uuid].in_use)
     return Target(Holdings(pool, mdevs), derived.reason if derived else None, foreign, leaving, pool)
 
 
-def event_problems(
-    event: VmEvent,
+def confined_problems(
+    scope: VmEvent | Targets,
+    confined: Confined,
     desired: Desired,
     observed: Observed,
     target: Target,
     after: Bindings,
     untouched: Mapping[str, Untouched],
 ) -> list[Problem]:
-    """What stands in the way of the VMs that start; what is wrong with other guests is left to apply.
+    """What stands in the way of the devices of the plan; what is wrong with other guests is left to an apply of all.
 
     Args:
-        event: what has become of the VMs.
+        scope: what is asked for.
+        confined: what the plan is confined to.
         desired: the manifests of one host.
         observed: the host.
-        target: what is aimed at, from `event_target`.
+        target: what is aimed at, from `confined_target`.
         after: the bindings once the plan is done.
         untouched: the suspended devices, by uuid.
     """
-    starting = [one for one in touched_guests(event, desired) if one.uuid in event.starts]
-    missing = _missing(event, desired, observed)
+    starting = confined.building
+    missing = _missing(scope, desired, observed) if isinstance(scope, VmEvent) else iter(())
     if not starting:
         return list(missing)
-    built = {one.uuid for one in observed.mdevs} | event.starts
+    starts = frozenset(one.uuid for one in starting)
+    built = {one.uuid for one in observed.mdevs} | starts
     pool = target.holdings.pool if target.pool_reason else None
     pool_changes = target.holdings.pool != observed.pool
     # The manifests decide about the guests that they name, suspended or not.
@@ -77,10 +114,10 @@ def event_problems(
     dropped = {uuid: left for uuid, left in untouched.items() if uuid not in named}
     return [
         *missing,
-        *conflicts(desired, pool, target.foreign, built - target.leaving, observed.vms, dropped, event.starts),
+        *conflicts(desired, pool, target.foreign, built - target.leaving, observed.vms, dropped, starts),
         *(
             one
-            for one in machine_problems(desired._replace(guests=tuple(starting)), observed, target, after)
+            for one in machine_problems(desired._replace(guests=starting), observed, target, after)
             if pool_changes or one.id != "host-without-queues"
         ),
         *(one for guest in starting for one in _held(guest, desired, observed, target, untouched)),

@@ -1,0 +1,168 @@
+"""``plan`` and ``apply`` for chosen guests: ``--target GUEST`` and ``-l key=value``."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.main import run
+from reconciler.hosts import opening
+from testing.commands import Command, example
+
+
+class NoTimer:
+    """Arms nothing."""
+
+    def arm(self, generation: int, seconds: float) -> None:
+        """See `reconciler.integrations.timers.Timer`."""
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """``reconcile`` on a fresh copy of the three guests; guest1 has the label tenant=payments."""
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
+    return example("three-guests", tmp_path, capsys)
+
+
+def change(command: Command, old: str = "adapters: [5, 6]", new: str = "adapters: [6]") -> None:
+    """Let the manifests want something else."""
+    path = command.directory / "guests.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def guests(command: Command) -> set[str]:
+    """The guests whose device is there."""
+    rows = json.loads(command("status", "-o", "json").out)["guests"]
+    return {one["name"] for one in rows if one["authorised"]}
+
+
+@pytest.mark.parametrize("words", [("--target", "guest1"), ("-l", "tenant=payments")])
+def test_an_apply_for_chosen_guests_is_partial(command: Command, words: tuple[str, ...]) -> None:
+    """It makes their devices, says that it is partial, and is nothing to roll back to."""
+    planned = command("plan", *words)
+    assert "Note: partial: this is only about 'guest1'; all else stays" in planned.out
+    assert json.loads(command("plan", *words, "-o", "json").out)["targets"] == ["guest1"]
+
+    assert command("apply", "--yes", *words).code == 0
+
+    assert guests(command) == {"guest1"}
+    assert command("plan", *words, "--detailed-exitcode").code == 0
+    assert "Nothing to do: guest1 is as its manifest says." in command("plan", *words).out
+    assert command("plan", "--detailed-exitcode").code == 2
+    assert " partial: host pool, guest1 " in command("history").out
+    assert "partial:   about guest1 only" in command("history", "show", "1").out
+    (one,) = json.loads(command("history", "-o", "json").out)["generations"]
+    assert (one["extent"], one["target"]) == ("partial", False)
+    refused = command("rollback", "1", "--yes")
+    assert refused.code == 1
+    assert "generation 1 is partial" in refused.err
+
+
+def test_several_guests_are_chosen(command: Command) -> None:
+    """By name and by label together."""
+    assert command("apply", "--yes", "--target", "guest3", "-l", "tenant=payments").code == 0
+    assert guests(command) == {"guest1", "guest3"}
+
+
+def test_what_has_drifted_elsewhere_stays(command: Command) -> None:
+    """Another guest's device is not corrected, and its drift is reported as before."""
+    command("apply", "--yes")
+    with opening.open_simulated_host(str(command.simulated_host), changes=True) as machine:
+        machine.sysfs.write(f"devices/vfio_ap/matrix/{GUEST2}/unassign_domain", "71")
+    change(command)
+    drift = [line for line in command("plan").out.splitlines() if "guest2" in line]
+    assert drift
+
+    assert command("apply", "--yes", "--target", "guest1").code == 0
+    assert command("plan", "--target", "guest1", "--detailed-exitcode").code == 0
+    assert [line for line in command("plan").out.splitlines() if "guest2" in line][:1] == drift[:1]
+
+
+GUEST2 = "7c3b6979-3edc-5d3c-af18-0c54f8134122"
+
+
+def test_a_guest_that_has_left_the_manifests_can_be_chosen(command: Command) -> None:
+    """By the name that it had; others that have left stay."""
+    command("apply", "--yes")
+    (command.directory / "guests.yaml").unlink()
+
+    assert command("apply", "--yes", "--target", "guest2").code == 0
+    assert command("apply", "--yes", "--target", "guest1", "--target", "guest3").code == 4
+    assert command("apply", "--yes", "--target", "guest1", "--target", "guest3", "--allow-empty").code == 0
+    assert guests(command) == set()
+
+
+@pytest.mark.parametrize("name", ["plan", "apply"])
+def test_who_is_not_there_is_not_chosen(command: Command, name: str) -> None:
+    """A mistyped name or label does nothing, and says which there are."""
+    for words in (("--target", "guest9"), ("-l", "tenant=none"), ("--target", "guest1", "--target", "guest9")):
+        ran = command(name, *words, *(["--yes"] if name == "apply" else []))
+        assert ran.code == 64
+        assert "there are: guest1, guest2, guest3" in ran.err
+    assert guests(command) == set()
+
+
+def test_a_saved_partial_plan_stays_partial(command: Command) -> None:
+    """It is applied as it was shown, once; with other guests, or with none chosen, it would be another plan."""
+    saved = str(command.directory / "saved.json")
+    assert command("plan", "-l", "tenant=payments", "--out", saved).code == 0
+
+    assert command("apply", saved, "--target", "guest2", "--yes").code == 64
+    shown = command("apply", saved)
+    assert shown.code == 4
+    line = shown.err.rsplit("to do it: ", 1)[1]
+    assert run(shlex.split(line)[1:]) == 0
+
+    assert guests(command) == {"guest1"}
+    again = command("apply", saved, "--yes")
+    assert again.code == 5
+    assert "was already applied as generation 1" in again.err
+    assert " partial: " in command("history").out
+
+
+def test_a_saved_partial_plan_that_was_made_whole_is_refused(command: Command) -> None:
+    """Who takes the guests out of it does not get the others as well."""
+    saved = command.directory / "saved.json"
+    command("plan", "--target", "guest1", "--out", str(saved))
+    record = json.loads(saved.read_text(encoding="utf-8"))
+    record["targets"] = None
+    saved.write_text(json.dumps(record), encoding="utf-8")
+
+    assert command("apply", str(saved), "--yes").code != 0
+    assert guests(command) == set()
+
+
+def test_a_partial_apply_is_cancelled_and_undone_like_any_other(command: Command) -> None:
+    """What waits is rolled back; what stays is undone by a rollback, which touches the chosen guests alone."""
+    before = command("simulate").out
+    command("apply", "--yes", "--target", "guest1", "--confirm-within", "5m", "--id", "deploy-1")
+    assert command("cancel", "deploy-1").code == 0
+    assert command("simulate").out == before
+
+    command("apply", "--yes")
+    whole = command("simulate").out
+    change(command)
+    command("apply", "--yes", "--target", "guest1")
+    ran = command("rollback", "--yes")
+    assert ran.code == 0
+    assert "this undoes generation 3, by root: partial: guest1" in ran.err
+    assert command("simulate").out == whole
+
+
+def test_a_partial_apply_without_a_whole_one_before_is_undone(command: Command) -> None:
+    """The device that it made goes; masks are changed only as far as they must."""
+    command("apply", "--yes", "--target", "guest2")
+    command("apply", "--yes", "--target", "guest1")
+
+    assert command("rollback", "--yes").code == 0
+    assert guests(command) == {"guest2"}
+
+
+def test_all_of_a_large_partial_plan_is_shown_by_the_printed_command(command: Command) -> None:
+    """With the guests that were chosen."""
+    ran = command("plan", "--target", "guest1", "-l", "tenant=payments", "-o", "wide")
+    assert ran.code == 0
+    assert "guest2" not in ran.out
