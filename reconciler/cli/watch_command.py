@@ -230,7 +230,7 @@ async def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, 
     resync = options.resync or (RESYNC_SECONDS if on_host else UNNOTICED_RESYNC_SECONDS)
     systemd = SystemdNotify(os.environ, os.getpid(), time.monotonic)
     kept = _kept(lambda: read_kept(state), log)
-    sinks = FanOut(_sinks(host, options, state, log, systemd), kept and kept.report)
+    sinks = FanOut(_sinks(host, options, state, log, systemd), kept and kept.report, here)
     stack.push(lambda _type, error, _trace: sinks.close(time.time(), _how(error), _exit_code(error)))
     last_good: LastGood | None = _kept(lambda: read_last_good(state), log)
     progress = LogProgress(log, systemd, sinks)
@@ -251,7 +251,9 @@ async def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, 
         stop=stop,
         plan_seconds=options.plan_timeout,
     )
-    reporter = Reporter(source.location, kept and kept.report, applies=applies, heals=options.self_heal)
+    reporter = Reporter(
+        source.location, kept and kept.report, applies=applies, heals=options.self_heal, words=_words_by(described)
+    )
     inbox = Inbox(time.monotonic)
     sources = TriggerSources(filter(None, (requests, manifests, on_host)), inbox, log.warning)
     following = every(resync, Random())  # noqa: S311 - jitter
@@ -316,6 +318,16 @@ def _source(
         return origin._replace(subject=words.subject, author=words.author)
 
     return GitFiles(poller, git.location, where.reach), poller, described
+
+
+def _words_by(described: Callable[[Origin], Origin]) -> Callable[[str], tuple[str, str]]:
+    """What a commit says of itself, from what adds that to an origin."""
+
+    def words(commit: str) -> tuple[str, str]:
+        found = described(origin_of(commit, Actor.LOOP))
+        return found.subject, found.author
+
+    return words
 
 
 def _once(say: Callable[[str], object]) -> Callable[[str], None]:

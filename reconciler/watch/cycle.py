@@ -32,6 +32,7 @@ from reconciler.watch.decisions import (
     Act,
     Decision,
     Times,
+    corrections,
     decide,
     drifted,
     in_need_of_consent,
@@ -389,6 +390,7 @@ class _Cycle:
             self._know(healing=self.state.healing.healed(drifted(done.plan), clock.monotonic()))
         result = self.found = result._replace(
             outcome=done.outcome,
+            applied=done.plan,
             recorded=done.generation,
             healed=is_healed,
             apply_seconds=clock.monotonic() - began,
@@ -428,7 +430,15 @@ class _Cycle:
         known = drifted(made)
         until = stopped_until(self.state.healing, Times(clock.monotonic(), clock.time()))
         stopped = {known[one]: end for one, end in until.items() if one in known}
-        return result._replace(ending=ending, plan=made, appeared=appeared, wait=wait, stopped=stopped)
+        return result._replace(
+            ending=ending,
+            plan=made,
+            appeared=appeared,
+            wait=wait,
+            stopped=stopped,
+            corrected=corrections(self.state.healing, made, clock.monotonic()),
+            drifting=tuple(known.values()),
+        )
 
 
 def _is_left(machine: Machine, *, changes: bool) -> bool:

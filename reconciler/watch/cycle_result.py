@@ -42,6 +42,9 @@ class CycleResult(NamedTuple):
         stopped: the names of holders whose drift is not corrected, since their budget is used up, and until when
             (seconds since 1970).
         seconds: how long the cycle took, the apply left out.
+        applied: the plan that was applied, or that the apply has tried; None where there was no apply.
+        corrected: how often holders were corrected within the last hour, by name; None where that is not known.
+        drifting: the names of holders that another program has changed, and that are not corrected yet.
         is_abandoned: whether it was ended before it had a result, since the loop ends.
     """
 
@@ -59,6 +62,9 @@ class CycleResult(NamedTuple):
     wait: float | None = None
     seconds: float = 0.0
     stopped: Mapping[str, float] = {}
+    applied: Plan | None = None
+    corrected: Mapping[str, int] | None = None
+    drifting: tuple[str, ...] = ()
     is_abandoned: bool = False
 
 

@@ -14,7 +14,7 @@ from reconciler.planning.plan import ALLOW_DISRUPTION, Cause, Plan
 from reconciler.planning.scope import FILES, HOST
 from reconciler.render.text import counted, moment
 from reconciler.watch.backoff import Backoff
-from reconciler.watch.report import Condition
+from reconciler.watch.report import FILES_NAME, MASKS, Condition
 
 _MOST_NAMES: Final = 3
 _MINUTE: Final = 60.0
@@ -45,6 +45,10 @@ class Healing(NamedTuple):
     def until(self) -> float:
         """When it begins again where it has `stopped`: when the last time has left the window."""
         return self.times[-1] + WINDOW_SECONDS if self.times else 0.0
+
+    def count(self, now: float) -> int:
+        """How often it was corrected within the window; one that has `stopped` counts as long as it does."""
+        return len(self.times) if self.stopped and now < self.until else len(self._recent(now))
 
     def asked(self, now: float) -> "Healing":
         """What becomes of this where the holder has drifted again: it stops where the budget is used up."""
@@ -85,6 +89,11 @@ class HealBudgets(NamedTuple):
     def stopped(self, now: float) -> Mapping[str, float]:
         """Until when (on the same clock) those are not corrected whose budget is used up."""
         return {one: budget.until for one, budget in self.of.items() if budget.stopped and budget.until > now}
+
+    def counts(self, now: float) -> Mapping[str, int]:
+        """How often each was corrected within the window, those left out that were not."""
+        counts = {one: budget.count(now) for one, budget in self.of.items()}
+        return {one: count for one, count in counts.items() if count}
 
     def _budget(self, holder: str) -> Healing:
         return self.of.get(holder, Healing())
@@ -242,10 +251,16 @@ def corrected(plan: Plan) -> Mapping[str, str]:
     """The same, whether or not the manifests are as they were."""
     found = {one.uuid: one.name for one in plan.guests if one.changes and one.cause is Cause.HOST}
     if plan.pool_cause is Cause.HOST:
-        found[HOST] = _MASKS
+        found[HOST] = MASKS
     if plan.files and not plan.is_news:
-        found[FILES] = "files for the next boot"
+        found[FILES] = FILES_NAME
     return found
+
+
+def corrections(healing: HealBudgets, plan: Plan, now: float) -> Mapping[str, int]:
+    """How often holders were corrected within the window, by their names in `plan`."""
+    names = {one.uuid: one.name for one in plan.guests} | {HOST: MASKS, FILES: FILES_NAME}
+    return {names.get(one, one): count for one, count in healing.counts(now).items()}
 
 
 def in_need_of_consent(plan: Plan) -> frozenset[str] | None:
@@ -266,13 +281,10 @@ def _changing(plan: Plan) -> frozenset[str]:
     return frozenset(holders | ({FILES} if plan.files else set()))
 
 
-_MASKS: Final = "the host's masks"
-
-
 def differences_text(plan: Plan) -> str:
     """How much is not as it should be."""
     holders = [guest.name for guest in plan.guests if guest.changes]
-    holders += [_MASKS] if plan.pool_cause else []
+    holders += [MASKS] if plan.pool_cause else []
     parts = [f"{named(holders)} not as wanted"] if holders else []
     parts += [f"{counted(len(plan.files), 'file')} for the next boot not as wanted"] if plan.files else []
     if plan.withheld:

@@ -4,13 +4,13 @@ Only changes are reported, so that a year of quiet is quiet; and what concerns m
 thousand guests that drift at once do not become ten thousand messages.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from reconciler.model.outcome import Result
 from reconciler.render.text import counted, duration_text
-from reconciler.watch.report import Condition, Counters, GuestReport, Report
+from reconciler.watch.report import FILES_NAME, MASKS, Changed, Condition, Counters, GuestReport, Report
 
 _MOST_NAMES: Final = 16
 _MOST_SENTENCES: Final = 16
@@ -30,6 +30,8 @@ class Kind(StrEnum):
     ROLLED_BACK = "rolled-back"
     DEGRADED = "degraded"
     HEALED = "healed"
+    FIGHT = "fight"
+    FIGHT_OVER = "fight-over"
     DRIFT = "drift"
     APPEARED = "appeared"
     LOST = "lost"
@@ -55,6 +57,8 @@ class Event(NamedTuple):
         text: one sentence.
         guests: whom it concerns, at most some names.
         details: more sentences.
+        changes: which queues holders had before and have afterwards.
+        next: the command to run next, with a remark behind ``#``; empty where nothing is to be done.
     """
 
     kind: Kind
@@ -62,6 +66,8 @@ class Event(NamedTuple):
     text: str
     guests: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
+    changes: tuple[Changed, ...] = ()
+    next: str = ""
 
 
 _LEVEL_OF: Final = {
@@ -88,8 +94,10 @@ def events(previous: Report | None, report: Report) -> tuple[Event, ...]:
     else:
         found = []
     found += _of_the_source(previous, report)
-    found += _of_applies(previous.counters, report)
-    if previous.condition is not report.condition and not any(one.kind is Kind.STARTED for one in found):
+    found += _of_applies(previous, report)
+    found += _of_fights(previous, report)
+    is_started = any(one.kind is Kind.STARTED for one in found)
+    if previous.condition is not report.condition and not is_started and not _is_fought(previous, report):
         found.append(_condition(Kind.CONDITION, report))
     found += _of_guests(previous, report)
     if report.appeared:
@@ -102,8 +110,10 @@ def events(previous: Report | None, report: Report) -> tuple[Event, ...]:
 
 def _nothing_before(report: Report) -> Report:
     quiet = tuple(one._replace(drifted=False, suspended=None) for one in report.guests)
-    source = report.source._replace(refused=None, unreachable="")
-    return report._replace(guests=quiet, source=source, counters=Counters(), suspended=None)
+    source = report.source._replace(refused=None, unreachable="", is_long_unreachable=False)
+    return report._replace(
+        guests=quiet, source=source, counters=Counters(), suspended=None, corrected={}, drifting=(), changed=()
+    )
 
 
 def _started(report: Report) -> Event:
@@ -124,40 +134,119 @@ def enforced_text(report: Report) -> str:
 def _condition(kind: Kind, report: Report) -> Event:
     level = _LEVEL_OF.get(report.condition, Level.INFO)
     text = f"{report.condition.value.replace('-', ' ')}: {report.summary}"
-    return Event(kind, level, text, details=_cut(report.differences, _MOST_SENTENCES))
+    names = _names(report.differing)
+    details = _cut(report.differences, _MOST_SENTENCES)
+    return Event(kind, level, text, names, details, report.differing[:_MOST_NAMES])
+
+
+def _guests(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of `names` that are guests', at most some."""
+    return _cut((one for one in names if one not in (MASKS, FILES_NAME)), _MOST_NAMES)
+
+
+def _names(changes: Iterable[Changed]) -> tuple[str, ...]:
+    return _guests(one.name for one in changes)
+
+
+def _sentences(changes: Iterable[Changed], had: str, has: str) -> tuple[str, ...]:
+    """What each holder had and has, in these words."""
+    absent = "no device"
+    return _cut(
+        (f"{one.name}: {had} {one.before or absent}; {has} {one.after or absent}" for one in changes), _MOST_SENTENCES
+    )
+
+
+def commit_text(commit: str, subject: str, author: str) -> str:
+    """A commit with what it says of itself: ``commit 0123abc (Grant payments 05.0047, by Ann)``."""
+    said = ", by ".join(filter(None, (subject, author)))
+    return f"commit {commit} ({said})" if said else f"commit {commit}"
 
 
 def _of_the_source(previous: Report, report: Report) -> Iterator[Event]:
     before, now = previous.source, report.source
     if now.commit != before.commit and now.commit:
-        yield Event(Kind.COMMIT, Level.INFO, f"the configuration is now that of commit {now.commit}")
+        which = commit_text(now.commit, now.subject, now.author)
+        yield Event(Kind.COMMIT, Level.INFO, f"the configuration is now that of {which}")
     if now.refused and (before.refused is None or now.refused[:2] != before.refused[:2]):
-        which = now.refused.subject
+        said = ", by ".join(filter(None, (now.refused_subject, now.refused_author)))
+        which = f"{now.refused.subject} ({said})" if said else now.refused.subject
         text = f"{which} is refused; {enforced_text(report)}"
         yield Event(Kind.REFUSED, Level.ERROR, text, details=_cut(now.refused.reasons, _MOST_SENTENCES))
     if before.refused and not now.refused:
         yield Event(Kind.ACCEPTED, Level.INFO, "the newest configuration can be used again")
-    if now.unreachable and not before.unreachable:
+    if now.is_long_unreachable and not before.is_long_unreachable:
         text = f"{now.location} cannot be reached; {enforced_text(report)}"
         yield Event(Kind.UNREACHABLE, Level.WARNING, text, details=(now.unreachable,))
-    if before.unreachable and not now.unreachable:
+    if before.is_long_unreachable and not now.unreachable:
         yield Event(Kind.REACHABLE, Level.INFO, f"{now.location} can be reached again")
 
 
-def _of_applies(before: Counters, report: Report) -> Iterator[Event]:
+def _of_applies(previous: Report, report: Report) -> Iterator[Event]:
+    before, changed = previous.counters, report.changed
+
     def more(result: Result) -> int:
         return report.counters.applies.get(result.value, 0) - before.applies.get(result.value, 0)
 
     took = f" in {duration_text(report.apply_seconds)}" if report.apply_seconds is not None else ""
-    if more(Result.APPLIED) > 0:
-        yield Event(Kind.APPLIED, Level.INFO, f"applied and verified generation {report.generation}{took}")
+    which = commit_text(report.source.commit, report.source.subject, report.source.author)
+    of = f" of {which}" if report.source.commit else ""
+    # What corrects a holder is an apply, too, and is reported as a correction.
+    others = tuple(
+        one for one in changed if report.counters.healed == before.healed or one.name not in report.corrected
+    )
+    if more(Result.APPLIED) > 0 and (others or not changed):
+        text = f"applied and verified generation {report.generation}{of}{took}"
+        yield Event(
+            Kind.APPLIED,
+            Level.INFO,
+            text,
+            _names(others),
+            _sentences(others, "had", "has"),
+            others[:_MOST_NAMES],
+        )
+    tried = _sentences(changed, "has", "was to have")
     if more(Result.ROLLED_BACK) > 0:
-        yield Event(Kind.ROLLED_BACK, Level.ERROR, f"an apply failed; {report.summary}")
+        text = f"an apply failed{of}; {report.summary}"
+        yield Event(Kind.ROLLED_BACK, Level.ERROR, text, _names(changed), tried)
     if more(Result.DEGRADED) > 0:
-        text = f"an apply failed, and not everything could be rolled back: {report.summary}"
-        yield Event(Kind.DEGRADED, Level.CRITICAL, text, details=_cut(report.differences, _MOST_SENTENCES))
-    if report.counters.healed > before.healed:
-        yield Event(Kind.HEALED, Level.WARNING, "what another program had changed was corrected")
+        text = f"an apply failed{of}, and not everything could be rolled back: {report.summary}"
+        details = _cut((*report.differences, *tried), _MOST_SENTENCES)
+        yield Event(Kind.DEGRADED, Level.CRITICAL, text, _names(changed), details)
+
+
+def _of_fights(previous: Report, report: Report) -> Iterator[Event]:
+    """What was corrected for the first time, and what is changed again and again: each once, however often that is."""
+    if report.counters.healed > previous.counters.healed:
+        known = {*previous.corrected, *previous.fights, *report.fights}
+        healed = tuple(one for one in report.changed if one.name in report.corrected and one.name not in known)
+        if healed or not report.changed:
+            whose = f" of {named_text([one.name for one in healed])}" if healed else ""
+            text = f"what another program had changed{whose} was corrected"
+            details = _sentences(healed, "another program had set", "it is again")
+            yield Event(Kind.HEALED, Level.WARNING, text, _names(healed), details, healed[:_MOST_NAMES])
+    begun = sorted(report.fights - previous.fights)
+    if begun:
+        found = {one.name: one for one in (*report.changed, *report.differing)}
+        changes = tuple(found[name] for name in begun if name in found)
+        text = f"another program changes {named_text(begun)} again and again, and the loop corrects it"
+        details = _sentences(changes, "another program set", "wanted is")
+        yield Event(Kind.FIGHT, Level.WARNING, text, _guests(begun), details, changes[:_MOST_NAMES])
+    over = sorted(name for name in previous.fights if name not in report.corrected)
+    if over:
+        text = f"{named_text(over)}: not changed again and again any more"
+        yield Event(Kind.FIGHT_OVER, Level.INFO, text, _guests(over))
+
+
+def named_text(names: Sequence[str]) -> str:
+    """The first of `names`, and how many more there are."""
+    more = len(names) - 1
+    return f"{names[0]} and {more:,} more" if more else names[0]
+
+
+def _is_fought(previous: Report, report: Report) -> bool:
+    """Whether the condition has changed only since holders are changed, and corrected, again and again."""
+    changing = {previous.condition, report.condition} == {Condition.IN_SYNC, Condition.DRIFT}
+    return changing and report.heals and {*previous.drifting, *report.drifting} <= previous.fights | report.fights
 
 
 def _of_guests(previous: Report, report: Report) -> Iterator[Event]:
@@ -165,12 +254,19 @@ def _of_guests(previous: Report, report: Report) -> Iterator[Event]:
         return
     before = {one.uuid: one for one in previous.guests}
     pairs = [(before.get(one.uuid), one) for one in report.guests]
-    drifted = [now for old, now in pairs if now.drifted and not (old and old.drifted)]
+    drifted = [now for old, now in pairs if now.drifted and not (old and old.drifted) and now.name not in report.fights]
     if drifted:
-        yield _together(Kind.DRIFT, Level.WARNING, drifted, "no longer as applied")
+        event = _together(Kind.DRIFT, Level.WARNING, drifted, "no longer as applied")
+        names = {one.name for one in drifted}
+        changes = tuple(one for one in report.differing if one.name in names)
+        details = (*_sentences(changes, "another program set", "wanted is"), *event.details)
+        yield event._replace(details=details, changes=changes[:_MOST_NAMES])
     lost = [now for old, now in pairs if old and _has_lost(old, now)]
     if lost:
-        yield _together(Kind.LOST, Level.WARNING, lost, "left with fewer queues than it saw before")
+        event = _together(Kind.LOST, Level.WARNING, lost, "left with fewer queues than it saw before")
+        seen = {one.uuid: one.effective for one in previous.guests}
+        counts = (f"{one.name}: sees {one.effective} of {one.wanted} queues, {seen[one.uuid]} before" for one in lost)
+        yield event._replace(details=(*_cut(counts, _MOST_SENTENCES), *event.details))
     suspended = [now for old, now in pairs if now.suspended and not (old and old.suspended)]
     if suspended:
         yield _together(Kind.SUSPENDED, Level.INFO, suspended, "suspended")

@@ -12,10 +12,12 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.printable import decodable, escaped_values
 from reconciler.render.plan_json import without_commands
 from reconciler.watch.events import Event, events
 from reconciler.watch.report import Report
+from reconciler.watch.report_text import with_next
 
 _PRIORITY: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 """As in syslog(3)."""
@@ -129,12 +131,17 @@ class Log:
             fields["guests"] = list(event.guests)
         if event.details:
             fields["details"] = list(event.details)
+        if event.next:
+            fields["next"] = event.next
         getattr(self._bound, event.level.value)(event.text, **fields)
 
-    def report(self, previous: Report | None, report: Report) -> tuple[Event, ...]:
-        """Log what has happened since `previous`, and return it; nothing where nothing has changed."""
+    def report(self, previous: Report | None, report: Report, here: Here = NOWHERE) -> tuple[Event, ...]:
+        """Log what has happened since `previous`, with what to run next `here`, and return it.
+
+        Nothing where nothing has changed.
+        """
         self.bind(host=report.host, commit=report.source.commit[:_SHORT], generation=report.generation)
-        found = events(previous, report)
+        found = with_next(events(previous, report), report, here)
         for event in found:
             self.event(event)
         return found
@@ -170,7 +177,8 @@ def _for_people(colours: bool) -> Callable[[Any, str, _Line], str]:
     )
 
     def render(logger: Any, method: str, line: _Line) -> str:
-        details = line.pop("details", ())
+        details = list(line.pop("details", ()))
+        details += [f"next: {line.pop('next')}"] if "next" in line else []
         text = str(renderer(logger, method, line))
         return "\n".join((text, *(f"    {detail}" for detail in details)))
 

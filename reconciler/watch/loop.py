@@ -146,7 +146,7 @@ async def _cycle(what: Watch, number: int, triggers: Collection[Trigger]) -> flo
     if any(one.source == Noticed.SIGNAL for one in triggers):
         what.systemd.ready()
     await what.worker.run(lambda: _rest(what))
-    return math.inf if result.wait is None else result.wait
+    return min(math.inf if result.wait is None else result.wait, what.reporter.seconds_to_news(what.clock.time()))
 
 
 def _reported(what: Watch, triggers: Collection[Trigger]) -> tuple[CycleResult, Report | None]:

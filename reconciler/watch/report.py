@@ -26,6 +26,12 @@ class Condition(StrEnum):
         return "suspended, and differs" if differs else self.value.replace("-", " ")
 
 
+MASKS: Final = "the host's masks"
+"""What the host as a holder is called."""
+
+FILES_NAME: Final = "files for the next boot"
+"""The same of the files that it boots from."""
+
 CONSENT: Final = "it needs a person's consent; to give it: "
 """Begins the first reason of a configuration that is refused for that alone; the command follows."""
 
@@ -89,6 +95,12 @@ class SourceReport(NamedTuple):
         unreachable: why the repository cannot be reached; empty where it can.
         paths: where the newest manifests are as files, for a command to run; empty where they are in a repository.
         reach: the command that asks the repository as the loop does; empty where there is none.
+        subject: what `commit` says of itself in its first line; empty where that is not known.
+        author: the name of its author; likewise.
+        refused_subject: the same of the commit that is refused.
+        refused_author: the same of its author.
+        unreachable_since: since when the repository cannot be reached; None where it can.
+        is_long_unreachable: whether that has lasted for longer than the loop waits before it reports it.
     """
 
     location: str
@@ -97,6 +109,12 @@ class SourceReport(NamedTuple):
     unreachable: str = ""
     paths: tuple[str, ...] = ()
     reach: str = ""
+    subject: str = ""
+    author: str = ""
+    refused_subject: str = ""
+    refused_author: str = ""
+    unreachable_since: float | None = None
+    is_long_unreachable: bool = False
 
 
 class Suspended(NamedTuple):
@@ -129,6 +147,20 @@ class GuestReport(NamedTuple):
     why: tuple[str, ...] = ()
     drifted: bool = False
     suspended: Suspended | None = None
+
+
+class Changed(NamedTuple):
+    """What a holder had and has, or has and is to have; empty where there is no device.
+
+    Attributes:
+        name: of the guest, or "the host's masks".
+        before: its queues before, in one line.
+        after: its queues afterwards.
+    """
+
+    name: str
+    before: str
+    after: str
 
 
 class Counters(NamedTuple):
@@ -176,6 +208,10 @@ class Report(NamedTuple):
         heals: whether the loop corrects what other programs change.
         enforces: whether there is a configuration that the host is held against.
         looked: when the host was last looked at, which guests and queues are from; None if never.
+        changed: what the apply of this cycle has changed, or tried to change.
+        differing: what is not as it should be, at most some: what it is, and what it should be.
+        corrected: how often holders were corrected within the last hour, by name.
+        drifting: the names of holders that another program has changed, and that are not corrected yet.
     """
 
     host: str
@@ -202,6 +238,15 @@ class Report(NamedTuple):
     heals: bool = False
     enforces: bool = True
     looked: float | None = None
+    changed: tuple[Changed, ...] = ()
+    differing: tuple[Changed, ...] = ()
+    corrected: Mapping[str, int] = {}
+    drifting: tuple[str, ...] = ()
+
+    @property
+    def fights(self) -> frozenset[str]:
+        """The names of holders that another program changes again and again, against the loop."""
+        return frozenset(name for name, times in self.corrected.items() if times > 1 or name in self.drifting)
 
 
 NO_REPORT: Final = Report(

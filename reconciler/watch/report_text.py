@@ -1,7 +1,7 @@
 """What the loop knows, for a person: ``reconcile status --watch``."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from reconciler.model.codec import VERSION, Codec
@@ -15,6 +15,7 @@ from reconciler.model.commands import (
     NOWHERE,
     PLAN,
     REFUSED,
+    STATUS,
     TRIGGER,
     TRIGGER_OLDER,
     VALIDATE,
@@ -22,12 +23,13 @@ from reconciler.model.commands import (
     Command,
     Here,
     Takes,
+    history_of,
     resume,
 )
 from reconciler.model.printable import lines_text
 from reconciler.render.plan_json import json_text
 from reconciler.render.text import Paint, counted, duration_text, moment, plain
-from reconciler.watch.events import enforced_text
+from reconciler.watch.events import Event, Kind, enforced_text
 from reconciler.watch.report import (
     Condition,
     GuestReport,
@@ -69,6 +71,7 @@ _NEXT: Final[Mapping[Condition, tuple["_Step", ...]]] = {
 }
 _START: Final = "systemctl start reconcile-watch"
 _KILLED: Final = "killed, or the machine went down: it has left no word"
+_AS_THE_LOOP: Final = "asks the repository as the loop does; run it as the same user"
 _MOST_GUESTS: Final = 50
 _MOST_RESUMED: Final = 8
 _LATE_SECONDS: Final = 60.0
@@ -188,8 +191,39 @@ def next_steps(report: Report, ended: Ended | None = None, here: Here = NOWHERE)
     lines = [_typed(here.line(step.command), step.remark) for step in steps]
     first = _against_obstacles(report.source, refused, here) if refused else []
     if report.source.unreachable and report.source.reach:
-        first.append(_typed(report.source.reach, "asks the repository as the loop does; run it as the same user"))
+        first.append(_typed(report.source.reach, _AS_THE_LOOP))
     return (*first, *(one for one in lines if one not in first))
+
+
+def with_next(found: Iterable[Event], report: Report, here: Here = NOWHERE) -> tuple[Event, ...]:
+    """Events that `report` has brought, each with the command that a person runs next about it, `here`."""
+    return tuple(event._replace(next=_next_about(event, report, here)) for event in found)
+
+
+def _next_about(event: Event, report: Report, here: Here) -> str:
+    source = report.source
+    enforced = here.reading(source.paths) if source.paths and not source.refused else here.recorded(ENFORCED)
+    match event.kind:
+        case Kind.REFUSED if source.refused:
+            return next(iter(_against_obstacles(source, source.refused, here)), "")
+        case Kind.UNREACHABLE if source.reach:
+            return _typed(source.reach, _AS_THE_LOOP)
+        case Kind.DRIFT if not report.heals:
+            return _typed(enforced.line(DRIFT), "shows what differs")
+        case Kind.HEALED | Kind.FIGHT | Kind.DRIFT:
+            return _typed(here.line(DOCTOR), "finds other programs that set masks or devices")
+        case Kind.ROLLED_BACK:
+            return _typed(here.line(history_of(report.generation)) if report.generation else here.line(HISTORY), "")
+        case Kind.DEGRADED:
+            return _typed(here.line(DOCTOR), "shows what is left")
+        case Kind.LOST:
+            return _typed(enforced.line(STATUS), "shows which queues are missing, and why")
+        case Kind.SUSPENDED:
+            return _typed(here.line(resume(event.guests[:_MOST_RESUMED])), "when the reason is gone")
+        case Kind.CONDITION | Kind.STARTED:
+            return next(iter(next_steps(report, None, here)), "")
+        case _:
+            return ""
 
 
 def _against_obstacles(source: SourceReport, refused: RefusedConfiguration, here: Here) -> list[str]:

@@ -1,16 +1,29 @@
 """Makes reports of cycles: what a plan says of a host, and what is counted and remembered from one to the next."""
 
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
+from reconciler.model.matrix import ApConfig
 from reconciler.model.outcome import Result
 from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.status import WITHHELD, status_of
-from reconciler.render.changes import Change, file_change, guest_change, pool_change
+from reconciler.render.changes import Change, config_text, file_change, guest_change, pool_change
+from reconciler.render.status_text import pool_text
 from reconciler.transaction.suspensions import Suspension, Suspensions
 from reconciler.watch.configurations import Configuration
 from reconciler.watch.cycle_result import CycleResult
-from reconciler.watch.report import NO_REPORT, Condition, Counters, GuestReport, Report, SourceReport, Suspended
+from reconciler.watch.report import (
+    MASKS,
+    NO_REPORT,
+    Changed,
+    Condition,
+    Counters,
+    GuestReport,
+    Report,
+    SourceReport,
+    Suspended,
+)
 from reconciler.watch.triggers import Trigger
 
 
@@ -22,10 +35,28 @@ class Moment(NamedTuple):
     unheard: Mapping[str, str] = {}
 
 
+Words = Callable[[str], tuple[str, str]]
+"""What a commit says of itself: its subject, and the name of its author; empty where that is not known."""
+
+
+def no_words(_commit: str) -> tuple[str, str]:
+    """Nothing, of any commit."""
+    return "", ""
+
+
 class Reporter:
     """Keeps what goes on from report to report."""
 
-    def __init__(self, location: str, before: Report | None, *, applies: bool, heals: bool = False) -> None:
+    def __init__(
+        self,
+        location: str,
+        before: Report | None,
+        *,
+        applies: bool,
+        heals: bool = False,
+        words: Words = no_words,
+        grace: float = 0.0,
+    ) -> None:
         """Begin with what an earlier run has reported last.
 
         Args:
@@ -33,7 +64,11 @@ class Reporter:
             before: the last report of an earlier run; None where there is none.
             applies: whether the loop applies.
             heals: whether it corrects what other programs change.
+            words: what a commit says of itself; it is asked once for each commit that comes.
+            grace: how many seconds the repository may be out of reach before that is reported.
         """
+        self._words = words
+        self._grace = grace
         self._heals = heals
         self._is_first = True
         self._location = location
@@ -63,14 +98,7 @@ class Reporter:
             condition=condition,
             summary=result.ending.summary,
             since=last.since if last and same else now,
-            source=SourceReport(
-                self._location,
-                enforced.commit if enforced else "",
-                result.refused,
-                offer.unreachable if offer else "",
-                paths,
-                offer.reach if offer else "",
-            ),
+            source=self._source(result, enforced.commit if enforced else "", paths, now),
             generation=result.generation,
             guests=guest_reports(plan, result.suspensions) if plan else last.guests if last else (),
             queues=queue_counts(plan) if plan else last.queues if last else {},
@@ -90,9 +118,50 @@ class Reporter:
             looked=now if plan else last.looked if last else None,
             rolled_back=now if is_rolled_back else last.rolled_back if last else None,
             unheard=dict(moment.unheard),
+            changed=changes_of(result.applied) if result.applied else (),
+            differing=changes_of(plan) if plan else (),
+            corrected=(last.corrected if last else {}) if result.corrected is None else result.corrected,
+            drifting=result.drifting,
         )
         self._last = report
         return report
+
+    def seconds_to_news(self, now: float) -> float:
+        """In how many seconds there is something to report although nothing happens; infinite where there is not."""
+        source = self._last.source if self._last else None
+        if source is None or source.unreachable_since is None or source.is_long_unreachable:
+            return math.inf
+        return max(0.0, source.unreachable_since + self._grace - now)
+
+    def _source(self, result: CycleResult, commit: str, paths: tuple[str, ...], now: float) -> SourceReport:
+        last = self._last.source if self._last else SourceReport(self._location)
+        unreachable, refused = result.offer.unreachable if result.offer else "", result.refused
+        since = (now if last.unreachable_since is None else last.unreachable_since) if unreachable else None
+        subject, author = self._words_of(commit, last)
+        refused_subject, refused_author = self._words_of(refused.commit if refused else "", last)
+        return SourceReport(
+            self._location,
+            commit,
+            refused,
+            unreachable,
+            paths,
+            result.offer.reach if result.offer else "",
+            subject,
+            author,
+            refused_subject,
+            refused_author,
+            since,
+            since is not None and now - since >= self._grace,
+        )
+
+    def _words_of(self, commit: str, last: SourceReport) -> tuple[str, str]:
+        if not commit:
+            return "", ""
+        if commit == last.commit and last.subject:
+            return last.subject, last.author
+        if last.refused and commit == last.refused.commit and last.refused_subject:
+            return last.refused_subject, last.refused_author
+        return self._words(commit)
 
     def _counted(self, result: CycleResult, triggers: Collection[Trigger]) -> Counters:
         counters = self._counters
@@ -174,6 +243,20 @@ def differences(plan: Plan) -> tuple[str, ...]:
     sentences += [f"{change.heading}: {change.lines[0]}" for change in map(file_change, plan.files[:MOST_DIFFERENCES])]
     more = len(changing) + len(plan.files) - 2 * MOST_DIFFERENCES
     return (*sentences, f"and {more} more") if more > 0 else tuple(sentences)
+
+
+def changes_of(plan: Plan) -> tuple[Changed, ...]:
+    """What `plan` changes, holder by holder, at most some: what each has, and what it has afterwards."""
+    masks = [Changed(MASKS, pool_text(plan.observed.pool), pool_text(plan.pool))]
+    guests = [one for one in plan.guests if one.changes][:MOST_DIFFERENCES]
+    return (
+        *(masks if plan.pool != plan.observed.pool else ()),
+        *(Changed(one.name, _config(one.before), _config(one.after)) for one in guests),
+    )
+
+
+def _config(config: ApConfig | None) -> str:
+    return "" if config is None else config_text(config)
 
 
 def suspended(one: Suspension | None) -> Suspended | None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from reconciler.integrations.systemd_notify import SystemdNotify
+from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.errors import ReconcileError
 from reconciler.model.printable import error_text
 from reconciler.operations.host_record import record_host, write_host_record
@@ -19,6 +20,7 @@ from reconciler.watch.metrics import MetricsFile
 from reconciler.watch.notices import Notices
 from reconciler.watch.published import LoopPublisher
 from reconciler.watch.report import Counters, Report
+from reconciler.watch.report_text import with_next
 from reconciler.watch.status_file import StatusFile
 
 
@@ -56,14 +58,16 @@ class FanOut:
     That a sink fails (a full disk, say) is logged once, and again when it works; it never ends the loop.
     """
 
-    def __init__(self, sinks: Sinks, before: Report | None = None) -> None:
+    def __init__(self, sinks: Sinks, before: Report | None = None, here: Here = NOWHERE) -> None:
         """Report to `sinks`.
 
         Args:
             sinks: where reports go; they are closed by `close`.
             before: what an earlier run has left in the status file, so that a restart does not notify of it all again.
+            here: the options that lead to this machine and state, for the command to run next.
         """
         self._sinks = sinks
+        self._here = here
         self._previous = before and before._replace(counters=Counters())
         self._status = ""
         self._first = True
@@ -84,9 +88,11 @@ class FanOut:
     def publish(self, report: Report) -> None:
         """Give `report` to every sink, after each cycle. A file that cannot be written is logged, not raised."""
         sinks = self._sinks
-        found = sinks.log.report(None if self._first else self._previous, report)
+        found = sinks.log.report(None if self._first else self._previous, report, self._here)
         if sinks.notices:
-            sinks.notices.send(events(self._previous, report) if self._first else found, report)
+            if self._first:
+                found = with_next(events(self._previous, report), report, self._here)
+            sinks.notices.send(found, report)
         self._try("status file", lambda: sinks.status.write(report))
         if sinks.publisher:
             self._try("published report", partial(sinks.publisher.publish, report))

@@ -7,6 +7,7 @@ from reconciler.watch.report import Condition, Counters, RefusedConfiguration, R
 from testing.reports import NOW, guest, report
 
 REFUSED = SourceReport("x", "abc", RefusedConfiguration("def", ("a.yaml:3: overlaps",), NOW))
+AWAY = SourceReport("x", unreachable="timeout", unreachable_since=NOW, is_long_unreachable=True)
 ANN = Suspended("maintenance", "ann", None)
 
 
@@ -32,8 +33,10 @@ def test_nothing_is_told_where_only_time_has_passed() -> None:
         ({"source": SourceReport("x", "abc")}, {"source": SourceReport("x", "abd")}, [Kind.COMMIT]),
         ({"source": SourceReport("x", "abc")}, {"source": REFUSED}, [Kind.REFUSED]),
         ({"source": REFUSED}, {"source": SourceReport("x", "abc")}, [Kind.ACCEPTED]),
-        ({"source": SourceReport("x")}, {"source": SourceReport("x", unreachable="timeout")}, [Kind.UNREACHABLE]),
-        ({"source": SourceReport("x", unreachable="timeout")}, {"source": SourceReport("x")}, [Kind.REACHABLE]),
+        ({"source": SourceReport("x")}, {"source": AWAY}, [Kind.UNREACHABLE]),
+        ({"source": AWAY}, {"source": SourceReport("x")}, [Kind.REACHABLE]),
+        ({"source": SourceReport("x")}, {"source": AWAY._replace(is_long_unreachable=False)}, []),
+        ({"source": AWAY._replace(is_long_unreachable=False)}, {"source": SourceReport("x")}, []),
         ({}, {"suspended": ANN}, [Kind.SUSPENDED]),
         ({"suspended": ANN}, {}, [Kind.RESUMED]),
         ({}, {"guests": (guest(suspended=ANN),)}, [Kind.SUSPENDED]),

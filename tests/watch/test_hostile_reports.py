@@ -20,7 +20,7 @@ from reconciler.watch.events import events
 from reconciler.watch.log import Format, Log
 from reconciler.watch.metrics import Measured, metrics_text
 from reconciler.watch.notices import Notices
-from reconciler.watch.report import Condition, Counters, RefusedConfiguration, Report, SourceReport, Suspended
+from reconciler.watch.report import Changed, Condition, Counters, RefusedConfiguration, Report, SourceReport, Suspended
 from reconciler.watch.status_file import StatusFile
 from testing.clocks import FakeClock
 from testing.hostile_text import HOSTILE, unsafe_characters, unsafe_output
@@ -57,11 +57,25 @@ def hostile(text: str) -> Report:
         host=planted,
         condition=Condition.FAILED,
         summary=planted,
-        source=SourceReport(planted, planted, RefusedConfiguration(planted, (planted, planted), NOW), planted),
+        source=SourceReport(
+            planted,
+            planted,
+            RefusedConfiguration(planted, (planted, planted), NOW),
+            planted,
+            subject=planted,
+            author=planted,
+            refused_subject=planted,
+            refused_author=planted,
+            is_long_unreachable=True,
+        ),
         guests=(guest(planted, drifted=True, suspended=suspended, why=(planted,)),),
         differences=(planted,),
         suspended=suspended,
-        counters=Counters(cycles=1, applies={planted: 1}, triggers={planted: 1}),
+        counters=Counters(cycles=1, applies={planted: 1, "applied": 9}, triggers={planted: 1}),
+        changed=(Changed(planted, planted, planted),),
+        differing=(Changed(planted, planted, planted),),
+        corrected={planted: 2},
+        drifting=(planted,),
     )
 
 

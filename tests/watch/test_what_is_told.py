@@ -1,0 +1,225 @@
+"""What the on-call gets: guests, queues before and after, the intruder's values, the commit, and the next command."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.kernel.paths import APMASK, mdev
+from reconciler.model.commands import Here
+from reconciler.watch.decisions import BUDGET
+from reconciler.watch.events import Event, Kind, events
+from reconciler.watch.report import Condition, Report
+from reconciler.watch.report_text import with_next
+from reconciler.watch.reporter import Moment, Reporter
+from reconciler.watch.triggers import Trigger
+from testing.commands import parsed
+from testing.holdings import uuid
+from testing.loops import Looped, guest_document
+from testing.reports import NOW, guest, report
+
+DEVICE = mdev(uuid(1))
+OURS = "adapter 0x05 (5), domain 0x04 (4)"
+FOREIGN = "adapters 0x05 (5), 0x07 (7), domain 0x04 (4)"
+HERE = Here(("--state-dir", "/srv/state"))
+
+
+def words(commit: str) -> tuple[str, str]:
+    """What each commit says of itself."""
+    return f"Change number {int(commit, 16)}", "Ann"
+
+
+class Pager:
+    """A loop, and what becomes of its cycles on a pager."""
+
+    def __init__(self, folder: Path, *, self_heal: bool = True) -> None:
+        self.looped = Looped(folder, self_heal=self_heal)
+        self.reporter = Reporter("site", None, applies=True, heals=self_heal, words=words)
+        self.last: Report | None = None
+
+    def turn(self, after: float = 1.0) -> tuple[Event, ...]:
+        """What is told of one cycle."""
+        result = self.looped.turn(after=after)
+        moment = Moment(self.looped.clock.time(), None)
+        now = self.reporter.report(result, self.looped.loop.enforced, (Trigger("kernel"),), moment)
+        told = with_next(events(self.last, now), now, HERE)
+        self.last = now
+        return told
+
+
+@pytest.fixture
+def pager(tmp_path: Path) -> Pager:
+    """Two guests are enforced, and that was told."""
+    made = Pager(tmp_path)
+    made.looped.commit(guest_document(1, [5], [4]), guest_document(2, [6], [4]))
+    made.turn()
+    return made
+
+
+def test_an_apply_names_guests_queues_and_the_commit(pager: Pager) -> None:
+    """Before and after, in the text and as data."""
+    pager.looped.commit(guest_document(1, [5], [4, 5]), guest_document(2, [6], [4]))
+
+    told = {one.kind: one for one in pager.turn()}
+
+    applied = told[Kind.APPLIED]
+    assert applied.guests == ("guest1",)
+    assert applied.details[1:] == (
+        "guest1: had adapter 0x05 (5), domain 0x04 (4); has adapter 0x05 (5), domains 0x04-0x05 (4-5)",
+    )
+    assert [(one.name, one.before, one.after) for one in applied.changes[1:]] == [
+        ("guest1", "adapter 0x05 (5), domain 0x04 (4)", "adapter 0x05 (5), domains 0x04-0x05 (4-5)")
+    ]
+    assert f"commit {2:040x} (Change number 2, by Ann)" in applied.text
+    assert "(Change number 2, by Ann)" in told[Kind.COMMIT].text
+
+
+def test_a_correction_names_what_the_other_program_had_set(pager: Pager) -> None:
+    """One event, not an apply besides."""
+    pager.looped.host.write(f"{DEVICE}/assign_adapter", "7")
+
+    (healed,) = pager.turn()
+
+    assert healed.kind is Kind.HEALED
+    assert healed.text == "what another program had changed of guest1 was corrected"
+    assert healed.details == (f"guest1: another program had set {FOREIGN}; it is again {OURS}",)
+    assert healed.guests == ("guest1",)
+    assert healed.next.startswith("reconcile doctor --state-dir /srv/state")
+
+
+def test_a_mask_that_was_corrected_is_named_too(pager: Pager) -> None:
+    """The host is one more holder."""
+    pager.looped.host.write(APMASK, "-9")
+
+    (healed,) = pager.turn()
+
+    assert (healed.kind, healed.guests) == (Kind.HEALED, ())
+    assert healed.text == "what another program had changed of the host's masks was corrected"
+    assert healed.changes[0].before != healed.changes[0].after
+
+
+def test_drift_that_is_only_reported_has_the_values(tmp_path: Path) -> None:
+    """What is there, and what was wanted."""
+    pager = Pager(tmp_path, self_heal=False)
+    pager.looped.commit(guest_document(1, [5], [4]))
+    pager.turn()
+    pager.looped.host.write(f"{DEVICE}/assign_adapter", "7")
+
+    told = {one.kind: one for one in pager.turn()}
+
+    assert told[Kind.DRIFT].details[0] == f"guest1: another program set {FOREIGN}; wanted is {OURS}"
+    assert told[Kind.DRIFT].next.startswith("reconcile drift ")
+
+
+def fought(pager: Pager) -> Iterator[Event]:
+    """What is told while another program changes guest1 each time, until the loop gives up, and of all that follows."""
+    for _ in range(4 * BUDGET):
+        pager.looped.host.write(f"{DEVICE}/assign_adapter", "7")
+        yield from pager.turn()
+        assert pager.last
+        if pager.last.condition is Condition.STOPPED:
+            break
+        if pager.last.condition is Condition.DRIFT:
+            yield from pager.turn(after=130.0)
+    for _ in range(10):
+        yield from pager.turn(after=10.0)
+
+
+def test_a_fight_is_one_event_for_each_change_of_state(pager: Pager) -> None:
+    """The first correction, that it goes on, and that the loop has stopped; no more, however often it was."""
+    told = list(fought(pager))
+
+    assert [one.kind for one in told] == [Kind.HEALED, Kind.FIGHT, Kind.CONDITION]
+    fight, stopped = told[1:]
+    assert fight.guests == ("guest1",)
+    assert "another program changes guest1 again and again" in fight.text
+    assert fight.details == (f"guest1: another program set {FOREIGN}; wanted is {OURS}",)
+    assert stopped.text.startswith("stopped: ")
+    assert pager.last
+    assert pager.last.counters.healed == BUDGET
+
+
+def test_after_an_hour_the_loop_corrects_it_again_and_says_so_once(pager: Pager) -> None:
+    """The end of a fight is a change of state, too."""
+    list(fought(pager))
+
+    told = [*pager.turn(after=3700.0), *pager.turn(after=10.0)]
+
+    assert [one.kind for one in told] == [Kind.CONDITION]
+    assert told[0].text.startswith("in sync: ")
+
+
+def test_a_fight_that_ends_by_itself_is_over(pager: Pager) -> None:
+    """An hour after the last correction."""
+    for wait in (1.0, 60.0):
+        pager.looped.host.write(f"{DEVICE}/assign_adapter", "7")
+        pager.turn(after=wait)
+
+    assert pager.turn(after=60.0) == ()
+    (over,) = pager.turn(after=3700.0)
+    assert (over.kind, over.guests) == (Kind.FIGHT_OVER, ("guest1",))
+
+
+def test_what_went_away_beneath_a_guest_is_counted() -> None:
+    """Queues before and after."""
+    (lost,) = events(report(), report(guests=(guest(effective=2), *report().guests[1:])))
+
+    assert lost.details[0] == "payments: sees 2 of 4 queues, 4 before"
+
+
+def test_a_repository_that_is_away_for_a_moment_is_not_told(tmp_path: Path) -> None:
+    """Only after the grace time; then once, and again when it is back."""
+    looped = Looped(tmp_path)
+    looped.commit(guest_document(1, [5], [4]))
+    reporter = Reporter("site", None, applies=True, grace=300.0)
+    previous: Report | None = None
+    offered = looped.branch.offered
+    told, waits = [], []
+    for unreachable, now in (
+        ("", 0.0),
+        ("timeout", 10.0),
+        ("", 20.0),
+        ("refused", 30.0),
+        ("refused", 329.0),
+        ("refused", 330.0),
+        ("refused", 400.0),
+        ("", 500.0),
+    ):
+        looped.branch.offered = offered._replace(unreachable=unreachable)
+        made = reporter.report(looped.turn(), looped.loop.enforced, (), Moment(now, None))
+        told += [(now, one.kind) for one in events(previous, made) if "reachable" in one.kind.value]
+        waits.append(reporter.seconds_to_news(now))
+        previous = made
+
+    assert told == [(330.0, Kind.UNREACHABLE), (500.0, Kind.REACHABLE)]
+    assert waits[1] == waits[3] == 300.0
+    assert waits[4] == 1.0
+    assert waits[5] == waits[-1] == float("inf")
+
+
+NEXT = {
+    Condition.CHANGES: "reconcile plan",
+    Condition.DRIFT: "reconcile drift",
+    Condition.NEEDS_PERSON: "reconcile plan",
+    Condition.SUSPENDED: "reconcile resume",
+    Condition.FAILED: "reconcile doctor",
+    Condition.DEGRADED: "reconcile doctor",
+    Condition.STOPPED: "reconcile drift",
+    Condition.IN_SYNC: "",
+    Condition.WAITING: "",
+}
+
+
+@pytest.mark.parametrize(("condition", "command"), NEXT.items())
+def test_the_next_command_is_that_of_the_cause(condition: Condition, command: str) -> None:
+    """It is one that the tool accepts, with the options of the loop."""
+    other = Condition.WAITING if condition is Condition.IN_SYNC else Condition.IN_SYNC
+    now = report(condition=condition, cycle_ended=NOW + 1)
+
+    (told,) = with_next(events(report(condition=other), now), now, HERE)
+
+    assert told.next.startswith(command)
+    assert bool(told.next) is bool(command)
+    if command:
+        assert "--state-dir /srv/state" in told.next
+        parsed(told.next.partition("    #")[0])
