@@ -24,6 +24,9 @@ def observe_command(out: str | None, host: HostOptions) -> Exit:
     of VMs, what was applied last and is suspended, and the files that the host boots from. It has no command lines.
     What cannot be read is named in it.
     """
+    if host.paths or host.host:
+        option = "-f" if host.paths else "--host"
+        raise click.UsageError(f"a record is of the host alone, without manifests; leave {option} out")
     if out is not None:
         refuse_to_replace("--out", out, host, manifests=False)
     with opened(host) as machine:

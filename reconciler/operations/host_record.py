@@ -25,6 +25,7 @@ from reconciler.model.ids import ID_COUNT, require_uuid
 from reconciler.model.matrix import Queue
 from reconciler.model.observed import Lpar, Observed, ObservedCard, ObservedMdev, Unread
 from reconciler.model.printable import error_text
+from reconciler.model.problems import several
 from reconciler.model.strict_json import BadRecord
 from reconciler.operations.plan import observe_host
 from reconciler.planning.fingerprint import HostBasis, host_basis_of
@@ -42,6 +43,7 @@ LARGEST_RECORD: Final = 64 << 20
 _MODE: Final = 0o640
 """The permissions of the file: its group may read which VMs there are and what they have."""
 
+_MOST_LINES: Final = 1000
 _VERSION: Final = 1
 _Value = TypeVar("_Value")
 
@@ -159,8 +161,10 @@ def record_host(machine: Machine) -> HostRecord:
     unread += machine.unseen([one.uuid for one in observed.mdevs])
     applied = known("what was applied last", journal.applied, NOTHING_APPLIED)
     suspensions = known(_SUSPENSIONS, lambda: read_suspensions(machine.state), None)
-    boot = None if machine.root is None else read_boot_files(machine.root)
-    unread += [Unread("a file that the host boots from", boot.unusable[name]) for name in boot.denied] if boot else []
+    root = machine.root
+    boot = None if root is None else known("what the host boots from", lambda: read_boot_files(root), None)
+    if boot and boot.denied:
+        unread.append(Unread("files that the host boots from", several(boot.unusable[name] for name in boot.denied)))
     left = LeftBehind(
         unfinished=known("an apply that was not finished", lambda: journal.unfinished() is not None, False),
         awaited=known("an apply that waits to be confirmed", lambda: awaited(machine), None),
@@ -276,6 +280,9 @@ def _check_boot(one: BootFiles) -> None:
 
 
 def _check_record(one: HostRecord) -> None:
+    # All of these are printed.
+    for name, lines in (("unread", one.unread), ("left.degraded", one.left.degraded)):
+        _require(name, holds=len(lines) <= _MOST_LINES, problem=f"at most {_MOST_LINES} are expected")
     names = one.options[::2]
     is_known = len(one.options) % 2 == 0 and {*names} <= OF_MACHINE
     _require("options", holds=is_known, problem=f"options of {', '.join(sorted(OF_MACHINE))} with values are expected")

@@ -347,6 +347,7 @@ def put(place: tuple[Any, ...], value: object) -> Callable[[Any], None]:
         (("boot", "denied"), ["."], "boot.denied: it names what is not unusable"),
         (("recorded",), 1e300, "recorded: a number of seconds"),
         (("unread",), None, "unread: null"),
+        (("unread",), [{"what": "x", "reason": "y"}] * 1001, "unread: at most 1000 are expected"),
         (("observed", "release"), "7.2.0", "contentDigest: "),
         (("observed", "vfioAp"), False, "basis: "),
         (("basis", "masks"), "0" * 64, "basis: "),
@@ -384,6 +385,23 @@ def test_a_damaged_record_is_refused_in_a_sentence(seed: int, command: Command, 
         assert len(ran.err) < 2000
     else:
         assert whole == ran
+
+
+def test_standard_input_is_read_once(command: Command) -> None:
+    """It has the record, or the manifests."""
+    ran = command.bare("plan", "-f", "-", "--observed", "-")
+
+    assert ran.code == 64
+    assert "standard input" in ran.err
+
+
+@pytest.mark.parametrize("words", [("-f", "x"), ("--host", "lpar7")], ids=lambda words: words[0])
+def test_a_record_has_no_manifests(words: tuple[str, ...], command: Command) -> None:
+    """Whoever names some means something else."""
+    ran = command.bare("observe", "--simulate", str(command.simulated_host), *words)
+
+    assert ran.code == 64
+    assert f"leave {words[0]} out" in ran.err
 
 
 def test_a_record_is_read_up_to_a_limit(command: Command) -> None:

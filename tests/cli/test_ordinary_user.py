@@ -168,3 +168,18 @@ def test_the_description_of_a_simulated_host(site: Path) -> None:
     (site / "site/simulated-host.yaml").chmod(0o600)
 
     assert_named(as_a_user(site, "--plan", "-f", "site", "--simulate", "site/simulated-host.yaml"), "simulated-host")
+
+
+def test_a_record_names_what_it_could_not_read(site: Path) -> None:
+    """And is made all the same; a plan by it says so, and is not saved."""
+    where = ("--simulate", "site/simulated-host.yaml", "--state-dir", "kept/state")
+    ran = as_a_user(site, "observe", "--out", "lpar7.json", *where)
+    (site / "lpar7.json").chmod(0o644)
+    planned = as_a_user(site, "plan", "-f", "site", "--observed", "lpar7.json", "--out", "plan.json")
+
+    assert ran.code == 0
+    assert "what was applied last: " in ran.err
+    assert "  next: sudo reconcile observe --out lpar7.json" in ran.err
+    assert planned.code == 1
+    assert "incomplete-record" in planned.err
+    assert not (site / "plan.json").exists()
