@@ -19,6 +19,9 @@ from reconciler.render.text import MOST_LINES, counted
 USUAL_WIDTH: Final = 80
 """In columns, where the output has no width of its own."""
 
+_LEAST_WIDTH: Final = 15
+"""In columns: on a narrower page there is no place for the number of an adapter and one cell."""
+
 
 class _Sign(NamedTuple):
     """How a state is shown: the mark behind the letter of the holder, the style, and what it means."""
@@ -89,12 +92,12 @@ def matrix_text(
         unseen: what could not be seen, and why, a sentence each.
         whole: the command that shows what is left out; empty where there is none.
     """
-    page = page._replace(width=page.width or USUAL_WIDTH)
+    page = page._replace(width=max(page.width or USUAL_WIDTH, _LEAST_WIDTH))
     drawing = _Drawing(grid, shown, page)
     head = [page.paint("bold", page.cut(f"Host {status.host}")), page.cut(f"  compared    {compared_text(status)}")]
     head += [*(page.paint("warning", page.cut(f"  not seen    {one}")) for one in unseen), ""]
     summary = [page.paint("bold", line) for line in _summary(grid, page.width or USUAL_WIDTH)]
-    signs = [*drawing.marks(), ""]
+    signs = drawing.marks()
     lines = [*head, *drawing.lines(None), *signs, *summary]
     if most is not None and len(lines) > most:
         hint = [f"To see all of it: {whole}", ""] if whole else []
@@ -158,11 +161,14 @@ class _Drawing:
         # Which domains a column without a header stands for, and who conflicts with whom, is said in words.
         self._folded = [one.label for one in self._columns if one.first != one.last]
         self._conflicts = _conflicts(shown)
+        self._nothing = (
+            "None of these guests has or claims a queue." if grid.rows else "No queue is there, held or claimed."
+        )
 
     def lines(self, room: int | None) -> list[str]:
         """The grid, its legend and its conflicts in at most `room` lines; None: all of them."""
         if not self._rows:
-            return ["No queue is there, held or claimed.", ""]
+            return [self._nothing, ""]
         conflicts = self._conflict_lines(None if room is None else _MOST_CONFLICTS)
         folded = self._folded_lines()
         if room is None:
@@ -228,9 +234,10 @@ class _Drawing:
         holders = sorted({one.uuid: one for one in cells}.values(), key=lambda one: (one.name, one.uuid))
         if not holders:
             return []
-        entries = [f"{self._letters[one.uuid]} {one.name}" for one in holders]
+        page = self._across - len("  ")
+        entries = [self._page.cut(f"{self._letters[one.uuid]} {one.name}", page) for one in holders]
         width = max(map(len, entries)) + _GAP
-        across = max(1, (self._across - 2 + _GAP) // width)
+        across = max(1, (page + _GAP) // width)
         shown = len(entries) if room is None else max(1, room - 2) * across
         lines = [
             f"  {''.join(entry.ljust(width) for entry in entries[start : start + across])}".rstrip()
@@ -254,20 +261,32 @@ class _Drawing:
         return [self._page.cut(f"  {_FOLDED * 2}  domains that no guest has or claims: {', '.join(self._folded)}")]
 
     def _conflict_lines(self, most: int | None) -> list[str]:
-        lines = [self._page.paint("error", self._page.cut(f"  !  {line}")) for line in self._conflicts[:most]]
-        left = len(self._conflicts) - len(lines)
+        shown = self._conflicts[:most]
+        lines = [line for one in shown for line in self._conflict_text(one)]
+        left = len(self._conflicts) - len(shown)
         return [*lines, f"     {self._page.ellipsis} and {counted(left, 'more conflict')}"] if left else lines
+
+    def _conflict_text(self, conflict: str) -> Iterator[str]:
+        """Who contends for what: names are not cut before they are very many."""
+        room = self._across - len("  !  ")
+        first, *rest = wrap(conflict, room, break_on_hyphens=False)
+        yield self._page.paint("error", f"  !  {first}")
+        yield from (self._page.paint("error", f"     {line}") for line in rest[:1])
+        if rest[1:]:
+            yield self._page.paint("error", f"     {self._page.cut(' '.join(rest[1:]), room)}")
 
     def marks(self) -> list[str]:
         """What each sign means that there is."""
         states = {cell.state for cell in self._shown.cells}
         signs = [(sign.mark, sign) for state, sign in _SIGNS.items() if state in states]
-        lines = [f"  {self._page.paint(sign.style, mark)}  {sign.meaning}" for mark, sign in signs]
+        meanings = [(self._page.paint(sign.style, mark), sign.meaning) for mark, sign in signs]
         if CellState.HOST in states:
-            lines.append(f"  {self._host}  the host's own drivers")
+            meanings.append((self._host, "the host's own drivers"))
         if CellState.FREE in states:
-            lines.append(f"  {_FREE}  free: no guest and no driver of the host can use it")
-        return lines
+            meanings.append((_FREE, "free: no guest and no driver of the host can use it"))
+        room = self._across - len("  ?  ")
+        lines = [f"  {sign}  {self._page.cut(meaning, room)}" for sign, meaning in meanings]
+        return [*lines, ""] if lines else []
 
 
 def _conflicts(grid: Grid) -> list[str]:

@@ -140,6 +140,36 @@ def test_some_guests_alone(command: Command) -> None:
     assert "  05     a a\n  06     a a\n\n  a guest1\n" in labelled.out
 
 
+def test_nothing_to_draw_is_said(command: Command, tmp_path: Path) -> None:
+    """Where no guest has the label, and where the host has no queue at all."""
+    bare = tmp_path / "bare.yaml"
+    bare.write_text(
+        "apiVersion: reconciler/v1\nkind: SimulatedHost\nmetadata: {name: lpar9}\nspec: {usageDomains: [4]}\n",
+        encoding="utf-8",
+    )
+
+    labelled = command("matrix", "-l", "tenant=none")
+    empty = command.bare("matrix", "--simulate", str(bare))
+
+    assert "\n\nNone of these guests has or claims a queue.\n\n18 queues present: " in labelled.out
+    assert empty.code == 0, empty.err
+    assert empty.out.endswith(
+        "\n\nNo queue is there, held or claimed.\n\n0 queues present: 0 held, 0 of the host, 0 free.\n"
+    )
+
+
+@pytest.mark.parametrize("columns", ["1", "20", "33", "1000"])
+def test_every_width_has_a_grid(command: Command, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    """However narrow or wide the terminal is said to be."""
+    monkeypatch.setenv("COLUMNS", columns)
+
+    ran = command("matrix", "-o", "wide")
+
+    assert ran.code == 0
+    assert max(map(len, ran.out.splitlines())) <= max(int(columns), 15)
+    assert ran.out.count("  05 ") >= 1
+
+
 def test_conflicts_are_marked_and_named(command: Command, tmp_path: Path) -> None:
     """Each error is reported as by ``plan``; the grid shows which queues it is about."""
     guests = command.directory / "guests.yaml"

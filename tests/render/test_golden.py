@@ -66,7 +66,7 @@ def conflicting_plan() -> Plan:
     """A plan with guests that contend with each other and with the host."""
     host = host_holding(Holdings(FREE, {}), PROFILES["6.12"], hardware(range(4, 8), range(16)))
     guests = [
-        guest("payments", config([5, 6], [4, 5, 6, 7, 8]), 1),
+        guest("payments-of-the-head-office", config([5, 6], [4, 5, 6, 7, 8]), 1),
         guest("web", config([5], [4, 5, 6, 7, 8]), 2),
         guest("batch", config([7], [9]), 3),
     ]
