@@ -74,12 +74,19 @@ class Bench:
         self.machine = Machine(self.host, FakeClock(), StateDirectory(folder), "boot-one", "lpar7", timer=NoTimer())
         apply(Wanted(desired_like(transition.start)), self.machine, NoProgress(), ORIGIN._replace(id=""))
         self.start = self.now
-        terms = Terms(CONSENTS, confirm_within=300)
-        done = apply(Wanted(desired_like(transition.target)), self.machine, NoProgress(), ORIGIN, terms)
-        assert done.outcome.result is Result.APPLIED
-        self.number = done.generation
-        self.target = self.now
         self.wrong: list[str] = []
+        self.number = 0
+        self.target = self.start
+        self._wanted = Wanted(desired_like(transition.target))
+
+    def applied(self, then: Callable[[object], None] = lambda _write: None) -> "Bench":
+        """The same, once it waits to be confirmed; `then` is called after each write."""
+        terms, machine = Terms(CONSENTS, confirm_within=300), self.machine
+        sysfs = RecordingSysfs(self.host, then)
+        done = apply(self._wanted, machine._replace(sysfs=sysfs), NoProgress(), ORIGIN, terms)
+        assert done.outcome.result is Result.APPLIED
+        self.number, self.target = done.generation, self.now
+        return self
 
     @property
     def now(self) -> Holdings:
@@ -136,7 +143,7 @@ def test_a_cancel_that_is_killed_anywhere_is_ended_by_whatever_comes_next(
     """At the start, with no apply that waits; or nothing has been done yet, and it still waits as a whole."""
     ends = set()
     for nth in range(1, 40):
-        bench = Bench(TURNS_BACK[name], profile, tmp_path / str(nth))
+        bench = Bench(TURNS_BACK[name], profile, tmp_path / str(nth)).applied()
         with killed_at(monkeypatch, nth) as count:
             try:
                 cancel(bench.looked_at(count), ID)
@@ -152,11 +159,40 @@ def test_a_cancel_that_is_killed_anywhere_is_ended_by_whatever_comes_next(
     assert ends == {"killed"}
 
 
+@pytest.mark.parametrize("profile", EVERY_PROFILE[-2:], ids=lambda one: one.name)
+@pytest.mark.parametrize("name", TURNS_BACK)
+def test_an_apply_that_is_killed_anywhere_is_cancelled_by_its_id(
+    name: str, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it has begun or not, nothing of it is left, and it is refused when it comes again."""
+    ends = set()
+    for nth in range(1, 60):
+        bench = Bench(TURNS_BACK[name], profile, tmp_path / str(nth))
+        with killed_at(monkeypatch, nth) as count:
+            try:
+                bench.applied(count)
+            except Killed:
+                ends.add("killed")
+            else:
+                break
+
+        ends.add(cancel(bench.machine, ID).done.name)
+
+        assert bench.now == bench.start, nth
+        assert Confirmations(bench.machine.state).pending() is None
+        again = cancel(bench.machine, ID)
+        assert again.done in (Cancelled.ALREADY, Cancelled.BLOCKED)
+        with pytest.raises(IdTaken):
+            bench.applied()
+
+    assert ends == {"killed", "ROLLED_BACK", "ALREADY", "BLOCKED"}
+
+
 @pytest.mark.parametrize("profile", EVERY_PROFILE[-1:], ids=lambda one: one.name)
 def test_blocking_an_id_is_all_or_nothing(profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed before it was recorded, nothing is blocked; afterwards it is, for ever."""
     for nth in (1, 2):
-        bench = Bench(TURNS_BACK["swap"], profile, tmp_path / str(nth))
+        bench = Bench(TURNS_BACK["swap"], profile, tmp_path / str(nth)).applied()
         confirm(bench.machine, bench.number)
         with killed_at(monkeypatch, nth):
             try:
