@@ -1,4 +1,4 @@
-"""The command line: ``python -m trials [kills|power|faults|parallel|loop|fuzz|universe] [--short] [--seed N]``."""
+"""The command line: ``python -m trials [KIND] [--short] [--seed N]``; without KIND all of them, one after the other."""
 
 import argparse
 import random
@@ -10,8 +10,13 @@ from testing.holdings import NEW_PROFILES
 from trials import faults, fuzz, kills, loop, parallel, power, universe
 from trials.tally import told
 
-_KINDS: Final = {"kills": kills.tallies, "power": power.tallies, "faults": faults.tallies}
-_SHORT: Final = {"kills": 12, "power": 40, "faults": 12}
+_KINDS: Final = {
+    "kills": kills.tallies,
+    "cancels": kills.cancel_tallies,
+    "power": power.tallies,
+    "faults": faults.tallies,
+}
+_SHORT: Final = {"kills": 12, "cancels": 12, "power": 40, "faults": 12}
 """How many points of each plan on each kernel a short run tries."""
 
 _OTHERS: Final = ("parallel", "loop", "fuzz", "universe")

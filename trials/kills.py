@@ -8,18 +8,24 @@ bars the way back, it is the target.
 import random
 import shutil
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.kernel.sysfs import Sysfs
+from reconciler.model.outcome import Origin
+from reconciler.operations.apply import Terms, apply
 from reconciler.operations.plan import plan
 from reconciler.operations.wanted import Manifests
 from reconciler.simulator.faults import Fault, FaultySysfs, WriteRefused
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
 from reconciler.simulator.snapshot import snapshot_of
+from reconciler.transaction.apply import NoProgress
+from reconciler.transaction.confirmation import PENDING
+from testing.clocks import FakeClock
 from testing.transitions import TRANSITIONS, write_paths
 from trials.children import Blow, Ended, reconcile
 from trials.scenes import (
@@ -124,6 +130,73 @@ def tallies(
             for blow in points if most is None else chance.sample(points, min(most, len(points))):
                 try_point(trial, blow, tally, state)
             yield tally
+
+
+CANCELLED: Final = "mixed, cancelled"
+_ID: Final = "deploy-42"
+_CONFIRM_SECONDS: Final = 3600.0
+
+
+class _NoTimer:
+    """Arms nothing: nobody is late here."""
+
+    def arm(self, generation: int, seconds: float) -> None:
+        """See `reconciler.integrations.timers.Timer`."""
+
+
+def cancel_tallies(
+    chance: random.Random,
+    most: int | None = None,
+    profiles: Sequence[str] = tuple(PROFILES),
+    signals: Sequence[signal.Signals] = SIGNALS,
+) -> Iterator[Tally]:
+    """``cancel`` of an apply that waits, with each of `signals` at every call; see `tallies`."""
+    with scratch() as folder:
+        for profile in profiles:
+            place = folder / profile
+            place.mkdir()
+            one, tally = scene(place, "mixed", profile), Tally(f"{CANCELLED} on {profile}")
+            waiting = _waiting(one, place / "waiting.state")
+            state = place / "state"
+            calls = reconcile(["cancel", _ID], *stand(waiting, state)).calls
+            points = [Blow(number, nth) for number in signals for nth in range(1, len(calls) + 1)]
+            for blow in points if most is None else chance.sample(points, min(most, len(points))):
+                _try_cancel(one, waiting, blow, tally, state)
+            yield tally
+
+
+def _waiting(one: Scene, state: Path) -> Scene:
+    """`one` after its apply, which waits to be confirmed."""
+    standing = stand(one, state)
+    clock = FakeClock()
+    clock.now = time.monotonic()  # a command in a process of its own looks at the clock of this machine
+    where = machine(standing.host, state)._replace(clock=clock, timer=_NoTimer())
+    terms = Terms(frozenset({"--allow-disruption"}), confirm_within=_CONFIRM_SECONDS)
+    apply(Manifests((one.after,)), where, NoProgress(), Origin("root", "trial", 0.0, id=_ID), terms)
+    found = one._replace(host=snapshot_of(standing.host), files=files_of(state))
+    shutil.rmtree(state)
+    return found
+
+
+def _try_cancel(one: Scene, waiting: Scene, blow: Blow, tally: Tally, state: Path) -> None:
+    standing = stand(waiting, state)
+    ended = reconcile(["cancel", _ID], standing.host, standing.state, blow)
+    wrong = [f"it said {ended.said[-400:]!r}"] if "Traceback" in ended.said or "bug in reconcile" in ended.said else []
+    if blow.number == signal.SIGKILL and ended.status != -signal.SIGKILL:
+        wrong.append(f"it ended with {ended.status}")
+    again = reconcile(["cancel", _ID], standing.host, standing.state)
+    if again.status != Exit.DONE:
+        wrong.append(f"the next cancel ended with {again.status}: {again.said[-300:]!r}")
+    if one.held(standing.host) != one.start:
+        wrong.append(f"what was cancelled is not at the start: {one.held(standing.host)}")
+    if unfinished(standing.state) or (standing.state / PENDING).exists():
+        wrong.append("something is left of the apply")
+    late = reconcile(["apply", "--yes", "--id", _ID, "-f", str(one.after)], standing.host, standing.state)
+    if late.status != Exit.REFUSED:
+        wrong.append(f"an apply that comes late ended with {late.status}")
+    wrong += _applied_again(one, standing)
+    where = f"{blow} ({ended.calls[-1] if ended.calls else 'none'})"
+    tally.count(where, End.START if one.held(standing.host) == one.target else End.DEGRADED, wrong)
 
 
 def try_point(trial: Trial, blow: Blow, tally: Tally, state: Path) -> None:

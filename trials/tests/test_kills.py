@@ -33,6 +33,16 @@ def test_after_sigkill_the_next_command_puts_things_in_order_first() -> None:
     assert found.tried >= 40
 
 
+def test_a_cancel_that_is_hit_anywhere_is_ended_by_the_next_one() -> None:
+    """The host is at the start, nothing waits, and the apply is refused when it comes again."""
+    total = Tally("all")
+    for one in kills.cancel_tallies(random.Random(SEED), 12, ["6.12"]):
+        total.add(one)
+
+    assert total.otherwise == []
+    assert total.tried >= 12
+
+
 def test_signals_that_can_be_caught_end_a_command_cleanly() -> None:
     """An exit code that means something, no traceback, no journal, and the start or the target at once."""
     found = all_of(3, CAUGHT)
