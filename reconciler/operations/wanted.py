@@ -158,10 +158,15 @@ class AppliedLast(NamedTuple):
 
     def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:  # noqa: ARG002 - one file is read
         """See `WantedSource`."""
-        from reconciler.transaction.history import History
+        from reconciler.transaction.history import History, NoSuchGeneration
 
         history = History(machine.state)
-        number = history.newest_target()
+        try:
+            number = history.newest_target()
+        except NoSuchGeneration:
+            if any(one.is_damaged for one in history.generations()):
+                raise NothingWanted("the record of what was applied last is damaged") from None
+            raise
         found = history.target(number)
         desired, commit = found.desired, found.generation.origin.commit
         if self.host not in (None, desired.host.name):
@@ -225,7 +230,7 @@ class Refused(NamedTuple):
         return Wanted(desired, site, found.commit, compared=compared)
 
 
-_SEARCH_SECONDS: Final = 2.0
+_SEARCH_SECONDS: Final = 1.0
 """How long a directory that was not named is searched for manifests."""
 
 _OURS: Final = "reconciler/"

@@ -241,7 +241,7 @@ def _guest_status(guest: GuestPlan, about: _About) -> GuestStatus:
         why=(
             *([WITHHELD] if guest.name in about.withheld else []),
             *suspended,
-            *_difference(guest),
+            *_difference(guest, about),
             *(one.text for one in hidden),
             *lacking,
             *trouble,
@@ -280,19 +280,20 @@ def _without_device(activation: Activation) -> GuestState:
     return GuestState.ON_DEMAND if activation is Activation.ON_DEMAND else GuestState.INACTIVE
 
 
-def _difference(plan: GuestPlan) -> Iterator[str]:
+def _difference(plan: GuestPlan, about: _About) -> Iterator[str]:
     """How its device differs from what is wanted; nothing where it does not."""
+    valid = about.plan.is_valid  # otherwise no apply does anything
     if plan.before is None:
         if plan.after is not None:
-            yield "its device does not exist; apply makes it"
+            yield f"its device does not exist{'; apply makes it' if valid else ''}"
         elif plan.guest and plan.guest.activation is Activation.ACTIVE:
             yield f"another program has removed its device, which may be so ({_IGNORE_DRIFT})"
     elif plan.guest is None:
-        yield "no manifest names it any more; apply removes it"
+        yield f"no manifest names it any more{'; apply removes it' if valid else ''}"
     elif plan.before == plan.after and plan.before != plan.guest.config and plan.guest.ignored:
         yield f"another program has changed it; {listed(plan.guest.ignored)} may differ ({_IGNORE_DRIFT})"
     elif plan.before != plan.after:
-        yield "its device holds something else than planned; apply changes it"
+        yield f"its device holds something else than planned{'; apply changes it' if valid else ''}"
 
 
 def _hidden(plan: GuestPlan, about: _About) -> list[Hidden]:

@@ -2,13 +2,22 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
+from reconciler.cli.loop_seen import published_loop
 from reconciler.cli.main import run
 from reconciler.cli.output import Output
+from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.published import LoopPublisher, LoopStatus, PublishedReader
+from reconciler.watch.report import Condition, Counters, RefusedConfiguration, Report, SourceReport
+from reconciler.watch.report_text import Ended
+from reconciler.watch.request_triggers import RequestTriggers
+from reconciler.watch.run_directory import RunDirectory
+from reconciler.watch.status_file import StatusFile
 from testing.commands import Command, Ran, example
 from testing.golden import assert_golden
 
@@ -307,3 +316,92 @@ def test_an_example_reads_as_documented(tmp_path: Path, capsys: pytest.CaptureFi
 
     assert states(command("status")) == {"guest1": "pending", "guest2": "pending", "guest3": "in-sync"}
     assert run(["status", "--help"]) == 0
+
+
+REPORT = Report(
+    host="lpar7",
+    condition=Condition.IN_SYNC,
+    summary="the host is as the manifests say",
+    since=1.0,
+    source=SourceReport("/etc/reconciler", "abc123"),
+    generation=1,
+    guests=(),
+    queues={},
+    differences=(),
+    suspended=None,
+    counters=Counters(),
+    cycle_ended=2.0,
+    succeeded=2.0,
+    apply_seconds=None,
+    plan_seconds=0.1,
+    applies=True,
+)
+
+
+def loop_lines(ran: Ran) -> list[str]:
+    """What a status says of the loop."""
+    return [line for line in ran.out.splitlines() if line.startswith("  loop  ")]
+
+
+def test_the_loop_is_seen_while_it_runs_and_when_it_has_ended(night: Command) -> None:
+    """How it is, or how it ended; where none has been, nothing is said."""
+    assert loop_lines(night.bare("status", *WHERE)) == []
+    state = StateDirectory(Path("simulated-host.yaml.state"))
+    file = StatusFile(state, os.getpid())
+    file.write(REPORT._replace(due=2.0))
+    loop = RequestTriggers(state.path)
+    (line,) = loop_lines(night.bare("status", *WHERE))
+    assert line.startswith("  loop        late: a cycle was due ")
+    refused = RefusedConfiguration("def456", ("it conflicts",), 1.0)
+    file.write(REPORT._replace(source=REPORT.source._replace(refused=refused)))
+    (line,) = loop_lines(night.bare("status", *WHERE))
+    assert "in sync for " in line
+    assert "; refuses commit def456; applies what the manifests change" in line
+    loop.close()
+    (line,) = loop_lines(night.bare("status", *WHERE))
+    assert "(killed, or the machine went down: it has left no word): no loop enforces the manifests" in line
+
+    file.close(3.0, "SIGTERM")
+    ran = night.bare("status", *WHERE)
+
+    (line,) = loop_lines(ran)
+    assert line.endswith(" ago (SIGTERM): no loop enforces the manifests")
+    record = json.loads(night.bare("status", "-o", "json", *WHERE).out)["loop"]
+    assert (record["condition"], record["ended"]) == ("ended", {"at": 3.0, "how": "SIGTERM"})
+    assert record["refused"] == {"commit": "def456", "reasons": ["it conflicts"]}
+
+
+def test_a_damaged_record_of_the_loop_keeps_no_status(night: Command) -> None:
+    """It is named, and all else is shown; so is a history that cannot be read."""
+    state = Path("simulated-host.yaml.state")
+    (state / "watch.json").write_text("{")
+    ran = night.bare("status", *WHERE)
+    assert states(ran) == STATES
+    assert "warning: what the loop found last cannot be used: " in ran.err
+
+    (state / "generations/000001.json").write_text("{")
+    Path("guests.yaml").unlink()
+    ran = night.bare("status", *WHERE)
+    assert ran.code == 0
+    assert "the record of what was applied last is damaged" in ran.out
+
+
+def test_a_published_loop_is_seen_by_others(tmp_path: Path) -> None:
+    """It runs while it holds its lock in this boot, and has ended as it said; only commands have published: no loop."""
+    directory = RunDirectory(tmp_path / "run", is_public=True)
+    publisher = LoopPublisher(directory, time, 300.0, 60.0)
+    reader = PublishedReader(directory.path)
+    assert published_loop(reader.read()) is None
+    publisher.publish(REPORT)
+    found = published_loop(reader.read())
+    assert found is not None
+    assert found.ended is None
+    publisher.close(1, "out of memory")
+    found = published_loop(reader.read())
+    assert found is not None
+    assert found.ended is not None
+    assert found.ended.how == "exit code 1: out of memory"
+    earlier = LoopStatus(1, "an earlier boot", 1, 0.0, 0.0, None, None, None)
+    killed = published_loop(reader.read()._replace(loop=earlier))
+    assert killed is not None
+    assert killed.ended == Ended(2.0)

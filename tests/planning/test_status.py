@@ -247,3 +247,17 @@ def test_a_host_with_a_report_has_names() -> None:
     assert states(found) == [("b", "missing"), ("a", "pending"), (uuid(0xF), "foreign")]
     assert [(one.authorised, one.wanted) for one in found.guests] == [(ONE, 2), (None, 4)]
     assert whys(found) == {"a": ("pending: adapter",), "b": ("no device",)}
+
+
+def test_where_an_error_forbids_the_plan_no_apply_is_promised() -> None:
+    """Two guests claim a queue: nothing is made, changed or removed."""
+    guests = [guest("a", ONE, 1), guest("b", ONE, 2)]
+    applied = Applied(FREE, {uuid(3): ("gone", config([6], [0x47]))})
+
+    found = status(desired(guests, GIVES_UP), host(m1=config([6], [4]), m3=config([6], [0x47])), applied)
+
+    assert whys(found) == {
+        "a": ("its device holds something else than planned",),
+        "b": ("its device does not exist",),
+        "gone": ("no manifest names it any more",),
+    }

@@ -182,7 +182,7 @@ def test_health_pages(text: str) -> None:
 
 @given(HOSTILE)
 @settings(max_examples=20)
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("form", ["table", "json"])
 def test_the_status_that_is_kept(form: str, text: str) -> None:
     """`reconcile status --watch` shows what the file says."""
     with tempfile.TemporaryDirectory() as folder:
