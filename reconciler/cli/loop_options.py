@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 from reconciler.cli.options import HOST_OPTIONS, Duration, HostOptions, taken_from, with_options
+from reconciler.watch.events import Kind, Level
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -39,6 +40,9 @@ class WatchOptions(NamedTuple):
     notify_webhook_file: tuple[str, ...]
     notify_token_file: str | None
     notify_command: tuple[str, ...]
+    notify_level: str
+    notify_kind: tuple[str, ...]
+    unreachable_after: float
 
 
 _FILE: Final = click.Path(dir_okay=False)
@@ -106,6 +110,28 @@ _WATCH_OPTIONS: Final = (
         metavar="COMMAND",
         help="Run COMMAND with what happens, as JSON, on its standard input.",
     ),
+    click.option(
+        "--notify-level",
+        type=click.Choice([one.value for one in Level]),
+        default=Level.INFO.value,
+        show_default=True,
+        help="Send only what matters so much, or more.",
+    ),
+    click.option(
+        "--notify-kind",
+        multiple=True,
+        type=click.Choice([one.value for one in Kind]),
+        metavar="KIND",
+        help="Send only this kind, such as 'drift'; may be given again.",
+    ),
+    click.option(
+        "--unreachable-after",
+        type=Duration(),
+        default="5m",
+        show_default=True,
+        metavar="DURATION",
+        help="With --git: how long the repository may be out of reach before that is reported.",
+    ),
 )
 
 
@@ -114,8 +140,14 @@ def watch_options(function: _Function) -> _Function:
 
     def with_watching(*args: Any, **kwargs: Any) -> Any:
         context = click.get_current_context()
-        if not kwargs["git"] and context.get_parameter_source("git_interval") is ParameterSource.COMMANDLINE:
-            raise click.UsageError("--git-interval goes with --git")
+        for option in ("git_interval", "unreachable_after"):
+            if not kwargs["git"] and context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--{option.replace('_', '-')} goes with --git")
+        receivers = kwargs["notify_webhook_file"] or kwargs["notify_command"]
+        for option in ("notify_level", "notify_kind"):
+            if not receivers and context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+                name = option.replace("_", "-")
+                raise click.UsageError(f"--{name} goes with --notify-webhook-file or --notify-command")
         host = taken_from(kwargs)
         given = WatchOptions(host, *(kwargs.pop(name) for name in WatchOptions._fields[1:]))
         return function(*args, **kwargs, options=given)

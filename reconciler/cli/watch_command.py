@@ -54,6 +54,7 @@ from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.cycle import LOCK_SECONDS, Cycles
 from reconciler.watch.decisions import Policy
+from reconciler.watch.events import ALL, Kind, Level, Wanted
 from reconciler.watch.file_triggers import FileTriggers
 from reconciler.watch.git_source import GitSource
 from reconciler.watch.git_triggers import GitPoller
@@ -252,7 +253,12 @@ async def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, 
         plan_seconds=options.plan_timeout,
     )
     reporter = Reporter(
-        source.location, kept and kept.report, applies=applies, heals=options.self_heal, words=_words_by(described)
+        source.location,
+        kept and kept.report,
+        applies=applies,
+        heals=options.self_heal,
+        words=_words_by(described),
+        grace=options.unreachable_after,
     )
     inbox = Inbox(time.monotonic)
     sources = TriggerSources(filter(None, (requests, manifests, on_host)), inbox, log.warning)
@@ -385,7 +391,7 @@ def _sinks(host: HostOptions, options: WatchOptions, state: StateDirectory, log:
         _LATE_SECONDS,
         _BUSY_TIMES * options.plan_timeout + LOCK_SECONDS,
     )
-    notices = Notices(found, log.warning) if found else None
+    notices = Notices(found, log.warning, wanted=wanted_events(options)) if found else None
     file = options.observed_file
     record = RecordFile(os.path.abspath(file), lambda: opened(host.findable)) if file else None
     return Sinks(log, StatusFile(state, os.getpid(), _starting()), systemd, metrics, publisher, notices, record)
@@ -405,6 +411,12 @@ def _metrics_file(file: str, release: str) -> MetricsFile:
         return MetricsFile(Path(file), release)
     except ValueError as error:
         raise click.UsageError(f"--metrics-file: {error}") from error
+
+
+def wanted_events(options: WatchOptions) -> Wanted:
+    """Which events are sent: all but commits, if nothing else is said."""
+    kinds = frozenset(map(Kind, options.notify_kind)) or ALL.kinds
+    return Wanted(Level(options.notify_level), kinds)
 
 
 def messengers(options: WatchOptions) -> list[Messenger]:

@@ -48,6 +48,24 @@ class Level(StrEnum):
     CRITICAL = "critical"
 
 
+class Wanted(NamedTuple):
+    """Which events a person wants to get.
+
+    Attributes:
+        level: how much they matter at least.
+        kinds: only these; commits are left out, unless they are asked for: whoever pushed one knows, and what comes of
+            it is another event.
+    """
+
+    level: Level = Level.INFO
+    kinds: frozenset[Kind] = frozenset(Kind) - {Kind.COMMIT}
+
+    def has(self, event: "Event") -> bool:
+        """Whether `event` is one of them."""
+        levels = list(Level)
+        return event.kind in self.kinds and levels.index(event.level) >= levels.index(self.level)
+
+
 class Event(NamedTuple):
     """One thing that has happened.
 
@@ -69,6 +87,9 @@ class Event(NamedTuple):
     changes: tuple[Changed, ...] = ()
     next: str = ""
 
+
+ALL: Final = Wanted()
+"""All that is worth a message."""
 
 _LEVEL_OF: Final = {
     Condition.DRIFT: Level.WARNING,

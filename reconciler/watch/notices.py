@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from reconciler.integrations.notifications import NotSent
 from reconciler.model.printable import escaped_values
 from reconciler.render.text import counted
-from reconciler.watch.events import Event, Kind
+from reconciler.watch.events import ALL, Event, Wanted
 from reconciler.watch.report import Report
 
 FORMAT_VERSION: Final = "1"
@@ -52,6 +52,7 @@ class Notices:
         failed: Callable[[str], None],
         *,
         pauses: Sequence[float] = _PAUSES,
+        wanted: Wanted = ALL,
     ) -> None:
         """Start.
 
@@ -59,16 +60,16 @@ class Notices:
             messengers: where to send them.
             failed: is called, in another thread, with what did not arrive and why.
             pauses: seconds before each further attempt.
+            wanted: which events are sent.
         """
+        self._wanted = wanted
         self._desks = [_Desk(one, failed, pauses) for one in messengers]
 
     def send(self, events: Iterable[Event], report: Report) -> None:
         """Send `events`, which `report` has brought, without waiting for it."""
         if not self._desks:
             return
-        for event in events:
-            if event.kind is Kind.COMMIT:
-                continue  # whoever pushed it knows; what comes of it is sent
+        for event in filter(self._wanted.has, events):
             content = json.dumps(escaped_values(notice_record(event, report))).encode()
             for desk in self._desks:
                 desk.put(content)

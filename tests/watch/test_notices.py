@@ -6,8 +6,10 @@ from queue import Queue
 from threading import Event as Flag
 from threading import active_count
 
+import pytest
+
 from reconciler.integrations.notifications import NotSent
-from reconciler.watch.events import Event, Kind, Level
+from reconciler.watch.events import ALL, Event, Kind, Level, Wanted
 from reconciler.watch.notices import Notices, notice_record
 from testing.reports import NOW, report
 
@@ -104,6 +106,34 @@ def test_each_event_is_told_once_in_order() -> None:
     notices.send([Event(Kind.COMMIT, Level.INFO, "now abc")], report())
     notices.close()
     assert chat.attempts == 3
+
+
+ERRORS = Wanted(Level.ERROR)
+DRIFT = Wanted(kinds=frozenset([Kind.DRIFT, Kind.COMMIT]))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kind", "level", "sent"),
+    [
+        (ALL, Kind.APPLIED, Level.INFO, True),
+        (ALL, Kind.COMMIT, Level.INFO, False),
+        (ERRORS, Kind.REFUSED, Level.ERROR, True),
+        (ERRORS, Kind.DEGRADED, Level.CRITICAL, True),
+        (ERRORS, Kind.DRIFT, Level.WARNING, False),
+        (DRIFT, Kind.DRIFT, Level.WARNING, True),
+        (DRIFT, Kind.COMMIT, Level.INFO, True),
+        (DRIFT, Kind.DEGRADED, Level.CRITICAL, False),
+        (DRIFT._replace(level=Level.ERROR), Kind.DRIFT, Level.WARNING, False),
+    ],
+)
+def test_only_what_is_wanted_is_sent(wanted: Wanted, kind: Kind, level: Level, sent: bool) -> None:
+    """By how much it matters, and by kind."""
+    chat = Chat()
+    notices = Notices([chat], lambda _text: None, wanted=wanted)
+    notices.send([Event(kind, level, "x")], report())
+    notices.close()
+
+    assert chat.told.qsize() == sent
 
 
 def test_what_may_pass_is_tried_again() -> None:

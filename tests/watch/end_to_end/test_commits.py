@@ -159,12 +159,13 @@ def test_a_branch_that_is_set_back_is_refused_unless_a_person_asks_for_it(
 
 def test_without_its_repository_the_loop_goes_on(repository: Repository, simulated: Path) -> None:
     """Also one that is started meanwhile: it enforces what was enforced, and says that nothing newer is known."""
-    with following(repository, simulated) as loop:
+    soon = ("--unreachable-after", "1s")
+    with following(repository, simulated, *soon) as loop:
         away = repository.path.rename(repository.path.with_name("away"))
         answer = loop.turn()
         assert (answer["condition"], "unreachable" in answer) == ("in-sync", True)
         loop.until("unreachable")
-    with following(repository, simulated) as loop:
+    with following(repository, simulated, *soon) as loop:
         assert loop.lines[0]["event"].endswith("in sync: the host is as the manifests say")
         loop.until("unreachable")
         loop.run("simulate", "plug", "9")
