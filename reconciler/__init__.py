@@ -80,10 +80,12 @@ if TYPE_CHECKING:
         Wanted,
         WantedSource,
     )
+    from reconciler.planning.grid import Cell, CellState, Grid, grid_of
     from reconciler.planning.plan import Plan, PlannedStep
     from reconciler.planning.scope import AllBut, BootStage, Scope, Spared, Targets, VmEvent, Whole
     from reconciler.planning.status import ComparedWith, Known, Status
     from reconciler.render.diagnostics import problems_text
+    from reconciler.render.diff import plan_diff
     from reconciler.render.plan_json import plan_json
     from reconciler.render.plan_text import plan_text
     from reconciler.transaction.apply import NoProgress, Progress
@@ -114,10 +116,12 @@ _NAMES = {
     "operations.plan": "NoSuchGuest Readable plan",
     "operations.wanted": "AppliedLast BeforeGeneration Enforced Manifests Nearest NothingEnforced NothingRefused "
     "NothingWanted OfGeneration Refused Wanted WantedSource",
+    "planning.grid": "Cell CellState Grid grid_of",
     "planning.plan": "Plan PlannedStep",
     "planning.scope": "AllBut BootStage Scope Spared Targets VmEvent Whole",
     "planning.status": "ComparedWith Known Status",
     "render.diagnostics": "problems_text",
+    "render.diff": "plan_diff",
     "render.plan_json": "plan_json",
     "render.plan_text": "plan_text",
     "transaction.apply": "NoProgress Progress",
@@ -149,11 +153,14 @@ __all__ = [
     "Cancellation",
     "Cancelled",
     "CannotCancel",
+    "Cell",
+    "CellState",
     "ComparedWith",
     "ConflictError",
     "Desired",
     "Enforced",
     "Generation",
+    "Grid",
     "HostError",
     "HostRecord",
     "IdTaken",
@@ -207,12 +214,14 @@ __all__ = [
     "apply",
     "cancel",
     "confirm",
+    "grid_of",
     "history",
     "host_status",
     "observe",
     "open_host",
     "open_simulated_host",
     "plan",
+    "plan_diff",
     "plan_json",
     "plan_text",
     "problems_text",

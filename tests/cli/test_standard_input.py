@@ -2,11 +2,12 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from testing.commands import Command, Ran, example
+from testing.commands import Command, Ran, at_terminal, example
 
 READERS = (
     ("plan",),
@@ -156,3 +157,21 @@ def test_a_loop_does_not_take_it(command: Command) -> None:
 
     assert ran.code == 64
     assert "which standard input cannot be" in ran.err
+
+
+def test_a_person_is_asked_at_the_terminal(command: Command) -> None:
+    """Not on standard input, which the manifests came from; they are applied as they were shown."""
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, manifests(command, "host.yaml", "guests.yaml"))
+        os.close(writing)
+        where = ("--simulate", str(command.simulated_host))
+        with at_terminal("apply", "-f", "-", *where, stdin=reading) as person:
+            person.sees("Apply this?")
+            person.enters("y")
+            assert person.ended() == 0
+    finally:
+        os.close(reading)
+
+    assert "Applied and verified: 7 kernel writes." in person.shown
+    assert command("plan", "--detailed-exitcode").code == 0

@@ -177,6 +177,14 @@ def test_two_holders_of_one_name_stay_apart() -> None:
     ]
 
 
+def test_an_adapter_without_domains_is_no_cell() -> None:
+    """It gives no queue, so that there is nothing to draw."""
+    found = grid([guest("a", config([5, 200], []), 1)], host_with(m1=config([5, 200], [])))
+
+    assert 200 not in found.rows
+    assert not [cell for cell in found.cells if cell.holder]
+
+
 def test_some_holders_alone() -> None:
     """Their cells, and the counts of the whole host."""
     whole = grid([guest("a", config([5], [4]), 1), guest("b", config([6], [4]), 2)], host_with())
