@@ -183,7 +183,12 @@ def record_host(machine: Machine) -> HostRecord:
         basis=host_basis_of(observed, inventory_words(applied)),
         content_digest="",
     )
-    return made._replace(content_digest=_digest_of(made))
+    return sealed(made)
+
+
+def sealed(record: HostRecord) -> HostRecord:
+    """`record` with the digest of what it says now."""
+    return record._replace(content_digest=_digest_of(record))
 
 
 def record_text(record: HostRecord) -> str:

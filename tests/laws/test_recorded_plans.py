@@ -1,9 +1,9 @@
 """A plan from the record of a host is the plan that the host itself gives, byte for byte: on random hosts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -11,23 +11,42 @@ from hypothesis import strategies as st
 
 from reconciler.integrations.boot_masks import PersistentMasks
 from reconciler.integrations.mdevctl import definition_file
-from reconciler.integrations.persistence import read_boot_files
+from reconciler.integrations.persistence import BootFiles, read_boot_files
 from reconciler.kernel.observe import observe
 from reconciler.model.boot_files import Definition
 from reconciler.model.commands import Here
 from reconciler.model.desired import Activation, Desired, Persistence
-from reconciler.model.ids import IdSet
-from reconciler.model.matrix import ApConfig
-from reconciler.model.observed import VmName
+from reconciler.model.ids import ALL_IDS, IdSet
+from reconciler.model.matrix import ApConfig, Matrix, Queue
+from reconciler.model.observed import (
+    Abilities,
+    Lpar,
+    Observed,
+    ObservedCard,
+    ObservedMdev,
+    ObservedQueue,
+    Process,
+    Unread,
+    VmName,
+)
 from reconciler.model.steps import Holdings
-from reconciler.operations.host_record import RecordedHost, parse_record, record_host, record_text
+from reconciler.operations.host_record import (
+    NOTHING_LEFT,
+    HostRecord,
+    RecordedHost,
+    parse_record,
+    record_host,
+    record_text,
+    sealed,
+)
 from reconciler.operations.plan import plan
 from reconciler.operations.wanted import Wanted
+from reconciler.planning.fingerprint import host_basis_of
 from reconciler.planning.plan import Plan
-from reconciler.planning.planner import Applied, make_plan
+from reconciler.planning.planner import Applied, inventory_words, make_plan
 from reconciler.planning.scope import Whole
 from reconciler.render.diagnostics import problems_text
-from reconciler.render.plan_json import plan_file_text, plan_json
+from reconciler.render.plan_json import IncompletePlan, plan_file_text, plan_json
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
 from reconciler.simulator.host import SimulatedHost
@@ -71,6 +90,57 @@ class World(NamedTuple):
     definitions: list[Definition]
     odd: set[str]
     wanted: Desired
+
+
+IDS = st.sets(st.sampled_from([0, 4, 5, 6, 7, 0x47, 200, 255])).map(IdSet) | st.sampled_from([IdSet(), ALL_IDS])
+MATRICES = st.builds(Matrix, IDS, IDS)
+CONFIGS = st.builds(ApConfig, IDS, IDS, IDS)
+NUMBERS = st.sampled_from([0, 4, 5, 200, 255])
+FLAGS = st.booleans()
+UUIDS = st.integers(1, 6).map(uuid)
+
+
+def several(kind: Callable[..., Any], keys: st.SearchStrategy[Any], *values: st.SearchStrategy[Any]) -> Any:
+    """Up to five of `kind`, each of another key, in ascending order."""
+    found = st.dictionaries(keys, st.tuples(*values), max_size=5)
+    return found.map(lambda made: tuple(kind(key, *made[key]) for key in sorted(made)))
+
+
+@st.composite
+def odd_records(draw: st.DrawFn) -> HostRecord:
+    """A record of a host that cannot be, with digests that fit."""
+    process = st.none() | st.builds(Process, st.integers(0, 2**62), st.text(max_size=3))
+    driver = st.sampled_from([None, "vfio_ap", "cex4queue", "", "x\x1b"])
+    observed = Observed(
+        pool=draw(MATRICES),
+        lpar=draw(st.builds(Lpar, IDS, IDS, IDS, NUMBERS, NUMBERS)),
+        cards=draw(several(ObservedCard, NUMBERS, st.integers(0, 99), FLAGS, FLAGS, FLAGS)),
+        queues=draw(several(ObservedQueue, st.builds(Queue, NUMBERS, NUMBERS), driver, FLAGS, FLAGS)),
+        mdevs=draw(several(ObservedMdev, UUIDS, CONFIGS, st.none() | MATRICES, FLAGS, FLAGS, process)),
+        abilities=draw(st.builds(Abilities, FLAGS, FLAGS, FLAGS)),
+        release=draw(st.text(max_size=5)),
+        vfio_ap=draw(FLAGS),
+    )
+    guests = draw(st.dictionaries(UUIDS, st.tuples(st.text(max_size=4), CONFIGS), max_size=4))
+    applied = Applied(draw(st.none() | MATRICES), guests, 3, "", draw(st.sampled_from(Persistence)))
+    until = st.none() | st.floats(0, 253402300799)
+    suspension = st.builds(Suspension, st.text(max_size=3), st.text(max_size=3), until)
+    suspended = st.dictionaries(st.sampled_from(["guest1", "", "x\n"]), suspension, max_size=3)
+    files = {name: draw(st.binary(max_size=30)) for name in draw(st.sets(UUIDS, max_size=3))}
+    made = HostRecord(
+        host="lpar7",
+        recorded=draw(st.floats(0, 253402300799)),
+        options=(),
+        observed=observed,
+        applied=applied,
+        suspensions=draw(st.none() | st.builds(Suspensions, st.none() | suspension, suspended)),
+        boot=BootFiles("/x", draw(st.none() | st.binary(max_size=50)), files, {}, (), draw(FLAGS), False, (), ()),
+        left=NOTHING_LEFT,
+        unread=draw(st.just(()) | st.builds(Unread, st.text(), st.text()).map(lambda one: (one,))),
+        basis=host_basis_of(observed, inventory_words(applied)),
+        content_digest="",
+    )
+    return sealed(made)
 
 
 @st.composite
@@ -177,6 +247,23 @@ def test_the_plan_of_a_record_is_the_hosts_own(profile: Profile, world: World) -
             assert own == plan(wanted, recorded, scope)
             assert shown(own) == shown(plan(wanted, recorded, scope))
         assert read.basis == plan(wanted, machine).basis[1:6]
+
+
+@given(record=odd_records(), wanted=wanted_manifests())
+@settings(max_examples=60)
+def test_any_record_that_is_read_gives_a_plan(record: HostRecord, wanted: Desired) -> None:
+    """Also of a host that cannot be; whoever can write one can make its digests fit."""
+    read = parse_record(record_text(record).encode("ascii"))
+    made = plan(Wanted(wanted), RecordedHost(read))
+
+    assert record == read
+    assert record.unread == made.unread
+    assert all(plan_text(made) + plan_json(made) + plan_markdown(made) + problems_text(made.problems))
+    if made.unread:
+        with pytest.raises(IncompletePlan):
+            plan_file_text(made, ["site"])
+    else:
+        assert plan_file_text(made, ["site"])
 
 
 def test_files_that_cannot_be_used_are_the_same_in_a_record(tmp_path: Path) -> None:
