@@ -19,7 +19,7 @@ from reconciler.model.stopping import NEVER, StopToken
 from reconciler.model.strict_json import BadRecord
 from reconciler.operations.wanted import Wanted
 from reconciler.planning.fingerprint import fingerprint_of, texts_digest
-from reconciler.planning.plan import Plan, partial_text
+from reconciler.planning.plan import Plan, partial_text, rolling_back
 from reconciler.planning.planner import NOTHING_APPLIED, make_plan
 from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.scope import FILES, WHOLE, AllBut, BootStage, Scope, Targets, VmEvent, Whole
@@ -210,6 +210,8 @@ def plan(
     if isinstance(scope, Targets):
         _refuse_unknown(scope, wanted.desired, applied)
     made = make_plan(wanted.desired, found, applied, scope, stop)._replace(commit=wanted.commit)
+    if wanted.generation or wanted.undone:
+        made = rolling_back(made)
     if isinstance(scope, Whole | Targets):
         made = _with_suspensions(made, applied, host)
     if isinstance(scope, Whole | AllBut):

@@ -18,12 +18,15 @@ from reconciler.planning.host_pool import PoolReason
 class Cause(StrEnum):
     """Why something changes: its manifest has changed since the last apply, or the host has, or hardware came.
 
+    Or a person rolls back, and an earlier generation wants it.
+
     Only before 6.0 hardware that comes is a reason: later kernels have taken it for its guest in advance.
     """
 
     MANIFEST = "manifest-changed"
     HOST = "host-changed"
     ARRIVED = "hardware-came"
+    EARLIER = "rolled-back"
 
     @property
     def text(self) -> str:
@@ -35,6 +38,7 @@ _CAUSES: Final = {
     Cause.MANIFEST: "you changed the manifest",
     Cause.HOST: "changed on the host since",
     Cause.ARRIVED: "its hardware came",
+    Cause.EARLIER: "rolled back",
 }
 
 
@@ -335,6 +339,16 @@ def _limits(there: int, going: int, staying: int) -> list[Consent]:
     if there >= MANY and 2 * going > there:
         return [Consent("host", f"{going} of our {there} mediated devices are removed", ALLOW_REMOVALS)]
     return []
+
+
+def rolling_back(plan: Plan) -> Plan:
+    """`plan` of what an earlier generation wanted, so that no manifest is the reason of what changes."""
+
+    def cause(found: Cause | None) -> Cause | None:
+        return Cause.EARLIER if found is Cause.MANIFEST else found
+
+    guests = tuple(one._replace(cause=cause(one.cause)) for one in plan.guests)
+    return plan._replace(guests=guests, pool_cause=cause(plan.pool_cause))
 
 
 def replanned(plan: Plan, found: Iterable[ObservedMdev]) -> Plan:

@@ -123,18 +123,18 @@ def history_text(
     """
     if not generations:
         nothing = "" if flags else "Nothing has been applied yet.\n"
-        return _earlier_text(earlier, here, flags) if earlier else nothing
+        return _earlier_text(earlier, here, flags, page) if earlier else nothing
     heading = ("GEN", "STARTED", "RESULT", "BY", "WHAT", "COMMIT")
     rows = [_row(one, zone, most_names) for one in reversed(generations)]
     least = _LEAST_OF_MANY if page.width and page.width >= _MANY_COLUMNS else _LEAST
     return lines_text(table_lines(heading, rows, page, least)) + (
-        _earlier_text(earlier, here, flags) if earlier else ""
+        _earlier_text(earlier, here, flags, page) if earlier else ""
     )
 
 
-def _earlier_text(earlier: int, here: Here, flags: Sequence[str]) -> str:
+def _earlier_text(earlier: int, here: Here, flags: Sequence[str], page: Page) -> str:
     line = here.line(HISTORY.with_flags("-n", "0", *flags))
-    return f"… and {counted(earlier, 'earlier generation')}; to list all: {line}\n"
+    return f"{page.ellipsis} and {counted(earlier, 'earlier generation')}; to list all: {line}\n"
 
 
 def _row(one: Generation, zone: tzinfo | None, most: int | None) -> Row:

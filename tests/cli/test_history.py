@@ -95,6 +95,7 @@ def test_rollback_goes_back_to_the_last_but_one(command: Command) -> None:
     assert re.search("reconcile rollback .* --yes 1$", shown.err)
     assert command("simulate").out == second
 
+    assert "guest1  3783d4a7-df47-58ab-bed9-cee63c6e6f5e (rolled back)" in shown.out
     assert command("rollback", "--yes").code == 0
     assert command("simulate").out == first
     assert command("plan", "--detailed-exitcode").code == 2
