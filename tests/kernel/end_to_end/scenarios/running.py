@@ -1,5 +1,6 @@
 """Guests whose virtual machine runs, as far as the kernel can tell, and masks that change meanwhile."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ _UUID: Final = "62177883-f1bb-47f0-914d-32a22e3a8804"
 _CARDS: Final = {str(adapter): {"type": "CEX8", "mode": "cca"} for adapter in (5, 6)}
 _HARDWARE: Final = {"adapters": _CARDS, "usage_domains": [4, 5, 6], "control_domains": [4, 5, 6]}
 _POOL: Final = {"domains": [4, 5, 6]}
+_FOREIGN: Final = "0f0e1a2b-0000-4000-8000-00000000f00d"
+_RECORD: Final = "/tmp/lpar7.json"
+_SAVED: Final = "/tmp/recorded.plan"
 _LONGEST: Final = 60
 """Seconds that no command may take here: a removal that blocks would."""
 
@@ -65,6 +69,37 @@ def _emptied(world: World, nobody: Path) -> None:
     holds("nothing blocked", ran.seconds < _LONGEST)
     same("removals", [one.path for one in ran.writes if one.path.endswith("/remove")], [])
     same("devices", world.host.authorised(), {_UUID: ([], [])})
+
+
+def recorded_host(world: World) -> None:
+    """A plan by the record of the host is the host's own, byte for byte; saved, it is applied once, then stale."""
+    world.host.hardware(_HARDWARE)
+    world.host.masks("+0", "-4,-5,-6")
+    world.host.create(_FOREIGN, [6], [6])
+    site, more = (
+        manifests({"payments": {"uuid": _UUID, "adapters": [5, 9], "domains": domains}}, pool=_POOL)
+        for domains in ([4], [4, 5])
+    )
+    _same_plans(world, site)
+    apply(world, site)
+    with virtual_machine(_UUID) as process:
+        _same_plans(world, more, "--out", _SAVED)
+        record = json.loads(Path(_RECORD).read_text(encoding="ascii"))
+        opened = {one["uuid"]: one["openedBy"] for one in record["observed"]["mdevs"]}
+        holds("the record has the process", opened[_UUID]["number"] == process and opened[_FOREIGN] is None)
+        same("exit code of the apply", world.tool("apply", _SAVED, "--yes", manifests=more).code, 0)
+        apply_again(world, more)
+        same("exit code of another one", world.tool("apply", _SAVED, "--yes", manifests=more).code, 5)
+    world.host.remove(_FOREIGN)
+
+
+def _same_plans(world: World, site: Path, *options: str) -> None:
+    ran = world.tool("observe", "--out", _RECORD)
+    same("what could not be read", (ran.code, json.loads(Path(_RECORD).read_text(encoding="ascii"))["unread"]), (0, []))
+    for form in ("json", "text", "markdown"):
+        own = world.tool("plan", "-o", form, manifests=site)
+        recorded = world.tool("plan", "-o", form, "--observed", _RECORD, *options, manifests=site)
+        same(f"exit code and plan as {form}", recorded[:2], own[:2])
 
 
 def closed_group(world: World) -> None:
@@ -135,6 +170,7 @@ def virtual_machine(uuid: str, *options: str) -> Iterator[int]:
 
 RUNNING_SCENARIOS: Final = (
     Scenario(running_guest),
+    Scenario(recorded_host, short=True),
     Scenario(closed_group),
     Scenario(masks_of_both_axes),
     Scenario(gives_back_in_order),
