@@ -257,5 +257,9 @@ def _show_applied(applied: ApplyResult, format: str, host: HostOptions, *, with_
     if not applied.plan.changes:
         show_problems(applied.plan.problems)  # who is suspended, above all
     elif with_plan:
-        _show(applied.plan, format, host.line(history_of(applied.generation)) if applied.generation else "")
+        _show(
+            applied.plan,
+            format,
+            host.line(history_of(applied.generation).with_flags("-o", "wide")) if applied.generation else "",
+        )
     report_text(outcome_text(applied.outcome, paint_for_stdout(), host.here), summary)

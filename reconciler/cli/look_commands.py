@@ -22,7 +22,7 @@ from reconciler.cli.recovered import say_as_root, show_left, show_readable
 from reconciler.cli.review import REVIEW_FORMATS, show_for_review
 from reconciler.cli.tree import command
 from reconciler.manifests.files import STDIN
-from reconciler.model.commands import APPLY, PLAN_WIDE, Here
+from reconciler.model.commands import APPLY, DRIFT_WIDE, PLAN_WIDE, Here
 from reconciler.planning.plan import Plan
 from reconciler.planning.scope import WHOLE, Scope, Targets, Whole
 
@@ -150,12 +150,13 @@ def _show_diff(made: Plan) -> None:
 
 @command("drift")
 @manifest_arguments
-@format_option("text", "json")
+@format_option("text", "wide", "json")
 @host_options
 @recorded_options
 def drift_command(format: str, host: HostOptions) -> Exit:
     """Show whether the host is still as the manifests say; exit with 2 where it is not."""
     from reconciler.render.drift import drift_json, drift_text
+    from reconciler.render.text import MOST_LINES
 
     with opened(host) as machine:
         show_readable(host)
@@ -164,7 +165,8 @@ def drift_command(format: str, host: HostOptions) -> Exit:
         result(drift_json(made))
     else:
         show_problems(made.problems)
-        result(drift_text(made, paint_for_stdout()))
+        most = None if format == "wide" else MOST_LINES
+        result(drift_text(made, paint_for_stdout(), most=most, whole=host.line(DRIFT_WIDE)))
     if made.unread:
         say_as_root()
     if not made.is_valid:

@@ -6,11 +6,11 @@ from reconciler.model.commands import DRIFT, Here
 from reconciler.model.desired import Persistence
 from reconciler.model.printable import lines_text
 from reconciler.planning.plan import Plan
-from reconciler.render.changes import few_text, guest_change, pool_change, summary_text
+from reconciler.render.changes import few_text, summary_text
 from reconciler.render.diagnostics import problem_record
 from reconciler.render.plan_json import config_record, file_record, json_text, matrix_record
-from reconciler.render.plan_text import file_lines, heading_text
-from reconciler.render.text import Paint, counted, plain
+from reconciler.render.plan_text import changes_section, files_section, heading_text
+from reconciler.render.text import MOST_LINES, Paint, counted, fitted, plain
 
 _KEPT: Final = {
     Persistence.NONE: "nothing of this is kept (spec.persistence: none)",
@@ -36,26 +36,36 @@ def at_boot_record(plan: Plan) -> dict[str, Any]:
     }
 
 
-def drift_text(plan: Plan, paint: Paint = plain) -> str:
-    """Every difference as text, the count last."""
-    lines = [paint("bold", heading_text(plan)), ""]
-    found = [pool_change(plan), *(guest_change(guest) for guest in plan.guests if guest.changes)]
-    changes = [change for change in found if change]
-    for change in changes:
-        lines.append(f"  {paint(change.kind, change.kind.symbol)} {paint('bold', change.heading)}")
-        lines += [*(f"      {line}" for line in change.lines), ""]
-    if plan.is_valid and changes:
-        verb = "differs" if len(changes) == 1 else "differ"
-        lines += file_lines(plan, paint)
+def drift_text(plan: Plan, paint: Paint = plain, *, most: int | None = MOST_LINES, whole: str = "") -> str:
+    """Every difference as text, the count last.
+
+    Args:
+        plan: what is shown.
+        paint: gives it colours.
+        most: how many lines it has at most; what is left out is counted. None: everything is shown.
+        whole: the command that shows what is left out; empty where there is none.
+    """
+    changes = changes_section(plan, paint)
+    head = [paint("bold", heading_text(plan)), ""]
+    room = None if most is None else most - len([*head, "the whole drift", "", "the summary"])
+    sections = [changes, *([files_section(plan, paint)] if plan.is_valid else [])]
+    lines, is_cut = fitted(sections, room)
+    if is_cut and whole:
+        lines += [f"To see all of it: {whole}", ""]
+    return lines_text([*head, *lines, paint("bold", _summary(plan, changes.total))])
+
+
+def _summary(plan: Plan, holders: int) -> str:
+    if not plan.is_valid:
+        return summary_text(plan)
+    if holders:
+        verb = "differs" if holders == 1 else "differ"
         names = plan.suspended_names
         suspended = f" Suspended: {few_text(names)}." if names else ""
-        lines.append(paint("bold", f"Drift: {counted(len(changes), 'holder')} {verb} from the manifests.{suspended}"))
-    elif plan.is_valid and plan.files:
-        lines += file_lines(plan, paint)
-        lines.append(paint("bold", "Drift: the host would boot into something else; the running host is in sync."))
-    else:
-        lines.append(paint("bold", summary_text(plan) if not plan.is_valid else "In sync."))
-    return lines_text(lines)
+        return f"Drift: {counted(holders, 'holder')} {verb} from the manifests.{suspended}"
+    if plan.files:
+        return "Drift: the host would boot into something else; the running host is in sync."
+    return "In sync."
 
 
 def drift_json(plan: Plan) -> str:

@@ -32,9 +32,11 @@ def plan_text(plan: Plan, paint: Paint = plain, *, most: int | None = MOST_LINES
 
 def _sections(plan: Plan, paint: Paint) -> Iterator[Section]:
     if plan.is_valid and plan.changes:
-        yield from _changes(plan, paint)
+        yield changes_section(plan, paint)
+        if unchanged := sum(not guest.changes for guest in plan.guests):
+            yield Section("", 1, [[paint("faint", f"    {unchanged:,} unchanged")]])
         yield _steps(plan, paint)
-        yield _files(plan, paint)
+        yield files_section(plan, paint)
         yield _consents(plan, paint)
     elif plan.is_valid:
         waiting = [guest for guest in plan.guests if guest.because]
@@ -62,14 +64,13 @@ def _commit(plan: Plan) -> str:
     return f", commit {plan.commit[:12]}{'+' if plan.commit.endswith('+') else ''}" if plan.commit else ""
 
 
-def _changes(plan: Plan, paint: Paint) -> Iterator[Section]:
+def changes_section(plan: Plan, paint: Paint) -> Section:
+    """Every holder that the plan changes, the host first."""
     pool = pool_change(plan)
     changed = [guest for guest in plan.guests if guest.changes]
     changes = chain([pool] if pool else [], map(guest_change, changed))
     items = (_painted(one, paint) for one in changes)
-    yield Section("holder" if pool else "guest", len(changed) + bool(pool), items, is_spaced=True)
-    if unchanged := len(plan.guests) - len(changed):
-        yield Section("", 1, [[paint("faint", f"    {unchanged:,} unchanged")]])
+    return Section("holder" if pool else "guest", len(changed) + bool(pool), items, is_spaced=True)
 
 
 def _painted(change: Change, paint: Paint) -> list[str]:
@@ -90,15 +91,11 @@ def _steps(plan: Plan, paint: Paint) -> Section:
     return Section("step", len(plan.steps), lines, paint("bold", "Steps, in this order:"))
 
 
-def _files(plan: Plan, paint: Paint) -> Section:
+def files_section(plan: Plan, paint: Paint) -> Section:
+    """The files of other tools that change, a line each."""
     changes = map(file_change, plan.files)
     lines = ([f"  {paint(one.kind, one.kind.symbol)} {one.heading}  {one.lines[0]}"] for one in changes)
     return Section("file", len(plan.files), lines, paint("bold", "So that the host boots into it:"))
-
-
-def file_lines(plan: Plan, paint: Paint = plain) -> list[str]:
-    """The files of other tools that change, a line each, of very many the first ones."""
-    return fitted([_files(plan, paint)], MOST_LINES)[0]
 
 
 def _write_count(plan: Plan, planned: PlannedStep) -> str:

@@ -59,6 +59,18 @@ def test_a_plan_has_few_lines_and_says_what_shows_the_rest(large: Large) -> None
     assert all(f"guest-{number:05}" in shown.out for number in range(GUESTS))
 
 
+def test_a_drift_has_few_lines_and_says_what_shows_the_rest(large: Large) -> None:
+    """What it leads to shows every guest; the count is that of all."""
+    ran = large("drift")
+    whole = large.line(*advised(ran.out))
+
+    assert (ran.code, whole.code) == (2, 2)
+    assert len((ran.out + ran.err).splitlines()) <= MOST_LINES
+    assert "more holders\n" in ran.out
+    assert whole.out.count("  + guest ") == GUESTS
+    assert ran.out.splitlines()[-1] == whole.out.splitlines()[-1] == "Drift: 501 holders differ from the manifests."
+
+
 def test_a_matrix_has_few_lines_and_says_what_shows_the_rest(large: Large) -> None:
     """What it leads to has a row for every adapter, and the name of every guest."""
     ran = large("matrix")
