@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -45,8 +46,9 @@ def open_host(
     root = Path(sysfs)
     state, boot_id = state_of_host(root, state_dir)
     is_this_machine = os.path.realpath(root) == DEFAULT_SYSFS
+    users = VfioUsers(DEFAULT_SYSFS) if is_this_machine else None
     yield Machine(
-        sysfs=RealSysfs(root),
+        sysfs=RealSysfs(root, vfio_users=users),
         clock=time,
         state=state,
         boot_id=boot_id,
@@ -55,7 +57,7 @@ def open_host(
         timer=_Timer(("--sysfs", os.path.abspath(root)), state),
         # What this machine's files say is not true of another host whose sysfs is looked at.
         vms=_vms if is_this_machine else no_vms,
-        unseen=_unseen if is_this_machine else all_seen,
+        unseen=partial(_unseen, users) if users else all_seen,
         load_vfio_ap=_load_vfio_ap if is_this_machine else None,
         root=_root_of_tools(is_this_machine=is_this_machine),
         here=here,
@@ -146,11 +148,11 @@ def _vms() -> Mapping[str, VmName]:
     return vm_names()
 
 
-def _unseen(uuids: Collection[str]) -> tuple[Unread, ...]:
+def _unseen(users: VfioUsers, uuids: Collection[str]) -> tuple[Unread, ...]:
     from reconciler.integrations.libvirt import denied_file
 
     found = []
-    if unknown := VfioUsers(DEFAULT_SYSFS).unknown(uuids):
+    if unknown := [one for one in users.unknown if one in uuids]:
         found.append(Unread("which VM has a device open", f"not all processes can be seen ({several(unknown)})"))
     if file := denied_file():
         found.append(Unread("the names of VMs", f"{file}: permission denied"))

@@ -39,16 +39,22 @@ class _Seen(NamedTuple):
 
 
 class VfioUsers:
-    """The processes of this machine that have VFIO devices open."""
+    """The processes of this machine that have VFIO devices open.
+
+    Attributes:
+        unknown: of the devices that were asked for last, those of which it is not known whether they are open.
+    """
 
     def __init__(self, sysfs: str, proc: str = "/proc", nodes: str = "/dev/vfio") -> None:
         """Look in `proc` for processes and in `nodes` for groups; `sysfs` is where ``/sys`` is."""
         self._sysfs = sysfs
         self._proc = proc
         self._nodes = nodes
+        self.unknown: tuple[str, ...] = ()
 
     def of(self, uuids: Iterable[str]) -> Mapping[str, Process | None]:
         """Those mediated devices of `uuids` that are open, and by whom; None where that is not known."""
+        self.unknown = ()
         seen = self._seen()
         if seen.everybody and not seen.users:
             return {}
@@ -56,17 +62,12 @@ class VfioUsers:
         for uuid in uuids:
             group = self._group(uuid)
             user = seen.users.get(uuid) or seen.users.get(group)
-            if user or (not seen.everybody and self._busy(group)):
+            is_busy = user is None and not seen.everybody and self._is_busy(group)
+            if user or is_busy:
                 found[uuid] = user
+            elif is_busy is None:
+                self.unknown += (uuid,)
         return found
-
-    def unknown(self, uuids: Iterable[str]) -> tuple[str, ...]:
-        """Those mediated devices of `uuids` of which it cannot be found out whether they are open."""
-        seen = self._seen()
-        if seen.everybody:
-            return ()
-        groups = ((uuid, self._group(uuid)) for uuid in uuids if uuid not in seen.users)
-        return tuple(uuid for uuid, group in groups if group not in seen.users and self._busy(group) is None)
 
     def _seen(self) -> _Seen:
         try:
@@ -125,7 +126,7 @@ class VfioUsers:
         except OSError:
             return ""
 
-    def _busy(self, group: str) -> bool | None:
+    def _is_busy(self, group: str) -> bool | None:
         """Whether the group cannot be opened because another process has it, or has its device; None: not known."""
         node = f"{self._nodes}/{group}"
         try:

@@ -48,7 +48,8 @@ class Machine(NamedTuple):
         tools_lock: the lock of ap-check and chzdev, or None where no such tool can reach the host.
         timer: rolls back what is not confirmed in time; None where there is no such thing.
         vms: gives the VM of each mediated device, by the device's uuid, where anything is known of VMs.
-        unseen: says what of the users of devices, given by uuid, and of the names of VMs cannot be seen from here.
+        unseen: says what of the users of devices, given by uuid, and of the names of VMs could not be seen when the
+            host was observed last.
         load_vfio_ap: loads the kernel module (raises `CannotLoad`), or None where that cannot be done from here.
         root: precedes the paths of the files of other tools that this host boots from; None where it is not known.
         here: the options that lead another command to this machine and its manifests.

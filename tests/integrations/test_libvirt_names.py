@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.integrations.domain_xml import LARGEST
-from reconciler.integrations.libvirt import MOST_BYTES, vm_names
+from reconciler.integrations.libvirt import MOST_BYTES, denied_file, vm_names
 from reconciler.model.observed import VmName
 from testing.libvirt import AP_UUID, domain_xml, hostdev, status_xml
 
@@ -85,3 +85,24 @@ def test_reading_ends_when_there_is_too_much(definitions: Path, running: Path) -
     (definitions / "z.xml").write_bytes(domain_xml(hostdev()))
 
     assert vm_names(definitions, running, lambda: 0.0) == {}
+
+
+def test_what_may_not_be_read_is_named(definitions: Path, running: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory, or a file in it; what is not there is no matter."""
+    for name in ("db.xml", "db.log"):
+        (definitions / name).touch()
+    closed = ""
+
+    monkeypatch.setattr(os, "access", lambda path, *_, **__: str(path) != closed)
+    assert denied_file(definitions, running) == ""
+    assert denied_file(definitions / "nowhere", running) == ""
+    closed = str(definitions / "db.log")
+    assert denied_file(definitions, running) == ""
+    closed = str(definitions / "db.xml")
+    assert denied_file(definitions, running) == closed
+
+    def refused(path: Path) -> list[str]:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "listdir", refused)
+    assert denied_file(definitions, running) == str(running)

@@ -266,6 +266,33 @@ def test_a_group_that_can_be_opened_is_free(machine: Machine) -> None:
     assert machine.users.of([A]) == {}
 
 
+def test_a_group_that_cannot_be_asked_leaves_its_device_unknown(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that may not be opened, or is not this device's; where all processes are seen, nothing is unknown."""
+    machine.node("7", "virtual/vfio/7")
+    users = machine.users
+    real = os.open
+
+    def refused(path: str, flags: int) -> int:
+        if "/dev/vfio/" in str(path):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, flags)
+
+    def unknown(*uuids: str) -> tuple[str, ...]:
+        assert users.of(uuids) == {}
+        return users.unknown
+
+    machine.namespace("pid:[4026532000]")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refused)
+        assert unknown(A, B) == (A, B)
+    assert unknown(A) == ()
+    assert unknown(B) == (B,)
+    machine.namespace("pid:[4026531836]")
+    assert unknown(A, B) == ()
+
+
 # The real thing -----------------------------------------------------------------------------------------------------
 
 
