@@ -41,6 +41,17 @@ def parsed(line: str) -> str:
     return name
 
 
+def every_command(above: click.Context | None = None) -> Iterator[click.Context]:
+    """The contexts of all commands that the help shows, each before those below it."""
+    context = click.Context(cli, info_name="reconcile") if above is None else above
+    yield context
+    if isinstance(context.command, click.Group):
+        for name in context.command.list_commands(context):
+            command = context.command.get_command(context, name)
+            assert command
+            yield from every_command(click.Context(command, parent=context, info_name=name))
+
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 

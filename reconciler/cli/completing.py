@@ -93,16 +93,26 @@ def _words_before(context: click.Context) -> tuple[str, ...]:
 
 
 def _guests(prompt: _Prompt) -> _Offers:
-    """Guests that are applied, enforced, reported or in the manifests, those at the prompt left out."""
+    """Guests that are applied, enforced, reported, or in the manifests that -f names.
+
+    Those in the current directory are offered where no others are known, since it may be about another host.
+    """
     known = False
     for source in (_applied, _enforced, _reported, _in_manifests):
         if source is _in_manifests and known and not prompt.host.paths:
-            return  # those of the current directory may be of another host
+            return
         with suppress(Exception):
             for name in source(prompt.host):
                 known = True
-                if name not in prompt.words:
-                    yield name, ""
+                yield from _offered((name, ""), prompt)
+
+
+def _wanted(prompt: _Prompt) -> _Offers:
+    """Guests that are in the manifests, or that are applied and may be gone from them."""
+    for source in (_in_manifests, _applied):
+        with suppress(Exception):
+            for name in source(prompt.host):
+                yield from _offered((name, ""), prompt)
 
 
 def _applied(host: HostOptions) -> Iterable[str]:
@@ -142,23 +152,41 @@ def _suspended(prompt: _Prompt) -> _Offers:
 
 def _generations(prompt: _Prompt) -> _Offers:
     """The numbers of generations, the newest first, with when and how the newest of them were applied."""
+    return ((str(number), text) for number, _, text in _described(prompt))
+
+
+def _applies(prompt: _Prompt) -> _Offers:
+    """The same, and the ids that callers gave."""
+    for number, given, text in _described(prompt):
+        yield from _offered((str(number), text), prompt)
+        if given:
+            yield from _offered((given, text), prompt)
+
+
+def _offered(one: tuple[str, str], prompt: _Prompt) -> _Offers:
+    if one[0] not in prompt.words:
+        yield one
+
+
+def _described(prompt: _Prompt) -> Iterator[tuple[int, str, str]]:
+    """Number, the caller's id, and when and how it was applied; the last two are empty for old ones."""
     from reconciler.render.text import moment
     from reconciler.transaction.history import History
 
     history = History(state_of(prompt.host)[0])
     for count, number in enumerate(reversed(history.numbers())):
-        text = ""
+        given, text = "", ""
         if count < _MOST_DESCRIBED:
             with suppress(Exception):
                 one = history.get(number)
+                given = one.origin.id
                 text = f"{moment(one.origin.started)} UTC, {one.outcome.result.value if one.outcome else 'unknown'}"
-        if str(number) not in prompt.words:
-            yield str(number), text
+        yield number, given, text
 
 
 def _history(prompt: _Prompt) -> _Offers:
     if prompt.words:
-        return _generations(prompt)
+        return _applies(prompt)
     return iter([("show", "what one apply changed"), ("diff", "what two of them wanted")])
 
 
@@ -252,8 +280,10 @@ def _pages(_prompt: _Prompt) -> _Offers:
 
 _SOURCES: Final[Mapping[str, Callable[[_Prompt], _Offers]]] = {
     "guests": _guests,
+    "wanted": _wanted,
     "suspended": _suspended,
     "generations": _generations,
+    "applies": _applies,
     "history": _history,
     "requests": _requests,
     "fields": _fields,

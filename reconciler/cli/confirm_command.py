@@ -39,7 +39,7 @@ _LOOK_SECONDS: Final = 1.0
 
 
 @command("confirm")
-@click.argument("number", type=OneApply(), required=False, metavar="[ID]", shell_complete=completes("generations"))
+@click.argument("number", type=OneApply(), required=False, metavar="[ID]", shell_complete=completes("applies"))
 @click.option("--extend", type=Duration(), metavar="DURATION", help="Do not confirm it yet: give it so much more time.")
 @host_options
 def confirm_command(number: int | str | None, extend: float | None, host: HostOptions) -> Exit:
@@ -52,7 +52,7 @@ def confirm_command(number: int | str | None, extend: float | None, host: HostOp
 
 
 @command("cancel")
-@click.argument("number", type=OneApply(), required=False, metavar="[ID]", shell_complete=completes("generations"))
+@click.argument("number", type=OneApply(), required=False, metavar="[ID]", shell_complete=completes("applies"))
 @host_options
 def cancel_command(number: int | str | None, host: HostOptions) -> Exit:
     """Roll back an apply that waits to be confirmed, or see to it that an apply with this id never begins.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import click
 from click.core import ParameterSource
 
+from reconciler.cli.tree import completes
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.model.commands import ENFORCED, REFUSED, Command, Here
 
@@ -241,7 +242,11 @@ def target_options(function: _Function) -> _Function:
         return function(*args, **kwargs, targets=targets)
 
     option = click.option(
-        "--target", multiple=True, metavar="GUEST", help="Only this guest; all else stays as it is. May be given again."
+        "--target",
+        multiple=True,
+        metavar="GUEST",
+        shell_complete=completes("wanted"),
+        help="Only this guest; all else stays as it is. May be given again.",
     )
     chosen = with_options(function, with_targets, (option,))
     return label_option("Only guests with this label; all else stays as it is.")(chosen)

@@ -15,7 +15,7 @@ from reconciler.cli import completing
 from reconciler.cli.main import run
 from reconciler.simulator.description import request_of
 from reconciler.simulator.mount_server import FORMS
-from testing.commands import AtTerminal, Command, example, in_session
+from testing.commands import AtTerminal, Command, every_command, example, in_session
 
 PATIENCE: Final = 60
 GUESTS: Final = ["guest1", "guest2", "guest3", "spare"]
@@ -90,6 +90,40 @@ def test_guests_are_offered(command: Command, offers: Offers, monkeypatch: pytes
     assert offers("matrix", *nowhere, "-f", str(command.directory), "") == GUESTS
     monkeypatch.chdir(command.directory)
     assert offers("matrix", *nowhere, "sp") == ["spare"]
+
+
+def test_guests_to_confine_a_plan_to_are_those_of_the_manifests(
+    command: Command, offers: Offers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that was never applied."""
+    (command.directory / "new.yaml").write_text(SPARE.replace("spare", "newest"))
+    monkeypatch.chdir(command.directory)
+
+    assert offers("plan", *at(command), "--target", "") == ["guest1", "guest2", "guest3", "newest", "spare"]
+    assert offers("apply", *at(command), "--target", "ne") == ["newest"]
+
+
+def test_wherever_a_guest_is_named_guests_are_offered() -> None:
+    """Whichever command it is."""
+    unknown = [
+        (context.command_path, parameter.name)
+        for context in every_command()
+        for parameter in context.command.params
+        if "GUEST" in str(parameter.metavar or "") and not parameter._custom_shell_complete
+    ]
+
+    assert unknown == []
+
+
+def test_ids_of_callers_are_offered(command: Command, offers: Offers) -> None:
+    """Beside the number, where an id may stand."""
+    assert command("apply", "--yes", "--id", "deploy-42").code == 0
+    (command.directory / "spare.yaml").unlink()
+    assert command("apply", "--yes", "--id", "deploy-43").code == 0
+
+    assert offers("confirm", *at(command), "deploy") == ["deploy-43", "deploy-42"]
+    assert "deploy-43" in offers("history", *at(command), "show", "")
+    assert "deploy-43" not in offers("rollback", *at(command), "")
 
 
 def test_what_is_suspended_is_offered_for_resuming(command: Command, offers: Offers) -> None:

@@ -4,7 +4,6 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from reconciler.cli.exit_codes import MEANINGS, Exit
 from reconciler.cli.explain_command import read_kinds
 from reconciler.cli.main import cli, run
 from reconciler.cli.manual import Page, pages
+from testing.commands import every_command
 
 DATE: Final = "2026-01-31"
 PATIENCE: Final = 60
@@ -27,16 +27,6 @@ needs_mandoc = pytest.mark.skipif(
 def manual() -> dict[str, Page]:
     """All pages by name."""
     return {one.name: one for one in pages(cli, DATE)}
-
-
-def commands(context: click.Context) -> Iterator[click.Context]:
-    """`context` and those of all commands below it that the help shows."""
-    yield context
-    if isinstance(context.command, click.Group):
-        for name in context.command.list_commands(context):
-            command = context.command.get_command(context, name)
-            assert command
-            yield from commands(click.Context(command, parent=context, info_name=name))
 
 
 def plain(text: str) -> str:
@@ -62,7 +52,7 @@ def test_mandoc_finds_nothing_wrong(manual: dict[str, Page]) -> None:
 
 def test_each_command_has_a_page_with_its_options(manual: dict[str, Page]) -> None:
     """Those of groups, too; each option with its help."""
-    for context in commands(click.Context(cli, info_name="reconcile")):
+    for context in every_command():
         text = plain(manual[context.command_path.replace(" ", "-")].text)
         words = " ".join(text.split())
         for parameter in context.command.get_params(context):
