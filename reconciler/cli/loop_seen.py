@@ -5,17 +5,20 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import click
+
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import run_directory_of, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import control, paint_for_stdout, result, say
-from reconciler.model.commands import LOOP_STATUS, WATCH
+from reconciler.model.commands import LOOP_STATUS, WATCH, Here
 from reconciler.model.desired import Selector
-from reconciler.transaction.loop_records import read_last_good
+from reconciler.model.printable import error_text
+from reconciler.transaction.loop_records import LastGood, read_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.published import NotPublished, Published, PublishedReader, boot_id
 from reconciler.watch.report import Report
-from reconciler.watch.report_text import Ended, loop_record, loop_text, report_record, report_text
+from reconciler.watch.report_text import Ended, loop_record, loop_text, next_steps, report_record, report_text
 from reconciler.watch.requests import is_watched
 from reconciler.watch.status_file import Kept, read_kept
 
@@ -35,7 +38,7 @@ def show_watched(host: HostOptions, format: str, selector: Selector) -> Exit:
         selector: the labels of the guests that are shown.
     """
     state, _ = state_of(host)
-    kept = _kept(state)
+    kept = _readable(host, state)
     if kept is None:
         say(f"error: no loop has been watching with the state directory {state.path}")
         say(f"  next: {host.line(WATCH)}    # starts one; for another place: --state-dir, --sysfs or --simulate")
@@ -57,7 +60,7 @@ def show_watched(host: HostOptions, format: str, selector: Selector) -> Exit:
             _show_report(shown, host)
             sys.stdout.flush()
             time.sleep(_FOLLOW_SECONDS)
-            kept = _kept(state) or kept
+            kept = _readable(host, state) or kept
             shown = _selected(kept, state, selector)
     return _code(kept)
 
@@ -66,10 +69,22 @@ def _selected(kept: Kept, state: StateDirectory, selector: Selector) -> Kept:
     """`kept` with those guests alone that have the labels in what the loop enforces."""
     if not selector.pairs:
         return kept
-    good = read_last_good(state)
+    good = _last_good(state)
     names = {one.name for one in good.desired.guests if selector.takes(one.labels)} if good else set()
     guests = tuple(one for one in kept.report.guests if one.name in names)
     return kept._replace(report=kept.report._replace(guests=guests))
+
+
+def _last_good(state: StateDirectory) -> LastGood | None:
+    """What the loop enforces.
+
+    Raises:
+        click.UsageError: this user may not read it, and so does not know who has which label.
+    """
+    try:
+        return read_last_good(state)
+    except PermissionError as error:
+        raise click.UsageError(f"the labels of guests are not published: {error_text(error)}; leave out -l") from error
 
 
 def _code(kept: Kept) -> Exit:
@@ -82,6 +97,23 @@ def _code(kept: Kept) -> Exit:
 
 def _end_of(kept: Kept) -> Ended | None:
     return None if kept.ended is None else Ended(kept.ended, kept.how, kept.command)
+
+
+def _readable(host: HostOptions, state: StateDirectory) -> Kept | None:
+    """What the loop has left, or what it has published for those who may not read that.
+
+    Raises:
+        PermissionError: this user may read neither.
+    """
+    try:
+        return _kept(state)
+    except PermissionError:
+        with suppress(NotPublished):
+            found = published_loop(PublishedReader(run_directory_of(host)).read())
+            if found is not None:
+                end = found.ended
+                return Kept(found.report, 0, end.moment if end else None, end.how if end else "")
+        raise
 
 
 def _kept(state: StateDirectory) -> Kept | None:
@@ -120,6 +152,10 @@ class LoopSeen(NamedTuple):
 
         text, style = loop_text(self.report, time.time(), self.ended)
         return Remark("loop", text, style)
+
+    def steps(self, here: Here) -> tuple[str, ...]:
+        """What a person runs `here` where it has ended."""
+        return next_steps(self.report, self.ended, here) if self.ended else ()
 
     def record(self) -> dict[str, Any]:
         """The same as plain values."""

@@ -245,9 +245,10 @@ def _show_text(
         result(guests_text(found, rows or (), page))
         return
     remarks = [seen.loop.remark()] if seen.loop else []
+    steps = seen.loop.steps(seen.here) if seen.loop else ()
     remarks += [Remark("not seen", one, "warning") for one in seen.unseen]
     shown = None if rows is None else Shown(rows, f"-l {selector}" if selector.pairs else "")
-    result(status_text(found, page, seen.here, remarks, shown, wide=wide))
+    result(status_text(found, page, seen.here, remarks, shown, steps=steps, wide=wide))
 
 
 def _show_record(found: Status, rows: tuple[GuestStatus, ...] | None, seen: Seen, format: str) -> None:

@@ -53,6 +53,7 @@ def status_text(
     remarks: Sequence[Remark] = (),
     shown: Shown | None = None,
     *,
+    steps: Sequence[str] = (),
     wide: bool = False,
 ) -> str:
     """The host in some lines, and a line for each guest and for each device that is not ours.
@@ -63,6 +64,7 @@ def status_text(
         here: where the commands that it leads to are run.
         remarks: what is known besides.
         shown: which rows, where not all of them; counts are of the whole host in any case.
+        steps: what a person runs next because of what is known besides.
         wide: whether there are more columns, and none is cut.
     """
     rows = status.rows if shown is None else shown.rows
@@ -72,7 +74,7 @@ def status_text(
     if shown and shown.asked:
         lines += [page.cut(f"{len(rows):,} of {counted(len(status.rows), 'guest')} shown: {shown.asked}"), ""]
     lines += [page.paint("bold", page.cut(one)) for one in _summary(status)]
-    lines += [f"  next: {step}" for step in _steps(status, here)]
+    lines += [f"  next: {step}" for step in (*steps, *_steps(status, here))]
     return lines_text(lines)
 
 

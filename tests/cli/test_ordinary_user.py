@@ -4,10 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from reconciler.watch.published import LoopPublisher, PublishedReader
+from reconciler.watch.run_directory import RunDirectory
 from testing.commands import Ran
 
 EXAMPLE = Path(__file__).parents[2] / "examples/three-guests"
@@ -147,6 +150,20 @@ def test_a_status_without_manifests_has_names_from_the_published_report(site: Pa
         ["guest3", "in-sync", "2", "2"],
     ]
     assert "not seen    what was applied last, and what is suspended: " in ran.out
+    loop = as_a_user(site / "empty", "status", "--watch", *simulated_from(simulated))
+    assert "kept/state" in loop.err, "no loop has published"
+    directory = RunDirectory(site / "run", is_public=True)
+    publisher = LoopPublisher(directory, time, 300.0, 60.0)
+    report = PublishedReader(directory.path).read().report
+    assert report
+    publisher.publish(report)
+    loop = as_a_user(site / "empty", "status", "--watch", *simulated_from(simulated))
+    assert loop.code == 0
+    assert "lpar7: in sync for " in loop.out
+    publisher.close(1, "out of memory")
+    loop = as_a_user(site / "empty", "status", "--watch", *simulated_from(simulated))
+    assert loop.code == 1
+    assert "out of memory" in loop.out
     shutil.rmtree(site / "run")
     ran = as_a_user(site / "empty", "status", *simulated_from(simulated))
     assert ran.code == 0

@@ -366,6 +366,7 @@ def test_the_loop_is_seen_while_it_runs_and_when_it_has_ended(night: Command) ->
 
     (line,) = loop_lines(ran)
     assert line.endswith(" ago (SIGTERM): no loop enforces the manifests")
+    assert "  next: reconcile watch --simulate simulated-host.yaml    # starts the loop again\n" in ran.out
     record = json.loads(night.bare("status", "-o", "json", *WHERE).out)["loop"]
     assert (record["condition"], record["ended"]) == ("ended", {"at": 3.0, "how": "SIGTERM"})
     assert record["refused"] == {"commit": "def456", "reasons": ["it conflicts"]}
