@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     from reconciler.render.plan_json import plan_json
     from reconciler.render.plan_text import plan_text
     from reconciler.transaction.apply import NoProgress, Progress
-    from reconciler.transaction.cancellation import Cancellation, Cancelled, CannotCancel, IdTaken
+    from reconciler.transaction.cancellation import Cancellation, Cancelled, CannotCancel, IdTaken, NotBlocked
     from reconciler.transaction.confirmation import AwaitsConfirmation, NotPending
     from reconciler.transaction.history import NoSuchGeneration
     from reconciler.transaction.lock import Busy
@@ -125,7 +125,7 @@ _NAMES = {
     "render.plan_json": "plan_json",
     "render.plan_text": "plan_text",
     "transaction.apply": "NoProgress Progress",
-    "transaction.cancellation": "Cancellation Cancelled CannotCancel IdTaken",
+    "transaction.cancellation": "Cancellation Cancelled CannotCancel IdTaken NotBlocked",
     "transaction.confirmation": "AwaitsConfirmation NotPending",
     "transaction.history": "NoSuchGeneration",
     "transaction.lock": "Busy",
@@ -175,6 +175,7 @@ __all__ = [
     "NoSuchGeneration",
     "NoSuchGuest",
     "NotApplicable",
+    "NotBlocked",
     "NotPending",
     "NothingEnforced",
     "NothingRefused",

@@ -257,6 +257,7 @@ def cancel(machine: "Machine", which: int | str | None = None) -> "Cancellation"
         CannotCancel: the apply stays: it was confirmed, or asked for no confirmation.
         NoSuchGeneration: there is no such number.
         NotPending: `which` is left out, and nothing has been applied yet.
+        NotBlocked: that the id is refused from now on cannot be recorded.
     """
     from reconciler.transaction import cancellation
     from reconciler.transaction.apply import NoProgress

@@ -14,6 +14,7 @@ from reconciler.watch.status_file import StatusFile
 from testing.reports import NOW, guest, report
 
 FILES = (
+    "ids/8f.json",
     "journal.jsonl",
     "pending.json",
     "inventory.json",
@@ -91,6 +92,7 @@ def keep_everything(run: Callable[..., object], state: Path, change: Callable[[]
         change: lets the manifests want something else.
     """
     run("apply", "--yes")
+    run("cancel", "deploy-42")
     run("suspend", "--reason", "the whole host")
     run("suspend", "guest1", "--reason", "one guest", "--for", "2h")
     change()

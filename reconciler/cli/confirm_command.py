@@ -20,7 +20,7 @@ from reconciler.integrations.timers import READY, to_system_log
 from reconciler.model.commands import PLAN, confirm_of
 from reconciler.model.errors import BusyError, HostError
 from reconciler.model.printable import error_text
-from reconciler.transaction.cancellation import Cancelled, cancel, number_of, waiting
+from reconciler.transaction.cancellation import Cancelled, NotBlocked, cancel, number_of, waiting
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.machine import LOCK_SECONDS, Machine, awaited, locked
@@ -97,10 +97,8 @@ def run_cancel(host: HostOptions, which: int | str | None) -> Exit:
     with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, command_line()):
         try:
             done = cancel(machine, which)
-        except OSError as error:
-            if not isinstance(which, str):
-                raise
-            say(f"error: the id {which} could not be blocked: {error_text(error)}")
+        except NotBlocked as error:
+            say(f"error: {error}")
             say(f"  next: {again()}    # once the cause is gone")
             return Exit.FAILURE
     show_recovered(done.recovered, host)

@@ -25,6 +25,7 @@ from reconciler.model.matrix import EMPTY_MATRIX
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Severity
 from reconciler.model.strict_json import BadRecord
+from reconciler.transaction.cancellation import ApplyIds
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.lock import LOCK
@@ -88,7 +89,8 @@ def _kept_findings(machine: Machine, others: Sequence[Callable[[], object]]) -> 
         awaited=looked_at(lambda: awaited(machine), None),
         differences=looked_at(journal.left_degraded, ()),
     )
-    for look in (journal.applied, lambda: state.read(LOCK), lambda: read_suspensions(state), *others):
+    ids = ApplyIds(state)
+    for look in (journal.applied, lambda: state.read(LOCK), lambda: read_suspensions(state), ids.check, *others):
         looked_at(look, None)
     numbers: list[int] = []
     for number in looked_at(history.numbers, numbers):

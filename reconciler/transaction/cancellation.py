@@ -5,24 +5,27 @@ be confirmed is rolled back, and an apply that has not begun yet never does, how
 once, for ever: the files in ``ids/`` of the state directory say for each whose generation it is, or that it is blocked.
 """
 
+import re
 from collections.abc import Mapping
 from enum import Enum, auto
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from reconciler.model.commands import HISTORY, ROLLBACK, Advised, history_of, rollback_to
-from reconciler.model.errors import ConflictError
+from reconciler.model.errors import ConflictError, StateError
 from reconciler.model.outcome import Generation, Result
+from reconciler.model.printable import error_text
 from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.confirmation import Confirmations, NotPending
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.records import read_record, write_record
 from reconciler.transaction.recovery import Recovered, expire, recover
-from reconciler.transaction.state_directory import StateDirectory
+from reconciler.transaction.state_directory import StateDirectory, UnsafeState
 
 IDS: Final = "ids"
 _BLOCKED: Final = 0
+_RECORD: Final = re.compile(r"[0-9a-f]{2}\.json", re.ASCII)
 
 
 class IdTaken(Advised, ConflictError):
@@ -31,6 +34,10 @@ class IdTaken(Advised, ConflictError):
 
 class CannotCancel(Advised, ConflictError):
     """The apply does not wait to be confirmed any more: it stays; the text says why."""
+
+
+class NotBlocked(StateError):
+    """An id could not be blocked, since that cannot be recorded; the text says why."""
 
 
 class _Ids(NamedTuple):
@@ -93,9 +100,27 @@ class ApplyIds:
         """Refuse each apply with this id from now on; on disk when it returns.
 
         Raises:
-            OSError: it cannot be written.
+            NotBlocked: it cannot be written.
         """
-        self._put(apply_id, _BLOCKED)
+        try:
+            self._put(apply_id, _BLOCKED)
+        except (OSError, UnsafeState) as error:
+            raise NotBlocked(f"the id {apply_id} could not be blocked: {error_text(error)}") from error
+
+    def check(self) -> None:
+        """Read the records of all ids.
+
+        Raises:
+            BadRecord: one of them is not as we write it.
+            UnsafeState: one cannot be trusted.
+        """
+        try:
+            names = self._state.names()
+        except FileNotFoundError:
+            return
+        for name in sorted(names):
+            if _RECORD.fullmatch(name):
+                read_record(self._state, name, _Ids)
 
     def _put(self, apply_id: str, number: int) -> None:
         self._state.prepare()
@@ -187,7 +212,7 @@ def cancel(machine: Machine, which: int | str | None = None) -> Cancellation:
         CannotCancel: it was applied, and confirmed where that was asked for: only a rollback undoes it.
         NoSuchGeneration: there is no such number.
         NotPending: `which` is None, and nothing waits, since nothing has been applied yet.
-        OSError: the id cannot be blocked.
+        NotBlocked: the id cannot be blocked.
         BadRecord, UnsafeState: what we know of earlier runs cannot be used.
     """
     waited = Confirmations(machine.state).pending()  # the recovery takes away one whose time is over

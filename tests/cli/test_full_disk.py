@@ -284,13 +284,30 @@ def test_it_can_be_confirmed_on_a_full_disk(command: Command, small: Path, clock
     assert host.held == after
 
 
-def test_it_can_be_undone_on_a_full_disk(command: Command, small: Path) -> None:
+def test_an_id_that_cannot_be_blocked_is_said_so(command: Command, small: Path) -> None:
+    """With the command to run again once there is space."""
+    host = Host(command, small / "state")
+    host.begin()
+    host("confirm")
+    filler = fill(small)
+
+    refused = host("cancel", "deploy-42")
+
+    assert refused.code == 1
+    assert "error: the id deploy-42 could not be blocked: " in refused.err
+    assert refused.err.endswith(" deploy-42    # once the cause is gone\n")
+    filler.unlink()
+    assert host("cancel", "deploy-42").code == 0
+
+
+@pytest.mark.parametrize("words", [("rollback", "--yes"), ("cancel",), ("cancel", "2")])
+def test_it_can_be_undone_on_a_full_disk(command: Command, small: Path, words: tuple[str, ...]) -> None:
     """As it is rolled back when the time is over; what is gone cannot be confirmed after that."""
     host = Host(command, small / "state")
     before = host.begin()
     filler = fill(small)
 
-    assert host("rollback", "--yes").code == 0
+    assert host(*words).code == 0
 
     assert host.held == before
     late = host("confirm", "2")
