@@ -91,8 +91,6 @@ def _planned_by_record(file: str, host: HostOptions, out: str | None, scope: Sco
     """The plan for the host that `file` records, and the options that lead to that host."""
     if others := [one for one in (*host.here.machine[:1], host.recorded) if one]:
         raise click.UsageError(f"--observed names the host that is planned for; leave {others[0]} out")
-    if file == STDIN and STDIN in host.paths:
-        raise click.UsageError("standard input has one of them: give the record, or the manifests, as a file")
     if out and os.path.exists(out) and os.path.exists(file) and os.path.samefile(out, file):
         raise click.UsageError(f"--out {out}: this is the record of the host; name another file")
     from reconciler import RecordedHost, read_host_record

@@ -58,7 +58,7 @@ def by_record(command: Command, record: Path, *words: str) -> Ran:
 def assert_same_plans(command: Command, record: Path) -> None:
     """On the host and from its record, in every format, with everything that is said beside the plan."""
     observed(command, record)
-    for words in (*(("-o", one) for one in FORMATS), ("--detailed-exitcode",)):
+    for words in (*(("-o", one) for one in FORMATS), ("--detailed-exitcode",), ("--target", "guest1")):
         assert command("plan", *words) == by_record(command, record, *words)
 
 
@@ -166,6 +166,16 @@ def test_a_saved_plan_from_a_record_can_be_applied(command: Command, record: Pat
     assert f"reconcile apply {saved} --simulate {command.simulated_host}" in ran.err
     assert command("apply", "--yes", saved).code == 0
     assert "Nothing to do" in command("plan").out
+
+
+def test_a_saved_plan_of_one_guest_stays_one(command: Command, record: Path, tmp_path: Path) -> None:
+    """Also from a record."""
+    observed(command, record)
+    saved = str(tmp_path / "plan.json")
+    assert by_record(command, record, "--target", "guest2", "--out", saved).code == 0
+
+    assert command("apply", "--yes", saved).code == 0
+    assert "Plan: 2 to create" in command("plan").out
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ from reconciler.operations.wanted import Wanted
 from reconciler.planning.fingerprint import host_basis_of
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, inventory_words, make_plan
-from reconciler.planning.scope import Whole
+from reconciler.planning.scope import Scope, Targets, Whole
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_json import IncompletePlan, plan_file_text, plan_json
 from reconciler.render.plan_markdown import plan_markdown
@@ -242,7 +242,9 @@ def test_the_plan_of_a_record_is_the_hosts_own(profile: Profile, world: World) -
         assert record == read
         assert () == read.unread
         recorded = RecordedHost(read, machine.here)
-        for scope in (Whole(), Whole(with_boot=True)):
+        scopes: list[Scope] = [Whole(), Whole(with_boot=True)]
+        scopes += [Targets(frozenset([one.name])) for one in world.wanted.guests[:1]]
+        for scope in scopes:
             own = plan(wanted, machine, scope)
             assert own == plan(wanted, recorded, scope)
             assert shown(own) == shown(plan(wanted, recorded, scope))
