@@ -253,10 +253,13 @@ def _ended_before(history: History, number: int, recovered: tuple[Recovered, ...
     before = _target_before(history, number)
     if one.ended_as is Result.NOTHING and before and before.digest == one.digest:
         return Cancellation(Cancelled.WITHOUT_EFFECT, number, recovered)
-    raise CannotCancel(
-        f"generation {number} does not wait to be confirmed: it stays; to undo it, roll back",
-        rollback_to(before.number) if before else ROLLBACK,
-    )
+    text = f"generation {number} does not wait to be confirmed: it stays"
+    if before:
+        raise CannotCancel(f"{text}; to undo it, roll back", rollback_to(before.number))
+    newest = history.newest()
+    if newest and newest.number == number:  # without a number a rollback undoes that one only
+        raise CannotCancel(f"{text}; to undo it, roll back", ROLLBACK)
+    raise CannotCancel(f"{text}, and later generations came after it", HISTORY)
 
 
 def _target_before(history: History, number: int) -> Generation | None:

@@ -109,6 +109,19 @@ def test_what_was_confirmed_is_left_to_a_rollback(command: Command, which: tuple
     assert command("simulate").out == before
 
 
+def test_no_command_is_printed_that_would_undo_another_generation(command: Command) -> None:
+    """The first one of several cannot be rolled back alone."""
+    command("apply", "--yes", "--id", "first")
+    assert next_of(command("cancel", "first"))[0] == "rollback"
+    change(command)
+    command("apply", "--yes")
+
+    ran = command("cancel", "first")
+
+    assert ran.code == 4
+    assert next_of(ran)[0] == "history"
+
+
 def test_an_unknown_id_is_blocked_for_ever(command: Command) -> None:
     """The apply that was sent and comes late is refused, also one from a saved plan; all others are made."""
     before = command("simulate").out
