@@ -157,7 +157,7 @@ class _Reader:
         texts = (schema.get("description"), self._definition(schema).get("description"), self._entry_text(entry))
         return Field(
             path,
-            tuple(dict.fromkeys(filter(None, texts))) or (f"{whole['title']}.",),
+            tuple(dict.fromkeys(filter(None, texts))) or (f"{whole.get('title', path[-1])}.",),
             self._type_text(schema),
             presence,
             _plain(whole["default"]) if "default" in whole else "",
@@ -193,7 +193,7 @@ class _Reader:
         if "enum" in whole:
             return f"one of {', '.join(map(_plain, whole['enum']))}"
         if "type" not in whole:
-            return self._type_text({"anyOf": whole["anyOf"]})
+            return self._type_text({"anyOf": whole["anyOf"]}) if "anyOf" in whole else "anything"
         types = whole["type"] if isinstance(whole["type"], list) else [whole["type"]]
         return " or ".join(_TYPE_NAMES[one] for one in types)
 
@@ -215,7 +215,9 @@ def _presence(name: str, schema: Schema) -> str:
 
 def _forms(schema: Schema) -> tuple[Schema, ...]:
     """The combinations of its fields that `schema` allows; none where it says nothing of that."""
-    return tuple(schema.get("anyOf", ())) if "properties" in schema and "$ref" not in str(schema.get("anyOf")) else ()
+    if "properties" not in schema:
+        return ()
+    return tuple(one for one in schema.get("anyOf", ()) if "title" in one and "required" in one)
 
 
 def _form(schema: Schema) -> str:

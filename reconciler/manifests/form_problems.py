@@ -10,9 +10,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reconciler.manifests.data import MOST_PROBLEMS, Data, Path, dotted, error, shown
+from reconciler.manifests.fields import fields_of
 from reconciler.manifests.ids_text import ReversedRange, bits_of, why_not_an_id
 from reconciler.manifests.kinds import did_you_mean
-from reconciler.manifests.schema import Schema, load_schema
+from reconciler.manifests.schema import SCHEMA_FILES, Schema, load_schema
 from reconciler.model.printable import escaped
 from reconciler.model.problems import Place, Position, Problem
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class _Objection(NamedTuple):
-    """What jsonschema objects to: `instance` at `path` because of `keyword` with `argument` in `schema`."""
+    """What jsonschema objects to: `instance` at `path` because of `keyword` with `argument` in `schema`.
+
+    The document has `fields`, the shortest of which is its kind.
+    """
 
     keyword: str
     argument: Any
@@ -30,6 +34,7 @@ class _Objection(NamedTuple):
     schema: Any
     path: Path
     message: str
+    fields: frozenset[str]
 
 
 class _Reason(NamedTuple):
@@ -50,6 +55,7 @@ class FormProblems:
     def __init__(self) -> None:
         self._schemas: dict[str, Schema] = {}
         self._validators: dict[str, Validator] = {}
+        self._fields: dict[str, frozenset[str]] = {}
 
     def of(self, kind: str, data: Data, position: Position) -> list[Problem]:
         """What is wrong with the form of `data`, a document of `kind` that starts at `position`.
@@ -58,7 +64,8 @@ class FormProblems:
         """
         if kind not in self._validators:
             self._prepare(kind)
-        objections = map(_objection, self._validators[kind].iter_errors(data))
+        fields = self._fields[kind]
+        objections = (_objection(one, fields) for one in self._validators[kind].iter_errors(data))
         return [
             error(reason.id, reason.message, (Place(position, field=reason.field),), reason.help)
             for reason in islice(_reasons(objections, self._schemas[kind]), MOST_PROBLEMS + 1)
@@ -69,11 +76,15 @@ class FormProblems:
 
         self._schemas[kind] = load_schema(kind)
         self._validators[kind] = Draft202012Validator(self._schemas[kind])
+        name = SCHEMA_FILES[kind].partition(".")[0]
+        self._fields[kind] = frozenset(one.name for one in fields_of(name, self._schemas[kind]).every())
 
 
-def _objection(found: "ValidationError") -> _Objection:
+def _objection(found: "ValidationError", fields: frozenset[str]) -> _Objection:
     path = tuple(found.absolute_path)
-    return _Objection(str(found.validator), found.validator_value, found.instance, found.schema, path, found.message)
+    return _Objection(
+        str(found.validator), found.validator_value, found.instance, found.schema, path, found.message, fields
+    )
 
 
 def _reasons(objections: Iterable[_Objection], schema: Schema) -> Iterator[_Reason]:
@@ -93,7 +104,9 @@ def _reasons_of(refused: _Objection, schema: Schema) -> Iterable[_Reason]:
             return [explain(refused.instance, path)]
     explain_keyword = _BY_KEYWORD.get(refused.keyword)
     if explain_keyword is None:
-        return [_Reason("bad-form", f"{_field(path)} is not as it should be: {refused.message[:200]}", _SEE, path)]
+        return [
+            _Reason("bad-form", f"{_field(path)} is not as it should be: {refused.message[:200]}", _see(refused), path)
+        ]
     return explain_keyword(refused._replace(schema={**refused.schema, "$defs": schema.get("$defs", {})}))
 
 
@@ -158,7 +171,7 @@ def _type_help(refused: _Objection) -> str:
         return f'Write "{shown(value)}", in quotes.'
     if wanted == "array" and isinstance(value, str | int) and (items := _items_for(value, refused.schema)):
         return f"Write [{escaped(','.join(items))}]."
-    return _SEE
+    return _see(refused)
 
 
 def _items_for(value: str | int, schema: Any) -> list[str]:
@@ -212,7 +225,9 @@ def _too_many(refused: _Objection) -> Iterable[_Reason]:
 
 def _either_or(refused: _Objection) -> Iterable[_Reason]:
     if refused.path != ("spec",):
-        yield _Reason("bad-form", f"{_field(refused.path)} fits none of the forms it may have", _SEE, refused.path)
+        yield _Reason(
+            "bad-form", f"{_field(refused.path)} fits none of the forms it may have", _see(refused), refused.path
+        )
         return
     if "queues" in refused.instance:
         message, advice = (
@@ -230,12 +245,19 @@ def _field(path: Path) -> str:
     return dotted(path) or "the document"
 
 
+def _see(refused: _Objection) -> str:
+    """The command that explains the field, or the nearest one above it that the schema names."""
+    words = [min(refused.fields, key=len), *(one for one in refused.path if isinstance(one, str))]
+    while ".".join(words) not in refused.fields:
+        words.pop()
+    return f"`reconcile explain {'.'.join(words)}` says what is allowed here."
+
+
 def _listed(words: list[str], last: str = "and") -> str:
     return f" {last} ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 _LONGEST_ADVICE: Final = 60
-_SEE: Final = "`reconcile schema` shows what is allowed here."
 _TYPE_NAMES: Final = {
     "object": "a mapping (key: value)",
     "array": "a list",

@@ -69,6 +69,17 @@ def test_defaults_values_and_forms() -> None:
     assert EVERY["host.spec.keep.adapters"].limits == ("at least 1 entry", "at most 256 entries")
 
 
+def test_a_schema_may_say_little() -> None:
+    """Then a field is its name."""
+    made = fields_of("note", {"properties": {"a": {}, "b": {"anyOf": [{"type": "string"}]}}})
+
+    assert [(one.name, one.type, one.texts) for one in made.every()] == [
+        ("note", "anything", ("note.",)),
+        ("note.a", "anything", ("a.",)),
+        ("note.b", "text", ("b.",)),
+    ]
+
+
 def test_fields_of_what_may_be_null() -> None:
     """They are there."""
     assert EVERY["plan.guests.wanted"].type == "mapping or null"

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifests import schema
 from reconciler.manifests.data import MOST_PROBLEMS, Data
+from reconciler.manifests.fields import fields_of, find_field
 from reconciler.manifests.form_problems import form_problems
-from reconciler.manifests.schema import Forms
+from reconciler.manifests.schema import Forms, load_schema
 from reconciler.model.problems import Position
 from testing.manifests import DOCUMENTS, HOST, guest_text, host_text, marked, mutate, only_problem, site_of
 
@@ -143,3 +145,23 @@ def test_other_kinds_are_explained_with_what_their_schemas_have(
 
     (problem,) = form_problems("Host", {"a": 1}, Position("f", 1, 1))
     assert (problem.id, problem.places[0].field) == ("bad-form", ("a",))
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("kind: Host\nmetadata: {name: h, labels: {a: [1]}}", "host.metadata.labels"),
+        ("kind: Host\nmetadata: {name: h}\nspec: {keep: [{adapters: x, domains: [1]}]}", "host.spec.keep.adapters"),
+        ("kind: Guest\nmetadata: 5\nspec: {adapters: [5], domains: [4]}", "guest.metadata"),
+        ("kind: SimulatedHost\nmetadata: {name: h}\nspec: {mdevs: 5}", "simulated-host.spec.mdevs"),
+    ],
+)
+def test_the_command_that_explains_the_field_is_shown(text: str, field: str) -> None:
+    """Of a field, or of the nearest above it that the schema names; it is one that there is."""
+    data = yaml.safe_load(f"apiVersion: reconciler/v1\n{text}\n")
+
+    (problem,) = form_problems(data["kind"], data, Position("a.yaml", 1, 1))
+
+    assert problem.help == f"`reconcile explain {field}` says what is allowed here."
+    kind = field.partition(".")[0]
+    assert find_field([fields_of(kind, load_schema(data["kind"]))], field).name == field
