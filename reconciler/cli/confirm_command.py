@@ -40,7 +40,7 @@ _LOOK_SECONDS: Final = 1.0
 
 @command("confirm")
 @click.argument("number", type=OneApply(), required=False, metavar="[ID]", shell_complete=completes("applies"))
-@click.option("--extend", type=Duration(), metavar="DURATION", help="Do not confirm it yet: give it so much more time.")
+@click.option("--extend", type=Duration(), metavar="DURATION", help="Do not confirm yet, allow this much more time.")
 @host_options
 def confirm_command(number: int | str | None, extend: float | None, host: HostOptions) -> Exit:
     """Keep what an apply with --confirm-within has done.
@@ -55,7 +55,7 @@ def confirm_command(number: int | str | None, extend: float | None, host: HostOp
 @click.argument("number", type=OneApply(), required=False, metavar="[ID]", shell_complete=completes("applies"))
 @host_options
 def cancel_command(number: int | str | None, host: HostOptions) -> Exit:
-    """Roll back an apply that waits to be confirmed, or see to it that an apply with this id never begins.
+    """Roll back an apply that waits to be confirmed, or block an apply with this id before it begins.
 
     ID is the number of its generation, or the id that 'apply --id' gives it; left out, the apply that waits. It does
     not ask, and may be run again: what was rolled back before stays so. An apply that stays is not touched.

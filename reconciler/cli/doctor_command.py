@@ -23,7 +23,7 @@ from reconciler.transaction.state_directory import StateDirectory
 @format_option("text", "json")
 @host_options
 def doctor_command(format: str, host: HostOptions) -> Exit:
-    """Look for everything that goes wrong in practice, and say what to do; exit with 2 where an error is found."""
+    """Find what keeps guests from their queues, and say what to do; exit with 2 where an error is found."""
     with opened(host) as machine:
         findings = examined(machine, _root(host), _of_the_loop(machine.state))
     shown = (

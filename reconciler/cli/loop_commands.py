@@ -112,8 +112,8 @@ _MOST_NAMES = 20
 
 @command("suspend")
 @click.argument("guests", nargs=-1, metavar="[GUEST]...", shell_complete=completes("guests"))
-@click.option("--reason", required=True, metavar="TEXT", help="Why, for whoever finds it suspended.")
-@click.option("--for", "seconds", type=Duration(), metavar="DURATION", help="For so long; left out: until resumed.")
+@click.option("--reason", required=True, metavar="TEXT", help="The reason, which others are shown.")
+@click.option("--for", "seconds", type=Duration(), metavar="DURATION", help="For this long; left out: until resumed.")
 @label_option("Also the guests that have this label now; their names are recorded and printed.")
 @host_options
 def suspend_command(
@@ -121,7 +121,7 @@ def suspend_command(
 ) -> Exit:
     """Keep the loop from changing guests, or anything on the host where none is named."""
     if not reason.strip():
-        raise click.UsageError("--reason must say why, for whoever finds it suspended")
+        raise click.UsageError("--reason must say why: others are shown it")
     for what, text in (("--reason", reason), *(("the name of a guest", name) for name in guests)):
         if odd := first_unprintable(text):
             raise click.UsageError(f"{what} has a character that cannot be seen: {odd}; leave it out")

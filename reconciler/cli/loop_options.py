@@ -57,7 +57,7 @@ _WATCH_OPTIONS: Final = (
         metavar="FORM:FILE",
         help="With --git: use signed commits only; ssh:ALLOWED_SIGNERS or gpg:KEYS.",
     ),
-    click.option("--revoked-keys", type=_FILE, metavar="FILE", help="With ssh signatures: keys that are none."),
+    click.option("--revoked-keys", type=_FILE, metavar="FILE", help="With ssh signatures: keys not to trust."),
     click.option(
         "--git-interval",
         type=Duration(),
@@ -115,7 +115,7 @@ _WATCH_OPTIONS: Final = (
         type=click.Choice([one.value for one in Level]),
         default=Level.INFO.value,
         show_default=True,
-        help="Send only what matters so much, or more.",
+        help="Send only events of this level or above.",
     ),
     click.option(
         "--notify-kind",
@@ -130,7 +130,7 @@ _WATCH_OPTIONS: Final = (
         default="5m",
         show_default=True,
         metavar="DURATION",
-        help="With --git: how long the repository may be out of reach before that is reported.",
+        help="With --git: how long the repository may be unreachable before that is reported.",
     ),
 )
 

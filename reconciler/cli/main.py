@@ -37,7 +37,7 @@ SECTIONS: Final[Sections] = {
         "doctor": Lazy(
             "doctor_command",
             "doctor_command",
-            "Look for everything that goes wrong in practice, and say what to do; exit with 2 where an error is found.",
+            "Find what keeps guests from their queues, and say what to do; exit with 2 where an error is found.",
         ),
     },
     "Change": {
@@ -50,7 +50,7 @@ SECTIONS: Final[Sections] = {
         "cancel": Lazy(
             "confirm_command",
             "cancel_command",
-            "Roll back an apply that waits to be confirmed, or see to it that an apply with this id never begins.",
+            "Roll back an apply that waits to be confirmed, or block an apply with this id before it begins.",
         ),
         "rollback": Lazy(
             "history_command",

@@ -21,7 +21,7 @@ _PACKAGES = "python3-starlette, python3-uvicorn and python3-prometheus-client"
 def serve_command(listen: str, run_dir: str) -> Exit:
     """Answer /metrics, /healthz and /readyz from what the loop publishes; for a user without rights.
 
-    It does so until a signal ends it.
+    It runs until a signal ends it.
     """
     check_server(listen)
     from reconciler.serve.addresses import CannotListen, bound, url_of

@@ -112,7 +112,7 @@ class _Command(Plain):
 def watch_command(options: WatchOptions) -> Exit:
     """Look again whenever something changes, until a signal ends it; with --apply keep the host as the manifests say.
 
-    It asks no person and has no consent to give: what needs one waits for 'reconcile apply'.
+    It asks no person and gives no consent: what needs consent waits for 'reconcile apply'.
     """
     host = options.host
     try:

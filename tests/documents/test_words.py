@@ -2,6 +2,7 @@
 
 import ast
 import io
+import json
 import re
 import tokenize
 from collections.abc import Iterator
@@ -53,6 +54,29 @@ INSTEAD: Final = {
 
 WORDS: Final = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
 
+PAGES: Final = (
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    ROOT / "lab/README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+)
+"""What people read, besides what the program prints."""
+
+ON_PAGES: Final = INSTEAD | {
+    r"(?:in )?turn(?:s|ing|ed)?(?= (?:of|out|is|takes|a|each)\b)": "cycle; the verb that says what happens",
+    r"whoever|whosoever|wakes no one": "the actor: every user who",
+    r"in the midst": "during",
+    r"(?:is|are|was|were|be|been) heard": "noticed, received",
+    r"looked into": "read, checked",
+    r"books (?:were|are) (?:open|closed)": "records",
+    r"carries? them? out": "execute",
+}
+"""What must not appear on a page or in a schema, and what stands there instead."""
+
+PAGE_WORDS: Final = re.compile(rf"\b(?:{'|'.join(ON_PAGES)})\b", re.IGNORECASE)
+
+OF_OTHERS: Final = re.compile(r"^hint: .*$", re.MULTILINE)
+"""What git prints in the session of a page."""
+
 NAMES: Final = re.compile(
     r"(?:^|_)(?:mends?|mended|somebody|nobody|way_back|put_back|alone|settle[sd]?|guard(?:s|ed)|tells?|telling|told|ears?|"
     r"cadence|outlets?|books)(?:_|$)",
@@ -94,11 +118,37 @@ def test_what_people_read_is_in_the_fields_words(package: str) -> None:
     assert found_in(package) == []
 
 
-def test_the_page_on_architecture_is_in_the_fields_words() -> None:
-    """As what the code says."""
-    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+def on_page(text: str) -> list[str]:
+    """Each word that must not appear on a page with `text`, with its line."""
+    own = OF_OTHERS.sub("", text)
+    return [f"{1 + own[: word.start()].count(chr(10))}: {word[0]}" for word in PAGE_WORDS.finditer(own)]
 
-    assert [word[0] for word in WORDS.finditer(page)] == []
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages_are_in_the_fields_words(page: Path) -> None:
+    """Those that are made from help texts and schemas, too: docs/commands.md and docs/manifests.md."""
+    assert on_page(page.read_text(encoding="utf-8")) == []
+
+
+def descriptions(part: object) -> Iterator[str]:
+    """Every title and description in the schema `part`."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key in {"title", "description"} and isinstance(value, str):
+                yield value
+            yield from descriptions(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from descriptions(value)
+
+
+@pytest.mark.parametrize("schema", sorted((ROOT / "schemas").glob("*.json")), ids=lambda schema: schema.name)
+def test_schemas_are_in_the_fields_words(schema: Path) -> None:
+    """Their texts are shown by editors, `reconcile explain` and the reference of the manifests."""
+    found = {text: on_page(text) for text in descriptions(json.loads(schema.read_text(encoding="utf-8")))}
+
+    assert len(found) > 10
+    assert {text: words for text, words in found.items() if words} == {}
 
 
 @pytest.mark.parametrize("package", DONE)
@@ -121,3 +171,10 @@ def test_old_words_are_found() -> None:
     found = [word[0] for _, text in texts(source) for word in WORDS.finditer(text)]
 
     assert sorted(found) == ["Somebody", "mends", "put back", "told"]
+
+
+def test_old_words_are_found_on_pages() -> None:
+    """Also those that code may have; what git prints is not ours."""
+    page = "Whoever looks\nis told by\nhint: git\na hint, and everything is put back.\n"
+
+    assert on_page(page) == ["1: Whoever", "2: told", "4: hint", "4: put back"]
