@@ -264,6 +264,7 @@ _CONSENTS: Final = (
     ("--allow-disruption", "Interrupt running guests where the plan says so."),
     ("--allow-empty", "Remove all of our mediated devices where the plan says so."),
     ("--allow-removals", "Remove more than half of them at once where the plan says so."),
+    ("--allow-suspended", "Change what is suspended where the plan says so."),
 )
 
 

@@ -19,7 +19,7 @@ from reconciler.model.stopping import NEVER, StopToken
 from reconciler.model.strict_json import BadRecord
 from reconciler.operations.wanted import Wanted
 from reconciler.planning.fingerprint import fingerprint_of, texts_digest
-from reconciler.planning.plan import Plan, partial_text, rolling_back
+from reconciler.planning.plan import ALLOW_SUSPENDED, Consent, Plan, partial_text, rolling_back
 from reconciler.planning.planner import NOTHING_APPLIED, make_plan
 from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.scope import FILES, WHOLE, AllBut, BootStage, Scope, Targets, VmEvent, Whole
@@ -272,14 +272,26 @@ def _but_suspended(event: VmEvent, desired: Desired, applied: Inventory, host: P
 
 
 def _with_suspensions(made: Plan, applied: Inventory, host: PlannedHost) -> Plan:
-    """`made`, with what is suspended: the loop leaves it as it is, and whoever asks for this plan does not."""
+    """`made`, with what is suspended: the loop leaves it as it is, and whoever applies this plan has to consent."""
     try:
         found = host.suspensions_now()
     except BadRecord as error:
         unknown = Problem("suspended", Severity.WARNING, f"who is suspended is not known: {error}")
         return made._replace(problems=(*made.problems, unknown))
     made = made._replace(suspended=suspended_devices(made.desired, applied.guests, found))
-    return made._replace(problems=(*made.problems, *_suspended(found, made.suspended_names)))
+    consents = (*made.consents, *_suspended_changes(made, found))
+    return made._replace(problems=(*made.problems, *_suspended(found, made.suspended_names)), consents=consents)
+
+
+def _suspended_changes(made: Plan, found: Suspensions) -> Iterator[Consent]:
+    """A consent for each guest that `made` changes although it is suspended, or one for the host where all of it is."""
+    if found.host:
+        if made.changes:
+            yield Consent("host", f"everything is {_words(found.host)}", ALLOW_SUSPENDED)
+        return
+    for guest in made.guests:
+        if guest.name in made.suspended_names and (one := found.guests.get(guest.name)):
+            yield Consent(guest.name, f"it is {_words(one)}", ALLOW_SUSPENDED, guest.uuid)
 
 
 def suspended_by(machine: Machine) -> SuspendedBy:
@@ -323,7 +335,7 @@ def _suspension(whose: str, one: Suspension, names: tuple[str, ...], *, differs:
         "suspended",
         Severity.WARNING,
         f"{whose} suspended by {one.by} {one.until_text}: {one.reason}{difference if differs else ''}",
-        help="The loop leaves it as it is; an apply by a person does not.",
+        help="The loop leaves it as it is; an apply changes it only with --allow-suspended.",
         advice=resume(names),
     )
 

@@ -165,6 +165,7 @@ class PlannedStep(NamedTuple):
 ALLOW_DISRUPTION: Final = "--allow-disruption"
 ALLOW_EMPTY: Final = "--allow-empty"
 ALLOW_REMOVALS: Final = "--allow-removals"
+ALLOW_SUSPENDED: Final = "--allow-suspended"
 
 
 class Consent(NamedTuple):
