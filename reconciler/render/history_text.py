@@ -176,7 +176,8 @@ def _touched(one: Generation, most: int | None) -> str:
         *([f"{len(one.guests) - len(names):,} more"] if len(names) < len(one.guests) else []),
         *([counted(len(one.files), "file")] if one.files else []),
     ]
-    return ", ".join(parts) or "no change"
+    but_for = f", but for {counted(len(one.suspended), 'suspended guest')}" if one.suspended else ""
+    return (", ".join(parts) or "no change") + but_for
 
 
 def commit_text(one: Generation) -> str:

@@ -62,11 +62,11 @@ def test_the_command_that_resumes_the_holder_is_shown_and_works(command: Command
 
 
 def test_a_plan_of_a_person_says_who_is_suspended_and_corrects_it(command: Command) -> None:
-    """With the same command; nothing is refused, since a suspension is for the loop."""
+    """With the same command, and with consent."""
     where = ("--simulate", str(command.simulated_host))
     assert command.bare("suspend", "guest2", "--reason", "ticket 42", *where).code == 0
     edit(command, TAKE, SHRINK)
 
-    for ran in (command("plan"), command("apply", "--yes", "--allow-disruption")):
+    for ran in (command("plan"), command("apply", "--yes", "--allow-disruption", "--allow-suspended")):
         assert ran.code == 0
         assert f"reconcile resume guest2 --simulate {command.simulated_host}" in ran.err

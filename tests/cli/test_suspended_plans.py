@@ -1,4 +1,4 @@
-"""A person's plan and apply say what is suspended, and are not held up by it."""
+"""A person's plan says what is suspended, and an apply changes that only with consent."""
 
 import json
 from pathlib import Path
@@ -34,13 +34,17 @@ def test_programs_see_it_as_a_problem(command: Command) -> None:
     assert [(one["id"], one["severity"]) for one in found] == [("suspended", "warning")]
 
 
-def test_an_apply_by_a_person_says_so_and_applies(command: Command) -> None:
-    """A suspension is for the loop; the command that ends it works."""
+def test_an_apply_of_a_person_needs_consent(command: Command) -> None:
+    """Without it nothing is done; other guests are applied by name, and the command that ends the suspension works."""
     file = command.directory / "guests.yaml"
-    file.write_text(file.read_text().replace("[4, 0xab]", "[4]"))
+    file.write_text(file.read_text().replace("[4, 0xab]", "[4]").replace("[0x47, 0xff]", "[0x47]"))
 
     assert command("drift").code == 2
     ran = command("apply", "--yes")
+    assert (ran.code, "--allow-suspended" in ran.err) == (4, True), ran.err
+    assert command("apply", "--yes", "--target", "guest2").code == 0
+    assert "Needs consent (--allow-suspended)" in command("plan").out
+    ran = command("apply", "--yes", "--allow-suspended")
 
     assert ran.code == 0, ran.err
     assert "guest 'guest1' is suspended by " in ran.err
@@ -50,9 +54,14 @@ def test_an_apply_by_a_person_says_so_and_applies(command: Command) -> None:
 
 
 def test_the_whole_host_and_what_cannot_be_read(command: Command) -> None:
-    """Both are said, and neither holds up a plan."""
+    """Both are said, and neither holds up a plan; no apply changes anything while the host is suspended."""
     assert command.bare("suspend", "--reason", "move", "--simulate", str(command.simulated_host)).code == 0
     assert "the whole host is suspended by " in command("plan").err
+    assert command("apply", "--yes").code == 0
+    guests = command.directory / "guests.yaml"
+    guests.write_text(guests.read_text().replace("[0x47, 0xff]", "[0x47]"))
+    assert command("apply", "--yes").code == 4
+    assert command("rollback", "--yes").code == 4
     (command.directory / "simulated-host.yaml.state/suspended.json").write_text("{")
     ran = command("plan")
     assert (ran.code, "who is suspended is not known" in ran.err) == (0, True)
