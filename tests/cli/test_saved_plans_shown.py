@@ -79,7 +79,11 @@ def test_no_forged_value_is_taken(command: Command, saved: Path) -> None:
         def change(holder: Any, path: tuple[Any, ...] = path) -> None:
             for step in path[:-1]:
                 holder = holder[step]
-            odd = {"openedBy": {"process": 1, "command": "forged"}, "vm": {"name": "forged", "uuid": "x"}}
+            odd = {
+                "openedBy": {"process": 1, "command": "forged"},
+                "vm": {"name": "forged", "uuid": "x"},
+                "targets": ["guest1"],
+            }
             holder[path[-1]] = odd.get(str(path[-1]), "forged")
 
         forge(saved, change)
