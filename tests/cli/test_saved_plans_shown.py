@@ -88,7 +88,9 @@ def test_no_forged_value_is_taken(command: Command, saved: Path) -> None:
 
         forge(saved, change)
         ran = applied(command, saved)
-        if not (ran.code == 5 and "the saved plan is not applied" in ran.err) and "after it was saved" not in ran.err:
+        is_refused = ran.code == 5 and "the saved plan is not applied" in ran.err
+        is_damaged = ran.code == 1 and ran.err.startswith(f"error: {saved}")  # it can have no such value
+        if not is_refused and not is_damaged and "after it was saved" not in ran.err:
             taken.append((path, ran))
         saved.write_text(text)
 
