@@ -40,7 +40,7 @@ from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
-from reconciler.model.commands import PLAN, PLAN_WIDE, history_of
+from reconciler.model.commands import APPLY, PLAN, PLAN_WIDE, history_of
 from reconciler.model.outcome import Result
 from reconciler.planning.plan import Plan, replanned
 from reconciler.planning.scope import WHOLE, Scope, Targets
@@ -218,6 +218,11 @@ def _saved(host: HostOptions, planfile: str) -> tuple[WantedSource, "SavedPlan",
         if not is_named_so and not is_ours(planfile):
             raise
         raise click.UsageError(f"{planfile} is no saved plan. {not_a_plan(planfile, host.paths)}") from error
+    if missing := [path for path in saved.manifests if not host.paths and not os.path.exists(path)]:
+        raise click.UsageError(
+            f"{planfile} was made of the manifests in {missing[0]}, which is not here; name the same ones with -f: "
+            f"{host.here.reading(('MANIFESTS',)).line(APPLY.with_flags(planfile))}"
+        )
     recorded = "" if host.paths else saved.recorded
     host = host._replace(paths=host.paths or saved.manifests, host=saved.host, recorded=recorded)
     scope = _scope_of(saved)

@@ -77,7 +77,7 @@ def plan_command(
     if not made.is_valid:
         return Exit.REFUSED
     if out:
-        _save(made, host, out, here)
+        _save(made, host, out, here, elsewhere=observed is not None)
     return Exit.CHANGES if detailed and made.changes else Exit.DONE
 
 
@@ -101,14 +101,16 @@ def _planned_by_record(file: str, host: HostOptions, out: str | None, scope: Sco
     return plan(manifests_source(host).read(recorded), recorded, scope), recorded.here
 
 
-def _save(made: Plan, host: HostOptions, file: str, here: Here) -> None:
+def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bool) -> None:
     from reconciler.integrations.named_file import is_kept, write_named
     from reconciler.render.plan_json import plan_file_text
 
     write_named(file, plan_file_text(made, () if host.recorded else host.manifests, host.recorded).encode("ascii"))
     if is_kept(file):
         named = os.path.join(os.curdir, file) if file.startswith("-") else file
-        say(f"saved; to do exactly this: {here.reading(()).line(APPLY.with_flags(named))}")
+        # By a record it is planned elsewhere, and the host has its own checkout of the manifests.
+        there, where = (here.reading(("MANIFESTS",)), " on the host") if elsewhere else (here.reading(()), "")
+        say(f"saved; to do exactly this{where}: {there.line(APPLY.with_flags(named))}")
     else:
         say(f"written to {file}, from which it cannot be applied")
 

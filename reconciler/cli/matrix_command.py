@@ -22,7 +22,11 @@ from reconciler.render.text import MOST_LINES
 @host_options
 @recorded_options
 def matrix_command(guests: tuple[str, ...], selector: Selector, format: str, host: HostOptions) -> Exit:
-    """Show who has which queue, in one grid of adapters and domains."""
+    """Show who has which queue, in one grid of adapters and domains.
+
+    GUEST is the name of a guest, the uuid of its device, or a queue such as 05.0047: then the guests that have it, or
+    are to have it.
+    """
     from reconciler.render.matrix_text import matrix_json, matrix_text
 
     refuse_paths(host, guests)

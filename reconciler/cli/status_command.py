@@ -17,9 +17,10 @@ from reconciler.cli.options import HostOptions, format_option, host_options, lab
 from reconciler.cli.output import page_for_stdout, result, say, show_problems
 from reconciler.cli.recovered import say_as_root, show_readable
 from reconciler.cli.tree import command, completes
+from reconciler.kernel.text_forms import UnknownText, parse_queue
 from reconciler.model.commands import LOOP_STATUS, STATUS, Here
 from reconciler.model.desired import Selector
-from reconciler.model.errors import StateError
+from reconciler.model.errors import InputError, StateError
 from reconciler.model.printable import error_text
 from reconciler.planning.status import ComparedWith, GuestState, GuestStatus, Source, Status
 
@@ -43,7 +44,11 @@ _OF_THE_LOOP: Final = ("table", "json", "yaml")
 def status_command(
     guests: tuple[str, ...], selector: Selector, free: bool, watch: bool, format: str, host: HostOptions
 ) -> Exit:
-    """Show who has what, and why it is not what was wanted."""
+    """Show who has what, and why it is not what was wanted.
+
+    GUEST is the name of a guest, the uuid of its device, or a queue such as 05.0047: then the guests that have it, or
+    are to have it.
+    """
     if watch:
         _refuse_beside_watch(host, format, [*(["GUEST"] if guests else []), *(["--free"] if free else [])])
         from reconciler.cli.loop_seen import show_watched
@@ -97,13 +102,15 @@ _MOST_NAMES: Final = 20
 
 
 def chosen(found: Status, names: tuple[str, ...], selector: Selector) -> tuple[GuestStatus, ...] | None:
-    """The rows that were asked for, by name or uuid and by label; None where all of them were.
+    """The rows that were asked for, by name, uuid or queue, and by label; None where all of them were.
 
     Raises:
         click.UsageError: there is no such guest; it says what to run instead.
+        NoHolder: no guest has such a queue.
     """
     if not names and not selector.pairs:
         return None
+    names = tuple(one for name in names for one in _named(found, name))
     known = {key for one in found.rows for key in (one.name, one.uuid)}
     for name in names:
         if name not in known:
@@ -114,6 +121,27 @@ def chosen(found: Status, names: tuple[str, ...], selector: Selector) -> tuple[G
         if (not names or one.name in names or one.uuid in names)
         and (not selector.pairs or (one.guest is not None and selector.takes(one.guest.labels)))
     )
+
+
+class NoHolder(InputError):
+    """No guest has a queue, and none is to have it; the text says who has it instead."""
+
+
+def _named(found: Status, name: str) -> list[str]:
+    """The devices of the guests that have the queue `name`, or are to have it; another name stays as it is."""
+    try:
+        queue = parse_queue(name.lower())
+    except UnknownText:
+        return [name]
+    held = [
+        one.uuid
+        for one in found.rows
+        if any(config and config.matrix.has(queue) for config in (one.authorised, one.guest and one.guest.config))
+    ]
+    if not held:
+        has = "the host's own drivers have it" if found.observed.pool.has(queue) else "it is free"
+        raise NoHolder(f"no guest has queue {queue}, and none is to have it: {has}")
+    return held
 
 
 def _instead(found: Status, name: str) -> str:

@@ -216,3 +216,17 @@ def test_the_letters_stand_below_each_other_on_every_terminal(command: Command, 
     assert done.returncode == 0, done.stderr
     assert THREE.replace("·", host) in done.stdout.decode(name)
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("status", "-o", "name"), ("matrix",)])
+def test_a_queue_is_looked_up(command: Command, words: tuple[str, ...]) -> None:
+    """By the guests that have it, or are to have it; where none does, it says who has it instead."""
+    planned = command(*words, "05.0047")
+    command("apply", "--yes")
+    held = command(*words, "05.0047", "06.00AB")
+    host, free = command(*words, "04.0004"), command(*words, "06.0005")
+
+    assert (planned.code, "guest2" in planned.out, "guest1" in planned.out) == (0, True, False)
+    assert ("guest2" in held.out, "guest1" in held.out, "guest3" in held.out) == (True, True, False)
+    assert (host.code, "the host's own drivers have it" in host.err) == (1, True), host.err
+    assert (free.code, "it is free" in free.err) == (1, True), free.err

@@ -163,9 +163,27 @@ def test_a_saved_plan_from_a_record_can_be_applied(command: Command, record: Pat
     ran = by_record(command, record, "--out", saved)
 
     assert ran.code == 0
-    assert f"reconcile apply {saved} --simulate {command.simulated_host}" in ran.err
+    assert f"on the host: reconcile apply {saved} -f MANIFESTS --simulate {command.simulated_host}" in ran.err
     assert command("apply", "--yes", saved).code == 0
     assert "Nothing to do" in command("plan").out
+
+
+def test_a_plan_of_manifests_that_are_not_here_asks_where_they_are(
+    command: Command, record: Path, tmp_path: Path
+) -> None:
+    """As where CI has made it in a checkout of its own."""
+    observed(command, record)
+    saved = str(tmp_path / "plan.json")
+    elsewhere = tmp_path / "ci"
+    shutil.copytree(command.directory, elsewhere)
+    assert command.bare("plan", "--observed", str(record), "-f", str(elsewhere), "--out", saved).code == 0
+    shutil.rmtree(elsewhere)
+
+    refused = command.bare("apply", "--yes", saved, "--simulate", str(command.simulated_host))
+
+    assert (refused.code, f"made of the manifests in {elsewhere}, which is not here" in refused.err) == (64, True)
+    assert f"reconcile apply {saved} -f MANIFESTS --simulate" in refused.err
+    assert command("apply", "--yes", saved).code == 0
 
 
 def test_a_saved_plan_of_one_guest_stays_one(command: Command, record: Path, tmp_path: Path) -> None:
