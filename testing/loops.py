@@ -35,7 +35,7 @@ from testing.recording_sysfs import RecordingSysfs
 from testing.stop_tokens import SetAt
 
 BOOT_ID: Final = "11111111-2222-4333-8444-555555555555"
-EVERY_CONSENT: Final = frozenset({"--allow-disruption", "--allow-empty", "--allow-removals"})
+EVERY_CONSENT: Final = frozenset({"--allow-disruption", "--allow-empty", "--allow-removals", "--allow-suspended"})
 HOST: Final = "apiVersion: reconciler/v1\nkind: Host\nmetadata: {name: lpar7}\n"
 
 

@@ -96,7 +96,7 @@ def keep_everything(run: Callable[..., object], state: Path, change: Callable[[]
     run("suspend", "--reason", "the whole host")
     run("suspend", "guest1", "--reason", "one guest", "--for", "2h")
     change()
-    run("apply", "--yes", "--confirm-within", "1h")
+    run("apply", "--yes", "--allow-suspended", "--confirm-within", "1h")
     kept = StateDirectory(state)
     pending = Confirmations(kept).pending()
     assert pending

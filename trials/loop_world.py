@@ -21,7 +21,7 @@ from reconciler.model.problems import InvalidManifests
 from reconciler.model.strict_json import BadRecord
 from reconciler.operations.apply import NotApplicable, Terms, apply
 from reconciler.operations.wanted import Manifests
-from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, ALLOW_REMOVALS
+from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, ALLOW_REMOVALS, ALLOW_SUSPENDED
 from reconciler.simulator.hardware import Card, HardwareError, Plug, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.profiles import PROFILES
@@ -40,7 +40,7 @@ from trials.loop_guard import Guard, Killed
 BOOT_ID: Final = "11111111-2222-4333-8444-555555555555"
 GUESTS: Final = 6
 _STRANGER: Final = uuid(0xF0)
-_EVERY_CONSENT: Final = frozenset({ALLOW_DISRUPTION, ALLOW_EMPTY, ALLOW_REMOVALS})
+_EVERY_CONSENT: Final = frozenset({ALLOW_DISRUPTION, ALLOW_EMPTY, ALLOW_REMOVALS, ALLOW_SUSPENDED})
 
 
 class FullDisk(StateDirectory):

@@ -109,11 +109,11 @@ def test_one_damaged_generation_hides_no_other(command: Command) -> None:
     assert command("history", "show", "1").code == 0
     assert command("rollback", "2", "--yes").code == 1
     (state / "generations/000002.json").rename(state / "generations/000002.json.damaged")
-    assert command("apply", "--yes").code == 0
+    assert command("apply", "--yes", "--allow-suspended").code == 0
     (command.directory / "guests.yaml").write_text(
         (command.directory / "guests.yaml").read_text(encoding="utf-8").replace("[6]", "[5]", 1), encoding="utf-8"
     )
-    assert command("apply", "--yes").code == 0
+    assert command("apply", "--yes", "--allow-suspended").code == 0
     assert [one["number"] for one in json.loads(command("history", "-o", "json").out)["generations"]][-1] == 3
 
 

@@ -1,5 +1,0 @@
-"""``python -m reconciler``, the same as ``reconcile``."""
-
-from reconciler.cli.main import main
-
-main()
