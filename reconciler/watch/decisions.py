@@ -202,8 +202,9 @@ def _standing(plan: Plan) -> tuple[Condition, str]:
     """How a host stands for which there is nothing to do."""
     if not plan.withheld:
         return Condition.IN_SYNC, "the host is as the manifests say"
+    are = "is" if len(plan.suspended_names) == 1 else "are"
     whose = named(plan.suspended_names)
-    return Condition.SUSPENDED_DIFFERS, f"suspended, and differs: {whose} not as the manifests say; all else is"
+    return Condition.SUSPENDED_DIFFERS, f"{whose} {are} not as the manifests say; everything else is"
 
 
 def _at_rest(
