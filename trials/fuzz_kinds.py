@@ -266,7 +266,8 @@ class Xml:
         shutil.copytree(EXAMPLES / "on-demand", site, ignore=shutil.ignore_patterns("*.state", "*.state.json"))
         self._site, self._host, self._file = site, site / "simulated-host.yaml", site / "vm.xml"
         self._run = run
-        uuids = [line.split()[1] for line in run("status", *self._where()).out.splitlines() if "  (on-demand" in line]
+        uuids = [one["uuid"] for one in json.loads(run("status", *self._where(), "-o", "json").out)["guests"]]
+        assert uuids
         self._uuids = (AP_UUID, *uuids)
 
     def _where(self) -> tuple[str, ...]:

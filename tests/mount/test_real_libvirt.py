@@ -4,6 +4,7 @@ libvirt gives up each start of a VM with a mediated device after the hook, since
 start is seen as far as it concerns us, and so is the end that follows.
 """
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -79,14 +80,18 @@ def test_the_names_of_vms_are_those_of_libvirt(world: World) -> None:
     """In status, plan and conflicts, of definitions that the daemon has written; without it only the names are gone."""
     where = ("-f", str(world.site), "--host", "lpar7")
 
-    status = world.reconcile("status", *where)
+    status = json.loads(world.reconcile("status", *where, "-o", "json"))["guests"]
+    shown = world.reconcile("status", *where)
 
-    assert f"{DAY}  (on-demand, VM day, shut off)" in status
-    assert f"{NIGHT}  (on-demand, VM night, shut off)" in status
+    assert {one["uuid"]: (one["vm"]["name"], one["vm"]["state"]) for one in status} == {
+        DAY: ("day", "shut off"),
+        NIGHT: ("night", "shut off"),
+    }
+    assert "day (shut off)" in shown
     world.libvirt.run("virsh", "undefine", "day")
     world.libvirt.run("virsh", "undefine", "night")
-    without = world.reconcile("status", *where)
-    assert without == status.replace(", VM day, shut off", "").replace(", VM night, shut off", "")
+    without = json.loads(world.reconcile("status", *where, "-o", "json"))["guests"]
+    assert without == [{key: value for key, value in one.items() if key != "vm"} for one in status]
 
 
 def test_the_file_of_a_running_vm_tells_its_state(a_daemon: None, tmp_path: Path) -> None:
@@ -108,12 +113,12 @@ def test_the_file_of_a_running_vm_tells_its_state(a_daemon: None, tmp_path: Path
 def test_libvirt_has_devices_made_and_removed(world: World) -> None:
     """By the hook that was installed; and it does not start the second of two, with our reason."""
     given_up = world.start("day")
-    history = world.reconcile("history")
+    history = json.loads(world.reconcile("history", "-o", "json"))["generations"]
 
     assert "hook" not in given_up.lower(), given_up
     assert "VFIO" in given_up or "vfio" in given_up
-    assert [line.split()[3] for line in history.splitlines()[1:]] == ["applied", "applied"], history
-    assert ("1 to create" in history, "1 to remove" in history) == (True, True)
+    assert [(one["result"], one["actor"]) for one in history] == [("applied", "hook"), ("applied", "hook")]
+    assert ["1 to create" in history[0]["summary"], "1 to remove" in history[1]["summary"]] == [True, True]
     assert world.devices() == set()
 
     hook = "/etc/libvirt/hooks/qemu.d/reconcile"
