@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from reconciler.manifests.schema import Schema
+from reconciler.model.errors import InputError
 
 _BOOLEAN: Final = "true or false"
 _TYPE_NAMES: Final = {
@@ -72,7 +73,7 @@ def fields_of(kind: str, schema: Schema) -> Field:
     return _Reader(schema).field((kind,), schema, "")
 
 
-class NoSuchField(LookupError):
+class NoSuchField(InputError, LookupError):
     """There is no such field.
 
     Attributes:
