@@ -113,11 +113,6 @@ def confirm_of(number: int) -> Command:
     return Command(("confirm", str(number)))
 
 
-def cancel_of(number: int) -> Command:
-    """Rolls back generation `number`, which waits to be confirmed."""
-    return Command(("cancel", str(number)))
-
-
 def rollback_to(number: int) -> Command:
     """Rolls back to what generation `number` wanted."""
     return Command(("rollback", str(number)))
