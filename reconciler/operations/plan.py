@@ -289,8 +289,9 @@ def _suspended_changes(made: Plan, found: Suspensions) -> Iterator[Consent]:
         if made.changes:
             yield Consent("host", f"everything is {_words(found.host)}", ALLOW_SUSPENDED)
         return
+    differing = frozenset(made.suspended_names)
     for guest in made.guests:
-        if guest.name in made.suspended_names and (one := found.guests.get(guest.name)):
+        if guest.name in differing and (one := found.guests.get(guest.name)):
             yield Consent(guest.name, f"it is {_words(one)}", ALLOW_SUSPENDED, guest.uuid)
 
 
