@@ -82,7 +82,7 @@ def _answer(fill: Callable[[Path, int], Path], size: int) -> _Answer:
         before = folder / "before.yaml"
         before.write_text(hostile_host(), encoding="utf-8")
         where = ("--simulate", str(_host(Path(directory))), "--state-dir", str(state))
-        options = ("--apply", "--git-interval", "1h", "--resync", "1h", "-f", str(folder))
+        options = ("--apply", "--resync", "1h", "-f", str(folder))
         with watching(state, where, *options) as loop:
             loop.turn()
             fill(folder, size)
