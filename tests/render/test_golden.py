@@ -1,13 +1,11 @@
 """Plan, diff, Markdown and matrix as they are shown at 80 and 120 columns, with and without colour, in whole files.
 
-``RECONCILE_GOLDEN=write ./run tests tests/render/test_golden.py`` writes them anew; read what has changed before it is
+``REWRITE_GOLDEN=1 ./run tests tests/render/test_golden.py`` writes them anew; read what has changed before it is
 committed.
 """
 
-import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -29,9 +27,10 @@ from reconciler.render.plan_text import plan_text
 from reconciler.render.table import Page
 from reconciler.render.text import Paint, Painter, plain
 from reconciler.simulator.profiles import PROFILES
+from testing.golden import GOLDEN, assert_golden
 from testing.holdings import config, desired, guest, hardware, host_holding, uuid
 
-GOLDEN: Final = Path(__file__).with_name("golden")
+PLACE: Final = "plans"
 FREE: Final = Matrix(ALL_IDS, ~IdSet(range(4, 12)))
 GIVES_UP: Final = GivenUp(NO_IDS, IdSet(range(4, 13)))
 
@@ -117,14 +116,10 @@ TEXTS: Final[dict[str, Callable[[int, Paint], str]]] = {
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("name", TEXTS)
 def test_it_looks_as_it_did(name: str, width: int, *, colour: bool) -> None:
-    """Byte for byte; in the files an escape sequence begins with ``<ESC>``."""
+    """Byte for byte."""
     text = TEXTS[name](width, Painter() if colour else plain)
-    file = GOLDEN / f"{name}.{width}{'.colour' if colour else ''}.txt"
-    shown = text.replace("\033", "<ESC>")
-    if os.environ.get("RECONCILE_GOLDEN") == "write":
-        file.write_text(shown, encoding="utf-8")
 
-    assert shown == file.read_text(encoding="utf-8")
+    assert_golden(f"{PLACE}/{name}-{width}{'-colour' if colour else ''}.txt", text)
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -148,6 +143,6 @@ def test_a_matrix_is_no_wider_than_its_page(name: str, width: int) -> None:
 
 def test_every_file_is_of_a_text() -> None:
     """None is left of what is not shown any more."""
-    expected = {f"{name}.{width}{colour}.txt" for name in TEXTS for width in (80, 120) for colour in ("", ".colour")}
+    expected = {f"{name}-{width}{colour}.txt" for name in TEXTS for width in (80, 120) for colour in ("", "-colour")}
 
-    assert {file.name for file in GOLDEN.iterdir()} == expected
+    assert {file.name for file in (GOLDEN / PLACE).iterdir()} == expected
