@@ -18,3 +18,10 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         """See `reconciler.kernel.waiting.Clock`."""
         self.now += seconds
+
+
+class NoTimer:
+    """Arms nothing: no other process acts on the host, and what is late is rolled back by the next command."""
+
+    def arm(self, generation: int, seconds: float) -> None:
+        """See `reconciler.integrations.timers.Timer`."""

@@ -87,6 +87,14 @@ class Command:
         return Ran(code, *self._capture.readouterr())
 
 
+def change(command: Command, old: str = "adapters: [5, 6]", new: str = "adapters: [6]") -> None:
+    """Let the guests' manifests want something else: the first `old` in them becomes `new`."""
+    path = command.directory / "guests.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
 def example(name: str, tmp_path: Path, capture: pytest.CaptureFixture[str]) -> Command:
     """A command on a fresh copy of the example `name`."""
     shutil.copytree(EXAMPLES / name, tmp_path / name, ignore=shutil.ignore_patterns("*.state", "*.state.json"))

@@ -12,6 +12,7 @@ from runpy import run_path
 import pytest
 
 import reconciler
+from testing.clocks import NoTimer
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "examples/python/share_out.py"
@@ -148,11 +149,6 @@ def test_a_rollback_undoes_the_newest_apply_once(folder: Path) -> None:
 
 def test_what_is_not_confirmed_can_be_undone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what is confirmed stays."""
-
-    class NoTimer:
-        def arm(self, generation: int, seconds: float) -> None:
-            pass
-
     monkeypatch.setattr("reconciler.hosts.opening.timer_of", lambda *_: NoTimer())
     terms = reconciler.Terms(confirm_within=60.0)
     with reconciler.open_simulated_host(folder / "simulated-host.yaml") as host:

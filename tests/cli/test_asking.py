@@ -13,17 +13,11 @@ from typing import IO
 import pytest
 
 from reconciler.hosts import opening
+from testing.clocks import NoTimer
 from testing.commands import Command, at_terminal, example, without_terminal
 from testing.journals import reopen_pending
 
 ASKS = "Apply this? [y/N]: "
-
-
-class NoTimer:
-    """Arms nothing: no process of another test's making acts on the host."""
-
-    def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timers.Timer`."""
 
 
 @pytest.fixture

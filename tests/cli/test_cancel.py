@@ -10,14 +10,8 @@ from reconciler.hosts import opening
 from reconciler.transaction.cancellation import ApplyIds
 from reconciler.transaction.history import RETAINED
 from reconciler.transaction.state_directory import StateDirectory
-from testing.commands import Command, Ran, example, parsed
-
-
-class NoTimer:
-    """Arms nothing: who is late is rolled back by the next command."""
-
-    def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timers.Timer`."""
+from testing.clocks import NoTimer
+from testing.commands import Command, Ran, change, example, parsed
 
 
 @pytest.fixture
@@ -25,14 +19,6 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     """``reconcile`` on a fresh copy of the three guests, without a real timer."""
     monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
     return example("three-guests", tmp_path, capsys)
-
-
-def change(command: Command, old: str = "adapters: [5, 6]", new: str = "adapters: [6]") -> None:
-    """Let the manifests want something else."""
-    path = command.directory / "guests.yaml"
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def pass_by(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,17 +8,11 @@ from typing import Any
 import pytest
 
 from reconciler.hosts import opening
+from testing.clocks import NoTimer
 from testing.commands import Command, Ran, example
 from testing.damaged_json import changed, damaged, places
 from testing.loop_processes import watching
 from testing.state_directories import EXIT_CODES, FILES, READERS, WRITERS, keep_everything, takes_manifests
-
-
-class NoTimer:
-    """Arms nothing."""
-
-    def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timers.Timer`."""
 
 
 @pytest.fixture

@@ -22,14 +22,8 @@ from reconciler.kernel.paths import mdev
 from reconciler.simulator.state_file import digest_of, load_state, save_state
 from reconciler.transaction import state_directory
 from reconciler.transaction.journal import Journal
+from testing.clocks import NoTimer
 from testing.commands import Command, Ran, example
-
-
-class NoTimer:
-    """Arms nothing: the tests do what the timer would."""
-
-    def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timers.Timer`."""
 
 
 class Host:

@@ -19,17 +19,11 @@ from reconciler.cli import confirm_command
 from reconciler.cli.main import run
 from reconciler.hosts import opening
 from reconciler.hosts.opening import open_host, open_simulated_host
-from testing.commands import AtTerminal, Command, at_terminal, example
+from testing.clocks import NoTimer
+from testing.commands import AtTerminal, Command, at_terminal, change, example
 from testing.journals import reopen_pending
 
 PATIENCE = 60.0
-
-
-class NoTimer:
-    """Arms nothing: who is late is put back by the next command."""
-
-    def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timers.Timer`."""
 
 
 @pytest.fixture
@@ -37,14 +31,6 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     """``reconcile`` on a fresh copy of the three guests, without a real timer."""
     monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
     return example("three-guests", tmp_path, capsys)
-
-
-def change(command: Command, old: str = "adapters: [5, 6]", new: str = "adapters: [6]") -> None:
-    """Let the manifests want something else."""
-    path = command.directory / "guests.yaml"
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def test_the_history_lists_applies_newest_first(command: Command) -> None:

@@ -17,18 +17,12 @@ import pytest
 from reconciler.cli import confirm_command
 from reconciler.hosts import opening
 from reconciler.kernel import own_files
-from testing.commands import Command, Ran, example
+from testing.clocks import NoTimer
+from testing.commands import Command, Ran, change, example
 from testing.damaged_json import damaged
 from testing.journals import reopen_pending
 
 FORMATS = ("text", "wide", "diff", "json", "markdown", "github", "sarif")
-
-
-class NoTimer:
-    """Arms nothing."""
-
-    def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timers.Timer`."""
 
 
 @pytest.fixture
@@ -60,14 +54,6 @@ def assert_same_plans(command: Command, record: Path) -> None:
     observed(command, record)
     for words in (*(("-o", one) for one in FORMATS), ("--detailed-exitcode",), ("--target", "guest1")):
         assert command("plan", *words) == by_record(command, record, *words)
-
-
-def change(command: Command, old: str, new: str) -> None:
-    """Change the manifests."""
-    file = command.directory / "guests.yaml"
-    text = file.read_text(encoding="utf-8")
-    assert old in text
-    file.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def on_host(command: Command, *words: str) -> None:

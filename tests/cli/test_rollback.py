@@ -11,22 +11,8 @@ from reconciler.cli.main import run
 from reconciler.hosts import opening
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.recovery import Recovered, recover
-from testing.commands import Command, Ran, example
-
-
-class NoTimer:
-    """Arms nothing: who is late is rolled back by the next command."""
-
-    def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timers.Timer`."""
-
-
-def change(command: Command, old: str = "adapters: [5, 6]", new: str = "adapters: [6]") -> None:
-    """Let the manifests want something else."""
-    path = command.directory / "guests.yaml"
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+from testing.clocks import NoTimer
+from testing.commands import Command, Ran, change, example
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from reconciler.hosts import opening
 from reconciler.kernel.text_forms import parse_ap_config
 from reconciler.model.matrix import ApConfig
 from reconciler.simulator.host import SimulatedHost
+from testing.clocks import NoTimer
 from testing.commands import Command
 from testing.holdings import config
 
@@ -39,13 +40,6 @@ spec:
 RUNS = "  vms: [00000000-0000-4000-8000-000000000001]\n"
 REFUSED = "  faults: [{write: 2, errno: EBUSY}]\n"
 HAS = config([5], [4])
-
-
-class NoTimer:
-    """Arms nothing: who is late is rolled back by the next command."""
-
-    def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timers.Timer`."""
 
 
 @pytest.fixture

@@ -13,13 +13,14 @@ from reconciler.cli.main import run
 from reconciler.cli.output import Output
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.published import LoopPublisher, LoopStatus, PublishedReader
-from reconciler.watch.report import Condition, Counters, RefusedConfiguration, Report, SourceReport
+from reconciler.watch.report import Counters, RefusedConfiguration, SourceReport
 from reconciler.watch.report_text import Ended
 from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.run_directory import RunDirectory
 from reconciler.watch.status_file import StatusFile
 from testing.commands import Command, Ran, example
 from testing.golden import assert_golden
+from testing.reports import report
 
 HOST = """\
 apiVersion: reconciler/v1
@@ -318,23 +319,19 @@ def test_an_example_reads_as_documented(tmp_path: Path, capsys: pytest.CaptureFi
     assert run(["status", "--help"]) == 0
 
 
-REPORT = Report(
-    host="lpar7",
-    condition=Condition.IN_SYNC,
+REPORT = report(
     summary="the host is as the manifests say",
     since=1.0,
     source=SourceReport("/etc/reconciler", "abc123"),
     generation=1,
     guests=(),
     queues={},
-    differences=(),
-    suspended=None,
     counters=Counters(),
     cycle_ended=2.0,
+    looked=None,
     succeeded=2.0,
     apply_seconds=None,
     plan_seconds=0.1,
-    applies=True,
 )
 
 

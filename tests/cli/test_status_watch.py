@@ -16,27 +16,24 @@ from reconciler.model.problems import Position
 from reconciler.transaction.loop_records import LastGood, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.transaction.suspensions import read_suspensions
-from reconciler.watch.report import Condition, Counters, Report, SourceReport
+from reconciler.watch.report import Condition, Counters, SourceReport
 from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.status_file import FILE, StatusFile
+from testing.reports import report
 
-REPORT = Report(
-    host="lpar7",
-    condition=Condition.IN_SYNC,
+REPORT = report(
     summary="the host is as the manifests say",
     since=1.0,
     source=SourceReport("/etc/reconciler"),
     generation=3,
     guests=(),
     queues={},
-    differences=(),
-    suspended=None,
     counters=Counters(),
     cycle_ended=2.0,
+    looked=None,
     succeeded=2.0,
     apply_seconds=None,
     plan_seconds=0.1,
-    applies=True,
 )
 PATIENCE = 60.0
 PLACE = Position("a.yaml", 1, 1)
@@ -207,8 +204,8 @@ def test_what_is_to_be_run_next_works_in_every_directory(
     """Whoever reads it may run it elsewhere."""
     state = StateDirectory(tmp_path / "state")
     state.prepare()
-    report = REPORT._replace(condition=Condition.NEEDS_PERSON, summary="consent is needed")
-    StatusFile(state, os.getpid()).write(report)
+    needing = REPORT._replace(condition=Condition.NEEDS_PERSON, summary="consent is needed")
+    StatusFile(state, os.getpid()).write(needing)
     monkeypatch.chdir(tmp_path)
     loop = RequestTriggers(state.path)
 

@@ -8,14 +8,8 @@ import pytest
 
 from reconciler.cli.main import run
 from reconciler.hosts import opening
-from testing.commands import Command, example
-
-
-class NoTimer:
-    """Arms nothing."""
-
-    def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timers.Timer`."""
+from testing.clocks import NoTimer
+from testing.commands import Command, change, example
 
 
 @pytest.fixture
@@ -23,14 +17,6 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     """``reconcile`` on a fresh copy of the three guests; guest1 has the label tenant=payments."""
     monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
     return example("three-guests", tmp_path, capsys)
-
-
-def change(command: Command, old: str = "adapters: [5, 6]", new: str = "adapters: [6]") -> None:
-    """Let the manifests want something else."""
-    path = command.directory / "guests.yaml"
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def guests(command: Command) -> set[str]:

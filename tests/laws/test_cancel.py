@@ -20,7 +20,7 @@ from reconciler.transaction.history import History
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.recovery import confirm, recover
 from reconciler.transaction.state_directory import StateDirectory
-from testing.clocks import FakeClock
+from testing.clocks import FakeClock, NoTimer
 from testing.holdings import EVERY_PROFILE, abilities_of, desired_like, held, host_holding
 from testing.invariants import violations
 from testing.recording_sysfs import RecordingSysfs
@@ -35,13 +35,6 @@ TURNS_BACK = {name: TRANSITIONS[name] for name in ("create", "swap", "pool", "mi
 
 class Killed(BaseException):
     """The process ends here."""
-
-
-class NoTimer:
-    """Arms nothing."""
-
-    def arm(self, generation: int, seconds: float) -> None:
-        """See `reconciler.integrations.timers.Timer`."""
 
 
 @contextmanager
