@@ -22,9 +22,8 @@ from reconciler.model.strict_json import BadRecord
 from reconciler.operations.apply import NotApplicable, Terms, apply
 from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, ALLOW_REMOVALS, ALLOW_SUSPENDED
-from reconciler.simulator.hardware import Card, HardwareError, Plug, SetCard, Unplug
+from reconciler.simulator.hardware import PROFILES, Card, HardwareError, Plug, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.profiles import PROFILES
 from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.lock import LOCK, Busy
 from reconciler.transaction.machine import Machine

@@ -15,9 +15,9 @@ from reconciler.operations.apply import ApplyResult, StalePlan, Terms, apply
 from reconciler.operations.wanted import Manifests
 from reconciler.planning.order import order_steps
 from reconciler.planning.plan import Basis
+from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.profiles import PROFILES
-from reconciler.simulator.snapshot import Snapshot, host_from, snapshot_of
+from reconciler.simulator.state_file import Snapshot, host_from, snapshot_of
 from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL

@@ -10,9 +10,8 @@ import click
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import report, say
 from reconciler.hosts.simulated import Description, Simulation, described, locked, refuse_mounted
-from reconciler.simulator.mount import MountError
+from reconciler.simulator.mount import MountError, Shown
 from reconciler.simulator.mount_server import Served, Server
-from reconciler.simulator.mounted_tree import Shown
 
 
 def run(file: Path, place: Path) -> Exit:

@@ -11,7 +11,7 @@ from typing import Final
 from reconciler.kernel.sysfs import WRITE_SECONDS, KernelBusy
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
-from reconciler.simulator.binding import is_hosts, refilter, reset, without
+from reconciler.simulator.ap_bus import is_hosts, refilter, reset, without
 from reconciler.simulator.nodes import refusal
 from reconciler.simulator.numbers import unsigned_long, written_ap_config
 from reconciler.simulator.state import INSTANCES, HostState, Mdev

@@ -20,8 +20,7 @@ from reconciler.model.printable import error_text
 from reconciler.simulator.description import FORMS as HARDWARE_FORMS
 from reconciler.simulator.description import request_of
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.mount import Libfuse, mounted
-from reconciler.simulator.mounted_tree import MountedTree, Shown
+from reconciler.simulator.mount import Libfuse, MountedTree, Shown, mounted
 from reconciler.simulator.state_file import CONTROL
 
 FORMS: Final = (*HARDWARE_FORMS, "start UUID", "stop UUID", "load", "unload", "boot")

@@ -9,10 +9,16 @@ from typing import Final
 from reconciler.kernel import paths
 from reconciler.kernel.text_forms import mask_text
 from reconciler.model.ids import IdSet
-from reconciler.simulator.ap_bus import scan, write_apmask, write_aqmask, write_default_domain
-from reconciler.simulator.binding import bind_by_hand, probe_by_hand, unbind_by_hand
-from reconciler.simulator.device_files import ApDirectories, device_path
-from reconciler.simulator.mdev_files import iommu_groups, mdev_links, vfio_ap_directory
+from reconciler.simulator.ap_bus import (
+    bind_by_hand,
+    probe_by_hand,
+    scan,
+    unbind_by_hand,
+    write_apmask,
+    write_aqmask,
+    write_default_domain,
+)
+from reconciler.simulator.device_files import ApDirectories, device_path, iommu_groups, mdev_links, vfio_ap_directory
 from reconciler.simulator.nodes import Directory, Entry, File, Link, changing, constant, fixed, refusal, trigger
 from reconciler.simulator.numbers import bounded_decimal
 from reconciler.simulator.state import CARD_DRIVER, HOST_DRIVER, VFIO_AP, HostState, card_name

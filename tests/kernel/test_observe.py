@@ -15,10 +15,8 @@ from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix, Queue
 from reconciler.model.observed import Abilities, Lpar, ObservedCard, ObservedQueue, Process
 from reconciler.model.steps import Holdings
-from reconciler.simulator.faults import CandidateShown, FaultySysfs, ReadRefused
-from reconciler.simulator.hardware import Card, SetCard, Unplug
-from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.profiles import PROFILES
+from reconciler.simulator.hardware import PROFILES, Card, SetCard, Unplug
+from reconciler.simulator.host import CandidateShown, FaultySysfs, ReadRefused, SimulatedHost
 from testing.clocks import FakeClock
 from testing.holdings import EVERY_PROFILE, abilities_of, config, hardware, holdings, host_holding, matrix, uuid
 from testing.simulated_hosts import QEMU, VmProcesses

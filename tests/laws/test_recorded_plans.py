@@ -49,8 +49,8 @@ from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_json import IncompletePlan, plan_file_text, plan_json
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
+from reconciler.simulator.hardware import Profile
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.profiles import Profile
 from reconciler.transaction.apply import NoProgress, apply_plan
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.machine import Machine

@@ -16,9 +16,8 @@ from reconciler.planning.order import order_steps
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.rollback import rollback_effects
-from reconciler.simulator.faults import Fault, FaultySysfs, WriteBlocked, WriteRefused
-from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.profiles import PROFILES, Profile
+from reconciler.simulator.hardware import PROFILES, Profile
+from reconciler.simulator.host import Fault, FaultySysfs, SimulatedHost, WriteBlocked, WriteRefused
 from reconciler.transaction.apply import NoProgress, apply_plan
 from reconciler.transaction.rollback import roll_back
 from reconciler.transaction.step import Host

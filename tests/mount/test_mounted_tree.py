@@ -14,10 +14,9 @@ from reconciler.kernel import paths
 from reconciler.kernel.sysfs import PAGE
 from reconciler.model.ids import IdSet
 from reconciler.simulator.description import host_of
-from reconciler.simulator.faults import FaultySysfs, WriteBlocked
 from reconciler.simulator.hardware import DEFAULT_HARDWARE
-from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.mounted_tree import MountedTree, Shown
+from reconciler.simulator.host import FaultySysfs, SimulatedHost, WriteBlocked
+from reconciler.simulator.mount import MountedTree, Shown
 from testing.mounted_hosts import PATIENCE, until
 from testing.simulated_hosts import LAB
 
@@ -34,11 +33,11 @@ class Kernel:
         self.signalled = self.left = False
 
     def interrupted(self) -> bool:
-        """See `reconciler.simulator.mounted_tree.Caller`."""
+        """See `reconciler.simulator.mount.Caller`."""
         return self.signalled
 
     def leave(self) -> None:
-        """See `reconciler.simulator.mounted_tree.Caller`."""
+        """See `reconciler.simulator.mount.Caller`."""
         self.left = True
 
     def write(self, path: str, value: bytes) -> int:

@@ -6,7 +6,7 @@ from reconciler.model.desired import Activation, Desired, DesiredGuest, Persiste
 from reconciler.planning.boot_stages import at_boot
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
-from reconciler.simulator.profiles import PROFILES
+from reconciler.simulator.hardware import PROFILES
 from testing.holdings import EVERYTHING_HOST, config, desired, guest, host_holding, uuid
 
 GUESTS = [

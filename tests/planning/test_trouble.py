@@ -13,8 +13,8 @@ from reconciler.planning.planner import make_plan
 from reconciler.planning.status import status_of
 from reconciler.render.status_record import status_json
 from reconciler.render.status_text import status_text
+from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.profiles import PROFILES
 from testing.holdings import config, desired, guest, hardware, uuid
 from testing.plans import problem_ids
 

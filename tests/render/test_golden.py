@@ -26,7 +26,7 @@ from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
 from reconciler.render.table import Page
 from reconciler.render.text import Paint, Painter, plain
-from reconciler.simulator.profiles import PROFILES
+from reconciler.simulator.hardware import PROFILES
 from testing.golden import GOLDEN, assert_golden
 from testing.holdings import config, desired, guest, hardware, host_holding, uuid
 

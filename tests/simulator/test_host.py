@@ -26,6 +26,7 @@ from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
 from reconciler.simulator.hardware import (
     DEFAULT_HARDWARE,
+    PROFILES,
     Card,
     HardwareError,
     Mode,
@@ -36,9 +37,8 @@ from reconciler.simulator.hardware import (
     Unplug,
 )
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.profiles import PROFILES
-from reconciler.simulator.snapshot import SNAPSHOTS, Snapshot, host_from, snapshot_of
 from reconciler.simulator.state import INSTANCES, Mdev
+from reconciler.simulator.state_file import SNAPSHOTS, Snapshot, host_from, snapshot_of
 from testing.host_actions import UUIDS
 
 A, B, _ = UUIDS

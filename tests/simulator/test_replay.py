@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.simulator.hardware import DEFAULT_HARDWARE
+from reconciler.simulator.hardware import DEFAULT_HARDWARE, PROFILES
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.profiles import PROFILES
 from testing.recordings import PROFILE_OF_FILE, InProcess, Replay, Scenario, scenarios
 
 

@@ -9,8 +9,18 @@ import pytest
 from reconciler.kernel import paths
 from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.host import SimulatedHost
-from reconciler.simulator.snapshot import SNAPSHOTS, Snapshot, host_from, snapshot_of
-from reconciler.simulator.state_file import StaleState, digest_of, load_state, reset_state, save_state, state_path
+from reconciler.simulator.state_file import (
+    SNAPSHOTS,
+    Snapshot,
+    StaleState,
+    digest_of,
+    host_from,
+    load_state,
+    reset_state,
+    save_state,
+    snapshot_of,
+    state_path,
+)
 from testing.host_actions import UUIDS
 
 A, B, _ = UUIDS
