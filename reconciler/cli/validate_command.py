@@ -44,11 +44,11 @@ def validate_command(domain_files: tuple[str, ...], format: str, host: HostOptio
     site = read_site(paths, given=given)
     code = Exit.INVALID if errors_of(site.problems) else Exit.DONE
     problems = list(site.problems)
-    if code is Exit.DONE:
-        found = placed(_conflicts(site, host.host), site.sources)
+    found = placed(_conflicts(site, host.host), site.sources)
+    if code is Exit.DONE and errors_of(found):
         is_known = host.host is None or any(one.name == host.host for one in site.hosts)
-        code = (Exit.REFUSED if is_known else Exit.INVALID) if errors_of(found) else Exit.DONE
-        problems += found
+        code = Exit.REFUSED if is_known else Exit.INVALID
+    problems += found
     if code is not Exit.INVALID:  # else a guest may be missing that is there
         found = _vm_problems(site, domain_files)
         code = Exit.INVALID if errors_of(found) else code
@@ -71,8 +71,9 @@ def validate_command(domain_files: tuple[str, ...], format: str, host: HostOptio
 
 
 def _conflicts(site: Site, only: str | None) -> Sequence[Problem]:
+    """The conflicts among the guests and hosts that could be read; of those with the same name or uuid the first."""
     guests: dict[str, list[DesiredGuest]] = {}
-    for guest in site.guests:
+    for guest in {(one.host, one.uuid): one for one in reversed(site.guests)}.values():
         guests.setdefault(guest.host, []).append(guest)
     names = [only] if only else sorted(host.name for host in site.hosts)
     hosts = {host.name: host for host in site.hosts}

@@ -11,7 +11,7 @@ from reconciler.kernel.locks import Patience, wait_for
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.own_files import try_flock, wait_for_flock
 from reconciler.kernel.sysfs import Sysfs
-from reconciler.manifests.kinds import kind_of
+from reconciler.manifests.kinds import Unclear, kind_of
 from reconciler.manifests.schema import Forms
 from reconciler.manifests.site import placed
 from reconciler.manifests.strict_yaml import Document, read_documents
@@ -213,17 +213,19 @@ def _no_description(file: Path, error: OSError) -> UnreadableHost:
 def _description(content: bytes, file: Path) -> Document:
     text = content.decode("utf-8", "replace")
     documents, problems = read_documents(text, str(file))
-    found = []
+    found, forms = [], Forms()
     for document in documents:
-        kind = kind_of(document.data, document.position)
+        kind, data = kind_of(document.data, document.position, forms), document.data
+        if isinstance(kind, Unclear):
+            problems += kind.problems
+            if kind.kinds == ("SimulatedHost",):
+                data, kind = kind.corrected(data, "SimulatedHost"), "SimulatedHost"
         if kind == "SimulatedHost":
             found.append(document)
-            if not Forms().accepts(document.data, "SimulatedHost"):
+            if not forms.accepts(data, "SimulatedHost"):
                 from reconciler.manifests.form_problems import form_problems  # only to explain
 
-                problems += form_problems("SimulatedHost", document.data, document.position)
-        elif isinstance(kind, Problem):
-            problems.append(kind)
+                problems += form_problems("SimulatedHost", data, document.position)
     if not problems and len(found) != 1:
         problems = [_not_one(len(found), file)]
     if problems:

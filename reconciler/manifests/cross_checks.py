@@ -1,6 +1,6 @@
 """What only all documents together can say: which host a guest belongs to, and that names and uuids are unique."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from reconciler.manifests.data import Data, Path, error
@@ -51,12 +51,12 @@ class Population:
         else:
             self.may_lack_hosts = True
 
-    def note_unknown(self, data: Data) -> None:
-        """Note a document of unknown kind or format, which may have been meant as a Host."""
-        if isinstance(data, dict) and data.get("kind") == "Host":
-            self.refuse_host(data)
-        elif name := _name_in(data):
+    def note_unknown(self, data: Data, kinds: Collection[str]) -> None:
+        """Note a document that may have been meant as any of `kinds`, or is another program's where there are none."""
+        if name := _name_in(data):
             self.perhaps_hosts.add(name)
+        elif "Host" in kinds:
+            self.may_lack_hosts = True
 
     def host_names(self) -> set[str]:
         """The names of all hosts, of refused ones too."""

@@ -5,7 +5,7 @@ longer to import than everything else together.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -69,6 +69,19 @@ class FormProblems:
         return [
             error(reason.id, reason.message, (Place(position, field=reason.field),), reason.help)
             for reason in islice(_reasons(objections, self._schemas[kind]), MOST_PROBLEMS + 1)
+        ]
+
+    def common(self, readings: Mapping[str, Data], position: Position) -> list[Problem]:
+        """What is wrong with a document whichever of the kinds in `readings` it is; there it is read as that kind.
+
+        The words are those of the first kind.
+        """
+        first, *others = (self.of(kind, data, position) for kind, data in readings.items())
+        known = [{(one.id, one.places): one.help for one in other} for other in others]
+        return [
+            one if all(other[one.id, one.places] == one.help for other in known) else one._replace(help=_OF_NO_KIND)
+            for one in first
+            if all((one.id, one.places) in other for other in known)
         ]
 
     def _prepare(self, kind: str) -> None:
@@ -257,6 +270,7 @@ def _listed(words: list[str], last: str = "and") -> str:
     return f" {last} ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
+_OF_NO_KIND: Final = "No kind of document may have this."
 _LONGEST_ADVICE: Final = 60
 _TYPE_NAMES: Final = {
     "object": "a mapping (key: value)",

@@ -230,6 +230,7 @@ class Forms:
 
     def __init__(self) -> None:
         self._accept: dict[str, Accept] = {}
+        self._keys: dict[str, frozenset[str]] = {}
 
     def accepts(self, data: Data, kind: str) -> TypeGuard[Accepted]:
         """Whether `data` has the form of `kind` (a key of `SCHEMA_FILES`)."""
@@ -237,6 +238,12 @@ class Forms:
         if accept is None:
             accept = self._accept[kind] = _compiled(load_schema(kind))
         return accept(data)
+
+    def keys(self, kind: str) -> frozenset[str]:
+        """What may stand in the spec of a document of `kind`."""
+        if kind not in self._keys:
+            self._keys[kind] = frozenset(load_schema(kind)["properties"]["spec"]["properties"])
+        return self._keys[kind]
 
 
 def _compiled(schema: Schema) -> Accept:

@@ -12,7 +12,7 @@ from reconciler.manifests.cross_checks import Population, cross_checked
 from reconciler.manifests.data import Data, PlainScalars, error, limited
 from reconciler.manifests.documents import DocumentReader, digest_of
 from reconciler.manifests.files import Amount, DiskFiles, Files, FoundFile, amount_of, foreign_tree, too_much
-from reconciler.manifests.kinds import did_you_mean, kind_of
+from reconciler.manifests.kinds import Unclear, did_you_mean, kind_of
 from reconciler.manifests.schema import Accepted, Forms
 from reconciler.manifests.strict_yaml import documents_of
 from reconciler.manifests.yaml_stream import decoded
@@ -179,16 +179,27 @@ class Reading:
             self._problems.extend(problems.all)
             self._population.may_lack_hosts |= len(re.findall(_LIKE_A_HOST, text)) > hosts
 
-    def _add_document(self, data: Data, position: Position) -> str | Problem:
-        kind = kind_of(data, position)
-        if isinstance(kind, Problem):
-            self._problems.add(kind)
-            self._population.note_unknown(data)
-        elif kind == "Guest":
+    def _add_document(self, data: Data, position: Position) -> str:
+        """Take one more document; returns its kind, empty where that is not clear."""
+        kind = kind_of(data, position, self._forms)
+        if isinstance(kind, Unclear):
+            self._problems.extend(kind.problems)
+            if len(kind.kinds) != 1:
+                self._population.note_unknown(data, kind.kinds)
+                self._add_common_problems(kind, data, position)
+                return ""
+            data, kind = kind.corrected(data, kind.kinds[0]), kind.kinds[0]
+        if kind == "Guest":
             self._add_guest(data, position)
         elif kind == "Host":
             self._add_host(data, position)
         return kind
+
+    def _add_common_problems(self, unclear: Unclear, data: Data, position: Position) -> None:
+        """What is wrong with `data` whichever kind it was meant as."""
+        if unclear.kinds and not self._problems.is_full():
+            readings = {kind: unclear.corrected(data, kind) for kind in unclear.kinds}
+            self._problems.extend(limited(self._explaining().common(readings, position)))
 
     def _add_guest(self, data: Data, position: Position) -> None:
         if self._has_form(data, "Guest", position):
@@ -209,11 +220,14 @@ class Reading:
         if self._problems.is_full():
             self._problems.count()  # explaining a document takes a hundred times as long as refusing it
             return False
+        self._problems.extend(limited(self._explaining().of(kind, data, position)))
+        return False
+
+    def _explaining(self) -> "FormProblems":
         from reconciler.manifests.form_problems import FormProblems
 
         self._form_problems = self._form_problems or FormProblems()
-        self._problems.extend(limited(self._form_problems.of(kind, data, position)))
-        return False
+        return self._form_problems
 
 
 def _text(content: bytes | Problem, name: str, amount: Amount) -> str | Problem:

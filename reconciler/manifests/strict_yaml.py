@@ -46,7 +46,9 @@ class _OddKeys(Exception):
 
 
 def read_documents(text: str, file: str) -> tuple[list[Document], list[Problem]]:
-    """The documents of `text`, the content of `file`, that are in order, and the problems of all the others.
+    """The documents of `text`, the content of `file`, and what is wrong with it as YAML.
+
+    A document in which a key stands twice is among them, with the first value; others with problems are not.
 
     Documents without content are left out.
     """
@@ -142,28 +144,28 @@ def _careful_documents(source: Source, span: Span, scalars: PlainScalars, proble
     """The document in `span`, or nothing where it is blank or wrong."""
     if _is_blank(source.text[span.start : span.end]):
         return
-    read = _careful_document(source, span, scalars)
-    if isinstance(read, Document):
-        yield read
-    else:
-        problems.extend(limited(read))
+    document, found = _careful_document(source, span, scalars)
+    problems.extend(limited(found))
+    if document is not None:
+        yield document
 
 
-def _careful_document(source: Source, span: Span, scalars: PlainScalars) -> Document | list[Problem]:
-    """The document in `span`, or its problems; an empty list where it has no content."""
+def _careful_document(source: Source, span: Span, scalars: PlainScalars) -> tuple[Document | None, list[Problem]]:
+    """The document in `span`, and its problems; no document where it has no content, or not all of it can be known."""
     if problems := _outer_problems(source, span):
-        return problems
+        return None, problems
     try:
         if problems := list(islice(_refused(source, span), MOST_PROBLEMS + 1)):
-            return problems
+            return None, problems
         node = composed(source.text, span)
     except YAMLError as wrong:
-        return [syntax_problem(source, span, wrong)]
+        return None, [syntax_problem(source, span, wrong)]
     assert node is not None, "a text that is not blank has a document"
     data, problems = careful_data(node, scalars, source, span.start)
-    if problems or data is None:
-        return problems
-    return Document(data, source.place(span.start + node.start_mark.index).position)
+    # A key that stands twice hides only its second value; of other odd keys it is not known what was meant.
+    if data is None or any(problem.id != "duplicate-key" for problem in problems):
+        return None, problems
+    return Document(data, source.place(span.start + node.start_mark.index).position), problems
 
 
 def _outer_problems(source: Source, span: Span) -> list[Problem]:
