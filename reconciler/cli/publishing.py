@@ -26,6 +26,7 @@ from reconciler.transaction.suspensions import Suspensions, read_suspensions, su
 from reconciler.watch.backoff import Backoff
 from reconciler.watch.decisions import HealBudgets, Policy, Times, decide
 from reconciler.watch.published import LOOP, REPORT, NotPublished, PublishedReader, publish_report
+from reconciler.watch.publishing_views import AT_ONCE, Views
 from reconciler.watch.report import Condition
 from reconciler.watch.reporter import Finding, report_of_command
 from reconciler.watch.run_directory import RunDirectory
@@ -58,8 +59,12 @@ def publish(host: HostOptions, outcome: Outcome | None = None, after: Plan | Non
         with suppress(NotPublished):  # a damaged one is replaced
             before = PublishedReader(directory.path).read().report
         with opened(host) as machine:
-            report = report_of_command(_finding(machine, outcome, after), before, time.time())
-        publish_report(directory.like(LOOP).like(REPORT), report)
+            finding = _finding(machine, outcome, after)
+            report = report_of_command(finding, before, time.time())
+            readable = directory.like(LOOP).like(REPORT)
+            publish_report(readable, report)
+            views = Views(History(machine.state), at_once=AT_ONCE)
+            views.publish(readable, report, finding.plan, is_loop=False)
     except (ReconcileError, OSError) as error:
         say(f"warning: no report on this is published: {error_text(error)}")
 

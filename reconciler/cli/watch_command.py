@@ -67,6 +67,7 @@ from reconciler.watch.metrics import MetricsFile, NoMetrics
 from reconciler.watch.notices import Messenger, Notices
 from reconciler.watch.progress import LogProgress
 from reconciler.watch.published import LoopPublisher, publish_end
+from reconciler.watch.publishing_views import Views
 from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.requests import AlreadyWatching, is_watched
@@ -394,7 +395,8 @@ def _sinks(host: HostOptions, options: WatchOptions, state: StateDirectory, log:
     notices = Notices(found, log.warning, wanted=wanted_events(options)) if found else None
     file = options.observed_file
     record = RecordFile(os.path.abspath(file), lambda: opened(host.findable)) if file else None
-    return Sinks(log, StatusFile(state, os.getpid(), _starting()), systemd, metrics, publisher, notices, record)
+    status, views = StatusFile(state, os.getpid(), _starting()), Views(History(state))
+    return Sinks(log, status, systemd, metrics, publisher, notices, record, views)
 
 
 def metrics_file(options: WatchOptions, release: str) -> MetricsFile | None:

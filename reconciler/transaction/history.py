@@ -7,6 +7,7 @@ must not push out what can be rolled back to. A generation without an outcome is
 one finds out what became of it.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from hashlib import sha256
@@ -107,6 +108,27 @@ class History:
     def numbers(self) -> list[int]:
         """The numbers of all that are kept, ascending."""
         return sorted(self._files())
+
+    @property
+    def version(self) -> str:
+        """What is another one as soon as a generation has come, has ended or has gone; empty where there is none."""
+        try:
+            found = os.stat(self._state.path, follow_symlinks=False)
+        except FileNotFoundError:
+            return ""
+        return f"{found.st_ino}.{found.st_mtime_ns}"
+
+    def stamps(self) -> dict[int, tuple[int, ...]]:
+        """By the number of each generation, what is another one as soon as its records are."""
+        return {
+            number: (self._stamp(name), self._stamp(_outcome_file(number))) for number, name in self._files().items()
+        }
+
+    def _stamp(self, name: str) -> int:
+        try:
+            return os.stat(self._state.path / name, follow_symlinks=False).st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def generations(self, newest: int | None = None) -> list[Generation]:
         """All that are kept, or so many of the `newest`, ascending; one whose file is damaged says so as its result."""

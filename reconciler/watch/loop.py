@@ -161,7 +161,7 @@ def _reported(what: Watch, triggers: Collection[Trigger]) -> tuple[CycleResult, 
     report = what.reporter.report(
         result, what.cycles.enforced, triggers, Moment(now, now + until + 2 * took, what.sources.unnoticed)
     )
-    what.sinks.publish(report)
+    what.sinks.publish(report, result.plan)
     return result, report
 
 

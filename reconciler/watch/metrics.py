@@ -107,7 +107,7 @@ METRICS: Final = (
         "Queues: with the host's drivers, seen by a guest, pending (authorised, absent or unusable), or idle",
         lambda r: _by(r.queues, _QUEUE_STATES),
     ),
-    _gauge("reconcile_guests", "Guests that a manifest or a device names", lambda r: len(r.guests)),
+    _gauge("reconcile_guests", "Guests that a manifest or a device names", lambda r: len(r.guests) + r.guests_left_out),
     _gauge(
         "reconcile_guests_drifted",
         "Guests whose device another program changed",

@@ -12,9 +12,10 @@ import os
 import resource
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import accumulate, takewhile
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from reconciler.integrations.git_address import without_secrets
 from reconciler.kernel.own_files import is_locked
@@ -22,6 +23,7 @@ from reconciler.model.codec import Codec, content_of
 from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text
 from reconciler.model.strict_json import BadRecord
+from reconciler.watch.host_view import LARGEST_REPORT, LARGEST_TOTAL, VIEWS
 from reconciler.watch.report import Report
 from reconciler.watch.run_directory import (
     GROUP,
@@ -38,6 +40,12 @@ LOCK: Final = "loop.lock"
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _CODEC: Final = Codec()
+
+
+_LONGEST: Final = 500
+"""In characters, of a sentence in a report that is too large."""
+
+_View = TypeVar("_View", bound=tuple[Any, ...])
 
 
 class Usage(NamedTuple):
@@ -120,6 +128,10 @@ class Clock(Protocol):
         """Seconds of the monotonic clock."""
 
 
+def nothing_more(_directory: RunDirectory) -> None:
+    """Publish nothing more."""
+
+
 class LoopPublisher:
     """Publishes reports of a loop, and how it is, until it ends."""
 
@@ -167,8 +179,8 @@ class LoopPublisher:
         self._state = self._state._replace(next_cycle_by=until, planning_since=None)
         self._write()
 
-    def publish(self, report: Report) -> None:
-        """Publish the report on a cycle that has just ended.
+    def publish(self, report: Report, beside: Callable[[RunDirectory], object] = nothing_more) -> None:
+        """Publish the report on a cycle that has just ended, and what `beside` publishes.
 
         Raises:
             UnsafeRunDirectory: the directory was replaced by one that cannot be trusted.
@@ -176,6 +188,7 @@ class LoopPublisher:
         """
         self._renew()
         publish_report(self._directory, report)
+        beside(self._directory)
         now = self._clock.monotonic()
         due = max(0.0, report.due - report.cycle_ended) if report.due is not None else 0.0
         self._state = self._state._replace(
@@ -230,7 +243,39 @@ def publish_report(directory: RunDirectory, report: Report) -> None:
     Raises:
         OSError: it cannot be written; the old one is still there.
     """
-    directory.replace(REPORT, content_of(_without_secrets(_CODEC.plain(public(report)))))
+    report = public(report)
+    content = content_without_secrets(_CODEC.plain(report))
+    if len(content) > LARGEST_REPORT:  # so many guests, or so long names, that only counts are left
+        content = content_without_secrets(_CODEC.plain(_smaller(report)))
+    directory.replace(REPORT, content)
+
+
+def _smaller(report: Report) -> Report:
+    """`report` in about `LARGEST_REPORT` bytes: of the guests those that are not as they should be come first."""
+    by_trouble = sorted(report.guests, key=lambda one: not (one.drifted or one.suspended or one.why))
+    sizes = accumulate(len(_CODEC.content(one)) for one in by_trouble)
+    shown = sum(1 for _ in takewhile(lambda size: size < LARGEST_REPORT * 3 // 4, sizes))
+    return report._replace(
+        guests=tuple(sorted(by_trouble[:shown], key=lambda one: one.name)),
+        guests_left_out=report.guests_left_out + len(by_trouble) - shown,
+        differences=tuple(f"{one[:_LONGEST]}…" if len(one) > _LONGEST else one for one in report.differences),
+        differing=(),
+        changed=(),
+    )
+
+
+def content_without_secrets(members: Any) -> bytes:
+    """The content of a file with the plain values `members`, and no user or password in a URL."""
+    return content_of(_without_secrets(members))
+
+
+def read_published(directory: Path, name: str, kind: type[_View]) -> _View | None:
+    """What an earlier process of this user has published in file `name`; None where there is none, or a damaged one."""
+    try:
+        content = read_file(directory / name, os.geteuid())
+        return None if content is None else VIEWS.read_content(kind, content, largest=LARGEST_TOTAL)
+    except (BadRecord, UnsafeRunDirectory, OSError):
+        return None
 
 
 def public(report: Report) -> Report:

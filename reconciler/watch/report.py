@@ -212,6 +212,7 @@ class Report(NamedTuple):
         differing: what is not as it should be, at most some: what it is, and what it should be.
         corrected: how often holders were corrected within the last hour, by name.
         drifting: the names of holders that another program has changed, and that are not corrected yet.
+        guests_left_out: how many guests there are besides, since there are too many to publish.
     """
 
     host: str
@@ -242,6 +243,7 @@ class Report(NamedTuple):
     differing: tuple[Changed, ...] = ()
     corrected: Mapping[str, int] = {}
     drifting: tuple[str, ...] = ()
+    guests_left_out: int = 0
 
     @property
     def fights(self) -> frozenset[str]:

@@ -93,6 +93,13 @@ class RunDirectory:
         temporary = self._temporary(name)
         replace_file(self.path / name, content, mode=self._mode, group=self._gid, flushed=False, temporary=temporary)
 
+    def size(self, name: str) -> int:
+        """How many bytes file `name` has; 0 where there is none."""
+        try:
+            return (self.path / name).lstat().st_size
+        except FileNotFoundError:
+            return 0
+
     def lock(self, name: str) -> int:
         """The descriptor of a lock on file `name`, held until it is closed, or until this process ends in any way.
 

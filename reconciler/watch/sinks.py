@@ -13,12 +13,14 @@ from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.errors import ReconcileError
 from reconciler.model.printable import error_text
 from reconciler.operations.host_record import record_host, write_host_record
+from reconciler.planning.plan import Plan
 from reconciler.transaction.machine import Machine
 from reconciler.watch.events import events
 from reconciler.watch.log import Log
 from reconciler.watch.metrics import MetricsFile
 from reconciler.watch.notices import Notices
-from reconciler.watch.published import LoopPublisher
+from reconciler.watch.published import LoopPublisher, nothing_more
+from reconciler.watch.publishing_views import Views
 from reconciler.watch.report import Counters, Report
 from reconciler.watch.report_text import with_next
 from reconciler.watch.status_file import StatusFile
@@ -50,6 +52,7 @@ class Sinks(NamedTuple):
     publisher: LoopPublisher | None = None
     notices: Notices | None = None
     record: RecordFile | None = None
+    views: Views | None = None
 
 
 class FanOut:
@@ -85,8 +88,13 @@ class FanOut:
         if self._sinks.publisher:
             self._try("published report", self._sinks.publisher.progresses)
 
-    def publish(self, report: Report) -> None:
-        """Give `report` to every sink, after each cycle. A file that cannot be written is logged, not raised."""
+    def publish(self, report: Report, plan: Plan | None = None) -> None:
+        """Give `report` to every sink, after each cycle. A file that cannot be written is logged, not raised.
+
+        Args:
+            report: the newest.
+            plan: of the host as it was left; None where none could be made.
+        """
         sinks = self._sinks
         found = sinks.log.report(None if self._first else self._previous, report, self._here)
         if sinks.notices:
@@ -95,7 +103,9 @@ class FanOut:
             sinks.notices.send(found, report)
         self._try("status file", lambda: sinks.status.write(report))
         if sinks.publisher:
-            self._try("published report", partial(sinks.publisher.publish, report))
+            views = sinks.views
+            beside = partial(views.publish, report=report, plan=plan) if views else nothing_more
+            self._try("published report", partial(sinks.publisher.publish, report, beside))
         if sinks.metrics:
             self._try("metrics file", partial(sinks.metrics.write, report))
         if sinks.record:
