@@ -118,17 +118,45 @@ _NO_NAMES: Final[Mapping[str, str]] = {}
 
 def grid_of(plan: Plan) -> Grid:
     """The grid of the host that `plan` is for, compared with its manifests."""
-    host = plan.desired.host
-    reserved = [keep.matrix for keep in host.keep]
-    if host.given_up is not None:
-        reserved.append(plan.pool)
     holders = [*map(_of_guest, plan.guests), *map(_of_device, plan.foreign)]
-    return _grid(plan.observed, holders, reserved)
+    return _grid(plan.observed, holders, _reserved(plan))
+
+
+def _reserved(plan: Plan) -> list[Matrix]:
+    """What the manifest of the host keeps for its own drivers."""
+    host = plan.desired.host
+    kept = [keep.matrix for keep in host.keep]
+    return kept if host.given_up is None else [*kept, plan.pool]
 
 
 def grid_as_found(observed: Observed, names: Mapping[str, str] = _NO_NAMES) -> Grid:
     """The grid of a host of which it is not known what is wanted; `names` are those of guests, by uuid."""
     return _grid(observed, [_of_device(one, names.get(one.uuid, "")) for one in observed.mdevs], [])
+
+
+def grids_of(plan: Plan) -> tuple[Grid, Grid]:
+    """The grids of the host before `plan` and after it: what devices and masks hold; and afterwards what is claimed.
+
+    What the manifests claim and the plan does not give, as where it cannot be applied, is in the second one only.
+    """
+    holders = [*map(_of_guest, plan.guests), *map(_of_device, plan.foreign)]
+    before = [one._replace(keeps=one.held, claims=one.held) for one in holders]
+    made = [*(one.after is not None for one in plan.guests), *(True for _ in plan.foreign)]
+    after = [one._replace(held=one.keeps, is_built=built) for one, built in zip(holders, made, strict=True)]
+    found = plan.observed._replace(pool=plan.pool)
+    return _grid(plan.observed, before, []), _grid(found, after, _reserved(plan))
+
+
+def changes_of(plan: Plan) -> Mapping[int, int]:
+    """By adapter, the domains (as bits) of the queues of which `plan` changes who has them."""
+    parts = [(plan.observed.pool, plan.pool)]
+    parts += [(one.held, one.keeps) for one in map(_of_guest, plan.guests) if one.held != one.keeps]
+    found: dict[int, int] = {}
+    for before, after in parts:
+        for adapter in before.adapters | after.adapters if before != after else ():
+            bits = [one.domains.bits if adapter in one.adapters else 0 for one in (before, after)]
+            found[adapter] = found.get(adapter, 0) | bits[0] ^ bits[1]
+    return found
 
 
 def _of_guest(plan: GuestPlan) -> Holder:

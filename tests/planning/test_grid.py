@@ -10,7 +10,7 @@ from reconciler.model.matrix import FULL_MATRIX, Matrix, Queue
 from reconciler.model.observed import Observed, ObservedQueue
 from reconciler.model.problems import Severity
 from reconciler.model.steps import Holdings
-from reconciler.planning.grid import MOST_NAMED, Cell, CellState, Grid, grid_as_found, grid_of
+from reconciler.planning.grid import MOST_NAMED, Cell, CellState, Grid, changes_of, grid_as_found, grid_of, grids_of
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.simulator.host import SimulatedHost
@@ -295,3 +295,49 @@ def test_a_full_machine_is_quick_to_lay_out() -> None:
     assert sum(found.counts.values()) == found.present == 65_536
     assert ADAPTERS[0] in found.rows
     assert found.counts[CellState.FREE] == 2 * 256
+
+
+def test_before_and_after_a_plan() -> None:
+    """Who has what until then and afterwards, and which queues change hands; a claim for later is there afterwards."""
+    guests = [
+        guest("a", config([5], [4]), 1),
+        guest("b", config([6], [4]), 2, activation=Activation.ON_DEMAND),
+    ]
+    host = host_with(m1=config([5], [0x47]), mf=config([7], [4]))
+    made = make_plan(desired(guests, GIVES_UP), observe(host), applied(m1=config([5], [0x47])))
+
+    before, after = grids_of(made)
+
+    assert seen(before, 5, 0x47) == (CellState.HELD, "a", [])
+    assert seen(before, 5, 4) == (CellState.FREE, "", [])
+    assert seen(before, 6, 4) == (CellState.FREE, "", [])
+    assert seen(after, 5, 0x47) == (CellState.FREE, "", [])
+    assert seen(after, 5, 4) == (CellState.HELD, "a", [])
+    assert seen(after, 6, 4) == (CellState.ON_DEMAND, "b", [])
+    assert seen(before, 7, 4) == seen(after, 7, 4) == (CellState.HELD, uuid(0xF), [])
+    assert changes_of(made) == {5: 1 << 4 | 1 << 0x47}
+
+
+def test_what_the_host_gives_up_changes_hands() -> None:
+    """The queues of the masks count as those of a device."""
+    host = host_holding(Holdings(FULL_MATRIX, {}), EVERY_PROFILE[-1])
+    made = make_plan(desired([guest("a", config([5], [4]), 1)], GIVES_UP), observe(host), applied())
+
+    before, after = grids_of(made)
+    changes = changes_of(made)
+
+    assert seen(before, 5, 4) == (CellState.HOST, "", [])
+    assert seen(after, 5, 4) == (CellState.HELD, "a", [])
+    assert changes[5] >> 4 & 1
+    assert made.pool != made.observed.pool
+
+
+def test_claims_that_contradict_each_other_are_in_conflict_afterwards() -> None:
+    """Before, each device has what it has."""
+    guests = [guest("a", config([5], [4]), 1), guest("b", config([5], [4]), 2)]
+    made = make_plan(desired(guests, GIVES_UP), observe(host_with(m1=config([5], [4]))), applied())
+
+    before, after = grids_of(made)
+
+    assert seen(before, 5, 4) == (CellState.HELD, "a", [])
+    assert seen(after, 5, 4) == (CellState.CONFLICT, "a", ["b"])

@@ -1,0 +1,157 @@
+"""Pictures of a host, made of the grid of a plan or a status; `reconciler.picture` draws them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Final
+
+from reconciler.model.observed import ObservedCard
+from reconciler.picture.cells import NO_CARD, Band, Card, Holder, Picture, Row, Shown, Side, State, initials_of, runs_of
+from reconciler.planning import grid as grids
+from reconciler.planning.grid import Cell, CellState, Grid
+from reconciler.planning.plan import Plan
+from reconciler.planning.status import Status
+from reconciler.render.status_text import compared_text
+
+_NOTHING: Final[Mapping[int, int]] = {}
+
+
+def picture_of(status: Status, grid: Grid, shown: Grid | None = None) -> Picture:
+    """The picture of a host as it is, with what the next apply changes.
+
+    Args:
+        status: of the host: its name and its cards, and what it is compared with.
+        grid: of the whole host: its initials, tints and counts.
+        shown: what is drawn; None: all of it.
+    """
+    changes = grids.changes_of(status.plan) if status.plan else _NOTHING
+    about = f"compared with {compared_text(status)}"
+    return _pictures([(Side.NOW, grid, shown or grid)], status.observed.cards, status.host, about, changes)[0]
+
+
+def pictures_of(plan: Plan, only: Iterable[str] | None = None) -> tuple[Picture, Picture]:
+    """The pictures of the host before `plan` and after it, with the same rows and columns.
+
+    Args:
+        plan: of which.
+        only: the uuids of the holders that are drawn; None: all of them.
+    """
+    before, after = grids.grids_of(plan)
+    chosen = None if only is None else list(only)
+    sides = [
+        (side, grid, grid if chosen is None else grid.only(chosen))
+        for side, grid in ((Side.BEFORE, before), (Side.AFTER, after))
+    ]
+    about = "this plan" if plan.is_valid else "this plan has errors and cannot be applied"
+    first, second = _pictures(sides, plan.observed.cards, plan.desired.host.name, about, grids.changes_of(plan))
+    return first, second
+
+
+def _pictures(
+    sides: Sequence[tuple[Side, Grid, Grid]],
+    cards: Iterable[ObservedCard],
+    host: str,
+    about: str,
+    changes: Mapping[int, int],
+) -> list[Picture]:
+    found = {one.adapter: _card(one) for one in cards}
+    holders = _holders([grid for _, grid, _ in sides])
+    places = {uuid: place for place, uuid in enumerate(holders)}
+    lines = [
+        {
+            adapter: {
+                domain: _shown(cell, places, changes=bool(changes.get(adapter, 0) >> domain & 1))
+                for domain, cell in row.items()
+            }
+            for adapter, row in shown.rows.items()
+        }
+        for _, _, shown in sides
+    ]
+    rows, columns = _bands(lines, found)
+    return [
+        Picture(
+            host=host,
+            side=side,
+            about=about,
+            holders=tuple(holders.values()),
+            columns=tuple(columns),
+            rows=tuple(
+                Row(
+                    band,
+                    found.get(band.first, NO_CARD),
+                    runs_of(shown.get(band.first, {}).get(column.first) for column in columns),
+                )
+                for band in rows
+            ),
+            counts={state.value: count for state, count in grid.counts.items()},
+            present=grid.present,
+        )
+        for (side, grid, _), shown in zip(sides, lines, strict=True)
+    ]
+
+
+def _holders(every: Sequence[Grid]) -> dict[str, Holder]:
+    """Who has or claims anything in any of the grids, by uuid, in the order of their names."""
+    found = {one.uuid: one for grid in every for one in grid.holders if not (one.held.is_empty and one.claims.is_empty)}
+    ordered = sorted(found.values(), key=lambda one: (one.name, one.uuid))
+    return {
+        one.uuid: Holder(one.name, one.uuid, initials, one.guest.activation.value if one.guest else _NOT_NAMED)
+        for one, initials in zip(ordered, initials_of(one.name for one in ordered), strict=True)
+    }
+
+
+_NOT_NAMED: Final = "no manifest names it"
+
+
+def _shown(cell: Cell, places: Mapping[str, int], *, changes: bool) -> Shown:
+    if cell.holder is None:
+        return Shown(State(cell.state.value), changes=changes)
+    return Shown(
+        State(cell.state.value),
+        places[cell.holder.uuid],
+        tuple(places[one.uuid] for one in cell.others),
+        of_host=cell.state is CellState.CONFLICT and "the host" in cell.contenders,
+        is_there=cell.is_there,
+        changes=changes,
+    )
+
+
+_Lines = Mapping[int, Mapping[int, Shown]]
+
+
+def _bands(sides: Sequence[_Lines], cards: Mapping[int, Card]) -> tuple[list[Band], list[Band]]:
+    """Rows and columns, where those that have no holder on any side and look alike are folded."""
+    adapters = sorted({adapter for side in sides for adapter in side})
+    domains = sorted({domain for side in sides for row in side.values() for domain in row})
+    turned = [
+        {domain: {adapter: row[domain] for adapter, row in side.items() if domain in row} for domain in domains}
+        for side in sides
+    ]
+    rows = _folded(adapters, sides, {adapter: cards.get(adapter, NO_CARD) for adapter in adapters})
+    return rows, _folded(domains, turned, {})
+
+
+def _folded(numbers: Sequence[int], sides: Sequence[_Lines], cards: Mapping[int, Card]) -> list[Band]:
+    def look(place: int) -> object:
+        number = numbers[place]
+        lines = [side.get(number, {}) for side in sides]
+        if any(one.holder is not None for line in lines for one in line.values()):
+            return number
+        cells = [sorted((other, one.state, one.changes) for other, one in line.items()) for line in lines]
+        # Consecutive ids only: a band must not seem to have ids that are not there.
+        return number - place, cards.get(number), cells
+
+    runs = (list(run) for _, run in groupby(range(len(numbers)), look))
+    return [Band(numbers[run[0]], numbers[run[-1]]) for run in runs]
+
+
+def _card(card: ObservedCard) -> Card:
+    state = (
+        "check-stopped"
+        if card.checkstopped
+        else "standby"
+        if not card.configured
+        else "online"
+        if card.online
+        else "offline"
+    )
+    return Card(f"CEX{card.hwtype - 6}", "", state)
