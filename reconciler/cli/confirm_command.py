@@ -112,6 +112,7 @@ def run_cancel(host: HostOptions, which: int | str | None) -> Exit:
     match done.done:
         case Cancelled.ROLLED_BACK:
             say(f"cancelled: generation {number} is rolled back")
+            _show_still_wanted(host, number)
         case Cancelled.ALREADY:
             say(f"nothing to cancel: generation {number} was rolled back already")
         case Cancelled.WITHOUT_EFFECT:
@@ -234,7 +235,14 @@ def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
         say(f"confirmed from elsewhere: generation {number} stays")
         return Exit.DONE
     say(f"it was not confirmed: generation {number} was rolled back")
+    _show_still_wanted(host, number)
     return Exit.ROLLED_BACK
+
+
+def _show_still_wanted(host: HostOptions, number: int) -> None:
+    from reconciler.cli.rollback_command import show_still_wanted  # which asks as we do
+
+    show_still_wanted(host, before=number)
 
 
 def run_expire(host: HostOptions, number: int) -> Exit:

@@ -2,42 +2,31 @@
 
 import time
 from collections.abc import Collection
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler import BeforeGeneration, OfGeneration, Terms, WantedSource, rollback_target
-from reconciler.cli.apply_command import run_wanted
 from reconciler.cli.command_lines import again
-from reconciler.cli.confirm_command import refused_recovery, roll_back_pending
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import command_line, opened, require_host, state_of
+from reconciler.cli.machine import require_host, state_of
 from reconciler.cli.options import (
     HostOptions,
     OneApply,
-    consent_options,
     format_option,
     host_options,
     label_option,
-    lock_option,
 )
 from reconciler.cli.output import page_for_stdout, paint_for_stdout, result, say
-from reconciler.cli.publishing import publish
-from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, show_recovered, show_unfinished
+from reconciler.cli.recovered import awaited_of, show_unfinished
 from reconciler.cli.tree import command, completes
 from reconciler.model.commands import HISTORY, resume
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation, Outcome, Result
 from reconciler.model.strict_json import BadRecord
-from reconciler.planning.scope import WHOLE, Scope
 from reconciler.transaction.cancellation import number_of
 from reconciler.transaction.confirmation import Awaited
-from reconciler.transaction.history import History, NoSuchGeneration
-from reconciler.transaction.journal import Journal
-from reconciler.transaction.machine import locked
-from reconciler.transaction.recovery import recover
+from reconciler.transaction.history import History
 from reconciler.transaction.suspensions import read_suspensions
 
 if TYPE_CHECKING:
@@ -215,73 +204,3 @@ def _record_as_it_stands(record: dict[str, Any], found: Awaited | None) -> dict[
     if found.rolled_back:
         outcome["result"] = Result.ROLLED_BACK.value
     return {**record, "outcome": {**outcome, "notes": [*outcome.get("notes", ()), str(found)]}}
-
-
-@command("rollback")
-@click.argument("number", type=click.IntRange(min=1), required=False, shell_complete=completes("generations"))
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@consent_options
-@lock_option
-@format_option("text", "json")
-@host_options
-def rollback_command(
-    number: int | None, yes: bool, consents: frozenset[str], lock_timeout: int, format: str, host: HostOptions
-) -> Exit:
-    """Undo the newest apply, or roll back to what generation NUMBER wanted.
-
-    It is a plan like any other, shown first. An apply that waits to be confirmed is undone instead.
-    """
-    require_host(host)
-    return _roll_back(host, number, format=format, yes=yes, terms=Terms(consents, lock_seconds=lock_timeout))
-
-
-def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool, terms: Terms) -> Exit:
-    if number is None and (undone := roll_back_pending(host, yes=yes)):
-        if isinstance(undone, Exit):
-            return undone
-        show_recovered([undone], host)
-        publish(host)
-        return Exit.DONE if exit_of([undone]) is Exit.ROLLED_BACK else Exit.DEGRADED
-    state, boot_id = state_of(host)
-    # Which generation is the present one depends on what becomes of an apply that was not finished.
-    if not yes and (refused := refused_recovery(host, terms.lock_seconds)) is not None:
-        return refused
-    history = History(state)
-    if yes and (Journal(state, boot_id).unfinished() or history.lacks_outcome()):
-        with opened(host, changes=True) as machine, locked(machine, TerminalProgress(host), command_line()):
-            show_recovered(recover(machine), host)
-    show_unfinished(host)
-    scope: Scope = WHOLE
-    if number is not None:
-        history.desired(number)  # one that is not there is reported before anything else
-        source: WantedSource = OfGeneration(number)
-        where = f"generation {number}"
-    else:
-        with opened(host) as machine:
-            target = rollback_target(machine)
-        newest = target.newest
-        if target.number is None:
-            say(f"nothing was done: generation {newest.number} was rolled back already{_because(newest)}")
-            _show_how_to_go_further(history, newest)
-            return Exit.DONE
-        from reconciler.render.history_text import by_text, what_text
-
-        say(f"this undoes generation {newest.number}, by {by_text(newest)}: {what_text(newest)}")
-        is_first = not target.number
-        source = BeforeGeneration(newest.number) if is_first else OfGeneration(target.number)
-        scope = target.scope
-        where = f"what there was before generation {newest.number}" if is_first else f"generation {target.number}"
-    say(f"rolling back to {where}; the manifests stay as they are, and the next apply follows them again")
-    return run_wanted(host, source, format=format, yes=yes, terms=terms, scope=scope)
-
-
-def _because(newest: Generation) -> str:
-    return f" ({newest.outcome.failure})" if newest.outcome and newest.outcome.failure else ""
-
-
-def _show_how_to_go_further(history: History, newest: Generation) -> None:
-    with suppress(NoSuchGeneration):
-        present = history.newest_target(before=newest.number)
-        say(f"the host is as generation {present} wants")
-        further = history.newest_target(before=present)
-        say(f"  next: to roll back to generation {further}: {again('--yes', number=further)}")

@@ -133,7 +133,7 @@ def with_words(origin: Origin, options: HostOptions) -> Origin:
     from reconciler.integrations.local_git import words_of
 
     words = words_of(origin.commit, options.manifests[0], os.environ)
-    return origin._replace(subject=words.subject, author=words.author)
+    return origin._replace(**words._asdict())
 
 
 def wanted_source(options: HostOptions, *, with_commit: bool = True) -> "WantedSource":

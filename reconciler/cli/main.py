@@ -53,7 +53,7 @@ SECTIONS: Final[Sections] = {
             "Roll back an apply that waits to be confirmed, or block an apply with this id before it begins.",
         ),
         "rollback": Lazy(
-            "history_command",
+            "rollback_command",
             "rollback_command",
             "Undo the newest apply, or roll back to what generation NUMBER wanted.",
         ),

@@ -322,7 +322,7 @@ def _source(
 
     def described(origin: Origin) -> Origin:
         words = git.words(origin.commit) if origin.commit else CommitWords()
-        return origin._replace(subject=words.subject, author=words.author)
+        return origin._replace(**words._asdict())
 
     return GitFiles(poller, git.location, where.reach), poller, described
 

@@ -221,23 +221,24 @@ class Git:
 
 
 class CommitWords(NamedTuple):
-    """What a commit says of itself: its subject, and the name of its author; both empty where that is not known."""
+    """What a commit says of itself: its subject, the name of its author, its first two parents; empty if not known."""
 
     subject: str = ""
     author: str = ""
+    parents: tuple[str, ...] = ()
 
 
 def commit_words(git: Git, commit: str) -> CommitWords:
     """What `commit`, which may end in ``+``, says of itself: for people only, so that no failure is one."""
-    words = ("log", "-1", "--no-show-signature", "--no-mailmap", "--encoding=UTF-8", "--format=%s%x00%an")
+    words = ("log", "-1", "--no-show-signature", "--no-mailmap", "--encoding=UTF-8", "--format=%s%x00%an%x00%P")
     try:
         answer = git.answer(*words, commit.removesuffix("+"), "--", bounds=_WORDS_BOUNDS)
         with answer.output:
             said = answer.output.read().decode("utf-8", "replace") if not answer.code else ""
     except (GitFailed, Stopped, OSError):
         said = ""
-    subject, _, author = said.removesuffix("\n").partition("\0")
-    return CommitWords(subject[:_LONGEST], author[:_LONGEST])
+    subject, author, parents, *_ = (*said.removesuffix("\n").split("\0"), "", "", "")
+    return CommitWords(subject[:_LONGEST], author[:_LONGEST], tuple(parents.split(" ")[:2]) if parents else ())
 
 
 def quiet(environment: Mapping[str, str]) -> dict[str, str]:

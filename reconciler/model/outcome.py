@@ -76,6 +76,7 @@ class Origin(NamedTuple):
         id: what the caller calls this apply, once and never again; empty where it chose no id.
         subject: the first line of what the commit says of itself; empty where that is not known.
         author: the name of the commit's author; empty likewise.
+        parents: the ids of the commit's first two parents; empty where it has none, or that is not known.
         again: the number of the generation whose wish is applied again, by a rollback or at boot; 0 where none is.
         undone: the number of the generation before which all was as is wanted now; 0 where that is not what is wanted.
     """
@@ -88,6 +89,7 @@ class Origin(NamedTuple):
     id: str = ""
     subject: str = ""
     author: str = ""
+    parents: tuple[str, ...] = ()
     again: int = 0
     undone: int = 0
 

@@ -162,6 +162,7 @@ def _completed(origin: "Origin", wanted: Wanted) -> "Origin":
         commit=origin.commit or wanted.commit,
         subject=origin.subject or wanted.subject,
         author=origin.author or wanted.author,
+        parents=origin.parents or wanted.parents,
         again=wanted.generation,
         undone=wanted.undone,
     )

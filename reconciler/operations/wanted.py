@@ -41,6 +41,7 @@ class Wanted(NamedTuple):
         undone: the number of the generation before which all was like this; 0 likewise.
         subject: what the commit says of itself, where it comes from the history; empty otherwise.
         author: the name of the commit's author, likewise.
+        parents: the ids of its first two parents, likewise.
     """
 
     desired: Desired
@@ -52,6 +53,7 @@ class Wanted(NamedTuple):
     undone: int = 0
     subject: str = ""
     author: str = ""
+    parents: tuple[str, ...] = ()
 
     def read(self, machine: Machine, stop: StopToken = NEVER) -> "Wanted":  # noqa: ARG002 - as every source has it
         """Itself: what was read once may be applied as it is."""
@@ -131,6 +133,7 @@ class OfGeneration(NamedTuple):
             generation=self.number,
             subject=origin.subject,
             author=origin.author,
+            parents=origin.parents,
         )
 
 

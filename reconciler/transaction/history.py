@@ -313,6 +313,7 @@ class _Begun(NamedTuple):
     id: str
     subject: str
     author: str
+    parents: tuple[str, ...]
     again: int
     undone: int
     desired: Desired
@@ -477,6 +478,7 @@ def _origin_of(begun: _Begun) -> Origin:
         begun.id,
         begun.subject,
         begun.author,
+        begun.parents,
         begun.again,
         begun.undone,
     )

@@ -1,0 +1,198 @@
+"""``reconcile rollback``: what it undoes is said first, and at the end what would bring that back."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import click
+
+from reconciler import BeforeGeneration, OfGeneration, Terms, WantedSource, rollback_target
+from reconciler.cli.apply_command import run_wanted
+from reconciler.cli.command_lines import again
+from reconciler.cli.confirm_command import refused_recovery, roll_back_pending
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import command_line, opened, require_host, state_of
+from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
+from reconciler.cli.output import say
+from reconciler.cli.publishing import publish
+from reconciler.cli.recovered import TerminalProgress, exit_of, show_recovered, show_unfinished
+from reconciler.cli.tree import command, completes
+from reconciler.model.commands import PLAN, SUSPEND
+from reconciler.model.errors import ReconcileError, StateError
+from reconciler.model.outcome import Actor, Extent, Generation, Origin
+from reconciler.model.printable import shell_line
+from reconciler.planning.scope import WHOLE, Scope
+from reconciler.transaction.history import History, NoSuchGeneration
+from reconciler.transaction.journal import Journal
+from reconciler.transaction.machine import locked
+from reconciler.transaction.recovery import recover
+
+_SHORT: Final = 12
+"""How many digits of a commit are shown."""
+
+
+@command("rollback")
+@click.argument("number", type=click.IntRange(min=1), required=False, shell_complete=completes("generations"))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@consent_options
+@lock_option
+@format_option("text", "json")
+@host_options
+def rollback_command(
+    number: int | None, yes: bool, consents: frozenset[str], lock_timeout: int, format: str, host: HostOptions
+) -> Exit:
+    """Undo the newest apply, or roll back to what generation NUMBER wanted.
+
+    It is a plan like any other, shown first. An apply that waits to be confirmed is undone instead.
+    """
+    require_host(host)
+    return _roll_back(host, number, format=format, yes=yes, terms=Terms(consents, lock_seconds=lock_timeout))
+
+
+def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool, terms: Terms) -> Exit:
+    if number is None and (undone := roll_back_pending(host, yes=yes)):
+        if isinstance(undone, Exit):
+            return undone
+        show_recovered([undone], host)
+        publish(host)
+        if exit_of([undone]) is not Exit.ROLLED_BACK:
+            return Exit.DEGRADED
+        show_still_wanted(host, before=undone.unfinished.generation)
+        return Exit.DONE
+    state, boot_id = state_of(host)
+    # Which generation is the present one depends on what becomes of an apply that was not finished.
+    if not yes and (refused := refused_recovery(host, terms.lock_seconds)) is not None:
+        return refused
+    history = History(state)
+    if yes and (Journal(state, boot_id).unfinished() or history.lacks_outcome()):
+        with opened(host, changes=True) as machine, locked(machine, TerminalProgress(host), command_line()):
+            show_recovered(recover(machine), host)
+    show_unfinished(host)
+    scope: Scope = WHOLE
+    if number is not None:
+        history.desired(number)  # one that is not there is reported before anything else
+        source: WantedSource = OfGeneration(number)
+        where, end = f"generation {number}", number + 1
+    else:
+        with opened(host) as machine:
+            target = rollback_target(machine)
+        newest = target.newest
+        if target.number is None:
+            say(f"nothing was done: generation {newest.number} was rolled back already{_because(newest)}")
+            _show_how_to_go_further(history, newest)
+            return Exit.DONE
+        from reconciler.render.history_text import by_text, what_text
+
+        say(f"this undoes generation {newest.number}, by {by_text(newest)}: {what_text(newest)}")
+        is_first = not target.number
+        source = BeforeGeneration(newest.number) if is_first else OfGeneration(target.number)
+        scope = target.scope
+        where = f"what there was before generation {newest.number}" if is_first else f"generation {target.number}"
+        end = newest.number if is_first else target.number + 1
+    say(f"rolling back to {where}; the manifests stay as they are, and {_who_follows(host)}")
+    code = run_wanted(host, source, format=format, yes=yes, terms=terms, scope=scope)
+    if code is Exit.DONE:
+        show_still_wanted(host, before=end)
+    return code
+
+
+def _who_follows(host: HostOptions) -> str:
+    if not _loop_applies(host):
+        return "the next apply follows them again"
+    return f"the loop follows them again in its next cycle; to prevent that, first: {host.line(SUSPEND)}"
+
+
+def _because(newest: Generation) -> str:
+    return f" ({newest.outcome.failure})" if newest.outcome and newest.outcome.failure else ""
+
+
+def _show_how_to_go_further(history: History, newest: Generation) -> None:
+    with suppress(NoSuchGeneration):
+        present = history.newest_target(before=newest.number)
+        say(f"the host is as generation {present} wants")
+        further = history.newest_target(before=present)
+        say(f"  next: to roll back to generation {further}: {again('--yes', number=further)}")
+
+
+def _loop_applies(host: HostOptions) -> bool:
+    """Whether a loop runs that applies to `host`, as far as this user can see."""
+    from reconciler.cli.loop_seen import loop_seen
+    from reconciler.watch.published import NotPublished
+
+    with suppress(StateError, OSError, NotPublished):
+        found = loop_seen(host, state_of(host)[0])
+        return found is not None and found.ended is None and found.report.applies and not found.report.suspended
+    return False
+
+
+def show_still_wanted(host: HostOptions, before: int) -> None:
+    """Show that the manifests want what was rolled back, as far as the history knows, and what to run against that.
+
+    Args:
+        host: which was rolled back.
+        before: the host is as the newest generation before this number wanted.
+    """
+    history = History(state_of(host)[0])
+    present = _followed(history, before - 1)
+    later = _of_manifests(history, present.number if present else 0)
+    if not later or (present and later[0].digest == present.digest and later[0].extent is Extent.WHOLE):
+        return
+    if present and _digest_here(host) == present.digest:
+        return  # the commit was reverted already, and an apply that had nothing to do is not in the history
+    end = "the loop brings it back in its next cycle" if _loop_applies(host) else "the next apply brings it back"
+    newest, base = later[0].origin, present.origin.commit.removesuffix("+") if present else ""
+    undone = [one for one in {one.origin.commit: one.origin for one in later}.values() if one.commit not in ("", base)]
+    if not newest.commit or newest.commit.endswith("+") or not undone:
+        changes = "by changes that were not committed" if newest.commit else "and no commit of them is known"
+        say(f"the manifests still say otherwise, {changes}: change them, else {end}")
+        say(f"  next: {host.line(PLAN)}    # shows what would come back")
+        return
+    words = f" ({newest.subject}, by {newest.author})" if newest.subject else ""
+    others = f", and {len(undone) - 1} that were applied before it" if len(undone) > 1 else ""
+    say(f"the manifests still say otherwise: commit {newest.commit[:_SHORT]}{words}{others}")
+    say(f"  next: {_revert(undone, base)}    # in the repository of the manifests; else {end}")
+
+
+def _digest_here(host: HostOptions) -> str:
+    """Of what the manifests want that this run names, or that are in the current directory; empty if not known."""
+    from reconciler import Manifests, Nearest
+    from reconciler.planning.status import Source
+
+    source = Manifests(host.paths, host.host) if host.paths else Nearest(".", host.host)
+    with suppress(ReconcileError, OSError), opened(host) as machine:
+        wanted = source.read(machine)
+        return wanted.desired.digest if wanted.compared.source is Source.MANIFESTS else ""
+    return ""
+
+
+def _followed(history: History, number: int) -> Generation | None:
+    """The newest generation of manifests up to `number` that wanted what the host has after it; None where none did."""
+    for other in reversed(history.numbers()):
+        if other <= number and (one := history.look(other)).is_target:
+            if one.origin.again in range(1, other):
+                return _followed(history, one.origin.again)
+            return _followed(history, one.origin.undone - 1) if one.origin.undone in range(1, other) else one
+    return None
+
+
+def _of_manifests(history: History, after: int) -> list[Generation]:
+    """The generations after `after` that were made of manifests, however they ended; the newest first."""
+    later = (history.look(number) for number in reversed(history.numbers()) if number > after)
+    return [
+        one
+        for one in later
+        if not one.is_damaged
+        and one.extent is not Extent.CONFINED
+        and one.origin.actor in (Actor.PERSON, Actor.LOOP)
+        and not (one.origin.again or one.origin.undone)
+    ]
+
+
+def _revert(undone: Sequence[Origin], base: str) -> str:
+    """The command of git that takes the commits `undone`, the newest first, and all between them and `base`, back."""
+    newest = undone[0]
+    side = ("-m", "1") if any(len(one.parents) > 1 for one in undone) else ()
+    if base and (len(undone) > 1 or (newest.parents and base not in newest.parents)):
+        span = f"{base[:_SHORT]}..{newest.commit[:_SHORT]}"
+        return shell_line(("git", "revert", "-m", "1", "--first-parent", span))
+    return shell_line(("git", "revert", *side, *(one.commit.removesuffix("+")[:_SHORT] for one in undone)))

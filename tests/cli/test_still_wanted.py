@@ -1,0 +1,208 @@
+"""The end of a rollback: that the manifests want otherwise still, and what is run so that nothing brings it back."""
+
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli import loop_seen
+from reconciler.hosts import opening
+from reconciler.watch.report import NO_REPORT
+from testing.clocks import NoTimer
+from testing.commands import EXAMPLES, Command, Ran
+from testing.git_repositories import Repository
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+
+SITE = (EXAMPLES / "three-guests/guests.yaml").read_text(encoding="utf-8")
+
+
+class Site:
+    """A repository of manifests, and the command on it."""
+
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.repository = Repository(folder / "manifests")
+        for name, place in (("host.yaml", "manifests"), ("guests.yaml", "manifests"), ("simulated-host.yaml", ".")):
+            shutil.copy(EXAMPLES / "three-guests" / name, folder / place)
+        self._command = Command(folder, capture)
+        self.commits = [self.repository.commit(message="Begin")]
+
+    def command(self, *words: str) -> Ran:
+        """Run ``reconcile`` with `words` here."""
+        return self._command(*words, manifests=self.repository.path)
+
+    def bare(self, *words: str) -> Ran:
+        """Run ``reconcile`` with `words` and nothing else."""
+        return self._command.bare(*words)
+
+    def commit(self, adapters: str, message: str = "Take a card away") -> str:
+        """The id of a commit in which the first guest has `adapters`."""
+        self.edit(adapters)
+        self.commits.append(self.repository.commit(message=message))
+        return self.commits[-1]
+
+    def edit(self, adapters: str) -> None:
+        """Give the first guest `adapters`."""
+        text = SITE.replace("adapters: [5, 6]", f"adapters: {adapters}", 1)
+        (self.repository.path / "guests.yaml").write_text(text, encoding="utf-8")
+
+    def apply(self, *words: str) -> None:
+        """Apply what there is."""
+        assert self.command("apply", "--yes", *words).code == 0
+
+    def host(self) -> str:
+        """The host as it is."""
+        return self.command("simulate").out
+
+    def runs(self, line: str) -> None:
+        """Run the command `line` in the repository, as a person would."""
+        words = shlex.split(line, comments=True)
+        assert words[:2] == ["git", "revert"]
+        self.repository.git("revert", "--no-edit", *words[2:])
+
+
+@pytest.fixture
+def site(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Site:
+    """One generation is applied, of the first commit."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
+    made = Site(tmp_path / "site", capsys)
+    made.apply()
+    return made
+
+
+def steps(ran: Ran) -> list[str]:
+    """The commands that the end of a rollback leads to."""
+    assert ran.code == 0, ran.err
+    assert "the manifests still say otherwise" in ran.err
+    return [line.removeprefix("  next: ") for line in ran.err.splitlines() if line.startswith("  next: ")]
+
+
+@pytest.mark.parametrize("words", [("rollback", "--yes"), ("rollback", "1", "--yes")])
+def test_the_commit_to_revert_is_named_and_reverting_it_leaves_nothing_to_do(
+    site: Site, words: tuple[str, ...]
+) -> None:
+    """With its subject and author."""
+    before = site.host()
+    commit = site.commit("[6]")
+    site.apply()
+
+    ran = site.command(*words)
+
+    assert site.host() == before
+    assert f"commit {commit[:12]} (Take a card away, by Kim)" in ran.err
+    (line,) = steps(ran)
+    assert line.startswith(f"git revert {commit[:12]} ")
+    assert "the next apply brings it back" in line
+    site.runs(line)
+    assert "Nothing to do" in site.command("plan").out
+
+
+def test_every_commit_since_is_reverted(site: Site) -> None:
+    """Also one that was never applied by itself, and however many there are."""
+    for adapters in ("[6]", "[5]"):
+        site.commit(adapters)
+        site.apply()
+    site.commit("[5, 6, 7]", "Never applied")
+    site.commit("[6, 7]", "The last one")
+    site.apply()
+
+    ran = site.command("rollback", "1", "--yes")
+
+    assert "(The last one, by Kim), and 2 that were applied before it" in ran.err
+    site.runs(steps(ran)[0])
+    assert "Nothing to do" in site.command("plan").out
+
+
+def test_a_merge_is_reverted_as_one(site: Site) -> None:
+    """As pull requests are merged; git wants to know on which side."""
+    site.repository.git("checkout", "--quiet", "-b", "change")
+    site.commit("[6]")
+    site.repository.git("checkout", "--quiet", "main")
+    site.repository.git("merge", "--quiet", "--no-ff", "--message", "Merge a request", "change")
+    site.apply()
+
+    ran = site.command("rollback", "--yes")
+
+    assert "(Merge a request, by Kim)" in ran.err
+    site.runs(steps(ran)[0])
+    assert "Nothing to do" in site.command("plan").out
+
+
+def test_what_was_never_committed_is_said(site: Site) -> None:
+    """No commit can be reverted; the command shows what would come back."""
+    site.edit("[6]")
+    site.apply()
+
+    ran = site.command("rollback", "--yes")
+
+    assert "by changes that were not committed" in ran.err
+    (line,) = steps(ran)
+    assert line.startswith("reconcile plan ")
+    assert "guest1" in site.bare(*shlex.split(line, comments=True)[1:]).out
+
+
+def test_where_no_commit_is_known_that_is_said(site: Site) -> None:
+    """The manifests are no clone."""
+    shutil.rmtree(site.repository.path / ".git")
+    site.edit("[6]")
+    site.apply()
+
+    ran = site.command("rollback", "1", "--yes")
+
+    assert "no commit of them is known" in ran.err
+    (line,) = steps(ran)
+    assert line.startswith("reconcile plan ")
+    assert "guest1" in site.bare(*shlex.split(line, comments=True)[1:]).out
+
+
+def test_a_rollback_of_what_waits_to_be_confirmed_says_it_too(site: Site) -> None:
+    """By each command that rolls back."""
+    commit = site.commit("[6]")
+    for words in (("rollback", "--yes"), ("cancel",)):
+        site.apply("--confirm-within", "5m")
+        assert steps(site.command(*words))[0].startswith(f"git revert {commit[:12]} ")
+
+
+def test_a_rollback_to_what_the_manifests_say_has_nothing_to_add(site: Site) -> None:
+    """To where a rollback came from; and after the commit was reverted."""
+    commit = site.commit("[6]")
+    site.apply()
+    site.command("rollback", "--yes")
+
+    forth = site.command("rollback", "2", "--yes")
+    assert forth.code == 0
+    assert "otherwise" not in forth.err
+    assert steps(site.command("rollback", "3", "--yes"))[0].startswith(f"git revert {commit[:12]} ")
+    site.repository.git("revert", "--no-edit", commit)
+    site.apply()
+    assert "otherwise" not in site.command("rollback", "1", "--yes").err
+
+
+def test_a_loop_that_applies_is_named_before_and_after(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is quicker than any person: what keeps it from that is said first."""
+    monkeypatch.setattr(loop_seen, "loop_seen", lambda *_: loop_seen.LoopSeen(NO_REPORT._replace(applies=True), None))
+    site.commit("[6]")
+    site.apply()
+
+    ran = site.command("rollback", "--yes")
+
+    first, last = ran.err.splitlines()[1], ran.err.splitlines()[-1]
+    assert "the loop follows them again in its next cycle; to prevent that, first: reconcile suspend " in first
+    assert "else the loop brings it back in its next cycle" in last
+
+
+def test_the_command_is_what_git_understands(site: Site) -> None:
+    """It is run as it is printed, in a shell, where no editor opens."""
+    site.commit("[6]")
+    site.apply()
+    (line,) = steps(site.command("rollback", "--yes"))
+
+    environment = {"PATH": "/usr/bin:/bin", "GIT_EDITOR": "true", "HOME": "/nonexistent"}
+    people = {f"GIT_{who}_{what}": "kim@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    done = subprocess.run(["sh", "-c", line], cwd=site.repository.path, env=environment | people, check=False)
+
+    assert done.returncode == 0
+    assert "Nothing to do" in site.command("plan").out
