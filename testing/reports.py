@@ -24,7 +24,7 @@ def report(**changes: Any) -> Report:
         source=SourceReport("https://git.example/ap main", "0123456789abcdef0123456789abcdef01234567"),
         generation=7,
         guests=(guest(), guest("web", uuid="0a1b9f1c-7f0e-5f8f-9d55-1d1f2a6d1c11")),
-        queues={"host": 8, "effective": 8, "pending": 0, "idle": 0},
+        queues={"host": 8, "effective": 8, "pending": 0, "free": 0},
         differences=(),
         suspended=None,
         counters=Counters(cycles=12, applies={"applied": 2}, triggers={"start": 1, "resync": 11}),

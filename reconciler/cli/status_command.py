@@ -295,7 +295,7 @@ def _show_free(found: Status, format: str) -> None:
         record = free_record(found)
         result(json_text(record) if format == "json" else yaml_text(record))
     elif format == "name":
-        result("".join(f"{queue}\n" for queue in found.idle))
+        result("".join(f"{queue}\n" for queue in found.free))
     else:
         from reconciler.render.status_text import free_text
 

@@ -70,7 +70,7 @@ def _definition_changes(wanted: AtBoot, found: Found) -> Iterator[FileChange]:
     for name in sorted(one for one, content in found.definitions.items() if content is not None):
         names.get(uuid_of(name) or "", []).append(name)
     defined = {one.uuid: one for one in wanted.definitions}
-    defined.update((one.uuid, one) for one in wanted.idle if names.get(one.uuid))
+    defined.update((one.uuid, one) for one in wanted.inactive if names.get(one.uuid))
     for uuid in sorted(wanted.ours):
         yield from _changes_of(uuid, names[uuid], defined.get(uuid), found)
 

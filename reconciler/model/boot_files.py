@@ -25,7 +25,7 @@ class AtBoot(NamedTuple):
     Attributes:
         pool: the host pool, apmask times aqmask; None where the masks are not ours to set.
         definitions: the devices of our guests that are to be defined, ascending by uuid.
-        idle: likewise those of guests that claim nothing: one that is defined must not start by itself.
+        inactive: likewise those of guests that claim nothing: one that is defined must not start by itself.
         ours: the uuids of all devices that are ours, also of those that are not to be defined any more. Whatever
             else is defined stays as it is.
     """
@@ -33,7 +33,7 @@ class AtBoot(NamedTuple):
     pool: Matrix | None
     definitions: tuple[Definition, ...]
     ours: frozenset[str]
-    idle: tuple[Definition, ...] = ()
+    inactive: tuple[Definition, ...] = ()
 
 
 def require_relative(path: str) -> None:

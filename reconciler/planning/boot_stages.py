@@ -61,12 +61,12 @@ def at_boot(plan: Plan, applied: Applied) -> AtBoot | None:
     named = [one for one in plan.guests if one.guest]
     ours = frozenset(applied.guests).union(one.uuid for one in named)
     started = [one for one in named if one.guest and one.guest.activation is not Activation.INACTIVE]
-    idle = [one for one in named if one.guest and one.guest.activation is Activation.INACTIVE]
+    inactive = [one for one in named if one.guest and one.guest.activation is Activation.INACTIVE]
     if plan.desired.host.persistence is not Persistence.MDEVCTL:
         # What is defined for an inactive guest was not written by us, and it starts nothing.
-        going = ours.difference(one.uuid for one in idle)
+        going = ours.difference(one.uuid for one in inactive)
         return AtBoot(None, (), going) if applied.persistence is Persistence.MDEVCTL else None
-    return AtBoot(plan.wanted_pool or plan.pool, _definitions(plan, started), ours, _definitions(plan, idle))
+    return AtBoot(plan.wanted_pool or plan.pool, _definitions(plan, started), ours, _definitions(plan, inactive))
 
 
 def unconcerned_files(plan: Plan, applied: Applied, before: Desired | None) -> frozenset[str]:

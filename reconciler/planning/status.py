@@ -119,7 +119,7 @@ class Status(NamedTuple):
         plan: what would be done about it; None where nothing says what is wanted.
         guests: ascending by name.
         pending: by adapter (0 to 255), the names of guests that wait for it.
-        idle: present queues that neither the host nor a mediated device has, ascending.
+        free: present queues that neither the host nor a mediated device has, ascending.
         foreign: devices that are not ours.
         compared: what it is compared with.
         suspended: why the whole host is suspended, by whom, and until when; empty where it is not.
@@ -130,13 +130,13 @@ class Status(NamedTuple):
     plan: Plan | None
     guests: tuple[GuestStatus, ...]
     pending: tuple[tuple[int, tuple[str, ...]], ...]
-    idle: tuple[Queue, ...]
+    free: tuple[Queue, ...]
     foreign: tuple[ObservedMdev, ...]
     compared: ComparedWith = THE_MANIFESTS
     suspended: str = ""
 
     def claims(self) -> dict[Queue, tuple[str, ...]]:
-        """Idle queues that guests claim and do not hold now, each with the names of these guests."""
+        """Free queues that guests claim and do not hold now, each with the names of these guests."""
         by_adapter: dict[int, list[tuple[int, str]]] = {}
         for one in self.guests:
             if one.guest and one.guest.activation is not Activation.INACTIVE:
@@ -144,7 +144,7 @@ class Status(NamedTuple):
                     by_adapter.setdefault(adapter, []).append((one.guest.config.domains.bits, one.name))
         found = {
             queue: tuple(name for bits, name in by_adapter.get(queue.adapter, ()) if bits >> queue.domain & 1)
-            for queue in self.idle
+            for queue in self.free
         }
         return {queue: names for queue, names in found.items() if names}
 
@@ -174,7 +174,7 @@ def status_of(plan: Plan, compared: ComparedWith = THE_MANIFESTS, suspended: Sus
         plan=plan,
         guests=tuple(_guest_status(guest, about) for guest in plan.guests),
         pending=_pending(plan),
-        idle=_idle(plan.observed),
+        free=_free(plan.observed),
         foreign=plan.foreign,
         compared=compared,
         suspended=suspended.host,
@@ -211,7 +211,7 @@ def host_status(host: str, observed: Observed, compared: ComparedWith, known: Se
         plan=None,
         guests=tuple(sorted((*guests, *(_unknown(one, observed) for one in others)), key=lambda one: one.name)),
         pending=(),
-        idle=_idle(observed),
+        free=_free(observed),
         foreign=foreign,
         compared=compared,
     )
@@ -360,7 +360,7 @@ def _pending(plan: Plan) -> tuple[tuple[int, tuple[str, ...]], ...]:
     return tuple((adapter, tuple(waiting[adapter])) for adapter in sorted(waiting))
 
 
-def _idle(observed: Observed) -> tuple[Queue, ...]:
+def _free(observed: Observed) -> tuple[Queue, ...]:
     held: dict[int, int] = {}
     for mdev in observed.mdevs:
         for adapter in mdev.config.adapters:

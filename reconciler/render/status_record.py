@@ -57,7 +57,7 @@ def status_record(
             }
             for card in status.observed.cards
         ],
-        "idle": [str(queue) for queue in status.idle],
+        "free": [str(queue) for queue in status.free],
         "foreign": [
             {
                 "uuid": mdev.uuid,
@@ -98,12 +98,12 @@ def status_json(status: Status) -> str:
 
 
 def free_record(status: Status) -> dict[str, Any]:
-    """All idle queues as plain values."""
+    """All free queues as plain values."""
     cards, claims = {card.adapter: card for card in status.observed.cards}, status.claims()
     return {
         "formatVersion": "1",
         "host": status.host,
-        "idle": [
+        "free": [
             {
                 "queue": str(queue),
                 "adapter": queue.adapter,
@@ -111,7 +111,7 @@ def free_record(status: Status) -> dict[str, Any]:
                 "trouble": (card_trouble(cards[queue.adapter]) if queue.adapter in cards else "") or None,
                 "claimedBy": list(claims.get(queue, ())),
             }
-            for queue in status.idle
+            for queue in status.free
         ],
     }
 

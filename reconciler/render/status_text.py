@@ -1,4 +1,4 @@
-"""The status for people: a line for each guest, everything about some of them, or the idle queues."""
+"""The status for people: a line for each guest, everything about some of them, or the free queues."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -15,7 +15,7 @@ from reconciler.render.drift import at_boot_text
 from reconciler.render.table import Page, Row, table_lines
 from reconciler.render.text import counted
 
-_MOST_IDLE: Final = 16
+_MOST_FREE: Final = 16
 _MOST_SENTENCES: Final = 3
 _NONE: Final = "-"
 _HEADING: Final = ("NAME", "STATE", "QUEUES", "SEES", "VM", "WHY")
@@ -139,7 +139,7 @@ def _host_lines(status: Status, page: Page, here: Here, remarks: Sequence[Remark
         *remarks,
         *([Remark("suspended", f"the whole host, {status.suspended}", "warning")] if status.suspended else []),
         Remark("host pool", pool_text(status.observed.pool)),
-        Remark("idle", _idle_text(status)),
+        Remark("free", _free_text(status)),
         *([Remark("at boot", at_boot_text(status.plan, here))] if status.plan else []),
         *(Remark("card", text, "warning") for text in _cards_texts(status.observed.cards)),
         *(Remark("pending", text) for text in _pending_texts(status)),
@@ -176,12 +176,12 @@ def pool_text(pool: Matrix) -> str:
     return f"everything but {' and '.join(given)}" if given else "everything"
 
 
-def _idle_text(status: Status) -> str:
-    if not status.idle:
+def _free_text(status: Status) -> str:
+    if not status.free:
         return "none"
-    names = ", ".join(map(str, status.idle[:_MOST_IDLE]))
-    more = f" and {len(status.idle) - _MOST_IDLE:,} more (--free)" if len(status.idle) > _MOST_IDLE else ""
-    return f"{counted(len(status.idle), 'queue')}: {names}{more}"
+    names = ", ".join(map(str, status.free[:_MOST_FREE]))
+    more = f" and {len(status.free) - _MOST_FREE:,} more (--free)" if len(status.free) > _MOST_FREE else ""
+    return f"{counted(len(status.free), 'queue')}: {names}{more}"
 
 
 def card_trouble(card: ObservedCard) -> str:
@@ -301,26 +301,26 @@ def names_text(rows: Sequence[GuestStatus]) -> str:
     return lines_text(one.name for one in rows)
 
 
-# Idle queues ---------------------------------------------------------------------------------------------------------
+# Free queues ---------------------------------------------------------------------------------------------------------
 
 _FREE_HEADING: Final = ("QUEUE", "CARD", "STATE", "CLAIMED BY")
 
 
 def free_text(status: Status, page: Page = Page(), *, wide: bool = False) -> str:  # noqa: B008 - a value
-    """All idle queues, a line each: which card, what is wrong with it, and which guests claim the queue."""
-    if not status.idle:
-        return "No queue is idle: each one present is the host's or in a mediated device.\n"
+    """All free queues, a line each: which card, what is wrong with it, and which guests claim the queue."""
+    if not status.free:
+        return "No queue is free: each one present is the host's or in a mediated device.\n"
     cards = {card.adapter: card for card in status.observed.cards}
     claims = status.claims()
     rows = []
-    for queue in status.idle:
+    for queue in status.free:
         card = cards.get(queue.adapter)
         trouble = card_trouble(card) if card else ""
-        state = trouble.removeprefix("is ") if trouble else "claimed" if queue in claims else "free"
+        state = trouble.removeprefix("is ") if trouble else "claimed" if queue in claims else "unclaimed"
         style = "warning" if trouble else "faint" if queue in claims else "good"
         names = claims.get(queue, ())
         claimed = (", ".join(names) if wide else few_text(names)) or _NONE
         rows.append(Row((str(queue), f"CEX{card.hwtype - 6}" if card else _NONE, state, claimed), {2: style}))
     lines = table_lines(_FREE_HEADING, rows, page._replace(width=None) if wide else page, {3: 8, 2: 10})
-    total = f"{counted(len(status.idle), 'queue')} that no guest and no host driver can use, {len(claims):,} claimed."
+    total = f"{counted(len(status.free), 'queue')} that no guest and no host driver can use, {len(claims):,} claimed."
     return lines_text([*lines, "", page.paint("bold", page.cut(total))])

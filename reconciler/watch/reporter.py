@@ -230,7 +230,7 @@ def queue_counts(plan: Plan) -> Mapping[str, int]:
         "host": sum(plan.observed.pool.has(one.queue) for one in plan.observed.queues),
         "effective": effective,
         "pending": authorised - effective,
-        "idle": len(status_of(plan).idle),
+        "free": len(status_of(plan).free),
     }
 
 

@@ -242,11 +242,11 @@ def test_the_formats_say_the_same(night: Command) -> None:
     assert {one["name"]: one["state"] for one in record["guests"]} == STATES
     free = json.loads(night.bare("status", "--free", "-o", "json", *WHERE).out)
     assert yaml.safe_load(night.bare("status", "--free", "-o", "yaml", *WHERE).out) == free
-    assert [one["queue"] for one in free["idle"]] == record["idle"]
-    assert night.bare("status", "--free", "-o", "name", *WHERE).out.split() == record["idle"]
+    assert [one["queue"] for one in free["free"]] == record["free"]
+    assert night.bare("status", "--free", "-o", "name", *WHERE).out.split() == record["free"]
 
 
-def test_all_idle_queues_are_listed_with_what_is_wrong_with_them(night: Command) -> None:
+def test_all_free_queues_are_listed_with_what_is_wrong_with_them(night: Command) -> None:
     """Which guest claims them, and which card they are on."""
     lines = night.bare("status", "--free", *WHERE).out.splitlines()
 
@@ -254,7 +254,7 @@ def test_all_idle_queues_are_listed_with_what_is_wrong_with_them(night: Command)
     assert "batch" in rows["06.0006"]
     assert "check-stopped" in rows["06.0006"]
     assert rows["07.0006"].split()[1:3] == ["CEX8", "in"]
-    assert len(rows) == len(json.loads(night.bare("status", "-o", "json", *WHERE).out)["idle"])
+    assert len(rows) == len(json.loads(night.bare("status", "-o", "json", *WHERE).out)["free"])
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

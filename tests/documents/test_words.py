@@ -48,6 +48,7 @@ INSTEAD: Final = {
     r"(?<!type )hints?(?!:\|)": "trigger; help",  # git's own prefix is none of ours
     r"outlets?": "sink",
     r"arrivals?": "hot plug",
+    r"idle(?= queues?| \d)|queues? (?:is|are) idle": "free",
     r"type(?= [`'a-z]*(?:reconcile|modprobe|systemctl))": "run",
 }
 """What must not appear, and what stands there instead."""

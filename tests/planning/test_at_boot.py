@@ -36,9 +36,9 @@ def test_guests_are_defined_as_they_are_to_start() -> None:
         Definition(uuid(3), config([5], [4]), autostart=False),
     )
     ours = frozenset(map(uuid, [1, 2, 3, 4, 9]))
-    idle = (Definition(uuid(4), config([6], [4]), autostart=False),)
+    inactive = (Definition(uuid(4), config([6], [4]), autostart=False),)
     before = Applied(None, {uuid(9): ("gone", config([9], [9]))})
-    assert AtBoot(plan.pool, expected, ours, idle) == at_boot(plan, before)
+    assert AtBoot(plan.pool, expected, ours, inactive) == at_boot(plan, before)
 
 
 def test_before_6_0_what_is_absent_is_not_defined() -> None:

@@ -97,11 +97,11 @@ def test_who_waits_for_which_adapter_is_listed() -> None:
     assert status(desired(guests, GIVES_UP), host()).pending == ((200, ("a", "b")), (201, ("b",)))
 
 
-def test_queues_that_nobody_can_use_are_idle() -> None:
+def test_queues_that_nobody_can_use_are_free() -> None:
     """Given up by the host and in no device."""
     found = status(desired([], GIVES_UP), host(m1=ONE, mf=config([6], [4])))
 
-    assert found.idle == (Queue(5, 0x47), Queue(6, 0x47))
+    assert found.free == (Queue(5, 0x47), Queue(6, 0x47))
     assert [one.uuid for one in found.foreign] == [uuid(1), uuid(0xF)]
 
 
@@ -205,7 +205,7 @@ def test_a_device_that_others_may_remove_is_missing_and_stays_so() -> None:
     assert whys(found)["a"] == ("another program has removed its device, which may be so (spec.ignoreDrift)",)
 
 
-def test_idle_queues_that_guests_claim_are_not_free() -> None:
+def test_free_queues_that_guests_claim_are_named() -> None:
     """By the names of the guests that have no device now; an inactive guest claims nothing."""
     guests = [
         guest("a", config([5], [0x47]), 2, activation=Activation.ON_DEMAND),
@@ -215,7 +215,7 @@ def test_idle_queues_that_guests_claim_are_not_free() -> None:
 
     found = status(desired(guests, GIVES_UP), host(m1=ONE))
 
-    assert found.idle == (Queue(5, 0x47), Queue(6, 4), Queue(6, 0x47))
+    assert found.free == (Queue(5, 0x47), Queue(6, 4), Queue(6, 0x47))
     assert found.claims() == {Queue(5, 0x47): ("a", "b"), Queue(6, 0x47): ("b",)}
 
 
@@ -229,7 +229,7 @@ def test_a_host_alone_shows_its_devices_as_they_are() -> None:
 
     assert (found.plan, found.host, found.foreign) == (None, "lpar7", ())
     assert states(found) == [(uuid(2), "failing"), (uuid(1), "unknown")]
-    assert found.idle == (Queue(5, 0x47), Queue(6, 0x47))
+    assert found.free == (Queue(5, 0x47), Queue(6, 0x47))
     assert found.claims() == {}
 
 

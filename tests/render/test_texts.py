@@ -226,7 +226,7 @@ def test_without_drift_that_is_told() -> None:
 
 
 def test_a_status_for_people_in_full() -> None:
-    """Pool, idle queues, every guest with wanted, authorised, effective and why, who waits, and what is foreign."""
+    """Pool, free queues, every guest with wanted, authorised, effective and why, who waits, and what is foreign."""
     on = host(m1=config([5], [4, 0x47]), mf=config([6], [4], [4, 5]))
     on.start_vm(uuid(1))
     on.start_vm(uuid(0xF))
@@ -241,7 +241,7 @@ def test_a_status_for_people_in_full() -> None:
         "\n"
         "  compared    with the manifests\n"
         "  host pool   everything but domains 0x04 (4), 0x47 (71)\n"
-        "  idle        3 queues: 06.0047, 07.0004, 07.0047\n"
+        "  free        3 queues: 06.0047, 07.0004, 07.0047\n"
         "  at boot     nothing of this is kept (spec.persistence: none)\n"
         "  pending     adapter 0xc8 (200), authorised in advance for b\n"
         "\n"
@@ -293,7 +293,7 @@ def test_a_status_for_programs() -> None:
         }
     ]
     assert record["pending"] == [{"adapter": 200, "guests": ["a"]}]
-    assert record["idle"] == ["05.0004", "05.0047", "06.0047", "07.0004", "07.0047"]
+    assert record["free"] == ["05.0004", "05.0047", "06.0047", "07.0004", "07.0047"]
     assert [one["uuid"] for one in record["foreign"]] == [uuid(0xF)]
     assert record["inSync"] is False
 
@@ -321,7 +321,7 @@ def test_the_process_that_has_a_device_open_is_named_where_it_is_known() -> None
 
 
 def test_what_no_manifest_names_any_more_is_wanted_by_nobody() -> None:
-    """A device of ours that is to go; and of many idle queues the first are named."""
+    """A device of ours that is to go; and of many free queues the first are named."""
     on = host_holding(
         Holdings(Matrix(ALL_IDS, ~IdSet(range(64))), {uuid(1): ONE}), PROFILES["6.12"], hardware([5], range(64))
     )
@@ -330,7 +330,7 @@ def test_what_no_manifest_names_any_more_is_wanted_by_nobody() -> None:
     text = status_text(status_of(made))
 
     assert f"m1  {uuid(1)}  (leaving)\n  wanted      nothing\n" in guests_text(status_of(made), status_of(made).rows)
-    assert "  idle        63 queues: 05.0000, " in text
+    assert "  free        63 queues: 05.0000, " in text
     assert " and 47 more (--free)\n" in text
 
 

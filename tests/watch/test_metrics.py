@@ -25,7 +25,7 @@ def samples(made: Report | None, accept: str = "") -> dict[tuple[str, ...], floa
 
 def test_a_host_in_sync() -> None:
     """What dashboards and alerts ask for."""
-    found = samples(report(queues={"host": 8, "effective": 6, "pending": 2, "idle": 1}))
+    found = samples(report(queues={"host": 8, "effective": 6, "pending": 2, "free": 1}))
 
     assert found["reconcile_build_info", "1.2"] == 1
     assert found["reconcile_in_sync",] == 1

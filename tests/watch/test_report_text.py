@@ -25,7 +25,7 @@ def test_a_host_in_sync() -> None:
         "  source        https://git.example/ap main\n"
         "  commit        0123456789abcdef0123456789abcdef01234567\n"
         "  generation    7\n"
-        "  queues        8 with the host's drivers, 8 seen by guests, 0 pending, 0 idle\n"
+        "  queues        8 with the host's drivers, 8 seen by guests, 0 pending, 0 free\n"
         "  guests        2, all as they should be\n"
         "  counted       12 cycles, 2 applied since the loop was started\n"
     )
