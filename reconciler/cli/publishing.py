@@ -23,13 +23,13 @@ from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.suspensions import Suspensions, read_suspensions, suspended_devices
-from reconciler.watch.backoff import Backoff
 from reconciler.watch.decisions import HealBudgets, Policy, Times, decide
 from reconciler.watch.published import LOOP, REPORT, NotPublished, PublishedReader, publish_report
 from reconciler.watch.publishing_views import AT_ONCE, Views
 from reconciler.watch.report import Condition
 from reconciler.watch.reporter import Finding, report_of_command
 from reconciler.watch.run_directory import RunDirectory
+from reconciler.watch.schedule import Backoff
 
 UNATTENDED_SECONDS: Final = 5.0
 """How long publishing may take where a boot, or the start of a VM, waits for it."""

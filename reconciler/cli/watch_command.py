@@ -55,17 +55,15 @@ from reconciler.watch.configurations import Configurations
 from reconciler.watch.cycle import LOCK_SECONDS, Cycles
 from reconciler.watch.decisions import Policy
 from reconciler.watch.events import ALL, Kind, Level, Wanted
-from reconciler.watch.file_triggers import FileTriggers
-from reconciler.watch.git_source import GitSource
-from reconciler.watch.git_triggers import GitPoller
+from reconciler.watch.git_source import GitPoller, GitSource
 from reconciler.watch.hot_plug import authorised_since
+from reconciler.watch.kernel_triggers import FileTriggers, host_triggers
 from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import Watch, WorkerThread, watch
 from reconciler.watch.loop_context import EnforcedHost, LoopContext
 from reconciler.watch.manifest_sources import FilesSource, GitFiles, ManifestSource
 from reconciler.watch.metrics import MetricsFile, NoMetrics
 from reconciler.watch.notices import Messenger, Notices
-from reconciler.watch.progress import LogProgress
 from reconciler.watch.published import LoopPublisher, publish_end
 from reconciler.watch.publishing_views import Views
 from reconciler.watch.reporter import Reporter
@@ -73,12 +71,10 @@ from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.requests import AlreadyWatching, is_watched
 from reconciler.watch.run_directory import RunDirectory, UnsafeRunDirectory
 from reconciler.watch.schedule import RESYNC_SECONDS, UNNOTICED_RESYNC_SECONDS, every
-from reconciler.watch.signal_triggers import signals
-from reconciler.watch.sinks import FanOut, RecordFile, Sinks
+from reconciler.watch.sinks import FanOut, LogProgress, RecordFile, Sinks
 from reconciler.watch.status_file import StatusFile, read_kept
-from reconciler.watch.trigger_sources import Inbox, TriggerSources
+from reconciler.watch.trigger_sources import Inbox, TriggerSources, signals
 from reconciler.watch.triggers import TriggerSource
-from reconciler.watch.uevent_triggers import host_triggers
 
 _BUSY_TIMES: Final = 3
 """How often a cycle may use up its time for a plan until the loop counts as hanging: newest, last good, and slack."""

@@ -25,8 +25,7 @@ from reconciler.transaction.machine import Machine, locked
 from reconciler.transaction.recovery import recover, refuse_pending
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.transaction.suspensions import Suspensions, read_suspensions, suspended_devices
-from reconciler.watch.backoff import Backoff
-from reconciler.watch.configurations import Configuration
+from reconciler.watch.configurations import Configuration, look_after, reported
 from reconciler.watch.cycle_result import NOTHING_OFFERED, CycleResult, Ending, TookTooLong, plan_deadline
 from reconciler.watch.decisions import (
     Act,
@@ -42,8 +41,8 @@ from reconciler.watch.decisions import (
 from reconciler.watch.hot_plug import hot_plugged, next_look
 from reconciler.watch.loop_context import LoopContext, LoopState
 from reconciler.watch.manifest_sources import Offer
-from reconciler.watch.removals import look_after, reported
 from reconciler.watch.report import Condition
+from reconciler.watch.schedule import Backoff
 from reconciler.watch.triggers import BY_PEOPLE, TRIGGER_OLDER, Trigger
 
 LOCK_SECONDS: Final = 10.0

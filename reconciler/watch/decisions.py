@@ -13,8 +13,8 @@ from reconciler.model.problems import Severity
 from reconciler.planning.plan import ALLOW_DISRUPTION, Cause, Plan
 from reconciler.planning.scope import FILES, HOST
 from reconciler.render.text import counted, moment
-from reconciler.watch.backoff import Backoff
 from reconciler.watch.report import FILES_NAME, MASKS, Condition
+from reconciler.watch.schedule import Backoff
 
 _MOST_NAMES: Final = 3
 _MINUTE: Final = 60.0

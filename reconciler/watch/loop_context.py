@@ -13,7 +13,6 @@ from reconciler.transaction.apply import Progress
 from reconciler.transaction.loop_records import LastGood
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.suspensions import NONE, Suspensions
-from reconciler.watch.backoff import Backoff
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.cycle_result import PLAN_SECONDS
 from reconciler.watch.decisions import (
@@ -22,6 +21,7 @@ from reconciler.watch.decisions import (
 )
 from reconciler.watch.hot_plug import HotPlugState
 from reconciler.watch.manifest_sources import ManifestSource
+from reconciler.watch.schedule import Backoff
 from reconciler.watch.triggers import BY_PEOPLE, Noticed, Trigger
 
 _MANIFESTS_ONLY: Final[frozenset[str]] = frozenset({Noticed.FILES, Noticed.GIT})

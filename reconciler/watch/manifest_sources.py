@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from reconciler.manifests.files import DiskFiles, Files
-from reconciler.watch.git_source import CommitRefused, NewestCommit, Unreachable
-from reconciler.watch.git_triggers import GitPoller
+from reconciler.watch.git_source import CommitRefused, GitPoller, NewestCommit, Unreachable
 from reconciler.watch.report import Obstacle
 
 

@@ -2,23 +2,61 @@
 
 A cycle runs when triggers have come and it has been quiet for a moment, when the last cycle has asked for another one,
 and regularly, since not every change is reported (docs/kernel-rules.md, "Uevents"). A person who asks for a cycle waits
-until the repository has answered, but not for ever.
+until the repository has answered, but not for ever. What has failed is tried again later and later, and not by all
+hosts in the same second.
 """
 
 import math
 from collections.abc import Callable, Collection
-from random import Random
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.watch.triggers import BY_PEOPLE, Debounce, Noticed, Trigger
+
+if TYPE_CHECKING:
+    from random import Random
+
+FIRST_SECONDS: Final = 5.0
+LONGEST_SECONDS: Final = 600.0
+
+JITTER: Final = 0.1
+"""The part of a wait by which it differs at most, so that a thousand hosts don't ask a server in the same second."""
+
+_MOST_DOUBLINGS: Final = 64
+
+
+def backoff(first: float, failures: int, longest: float) -> float:
+    """Seconds to wait: `first`, doubled for each of `failures` in a row, `longest` at most."""
+    return min(first * 2.0 ** min(failures, _MOST_DOUBLINGS), longest)
+
+
+def spread_wait(interval: float, failures: int, longest: float, chance: float) -> float:
+    """Seconds until a server is asked again: about `interval`, later after `failures`, as `backoff` and `JITTER` say.
+
+    An interval above `longest` is not shortened. `chance` is a number from 0 to 1 that differs each time.
+    """
+    return backoff(interval, failures, max(longest, interval)) * (1 + JITTER * (2 * chance - 1))
+
+
+class Backoff(NamedTuple):
+    """How often it has failed in a row, and when it may be tried again (on a monotonic clock)."""
+
+    failures: int = 0
+    at: float = 0.0
+
+    def failed(self, now: float) -> "Backoff":
+        """What becomes of this after one more failure."""
+        return Backoff(self.failures + 1, now + backoff(FIRST_SECONDS, self.failures, LONGEST_SECONDS))
+
+    def wait(self, now: float) -> float:
+        """How long to wait; 0 where it may be tried now."""
+        return max(0.0, self.at - now) if self.failures else 0.0
+
 
 RESYNC_SECONDS: Final = 300.0
 """How often a cycle runs without a trigger, where changes are noticed."""
 
 UNNOTICED_RESYNC_SECONDS: Final = 10.0
 """How often where the host itself reports no change: a sysfs root that is not this machine's."""
-
-JITTER: Final = 0.1
 
 START: Final = Trigger(Noticed.START)
 
@@ -32,7 +70,7 @@ _RESYNC: Final = Trigger(Noticed.RESYNC)
 _DUE: Final = Trigger(Noticed.RESYNC, "due")
 
 
-def every(seconds: float, random: Random, jitter: float = JITTER) -> Callable[[], float]:
+def every(seconds: float, random: "Random", jitter: float = JITTER) -> Callable[[], float]:
     """A function that says how long it is to the next time.
 
     Args:

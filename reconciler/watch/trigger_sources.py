@@ -1,21 +1,24 @@
 """All sources of triggers in one event loop: each in a task, and opened again with growing distance where it fails.
 
 A source that fails ends nothing: that is reported, and until it is back the regular cycle finds what it would have
-noticed. What is noticed goes into the `Inbox`, at which the loop waits.
+noticed. What is noticed goes into the `Inbox`, at which the loop waits. So does SIGHUP; SIGTERM and SIGINT set the
+token that ends the running cycle and then the loop.
 """
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+import signal
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from threading import Thread
 from types import TracebackType
 from typing import Final, NamedTuple, Protocol, Self, TypeVar
 
 from reconciler.model.printable import error_text
-from reconciler.watch.backoff import backoff
-from reconciler.watch.triggers import Listening, Trigger, TriggerSource
+from reconciler.model.stopping import StopToken
+from reconciler.watch.schedule import backoff
+from reconciler.watch.triggers import Listening, Noticed, Trigger, TriggerSource
 
 RETRY_SECONDS: Final = 1.0
 """After how long a source that has failed is opened anew; then after twice as long, and so on."""
@@ -231,3 +234,38 @@ class DescriptorTriggers:
                 loop.remove_reader(opened.fileno())
         finally:
             opened.close()
+
+
+SIGNAL: Final = Noticed.SIGNAL
+HANDLED: Final = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+_ENDS: Final = "the loop ends"
+
+
+@contextmanager
+def signals(inbox: Inbox, stop: StopToken) -> Iterator[None]:
+    """Handle signals in the event loop while the block runs; afterwards they mean what they meant before.
+
+    Those that are ignored stay ignored: nohup(1) ignores some.
+    """
+    loop = asyncio.get_running_loop()
+    before = {one: handler for one in HANDLED if (handler := signal.getsignal(one)) is not signal.SIG_IGN}
+    for number in before:
+        loop.add_signal_handler(number, _handle, number, inbox)
+    # The event loop is woken by a pipe, which hundreds of signals fill: then it is not empty, which is enough.
+    signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
+    for number in before.keys() - {signal.SIGHUP}:
+        # At once, however busy the event loop is; it is woken all the same.
+        signal.signal(number, lambda *_: stop.stop(_ENDS))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+
+
+def _handle(number: signal.Signals, inbox: Inbox) -> None:
+    if number is signal.SIGHUP:
+        inbox.put((Trigger(SIGNAL, number.name),))
+    else:
+        inbox.wake()

@@ -13,8 +13,8 @@ import pytest
 from reconciler.integrations import git_repository
 from reconciler.integrations.git_repository import FETCH_SECONDS, SIZE_LIMIT
 from reconciler.integrations.git_signatures import GoodSignature, trust, verify
-from reconciler.watch.backoff import JITTER
-from reconciler.watch.git_triggers import INTERVAL, LONGEST
+from reconciler.watch.git_source import INTERVAL, LONGEST
+from reconciler.watch.schedule import JITTER
 from testing.git_repositories import Repository
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/git-source.md").read_text(encoding="utf-8")

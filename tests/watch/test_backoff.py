@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.watch.backoff import JITTER, spread_wait
+from reconciler.watch.schedule import JITTER, spread_wait
 
 
 def test_failures_double_the_wait_up_to_the_longest() -> None:

@@ -10,9 +10,9 @@ from reconciler.kernel.observe import observe
 from reconciler.model.problems import Problem, Severity
 from reconciler.planning.plan import Cause, Consent, Plan
 from reconciler.planning.planner import make_plan
-from reconciler.watch.backoff import Backoff
 from reconciler.watch.decisions import BUDGET, Act, HealBudgets, Healing, Policy, Times, decide, drifted, is_drift
 from reconciler.watch.report import Condition
+from reconciler.watch.schedule import Backoff
 from testing.holdings import config, desired, guest, uuid
 from testing.plans import GIVES_UP, ONE, applied, host_with
 

@@ -14,8 +14,7 @@ import pytest
 from reconciler.integrations.git_address import Address
 from reconciler.kernel.processes import Stopped
 from reconciler.manifests.committed import KeptFiles
-from reconciler.watch.git_source import CommitRefused, Fetched, GitSource, NewestCommit, Unreachable
-from reconciler.watch.git_triggers import GitPoller
+from reconciler.watch.git_source import CommitRefused, Fetched, GitPoller, GitSource, NewestCommit, Unreachable
 from reconciler.watch.triggers import Trigger
 from testing.clocks import FakeClock
 from testing.event_loops import Noticing

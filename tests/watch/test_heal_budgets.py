@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.watch.backoff import FIRST_SECONDS, LONGEST_SECONDS, Backoff
 from reconciler.watch.decisions import BUDGET, WINDOW_SECONDS, HealBudgets, Healing
+from reconciler.watch.schedule import FIRST_SECONDS, LONGEST_SECONDS, Backoff
 
 
 def test_the_first_time_is_at_once_and_each_next_one_is_later() -> None:

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import cast
 
 from reconciler.manifests.committed import KeptFiles
-from reconciler.watch.git_source import CommitRefused, NewestCommit, Unreachable
-from reconciler.watch.git_triggers import GitPoller
+from reconciler.watch.git_source import CommitRefused, GitPoller, NewestCommit, Unreachable
 from reconciler.watch.manifest_sources import FilesSource, GitFiles, Offer
 from reconciler.watch.report import Obstacle
 

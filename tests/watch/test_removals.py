@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.watch.removals import Look, Removals, look_after, removals_after
+from reconciler.watch.configurations import Look, Removals, look_after, removals_after
 from reconciler.watch.triggers import Trigger
 
 GONE = ("payments",)

@@ -9,8 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from reconciler.model.stopping import Abandoned, StopToken
-from reconciler.watch.signal_triggers import HANDLED, signals
-from reconciler.watch.trigger_sources import Inbox
+from reconciler.watch.trigger_sources import HANDLED, Inbox, signals
 from reconciler.watch.triggers import Trigger
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from reconciler.integrations.uevents import UeventSocket
 from reconciler.simulator.state_file import state_path
+from reconciler.watch.kernel_triggers import host_triggers
 from reconciler.watch.trigger_sources import DescriptorTriggers
 from reconciler.watch.triggers import Trigger
-from reconciler.watch.uevent_triggers import host_triggers
 from testing.event_loops import Noticing
 
 

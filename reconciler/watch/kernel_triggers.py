@@ -1,21 +1,137 @@
-"""Triggers of changed manifests: reported by the kernel (watchfiles), or found by looking where it cannot report them.
+"""Triggers that the kernel reports: changed manifests, and changes of the host; found by looking where it reports none.
 
 `watchfiles.awatch` has no fallback of its own: where the kernel watches no more directories it raises an error, and
-on a network file system it notices nothing. There files are looked at regularly, and the reports say so.
+on a network file system it notices nothing, since of changes that other machines make the kernel reports none. There
+files are looked at regularly, and the reports say so.
+
+Never a whole tree is watched at once: hidden folders such as ``.git`` are left out, and a link that leads elsewhere
+brings in nothing but what is read there. Every link on the way counts, so that the swap of ``..data`` in a mounted
+ConfigMap is nothing special.
 """
 
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from reconciler.integrations.named_file import way
+from reconciler.integrations.uevents import UeventSocket
+from reconciler.manifests.files import find_files, survey
 from reconciler.model.printable import error_text, escaped
-from reconciler.watch.trigger_sources import in_thread
-from reconciler.watch.triggers import Listening, Noticed, Trigger
-from reconciler.watch.watched_files import Watched, silent_file_system, stamp_of, watched
+from reconciler.watch.trigger_sources import DescriptorTriggers, in_thread
+from reconciler.watch.triggers import Listening, Noticed, Trigger, TriggerSource
+
+_ENDINGS: Final = (".yaml", ".yml")
+
+
+class Watched(NamedTuple):
+    """What is watched; all paths are real ones.
+
+    Attributes:
+        folders: those that manifests are searched in: whatever is not hidden in them matters if it is a manifest, a
+            folder or a link.
+        names: what else matters: directory and name.
+    """
+
+    folders: frozenset[str]
+    names: frozenset[tuple[str, str]]
+
+    @property
+    def directories(self) -> list[str]:
+        """The directories to be watched, each without those in it."""
+        return sorted(self.folders | {directory for directory, _ in self.names})
+
+    def matters(self, path: str) -> bool:
+        """Whether a change of what `path` names may change what is read."""
+        directory, name = os.path.split(path)
+        if (directory, name) in self.names or path in self.folders:
+            return True
+        if directory not in self.folders or name.startswith("."):
+            return False
+        return name.endswith(_ENDINGS) or os.path.isdir(path) or os.path.islink(path)
+
+
+def watched(paths: Iterable[str]) -> Watched:
+    """What has to be watched as things are now. What cannot be read is left out: a cycle reports it, not a trigger."""
+    given = list(paths)
+    found = survey(given)
+    # Each link on the way counts, and the link itself as well, where another takes its place.
+    names = (name for path in (*given, *found.links) for name in way(path))
+    return Watched(found.folders, frozenset(names))
+
+
+def stamp_of(paths: Iterable[str]) -> str:
+    """A digest of names, sizes and times of the manifests in `paths`: another one means that something has changed."""
+    digest = sha256()
+    files, problems = find_files(list(paths))
+    for file in files:
+        try:
+            status = os.stat(file.path)
+        except OSError as error:
+            digest.update(f"{file}{error.errno}\n".encode("utf-8", "surrogateescape"))
+            continue
+        facts = (*file, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+        digest.update(f"{facts}\n".encode("utf-8", "surrogateescape"))
+    for problem in problems:
+        digest.update(f"{problem.message}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+MOUNTS: Final = Path("/proc/self/mountinfo")
+
+# Names as in mountinfo. Of FUSE only the programs that are known to keep files here report what happens (fuseblk).
+_SILENT: Final = frozenset(
+    {
+        "9p", "afs", "beegfs", "ceph", "cifs", "coda", "fuse", "gfs2", "glusterfs", "gpfs", "lustre", "nfs", "nfs4",
+        "ocfs2", "smb3", "virtiofs",
+    }
+)  # fmt: skip
+
+
+def silent_file_system(path: str, mounts: Path = MOUNTS) -> str:
+    """The kind of file system where files below `path` may change without a word from inotify(7); else empty.
+
+    A path that is missing is where it will be.
+
+    Args:
+        path: a file or directory.
+        mounts: the table of mounts, as proc_pid_mountinfo(5) describes it; where it cannot be read, all is reported.
+    """
+    try:
+        kinds = file_system_kinds(mounts.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return ""
+    kind = kinds.get(_device_of(path), "")
+    return kind if kind in _SILENT or kind.startswith("fuse.") else ""
+
+
+def file_system_kinds(text: str) -> dict[str, str]:
+    """The kind of file system of each device (``major:minor``) in a table of mounts; other lines are skipped."""
+    kinds = {}
+    for line in text.splitlines():
+        mount, separator, source = line.partition(" - ")
+        words = mount.split()
+        if separator and len(words) >= 3:
+            kinds[words[2]] = source.split(" ", 1)[0]
+    return kinds
+
+
+def _device_of(path: str) -> str:
+    while True:
+        try:
+            device = os.stat(path).st_dev
+        except OSError:
+            above = os.path.dirname(os.path.abspath(path))
+            if above == path:
+                return ""
+            path = above
+        else:
+            return f"{os.major(device)}:{os.minor(device)}"
+
 
 STEP_SECONDS: Final = 0.03
 """How often watchfiles looks whether something has come, in a thread: some 40 µs each; a change takes one or two."""
@@ -264,3 +380,21 @@ def _timed(paths: Sequence[str]) -> tuple[str, float]:
     """The stamp of the files in `paths`, and how many seconds it took to make it."""
     began = time.monotonic()
     return stamp_of(paths), time.monotonic() - began
+
+
+HOST: Final = Noticed.KERNEL
+_OWN_SYSFS: Final = "/sys"
+
+
+def host_triggers(sysfs: Path, files: Sequence[Path]) -> TriggerSource | None:
+    """The source for a host; None where nothing reports what changes there, and only looking helps.
+
+    Args:
+        sysfs: the root of the host's sysfs.
+        files: what a simulated host is kept in, which every command writes; empty for any other host.
+    """
+    if files:
+        return FileTriggers([str(one) for one in files], name=HOST)
+    if os.path.realpath(sysfs) == _OWN_SYSFS:
+        return DescriptorTriggers(HOST, UeventSocket.listening)
+    return None
