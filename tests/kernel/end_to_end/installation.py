@@ -5,6 +5,7 @@ the guest's Debian suite, through pip; strace comes from Debian. Both are kept i
 together with its byte code, which the guest compiles once: without it, imports take half a minute there.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -12,7 +13,8 @@ import subprocess
 import sys
 import tarfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -25,6 +27,8 @@ ROOT: Final = Path(__file__).parents[3]
 
 _PYTHON: Final = re.compile(r"/python(3\.\d+)/")
 _PLATFORMS: Final = ("manylinux2014_s390x", "manylinux_2_17_s390x", "manylinux_2_28_s390x")
+_WITHOUT_WHEEL: Final = ("markupsafe",)
+"""What has no wheel for s390x: built here without a compiler, as pip does it there, it is pure Python."""
 
 
 class CannotInstall(Exception):
@@ -69,7 +73,8 @@ def install(cache: Cache, suite: str, directory: Path) -> Installation:
     """
     kept = cache.root / "end-to-end" / suite
     python = python_of(cache.guest_system(suite))
-    dependencies, strace = _dependencies(kept, python), _strace(kept, suite)
+    with _alone(kept):
+        dependencies, strace = _dependencies(kept, python), _strace(kept, suite)
     wheels = [*sorted(dependencies.glob("*.whl")), built_wheel(directory / "wheel")]
     content = sha256(b"".join(sha256(wheel.read_bytes()).digest() for wheel in wheels)).hexdigest()
     compiled = kept / f"site-{content[:16]}.tar"
@@ -78,6 +83,15 @@ def install(cache: Cache, suite: str, directory: Path) -> Installation:
     tree = directory / "site"
     _pip("install", "--no-deps", "--no-compile", "--target", tree, *_for_guest(python), *wheels)
     return Installation(_archived(tree, directory / "sources.tar"), strace, compiled)
+
+
+@contextmanager
+def _alone(kept: Path) -> Iterator[None]:
+    """Two boots may start at once: the second finds what the first has downloaded."""
+    kept.mkdir(parents=True, exist_ok=True)
+    with (kept / "lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def python_of(image: Path) -> str:
@@ -127,11 +141,17 @@ def _dependencies(kept: Path, python: str) -> Path:
         unfinished = wheels.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         constraints = kept / "versions.txt"
-        constraints.parent.mkdir(parents=True, exist_ok=True)
         constraints.write_text(versions, encoding="utf-8")
-        _pip("download", "--dest", unfinished, "--constraint", constraints, *_for_guest(python), *wanted)
+        _pure_wheels(unfinished, constraints)
+        found: list[str | Path] = ["--find-links", unfinished]
+        _pip("download", "--dest", unfinished, "--constraint", constraints, *found, *_for_guest(python), *wanted)
         unfinished.rename(wheels)
     return wheels
+
+
+def _pure_wheels(directory: Path, constraints: Path) -> None:
+    sources = ["--no-deps", "--no-binary", ",".join(_WITHOUT_WHEEL), *_WITHOUT_WHEEL]
+    _pip("wheel", *sources, "--constraint", constraints, "--wheel-dir", directory, CC="false")
 
 
 def _for_guest(python: str) -> list[str]:
@@ -165,9 +185,9 @@ def _archived(tree: Path, archive: Path) -> Path:
     return unfinished.rename(archive)
 
 
-def _pip(action: str, *arguments: str | Path) -> None:
+def _pip(action: str, *arguments: str | Path, **variables: str) -> None:
     words: Sequence[str | Path] = [sys.executable, "-m", "pip", action, "--quiet", *arguments]
-    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **variables}
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise CannotInstall(f"pip {action} failed: {done.stderr.strip()[-2000:]}")
