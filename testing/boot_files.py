@@ -5,7 +5,7 @@ from pathlib import Path
 from reconciler.integrations.boot_masks import PersistentMasks, ap_rules_text, rules_file
 from reconciler.integrations.files import remove, replace
 from reconciler.integrations.mdevctl import definition_bytes, definition_file
-from reconciler.model.boot_files import Definition
+from reconciler.model.steps import Definition
 
 
 def write_definition(root: Path, definition: Definition) -> None:

@@ -8,15 +8,15 @@ class FakeClock:
         self.now = 0.0
 
     def monotonic(self) -> float:
-        """See `reconciler.kernel.waiting.Clock`."""
+        """See `reconciler.kernel.observe.Clock`."""
         return self.now
 
     def time(self) -> float:
-        """See `reconciler.kernel.waiting.Clock`."""
+        """See `reconciler.kernel.observe.Clock`."""
         return 1_800_000_000.0 + self.now
 
     def sleep(self, seconds: float) -> None:
-        """See `reconciler.kernel.waiting.Clock`."""
+        """See `reconciler.kernel.observe.Clock`."""
         self.now += seconds
 
 

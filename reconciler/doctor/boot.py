@@ -24,11 +24,11 @@ from reconciler.integrations.kernel_module import NO_OPTIONS, ModuleOptions, ear
 from reconciler.integrations.mdevctl import Definitions, Effect, Unusable, why_nothing_starts
 from reconciler.integrations.tool_commands import APPLY_MASKS, give_up, move_away, write_masks_anew
 from reconciler.integrations.units import BOOT_NAME, Unit, boot_unit
-from reconciler.model.boot_files import Definition
 from reconciler.model.commands import APPLY, BOOT_INSTALL, BOOT_UNINSTALL, IMPORT
 from reconciler.model.desired import Persistence
 from reconciler.model.ids import ALL_IDS
 from reconciler.model.matrix import FULL_MATRIX, Matrix
+from reconciler.model.steps import Definition
 
 
 def autostart_findings(definitions: Sequence[Definition], root: Path) -> list[Finding]:

@@ -11,8 +11,7 @@ from reconciler.kernel.locks import Patience, wait_for
 from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.own_files import try_flock, wait_for_flock
 from reconciler.kernel.sysfs import Sysfs
-from reconciler.manifests.kinds import Unclear, kind_of
-from reconciler.manifests.schema import Forms
+from reconciler.manifests.schema import Forms, Unclear, kind_of
 from reconciler.manifests.site import placed
 from reconciler.manifests.strict_yaml import Document, read_documents
 from reconciler.model.commands import RESET

@@ -14,11 +14,11 @@ from typing import Any, Final, NamedTuple
 
 from reconciler.integrations.boot_masks import NotWrittenRight, number, read_rules, rules_of, whole_config
 from reconciler.integrations.files import NotReadable, read_limited
-from reconciler.model.boot_files import Definition
 from reconciler.model.errors import InputError
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig
 from reconciler.model.printable import quoted
+from reconciler.model.steps import Definition
 
 MDEV_TYPE: Final = "vfio_ap-passthrough"
 """The only type of mediated device that the parent ``matrix`` has."""

@@ -32,10 +32,10 @@ from reconciler.integrations.mdevctl import (
     uuid_of,
 )
 from reconciler.integrations.units import boot_unit
-from reconciler.model.boot_files import AtBoot, Definition, FileChange
 from reconciler.model.errors import BusyError
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix
+from reconciler.model.steps import AtBoot, Definition, FileChange
 
 
 class ChangedMeanwhile(BusyError):

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeVar
 
-from reconciler.kernel.waiting import Clock
+from reconciler.kernel.observe import Clock
 from reconciler.model.errors import BusyError
 from reconciler.model.printable import escaped
 from reconciler.model.stopping import NEVER, StopToken

@@ -5,8 +5,7 @@ from typing import Final, TypeVar
 
 from reconciler.manifests.data import Data, Path, error
 from reconciler.manifests.documents import derived_uuid
-from reconciler.manifests.kinds import did_you_mean
-from reconciler.manifests.schema import API_VERSION
+from reconciler.manifests.schema import API_VERSION, did_you_mean
 from reconciler.model.desired import DesiredGuest, DesiredHost
 from reconciler.model.problems import Place, Problem, ProblemList, several
 

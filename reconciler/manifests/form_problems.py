@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from reconciler.manifests.data import MOST_PROBLEMS, Data, Path, dotted, error, shown
 from reconciler.manifests.fields import fields_of
 from reconciler.manifests.ids_text import ReversedRange, bits_of, why_not_an_id
-from reconciler.manifests.kinds import did_you_mean
-from reconciler.manifests.schema import SCHEMA_FILES, Schema, load_schema
+from reconciler.manifests.schema import SCHEMA_FILES, Schema, did_you_mean, load_schema
 from reconciler.model.printable import escaped
 from reconciler.model.problems import Place, Position, Problem
 

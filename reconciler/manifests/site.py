@@ -12,8 +12,7 @@ from reconciler.manifests.cross_checks import Population, cross_checked
 from reconciler.manifests.data import Data, PlainScalars, error, limited
 from reconciler.manifests.documents import DocumentReader, digest_of
 from reconciler.manifests.files import Amount, DiskFiles, Files, FoundFile, amount_of, foreign_tree, too_much
-from reconciler.manifests.kinds import Unclear, did_you_mean, kind_of
-from reconciler.manifests.schema import Accepted, Forms
+from reconciler.manifests.schema import Accepted, Forms, Unclear, did_you_mean, kind_of
 from reconciler.manifests.strict_yaml import documents_of
 from reconciler.manifests.yaml_stream import decoded
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost

@@ -8,8 +8,7 @@ locked, since what its appearance starts (mdevctl, by udev) may wait for the loc
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from reconciler.integrations.kernel_module import CannotLoad
-from reconciler.kernel.observe import has_vfio_ap, observe
-from reconciler.kernel.waiting import await_bindings, await_vfio_ap
+from reconciler.kernel.observe import await_bindings, await_vfio_ap, has_vfio_ap, observe
 from reconciler.model.commands import BOOT_UNINSTALL
 from reconciler.model.desired import Persistence
 from reconciler.model.errors import ConflictError

@@ -10,12 +10,12 @@ from itertools import count
 from typing import Final, NamedTuple
 
 from reconciler.kernel.text_forms import MOST_SHOWN
-from reconciler.model.boot_files import Definition
 from reconciler.model.desired import Activation, GivenUp
 from reconciler.model.errors import InputError
 from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev
+from reconciler.model.steps import Definition
 from reconciler.planning.conflicts import queues_text
 
 LONGEST: Final = 63

@@ -10,10 +10,10 @@ was applied, with the manifests, the person and the commit of then.
 import hashlib
 from collections.abc import Mapping
 
-from reconciler.model.boot_files import AtBoot, Definition, FileChange
 from reconciler.model.desired import Activation, Desired, GivenUp, Persistence
 from reconciler.model.matrix import ApConfig
 from reconciler.model.observed import Observed
+from reconciler.model.steps import AtBoot, Definition, FileChange
 from reconciler.planning.fingerprint import fingerprint_of
 from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.planning.planner import Applied, make_plan

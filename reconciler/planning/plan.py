@@ -5,12 +5,11 @@ from enum import StrEnum
 from itertools import islice
 from typing import Final, NamedTuple
 
-from reconciler.model.boot_files import FileChange
 from reconciler.model.desired import Desired, DesiredGuest
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities, Observed, ObservedMdev, Process, Unread, VmName
 from reconciler.model.problems import Position, Problem, errors_of
-from reconciler.model.steps import Step
+from reconciler.model.steps import FileChange, Step
 from reconciler.planning.effect import HARMLESS, Bindings, Effect, control_lacking, hidden_because
 from reconciler.planning.host_pool import PoolReason
 

@@ -6,11 +6,11 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from reconciler.kernel.writes import writes_of
-from reconciler.model.boot_files import FileChange
 from reconciler.model.desired import Activation
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import in_brackets, its_vm
+from reconciler.model.steps import FileChange
 from reconciler.planning.effect import HARMLESS
 from reconciler.planning.host_pool import PoolReason
 from reconciler.planning.plan import GuestPlan, Plan, rollback_text

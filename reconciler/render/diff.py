@@ -9,10 +9,10 @@ after. Below them, indented, stands what else there is to say.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from reconciler.model.boot_files import FileChange
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.printable import lines_text
+from reconciler.model.steps import FileChange
 from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.render.changes import guest_heading, guest_remarks, plural, pool_heading, pool_remarks, shows_control
 from reconciler.render.text import Paint, plain

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Final, NamedTuple
 
 from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.kernel.writes import writes_of
-from reconciler.model.boot_files import FileChange
 from reconciler.model.codec import Codec
 from reconciler.model.commands import ENFORCED, OBSERVE, PLAN, REFUSED, Advised
 from reconciler.model.errors import InputError
@@ -20,6 +19,7 @@ from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Process, VmName
 from reconciler.model.printable import decodable
+from reconciler.model.steps import FileChange
 from reconciler.model.strict_json import LARGEST, BadRecord, read_json
 from reconciler.planning.fingerprint import FORMAT_VERSION, fingerprint_of
 from reconciler.planning.plan import Basis, GuestPlan, Plan, PlannedStep

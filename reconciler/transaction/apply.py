@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from reconciler.kernel.locks import AtWork
-from reconciler.kernel.observe import Seen, look_again
+from reconciler.kernel.observe import Clock, Seen, look_again
 from reconciler.kernel.sysfs import Sysfs
-from reconciler.kernel.waiting import Clock
-from reconciler.model.boot_files import FileChange
 from reconciler.model.errors import HostError
 from reconciler.model.observed import its_vm
 from reconciler.model.outcome import Outcome, Result, interrupting
 from reconciler.model.printable import error_text
-from reconciler.model.steps import Holdings, holdings_after
+from reconciler.model.steps import FileChange, Holdings, holdings_after
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.planning.planner import holdings_of

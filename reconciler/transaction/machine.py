@@ -5,9 +5,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from reconciler.kernel.observe import observe
+from reconciler.kernel.observe import Clock, observe
 from reconciler.kernel.sysfs import Sysfs
-from reconciler.kernel.waiting import Clock
 from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.errors import HostError
 from reconciler.model.observed import NO_VMS, Unread, VmName

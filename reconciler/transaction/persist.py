@@ -29,12 +29,12 @@ from reconciler.integrations.persistence import (
     rivals,
 )
 from reconciler.integrations.tool_commands import move_away, start_by_hand
-from reconciler.model.boot_files import AtBoot, FileChange
 from reconciler.model.commands import BOOT_INSTALL, DOCTOR, Command
 from reconciler.model.desired import Persistence
 from reconciler.model.errors import HostError
 from reconciler.model.matrix import FULL_MATRIX
 from reconciler.model.problems import Place, Problem, Severity
+from reconciler.model.steps import AtBoot, FileChange
 from reconciler.planning.boot_stages import at_boot, with_files
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied

@@ -9,10 +9,9 @@ from errno import EAGAIN, ENODEV, ENOENT
 from typing import Final, NamedTuple
 
 from reconciler.kernel import paths
-from reconciler.kernel.observe import read_config
+from reconciler.kernel.observe import Clock, read_config, wait_for_rebinding
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.kernel.text_forms import UnknownText, parse_mask
-from reconciler.kernel.waiting import Clock, wait_for_rebinding
 from reconciler.kernel.writes import refusal_text, writes_of
 from reconciler.model.errors import HostError
 from reconciler.model.ids import ID_COUNT, IdSet

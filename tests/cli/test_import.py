@@ -12,9 +12,9 @@ import pytest
 from reconciler.cli import import_command
 from reconciler.cli import machine as machine_module
 from reconciler.integrations.boot_masks import PersistentMasks, ap_rules_text, rules_file
-from reconciler.model.boot_files import Definition
 from reconciler.model.ids import IdSet
 from reconciler.model.observed import VmName
+from reconciler.model.steps import Definition
 from reconciler.transaction.machine import Machine
 from testing.boot_files import write_definition
 from testing.commands import Command, Ran

@@ -6,8 +6,8 @@ import pytest
 
 from reconciler.doctor.boot import autostart_findings
 from reconciler.integrations.mdevctl import starting_programs
-from reconciler.model.boot_files import Definition
 from reconciler.model.matrix import EMPTY_CONFIG
+from reconciler.model.steps import Definition
 
 AUTO = Definition("62177883-f1bb-47f0-914d-32a22e3a8804", EMPTY_CONFIG, autostart=True)
 MANUAL = AUTO._replace(autostart=False)

@@ -11,8 +11,8 @@ from reconciler.doctor.examination import examined
 from reconciler.doctor.finding import findings_json, findings_text
 from reconciler.integrations.mdevctl import Definitions, Effect, Unusable
 from reconciler.kernel.sysfs import RealSysfs
-from reconciler.model.boot_files import Definition
 from reconciler.model.matrix import EMPTY_MATRIX, FULL_MATRIX, Matrix
+from reconciler.model.steps import Definition
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory

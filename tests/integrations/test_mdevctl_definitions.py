@@ -21,9 +21,9 @@ from reconciler.integrations.mdevctl import (
     read_definitions,
 )
 from reconciler.kernel.text_forms import ap_config_text
-from reconciler.model.boot_files import Definition
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig
+from reconciler.model.steps import Definition
 from testing.boot_files import remove_definition, write_definition
 from testing.holdings import config, uuid
 

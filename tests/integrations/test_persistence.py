@@ -17,9 +17,9 @@ from reconciler.integrations.persistence import (
     read_boot_files,
     rivals,
 )
-from reconciler.model.boot_files import AtBoot, Definition, FileChange
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, ApConfig, Matrix
+from reconciler.model.steps import AtBoot, Definition, FileChange
 from testing.holdings import config, rectangles, uuid
 
 POOL: Final = Matrix(~IdSet([5, 6]), ALL_IDS)

@@ -8,9 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.kernel import paths
-from reconciler.kernel.observe import UnreadableHost, look_again, mdev_uuids, observe
+from reconciler.kernel.observe import (
+    REBIND_SECONDS,
+    UnreadableHost,
+    look_again,
+    mdev_uuids,
+    observe,
+    wait_for_rebinding,
+)
 from reconciler.kernel.sysfs import KernelBusy
-from reconciler.kernel.waiting import REBIND_SECONDS, wait_for_rebinding
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix, Queue
 from reconciler.model.observed import Abilities, Lpar, ObservedCard, ObservedQueue, Process

@@ -4,7 +4,7 @@ from errno import ENOENT
 
 import pytest
 
-from reconciler.kernel.waiting import await_bindings, await_vfio_ap
+from reconciler.kernel.observe import await_bindings, await_vfio_ap
 from reconciler.simulator.host import SimulatedHost
 from testing.clocks import FakeClock
 

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from reconciler.cli.import_command import imported_text
 from reconciler.kernel.observe import observe
 from reconciler.manifests.site import read_site
-from reconciler.model.boot_files import Definition
 from reconciler.model.desired import Activation, Desired
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig
 from reconciler.model.outcome import Result
 from reconciler.model.problems import errors_of
-from reconciler.model.steps import Holdings
+from reconciler.model.steps import Definition, Holdings
 from reconciler.planning.adoption import adopt
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.planner import make_plan

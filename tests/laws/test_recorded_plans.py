@@ -13,7 +13,6 @@ from reconciler.integrations.boot_masks import PersistentMasks
 from reconciler.integrations.mdevctl import definition_file
 from reconciler.integrations.persistence import BootFiles, read_boot_files
 from reconciler.kernel.observe import observe
-from reconciler.model.boot_files import Definition
 from reconciler.model.commands import Here
 from reconciler.model.desired import Activation, Desired, Persistence
 from reconciler.model.ids import ALL_IDS, IdSet
@@ -29,7 +28,7 @@ from reconciler.model.observed import (
     Unread,
     VmName,
 )
-from reconciler.model.steps import Holdings
+from reconciler.model.steps import Definition, Holdings
 from reconciler.operations.host_record import (
     NOTHING_LEFT,
     HostRecord,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.manifests import files, kinds, pinpoint, strict_yaml
+from reconciler.manifests import files, pinpoint, schema, strict_yaml
 from reconciler.manifests.data import Source
 from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.form_problems import FormProblems
@@ -238,7 +238,7 @@ class TestProblems:
 
         (problem,) = site_of(tmp_path, text).problems
 
-        assert [len(known) for _, known, *_ in compared] == [kinds.MOST_COMPARED]
+        assert [len(known) for _, known, *_ in compared] == [schema.MOST_COMPARED]
         assert problem.help.endswith(f" and {number - 10:,} more.")
 
     @pytest.mark.parametrize(

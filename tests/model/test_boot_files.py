@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.model.boot_files import require_relative
+from reconciler.model.steps import require_relative
 
 
 @pytest.mark.parametrize("path", ["", "/", "/etc/x", "..", "etc/../x", "./etc", "etc//x", "etc/", "etc/x\0"])

@@ -18,10 +18,10 @@ from reconciler.integrations.persistence import carry_out, file_changes, read_bo
 from reconciler.integrations.tool_commands import start_by_hand
 from reconciler.kernel.text_forms import ap_config_text, parse_ap_config
 from reconciler.manifests.site import read_site
-from reconciler.model.boot_files import AtBoot, Definition
 from reconciler.model.desired import Activation, DesiredGuest
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.steps import AtBoot, Definition
 from testing.boot_files import write_definition
 from testing.holdings import config, uuid
 from testing.mounted_hosts import MountedHost

@@ -7,8 +7,8 @@ import pytest
 
 from reconciler.cli.main import run
 from reconciler.integrations.boot_masks import PersistentMasks
-from reconciler.model.boot_files import Definition
 from reconciler.model.ids import IdSet
+from reconciler.model.steps import Definition
 from testing.boot_files import write_ap_rules, write_definition
 from testing.commands import Ran
 from testing.holdings import config, uuid

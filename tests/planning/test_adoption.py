@@ -5,12 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.kernel.observe import observe
-from reconciler.model.boot_files import Definition
 from reconciler.model.desired import Activation, GivenUp
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, FULL_MATRIX, ApConfig, Matrix
 from reconciler.model.observed import Observed
-from reconciler.model.steps import Holdings
+from reconciler.model.steps import Definition, Holdings
 from reconciler.planning.adoption import Adopted, Adoption, CannotAdopt, Claims, adopt
 from reconciler.simulator.hardware import PROFILES
 from testing.holdings import config, host_holding, rectangles, uuid

@@ -1,8 +1,8 @@
 """What a host has to boot into, so that it is as a plan leaves it."""
 
 from reconciler.kernel.observe import observe
-from reconciler.model.boot_files import AtBoot, Definition
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Persistence
+from reconciler.model.steps import AtBoot, Definition
 from reconciler.planning.boot_stages import at_boot
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan

@@ -6,11 +6,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from reconciler.kernel.observe import observe
-from reconciler.model.boot_files import FileChange
 from reconciler.model.desired import GivenUp
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
-from reconciler.model.steps import Holdings
+from reconciler.model.steps import FileChange, Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.render.diff import Hunk, config_hunk, diff_text, file_hunk, hunk_lines, plan_diff, pool_hunk

@@ -11,11 +11,10 @@ from typing import Final
 import pytest
 
 from reconciler.kernel.observe import observe
-from reconciler.model.boot_files import FileChange
 from reconciler.model.desired import Activation, GivenUp, Keep
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import Matrix
-from reconciler.model.steps import Holdings
+from reconciler.model.steps import FileChange, Holdings
 from reconciler.planning.grid import Grid, grid_of
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan

@@ -6,12 +6,11 @@ import re
 import pytest
 
 from reconciler.kernel.observe import observe
-from reconciler.model.boot_files import FileChange
 from reconciler.model.desired import Activation, GivenUp, Keep
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix
 from reconciler.model.outcome import Outcome, Result
-from reconciler.model.steps import Holdings
+from reconciler.model.steps import FileChange, Holdings
 from reconciler.planning.plan import Consent, Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import status_of

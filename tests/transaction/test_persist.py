@@ -12,11 +12,11 @@ from reconciler.integrations.boot_masks import PersistentMasks, ap_rules_text, r
 from reconciler.integrations.mdevctl import definition_bytes, definition_file, read_definitions
 from reconciler.integrations.persistence import carry_out, read_boot_files
 from reconciler.kernel.observe import observe
-from reconciler.model.boot_files import Definition, FileChange
 from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Persistence
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.problems import Severity
+from reconciler.model.steps import Definition, FileChange
 from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.planner import make_plan
 from reconciler.simulator.host import FaultySysfs, SimulatedHost, WriteRefused
