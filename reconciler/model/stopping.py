@@ -1,8 +1,13 @@
-"""How work is ended early: by a token that it is given, and asks before every step and every so many units of work.
+"""How work is ended early, by a token that it asks; and how much searching one plan may do, counted in work.
 
-Reading manifests and planning are pure and know neither signals nor clocks: the caller passes a `StopToken`. A
-transaction asks it before each step and rolls back where it is set; a rollback never asks. The token also counts what
-the work gets done, so that an observer can distinguish long work from work that hangs.
+Reading manifests and planning are pure and know neither signals nor clocks: the caller passes a `StopToken`, which is
+asked before every step and every so many units of work. A transaction asks it before each step and rolls back where it
+is set; a rollback never asks. The token also counts what the work gets done, so that an observer can distinguish long
+work from work that hangs.
+
+A `Budget` is never counted in time, so that the same input gives the same plan on every machine (I6). What is left over
+by one search serves the next, in an order that depends on the input alone. Where it runs out, the best answer so far is
+taken, and the plan says so.
 """
 
 from collections.abc import Callable
@@ -116,3 +121,37 @@ class _Never(StopToken):
 
 NEVER: Final[StopToken] = _Never()
 """Let the work go on: for callers whose signals end the process anyway, and who wait as long as it takes."""
+
+
+UNITS: Final = 5_000_000
+"""Nodes and edges that all searches of one plan may visit: some two seconds."""
+
+_CHECKED_EVERY: Final = 5_000
+
+
+class Budget:
+    """What is left for the searches of one plan."""
+
+    def __init__(self, units: int = UNITS, stop: StopToken = NEVER) -> None:
+        """Start with `units`; `stop` is asked every few thousand of them, and may end the plan."""
+        self.is_cut = False
+        """Whether a search ended before it had looked at all."""
+        self._left = units
+        self._stop = stop
+        self._unchecked = 0
+
+    def spend(self, units: int) -> bool:
+        """Whether there is enough left for `units` of work, which are used up then; else the search is cut."""
+        self.work(units)
+        if units > self._left:
+            self.is_cut = True
+            return False
+        self._left -= units
+        return True
+
+    def work(self, units: int) -> None:
+        """Do `units` of work that have to be done in any case."""
+        self._unchecked += units
+        if self._unchecked >= _CHECKED_EVERY:
+            self._unchecked = 0
+            self._stop.check()

@@ -17,8 +17,7 @@ from reconciler.model.printable import error_text
 from reconciler.model.stopping import NEVER, Deadline, StopToken
 from reconciler.operations.plan import observe_host, plan
 from reconciler.operations.wanted import Wanted, WantedSource
-from reconciler.planning.fingerprint import BASIS_WORDS
-from reconciler.planning.plan import Basis, Plan, unconfirmed_text
+from reconciler.planning.plan import BASIS_WORDS, Basis, Plan, unconfirmed_text
 from reconciler.planning.planner import holdings_of
 from reconciler.planning.scope import WHOLE, Scope
 from reconciler.transaction.confirmation import Confirmations, Pending

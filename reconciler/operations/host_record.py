@@ -28,7 +28,7 @@ from reconciler.model.printable import error_text
 from reconciler.model.problems import several
 from reconciler.model.strict_json import BadRecord
 from reconciler.operations.plan import observe_host
-from reconciler.planning.fingerprint import HostBasis, host_basis_of
+from reconciler.planning.plan import HostBasis, host_basis_of
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, inventory_words
 from reconciler.render.plan_json import without_commands
 from reconciler.transaction.confirmation import Awaited

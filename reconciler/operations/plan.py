@@ -18,8 +18,15 @@ from reconciler.model.problems import Problem, ProblemList, Severity, completed,
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.model.strict_json import BadRecord
 from reconciler.operations.wanted import Wanted
-from reconciler.planning.fingerprint import fingerprint_of, texts_digest
-from reconciler.planning.plan import ALLOW_SUSPENDED, Consent, Plan, partial_text, rolling_back
+from reconciler.planning.plan import (
+    ALLOW_SUSPENDED,
+    Consent,
+    Plan,
+    fingerprint_of,
+    partial_text,
+    rolling_back,
+    texts_digest,
+)
 from reconciler.planning.planner import NOTHING_APPLIED, make_plan
 from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.scope import FILES, WHOLE, AllBut, BootStage, Scope, Targets, VmEvent, Whole

@@ -21,7 +21,7 @@ import heapq
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from reconciler.planning.budget import Budget
+from reconciler.model.stopping import Budget
 
 _PASSES: Final = 5
 """How often a branch visits the whole graph: reduce, divide, bound, choose, copy."""

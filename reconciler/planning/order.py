@@ -23,7 +23,7 @@ from reconciler.model.ids import ID_COUNT
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities
 from reconciler.model.steps import Action, Holdings, Step
-from reconciler.planning.budget import Budget
+from reconciler.model.stopping import Budget
 from reconciler.planning.host_pool import Blocked, MaskWrite, devices_in_the_way, kept_in, kept_of, mask_paths, touches
 
 

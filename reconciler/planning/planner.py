@@ -9,23 +9,32 @@ from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev, VmName, its_vm
 from reconciler.model.problems import Position, Problem, ProblemList, errors_of
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
-from reconciler.model.stopping import NEVER, StopToken
-from reconciler.planning.budget import Budget
+from reconciler.model.stopping import NEVER, Budget, StopToken
 from reconciler.planning.confined import Confined, confined_problems, confined_target, confined_to
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.effect import (
+    NO_EFFECTS,
     Bindings,
     Effect,
     bindings_after,
     bindings_now,
     effect_of,
     effective,
+    rollback_effects,
 )
-from reconciler.planning.fingerprint import basis_of, fingerprint_of
 from reconciler.planning.machine_checks import drift_conflicts, machine_problems, one_way_problems, unreachable_problems
 from reconciler.planning.order import Ordered, order_steps
-from reconciler.planning.plan import Cause, Consent, GuestPlan, Plan, PlannedStep, removal_consents, rollback_text
-from reconciler.planning.rollback import NO_EFFECTS, rollback_effects
+from reconciler.planning.plan import (
+    Cause,
+    Consent,
+    GuestPlan,
+    Plan,
+    PlannedStep,
+    basis_of,
+    fingerprint_of,
+    removal_consents,
+    rollback_text,
+)
 from reconciler.planning.scope import HOST, WHOLE, AllBut, Spared, Targets, VmEvent, Whole
 from reconciler.planning.target import Left, Target, Untouched, Why, aimed_at, spared_devices, target_of
 

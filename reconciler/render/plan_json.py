@@ -21,8 +21,7 @@ from reconciler.model.observed import Process, VmName
 from reconciler.model.printable import decodable
 from reconciler.model.steps import FileChange
 from reconciler.model.strict_json import LARGEST, BadRecord, read_json
-from reconciler.planning.fingerprint import FORMAT_VERSION, fingerprint_of
-from reconciler.planning.plan import Basis, GuestPlan, Plan, PlannedStep
+from reconciler.planning.plan import FORMAT_VERSION, Basis, GuestPlan, Plan, PlannedStep, fingerprint_of
 from reconciler.render.changes import counts_of, summary_text
 from reconciler.render.diagnostics import problem_record
 

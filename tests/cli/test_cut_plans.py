@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.planning import budget
+from reconciler.model import stopping
 from testing.commands import Command, example
 from testing.hostile_sites import cycles
 
@@ -29,7 +29,7 @@ def test_every_form_of_a_cut_plan_says_so(command: Command, monkeypatch: pytest.
     whole = command("plan", "-o", "json", manifests=manifests)
     assert whole.code == 0, whole.err
     assert json.loads(whole.out)["notes"] == []
-    monkeypatch.setattr(budget.Budget.__init__, "__defaults__", (10, lambda: None))
+    monkeypatch.setattr(stopping.Budget.__init__, "__defaults__", (10, lambda: None))
 
     plans = {form: command("plan", "-o", form, manifests=manifests) for form in ("text", "diff", "json", "markdown")}
 

@@ -11,11 +11,11 @@ from reconciler.kernel.observe import observe
 from reconciler.model.matrix import Matrix
 from reconciler.model.outcome import Result
 from reconciler.model.steps import Holdings, Step, holdings_after
+from reconciler.planning.effect import rollback_effects
 from reconciler.planning.host_pool import without_blocked
 from reconciler.planning.order import order_steps
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.planning.rollback import rollback_effects
 from reconciler.simulator.hardware import PROFILES, Profile
 from reconciler.simulator.host import Fault, FaultySysfs, SimulatedHost, WriteBlocked, WriteRefused
 from reconciler.transaction.apply import NoProgress, apply_plan

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.model.stopping import Abandoned, StopToken
-from reconciler.planning.budget import Budget
+from reconciler.model.stopping import Abandoned, Budget, StopToken
 from reconciler.planning.cycles import fewest_breakers
 
 NONE: frozenset[int] = frozenset()
