@@ -16,11 +16,10 @@ from reconciler.operations.wanted import Manifests
 from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.apply import NoProgress
-from reconciler.transaction.loop_records import read_last_good
+from reconciler.transaction.loop_records import Suspension, Suspensions, read_last_good, write_suspensions
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.recovery import Recovered
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.transaction.suspensions import Suspension, Suspensions, write_suspensions
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.cycle import Cycles
 from reconciler.watch.cycle_result import CycleResult

@@ -286,7 +286,7 @@ class _Judged:
         return (now.before.digest, now.before.guests) != (now.after.digest, now.after.guests)
 
     def _suspended(self) -> bool:
-        from reconciler.transaction.suspensions import read_suspensions
+        from reconciler.transaction.loop_records import read_suspensions
 
         try:
             return read_suspensions(self._trial.world.state).at(self._trial.clock.time()).host is not None

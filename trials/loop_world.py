@@ -26,9 +26,9 @@ from reconciler.simulator.hardware import PROFILES, Card, HardwareError, Plug, S
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.lock import LOCK, Busy
+from reconciler.transaction.loop_records import SUSPENDED, Suspension, Suspensions, write_suspensions
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.transaction.suspensions import SUSPENDED, Suspension, Suspensions, write_suspensions
 from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.triggers import Trigger
 from testing.clocks import FakeClock

@@ -144,7 +144,7 @@ def _in_manifests(host: HostOptions) -> Iterable[str]:
 
 
 def _suspended(prompt: _Prompt) -> _Offers:
-    from reconciler.transaction.suspensions import read_suspensions
+    from reconciler.transaction.loop_records import read_suspensions
 
     found = read_suspensions(state_of(prompt.host)[0]).at(time.time()).guests
     return ((name, one.reason) for name, one in sorted(found.items()) if name not in prompt.words)

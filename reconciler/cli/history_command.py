@@ -27,7 +27,7 @@ from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.cancellation import number_of
 from reconciler.transaction.confirmation import Awaited
 from reconciler.transaction.history import History
-from reconciler.transaction.suspensions import read_suspensions
+from reconciler.transaction.loop_records import read_suspensions
 
 if TYPE_CHECKING:
     from reconciler.render.history_text import Wish

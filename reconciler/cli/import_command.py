@@ -15,9 +15,8 @@ from reconciler.cli.output import result, say
 from reconciler.cli.recovered import show_unfinished
 from reconciler.cli.tree import command
 from reconciler.integrations.boot_masks import rules_file
-from reconciler.integrations.files import NotReadable
+from reconciler.integrations.files import Exists, NotReadable, write_named
 from reconciler.integrations.mdevctl import Definitions, Unusable, read_definitions
-from reconciler.integrations.named_file import Exists, write_named
 from reconciler.integrations.persistence import content_of, pool_at_boot
 from reconciler.manifests.writing import COMMAND_INDENT, guest_document, host_document, manifests_text
 from reconciler.model.commands import APPLY, DOCTOR, NOWHERE, Here

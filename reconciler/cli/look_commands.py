@@ -102,7 +102,7 @@ def _planned_by_record(file: str, host: HostOptions, out: str | None, scope: Sco
 
 
 def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bool) -> None:
-    from reconciler.integrations.named_file import is_kept, write_named
+    from reconciler.integrations.files import is_kept, write_named
     from reconciler.render.plan_json import plan_file_text
 
     write_named(file, plan_file_text(made, () if host.recorded else host.manifests, host.recorded).encode("ascii"))
@@ -122,7 +122,7 @@ def show(made: Plan, format: str, whole: str) -> None:
 
         result(plan_json(made))
     elif format == "markdown":
-        from reconciler.render.plan_markdown import plan_markdown
+        from reconciler.render.plan_text import plan_markdown
 
         result(plan_markdown(made))
     elif format in REVIEW_FORMATS:

@@ -21,9 +21,14 @@ from reconciler.model.errors import StateError
 from reconciler.model.printable import first_unprintable
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.lock import state_locked
-from reconciler.transaction.loop_records import read_last_good
+from reconciler.transaction.loop_records import (
+    Suspension,
+    Suspensions,
+    read_last_good,
+    read_suspensions,
+    write_suspensions,
+)
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.transaction.suspensions import Suspension, Suspensions, read_suspensions, write_suspensions
 from reconciler.watch.report import Condition
 from reconciler.watch.requests import NoAnswer, TriggerRequest, ask
 

@@ -21,8 +21,8 @@ from reconciler.planning.scope import AllBut
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
+from reconciler.transaction.loop_records import Suspensions, read_suspensions, suspended_devices
 from reconciler.transaction.machine import Machine
-from reconciler.transaction.suspensions import Suspensions, read_suspensions, suspended_devices
 from reconciler.watch.decisions import HealBudgets, Policy, Times, decide
 from reconciler.watch.published import LOOP, REPORT, NotPublished, PublishedReader, publish_report
 from reconciler.watch.publishing_views import AT_ONCE, Views

@@ -22,7 +22,7 @@ from reconciler.integrations.boot_masks import (
 from reconciler.integrations.boot_masks import RULES_NAME as NAME_OF_RULES
 from reconciler.integrations.kernel_module import NO_OPTIONS, ModuleOptions, early_loaders, module_options
 from reconciler.integrations.mdevctl import Definitions, Effect, Unusable, why_nothing_starts
-from reconciler.integrations.tool_commands import APPLY_MASKS, give_up, move_away, write_masks_anew
+from reconciler.integrations.persistence import APPLY_MASKS, give_up, move_away, write_masks_anew
 from reconciler.integrations.units import BOOT_NAME, Unit, boot_unit
 from reconciler.model.commands import APPLY, BOOT_INSTALL, BOOT_UNINSTALL, IMPORT
 from reconciler.model.desired import Persistence

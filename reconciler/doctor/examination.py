@@ -29,9 +29,9 @@ from reconciler.transaction.cancellation import ApplyIds
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.lock import LOCK
+from reconciler.transaction.loop_records import read_suspensions
 from reconciler.transaction.machine import Machine, awaited
 from reconciler.transaction.state_directory import UnsafeState
-from reconciler.transaction.suspensions import read_suspensions
 
 _Found = TypeVar("_Found")
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from reconciler.doctor.finding import Finding, error, listed, warning
-from reconciler.integrations.tool_commands import configure_cards
+from reconciler.integrations.persistence import configure_cards
 from reconciler.kernel.locks import AtWork
 from reconciler.model.commands import APPLY, BOOT_INSTALL, PLAN, ROLLBACK, STATUS, confirm_of, history_of
 from reconciler.model.ids import IdSet

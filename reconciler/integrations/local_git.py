@@ -12,8 +12,8 @@ from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from reconciler.integrations.files import links_on
 from reconciler.integrations.git_command import CommitWords, Git, GitFailed, NoProgram, commit_words, reason
-from reconciler.integrations.named_file import links_on
 from reconciler.integrations.repositories import LocalRepository, repository_above
 from reconciler.kernel.processes import Bounds, Processes
 from reconciler.model.errors import InputError

@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, TypeVar
 
+from reconciler.integrations.files import write_named
 from reconciler.integrations.mdevctl import uuid_of
-from reconciler.integrations.named_file import write_named
 from reconciler.integrations.persistence import NOT_DEFINITIONS, BootFiles, read_boot_files
 from reconciler.kernel.text_forms import parse_queue
 from reconciler.model.codec import Codec, Form
@@ -33,9 +33,9 @@ from reconciler.planning.planner import NOTHING_APPLIED, Applied, inventory_word
 from reconciler.render.plan_json import without_commands
 from reconciler.transaction.confirmation import Awaited
 from reconciler.transaction.journal import Journal
+from reconciler.transaction.loop_records import Suspensions, read_suspensions
 from reconciler.transaction.machine import Machine, awaited
 from reconciler.transaction.records import TEXTS
-from reconciler.transaction.suspensions import Suspensions, read_suspensions
 
 LARGEST_RECORD: Final = 64 << 20
 """The most bytes of a record that are read; that of a host with 10,000 guests has about 25 MB."""

@@ -32,8 +32,8 @@ from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.scope import FILES, WHOLE, AllBut, BootStage, Scope, Targets, VmEvent, Whole
 from reconciler.planning.status import NOTHING_SUSPENDED, SuspendedBy
 from reconciler.transaction.journal import Journal
+from reconciler.transaction.loop_records import NONE, Suspension, Suspensions, read_suspensions, suspended_devices
 from reconciler.transaction.machine import Machine
-from reconciler.transaction.suspensions import NONE, Suspension, Suspensions, read_suspensions, suspended_devices
 
 if TYPE_CHECKING:
     from reconciler.integrations.persistence import BootFiles

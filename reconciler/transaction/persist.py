@@ -25,10 +25,11 @@ from reconciler.integrations.persistence import (
     carry_out,
     content_of,
     file_changes,
+    move_away,
     pool_at_boot,
     rivals,
+    start_by_hand,
 )
-from reconciler.integrations.tool_commands import move_away, start_by_hand
 from reconciler.model.commands import BOOT_INSTALL, DOCTOR, Command
 from reconciler.model.desired import Persistence
 from reconciler.model.errors import HostError

@@ -20,11 +20,10 @@ from reconciler.planning.scope import FILES, NOTHING_SPARED, AllBut, Spared
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Journal
-from reconciler.transaction.loop_records import write_last_good
+from reconciler.transaction.loop_records import Suspensions, read_suspensions, suspended_devices, write_last_good
 from reconciler.transaction.machine import Machine, locked
 from reconciler.transaction.recovery import recover, refuse_pending
 from reconciler.transaction.state_directory import UnsafeState
-from reconciler.transaction.suspensions import Suspensions, read_suspensions, suspended_devices
 from reconciler.watch.configurations import Configuration, look_after, reported
 from reconciler.watch.cycle_result import NOTHING_OFFERED, CycleResult, Ending, TookTooLong, plan_deadline
 from reconciler.watch.decisions import (

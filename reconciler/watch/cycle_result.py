@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from reconciler.model.outcome import Outcome
 from reconciler.model.stopping import Abandoned, Deadline
 from reconciler.planning.plan import Plan
-from reconciler.transaction.suspensions import NONE, Suspensions
+from reconciler.transaction.loop_records import NONE, Suspensions
 from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.report import Condition, RefusedConfiguration
 

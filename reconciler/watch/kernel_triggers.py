@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from reconciler.integrations.named_file import way
+from reconciler.integrations.files import way
 from reconciler.integrations.uevents import UeventSocket
 from reconciler.manifests.files import find_files, survey
 from reconciler.model.printable import error_text, escaped

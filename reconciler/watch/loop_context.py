@@ -10,9 +10,8 @@ from reconciler.model.observed import Observed
 from reconciler.model.outcome import Origin
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.transaction.apply import Progress
-from reconciler.transaction.loop_records import LastGood
+from reconciler.transaction.loop_records import NONE, LastGood, Suspensions
 from reconciler.transaction.machine import Machine
-from reconciler.transaction.suspensions import NONE, Suspensions
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.cycle_result import PLAN_SECONDS
 from reconciler.watch.decisions import (

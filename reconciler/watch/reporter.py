@@ -10,7 +10,7 @@ from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.status import WITHHELD, status_of
 from reconciler.render.changes import Change, config_text, file_change, guest_change, pool_change
 from reconciler.render.status_text import pool_text
-from reconciler.transaction.suspensions import Suspension, Suspensions
+from reconciler.transaction.loop_records import Suspension, Suspensions
 from reconciler.watch.configurations import Configuration
 from reconciler.watch.cycle_result import CycleResult
 from reconciler.watch.report import (

@@ -13,9 +13,8 @@ from reconciler.cli.main import run
 from reconciler.model.desired import Activation, Desired, DesiredGuest, DesiredHost, Presence, Unmanaged
 from reconciler.model.matrix import EMPTY_CONFIG
 from reconciler.model.problems import Position
-from reconciler.transaction.loop_records import LastGood, write_last_good
+from reconciler.transaction.loop_records import LastGood, read_suspensions, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.transaction.suspensions import read_suspensions
 from reconciler.watch.report import Condition, Counters, SourceReport
 from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.status_file import FILE, StatusFile

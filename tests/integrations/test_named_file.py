@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.integrations.named_file import CannotWrite, Exists, is_kept, write_named
+from reconciler.integrations.files import CannotWrite, Exists, is_kept, write_named
 
 CONTENT = b"content " * 100_000
 

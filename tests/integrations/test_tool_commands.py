@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reconciler.integrations.tool_commands import (
+from reconciler.integrations.persistence import (
     APPLY_MASKS,
     configure_cards,
     give_up,

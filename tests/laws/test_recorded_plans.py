@@ -45,15 +45,14 @@ from reconciler.planning.planner import Applied, inventory_words, make_plan
 from reconciler.planning.scope import Scope, Targets, Whole
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_json import IncompletePlan, plan_file_text, plan_json
-from reconciler.render.plan_markdown import plan_markdown
-from reconciler.render.plan_text import plan_text
+from reconciler.render.plan_text import plan_markdown, plan_text
 from reconciler.simulator.hardware import Profile
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.apply import NoProgress, apply_plan
 from reconciler.transaction.journal import Journal
+from reconciler.transaction.loop_records import Suspension, Suspensions, write_suspensions
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.transaction.suspensions import Suspension, Suspensions, write_suspensions
 from testing.boot_files import write_ap_rules, write_definition
 from testing.clocks import FakeClock
 from testing.holdings import DOMAINS, EVERY_PROFILE, desired_like, holdings, host_holding, rectangles, uuid

@@ -14,8 +14,7 @@ import pytest
 
 from reconciler.cli.main import run
 from reconciler.integrations.mdevctl import definition_bytes, definition_file, read_definitions
-from reconciler.integrations.persistence import carry_out, file_changes, read_boot_files
-from reconciler.integrations.tool_commands import start_by_hand
+from reconciler.integrations.persistence import carry_out, file_changes, read_boot_files, start_by_hand
 from reconciler.kernel.text_forms import ap_config_text, parse_ap_config
 from reconciler.manifests.site import read_site
 from reconciler.model.desired import Activation, DesiredGuest

@@ -21,8 +21,7 @@ from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import status_of
 from reconciler.render.diff import plan_diff
 from reconciler.render.matrix_text import matrix_text
-from reconciler.render.plan_markdown import plan_markdown
-from reconciler.render.plan_text import plan_text
+from reconciler.render.plan_text import plan_markdown, plan_text
 from reconciler.render.table import Page
 from reconciler.render.text import Paint, Painter, plain
 from reconciler.simulator.hardware import PROFILES

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.strict_json import BadRecord
+from reconciler.transaction.loop_records import NONE, SUSPENDED, Suspension, Suspensions, read_suspensions
+from reconciler.transaction.loop_records import write_suspensions as write
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.transaction.suspensions import NONE, SUSPENDED, Suspension, Suspensions, read_suspensions
-from reconciler.transaction.suspensions import write_suspensions as write
 
 ONE = Suspension("maintenance", "root", 100.0)
 FOR_GOOD = Suspension("broken", "admin", None)

@@ -15,10 +15,10 @@ from reconciler.simulator.host import FaultySysfs, WriteRefused
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL, FirstLine
 from reconciler.transaction.lock import LOCK
+from reconciler.transaction.loop_records import SUSPENDED
 from reconciler.transaction.records import write_record
 from reconciler.transaction.recovery import expire
 from reconciler.transaction.state_directory import StateDirectory
-from reconciler.transaction.suspensions import SUSPENDED
 from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.report import Condition
 from testing.holdings import uuid
