@@ -85,10 +85,12 @@ class Git:
         *,
         bare: bool,
         work_tree: str = "",
+        objects: str = "",
     ) -> None:
         """In `directory`, by `processes`, with the administrator's `environment`.
 
-        `bare` says that it is a repository, with the `work_tree` there, if any, whatever its configuration says.
+        `bare` says that it is a repository, with the `work_tree` there, if any, whatever its configuration says;
+        `objects`, that its objects are in that directory of another user, who may have made any that is too large.
         """
         self.directory = directory
         self._processes = processes
@@ -97,6 +99,8 @@ class Git:
         self._place = {"GIT_DIR": str(directory)} if bare else {"GIT_CEILING_DIRECTORIES": str(directory.parent)}
         if work_tree:
             self._place["GIT_WORK_TREE"] = work_tree
+        if objects:
+            self._place |= {"GIT_OBJECT_DIRECTORY": objects, "GIT_ALLOC_LIMIT": "64m"}
 
     def at(self, repository: Path) -> "Git":
         """The same in the bare repository at `repository`."""

@@ -1,20 +1,25 @@
 """Which commit of a repository of this machine manifests come from, and whether they are as they were committed.
 
-Git is run only in repositories that belong to us and need no program to be read.
+Git is run only in repositories that belong to us and need no program to be read. Of one that belongs to another user
+nothing is read but data: where its HEAD leads to, by ourselves, and its objects, by git in an empty repository of ours.
+So no setting of that user counts, and none can name a program.
 """
 
 import os
 import pwd
+import re
 import shlex
 import stat
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from reconciler.integrations.files import links_on
 from reconciler.integrations.git_command import CommitWords, Git, GitFailed, NoProgram, commit_words, reason
-from reconciler.integrations.repositories import LocalRepository, repository_above
+from reconciler.integrations.repositories import LocalRepository, repository_above, small_text
 from reconciler.kernel.processes import Bounds, Processes
 from reconciler.model.errors import InputError
 
@@ -161,11 +166,11 @@ def commit_of(read: Manifests, environment: Mapping[str, str]) -> ManifestsCommi
     repository = repository_above(os.path.realpath(read.given[0]))
     if not repository:
         return ManifestsCommit()
-    git = Git(Path(repository.directory), Processes(), environment, bare=True, work_tree=repository.top)
     try:
-        refuse_untrusted(repository, git, environment)
-        commit = _head(git)
-        return ManifestsCommit(commit and commit + ("" if _is_unchanged(read, repository.top, commit, git) else "+"))
+        with _reader(repository, environment) as git:
+            commit = _head(git)
+            is_unchanged = not commit or _is_unchanged(read, repository.top, commit, git)
+        return ManifestsCommit(commit if is_unchanged else f"{commit}+")
     except NoProgram:
         return ManifestsCommit()
     except (NotTrusted, GitFailed) as error:
@@ -176,15 +181,87 @@ def commit_of(read: Manifests, environment: Mapping[str, str]) -> ManifestsCommi
 
 
 def words_of(commit: str, path: str, environment: Mapping[str, str]) -> CommitWords:
-    """What `commit` of the repository that `path` is in says of itself; `environment` as in `commit_of`.
-
-    The repository is one that `commit_of` has found to be trustworthy, since it gave the commit.
-    """
+    """What `commit` of the repository that `path` is in says of itself; `environment` as in `commit_of`."""
     repository = repository_above(os.path.realpath(path))
     if not repository:
         return CommitWords()
+    try:
+        with _reader(repository, environment) as git:
+            return commit_words(git, commit)
+    except (NotTrusted, GitFailed, OSError):
+        return CommitWords()
+
+
+@contextmanager
+def _reader(repository: LocalRepository, environment: Mapping[str, str]) -> Iterator[Git]:
+    """What reads the commit that is checked out in `repository`, and its files.
+
+    Raises:
+        NotTrusted, GitFailed: see `refuse_untrusted`.
+        OSError: its files cannot be read.
+    """
+    if _foreign(repository, environment) and _is_of_one_user(repository):
+        with tempfile.TemporaryDirectory(prefix="reconcile-") as folder:
+            yield _reader_of_data(repository, Path(folder), environment)
+        return
     git = Git(Path(repository.directory), Processes(), environment, bare=True, work_tree=repository.top)
-    return commit_words(git, commit)
+    refuse_untrusted(repository, git, environment)
+    yield git
+
+
+def _is_of_one_user(repository: LocalRepository) -> bool:
+    """Whether it leads nowhere where another user's repository is, which its owner may not be allowed to read."""
+    owners = [os.lstat(part).st_uid for part in (repository.marker, repository.directory, repository.common)]
+    return len(set(owners)) == 1
+
+
+def _reader_of_data(repository: LocalRepository, folder: Path, environment: Mapping[str, str]) -> Git:
+    """Git in an empty repository of ours, in `folder`: its HEAD is that of `repository`, and so are its objects."""
+    commit = _checked_out(repository)
+    for name in ("objects", "refs"):
+        (folder / name).mkdir()
+    (folder / "HEAD").write_text(f"{commit or 'ref: refs/heads/none'}\n", encoding="ascii")
+    (folder / "config").write_text(_DATA_SETTINGS[len(commit) == _SHA256], encoding="ascii")
+    objects = os.path.join(repository.common, "objects")
+    return Git(folder, Processes(), environment, bare=True, objects=objects)
+
+
+_ID: Final = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})", re.ASCII)
+_SHA256: Final = 64
+_MOST_REFS: Final = 64 << 20
+_MOST_NAMES: Final = 5
+_ONLY_OBJECTS: Final = "\tcommitGraph = false\n\tmultiPackIndex = false\n"
+_DATA_SETTINGS: Final = tuple(
+    f"[core]\n\trepositoryFormatVersion = {version}\n\tbare = true\n{_ONLY_OBJECTS}{more}"
+    for version, more in ((0, ""), (1, "[extensions]\n\tobjectFormat = sha256\n"))
+)
+"""Of our own repository: for ids of 40 digits, and of 64."""
+
+
+def _checked_out(repository: LocalRepository) -> str:
+    """The commit that HEAD of `repository` leads to, read as git would; empty where there is none as yet.
+
+    Raises:
+        GitFailed: it is not kept in files that can be read without git.
+    """
+    if os.path.lexists(os.path.join(repository.common, "reftable")):
+        raise GitFailed("its branches are kept as a reftable, which is read only where the repository is yours")
+    said = small_text(os.path.join(repository.directory, "HEAD"))
+    for _ in range(_MOST_NAMES):
+        if _ID.fullmatch(said):
+            return said
+        name = said.removeprefix("ref: ")
+        path = os.path.normpath(os.path.join(repository.common, name))
+        # A link could lead to what this user may not read: another repository's branch.
+        if not _is_inside(path, os.path.join(repository.common, "refs")) or os.path.realpath(path) != path:
+            return ""
+        said = small_text(path) or _packed(repository, name)
+    return ""
+
+
+def _packed(repository: LocalRepository, name: str) -> str:
+    lines = small_text(os.path.join(repository.common, "packed-refs"), _MOST_REFS).splitlines()
+    return next((line.split(" ")[0] for line in lines if line.partition(" ")[2] == name), "")
 
 
 def _head(git: Git) -> str:

@@ -14,14 +14,21 @@ class LocalRepository(NamedTuple):
     Attributes:
         directory: where it is: what ``.git`` is, or leads to.
         top: the folder that has ``.git``; for a bare repository the repository itself.
-        parts: everything that decides what git reads there, each of which must be ours.
+        marker: the ``.git`` there; for a bare repository the repository itself.
+        common: where its objects and branches are: `directory`, unless that is of a linked work tree.
         claims_work_tree: whether it is the only repository that says so: `top` is not one of several work trees.
     """
 
     directory: str
     top: str
-    parts: tuple[str, ...]
+    marker: str
+    common: str
     claims_work_tree: bool = False
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Everything that decides what git reads there, each of which must be ours."""
+        return tuple(dict.fromkeys((self.top, self.marker, self.directory, self.common)))
 
 
 def repository_above(path: str) -> LocalRepository | None:
@@ -54,32 +61,32 @@ def _marked(folder: str, marker: str) -> LocalRepository | None:
     directory = _led_to(folder, marker) if linked else os.path.realpath(marker)
     if not directory or not os.path.isfile(os.path.join(directory, "HEAD")):
         return None
-    common = os.path.realpath(os.path.join(directory, _text(os.path.join(directory, "commondir"))))
+    common = os.path.realpath(os.path.join(directory, small_text(os.path.join(directory, "commondir"))))
     if not os.path.isdir(os.path.join(common, "objects")):
         return None
     top = os.path.realpath(folder)
-    return LocalRepository(directory, top, tuple(dict.fromkeys((top, marker, directory, common))), not linked)
+    return LocalRepository(directory, top, marker, common, not linked)
 
 
 def _bare(path: str) -> LocalRepository | None:
     directory = os.path.realpath(path)
     if not all(os.path.exists(os.path.join(directory, name)) for name in ("HEAD", "objects", "refs")):
         return None
-    return LocalRepository(directory, directory, (directory,))
+    return LocalRepository(directory, directory, directory, directory)
 
 
 def _led_to(folder: str, marker: str) -> str:
     """The directory that the file `marker` names; empty where it names none."""
-    kind, _, path = _text(marker).partition(": ")
+    kind, _, path = small_text(marker).partition(": ")
     return os.path.realpath(os.path.join(folder, path)) if kind == "gitdir" and path else ""
 
 
-def _text(path: str) -> str:
-    """What the small file `path` says; empty where there is none. A pipe is not waited for."""
+def small_text(path: str, most: int = _MOST) -> str:
+    """What the file `path` says, `most` bytes of it; empty where there is none. A pipe is not waited for."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            return os.fsdecode(os.read(descriptor, _MOST)).rstrip("\r\n")
+            return os.fsdecode(os.read(descriptor, most)).rstrip("\r\n")
         finally:
             os.close(descriptor)
     except OSError:

@@ -460,14 +460,135 @@ def _link(repository: Repository) -> Path:
     return repository.path / ".git"
 
 
+def _own(folder: Path, user: int = STRANGER) -> None:
+    """Give all of `folder` to `user`."""
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, user, user, follow_symlinks=False)
+
+
+def _made_bare(repository: Repository, _: Path) -> None:
+    repository.git("config", "core.bare", "true")
+
+
+def _damaged(repository: Repository, _: Path) -> None:
+    (repository.path / ".git/config").write_text("[core\n", encoding="utf-8")
+
+
 @needs_root
-@pytest.mark.parametrize("part", [_top, _directory, _linked_directory, _git_file, _link])
-def test_a_repository_of_another_user_is_not_asked(
+@pytest.mark.parametrize(
+    "make",
+    [
+        None, _packed, _detached, _touched, _git_is_a_link, _links_inside, _strange_names, _no_work_tree_there,
+        _made_bare, _damaged,
+    ],
+)  # fmt: skip
+def test_a_repository_of_another_user_is_read_as_data(
+    make: Callable[[Repository, Path], None] | None, repository: Repository, plan: Plan, tmp_path: Path
+) -> None:
+    """However it is kept and whatever its settings say, without a word about ``safe.directory``."""
+    if make:
+        make(repository, tmp_path)
+    head = (repository.git("-c", "core.bare=false", "rev-parse", "HEAD")) if make is not _damaged else ""
+    _own(repository.path)
+    if (tmp_path / "moved").exists():
+        _own(tmp_path / "moved")
+
+    assert commit(plan(repository.path / "site")).startswith(head)
+    _changed(repository.path / "site", repository)
+    assert commit(plan(repository.path / "site")).endswith("+")
+
+
+@needs_root
+def test_the_work_trees_of_another_user(repository: Repository, plan: Plan, tmp_path: Path) -> None:
+    """A linked one, one with ids of SHA-256, one part of which is ours, and one without a commit."""
+    head = repository.head()
+    repository.git("worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"))
+    other = Repository(tmp_path / "sha256", "--object-format=sha256")
+    shutil.copytree(repository.path / "site", other.path / "site")
+    longer = other.commit()
+    shutil.copytree(repository.path / "site", tmp_path / "new/site")
+    Repository(tmp_path / "new")
+    for name in ("repository", "linked", "sha256", "new"):
+        _own(tmp_path / name)
+
+    assert commit(plan(tmp_path / "linked/site")) == head
+    assert commit(plan(other.path / "site")) == longer
+    assert commit(plan(tmp_path / "new")) == "-"
+    _own(repository.path / ".git", 0)
+    assert commit(plan(repository.path / "site")) == head
+    os.chown(repository.path, 0, 0)
+    _own(repository.path / ".git")
+    assert commit(plan(repository.path / "site")) == head
+
+
+@needs_root
+@pytest.mark.parametrize("kind", TRAPS)
+def test_no_command_runs_what_a_repository_of_another_user_names(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It plans and applies all the same, and the history has the commit with its subject."""
+    trap = Trap(tmp_path)
+    repository = Repository(tmp_path / "repository")
+    directory = trapped(kind, repository, trap, EXAMPLES / "three-guests")
+    _own(repository.path)
+
+    command = Command(directory, capsys)
+    ran = command("apply", "--yes")
+    shown = json.loads(command("history", "show", "1", "-o", "json").out)
+
+    assert trap.ran == ""
+    assert ran.code == 0, ran.err
+    assert shown["subject"] == ("" if kind in {"bare-alone", "bare-beside-an-empty-git", "partial-clone"} else "Change")
+
+
+@needs_root
+def test_another_user_learns_nothing_of_a_repository_of_ours(
+    repository: Repository, plan: Plan, tmp_path: Path
+) -> None:
+    """Neither by a link to a branch of it, nor by a name that leads there."""
+    secret = Repository(tmp_path / "secret")
+    secret.commit({"secret": "x"}, "Hidden")
+    objects = repository.path / ".git/objects/info/alternates"
+    objects.write_text(f"{secret.path}/.git/objects\n", encoding="utf-8")
+    branch = repository.path / ".git/refs/heads/main"
+    branch.unlink()
+    branch.symlink_to(secret.path / ".git/refs/heads/main")
+    _own(repository.path)
+    assert commit(plan(repository.path / "site")) == "-"
+
+    (repository.path / ".git/HEAD").write_text("ref: refs/../../../secret/.git/refs/heads/main\n", encoding="utf-8")
+    assert commit(plan(repository.path / "site")) == "-"
+
+
+@needs_root
+def test_branches_that_only_git_can_read_are_said(repository: Repository, plan: Plan) -> None:
+    """In a repository of another user."""
+    (repository.path / ".git/reftable").mkdir()
+    _own(repository.path)
+
+    assert "reftable" in refusal(plan(repository.path / "site"))
+
+
+@needs_root
+def test_an_object_of_another_user_that_is_too_large_is_refused(repository: Repository, plan: Plan) -> None:
+    """Before there is memory for it; git names the limit."""
+    tree = repository.git("rev-parse", "HEAD^{tree}")
+    text = f"tree {tree}\nauthor A <a> 1 +0000\ncommitter A <a> 1 +0000\n\n".encode() + b"x" * (65 << 20)
+    commit = repository.git("hash-object", "-t", "commit", "-w", "--literally", "--stdin", given=text)
+    (repository.path / ".git/refs/heads/main").write_text(f"{commit}\n", encoding="utf-8")
+    _own(repository.path)
+
+    assert "attempting to allocate" in refusal(plan(repository.path / "site"))
+
+
+@needs_root
+@pytest.mark.parametrize("part", [_git_file, _link])
+def test_a_repository_of_ours_to_which_another_user_leads_is_not_asked(
     part: Callable[[Repository], Path],
     repository: Repository,
     plan: Plan,
 ) -> None:
-    """Whatever of it is theirs; the message says what to do, and that works."""
+    """They may not be allowed to read it; the message says what to do, and that works."""
     head = repository.head()
     foreign = part(repository)
     os.chown(foreign, STRANGER, STRANGER, follow_symlinks=False)
@@ -491,7 +612,7 @@ def test_a_repository_of_another_user_is_not_asked(
         (["*"], True),
         (["{top}"], True),
         (["{top}/"], True),
-        (["{top}/.git"], True),
+        (["{top}/elsewhere"], True),
         (["{parent}/*"], True),
         (["{top}", ""], False),
         (["", "{top}"], True),
@@ -504,7 +625,7 @@ def test_safe_directory_is_honoured(
     directories: list[str], shown: bool, repository: Repository, plan: Plan, tmp_path: Path
 ) -> None:
     """As git-config(1) says."""
-    os.chown(repository.path, STRANGER, STRANGER)
+    os.chown(_link(repository), STRANGER, STRANGER, follow_symlinks=False)
     values = [one.format(top=repository.path, parent=repository.path.parent) for one in directories]
     lines = "".join(f'\tdirectory = "{value}"\n' for value in values)
     (tmp_path / "gitconfig").write_text(f"[safe]\n{lines}", encoding="utf-8")
@@ -521,7 +642,7 @@ def test_safe_directory_is_honoured(
 def test_who_asks_by_sudo_is_trusted(repository: Repository, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """As git does it: a repository in the home of whoever types ``sudo reconcile plan``."""
     head = repository.head()
-    os.chown(repository.path / ".git", STRANGER, STRANGER)
+    os.chown(_link(repository), STRANGER, STRANGER, follow_symlinks=False)
     monkeypatch.setenv("SUDO_UID", str(STRANGER))
     assert commit(plan(repository.path / "site")) == head
     monkeypatch.setenv("SUDO_UID", str(STRANGER + 1))
