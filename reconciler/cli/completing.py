@@ -273,7 +273,7 @@ def _fields(_prompt: _Prompt) -> _Offers:
 
 def _pages(_prompt: _Prompt) -> _Offers:
     from reconciler.cli.main import cli
-    from reconciler.cli.manual import page_names
+    from reconciler.cli.manual_command import page_names
 
     return ((name.removeprefix("reconcile-"), "") for name in page_names(cli))
 

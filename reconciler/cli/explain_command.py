@@ -1,4 +1,4 @@
-"""``reconcile explain``: what a field of a manifest means, from the schemas."""
+"""``reconcile explain``, ``schema`` and ``completion``: what people, editors and shells want to know of us."""
 
 import json
 import textwrap
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import click
+from click.shell_completion import get_completion_class
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import result
@@ -142,3 +143,27 @@ def _flow(example: Any) -> str:
 def _wrapped(texts: Iterable[str], indent: str) -> Iterator[str]:
     for text in texts:
         yield from textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+
+
+@command("schema")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+def schema_command(kind: str | None) -> Exit:
+    """Print the JSON Schema of a kind of document; without KIND list the kinds."""
+    result(schema_file_text(f"{kind}.schema.json") if kind else "".join(f"{one}\n" for one in KINDS))
+    return Exit.DONE
+
+
+@command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion_command(context: click.Context, /, shell: str) -> Exit:
+    """Print the completion script for SHELL.
+
+    \b
+    For example:
+      source <(reconcile completion bash)
+    """  # noqa: D301 - click reads the character
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(context.find_root().command, {}, "reconcile", "_RECONCILE_COMPLETE").source())
+    return Exit.DONE

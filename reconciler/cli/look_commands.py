@@ -1,4 +1,4 @@
-"""``reconcile plan`` and ``drift``: the host as it is against what is wanted."""
+"""``reconcile plan``, ``drift`` and ``observe``: the host as it is, against what is wanted or for a plan elsewhere."""
 
 import os
 import sys
@@ -6,6 +6,7 @@ import sys
 import click
 
 from reconciler import InvalidManifests, NoSuchGuest, Readable, plan
+from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import manifests_source, opened, refuse_to_replace, wanted_source
 from reconciler.cli.options import (
@@ -17,12 +18,11 @@ from reconciler.cli.options import (
     target_options,
     with_target_flags,
 )
-from reconciler.cli.output import paint_for_stdout, result, say, show_problems
+from reconciler.cli.output import REVIEW_FORMATS, paint_for_stdout, result, say, show_for_review, show_problems
 from reconciler.cli.recovered import say_as_root, show_left, show_readable
-from reconciler.cli.review import REVIEW_FORMATS, show_for_review
 from reconciler.cli.tree import command
 from reconciler.manifests.files import STDIN
-from reconciler.model.commands import APPLY, DRIFT_WIDE, PLAN_WIDE, Here
+from reconciler.model.commands import APPLY, DRIFT_WIDE, PLAN, PLAN_WIDE, Here
 from reconciler.planning.plan import Plan
 from reconciler.planning.scope import WHOLE, Scope, Targets, Whole
 
@@ -172,3 +172,36 @@ def drift_command(format: str, host: HostOptions) -> Exit:
     if not made.is_valid:
         return Exit.REFUSED
     return Exit.CHANGES if made.changes else Exit.DONE
+
+
+@command("observe")
+@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write it to FILE (0640), as a whole.")
+@host_options
+def observe_command(out: str | None, host: HostOptions) -> Exit:
+    """Print a record of the host, from which 'plan --observed' plans anywhere.
+
+    It has everything that a plan rests on: masks, cards, queues and devices, which process has a device open, the names
+    of VMs, what was applied last and is suspended, and the files that the host boots from. It has no command lines.
+    What cannot be read is named in it.
+    """
+    from reconciler import record_host, record_text, write_host_record
+
+    if host.paths or host.host:
+        option = "-f" if host.paths else "--host"
+        raise click.UsageError(f"a record is of the host alone, without manifests; leave {option} out")
+    if out is not None:
+        refuse_to_replace("--out", out, host, manifests=False)
+    with opened(host) as machine:
+        record = record_host(machine)
+    if out is None:
+        result(record_text(record))
+    else:
+        write_host_record(record, out)
+    if record.unread:
+        say("warning: not everything could be read; a plan by this record says so, and cannot be saved")
+        say(*(f"  {one}" for one in record.unread))
+        if os.geteuid():
+            say(f"  next: {repeated(click.get_current_context(), 'sudo')}")
+    elif out is not None:
+        say(f"recorded; to plan for this host elsewhere: {Here().line(PLAN.with_flags('--observed', out))}")
+    return Exit.DONE

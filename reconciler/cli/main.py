@@ -29,7 +29,7 @@ SECTIONS: Final[Sections] = {
             "Show whether the host is still as the manifests say; exit with 2 where it is not.",
         ),
         "observe": Lazy(
-            "observe_command",
+            "look_commands",
             "observe_command",
             "Print a record of the host, from which 'plan --observed' plans anywhere.",
         ),
@@ -112,7 +112,7 @@ SECTIONS: Final[Sections] = {
             "Show what a field of a manifest means; without FIELD list the kinds of document.",
         ),
         "schema": Lazy(
-            "schema_command",
+            "explain_command",
             "schema_command",
             "Print the JSON Schema of a kind of document; without KIND list the kinds.",
         ),
@@ -121,7 +121,7 @@ SECTIONS: Final[Sections] = {
             "man_command",
             "Print a page of the manual for man(1); without PAGE list the pages.",
         ),
-        "completion": Lazy("schema_command", "completion_command", "Print the completion script for SHELL."),
+        "completion": Lazy("explain_command", "completion_command", "Print the completion script for SHELL."),
     },
     "Try": {
         "simulate": Lazy(

@@ -1,7 +1,8 @@
 """Where output goes: results to stdout, everything else to stderr, colours to a terminal only.
 
 All of it passes through `Output`, which is the one place where text is made printable, and where a disk that is full or
-a reader that went away is noticed: reporting a result never replaces the result.
+a reader that went away is noticed: reporting a result never replaces the result. A review of problems and plans gets
+them in the forms that it knows.
 """
 
 import errno
@@ -16,9 +17,9 @@ from reconciler.model.printable import escaped, escaped_lines, lines_text
 from reconciler.render.text import Paint, Painter, plain
 
 if TYPE_CHECKING:
+    from reconciler import Plan
     from reconciler.model.problems import Problem
     from reconciler.render.table import Page
-
 
 _CLOSED: Final = "it is closed"
 
@@ -299,3 +300,23 @@ def control(stream: TextIO, sequence: str) -> None:
     """Write our own control `sequence` for a terminal to `stream`."""
     output = _output(stream)
     (output.write_printable if output else stream.write)(sequence)
+
+
+REVIEW_FORMATS: Final = ("github", "sarif")
+
+
+def show_for_review(what: "Plan | Sequence[Problem]", command: str, format: str) -> None:
+    """Print `what` the `command` has found, in one of `REVIEW_FORMATS`; files are named from the repository's root."""
+    from reconciler import Plan, __version__
+    from reconciler.integrations.repositories import repository_above
+    from reconciler.render.annotations import Origin, plan_github, plan_sarif, problems_github, problems_sarif
+
+    here = os.path.realpath(os.curdir)
+    repository = repository_above(here)
+    origin = Origin(command, __version__, here, repository.top if repository else here)
+    if format == "sarif":
+        result(plan_sarif(what, origin) if isinstance(what, Plan) else problems_sarif(what, origin))
+        return
+    text = plan_github(what, origin) if isinstance(what, Plan) else problems_github(what, origin)
+    # These lines are commands on purpose: what stands in them is printable already.
+    Printable(sys.stdout).write(text)

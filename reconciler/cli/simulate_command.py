@@ -1,6 +1,11 @@
-"""``reconcile simulate``: look at the simulated host and do to it what people and machines do."""
+"""``reconcile simulate``: look at the simulated host, do to it what people and machines do, or mount it.
 
-from collections.abc import Mapping, Sequence
+Mounted it is a file system until it is ended, and serves requests of other commands.
+"""
+
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +13,25 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.options import HostOptions, host_options
-from reconciler.cli.output import report_text, result, say
+from reconciler.cli.output import report, report_text, result, say
 from reconciler.cli.tree import command, completes
-from reconciler.hosts.simulated import asked, described, opened_simulation, reset
+from reconciler.hosts.simulated import (
+    Description,
+    Simulation,
+    asked,
+    described,
+    locked,
+    opened_simulation,
+    refuse_mounted,
+    reset,
+)
 from reconciler.kernel.observe import observe
 from reconciler.model.observed import Observed
 from reconciler.model.printable import error_text, lines_text
 from reconciler.render.changes import config_text
 from reconciler.render.status_text import pool_text
-from reconciler.simulator.mount_server import carry_out
+from reconciler.simulator.mount import MountError, Shown
+from reconciler.simulator.mount_server import Served, Server, carry_out
 from reconciler.simulator.state_file import begin_boot, state_directory
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.state_directory import StateDirectory
@@ -97,9 +112,7 @@ def _count_boot(file: Path, request: tuple[str, ...]) -> None:
 def _mount(file: Path, request: tuple[str, ...], place: str) -> Exit:
     if request:
         raise click.UsageError("--mount goes without a REQUEST; requests can be made while the host is mounted")
-    from reconciler.cli import mount_command
-
-    return mount_command.run(file, Path(place))
+    return _serve_mounted(file, Path(place))
 
 
 def _mounted_text(file: Path, answer: Mapping[str, Any]) -> str:
@@ -130,3 +143,48 @@ def _shown(name: str, observed: Observed) -> str:
         for line in (f"  {one.uuid}{' (a VM has it open)' if one.in_use else ''}", f"    {config_text(one.config)}")
     ]
     return lines_text(lines)
+
+
+def _serve_mounted(file: Path, place: Path) -> Exit:
+    """Mount the host that `file` describes on the directory `place` and serve it in the foreground."""
+    gc.enable()  # unlike other commands, this one lives long
+    place = place.absolute()
+
+    def ready() -> None:
+        report(f"{file} is mounted on {place}")
+        say(f"to end: Ctrl-C, or fusermount3 -u {place}")
+
+    try:
+        with _server(described(file), place) as server:
+            server.serve(ready)
+    except MountError as error:
+        raise click.ClickException(str(error)) from error
+    return Exit.DONE
+
+
+@contextmanager
+def _server(description: Description, place: Path) -> Iterator[Server]:
+    # libfuse changes the working directory.
+    description = description._replace(file=description.file.absolute())
+    # From here on other commands find the control socket, and leave the state to this process.
+    with locked(description.file):
+        refuse_mounted(description.file)
+        server = Server(_served(description), place)
+    try:
+        yield server
+    finally:
+        with locked(description.file):
+            server.close()
+
+
+def _served(description: Description) -> Served:
+    return Served(
+        _shown_files(description.loaded()),
+        lambda: _shown_files(description.started()),
+        description.save,
+        description.state_directory,
+    )
+
+
+def _shown_files(simulation: Simulation) -> Shown:
+    return Shown(simulation.host, simulation.sysfs)

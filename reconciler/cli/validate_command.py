@@ -9,8 +9,7 @@ from reconciler import Site, read_site
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import named_manifests
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments
-from reconciler.cli.output import result, show_problems
-from reconciler.cli.review import REVIEW_FORMATS, show_for_review
+from reconciler.cli.output import REVIEW_FORMATS, result, show_for_review, show_problems
 from reconciler.cli.tree import command
 from reconciler.manifests.pinpoint import pinpoint
 from reconciler.manifests.site import placed

@@ -13,7 +13,7 @@ import pytest
 from reconciler.cli.exit_codes import MEANINGS, Exit
 from reconciler.cli.explain_command import read_kinds
 from reconciler.cli.main import cli, run
-from reconciler.cli.manual import Page, pages
+from reconciler.cli.manual_command import Page, pages
 from testing.commands import every_command
 
 DATE: Final = "2026-01-31"
