@@ -1,12 +1,11 @@
 """YAML text to plain data with positions, and everything that is wrong with it as YAML.
 
-Callers: `reconciler.manifests.site` for manifests, and whoever reads a simulated host's description. There are two
-ways through. The quick one takes a whole text that has nothing suspicious in it; as soon as anything is wrong, the
-careful one reads document by document, explains, and goes on with the next.
+Callers: `reconciler.manifests.site` for manifests, and whoever reads a simulated host's description. Document by
+document: where one is wrong, that is explained, and the next one is read.
 """
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -21,7 +20,6 @@ from reconciler.manifests.yaml_stream import (
     Span,
     document_spans,
     is_harmless,
-    is_text_harmless,
     nodes,
     odd_characters,
     refused_parts,
@@ -39,10 +37,6 @@ class Document(NamedTuple):
 
     data: Data
     position: Position
-
-
-class _OddKeys(Exception):
-    """A key stands twice, or is no text."""
 
 
 def read_documents(text: str, file: str) -> tuple[list[Document], list[Problem]]:
@@ -63,20 +57,15 @@ def documents_of(
     """As `read_documents`, one by one, so that each can be forgotten before the next is read.
 
     `problems` grows by what is wrong, and is complete at the end; `scalars` may be shared between files; `stop` is
-    asked before each document that is read carefully.
+    asked before each document.
     """
     source = Source(file, text)
     if odd := odd_characters(source):
         problems.extend(odd)
         return
-    unread: int | None = 0
-    if is_text_harmless(text) and not _has_directive(text):
-        unread = yield from _quick_documents(source, scalars)
-    if unread is not None:
-        spans = (span for span in document_spans(text) if span.end > unread)
-        for span in spans:
-            stop.check()
-            yield from _careful_documents(source, span, scalars, problems)
+    for span in document_spans(text):
+        stop.check()
+        yield from _documents_in(source, span, scalars, problems)
 
 
 def composed(text: str, span: Span) -> Node | None:
@@ -92,65 +81,17 @@ def composed(text: str, span: Span) -> Node | None:
     return tops[0] if tops else None
 
 
-def _quick_documents(source: Source, scalars: PlainScalars) -> Generator[Document, None, int | None]:
-    """The documents of `source` until there is anything to explain; returns where that one is, None at the end."""
-    file = source.file
-    start = 0
-    last = None
-    try:
-        for node in nodes(source.text):
-            # Only now has libyaml accepted what follows the content of the last one.
-            if last is not None:
-                yield last
-            mark = node.start_mark
-            start = mark.index
-            data = _plain(node, scalars)
-            last = None if data is None else Document(data, Position(file, mark.line + 1, mark.column + 1))
-    except (YAMLError, _OddKeys, TypeError):  # a key that is a list cannot be hashed
-        return start
-    if last is not None:
-        yield last
-    return None
-
-
-def _plain(node: Node, scalars: PlainScalars) -> Data:
-    """What `node` says.
-
-    Raises:
-        _OddKeys: a key stands twice, or is a mapping.
-        TypeError: a key is a list or a mapping.
-    """
-    if isinstance(node, ScalarNode):
-        return node.value if node.style else scalars[node.value]
-    if node.__class__ is MappingNode:
-        mapping = {
-            key.value: (
-                (value.value if value.style else scalars[value.value])
-                if value.__class__ is ScalarNode
-                else _plain(value, scalars)
-            )
-            for key, value in node.value
-        }
-        if len(mapping) != len(node.value):
-            raise _OddKeys
-        return mapping
-    return [
-        (item.value if item.style else scalars[item.value]) if item.__class__ is ScalarNode else _plain(item, scalars)
-        for item in node.value
-    ]
-
-
-def _careful_documents(source: Source, span: Span, scalars: PlainScalars, problems: ProblemList) -> Iterator[Document]:
+def _documents_in(source: Source, span: Span, scalars: PlainScalars, problems: ProblemList) -> Iterator[Document]:
     """The document in `span`, or nothing where it is blank or wrong."""
     if _is_blank(source.text[span.start : span.end]):
         return
-    document, found = _careful_document(source, span, scalars)
+    document, found = _document_in(source, span, scalars)
     problems.extend(limited(found))
     if document is not None:
         yield document
 
 
-def _careful_document(source: Source, span: Span, scalars: PlainScalars) -> tuple[Document | None, list[Problem]]:
+def _document_in(source: Source, span: Span, scalars: PlainScalars) -> tuple[Document | None, list[Problem]]:
     """The document in `span`, and its problems; no document where it has no content, or not all of it can be known."""
     if problems := _outer_problems(source, span):
         return None, problems
@@ -161,7 +102,8 @@ def _careful_document(source: Source, span: Span, scalars: PlainScalars) -> tupl
     except YAMLError as wrong:
         return None, [syntax_problem(source, span, wrong)]
     assert node is not None, "a text that is not blank has a document"
-    data, problems = careful_data(node, scalars, source, span.start)
+    reader = _Reader(scalars, source, span.start, [])
+    data, problems = reader.data(node), reader.problems
     # A key that stands twice hides only its second value; of other odd keys it is not known what was meant.
     if data is None or any(problem.id != "duplicate-key" for problem in problems):
         return None, problems
@@ -201,13 +143,9 @@ def _is_too_large(part: str) -> bool:
     return len(part) * 4 > DOCUMENT_LIMIT and len(part.encode()) > DOCUMENT_LIMIT
 
 
-def careful_data(node: Node, scalars: PlainScalars, source: Source, offset: int) -> tuple[Data, list[Problem]]:
-    """What `node` says, and what is wrong with its keys; its marks count from character `offset` of `source`."""
-    reader = _Reader(scalars, source, offset, [])
-    return reader.data(node), reader.problems
-
-
 class _Reader(NamedTuple):
+    """Says what nodes say, and what is wrong with their keys; their marks count from `offset` of `source`."""
+
     scalars: PlainScalars
     source: Source
     offset: int

@@ -192,17 +192,6 @@ def is_harmless(text: str, start: int, end: int) -> bool:
     return end - start <= _NESTED_AT_MOST or _nests_little(text, start, end)
 
 
-def is_text_harmless(text: str) -> bool:
-    """`is_harmless` for every document of `text`; cheap where they are short."""
-    if "&" in text or "*" in text or "!" in text or "<<" in text:
-        return False
-    # A line --- always ends a document, so that no document is longer than the longest piece.
-    if max(map(len, text.split("\n---\n"))) <= _NESTED_AT_MOST:
-        return True
-    spans = document_spans(text)
-    return all(end - start <= DOCUMENT_LIMIT // 4 and is_harmless(text, start, end) for start, end in spans)
-
-
 def refused_parts(text: str) -> Iterator[Refused]:
     """What is refused in the document `text`; offsets are within it. After deep nesting nothing more is looked at.
 

@@ -285,7 +285,7 @@ class TestProblemList:
 class TestStopping:
     """Reading ends when it is told to."""
 
-    @pytest.mark.parametrize("name", ["folders", "files", "documents", "careful documents"])
+    @pytest.mark.parametrize("name", ["folders", "files", "documents", "wrong documents"])
     def test_reading_asks_again_and_again(self, tmp_path: Path, name: str) -> None:
         """It ends at the first word, whatever it is busy with."""
         if name == "folders":
@@ -293,7 +293,7 @@ class TestStopping:
         elif name == "files":
             hostile_sites.many_files(tmp_path, 30)
         else:
-            odd = "---\n&anchor a\n" if name == "careful documents" else ""
+            odd = "---\n&anchor a\n" if name == "wrong documents" else ""
             (tmp_path / "site.yaml").write_text(HOST + (odd or guest("g")) * 30, encoding="utf-8")
         asked: list[int] = []
 
