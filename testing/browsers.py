@@ -110,7 +110,9 @@ class Browser:
 
     def assert_silent(self) -> None:
         """Nothing on the console: no violation of the Content Security Policy, no error of a script."""
-        assert [] == self.console()
+        found = self.console()
+
+        assert [] == found
 
     def faults(self) -> list[str]:
         """What axe-core finds serious or critical in the page, with the elements."""
@@ -127,7 +129,7 @@ class Browser:
 
     def screenshot(self) -> Image.Image:
         """The whole page, as high as it is."""
-        height = self.ask("return document.documentElement.scrollHeight")
+        height = self.ask("return Math.ceil(document.documentElement.getBoundingClientRect().height)")
         self._resize(min(max(int(height), 200), _TALLEST))
         try:
             found = self._cdp("Page.captureScreenshot", format="png")
