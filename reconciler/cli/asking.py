@@ -16,6 +16,7 @@ from typing import Final
 import click
 
 from reconciler.cli.output import paint_for_terminal, printable, result
+from reconciler.model.printable import in_encoding
 from reconciler.render.text import Paint
 
 TERMINAL: Final = "/dev/tty"
@@ -91,7 +92,8 @@ class Terminal:
         return line.decode("utf-8", "replace")
 
     def _write(self, text: str) -> None:
-        left = printable(text).encode(sys.stderr.encoding or "utf-8", "backslashreplace")
+        encoding = sys.stderr.encoding or "utf-8"
+        left = in_encoding(printable(text), encoding).encode(encoding)
         try:
             while left:
                 left = left[os.write(self._descriptor, left) :]

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TextIO, cast
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.model.printable import escaped, escaped_lines, lines_text
+from reconciler.model.printable import escaped, escaped_lines, in_encoding, lines_text
 from reconciler.render.text import Paint, Painter, plain
 
 if TYPE_CHECKING:
@@ -58,11 +58,6 @@ class Output:
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     @property
-    def errors(self) -> str:
-        """What becomes of characters that `encoding` has not."""
-        return "backslashreplace"
-
-    @property
     def paint(self) -> Paint:
         """Colours that this output shows, where it is a terminal and the user has not said NO_COLOR."""
         return self.painter if self.isatty() and not os.environ.get("NO_COLOR") else plain
@@ -91,7 +86,7 @@ class Output:
             self.lost = _CLOSED
         elif not self.lost or self.spare:
             with self._noticed():
-                self._stream.write(text.encode(self.encoding, self.errors).decode(self.encoding))
+                self._stream.write(in_encoding(text, self.encoding))
         if self.lost and self.spare:
             self.spare(text)
         return len(text)
@@ -220,12 +215,12 @@ def page_for_stdout() -> "Page":
     output = _output(sys.stdout)
     if output is None:
         return Page(_width(None))
-    encoding, errors = output.encoding, output.errors
+    encoding = output.encoding
 
     def shown(text: str) -> str:
-        return escaped(text).encode(encoding, errors).decode(encoding)
+        return in_encoding(escaped(text), encoding)
 
-    return Page(_width(output), output.paint, shown, "…" if shown("…") == "…" else "...")
+    return Page(_width(output), output.paint, shown, shown("…"))
 
 
 def _width(output: Output | None) -> int | None:

@@ -100,6 +100,28 @@ def _mapped(change: Callable[[str], str], value: Any) -> Any:
     return value
 
 
+_OWN_SIGNS: Final = {"…": "...", "×": "x", "·": ".", "\ufffd": "?"}
+"""The signs that our own texts have besides ASCII, and what they become where an encoding lacks them."""
+
+
+def in_encoding(text: str, encoding: str) -> str:
+    """`text` as far as `encoding` has it: our own signs in ASCII else, and each other character as an escape."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        lacking = {ord(sign): form for sign, form in _OWN_SIGNS.items() if not _is_in(encoding, sign)}
+        return text.translate(lacking).encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
+def _is_in(encoding: str, character: str) -> bool:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def shown_character(character: str) -> str:
     r"""The escape of `character`: ``\n``, ``\x1b``, ``\u202e``, or ``\xff`` for a byte that is not UTF-8."""
     code = ord(character)

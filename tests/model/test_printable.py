@@ -1,7 +1,10 @@
 """What people can see, and how the rest is shown."""
 
+import ast
 import unicodedata
+from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +16,7 @@ from reconciler.model.printable import (
     escaped_lines,
     escaped_values,
     first_unprintable,
+    in_encoding,
     lines_text,
     one_line,
     shell_line,
@@ -100,3 +104,46 @@ def test_the_first_character_that_cannot_be_seen() -> None:
 def test_a_line_for_a_shell_is_printable() -> None:
     """A word that is not is written with escapes that the shell reads."""
     assert shell_line(["it's", "a b", "x\n'\\\u202e"]) == "'it'\"'\"'s' 'a b' $'x\\n\\'\\\\\\u202e'"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("ascii", r"a... 1 x 2 . ? \u2192 \xe4 \u2013"),
+        ("latin-1", "a... 1 × 2 · ? \\u2192 ä \\u2013"),
+        ("cp1252", "a… 1 × 2 · ? \\u2192 ä –"),
+        ("utf-8", "a… 1 × 2 · \ufffd → ä –"),
+    ],
+)
+def test_signs_of_ours_have_a_form_in_every_encoding(encoding: str, shown: str) -> None:
+    """What an encoding lacks is shown in ASCII if it is ours, and else as an escape, so that nothing is mistaken."""
+    assert in_encoding("a… 1 × 2 · \ufffd → ä –", encoding) == shown
+
+
+def test_a_byte_that_is_no_text_can_be_encoded() -> None:
+    """As an escape, whatever the encoding."""
+    assert in_encoding("a…\udcff", "utf-8") == "a…\\udcff"
+    assert in_encoding("a…\udcff", "ascii") == "a...\\udcff"
+
+
+def test_every_sign_that_is_printed_has_a_form_in_ascii() -> None:
+    """None of the texts in our code has another one; pictures are made for browsers, and patterns are not printed."""
+    signs = {
+        character
+        for file in (Path(__file__).parents[2] / "reconciler").rglob("*.py")
+        if file.parent.name != "picture" and file.name not in {"ids_text.py", "yaml_stream.py", "printable.py"}
+        for text in _texts(ast.parse(file.read_text(encoding="utf-8")))
+        for character in text
+        if not character.isascii() and character.isprintable()
+    }
+
+    assert signs == {"…", "×", "·"}
+    assert all(in_encoding(sign, "ascii").isascii() and "\\" not in in_encoding(sign, "ascii") for sign in signs)
+
+
+def _texts(module: ast.Module) -> Iterator[str]:
+    """All texts in `module` but docstrings."""
+    docstrings = {node.value for node in ast.walk(module) if isinstance(node, ast.Expr)}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
+            yield node.value
