@@ -1,6 +1,6 @@
-"""What chzdev and mdevctl have to be told, so that a host boots into what was applied: file changes, and commands.
+"""What chzdev and mdevctl need, so that a host boots into what was applied: file changes, and commands.
 
-The changes are values with the content before and after, so that a transaction can record them, carry them out one by
+The changes are values with the content before and after, so that a transaction can record them, execute them one by
 one, and take them back. What is not ours stays byte for byte, and so does a file of ours that means what it should,
 however it is written.
 
