@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from reconciler.kernel.locks import ToolsBusy
     from reconciler.kernel.observe import UnreadableHost
     from reconciler.manifests.site import Site, read_site
+    from reconciler.model.codec import BadRecord
     from reconciler.model.desired import Desired
     from reconciler.model.errors import (
         BugError,
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from reconciler.model.outcome import Actor, Generation, Origin, Outcome, Result
     from reconciler.model.problems import InvalidManifests, Problem
     from reconciler.model.stopping import Abandoned, StopToken
-    from reconciler.model.strict_json import BadRecord
     from reconciler.operations.apply import ApplyResult, NotApplicable, StalePlan, Terms, agreed_plan
     from reconciler.operations.host_record import (
         BadHostRecord,
@@ -84,8 +84,8 @@ if TYPE_CHECKING:
     from reconciler.planning.plan import Plan, PlannedStep
     from reconciler.planning.scope import AllBut, BootStage, Scope, Spared, Targets, VmEvent, Whole
     from reconciler.planning.status import ComparedWith, Known, Status
+    from reconciler.render.changes import plan_diff
     from reconciler.render.diagnostics import problems_text
-    from reconciler.render.diff import plan_diff
     from reconciler.render.plan_json import plan_json
     from reconciler.render.plan_text import plan_text
     from reconciler.transaction.apply import NoProgress, Progress
@@ -102,13 +102,13 @@ _NAMES = {
     "hosts.opening": "open_host open_simulated_host",
     "kernel.locks": "ToolsBusy",
     "kernel.observe": "UnreadableHost",
+    "model.codec": "BadRecord",
     "model.desired": "Desired",
     "model.errors": "BugError BusyError ConflictError HostError InputError ReconcileError StaleError StateError",
     "model.observed": "Observed",
     "model.outcome": "Actor Generation Origin Outcome Result",
     "model.problems": "InvalidManifests Problem",
     "model.stopping": "Abandoned StopToken",
-    "model.strict_json": "BadRecord",
     "manifests.site": "Site read_site",
     "operations.apply": "ApplyResult NotApplicable StalePlan Terms agreed_plan",
     "operations.host_record": "BadHostRecord HostRecord LeftBehind RecordedHost read_host_record record_host "
@@ -120,8 +120,8 @@ _NAMES = {
     "planning.plan": "Plan PlannedStep",
     "planning.scope": "AllBut BootStage Scope Spared Targets VmEvent Whole",
     "planning.status": "ComparedWith Known Status",
+    "render.changes": "plan_diff",
     "render.diagnostics": "problems_text",
-    "render.diff": "plan_diff",
     "render.plan_json": "plan_json",
     "render.plan_text": "plan_text",
     "transaction.apply": "NoProgress Progress",

@@ -19,9 +19,9 @@ from typing import Final, NamedTuple, TypeVar, cast
 
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.manifests.site import ChangedFiles
+from reconciler.model.codec import BadRecord
 from reconciler.model.outcome import Actor, Origin, Result
 from reconciler.model.stopping import StopToken
-from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.hardware import PROFILES, InUseCheck
 from reconciler.transaction.journal import Journal, Unfinished
 from reconciler.transaction.loop_records import read_last_good

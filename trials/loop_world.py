@@ -14,11 +14,11 @@ from reconciler.kernel.observe import UnreadableHost
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.manifests.files import DiskFiles
+from reconciler.model.codec import BadRecord
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.outcome import Origin
 from reconciler.model.problems import InvalidManifests
-from reconciler.model.strict_json import BadRecord
 from reconciler.operations.apply import NotApplicable, Terms, apply
 from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, ALLOW_REMOVALS, ALLOW_SUSPENDED

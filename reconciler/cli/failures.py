@@ -9,13 +9,13 @@ from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import EXIT_CODES, Exit, exit_code_of, nearest
 from reconciler.cli.options import Said
 from reconciler.cli.output import say, show_problems
+from reconciler.model.codec import BadRecord
 from reconciler.model.commands import APPLY, DOCTOR, PLAN, STATUS, VALIDATE, Advised, Here
 from reconciler.model.errors import BugError, BusyError, ReconcileError, StaleError, StateError
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.printable import error_text
 from reconciler.model.problems import InvalidManifests, Problem, completed, errors_of
 from reconciler.model.stopping import Abandoned
-from reconciler.model.strict_json import BadRecord
 
 _HEADINGS: Final[Mapping[type[ReconcileError], str]] = {
     ReconcileError: "error",

@@ -19,11 +19,11 @@ from reconciler.cli.options import (
 from reconciler.cli.output import page_for_stdout, paint_for_stdout, result, say
 from reconciler.cli.recovered import awaited_of, show_unfinished
 from reconciler.cli.tree import command, completes
+from reconciler.model.codec import BadRecord
 from reconciler.model.commands import HISTORY, resume
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation, Outcome, Result
-from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.cancellation import number_of
 from reconciler.transaction.confirmation import Awaited
 from reconciler.transaction.history import History

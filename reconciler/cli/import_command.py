@@ -19,10 +19,10 @@ from reconciler.integrations.files import Exists, NotReadable, write_named
 from reconciler.integrations.mdevctl import Definitions, Unusable, read_definitions
 from reconciler.integrations.persistence import content_of, pool_at_boot
 from reconciler.manifests.writing import COMMAND_INDENT, guest_document, host_document, manifests_text
+from reconciler.model.codec import BadRecord
 from reconciler.model.commands import APPLY, DOCTOR, NOWHERE, Here
 from reconciler.model.desired import Persistence
 from reconciler.model.observed import Observed
-from reconciler.model.strict_json import BadRecord
 from reconciler.planning.adoption import Adoption, CannotAdopt, adopt, boots_as_adopted, valid_name
 from reconciler.render.status_text import pool_text
 from reconciler.transaction.journal import Journal

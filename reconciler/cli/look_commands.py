@@ -139,7 +139,7 @@ def show(made: Plan, format: str, whole: str) -> None:
 
 def _show_diff(made: Plan) -> None:
     """Print the diff alone to stdout, which may be a file; all else that the plan says goes to stderr."""
-    from reconciler.render.diff import plan_diff
+    from reconciler.render.changes import plan_diff
     from reconciler.render.plan_text import after_diff_lines
 
     show_problems(made.problems)

@@ -11,9 +11,9 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import control, say
+from reconciler.model.codec import BadRecord
 from reconciler.model.commands import APPLY, PLAN, ROLLBACK, Here, confirm_of
 from reconciler.model.printable import error_text, one_line
-from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.machine import awaited

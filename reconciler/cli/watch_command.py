@@ -41,12 +41,12 @@ from reconciler.integrations.units import WATCH_NAME as UNIT
 from reconciler.kernel.locks import patience
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.manifests.site import ChangedFiles
+from reconciler.model.codec import BadRecord
 from reconciler.model.commands import Here, serve_of
 from reconciler.model.errors import ReconcileError
 from reconciler.model.outcome import Actor, Origin
 from reconciler.model.printable import error_text
 from reconciler.model.stopping import StopToken
-from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.loop_records import LastGood, read_last_good
 from reconciler.transaction.machine import Machine

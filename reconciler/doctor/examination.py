@@ -19,12 +19,12 @@ from reconciler.integrations.mdevctl import read_definitions
 from reconciler.kernel.locks import tools_holder
 from reconciler.kernel.observe import UnreadableHost, observe
 from reconciler.kernel.sysfs import Sysfs
+from reconciler.model.codec import BadRecord
 from reconciler.model.desired import Persistence
 from reconciler.model.errors import StateError
 from reconciler.model.matrix import EMPTY_MATRIX
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Severity
-from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.cancellation import ApplyIds
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal

@@ -17,7 +17,7 @@ from reconciler.integrations.files import write_named
 from reconciler.integrations.mdevctl import uuid_of
 from reconciler.integrations.persistence import NOT_DEFINITIONS, BootFiles, read_boot_files
 from reconciler.kernel.text_forms import parse_queue
-from reconciler.model.codec import Codec, Form
+from reconciler.model.codec import BadRecord, Codec, Form
 from reconciler.model.commands import NOWHERE, OBSERVE, OF_MACHINE, Advised, Here
 from reconciler.model.desired import Desired
 from reconciler.model.errors import InputError, StateError
@@ -26,7 +26,6 @@ from reconciler.model.matrix import Queue
 from reconciler.model.observed import Lpar, Observed, ObservedCard, ObservedMdev, Unread
 from reconciler.model.printable import error_text
 from reconciler.model.problems import several
-from reconciler.model.strict_json import BadRecord
 from reconciler.operations.plan import observe_host
 from reconciler.planning.plan import HostBasis, host_basis_of
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, inventory_words

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from reconciler.kernel.observe import observe
 from reconciler.manifests.site import Site, placed
+from reconciler.model.codec import BadRecord
 from reconciler.model.commands import OBSERVE, STATUS, Here, resume
 from reconciler.model.desired import Desired, Persistence
 from reconciler.model.errors import InputError, StateError
@@ -16,7 +17,6 @@ from reconciler.model.observed import Observed, Unread
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Problem, ProblemList, Severity, completed, several
 from reconciler.model.stopping import NEVER, StopToken
-from reconciler.model.strict_json import BadRecord
 from reconciler.operations.wanted import Wanted
 from reconciler.planning.plan import (
     ALLOW_SUSPENDED,

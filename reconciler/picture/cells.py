@@ -12,9 +12,8 @@ from itertools import pairwise, product
 from string import ascii_lowercase, digits
 from typing import Final, NamedTuple
 
-from reconciler.model.codec import Codec, Form
+from reconciler.model.codec import BadRecord, Codec, Form
 from reconciler.model.ids import ID_COUNT, IdSet
-from reconciler.model.strict_json import BadRecord
 
 
 class State(StrEnum):

@@ -10,7 +10,7 @@ from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.outcome import Actor, Extent, Generation, Outcome, Result
 from reconciler.model.printable import lines_text
 from reconciler.planning.plan import Plan
-from reconciler.render.diff import Hunk, config_hunk, diff_text, hunk_lines, plan_hunks, pool_hunk
+from reconciler.render.changes import Hunk, config_hunk, diff_text, hunk_lines, plan_hunks, pool_hunk
 from reconciler.render.plan_json import json_text, plan_record
 from reconciler.render.table import Page, Row, table_lines
 from reconciler.render.text import MOST_LINES, Paint, Section, counted, fitted, plain

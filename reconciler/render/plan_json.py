@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.kernel.writes import writes_of
-from reconciler.model.codec import Codec
+from reconciler.model.codec import LARGEST, BadRecord, Codec, read_json
 from reconciler.model.commands import ENFORCED, OBSERVE, PLAN, REFUSED, Advised
 from reconciler.model.errors import InputError
 from reconciler.model.ids import IdSet
@@ -20,7 +20,6 @@ from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Process, VmName
 from reconciler.model.printable import decodable
 from reconciler.model.steps import FileChange
-from reconciler.model.strict_json import LARGEST, BadRecord, read_json
 from reconciler.planning.plan import FORMAT_VERSION, Basis, GuestPlan, Plan, PlannedStep, fingerprint_of
 from reconciler.render.changes import counts_of, summary_text
 from reconciler.render.diagnostics import problem_record

@@ -16,9 +16,20 @@ from reconciler.model.matrix import ApConfig
 from reconciler.model.printable import escaped, escaped_lines, lines_text
 from reconciler.model.steps import Action, Step
 from reconciler.planning.plan import Plan, PlannedStep
-from reconciler.render.changes import Change, config_text, file_change, guest_change, plural, pool_change, summary_text
+from reconciler.render.changes import (
+    Change,
+    Hunk,
+    config_text,
+    file_change,
+    file_hunk,
+    guest_change,
+    holder_hunks,
+    hunk_lines,
+    plural,
+    pool_change,
+    summary_text,
+)
 from reconciler.render.diagnostics import problem_text
-from reconciler.render.diff import Hunk, file_hunk, holder_hunks, hunk_lines
 from reconciler.render.text import MOST_LINES, Paint, Section, counted, fitted, plain
 
 

@@ -14,11 +14,10 @@ from typing import Final, NamedTuple
 
 from reconciler.kernel.own_files import replace_file
 from reconciler.kernel.text_forms import parse_queue
-from reconciler.model.codec import Codec, Form
+from reconciler.model.codec import BadRecord, Codec, Form
 from reconciler.model.errors import InputError
 from reconciler.model.ids import ID_COUNT, NO_IDS, IdSet, Uuid
 from reconciler.model.matrix import Matrix, Queue
-from reconciler.model.strict_json import BadRecord
 from reconciler.simulator.fields import id_list
 from reconciler.simulator.hardware import CARD_TYPES, PROFILES, Card, Hardware, HardwareError, checked
 from reconciler.simulator.host import SimulatedHost

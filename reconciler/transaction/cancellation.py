@@ -11,11 +11,11 @@ from enum import Enum, auto
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from reconciler.model.codec import BadRecord
 from reconciler.model.commands import HISTORY, ROLLBACK, Advised, history_of, rollback_to
 from reconciler.model.errors import ConflictError, StateError
 from reconciler.model.outcome import Generation, Result
 from reconciler.model.printable import error_text
-from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.confirmation import Confirmations, NotPending
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.machine import Machine

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from reconciler.kernel.text_forms import parse_mask
-from reconciler.model.codec import VERSION, Codec
+from reconciler.model.codec import VERSION, BadRecord, Codec
 from reconciler.model.commands import HISTORY, Advised
 from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Presence, Selector, Unmanaged
 from reconciler.model.errors import InputError, StateError
@@ -23,7 +23,6 @@ from reconciler.model.ids import IdSet, Uuid
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.outcome import Actor, Extent, Generation, Origin, Outcome, Result
 from reconciler.model.printable import error_text
-from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.records import RECORDS, naming_file, placed, read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from reconciler.model.codec import BadRecord
 from reconciler.model.desired import Activation, Ignored
 from reconciler.model.ids import Uuid
 from reconciler.model.printable import error_text
 from reconciler.model.steps import FileChange, Holdings, Step, holdings_after
-from reconciler.model.strict_json import BadRecord
 from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied
 from reconciler.transaction.records import RECORDS, naming_file, read_record, write_record

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from reconciler.kernel.locks import AtWork, Patience, wait_for
 from reconciler.kernel.own_files import take_lock
+from reconciler.model.codec import BadRecord
 from reconciler.model.errors import BusyError
 from reconciler.model.stopping import StopToken
-from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.records import RECORDS, read_record
 from reconciler.transaction.state_directory import StateDirectory
 

@@ -10,13 +10,12 @@ from pathlib import PurePath
 from typing import Any, Final, TypeVar
 
 from reconciler.kernel.text_forms import ap_config_text, mask_text, parse_ap_config, parse_mask
-from reconciler.model.codec import Codec, Form
+from reconciler.model.codec import BadRecord, Codec, Form
 from reconciler.model.desired import Desired
 from reconciler.model.ids import IdSet, require_uuid
 from reconciler.model.matrix import ApConfig
 from reconciler.model.problems import Position
 from reconciler.model.steps import MASK_ACTIONS, Action, Step
-from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
 
 _Record = TypeVar("_Record", bound=tuple[Any, ...])

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.kernel.own_files import replace_file, sync_folder, write_all
+from reconciler.model.codec import LARGEST
 from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text
-from reconciler.model.strict_json import LARGEST
 
 _OBSTACLES: Final = (ENOSPC, EDQUOT, EROFS, EIO)
 _ROOM: Final = 16 << 10

@@ -8,9 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from reconciler.model.codec import Codec, Form
+from reconciler.model.codec import BadRecord, Codec, Form
 from reconciler.model.ids import ID_COUNT
-from reconciler.model.strict_json import BadRecord
 from reconciler.watch.events import Kind, Level
 
 HOST: Final = "host.json"

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from reconciler.model.codec import BadRecord
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, Matrix, Queue
 from reconciler.model.observed import Observed
-from reconciler.model.strict_json import BadRecord
 from reconciler.planning.effect import Bindings, bindings_now, effective, hidden_because
 from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.render.text import moment

@@ -19,10 +19,9 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from reconciler.integrations.git_address import without_secrets
 from reconciler.kernel.own_files import is_locked
-from reconciler.model.codec import Codec, content_of
+from reconciler.model.codec import BadRecord, Codec, content_of
 from reconciler.model.errors import StateError
 from reconciler.model.printable import error_text
-from reconciler.model.strict_json import BadRecord
 from reconciler.watch.host_view import LARGEST_REPORT, LARGEST_TOTAL, VIEWS
 from reconciler.watch.report import Report
 from reconciler.watch.run_directory import (

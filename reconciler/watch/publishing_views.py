@@ -16,8 +16,7 @@ from reconciler.model.outcome import Generation
 from reconciler.model.problems import Problem
 from reconciler.planning.grid import Cell, grid_of
 from reconciler.planning.plan import Plan
-from reconciler.render.changes import counts_of, summary_text
-from reconciler.render.diff import plan_diff
+from reconciler.render.changes import counts_of, plan_diff, summary_text
 from reconciler.render.history_text import by_text, generation_diff, what_text
 from reconciler.transaction.history import History
 from reconciler.watch.events import Event, events

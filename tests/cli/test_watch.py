@@ -14,7 +14,7 @@ import pytest
 import reconciler
 from reconciler.cli.exit_codes import Exit
 from reconciler.kernel.paths import mdev
-from reconciler.model.strict_json import BadRecord
+from reconciler.model.codec import BadRecord
 from reconciler.simulator.state_file import state_directory
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model.codec import Codec, Form
+from reconciler.model.codec import BadRecord, Codec, Form
 from reconciler.model.ids import IdSet
-from reconciler.model.strict_json import BadRecord
 
 
 class Colour(StrEnum):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.model.codec import DEEPEST, BadRecord, read_json
 from reconciler.model.printable import quoted
-from reconciler.model.strict_json import DEEPEST, BadRecord, read_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

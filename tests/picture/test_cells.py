@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model.strict_json import BadRecord
+from reconciler.model.codec import BadRecord
 from reconciler.picture.cells import (
     NO_CARD,
     PICTURES,

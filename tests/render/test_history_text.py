@@ -11,7 +11,7 @@ from reconciler.model.desired import Activation, Desired
 from reconciler.model.outcome import Actor, Extent, Generation, Origin, Outcome, Result
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
-from reconciler.render.diff import plan_diff
+from reconciler.render.changes import plan_diff
 from reconciler.render.history_text import (
     Wish,
     diff_records,

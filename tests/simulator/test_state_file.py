@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.kernel import paths
-from reconciler.model.strict_json import BadRecord
+from reconciler.model.codec import BadRecord
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.state_file import (
     SNAPSHOTS,

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.model.codec import BadRecord
 from reconciler.model.desired import Activation, Desired, GivenUp, Keep, Presence, Unmanaged
 from reconciler.model.ids import IdSet
 from reconciler.model.outcome import Extent, Origin, Outcome, Result
 from reconciler.model.problems import Position
-from reconciler.model.strict_json import BadRecord
 from reconciler.transaction.history import RETAINED, History, NoSuchGeneration
 from reconciler.transaction.records import RECORDS, placed
 from reconciler.transaction.state_directory import StateDirectory

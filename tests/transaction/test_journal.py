@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 
 from reconciler.kernel.observe import observe
+from reconciler.model.codec import BadRecord
 from reconciler.model.desired import Activation
 from reconciler.model.steps import Holdings
-from reconciler.model.strict_json import BadRecord
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.planning.scope import VmEvent

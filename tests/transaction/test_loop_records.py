@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.model.strict_json import BadRecord
+from reconciler.model.codec import BadRecord
 from reconciler.transaction.loop_records import ENFORCED, LastGood, read_last_good, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from testing.holdings import config, desired, guest

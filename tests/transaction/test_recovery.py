@@ -9,9 +9,9 @@ import pytest
 
 from reconciler.integrations.timers import CannotArm
 from reconciler.kernel.observe import observe
+from reconciler.model.codec import BadRecord
 from reconciler.model.ids import IdSet
 from reconciler.model.outcome import Origin, Outcome, Result
-from reconciler.model.strict_json import BadRecord
 from reconciler.operations.apply import ApplyResult, Terms, apply
 from reconciler.operations.wanted import Manifests
 from reconciler.simulator.host import SimulatedHost

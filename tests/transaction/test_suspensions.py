@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model.strict_json import BadRecord
+from reconciler.model.codec import BadRecord
 from reconciler.transaction.loop_records import NONE, SUSPENDED, Suspension, Suspensions, read_suspensions
 from reconciler.transaction.loop_records import write_suspensions as write
 from reconciler.transaction.state_directory import StateDirectory

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from reconciler.model.strict_json import BadRecord
+from reconciler.model.codec import BadRecord
 from reconciler.transaction.history import History
 from reconciler.watch import host_view
 from reconciler.watch.host_view import EVENTS, HISTORY, HOST, VIEWS, CellRun, EventsView, HistoryView, HostView

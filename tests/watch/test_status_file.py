@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.model.strict_json import BadRecord
+from reconciler.model.codec import BadRecord
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.report import Condition, Counters, RefusedConfiguration, Report, SourceReport, Suspended
 from reconciler.watch.status_file import FILE, Kept, StatusFile, read_kept
