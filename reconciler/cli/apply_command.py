@@ -20,7 +20,7 @@ from reconciler import (
 )
 from reconciler.cli.asking import terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
-from reconciler.cli.confirm_command import agreed, refused_recovery, wait_at_terminal
+from reconciler.cli.confirm_command import RECOVERED_ONLY, UNCHANGED, agreed, refused_recovery, wait_at_terminal
 from reconciler.cli.exit_codes import EXIT_OF, Exit
 from reconciler.cli.machine import opened, origin_of, state_of, wanted_source, with_words
 from reconciler.cli.options import (
@@ -117,6 +117,7 @@ def run_wanted(
     whole: str = "",
     apply_id: str = "",
     scope: Scope = WHOLE,
+    unchanged: str = UNCHANGED,
 ) -> Exit:
     """Apply what is wanted.
 
@@ -129,6 +130,7 @@ def run_wanted(
         whole: the command that shows what a plan leaves out before it is applied; empty where there is none.
         apply_id: what the caller calls this apply; empty where it chose no id.
         scope: how much of the host.
+        unchanged: what is said to a person who does not agree.
     """
     acts()
     if apply_id:
@@ -136,7 +138,7 @@ def run_wanted(
 
         ApplyIds(state_of(host)[0]).refuse_taken(apply_id)  # before a person is asked, and again under the locks
     if not yes:
-        asked = _asked(host, source, terms, format, whole, scope)
+        asked = _asked(host, source, terms, format, whole, scope, unchanged)
         if isinstance(asked, Exit):
             return asked
         terms = terms._replace(agreed=terms.agreed or asked.basis)
@@ -161,11 +163,14 @@ def run_wanted(
     return EXIT_OF[applied.outcome.result]
 
 
-def _asked(host: HostOptions, source: WantedSource, terms: Terms, format: str, whole: str, scope: Scope) -> Plan | Exit:
+def _asked(
+    host: HostOptions, source: WantedSource, terms: Terms, format: str, whole: str, scope: Scope, unchanged: str
+) -> Plan | Exit:
     """The plan that a person agrees to, or that has nothing to do; otherwise the exit code, and nothing was done."""
     # No lock is held while a person thinks; what was shown is done, or nothing (`Terms.agreed`).
-    if (refused := refused_recovery(host, terms.lock_seconds)) is not None:
-        return refused
+    recovery = refused_recovery(host, terms.lock_seconds)
+    if recovery is Exit.REFUSED:
+        return recovery
     with opened(host) as machine:
         refuse_pending(machine)
         wanted = source.read(machine)
@@ -177,12 +182,12 @@ def _asked(host: HostOptions, source: WantedSource, terms: Terms, format: str, w
     if not shown.is_valid or not terms.consents.issuperset(shown.flags):
         _show(shown, format, whole)
         return _refused(shown, terms, number)
-    if shown.changes and not _agreed(shown, format, number, whole):
+    if shown.changes and not _agreed(shown, format, number, whole, unchanged if recovery is None else RECOVERED_ONLY):
         return Exit.REFUSED
     return shown
 
 
-def _agreed(shown: Plan, format: str, number: int | None, whole: str) -> bool:
+def _agreed(shown: Plan, format: str, number: int | None, whole: str, unchanged: str) -> bool:
     with terminal() as person:
         if person is None:
             _show(shown, format, whole)
@@ -191,7 +196,7 @@ def _agreed(shown: Plan, format: str, number: int | None, whole: str) -> bool:
             if shown.problems and not sys.stderr.isatty():
                 person.show(f"{problems_text(shown.problems, person.paint)}\n")
             person.show(plan_text(shown, person.paint, whole=whole))
-    return agreed("Apply this?", number)
+    return agreed("Apply this?", number, unchanged)
 
 
 def _saved(host: HostOptions, planfile: str) -> tuple[WantedSource, "SavedPlan", str]:

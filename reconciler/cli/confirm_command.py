@@ -14,7 +14,14 @@ from reconciler.cli.machine import command_line, opened, require_host, state_of
 from reconciler.cli.options import Duration, HostOptions, OneApply, host_options
 from reconciler.cli.output import say, say_elsewhere_too
 from reconciler.cli.publishing import publish
-from reconciler.cli.recovered import TerminalProgress, awaited_of, exit_of, show_recovered, show_unfinished
+from reconciler.cli.recovered import (
+    TerminalProgress,
+    awaited_of,
+    exit_of,
+    show_recovered,
+    show_remarks,
+    show_unfinished,
+)
 from reconciler.cli.tree import command, completes
 from reconciler.integrations.timers import READY, to_system_log
 from reconciler.model.commands import PLAN, confirm_of
@@ -36,6 +43,13 @@ _PASSING: Final = (OSError, BusyError, HostError, UnsafeState)
 
 _LOOK_SECONDS: Final = 1.0
 """How often a waiting process looks whether the deadline was moved."""
+
+
+UNCHANGED: Final = "nothing was changed"
+"""What is said where a person does not agree."""
+
+RECOVERED_ONLY: Final = "nothing more was changed"
+"""The same after a recovery to which they did."""
 
 
 @command("confirm")
@@ -76,9 +90,8 @@ def run_confirm(host: HostOptions, which: int | str | None, extend: float | None
     """Confirm an apply, or give it more time: `which`, or the one that waits."""
     with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, command_line()):
         number = number_of(machine.state, waiting(machine.state) if which is None else which)
-        recovered = recover(machine)
-        show_recovered(recovered, host)
-        for one in recovered:
+        for one in recover(machine):
+            _show_but_for(number, one, host)
             if one.unfinished.generation == number and one.returned:
                 say(f"error: generation {number} {one.left}; it has been rolled back")
                 return Exit.ROLLED_BACK
@@ -101,9 +114,10 @@ def run_cancel(host: HostOptions, which: int | str | None) -> Exit:
             say(f"error: {error}")
             say(f"  next: {again()}    # once the cause is gone")
             return Exit.FAILURE
-    show_recovered(done.recovered, host)
-    publish(host)
     number = done.generation
+    for one in done.recovered:
+        _show_but_for(number, one, host)
+    publish(host)
     if done.differences:
         say(f"error: generation {number} was cancelled, and not everything could be rolled back; it left:")
         say(*(f"  {one}" for one in done.differences))
@@ -120,6 +134,14 @@ def run_cancel(host: HostOptions, which: int | str | None) -> Exit:
         case Cancelled.BLOCKED:
             say(f"cancelled: no apply with the id {which} has begun, and each that comes with it is refused")
     return Exit.DONE
+
+
+def _show_but_for(number: int, one: Recovered, host: HostOptions) -> None:
+    """Show what became of `one`, but of generation `number` only what is not said at the end."""
+    if one.unfinished.generation == number and one.returned:
+        show_remarks(one)
+    else:
+        show_recovered([one], host)
 
 
 def _confirmed(machine: Machine, number: int, extend: float | None) -> Exit:
@@ -139,9 +161,12 @@ def _confirmed(machine: Machine, number: int, extend: float | None) -> Exit:
 
 
 def refused_recovery(host: HostOptions, lock_seconds: float) -> Exit | None:
-    """Recover what earlier runs left if a person agrees; None where nothing is left, otherwise the exit code.
+    """Recover what earlier runs left if a person agrees.
 
     It changes the host, so that whoever has not said ``--yes`` is asked before.
+
+    Returns:
+        None where nothing was left, ``DONE`` where the host was changed, or the exit code of a person who refuses.
     """
     if not _is_left(host):
         return None
@@ -154,16 +179,19 @@ def refused_recovery(host: HostOptions, lock_seconds: float) -> Exit | None:
         return Exit.REFUSED
     with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, command_line(), lock_seconds):
         show_recovered(recover(machine), host)
-    return None
+    return Exit.DONE
 
 
-def agreed(question: str, number: int | None = None) -> bool:
+def agreed(question: str, number: int | None = None, unchanged: str = UNCHANGED) -> bool:
     """Whether a person agrees; where none can be asked, the command that does it unasked is shown.
 
-    In that command, `number` is the generation to roll back to.
+    Args:
+        question: what is asked.
+        number: of the generation to roll back to, for that command.
+        unchanged: what is said to a person who does not agree.
 
     Raises:
-        click.Abort: the person does not.
+        click.Abort: the person was interrupted, or went away.
     """
     with terminal() as person:
         if person is None:
@@ -171,7 +199,8 @@ def agreed(question: str, number: int | None = None) -> bool:
             say(f"nothing was done, since there is no terminal to ask at; to do it: {line}")
             return False
         if not person.agrees(question):
-            raise click.Abort
+            say(f"not agreed: {unchanged}")
+            return False
         return True
 
 
@@ -230,6 +259,8 @@ def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
             return Exit.DONE
     # The timer may be rolling back right now; only under the lock the history says how it has ended.
     if (code := _expired(host, number)) is not Exit.DONE:
+        if code is Exit.ROLLED_BACK:
+            _show_still_wanted(host, number)
         return code
     if History(state_of(host)[0]).get(number).is_target:
         say(f"confirmed from elsewhere: generation {number} stays")

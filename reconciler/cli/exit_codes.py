@@ -37,10 +37,10 @@ class Exit(IntEnum):
 
 MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.DONE: "Done; for plan, a valid plan (with --detailed-exitcode: nothing to do).",
-    Exit.FAILURE: "It cannot be done, and the message says why; or the output cannot be written; or a bug.",
+    Exit.FAILURE: "It cannot be done or was stopped, and the message says why; the output cannot be written; a bug.",
     Exit.CHANGES: "There are changes (plan --detailed-exitcode, drift), or an error was found (doctor).",
     Exit.INVALID: "The manifests are invalid.",
-    Exit.REFUSED: "A conflict, or consent is needed; or there is no terminal to ask at and no --yes.",
+    Exit.REFUSED: "A conflict; consent is needed; the answer was no; or no terminal to ask at and no --yes.",
     Exit.STALE: "The saved plan is stale.",
     Exit.ROLLED_BACK: "The apply failed, and everything was rolled back.",
     Exit.DEGRADED: "The apply failed, and so did the rollback: degraded.",

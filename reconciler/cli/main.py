@@ -142,7 +142,7 @@ SECTIONS: Final[Sections] = {
 _COMPLETION: Final = "_RECONCILE_COMPLETE"
 """The environment variable with which a shell asks what fits at its prompt."""
 
-_EPILOG: Final = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict, or consent or --yes needed, \
+_EPILOG: Final = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict, or consent or a yes needed, \
 5 stale plan, 6 rolled back, 7 degraded, 8 busy, 64 wrong usage, 1 anything unforeseen."
 
 

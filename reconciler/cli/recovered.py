@@ -182,6 +182,11 @@ def _show_recovered_one(one: "Recovered", host: HostOptions) -> None:
         say(f"  next: {host.line(PLAN)}    # shows what an apply would do about it")
     else:
         say(f"note: {what}; what it had done was rolled back")
+    show_remarks(one)
+
+
+def show_remarks(one: "Recovered") -> None:
+    """Show what else there is to know of how `one` was recovered."""
     if one.returned is not None:
         for note in one.notes:
             say(f"warning: {note}")

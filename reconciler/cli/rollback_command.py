@@ -9,7 +9,7 @@ import click
 from reconciler import BeforeGeneration, OfGeneration, Terms, WantedSource, rollback_target
 from reconciler.cli.apply_command import run_wanted
 from reconciler.cli.command_lines import again
-from reconciler.cli.confirm_command import refused_recovery, roll_back_pending
+from reconciler.cli.confirm_command import RECOVERED_ONLY, UNCHANGED, refused_recovery, roll_back_pending
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, require_host, state_of
 from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
@@ -61,8 +61,9 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
         return Exit.DONE
     state, boot_id = state_of(host)
     # Which generation is the present one depends on what becomes of an apply that was not finished.
-    if not yes and (refused := refused_recovery(host, terms.lock_seconds)) is not None:
-        return refused
+    recovery = None if yes else refused_recovery(host, terms.lock_seconds)
+    if recovery is Exit.REFUSED:
+        return recovery
     history = History(state)
     if yes and (Journal(state, boot_id).unfinished() or history.lacks_outcome()):
         with opened(host, changes=True) as machine, locked(machine, TerminalProgress(host), command_line()):
@@ -90,7 +91,8 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
         where = f"what there was before generation {newest.number}" if is_first else f"generation {target.number}"
         end = newest.number if is_first else target.number + 1
     say(f"rolling back to {where}; the manifests stay as they are, and {_who_follows(host)}")
-    code = run_wanted(host, source, format=format, yes=yes, terms=terms, scope=scope)
+    unchanged = UNCHANGED if recovery is None else RECOVERED_ONLY
+    code = run_wanted(host, source, format=format, yes=yes, terms=terms, scope=scope, unchanged=unchanged)
     if code is Exit.DONE:
         show_still_wanted(host, before=end)
     return code

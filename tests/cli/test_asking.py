@@ -141,7 +141,7 @@ def test_yes_and_no_are_answered_at_the_terminal(command: Command, prepared: Cal
     """Standard input and output may be anything: `false | reconcile apply | tee log`."""
     words = prepared(command)
     before = command("simulate").out
-    for answer, code in (("n", 1), ("", 1), ("y", 0)):
+    for answer, code in (("n", 4), ("", 4), ("y", 0)):
         with tempfile.TemporaryFile() as log, at_terminal(*words, stdin=subprocess.DEVNULL, stdout=log.fileno()) as kim:
             kim.sees("[y/N]: ")
             kim.enters(answer)
@@ -149,7 +149,19 @@ def test_yes_and_no_are_answered_at_the_terminal(command: Command, prepared: Cal
                 kim.sees(ASKS)
                 kim.enters("y")
             assert kim.ended() == code, kim.shown
-        assert (command("simulate").out == before) == (code == 1)
+            assert ("not agreed: nothing was changed" in kim.shown) == (code == 4)
+        assert (command("simulate").out == before) == (code == 4)
+
+
+def test_a_no_after_a_recovery_does_not_say_that_nothing_was_changed(command: Command) -> None:
+    """The recovery has changed the host."""
+    with at_terminal(*recovering(command)) as kim:
+        kim.sees("[y/N]: ")
+        kim.enters("y")
+        kim.sees(ASKS)
+        kim.enters("n")
+        assert kim.ended() == 4
+    assert "not agreed: nothing more was changed" in kim.shown
 
 
 def test_a_pipe_gets_the_result_and_the_terminal_the_plan(command: Command, file: IO[bytes]) -> None:
@@ -185,7 +197,7 @@ def test_standard_input_is_no_answer(command: Command, file: IO[bytes]) -> None:
         kim.sees(ASKS)
         assert not is_applied(command)
         kim.enters("n")
-        assert kim.ended() == 1
+        assert kim.ended() == 4
     assert not is_applied(command)
 
 
