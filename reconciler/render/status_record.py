@@ -92,11 +92,6 @@ def _guest(one: GuestStatus) -> dict[str, Any]:
     }
 
 
-def status_json(status: Status) -> str:
-    """The whole status as JSON text, ended by a newline."""
-    return json_text(status_record(status))
-
-
 def free_record(status: Status) -> dict[str, Any]:
     """All free queues as plain values."""
     cards, claims = {card.adapter: card for card in status.observed.cards}, status.claims()

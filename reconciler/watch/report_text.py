@@ -27,7 +27,6 @@ from reconciler.model.commands import (
     resume,
 )
 from reconciler.model.printable import lines_text
-from reconciler.render.plan_json import json_text
 from reconciler.render.text import Paint, counted, duration_text, moment, plain
 from reconciler.watch.events import Event, Kind, enforced_text
 from reconciler.watch.report import (
@@ -123,11 +122,6 @@ def report_text(
     if steps := next_steps(report, ended, here):
         lines += ["", paint("bold", "Next:"), *(f"  {step}" for step in steps)]
     return lines_text(lines)
-
-
-def report_json(report: Report, ended: Ended | None = None) -> str:
-    """The same as JSON text, ended by a newline."""
-    return json_text(report_record(report, ended))
 
 
 def report_record(report: Report, ended: Ended | None = None) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from reconciler.model.ids import IdSet
 from reconciler.model.observed import Observed
 from reconciler.planning.planner import make_plan
 from reconciler.planning.status import status_of
-from reconciler.render.status_record import status_json
+from reconciler.render.plan_json import json_text
+from reconciler.render.status_record import status_record
 from reconciler.render.status_text import status_text
 from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
@@ -52,7 +53,7 @@ def test_a_card_in_trouble_is_seen_in_plan_and_status(card: dict[str, bool], wor
     assert "'b'" not in plan.problems[0].message
     assert f"adapter 0x05 (5) {words}: every request on it fails" in status.guests[0].why
     assert f"  card        adapter 0x05 (5) {words}\n" in status_text(status)
-    assert '"checkstopped": true' in status_json(status) or "configured" in card
+    assert '"checkstopped": true' in json_text(status_record(status)) or "configured" in card
 
 
 def test_a_card_in_trouble_that_no_guest_claims_is_in_the_status_alone() -> None:

@@ -19,7 +19,7 @@ from reconciler.render.drift import drift_json, drift_text
 from reconciler.render.history_text import outcome_json, outcome_text
 from reconciler.render.plan_json import plan_json
 from reconciler.render.plan_text import plan_text
-from reconciler.render.status_record import status_json
+from reconciler.render.status_record import status_record
 from reconciler.render.status_text import guests_text, pool_text, status_text
 from reconciler.render.table import Page
 from reconciler.render.text import Painter, Section, fitted, plain
@@ -273,7 +273,7 @@ def test_a_status_for_programs() -> None:
     """The same as plain values."""
     made = make_plan(desired([guest("a", config([5, 200], [4]), 1)], GIVES_UP), observe(host(mf=config([6], [4]))))
 
-    record = json.loads(status_json(status_of(made)))
+    record = status_record(status_of(made))
 
     assert record["guests"] == [
         {
@@ -315,7 +315,7 @@ def test_the_process_that_has_a_device_open_is_named_where_it_is_known() -> None
     assert f"a  {uuid(1)}  (changes, active, in use by qemu-system-s390x, process 4711)\n" in status
     assert f"{uuid(0xF)}  (foreign, in use by qemu-system-s390x, process 4711)\n" in status
     assert "  qemu-system-s390x, process 4711  its device holds" in status_text(status_of(made))
-    record = json.loads(status_json(status_of(made)))
+    record = status_record(status_of(made))
     assert [one["openedBy"] for one in record["guests"] + record["foreign"]] == [who, who, who]
 
 
@@ -400,7 +400,7 @@ def test_a_kept_queue_is_shown_with_its_problem_in_every_form() -> None:
     """What forbids a plan is in the status of programs, too."""
     made = make_plan(desired([guest("a", ONE, 1)], keep=(Keep(matrix([5], [4]), 0),)), observe(host()))
 
-    assert [one["id"] for one in json.loads(status_json(status_of(made)))["problems"]] == ["kept-queue"]
+    assert [one["id"] for one in status_record(status_of(made))["problems"]] == ["kept-queue"]
 
 
 # Length --------------------------------------------------------------------------------------------------------------

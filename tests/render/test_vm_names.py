@@ -19,9 +19,9 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
 from reconciler.planning.scope import WHOLE, VmEvent, Whole
 from reconciler.planning.status import status_of
-from reconciler.render.plan_json import plan_json
+from reconciler.render.plan_json import json_text, plan_json
 from reconciler.render.plan_text import plan_text
-from reconciler.render.status_record import status_json
+from reconciler.render.status_record import status_record
 from reconciler.render.status_text import guests_text, status_text
 from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
@@ -63,7 +63,7 @@ def test_a_status_names_the_vms_of_guests_and_of_others() -> None:
     assert f"{uuid(0xF)}  (foreign, VM lab, paused)\n" in text
     assert "  payments-db   " in status_text(status)
     assert "  lab (paused)  " in status_text(status)
-    record = json.loads(status_json(status))
+    record = status_record(status)
     assert [one["vm"]["name"] for one in (*record["guests"], *record["foreign"])] == ["payments-db", "lab"]
 
 
@@ -86,7 +86,7 @@ def test_where_no_vm_is_known_nothing_is_said_of_any() -> None:
     shown = made(NO_VMS, 1)
 
     assert "VM" not in plan_text(shown) + guests_text(status_of(shown), status_of(shown).rows)
-    assert '"vm"' not in plan_json(shown) + status_json(status_of(shown))
+    assert '"vm"' not in plan_json(shown) + json_text(status_record(status_of(shown)))
     assert shown.fingerprint == made(VMS, 1).fingerprint
 
 

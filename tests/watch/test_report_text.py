@@ -1,7 +1,5 @@
 """What a person reads of the loop."""
 
-import json
-
 import pytest
 
 from reconciler.integrations.git_address import Address
@@ -9,7 +7,7 @@ from reconciler.model.codec import Codec
 from reconciler.model.commands import Here
 from reconciler.render.text import Painter, duration_text
 from reconciler.watch.report import Condition, Obstacle, RefusedConfiguration, Report, SourceReport, Suspended
-from reconciler.watch.report_text import Ended, next_steps, report_json, report_text
+from reconciler.watch.report_text import Ended, next_steps, report_record, report_text
 from testing.commands import parsed
 from testing.reports import NOW, guest, report
 
@@ -198,8 +196,8 @@ def test_every_condition_that_needs_a_person_says_what_to_type(condition: Condit
 
 def test_json_is_the_same_for_programs() -> None:
     """It can be read back."""
-    record = json.loads(report_json(report()))
-    ended = json.loads(report_json(report(), Ended(NOW, "by a signal", "reconcile watch")))
+    record = report_record(report())
+    ended = report_record(report(), Ended(NOW, "by a signal", "reconcile watch"))
 
     assert record.pop("ended") is None
     assert record.pop("formatVersion") == "1"
