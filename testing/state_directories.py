@@ -41,6 +41,8 @@ READERS: tuple[tuple[str, ...], ...] = (
     ("status", "--watch", "-o", "json"),
     ("plan",),
     ("matrix",),
+    ("report", "--html", "-"),
+    ("report", "--generation", "1", "--svg", "-"),
     ("drift",),
     ("import",),
     ("doctor",),

@@ -23,6 +23,9 @@ SECTIONS: Final[Sections] = {
         "matrix": Lazy(
             "matrix_command", "matrix_command", "Show who has which queue, in one grid of adapters and domains."
         ),
+        "report": Lazy(
+            "report_command", "report_command", "Show who has which queue, as a page or a picture in one file."
+        ),
         "drift": Lazy(
             "look_commands",
             "drift_command",

@@ -99,7 +99,7 @@ def _observe_once(sysfs: Sysfs, like: Mapping[str, ObservedMdev]) -> Observed:
     entries = _entries(sysfs)
     abilities = probe_abilities(sysfs, entries.mdevs, [_device(name) for name in entries.cards])
     # A card counts the requests of all its queues (ap_card.c), and there are many queues on few cards.
-    active = {int(name.removeprefix("card"), 16) for name in entries.cards if _has_requests(sysfs, _device(name))}
+    active = {_adapter(name) for name in entries.cards if _has_requests(sysfs, _device(name))}
     queues = tuple(_queue(sysfs, name, abilities, active) for name in entries.queues)
     use = _Use(_queues_in_use(sysfs, queues), sysfs.opened(entries.mdevs)) if entries.mdevs else _Use({}, {})
     return Observed(
@@ -111,7 +111,18 @@ def _observe_once(sysfs: Sysfs, like: Mapping[str, ObservedMdev]) -> Observed:
         abilities=abilities,
         release=sysfs.release,
         vfio_ap=has_vfio_ap(sysfs),
+        types=_types(sysfs, entries.cards),
     )
+
+
+def _types(sysfs: Sysfs, cards: Iterable[str]) -> dict[int, str]:
+    # Only the host's card driver shows it (zcrypt_card.c).
+    names = ((_adapter(name), _optional(sysfs, f"{_device(name)}/type", "")) for name in cards)
+    return {adapter: name for adapter, name in names if name}
+
+
+def _adapter(card: str) -> int:
+    return int(card.removeprefix("card"), 16)
 
 
 def _entries(sysfs: Sysfs) -> _Entries:
@@ -155,7 +166,7 @@ def _lpar_mask(sysfs: Sysfs, name: str) -> IdSet:
 def _card(sysfs: Sysfs, name: str) -> ObservedCard:
     path = _device(name)
     return ObservedCard(
-        adapter=int(name.removeprefix("card"), 16),
+        adapter=_adapter(name),
         hwtype=int(sysfs.read(f"{path}/hwtype")),
         configured=_optional(sysfs, f"{path}/config", "1") == "1",
         checkstopped=_optional(sysfs, f"{path}/chkstop", "0") == "1",

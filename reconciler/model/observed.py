@@ -89,6 +89,10 @@ NO_VMS: Final[Mapping[str, VmName]] = {}
 """No VM is known, as where there is no libvirt."""
 
 
+NO_TYPES: Final[Mapping[int, str]] = {}
+"""No card says what it is called."""
+
+
 def in_brackets(vm: VmName | None) -> str:
     """The VM to be put behind the name of its device: `` (VM payments-db, running)``; empty where none is known."""
     return f" ({vm})" if vm else ""
@@ -154,6 +158,8 @@ class Observed(NamedTuple):
         release: the kernel's release, for people only.
         vfio_ap: whether the driver is loaded (without it no mediated device can be created).
         vms: the VM of each mediated device, by the device's uuid, as far as libvirt's files say; for people only.
+        types: by adapter, what the kernel calls its card: ``CEX7C`` works as a CCA coprocessor, ``CEX7P`` as EP11,
+            ``CEX7A`` as an accelerator; for people only.
     """
 
     pool: Matrix
@@ -165,3 +171,4 @@ class Observed(NamedTuple):
     release: str
     vfio_ap: bool
     vms: Mapping[str, VmName] = NO_VMS
+    types: Mapping[int, str] = NO_TYPES

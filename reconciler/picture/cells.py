@@ -54,8 +54,9 @@ class Card(NamedTuple):
 
     Attributes:
         type: such as ``CEX7``; empty where no card is there.
-        mode: ``CCA``, ``EP11`` or ``accelerator``; empty where that is not known.
-        state: ``online``, ``offline``, ``standby``, ``check-stopped`` or ``not there``.
+        mode: ``CCA``, ``EP11`` or ``accel.``; empty where that is not known.
+        state: ``online``, ``offline``, ``standby``, ``check-stopped`` or ``not there``; empty where it
+            is not known.
     """
 
     type: str
@@ -64,6 +65,8 @@ class Card(NamedTuple):
 
 
 NO_CARD: Final = Card("", "", "not there")
+UNKNOWN_CARD: Final = Card("", "", "")
+"""It is not known whether a card is there."""
 
 
 class Shown(NamedTuple):

@@ -103,8 +103,9 @@ def style_of(scheme: Scheme) -> str:
         "ink": scheme.ink,
         "faint": scheme.faint,
         "inverse": scheme.on_conflict,
+        "tick": scheme.tick,
     }
-    strokes = {"line": scheme.line, "tick": scheme.tick, "edge": scheme.ink, "inverted": scheme.on_conflict}
+    strokes = {"line": scheme.line, "edge": scheme.ink, "inverted": scheme.on_conflict}
     rules = [f".crypto-matrix .{name}{{fill:{colour}}}" for name, colour in fills.items()]
     rules += [f".crypto-matrix .{name}{{stroke:{colour}}}" for name, colour in strokes.items()]
     return "".join(rules)

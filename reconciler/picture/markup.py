@@ -23,7 +23,7 @@ def text(value: object) -> Markup:
     return Markup(escaped(str(value)).translate(_SPECIAL))
 
 
-def element(name: str, *content: str, **attributes: object) -> Markup:
+def element(name: str, /, *content: str, **attributes: object) -> Markup:
     """An element.
 
     Args:

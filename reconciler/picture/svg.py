@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from reconciler.model.ids import IdSet
-from reconciler.picture.cells import NO_CARD, Band, Picture, Row, Run, Shown, Side, State
+from reconciler.picture.cells import NO_CARD, UNKNOWN_CARD, Band, Picture, Row, Run, Shown, Side, State
 from reconciler.picture.colours import DARK, LIGHT, style_of, tint_of
 from reconciler.picture.markup import Markup, cut, element, joined
 
@@ -22,7 +22,7 @@ LEAST_FOR_INITIALS: Final = 18
 _CELL: Final = 26
 _NARROW_CELL: Final = 12
 _ROW: Final = 22
-_LONGEST_NAME: Final = 64
+LONGEST_NAME: Final = 64
 _ROW_HEAD: Final = 236
 _COLUMN_HEAD: Final = 36
 
@@ -39,6 +39,7 @@ STYLE: Final = f"{_SHAPE}{style_of(LIGHT)}@media (prefers-color-scheme:dark){{{s
 class _Mark(StrEnum):
     """What is drawn upon a cell besides its tint, so that no state is told by colour alone."""
 
+    TICK = "tick"  # a faint line between two columns of a run, so that its queues can be counted
     HATCH = "hatch"  # not there yet
     CLASH_HATCH = "clash-hatch"
     DOT = "dot"  # the host's own drivers
@@ -49,7 +50,7 @@ class _Mark(StrEnum):
     CLASH_COMES = "clash-comes"
 
 
-_FILLED: Final = (_Mark.DOT, _Mark.DASH, _Mark.RINGS, _Mark.HATCH, _Mark.CLASH_HATCH)
+_FILLED: Final = (_Mark.TICK, _Mark.DOT, _Mark.DASH, _Mark.RINGS, _Mark.HATCH, _Mark.CLASH_HATCH)
 _OUTLINED: Final = (_Mark.COMES, _Mark.GOES, _Mark.CLASH_COMES)
 
 
@@ -148,11 +149,11 @@ def _at(x: float, y: float, *content: str) -> Markup:
     return element("g", *content, transform=f"translate({x} {y})")
 
 
-def _text(x: float, y: float, words: str, class_: str = "ink", **attributes: object) -> Markup:
+def _text(x: float, y: float, words: str, class_: str | None = "ink", **attributes: object) -> Markup:
     return element("text", words, x=x, y=y, class_=class_, **attributes)
 
 
-_SIDES: Final = {Side.NOW: "Now", Side.BEFORE: "Before", Side.AFTER: "After"}
+SIDES: Final = {Side.NOW: "Now", Side.BEFORE: "Before", Side.AFTER: "After"}
 
 
 def _caption(picture: Picture, x: int) -> Markup:
@@ -160,7 +161,7 @@ def _caption(picture: Picture, x: int) -> Markup:
         _text(
             x,
             28,
-            f"{cut(picture.host, _LONGEST_NAME)}: {_SIDES[picture.side].lower()}",
+            f"{cut(picture.host, LONGEST_NAME)}: {SIDES[picture.side].lower()}",
             font_size=16,
             font_weight="bold",
         ),
@@ -169,12 +170,12 @@ def _caption(picture: Picture, x: int) -> Markup:
 
 
 def _title(pictures: Sequence[Picture]) -> str:
-    sides = " and ".join(_SIDES[one.side].lower() for one in pictures)
-    return f"Crypto queues of host {cut(pictures[0].host, _LONGEST_NAME)}, {sides}"
+    sides = " and ".join(SIDES[one.side].lower() for one in pictures)
+    return f"Crypto queues of host {cut(pictures[0].host, LONGEST_NAME)}, {sides}"
 
 
 def _description(pictures: Sequence[Picture]) -> str:
-    return " ".join(f"{_SIDES[one.side]}: {summary(one)}" for one in pictures)
+    return " ".join(f"{SIDES[one.side]}: {summary(one)}" for one in pictures)
 
 
 WORDS: Final = {
@@ -377,10 +378,16 @@ class _Drawing:
             element("g", *rects, class_="line", shape_rendering="crispEdges"),
             element(
                 "g",
-                self._ticks(),
                 *(self._filled(mark, marks[mark]) for mark in _FILLED if mark in marks),
                 *(_outlined(mark, marks[mark]) for mark in _OUTLINED if mark in marks),
-                element("g", *initials, text_anchor="middle", font_weight="bold", font_size=9 if self._is_wide else 11),
+                element(
+                    "g",
+                    *initials,
+                    class_="ink",
+                    text_anchor="middle",
+                    font_weight="bold",
+                    font_size=9 if self._is_wide else 11,
+                ),
                 pointer_events="none",
             ),
         )
@@ -404,18 +411,10 @@ class _Drawing:
             return ()
         return _initials(run.shown, self.picture.holders[run.shown.holder].initials, x + width / 2, y + 15)
 
-    def _ticks(self) -> Markup:
-        """Faint lines between the columns of a run, so that its queues can be counted."""
-        lines = "".join(
-            f"M{place * self._cell} {y * _ROW + 3}v{_ROW - 6}"
-            for y, row in enumerate(self.picture.rows)
-            for run in row.runs
-            for place in range(run.first + 1, run.last + 1)
-        )
-        return element("path", d=lines, class_="tick", stroke_opacity=0.5, fill="none") if lines else Markup()
-
     def _add_marks(self, marks: dict[_Mark, list[str]], run: Run, y: int) -> None:
         x, width = self._edges(run)
+        if run.first < run.last:
+            marks.setdefault(_Mark.TICK, []).append(f"M{x + 1} {y + 3}h{width - 2}v{_ROW - 6}h{2 - width}z")
         for mark in _marks(run.shown, self.picture.side):
             inset = 2 if mark in _OUTLINED else 0
             w, h = width - 2 * inset, _ROW - 2 * inset
@@ -440,6 +439,8 @@ class _Drawing:
     def _pattern(self, mark: _Mark) -> tuple[int, int, Markup]:
         middle, centre = self._cell / 2, _ROW / 2
         match mark:
+            case _Mark.TICK:
+                return self._cell, _ROW, element("rect", width=0.5, height=_ROW, class_="tick")
             case _Mark.DOT:
                 return self._cell, _ROW, element("circle", cx=middle, cy=centre, r=1.4, class_="ink")
             case _Mark.DASH:
@@ -456,7 +457,7 @@ class _Drawing:
 def _initials(shown: Shown, words: str, x: float, y: float) -> Iterator[Markup]:
     if shown.holder is not None:
         is_clash = shown.state is State.CONFLICT
-        yield _text(x, y, f"{words}!" if is_clash else words, "inverse" if is_clash else "ink")
+        yield _text(x, y, f"{words}!" if is_clash else words, "inverse" if is_clash else None)
 
 
 def _outlined(mark: _Mark, places: Iterable[str]) -> Markup:
@@ -530,7 +531,7 @@ def _queues(band: Band, domains: IdSet) -> str:
 
 def why(picture: Picture, row: Row, shown: Shown) -> str:
     """Whose cells of `row` are that are as `shown`, and why: a phrase for people."""
-    names = [cut(picture.holders[one].name, _LONGEST_NAME) for one in (*_holder(shown), *shown.others)]
+    names = [cut(picture.holders[one].name, LONGEST_NAME) for one in (*_holder(shown), *shown.others)]
     also = f"; also claimed by {' and '.join(names[1:])}" if names[1:] else ""
     match shown.state:
         case State.CONFLICT:
@@ -567,6 +568,8 @@ def _sided(picture: Picture, shown: Shown) -> str:
 def _absent(row: Row, shown: Shown) -> str:
     if shown.is_there:
         return ""
+    if row.card == UNKNOWN_CARD:
+        return ", the hardware is not there yet"
     return ", the card is not there yet" if row.card == NO_CARD else ", the domain is not there yet"
 
 
@@ -625,7 +628,7 @@ def key_of_holders(picture: Picture) -> list[Key]:
     return [
         Key(
             _swatch(Shown(State.HELD, number), one.initials),
-            f"{cut(one.name, _LONGEST_NAME)}{'' if one.kind == 'active' else f' ({one.kind})'}",
+            f"{cut(one.name, LONGEST_NAME)}{'' if one.kind == 'active' else f' ({one.kind})'}",
         )
         for number, one in enumerate(picture.holders)
     ]

@@ -119,7 +119,7 @@ _NO_NAMES: Final[Mapping[str, str]] = {}
 def grid_of(plan: Plan) -> Grid:
     """The grid of the host that `plan` is for, compared with its manifests."""
     holders = [*map(_of_guest, plan.guests), *map(_of_device, plan.foreign)]
-    return _grid(plan.observed, holders, _reserved(plan))
+    return _grid([one.queue for one in plan.observed.queues], plan.observed.pool, holders, _reserved(plan))
 
 
 def _reserved(plan: Plan) -> list[Matrix]:
@@ -131,7 +131,8 @@ def _reserved(plan: Plan) -> list[Matrix]:
 
 def grid_as_found(observed: Observed, names: Mapping[str, str] = _NO_NAMES) -> Grid:
     """The grid of a host of which it is not known what is wanted; `names` are those of guests, by uuid."""
-    return _grid(observed, [_of_device(one, names.get(one.uuid, "")) for one in observed.mdevs], [])
+    holders = [_of_device(one, names.get(one.uuid, "")) for one in observed.mdevs]
+    return _grid([one.queue for one in observed.queues], observed.pool, holders, [])
 
 
 def grids_of(plan: Plan) -> tuple[Grid, Grid]:
@@ -140,19 +141,35 @@ def grids_of(plan: Plan) -> tuple[Grid, Grid]:
     What the manifests claim and the plan does not give, as where it cannot be applied, is in the second one only.
     """
     holders = [*map(_of_guest, plan.guests), *map(_of_device, plan.foreign)]
+    queues = [one.queue for one in plan.observed.queues]
+    return grids_between(queues, (plan.observed.pool, plan.pool), holders, _reserved(plan))
+
+
+def grids_between(
+    queues: Sequence[Queue], pools: tuple[Matrix, Matrix], holders: Sequence[Holder], reserved: Sequence[Matrix] = ()
+) -> tuple[Grid, Grid]:
+    """The grids of a host on which `holders` come from what they hold to what they keep.
+
+    Args:
+        queues: those that are there.
+        pools: the host pool before and after.
+        holders: all of them.
+        reserved: what is kept for the host's own drivers afterwards.
+    """
     before = [one._replace(keeps=one.held, claims=one.held) for one in holders]
-    made = [*(one.after is not None for one in plan.guests), *(True for _ in plan.foreign)]
-    after = [one._replace(held=one.keeps, is_built=built) for one, built in zip(holders, made, strict=True)]
-    found = plan.observed._replace(pool=plan.pool)
-    return _grid(plan.observed, before, []), _grid(found, after, _reserved(plan))
+    after = [one._replace(held=one.keeps, is_built=not one.keeps.is_empty) for one in holders]
+    return _grid(queues, pools[0], before, []), _grid(queues, pools[1], after, reserved)
 
 
 def changes_of(plan: Plan) -> Mapping[int, int]:
     """By adapter, the domains (as bits) of the queues of which `plan` changes who has them."""
-    parts = [(plan.observed.pool, plan.pool)]
-    parts += [(one.held, one.keeps) for one in map(_of_guest, plan.guests) if one.held != one.keeps]
+    return changes_between((plan.observed.pool, plan.pool), map(_of_guest, plan.guests))
+
+
+def changes_between(pools: tuple[Matrix, Matrix], holders: Iterable[Holder]) -> Mapping[int, int]:
+    """The same where the host pool becomes another one, and `holders` come from what they hold to what they keep."""
     found: dict[int, int] = {}
-    for before, after in parts:
+    for before, after in (pools, *((one.held, one.keeps) for one in holders)):
         for adapter in before.adapters | after.adapters if before != after else ():
             bits = [one.domains.bits if adapter in one.adapters else 0 for one in (before, after)]
             found[adapter] = found.get(adapter, 0) | bits[0] ^ bits[1]
@@ -182,15 +199,15 @@ MOST_NAMED: Final = 8
 """How many holders one cell names at most."""
 
 
-def _grid(observed: Observed, holders: Sequence[Holder], reserved: Sequence[Matrix]) -> Grid:
-    holders = sorted(holders, key=lambda one: (one.name, one.uuid))
-    layers = _Layers(observed, holders, reserved)
+def _grid(queues: Sequence[Queue], pool: Matrix, holders: Iterable[Holder], reserved: Sequence[Matrix]) -> Grid:
+    ordered = sorted(holders, key=lambda one: (one.name, one.uuid))
+    layers = _Layers(queues, pool, ordered, reserved)
     rows = {adapter: row for adapter in range(ID_COUNT) if (row := layers.row(adapter))}
     counts = dict.fromkeys(CellState, 0)
     for row in rows.values():
         for cell in row.values():
             counts[cell.state] += 1
-    return Grid(tuple(holders), rows, counts, len(observed.queues))
+    return Grid(tuple(ordered), rows, counts, len(queues))
 
 
 class _Masks:
@@ -251,14 +268,16 @@ class _Domains(NamedTuple):
 class _Layers:
     """What all cells of a grid are made of, by adapter."""
 
-    def __init__(self, observed: Observed, holders: Sequence[Holder], reserved: Sequence[Matrix]) -> None:
+    def __init__(
+        self, queues: Iterable[Queue], pool: Matrix, holders: Iterable[Holder], reserved: Sequence[Matrix]
+    ) -> None:
         self._masks: dict[int, _Masks] = {}
-        for one in observed.queues:
-            self._of(one.queue.adapter).there |= 1 << one.queue.domain
+        for queue in queues:
+            self._of(queue.adapter).there |= 1 << queue.domain
         for holder in holders:
             self._add(holder)
         for adapter, masks in self._masks.items():
-            masks.pool = observed.pool.domains.bits if adapter in observed.pool.adapters else 0
+            masks.pool = pool.domains.bits if adapter in pool.adapters else 0
             for matrix in reserved:
                 masks.reserved |= matrix.domains.bits if adapter in matrix.adapters else 0
 

@@ -4,8 +4,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
-from reconciler.model.observed import ObservedCard
-from reconciler.picture.cells import NO_CARD, Band, Card, Holder, Picture, Row, Shown, Side, State, initials_of, runs_of
+from reconciler.model.matrix import Matrix, Queue
+from reconciler.model.observed import Observed, ObservedCard
+from reconciler.picture.cells import (
+    NO_CARD,
+    UNKNOWN_CARD,
+    Band,
+    Card,
+    Holder,
+    Picture,
+    Row,
+    Shown,
+    Side,
+    State,
+    initials_of,
+    runs_of,
+)
 from reconciler.planning import grid as grids
 from reconciler.planning.grid import Cell, CellState, Grid
 from reconciler.planning.plan import Plan
@@ -25,7 +39,7 @@ def picture_of(status: Status, grid: Grid, shown: Grid | None = None) -> Picture
     """
     changes = grids.changes_of(status.plan) if status.plan else _NOTHING
     about = f"compared with {compared_text(status)}"
-    return _pictures([(Side.NOW, grid, shown or grid)], status.observed.cards, status.host, about, changes)[0]
+    return _pictures([(Side.NOW, grid, shown or grid)], status.observed, status.host, about, changes)[0]
 
 
 def pictures_of(plan: Plan, only: Iterable[str] | None = None) -> tuple[Picture, Picture]:
@@ -42,18 +56,45 @@ def pictures_of(plan: Plan, only: Iterable[str] | None = None) -> tuple[Picture,
         for side, grid in ((Side.BEFORE, before), (Side.AFTER, after))
     ]
     about = "this plan" if plan.is_valid else "this plan has errors and cannot be applied"
-    first, second = _pictures(sides, plan.observed.cards, plan.desired.host.name, about, grids.changes_of(plan))
+    first, second = _pictures(sides, plan.observed, plan.desired.host.name, about, grids.changes_of(plan))
+    return first, second
+
+
+def pictures_between(
+    host: str,
+    pools: tuple[Matrix, Matrix],
+    holders: Sequence[grids.Holder],
+    queues: Sequence[Queue],
+    only: Iterable[str] | None = None,
+) -> tuple[Picture, Picture]:
+    """The same of what a record says.
+
+    Args:
+        host: its name.
+        pools: the host pool before and after.
+        holders: what each of them holds, keeps and claims.
+        queues: those that were there.
+        only: the uuids of the holders that are drawn; None: all of them.
+    """
+    before, after = grids.grids_between(queues, pools, holders)
+    chosen = None if only is None else list(only)
+    sides = [
+        (side, grid, grid if chosen is None else grid.only(chosen))
+        for side, grid in ((Side.BEFORE, before), (Side.AFTER, after))
+    ]
+    first, second = _pictures(sides, None, host, "", grids.changes_between(pools, holders))
     return first, second
 
 
 def _pictures(
     sides: Sequence[tuple[Side, Grid, Grid]],
-    cards: Iterable[ObservedCard],
+    observed: Observed | None,
     host: str,
     about: str,
     changes: Mapping[int, int],
 ) -> list[Picture]:
-    found = {one.adapter: _card(one) for one in cards}
+    found = {one.adapter: _card(one, observed.types.get(one.adapter, "")) for one in observed.cards} if observed else {}
+    absent = NO_CARD if observed else UNKNOWN_CARD
     holders = _holders([grid for _, grid, _ in sides])
     places = {uuid: place for place, uuid in enumerate(holders)}
     lines = [
@@ -77,7 +118,7 @@ def _pictures(
             rows=tuple(
                 Row(
                     band,
-                    found.get(band.first, NO_CARD),
+                    found.get(band.first, absent),
                     runs_of(shown.get(band.first, {}).get(column.first) for column in columns),
                 )
                 for band in rows
@@ -126,8 +167,7 @@ def _bands(sides: Sequence[_Lines], cards: Mapping[int, Card]) -> tuple[list[Ban
         {domain: {adapter: row[domain] for adapter, row in side.items() if domain in row} for domain in domains}
         for side in sides
     ]
-    rows = _folded(adapters, sides, {adapter: cards.get(adapter, NO_CARD) for adapter in adapters})
-    return rows, _folded(domains, turned, {})
+    return _folded(adapters, sides, cards), _folded(domains, turned, {})
 
 
 def _folded(numbers: Sequence[int], sides: Sequence[_Lines], cards: Mapping[int, Card]) -> list[Band]:
@@ -144,14 +184,14 @@ def _folded(numbers: Sequence[int], sides: Sequence[_Lines], cards: Mapping[int,
     return [Band(numbers[run[0]], numbers[run[-1]]) for run in runs]
 
 
-def _card(card: ObservedCard) -> Card:
-    state = (
-        "check-stopped"
-        if card.checkstopped
-        else "standby"
-        if not card.configured
-        else "online"
-        if card.online
-        else "offline"
-    )
-    return Card(f"CEX{card.hwtype - 6}", "", state)
+_MODES: Final = {"A": "accel.", "C": "CCA", "P": "EP11"}
+
+
+def _card(card: ObservedCard, name: str) -> Card:
+    state = "online" if card.online else "offline"
+    if card.checkstopped:
+        state = "check-stopped"
+    elif not card.configured:
+        state = "standby"
+    kind = f"CEX{card.hwtype - 6}"
+    return Card(kind, _MODES.get(name.removeprefix(kind), "") if name.startswith(kind) else "", state)

@@ -83,9 +83,13 @@ def _table(rows: Sequence[GuestStatus], page: Page) -> list[str]:
 
 
 def _row(one: GuestStatus) -> Row:
+    return Row(guest_cells(one), {1: _STYLES[one.state]})
+
+
+def guest_cells(one: GuestStatus) -> tuple[str, ...]:
+    """A guest in a table: its name, its state, the queues that it has, those that it sees, its VM, and why."""
     why = "; ".join(one.why).removeprefix(f"{one.state.value}: ")
-    cells = (one.name, one.state.value, _queues(one), _sees(one), _vm(one), why or _NONE)
-    return Row(cells, {1: _STYLES[one.state]})
+    return (one.name, one.state.value, _queues(one), _sees(one), _vm(one), why or _NONE)
 
 
 def _wide_table(rows: Sequence[GuestStatus], page: Page) -> list[str]:

@@ -77,6 +77,8 @@ READS = (
     ["status", "-o", "json"],
     ["matrix"],
     ["matrix", "-o", "json"],
+    ["report", "--html", "-"],
+    ["report", "--plan", "--svg", "-"],
     ["drift"],
     ["drift", "-o", "json"],
     ["doctor"],

@@ -1,0 +1,297 @@
+"""``reconcile report``: who has which queue, as a page or a picture in one file."""
+
+import os
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from reconciler import Readable, plan
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import manifests_source, opened, refuse_to_replace, require_host, state_of, wanted_source
+from reconciler.cli.options import HostOptions, OneApply, host_options, label_option, recorded_options
+from reconciler.cli.output import result, say, show_problems
+from reconciler.cli.recovered import say_as_root, show_left, show_readable
+from reconciler.cli.status_command import Seen, chosen
+from reconciler.cli.tree import command
+from reconciler.manifests.files import STDIN
+from reconciler.model.codec import BadRecord
+from reconciler.model.commands import Here
+from reconciler.model.desired import Selector
+from reconciler.model.errors import InputError
+from reconciler.planning.grid import grid_as_found, grid_of
+from reconciler.planning.plan import Plan
+from reconciler.planning.status import ComparedWith, GuestState, Known, Source, Status, host_status, status_of
+
+if TYPE_CHECKING:
+    from reconciler.render.redaction import Names
+    from reconciler.render.reports import Report
+
+_STDOUT: Final = "-"
+
+
+@command("report")
+@click.argument("planfile", type=click.Path(), required=False)
+@click.option("--html", type=click.Path(dir_okay=False), metavar="FILE", help="Write a page to FILE; - is stdout.")
+@click.option("--svg", type=click.Path(dir_okay=False), metavar="FILE", help="Write the picture to FILE; - is stdout.")
+@click.option("--plan", "of_plan", is_flag=True, help="Show what an apply would do, before and after it.")
+@click.option("--generation", type=OneApply(), metavar="ID", help="Show what this apply of the history did.")
+@click.option(
+    "--observed",
+    type=click.Path(dir_okay=False, readable=False),
+    metavar="FILE",
+    help="Show the host that 'reconcile observe' has recorded in FILE, not this one; - is standard input.",
+)
+@label_option("Show guests with this label only; counts stay those of the host.")
+@click.option("--redact", is_flag=True, help="Show tokens in place of names and uuids, and leave sentences out.")
+@click.option(
+    "--redact-key",
+    type=click.Path(dir_okay=False, readable=False),
+    metavar="FILE",
+    help="What tokens are made with, so that no reader can find out their names.",
+)
+@host_options
+@recorded_options
+def report_command(
+    planfile: str | None,
+    html: str | None,
+    svg: str | None,
+    of_plan: bool,
+    generation: int | str | None,
+    observed: str | None,
+    selector: Selector,
+    redact: bool,
+    redact_key: str | None,
+    host: HostOptions,
+) -> Exit:
+    """Show who has which queue, as a page or a picture in one file.
+
+    It is the host as it is, unless a plan, a generation or a record of a host is named. PLANFILE was written by
+    'reconcile plan --out PLANFILE'.
+    """
+    _refuse_unclear(planfile, html, svg, of_plan=of_plan, generation=generation, observed=observed, host=host)
+    read = [one for one in (planfile, observed, redact_key) if one]
+    for option, file in (("--html", html), ("--svg", svg)):
+        if file and file != _STDOUT:
+            _refuse_to_replace(option, file, host, read)
+    asked = _Asked(host, selector, redact or redact_key is not None, redact_key)
+    try:
+        if planfile is not None:
+            code, made = Exit.DONE, _saved(asked, planfile)
+        elif generation is not None:
+            code, made = Exit.DONE, _generation(asked, generation)
+        elif of_plan:
+            code, made = _planned(asked, observed)
+        else:
+            code, made = Exit.DONE, _now(asked) if observed is None else _recorded(asked, observed)
+    except BadRecord as error:
+        raise InputError(str(error)) from error
+    if html:
+        from reconciler import __version__
+        from reconciler.render.report_html import report_html
+
+        _write(html, report_html(made, __version__))
+    if svg:
+        from reconciler.picture.svg import standalone
+        from reconciler.render.report_html import ascii_text
+
+        _write(svg, ascii_text(standalone(made.pictures)))
+    return code
+
+
+def _refuse_unclear(
+    planfile: str | None,
+    html: str | None,
+    svg: str | None,
+    *,
+    of_plan: bool,
+    generation: int | str | None,
+    observed: str | None,
+    host: HostOptions,
+) -> None:
+    if not html and not svg:
+        raise click.UsageError("name a file: --html FILE for a page, or --svg FILE for the picture alone; - is stdout")
+    if html and svg and os.path.realpath(html) == os.path.realpath(svg):
+        raise click.UsageError(f"--html and --svg name the same file, {html}; choose one of them, or name another file")
+    subjects = [
+        *(["PLANFILE"] if planfile else []),
+        *(["--generation"] if generation is not None else []),
+        *(["--plan"] if of_plan else []),
+    ]
+    if len(subjects) > 1:
+        raise click.UsageError(f"choose one of {', '.join(subjects)}: each is a report of its own")
+    if observed is None:
+        return
+    others = [*subjects[:1], *host.here.machine[:1], *([host.recorded] if host.recorded else [])]
+    others = [one for one in others if one != "--plan"]
+    if others:
+        raise click.UsageError(f"--observed names the host that is shown; leave {others[0]} out")
+    if observed == STDIN and STDIN in host.paths:
+        raise click.UsageError("--observed - and -f -: standard input is only one of them; name a file for the other")
+
+
+def _refuse_to_replace(option: str, file: str, host: HostOptions, read: list[str]) -> None:
+    refuse_to_replace(option, file, host, manifests=not host.recorded)
+    for one in read:
+        if os.path.exists(one) and os.path.exists(file) and os.path.samefile(one, file):
+            raise click.UsageError(f"{option} {file}: this is what the report is made from; name another file")
+
+
+def _write(file: str, text: str) -> None:
+    if file == _STDOUT:
+        result(text)
+        return
+    from reconciler.integrations.files import write_named
+
+    write_named(file, text.encode("ascii"))
+    say(f"written to {file}")
+
+
+class _Asked:
+    """What every report is made of: which host, which guests, and how names are shown."""
+
+    def __init__(self, host: HostOptions, selector: Selector, redact: bool, key: str | None) -> None:
+        self.host = host
+        self.selector = selector
+        self._redact = redact
+        self._key = key
+
+    @property
+    def words(self) -> str:
+        """The labels of the guests that are shown, to stand behind what the report is about; empty for all guests."""
+        if not self.selector.pairs:
+            return ""
+        return "; some guests only" if self._redact else f"; guests with -l {self.selector} only"
+
+    def names(self, host: str) -> "Names":
+        """How names on `host` are shown."""
+        from reconciler.render.redaction import AsTheyAre, Tokens
+
+        if not self._redact:
+            return AsTheyAre()
+        if self._key is None:
+            say("note: whoever knows a name can find its token; --redact-key FILE prevents that")
+            return Tokens(host)
+        return Tokens(host, _key(self._key))
+
+    def shown(self, made: "Report") -> "Report":
+        """`made`, which says what is left out."""
+        return made._replace(about=f"{made.about}{self.words}")
+
+
+_SHORTEST_KEY: Final = 16
+
+
+def _key(file: str) -> bytes:
+    with open(file, "rb") as stream:
+        content = stream.read(65536)
+    if len(content) < _SHORTEST_KEY:
+        raise click.UsageError(
+            f"--redact-key {file}: a key has {_SHORTEST_KEY} bytes or more; one is made by: head -c 32 /dev/urandom"
+        )
+    return content
+
+
+def _now(asked: _Asked) -> "Report":
+    seen = Seen(asked.host)
+    with opened(asked.host) as machine:
+        status = seen.status(machine)
+    if status.plan:
+        show_problems(status.plan.problems)
+    made = _status(asked, status, seen.unseen)
+    seen.say_what_to_run()
+    return made
+
+
+def _status(asked: _Asked, status: Status, unseen: list[str]) -> "Report":
+    from reconciler.render.reports import status_report
+
+    grid = grid_of(status.plan) if status.plan else grid_as_found(status.observed, _names(status))
+    rows = chosen(status, (), asked.selector)
+    return asked.shown(status_report(status, grid, asked.names(status.host), rows, unseen))
+
+
+def _names(status: Status) -> dict[str, str]:
+    return {one.uuid: one.name for one in status.guests}
+
+
+def _planned(asked: _Asked, observed: str | None) -> "tuple[Exit, Report]":
+    from reconciler.render.reports import plan_report
+
+    host = asked.host
+    if observed is None:
+        with opened(host) as machine:
+            show_readable(host)
+            made = plan(wanted_source(host).read(machine), Readable(machine))
+    else:
+        made, _ = _by_record(asked, observed)
+    show_problems(made.problems)
+    if made.unread and observed is None:
+        say_as_root()
+    names = asked.names(made.desired.host.name)
+    code = Exit.DONE if made.is_valid else Exit.REFUSED
+    return code, asked.shown(plan_report(made, names, asked.selector))
+
+
+def _by_record(asked: _Asked, file: str) -> tuple[Plan, ComparedWith]:
+    from reconciler import RecordedHost, read_host_record
+
+    record = read_host_record(file)
+    recorded = RecordedHost(record, Here(record.options, asked.host.here.manifests))
+    show_left(record.left, recorded.here)
+    wanted = manifests_source(asked.host).read(recorded)
+    return plan(wanted, recorded), wanted.compared
+
+
+def _recorded(asked: _Asked, file: str) -> "Report":
+    """The host that `file` records: compared with manifests where some are named, else as it was found."""
+    from reconciler import read_host_record
+
+    if asked.host.paths or asked.host.host:
+        made, compared = _by_record(asked, file)
+        show_problems(made.problems)
+        return _status(asked, status_of(made, compared), [str(one) for one in made.unread])
+    record = read_host_record(file)
+    known = [Known(name, uuid, None, GuestState.UNKNOWN) for uuid, (name, _) in record.applied.guests.items()]
+    compared = ComparedWith(Source.HOST, "nothing", because=("no manifests were named with -f",))
+    status = host_status(record.host, record.observed, compared, known)
+    return _status(asked, status, [str(one) for one in record.unread])
+
+
+def _saved(asked: _Asked, planfile: str) -> "Report":
+    from reconciler.render.plan_json import load_plan
+    from reconciler.render.reports import recorded_report
+
+    if os.path.isdir(planfile):
+        raise click.UsageError(f"{planfile} is no saved plan; manifests are named with -f")
+    saved = load_plan(planfile)
+    facts = [("Fingerprint", str(saved.record["fingerprint"])[:16])]
+    names = asked.names(saved.host)
+    return asked.shown(
+        recorded_report(saved.record, "before and after this saved plan", names, asked.selector, facts=facts)
+    )
+
+
+def _generation(asked: _Asked, which: int | str) -> "Report":
+    from reconciler.render.history_text import local_time
+    from reconciler.render.reports import recorded_report
+    from reconciler.transaction.cancellation import number_of
+    from reconciler.transaction.history import History, NoSuchGeneration
+
+    require_host(asked.host)
+    state, _ = state_of(asked.host)
+    history, number = History(state), number_of(state, which)
+    record = history.record(number)
+    try:
+        unchanged = history.desired(number).guests
+    except NoSuchGeneration:  # it is about some guests only, and what became of the others is not known
+        unchanged = ()
+    found = history.get(number)
+    names = asked.names(found.host)
+    ended = found.outcome.result.value if found.outcome else "not finished"
+    facts = [("Result", ended), ("Started", local_time(found.origin.started))]
+    if names.are_shown:
+        facts += [("By", found.origin.user), ("Command", found.origin.command)]
+        words = (("Subject", found.origin.subject), ("Author", found.origin.author))
+        facts += [(name, text) for name, text in words if text]
+    about = f"before and after generation {number}"
+    return asked.shown(recorded_report(record["plan"], about, names, asked.selector, unchanged, facts))

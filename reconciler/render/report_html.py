@@ -1,0 +1,94 @@
+"""A report as one page: a file without script, or anything from elsewhere, that a strict policy lets show its style."""
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+from typing import Final
+
+from reconciler.picture.colours import DARK, LIGHT, Scheme
+from reconciler.picture.html import PAGE_STYLE, card_table, data_table, figures, legend, table
+from reconciler.picture.markup import Markup, cut, element, joined
+from reconciler.render.reports import Listing, Report, Table
+
+
+def _scheme_rules(scheme: Scheme) -> str:
+    return (
+        f"body{{background:{scheme.page};color:{scheme.ink}}}"
+        f".about,dt,caption{{color:{scheme.faint}}}"
+        f"th,td{{border-color:{scheme.host}}}"
+        f"thead th{{border-color:{scheme.line}}}"
+    )
+
+
+_STYLE: Final = (
+    ":root{color-scheme:light dark}"
+    "body{margin:0;font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif}"
+    "main{padding:24px;max-width:2400px;margin:0 auto}"
+    "h1{font-size:24px;line-height:1.25;margin:0;overflow-wrap:anywhere}"
+    "h2{font-size:18px;margin:32px 0 8px}"
+    ".about{margin:4px 0 16px;overflow-wrap:anywhere}"
+    "dl{display:flex;flex-wrap:wrap;gap:8px 32px;margin:0 0 24px}"
+    "dd{margin:0;overflow-wrap:anywhere}"
+    "ul.lines{list-style:none;padding:0;margin:0;overflow-wrap:anywhere;white-space:pre-wrap}"
+    ".crypto-table{overflow-x:auto;margin:24px 0}"
+    "table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
+    "caption{text-align:left;padding-bottom:4px}"
+    "th,td{text-align:left;vertical-align:top;padding:4px 20px 4px 0;border-bottom:1px solid;max-width:480px;"
+    "overflow-wrap:anywhere}"
+    "th{font-weight:600}"
+    f"{_scheme_rules(LIGHT)}"
+    f"@media (prefers-color-scheme:dark){{{_scheme_rules(DARK)}}}"
+    "@media (max-width:640px){main{padding:12px}}"
+    f"{PAGE_STYLE}"
+)
+_POLICY: Final = "default-src 'none'; style-src 'sha256-{}'"
+
+
+def report_html(report: Report, version: str) -> str:
+    """The page of `report`, in ASCII, ended by a newline; `version` is that of reconcile."""
+    digest = b64encode(sha256(_STYLE.encode()).digest()).decode()
+    title = f"{cut(report.host, 80)}: crypto queues"
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=Markup(_POLICY.format(digest))),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="generator", content=f"reconcile {version}"),
+        element("title", title),
+        element("style", Markup(_STYLE)),
+    )
+    main = element(
+        "main",
+        element("h1", f"Host {cut(report.host, 80)}"),
+        element("p", report.about, class_="about"),
+        element("dl", *(_fact(*one) for one in report.facts)) if report.facts else Markup(),
+        element("h2", "Queues"),
+        _queues(report),
+        *map(_part, report.parts),
+        element("h2", "The picture in words"),
+        *map(table, report.pictures),
+        card_table(report.pictures[-1]),
+    )
+    page = element("html", head, Markup("\n"), element("body", main), lang="en")
+    return ascii_text(f"<!DOCTYPE html>\n{page}\n")
+
+
+def ascii_text(markup: str) -> str:
+    """`markup` in ASCII, so that it can be written wherever text can: other characters by their numbers."""
+    return re.sub(r"[^\x00-\x7f]", lambda found: f"&#{ord(found[0])};", markup)
+
+
+def _fact(name: str, value: str) -> Markup:
+    return element("div", element("dt", name), element("dd", value))
+
+
+def _queues(report: Report) -> Markup:
+    if not any(one.rows for one in report.pictures):
+        return element("p", "No queue is there, held or claimed.")
+    return joined(figures(report.pictures), legend(report.pictures))
+
+
+def _part(part: Table | Listing) -> Markup:
+    if isinstance(part, Table):
+        return joined(element("h2", part.title), data_table(part.title, part.heads, part.rows))
+    return joined(element("h2", part.title), element("ul", *(element("li", one) for one in part.lines), class_="lines"))
