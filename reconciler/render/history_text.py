@@ -78,13 +78,10 @@ NEWEST: Final = 20
 
 _STYLE: Final = {"applied": "good", "nothing to do": "good", "rolled back": "warning"}
 _SHORT: Final = 12
-_LEAST: Final = {5: 13, 2: 12, 4: 16, 3: 4}
-"""Which columns are cut on a narrow page, in this order, and what stays of each: with the commit's subject first."""
-
-_LEAST_OF_MANY: Final = {5: 30, 4: 20, 2: 12, 3: 4}
-"""The same where there is room for a part of the subject."""
-
-_MANY_COLUMNS: Final = 100
+_LEAST: Final = (
+    (5, 40), (4, 30), (5, 30), (4, 20), (2, 12), (3, 8), (5, 22), (4, 14), (2, 11), (3, 4), (5, 20), (2, 8), (5, 13),
+)  # fmt: skip
+"""Which columns are cut on a narrow page, in this order, and what stays of each: at 80 some of the commit's subject."""
 
 MOST_NAMES: Final[int | None] = 3
 """How many guests of a generation are named in a line, unless all are asked for."""
@@ -124,10 +121,12 @@ def history_text(
     if not generations:
         nothing = "" if flags else "Nothing has been applied yet.\n"
         return _earlier_text(earlier, here, flags, page) if earlier else nothing
-    heading = ("GEN", "STARTED", "RESULT", "BY", "WHAT", "COMMIT")
-    rows = [_row(one, zone, most_names) for one in reversed(generations)]
-    least = _LEAST_OF_MANY if page.width and page.width >= _MANY_COLUMNS else _LEAST
-    return lines_text(table_lines(heading, rows, page, least)) + (
+    # In most lists the zone is the same in each line; a year has two.
+    zones = {_zone_name(one.origin.started, zone) for one in generations if one.origin.started}
+    started = f"STARTED ({zones.pop()})" if len(zones) == 1 else "STARTED"
+    heading = ("GEN", started, "RESULT", "BY", "WHAT", "COMMIT")
+    rows = [_row(one, zone, most_names, with_zone=bool(zones)) for one in reversed(generations)]
+    return lines_text(table_lines(heading, rows, page, _LEAST)) + (
         _earlier_text(earlier, here, flags, page) if earlier else ""
     )
 
@@ -137,8 +136,13 @@ def _earlier_text(earlier: int, here: Here, flags: Sequence[str], page: Page) ->
     return f"{page.ellipsis} and {counted(earlier, 'earlier generation')}; to list all: {line}\n"
 
 
-def _row(one: Generation, zone: tzinfo | None, most: int | None) -> Row:
-    started = local_time(one.origin.started, zone)[:16] if one.origin.started else "-"
+def _zone_name(seconds: float, zone: tzinfo | None) -> str:
+    return local_time(seconds, zone)[len("2027-01-15 08:00:00 ") :]
+
+
+def _row(one: Generation, zone: tzinfo | None, most: int | None, *, with_zone: bool) -> Row:
+    named = f" {_zone_name(one.origin.started, zone)}" if with_zone else ""
+    started = f"{local_time(one.origin.started, zone)[:16]}{named}" if one.origin.started else "-"
     interrupted = one.outcome.interrupted if one.outcome else ()
     remarks = [one.remark] if one.remark else []
     if interrupted:

@@ -19,7 +19,7 @@ _MOST_FREE: Final = 16
 _MOST_SENTENCES: Final = 3
 _NONE: Final = "-"
 _HEADING: Final = ("NAME", "STATE", "QUEUES", "SEES", "VM", "WHY")
-_LEAST: Final = {5: 12, 4: 6, 0: 8}
+_LEAST: Final = ((5, 12), (4, 6), (0, 8))
 """Which columns are cut on a narrow page, in this order, and what stays of each."""
 
 _WIDE_HEADING: Final = ("NAME", "STATE", "QUEUES", "SEES", "VM", "UUID", "ACTIVATION", "AUTHORISED", "LABELS", "WHY")
@@ -93,7 +93,7 @@ def guest_cells(one: GuestStatus) -> tuple[str, ...]:
 
 
 def _wide_table(rows: Sequence[GuestStatus], page: Page) -> list[str]:
-    return table_lines(_WIDE_HEADING, [_wide_row(one) for one in rows], page._replace(width=None), {})
+    return table_lines(_WIDE_HEADING, [_wide_row(one) for one in rows], page._replace(width=None), ())
 
 
 def _wide_row(one: GuestStatus) -> Row:
@@ -325,6 +325,6 @@ def free_text(status: Status, page: Page = Page(), *, wide: bool = False) -> str
         names = claims.get(queue, ())
         claimed = (", ".join(names) if wide else few_text(names)) or _NONE
         rows.append(Row((str(queue), f"CEX{card.hwtype - 6}" if card else _NONE, state, claimed), {2: style}))
-    lines = table_lines(_FREE_HEADING, rows, page._replace(width=None) if wide else page, {3: 8, 2: 10})
+    lines = table_lines(_FREE_HEADING, rows, page._replace(width=None) if wide else page, ((3, 8), (2, 10)))
     total = f"{counted(len(status.free), 'queue')} that no guest and no host driver can use, {len(claims):,} claimed."
     return lines_text([*lines, "", page.paint("bold", page.cut(total))])

@@ -39,16 +39,17 @@ class Page(NamedTuple):
         room = most - len(self.ellipsis)
         return _first_columns(shown, room) + self.ellipsis if room > 0 else _first_columns(shown, most)
 
-    def widths(self, lines: Sequence[Sequence[str]], least: Mapping[int, int]) -> list[int]:
+    def widths(self, lines: Sequence[Sequence[str]], least: Sequence[tuple[int, int]]) -> list[int]:
         """How wide each column of `lines` may be, so that a line fits.
 
         Args:
             lines: of cells as they are shown, the heading among them.
-            least: the columns that may be cut, in the order in which they are, and how wide each stays.
+            least: the columns that may be cut, in the order in which they are, and how wide each stays; one may be
+                cut again, when others have been.
         """
         widths = [max(map(columns_of, column)) for column in zip(*lines, strict=True)]
         over = 0 if self.width is None else sum(widths) + len(_GAP) * (len(widths) - 1) - self.width
-        for column, kept in least.items():
+        for column, kept in least:
             cut = max(0, min(over, widths[column] - kept))
             widths[column] -= cut
             over -= cut
@@ -62,7 +63,7 @@ class Row(NamedTuple):
     styles: Mapping[int, str] = {}
 
 
-def table_lines(heading: Sequence[str], rows: Sequence[Row], page: Page, least: Mapping[int, int]) -> list[str]:
+def table_lines(heading: Sequence[str], rows: Sequence[Row], page: Page, least: Sequence[tuple[int, int]]) -> list[str]:
     """`rows` below their `heading`, a line each that fits `page`; for `least` see `Page.widths`.
 
     Where a page is narrower than its columns can become, the lines end at its edge.

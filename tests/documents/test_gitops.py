@@ -80,4 +80,5 @@ def _alike(text: str, home: Path) -> str:
     text = re.sub(r"(?<!-)\b(?=[0-9a-f]*\d)[0-9a-f]{12}\b", "0123456789ab", text)
     text = re.sub(r"\b20\d\d-\d\d-\d\d \d\d:\d\d\b", "2027-01-15 08:00", text)
     text = re.sub(r"\b(2027-01-15 08:00):\d\d\b", r"\1:00", text)
+    text = re.sub(r"STARTED \(\w+\) *", "STARTED (UTC)     ", text)
     return re.sub(r"\bcycle \d+:", "cycle 2:", text)

@@ -1,7 +1,7 @@
 """The history as people read it: a line for each generation, and what one of them changed."""
 
 import json
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 
 import pytest
@@ -74,6 +74,42 @@ def test_the_list_is_shown_as_reviewed(columns: int, *, colour: bool) -> None:
     assert len(lines) == len(GENERATIONS) + 1
     if columns and not colour:
         assert max(map(len, lines)) <= columns
+
+
+class Berlin(tzinfo):
+    """A zone with a summer, which begins on the 22nd."""
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        """An hour or two."""
+        return timedelta(hours=2 if self.tzname(moment) == "CEST" else 1)
+
+    def tzname(self, moment: datetime | None) -> str:
+        """The name of the zone at `moment`."""
+        return "CEST" if moment and moment.day > 21 else "CET"
+
+    def dst(self, moment: datetime | None) -> timedelta:
+        """What the summer adds."""
+        return self.utcoffset(moment) - timedelta(hours=1)
+
+
+@pytest.mark.parametrize("columns", [80, 120, None])
+def test_the_zone_is_in_the_head_or_in_each_line_where_there_are_two(columns: int | None) -> None:
+    """So that no time of day is read as another."""
+    one = history_text(GENERATIONS, Page(columns), zone=ZONE).splitlines()
+    two = history_text(GENERATIONS, Page(columns), zone=Berlin()).splitlines()
+
+    assert one[0].startswith("GEN  STARTED (CEST)    RESULT ")
+    assert not any("CEST" in line for line in one[1:])
+    assert two[0].startswith("GEN  STARTED                RESULT ")
+    assert two[1].startswith("9    2027-01-24 10:00 CEST  ")
+    assert two[-1].startswith("1    2027-01-16 09:00 CET   ")
+
+
+def test_at_80_columns_a_commit_is_seen_with_some_of_its_subject() -> None:
+    """However much else there is to say."""
+    text = history_text([one._replace(number=500 + one.number) for one in GENERATIONS], Page(80), zone=ZONE)
+
+    assert len([line for line in text.splitlines() if "1a2b3c4d5e6f Move the" in line]) == 3
 
 
 def test_every_time_is_local_and_for_programs_it_is_iso() -> None:

@@ -7,7 +7,7 @@ from reconciler.render.table import Page, Row, columns_of, table_lines
 from reconciler.render.text import Painter
 
 HEADING = ("NAME", "STATE", "WHY")
-LEAST = {2: 6, 0: 4}
+LEAST = ((2, 6), (0, 4))
 ROWS = [
     Row(("a", "in-sync", "-"), {1: "good"}),
     Row(("a-guest-with-a-long-name", "pending", "adapter 0x05 (5) is not there yet"), {1: "warning"}),
