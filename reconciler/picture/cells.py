@@ -6,11 +6,11 @@ rights on the host; read again it is checked as anything from outside.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import pairwise, product
 from string import ascii_lowercase, digits
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from reconciler.model.codec import BadRecord, Codec, Form
 from reconciler.model.ids import ID_COUNT, IdSet
@@ -261,5 +261,9 @@ def _check_picture(picture: Picture) -> None:
             edge = run.last
 
 
-PICTURES: Final = Codec({Run: Form(_run_text, _run_of)}, checks={Band: _check_band, Picture: _check_picture})
+TEXTS: Final[Mapping[Any, Form]] = {Run: Form(_run_text, _run_of)}
+CHECKS: Final[Mapping[Any, Callable[[Any], Any]]] = {Band: _check_band, Picture: _check_picture}
+"""What a codec needs to read and write values that have pictures in them."""
+
+PICTURES: Final = Codec(TEXTS, checks=CHECKS)
 """Reads and writes pictures: a picture that is read can be drawn."""

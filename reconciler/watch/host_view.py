@@ -4,12 +4,11 @@ They are published in files of their own (`reconciler.watch.publishing_views`), 
 without rights. Like the report they have no secret, no password in a URL and no command line.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from reconciler.model.codec import BadRecord, Codec, Form
-from reconciler.model.ids import ID_COUNT
+from reconciler.model.codec import Codec
+from reconciler.picture.cells import CHECKS, TEXTS, Picture
 from reconciler.watch.events import Kind, Level
 
 HOST: Final = "host.json"
@@ -34,72 +33,12 @@ LARGEST_REPORT: Final = 4 << 20
 LARGEST_HOST: Final = 5 << 19
 LARGEST_EVENTS: Final = 256 << 10
 
-STATES: Final = ("conflict", "pending", "planned", "leaving", "on-demand", "held", "host", "free")
-"""How a queue can stand: the values of `reconciler.planning.grid.CellState`."""
 
-_RUN: Final = re.compile(
-    r"(\d{1,3})-(\d{1,3}) ([a-z-]{1,9}) (h?k?p?|-) (\d{1,6}|-) (\d{1,6}(?:,\d{1,6}){0,15}|-)", re.ASCII
-)
+class GuestView(NamedTuple):
+    """What the manifest of a guest says of it: its labels, and its activation."""
 
-
-class CellRun(NamedTuple):
-    """Neighbouring queues of one adapter that stand alike.
-
-    Attributes:
-        first: the lowest of their domains.
-        last: the highest.
-        state: how they stand, one of `STATES`.
-        holder: who has them or is the first to claim them, as a place in `HostView.holders`; None where no guest is.
-        others: who else has or claims them, likewise; of very many the first ones.
-        of_host: whether the host's drivers have them now.
-        is_kept: whether the manifest of the host keeps them for its drivers.
-        is_there: whether the hardware is there.
-    """
-
-    first: int
-    last: int
-    state: str
-    holder: int | None
-    others: tuple[int, ...]
-    of_host: bool
-    is_kept: bool
-    is_there: bool
-
-
-class HolderView(NamedTuple):
-    """A guest, or a device that no manifest names.
-
-    Attributes:
-        name: of the guest, or the uuid of the device.
-        uuid: of its device, which need not exist.
-        labels: of its manifest.
-        activation: of its manifest; empty where there is none.
-        held: how many queues its device has.
-        claimed: how many its manifest claims.
-    """
-
-    name: str
-    uuid: str
     labels: Mapping[str, str]
     activation: str
-    held: int
-    claimed: int
-
-
-class CardView(NamedTuple):
-    """A present adapter.
-
-    Attributes:
-        adapter: its number.
-        type: for people, for example ``CEX8``.
-        trouble: why every request on it fails, for a sentence; empty where none does for that reason.
-        is_online: whether the host's drivers use it.
-    """
-
-    adapter: int
-    type: str
-    trouble: str
-    is_online: bool
 
 
 class ConsentView(NamedTuple):
@@ -152,20 +91,14 @@ class HostView(NamedTuple):
     """Who has which queue, and what is planned.
 
     Attributes:
-        holders: ascending by name.
-        rows: by adapter, its queues in runs, ascending.
-        counts: how many queues stand how, by `STATES`.
-        present: how many queues are there.
-        cards: present adapters, ascending.
+        picture: who has which queue; None where it would be too large.
+        guests: those that have a manifest, by the uuid of their device.
         plan: None where there is nothing to do.
         is_cut: whether something was left out, since it would be too much.
     """
 
-    holders: tuple[HolderView, ...]
-    rows: Mapping[int, tuple[CellRun, ...]]
-    counts: Mapping[str, int]
-    present: int
-    cards: tuple[CardView, ...]
+    picture: Picture | None
+    guests: Mapping[str, GuestView]
     plan: PlanView | None
     is_cut: bool
 
@@ -241,34 +174,5 @@ class EventsView(NamedTuple):
     events: tuple[EventView, ...]
 
 
-def _run_text(run: CellRun) -> str:
-    flags = "".join(sign for sign, is_so in zip("hkp", run[5:], strict=True) if is_so)
-    holder = "-" if run.holder is None else run.holder
-    others = ",".join(map(str, run.others))
-    return f"{run.first}-{run.last} {run.state} {flags or '-'} {holder} {others or '-'}"
-
-
-def _run(text: str) -> CellRun:
-    found = _RUN.fullmatch(text)
-    if found is None or found[3] not in STATES or not int(found[1]) <= int(found[2]) < ID_COUNT:
-        raise ValueError("no run of queues")
-    others = () if found[6] == "-" else tuple(map(int, found[6].split(",")))
-    holder = None if found[5] == "-" else int(found[5])
-    return CellRun(int(found[1]), int(found[2]), found[3], holder, others, *(one in found[4] for one in "hkp"))
-
-
-def _check_host(view: HostView) -> None:
-    """Raise BadRecord where a row is no adapter's, or a run names no holder or overlaps with the one before."""
-    for adapter, runs in view.rows.items():
-        if adapter >= ID_COUNT:
-            raise BadRecord("no adapter", "rows")
-        last = -1
-        for run in runs:
-            named = (*(() if run.holder is None else (run.holder,)), *run.others)
-            if run.first <= last or any(one >= len(view.holders) for one in named):
-                raise BadRecord(f"no run of queues of adapter {adapter}", "rows")
-            last = run.last
-
-
-VIEWS: Final = Codec(texts={CellRun: Form(_run_text, _run)}, checks={HostView: _check_host})
+VIEWS: Final = Codec(texts=TEXTS, checks=CHECKS)
 """Reads and writes all of them."""

@@ -1,23 +1,24 @@
 """Publishes who has which queue, the plan, the history and the last events, beside the report.
 
 The loop does that after each cycle, and each command after it has changed something. Nothing is made again that has
-not changed: the matrix is compared with the one before, and of the history only new generations are read. All files
+not changed: the picture is compared with the one before, and of the history only new generations are read. All files
 together have at most `LARGEST_TOTAL` bytes; what is too much is left out, the oldest diffs first.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from itertools import accumulate, groupby, takewhile
+from collections.abc import Callable
+from itertools import accumulate, takewhile
 from typing import Any, Final
 
 from reconciler.integrations.git_address import without_secrets
-from reconciler.model.observed import ObservedCard
 from reconciler.model.outcome import Generation
 from reconciler.model.problems import Problem
-from reconciler.planning.grid import Cell, grid_of
+from reconciler.planning.grid import grid_of
 from reconciler.planning.plan import Plan
+from reconciler.planning.status import status_of
 from reconciler.render.changes import counts_of, plan_diff, summary_text
 from reconciler.render.history_text import by_text, generation_diff, what_text
+from reconciler.render.pictures import picture_of
 from reconciler.transaction.history import History
 from reconciler.watch.events import Event, events
 from reconciler.watch.host_view import (
@@ -31,14 +32,12 @@ from reconciler.watch.host_view import (
     MOST_EVENTS,
     MOST_GENERATIONS,
     VIEWS,
-    CardView,
-    CellRun,
     ConsentView,
     EventsView,
     EventView,
     GenerationView,
+    GuestView,
     HistoryView,
-    HolderView,
     HostView,
     PlanView,
     ProblemView,
@@ -54,7 +53,6 @@ _MOST_LISTED: Final = 50
 _LONGEST: Final = 500
 """In characters, of a sentence or a label of the views."""
 
-_OTHERS: Final = 16
 _SPARE: Final = 64 << 10
 """In bytes: what `loop.json` and the parts of JSON around the views take."""
 
@@ -142,48 +140,18 @@ def host_content(plan: Plan) -> bytes:
 
 def host_view(plan: Plan) -> HostView:
     """Who has which queue as `plan` has it, and what it would do."""
-    grid = grid_of(plan)
-    places = {one.uuid: number for number, one in enumerate(grid.holders)}
     return HostView(
-        holders=tuple(
-            HolderView(
-                name=_short(one.name),
-                uuid=one.uuid,
-                labels={_short(key): _short(value) for key, value in (one.guest.labels if one.guest else ())},
-                activation=one.guest.activation.value if one.guest else "",
-                held=one.held.size,
-                claimed=one.claims.size,
+        picture=picture_of(status_of(plan), grid_of(plan)),
+        guests={
+            one.uuid: GuestView(
+                {_short(key): _short(value) for key, value in one.guest.labels}, one.guest.activation.value
             )
-            for one in grid.holders
-        ),
-        rows={adapter: tuple(_runs(row, places)) for adapter, row in grid.rows.items()},
-        counts={state.value: count for state, count in grid.counts.items()},
-        present=grid.present,
-        cards=tuple(map(_card, plan.observed.cards)),
+            for one in plan.guests
+            if one.guest
+        },
         plan=plan_view(plan) if plan.changes or not plan.is_valid else None,
         is_cut=False,
     )
-
-
-def _runs(row: Mapping[int, Cell], places: Mapping[str, int]) -> Iterable[CellRun]:
-    def look(item: tuple[int, Cell]) -> tuple[object, ...]:
-        # Neighbours in a run have consecutive domains, so that their distance from their place is the same.
-        number, cell = item
-        return (cell.queue.domain - number, *_standing(cell, places))
-
-    for _, run in groupby(enumerate(row.values()), look):
-        cells = [cell for _, cell in run]
-        yield CellRun(cells[0].queue.domain, cells[-1].queue.domain, *_standing(cells[0], places))
-
-
-def _standing(cell: Cell, places: Mapping[str, int]) -> tuple[str, int | None, tuple[int, ...], bool, bool, bool]:
-    holder = None if cell.holder is None else places[cell.holder.uuid]
-    others = tuple(places[one.uuid] for one in cell.others[:_OTHERS])
-    return cell.state.value, holder, others, cell.of_host, cell.is_kept, cell.is_there
-
-
-def _card(card: ObservedCard) -> CardView:
-    return CardView(card.adapter, f"CEX{card.hwtype - 6}", card.trouble, card.online)
 
 
 def plan_view(plan: Plan) -> PlanView:
@@ -212,15 +180,15 @@ def _problem(one: Problem) -> ProblemView:
 
 
 def _without_labels(view: HostView) -> HostView:
-    return view._replace(holders=tuple(one._replace(labels={}) for one in view.holders))
+    return view._replace(guests={uuid: one._replace(labels={}) for uuid, one in view.guests.items()})
 
 
-def _without_cells(view: HostView) -> HostView:
-    return view._replace(rows={}, holders=())
+def _without_picture(view: HostView) -> HostView:
+    return view._replace(picture=None, guests={})
 
 
-_SMALLER: Final[tuple[Callable[[HostView], HostView], ...]] = (_without_labels, _without_cells)
-"""What is left out of a matrix that is too large: first this, then that."""
+_SMALLER: Final[tuple[Callable[[HostView], HostView], ...]] = (_without_labels, _without_picture)
+"""What is left out of a view that is too large: first this, then that."""
 
 
 def history_view(history: History, version: str, earlier: HistoryView | None, at_once: int) -> HistoryView:

@@ -1,20 +1,18 @@
 """What is published for a page beside the report: matrix, plan, history and events."""
 
-import json
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from reconciler.model.codec import BadRecord
 from reconciler.transaction.history import History
-from reconciler.watch import host_view
-from reconciler.watch.host_view import EVENTS, HISTORY, HOST, VIEWS, CellRun, EventsView, HistoryView, HostView
+from reconciler.watch.host_view import EVENTS, HISTORY, HOST, VIEWS, EventsView, GuestView, HistoryView, HostView
 from reconciler.watch.published import REPORT, PublishedReader, publish_report, read_published
 from reconciler.watch.publishing_views import Views
 from reconciler.watch.report import Report
 from reconciler.watch.reporter import Moment, Reporter
 from reconciler.watch.run_directory import RunDirectory
+from testing.holdings import uuid
 from testing.loops import Looped, guest_document
 from testing.reports import guest, report
 
@@ -66,20 +64,21 @@ class Publishing:
         return {one.name: one.stat().st_ino for one in self.path.iterdir()}
 
 
-def test_the_matrix_is_published(tmp_path: Path) -> None:
-    """Neighbours that stand alike are one run; each names its holder."""
+def test_the_picture_is_published(tmp_path: Path) -> None:
+    """With what the manifests say of the guests."""
     publishing = Publishing(tmp_path)
-    publishing.looped.commit(guest_document(1, [5], [4, 8, 9]))
+    publishing.looped.commit(
+        guest_document(1, [5], [4, 8, 9]).replace("name: guest1", "name: guest1, labels: {tenant: a}")
+    )
     publishing.cycle()
 
     view = publishing.host
 
-    [place] = [number for number, one in enumerate(view.holders) if one.name == "guest1"]
-    assert CellRun(4, 4, "held", place, (), False, False, True) in view.rows[5]
-    assert CellRun(8, 9, "pending", place, (), False, False, False) in view.rows[5]
+    assert view.picture
+    assert [one.name for one in view.picture.holders] == ["guest1"]
+    assert view.picture.counts["held"] == 1
+    assert view.guests == {uuid(1): GuestView({"tenant": "a"}, "active")}
     assert view.plan is None
-    assert {one.type for one in view.cards} <= {"CEX7", "CEX8"}
-    assert sum(view.counts.values()) == sum(run.last - run.first + 1 for row in view.rows.values() for run in row)
 
 
 def test_a_plan_that_is_not_done_is_published(tmp_path: Path) -> None:
@@ -93,7 +92,8 @@ def test_a_plan_that_is_not_done_is_published(tmp_path: Path) -> None:
     assert view.plan
     assert view.plan.created == 1
     assert "+mediated device" in view.plan.diff
-    assert view.counts["planned"] == 1
+    assert view.picture
+    assert view.picture.counts["planned"] == 1
 
 
 def test_a_cycle_without_change_replaces_only_the_report(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
     publishing.looped.commit(guest_document(1, [5], [4]))
     publishing.cycle()
 
-    assert publishing.host.holders
+    assert publishing.host.picture
     assert publishing.history.generations
     assert publishing.events.events
 
@@ -215,7 +215,7 @@ def test_all_of_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert publishing.history.generations[-1].is_cut
 
 
-def test_a_matrix_that_is_too_large_loses_labels_then_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_view_too_large_loses_labels_then_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And says so."""
     publishing = Publishing(tmp_path)
     publishing.looped.commit(
@@ -228,9 +228,9 @@ def test_a_matrix_that_is_too_large_loses_labels_then_cells(tmp_path: Path, monk
         publishing.views = Views(History(publishing.looped.state))
         publishing.cycle()
         assert publishing.host.is_cut
-        assert not any(one.labels for one in publishing.host.holders)
+        assert not any(one.labels for one in publishing.host.guests.values())
 
-    assert publishing.host.rows == {}
+    assert publishing.host.picture is None
 
 
 def test_a_report_on_very_many_guests_keeps_those_in_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,33 +247,6 @@ def test_a_report_on_very_many_guests_keeps_those_in_trouble(tmp_path: Path, mon
     assert "guest077" in {one.name for one in found.guests}
     assert len(found.guests) + found.guests_left_out == 100
     assert directory.size(REPORT) < 8000
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"rows": {"5": ["4-5 held - 7 -"]}},
-        {"rows": {"5": ["4-5 held - 0 -", "5-6 held - 0 -"]}},
-        {"rows": {"5": ["5-4 held - 0 -"]}},
-        {"rows": {"5": ["4-256 held - 0 -"]}},
-        {"rows": {"5": ["4-5 <b> - 0 -"]}},
-        {"rows": {"5": ["4-5 nothing - 0 -"]}},
-        {"rows": {"256": []}},
-        {"rows": {"5": [7]}},
-        {"present": -1},
-        {"more": 1},
-    ],
-)
-def test_a_matrix_that_cannot_be_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
-    """Whoever reads it believes nothing."""
-    publishing = Publishing(tmp_path)
-    publishing.looped.commit(guest_document(1, [5], [4]))
-    publishing.cycle()
-    members = json.loads((publishing.path / HOST).read_bytes())
-
-    with pytest.raises(BadRecord):
-        VIEWS.read_content(HostView, json.dumps({**members, **change}).encode())
-    assert host_view.STATES
 
 
 def test_what_another_user_could_have_written_is_not_read_again(tmp_path: Path) -> None:
