@@ -2,10 +2,12 @@
 
 import socket
 import threading
+from collections.abc import Iterable
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Final
 
+from reconciler.serve.access import METRICS_ONLY, access_to
 from reconciler.serve.addresses import bound
 from reconciler.serve.answers import Now
 from reconciler.serve.application import application, server
@@ -26,7 +28,7 @@ class Connection(HTTPConnection):
     """HTTP to wherever a socket listens."""
 
     def __init__(self, name: object, family: int) -> None:
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", None if isinstance(name, str) else name[1], timeout=10)  # type: ignore[index]
         self._name, self._family = name, family
 
     def connect(self) -> None:
@@ -45,12 +47,23 @@ def connected(name: object, family: int) -> socket.socket:
 class Server:
     """``reconcile serve`` in a thread, answering from what is published in a directory."""
 
-    def __init__(self, directory: Path, clock: FakeClock, address: str = "127.0.0.1:0") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        clock: FakeClock,
+        address: str = "127.0.0.1:0",
+        names: Iterable[str] = (),
+        *,
+        only_metrics: bool = False,
+        poll_seconds: float = 0.02,
+    ) -> None:
         """Answer from now on."""
         self.listener = bound(address)
         boot = boot_id()
         reader = PublishedReader(directory)
-        self._server = server(application(reader, "1.2", lambda: Now(boot, clock.monotonic())))
+        access = METRICS_ONLY if only_metrics else access_to(self.listener, names)
+        app = application(reader, "1.2", lambda: Now(boot, clock.monotonic()), access, poll_seconds)
+        self._server = server(app)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self.listener]})
         self._thread.start()
 

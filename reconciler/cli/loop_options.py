@@ -1,5 +1,6 @@
-"""The options of the loop, and of what answers monitoring for it."""
+"""The options of the loop, and of what serves what it publishes."""
 
+import os
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -155,13 +156,31 @@ def watch_options(function: _Function) -> _Function:
     return with_options(function, with_watching, (*_WATCH_OPTIONS, *HOST_OPTIONS))
 
 
+class ServeOptions(NamedTuple):
+    """What the options of ``reconcile serve`` say, each named for its option.
+
+    Attributes:
+        listen: where to listen; None: at the socket in the run directory.
+    """
+
+    listen: str | None
+    run_dir: str
+    only: str | None
+    behind_proxy: bool
+    allowed_host: tuple[str, ...]
+
+    @property
+    def address(self) -> str:
+        """Where to listen."""
+        socket = os.path.join(os.path.abspath(self.run_dir), "serve.sock")
+        return socket if self.listen is None else self.listen
+
+
 _SERVE_OPTIONS: Final = (
     click.option(
         "--listen",
-        default="127.0.0.1:9750",
-        show_default=True,
         metavar="ADDR",
-        help="HOST:PORT, [HOST]:PORT or the path of a Unix socket.",
+        help="HOST:PORT, [HOST]:PORT or the path of a Unix socket; usually serve.sock in the run directory.",
     ),
     click.option(
         "--run-dir",
@@ -170,11 +189,24 @@ _SERVE_OPTIONS: Final = (
         show_default=True,
         help="Where the loop publishes its reports.",
     ),
+    click.option(
+        "--only", type=click.Choice(["metrics"]), help="Only /metrics, /healthz and /readyz: no page, no guest's name."
+    ),
+    click.option("--behind-proxy", is_flag=True, help="A proxy in front of it encrypts, and asks who you are."),
+    click.option(
+        "--allowed-host",
+        multiple=True,
+        metavar="NAME",
+        help="Answer also where a browser asks for this host; may be given again.",
+    ),
 )
 
 
 def serve_options(function: _Function) -> _Function:
-    """Add the options of what answers monitoring; the function gets ``listen`` and ``run_dir``."""
-    for option in reversed(_SERVE_OPTIONS):
-        function = option(function)
-    return function
+    """Add the options of ``reconcile serve``; the function gets all of them as ``options``."""
+
+    def with_serving(*args: Any, **kwargs: Any) -> Any:
+        given = ServeOptions(*(kwargs.pop(name) for name in ServeOptions._fields))
+        return function(*args, **kwargs, options=given)
+
+    return with_options(function, with_serving, _SERVE_OPTIONS)

@@ -4,13 +4,14 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.loop_options import WatchOptions, serve_options, watch_options
+from reconciler.cli.loop_options import ServeOptions, WatchOptions, serve_options, watch_options
 from reconciler.cli.machine import state_of
 from reconciler.cli.options import HostOptions, format_option, host_options
 from reconciler.cli.output import report, result, say
@@ -22,6 +23,8 @@ from reconciler.integrations.units import (
     BOOT_NAME,
     BOOT_UNIT,
     SERVE_NAME,
+    SERVE_SOCKET,
+    SERVE_SOCKET_NAME,
     SERVE_UNIT,
     STATE,
     WATCH_NAME,
@@ -31,6 +34,7 @@ from reconciler.integrations.units import (
     found_unit,
     is_enabled,
     restart_commands,
+    serve_socket_text,
     serve_unit_text,
 )
 from reconciler.integrations.units import DIRECTORY as UNITS
@@ -158,34 +162,66 @@ def uninstall_boot(directory: str) -> Exit:
 @_UNITS
 @_ENABLE
 @serve_options
-def install_serve(directory: str, enable: bool, listen: str, run_dir: str) -> Exit:
-    """Install the unit that runs 'reconcile serve', as a user without rights."""
-    if listen.startswith(("/", "./")):
-        raise click.UsageError(f"--listen {listen}: the unit's user can make no socket there; name HOST:PORT")
-    check_server(listen)
-    options = ["--listen", listen, "--run-dir", os.path.abspath(run_dir)]
+@click.pass_context
+def install_serve(context: click.Context, /, directory: str, enable: bool, options: ServeOptions) -> Exit:
+    """Install the unit that runs 'reconcile serve', as a user without rights.
+
+    It answers at a Unix socket that systemd makes, or at --listen HOST:PORT.
+    """
+    from reconciler.cli.command_lines import words_of
+    from reconciler.serve.addresses import is_path
+
+    if options.listen and is_path(options.listen) and not os.path.isabs(options.listen):
+        raise click.UsageError(f"--listen {options.listen}: a unit knows no current directory; begin the path with /")
+    check_server(options)
     group = GROUP if group_id() is not None else None
     if sys.executable.startswith("/root/"):
         say(f"warning: the unit's user cannot read {sys.executable}; install reconcile elsewhere")
+    where = os.path.abspath(options.run_dir)
+    address, place = options.address, Path(directory).absolute()
+    words = ["--listen", address, *words_of(context, {"directory", "enable", "listen", "run_dir"}), "--run-dir", where]
     try:
-        text = serve_unit_text(sys.executable, options, group)
+        text = serve_unit_text(sys.executable, words, group, address, is_local=_is_local(options))
+        socket_text = serve_socket_text(address, group) if is_path(address) else None
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    place = Path(directory).absolute()
     install(SERVE_UNIT, place, text)
+    if socket_text is not None:
+        install(SERVE_SOCKET, place, socket_text)
+    else:
+        _remove(SERVE_SOCKET, place)
     if group is None:
         say(
             f"there is no group {GROUP}, so it can read only what a loop publishes with --publish-public. Run:",
             f"  groupadd --system {GROUP}    # then install this again, and restart the loop",
         )
-    return systemctl(restart_commands(place, SERVE_NAME), run=enable, when="so that it runs from now on, run:")
+    started = SERVE_SOCKET_NAME if socket_text is not None else SERVE_NAME
+    commands = [*restart_commands(place, started), *([("systemctl", "try-restart", SERVE_NAME)] if socket_text else [])]
+    return systemctl(commands, run=enable, when="so that it runs from now on, run:")
+
+
+def _is_local(options: ServeOptions) -> bool:
+    from reconciler.serve.addresses import is_local_address
+
+    return is_local_address(options.address)
+
+
+def _remove(unit: OurFile, place: Path) -> None:
+    """Have no `unit` of ours in `place`, nor what starts it; one that is not ours stays."""
+    with suppress(NotOurs):
+        if unit.uninstall(place):
+            report(f"{place / unit.name} is removed")
+        for link in place.glob(f"*.wants/{unit.name}"):
+            link.unlink()
 
 
 @uninstall_group.command("serve")
 @_UNITS
 def uninstall_serve(directory: str) -> Exit:
-    """Remove the unit of 'reconcile serve', and what starts it."""
-    return uninstall(SERVE_UNIT, directory, ("systemctl", "stop", SERVE_NAME), ("systemctl", "daemon-reload"))
+    """Remove the unit of 'reconcile serve' and its socket, and what starts them."""
+    _remove(SERVE_SOCKET, Path(directory).absolute())
+    stop = ("systemctl", "stop", SERVE_SOCKET_NAME, SERVE_NAME)
+    return uninstall(SERVE_UNIT, directory, stop, ("systemctl", "daemon-reload"))
 
 
 @install_group.command("hook")

@@ -316,25 +316,43 @@ def watch_unit_text(python: str, options: Sequence[str], needs: Needs, systemd: 
 SERVE_NAME: Final = "reconcile-serve.service"
 SERVE_MARK: Final = "# Made by 'reconcile service install serve', taken away by 'reconcile service uninstall serve'."
 SERVE_UNIT: Final = OurFile(SERVE_NAME, SERVE_MARK, "reconcile service install serve", 0o644)
+SERVE_SOCKET_NAME: Final = "reconcile-serve.socket"
+SERVE_SOCKET: Final = OurFile(SERVE_SOCKET_NAME, SERVE_MARK, "reconcile service install serve", 0o644)
+
+# It reads a few files, and answers: it needs none of the rights, and of the system calls and files, that others need.
+_POWERLESS: Final = (
+    "CapabilityBoundingSet=",
+    "ProtectProc=invisible",
+    "ProcSubset=pid",
+    "PrivateUsers=yes",
+    "SystemCallFilter=~@chown @setuid @keyring @memlock @timer @ipc",
+    "RestrictFileSystems=~debugfs tracefs bpf",
+    "NoExecPaths=/home /tmp /var/tmp /run /dev/shm",
+    "InaccessiblePaths=-/var/lib/reconciler -/sys/bus/ap -/sys/devices/vfio_ap",
+)
 
 
-def serve_unit_text(python: str, options: Sequence[str], group: str | None) -> str:
+def serve_unit_text(python: str, options: Sequence[str], group: str | None, address: str, *, is_local: bool) -> str:
     """The unit of ``reconcile serve``, which runs as a user of its own without rights.
 
     Args:
         python: the interpreter that has `reconciler`, as an absolute path.
         options: of ``reconcile serve``.
         group: the group that may read what the loop publishes; None where there is none.
+        address: where it listens: the path of a socket that systemd makes (`serve_socket_text`), or a host and port.
+        is_local: whether only this machine can reach that.
 
     Raises:
         ValueError: one of the words has a character that no unit file can hold.
     """
+    is_socket = address.startswith("/")
     lines = (
         SERVE_MARK,
         "",
         "[Unit]",
-        "Description=Answers monitoring from what the loop of reconcile publishes",
-        f"After=network.target {WATCH_NAME}",
+        "Description=Shows what the loop of reconcile publishes, and answers monitoring",
+        *((f"Requires={SERVE_SOCKET_NAME}",) if is_socket else ()),
+        f"After={SERVE_SOCKET_NAME if is_socket else 'network.target'} {WATCH_NAME}",
         "",
         "[Service]",
         f"ExecStart={command([python, '-P', '-m', 'reconciler.cli', 'serve', *options])}",
@@ -345,13 +363,44 @@ def serve_unit_text(python: str, options: Sequence[str], group: str | None) -> s
         "DynamicUser=yes",
         *((f"SupplementaryGroups={group}",) if group else ()),
         "MemoryMax=256M",
-        *confinement((), offline=False),
+        *(line for line in confinement((), offline=is_socket) if line.partition("=")[0] not in _REPLACED),
         "# It needs none of the rights that the other units have.",
-        "CapabilityBoundingSet=",
-        "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+        *_POWERLESS,
+        *(() if is_socket else ("RestrictAddressFamilies=AF_INET AF_INET6",)),
+        *(("IPAddressDeny=any", "IPAddressAllow=localhost") if is_local and not is_socket else ()),
+        *(() if is_socket else ("", "[Install]", "WantedBy=multi-user.target")),
+    )
+    return "\n".join(lines) + "\n"
+
+
+_REPLACED: Final = ("CapabilityBoundingSet", "ReadWritePaths")
+
+
+def serve_socket_text(path: str, group: str | None) -> str:
+    """The unit of the socket at which ``reconcile serve`` answers; it is started by the first who connects.
+
+    Args:
+        path: of the socket, absolute.
+        group: whose members may connect; None where there is no such group, and root alone may.
+
+    Raises:
+        ValueError: the path has a character that no unit file can hold.
+    """
+    lines = (
+        SERVE_MARK,
+        "",
+        "[Unit]",
+        "Description=The socket at which reconcile serve answers",
+        "",
+        "[Socket]",
+        f"ListenStream={specifiers_escaped(path)}",
+        "SocketMode=0660",
+        *((f"SocketGroup={group}",) if group else ()),
+        "DirectoryMode=0755",
+        "RemoveOnStop=yes",
         "",
         "[Install]",
-        "WantedBy=multi-user.target",
+        "WantedBy=sockets.target",
     )
     return "\n".join(lines) + "\n"
 

@@ -105,8 +105,8 @@ WATCH: Final = Command(("watch",), Takes.MANIFESTS)
 
 
 def serve_of(listen: str, run_directory: str) -> Command:
-    """Answers at the address `listen` from what is published in `run_directory`."""
-    return Command(("serve", "--listen", listen, "--run-dir", run_directory), Takes.NOTHING)
+    """Answers monitoring at the address `listen` from what is published in `run_directory`."""
+    return Command(("serve", "--only", "metrics", "--listen", listen, "--run-dir", run_directory), Takes.NOTHING)
 
 
 def confirm_of(number: int) -> Command:

@@ -13,7 +13,7 @@ from reconciler.planning.plan import Plan
 from reconciler.render.changes import Hunk, config_hunk, diff_text, hunk_lines, plan_hunks, pool_hunk
 from reconciler.render.plan_json import json_text, plan_record
 from reconciler.render.table import Page, Row, table_lines
-from reconciler.render.text import MOST_LINES, Paint, Section, counted, fitted, plain
+from reconciler.render.text import MOST_LINES, Paint, Section, counted, fitted, iso_time, plain
 
 _RESULT_STYLE: Final = {
     Result.NOTHING: "good",
@@ -90,11 +90,6 @@ MOST_NAMES: Final[int | None] = 3
 def local_time(seconds: float, zone: tzinfo | None = None) -> str:
     """`seconds` since 1970 as a date and a time of day, with the name of the `zone`; None: the one of this process."""
     return datetime.fromtimestamp(seconds, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
-
-
-def iso_time(seconds: float) -> str:
-    """The same for programs: ISO 8601, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def history_text(

@@ -69,6 +69,11 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def iso_time(seconds: float) -> str:
+    """`seconds` since 1970 for programs: ISO 8601, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 MOST_LINES: Final = 60
 """How many lines a text has by default, however large the host is; what is left out is counted."""
 

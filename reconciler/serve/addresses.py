@@ -10,12 +10,16 @@ from typing import Any, Final
 
 from reconciler.model.errors import InputError
 from reconciler.model.printable import error_text
+from reconciler.serve.access import is_local
+from reconciler.watch.run_directory import group_id
 
 _LONGEST_PATH: Final = 107
 """In bytes, of a socket (unix(7))."""
 
 _BACKLOG: Final = 64
 _SOCKET_MODE: Final = 0o660
+_FIRST_GIVEN: Final = 3
+"""The descriptor of the first socket that systemd gives to a process."""
 
 
 class CannotListen(InputError):
@@ -23,7 +27,7 @@ class CannotListen(InputError):
 
 
 def bound(address: str) -> socket.socket:
-    """A socket that is bound to `address`, for a server to listen at.
+    """A socket that is bound to `address`, for a server to listen at, or the one that systemd has bound to it.
 
     Args:
         address: ``host:port`` (``127.0.0.1:9750``, ``[::1]:9750``; port 0: any that is free) or the path of a Unix
@@ -32,7 +36,15 @@ def bound(address: str) -> socket.socket:
     Raises:
         CannotListen: another process has the address, or it is none.
     """
+    if is_given():
+        os.set_inheritable(_FIRST_GIVEN, False)
+        return socket.socket(fileno=_FIRST_GIVEN)
     return _unix_socket(Path(address)) if is_path(address) else _tcp_socket(address)
+
+
+def is_given() -> bool:
+    """Whether systemd has given a socket to this process (sd_listen_fds(3)), which removes it again, too."""
+    return os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1"
 
 
 def url_of(listener: socket.socket) -> str:
@@ -53,6 +65,11 @@ def check_address(address: str) -> None:
         _check_path(address)
     else:
         _resolved(address)
+
+
+def is_local_address(address: str) -> bool:
+    """Whether only this machine can reach `address`, which `check_address` accepts."""
+    return is_path(address) or is_local(*_resolved(address))
 
 
 def is_path(address: str) -> bool:
@@ -87,7 +104,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
 def _resolved(address: str) -> tuple[int, Any]:
     host, port = _host_and_port(address)
     try:
-        family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
         raise CannotListen(f"cannot listen at {address}: {getattr(error, 'strerror', '') or error}") from error
     return family, where
@@ -128,8 +145,11 @@ def _answers(path: Path) -> bool:
 def _bound(made: socket.socket, where: Any, address: str, mode: int | None = None) -> socket.socket:
     try:
         made.bind(where)
-        if mode is not None:
-            os.chmod(where, mode)  # no client can connect yet
+        if mode is not None:  # no client can connect yet
+            os.chmod(where, mode)
+            if (group := group_id()) is not None:
+                with suppress(PermissionError):  # of who is no member; the group of this user may connect then
+                    os.chown(where, -1, group)
         made.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
         made.close()
@@ -137,6 +157,7 @@ def _bound(made: socket.socket, where: Any, address: str, mode: int | None = Non
             raise CannotListen(
                 f"cannot listen at {address}: another process does; choose another address with --listen"
             ) from error
-        reason = error_text(error)
-        raise CannotListen(f"cannot listen at {address}: {reason}") from error
+        raise CannotListen(
+            f"cannot listen at {address}: {error_text(error)}; choose another address with --listen"
+        ) from error
     return made

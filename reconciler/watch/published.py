@@ -10,12 +10,12 @@ in the state directory, keeps a second loop out), and a reader believes it only 
 
 import os
 import resource
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import accumulate, takewhile
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from reconciler.integrations.git_address import without_secrets
 from reconciler.kernel.own_files import is_locked
@@ -45,6 +45,10 @@ _LONGEST: Final = 500
 """In characters, of a sentence in a report that is too large."""
 
 _View = TypeVar("_View", bound=tuple[Any, ...])
+
+
+Version: TypeAlias = tuple[int, int, int]
+"""Of a file: its inode, when it was written, and its size."""
 
 
 class Usage(NamedTuple):
@@ -295,9 +299,9 @@ class PublishedReader:
 
     def __init__(self, directory: Path) -> None:
         """Read in `directory`."""
-        self._directory = directory
+        self.directory = directory
         self._lock = Lock()
-        self._known: dict[str, tuple[tuple[int, int, int], Any]] = {}
+        self._known: dict[str, tuple[Version, Any]] = {}
 
     def read(self) -> Published:
         """What is published now.
@@ -306,14 +310,41 @@ class PublishedReader:
             NotPublished: it is not there, cannot be read, or is damaged, or another user than its owner could have
                 written it.
         """
-        directory = self._directory
-        try:
-            found = directory.lstat()
-            refuse_foreign(directory, found, found.st_uid)
+        with self._errors():
+            owner = self._owner()
             with self._lock:
-                loop: LoopStatus | None = self._value(LOOP, found.st_uid, _loop_state)
-                report: Report | None = self._value(REPORT, found.st_uid, _report)
-            return Published(loop, is_locked(directory / LOCK), report)
+                loop: LoopStatus | None = self._value(LOOP, owner, _loop_state)
+                report: Report | None = self._value(REPORT, owner, _report)
+            return Published(loop, is_locked(self.directory / LOCK), report)
+
+    def view(self, name: str, kind: type[_View]) -> _View | None:
+        """What file `name` of a page shows (`reconciler.watch.host_view`); None where there is none.
+
+        Raises:
+            NotPublished: as `read` does.
+        """
+
+        def parse(content: bytes) -> _View:
+            return VIEWS.read_content(kind, content, largest=LARGEST_TOTAL)
+
+        with self._errors(), self._lock:
+            found: _View | None = self._value(name, self._owner(), parse)
+            return found
+
+    def versions(self, *names: str) -> tuple[Version, ...]:
+        """Of the files with these names: another one as soon as a file is replaced, zeros where there is none.
+
+        Raises:
+            NotPublished: the directory cannot be read.
+        """
+        with self._errors():
+            return tuple(_version(self.directory / one) for one in names)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        directory = self.directory
+        try:
+            yield
         except FileNotFoundError as error:
             raise NotPublished(f"there is no run directory {directory}; the loop makes it") from error
         except PermissionError as error:
@@ -324,9 +355,14 @@ class PublishedReader:
         except (OSError, UnsafeRunDirectory) as error:
             raise NotPublished(f"what is published cannot be read: {error_text(error)}") from error
 
+    def _owner(self) -> int:
+        found = self.directory.lstat()
+        refuse_foreign(self.directory, found, found.st_uid)
+        return found.st_uid
+
     def _value(self, name: str, owner: int, parse: Callable[[bytes], Any]) -> Any:
         """The value in file `name`, which belongs to `owner`; None where there is none."""
-        path = self._directory / name
+        path = self.directory / name
         version = _version(path)
         known = self._known.pop(name, None)
         if known is None or known[0] != version:
@@ -377,7 +413,7 @@ def _report(content: bytes) -> Report:
     return _CODEC.read_content(Report, content, largest=LARGEST)
 
 
-def _version(path: Path) -> tuple[int, int, int]:
+def _version(path: Path) -> Version:
     """What changes when the file at `path` is replaced; zeros where there is none."""
     try:
         found = path.lstat()

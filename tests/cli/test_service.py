@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.integrations.units import SERVE_NAME, WATCH_NAME
+from reconciler.integrations.units import SERVE_NAME, SERVE_SOCKET_NAME, WATCH_NAME
 from reconciler.kernel.processes import Done
 from testing.commands import Command, example, parsed
 
@@ -86,11 +86,56 @@ def test_the_unit_of_the_server_comes_and_goes(command: Command, tmp_path: Path)
     assert not (tmp_path / "units" / SERVE_NAME).exists()
 
 
-def test_the_server_of_a_unit_listens_at_a_port(command: Command, tmp_path: Path) -> None:
-    """Its user can make no socket in a directory of others."""
-    ran = command.bare("service", "install", "serve", "--directory", str(tmp_path), "--listen", "/run/x.sock")
+def test_the_server_of_a_unit_listens_at_a_socket_that_systemd_makes(command: Command, tmp_path: Path) -> None:
+    """Its user can make no socket in a directory of others; a port that is chosen later replaces it."""
+    place = ("--directory", str(tmp_path))
+    ran = command.bare("service", "install", "serve", *place)
+    assert (ran.code, f"systemctl restart {SERVE_SOCKET_NAME}" in ran.err) == (0, True)
+    text = (tmp_path / SERVE_SOCKET_NAME).read_text()
+    assert "ListenStream=/run/reconciler/serve.sock\nSocketMode=0660\n" in text
+    assert f"Requires={SERVE_SOCKET_NAME}" in (tmp_path / SERVE_NAME).read_text()
 
-    assert (ran.code, "name HOST:PORT" in ran.err) == (64, True)
+    assert command.bare("service", "install", "serve", *place, "--listen", "127.0.0.1:9750").code == 0
+
+    assert {one.name for one in tmp_path.glob("reconcile-*")} == {SERVE_NAME}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--listen", "0.0.0.0:9750"),
+        ("--listen", "[::]:9750", "--behind-proxy"),
+        ("--listen", "0.0.0.0:9750", "--allowed-host", "crypto.example"),
+    ],
+)
+@pytest.mark.parametrize("words", [("serve",), ("service", "install", "serve")])
+def test_a_page_that_other_machines_can_reach_is_refused(
+    command: Command, words: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    """With the commands to run instead; each of them would work."""
+    ran = command.bare(*words, *options)
+
+    assert (ran.code, "asks for no password" in ran.err) == (64, True)
+    lines = [one[len("  next: ") :].partition("    # ")[0] for one in ran.err.splitlines() if "  next: " in one]
+    assert [parsed(one) for one in lines] == [" ".join(("reconcile", *words))] * 3
+    assert "--listen 127.0.0.1:9750" in lines[0]
+    assert "--only metrics" in lines[1]
+    assert "--behind-proxy" in lines[2]
+    assert "--allowed-host crypto.example" in lines[2]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--only", "metrics", "--behind-proxy"),
+        ("--allowed-host", "http://x"),
+        ("--allowed-host", "a b"),
+        ("--allowed-host", ""),
+    ],
+)
+def test_options_of_a_server_that_make_no_sense_are_refused(command: Command, options: tuple[str, ...]) -> None:
+    """Before anything is bound."""
+    assert command.bare("serve", *options).code == 64
 
 
 @pytest.mark.parametrize("listen", ["foo", "127.0.0.1:99999", "a b:1", "", ":9750", "localhost:x"])

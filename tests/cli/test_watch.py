@@ -224,7 +224,7 @@ def test_the_option_of_the_port_is_refused_with_the_command_that_listens(site: S
 
     assert ran.returncode == Exit.USAGE
     directory = site.state.path.with_name(f"{site.state.path.name}.run")
-    assert f"reconcile serve --listen 127.0.0.1:9750 --run-dir {directory}" in ran.stderr
+    assert f"reconcile serve --only metrics --listen 127.0.0.1:9750 --run-dir {directory}" in ran.stderr
 
 
 def test_a_changed_file_is_applied(site: Site) -> None:

@@ -141,7 +141,10 @@ def test_without_systemctl_the_unit_is_for_any_systemd(
         (("-f", "/x", "--state-dir", "/tmp"), "a /tmp of its own"),
         (("--git", "/tmp/repository", "--branch", "main"), "a /tmp of its own"),
         (("--git", "file:///tmp/repository", "--branch", "main"), "a /tmp of its own"),
-        ((*SITE, "--listen", "[::]:9750"), "reconcile serve --listen '[::]:9750' --run-dir /run/reconciler"),
+        (
+            (*SITE, "--listen", "[::]:9750"),
+            "reconcile serve --only metrics --listen '[::]:9750' --run-dir /run/reconciler",
+        ),
         ((*SITE, "--run-dir", "/tmp/run"), "a /tmp of its own"),
         ((*SITE, "--run-dir", "reports"), "systemd starts the loop in no directory of yours"),
         ((*SITE, "--notify-command", "./tell"), "systemd starts the loop in no directory of yours"),

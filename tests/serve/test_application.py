@@ -269,7 +269,13 @@ def test_what_the_loop_never_makes_is_not_believed(watched: Watched, what: str) 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/", 404), ("GET", "/metrics/x", 404), ("POST", "/metrics", 405), ("DELETE", "/nothing", 405)],
+    [
+        ("GET", "/x", 404),
+        ("GET", "/metrics/x", 404),
+        ("POST", "/metrics", 405),
+        ("POST", "/", 405),
+        ("DELETE", "/nothing", 405),
+    ],
 )
 def test_all_else_is_refused(watched: Watched, method: str, path: str, status: int) -> None:
     """There is nothing to change here."""
