@@ -35,7 +35,7 @@ from reconciler.cli.options import (
     target_options,
     with_target_flags,
 )
-from reconciler.cli.output import acts, paint_for_stdout, report_text, result, say, show_problems
+from reconciler.cli.output import acts, page_for_stdout, paint_for_stdout, report_text, result, say, show_problems
 from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.tree import command
@@ -195,7 +195,7 @@ def _agreed(shown: Plan, format: str, number: int | None, whole: str, unchanged:
             show_problems(shown.problems)
             if shown.problems and not sys.stderr.isatty():
                 person.show(f"{problems_text(shown.problems, person.paint)}\n")
-            person.show(plan_text(shown, person.paint, whole=whole))
+            person.show(plan_text(shown, person.page, whole=whole))
     return agreed("Apply this?", number, unchanged)
 
 
@@ -242,7 +242,7 @@ def _show(made: Plan, format: str, whole: str) -> None:
         result(plan_json(made))
     else:
         show_problems(made.problems)
-        result(plan_text(made, paint_for_stdout(), whole=whole))
+        result(plan_text(made, page_for_stdout(), whole=whole))
         sys.stdout.flush()
 
 

@@ -11,13 +11,16 @@ import termios
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from select import select
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from reconciler.cli.output import paint_for_terminal, printable, result
+from reconciler.cli.output import page_for_terminal, paint_for_terminal, printable, result
 from reconciler.model.printable import in_encoding
 from reconciler.render.text import Paint
+
+if TYPE_CHECKING:
+    from reconciler.render.table import Page
 
 TERMINAL: Final = "/dev/tty"
 _LINE_BYTES: Final = 4096
@@ -38,6 +41,11 @@ class Terminal:
     def paint(self) -> Paint:
         """Colours, unless the user has said NO_COLOR."""
         return paint_for_terminal()
+
+    @property
+    def page(self) -> "Page":
+        """Its width, its encoding, and `paint`."""
+        return page_for_terminal(self._descriptor)
 
     def show(self, text: str) -> None:
         """Show `text` where the person sees it: on stdout or stderr where these are terminals, else right here."""

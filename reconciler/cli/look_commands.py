@@ -18,7 +18,15 @@ from reconciler.cli.options import (
     target_options,
     with_target_flags,
 )
-from reconciler.cli.output import REVIEW_FORMATS, paint_for_stdout, result, say, show_for_review, show_problems
+from reconciler.cli.output import (
+    REVIEW_FORMATS,
+    page_for_stdout,
+    paint_for_stdout,
+    result,
+    say,
+    show_for_review,
+    show_problems,
+)
 from reconciler.cli.recovered import say_as_root, show_left, show_readable
 from reconciler.cli.tree import command
 from reconciler.manifests.files import STDIN
@@ -134,7 +142,7 @@ def show(made: Plan, format: str, whole: str) -> None:
         from reconciler.render.text import MOST_LINES
 
         show_problems(made.problems)
-        result(plan_text(made, paint_for_stdout(), most=None if format == "wide" else MOST_LINES, whole=whole))
+        result(plan_text(made, page_for_stdout(), most=None if format == "wide" else MOST_LINES, whole=whole))
 
 
 def _show_diff(made: Plan) -> None:
@@ -166,7 +174,7 @@ def drift_command(format: str, host: HostOptions) -> Exit:
     else:
         show_problems(made.problems)
         most = None if format == "wide" else MOST_LINES
-        result(drift_text(made, paint_for_stdout(), most=most, whole=host.line(DRIFT_WIDE)))
+        result(drift_text(made, page_for_stdout(), most=most, whole=host.line(DRIFT_WIDE)))
     if made.unread:
         say_as_root()
     if not made.is_valid:

@@ -215,22 +215,32 @@ def page_for_stdout() -> "Page":
     output = _output(sys.stdout)
     if output is None:
         return Page(_width(None))
-    encoding = output.encoding
+    return _page(output.fileno if output.isatty() else None, output.paint, output.encoding)
+
+
+def page_for_terminal(descriptor: int) -> "Page":
+    """The same for the terminal that `descriptor` is open for, whatever stdout is."""
+    return _page(lambda: descriptor, paint_for_terminal(), sys.stderr.encoding or "utf-8")
+
+
+def _page(terminal: Callable[[], int] | None, paint: Paint, encoding: str) -> "Page":
+    from reconciler.render.table import Page
 
     def shown(text: str) -> str:
         return in_encoding(escaped(text), encoding)
 
-    return Page(_width(output), output.paint, shown, shown("…"))
+    return Page(_width(terminal), paint, shown, shown("…"))
 
 
-def _width(output: Output | None) -> int | None:
+def _width(terminal: Callable[[], int] | None) -> int | None:
+    """How many columns the terminal with this descriptor has, or COLUMNS says; None where neither does."""
     given = os.environ.get("COLUMNS", "")
     if given.isascii() and given.isdigit() and int(given):
         return int(given)
-    if output is None or not output.isatty():
+    if terminal is None:
         return None
     try:
-        return os.get_terminal_size(output.fileno()).columns or None
+        return os.get_terminal_size(terminal()).columns or None
     except OSError:
         return None
 

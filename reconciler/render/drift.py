@@ -10,7 +10,8 @@ from reconciler.render.changes import few_text, summary_text
 from reconciler.render.diagnostics import problem_record
 from reconciler.render.plan_json import config_record, file_record, json_text, matrix_record
 from reconciler.render.plan_text import changes_section, files_section, heading_text
-from reconciler.render.text import MOST_LINES, Paint, counted, fitted, plain
+from reconciler.render.table import Page
+from reconciler.render.text import MOST_LINES, counted, fitted
 
 _KEPT: Final = {
     Persistence.NONE: "nothing of this is kept (spec.persistence: none)",
@@ -36,23 +37,24 @@ def at_boot_record(plan: Plan) -> dict[str, Any]:
     }
 
 
-def drift_text(plan: Plan, paint: Paint = plain, *, most: int | None = MOST_LINES, whole: str = "") -> str:
+def drift_text(plan: Plan, page: Page = Page(), *, most: int | None = MOST_LINES, whole: str = "") -> str:  # noqa: B008 - a value
     """Every difference as text, the count last.
 
     Args:
         plan: what is shown.
-        paint: gives it colours.
+        page: what it is shown on: lines that are wider are divided.
         most: how many lines it has at most; what is left out is counted. None: everything is shown.
         whole: the command that shows what is left out; empty where there is none.
     """
-    changes = changes_section(plan, paint)
-    head = [paint("bold", heading_text(plan)), ""]
-    room = None if most is None else most - len([*head, "the whole drift", "", "the summary"])
-    sections = [changes, *([files_section(plan, paint)] if plan.is_valid else [])]
+    changes = changes_section(plan, page)
+    head = [*page.wrapped("", heading_text(plan), style="bold"), ""]
+    summary = page.wrapped("", _summary(plan, changes.total), style="bold")
+    room = None if most is None else most - len([*head, "the whole drift", "", *summary])
+    sections = [changes, *([files_section(plan, page)] if plan.is_valid else [])]
     lines, is_cut = fitted(sections, room)
     if is_cut and whole:
         lines += [f"To see all of it: {whole}", ""]
-    return lines_text([*head, *lines, paint("bold", _summary(plan, changes.total))])
+    return lines_text([*head, *lines, *summary])
 
 
 def _summary(plan: Plan, holders: int) -> str:

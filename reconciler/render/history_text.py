@@ -241,7 +241,7 @@ def generation_text(
     parts = [Section("holder", len(hunks), (list(hunk_lines(one, paint)) for one in hunks), is_spaced=False)]
     if most is None:
         steps = [_step_line(number, one) for number, one in enumerate(record["plan"]["steps"], 1)]
-        parts.append(Section("step", len(steps), ([line] for line in steps), "Steps:"))
+        parts.append(Section("step", len(steps), ([line] for line in steps), ["Steps:"]))
     lines, is_cut = fitted(parts, None if most is None else most - len(head) - 2)
     if most is not None:
         wide = here.line(history_of(record["number"]).with_flags("-o", "wide"))

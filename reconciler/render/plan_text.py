@@ -6,7 +6,7 @@ stands in ``diff`` blocks, whose ``+`` and ``-`` every renderer keeps.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -30,43 +30,47 @@ from reconciler.render.changes import (
     summary_text,
 )
 from reconciler.render.diagnostics import problem_text
-from reconciler.render.text import MOST_LINES, Paint, Section, counted, fitted, plain
+from reconciler.render.table import Page
+from reconciler.render.text import MOST_LINES, Section, counted, fitted
 
 
-def plan_text(plan: Plan, paint: Paint = plain, *, most: int | None = MOST_LINES, whole: str = "") -> str:
+def plan_text(plan: Plan, page: Page = Page(), *, most: int | None = MOST_LINES, whole: str = "") -> str:  # noqa: B008 - a value
     """The plan as text; problems are shown apart, by `reconciler.render.diagnostics`.
 
     Args:
         plan: what is shown.
-        paint: gives it colours.
+        page: what it is shown on: lines that are wider are divided.
         most: how many lines it has at most; what is left out is counted. None: everything is shown.
         whole: the command that shows what is left out; empty where there is none.
     """
-    head = [paint("bold", heading_text(plan)), ""]
-    room = None if most is None else most - len([*head, "the whole plan", "", "the summary"])
-    lines, is_cut = fitted(list(_sections(plan, paint)), room)
+    head = [*page.wrapped("", heading_text(plan), style="bold"), ""]
+    summary = page.wrapped("", summary_text(plan), style="bold")
+    room = None if most is None else most - len([*head, "the whole plan", "", *summary])
+    lines, is_cut = fitted(list(_sections(plan, page)), room)
     if is_cut and whole:
         lines += [f"To see all of it: {whole}", ""]
-    return lines_text([*head, *lines, paint("bold", summary_text(plan))])
+    return lines_text([*head, *lines, *summary])
 
 
-def _sections(plan: Plan, paint: Paint) -> Iterator[Section]:
+def _sections(plan: Plan, page: Page) -> Iterator[Section]:
     if plan.is_valid and plan.changes:
-        yield changes_section(plan, paint)
+        yield changes_section(plan, page)
         if unchanged := sum(not guest.changes for guest in plan.guests):
-            yield Section("", 1, [[paint("faint", f"    {unchanged:,} unchanged")]])
-        yield _steps(plan, paint)
-        yield files_section(plan, paint)
-        yield _consents(plan, paint)
+            yield Section("", 1, [[page.paint("faint", f"    {unchanged:,} unchanged")]])
+        yield _steps(plan, page)
+        yield files_section(plan, page)
+        yield _consents(plan, page)
     elif plan.is_valid:
         waiting = [guest for guest in plan.guests if guest.because]
-        yield Section("guest", len(waiting), (_plain_lines(guest_change(one)) for one in waiting), is_spaced=True)
-    yield Section("note", len(plan.notes), ([f"Note: {note}."] for note in plan.notes), is_spaced=True)
+        items = (_change_lines(guest_change(one), page) for one in waiting)
+        yield Section("guest", len(waiting), items, is_spaced=True)
+    notes = (page.wrapped("Note: ", f"{note}.", 0) for note in plan.notes)
+    yield Section("note", len(plan.notes), notes, is_spaced=True)
 
 
 def after_diff_lines(plan: Plan) -> list[str]:
     """What a diff does not say of the plan: which consents it needs, its notes, the summary."""
-    consents = [line for line in fitted([_consents(plan, plain)], MOST_LINES)[0] if line]
+    consents = [line for line in fitted([_consents(plan, Page())], MOST_LINES)[0] if line]
     return [*consents, *(f"Note: {note}." for note in plan.notes), summary_text(plan)]
 
 
@@ -84,38 +88,41 @@ def _commit(plan: Plan) -> str:
     return f", commit {plan.commit[:12]}{'+' if plan.commit.endswith('+') else ''}" if plan.commit else ""
 
 
-def changes_section(plan: Plan, paint: Paint) -> Section:
+def changes_section(plan: Plan, page: Page) -> Section:
     """Every holder that the plan changes, the host first."""
     pool = pool_change(plan)
     changed = [guest for guest in plan.guests if guest.changes]
     changes = chain([pool] if pool else [], map(guest_change, changed))
-    items = (_painted(one, paint) for one in changes)
+    items = (_marked(one, _change_lines(one, page, "bold"), page) for one in changes)
     return Section("holder" if pool else "guest", len(changed) + bool(pool), items, is_spaced=True)
 
 
-def _painted(change: Change, paint: Paint) -> list[str]:
-    symbol = paint(change.kind, change.kind.symbol)
-    return [f"  {symbol} {paint('bold', change.heading)}", *(f"      {line}" for line in change.lines)]
+def _change_lines(change: Change, page: Page, style: str = "") -> list[str]:
+    """The heading of `change`, in `style`, and what is to be said below it."""
+    heading = page.wrapped("    ", change.heading, 4, style)
+    return [*heading, *(line for text in change.lines for line in page.wrapped("      ", text))]
 
 
-def _plain_lines(change: Change) -> list[str]:
-    return [f"    {change.heading}", *(f"      {line}" for line in change.lines)]
+def _marked(change: Change, lines: Sequence[str], page: Page) -> list[str]:
+    """`lines`, which begin with four spaces, with the symbol of `change` in the first one."""
+    first, *others = lines
+    return [f"  {page.paint(change.kind, change.kind.symbol)} {first[4:]}", *others]
 
 
-def _steps(plan: Plan, paint: Paint) -> Section:
+def _steps(plan: Plan, page: Page) -> Section:
     width = len(str(len(plan.steps)))
-    lines = (
-        [f"  {number:>{width}}. {step_text(planned)}{_write_count(plan, planned)}"]
+    items = (
+        page.wrapped(f"  {number:>{width}}. ", f"{step_text(planned)}{_write_count(plan, planned)}")
         for number, planned in enumerate(plan.steps, 1)
     )
-    return Section("step", len(plan.steps), lines, paint("bold", "Steps, in this order:"))
+    return Section("step", len(plan.steps), items, [page.paint("bold", "Steps, in this order:")])
 
 
-def files_section(plan: Plan, paint: Paint) -> Section:
-    """The files of other tools that change, a line each."""
+def files_section(plan: Plan, page: Page) -> Section:
+    """The files of other tools that change, each with what becomes of it."""
     changes = map(file_change, plan.files)
-    lines = ([f"  {paint(one.kind, one.kind.symbol)} {one.heading}  {one.lines[0]}"] for one in changes)
-    return Section("file", len(plan.files), lines, paint("bold", "So that the host boots into it:"))
+    items = (_marked(one, page.wrapped("    ", f"{one.heading}  {one.lines[0]}", 4), page) for one in changes)
+    return Section("file", len(plan.files), items, [page.paint("bold", "So that the host boots into it:")])
 
 
 def _write_count(plan: Plan, planned: PlannedStep) -> str:
@@ -149,9 +156,10 @@ def mask_text(step: Step) -> str:
     return ", ".join(f"{verb} {plural(noun, ids)} {ids}" for verb, ids in moves if ids)
 
 
-def _consents(plan: Plan, paint: Paint) -> Section:
-    heading = paint("warning", f"Needs consent ({' '.join(plan.flags)}):")
-    return Section("consent", len(plan.consents), ([f"  {one.holder}: {one.reason}"] for one in plan.consents), heading)
+def _consents(plan: Plan, page: Page) -> Section:
+    items = (page.wrapped("  ", f"{one.holder}: {one.reason}") for one in plan.consents)
+    heading = page.wrapped("", f"Needs consent ({' '.join(plan.flags)}):", style="warning")
+    return Section("consent", len(plan.consents), items, heading)
 
 
 LONGEST: Final = 65_000

@@ -1,5 +1,6 @@
 """A table for people: a line a row, whatever the width of the page; and what a page is."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -8,6 +9,10 @@ from reconciler.render.text import Paint, plain
 
 _GAP: Final = "  "
 _WIDE: Final = ("W", "F")
+_LEAST_ROOM: Final = 30
+"""The fewest columns that a text is divided for."""
+_GAPS: Final = re.compile(r"(?<=\S)( +)(?! |\(\d|[^()]{0,30}\))")
+"""Where a text may be divided: not before a number in brackets, and not within a few words in brackets."""
 
 
 def unchanged(text: str) -> str:
@@ -38,6 +43,26 @@ class Page(NamedTuple):
             return shown
         room = most - len(self.ellipsis)
         return _first_columns(shown, room) + self.ellipsis if room > 0 else _first_columns(shown, most)
+
+    def wrapped(self, lead: str, text: str, hang: int = 2, style: str = "") -> list[str]:
+        """`text` behind `lead`, in the colour of `style`, on as many lines as it needs here.
+
+        Where the page has no width that is one line. A word that is wider than the page is not divided.
+
+        Args:
+            lead: stands before the text on the first line.
+            text: without colour.
+            hang: how many columns further right than the text the other lines begin.
+            style: of the text; empty for no colour.
+        """
+        if self.width is None:
+            pieces = [text]
+        else:
+            room = max(_LEAST_ROOM, self.width - columns_of(lead))
+            pieces = _divided(self.shown(text), room, room - hang)
+        margin = " " * (columns_of(lead) + hang)
+        painted = (self.paint(style, piece) if style else piece for piece in pieces)
+        return [f"{margin if number else lead}{piece}" for number, piece in enumerate(painted)]
 
     def widths(self, lines: Sequence[Sequence[str]], least: Sequence[tuple[int, int]]) -> list[int]:
         """How wide each column of `lines` may be, so that a line fits.
@@ -89,6 +114,21 @@ def _line(row: Row, widths: Sequence[int], page: Page) -> str:
             parts.append(" " * (width - columns_of(text)))
         left = left if left is None else left - width
     return "".join(parts).rstrip()
+
+
+def _divided(text: str, first: int, others: int) -> list[str]:
+    """`text` in pieces of at most `first` and `others` columns, as far as its words allow."""
+    if columns_of(text) <= first:
+        return [text]
+    start, *parts = _GAPS.split(text)
+    pieces = [start]
+    for gap, word in zip(parts[::2], parts[1::2], strict=True):
+        room = first if len(pieces) == 1 else others
+        if columns_of(pieces[-1]) + len(gap) + columns_of(word) <= room:
+            pieces[-1] += gap + word
+        else:
+            pieces.append(word)
+    return pieces
 
 
 def columns_of(text: str) -> int:

@@ -87,14 +87,14 @@ class Section(NamedTuple):
         noun: what one item is, for the count of those that are left out.
         total: how many items there are.
         items: the lines of each; they are made only as far as they are shown.
-        heading: the line above them; empty for none.
+        heading: the lines above them.
         is_spaced: whether an empty line stands below each item where there is room for all.
     """
 
     noun: str
     total: int
     items: Iterable[Sequence[str]]
-    heading: str = ""
+    heading: Sequence[str] = ()
     is_spaced: bool = False
 
 
@@ -130,18 +130,18 @@ class _Taken:
                 break
         self.size = short + section.total - len(self._items)
         blanks = section.total if section.is_spaced else 1
-        self.full_size = whole + section.total - len(self._items) + blanks + bool(section.heading)
-        self.frame = 2 + bool(section.heading)  # with the count of what is left out, and the empty line
+        self.full_size = whole + section.total - len(self._items) + blanks + len(section.heading)
+        self.frame = 2 + len(section.heading)  # with the count of what is left out, and the empty line
 
     def full(self) -> Iterator[str]:
-        yield from [self._section.heading] if self._section.heading else []
+        yield from self._section.heading
         for item in self._items:
             yield from item
             yield from [""] if self._section.is_spaced else []
         yield from [] if self._section.is_spaced else [""]
 
     def cut(self) -> Iterator[str]:
-        yield from [self._section.heading] if self._section.heading else []
+        yield from self._section.heading
         shown, left = 0, self.share
         for item in map(_shortened, self._items):
             if len(item) > left:

@@ -14,7 +14,7 @@ import pytest
 
 from reconciler.hosts import opening
 from testing.clocks import NoTimer
-from testing.commands import Command, at_terminal, example, without_terminal
+from testing.commands import RECONCILE, Command, at_terminal, example, in_session, without_terminal
 from testing.journals import reopen_pending
 
 ASKS = "Apply this? [y/N]: "
@@ -134,6 +134,21 @@ def test_without_a_controlling_terminal_nothing_is_done(
     assert "--yes" in again
     assert without_terminal(again[1:]).returncode == 0
     assert command("simulate").out != before
+
+
+@pytest.mark.parametrize("is_redirected", [True, False], ids=["log", "screen"])
+def test_what_is_asked_about_fits_the_terminal(command: Command, file: IO[bytes], *, is_redirected: bool) -> None:
+    """Wherever standard output goes: long lines of the plan continue on the next one."""
+    words = [*RECONCILE, *applying(command)]
+    elsewhere = file.fileno() if is_redirected else None
+    narrow = {**os.environ, "COLUMNS": "70", "NO_COLOR": "1"}
+    with in_session(words, narrow, files=(None, elsewhere, elsewhere)) as kim:
+        shown = kim.sees(ASKS)
+        kim.enters("n")
+        kim.ended()
+
+    assert "  + guest guest1  3783d4a7-df47-58ab-bed9-cee63c6e6f5e\n        (you changed the manifest)\n" in shown
+    assert max(map(len, shown.splitlines())) <= 70
 
 
 @pytest.mark.parametrize("prepared", KINDS)

@@ -21,6 +21,7 @@ from testing.golden import assert_golden
 
 HOST: Final = ("--simulate", "simulated-host.yaml")
 OUTPUTS: Final = {
+    "plan": ("three-guests", ("plan", *HOST)),
     "drift": ("three-guests", ("drift", *HOST)),
     "drift-of-a-card": ("applied", ("drift", *HOST)),
     "valid": ("three-guests", ("validate",)),

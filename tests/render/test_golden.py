@@ -20,6 +20,7 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import status_of
 from reconciler.render.changes import plan_diff
+from reconciler.render.drift import drift_text
 from reconciler.render.matrix_text import matrix_text
 from reconciler.render.plan_text import plan_markdown, plan_text
 from reconciler.render.table import Page
@@ -88,6 +89,21 @@ def every_domain_plan() -> Plan:
     return make_plan(desired(wanted, GivenUp(IdSet([5]), NO_IDS)), observe(host))
 
 
+def long_lists_plan() -> Plan:
+    """A plan with more domains, longer names and more notes than a line has room for, and with consents."""
+    names = ["payments-of-the-head-office-in-the-first-data-centre-primary-01", "web"]
+    held = {uuid(1): config([5], [4, 6]), uuid(9): config([7], [6])}
+    host = host_holding(Holdings(FREE, held), PROFILES["6.12"], hardware(range(4, 8), range(256)))
+    host.start_vm(uuid(1))
+    ours = Applied(FREE, {uuid(1): (names[0], held[uuid(1)])})
+    guests = [
+        guest(names[0], config([5, 6], range(7, 256, 4), range(4, 256, 5)), 1),
+        guest(names[1], config([4, 200], range(6, 256, 4)), 2),
+    ]
+    made = make_plan(desired(guests, GivenUp(NO_IDS, IdSet(range(4, 256)))), observe(host), ours)
+    return made._replace(files=(FileChange(f"etc/mdevctl.d/matrix/{uuid(1)}", b"", b"{}", names[0]),))
+
+
 def drawn(plan: Plan, *names: str) -> Callable[[int, Paint], str]:
     """The matrix of `plan`, or of the guests with `names` alone."""
     grid = grid_of(plan)
@@ -98,8 +114,10 @@ def drawn(plan: Plan, *names: str) -> Callable[[int, Paint], str]:
 
 
 TEXTS: Final[dict[str, Callable[[int, Paint], str]]] = {
-    "plan": lambda _, paint: plan_text(mixed_plan(), paint),
-    "plan-large": lambda _, paint: plan_text(large_plan(), paint, whole="reconcile plan -o wide"),
+    "plan": lambda width, paint: plan_text(mixed_plan(), Page(width, paint)),
+    "plan-large": lambda width, paint: plan_text(large_plan(), Page(width, paint), whole="reconcile plan -o wide"),
+    "plan-long-lists": lambda width, paint: plan_text(long_lists_plan(), Page(width, paint), most=None),
+    "drift-long-lists": lambda width, paint: drift_text(long_lists_plan(), Page(width, paint)),
     "plan-diff": lambda _, paint: plan_diff(mixed_plan(), paint),
     "plan-markdown": lambda _, __: plan_markdown(mixed_plan()),
     "matrix": drawn(mixed_plan()),
@@ -127,6 +145,34 @@ def test_colour_only_adds(name: str, width: int) -> None:
     coloured = TEXTS[name](width, Painter())
 
     assert re.sub(r"\033\[[0-9;]*m", "", coloured) == TEXTS[name](width, plain)
+
+
+_PLANS: Final[dict[str, Callable[[Page], str]]] = {
+    "mixed": lambda page: plan_text(mixed_plan(), page, most=None),
+    "long lists": lambda page: plan_text(long_lists_plan(), page, most=None),
+    "every domain": lambda page: plan_text(every_domain_plan(), page, most=None),
+    "conflicting": lambda page: plan_text(conflicting_plan(), page, most=None),
+    "drift": lambda page: drift_text(long_lists_plan(), page, most=None),
+}
+
+
+@pytest.mark.parametrize("width", [76, 80, 120])
+@pytest.mark.parametrize("name", _PLANS)
+def test_a_plan_is_no_wider_than_its_page(name: str, width: int) -> None:
+    """What does not fit continues on the next line, further right, and nothing of it is lost."""
+    whole, fitted = _PLANS[name](Page()), _PLANS[name](Page(width))
+
+    assert max(map(len, fitted.splitlines())) <= width
+    assert fitted.split() == whole.split()
+    assert not re.search(r"^ *\(\d", fitted, re.MULTILINE)
+    assert _PLANS[name](Page(100_000)) == whole
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_divided_lines_count(width: int) -> None:
+    """However narrow the page, a plan has at most 60 lines by default."""
+    for made in (every_domain_plan(), long_lists_plan(), large_plan()):
+        assert len(plan_text(made, Page(width), whole="reconcile plan -o wide").splitlines()) <= 60
 
 
 @pytest.mark.parametrize("width", [80, 120])

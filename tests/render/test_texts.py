@@ -166,8 +166,8 @@ def test_colours_change_nothing_but_colours(paint: object) -> None:
     """Plan, drift, status and outcome have the same words with and without."""
     made = busy_plan()
     texts = [
-        plan_text(made, paint),  # type: ignore[arg-type]
-        drift_text(made, paint),  # type: ignore[arg-type]
+        plan_text(made, Page(paint=paint)),  # type: ignore[arg-type]
+        drift_text(made, Page(paint=paint)),  # type: ignore[arg-type]
         status_text(status_of(made), Page(paint=paint)),  # type: ignore[arg-type]
         outcome_text(Outcome(Result.APPLIED), paint),  # type: ignore[arg-type]
     ]
