@@ -1,13 +1,15 @@
-"""``./run docs``: the site; ``./run docs reference``: the pages that are made from the program."""
+"""``./run docs``: the site; ``./run docs reference``: the pages and pictures that are made from the program."""
 
 import sys
 
+from pages.pictures import write_pictures
 from pages.site import ROOT, build, write_reference
 
 
 def main(words: list[str]) -> int:
     """Do what `words` ask for; the exit code."""
     write_reference()
+    write_pictures()
     if words == ["reference"]:
         return 0
     made = build(ROOT / "build")

@@ -169,7 +169,7 @@ class _Asked:
         if not self._redact:
             return AsTheyAre()
         if self._key is None:
-            say("note: whoever knows a name can find its token; --redact-key FILE prevents that")
+            say("note: a reader who guesses a name can check it against its token; --redact-key FILE prevents that")
             return Tokens(host)
         return Tokens(host, _key(self._key))
 

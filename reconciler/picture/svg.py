@@ -51,6 +51,7 @@ class _Mark(StrEnum):
 
 
 _FILLED: Final = (_Mark.TICK, _Mark.DOT, _Mark.DASH, _Mark.RINGS, _Mark.HATCH, _Mark.CLASH_HATCH)
+_HATCHES: Final = (_Mark.HATCH, _Mark.CLASH_HATCH)
 _OUTLINED: Final = (_Mark.COMES, _Mark.GOES, _Mark.CLASH_COMES)
 
 
@@ -418,10 +419,13 @@ class _Drawing:
         for mark in _marks(run.shown, self.picture.side):
             inset = 2 if mark in _OUTLINED else 0
             w, h = width - 2 * inset, _ROW - 2 * inset
-            marks.setdefault(mark, []).append(f"M{x + inset} {y + inset}h{w}v{h}h-{w}z")
+            # The hatch leaves the middle free, so that the initials can be read.
+            hole = f"M{x + width // 2 - 8} {y + 5}h16v12h-16z" if mark in _HATCHES and width >= _CELL else ""
+            marks.setdefault(mark, []).append(f"M{x + inset} {y + inset}h{w}v{h}h-{w}z{hole}")
 
     def _filled(self, mark: _Mark, places: Iterable[str]) -> Markup:
-        return element("path", d="".join(places), fill=f"url(#{self.name}-{mark})")
+        rule = "evenodd" if mark in _HATCHES else None
+        return element("path", d="".join(places), fill=f"url(#{self.name}-{mark})", fill_rule=rule)
 
     def _patterns(self, marks: Iterable[_Mark]) -> Iterator[Markup]:
         for mark in (one for one in _FILLED if one in marks):
@@ -433,7 +437,7 @@ class _Drawing:
                 width=width,
                 height=height,
                 patternUnits="userSpaceOnUse",
-                patternTransform="rotate(45)" if mark in (_Mark.HATCH, _Mark.CLASH_HATCH) else None,
+                patternTransform="rotate(45)" if mark in _HATCHES else None,
             )
 
     def _pattern(self, mark: _Mark) -> tuple[int, int, Markup]:
@@ -644,7 +648,7 @@ def _legend(pictures: Sequence[Picture], width: int) -> tuple[Markup, int]:
     shown, y = [], 0
     for keys in (key_of_holders(pictures[0]), key_of_signs(pictures)):
         longest = max((len(one.words) for one in keys), default=0)
-        each = _KEY_WIDTH + 12 + 7 * longest
+        each = _KEY_WIDTH + 28 + 7 * longest
         across = max(1, (width + 12) // each)
         for number, one in enumerate(keys):
             x, line = number % across * each, y + number // across * (_KEY_HEIGHT + 5)

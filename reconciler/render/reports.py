@@ -124,7 +124,7 @@ def plan_report(plan: Plan, names: Names, selector: Selector = Selector()) -> Re
     about = "before and after this plan" if plan.is_valid else "this plan has errors, and cannot be applied"
     observed = plan.observed
     facts = [("Kernel", observed.release), ("Queues", f"{len(observed.queues):,}")]
-    facts += [("Summary", summary_text(plan))] if names.are_shown else []
+    facts += [("Summary", summary_text(plan))] if names.are_shown and plan.is_valid else []
     facts += [("Commit", plan.commit)] if plan.commit else []
     facts.append(("Fingerprint", plan.fingerprint[:16]))
     steps = [
