@@ -106,7 +106,7 @@ def _readable(host: HostOptions, state: StateDirectory) -> Kept | None:
         PermissionError: this user may read neither.
     """
     try:
-        return _kept(state)
+        return _kept(host, state)
     except PermissionError:
         with suppress(NotPublished):
             found = published_loop(PublishedReader(run_directory_of(host)).read())
@@ -116,12 +116,20 @@ def _readable(host: HostOptions, state: StateDirectory) -> Kept | None:
         raise
 
 
-def _kept(state: StateDirectory) -> Kept | None:
+def _kept(host: HostOptions, state: StateDirectory) -> Kept | None:
     """What the loop has left; where it was killed, it ended after its last cycle."""
     kept = read_kept(state)
-    if kept is None or kept.ended is not None or is_watched(state.path):
+    if kept is None or kept.ended is not None:
         return kept
-    return kept._replace(ended=kept.report.cycle_ended)
+    if not is_watched(state.path):
+        kept = kept._replace(ended=kept.report.cycle_ended)
+    # A quiet cycle is not counted there (`StatusFile`), but where it is published: a cycle has one number everywhere.
+    with suppress(NotPublished):
+        found = PublishedReader(run_directory_of(host)).read()
+        is_its_own = found.loop is not None and found.loop.process == kept.process
+        if found.report and is_its_own and found.report.cycle_ended >= kept.report.cycle_ended:
+            return kept._replace(report=kept.report._replace(counters=found.report.counters))
+    return kept
 
 
 def _show_report(kept: Kept, host: HostOptions) -> None:
@@ -170,7 +178,7 @@ def loop_seen(host: HostOptions, state: StateDirectory) -> LoopSeen | None:
         NotPublished: what it publishes cannot be read either.
     """
     try:
-        kept = _kept(state)
+        kept = _kept(host, state)
         return LoopSeen(kept.report, _end_of(kept)) if kept else None
     except PermissionError:
         return published_loop(PublishedReader(run_directory_of(host)).read())

@@ -195,7 +195,10 @@ class LoopPublisher:
         now = self._clock.monotonic()
         due = max(0.0, report.due - report.cycle_ended) if report.due is not None else 0.0
         self._state = self._state._replace(
-            cycles=self._state.cycles + 1, since=now, next_cycle_by=now + due + self._late_seconds, planning_since=None
+            cycles=report.counters.cycles,
+            since=now,
+            next_cycle_by=now + due + self._late_seconds,
+            planning_since=None,
         )
         self._write()
 

@@ -1,7 +1,9 @@
 """``reconcile status --watch``: what the loop found last."""
 
+import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +17,12 @@ from reconciler.model.matrix import EMPTY_CONFIG
 from reconciler.model.problems import Position
 from reconciler.transaction.loop_records import LastGood, read_suspensions, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch.published import PublishedReader
 from reconciler.watch.report import Condition, Counters, SourceReport
 from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.status_file import FILE, StatusFile
+from testing.commands import EXAMPLES
+from testing.loop_processes import watching
 from testing.reports import report
 
 REPORT = report(
@@ -214,3 +219,21 @@ def test_what_is_to_be_run_next_works_in_every_directory(
     shown = capsys.readouterr().out
     assert f"--state-dir {tmp_path}/state" in shown
     assert "--state-dir state" not in shown
+
+
+def test_a_cycle_has_one_number_everywhere(tmp_path: Path) -> None:
+    """Whatever says it, also after many cycles that found nothing new, and after the loop was killed."""
+    directory = tmp_path / "site"
+    shutil.copytree(EXAMPLES / "three-guests", directory, ignore=shutil.ignore_patterns("*.state*"))
+    where = ("--simulate", str(directory / "simulated-host.yaml"), "--state-dir", str(tmp_path / "state"))
+
+    with watching(tmp_path / "state", where, "--apply", "-f", str(directory)) as loop:
+        number = [loop.turn()["cycle"] for _ in range(5)][-1]
+        assert f"cycle {number + 1}: in sync" in loop.run("trigger", "--wait").out
+        assert f"{number + 1} cycles, 1 applied since the loop was started" in loop.run("status", "--watch").out
+        assert json.loads(loop.run("status", "--watch", "-o", "json").out)["counters"]["cycles"] == number + 1
+        published = PublishedReader(tmp_path / "state.run").read()
+        assert published.loop
+        assert published.loop.cycles == number + 1
+        assert f"cycle {number + 2} begins soon" in loop.run("trigger").out
+        assert loop.turn()["cycle"] >= number + 2

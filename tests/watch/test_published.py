@@ -31,7 +31,7 @@ def test_a_report_is_read_as_it_was_published(tmp_path: Path) -> None:
     assert (before.report, before.is_locked) == (None, True)
     assert found.report == report(cycle_ended=NOW, due=NOW + 60)
     assert found.loop
-    assert (found.loop.process, found.loop.boot_id, found.loop.cycles) == (os.getpid(), boot_id(), 1)
+    assert (found.loop.process, found.loop.boot_id, found.loop.cycles) == (os.getpid(), boot_id(), 12)
     assert found.loop.next_cycle_by == clock.monotonic() + 360
     assert found.loop.ended is None
     assert {one.name for one in (tmp_path / "run").iterdir()} == {LOCK, LOOP, REPORT}
