@@ -250,11 +250,14 @@ def _known(one: "GuestReport") -> "Known":
         state = GuestState.MISSING if one.authorised is None else GuestState.PENDING
     elif one.authorised is None:
         state = GuestState.ON_DEMAND
-    why = one.why
-    if one.suspended:
-        until = "until it is resumed" if one.suspended.until is None else ""
-        why = (f"suspended by {one.suspended.by} {until}: {one.suspended.reason}", *why)
-    return Known(one.name, one.uuid, one.wanted, state, why)
+    if not one.suspended:
+        return Known(one.name, one.uuid, one.wanted, state, one.why)
+    from reconciler.render.text import moment
+
+    end = one.suspended.until
+    until = "until it is resumed" if end is None else f"until {moment(end)} UTC"
+    suspended = f"suspended by {one.suspended.by} {until}: {one.suspended.reason}"
+    return Known(one.name, one.uuid, one.wanted, state, (suspended, *one.why), suspended)
 
 
 def _show_text(

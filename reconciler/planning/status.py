@@ -95,6 +95,7 @@ class GuestStatus(NamedTuple):
         vm: its VM, where libvirt's files name it.
         state: all of that in a word.
         wanted: how many queues it is to have; None where that is not known, and where no manifest names it.
+        suspended: by whom, until when and why it is suspended, as in `why`; empty where it is not.
     """
 
     name: str
@@ -108,6 +109,7 @@ class GuestStatus(NamedTuple):
     vm: VmName | None = None
     state: GuestState = GuestState.UNKNOWN
     wanted: int | None = None
+    suspended: str = ""
 
 
 class Status(NamedTuple):
@@ -182,13 +184,17 @@ def status_of(plan: Plan, compared: ComparedWith = THE_MANIFESTS, suspended: Sus
 
 
 class Known(NamedTuple):
-    """What a report says of one guest, where its manifest is not known: its device, how many queues, and its state."""
+    """What a report says of one guest, where its manifest is not known: its device, how many queues, and its state.
+
+    `why` begins with `suspended` where it is.
+    """
 
     name: str
     uuid: str
     wanted: int | None
     state: GuestState
     why: tuple[str, ...] = ()
+    suspended: str = ""
 
 
 def host_status(host: str, observed: Observed, compared: ComparedWith, known: Sequence[Known] = ()) -> Status:
@@ -230,7 +236,7 @@ def _guest_status(guest: GuestPlan, about: _About) -> GuestStatus:
     hidden = _hidden(guest, about)
     lacking = control_lacking(guest.before, about.now.lpar) if guest.before else []
     trouble = _trouble(guest.before, about.plan.observed.cards)
-    suspended = [about.suspended.guests[guest.name]] if guest.name in about.suspended.guests else []
+    suspended = about.suspended.guests.get(guest.name, "")
     return GuestStatus(
         name=guest.name,
         uuid=guest.uuid,
@@ -240,7 +246,7 @@ def _guest_status(guest: GuestPlan, about: _About) -> GuestStatus:
         in_use=guest.in_use,
         why=(
             *([WITHHELD] if guest.name in about.withheld else []),
-            *suspended,
+            *filter(None, [suspended]),
             *_difference(guest, about),
             *(one.text for one in hidden),
             *lacking,
@@ -250,6 +256,7 @@ def _guest_status(guest: GuestPlan, about: _About) -> GuestStatus:
         vm=guest.vm,
         state=_state(guest, about, hidden, waits=bool(lacking), fails=bool(trouble)),
         wanted=guest.guest.config.matrix.size if guest.guest else None,
+        suspended=suspended,
     )
 
 
@@ -347,8 +354,10 @@ def _unknown(mdev: ObservedMdev, observed: Observed) -> GuestStatus:
 def _reported(known: Known, mdev: ObservedMdev | None, observed: Observed) -> GuestStatus:
     if mdev is None:
         without = GuestStatus(known.name, known.uuid, None, None, None, in_use=False, why=known.why)
-        return without._replace(state=known.state, wanted=known.wanted)
-    return _foreign(mdev, observed, known.state)._replace(name=known.name, why=known.why, wanted=known.wanted)
+        return without._replace(state=known.state, wanted=known.wanted, suspended=known.suspended)
+    return _foreign(mdev, observed, known.state)._replace(
+        name=known.name, why=known.why, wanted=known.wanted, suspended=known.suspended
+    )
 
 
 def _pending(plan: Plan) -> tuple[tuple[int, tuple[str, ...]], ...]:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from reconciler.planning.status import ComparedWith, GuestStatus, Status
+from reconciler.planning.status import ComparedWith, GuestStatus, Source, Status
 from reconciler.render.diagnostics import problem_record
 from reconciler.render.drift import at_boot_record
 from reconciler.render.plan_json import config_record, json_text, matrix_record, process_record, vm_record
-from reconciler.render.status_text import card_trouble
+from reconciler.render.status_text import card_trouble, manifest_of
 
 
 def compared_record(compared: ComparedWith) -> dict[str, Any]:
@@ -46,7 +46,9 @@ def status_record(
         "inSync": plan.in_sync if plan else None,
         "suspended": status.suspended or None,
         "pool": matrix_record(status.observed.pool),
-        "guests": [_guest(one) for one in status.guests if wanted is None or one.uuid in wanted],
+        "guests": [
+            _guest(one, status.compared.source) for one in status.guests if wanted is None or one.uuid in wanted
+        ],
         "pending": [{"adapter": adapter, "guests": list(names)} for adapter, names in status.pending],
         "cards": [
             {
@@ -74,12 +76,14 @@ def status_record(
     }
 
 
-def _guest(one: GuestStatus) -> dict[str, Any]:
+def _guest(one: GuestStatus, source: Source) -> dict[str, Any]:
     return {
         "name": one.name,
         "uuid": one.uuid,
         "state": one.state.value,
         "labels": dict(one.guest.labels) if one.guest else {},
+        "manifest": manifest_of(one, source) or None,
+        "suspended": one.suspended or None,
         "activation": one.guest.activation.value if one.guest else None,
         "wanted": config_record(one.guest.config) if one.guest else None,
         "wantedQueues": one.wanted,

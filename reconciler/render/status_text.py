@@ -22,7 +22,10 @@ _HEADING: Final = ("NAME", "STATE", "QUEUES", "SEES", "VM", "WHY")
 _LEAST: Final = ((5, 12), (4, 6), (0, 8))
 """Which columns are cut on a narrow page, in this order, and what stays of each."""
 
-_WIDE_HEADING: Final = ("NAME", "STATE", "QUEUES", "SEES", "VM", "UUID", "ACTIVATION", "AUTHORISED", "LABELS", "WHY")
+_WIDE_HEADING: Final = (
+    *("NAME", "STATE", "QUEUES", "SEES", "VM", "UUID", "ACTIVATION", "AUTHORISED", "CONTROL DOMAINS", "LABELS"),
+    *("MANIFEST", "SUSPENDED", "WHY"),
+)
 _STYLES: Final[Mapping[GuestState, str]] = {
     **dict.fromkeys(GuestState, "warning"),
     **dict.fromkeys((GuestState.DRIFT, GuestState.MISSING, GuestState.FAILING), "error"),
@@ -68,9 +71,10 @@ def status_text(
         wide: whether there are more columns, and none is cut.
     """
     rows = status.rows if shown is None else shown.rows
-    lines = [*_host_lines(status, page, here, remarks), ""]
+    page = page._replace(width=None) if wide else page
+    lines = [*_host_lines(status, page, here, remarks, wide=wide), ""]
     if rows:
-        lines += [*(_wide_table(rows, page) if wide else _table(rows, page)), ""]
+        lines += [*(_wide_table(status, rows, page) if wide else _table(rows, page)), ""]
     if shown and shown.asked:
         lines += [page.cut(f"{len(rows):,} of {counted(len(status.rows), 'guest')} shown: {shown.asked}"), ""]
     lines += [page.paint("bold", page.cut(one)) for one in _summary(status)]
@@ -92,19 +96,29 @@ def guest_cells(one: GuestStatus) -> tuple[str, ...]:
     return (one.name, one.state.value, _queues(one), _sees(one), _vm(one), why or _NONE)
 
 
-def _wide_table(rows: Sequence[GuestStatus], page: Page) -> list[str]:
-    return table_lines(_WIDE_HEADING, [_wide_row(one) for one in rows], page._replace(width=None), ())
+def _wide_table(status: Status, rows: Sequence[GuestStatus], page: Page) -> list[str]:
+    return table_lines(_WIDE_HEADING, [_wide_row(one, status.compared.source) for one in rows], page, ())
 
 
-def _wide_row(one: GuestStatus) -> Row:
-    first = _row(one)
+def _wide_row(one: GuestStatus, source: Source) -> Row:
+    first = _row(one._replace(why=tuple(why for why in one.why if why != one.suspended)))
     more = (
         one.uuid,
         one.guest.activation.value if one.guest else _NONE,
-        config_text(one.authorised) if one.authorised else _NONE,
+        sees_text(one.authorised.matrix) if one.authorised else _NONE,
+        str(one.authorised.control_domains) if one.authorised and one.authorised.control_domains else _NONE,
         _labels(one) or _NONE,
+        manifest_of(one, source) or _NONE,
+        one.suspended.removeprefix("suspended ") or _NONE,
     )
     return first._replace(cells=(*first.cells[:-1], *more, first.cells[-1]))
+
+
+def manifest_of(one: GuestStatus, source: Source) -> str:
+    """Where the manifest of a guest begins, file and line; empty where it was compared with something else."""
+    if one.guest is None or source is not Source.MANIFESTS:
+        return ""
+    return f"{one.guest.position.file}:{one.guest.position.line}"
 
 
 def _queues(one: GuestStatus) -> str:
@@ -137,16 +151,17 @@ def _labels(one: GuestStatus) -> str:
 # The host ------------------------------------------------------------------------------------------------------------
 
 
-def _host_lines(status: Status, page: Page, here: Here, remarks: Sequence[Remark]) -> list[str]:
+def _host_lines(status: Status, page: Page, here: Here, remarks: Sequence[Remark], *, wide: bool = False) -> list[str]:
     found = [
         Remark("compared", compared_text(status)),
         *remarks,
         *([Remark("suspended", f"the whole host, {status.suspended}", "warning")] if status.suspended else []),
         Remark("host pool", pool_text(status.observed.pool)),
-        Remark("free", _free_text(status)),
+        Remark("free", _free_text(status, None if wide else _MOST_FREE)),
         *([Remark("at boot", at_boot_text(status.plan, here))] if status.plan else []),
+        *([Remark("cards", _types_text(status.observed.cards))] if wide and status.observed.cards else []),
         *(Remark("card", text, "warning") for text in _cards_texts(status.observed.cards)),
-        *(Remark("pending", text) for text in _pending_texts(status)),
+        *(Remark("pending", text) for text in _pending_texts(status, None if wide else _MOST_SENTENCES)),
     ]
     observed = status.observed
     heading = (
@@ -180,12 +195,24 @@ def pool_text(pool: Matrix) -> str:
     return f"everything but {' and '.join(given)}" if given else "everything"
 
 
-def _free_text(status: Status) -> str:
+def _free_text(status: Status, most: int | None) -> str:
     if not status.free:
         return "none"
-    names = ", ".join(map(str, status.free[:_MOST_FREE]))
-    more = f" and {len(status.free) - _MOST_FREE:,} more (--free)" if len(status.free) > _MOST_FREE else ""
+    names = ", ".join(map(str, status.free[:most]))
+    more = f" and {len(status.free) - most:,} more (--free)" if most is not None and len(status.free) > most else ""
     return f"{counted(len(status.free), 'queue')}: {names}{more}"
+
+
+def _types_text(cards: Sequence[ObservedCard]) -> str:
+    """Which type each card has."""
+    alike: dict[str, list[int]] = {}
+    for card in cards:
+        alike.setdefault(_type_of(card), []).append(card.adapter)
+    return "; ".join(f"{name}: {_numbered('adapter', IdSet(adapters))}" for name, adapters in sorted(alike.items()))
+
+
+def _type_of(card: ObservedCard) -> str:
+    return f"CEX{card.hwtype - 6}"
 
 
 def card_trouble(card: ObservedCard) -> str:
@@ -204,25 +231,26 @@ def _cards_texts(cards: Sequence[ObservedCard]) -> Iterator[str]:
         yield f"{plural('adapter', ids)} {ids} {trouble}" if len(ids) == 1 else f"adapters {ids}: each {trouble}"
 
 
-def _pending_texts(status: Status) -> Iterator[str]:
+def _pending_texts(status: Status, most: int | None) -> Iterator[str]:
     """Which hardware is not there yet, and for whom; what the same guests wait for in one sentence."""
     alike: dict[tuple[str, ...], list[int]] = {}
     for adapter, names in status.pending:
         alike.setdefault(names, []).append(adapter)
     adapters = [(_numbered("adapter", IdSet(ids)), names) for names, ids in alike.items()]
-    yield from _few_sentences(adapters, "groups of adapters")
+    yield from _few_sentences(adapters, "groups of adapters", most)
     lacking: dict[str, list[str]] = {}
     for one in status.guests:
         for text in control_lacking(one.authorised or EMPTY_CONFIG, status.observed.lpar):
             lacking.setdefault(text.removeprefix("pending: "), []).append(one.name)
-    yield from _few_sentences([(text, tuple(names)) for text, names in lacking.items()], "groups of control domains")
+    domains = [(text, tuple(names)) for text, names in lacking.items()]
+    yield from _few_sentences(domains, "groups of control domains", most)
 
 
-def _few_sentences(found: Sequence[tuple[str, tuple[str, ...]]], nouns: str) -> Iterator[str]:
-    """What is waited for, and by whom: the first few sentences, the others counted in one."""
-    shown = found if len(found) <= _MOST_SENTENCES else found[: _MOST_SENTENCES - 1]
+def _few_sentences(found: Sequence[tuple[str, tuple[str, ...]]], nouns: str, most: int | None) -> Iterator[str]:
+    """What is waited for, and by whom: `most` sentences, the others counted in the last; None: all, and every name."""
+    shown = found if most is None or len(found) <= most else found[: most - 1]
     for what, names in shown:
-        yield f"{what}, authorised in advance for {few_text(names)}"
+        yield f"{what}, authorised in advance for {', '.join(names) if most is None else few_text(names)}"
     if others := found[len(shown) :]:
         waiting = {name for _, names in others for name in names}
         yield f"{len(others):,} more {nouns}, authorised in advance for {counted(len(waiting), 'guest')}"
@@ -270,11 +298,11 @@ def guests_text(status: Status, rows: Sequence[GuestStatus], page: Page = Page()
     """Everything about the guests and devices in `rows`."""
     lines = [page.cut(f"compared {compared_text(status)}")]
     for one in rows:
-        lines += ["", *_guest_lines(one, page)]
+        lines += ["", *_guest_lines(one, status.compared.source, page)]
     return lines_text(lines)
 
 
-def _guest_lines(guest: GuestStatus, page: Page) -> Iterator[str]:
+def _guest_lines(guest: GuestStatus, source: Source, page: Page) -> Iterator[str]:
     words = [guest.state.value]
     words += [guest.guest.activation.value] if guest.guest and guest.guest.activation.value != guest.state else []
     words += [str(guest.vm)] if guest.vm else []
@@ -283,6 +311,8 @@ def _guest_lines(guest: GuestStatus, page: Page) -> Iterator[str]:
     yield f"{name}{guest.uuid}  ({', '.join(words)})"
     if labels := _labels(guest):
         yield f"  labels      {labels}"
+    if manifest := manifest_of(guest, source):
+        yield f"  manifest    {manifest}"
     if guest.guest:
         yield f"  wanted      {config_text(guest.guest.config)}"
     elif guest.wanted is not None:
@@ -324,7 +354,7 @@ def free_text(status: Status, page: Page = Page(), *, wide: bool = False) -> str
         style = "warning" if trouble else "faint" if queue in claims else "good"
         names = claims.get(queue, ())
         claimed = (", ".join(names) if wide else few_text(names)) or _NONE
-        rows.append(Row((str(queue), f"CEX{card.hwtype - 6}" if card else _NONE, state, claimed), {2: style}))
+        rows.append(Row((str(queue), _type_of(card) if card else _NONE, state, claimed), {2: style}))
     lines = table_lines(_FREE_HEADING, rows, page._replace(width=None) if wide else page, ((3, 8), (2, 10)))
     total = f"{counted(len(status.free), 'queue')} that no guest and no host driver can use, {len(claims):,} claimed."
     return lines_text([*lines, "", page.paint("bold", page.cut(total))])

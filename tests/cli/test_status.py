@@ -131,6 +131,38 @@ def test_it_is_shown_as_reviewed(
         assert max(map(len, lines)) <= columns
 
 
+def test_wide_is_worth_typing(night: Command) -> None:
+    """It says where each guest is declared, who suspended it and until when, and cuts nothing, on the smallest host."""
+    wide, table = night.bare("status", "-o", "wide", *WHERE).out, night.bare("status", *WHERE).out
+    rows = {line.split()[0]: line for line in wide.splitlines() if "guests.yaml:" in line}
+    records = json.loads(night.bare("status", "-o", "json", *WHERE).out)["guests"]
+
+    assert rows.keys() == STATES.keys()
+    lines = Path("guests.yaml").read_text().splitlines()
+    for one in records:
+        assert all(text in rows[one["name"]] for text in (one["uuid"], one["manifest"], one["activation"]))
+        file, _, line = one["manifest"].rpartition(":")
+        assert (file, lines[int(line) - 1]) == ("./guests.yaml", "apiVersion: reconciler/v1")
+    assert "by kim until it is resumed: ticket 4711" in rows["archive"]
+    assert {one["name"]: one["suspended"] for one in records if one["suspended"]} == {
+        "archive": "suspended by kim until it is resumed: ticket 4711"
+    }
+    assert "adapter 0x06 (6) × domain 0x04 (4)" in rows["mail"]
+    assert "0x05 (5), 0x48 (72)" in rows["payments-web"]
+    assert "  cards       CEX7: adapter 0x04 (4); CEX8: adapters 0x05-0x07 (5-7)\n" in wide
+    assert "…" not in wide
+    assert "guests.yaml:" not in table
+
+
+def test_without_manifests_no_place_of_one_is_shown(night: Command) -> None:
+    """What was applied last is not where the manifests are now."""
+    Path("guests.yaml").unlink()
+
+    assert "guests.yaml" not in night.bare("status", "-o", "wide", *WHERE).out
+    records = json.loads(night.bare("status", "-o", "json", *WHERE).out)["guests"]
+    assert {one["manifest"] for one in records} == {None}
+
+
 def test_what_is_wrong_comes_first_one_line_each(night: Command) -> None:
     """And counts of the whole host below."""
     ran = night.bare("status", *WHERE)

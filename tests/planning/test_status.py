@@ -174,6 +174,7 @@ def test_a_suspended_guest_says_why_and_by_whom() -> None:
     assert states(found) == [("b", "suspended-differs"), ("a", "suspended")]
     assert whys(found)["a"] == ("suspended by kim: ticket 1",)
     assert whys(found)["b"][:2] == (WITHHELD, "suspended by kim: ticket 2")
+    assert [one.suspended for one in found.guests] == ["suspended by kim: ticket 1", "suspended by kim: ticket 2"]
 
 
 def test_before_6_0_a_guest_waits_for_what_cannot_be_assigned_yet() -> None:

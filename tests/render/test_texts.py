@@ -255,11 +255,13 @@ def test_a_status_for_people_in_full() -> None:
         "compared with the manifests\n"
         "\n"
         f"a  {uuid(1)}  (in-sync, active, in use)\n"
+        "  manifest    guests.yaml:11\n"
         "  wanted      adapter 0x05 (5), domains 0x04 (4), 0x47 (71)\n"
         "  authorised  adapter 0x05 (5), domains 0x04 (4), 0x47 (71)\n"
         "  effective   adapter 0x05 (5) × domains 0x04 (4), 0x47 (71)\n"
         "\n"
         f"b  {uuid(2)}  (on-demand)\n"
+        "  manifest    guests.yaml:12\n"
         "  wanted      adapter 0xc8 (200), domain 0x04 (4)\n"
         "  authorised  no device\n"
         "\n"
@@ -281,6 +283,8 @@ def test_a_status_for_programs() -> None:
             "uuid": uuid(1),
             "state": "missing",
             "labels": {},
+            "manifest": "guests.yaml:11",
+            "suspended": None,
             "activation": "active",
             "wanted": {"adapters": [5, 200], "domains": [4], "controlDomains": [4]},
             "wantedQueues": 2,
