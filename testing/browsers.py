@@ -38,8 +38,8 @@ _FLAGS: Final = (
     "--disable-lcd-text", "--font-render-hinting=none", "--force-color-profile=srgb", "--force-device-scale-factor=1",
     "--lang=en-US",
 )  # fmt: skip
-_TALLEST: Final = 4000
-"""Pixels of a screenshot's height."""
+_TALLEST: Final = 2000
+"""Pixels of a screenshot's height: of a longer page its beginning."""
 
 Scheme = Literal["light", "dark"]
 
@@ -128,7 +128,7 @@ class Browser:
         ]
 
     def screenshot(self) -> Image.Image:
-        """The whole page, as high as it is."""
+        """The page, as high as it is, or its beginning."""
         height = self.ask("return Math.ceil(document.documentElement.getBoundingClientRect().height)")
         self._resize(min(max(int(height), 200), _TALLEST))
         try:
@@ -199,7 +199,8 @@ def browser(folder: Path) -> Iterator[Browser]:
 
 def invalid(files: Sequence[Path]) -> list[str]:
     """What the validator of HTML and SVG says of `files`: its errors, with file and place."""
-    command = ["java", "-jar", str(VNU), "--format", "json", "--errors-only", "--exit-zero-always", *map(str, files)]
+    options = ["--format", "json", "--errors-only", "--exit-zero-always", "--also-check-svg"]
+    command = ["java", "-jar", str(VNU), *options, *map(str, files)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     return [
         f"{message.get('url')}:{message.get('lastLine')}: {message['message']}"

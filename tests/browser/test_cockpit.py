@@ -16,6 +16,7 @@ from reconciler.picture.cells import Shown, Side, State
 from reconciler.picture.svg import STYLE, standalone
 from testing.browsers import Browser, needed
 from testing.cockpit import PAGE, Cockpit, cockpit, packages, what_is_missing
+from testing.commands import parsed as parsed_command
 from testing.golden import REWRITE
 from testing.pictures import SVG, parsed, picture
 
@@ -96,7 +97,9 @@ def test_it_shows_the_host_as_reconcile_does(page: Browser, host: Cockpit, tmp_p
 
     opened(page, host)
 
+    assert "" == trouble(page)
     assert "Crypto queues of lpar7" == page.text("h1")
+    assert "guest1" in page.text("#picture")
     assert "In sync: the host is as it should be." in page.text("#state")
     assert ["guest1", "in-sync", "4", "4"] == page.text("#guests tbody tr").split()[:4]
     assert "7 kernel writes" in page.text("#history")
@@ -338,6 +341,19 @@ def test_newer_cockpits_look_for_the_program() -> None:
 
     assert [{"path-exists": "/usr/local/bin/reconcile"}] == manifest["conditions"]
     assert " /usr/local/bin/reconcile\n" in (PAGE.parent / "README.md").read_text()
+
+
+def test_every_command_that_it_runs_is_one() -> None:
+    """With its options, as the program takes them now."""
+    text = (PAGE / "reconcile.js").read_text()
+    lines = [
+        " ".join(["reconcile", *re.findall(r'"([^"]+)"', words), *(["-o json"] if name == "record" else [])])
+        for name, words in re.findall(r"\(\) => (record|printed)\(([^)]+)\)", text)
+    ]
+    # The first word of what `record` gets is not an option but the field that the page reads.
+    lines = [line.replace(" guests ", " ").replace(" generations ", " ") for line in lines]
+
+    assert [f"reconcile {name}" for name in ("status", "report", "history")] == [parsed_command(line) for line in lines]
 
 
 def test_pictures_have_the_colours_that_they_have_elsewhere() -> None:
