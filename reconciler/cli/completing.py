@@ -150,13 +150,8 @@ def _suspended(prompt: _Prompt) -> _Offers:
     return ((name, one.reason) for name, one in sorted(found.items()) if name not in prompt.words)
 
 
-def _generations(prompt: _Prompt) -> _Offers:
-    """The numbers of generations, the newest first, with when and how the newest of them were applied."""
-    return ((str(number), text) for number, _, text in _described(prompt))
-
-
 def _applies(prompt: _Prompt) -> _Offers:
-    """The same, and the ids that callers gave."""
+    """Generations, the newest first, by number and by the ids of callers, with when and how they were applied."""
     for number, given, text in _described(prompt):
         yield from _offered((str(number), text), prompt)
         if given:
@@ -282,7 +277,6 @@ _SOURCES: Final[Mapping[str, Callable[[_Prompt], _Offers]]] = {
     "guests": _guests,
     "wanted": _wanted,
     "suspended": _suspended,
-    "generations": _generations,
     "applies": _applies,
     "history": _history,
     "requests": _requests,

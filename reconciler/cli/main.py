@@ -58,7 +58,7 @@ SECTIONS: Final[Sections] = {
         "rollback": Lazy(
             "rollback_command",
             "rollback_command",
-            "Undo the newest apply, or roll back to what generation NUMBER wanted.",
+            "Undo the newest apply, or roll back to what the apply ID wanted.",
         ),
     },
     "History": {

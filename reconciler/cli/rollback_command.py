@@ -12,7 +12,7 @@ from reconciler.cli.command_lines import again
 from reconciler.cli.confirm_command import RECOVERED_ONLY, UNCHANGED, refused_recovery, roll_back_pending
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, require_host, state_of
-from reconciler.cli.options import HostOptions, consent_options, format_option, host_options, lock_option
+from reconciler.cli.options import HostOptions, OneApply, consent_options, format_option, host_options, lock_option
 from reconciler.cli.output import say
 from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress, exit_of, show_recovered, show_unfinished
@@ -22,6 +22,7 @@ from reconciler.model.errors import ReconcileError, StateError
 from reconciler.model.outcome import Actor, Extent, Generation, Origin
 from reconciler.model.printable import shell_line
 from reconciler.planning.scope import WHOLE, Scope
+from reconciler.transaction.cancellation import number_of
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.machine import locked
@@ -32,20 +33,23 @@ _SHORT: Final = 12
 
 
 @command("rollback")
-@click.argument("number", type=click.IntRange(min=1), required=False, shell_complete=completes("generations"))
+@click.argument("number", type=OneApply(), required=False, metavar="[ID]", shell_complete=completes("applies"))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @consent_options
 @lock_option
 @format_option("text", "json")
 @host_options
 def rollback_command(
-    number: int | None, yes: bool, consents: frozenset[str], lock_timeout: int, format: str, host: HostOptions
+    number: int | str | None, yes: bool, consents: frozenset[str], lock_timeout: int, format: str, host: HostOptions
 ) -> Exit:
-    """Undo the newest apply, or roll back to what generation NUMBER wanted.
+    """Undo the newest apply, or roll back to what the apply ID wanted.
 
+    ID is the number of its generation, or the id that 'apply --id' gave it; left out, the newest apply is undone.
     It is a plan like any other, shown first. An apply that waits to be confirmed is undone instead.
     """
     require_host(host)
+    if number is not None:
+        number = number_of(state_of(host)[0], number)
     return _roll_back(host, number, format=format, yes=yes, terms=Terms(consents, lock_seconds=lock_timeout))
 
 

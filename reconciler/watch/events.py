@@ -4,7 +4,7 @@ Only changes are reported, so that a year of quiet is quiet; and what concerns m
 thousand guests that drift at once do not become ten thousand messages.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -122,11 +122,17 @@ def events(previous: Report | None, report: Report) -> tuple[Event, ...]:
         found.append(_condition(Kind.CONDITION, report))
     found += _of_guests(previous, report)
     if report.appeared:
-        found.append(
-            Event(Kind.APPEARED, Level.INFO, report.appeared[0], details=_cut(report.appeared[1:], _MOST_SENTENCES))
-        )
+        found.append(_appeared(previous, report))
     found += _of_the_host(previous, report)
     return tuple(found)
+
+
+def _appeared(previous: Report, report: Report) -> Event:
+    before = {one.uuid: one for one in previous.guests}
+    gained = [one for one in report.guests if one.uuid in before and _has_lost(one, before[one.uuid])]
+    details = _cut(report.appeared[1:], _MOST_SENTENCES)
+    names = _guests(one.name for one in gained)
+    return Event(Kind.APPEARED, Level.INFO, report.appeared[0], names, details, _seen_changes(before, gained))
 
 
 def _nothing_before(report: Report) -> Report:
@@ -194,7 +200,8 @@ def _of_the_source(previous: Report, report: Report) -> Iterator[Event]:
         text = f"{which} is refused; {enforced_text(report)}"
         yield Event(Kind.REFUSED, Level.ERROR, text, details=_cut(now.refused.reasons, _MOST_SENTENCES))
     if before.refused and not now.refused:
-        yield Event(Kind.ACCEPTED, Level.INFO, "the newest configuration can be used again")
+        which = f", {commit_text(now.commit, now.subject, now.author)}," if now.commit else ""
+        yield Event(Kind.ACCEPTED, Level.INFO, f"the newest configuration{which} can be used again")
     if now.is_long_unreachable and not before.is_long_unreachable:
         text = f"{now.location} cannot be reached; {enforced_text(report)}"
         yield Event(Kind.UNREACHABLE, Level.WARNING, text, details=(now.unreachable,))
@@ -228,11 +235,11 @@ def _of_applies(previous: Report, report: Report) -> Iterator[Event]:
     tried = _sentences(changed, "has", "was to have")
     if more(Result.ROLLED_BACK) > 0:
         text = f"an apply failed{of}; {report.summary}"
-        yield Event(Kind.ROLLED_BACK, Level.ERROR, text, _names(changed), tried)
+        yield Event(Kind.ROLLED_BACK, Level.ERROR, text, _names(changed), tried, changed[:_MOST_NAMES])
     if more(Result.DEGRADED) > 0:
         text = f"an apply failed{of}, and not everything could be rolled back: {report.summary}"
         details = _cut((*report.differences, *tried), _MOST_SENTENCES)
-        yield Event(Kind.DEGRADED, Level.CRITICAL, text, _names(changed), details)
+        yield Event(Kind.DEGRADED, Level.CRITICAL, text, _names(changed), details, changed[:_MOST_NAMES])
 
 
 def _of_fights(previous: Report, report: Report) -> Iterator[Event]:
@@ -285,15 +292,26 @@ def _of_guests(previous: Report, report: Report) -> Iterator[Event]:
     lost = [now for old, now in pairs if old and _has_lost(old, now)]
     if lost:
         event = _together(Kind.LOST, Level.WARNING, lost, "left with fewer queues than it saw before")
-        seen = {one.uuid: one.effective for one in previous.guests}
-        counts = (f"{one.name}: sees {one.effective} of {one.wanted} queues, {seen[one.uuid]} before" for one in lost)
-        yield event._replace(details=(*_cut(counts, _MOST_SENTENCES), *event.details))
+        counts = (f"{_seen_text(before[one.uuid], one)}" for one in lost)
+        details = (*_cut(counts, _MOST_SENTENCES), *event.details)
+        yield event._replace(details=details, changes=_seen_changes(before, lost))
     suspended = [now for old, now in pairs if now.suspended and not (old and old.suspended)]
     if suspended:
         yield _together(Kind.SUSPENDED, Level.INFO, suspended, "suspended")
     resumed = [now for old, now in pairs if old and old.suspended and not now.suspended]
     if resumed:
         yield _together(Kind.RESUMED, Level.INFO, resumed, "enforced again")
+
+
+def _seen_text(old: GuestReport, now: GuestReport) -> str:
+    """What a guest sees, and saw; the queues by name where they are known, and how many."""
+    now_named, old_named = (f" ({one.sees})" if one.sees and one.effective else "" for one in (now, old))
+    counts = f"sees {now.effective} of {now.wanted} queues{now_named}, {old.effective} before{old_named}"
+    return f"{now.name}: {counts}"
+
+
+def _seen_changes(before: Mapping[str, GuestReport], guests: Sequence[GuestReport]) -> tuple[Changed, ...]:
+    return tuple(Changed(one.name, before[one.uuid].sees, one.sees) for one in guests[:_MOST_NAMES])
 
 
 def _has_lost(old: GuestReport, now: GuestReport) -> bool:

@@ -137,6 +137,7 @@ class GuestReport(NamedTuple):
         why: why these differ, a sentence each.
         drifted: whether another program changed its device.
         suspended: that it is suspended; None where it is not.
+        sees: which queues the guest sees, in one line; empty where there is no device.
     """
 
     name: str
@@ -147,6 +148,7 @@ class GuestReport(NamedTuple):
     why: tuple[str, ...] = ()
     drifted: bool = False
     suspended: Suspended | None = None
+    sees: str = ""
 
 
 class Changed(NamedTuple):

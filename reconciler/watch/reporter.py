@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
-from reconciler.model.matrix import ApConfig
+from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.outcome import Result
 from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.status import WITHHELD, status_of
@@ -202,6 +202,7 @@ def guest_reports(plan: Plan, suspensions: Suspensions) -> tuple[GuestReport, ..
             why=statuses[one.uuid],
             drifted=one.changes and one.cause is Cause.HOST,
             suspended=suspended(suspensions.guests.get(one.name)),
+            sees=_seen(one.sees_before),
         )
         for one in plan.guests
     )
@@ -219,6 +220,7 @@ def _unnamed(uuid: str, name: str, plan: Plan, suspensions: Suspensions) -> Gues
         why=(WITHHELD,),
         drifted=False,
         suspended=suspended(suspensions.guests.get(name)),
+        sees=_seen(found.effective),
     )
 
 
@@ -257,6 +259,12 @@ def changes_of(plan: Plan) -> tuple[Changed, ...]:
 
 def _config(config: ApConfig | None) -> str:
     return "" if config is None else config_text(config)
+
+
+def _seen(matrix: Matrix | None) -> str:
+    if matrix is None:
+        return ""
+    return config_text(ApConfig(matrix.adapters, matrix.domains, matrix.domains)) if matrix.size else "no queue"
 
 
 def suspended(one: Suspension | None) -> Suspended | None:

@@ -123,7 +123,7 @@ def test_ids_of_callers_are_offered(command: Command, offers: Offers) -> None:
 
     assert offers("confirm", *at(command), "deploy") == ["deploy-43", "deploy-42"]
     assert "deploy-43" in offers("history", *at(command), "show", "")
-    assert "deploy-43" not in offers("rollback", *at(command), "")
+    assert "deploy-43" in offers("rollback", *at(command), "")
 
 
 def test_what_is_suspended_is_offered_for_resuming(command: Command, offers: Offers) -> None:

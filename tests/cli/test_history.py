@@ -100,6 +100,27 @@ def test_rollback_to_a_number(command: Command) -> None:
     assert command("rollback", "77").code == 1
 
 
+def test_rollback_to_an_id_of_a_caller(command: Command) -> None:
+    """As confirm and cancel take it; an id that no apply has is an error, and no id is a wrong usage."""
+    command("apply", "--yes", "--id", "deploy-42")
+    first = command("simulate").out
+    change(command)
+    command("apply", "--yes")
+
+    ran = command("rollback", "deploy-42", "--yes")
+
+    assert ran.code == 0
+    assert "rolling back to generation 1;" in ran.err
+    assert command("simulate").out == first
+    assert " rollback to 1: " in command("history").out.splitlines()[1]
+    missing = command("rollback", "deploy-43", "--yes")
+    assert (missing.code, missing.err.splitlines()[0]) == (1, "error: no apply has the id deploy-43")
+    assert command("rollback", "Deploy!").code == 64
+    assert command("rollback", "0").code == 64
+    command("cancel", "deploy-44")
+    assert "was cancelled before" in command("rollback", "deploy-44").err
+
+
 def test_rollback_without_a_history_says_so(command: Command) -> None:
     """There is nothing to undo."""
     for words in ((), ("--yes",)):

@@ -7,9 +7,10 @@ import pytest
 
 from reconciler.kernel.paths import APMASK, mdev
 from reconciler.model.commands import Here
+from reconciler.simulator.hardware import Card, Plug, Unplug
 from reconciler.watch.decisions import BUDGET
 from reconciler.watch.events import Event, Kind, events
-from reconciler.watch.report import Condition, Report
+from reconciler.watch.report import Changed, Condition, Counters, RefusedConfiguration, Report, SourceReport
 from reconciler.watch.report_text import with_next
 from reconciler.watch.reporter import Moment, Reporter
 from reconciler.watch.triggers import Trigger
@@ -160,11 +161,50 @@ def test_a_fight_that_ends_by_itself_is_over(pager: Pager) -> None:
     assert (over.kind, over.guests) == (Kind.FIGHT_OVER, ("guest1",))
 
 
-def test_what_went_away_beneath_a_guest_is_counted() -> None:
-    """Queues before and after."""
-    (lost,) = events(report(), report(guests=(guest(effective=2), *report().guests[1:])))
+def test_what_went_away_beneath_a_guest_and_what_came_back_is_named(pager: Pager) -> None:
+    """Guests, and the queues that they saw before and see now, by name."""
+    pager.looped.host.change_hardware(Unplug(5))
+    lost = next(one for one in pager.turn() if one.kind is Kind.LOST)
 
-    assert lost.details[0] == "payments: sees 2 of 4 queues, 4 before"
+    assert (lost.guests, lost.changes) == (("guest1",), (Changed("guest1", OURS, "no queue"),))
+    assert lost.details[0] == f"guest1: sees 0 of 1 queues, 1 before ({OURS})"
+
+    pager.looped.host.change_hardware(Plug(5, Card()))
+    back = next(one for one in pager.turn() if one.kind is Kind.APPEARED)
+    assert (back.guests, back.changes) == (("guest1",), (Changed("guest1", "no queue", OURS),))
+
+
+def test_what_is_sent_of_every_kind_names_whom_it_concerns() -> None:
+    """At most some guests and sentences, however many there are; with queues before and after where they changed."""
+    many = tuple(guest(f"g{number}", uuid=str(number), sees="adapters 5, 6, domain 4") for number in range(99))
+    fewer = tuple(one._replace(effective=2, sees="adapter 6, domain 4", why=("card 5 is gone",)) for one in many)
+    changed = tuple(Changed(one.name, "adapter 5, domain 4", "adapter 6, domain 4") for one in many)
+    applies = {"rolled back": {"rolled back": 1}, "degraded": {"degraded": 1}, "applied": {"applied": 3}}
+    found = [
+        *events(report(guests=many), report(guests=fewer)),
+        *events(report(guests=fewer), report(guests=many, appeared=("g1 now has 05.0004",))),
+    ]
+    for how in applies.values():
+        now = report(counters=Counters(13, {"applied": 2} | how), changed=changed)
+        found += events(report(), now)
+
+    assert {one.kind for one in found} == {
+        Kind.LOST, Kind.APPEARED, Kind.ROLLED_BACK, Kind.DEGRADED, Kind.APPLIED,
+    }  # fmt: skip
+    for one in found:
+        assert one.guests[:2] == ("g0", "g1"), one.kind
+        assert one.changes[0].before != one.changes[0].after
+        assert len(one.guests) < 20 > len(one.changes)
+        assert len(one.details) < 40
+
+
+def test_a_configuration_that_can_be_used_again_is_named() -> None:
+    """The commit, with its subject and author."""
+    refused = SourceReport("x", "abc", RefusedConfiguration("def", ("bad",), 1.0))
+    (commit, again) = events(report(source=refused), report(source=SourceReport("x", "def", subject="S", author="A")))
+
+    assert (commit.kind, again.kind) == (Kind.COMMIT, Kind.ACCEPTED)
+    assert again.text == "the newest configuration, commit def (S, by A), can be used again"
 
 
 def test_a_repository_that_is_away_for_a_moment_is_not_told(tmp_path: Path) -> None:
