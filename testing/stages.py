@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 from reconciler.integrations.systemd_notify import SystemdNotify
 from reconciler.model.stopping import StopToken
+from reconciler.planning.plan import Plan
 from reconciler.watch.cycle import Cycles
 from reconciler.watch.cycle_result import CycleResult, Ending
 from reconciler.watch.loop import Watch, watch
@@ -162,7 +163,7 @@ class Stage:
 
     # FanOut, systemd
 
-    def publish(self, report: Report) -> None:
+    def publish(self, report: Report, plan: Plan | None = None) -> None:
         """See `FanOut`."""
         self.reports.append(report)
 
