@@ -319,17 +319,15 @@ SERVE_UNIT: Final = OurFile(SERVE_NAME, SERVE_MARK, "reconcile service install s
 SERVE_SOCKET_NAME: Final = "reconcile-serve.socket"
 SERVE_SOCKET: Final = OurFile(SERVE_SOCKET_NAME, SERVE_MARK, "reconcile service install serve", 0o644)
 
-# It reads a few files, and answers: it needs none of the rights, and of the system calls and files, that others need.
+# It reads a few files of the run directory and the id of the boot, and answers: it needs nothing that the others need.
 _POWERLESS: Final = (
     "CapabilityBoundingSet=",
-    "ProtectProc=invisible",
-    "ProcSubset=pid",
     "PrivateUsers=yes",
-    "SystemCallFilter=~@chown @setuid @keyring @memlock @timer @ipc",
-    "RestrictFileSystems=~debugfs tracefs bpf",
-    "NoExecPaths=/home /tmp /var/tmp /run /dev/shm",
+    "ProtectProc=invisible",
+    "SystemCallFilter=~@keyring @memlock",
     "InaccessiblePaths=-/var/lib/reconciler -/sys/bus/ap -/sys/devices/vfio_ap",
 )
+_REPLACED: Final = ("CapabilityBoundingSet", "ReadWritePaths")
 
 
 def serve_unit_text(python: str, options: Sequence[str], group: str | None, address: str, *, is_local: bool) -> str:
@@ -371,9 +369,6 @@ def serve_unit_text(python: str, options: Sequence[str], group: str | None, addr
         *(() if is_socket else ("", "[Install]", "WantedBy=multi-user.target")),
     )
     return "\n".join(lines) + "\n"
-
-
-_REPLACED: Final = ("CapabilityBoundingSet", "ReadWritePaths")
 
 
 def serve_socket_text(path: str, group: str | None) -> str:
