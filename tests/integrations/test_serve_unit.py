@@ -22,6 +22,11 @@ from testing.reports import report
 
 SOCKET = "/run/reconciler/serve.sock"
 MOST_EXPOSED = 1.5
+AS_SYSTEMD_DOES = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.execve(sys.argv[2], sys.argv[2:], {**os.environ, "LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())})
+"""
 
 
 def unit(address: str = SOCKET, *, group: str | None = "reconciler", is_local: bool = True) -> str:
@@ -94,11 +99,18 @@ def test_a_socket_that_systemd_has_made_is_used_and_left(tmp_path: Path) -> None
     with socket.socket(socket.AF_UNIX) as given:
         given.bind(str(path))
         given.listen()
-        words = f"{sys.executable} -m reconciler.cli serve --listen {path} --run-dir {tmp_path / 'run'}"
-        script = f"LISTEN_FDS=1 LISTEN_PID=$$ exec {words} 3<&{given.fileno()}"
-        with subprocess.Popen(
-            ["/bin/sh", "-c", script], pass_fds=[given.fileno()], env=environment(), stderr=subprocess.PIPE
-        ) as process:
+        words = [
+            sys.executable,
+            "-m",
+            "reconciler.cli",
+            "serve",
+            "--listen",
+            str(path),
+            "--run-dir",
+            str(tmp_path / "run"),
+        ]
+        program = [sys.executable, "-c", AS_SYSTEMD_DOES, str(given.fileno()), *words]
+        with subprocess.Popen(program, pass_fds=[given.fileno()], env=environment(), stderr=subprocess.PIPE) as process:
             try:
                 assert process.stderr
                 assert b"answering" in process.stderr.readline()

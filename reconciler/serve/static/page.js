@@ -23,9 +23,12 @@ async function refresh() {
   lost.hidden = true;
 }
 
+const tried = () => refresh().catch(() => { lost.hidden = false; });
+
 function follow() {
   const source = new EventSource("/api/events");
-  source.onmessage = () => refresh().catch(() => { lost.hidden = false; });
+  source.onopen = () => lost.hidden || tried();  // nothing may have changed meanwhile
+  source.onmessage = tried;
   source.onerror = () => {
     lost.hidden = false;
     if (source.readyState === EventSource.CLOSED) setTimeout(follow, 1000);
@@ -36,7 +39,7 @@ filter?.addEventListener("input", () => {
   clearTimeout(pause);
   pause = setTimeout(() => {
     history.replaceState(null, "", `?${new URLSearchParams(new FormData(filter))}`);
-    refresh().catch(() => { lost.hidden = false; });
+    tried();
   }, 150);
 });
 follow();
