@@ -11,7 +11,7 @@ def main() -> None:
     parser.add_argument(
         "name",
         nargs="?",
-        choices=["plan-time", "reading", "writes", "watch", "side-by-side", "hostile"],
+        choices=["plan-time", "reading", "writes", "watch", "side-by-side", "hostile", "serving"],
         help="only this one",
     )
     parser.add_argument("--runs", type=int, help="how often each process is started (7; side-by-side: 3)")
@@ -35,6 +35,11 @@ def main() -> None:
         from benchmarks import hostile
 
         hostile.report()
+    if given.name == "serving":  # not by itself: it takes a minute
+        from benchmarks import serving
+
+        if not serving.report(*(given.guests or ())[:1]):
+            raise SystemExit(1)
     if given.name == "side-by-side":  # not by itself: it boots kernels
         from benchmarks import side_by_side
 

@@ -78,7 +78,7 @@ SECTIONS: Final[Sections] = {
         "serve": Lazy(
             "serve_command",
             "serve_command",
-            "Answer /metrics, /healthz and /readyz from what the loop publishes; for a user without rights.",
+            "Show on a page what the loop publishes, as JSON for programs, and as metrics; for a user without rights.",
         ),
         "trigger": Lazy("loop_commands", "trigger_command", "Have the loop of 'reconcile watch' look at once."),
         "suspend": Lazy(

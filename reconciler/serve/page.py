@@ -181,8 +181,9 @@ def _banner(snapshot: Snapshot) -> _Banner:
     report = snapshot.published.report
     if report is None:
         return _Banner("nothing is known", "bad", "No report on this host is published.")
-    tone = _TONES[report.condition] if snapshot.health.good else "old"
-    return _Banner(report.condition.text, tone, report.summary)
+    if not snapshot.health.good:
+        return _Banner(f"last known: {report.condition.text}", "old", report.summary)
+    return _Banner(report.condition.text, _TONES[report.condition], report.summary)
 
 
 class _Alarm(NamedTuple):
