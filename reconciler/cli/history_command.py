@@ -52,7 +52,15 @@ def history_command(
     asked = _asked(words, newest, format)
     if words and selector.pairs:
         raise click.UsageError(f"-l goes with the list only; without it: {again(labels=None)}")
-    _show_unfinished(host)
+    try:
+        show_unfinished(host)
+    except PermissionError as error:
+        from reconciler.cli.history_published import show_published
+
+        # What this user may not read is published in part; the rest is for root.
+        if selector.pairs or not show_published(host, format, asked, newest, error):
+            raise
+        return Exit.DONE
     match asked:
         case ("show", which):
             _show(host, format, which)
@@ -61,20 +69,6 @@ def history_command(
         case _:
             _list(host, format, newest, selector)
     return Exit.DONE
-
-
-def _show_unfinished(host: HostOptions) -> None:
-    """Show what earlier runs have left; to a user who may not read it, what the published report says instead."""
-    try:
-        show_unfinished(host)
-    except PermissionError:
-        from reconciler.cli.loop_seen import published_report
-
-        report = published_report(host)
-        if report is not None:
-            commit = f" of commit {report.source.commit}" if report.source.commit else ""
-            say(f"note: the published report is of generation {report.generation}{commit}: {report.summary}")
-        raise
 
 
 def _asked(words: tuple[str, ...], newest: int | None, format: str) -> tuple[int | str, ...]:

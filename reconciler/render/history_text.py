@@ -116,14 +116,30 @@ def history_text(
     if not generations:
         nothing = "" if flags else "Nothing has been applied yet.\n"
         return _earlier_text(earlier, here, flags, page) if earlier else nothing
+    listed = listed_text([_listed(one, most_names) for one in reversed(generations)], page, zone)
+    return listed + (_earlier_text(earlier, here, flags, page) if earlier else "")
+
+
+class Listed(NamedTuple):
+    """What a line of the list says of a generation: `started` in seconds since 1970, 0 where that is not known."""
+
+    number: int
+    started: float
+    result: str
+    by: str
+    what: str
+    commit: str
+    style: str
+
+
+def listed_text(generations: Sequence[Listed], page: Page, zone: tzinfo | None = None) -> str:
+    """A line for each generation in their order, below a heading, ended by a newline; see `history_text`."""
     # In most lists the zone is the same in each line; a year has two.
-    zones = {_zone_name(one.origin.started, zone) for one in generations if one.origin.started}
+    zones = {_zone_name(one.started, zone) for one in generations if one.started}
     started = f"STARTED ({zones.pop()})" if len(zones) == 1 else "STARTED"
     heading = ("GEN", started, "RESULT", "BY", "WHAT", "COMMIT")
-    rows = [_row(one, zone, most_names, with_zone=bool(zones)) for one in reversed(generations)]
-    return lines_text(table_lines(heading, rows, page, _LEAST)) + (
-        _earlier_text(earlier, here, flags, page) if earlier else ""
-    )
+    rows = [_row(one, zone, with_zone=bool(zones)) for one in generations]
+    return lines_text(table_lines(heading, rows, page, _LEAST))
 
 
 def _earlier_text(earlier: int, here: Here, flags: Sequence[str], page: Page) -> str:
@@ -135,16 +151,25 @@ def _zone_name(seconds: float, zone: tzinfo | None) -> str:
     return local_time(seconds, zone)[len("2027-01-15 08:00:00 ") :]
 
 
-def _row(one: Generation, zone: tzinfo | None, most: int | None, *, with_zone: bool) -> Row:
-    named = f" {_zone_name(one.origin.started, zone)}" if with_zone else ""
-    started = f"{local_time(one.origin.started, zone)[:16]}{named}" if one.origin.started else "-"
+def _row(one: Listed, zone: tzinfo | None, *, with_zone: bool) -> Row:
+    named = f" {_zone_name(one.started, zone)}" if with_zone else ""
+    started = f"{local_time(one.started, zone)[:16]}{named}" if one.started else "-"
+    return Row((str(one.number), started, one.result, one.by or "-", one.what, one.commit), {2: one.style})
+
+
+def _listed(one: Generation, most: int | None) -> Listed:
     interrupted = one.outcome.interrupted if one.outcome else ()
     remarks = [one.remark] if one.remark else []
     if interrupted:
         remarks.append(f"interrupted {', '.join(interrupted)}")
     result = f"{one.result} ({'; '.join(remarks)})" if remarks else one.result
-    cells = (str(one.number), started, result, by_text(one) or "-", what_text(one, most), commit_text(one))
-    return Row(cells, {2: _STYLE.get(one.result, "error")})
+    style, commit = result_style(one.result), commit_text(one.origin.commit, one.origin.subject)
+    return Listed(one.number, one.origin.started, result, by_text(one), what_text(one, most), commit, style)
+
+
+def result_style(result: str) -> str:
+    """The style of how a generation ended."""
+    return _STYLE.get(result, "error")
 
 
 def by_text(one: Generation) -> str:
@@ -179,12 +204,11 @@ def _touched(one: Generation, most: int | None) -> str:
     return (", ".join(parts) or "no change") + but_for
 
 
-def commit_text(one: Generation) -> str:
-    """The commit of its manifests, short, and the commit's subject."""
-    commit = one.origin.commit
+def commit_text(commit: str, subject: str) -> str:
+    """The commit of manifests, short, and its subject."""
     if not commit:
         return "-"
-    return f"{commit[:_SHORT]}{'+' if commit.endswith('+') else ''} {one.origin.subject}".rstrip()
+    return f"{commit[:_SHORT]}{'+' if commit.endswith('+') else ''} {subject}".rstrip()
 
 
 def history_json(generations: Iterable[Generation]) -> str:

@@ -1,5 +1,6 @@
 """What belongs to another user and cannot be read ends each command in a sentence that names it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -169,6 +170,33 @@ def test_a_status_without_manifests_has_names_from_the_published_report(site: Pa
     assert ran.code == 0
     assert "the host alone" in ran.out
     assert "3783d4a7-df47-58ab-bed9-cee63c6e6f5e  unknown" in ran.out
+
+
+def test_a_history_that_may_not_be_read_is_shown_as_it_is_published(site: Path) -> None:
+    """The list, one generation by number and by id, for people and programs; the rest is for root, and is said so."""
+    simulated = ("--simulate", "site/simulated-host.yaml", "--state-dir", "kept/state", "--run-dir", "run")
+    for number in (1, 2):
+        assert as_root(site, "apply", "--yes", "-f", "site", "--id", f"deploy-{number}", *simulated).code == 0
+    shown = as_root(site, "history", *simulated).out
+    os.chown(site / "kept/state", ANOTHER, ANOTHER)
+
+    listed = as_a_user(site, "history", *simulated)
+    assert (listed.code, listed.out) == (0, shown)
+    assert "note: this is what is published, of the last 2 generations, since " in listed.err
+    assert "  next: sudo reconcile history " in listed.err
+    record = json.loads(as_a_user(site, "history", "-o", "json", *simulated).out)
+    assert [one["id"] for one in record["generations"]] == ["deploy-1", "deploy-2"]
+    for which in ("1", "deploy-1"):
+        one = as_a_user(site, "history", "show", which, *simulated)
+        assert one.code == 0
+        assert one.out.startswith("Generation 1: applied\n  started:   ")
+        assert "guest1" in one.out
+    assert as_a_user(site, "history", "-n", "1", *simulated).out.splitlines()[-1] == "… and 1 earlier generation"
+    assert as_a_user(site, "history", "show", "9", *simulated).code == 1
+    for words in (("diff", "1", "2"), ("-l", "tenant=payments")):
+        assert_named(as_a_user(site, "history", *words, *simulated), "kept")
+    shutil.rmtree(site / "run")
+    assert_named(as_a_user(site, "history", *simulated), "kept")
 
 
 @pytest.mark.parametrize("command", [("plan", "-f", "site"), ("status", "-f", "site"), ("import",), ("doctor",)])

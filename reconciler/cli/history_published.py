@@ -1,0 +1,126 @@
+"""``reconcile history`` for a user who may not read it: the last generations, as they are published for everybody."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from reconciler.cli.loop_seen import published_report
+from reconciler.cli.machine import run_directory_of
+from reconciler.cli.options import HostOptions
+from reconciler.cli.output import page_for_stdout, result, say
+from reconciler.cli.recovered import say_as_root
+from reconciler.model.printable import error_text, lines_text
+from reconciler.render.history_text import (
+    NEWEST,
+    Listed,
+    commit_text,
+    listed_text,
+    local_time,
+    result_style,
+)
+from reconciler.render.plan_json import json_text
+from reconciler.render.text import counted, iso_time
+from reconciler.transaction.history import NoSuchGeneration
+from reconciler.watch.host_view import HISTORY, GenerationView, HistoryView
+from reconciler.watch.published import NotPublished, PublishedReader
+
+VERSION: Final = "2"
+
+
+def show_published(
+    host: HostOptions, format: str, asked: Sequence[int | str], newest: int | None, denied: PermissionError
+) -> bool:
+    """Show what is published of what is `asked` for, and say so; False where that is nothing.
+
+    Args:
+        host: of which host.
+        format: how to print.
+        asked: nothing, which is the list, or a word and the generations that it is about.
+        newest: how many are listed; None where nothing was said, 0 for all.
+        denied: why the history itself cannot be read.
+
+    Raises:
+        NoSuchGeneration: that generation is not among those that are published.
+    """
+    try:
+        view = PublishedReader(run_directory_of(host)).view(HISTORY, HistoryView)
+    except NotPublished as error:
+        say(f"note: {error}")
+        return False
+    if view is None or (asked and asked[0] != "show"):
+        if report := published_report(host):
+            commit = f" of commit {report.source.commit}" if report.source.commit else ""
+            say(f"note: the published report is of generation {report.generation}{commit}: {report.summary}")
+        return False
+    if asked:
+        _show(_found(view, asked[1]), format)
+    else:
+        _list(view, format, newest)
+    shown = counted(len(view.generations), "generation")
+    say(f"note: this is what is published, of the last {shown}, since {error_text(denied)}")
+    say_as_root()
+    return True
+
+
+def _list(view: HistoryView, format: str, newest: int | None) -> None:
+    most = newest or None if newest is not None or format == "json" else NEWEST
+    chosen = view.generations[:most]
+    if format == "json":
+        result(json_text({"formatVersion": VERSION, "generations": [_record(one) for one in reversed(chosen)]}))
+        return
+    page = page_for_stdout()
+    result(listed_text([_listed(one) for one in chosen], page._replace(width=None) if format == "wide" else page))
+    if earlier := view.earlier + len(view.generations) - len(chosen):
+        result(f"{page.ellipsis} and {counted(earlier, 'earlier generation')}\n")
+
+
+def _listed(one: GenerationView) -> Listed:
+    style = result_style(one.result.partition(" (")[0])
+    return Listed(one.number, one.started, one.result, one.by, one.what, commit_text(one.commit, one.subject), style)
+
+
+def _found(view: HistoryView, which: int | str) -> GenerationView:
+    for one in view.generations:
+        if which in (one.number, one.id):
+            return one
+    raise NoSuchGeneration(f"generation {which} is not among the last {len(view.generations):,} that are published")
+
+
+def _show(one: GenerationView, format: str) -> None:
+    if format == "json":
+        result(json_text({"formatVersion": VERSION, **_record(one), "diff": one.diff}))
+        return
+    if format == "diff":
+        result(one.diff)
+        return
+    words = f" ({one.subject}, by {one.author})" if one.subject else ""
+    head = [
+        f"Generation {one.number}: {one.result}",
+        f"  started:   {local_time(one.started)}",
+        *([f"  ended:     {local_time(one.ended)}"] if one.ended else []),
+        f"  by:        {one.by}",
+        *([f"  id:        {one.id}"] if one.id else []),
+        f"  commit:    {one.commit or 'none'}{words}",
+        *([f"  because:   {one.failure}"] if one.failure else []),
+        f"  {one.summary}",
+        "",
+    ]
+    cut = "The rest of the diff is not published.\n" if one.is_cut else ""
+    result(f"{lines_text(head)}{one.diff}{cut}")
+
+
+def _record(one: GenerationView) -> dict[str, Any]:
+    return {
+        "number": one.number,
+        "id": one.id or None,
+        "started": iso_time(one.started),
+        "ended": None if one.ended is None else iso_time(one.ended),
+        "user": one.by,
+        "commit": one.commit or None,
+        "subject": one.subject or None,
+        "author": one.author or None,
+        "what": one.what,
+        "summary": one.summary,
+        "extent": one.extent,
+        "result": one.result,
+        "failure": one.failure or None,
+    }
