@@ -11,7 +11,7 @@ def main() -> None:
     parser.add_argument(
         "name",
         nargs="?",
-        choices=["plan-time", "reading", "writes", "watch", "side-by-side", "hostile", "serving"],
+        choices=["plan-time", "report-time", "reading", "writes", "watch", "side-by-side", "hostile", "serving"],
         help="only this one",
     )
     parser.add_argument("--runs", type=int, help="how often each process is started (7; side-by-side: 3)")
@@ -20,6 +20,10 @@ def main() -> None:
     given = parser.parse_args()
     if given.name in {None, "plan-time"}:
         plan_time.report(given.guests or plan_time.SIZES, given.runs or 7)
+    if given.name in {None, "report-time"}:
+        from benchmarks import report_time
+
+        report_time.report(given.runs or 7)
     if given.name in {None, "reading"}:
         from benchmarks import reading
 

@@ -91,7 +91,7 @@ def report_command(
 
         _write(html, report_html(made, __version__))
     if svg:
-        from reconciler.picture.svg import standalone
+        from reconciler.picture.sheet import standalone
         from reconciler.render.report_html import ascii_text
 
         _write(svg, ascii_text(standalone(made.pictures)))

@@ -155,7 +155,7 @@ def runs_of(cells: Iterable[Shown | None]) -> tuple[Run, ...]:
     runs: list[Run] = []
     start, current, place = 0, None, -1
     for place, cell in enumerate(cells):
-        if cell != current:
+        if cell is not current and cell != current:
             if current is not None:
                 runs.append(Run(start, place - 1, current))
             start, current = place, cell

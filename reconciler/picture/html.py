@@ -10,7 +10,9 @@ from reconciler.model.ids import IdSet
 from reconciler.picture.cells import Picture, Side, State
 from reconciler.picture.colours import DARK, LIGHT, Scheme
 from reconciler.picture.markup import Markup, cut, element, joined
-from reconciler.picture.svg import LONGEST_NAME, SIDES, STYLE, WORDS, Key, key_of_holders, key_of_signs, parts, summary
+from reconciler.picture.sheet import Key, key_of_holders, key_of_signs
+from reconciler.picture.svg import STYLE, parts
+from reconciler.picture.words import LONGEST_NAME, SIDES, WORDS, Density, density_of, summary
 
 
 def _scheme_rules(scheme: Scheme) -> str:
@@ -42,11 +44,13 @@ PAGE_STYLE: Final = (
 
 def figures(pictures: Sequence[Picture], name: str = "picture") -> Markup:
     """`pictures` side by side, each of which scrolls by itself; `name` is the beginning of their ids in the page."""
-    return element("div", *(_figure(one, f"{name}-{one.side}") for one in pictures), class_="crypto-sides")
+    density = density_of(pictures)
+    shown = (_figure(one, f"{name}-{one.side}", density) for one in pictures)
+    return element("div", *shown, class_="crypto-sides")
 
 
-def _figure(picture: Picture, name: str) -> Markup:
-    corner, columns, rows, cells = parts(picture, name)
+def _figure(picture: Picture, name: str, density: Density) -> Markup:
+    corner, columns, rows, cells = parts(picture, name, density)
     grid = element(
         "div",
         element("div", corner, class_="crypto-corner crypto-heads"),

@@ -1,5 +1,7 @@
 """Markup of SVG and HTML, in which every text from outside is shown as text."""
 
+import re
+from functools import lru_cache
 from typing import Final
 
 from reconciler.model.printable import escaped
@@ -20,7 +22,12 @@ def text(value: object) -> Markup:
 
     So are the characters that XML does not allow, marks that turn the direction of text, and halves of characters.
     """
-    return Markup(escaped(str(value)).translate(_SPECIAL))
+    words = str(value)
+    # Most texts are names and numbers, and there are thousands of them.
+    return Markup(words if re.fullmatch(_PLAIN, words) else escaped(words).translate(_SPECIAL))
+
+
+_PLAIN: Final = r"[ !#-%(-;=?-~]*"
 
 
 def element(name: str, /, *content: str, **attributes: object) -> Markup:
@@ -35,14 +42,19 @@ def element(name: str, /, *content: str, **attributes: object) -> Markup:
     words = [name]
     for key, value in attributes.items():
         if value is not None:
-            shown = f"{value:g}" if isinstance(value, int | float) else text(value)
-            words.append(f'{key.rstrip("_").replace("_", "-")}="{shown}"')
+            shown = str(value) if type(value) is int else f"{value:g}" if type(value) is float else text(value)
+            words.append(f'{_attribute(key)}="{shown}"')
     start = " ".join(words)
     if name in _VOID:
         return Markup(f"<{start}>")
     if name in _EMPTY and not content:
         return Markup(f"<{start}/>")
     return Markup(f"<{start}>{joined(*content)}</{name}>")
+
+
+@lru_cache(maxsize=256)
+def _attribute(key: str) -> str:
+    return key.rstrip("_").replace("_", "-")
 
 
 def joined(*parts: str) -> Markup:

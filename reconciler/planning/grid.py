@@ -308,8 +308,9 @@ class _Layers:
         is_there = bool(masks.there >> queue.domain & 1)
         of_host = bool(masks.pool >> queue.domain & 1)
         is_kept = bool(masks.reserved >> queue.domain & 1)
-        # Who has it comes first.
-        holders = sorted(masks.holders.get(queue.domain, []), key=lambda one: not one.held.has(queue))
+        holders = masks.holders.get(queue.domain, [])
+        if len(holders) > 1:  # who has it comes first
+            holders = sorted(holders, key=lambda one: not one.held.has(queue))
         if not holders:
             state = CellState.HOST if of_host else CellState.FREE
             return Cell(queue, state, None, (), of_host, is_kept, is_there)

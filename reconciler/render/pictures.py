@@ -96,11 +96,11 @@ def _pictures(
     found = {one.adapter: _card(one, observed.types.get(one.adapter, "")) for one in observed.cards} if observed else {}
     absent = NO_CARD if observed else UNKNOWN_CARD
     holders = _holders([grid for _, grid, _ in sides])
-    places = {uuid: place for place, uuid in enumerate(holders)}
+    looks = _Looks({uuid: place for place, uuid in enumerate(holders)})
     lines = [
         {
             adapter: {
-                domain: _shown(cell, places, changes=bool(changes.get(adapter, 0) >> domain & 1))
+                domain: looks.of(cell, changes=bool(changes.get(adapter, 0) >> domain & 1))
                 for domain, cell in row.items()
             }
             for adapter, row in shown.rows.items()
@@ -143,17 +143,24 @@ def _holders(every: Sequence[Grid]) -> dict[str, Holder]:
 _NOT_NAMED: Final = "no manifest names it"
 
 
-def _shown(cell: Cell, places: Mapping[str, int], *, changes: bool) -> Shown:
-    if cell.holder is None:
-        return Shown(State(cell.state.value), changes=changes)
-    return Shown(
-        State(cell.state.value),
-        places[cell.holder.uuid],
-        tuple(places[one.uuid] for one in cell.others),
-        of_host=cell.state is CellState.CONFLICT and "the host" in cell.contenders,
-        is_there=cell.is_there,
-        changes=changes,
-    )
+class _Looks:
+    """What cells show: one value for all that are alike, since there are thousands of them."""
+
+    def __init__(self, places: Mapping[str, int]) -> None:
+        self._places = places
+        self._known: dict[object, Shown] = {}
+
+    def of(self, cell: Cell, *, changes: bool) -> Shown:
+        """What `cell` shows, which the plan `changes`."""
+        holders = (cell.holder, *cell.others) if cell.holder else ()
+        of_host = cell.state is CellState.CONFLICT and "the host" in cell.contenders
+        is_there = cell.is_there or not holders
+        key = (cell.state, changes, is_there, of_host, *(one.uuid for one in holders))
+        if key not in self._known:
+            places = [self._places[one.uuid] for one in holders]
+            first = places[0] if places else None
+            self._known[key] = Shown(State(cell.state.value), first, tuple(places[1:]), of_host, is_there, changes)
+        return self._known[key]
 
 
 _Lines = Mapping[int, Mapping[int, Shown]]

@@ -1,6 +1,6 @@
 """Reports on a host: pictures, and the tables and lists beside them, of a status, a plan, or a recorded plan.
 
-They are values; `reconciler.render.report_html` makes a page of one, `reconciler.picture.svg` an SVG of its pictures.
+They are values; `reconciler.render.report_html` makes a page of one, `reconciler.picture.sheet` an SVG of its pictures.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -19,7 +19,9 @@ from markupsafe import Markup
 from reconciler.model.ids import IdSet
 from reconciler.model.printable import escaped
 from reconciler.picture.cells import Picture
-from reconciler.picture.svg import STYLE, Parts, key_of_holders, key_of_signs, parts, summary, why
+from reconciler.picture.sheet import key_of_holders, key_of_signs
+from reconciler.picture.svg import STYLE, Parts, parts
+from reconciler.picture.words import summary, why
 from reconciler.render.text import counted, iso_time, moment
 from reconciler.serve.snapshot import Snapshot
 from reconciler.watch.events import Level, commit_text, enforced_text

@@ -13,7 +13,8 @@ from selenium.webdriver.common.by import By
 
 from reconciler.cli.main import run
 from reconciler.picture.cells import Shown, Side, State
-from reconciler.picture.svg import STYLE, standalone
+from reconciler.picture.sheet import standalone
+from reconciler.picture.svg import STYLE
 from testing.browsers import Browser, needed
 from testing.cockpit import PAGE, Cockpit, cockpit, packages, what_is_missing
 from testing.commands import parsed as parsed_command

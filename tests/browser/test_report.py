@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.model.printable import escaped
 from reconciler.picture.cells import Band, Card, Holder, Picture, Row, Shown, Side, State, runs_of
-from reconciler.picture.svg import standalone
+from reconciler.picture.sheet import standalone
 from reconciler.render.report_html import ascii_text, report_html
 from reconciler.render.reports import Listing, Report, Table
 from testing.browsers import Browser, Scheme, invalid

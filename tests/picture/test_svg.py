@@ -6,7 +6,8 @@ from typing import Final
 import pytest
 
 from reconciler.picture.cells import NO_CARD, Band, Card, Shown, Side, State
-from reconciler.picture.svg import LEAST_FOR_INITIALS, WIDE, embedded, parts, standalone
+from reconciler.picture.sheet import standalone
+from reconciler.picture.svg import LEAST_FOR_INITIALS, WIDE, embedded, parts
 from testing.hostile_text import CHARACTERS, unsafe_characters
 from testing.pictures import SVG, parsed, picture, tooltips, words
 

@@ -1,0 +1,135 @@
+"""A picture that stands alone: an SVG document with what its signs mean; and these by themselves, for a page."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from reconciler.picture.cells import Band, Picture, Shown, Side, State
+from reconciler.picture.markup import Markup, cut, element, joined
+from reconciler.picture.svg import CELL, ROW, STYLE, Drawing, Mark, at, marks_of, svg, text
+from reconciler.picture.words import LONGEST_NAME, SIDES, density_of, description_of, title_of
+
+_MARGIN: Final = 20
+_BETWEEN: Final = 36
+_TITLE: Final = 58
+
+
+def standalone(pictures: Sequence[Picture]) -> str:
+    """An SVG document that shows `pictures` of one host side by side, with what its signs mean."""
+    density = density_of(pictures)
+    drawings = [Drawing(one, f"picture{number}", density) for number, one in enumerate(pictures, 1)]
+    shown, left = [], _MARGIN
+    for drawing in drawings:
+        shown.append(at(left, _TITLE, drawing.whole(), drawing.repeated()))
+        shown.append(_caption(drawing.picture, left))
+        left += drawing.full_width + _BETWEEN
+    width = max(left - _BETWEEN + _MARGIN, 560)
+    below = _TITLE + max(one.full_height for one in drawings) + 28
+    legend, height = _legend(pictures, width - 2 * _MARGIN)
+    first = drawings[0]
+    return joined(
+        Markup('<?xml version="1.0" encoding="UTF-8"?>\n'),
+        svg(
+            width,
+            below + height + _MARGIN,
+            element("title", title_of(pictures), id=f"{first.name}-title"),
+            element("desc", description_of(pictures), id=f"{first.name}-desc"),
+            element("style", Markup(STYLE)),
+            element("rect", class_="page", width="100%", height="100%"),
+            *shown,
+            at(_MARGIN, below, legend),
+            role="img",
+            aria_labelledby=first.labels,
+            xmlns="http://www.w3.org/2000/svg",
+        ),
+        Markup("\n"),
+    )
+
+
+def _caption(picture: Picture, x: int) -> Markup:
+    return joined(
+        text(
+            x,
+            28,
+            f"{cut(picture.host, LONGEST_NAME)}: {SIDES[picture.side].lower()}",
+            font_size=16,
+            font_weight="bold",
+        ),
+        text(x, 46, cut(picture.about, 100), "faint"),
+    )
+
+
+class Key(NamedTuple):
+    """One entry of a legend: a cell as an SVG of its own, to be embedded, and what it means."""
+
+    swatch: Markup
+    words: str
+
+
+_KEY_WIDTH: Final = CELL + 1
+_KEY_HEIGHT: Final = ROW + 1
+
+_MEANINGS: Final = {
+    State.HELD: "held by the guest with these initials",
+    State.HOST: "of the host's own drivers",
+    State.FREE: "free: no guest and no driver of the host can use it",
+    State.ON_DEMAND: "on-demand: claimed while the guest's VM runs",
+    State.CONFLICT: "conflict: only one of several can have it",
+}
+
+
+def key_of_signs(pictures: Sequence[Picture], name: str = "sign") -> list[Key]:
+    """What the signs of `pictures` mean, as far as there are any; `name` is the beginning of the ids."""
+    every = {(run.shown, one.side) for one in pictures for row in one.rows for run in row.runs}
+    states = {shown.state for shown, _ in every}
+    marks = {mark for shown, side in every for mark in marks_of(shown, side)}
+    is_plan = any(one.side is not Side.NOW for one in pictures)
+    found = [(Shown(state), meaning) for state, meaning in _MEANINGS.items() if state in states]
+    held = Shown(State.HELD, 0)
+    if Mark.HATCH in marks or Mark.CLASH_HATCH in marks:
+        found.append((held._replace(is_there=False), "pending: the hardware is not there yet"))
+    if Mark.COMES in marks or Mark.CLASH_COMES in marks:
+        words = "changed by this plan" if is_plan else "planned: the next apply gives it"
+        found.append((held._replace(state=State.PLANNED, changes=True), words))
+    if Mark.GOES in marks:
+        words = "until this plan changes it" if is_plan else "leaving: the next apply takes it away"
+        found.append((held._replace(state=State.LEAVING, changes=True), words))
+    return [
+        Key(
+            _swatch(shown if shown.state in _WITHOUT_HOLDER else shown._replace(holder=0), "ab", f"{name}{number}"),
+            words,
+        )
+        for number, (shown, words) in enumerate(found, 1)
+    ]
+
+
+_WITHOUT_HOLDER: Final = (State.HOST, State.FREE)
+
+
+def key_of_holders(picture: Picture) -> list[Key]:
+    """Whose initials are which, in the order of their names."""
+    return [
+        Key(
+            _swatch(Shown(State.HELD, number), one.initials),
+            f"{cut(one.name, LONGEST_NAME)}{'' if one.kind == 'active' else f' ({one.kind})'}",
+        )
+        for number, one in enumerate(picture.holders)
+    ]
+
+
+def _swatch(shown: Shown, initials: str, name: str = "") -> Markup:
+    drawing = Drawing(Picture("", Side.NOW, "", (), (Band(0, 0),), (), {}, 0), name)
+    return svg(_KEY_WIDTH, _KEY_HEIGHT, drawing.swatch(shown, initials), aria_hidden="true")
+
+
+def _legend(pictures: Sequence[Picture], width: int) -> tuple[Markup, int]:
+    """The legend of `pictures` in so many pixels across, and its height."""
+    shown, y = [], 0
+    for keys in (key_of_holders(pictures[0]), key_of_signs(pictures)):
+        longest = max((len(one.words) for one in keys), default=0)
+        each = _KEY_WIDTH + 28 + 7 * longest
+        across = max(1, (width + 12) // each)
+        for number, one in enumerate(keys):
+            x, line = number % across * each, y + number // across * (_KEY_HEIGHT + 5)
+            shown.append(at(x, line, one.swatch, text(_KEY_WIDTH + 8, 16, one.words)))
+        y += -(-len(keys) // across) * (_KEY_HEIGHT + 5) + 10
+    return joined(*shown), y
