@@ -19,6 +19,9 @@ from reconciler.cli.main import run
 from testing.commands import EXAMPLES
 from testing.golden import assert_golden
 
+UNITS: Final = "root/etc/systemd/system"
+"""Where systemd finds units of an administrator, below the root of the machine ``root``."""
+
 HOST: Final = ("--simulate", "simulated-host.yaml")
 OUTPUTS: Final = {
     "plan": ("three-guests", ("plan", *HOST)),
@@ -33,6 +36,12 @@ OUTPUTS: Final = {
     "explain": ("three-guests", ("explain", "guest.spec.domains")),
     "no-loop": ("three-guests", ("status", "--watch", *HOST)),
     "usage": ("three-guests", ("plan", "--no-such-option")),
+    "doctor": ("applied", ("doctor", *HOST)),
+    "doctor-errors": ("damaged", ("doctor", *HOST)),
+    "service-status": ("installed", ("service", "status", "--root", "root", "--directory", "hooks")),
+    "service-install": ("three-guests", ("service", "install", "boot", "--directory", "units")),
+    "service-install-hook": ("three-guests", ("service", "install", "hook", "--directory", "hooks", *HOST)),
+    "service-uninstall": ("installed", ("service", "uninstall", "boot", "--directory", UNITS)),
 }
 
 
@@ -45,17 +54,30 @@ class Screen(io.StringIO):
 
 
 def copied(example: str, folder: Path) -> Path:
-    """A copy of `example` in `folder`; ``applied`` is that of three guests, applied, with a card unplugged since."""
-    source = EXAMPLES / ("three-guests" if example == "applied" else example)
+    """A copy of `example` in `folder`.
+
+    ``applied`` is that of three guests, applied, with a card unplugged since; in ``damaged`` records are damaged since,
+    in ``installed`` two services are installed below ``root``.
+    """
+    source = EXAMPLES / ("three-guests" if example in ("applied", "damaged", "installed") else example)
     shutil.copytree(source, folder / example, ignore=shutil.ignore_patterns("*.state*"))
     return folder / example
 
 
 def prepare(example: str) -> None:
     """Do in the working directory what `example` needs."""
-    if example == "applied":
+    if example in ("applied", "damaged"):
         assert run(["apply", "--yes", *HOST]) == 0
         assert run(["simulate", *HOST, "unplug", "5"]) == 0
+    if example == "damaged":
+        for name in ("inventory.json", "generations/000001.json"):
+            (Path("simulated-host.yaml.state") / name).write_text('{"formatVersion"', encoding="utf-8")
+    if example in ("three-guests", "installed"):
+        for name in ("units", "hooks", UNITS):
+            Path(name).mkdir(parents=True)
+    if example == "installed":
+        assert run(["service", "install", "boot", "--directory", UNITS]) == 0
+        assert run(["service", "install", "hook", "--directory", "hooks", *HOST]) == 0
 
 
 @pytest.mark.parametrize("is_terminal", [False, True], ids=["pipe", "colour"])
@@ -66,7 +88,8 @@ def test_it_is_printed_as_kept(
 ) -> None:
     """Standard output first, then standard error."""
     example, words = OUTPUTS[name]
-    monkeypatch.chdir(copied(example, tmp_path))
+    directory = copied(example, tmp_path)
+    monkeypatch.chdir(directory)
     prepare(example)
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -77,6 +100,7 @@ def test_it_is_printed_as_kept(
     code = run(words)
 
     text = f"{out.getvalue()}{err.getvalue()}exit code {int(code)}\n".replace("\r\033[K", "")
+    text = text.replace(str(directory), "/site")
     assert_golden(f"commands/{name}-{columns}{'-colour' if is_terminal else ''}.txt", text)
 
 
