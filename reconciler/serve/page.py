@@ -5,7 +5,7 @@ something by, and what people cannot see, or what turns the direction of a line,
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
 from itertools import islice
@@ -163,6 +163,7 @@ def _values(snapshot: Snapshot, asked: Asked) -> dict[str, Any]:
         "guests": chosen[:MOST_GUESTS],
         "picture": _Shown(host.picture) if host and host.picture else None,
         "plan": host.plan if host else None,
+        "drift": list(_drift(report)) if report else [],
         "is_cut": host.is_cut if host else False,
         "events": snapshot.events.events if snapshot.events else (),
         "levels": _LEVELS,
@@ -217,6 +218,18 @@ def _alarm(snapshot: Snapshot) -> _Alarm | None:
 def _commit(report: Report) -> str:
     source = report.source
     return commit_text(source.commit[:12], source.subject, source.author) if source.commit else ""
+
+
+def _drift(report: Report) -> Iterator[str]:
+    """What another program has changed and what is not corrected yet, a sentence each."""
+    names = dict.fromkeys((*report.drifting, *(one.name for one in report.guests if one.drifted)))
+    known = {one.name: one for one in report.differing}
+    for name in names:
+        if one := known.get(name):
+            absent = "no device"
+            yield f"{name}: another program set {one.before or absent}; wanted is {one.after or absent}"
+        else:
+            yield f"{name}: another program has changed it"
 
 
 # Guests --------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from reconciler.planning.grid import grid_of
 from reconciler.planning.plan import Plan
 from reconciler.planning.status import status_of
 from reconciler.render.changes import counts_of, plan_diff, summary_text
+from reconciler.render.diagnostics import count_text
 from reconciler.render.history_text import by_text, generation_diff, what_text
 from reconciler.render.pictures import picture_of
 from reconciler.transaction.history import History
@@ -159,7 +160,7 @@ def plan_view(plan: Plan) -> PlanView:
     counts, (diff, is_cut) = counts_of(plan), _cut(plan_diff(plan))
     lists = (plan.consents, plan.problems, plan.suspended_names)
     return PlanView(
-        summary=_short(summary_text(plan)),
+        summary=summary_text(plan) if plan.is_valid else f"It cannot be applied: {count_text(plan.problems)}.",
         is_valid=plan.is_valid,
         created=counts.created,
         changed=counts.changed,

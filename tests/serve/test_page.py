@@ -1,9 +1,11 @@
 """The page of ``reconcile serve``, its API and its events, from what a loop publishes."""
 
+import grp
 import json
 import os
 import re
 import socket
+import stat
 from collections.abc import Callable, Iterator
 from functools import partial
 from html.parser import HTMLParser
@@ -15,7 +17,9 @@ from jsonschema import Draft202012Validator
 
 from reconciler.picture.cells import NO_CARD, Band, Holder, Picture, Row, Run, Shown, Side, State
 from reconciler.serve import feed
+from reconciler.serve.addresses import bound
 from reconciler.serve.page import MOST_GUESTS
+from reconciler.watch import run_directory
 from reconciler.watch.events import Kind, Level
 from reconciler.watch.host_view import (
     EVENTS,
@@ -33,7 +37,7 @@ from reconciler.watch.host_view import (
     ProblemView,
 )
 from reconciler.watch.published import LoopPublisher
-from reconciler.watch.report import Condition, RefusedConfiguration, Report, SourceReport, Suspended
+from reconciler.watch.report import Changed, Condition, RefusedConfiguration, Report, SourceReport, Suspended
 from reconciler.watch.run_directory import RunDirectory
 from testing.clocks import FakeClock
 from testing.publishing import Server, publishing
@@ -191,7 +195,7 @@ def text_of(page: str) -> str:
 def test_the_page_shows_what_is_published(shows: Shows) -> None:
     """State, guests, matrix, drift, events and history."""
     shows.publish(
-        report(guests=(guest(),), differences=("payments: lost 05.0004",)),
+        report(guests=(guest(),), drifting=("payments", "masks"), differing=(Changed("payments", "", "05.0004"),)),
         host=planned(),
     )
 
@@ -199,7 +203,8 @@ def test_the_page_shows_what_is_published(shows: Shows) -> None:
 
     for words in (
         "lpar7", "in sync", "payments", "tenant=a", "held by the guest", "1 to change", "loses 05.0004",
-        "the card is old", "-domain 0x04", "payments: lost 05.0004", "Grant payments 05.0004", "+domain 0x04",
+        "the card is old", "-domain 0x04", "payments: another program set no device; wanted is 05.0004",
+        "masks: another program has changed it", "Grant payments 05.0004", "+domain 0x04",
         "3 earlier generations", "2027-01-15 08:00:00 UTC",
     ):  # fmt: skip
         assert words in text
@@ -242,6 +247,15 @@ def test_static_files_are_there(shows: Shows, path: str) -> None:
     assert answer.headers["Content-Type"].split(";")[0] in ("text/css", "text/javascript", "image/svg+xml")
 
 
+def test_what_the_page_is_made_of_travels_in_the_wheel() -> None:
+    """As the build back end collects it."""
+    builders = pytest.importorskip("hatchling.builders.wheel", reason="NOT TESTED: the wheel, without hatchling")
+    found = {one.distribution_path for one in builders.WheelBuilder(str(SCHEMAS.parent)).recurse_included_files()}
+
+    for name in ("templates/page.html", "static/page.css", "static/page.js", "static/icon.svg"):
+        assert f"reconciler/serve/{name}" in found
+
+
 def test_the_script_is_short() -> None:
     """Whoever runs it can read it."""
     script = (Path(feed.__file__).parent / "static/page.js").read_text(encoding="utf-8")
@@ -281,6 +295,8 @@ def test_hostile_texts_are_shown_as_text(shows: Shows, name: str) -> None:
                 guests=(one,),
                 differences=(text,),
                 stopped={text: NOW},
+                drifting=(text,),
+                differing=(Changed(text, text, text),),
                 suspended=Suspended(text, text, NOW),
                 queues={text: 1},
             ),
@@ -619,18 +635,18 @@ def test_a_stream_ends_with_the_server(tmp_path: Path) -> None:
         ("<script>", 421),
     ],
 )
-@pytest.mark.parametrize("path", ["/", "/api/status", "/static/page.js", "/healthz"])
-def test_only_expected_hosts_are_answered(tmp_path: Path, host: str, status: int, path: str) -> None:
+def test_only_expected_hosts_are_answered(tmp_path: Path, host: str, status: int) -> None:
     """So that a site whose name leads to this machine reads nothing."""
     clock = FakeClock()
     publishing(tmp_path / "run", clock).publish(report())
     server = Server(tmp_path / "run", clock, names=("crypto.example",))
+    port = str(server.listener.getsockname()[1])
     try:
-        port = str(server.listener.getsockname()[1])
-        answer, text = server.ask(path, Host=host.replace("PORT", port))
-
-        assert answer.status == status
-        assert (status == 200) or ("--allowed-host" in text and answer.headers["X-Content-Type-Options"] == "nosniff")
+        for path in ("/", "/api/status", "/static/page.js", "/healthz"):
+            answer, text = server.ask(path, Host=host.replace("PORT", port))
+            assert answer.status == status
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert (status == 200) or "--allowed-host" in text
     finally:
         server.close()
 
@@ -670,12 +686,29 @@ def test_metrics_alone_name_no_guest(tmp_path: Path) -> None:
         server.close()
 
 
-@pytest.mark.parametrize("path", ["/", "/api/status", "/api/plan", "/api/history", "/api/events", "/static/page.css"])
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
-def test_only_get_and_head(shows: Shows, path: str, method: str) -> None:
-    """There is nothing to change; HEAD has the headers alone."""
-    answer, _ = shows.server.ask(path, method)
-    head, text = shows.server.ask(path, "HEAD")
+PATHS: Final = ("/", "/api/status", "/api/plan", "/api/history", "/api/events", "/static/page.css", "/metrics")
 
-    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
-    assert (head.status, text) == (200, "")
+
+def test_only_get_and_head(shows: Shows) -> None:
+    """There is nothing to change; HEAD has the headers alone."""
+    for path in PATHS:
+        head, text = shows.server.ask(path, "HEAD")
+        assert (head.status, text) == (200, "")
+        for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
+            answer, _ = shows.server.ask(path, method)
+            assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+def test_the_socket_is_for_the_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner and the group that may read what is published, whatever the umask is."""
+    before = os.umask(0)
+    monkeypatch.setattr(run_directory, "GROUP", "daemon")
+    try:
+        with bound(str(tmp_path / "s")):
+            found = (tmp_path / "s").stat()
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(found.st_mode) == 0o660
+    if os.geteuid() == 0:
+        assert found.st_gid == grp.getgrnam("daemon").gr_gid
