@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _SHORT: Final = 12
 _QUEUE_STATES: Final = ("host", "effective", "pending", "free")
-_HEARD: Final = (Noticed.FILES.value, Noticed.KERNEL.value)
+_MAY_BE_POLLED: Final = (Noticed.FILES.value, Noticed.KERNEL.value)
 _SOURCES: Final = tuple(one.value for one in Noticed)
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
@@ -140,11 +140,11 @@ METRICS: Final = (
         lambda r: r.rolled_back or 0.0,
     ),
     Metric(
-        "reconcile_source_unheard",
+        "reconcile_source_polled",
         "gauge",
         ("source",),
-        "1 where changes are found later than they happen, since the kernel does not report them",
-        lambda r: [((one,), float(one in r.unheard)) for one in dict.fromkeys((*_HEARD, *sorted(r.unheard)))],
+        "1 where a trigger source does not report changes: it is polled, and they are found later than they happen",
+        lambda r: [((one,), float(one in r.polled)) for one in dict.fromkeys((*_MAY_BE_POLLED, *sorted(r.polled)))],
     ),
     _counter("reconcile_cycles_total", "How often the loop has looked", lambda r: r.counters.cycles),
     Metric(

@@ -206,7 +206,7 @@ class Report(NamedTuple):
         stopped: the names of holders that are not healed any more, since another program changes them again and again,
             and until when.
         rolled_back: when an apply of the loop was last rolled back; None if never.
-        unheard: the sources of triggers whose changes are found later than they happen, and why.
+        polled: the trigger sources that do not report changes and are polled instead, and why, a sentence each.
         heals: whether the loop corrects what other programs change.
         enforces: whether there is a configuration that the host is held against.
         looked: when the host was last looked at, which guests and queues are from; None if never.
@@ -237,7 +237,7 @@ class Report(NamedTuple):
     appeared: tuple[str, ...] = ()
     stopped: Mapping[str, float] = {}
     rolled_back: float | None = None
-    unheard: Mapping[str, str] = {}
+    polled: Mapping[str, str] = {}
     heals: bool = False
     enforces: bool = True
     looked: float | None = None

@@ -293,7 +293,7 @@ def _source_lines(report: Report, now: float, paint: Paint) -> Iterator[str]:
         yield f"  commit        {source.commit}"
     if source.unreachable:
         yield paint("warning", f"  unreachable   {source.unreachable}")
-    yield from (paint("warning", f"  unheard       {reason}") for _, reason in sorted(report.unheard.items()))
+    yield from (paint("warning", f"  polled        {reason}") for _, reason in sorted(report.polled.items()))
     if source.refused:
         which = source.refused.subject
         since = duration_text(now - source.refused.since)

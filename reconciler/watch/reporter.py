@@ -28,11 +28,11 @@ from reconciler.watch.triggers import Trigger
 
 
 class Moment(NamedTuple):
-    """When a cycle ended (seconds since 1970), when the next has ended at the latest, and what is not heard then."""
+    """When a cycle ended (seconds since 1970), when the next has ended at the latest, and what is polled then."""
 
     now: float
     due: float | None
-    unheard: Mapping[str, str] = {}
+    polled: Mapping[str, str] = {}
 
 
 Words = Callable[[str], tuple[str, str]]
@@ -117,7 +117,7 @@ class Reporter:
             enforces=enforced is not None,
             looked=now if plan else last.looked if last else None,
             rolled_back=now if is_rolled_back else last.rolled_back if last else None,
-            unheard=dict(moment.unheard),
+            polled=dict(moment.polled),
             changed=changes_of(result.applied) if result.applied else (),
             differing=changes_of(plan) if plan else (),
             corrected=(last.corrected if last else {}) if result.corrected is None else result.corrected,

@@ -41,9 +41,9 @@ def test_a_host_in_sync() -> None:
 
 def test_a_source_that_is_not_heard() -> None:
     """Known from the start, so that an alert can be written."""
-    assert samples(report())["reconcile_source_unheard", "files"] == 0
-    found = samples(report(unheard={"files": "no watches are left", "git": "gone"}))
-    assert [1, 1, 0] == [found["reconcile_source_unheard", one] for one in ("files", "git", "kernel")]
+    assert samples(report())["reconcile_source_polled", "files"] == 0
+    found = samples(report(polled={"files": "no watches are left", "git": "gone"}))
+    assert [1, 1, 0] == [found["reconcile_source_polled", one] for one in ("files", "git", "kernel")]
 
 
 def test_a_host_in_trouble() -> None:

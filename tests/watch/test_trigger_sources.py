@@ -127,7 +127,7 @@ def test_a_source_whose_changes_are_found_later_is_known() -> None:
     limited = {"later": "no watches are left"}
     assert seen == [limited, {**limited, "files": "it broke"}, limited]
     assert stage.told[0] == "no watches are left"
-    assert stage.reports[0].unheard == limited
+    assert stage.reports[0].polled == limited
 
 
 def test_a_source_that_opens_and_fails_at_once_does_not_spin() -> None:
