@@ -213,7 +213,7 @@ def commit_text(commit: str, subject: str) -> str:
 
 def history_json(generations: Iterable[Generation]) -> str:
     """The same as JSON text, ended by a newline, ascending."""
-    return json_text({"formatVersion": "2", "generations": [_record(one) for one in generations]})
+    return json_text({"formatVersion": "1", "generations": [_record(one) for one in generations]})
 
 
 def _record(one: Generation) -> dict[str, Any]:

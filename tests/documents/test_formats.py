@@ -1,0 +1,158 @@
+"""The formats of our files and of what we print for programs, field by field: a rename needs a new version number.
+
+Each is in a file of ``tests/golden/formats``, whose name ends in the version. A file that is there is never written
+anew: raise the number of the format, and ``REWRITE_GOLDEN=1`` writes the next one. Of a format that was never released
+the file can be deleted instead, and is written by the same command.
+"""
+
+import inspect
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from reconciler.kernel.observe import observe
+from reconciler.model.codec import Codec
+from reconciler.model.desired import Activation, GivenUp
+from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
+from reconciler.model.matrix import Matrix, Queue
+from reconciler.model.problems import Place, Position, Problem, Severity
+from reconciler.model.steps import FileChange, Holdings
+from reconciler.operations import host_record
+from reconciler.planning.plan import Plan
+from reconciler.planning.planner import Applied, make_plan
+from reconciler.planning.status import Status, SuspendedBy, status_of
+from reconciler.render.history_text import history_json
+from reconciler.render.plan_json import plan_file_text
+from reconciler.render.status_record import free_record, status_record
+from reconciler.simulator.hardware import PROFILES
+from reconciler.transaction import cancellation, history, journal, lock, loop_records
+from reconciler.transaction.confirmation import Pending
+from reconciler.transaction.history import History
+from reconciler.transaction.journal import FirstLine
+from reconciler.transaction.loop_records import LastGood, Refusal, Suspensions
+from reconciler.transaction.records import RECORDS, TEXTS
+from reconciler.transaction.state_directory import StateDirectory
+from reconciler.watch import published
+from reconciler.watch.published import LoopStatus
+from reconciler.watch.report import Report
+from reconciler.watch.status_file import Kept
+from testing.commands import Command, example
+from testing.formats import layout, sample_layout
+from testing.golden import GOLDEN, REWRITE
+from testing.holdings import config, desired, guest, hardware, host_holding, uuid
+
+LATEST: Final = inspect.signature(Codec.content).parameters["version"].default
+RECORDED: Final[dict[str, tuple[Any, Codec, Any, int]]] = {
+    "journal": (FirstLine, RECORDS, TEXTS, LATEST),
+    "inventory": (Applied, RECORDS, TEXTS, LATEST),
+    "degraded": (journal._Degraded, RECORDS, TEXTS, LATEST),
+    "confirmation": (Pending, RECORDS, TEXTS, LATEST),
+    "history": (history._Begun, RECORDS, TEXTS, LATEST),
+    "history-outcome": (history._Ended, RECORDS, TEXTS, LATEST),
+    "ids": (cancellation._Ids, RECORDS, TEXTS, LATEST),
+    "lock": (lock._Holder, RECORDS, TEXTS, LATEST),
+    "suspensions": (Suspensions, RECORDS, TEXTS, LATEST),
+    "enforced": (LastGood, RECORDS, TEXTS, LATEST),
+    "refused": (Refusal, loop_records._REFUSALS, (), LATEST),
+    "loop-status-file": (Kept, RECORDS, TEXTS, LATEST),
+    "report": (Report, published._CODEC, (), LATEST),
+    "loop": (LoopStatus, published._CODEC, (), LATEST),
+    "recorded-host": (host_record.HostRecord, host_record._RECORD, {*TEXTS, Queue}, host_record._VERSION),
+}
+
+
+def pinned(name: str, version: object, fields: list[str]) -> None:
+    """`fields` are those of the format `name` in this `version`."""
+    file = GOLDEN / "formats" / f"{name}-{version}.txt"
+    if os.environ.get(REWRITE) and not file.exists():
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("".join(f"{one}\n" for one in fields))
+    assert file.read_text().splitlines() == fields, f"{name}: another format needs another version number"
+    newer = [one.name for one in file.parent.glob(f"{name}-[0-9]*.txt") if one != file]
+    assert len(newer) < int(str(version)), f"{name}: {newer} are no versions before {version}"
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_fields_of_a_file_belong_to_its_version(name: str) -> None:
+    """Their names and types, as the codec writes them."""
+    kind, codec, texts, version = RECORDED[name]
+
+    pinned(name, version, layout(kind, codec, texts))
+
+
+def mixed_plan() -> Plan:
+    """A plan in which nearly everything occurs: changes, a VM, consents, problems, files, absent cards."""
+    held = {uuid(1): config([5, 6], [4]), uuid(2): config([5], [5]), uuid(9): config([7], [6])}
+    pool = Matrix(ALL_IDS, ~IdSet(range(4, 12)))
+    host = host_holding(Holdings(pool, held), PROFILES["6.12"], hardware(range(4, 8), range(16)))
+    host.start_vm(uuid(1))
+    ours = Applied(pool, {uuid(1): ("payments", held[uuid(1)]), uuid(2): ("retired", held[uuid(2)])})
+    guests = [
+        guest("payments", config([5], [4], [4, 6]), 1)._replace(labels=(("tier", "gold"),)),
+        guest("web", config([6, 200], [7, 8]), 3),
+        guest("batch", config([4], [9]), 4, activation=Activation.ON_DEMAND),
+    ]
+    made = make_plan(desired(guests, GivenUp(NO_IDS, IdSet(range(4, 13)))), observe(host), ours)
+    problem = Problem("x", Severity.WARNING, "text", (Place(Position("a.yaml", 1, 1), "here"),), ("more",), "help")
+    file = FileChange("etc/udev/rules.d/41-ap.rules", b"old\n", b"new\n", "host")
+    return made._replace(files=(file,), problems=(*made.problems, problem))
+
+
+def mixed_status() -> Status:
+    """The status that goes with it, after the manifests were named and a guest was suspended."""
+    return status_of(mixed_plan(), suspended=SuspendedBy("by kim", {"payments": "suspended by kim"}))
+
+
+PRINTED: Final[dict[str, Callable[[], str]]] = {
+    "plan-file": lambda: plan_file_text(mixed_plan(), ("guests.yaml",)),
+    "status": lambda: json.dumps(status_record(mixed_status())),
+    "free": lambda: json.dumps(free_record(status_of(mixed_plan()))),
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_the_fields_of_what_is_printed_belong_to_its_version(name: str) -> None:
+    """Those of a sample in which nearly everything occurs."""
+    record = json.loads(PRINTED[name]())
+    version = record.pop("formatVersion")
+
+    pinned(name, version, sample_layout(record))
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """``reconcile`` on a fresh copy of the three guests."""
+    monkeypatch.setenv("SUDO_USER", "kim")
+    return example("three-guests", tmp_path, capsys)
+
+
+def test_files_are_as_the_types_say(command: Command) -> None:
+    """What an apply and a suspension leave has just these fields, and the version; so has the list of the history."""
+    assert command("apply", "--yes").code == 0
+    assert command.bare("suspend", "guest1", "--reason", "x", "--simulate", str(command.simulated_host)).code == 0
+    state = Path(f"{command.simulated_host}.state")
+    files = {"inventory.json": "inventory", "suspended.json": "suspensions"}
+    files |= {"generations/000001.json": "history", "generations/000001.outcome.json": "history-outcome"}
+    for file, name in files.items():
+        record = json.loads((state / file).read_text())
+        kind, codec, texts, version = RECORDED[name]
+        fields = {re.split(r"\W", line)[0] for line in layout(kind, codec, texts)}
+        assert record.pop("formatVersion") == version
+        assert record.keys() == fields, file
+    listed = json.loads(history_json(History(StateDirectory(state)).generations()))
+    pinned("history-list", listed.pop("formatVersion"), sample_layout(listed))
+
+
+def test_a_rename_is_noticed() -> None:
+    """Of a field anywhere in a format, whatever is asked of the golden files."""
+    fields = layout(Suspensions, RECORDS, TEXTS)
+    renamed = [line.replace("reason", "because") for line in fields]
+
+    pinned("suspensions", LATEST, fields)
+    with pytest.raises(AssertionError, match="needs another version number"):
+        pinned("suspensions", LATEST, renamed)
