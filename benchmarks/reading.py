@@ -1,7 +1,8 @@
 """The time of the commands that people read: a whole process each time, and how many lines each prints.
 
 ``status`` may take 1.5 times as long as ``plan``, and each command at 500 guests 12 times as long as at 50. The site is
-applied, and then every second guest's manifest changed, so that there is something to show.
+applied, and then every second guest's manifest changed, so that there is something to show. Each history has had 500
+generations, each with a commit, as the product itself records and keeps them.
 """
 
 import subprocess
@@ -13,12 +14,16 @@ from typing import Final, NamedTuple
 
 from benchmarks.processes import alternate
 from benchmarks.site import Site, write_site
+from reconciler.model.outcome import Outcome, Result
+from reconciler.transaction.history import RETAINED, History
+from reconciler.transaction.state_directory import StateDirectory
 
 SMALL: Final = 50
 LARGE: Final = 500
 MOST_GROWTH: Final = 12.0
 MOST_OF_A_PLAN: Final = 1.5
 MOST_LINES: Final = 60
+GENERATIONS: Final = 500
 
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "plan": ("plan",),
@@ -51,11 +56,22 @@ def changed_site(directory: Path, guests: int) -> Site:
     script = Path(sys.executable).with_name("reconcile")
     where = ("-f", site.manifests, "--simulate", site.simulated_host)
     subprocess.run([script, "apply", "--yes", *where], check=True, stdout=subprocess.DEVNULL)
+    _record(History(StateDirectory(Path(f"{site.simulated_host}.state"))))
     for file in site.manifests.glob("guests-*.yaml"):
         first, *documents = file.read_text(encoding="utf-8").split("---\n")
         changed = [_without_an_adapter(one) if number % 2 else one for number, one in enumerate(documents)]
         file.write_text("---\n".join([first, *changed]), encoding="utf-8")
     return site
+
+
+def _record(history: History) -> None:
+    """Have the first generation of `history` again and again, a minute apart, up to the last of `GENERATIONS`."""
+    plan, desired, origin = history.record(1)["plan"], history.desired(1), history.get(1).origin
+    for number in range(GENERATIONS - RETAINED, GENERATIONS + 1):  # the ones before are not kept anyway
+        moment, commit = origin.started + 60.0 * number, f"{number:040x}"
+        subject = f"Give guest {number} what request {number} asks for"
+        history.begin(number, desired, origin._replace(started=moment, commit=commit, subject=subject), plan)
+        history.end(number, Outcome(Result.APPLIED, writes=1), moment + 1.0)
 
 
 def _without_an_adapter(document: str) -> str:
