@@ -18,8 +18,9 @@ from reconciler.model.matrix import EMPTY_CONFIG, FULL_MATRIX, ApConfig, Matrix
 from reconciler.model.observed import Abilities
 from reconciler.model.problems import Position
 from reconciler.model.steps import Action, Holdings, Step
-from reconciler.simulator.hardware import PROFILES, Card, Hardware, Profile
+from reconciler.simulator.hardware import Card, Hardware
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES, Profile
 
 ADAPTERS: Final = (5, 6, 7, 200)
 DOMAINS: Final = (4, 0x47, 0xAB, 255)

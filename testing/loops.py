@@ -13,8 +13,8 @@ from reconciler.model.steps import Write
 from reconciler.model.stopping import StopToken
 from reconciler.operations.apply import ApplyResult, Terms, apply
 from reconciler.operations.wanted import Manifests
-from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.loop_records import Suspension, Suspensions, read_last_good, write_suspensions
 from reconciler.transaction.machine import Machine

@@ -7,8 +7,8 @@ from reconciler.model.outcome import Outcome
 from reconciler.model.steps import Action, Holdings
 from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.planning.planner import Applied
-from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.apply import NoProgress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import config, host_holding, uuid

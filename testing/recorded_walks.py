@@ -5,8 +5,9 @@ from typing import Any, Final
 from kernel.walks.corpus import RecordedWalk
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.ids import IdSet
-from reconciler.simulator.hardware import PROFILES, Card, Hardware, HardwareError, Mode
+from reconciler.simulator.hardware import Card, Hardware, HardwareError, Mode
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.recordings import PROFILE_OF_FILE, InProcess, Replay, name_of, words_of
 
 VM_ERRNOS: Final = {"ENODEV": "ENOENT"}

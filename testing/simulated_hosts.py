@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.model.observed import Process
+from reconciler.simulator.faults import FaultySysfs
 from reconciler.simulator.hardware import DEFAULT_HARDWARE
-from reconciler.simulator.host import FaultySysfs, SimulatedHost
+from reconciler.simulator.host import SimulatedHost
 
 DOCUMENT: Final = Path(__file__).parent.parent / "docs" / "simulated-host.md"
 

@@ -7,8 +7,9 @@ from reconciler.model.outcome import Outcome
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
-from reconciler.simulator.hardware import PROFILES
-from reconciler.simulator.host import Fault, FaultySysfs, SimulatedHost
+from reconciler.simulator.faults import Fault, FaultySysfs
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.apply import Bookkeeping, NoProgress, Progress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import config, desired_like, host_holding, uuid

@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 
 from reconciler.kernel.paths import APMASK, AQMASK, CREATE, mdev
 from reconciler.model.matrix import Queue
+from reconciler.simulator.faults import BindingDelayed, Fault, ForeignWriter, WriteBlocked, WriteRefused
 from reconciler.simulator.hardware import HardwareError, Request, SetCard, Unplug
-from reconciler.simulator.host import BindingDelayed, Fault, ForeignWriter, SimulatedHost, WriteBlocked, WriteRefused
+from reconciler.simulator.host import SimulatedHost
 from testing.holdings import uuid
 from testing.transitions import errors_at
 

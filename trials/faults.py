@@ -19,8 +19,9 @@ from reconciler.operations.plan import plan
 from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import Plan
 from reconciler.render.history_text import outcome_text
-from reconciler.simulator.hardware import PROFILES, InUseCheck
-from reconciler.simulator.host import FaultySysfs, SimulatedHost
+from reconciler.simulator.faults import FaultySysfs
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES, InUseCheck
 from testing.invariants import violations
 from testing.transitions import TRANSITIONS
 from trials.fault_kinds import FOREIGN, Kind, kinds_at

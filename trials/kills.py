@@ -19,8 +19,9 @@ from reconciler.model.outcome import Origin
 from reconciler.operations.apply import Terms, apply
 from reconciler.operations.plan import plan
 from reconciler.operations.wanted import Manifests
-from reconciler.simulator.hardware import PROFILES
-from reconciler.simulator.host import Fault, FaultySysfs, SimulatedHost, WriteRefused
+from reconciler.simulator.faults import Fault, FaultySysfs, WriteRefused
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.simulator.state_file import snapshot_of
 from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.confirmation import PENDING

@@ -22,7 +22,7 @@ from reconciler.manifests.site import ChangedFiles
 from reconciler.model.codec import BadRecord
 from reconciler.model.outcome import Actor, Origin, Result
 from reconciler.model.stopping import StopToken
-from reconciler.simulator.hardware import PROFILES, InUseCheck
+from reconciler.simulator.kernel_profiles import PROFILES, InUseCheck
 from reconciler.transaction.journal import Journal, Unfinished
 from reconciler.transaction.loop_records import read_last_good
 from reconciler.transaction.rollback import differences_of

@@ -13,8 +13,9 @@ from reconciler.kernel.sysfs import Sysfs
 from reconciler.model.observed import Process
 from reconciler.model.steps import Holdings
 from reconciler.planning.order import order_steps
-from reconciler.simulator.hardware import InUseCheck, Profile
-from reconciler.simulator.host import FaultySysfs, SimulatedHost
+from reconciler.simulator.faults import FaultySysfs
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import InUseCheck, Profile
 from reconciler.simulator.nodes import refusal
 from reconciler.transaction.journal import Journal, Unfinished
 from reconciler.transaction.state_directory import StateDirectory

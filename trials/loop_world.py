@@ -22,8 +22,9 @@ from reconciler.model.problems import InvalidManifests
 from reconciler.operations.apply import NotApplicable, Terms, apply
 from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, ALLOW_REMOVALS, ALLOW_SUSPENDED
-from reconciler.simulator.hardware import PROFILES, Card, HardwareError, Plug, SetCard, Unplug
+from reconciler.simulator.hardware import Card, HardwareError, Plug, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.lock import LOCK, Busy
 from reconciler.transaction.loop_records import SUSPENDED, Suspension, Suspensions, write_suspensions

@@ -27,7 +27,7 @@ from reconciler.model.outcome import Origin, Result
 from reconciler.model.steps import Holdings
 from reconciler.operations.apply import apply
 from reconciler.operations.wanted import Manifests
-from reconciler.simulator.hardware import PROFILES
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.lock import Busy
 from reconciler.transaction.machine import Machine

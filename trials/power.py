@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 from reconciler.operations.plan import plan
 from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import Plan
-from reconciler.simulator.hardware import PROFILES
-from reconciler.simulator.host import FaultySysfs
+from reconciler.simulator.faults import FaultySysfs
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.journal import INVENTORY, JOURNAL
 from testing.recording_sysfs import RecordingSysfs
 from trials.disk import LOST, Disk, Image, restore

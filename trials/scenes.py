@@ -15,8 +15,8 @@ from reconciler.operations.apply import ApplyResult, StalePlan, Terms, apply
 from reconciler.operations.wanted import Manifests
 from reconciler.planning.order import order_steps
 from reconciler.planning.plan import Basis
-from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.simulator.state_file import Snapshot, host_from, snapshot_of
 from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.history import History

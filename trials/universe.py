@@ -12,8 +12,8 @@ from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.steps import Holdings
 from reconciler.planning.order import order_steps
-from reconciler.simulator.hardware import Profile
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import Profile
 from testing.holdings import abilities_of, all_holdings, hardware, held, hold_instead, uuid
 from testing.invariants import violations
 

@@ -1,4 +1,4 @@
-"""``reconcile history`` and ``reconcile rollback``."""
+"""``reconcile history``, and its ``show`` and ``diff``."""
 
 import time
 from collections.abc import Collection

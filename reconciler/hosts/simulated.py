@@ -236,7 +236,7 @@ def _met(host: SimulatedHost, document: Document) -> Sysfs:
     spec = document.data.get("spec") if isinstance(document.data, dict) else None
     if not isinstance(spec, dict) or "faults" not in spec:
         return host
-    from reconciler.simulator.host import FaultySysfs
+    from reconciler.simulator.faults import FaultySysfs
 
     return FaultySysfs(host, faults_of(document.data))
 

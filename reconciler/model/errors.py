@@ -1,8 +1,8 @@
 """Errors, by whose move is next. Every exception that leaves a module of ours is one of these five kinds.
 
-The kind decides the exit code (`reconciler.cli.output`) and what a caller may do about it: ask for other input, wait
-and try again, look at the host, look at the state directory, or report a bug. This module imports nothing of ours, so
-that every floor can use it.
+The kind decides the exit code (`reconciler.cli.exit_codes`) and what a caller may do about it: ask for other input,
+wait and try again, look at the host, look at the state directory, or report a bug. This module imports nothing of
+ours, so that every floor can use it.
 """
 
 

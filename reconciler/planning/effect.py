@@ -20,7 +20,7 @@ from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, EMPTY_MATRIX, ApConfig, Matrix, Queue
 from reconciler.model.observed import Lpar, Observed
 from reconciler.model.steps import MASK_ACTIONS, Holdings, Step, holdings_after
-from reconciler.planning.host_pool import Blocked, kept_of, without_blocked
+from reconciler.planning.host_pool import Blocked, blocked_by, is_in_the_way, kept_of, without_blocked
 
 VFIO_AP = "vfio_ap"
 
@@ -241,13 +241,13 @@ def rollback_effects(start: Holdings, steps: tuple[Step, ...]) -> RollbackEffect
         # A mask is only ever at its old or new value or at what both share, so that none has bits to be set again.
         return NO_EFFECTS
     touched = {step.uuid for step in steps}
-    concerned = {uuid: one for uuid, one in start.mdevs.items() if _is_in_the_way(one, needed)}
+    concerned = {uuid: one for uuid, one in start.mdevs.items() if is_in_the_way(one, needed)}
     fixed = {uuid: one for uuid, one in concerned.items() if uuid not in touched}
     prefixes = _Prefixes(start, fixed, {uuid: one for uuid, one in concerned.items() if uuid in touched})
     for step in steps:
         prefixes.add(step)
     return RollbackEffects(
-        {uuid: tuple(dict.fromkeys(parts)) for uuid, parts in prefixes.taken.items()}, _blocked(fixed, needed)
+        {uuid: tuple(dict.fromkeys(parts)) for uuid, parts in prefixes.taken.items()}, blocked_by(fixed, needed)
     )
 
 
@@ -268,7 +268,7 @@ class _Prefixes:
             self._pool = holdings_after(Holdings(self._pool, {}), [step]).pool
             needed = _to_be_set(self._start.pool, self._pool)
             # Rolling back sets what can be set: bits that untouched devices bar stay cleared, and take nothing.
-            reachable = without_blocked(self._start.pool, _blocked(self._fixed, needed))
+            reachable = without_blocked(self._start.pool, blocked_by(self._fixed, needed))
             self._needed = _to_be_set(reachable, self._pool)
             # The bits to be set again have changed for all of them; a device's own step changes them for it alone.
             for uuid in self._now:
@@ -280,24 +280,10 @@ class _Prefixes:
     def _look(self, uuid: str) -> None:
         # Rolling back leads from here to the start, so that I3 is about what the device has in both.
         kept = kept_of(self._start.mdevs[uuid], self._now[uuid])
-        if _is_in_the_way(kept, self._needed):
+        if is_in_the_way(kept, self._needed):
             low = Matrix(kept.adapters - self._needed.adapters, kept.domains - self._needed.domains)
             self.taken.setdefault(uuid, []).extend(kept.matrix.minus(low))
 
 
 def _to_be_set(wanted: Matrix, now: Matrix) -> Matrix:
     return Matrix(wanted.adapters - now.adapters, wanted.domains - now.domains)
-
-
-def _is_in_the_way(config: ApConfig, needed: Matrix) -> bool:
-    if config.matrix.is_empty:
-        return False
-    return not (config.adapters.isdisjoint(needed.adapters) and config.domains.isdisjoint(needed.domains))
-
-
-def _blocked(fixed: Mapping[str, ApConfig], needed: Matrix) -> tuple[Blocked, ...]:
-    return tuple(
-        Blocked(uuid, one.adapters & needed.adapters, one.domains & needed.domains)
-        for uuid, one in fixed.items()
-        if _is_in_the_way(one, needed)
-    )

@@ -9,7 +9,7 @@ none that it has neither before nor after (I2). From 6.19 the kernel refuses to 
 queue with that id.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import combinations
 from typing import NamedTuple
@@ -245,13 +245,24 @@ def devices_in_the_way(current: Holdings, target: Holdings, needed: Matrix) -> d
     if needed.adapters or needed.domains:
         for uuid in current.mdevs:
             kept = kept_in(current, target, uuid)
-            if not kept.matrix.is_empty and touches(kept, needed):
+            if is_in_the_way(kept, needed):
                 found[uuid] = ApConfig(
                     kept.adapters - needed.adapters, kept.domains - needed.domains, kept.control_domains
                 )
     return found
 
 
-def touches(config: ApConfig, needed: Matrix) -> bool:
-    """Whether a device with `config` has an adapter or a domain of those `needed`."""
+def is_in_the_way(config: ApConfig, needed: Matrix) -> bool:
+    """Whether a device with `config` has a queue, and an adapter or a domain of those `needed`."""
+    if config.matrix.is_empty:
+        return False
     return not (config.adapters.isdisjoint(needed.adapters) and config.domains.isdisjoint(needed.domains))
+
+
+def blocked_by(devices: Mapping[str, ApConfig], needed: Matrix) -> tuple[Blocked, ...]:
+    """Those of `devices`, which must not be touched, that are in the way of setting `needed`."""
+    return tuple(
+        Blocked(uuid, one.adapters & needed.adapters, one.domains & needed.domains)
+        for uuid, one in devices.items()
+        if is_in_the_way(one, needed)
+    )

@@ -24,7 +24,16 @@ from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities
 from reconciler.model.steps import Action, Holdings, Step
 from reconciler.model.stopping import Budget
-from reconciler.planning.host_pool import Blocked, MaskWrite, devices_in_the_way, kept_in, kept_of, mask_paths, touches
+from reconciler.planning.host_pool import (
+    Blocked,
+    MaskWrite,
+    blocked_by,
+    devices_in_the_way,
+    is_in_the_way,
+    kept_in,
+    kept_of,
+    mask_paths,
+)
 
 
 class Outage(NamedTuple):
@@ -89,25 +98,19 @@ def order_steps(
     # device that keeps such a queue throughout has to let go of it: the one exception to I3, which needs consent.
     needed = Matrix(target.pool.adapters - current.pool.adapters, target.pool.domains - current.pool.domains)
     in_the_way = devices_in_the_way(current, target, needed) if abilities.strict_in_use else {}
-    blocked = tuple(
-        Blocked(uuid, kept.adapters & needed.adapters, kept.domains & needed.domains)
-        for uuid, kept in ((one, kept_in(current, target, one)) for one in in_the_way if one in fixed)
-    )
-    if blocked:
+    if blocked := blocked_by({one: kept_in(current, target, one) for one in in_the_way if one in fixed}, needed):
         return Ordered((), blocked=blocked)
     changes = _changes(current, target, in_the_way)
     mixed = [one for one in changes if one.gives and one.takes and one.uuid not in in_the_way]
     middle = _cheapest_middle(mixed, mask_paths(current.pool, target.pool), abilities, budget or Budget())
     # Written twice: first down to what they have before and after (I3), so that nothing waits for them any more (I1),
     # and up when everything that they gain is free. Neither write gives them anything else (I2).
-    # up when everything that they gain is free. Neither write gives them anything else (I2).
     twice = middle.split | in_the_way.keys()
     once = {one.uuid for one in mixed} - twice
     changed = None
     if abilities.strict_in_use:
         # A device that is removed last must not be in the way of a mask write before that, nor of the one that takes
         # the masks back where a later step fails.
-        # masks back where a later step fails.
         given_up = Matrix(current.pool.adapters - target.pool.adapters, current.pool.domains - target.pool.domains)
         changed = Matrix(needed.adapters | given_up.adapters, needed.domains | given_up.domains)
     unhurried = _unhurried(changes, target.pool.minus(current.pool), changed)
@@ -159,7 +162,7 @@ def _unhurried(changes: list[_Change], gained: Iterable[Matrix], refused: Matrix
         if one.old is not None
         and one.new is None
         and not _any_waits(one.old.matrix, waited)
-        and not (refused and touches(one.old, refused))
+        and not (refused and is_in_the_way(one.old, refused))
     )
 
 

@@ -10,7 +10,8 @@ from typing import Final
 from reconciler.kernel.text_forms import UnknownText, parse_queue
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix, Queue
-from reconciler.simulator.hardware import Card, InUseCheck, SetCard, changed
+from reconciler.simulator.hardware import Card, SetCard, changed
+from reconciler.simulator.kernel_profiles import InUseCheck
 from reconciler.simulator.nodes import refusal
 from reconciler.simulator.numbers import bounded_decimal, bounded_number, written_mask
 from reconciler.simulator.state import HOST_DRIVER, VFIO_AP, CardDevice, HostState, QueueDevice, may_bind

@@ -12,6 +12,7 @@ from reconciler.kernel import paths
 from reconciler.kernel.text_forms import ap_config_text, parse_queue
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.simulator.faults import BindingDelayed, Fault, WriteBlocked, WriteRefused
 from reconciler.simulator.fields import (
     FieldError,
     Fields,
@@ -25,8 +26,6 @@ from reconciler.simulator.fields import (
 )
 from reconciler.simulator.hardware import (
     DEFAULT_HARDWARE,
-    DEFAULT_PROFILE,
-    PROFILES,
     Card,
     Hardware,
     HardwareError,
@@ -37,7 +36,8 @@ from reconciler.simulator.hardware import (
     SetDomains,
     Unplug,
 )
-from reconciler.simulator.host import BindingDelayed, Fault, SimulatedHost, WriteBlocked, WriteRefused
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import DEFAULT_PROFILE, PROFILES
 
 FORMS: Final = (
     "plug ADAPTER [type=CEX7] [mode=cca|ep11|accelerator] [configured=false] [checkstopped=true]",

@@ -19,7 +19,8 @@ from reconciler.simulator.ap_bus import (
     write_override,
     write_queue_online,
 )
-from reconciler.simulator.hardware import CARD_TYPES, Card, Mode, Profile
+from reconciler.simulator.hardware import CARD_TYPES, Card, Mode
+from reconciler.simulator.kernel_profiles import Profile
 from reconciler.simulator.mdevs import Axis, assign, configure, create, remove, status_of, unassign
 from reconciler.simulator.nodes import (
     Attribute,

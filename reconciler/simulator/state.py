@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 from reconciler.model.ids import ID_COUNT, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, EMPTY_MATRIX, FULL_MATRIX, ApConfig, Matrix, Queue
-from reconciler.simulator.hardware import Card, Hardware, Profile
+from reconciler.simulator.hardware import Card, Hardware
+from reconciler.simulator.kernel_profiles import Profile
 
 HOST_DRIVER: Final = "cex4queue"
 """The host's own driver for queues (zcrypt_cex4.c)."""

@@ -19,8 +19,9 @@ from reconciler.model.errors import InputError
 from reconciler.model.ids import ID_COUNT, NO_IDS, IdSet, Uuid
 from reconciler.model.matrix import Matrix, Queue
 from reconciler.simulator.fields import id_list
-from reconciler.simulator.hardware import CARD_TYPES, PROFILES, Card, Hardware, HardwareError, checked
+from reconciler.simulator.hardware import CARD_TYPES, Card, Hardware, HardwareError, checked
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.simulator.state import (
     HOST_DRIVER,
     INSTANCES,

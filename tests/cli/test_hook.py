@@ -14,7 +14,7 @@ from reconciler.cli import hook_event
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.manifests.site import read_site
 from reconciler.model.desired import Desired
-from reconciler.simulator.host import FaultySysfs
+from reconciler.simulator.faults import FaultySysfs
 from reconciler.transaction.loop_records import LastGood, write_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock

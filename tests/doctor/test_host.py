@@ -20,8 +20,9 @@ from reconciler.model.commands import Here
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.steps import Holdings
-from reconciler.simulator.hardware import PROFILES, Card
+from reconciler.simulator.hardware import Card
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.confirmation import Awaited
 from testing.commands import parsed
 from testing.holdings import config, hardware, host_holding, uuid

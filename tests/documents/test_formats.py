@@ -29,7 +29,7 @@ from reconciler.planning.status import Status, SuspendedBy, status_of
 from reconciler.render.history_text import history_json
 from reconciler.render.plan_json import plan_file_text
 from reconciler.render.status_record import free_record, status_record
-from reconciler.simulator.hardware import PROFILES
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction import cancellation, history, journal, lock, loop_records
 from reconciler.transaction.confirmation import Pending
 from reconciler.transaction.history import History

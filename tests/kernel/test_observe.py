@@ -21,8 +21,10 @@ from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix, Queue
 from reconciler.model.observed import Abilities, Lpar, ObservedCard, ObservedQueue, Process
 from reconciler.model.steps import Holdings
-from reconciler.simulator.hardware import PROFILES, Card, SetCard, Unplug
-from reconciler.simulator.host import CandidateShown, FaultySysfs, ReadRefused, SimulatedHost
+from reconciler.simulator.faults import CandidateShown, FaultySysfs, ReadRefused
+from reconciler.simulator.hardware import Card, SetCard, Unplug
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.clocks import FakeClock
 from testing.holdings import EVERY_PROFILE, abilities_of, config, hardware, holdings, host_holding, matrix, uuid
 from testing.simulated_hosts import QEMU, VmProcesses

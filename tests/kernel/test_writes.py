@@ -16,8 +16,8 @@ from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities
 from reconciler.model.steps import Action, Holdings, Step, Write
-from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, hardware, held, host_holding, rectangles, uuid
 from testing.recording_sysfs import RecordingSysfs
 

@@ -14,18 +14,18 @@ from reconciler.model.outcome import Outcome, Result
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.simulator.hardware import PROFILES, Profile
-from reconciler.simulator.host import (
+from reconciler.simulator.faults import (
     BindingDelayed,
     CandidateShown,
     Fault,
     FaultySysfs,
     ForeignWriter,
     ReadRefused,
-    SimulatedHost,
     WriteBlocked,
     WriteRefused,
 )
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES, Profile
 from reconciler.transaction.apply import NoProgress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import (

@@ -11,8 +11,8 @@ from reconciler.model.steps import Holdings
 from reconciler.planning.boot_stages import plan_stage
 from reconciler.planning.planner import NOTHING_APPLIED
 from reconciler.planning.scope import BootStage
-from reconciler.simulator.hardware import Profile
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import Profile
 from reconciler.transaction.apply import NoProgress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import EVERY_PROFILE, abilities_of, desired_like, hardware, held, holdings

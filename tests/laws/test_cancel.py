@@ -11,7 +11,7 @@ from reconciler.model.outcome import Origin, Result
 from reconciler.model.steps import Holdings
 from reconciler.operations.apply import Terms, apply
 from reconciler.operations.wanted import Wanted
-from reconciler.simulator.hardware import Profile
+from reconciler.simulator.kernel_profiles import Profile
 from reconciler.transaction import confirmation
 from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.cancellation import ApplyIds, Cancelled, IdTaken, cancel

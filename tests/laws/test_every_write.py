@@ -11,8 +11,8 @@ from reconciler.model.outcome import Result
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.simulator.hardware import Profile
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import Profile
 from reconciler.transaction.apply import NoProgress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import (

@@ -18,7 +18,7 @@ from reconciler.model.observed import Abilities
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings
 from reconciler.planning.host_pool import mask_paths
 from reconciler.planning.order import order_steps
-from reconciler.simulator.hardware import Profile
+from reconciler.simulator.kernel_profiles import Profile
 from testing.holdings import EVERY_PROFILE, NEW_PROFILES, abilities_of, all_holdings, config, holdings, matrix, uuid
 from testing.invariants import violations
 

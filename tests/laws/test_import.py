@@ -19,8 +19,8 @@ from reconciler.planning.adoption import adopt
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.planner import make_plan
 from reconciler.planning.target import pool_of
-from reconciler.simulator.hardware import Profile
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import Profile
 from reconciler.transaction.apply import NoProgress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import (

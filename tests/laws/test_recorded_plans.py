@@ -46,8 +46,8 @@ from reconciler.planning.scope import Scope, Targets, Whole
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_json import IncompletePlan, plan_file_text, plan_json
 from reconciler.render.plan_text import plan_markdown, plan_text
-from reconciler.simulator.hardware import Profile
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import Profile
 from reconciler.transaction.apply import NoProgress, apply_plan
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.loop_records import Suspension, Suspensions, write_suspensions

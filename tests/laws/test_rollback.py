@@ -16,8 +16,9 @@ from reconciler.planning.host_pool import without_blocked
 from reconciler.planning.order import order_steps
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.simulator.hardware import PROFILES, Profile
-from reconciler.simulator.host import Fault, FaultySysfs, SimulatedHost, WriteBlocked, WriteRefused
+from reconciler.simulator.faults import Fault, FaultySysfs, WriteBlocked, WriteRefused
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES, Profile
 from reconciler.transaction.apply import NoProgress, apply_plan
 from reconciler.transaction.rollback import roll_back
 from reconciler.transaction.step import Host

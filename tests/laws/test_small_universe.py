@@ -5,7 +5,7 @@ import pytest
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.steps import Holdings
-from reconciler.simulator.hardware import Profile
+from reconciler.simulator.kernel_profiles import Profile
 from testing.holdings import NEW_PROFILES, all_holdings, uuid
 from trials.universe import pairs, walked
 

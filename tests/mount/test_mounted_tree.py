@@ -14,8 +14,9 @@ from reconciler.kernel import paths
 from reconciler.kernel.sysfs import PAGE
 from reconciler.model.ids import IdSet
 from reconciler.simulator.description import host_of
+from reconciler.simulator.faults import FaultySysfs, WriteBlocked
 from reconciler.simulator.hardware import DEFAULT_HARDWARE
-from reconciler.simulator.host import FaultySysfs, SimulatedHost, WriteBlocked
+from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.mount import MountedTree, Shown
 from testing.mounted_hosts import PATIENCE, until
 from testing.simulated_hosts import LAB

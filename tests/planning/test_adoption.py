@@ -11,7 +11,7 @@ from reconciler.model.matrix import EMPTY_CONFIG, FULL_MATRIX, ApConfig, Matrix
 from reconciler.model.observed import Observed
 from reconciler.model.steps import Definition, Holdings
 from reconciler.planning.adoption import Adopted, Adoption, CannotAdopt, Claims, adopt
-from reconciler.simulator.hardware import PROFILES
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, host_holding, rectangles, uuid
 
 POOL = Matrix(~IdSet([5, 6, 7]), ALL_IDS)

@@ -6,7 +6,7 @@ from reconciler.model.steps import AtBoot, Definition
 from reconciler.planning.boot_stages import at_boot
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
-from reconciler.simulator.hardware import PROFILES
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import EVERYTHING_HOST, config, desired, guest, host_holding, uuid
 
 GUESTS = [

@@ -10,8 +10,8 @@ from reconciler.model.steps import Holdings
 from reconciler.planning.boot_stages import plan_stage
 from reconciler.planning.planner import NOTHING_APPLIED, Applied
 from reconciler.planning.scope import BootStage
-from reconciler.simulator.hardware import PROFILES, Profile
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES, Profile
 from testing.holdings import config, desired, guest, hardware, host_holding, matrix, uuid
 
 WANTED = desired(

@@ -11,8 +11,8 @@ from reconciler.model.steps import Action, Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import make_plan
 from reconciler.planning.scope import VmEvent
-from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import EVERY_PROFILE, config, desired, guest, hardware, host_holding, matrix, uuid
 
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))

@@ -18,8 +18,9 @@ from reconciler.planning.effect import (
     effective,
     hidden_because,
 )
-from reconciler.simulator.hardware import PROFILES, Plug, Profile, SetCard, Unplug
+from reconciler.simulator.hardware import Plug, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES, Profile
 from testing.holdings import ADAPTERS, DOMAINS, NEW_PROFILES, hardware, holdings, host_holding, matrix, set_masks
 from testing.host_actions import UUIDS
 

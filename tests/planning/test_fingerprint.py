@@ -10,8 +10,9 @@ from reconciler.model.observed import Observed
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
-from reconciler.simulator.hardware import PROFILES, SetCard, SetDomains, Unplug
+from reconciler.simulator.hardware import SetCard, SetDomains, Unplug
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, desired, guest, host_holding, uuid
 
 FREE = Matrix(ALL_IDS, ~IdSet([4]))

@@ -8,7 +8,7 @@ from reconciler.model.matrix import Matrix
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import ALLOW_EMPTY, ALLOW_REMOVALS, Plan
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.simulator.hardware import PROFILES
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, desired, guest, host_holding, uuid
 
 FREE = Matrix(ALL_IDS - IdSet(range(20)), ALL_IDS)

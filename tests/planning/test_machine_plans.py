@@ -8,8 +8,9 @@ from reconciler.model.outcome import Result
 from reconciler.model.steps import Action, Holdings
 from reconciler.planning.effect import Effect
 from reconciler.planning.planner import make_plan
-from reconciler.simulator.hardware import PROFILES, Card, Unplug
+from reconciler.simulator.hardware import Card, Unplug
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, desired, guest, hardware, host_holding, uuid
 from testing.plans import FOREIGN, FREE, GIVES_UP, ONE, applied, apply, host_with, plan_of, problem_ids
 from testing.simulated_hosts import VmProcesses

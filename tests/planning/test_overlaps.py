@@ -16,8 +16,8 @@ from reconciler.planning.conflicts import MOST_BLAMED, conflicts
 from reconciler.planning.overlaps import MOST_PAIRS, Pairs, pairs_among, pairs_between
 from reconciler.planning.planner import make_plan
 from reconciler.planning.target import pool_of
-from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, desired, guest, hardware, matrix, rectangles
 
 ONE = config([5], [4])

@@ -8,8 +8,8 @@ from reconciler.model.desired import Activation
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan, replanned
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.journal import applied_by
 from testing.holdings import config, desired, desired_like, guest, hardware, holdings, host_holding, uuid
 

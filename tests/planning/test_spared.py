@@ -9,8 +9,8 @@ from reconciler.model.desired import Activation, Desired, Ignored
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, make_plan
 from reconciler.planning.scope import HOST, AllBut, Spared
-from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.journal import applied_by
 from testing.holdings import config, desired, guest, hardware, uuid
 from testing.plans import problem_ids

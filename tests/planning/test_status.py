@@ -17,8 +17,9 @@ from reconciler.planning.status import (
     host_status,
     status_of,
 )
-from reconciler.simulator.hardware import PROFILES, Unplug
+from reconciler.simulator.hardware import Unplug
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, desired, guest, hardware, host_holding, matrix, uuid
 
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))

@@ -14,8 +14,8 @@ from reconciler.planning.status import status_of
 from reconciler.render.plan_json import json_text
 from reconciler.render.status_record import status_record
 from reconciler.render.status_text import status_text
-from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, desired, guest, hardware, uuid
 from testing.plans import problem_ids
 

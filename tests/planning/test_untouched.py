@@ -14,8 +14,9 @@ from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.scope import AllBut, Spared, VmEvent
 from reconciler.planning.status import status_of
-from reconciler.simulator.hardware import PROFILES, Card, Plug
+from reconciler.simulator.hardware import Card, Plug
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.journal import applied_by
 from testing.holdings import config, desired, guest, hardware, uuid
 

@@ -15,7 +15,7 @@ from reconciler.planning.planner import Applied, make_plan
 from reconciler.render.changes import Hunk, config_hunk, diff_text, file_hunk, hunk_lines, plan_diff, pool_hunk
 from reconciler.render.plan_text import plan_text
 from reconciler.render.text import Painter
-from reconciler.simulator.hardware import PROFILES
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, desired, guest, hardware, host_holding, uuid
 
 POOL = Matrix(ALL_IDS, ~IdSet([4, 0x47]))

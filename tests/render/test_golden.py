@@ -25,7 +25,7 @@ from reconciler.render.matrix_text import matrix_text
 from reconciler.render.plan_text import plan_markdown, plan_text
 from reconciler.render.table import Page
 from reconciler.render.text import Paint, Painter, plain
-from reconciler.simulator.hardware import PROFILES
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.golden import GOLDEN, assert_golden
 from testing.holdings import config, desired, guest, hardware, host_holding, uuid
 

@@ -19,8 +19,8 @@ from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.render.plan_json import plan_json, plan_record
-from reconciler.simulator.hardware import PROFILES, Profile
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES, Profile
 from testing.holdings import (
     EVERY_PROFILE,
     NEW_PROFILES,

@@ -21,8 +21,8 @@ from reconciler.planning.plan import Consent, Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.render.changes import plan_diff
 from reconciler.render.plan_text import LONGEST, code, plan_markdown
-from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, desired, guest, host_holding, uuid
 
 FREE = Matrix(ALL_IDS, ~IdSet([4, 0x47]))

@@ -23,8 +23,8 @@ from reconciler.render.status_record import status_record
 from reconciler.render.status_text import guests_text, pool_text, status_text
 from reconciler.render.table import Page
 from reconciler.render.text import Painter, Section, fitted, plain
-from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, desired, guest, hardware, host_holding, matrix, uuid
 from testing.simulated_hosts import VmProcesses
 

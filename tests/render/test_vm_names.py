@@ -23,8 +23,8 @@ from reconciler.render.plan_json import json_text, plan_json
 from reconciler.render.plan_text import plan_text
 from reconciler.render.status_record import status_record
 from reconciler.render.status_text import guests_text, status_text
-from reconciler.simulator.hardware import PROFILES
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.machine import Machine
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock

@@ -9,7 +9,8 @@ from reconciler.kernel.text_forms import mask_text
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.simulator.description import host_of, name_of
 from reconciler.simulator.fields import FieldError
-from reconciler.simulator.hardware import DEFAULT_HARDWARE, PROFILES
+from reconciler.simulator.hardware import DEFAULT_HARDWARE
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.host_actions import UUIDS
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "simulated-host.schema.json").read_text(encoding="utf-8"))

@@ -8,17 +8,17 @@ from reconciler.kernel.text_forms import ap_config_text, mask_text
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import ApConfig
 from reconciler.model.steps import Write
-from reconciler.simulator.host import (
+from reconciler.simulator.faults import (
     BindingDelayed,
     CandidateShown,
     Fault,
     FaultySysfs,
     ForeignWriter,
     ReadRefused,
-    SimulatedHost,
     WriteBlocked,
     WriteRefused,
 )
+from reconciler.simulator.host import SimulatedHost
 from testing.host_actions import UUIDS
 from testing.recording_sysfs import RecordingSysfs
 

@@ -7,8 +7,9 @@ import pytest
 from reconciler.kernel import paths
 from reconciler.kernel.text_forms import mask_text
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
-from reconciler.simulator.hardware import PROFILES, Restore, SetCard, SetDomains, Unplug
+from reconciler.simulator.hardware import Restore, SetCard, SetDomains, Unplug
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.simulator.numbers import bounded_number
 from reconciler.simulator.state_file import host_from, snapshot_of
 

@@ -26,7 +26,6 @@ from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
 from reconciler.simulator.hardware import (
     DEFAULT_HARDWARE,
-    PROFILES,
     Card,
     HardwareError,
     Mode,
@@ -37,6 +36,7 @@ from reconciler.simulator.hardware import (
     Unplug,
 )
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.simulator.state import INSTANCES, Mdev
 from reconciler.simulator.state_file import SNAPSHOTS, Snapshot, host_from, snapshot_of
 from testing.host_actions import UUIDS

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from reconciler.kernel.sysfs import KernelBusy
 from reconciler.model.steps import Write
-from reconciler.simulator.hardware import PROFILES, HardwareError, Profile
+from reconciler.simulator.hardware import HardwareError
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES, Profile
 from reconciler.simulator.state import HOST_DRIVER, VFIO_AP
 from reconciler.simulator.state_file import host_from, snapshot_of
 from testing.host_actions import UUIDS, Action, act, driver_writes, surroundings, writes

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.simulator.hardware import DEFAULT_HARDWARE, PROFILES
+from reconciler.simulator.hardware import DEFAULT_HARDWARE
 from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from testing.recordings import PROFILE_OF_FILE, InProcess, Replay, Scenario, scenarios
 
 

@@ -13,15 +13,10 @@ from reconciler.model.outcome import Result
 from reconciler.model.steps import Holdings
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.simulator.hardware import PROFILES, Card
-from reconciler.simulator.host import (
-    CandidateShown,
-    FaultySysfs,
-    ForeignWriter,
-    ReadRefused,
-    SimulatedHost,
-    WriteRefused,
-)
+from reconciler.simulator.faults import CandidateShown, FaultySysfs, ForeignWriter, ReadRefused, WriteRefused
+from reconciler.simulator.hardware import Card
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.apply import NoProgress, apply_plan
 from testing.clocks import FakeClock
 from testing.holdings import config, desired, desired_like, guest, hardware, held, host_holding, uuid

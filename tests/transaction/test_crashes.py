@@ -10,8 +10,9 @@ import pytest
 from reconciler.kernel.observe import observe
 from reconciler.model.outcome import Result
 from reconciler.planning.planner import make_plan
-from reconciler.simulator.hardware import PROFILES
-from reconciler.simulator.host import FaultySysfs, SimulatedHost, WriteRefused
+from reconciler.simulator.faults import FaultySysfs, WriteRefused
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.apply import NoProgress, apply_plan
 from reconciler.transaction.journal import DEGRADED, JOURNAL, Journal
 from reconciler.transaction.recovery import recover_unfinished

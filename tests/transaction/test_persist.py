@@ -19,7 +19,8 @@ from reconciler.model.problems import Severity
 from reconciler.model.steps import Definition, FileChange
 from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.planner import make_plan
-from reconciler.simulator.host import FaultySysfs, SimulatedHost, WriteRefused
+from reconciler.simulator.faults import FaultySysfs, WriteRefused
+from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction import persist as persist_module
 from reconciler.transaction.apply import NoProgress, apply_plan
 from reconciler.transaction.journal import Journal

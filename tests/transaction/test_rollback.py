@@ -15,8 +15,9 @@ from reconciler.model.matrix import EMPTY_CONFIG, FULL_MATRIX, ApConfig, Matrix
 from reconciler.model.outcome import Result
 from reconciler.model.steps import Action, Holdings
 from reconciler.planning.planner import Applied, make_plan
-from reconciler.simulator.hardware import PROFILES
-from reconciler.simulator.host import FaultySysfs, ForeignWriter, SimulatedHost, WriteBlocked, WriteRefused
+from reconciler.simulator.faults import FaultySysfs, ForeignWriter, WriteBlocked, WriteRefused
+from reconciler.simulator.host import SimulatedHost
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.apply import NoProgress, apply_plan
 from reconciler.transaction.rollback import roll_back
 from reconciler.transaction.step import Host

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.kernel.paths import AQMASK, mdev
 from reconciler.model.outcome import Result
-from reconciler.simulator.host import FaultySysfs, WriteRefused
+from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL, FirstLine
 from reconciler.transaction.lock import LOCK

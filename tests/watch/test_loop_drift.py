@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reconciler.kernel.paths import AQMASK, CREATE, mdev
 from reconciler.render.text import moment
-from reconciler.simulator.host import FaultySysfs, WriteRefused
+from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.history import History
 from reconciler.watch.decisions import BUDGET
 from reconciler.watch.report import Condition

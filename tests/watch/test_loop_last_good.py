@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.kernel.paths import mdev
-from reconciler.simulator.host import FaultySysfs, WriteRefused
+from reconciler.simulator.faults import FaultySysfs, WriteRefused
 from reconciler.transaction.loop_records import ENFORCED, read_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.manifest_sources import Offer
