@@ -17,7 +17,7 @@ MOST_PROBLEMS: Final = 100
 _BLOCK: Final = 1 << 14
 
 
-class Source:
+class SourceText:
     """The text of one file, by the name that people know it by."""
 
     def __init__(self, file: str, text: str) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from yaml.error import YAMLError
 
-from reconciler.manifests.data import Path, Source
+from reconciler.manifests.data import Path, SourceText
 from reconciler.manifests.strict_yaml import composed
 from reconciler.manifests.yaml_stream import (
     DOCUMENT_LIMIT,
@@ -59,7 +59,7 @@ class _Finder:
 
     def __init__(self, sources: Mapping[str, str]) -> None:
         self._sources = sources
-        self._files: dict[str, tuple[Source, list[Span]]] = {}
+        self._files: dict[str, tuple[SourceText, list[Span]]] = {}
         self._last: tuple[Position, Node | None, int] | None = None
         self._left = READ_AGAIN
 
@@ -76,10 +76,10 @@ class _Finder:
         start, end = _marked(node, place.field, mark_key=mark_key)
         return source.place_of(offset + start, offset + end, place.label)._replace(field=place.field)
 
-    def _file(self, file: str) -> tuple[Source, list[Span]]:
+    def _file(self, file: str) -> tuple[SourceText, list[Span]]:
         if file not in self._files:
             text = self._sources[file]
-            self._files[file] = (Source(file, text), document_spans(text))
+            self._files[file] = (SourceText(file, text), document_spans(text))
         return self._files[file]
 
     def _document(self, position: Position) -> tuple[Node | None, int]:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from yaml.error import YAMLError
 
-from reconciler.manifests.data import MOST_PROBLEMS, Data, PlainScalars, Source, error, limited, shown
+from reconciler.manifests.data import MOST_PROBLEMS, Data, PlainScalars, SourceText, error, limited, shown
 from reconciler.manifests.yaml_stream import (
     DOCUMENT_LIMIT,
     MappingNode,
@@ -59,7 +59,7 @@ def documents_of(
     `problems` grows by what is wrong, and is complete at the end; `scalars` may be shared between files; `stop` is
     asked before each document.
     """
-    source = Source(file, text)
+    source = SourceText(file, text)
     if odd := odd_characters(source):
         problems.extend(odd)
         return
@@ -81,7 +81,7 @@ def composed(text: str, span: Span) -> Node | None:
     return tops[0] if tops else None
 
 
-def _documents_in(source: Source, span: Span, scalars: PlainScalars, problems: ProblemList) -> Iterator[Document]:
+def _documents_in(source: SourceText, span: Span, scalars: PlainScalars, problems: ProblemList) -> Iterator[Document]:
     """The document in `span`, or nothing where it is blank or wrong."""
     if _is_blank(source.text[span.start : span.end]):
         return
@@ -91,7 +91,7 @@ def _documents_in(source: Source, span: Span, scalars: PlainScalars, problems: P
         yield document
 
 
-def _document_in(source: Source, span: Span, scalars: PlainScalars) -> tuple[Document | None, list[Problem]]:
+def _document_in(source: SourceText, span: Span, scalars: PlainScalars) -> tuple[Document | None, list[Problem]]:
     """The document in `span`, and its problems; no document where it has no content, or not all of it can be known."""
     if problems := _outer_problems(source, span):
         return None, problems
@@ -110,7 +110,7 @@ def _document_in(source: Source, span: Span, scalars: PlainScalars) -> tuple[Doc
     return Document(data, source.place(span.start + node.start_mark.index).position), problems
 
 
-def _outer_problems(source: Source, span: Span) -> list[Problem]:
+def _outer_problems(source: SourceText, span: Span) -> list[Problem]:
     part = source.text[span.start : span.end]
     if _is_too_large(part):
         message = f"the document has {len(part.encode())} bytes, more than {DOCUMENT_LIMIT}"
@@ -123,7 +123,7 @@ def _outer_problems(source: Source, span: Span) -> list[Problem]:
     return []
 
 
-def _refused(source: Source, span: Span) -> Iterator[Problem]:
+def _refused(source: SourceText, span: Span) -> Iterator[Problem]:
     if not is_harmless(source.text, *span):
         for one in refused_parts(source.text[span.start : span.end]):
             place = source.place_of(span.start + one.start, span.start + one.end)
@@ -147,7 +147,7 @@ class _Reader(NamedTuple):
     """Says what nodes say, and what is wrong with their keys; their marks count from `offset` of `source`."""
 
     scalars: PlainScalars
-    source: Source
+    source: SourceText
     offset: int
     problems: list[Problem]
 

@@ -14,7 +14,7 @@ from yaml.error import MarkedYAMLError, YAMLError
 from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Event, NodeEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from reconciler.manifests.data import LONGEST_EXCERPT, Source, error, shortened
+from reconciler.manifests.data import LONGEST_EXCERPT, SourceText, error, shortened
 from reconciler.model.printable import first_unprintable, in_place, shown_character
 from reconciler.model.problems import Place, Position, Problem
 
@@ -34,7 +34,7 @@ def decoded(content: bytes, file: str) -> str | Problem:
         return _not_utf8(content, file, refused.start)
 
 
-def odd_characters(source: Source) -> list[Problem]:
+def odd_characters(source: SourceText) -> list[Problem]:
     """A problem for the first character of `source` that does not belong into a manifest; empty where there is none."""
     text = source.text
     encoded = text.encode("utf-8", "surrogatepass")
@@ -63,7 +63,7 @@ def _not_utf8(content: bytes, file: str, offset: int) -> Problem:
     return error("not-utf8", message, places, "Save the file as UTF-8 without a byte order mark.")
 
 
-def _odd_character(source: Source, offset: int) -> Problem:
+def _odd_character(source: SourceText, offset: int) -> Problem:
     character = source.text[offset]
     places = (source.place(offset),)
     if character == "\ufeff":
@@ -172,7 +172,7 @@ _NESTED_AT_MOST: Final = 250
 _INDICATORS: Final = "[{:?-"
 
 
-class Refused(NamedTuple):
+class RefusedPart(NamedTuple):
     """Something that YAML has and manifests have not: the problem's id, its text, and the characters concerned."""
 
     id: str
@@ -192,7 +192,7 @@ def is_harmless(text: str, start: int, end: int) -> bool:
     return end - start <= _NESTED_AT_MOST or _nests_little(text, start, end)
 
 
-def refused_parts(text: str) -> Iterator[Refused]:
+def refused_parts(text: str) -> Iterator[RefusedPart]:
     """What is refused in the document `text`; offsets are within it. After deep nesting nothing more is looked at.
 
     Raises:
@@ -215,7 +215,7 @@ def refused_parts(text: str) -> Iterator[Refused]:
         yield deep
 
 
-def _first_too_deep(text: str) -> Refused | None:
+def _first_too_deep(text: str) -> RefusedPart | None:
     """The first part of `text`, which may end anywhere, that nests too deep."""
     depth = 0
     with suppress(YAMLError):
@@ -234,23 +234,25 @@ def _nests_little(text: str, start: int, end: int) -> bool:
     return sum(text.count(indicator, start, end) for indicator in _INDICATORS) <= _NESTED_AT_MOST
 
 
-def _refused(event: Event) -> Iterator[Refused]:
+def _refused(event: Event) -> Iterator[RefusedPart]:
     start, end = _extent(event)
     if isinstance(event, AliasEvent):
         message = f"the alias *{shortened(str(event.anchor))} stands for something written elsewhere"
-        yield Refused("yaml-alias", message, "Write it out: aliases are not used in manifests.", start, end)
+        yield RefusedPart("yaml-alias", message, "Write it out: aliases are not used in manifests.", start, end)
     elif isinstance(event, NodeEvent) and event.anchor is not None:
         message = f"the anchor &{shortened(str(event.anchor))} is not used in manifests"
-        yield Refused("yaml-alias", message, "Remove it.", start, start + 1 + len(event.anchor))
+        yield RefusedPart("yaml-alias", message, "Remove it.", start, start + 1 + len(event.anchor))
     tag = getattr(event, "tag", None)
     if tag is not None:
         message = f"the tag {shortened(tag)} is not used in manifests"
-        yield Refused("yaml-tag", message, "Remove it: what a value means follows from where it stands.", start, end)
+        yield RefusedPart(
+            "yaml-tag", message, "Remove it: what a value means follows from where it stands.", start, end
+        )
 
 
-def _too_deep(event: Event) -> Refused:
+def _too_deep(event: Event) -> RefusedPart:
     message = f"more than {DEEPEST} lists and mappings stand inside one another here"
-    return Refused("too-deep", message, "Check the brackets and the indentation.", *_extent(event))
+    return RefusedPart("too-deep", message, "Check the brackets and the indentation.", *_extent(event))
 
 
 def _extent(event: Event) -> tuple[int, int]:
@@ -270,7 +272,7 @@ _ADVICE: Final = {
 }
 
 
-def syntax_problem(source: Source, span: Span, wrong: YAMLError) -> Problem:
+def syntax_problem(source: SourceText, span: Span, wrong: YAMLError) -> Problem:
     """The problem that `wrong`, raised for the document in `span`, stands for."""
     mark = wrong.problem_mark if isinstance(wrong, MarkedYAMLError) else None
     # At the end of the text libyaml's mark may stand behind it, on a line that is not there.

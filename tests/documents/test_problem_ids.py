@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MADE = re.compile(r'(?:error|_Reason|NotAnId|_problem|_tell|_warning|Refused|Problem)\(\s*"([a-z0-9-]+)"')
+MADE = re.compile(r'(?:error|_Reason|NotAnId|_problem|_tell|_warning|Refused|RefusedPart|Problem)\(\s*"([a-z0-9-]+)"')
 
 
 def test_every_problem_id_is_documented() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.manifests import files, pinpoint, schema, strict_yaml
-from reconciler.manifests.data import Source
+from reconciler.manifests.data import SourceText
 from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.form_problems import FormProblems
 from reconciler.manifests.site import ChangedFiles, Site, read_files, read_site
@@ -157,13 +157,13 @@ class TestText:
         """Ten million lines: positions are found from counts of blocks."""
         text = "\n" * 10_000_000 + "x"
 
-        assert Source("f", text).place(10_000_000).position == Position("f", 10_000_001, 1)
-        assert Source("f", text).offset(Position("f", 10_000_001, 1)) == 10_000_000
+        assert SourceText("f", text).place(10_000_000).position == Position("f", 10_000_001, 1)
+        assert SourceText("f", text).offset(Position("f", 10_000_001, 1)) == 10_000_000
 
     def test_positions_are_those_of_the_lines(self) -> None:
         """Whatever the length of the lines, place and offset are each other's inverse."""
         lines = ["x" * (7 * number % 5000) for number in range(300)]
-        source = Source("f", "\n".join([*lines, "end"]))
+        source = SourceText("f", "\n".join([*lines, "end"]))
         offset = 0
         for number, line in enumerate(lines, 1):
             for column in {1, len(line)} - {0}:
