@@ -30,7 +30,7 @@ PAGE_STYLE: Final = (
     ".crypto-scroll{overflow:auto;width:fit-content;max-width:100%;max-height:85vh;"
     "box-sizing:border-box;border:1px solid;border-radius:4px}"
     ".crypto-grid{display:grid;grid-template-columns:max-content max-content;width:max-content}"
-    ".crypto-grid svg,.crypto-key svg{display:block}"
+    ".crypto-grid svg,.crypto-key svg{display:block;flex:none}"
     ".crypto-corner{position:sticky;left:0;top:0;z-index:3}"
     ".crypto-columns{position:sticky;top:0;z-index:2}"
     ".crypto-rows{position:sticky;left:0;z-index:1}"
@@ -75,7 +75,7 @@ def legend(pictures: Sequence[Picture], name: str = "key") -> Markup:
 
 
 def _list(keys: Iterable[Key]) -> Markup:
-    return element("ul", *(element("li", one.swatch, element("span", one.words)) for one in keys), class_="crypto-key")
+    return element("ul", *(element("li", one.swatch, one.words) for one in keys), class_="crypto-key")
 
 
 class Held(NamedTuple):

@@ -37,6 +37,7 @@ def standalone(pictures: Sequence[Picture]) -> str:
             element("rect", class_="page", width="100%", height="100%"),
             *shown,
             at(_MARGIN, below, legend),
+            viewBox=f"0 0 {width} {below + height + _MARGIN}",
             role="img",
             aria_labelledby=first.labels,
             xmlns="http://www.w3.org/2000/svg",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from reconciler.picture.cells import NO_CARD, Band, Picture, Row, Run, Shown, Side, State
+from reconciler.picture.cells import NO_CARD, Band, Card, Picture, Row, Run, Shown, Side, State
 from reconciler.picture.colours import DARK, LIGHT, style_of, tint_of
 from reconciler.picture.markup import Markup, cut, element, joined
 from reconciler.picture.words import (
@@ -40,7 +40,9 @@ _FONT: Final = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',mo
 _SHAPE: Final = (
     f".crypto-matrix{{font-family:{_FONT}}}"
     ".crypto-matrix text{stroke:none}"
-    f".crypto-matrix .dense rect{{width:{_NARROW_CELL}px;height:{ROW}px}}"
+    f".crypto-matrix .dense rect{{height:{ROW}px}}"
+    f".crypto-matrix .one{_NARROW_CELL} rect{{width:{_NARROW_CELL}px}}"
+    f".crypto-matrix .one{CELL} rect{{width:{CELL}px}}"
 )
 STYLE: Final = f"{_SHAPE}{style_of(LIGHT)}@media (prefers-color-scheme:dark){{{style_of(DARK)}}}"
 """The rules of pictures, light and dark, for the style sheet of a page or of a picture that stands alone."""
@@ -119,14 +121,13 @@ def embedded(picture: Picture, name: str = "picture") -> Markup:
 
 
 def svg(width: int, height: int, *content: str, **attributes: object) -> Markup:
-    """An SVG of so many pixels."""
+    """An SVG of so many pixels, which is never shown in another size unless its `attributes` have a view box."""
     return element(
         "svg",
         *content,
         class_="crypto-matrix",
         width=width,
         height=height,
-        viewBox=f"0 0 {width} {height}",
         font_size=11,
         **attributes,
     )
@@ -215,31 +216,21 @@ class Drawing:
 
     def row_heads(self) -> Markup:
         """Beside each row: its adapter in hex and decimal, type and mode of the card, and its state."""
-        return joined(*(self._row_head(place * ROW + 15, row) for place, row in enumerate(self.picture.rows)))
-
-    def _row_head(self, y: int, row: Row) -> Markup:
-        card = row.card
-        is_usual = card.state == "online"
-        kind = " ".join(one for one in (card.type, card.mode) if one)
+        rows = [(place * ROW + 15, row) for place, row in enumerate(self.picture.rows)]
+        numbers = (text(48, y, decimal_text(row.band), None) for y, row in rows if not row.band.is_folded)
+        kinds = (text(86, y, cut(f"{row.card.type} {row.card.mode}".strip(), 12), None) for y, row in rows)
         return joined(
-            text(8, y, hex_text(row.band), font_weight="bold"),
-            text(48, y, decimal_text(row.band), "faint") if not row.band.is_folded else Markup(),
-            text(86, y, cut(kind, 12)),
-            text(
-                _ROW_HEAD - 8,
-                y,
-                cut(card.state, 14),
-                "faint" if is_usual else "ink",
-                text_anchor="end",
-                font_style="italic" if card == NO_CARD else None,
-                font_weight=None if is_usual or card == NO_CARD else "bold",
-            ),
+            element("g", *(text(8, y, hex_text(row.band), None) for y, row in rows), class_="ink", font_weight="bold"),
+            element("g", *numbers, class_="faint"),
+            element("g", *kinds, class_="ink"),
+            element("g", *(_card_state(y, row.card) for y, row in rows), class_="faint", text_anchor="end"),
         )
 
     def column_heads(self) -> Markup:
         """Above each column its domain, in hex and decimal; of many columns the digits below each other."""
         if self._is_wide:
-            return joined(*self._groups(), *map(self._low_digit, range(len(self.picture.columns))))
+            digits = map(self._low_digit, range(len(self.picture.columns)))
+            return joined(*self._groups(), element("g", *digits, class_="ink", text_anchor="middle"))
         return joined(*(self._column_head(place, band) for place, band in enumerate(self.picture.columns)))
 
     def _column_head(self, place: int, band: Band) -> Markup:
@@ -285,12 +276,7 @@ class Drawing:
         return element(
             "g",
             element("title", f"{'domains' if band.is_folded else 'domain'} {ids_text(band)}"),
-            text(
-                place * self._cell + self._cell / 2,
-                31,
-                "–" if band.is_folded else f"{band.first & 15:x}",
-                text_anchor="middle",
-            ),
+            text(place * self._cell + self._cell / 2, 31, "–" if band.is_folded else f"{band.first & 15:x}", None),
         )
 
     # Cells -----------------------------------------------------------------------------------------------------------
@@ -309,25 +295,33 @@ class Drawing:
         return self._layers(rects, marks, initials)
 
     def _dense_rects(self, row: Row, y: int) -> Iterator[Markup]:
-        """The rectangles of `row`, where what those of one column have in common is said once."""
+        """The rectangles of `row`, where what they have in common is said once."""
+        shown: list[Markup] = []
         alike: dict[str, list[Markup]] = {}
         for run in row.runs:
+            x, width = self._edges(run)
+            title, fill = element("title", self._why(run, row)), _fill(run.shown)
             if run.first < run.last:
-                yield self._rect(run, row, y)
+                shown.append(element("rect", title, x=x, width=width, class_=fill))
             else:
-                one = element("rect", element("title", self._why(run, row)), x=run.first * self._cell)
-                alike.setdefault(_fill(run.shown), []).append(one)
+                alike.setdefault(fill, []).append(element("rect", title, x=x))
+        singles = (element("g", *rects, class_=fill) for fill, rects in alike.items())
         if alike:
-            groups = (element("g", *rects, class_=fill) for fill, rects in alike.items())
-            yield element("g", *groups, class_="dense", transform=f"translate(0 {y})")
+            shown.append(element("g", *singles, class_=f"one{self._cell}"))
+        if shown:
+            yield element("g", *shown, class_="dense", transform=f"translate(0 {y})")
 
     def swatch(self, shown: Shown, initials: str) -> Markup:
         """One cell for a legend."""
         run = Run(0, 0, shown)
         marks: _Marks = {}
         self._add_marks(marks, run, 0)
-        rect = element("rect", width=CELL, height=ROW, class_=_fill(shown))
-        return self._layers([rect], marks, _initials(shown, initials, self._cell / 2, 15))
+        words = list(_initials(shown, initials, self._cell / 2, 15))
+        if marks or shown.state is State.CONFLICT:
+            return self._layers([element("rect", width=CELL, height=ROW, class_=_fill(shown))], marks, words)
+        rect = element("rect", x=0.5, y=0.5, width=CELL, height=ROW, class_=f"line {_fill(shown)}")
+        middle = CELL / 2 + 0.5
+        return joined(rect, text(middle, 15.5, initials, text_anchor="middle", font_weight="bold") if words else "")
 
     def _layers(self, rects: Iterable[Markup], marks: _Marks, initials: Iterable[Markup]) -> Markup:
         patterns = list(self._patterns(marks))
@@ -418,6 +412,13 @@ class Drawing:
             case Mark.RINGS:
                 return 6, 11, element("circle", cx=3, cy=3, r=1.1, class_="ink")
         return 6, 6, element("rect", width=1.4, height=6, class_="inverse" if mark is Mark.CLASH_HATCH else "ink")
+
+
+def _card_state(y: int, card: Card) -> Markup:
+    if card.state == "online":
+        return text(_ROW_HEAD - 8, y, card.state, None)
+    style = {"font_style": "italic"} if card == NO_CARD else {"font_weight": "bold"}
+    return text(_ROW_HEAD - 8, y, cut(card.state, 14), **style)
 
 
 def _initials(shown: Shown, words: str, x: float, y: float) -> Iterator[Markup]:

@@ -127,7 +127,7 @@ class Density(IntEnum):
     """How small a document of pictures has to be made."""
 
     USUAL = 0
-    DENSE = 1  # what runs of one column have in common is said once, and outlines that touch are one
+    DENSE = 1  # what runs of a row have in common is said once, and outlines that touch are one
     SHORT = 2  # and each run says as little as it can: the initials of its holders, as in the legend, and its state
 
 
@@ -141,7 +141,7 @@ def density_of(pictures: Sequence[Picture]) -> Density:
     return Density.SHORT if runs * each > _LONGEST else Density.DENSE
 
 
-_MANY_RUNS: Final = 3000
+_MANY_RUNS: Final = 1000
 _RUN_LENGTH: Final = 85
 """About how many characters a run takes, without the name of its holder."""
 _LONGEST: Final = 700_000

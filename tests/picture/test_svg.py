@@ -113,7 +113,7 @@ def test_the_card_is_beside_its_row() -> None:
 
     shown = words(parts(made).rows)
 
-    assert shown == ["0x05", "(5)", "CEX8 EP11", "standby", "0x06", "(6)", "", "not there"]
+    assert shown == ["0x05", "0x06", "(5)", "(6)", "CEX8 EP11", "", "standby", "not there"]
     assert tooltips(embedded(made))[1] == "06.0004 (6.4) a: pending, the card is not there yet"
 
 
