@@ -38,7 +38,10 @@ def serve_command(options: ServeOptions) -> Exit:
     try:
         listener = bound(options.address)
     except CannotListen as error:
-        raise click.UsageError(str(error)) from error
+        say(f"error: {error}")
+        if options.listen is None:  # no loop has made the directory yet, or this user may make nothing in it
+            say(f"  next: {again(listen='127.0.0.1:9750')}    # a port of this machine, for each of its users")
+        raise click.exceptions.Exit(Exit.USAGE) from error
     with listener:
         access = METRICS_ONLY if options.only else access_to(listener, options.allowed_host)
         app = application(reader, __version__, lambda: Now(boot, time.monotonic()), access)

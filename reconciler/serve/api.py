@@ -1,9 +1,11 @@
 """What is published, as JSON for programs: ``/api/status``, ``/api/plan`` and ``/api/history`` (schemas/api-*.json)."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reconciler.model.ids import IdSet
+from reconciler.model.printable import decodable
 from reconciler.picture.cells import Picture, Row
 from reconciler.render.text import iso_time
 from reconciler.serve.snapshot import Snapshot
@@ -52,6 +54,17 @@ def history_answer(snapshot: Snapshot) -> dict[str, Any]:
         "generations": [_generation(one) for one in history.generations] if history else [],
         "earlier": history.earlier if history else 0,
     }
+
+
+def json_text(record: object) -> str:
+    r"""`record` as JSON in ASCII, in one line, that every program can read.
+
+    A byte that is not UTF-8 is shown as an escape within its string, and CI systems find none of their commands in it.
+    """
+    text = json.dumps(record)
+    if "\\ud" in text:  # half of a surrogate pair, or a whole one
+        text = json.dumps(decodable(record))
+    return text.replace("##", "#\\u0023")
 
 
 def _loop(snapshot: Snapshot) -> dict[str, Any]:

@@ -7,7 +7,6 @@ and a few kilobytes in the kernel's.
 """
 
 import asyncio
-import json
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from reconciler.render.text import iso_time
+from reconciler.serve.api import json_text
 from reconciler.serve.snapshot import Beat
 
 MOST_STREAMS: Final = 256
@@ -184,7 +184,7 @@ def event_text(beat: Beat) -> str:
         "generation": report.generation if report else None,
         "cycleEnded": iso_time(report.cycle_ended) if report else None,
     }
-    return f"id: {beat.id}\ndata: {json.dumps(record)}\n\n"
+    return f"id: {beat.id}\ndata: {json_text(record)}\n\n"
 
 
 def streaming(feed: Feed) -> Callable[[Request], Awaitable[Response]]:

@@ -4,7 +4,6 @@ A template has no decision in it but what is left out. Every text is shown as te
 something by, and what people cannot see, or what turns the direction of a line, is shown as an escape before that.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
@@ -23,6 +22,7 @@ from reconciler.picture.sheet import key_of_holders, key_of_signs
 from reconciler.picture.svg import STYLE, Parts, parts
 from reconciler.picture.words import summary, why
 from reconciler.render.text import counted, iso_time, moment
+from reconciler.serve.api import json_text, status_record
 from reconciler.serve.snapshot import Snapshot
 from reconciler.watch.events import Level, commit_text, enforced_text
 from reconciler.watch.host_view import GuestView, HostView
@@ -123,8 +123,12 @@ class Pages:
         return self._once(snapshot, asked, lambda: self._template.render(_values(snapshot, asked)).encode())
 
     def json(self, made: Callable[[Snapshot], dict[str, Any]], snapshot: Snapshot) -> bytes:
-        """What `made` makes of `snapshot`, as JSON."""
-        return (json.dumps(made(snapshot)) + "\n").encode()
+        """What `made` makes of `snapshot`, as JSON; how old that is, is not kept."""
+
+        def make() -> bytes:
+            return f"{json_text(made(snapshot))}\n".encode()
+
+        return make() if made is status_record else self._once(snapshot, made, make)
 
     def _once(self, snapshot: Snapshot, key: object, make: Callable[[], bytes]) -> bytes:
         """What `make` makes; of one state that is done once for each `key`, for as many clients as there are."""

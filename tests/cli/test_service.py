@@ -138,6 +138,16 @@ def test_options_of_a_server_that_make_no_sense_are_refused(command: Command, op
     assert command.bare("serve", *options).code == 64
 
 
+def test_a_socket_that_cannot_be_made_leads_to_a_port(command: Command, tmp_path: Path) -> None:
+    """No loop has made the directory, for example."""
+    ran = command.bare("serve", "--run-dir", str(tmp_path / "missing"))
+
+    assert ran.code == 64
+    assert "serve.sock: No such file or directory" in ran.err
+    (line,) = [one for one in ran.err.splitlines() if one.startswith("  next: ")]
+    assert parsed(line[len("  next: ") :].partition("    # ")[0]) == "reconcile serve"
+
+
 @pytest.mark.parametrize("listen", ["foo", "127.0.0.1:99999", "a b:1", "", ":9750", "localhost:x"])
 def test_the_unit_of_a_server_that_would_not_start_is_not_installed(
     command: Command, tmp_path: Path, listen: str

@@ -275,6 +275,8 @@ HOSTILE: Final = (
     "x" * 10_000,
     "</svg></pre></title>",
     "javascript:alert(1)",
+    "a\udcffb",
+    "##[error]a",
 )
 
 
@@ -335,11 +337,13 @@ def test_hostile_texts_are_shown_as_text(shows: Shows, name: str) -> None:
 
     assert [tag for tag, _ in read(hostile).tags] == [tag for tag, _ in read(harmless).tags]
     assert "49" not in text_of(hostile).replace("0149", "") or "7 * 7" in text_of(hostile)
-    assert not re.search("[\u202a-\u202e\u2066-\u2069\x00\x1b]", hostile)
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\x00\x1b\udcff]", hostile)
     for tag, attributes in read(hostile).tags:
         assert (tag, [one for one in attributes if one.startswith("on")]) == (tag, [])
         assert not (attributes.get("href") or "").startswith("javascript:")
     for path in ("/api/status", "/api/plan", "/api/history"):
+        assert "##[" not in shows.server.ask(path)[1]
+        assert "\\ud" not in shows.server.ask(path)[1]
         assert name[:500] in json.dumps(shows.json(path), ensure_ascii=False) or not name.isprintable() or '"' in name
 
 
