@@ -16,7 +16,6 @@ import pytest
 from PIL import Image, ImageChops
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from testing.golden import GOLDEN, REWRITE
@@ -92,13 +91,14 @@ class Browser:
         WebDriverWait(self.driver, seconds, poll_frequency=0.02).until(lambda _: condition(), what)
 
     def text(self, selector: str = "body") -> str:
-        """What a person reads in the first element that `selector` finds; nothing where there is none."""
-        script = "const found = document.querySelector(arguments[0]); return found ? found.innerText : ''"
-        return str(self.driver.execute_script(script, selector))
+        """What a person reads in the first element that `selector` finds; nothing where none is to be seen."""
+        script = "const one = document.querySelector(arguments[0]); return one?.checkVisibility() ? one.innerText : ''"
+        return str(self.ask(script, selector))
 
     def texts(self, selector: str) -> list[str]:
         """What a person reads in each element that `selector` finds."""
-        return [element.text for element in self.driver.find_elements(By.CSS_SELECTOR, selector)]
+        script = "return [...document.querySelectorAll(arguments[0])].map(one => one.innerText)"
+        return list(self.ask(script, selector))
 
     def ask(self, script: str, *values: object) -> Any:
         """What `script` returns in the page."""
@@ -132,10 +132,21 @@ class Browser:
         height = self.ask("return Math.ceil(document.documentElement.getBoundingClientRect().height)")
         self._resize(min(max(int(height), 200), _TALLEST))
         try:
-            found = self._cdp("Page.captureScreenshot", format="png")
+            return self._settled()
         finally:
             self._resize(900)
-        return Image.open(BytesIO(base64.b64decode(found["data"]))).convert("RGB")
+
+    def _settled(self) -> Image.Image:
+        # What scrolls is drawn by another thread: only a picture that stays the same is one of the whole page.
+        before, taken = "", self._captured()
+        while before != taken:
+            before, taken = taken, self._captured()
+        return Image.open(BytesIO(base64.b64decode(taken))).convert("RGB")
+
+    def _captured(self) -> str:
+        frames = "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))"
+        self.driver.execute_async_script(frames)
+        return str(self._cdp("Page.captureScreenshot", format="png")["data"])
 
     def assert_looks_like(self, name: str) -> None:
         """The page looks like ``tests/golden/browser/NAME.png``; `REWRITE_GOLDEN=1 ./run tests ...` takes it anew.
