@@ -23,6 +23,7 @@ from reconciler.model.matrix import Matrix, Queue
 from reconciler.model.problems import Place, Position, Problem, Severity
 from reconciler.model.steps import FileChange, Holdings
 from reconciler.operations import host_record
+from reconciler.picture.cells import Run
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import Status, SuspendedBy, status_of
@@ -38,6 +39,7 @@ from reconciler.transaction.loop_records import LastGood, Refusal, Suspensions
 from reconciler.transaction.records import RECORDS, TEXTS
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch import published
+from reconciler.watch.host_view import VIEWS, EventsView, HistoryView, HostView
 from reconciler.watch.published import LoopStatus
 from reconciler.watch.report import Report
 from reconciler.watch.status_file import Kept
@@ -62,6 +64,9 @@ RECORDED: Final[dict[str, tuple[Any, Codec, Any, int]]] = {
     "loop-status-file": (Kept, RECORDS, TEXTS, LATEST),
     "report": (Report, published._CODEC, (), LATEST),
     "loop": (LoopStatus, published._CODEC, (), LATEST),
+    "published-host": (HostView, VIEWS, {Run}, LATEST),
+    "published-history": (HistoryView, VIEWS, (), LATEST),
+    "published-events": (EventsView, VIEWS, (), LATEST),
     "recorded-host": (host_record.HostRecord, host_record._RECORD, {*TEXTS, Queue}, host_record._VERSION),
 }
 
