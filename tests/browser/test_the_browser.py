@@ -28,10 +28,9 @@ def written(page: Browser, folder: Path, body: str) -> Browser:
     return page
 
 
-def test_a_page_without_fault_has_none(shown: Browser, tmp_path: Path, validator: None) -> None:
-    """Neither on the console, nor for axe-core, nor for the validator."""
+def test_a_page_without_fault_has_none(shown: Browser) -> None:
+    """Neither on the console, nor for axe-core."""
     assert [] == shown.faults()
-    assert [] == invalid([tmp_path / "page.html"])
     assert "A page\n\ntext" == shown.text()
 
 
@@ -52,10 +51,16 @@ def test_what_people_cannot_use_is_a_fault(page: Browser, tmp_path: Path) -> Non
 
 
 def test_the_validator_finds_what_is_wrong(tmp_path: Path, validator: None) -> None:
-    """An element that HTML does not have, with its place."""
+    """An element that has no end, with its place; in a page and a picture that are right it finds nothing."""
+    picture = '<svg xmlns="http://www.w3.org/2000/svg">%s</svg>'
+    (tmp_path / "right.html").write_text(PAGE % "<p>text</p>")
     (tmp_path / "wrong.html").write_text(PAGE % "<p><div></p>")
+    (tmp_path / "right.svg").write_text(picture % "<title>text</title>")
+    (tmp_path / "wrong.svg").write_text(picture % '<rect wide="1"/>')
 
-    assert any("wrong.html:" in line for line in invalid([tmp_path / "wrong.html"]))
+    found = invalid(sorted(tmp_path.glob("*.*")))
+
+    assert {"wrong.html", "wrong.svg"} == {line.partition(":1:")[0].rpartition("/")[2].split(":")[0] for line in found}
 
 
 def test_a_page_is_shown_as_wide_and_as_dark_as_wanted(shown: Browser) -> None:
