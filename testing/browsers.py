@@ -37,6 +37,7 @@ _FLAGS: Final = (
     "--disable-lcd-text", "--font-render-hinting=none", "--force-color-profile=srgb", "--force-device-scale-factor=1",
     "--lang=en-US",
 )  # fmt: skip
+_MOST_CAPTURES: Final = 10
 _TALLEST: Final = 2000
 """Pixels of a screenshot's height: of a longer page its beginning."""
 
@@ -139,7 +140,9 @@ class Browser:
     def _settled(self) -> Image.Image:
         # What scrolls is drawn by another thread: only a picture that stays the same is one of the whole page.
         before, taken = "", self._captured()
-        while before != taken:
+        for _ in range(_MOST_CAPTURES):
+            if before == taken:
+                break
             before, taken = taken, self._captured()
         return Image.open(BytesIO(base64.b64decode(taken))).convert("RGB")
 
