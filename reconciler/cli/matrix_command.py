@@ -6,10 +6,11 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
 from reconciler.cli.output import page_for_stdout, result, show_problems
-from reconciler.cli.status_command import Seen, chosen, refuse_paths
+from reconciler.cli.status_command import Seen, chosen, queues_asked_for, refuse_paths
 from reconciler.cli.tree import command, completes
 from reconciler.model.commands import MATRIX_WIDE
 from reconciler.model.desired import Selector
+from reconciler.model.printable import lines_text
 from reconciler.planning.grid import Grid, grid_as_found, grid_of
 from reconciler.planning.status import Status
 from reconciler.render.text import MOST_LINES
@@ -42,6 +43,10 @@ def matrix_command(guests: tuple[str, ...], selector: Selector, format: str, hos
         result(matrix_json(status, grid, shown, seen.unseen))
     else:
         labels = [word for pair in selector.pairs for word in ("-l", "=".join(pair))]
+        if queues := queues_asked_for(status, guests):
+            from reconciler.render.status_text import queue_text
+
+            result(lines_text([*map(queue_text, queues), ""]))
         whole = host.line(MATRIX_WIDE.with_flags(*labels, *guests))
         most = None if format == "wide" else MOST_LINES
         result(matrix_text(status, grid, shown, page_for_stdout(), most=most, unseen=seen.unseen, whole=whole))

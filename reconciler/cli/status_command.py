@@ -5,8 +5,10 @@ host alone; what this user may not read is named.
 """
 
 import os
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
@@ -20,9 +22,11 @@ from reconciler.cli.tree import command, completes
 from reconciler.kernel.text_forms import UnknownText, parse_queue
 from reconciler.model.commands import LOOP_STATUS, STATUS, Here
 from reconciler.model.desired import Selector
-from reconciler.model.errors import InputError, StateError
-from reconciler.model.printable import error_text
-from reconciler.planning.status import ComparedWith, GuestState, GuestStatus, Source, Status
+from reconciler.model.errors import StateError
+from reconciler.model.ids import ID_COUNT
+from reconciler.model.matrix import Queue
+from reconciler.model.printable import error_text, lines_text
+from reconciler.planning.status import ComparedWith, GuestState, GuestStatus, QueueStatus, Source, Status, queue_status
 
 if TYPE_CHECKING:
     from reconciler.cli.loop_seen import LoopSeen
@@ -62,16 +66,20 @@ def status_command(
         found = seen.status(machine)
     if found.plan:
         show_problems(found.plan.problems)
-    rows = chosen(found, guests, selector)
+    rows, queues = chosen(found, guests, selector), queues_asked_for(found, guests)
     if free:
         _show_free(found, format)
     elif format in ("json", "yaml"):
-        _show_record(found, rows, seen, format)
+        _show_record(found, rows, seen, format, queues)
     elif format == "name":
         from reconciler.render.status_text import names_text
 
         result(names_text(found.rows if rows is None else rows))
     else:
+        if queues:
+            from reconciler.render.status_text import queue_text
+
+            result(lines_text(map(queue_text, queues)))
         _show_text(found, rows, seen, guests=guests, selector=selector, wide=format == "wide")
     seen.say_what_to_run()
     return Exit.DONE
@@ -101,47 +109,75 @@ def refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
 _MOST_NAMES: Final = 20
 
 
-def chosen(found: Status, names: tuple[str, ...], selector: Selector) -> tuple[GuestStatus, ...] | None:
+class Asked(NamedTuple):
+    """What the words after a command ask for: guests by name or uuid, and queues."""
+
+    names: tuple[str, ...]
+    queues: tuple[Queue, ...]
+
+
+def asked_for(found: Status, words: tuple[str, ...]) -> Asked:
+    """The guests and queues that `words` name.
+
+    Raises:
+        click.UsageError: one is no guest here and no queue; it says what to run instead.
+    """
+    known = {key for one in found.rows for key in (one.name, one.uuid)}
+    names, queues = [], []
+    for word in words:
+        if word in known:
+            names.append(word)
+        elif queue := _queue(word):
+            queues.append(queue)
+        else:
+            raise click.UsageError(f"no guest called {word} is known here; {_instead(found, word)}")
+    return Asked(tuple(names), tuple(queues))
+
+
+_ALMOST: Final = re.compile(r"(?:0x)?([0-9a-f]+)[.:,](?:0x)?([0-9a-f]+)", re.IGNORECASE | re.ASCII)
+
+
+def _queue(word: str) -> Queue | None:
+    """The queue that is called `word`; None where that looks like none.
+
+    Raises:
+        click.UsageError: it looks like one, and is written in another way, or has an id above 255.
+    """
+    with suppress(UnknownText):
+        return parse_queue(word.lower())
+    found = _ALMOST.fullmatch(word)
+    if found is None:
+        return None
+    adapter, domain = (int(digits, 16) for digits in found.groups())
+    example = "05.0047" if max(adapter, domain) >= ID_COUNT else str(Queue(adapter, domain))
+    raise click.UsageError(f"{word} is no queue: write a queue as AA.DDDD, two ids in hex from 00 to ff: {example}")
+
+
+def chosen(found: Status, words: tuple[str, ...], selector: Selector) -> tuple[GuestStatus, ...] | None:
     """The rows that were asked for, by name, uuid or queue, and by label; None where all of them were.
 
     Raises:
-        click.UsageError: there is no such guest; it says what to run instead.
-        NoHolder: no guest has such a queue.
+        click.UsageError: there is no such guest or queue; it says what to run instead.
     """
-    if not names and not selector.pairs:
+    if not words and not selector.pairs:
         return None
-    names = tuple(one for name in names for one in _named(found, name))
-    known = {key for one in found.rows for key in (one.name, one.uuid)}
-    for name in names:
-        if name not in known:
-            raise click.UsageError(f"no guest called {name} is known here; {_instead(found, name)}")
+    names, queues = asked_for(found, words)
     return tuple(
         one
         for one in found.rows
-        if (not names or one.name in names or one.uuid in names)
+        if (not words or one.name in names or one.uuid in names or any(_has(one, queue) for queue in queues))
         and (not selector.pairs or (one.guest is not None and selector.takes(one.guest.labels)))
     )
 
 
-class NoHolder(InputError):
-    """No guest has a queue, and none is to have it; the text says who has it instead."""
+def _has(one: GuestStatus, queue: Queue) -> bool:
+    """Whether a guest has `queue`, or is to have it."""
+    return any(config and config.matrix.has(queue) for config in (one.authorised, one.guest and one.guest.config))
 
 
-def _named(found: Status, name: str) -> list[str]:
-    """The devices of the guests that have the queue `name`, or are to have it; another name stays as it is."""
-    try:
-        queue = parse_queue(name.lower())
-    except UnknownText:
-        return [name]
-    held = [
-        one.uuid
-        for one in found.rows
-        if any(config and config.matrix.has(queue) for config in (one.authorised, one.guest and one.guest.config))
-    ]
-    if not held:
-        has = "the host's own drivers have it" if found.observed.pool.has(queue) else "it is free"
-        raise NoHolder(f"no guest has queue {queue}, and none is to have it: {has}")
-    return held
+def queues_asked_for(found: Status, words: tuple[str, ...]) -> tuple[QueueStatus, ...]:
+    """Who has each of the queues among `words`, which `chosen` takes."""
+    return tuple(queue_status(found, queue) for queue in asked_for(found, words).queues)
 
 
 def _instead(found: Status, name: str) -> str:
@@ -282,11 +318,15 @@ def _show_text(
     result(status_text(found, page, seen.here, remarks, shown, steps=steps, wide=wide))
 
 
-def _show_record(found: Status, rows: tuple[GuestStatus, ...] | None, seen: Seen, format: str) -> None:
+def _show_record(
+    found: Status, rows: tuple[GuestStatus, ...] | None, seen: Seen, format: str, queues: Sequence[QueueStatus]
+) -> None:
     from reconciler.render.plan_json import json_text
-    from reconciler.render.status_record import status_record, yaml_text
+    from reconciler.render.status_record import queue_record, status_record, yaml_text
 
     record = status_record(found, rows, seen.loop.record() if seen.loop else None, seen.unseen)
+    if queues:
+        record["queues"] = [queue_record(one) for one in queues]
     result(json_text(record) if format == "json" else yaml_text(record))
 
 

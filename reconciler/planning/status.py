@@ -379,3 +379,46 @@ def _free(observed: Observed) -> tuple[Queue, ...]:
         for one in observed.queues
         if not observed.pool.has(one.queue) and not held.get(one.queue.adapter, 0) >> one.queue.domain & 1
     )
+
+
+class QueueStatus(NamedTuple):
+    """Who has one queue.
+
+    Attributes:
+        queue: which.
+        missing: why it is not there now, for people: ``adapter 7 is not present``; empty where the queue is present.
+        held: the names of the guests whose device is authorised for it.
+        claimed: likewise whose manifest asks for it, and whose device is not.
+        in_pool: whether it is in the host pool, so that the host's own drivers have it, or get it when it comes.
+    """
+
+    queue: Queue
+    missing: str
+    held: tuple[str, ...]
+    claimed: tuple[str, ...]
+    in_pool: bool
+
+
+def queue_status(status: Status, queue: Queue) -> QueueStatus:
+    """Who has `queue`, whether it is present or not."""
+    held, claimed = [], []
+    for one in status.rows:
+        if one.authorised and one.authorised.matrix.has(queue):
+            held.append(one.name)
+        elif one.guest and one.guest.activation is not Activation.INACTIVE and one.guest.config.matrix.has(queue):
+            claimed.append(one.name)
+    missing = _missing(queue, status.observed)
+    return QueueStatus(queue, missing, tuple(held), tuple(claimed), in_pool=status.observed.pool.has(queue))
+
+
+def _missing(queue: Queue, observed: Observed) -> str:
+    if any(one.queue == queue for one in observed.queues):
+        return ""
+    parts = []
+    if queue.adapter not in {card.adapter for card in observed.cards}:
+        parts.append(f"adapter {IdSet([queue.adapter])}")
+    if queue.domain not in observed.lpar.domains:
+        parts.append(f"domain {IdSet([queue.domain])}")
+    if not parts:
+        return f"adapter {IdSet([queue.adapter])} does not offer it"
+    return f"{' and '.join(parts)} {'is' if len(parts) == 1 else 'are'} not present"

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from reconciler.planning.status import ComparedWith, GuestStatus, Source, Status
+from reconciler.planning.status import ComparedWith, GuestStatus, QueueStatus, Source, Status
 from reconciler.render.diagnostics import problem_record
 from reconciler.render.drift import at_boot_record
 from reconciler.render.plan_json import config_record, json_text, matrix_record, process_record, vm_record
-from reconciler.render.status_text import card_trouble, manifest_of
+from reconciler.render.status_text import card_trouble, manifest_of, queue_text
 
 
 def compared_record(compared: ComparedWith) -> dict[str, Any]:
@@ -93,6 +93,19 @@ def _guest(one: GuestStatus, source: Source) -> dict[str, Any]:
         "openedBy": process_record(one.opened_by),
         **vm_record(one.vm),
         "why": list(one.why),
+    }
+
+
+def queue_record(one: QueueStatus) -> dict[str, Any]:
+    """Who has a queue, as plain values."""
+    return {
+        "queue": str(one.queue),
+        "present": not one.missing,
+        "missing": one.missing or None,
+        "heldBy": list(one.held),
+        "claimedBy": list(one.claimed),
+        "inPool": one.in_pool,
+        "text": queue_text(one),
     }
 
 

@@ -9,7 +9,7 @@ from reconciler.model.matrix import EMPTY_CONFIG, Matrix
 from reconciler.model.observed import ObservedCard, Process
 from reconciler.model.printable import lines_text
 from reconciler.planning.effect import control_lacking
-from reconciler.planning.status import GuestState, GuestStatus, Source, Status
+from reconciler.planning.status import GuestState, GuestStatus, QueueStatus, Source, Status
 from reconciler.render.changes import config_text, few_text, plural, sees_text, summary_text
 from reconciler.render.drift import at_boot_text
 from reconciler.render.table import Page, Row, table_lines
@@ -328,6 +328,29 @@ def _guest_lines(guest: GuestStatus, source: Source, page: Page) -> Iterator[str
 def use_text(process: Process | None) -> str:
     """That a device is in use, and by which process where that is known."""
     return f"in use by {process}" if process else "in use"
+
+
+def queue_text(one: QueueStatus) -> str:
+    """Who has a queue, or gets it, in a line that begins with the queue."""
+    to_have = f"{few_text(one.claimed)} {'is' if len(one.claimed) == 1 else 'are'} to have it"
+    if one.missing:
+        getters = (*one.held, *one.claimed)
+        if getters:
+            then = f"pending: {few_text(getters)} {'gets' if len(getters) == 1 else 'get'} it when it comes"
+        elif one.in_pool:
+            then = "no guest claims it; the host's own drivers get it if it comes"
+        else:
+            then = "no guest claims it"
+        return f"{one.queue}: there is no such queue on this host now ({one.missing}); {then}"
+    if one.held:
+        has = f"{few_text(one.held)} {'has' if len(one.held) == 1 else 'have'} it"
+    elif one.in_pool:
+        has = "the host's own drivers have it"
+    elif one.claimed:
+        has = "no guest has it now"
+    else:
+        return f"{one.queue} is free: no guest has it, and none is to have it"
+    return f"{one.queue}: {has}{f'; {to_have}' if one.claimed else ''}"
 
 
 def names_text(rows: Sequence[GuestStatus]) -> str:

@@ -218,15 +218,98 @@ def test_the_letters_stand_below_each_other_on_every_terminal(command: Command, 
     assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("words", [("status", "-o", "name"), ("matrix",)])
-def test_a_queue_is_looked_up(command: Command, words: tuple[str, ...]) -> None:
-    """By the guests that have it, or are to have it; where none does, it says who has it instead."""
-    planned = command(*words, "05.0047")
-    command("apply", "--yes")
-    held = command(*words, "05.0047", "06.00AB")
-    host, free = command(*words, "04.0004"), command(*words, "06.0005")
+def first_line(ran: Ran) -> str:
+    """What an answer about a queue begins with."""
+    assert ran.code == 0, ran
+    return ran.out.splitlines()[0]
 
-    assert (planned.code, "guest2" in planned.out, "guest1" in planned.out) == (0, True, False)
-    assert ("guest2" in held.out, "guest1" in held.out, "guest3" in held.out) == (True, True, False)
-    assert (host.code, "the host's own drivers have it" in host.err) == (1, True), host.err
-    assert (free.code, "it is free" in free.err) == (1, True), free.err
+
+@pytest.mark.parametrize("words", [("status",), ("status", "-o", "wide"), ("matrix",)])
+def test_a_queue_is_looked_up(command: Command, words: tuple[str, ...]) -> None:
+    """The first line repeats it and says who has it; one that no guest has is an answer too."""
+    planned = first_line(command(*words, "05.0047"))
+    command("apply", "--yes")
+
+    assert planned == "05.0047: the host's own drivers have it; guest2 is to have it"
+    for queue, answer in (
+        ("05.0047", "05.0047: guest2 has it"),
+        ("06.00AB", "06.00ab: guest1 has it"),
+        ("04.0004", "04.0004: the host's own drivers have it"),
+        ("06.0005", "06.0005 is free: no guest has it, and none is to have it"),
+    ):
+        assert first_line(command(*words, queue)) == answer
+
+
+@pytest.mark.parametrize("words", [("status",), ("matrix",)])
+@pytest.mark.parametrize(
+    ("queue", "why", "then"),
+    [
+        ("05.0033", "domain 0x33 (51) is not present", "no guest claims it"),
+        ("07.0047", "adapter 0x07 (7) is not present", "no guest claims it; the host's own drivers get it if it comes"),
+        ("07.0033", "adapter 0x07 (7) and domain 0x33 (51) are not present", "no guest claims it; the host's own"),
+    ],
+)
+def test_a_queue_that_is_not_there_is_neither_free_nor_in_use(
+    command: Command, words: tuple[str, ...], queue: str, why: str, then: str
+) -> None:
+    """It says what is missing, and who would get it."""
+    command("apply", "--yes")
+
+    line = first_line(command(*words, queue))
+
+    assert line.startswith(f"{queue}: there is no such queue on this host now ({why}); {then}")
+    assert "free" not in line
+
+
+def test_a_queue_that_a_guest_waits_for_is_pending(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before and after its guest is authorised for it."""
+    command = example("card-to-come", tmp_path, capsys)
+    expected = (
+        "09.0047: there is no such queue on this host now (adapter 0x09 (9) is not present); "
+        "pending: payments gets it when it comes"
+    )
+
+    before = first_line(command("status", "09.0047"))
+    command("apply", "--yes")
+
+    assert (before, first_line(command("status", "09.0047"))) == (expected, expected)
+
+
+@pytest.mark.parametrize("queue", ["04.0004", "06.0005", "07.0047", "05.0047"])
+def test_programs_get_an_answer_about_every_queue(command: Command, queue: str) -> None:
+    """Also where no guest has it: no row, and who has it."""
+    command("apply", "--yes")
+
+    ran = command("status", queue, "-o", "json")
+    made = json.loads(ran.out)
+
+    (answer,) = made["queues"]
+    names = [one["name"] for one in made["guests"]]
+    assert (ran.code, answer["queue"], answer["heldBy"]) == (0, queue, names)
+    assert (answer["present"], answer["text"]) == (queue != "07.0047", first_line(command("status", queue)))
+    assert command("status", queue, "-o", "name").out == "".join(f"{name}\n" for name in names)
+    assert command("matrix", queue, "-o", "json").code == 0
+    assert "queues" not in json.loads(command("status", "-o", "json").out)
+
+
+@pytest.mark.parametrize("command_name", ["status", "matrix"])
+@pytest.mark.parametrize(
+    ("word", "form"),
+    [
+        ("5.47", "05.0047"),
+        ("5.0047", "05.0047"),
+        ("05.47", "05.0047"),
+        ("0x05.0x47", "05.0047"),
+        ("6:ab", "06.00ab"),
+        ("5.147", "05.0047"),
+        ("05.0147", "05.0047"),
+        ("100.4", "05.0047"),
+    ],
+)
+def test_a_queue_in_another_form_is_no_host(command: Command, command_name: str, word: str, form: str) -> None:
+    """It is refused with the form that is right."""
+    ran = command(command_name, word)
+
+    assert (ran.code, "--host" in ran.err) == (64, False)
+    assert f"write a queue as AA.DDDD, two ids in hex from 00 to ff: {form}" in " ".join(ran.err.split())
+    assert command(command_name, form).code == 0

@@ -11,10 +11,12 @@ from reconciler.planning.status import (
     ComparedWith,
     GuestState,
     Known,
+    QueueStatus,
     Source,
     Status,
     SuspendedBy,
     host_status,
+    queue_status,
     status_of,
 )
 from reconciler.simulator.hardware import Unplug
@@ -262,3 +264,31 @@ def test_where_an_error_forbids_the_plan_no_apply_is_promised() -> None:
         "b": ("its device does not exist",),
         "gone": ("no manifest names it any more",),
     }
+
+
+def test_who_has_a_queue_and_who_is_to_have_it() -> None:
+    """An inactive guest claims nothing; what is missing of a queue is named."""
+    guests = [
+        guest("a", config([5, 200], [4]), 1),
+        guest("b", config([6], [0x47]), 2, activation=Activation.ON_DEMAND),
+        guest("c", config([6], [0x47]), 3, activation=Activation.INACTIVE),
+    ]
+    found = status(desired(guests, GIVES_UP), host(m1=config([5, 200], [4])))
+
+    def about(adapter: int, domain: int) -> QueueStatus:
+        return queue_status(found, Queue(adapter, domain))
+
+    assert about(5, 4)[1:] == ("", ("a",), (), False)
+    assert about(6, 0x47)[1:] == ("", (), ("b",), False)
+    assert about(200, 4)[1:] == ("adapter 0xc8 (200) is not present", ("a",), (), False)
+    assert about(5, 9)[1:] == ("domain 0x09 (9) is not present", (), (), True)
+    assert about(7, 9)[1:] == ("adapter 0x07 (7) and domain 0x09 (9) are not present", (), (), True)
+
+
+def test_a_card_may_lack_a_queue_that_the_lpar_has() -> None:
+    """A card that is deconfigured offers none."""
+    on = host()
+    found = status(desired([], GIVES_UP), on)
+    without = found._replace(observed=found.observed._replace(queues=()))
+
+    assert queue_status(without, Queue(5, 4)).missing == "adapter 0x05 (5) does not offer it"
