@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -35,14 +35,15 @@ from reconciler.cli.options import (
     target_options,
     with_target_flags,
 )
-from reconciler.cli.output import acts, page_for_stdout, paint_for_stdout, report_text, result, say, show_problems
+from reconciler.cli.output import acts, note, page_for_stdout, paint_for_stdout, report_text, result, say, show_problems
 from reconciler.cli.publishing import publish
 from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import APPLY, PLAN, PLAN_WIDE, history_of
 from reconciler.model.outcome import Result
-from reconciler.planning.plan import Plan, replanned
+from reconciler.model.problems import several
+from reconciler.planning.plan import ALLOW_SUSPENDED, Plan, replanned
 from reconciler.planning.scope import WHOLE, Scope, Targets
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_text import plan_text
@@ -251,10 +252,51 @@ def _refused(made: Plan, terms: Terms, number: int | None) -> Exit:
         consents = [flag for flag in made.flags if flag not in terms.consents]
         with terminal() as person:
             line = again(*consents, number=number) if person else again_from_anywhere(*consents, "--yes", number=number)
+            others = _others(made, is_asked=bool(person))
+        if ALLOW_SUSPENDED in consents:
+            _show_suspended(made, others)
         say(f"not applied: this needs consent; to give it: {line}")
     else:
         say("not applied: fix the errors above, then run again")
     return Exit.REFUSED
+
+
+_MOST_SUSPENSIONS: Final = 5
+"""How many suspensions, each of guests that are suspended alike, are shown; of others only that there are more."""
+
+_MOST_OTHERS: Final = 8
+"""How many guests the command names that applies those which are not suspended."""
+
+
+def _show_suspended(made: Plan, others: str) -> None:
+    """Say whom to ask first: who suspended what `made` changes, until when and why; then how to apply `others`."""
+    alike: dict[str, list[str]] = {}
+    for one in made.consents:
+        if one.flag == ALLOW_SUSPENDED:
+            alike.setdefault(one.reason, []).append(one.holder)
+    for reason, names in list(alike.items())[:_MOST_SUSPENSIONS]:
+        note(f"{several(names)}: {reason}", "ask first: ")
+    if len(alike) > _MOST_SUSPENSIONS:
+        say(f"ask first: and {len(alike) - _MOST_SUSPENSIONS:,} more that needs consent above")
+    if others:
+        say(f"  next: {others}    # applies what is not suspended")
+
+
+def _others(made: Plan, *, is_asked: bool) -> str:
+    """The apply that changes the guests which are not suspended, a few of them where they are many; empty for none."""
+    held = {one.holder for one in made.consents if one.flag == ALLOW_SUSPENDED}
+    context = click.get_current_context()
+    takes_targets = any(one.name == "target" for one in context.command.params)
+    if "host" in held or not takes_targets or context.params.get("planfile"):
+        return ""
+    wanted = {one.name for one in made.desired.guests}
+    names = [one.name for one in made.guests if one.changes and one.name in wanted - held][:_MOST_OTHERS]
+    flags = dict.fromkeys(one.flag for one in made.consents if one.holder in names)
+    if not names:
+        return ""
+    if is_asked:
+        return again(*flags, target=tuple(names), labels=None)
+    return again_from_anywhere(*flags, "--yes", target=tuple(names), labels=None)
 
 
 def _show_applied(applied: ApplyResult, format: str, host: HostOptions, *, with_plan: bool) -> None:

@@ -11,7 +11,7 @@ from reconciler.api import user_name
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, require_host, state_of, wanted_source
 from reconciler.cli.options import Duration, HostOptions, host_options, label_option
-from reconciler.cli.output import report, say
+from reconciler.cli.output import note, report, say
 from reconciler.cli.publishing import publish
 from reconciler.cli.tree import command, completes
 from reconciler.kernel.locks import patience
@@ -19,6 +19,7 @@ from reconciler.model.commands import LOOP_STATUS, STATUS, WATCH, resume
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
 from reconciler.model.printable import first_unprintable
+from reconciler.model.problems import several
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.lock import state_locked
 from reconciler.transaction.loop_records import (
@@ -124,7 +125,10 @@ _MOST_NAMES = 20
 def suspend_command(
     guests: tuple[str, ...], reason: str, seconds: float | None, selector: Selector, host: HostOptions
 ) -> Exit:
-    """Keep the loop from changing guests, or anything on the host where none is named."""
+    """Keep the loop from changing guests, or the host where none is named; an apply needs --allow-suspended.
+
+    Others are shown by which user, until when and why. 'reconcile resume' ends it before its time.
+    """
     if not reason.strip():
         raise click.UsageError("--reason must say why: others are shown it")
     for what, text in (("--reason", reason), *(("the name of a guest", name) for name in guests)):
@@ -144,8 +148,12 @@ def suspend_command(
             return now._replace(host=one)
         return now._replace(guests={**now.guests, **dict.fromkeys(guests, one)})
 
-    _change(host, add)
+    is_watched = _change(host, add)
     report(f"{_who(guests)}: suspended {one.until_text}")
+    loop = "the loop leaves" if is_watched else "no loop is watching with this state directory; one that starts leaves"
+    them = "them" if len(guests) > 1 else "it"
+    note(f"{loop} {them} alone, and an apply changes {them} only with --allow-suspended")
+    say(f"  next: {host.here.line(resume(guests))}    # when the reason is gone")
     return Exit.DONE
 
 
@@ -190,10 +198,7 @@ def _refuse_paths(host: HostOptions, guests: tuple[str, ...]) -> None:
 
 def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
     """Refuse a mistyped name, which would suspend no guest and go unnoticed."""
-    state, boot_id = state_of(host)
-    good = read_last_good(state)
-    known = {name for name, _ in Journal(state, boot_id).applied().guests.values()}
-    known |= {guest.name for guest in good.desired.guests} if good else set()
+    known = _known(host)
     unknown = [name for name in guests if name not in known]
     if known and unknown:
         more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
@@ -201,35 +206,65 @@ def _require_known(host: HostOptions, guests: tuple[str, ...]) -> None:
         raise click.UsageError(f"no guest called {unknown[0]} is known here; there are: {there}")
 
 
+def _known(host: HostOptions) -> set[str]:
+    """The names of the guests that were applied last, or that the loop enforces."""
+    state, boot_id = state_of(host)
+    good = read_last_good(state)
+    known = {name for name, _ in Journal(state, boot_id).applied().guests.values()}
+    return known | ({guest.name for guest in good.desired.guests} if good else set())
+
+
 @command("resume")
 @click.argument("guests", nargs=-1, metavar="[GUEST]...", shell_complete=completes("suspended"))
 @host_options
 def resume_command(guests: tuple[str, ...], host: HostOptions) -> Exit:
-    """Let the loop change guests again, or everything where none is named."""
+    """Let the loop and every apply change guests again, or everything where none is named."""
     _refuse_paths(host, guests)
     require_host(host)
     missing: list[str] = []
     ended: list[str] = []
+    left = Suspensions(None, {})
 
     def take(now: Suspensions) -> Suspensions:
+        nonlocal left
         if not guests:
             ended.extend([_who(())] if now.host else [])
             ended.extend([_who(sorted(now.guests))] if now.guests else [])
             return Suspensions(None, {})
         missing.extend(name for name in guests if name not in now.guests)
-        return now._replace(guests={name: one for name, one in now.guests.items() if name not in guests})
+        ended.extend([_who(found)] if (found := [name for name in guests if name in now.guests]) else [])
+        left = now._replace(guests={name: one for name, one in now.guests.items() if name not in guests})
+        return left
 
     _change(host, take)
     if missing:
-        say(f"error: not suspended: {', '.join(missing)}")
+        if ended:
+            report(f"{ended[0]}: resumed")
+        _show_missing(host, missing, left)
         return Exit.FAILURE
-    if guests:
-        ended = [_who(guests)]
     report(f"{' and '.join(ended)}: resumed" if ended else "nothing is suspended, so there is nothing to resume")
     return Exit.DONE
 
 
-def _change(host: HostOptions, change: Callable[[Suspensions], Suspensions]) -> None:
+def _show_missing(host: HostOptions, missing: Sequence[str], left: Suspensions) -> None:
+    """Say which guests are not suspended or not there at all, what was probably meant, and what is suspended."""
+    from reconciler.manifests.schema import did_you_mean
+
+    known = _known(host)
+    for name in missing:
+        if name in known or not known | left.guests.keys():
+            say(f"error: guest '{name}' is not suspended")
+        else:
+            guess = did_you_mean(name, sorted(left.guests)) or did_you_mean(name, sorted(known))
+            say(f"error: there is no such guest here, and none called '{name}' is suspended. {guess}".rstrip())
+    host_too = ["the whole host"] if left.host else []
+    note(f"suspended: {several([*host_too, *sorted(left.guests)], _MOST_NAMES) or 'nothing'}")
+    if left.host or left.guests:
+        say(f"  next: {host.here.line(resume(sorted(left.guests)[:1] if not left.host else ()))}")
+
+
+def _change(host: HostOptions, change: Callable[[Suspensions], Suspensions]) -> bool:
+    """Record what `change` makes of what is suspended, and wake the loop; whether there is one."""
     state, _ = state_of(host)
     state.prepare()
     wait = patience(time, _SUSPENSIONS_SECONDS, lambda holder: say(f"waiting for {holder}"))
@@ -237,13 +272,12 @@ def _change(host: HostOptions, change: Callable[[Suspensions], Suspensions]) -> 
         now = read_suspensions(state).at(time.time())
         write_suspensions(state, change(now))
     publish(host)
-    _wake(state)
+    return _wake(state)
 
 
-def _wake(state: StateDirectory) -> None:
+def _wake(state: StateDirectory) -> bool:
     try:
         answer = ask(state.path, TriggerRequest(allow_older=False, wait=False), 10.0)
     except NoAnswer:
         answer = {}
-    if answer is None:
-        say("note: no loop is watching with this state directory; one that is started heeds it")
+    return answer is not None

@@ -84,12 +84,12 @@ SECTIONS: Final[Sections] = {
         "suspend": Lazy(
             "loop_commands",
             "suspend_command",
-            "Keep the loop from changing guests, or anything on the host where none is named.",
+            "Keep the loop from changing guests, or the host where none is named; an apply needs --allow-suspended.",
         ),
         "resume": Lazy(
             "loop_commands",
             "resume_command",
-            "Let the loop change guests again, or everything where none is named.",
+            "Let the loop and every apply change guests again, or everything where none is named.",
         ),
     },
     "Set up": {

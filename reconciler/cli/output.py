@@ -285,6 +285,15 @@ def say(*lines: str) -> None:
     sys.stderr.write(lines_text(lines))
 
 
+def note(text: str, lead: str = "note: ") -> None:
+    """Write `text` to stderr behind `lead`, on as many lines as it needs at a terminal of this width."""
+    from reconciler.render.table import Page
+
+    output = _output(sys.stderr)
+    width = _width(output.fileno if output and output.isatty() else None)
+    say(*Page(width).wrapped(lead, text, 0))
+
+
 def say_elsewhere_too(spare: Callable[[str], object]) -> None:
     """Give `spare` what cannot be written to stderr, and try stderr again nevertheless: for a process that waits."""
     if output := _output(sys.stderr):

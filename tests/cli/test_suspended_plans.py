@@ -1,6 +1,8 @@
 """A person's plan says what is suspended, and an apply changes that only with consent."""
 
 import json
+import shlex
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,59 @@ def test_many_guests_that_are_suspended_alike_are_one_warning(command: Command) 
     assert "reconcile status -f " in ran.err
     assert "suspended by " in before.out
     assert "move; they are not as their manifests say\n" in differing.err
+
+
+def test_a_refused_apply_says_whom_to_ask_and_how_to_apply_the_others(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole and wrapped at the width of the terminal; the command for the others works, and the override comes last."""
+    monkeypatch.setenv("COLUMNS", "80")
+    file = command.directory / "guests.yaml"
+    file.write_text(file.read_text().replace("[4, 0xab]", "[4]").replace("[0x47, 0xff]", "[0x47]"))
+    reason = "the key ceremony of the payments team, which must not be disturbed before its end"
+    assert command.bare("suspend", "guest1", "--reason", reason, "--simulate", str(command.simulated_host)).code == 0
+
+    ran = command("apply", "--yes")
+    lines = ran.err[ran.err.index("ask first: ") :].splitlines()
+    asked = list(takewhile(lambda line: not line.startswith("  next: "), lines))
+    others = lines[len(asked)].removeprefix("  next: ").partition("    #")[0]
+
+    assert ran.code == 4
+    assert max(map(len, asked)) <= 80
+    assert "guest1: it is suspended by " in asked[0]
+    assert " ".join(" ".join(asked).split()).endswith(f"until it is resumed: {reason}")
+    assert shlex.split(others)[-4:] == ["--target", "guest2", "--target", "guest3"] or "--target guest2" in others
+    assert lines[-1].startswith("not applied: this needs consent; to give it: ")
+    assert command.bare(*shlex.split(others)[1:]).code == 0
+    assert [one["name"] for one in json.loads(command("drift", "-o", "json").out)["guests"]] == ["guest1"]
+
+
+def test_suspend_says_what_it_keeps_off_and_how_it_ends(command: Command) -> None:
+    """The loop, an apply and its override, and a command for the end that works."""
+    where = ("--simulate", str(command.simulated_host))
+
+    ran = command.bare("suspend", "guest2", "guest3", "--reason", "move", *where)
+
+    assert "leaves them alone, and an apply changes them only with --allow-suspended" in ran.err
+    line = ran.err.partition("  next: ")[2].partition("    #")[0]
+    assert command.bare(*shlex.split(line)[1:]).out == "guests guest2, guest3: resumed\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("gest1", "none called 'gest1' is suspended. Did you mean 'guest1'?"),
+        ("zzz", "none called 'zzz' is suspended.\n"),
+        ("guest2", "error: guest 'guest2' is not suspended\n"),
+    ],
+)
+def test_resuming_what_is_not_suspended_says_what_is(command: Command, name: str, said: str) -> None:
+    """With the name that was probably meant; the others that were named are resumed nevertheless."""
+    where = ("--simulate", str(command.simulated_host))
+    assert command.bare("suspend", "guest3", "--reason", "move", *where).code == 0
+
+    ran = command.bare("resume", "guest3", name, *where)
+
+    assert (ran.code, ran.out) == (1, "guest guest3: resumed\n")
+    assert said in ran.err
+    assert "note: suspended: guest1\n  next: reconcile resume guest1 --simulate " in ran.err
