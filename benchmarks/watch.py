@@ -32,7 +32,7 @@ from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.cycle import Cycles
 from reconciler.watch.decisions import Policy
-from reconciler.watch.kernel_triggers import FileTriggers
+from reconciler.watch.file_triggers import FileTriggers
 from reconciler.watch.loop_context import EnforcedHost, LoopContext
 from reconciler.watch.manifest_sources import FilesSource
 from reconciler.watch.triggers import QUIET_SECONDS, Trigger

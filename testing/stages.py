@@ -15,7 +15,7 @@ from reconciler.watch.report import Condition, Report
 from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.sinks import FanOut
-from reconciler.watch.trigger_sources import Inbox, TriggerSources
+from reconciler.watch.trigger_inbox import Inbox, TriggerSources
 from reconciler.watch.triggers import Listening, Trigger
 from testing.clocks import FakeClock
 from testing.event_loops import FakeSelector, FakeTimeLoop

@@ -40,7 +40,7 @@ from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.sinks import FanOut, Sinks
 from reconciler.watch.status_file import StatusFile, read_kept
-from reconciler.watch.trigger_sources import Inbox, TriggerSources
+from reconciler.watch.trigger_inbox import Inbox, TriggerSources
 from reconciler.watch.triggers import QUIET_SECONDS, Debounce, Trigger
 from testing.clocks import FakeClock
 from testing.loops import Unobserved

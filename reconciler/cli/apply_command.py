@@ -18,6 +18,7 @@ from reconciler import (
     agreed_plan,
     apply,
 )
+from reconciler.cli.apply_progress import TerminalProgress
 from reconciler.cli.asking import terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.confirm_command import RECOVERED_ONLY, UNCHANGED, agreed, refused_recovery, wait_at_terminal
@@ -37,7 +38,6 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.output import acts, note, page_for_stdout, paint_for_stdout, report_text, result, say, show_problems
 from reconciler.cli.publishing import publish
-from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import APPLY, PLAN, PLAN_WIDE, history_of
@@ -204,7 +204,7 @@ def _saved(host: HostOptions, planfile: str) -> tuple[WantedSource, "SavedPlan",
     """Where what a saved plan wants is read, what it says, and the command that shows all of it."""
     if host.recorded:
         raise click.UsageError(f"a saved plan says itself what it was made of; leave {host.recorded} out")
-    from reconciler.cli.meant import not_a_plan
+    from reconciler.cli.suggestions import not_a_plan
     from reconciler.manifests.files import is_ours
     from reconciler.render.plan_json import BadPlanFile, load_plan
 

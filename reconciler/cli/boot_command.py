@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from reconciler import NotApplicable
+from reconciler.cli.apply_progress import TerminalProgress
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import EXIT_OF, Exit
 from reconciler.cli.failures import outcome_reason, reason_of
@@ -19,7 +20,6 @@ from reconciler.cli.machine import opened, origin_of, state_of
 from reconciler.cli.options import HostOptions, host_options
 from reconciler.cli.output import say
 from reconciler.cli.publishing import publish_unattended
-from reconciler.cli.recovered import TerminalProgress
 from reconciler.cli.time_limit import TimeIsUp, ends_within
 from reconciler.cli.tree import command
 from reconciler.integrations.kernel_module import CannotLoad

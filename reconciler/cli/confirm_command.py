@@ -7,14 +7,7 @@ from typing import Final
 
 import click
 
-from reconciler.cli.asking import GoneAway, terminal
-from reconciler.cli.command_lines import again, again_from_anywhere
-from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import command_line, opened, require_host, state_of
-from reconciler.cli.options import Duration, HostOptions, OneApply, host_options
-from reconciler.cli.output import say, say_elsewhere_too
-from reconciler.cli.publishing import publish
-from reconciler.cli.recovered import (
+from reconciler.cli.apply_progress import (
     TerminalProgress,
     awaited_of,
     exit_of,
@@ -22,6 +15,13 @@ from reconciler.cli.recovered import (
     show_remarks,
     show_unfinished,
 )
+from reconciler.cli.asking import GoneAway, terminal
+from reconciler.cli.command_lines import again, again_from_anywhere
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.machine import command_line, opened, require_host, state_of
+from reconciler.cli.options import Duration, HostOptions, OneApply, host_options
+from reconciler.cli.output import say, say_elsewhere_too
+from reconciler.cli.publishing import publish
 from reconciler.cli.tree import command, completes
 from reconciler.integrations.timers import READY, to_system_log
 from reconciler.model.commands import PLAN, confirm_of

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.cli.apply_progress import awaited_of, show_unfinished
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import require_host, state_of
@@ -17,7 +18,6 @@ from reconciler.cli.options import (
     label_option,
 )
 from reconciler.cli.output import page_for_stdout, paint_for_stdout, result, say
-from reconciler.cli.recovered import awaited_of, show_unfinished
 from reconciler.cli.tree import command, completes
 from reconciler.model.codec import BadRecord
 from reconciler.model.commands import HISTORY, resume

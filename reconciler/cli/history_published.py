@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from reconciler.cli.apply_progress import say_as_root
 from reconciler.cli.loop_seen import published_report
 from reconciler.cli.machine import run_directory_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import page_for_stdout, result, say
-from reconciler.cli.recovered import say_as_root
 from reconciler.model.printable import error_text, lines_text
 from reconciler.render.history_text import (
     NEWEST,

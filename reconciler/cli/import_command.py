@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 import click
 
 from reconciler import observe
+from reconciler.cli.apply_progress import show_unfinished
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, refuse_to_replace
 from reconciler.cli.options import HostOptions, host_options
 from reconciler.cli.output import result, say
-from reconciler.cli.recovered import show_unfinished
 from reconciler.cli.tree import command
 from reconciler.integrations.boot_masks import rules_file
 from reconciler.integrations.files import Exists, NotReadable, write_named

@@ -6,6 +6,7 @@ import sys
 import click
 
 from reconciler import InvalidManifests, NoSuchGuest, Readable, plan
+from reconciler.cli.apply_progress import say_as_root, show_left, show_readable
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import manifests_source, opened, refuse_to_replace, wanted_source
@@ -27,7 +28,6 @@ from reconciler.cli.output import (
     show_for_review,
     show_problems,
 )
-from reconciler.cli.recovered import say_as_root, show_left, show_readable
 from reconciler.cli.tree import command
 from reconciler.manifests.files import STDIN
 from reconciler.model.commands import APPLY, DRIFT_WIDE, PLAN, PLAN_WIDE, Here

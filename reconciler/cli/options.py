@@ -105,7 +105,7 @@ def taken_from(values: dict[str, Any]) -> HostOptions:
     if values["simulate_file"] and context.get_parameter_source("sysfs") is ParameterSource.COMMANDLINE:
         raise click.UsageError("choose one of --sysfs and --simulate")
     if paths:
-        from reconciler.cli.meant import refuse_paths
+        from reconciler.cli.suggestions import refuse_paths
 
         refuse_paths(context, paths)
     said = context.ensure_object(Said)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler import Readable, plan
+from reconciler.cli.apply_progress import say_as_root, show_left, show_readable
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import manifests_source, opened, refuse_to_replace, require_host, state_of, wanted_source
 from reconciler.cli.options import HostOptions, OneApply, host_options, label_option, recorded_options
 from reconciler.cli.output import result, say, show_problems
-from reconciler.cli.recovered import say_as_root, show_left, show_readable
 from reconciler.cli.status_command import Seen, chosen
 from reconciler.cli.tree import command
 from reconciler.manifests.files import STDIN

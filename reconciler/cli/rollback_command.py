@@ -8,6 +8,7 @@ import click
 
 from reconciler import BeforeGeneration, OfGeneration, Terms, WantedSource, rollback_target
 from reconciler.cli.apply_command import run_wanted
+from reconciler.cli.apply_progress import TerminalProgress, exit_of, show_recovered, show_unfinished
 from reconciler.cli.command_lines import again
 from reconciler.cli.confirm_command import RECOVERED_ONLY, UNCHANGED, refused_recovery, roll_back_pending
 from reconciler.cli.exit_codes import Exit
@@ -15,7 +16,6 @@ from reconciler.cli.machine import command_line, opened, require_host, state_of
 from reconciler.cli.options import HostOptions, OneApply, consent_options, format_option, host_options, lock_option
 from reconciler.cli.output import say
 from reconciler.cli.publishing import publish
-from reconciler.cli.recovered import TerminalProgress, exit_of, show_recovered, show_unfinished
 from reconciler.cli.tree import command, completes
 from reconciler.model.commands import PLAN, SUSPEND
 from reconciler.model.errors import ReconcileError, StateError

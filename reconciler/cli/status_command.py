@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
+from reconciler.cli.apply_progress import say_as_root, show_readable
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import opened, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
 from reconciler.cli.output import page_for_stdout, result, say, show_problems
-from reconciler.cli.recovered import say_as_root, show_readable
 from reconciler.cli.tree import command, completes
 from reconciler.kernel.text_forms import UnknownText, parse_queue
 from reconciler.model.commands import LOOP_STATUS, STATUS, Here

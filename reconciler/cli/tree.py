@@ -1,6 +1,6 @@
 """The tree of commands: each is imported when it is asked for, and explains a word or an option that it does not have.
 
-What was probably meant by such a word is in `reconciler.cli.meant`, which is imported when there is one.
+What was probably meant by such a word is in `reconciler.cli.suggestions`, which is imported when there is one.
 """
 
 import inspect
@@ -56,16 +56,16 @@ class Plain(click.Command):
         try:
             rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            from reconciler.cli.meant import other_option
+            from reconciler.cli.suggestions import other_option
 
             raise other_option(error, ctx, said) from None
         except click.BadParameter as error:
-            from reconciler.cli.meant import other_number
+            from reconciler.cli.suggestions import other_number
 
             raise other_number(error, ctx, said) from None
         ctx.allow_extra_args = accepted
         if ctx.args and not accepted and not ctx.resilient_parsing:
-            from reconciler.cli.meant import without_place
+            from reconciler.cli.suggestions import without_place
 
             raise click.UsageError(f"'{ctx.args[0]}' has no place here. {without_place(ctx)}", ctx)
         return rest
@@ -128,7 +128,7 @@ class Group(click.Group):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            from reconciler.cli.meant import other_option
+            from reconciler.cli.suggestions import other_option
 
             raise other_option(error, ctx, said) from None
 
@@ -142,7 +142,7 @@ class Group(click.Group):
         """
         name, *rest = args
         if self.get_command(ctx, name) is None and not name.startswith("-"):
-            from reconciler.cli.meant import other_command
+            from reconciler.cli.suggestions import other_command
 
             raise click.UsageError(f"No such command '{name}'. {other_command(ctx, name, rest)}".rstrip(), ctx)
         return super().resolve_command(ctx, args)

@@ -55,9 +55,10 @@ from reconciler.watch.configurations import Configurations
 from reconciler.watch.cycle import LOCK_SECONDS, Cycles
 from reconciler.watch.decisions import Policy
 from reconciler.watch.events import ALL, Kind, Level, Wanted
+from reconciler.watch.file_triggers import FileTriggers
 from reconciler.watch.git_source import GitPoller, GitSource
+from reconciler.watch.host_triggers import host_triggers
 from reconciler.watch.hot_plug import authorised_since
-from reconciler.watch.kernel_triggers import FileTriggers, host_triggers
 from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import Watch, WorkerThread, watch
 from reconciler.watch.loop_context import EnforcedHost, LoopContext
@@ -73,7 +74,7 @@ from reconciler.watch.run_directory import RunDirectory, UnsafeRunDirectory
 from reconciler.watch.schedule import RESYNC_SECONDS, UNNOTICED_RESYNC_SECONDS, every
 from reconciler.watch.sinks import FanOut, LogProgress, RecordFile, Sinks
 from reconciler.watch.status_file import StatusFile, read_kept
-from reconciler.watch.trigger_sources import Inbox, TriggerSources, signals
+from reconciler.watch.trigger_inbox import Inbox, TriggerSources, signals
 from reconciler.watch.triggers import TriggerSource
 
 _BUSY_TIMES: Final = 3

@@ -33,7 +33,7 @@ from reconciler.model.commands import NOWHERE, TRIGGER, TRIGGER_OLDER, Here
 from reconciler.model.printable import error_text
 from reconciler.watch.report import Obstacle
 from reconciler.watch.schedule import spread_wait
-from reconciler.watch.trigger_sources import in_thread
+from reconciler.watch.trigger_inbox import in_thread
 from reconciler.watch.triggers import Listening, Noticed, Trigger
 
 

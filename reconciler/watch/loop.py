@@ -34,7 +34,7 @@ from reconciler.watch.schedule import (
     resynced,
 )
 from reconciler.watch.sinks import FanOut
-from reconciler.watch.trigger_sources import Inbox, TriggerSources
+from reconciler.watch.trigger_inbox import Inbox, TriggerSources
 from reconciler.watch.triggers import Noticed, Trigger
 
 _Result = TypeVar("_Result")

@@ -1,7 +1,7 @@
 """Triggers: that something may have changed, and how those that come close together are joined. Content decides.
 
 A new kind of trigger is a `TriggerSource` in a module ``*_triggers.py``; `reconciler.cli.watch_command` adds it to the
-loop, and `reconciler.watch.trigger_sources` opens it again where it fails.
+loop, and `reconciler.watch.trigger_inbox` opens it again where it fails.
 """
 
 from collections.abc import AsyncGenerator, Mapping

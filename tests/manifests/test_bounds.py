@@ -16,7 +16,7 @@ from reconciler.manifests.site import ChangedFiles, Site, read_files, read_site
 from reconciler.model.desired import Desired
 from reconciler.model.problems import MORE, MOST_SHOWN, Position, Problem, ProblemList, Severity
 from reconciler.model.stopping import Abandoned, StopToken
-from reconciler.watch.kernel_triggers import watched
+from reconciler.watch.file_triggers import watched
 from testing import hostile_sites
 from testing.hostile_sites import HOST, guest, host
 

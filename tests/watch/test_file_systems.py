@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.watch.kernel_triggers import file_system_kinds, silent_file_system
+from reconciler.watch.file_triggers import file_system_kinds, silent_file_system
 
 TABLE = """\
 22 27 0:21 / /proc rw,nosuid shared:14 - proc proc rw

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.watch.kernel_triggers import LONGEST_LOOK_SECONDS, FileTriggers, Watcher, pause_after, raised_limits
+from reconciler.watch.file_triggers import LONGEST_LOOK_SECONDS, FileTriggers, Watcher, pause_after, raised_limits
 from reconciler.watch.triggers import Trigger
 from testing.event_loops import Noticing
 
@@ -227,7 +227,7 @@ def test_on_a_network_file_system_files_are_looked_at(
     site: Path, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And people are told that other machines' changes are found later."""
-    monkeypatch.setattr("reconciler.watch.kernel_triggers.silent_file_system", lambda _: "nfs4")
+    monkeypatch.setattr("reconciler.watch.file_triggers.silent_file_system", lambda _: "nfs4")
     source = listen(site, look_seconds=0.01)
     (site / "host.yaml").write_text("new")
     assert noticed(source) == {str(site)}

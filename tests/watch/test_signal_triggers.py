@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from reconciler.model.stopping import Abandoned, StopToken
-from reconciler.watch.trigger_sources import HANDLED, Inbox, signals
+from reconciler.watch.trigger_inbox import HANDLED, Inbox, signals
 from reconciler.watch.triggers import Trigger
 
 

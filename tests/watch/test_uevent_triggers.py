@@ -6,8 +6,8 @@ from pathlib import Path
 
 from reconciler.integrations.uevents import UeventSocket
 from reconciler.simulator.state_file import state_path
-from reconciler.watch.kernel_triggers import host_triggers
-from reconciler.watch.trigger_sources import DescriptorTriggers
+from reconciler.watch.host_triggers import host_triggers
+from reconciler.watch.trigger_inbox import DescriptorTriggers
 from reconciler.watch.triggers import Trigger
 from testing.event_loops import Noticing
 

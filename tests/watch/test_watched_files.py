@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.watch.kernel_triggers import stamp_of, watched
+from reconciler.watch.file_triggers import stamp_of, watched
 from testing.deep_folders import deep_folders
 
 

@@ -12,7 +12,7 @@ import pytest
 NONE_LEFT: Final = 'echo 0 >"/proc/sys/user/$1" && shift && exec "$@"'
 NOTICED: Final = """\
 import json, sys
-from reconciler.watch.kernel_triggers import FileTriggers
+from reconciler.watch.file_triggers import FileTriggers
 from testing.event_loops import Noticing
 with Noticing(FileTriggers([sys.argv[1]], look_seconds=0.01)) as noticing:
     open(sys.argv[1] + "/new.yaml", "w").close()

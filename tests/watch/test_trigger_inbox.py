@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from reconciler.watch.schedule import every
-from reconciler.watch.trigger_sources import LONGEST_RETRY_SECONDS, in_thread
+from reconciler.watch.trigger_inbox import LONGEST_RETRY_SECONDS, in_thread
 from reconciler.watch.triggers import LONGEST_SECONDS, QUIET_SECONDS, Trigger
 from testing.stages import FakeSource, Stage
 

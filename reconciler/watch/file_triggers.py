@@ -1,4 +1,4 @@
-"""Triggers that the kernel reports: changed manifests, and changes of the host; found by looking where it reports none.
+"""Triggers of changed manifests: the kernel reports them; they are found by looking where it reports none.
 
 `watchfiles.awatch` has no fallback of its own: where the kernel watches no more directories it raises an error, and
 on a network file system it notices nothing, since of changes that other machines make the kernel reports none. There
@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from reconciler.integrations.files import way
-from reconciler.integrations.uevents import UeventSocket
 from reconciler.manifests.files import find_files, survey
 from reconciler.model.printable import error_text, escaped
-from reconciler.watch.trigger_sources import DescriptorTriggers, in_thread
-from reconciler.watch.triggers import Listening, Noticed, Trigger, TriggerSource
+from reconciler.watch.trigger_inbox import in_thread
+from reconciler.watch.triggers import Listening, Noticed, Trigger
 
 _ENDINGS: Final = (".yaml", ".yml")
 
@@ -380,21 +379,3 @@ def _timed(paths: Sequence[str]) -> tuple[str, float]:
     """The stamp of the files in `paths`, and how many seconds it took to make it."""
     began = time.monotonic()
     return stamp_of(paths), time.monotonic() - began
-
-
-HOST: Final = Noticed.KERNEL
-_OWN_SYSFS: Final = "/sys"
-
-
-def host_triggers(sysfs: Path, files: Sequence[Path]) -> TriggerSource | None:
-    """The source for a host; None where nothing reports what changes there, and only looking helps.
-
-    Args:
-        sysfs: the root of the host's sysfs.
-        files: what a simulated host is kept in, which every command writes; empty for any other host.
-    """
-    if files:
-        return FileTriggers([str(one) for one in files], name=HOST)
-    if os.path.realpath(sysfs) == _OWN_SYSFS:
-        return DescriptorTriggers(HOST, UeventSocket.listening)
-    return None
