@@ -114,7 +114,6 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
         (("-y", "rollback", *WHERE), "reconcile rollback --yes --simulate"),
         (("status", "--json", *WHERE), "reconcile status -o json --simulate"),
         (("--validate", "-f", "three-guests"), "reconcile validate -f three-guests"),
-        (("rollback", "three-guests", "--yes", *WHERE), "reconcile history --simulate"),
         (("confirm", "Guest1", *WHERE), "reconcile history --simulate"),
         (("trigger", "guest1", *WHERE), "reconcile trigger --simulate"),
         (
