@@ -4,10 +4,11 @@ Mounted it is a file system until it is ended, and serves requests of other comm
 """
 
 import gc
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -28,7 +29,7 @@ from reconciler.hosts.simulated import (
 from reconciler.kernel.observe import observe
 from reconciler.model.observed import Observed
 from reconciler.model.printable import error_text, lines_text
-from reconciler.render.changes import config_text
+from reconciler.render.changes import config_text, few_text
 from reconciler.render.status_text import pool_text
 from reconciler.simulator.mount import MountError, Shown
 from reconciler.simulator.mount_server import Served, Server, carry_out
@@ -100,7 +101,17 @@ def _with_uuid(request: tuple[str, ...], options: HostOptions, file: Path) -> tu
     state = StateDirectory(Path(options.state_dir) if options.state_dir else state_directory(file))
     made = Journal(state, "").applied().guests
     uuids = [uuid for uuid, (name, _) in made.items() if name == request[1]]
+    if not uuids and not re.fullmatch(_LIKE_UUID, request[1]):
+        from reconciler.manifests.schema import did_you_mean
+
+        names = sorted(name for name, _ in made.values())
+        meant = did_you_mean(request[1], names)
+        there = f"There are: {few_text(names)}" if names else "Nothing is applied to this host yet"
+        raise click.UsageError(f"no guest called {request[1]} is known here. {meant}{there}")
     return (request[0], uuids[0]) if uuids else request
+
+
+_LIKE_UUID: Final = "[0-9A-Fa-f-]{36}"
 
 
 def _count_boot(file: Path, request: tuple[str, ...]) -> None:

@@ -201,7 +201,10 @@ class Codec:
         members = dict(_object(read_json(content, largest)))
         if VERSION not in members:
             raise BadRecord("missing", VERSION)
-        if type(found := members.pop(VERSION)) is not int or found != version:
+        if type(found := members.pop(VERSION)) is not int:
+            what = "the text " if isinstance(found, str) else ""
+            raise BadRecord(f"{what}{quoted(found)} stands where the number {version} is expected", VERSION)
+        if found != version:
             raise BadRecord(f"version {quoted(found)} is not known here, only {version}", VERSION)
         return self.read(kind, members)
 

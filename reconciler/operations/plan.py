@@ -11,7 +11,7 @@ from reconciler.kernel.observe import observe
 from reconciler.manifests.site import Site, placed
 from reconciler.model.codec import BadRecord
 from reconciler.model.commands import OBSERVE, STATUS, Here, resume
-from reconciler.model.desired import Desired, Persistence
+from reconciler.model.desired import Desired, Persistence, Selector
 from reconciler.model.errors import InputError, StateError
 from reconciler.model.observed import Observed, Unread
 from reconciler.model.printable import error_text
@@ -243,13 +243,27 @@ def _refuse_unknown(targets: Targets, desired: Desired, applied: Inventory) -> N
     if unknown := targets.unknown(desired, applied.guests):
         raise NoSuchGuest(f"no guest called {unknown[0]} is known here; there are: {_known(desired)}")
     if not targets.chosen(desired, applied.guests):
-        raise NoSuchGuest(f"no guest has the label {targets.labels}; there are: {_known(desired)}")
+        raise NoSuchGuest(_no_such_label(targets.labels, desired))
 
 
 def _known(desired: Desired) -> str:
-    names = [one.name for one in desired.guests]
+    return _few([one.name for one in desired.guests])
+
+
+def _few(names: list[str]) -> str:
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return f"{', '.join(names[:_MOST_NAMES])}{more}" or "none"
+
+
+def _no_such_label(asked: Selector, desired: Desired) -> str:
+    """That no guest has all the labels `asked`, which labels there are, and which may be meant."""
+    from reconciler.manifests.schema import did_you_mean
+
+    labels = sorted({f"{key}={value}" for one in desired.guests for key, value in one.labels})
+    wrong = [label for label in (f"{key}={value}" for key, value in asked.pairs) if label not in labels]
+    meant = did_you_mean(wrong[0], labels) if wrong else ""
+    what = "the label" if len(asked.pairs) == 1 else "all of the labels"
+    return f"no guest has {what} {asked}. {meant}Labels that guests have: {_few(labels)}"
 
 
 def _incomplete(made: Plan, unread: tuple[Unread, ...], *, is_record: bool) -> Plan:

@@ -249,7 +249,10 @@ class Nearest(NamedTuple):
     host: str | None = None
 
     def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:
-        """See `WantedSource`; where there is nothing of all that, it raises `NothingWanted`."""
+        """See `WantedSource`; where there is nothing of all that, it raises `NothingWanted`.
+
+        Where a Host is named that the manifests in the directory do not have, it raises `InvalidManifests`.
+        """
         because: list[str] = []
         wanted = self._manifests(machine, stop, because)
         for source in (AppliedLast(self.host), Enforced(self.host)):
@@ -284,6 +287,8 @@ class Nearest(NamedTuple):
         desired = site.desired(self.host, machine.name)
         if isinstance(desired, Desired):
             return source._of(site, desired)
+        if site.hosts and [one.id for one in desired] == ["host-not-found"]:
+            return source._of(site, desired)  # a Host that was named and is none is refused, as in a plan
         if any(_OURS in text for text in site.sources.values()):
             count = f" ({len(desired)} errors)" if len(desired) > 1 else ""
             because.append(f"the manifests in this directory cannot be used: {desired[0].message}{count}")

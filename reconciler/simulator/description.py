@@ -5,6 +5,7 @@ The form is schemas/simulated-host.schema.json; a change is a line such as ``plu
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from errno import errorcode
 from typing import Final
 
@@ -51,19 +52,19 @@ FORMS: Final = (
 _STATE: Final = ("configured", "checkstopped")
 
 
-def request_of(words: Sequence[str]) -> Request:
-    """The request that `words` mean, in one of `FORMS`.
+def request_of(words: Sequence[str], forms: Sequence[str] = FORMS) -> Request:
+    """The request that `words` mean, in one of `FORMS`; `forms` are all that the person may write.
 
     Raises:
         HardwareError: they mean none.
     """
     try:
-        return _request(words)
+        return _request(words, forms)
     except ValueError as error:
         raise HardwareError(str(error)) from None
 
 
-def _request(words: Sequence[str]) -> Request:
+def _request(words: Sequence[str], forms: Sequence[str]) -> Request:
     match list(words):
         case ["plug", adapter, *options]:
             return Plug(id_of(adapter), _plugged_card(_options(options, ("type", "mode", *_STATE))))
@@ -77,7 +78,9 @@ def _request(words: Sequence[str]) -> Request:
             return SetDomains(_domains(given, "usage"), _domains(given, "control"))
         case ["restore"]:
             return Restore()
-    raise ValueError(f"unknown request {' '.join(words)!r}; write one of: {'; '.join(FORMS)}")
+    near = get_close_matches(words[0].lower(), [form.split()[0] for form in forms], n=1) if words else []
+    meant = f"did you mean {near[0]!r}? Write" if near and near[0] != words[0] else "write"
+    raise ValueError(f"unknown request {' '.join(words)!r}; {meant} one of: {'; '.join(forms)}")
 
 
 def _options(words: Sequence[str], known: Sequence[str]) -> dict[str, str]:

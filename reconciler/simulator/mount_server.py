@@ -23,7 +23,7 @@ from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.mount import Libfuse, MountedTree, Shown, mounted
 from reconciler.simulator.state_file import CONTROL
 
-FORMS: Final = (*HARDWARE_FORMS, "start UUID", "stop UUID", "load", "unload", "boot")
+FORMS: Final = (*HARDWARE_FORMS, "reset", "start UUID", "stop UUID", "load", "unload", "boot")
 """Every form of a request, for people."""
 
 
@@ -48,7 +48,7 @@ def carry_out(host: SimulatedHost, words: Sequence[str]) -> None:
         case ["boot"]:
             host.boot()
         case _:
-            host.change_hardware(request_of(words))
+            host.change_hardware(request_of(words, FORMS))
 
 
 ControlReply = Mapping[str, object]

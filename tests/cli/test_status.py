@@ -234,6 +234,19 @@ def test_of_another_host_nothing_that_was_applied_is_shown(night: Command) -> No
     assert "the host alone" in ran.out
 
 
+@pytest.mark.parametrize("name", ["status", "matrix"])
+@pytest.mark.parametrize("named", [False, True], ids=["here", "named"])
+def test_a_mistyped_host_is_refused_as_in_a_plan(night: Command, name: str, named: bool) -> None:
+    """Where the manifests can be read and have no such Host, whether they are named or in this directory."""
+    where = (*WHERE, *(["-f", "."] if named else []))
+
+    ran = night.bare(name, "--host", "lpar8", *where)
+
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err == night.bare("plan", "--host", "lpar8", "-f", ".", *WHERE).err
+    assert "Did you mean 'lpar7'?" in ran.err
+
+
 def test_guests_are_chosen_by_name_uuid_and_label(night: Command) -> None:
     """Everything about them, or their rows; the counts stay those of the host."""
     record = json.loads(night.bare("status", "mail", "-o", "json", *WHERE).out)

@@ -83,12 +83,60 @@ def test_a_guest_that_has_left_the_manifests_can_be_chosen(command: Command) -> 
 
 @pytest.mark.parametrize("name", ["plan", "apply"])
 def test_who_is_not_there_is_not_chosen(command: Command, name: str) -> None:
-    """A mistyped name or label does nothing, and says which there are."""
-    for words in (("--target", "guest9"), ("-l", "tenant=none"), ("--target", "guest1", "--target", "guest9")):
+    """A mistyped name does nothing, and says which there are."""
+    for words in (("--target", "guest9"), ("--target", "guest1", "--target", "guest9")):
         ran = command(name, *words, *(["--yes"] if name == "apply" else []))
         assert ran.code == 64
         assert "there are: guest1, guest2, guest3" in ran.err
     assert guests(command) == set()
+
+
+@pytest.mark.parametrize("name", ["plan", "apply"])
+@pytest.mark.parametrize("label", ["tennant=payments", "tenant=payment", "TENANT=payments"])
+def test_a_mistyped_label_says_which_labels_there_are(command: Command, name: str, label: str) -> None:
+    """Whether its key or its value is wrong; it does nothing."""
+    ran = command(name, "-l", label, *(["--yes"] if name == "apply" else []))
+
+    assert ran.code == 64
+    said = f"no guest has the label {label}. Did you mean 'tenant=payments'? Labels that guests have: tenant=payments"
+    assert said in " ".join(ran.err.split())
+    assert guests(command) == set()
+
+
+def test_labels_that_no_guest_has_together_are_listed(command: Command) -> None:
+    """Also where nothing is like what was asked for."""
+    ran = command("plan", "-l", "tenant=payments,x=y")
+
+    said = "no guest has all of the labels tenant=payments,x=y. Labels that guests have: tenant=payments"
+    assert (ran.code, said in " ".join(ran.err.split())) == (64, True), ran
+
+
+@pytest.mark.parametrize("name", ["start", "stop"])
+def test_a_mistyped_guest_of_a_simulated_vm_is_named(command: Command, name: str) -> None:
+    """The guests are listed that were applied to the simulated host."""
+    before = command("simulate", name, "guest9")
+    command("apply", "--yes")
+    after = command("simulate", name, "gest1")
+
+    assert (before.code, "no guest called guest9 is known here. Nothing is applied" in before.err) == (64, True)
+    assert after.code == 64
+    said = "no guest called gest1 is known here. Did you mean 'guest1'? There are: guest1, guest2, guest3"
+    assert said in " ".join(after.err.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"), [("unplgu 5", "unplug"), ("strat guest1", "start"), ("rest", "reset"), ("lod", "load")]
+)
+def test_a_mistyped_request_says_which_requests_there_are(command: Command, words: str, meant: str) -> None:
+    """All of them, the one that was probably meant first; also where only a word is missing."""
+    every = ("plug ", "unplug ", "set ", "domains ", "restore", "reset", "start ", "stop ", "load", "unload", "boot")
+    wrong, short = command("simulate", *words.split()), command("simulate", "unplug")
+
+    assert (wrong.code, short.code) == (64, 64)
+    assert f"did you mean '{meant}'?" in " ".join(wrong.err.split())
+    for ran in (wrong, short):
+        listed = " ".join(ran.err.split()).partition("rite one of: ")[2].split("; ")
+        assert all(any(f"{form} ".startswith(request) for form in listed) for request in every), ran.err
 
 
 def test_a_saved_partial_plan_stays_partial(command: Command) -> None:

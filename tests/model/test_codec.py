@@ -160,9 +160,10 @@ NO_VALUES: list[tuple[tuple[Any, ...], Any, str]] = [
     (("byNumber",), {"x": True}, "byNumber: its key 'x': it is no number"),
     (("byNumber",), {str(2**63): True}, f"byNumber: its key '{2**63}': a number from 0"),
     (("formatVersion",), 2, "formatVersion: version 2 is not known here, only 1"),
-    (("formatVersion",), "1", "formatVersion: version '1' is not known here, only 1"),
-    (("formatVersion",), True, "formatVersion: version True is not known here, only 1"),
-    (("formatVersion",), "1" * 1000, "formatVersion: version '111"),
+    (("formatVersion",), "1", "formatVersion: the text '1' stands where the number 1 is expected"),
+    (("formatVersion",), True, "formatVersion: True stands where the number 1 is expected"),
+    (("formatVersion",), 1.0, "formatVersion: 1.0 stands where the number 1 is expected"),
+    (("formatVersion",), "1" * 1000, "formatVersion: the text '111"),
 ]
 
 
