@@ -57,7 +57,11 @@ def plan_command(
     format: str,
     host: HostOptions,
 ) -> Exit:
-    """Show what an apply would do."""
+    """Show what an apply would do.
+
+    -o wide cuts nothing, diff compares line by line, json is for programs, markdown for the comment on a pull request,
+    github for annotations in GitHub Actions, and sarif for code scanning.
+    """
     if out:
         refuse_to_replace("--out", out, host, manifests=not host.recorded)
         if STDIN in host.paths:

@@ -156,6 +156,10 @@ def watch_options(function: _Function) -> _Function:
     return with_options(function, with_watching, (*_WATCH_OPTIONS, *HOST_OPTIONS))
 
 
+RUN_DIR: Final = "/run/reconciler"
+"""Where the loop of a real host publishes its reports."""
+
+
 class ServeOptions(NamedTuple):
     """What the options of ``reconcile serve`` say, each named for its option.
 
@@ -185,7 +189,7 @@ _SERVE_OPTIONS: Final = (
     click.option(
         "--run-dir",
         type=click.Path(file_okay=False),
-        default="/run/reconciler",
+        default=RUN_DIR,
         show_default=True,
         help="Where the loop publishes its reports.",
     ),

@@ -1,6 +1,7 @@
 """``reconcile serve``: the page, the API and monitoring by HTTP, as a user without rights, from what is published."""
 
 import gc
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,9 @@ from pathlib import Path
 import click
 
 from reconciler import __version__
-from reconciler.cli.command_lines import again
+from reconciler.cli.command_lines import again, line_of
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.loop_options import ServeOptions, serve_options
+from reconciler.cli.loop_options import RUN_DIR, ServeOptions, serve_options
 from reconciler.cli.output import say
 from reconciler.cli.tree import command
 from reconciler.watch.metrics import NoMetrics, require_library
@@ -38,7 +39,13 @@ def serve_command(options: ServeOptions) -> Exit:
     try:
         listener = bound(options.address)
     except CannotListen as error:
-        say(f"error: {error}")
+        missing = options.listen is None and not os.path.isdir(options.run_dir)
+        if missing:
+            words = () if options.run_dir == RUN_DIR else ("--run-dir", os.path.abspath(options.run_dir))
+            say(f"error: no loop has published anything in {options.run_dir}: there is no such directory")
+            say(f"  next: {line_of(('watch', *words))}    # starts a loop, which publishes what it finds")
+        else:
+            say(f"error: {error}")
         if options.listen is None:  # no loop has made the directory yet, or this user may make nothing in it
             say(f"  next: {again(listen='127.0.0.1:9750')}    # a port of this machine, for each of its users")
         raise click.exceptions.Exit(Exit.USAGE) from error
@@ -76,7 +83,7 @@ def check_server(options: ServeOptions) -> None:
     except (ImportError, NoMetrics) as error:
         raise click.UsageError(
             f"'reconcile serve' needs more Python packages ({error}); "
-            f"install vfio-ap-reconciler[web] or, on Debian, {_PACKAGES}"
+            f"run pip install '.[web]' in a clone or, on Debian, install {_PACKAGES}"
         ) from error
     if options.only and (options.behind_proxy or options.allowed_host):
         name = "--behind-proxy" if options.behind_proxy else "--allowed-host"

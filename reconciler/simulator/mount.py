@@ -298,7 +298,7 @@ class Libfuse:
             import mfusepy
         except ImportError:
             raise MountError(
-                "cannot mount without the Python package mfusepy: pip install 'vfio-ap-reconciler[fuse]'"
+                "cannot mount without the Python package mfusepy: pip install '.[fuse]' in a clone"
             ) from None
         except (OSError, AttributeError):
             raise MountError("cannot mount without libfuse 3: apt-get install fuse3") from None

@@ -219,8 +219,8 @@ def require_library() -> None:
         import prometheus_client  # noqa: F401
     except ImportError as error:
         raise NoMetrics(
-            "metrics need the Python package prometheus_client; install vfio-ap-reconciler[web] or, "
-            "on Debian, python3-prometheus-client"
+            "metrics need the Python package prometheus_client; run pip install '.[web]' in a clone or, "
+            "on Debian, install python3-prometheus-client"
         ) from error
 
 

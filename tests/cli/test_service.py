@@ -1,6 +1,7 @@
 """``reconcile service status``, and ``service install serve`` and ``uninstall``."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -139,13 +140,26 @@ def test_options_of_a_server_that_make_no_sense_are_refused(command: Command, op
 
 
 def test_a_socket_that_cannot_be_made_leads_to_a_port(command: Command, tmp_path: Path) -> None:
-    """No loop has made the directory, for example."""
+    """Another process listens at it, for example."""
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "serve.sock"))
+        other.listen(1)
+        ran = command.bare("serve", "--run-dir", str(tmp_path))
+
+    assert ran.code == 64
+    assert "serve.sock: another process does; choose another address with --listen" in ran.err
+    (line,) = [one for one in ran.err.splitlines() if one.startswith("  next: ")]
+    assert parsed(line[len("  next: ") :].partition("    # ")[0]) == "reconcile serve"
+
+
+def test_a_server_before_any_loop_says_that_one_is_to_be_started(command: Command, tmp_path: Path) -> None:
+    """Each command that it names is one of ours."""
     ran = command.bare("serve", "--run-dir", str(tmp_path / "missing"))
 
     assert ran.code == 64
-    assert "serve.sock: No such file or directory" in ran.err
-    (line,) = [one for one in ran.err.splitlines() if one.startswith("  next: ")]
-    assert parsed(line[len("  next: ") :].partition("    # ")[0]) == "reconcile serve"
+    assert f"no loop has published anything in {tmp_path / 'missing'}" in ran.err
+    lines = [one[len("  next: ") :] for one in ran.err.splitlines() if one.startswith("  next: ")]
+    assert [parsed(one.partition("    # ")[0]) for one in lines] == ["reconcile watch", "reconcile serve"]
 
 
 @pytest.mark.parametrize("listen", ["foo", "127.0.0.1:99999", "a b:1", "", ":9750", "localhost:x"])

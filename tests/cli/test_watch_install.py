@@ -213,7 +213,7 @@ def test_options_whose_packages_are_missing_are_refused(
     started = command.bare("watch", *SITE, *options, "--simulate", str(command.simulated_host))
 
     assert (64, 64) == (installed.code, started.code)
-    assert "vfio-ap-reconciler[web]" in installed.err
+    assert "pip install '.[web]'" in installed.err
     assert installed.err.splitlines()[-1] == started.err.splitlines()[-1]
 
 

@@ -200,7 +200,7 @@ def test_what_cannot_be_mounted_is_explained(
 @pytest.mark.parametrize(
     ("machine", "library", "advice"),
     [
-        ("x86_64", None, "pip install 'vfio-ap-reconciler[fuse]'"),
+        ("x86_64", None, "pip install '.[fuse]' in a clone"),
         ("s390x", "there", "do it on aarch64 or x86_64"),
     ],
 )
