@@ -9,6 +9,7 @@ import click
 
 from reconciler import (
     ApplyResult,
+    BeforeGeneration,
     Manifests,
     NoSuchGuest,
     NotApplicable,
@@ -155,7 +156,7 @@ def run_wanted(
             return _refused(error.plan, terms, number)
         except NoSuchGuest as error:
             raise click.UsageError(str(error)) from None
-    _show_applied(applied, format, host, with_plan=yes or not sys.stdout.isatty())
+    _show_applied(applied, format, host, with_plan=yes or not sys.stdout.isatty(), wanted=_wanted_text(source))
     seen = applied.seen
     is_known = seen is not None and applied.plan.only is None  # of a partial plan not how the rest of the host is
     publish(host, applied.outcome, replanned(applied.plan, seen.mdevs) if seen and is_known else None)
@@ -299,10 +300,21 @@ def _others(made: Plan, *, is_asked: bool) -> str:
     return again_from_anywhere(*flags, "--yes", target=tuple(names), labels=None)
 
 
-def _show_applied(applied: ApplyResult, format: str, host: HostOptions, *, with_plan: bool) -> None:
+def _wanted_text(source: WantedSource) -> str:
+    """As what the host is, where nothing was to be done."""
+    match source:
+        case OfGeneration(number):
+            return f"generation {number} wanted it"
+        case BeforeGeneration(number):
+            return f"it was before generation {number}"
+        case _:
+            return "the manifests say"
+
+
+def _show_applied(applied: ApplyResult, format: str, host: HostOptions, *, with_plan: bool, wanted: str) -> None:
     from reconciler.render.history_text import outcome_json, outcome_text
 
-    summary = outcome_text(applied.outcome, here=host.here)
+    summary = outcome_text(applied.outcome, here=host.here, wanted=wanted)
     if format == "json":
         report_text(outcome_json(applied.outcome, applied.plan, applied.generation), summary)
         return
@@ -314,4 +326,4 @@ def _show_applied(applied: ApplyResult, format: str, host: HostOptions, *, with_
             format,
             host.line(history_of(applied.generation).with_flags("-o", "wide")) if applied.generation else "",
         )
-    report_text(outcome_text(applied.outcome, paint_for_stdout(), host.here), summary)
+    report_text(outcome_text(applied.outcome, paint_for_stdout(), host.here, wanted), summary)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import click
@@ -143,14 +144,17 @@ def show_still_wanted(host: HostOptions, before: int) -> None:
     later = _of_manifests(history, present.number if present else 0)
     if not later or (present and later[0].digest == present.digest and later[0].extent is Extent.WHOLE):
         return
-    if present and _digest_here(host) == present.digest:
+    digest_here = _digest_here(host)
+    if present and digest_here == present.digest:
         return  # the commit was reverted already, and an apply that had nothing to do is not in the history
     end = "the loop brings it back in its next cycle" if _loop_applies(host) else "the next apply brings it back"
     newest, base = later[0].origin, present.origin.commit.removesuffix("+") if present else ""
     undone = [one for one in {one.origin.commit: one.origin for one in later}.values() if one.commit not in ("", base)]
     if not newest.commit or newest.commit.endswith("+") or not undone:
-        changes = "by changes that were not committed" if newest.commit else "and no commit of them is known"
-        say(f"the manifests still say otherwise, {changes}: change them, else {end}")
+        changes = ", by changes that were not committed" if newest.commit else ""
+        # Manifests that cannot be read from here are named by no place.
+        where = f" in {', '.join(map(str, host.paths or (Path.cwd(),)))}" if digest_here else ""
+        say(f"the manifests{where} still say otherwise{changes}: change them, else {end}")
         say(f"  next: {host.line(PLAN)}    # shows what would come back")
         return
     words = f" ({newest.subject}, by {newest.author})" if newest.subject else ""

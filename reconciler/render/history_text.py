@@ -23,9 +23,18 @@ _RESULT_STYLE: Final = {
 }
 
 
-def outcome_text(outcome: Outcome, paint: Paint = plain, here: Here = NOWHERE) -> str:
-    """The outcome as text, ended by a newline; `here` is where the commands that it leads to are run."""
-    lines = [paint(_RESULT_STYLE[outcome.result], _heading(outcome))]
+def outcome_text(
+    outcome: Outcome, paint: Paint = plain, here: Here = NOWHERE, wanted: str = "the manifests say"
+) -> str:
+    """The outcome as text, ended by a newline.
+
+    Args:
+        outcome: of an apply.
+        paint: how its heading is painted.
+        here: where the commands that it leads to are run.
+        wanted: as what the host is, where nothing was to be done.
+    """
+    lines = [paint(_RESULT_STYLE[outcome.result], _heading(outcome, wanted))]
     if outcome.failure:
         lines.append(f"  because: {outcome.failure}")
     lines += [f"  left:    {difference}" for difference in outcome.differences]
@@ -39,11 +48,11 @@ def outcome_text(outcome: Outcome, paint: Paint = plain, here: Here = NOWHERE) -
     return lines_text(lines)
 
 
-def _heading(outcome: Outcome) -> str:
+def _heading(outcome: Outcome, wanted: str) -> str:
     writes = counted(outcome.writes, "kernel write")
     match outcome.result:
         case Result.NOTHING:
-            return "Nothing to do: the host is as the manifests say."
+            return f"Nothing to do: the host is as {wanted}."
         case Result.APPLIED:
             files = f", {counted(outcome.files, 'file')} for the next boot" if outcome.files else ""
             return f"Applied and verified: {writes}{files}."

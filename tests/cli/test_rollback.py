@@ -185,3 +185,19 @@ def test_what_did_not_end_well_is_undone_to_the_one_before_it(command: Command) 
     assert ran.code == 0
     assert "this undoes generation 2" in ran.err
     assert "rolling back to generation 1" in ran.err
+
+
+def test_a_rollback_with_nothing_to_do_says_what_the_host_is_like(command: Command) -> None:
+    """As that generation wanted it, not as the manifests say; these are named, as far as they differ, without git."""
+    command("rollback", "1", "--yes")
+
+    again = command("rollback", "1", "--yes")
+    change(command, "adapters: [6]", "adapters: [5, 6]")
+    alike = command("rollback", "1", "--yes")
+
+    for ran in (again, alike):
+        assert (ran.code, ran.out) == (0, "Nothing to do: the host is as generation 1 wanted it.\n")
+    said = f"the manifests in {command.directory} still say otherwise: change them, else the next apply brings it back"
+    assert said in again.err
+    assert "commit" not in again.err
+    assert "still say otherwise" not in alike.err
