@@ -201,3 +201,18 @@ def test_a_rollback_with_nothing_to_do_says_what_the_host_is_like(command: Comma
     assert said in again.err
     assert "commit" not in again.err
     assert "still say otherwise" not in alike.err
+
+
+def test_a_plan_after_a_rollback_says_so(command: Command) -> None:
+    """Whether to a generation or to before the first; not after the manifests were applied again."""
+    said = "rolled the host back to generation 1, and the manifests say otherwise"
+    command("rollback", "1", "--yes")
+
+    after = command("plan")
+    diff = command("plan", "-o", "diff")
+    command("apply", "--yes")
+    change(command, "adapters: [6]", "adapters: [5]")
+
+    assert f"Note: generation 3 {said}." in " ".join(after.out.split())
+    assert f"Note: generation 3 {said}." in " ".join(diff.err.split())
+    assert "rolled the host back" not in command("plan").out
