@@ -40,7 +40,7 @@ _OF_THE_LOOP: Final = ("table", "json", "yaml")
 @command("status")
 @click.argument("guests", nargs=-1, metavar="[GUEST]...", shell_complete=completes("guests"))
 @label_option("Show guests with this label only; counts stay those of the host.")
-@click.option("--free", is_flag=True, help="List the queues that no guest and no host driver can use.")
+@click.option("--free", is_flag=True, help="List the free queues: neither a guest nor the host has them.")
 @click.option("--watch", is_flag=True, help="Show what the loop found last; at a terminal, keep showing it.")
 @format_option("table", "wide", "json", "yaml", "name")
 @host_options

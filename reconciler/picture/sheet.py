@@ -72,7 +72,7 @@ _KEY_HEIGHT: Final = ROW + 1
 _MEANINGS: Final = {
     State.HELD: "held by the guest with these initials",
     State.HOST: "of the host's own drivers",
-    State.FREE: "free: no guest and no driver of the host can use it",
+    State.FREE: "free: neither a guest nor the host has it",
     State.ON_DEMAND: "on-demand: claimed while the guest's VM runs",
     State.CONFLICT: "conflict: only one of several can have it",
 }

@@ -283,7 +283,7 @@ class _Drawing:
         if CellState.HOST in states:
             meanings.append((self._host, "the host's own drivers"))
         if CellState.FREE in states:
-            meanings.append((_FREE, "free, and no guest claims it"))
+            meanings.append((_FREE, "free: neither a guest nor the host has it, and no guest claims it"))
         room = self._across - len("  ?  ")
         lines = [f"  {sign}  {self._page.cut(meaning, room)}" for sign, meaning in meanings]
         return [*lines, ""] if lines else []

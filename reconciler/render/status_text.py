@@ -379,5 +379,7 @@ def free_text(status: Status, page: Page = Page(), *, wide: bool = False) -> str
         claimed = (", ".join(names) if wide else few_text(names)) or _NONE
         rows.append(Row((str(queue), _type_of(card) if card else _NONE, state, claimed), {2: style}))
     lines = table_lines(_FREE_HEADING, rows, page._replace(width=None) if wide else page, ((3, 8), (2, 10)))
-    total = f"{counted(len(status.free), 'queue')} that no guest and no host driver can use, {len(claims):,} claimed."
+    them = "it" if len(status.free) == 1 else "them"
+    free = counted(len(status.free), "free queue")
+    total = f"{free}: neither a guest nor the host has {them}; {len(claims):,} claimed."
     return lines_text([*lines, "", page.paint("bold", page.cut(total))])
