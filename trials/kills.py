@@ -109,9 +109,10 @@ def stand(one: Scene, state: Path) -> Standing:
 
 
 def hit(trial: Trial, standing: Standing, blow: Blow | None) -> Ended:
-    """Apply, and be hit."""
+    """Apply, with every consent, and be hit."""
     host: Sysfs = FaultySysfs(standing.host, trial.faults) if trial.faults else standing.host
-    return reconcile(["apply", "--yes", "-f", str(trial.scene.after)], host, standing.state, blow)
+    words = ["apply", "--yes", "--allow-disruption", "-f", str(trial.scene.after)]
+    return reconcile(words, host, standing.state, blow)
 
 
 def tallies(
@@ -125,7 +126,9 @@ def tallies(
         for trial in trials(folder, profiles):
             tally = Tally(str(trial))
             state = folder / "state"
-            calls = hit(trial, stand(trial.scene, state), None).calls
+            unhit = hit(trial, stand(trial.scene, state), None)
+            assert trial.faults or unhit.status == Exit.DONE, f"{trial} is no apply: {unhit.said}"
+            calls = unhit.calls
             points = [Blow(number, nth) for number in signals for nth in range(1, len(calls) + 1)]
             for blow in points if most is None else chance.sample(points, min(most, len(points))):
                 try_point(trial, blow, tally, state)
