@@ -15,7 +15,7 @@ from reconciler.cli.confirm_command import RECOVERED_ONLY, UNCHANGED, refused_re
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.machine import command_line, opened, require_host, state_of
 from reconciler.cli.options import HostOptions, OneApply, consent_options, format_option, host_options, lock_option
-from reconciler.cli.output import say
+from reconciler.cli.output import note, say
 from reconciler.cli.publishing import publish
 from reconciler.cli.tree import command, completes
 from reconciler.model.commands import PLAN, SUSPEND
@@ -89,13 +89,13 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
             return Exit.DONE
         from reconciler.render.history_text import by_text, what_text
 
-        say(f"this undoes generation {newest.number}, by {by_text(newest)}: {what_text(newest)}")
+        note(f"this undoes generation {newest.number}, by {by_text(newest)}: {what_text(newest)}", lead="")
         is_first = not target.number
         source = BeforeGeneration(newest.number) if is_first else OfGeneration(target.number)
         scope = target.scope
         where = f"what there was before generation {newest.number}" if is_first else f"generation {target.number}"
         end = newest.number if is_first else target.number + 1
-    say(f"rolling back to {where}; the manifests stay as they are, and {_who_follows(host)}")
+    _say_who_follows(host, f"rolling back to {where}; the manifests stay as they are, and")
     unchanged = UNCHANGED if recovery is None else RECOVERED_ONLY
     code = run_wanted(host, source, format=format, yes=yes, terms=terms, scope=scope, unchanged=unchanged)
     if code is Exit.DONE:
@@ -103,10 +103,12 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
     return code
 
 
-def _who_follows(host: HostOptions) -> str:
+def _say_who_follows(host: HostOptions, beginning: str) -> None:
     if not _loop_applies(host):
-        return "the next apply follows them again"
-    return f"the loop follows them again in its next cycle; to prevent that, first: {host.line(SUSPEND)}"
+        note(f"{beginning} the next apply follows them again", lead="")
+        return
+    note(f"{beginning} the loop follows them again in its next cycle; to prevent that, first:", lead="")
+    say(f"  {host.line(SUSPEND)}")
 
 
 def _because(newest: Generation) -> str:
@@ -154,12 +156,12 @@ def show_still_wanted(host: HostOptions, before: int) -> None:
         changes = ", by changes that were not committed" if newest.commit else ""
         # Manifests that cannot be read from here are named by no place.
         where = f" in {', '.join(map(str, host.paths or (Path.cwd(),)))}" if digest_here else ""
-        say(f"the manifests{where} still say otherwise{changes}: change them, else {end}")
+        note(f"the manifests{where} still say otherwise{changes}: change them, else {end}", lead="")
         say(f"  next: {host.line(PLAN)}    # shows what would come back")
         return
     words = f" ({newest.subject}, by {newest.author})" if newest.subject else ""
     others = f", and {len(undone) - 1} that were applied before it" if len(undone) > 1 else ""
-    say(f"the manifests still say otherwise: commit {newest.commit[:_SHORT]}{words}{others}")
+    note(f"the manifests still say otherwise: commit {newest.commit[:_SHORT]}{words}{others}", lead="")
     say(f"  next: {_revert(undone, base)}    # in the repository of the manifests; else {end}")
 
 
