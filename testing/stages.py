@@ -1,6 +1,7 @@
 """The loop on a stage: real waiting in a time that tests own; what is noticed and how cycles end a test says."""
 
 import asyncio
+import gc
 import math
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from typing import Any, TypeVar, cast
@@ -108,8 +109,13 @@ class Stage:
 
     def run(self) -> None:
         """Watch until the end."""
-        with asyncio.Runner(loop_factory=lambda: FakeTimeLoop(self.clock)) as runner:
-            runner.run(self._run())
+        # The loop collects garbage after each cycle: in a process of tests that would go through all of their objects.
+        gc.freeze()
+        try:
+            with asyncio.Runner(loop_factory=lambda: FakeTimeLoop(self.clock)) as runner:
+                runner.run(self._run())
+        finally:
+            gc.unfreeze()
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
