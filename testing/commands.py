@@ -101,6 +101,15 @@ def example(name: str, tmp_path: Path, capture: pytest.CaptureFixture[str]) -> C
     return Command(tmp_path / name, capture)
 
 
+def example_from_elsewhere(
+    name: str, tmp_path: Path, capture: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    """As `example`, typed in an empty directory."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    return example(name, tmp_path, capture)
+
+
 PATIENCE: Final = 60.0
 RECONCILE: Final = (sys.executable, "-m", "reconciler.cli")
 _IN_BACKGROUND: Final = ("bash", "-c", 'set -m; "$@" & wait $!', "bash")

@@ -36,20 +36,25 @@ def element(name: str, /, *content: str, **attributes: object) -> Markup:
     Args:
         name: of the element.
         content: what is in it; a plain text is escaped, `Markup` is not.
-        attributes: by name; an underscore is a dash, one at the end is left out (``class_``), and so is an attribute
-            that is None.
+        attributes: by name, and escaped likewise; an underscore is a dash, one at the end is left out (``class_``), and
+            so is an attribute that is None.
     """
     words = [name]
     for key, value in attributes.items():
         if value is not None:
-            shown = str(value) if type(value) is int else f"{value:g}" if type(value) is float else text(value)
-            words.append(f'{_attribute(key)}="{shown}"')
+            words.append(f'{_attribute(key)}="{_value(value)}"')
     start = " ".join(words)
     if name in _VOID:
         return Markup(f"<{start}>")
     if name in _EMPTY and not content:
         return Markup(f"<{start}/>")
     return Markup(f"<{start}>{joined(*content)}</{name}>")
+
+
+def _value(value: object) -> str:
+    if type(value) is int or isinstance(value, Markup):
+        return str(value)
+    return f"{value:g}" if type(value) is float else text(value)
 
 
 @lru_cache(maxsize=256)

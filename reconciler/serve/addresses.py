@@ -77,11 +77,6 @@ def is_path(address: str) -> bool:
     return address.startswith(("/", "./"))
 
 
-def port_of(address: str) -> int:
-    """The TCP port of `address`, which `check_address` accepts; 0 for none in particular, and for a socket's path."""
-    return int(address.rpartition(":")[2]) if address and not is_path(address) else 0
-
-
 def _check_path(path: str) -> None:
     if len(os.fsencode(path)) > _LONGEST_PATH:
         raise CannotListen(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testing.commands import Command, Ran, example
+from testing.commands import Command, Ran, example, example_from_elsewhere
 
 THREE = """\
          domain
@@ -24,12 +24,8 @@ adapter  4 . 7 b f
 @pytest.fixture
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """``reconcile`` on a fresh copy of the three guests, in an empty directory."""
-    made = example("three-guests", tmp_path, capsys)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
     monkeypatch.delenv("COLUMNS", raising=False)
-    return made
+    return example_from_elsewhere("three-guests", tmp_path, capsys, monkeypatch)
 
 
 def without_manifests(command: Command, *words: str) -> Ran:

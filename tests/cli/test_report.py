@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from testing.commands import Command, Ran, change, example
+from testing.commands import Command, Ran, change, example, example_from_elsewhere
 from testing.pictures import tooltips, words
 
 GIVEN: Final = "guest1: held, given by this plan"
@@ -21,11 +21,7 @@ GIVEN: Final = "guest1: held, given by this plan"
 @pytest.fixture
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """``reconcile`` on a fresh copy of the three guests, in an empty directory."""
-    made = example("three-guests", tmp_path, capsys)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-    return made
+    return example_from_elsewhere("three-guests", tmp_path, capsys, monkeypatch)
 
 
 def svg(ran: Ran) -> str:
@@ -108,6 +104,7 @@ def test_a_page_is_one_file_that_a_strict_policy_lets_show(command: Command) -> 
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
     policy = [one["content"] for tag, one in page.found if one.get("http-equiv") == "Content-Security-Policy"]
     assert policy == [f"default-src 'none'; style-src 'sha256-{digest}'"]
+    assert f'content="{policy[0]}"' in ran.out, "as it stands, also for who looks for it in the text"
     names = {name for _, one in page.found for name in one}
     assert not names & {"style", "src", "href", "srcset", "action"}
     assert not [name for name in names if name.startswith("on")]

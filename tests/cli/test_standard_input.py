@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testing.commands import Command, Ran, at_terminal, example
+from testing.commands import Command, Ran, at_terminal, example_from_elsewhere
 
 READERS = (
     ("plan",),
@@ -24,11 +24,7 @@ READERS = (
 @pytest.fixture
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """``reconcile`` on a fresh copy of the three guests, in a directory without manifests."""
-    made = example("three-guests", tmp_path, capsys)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-    return made
+    return example_from_elsewhere("three-guests", tmp_path, capsys, monkeypatch)
 
 
 class Piped:
