@@ -27,7 +27,7 @@ from reconciler.model.outcome import Origin, Result
 from reconciler.operations.plan import plan
 from reconciler.operations.wanted import Manifests
 from reconciler.simulator.description import host_of
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.cycle import Cycles
@@ -61,7 +61,7 @@ class _Bench:
         state = StateDirectory(directory / "state")
         state.prepare()
         self.site = site
-        self.machine = Machine(host, time, state, "boot", "bench")
+        self.machine = OpenHost(host, time, state, "boot", "bench")
         self.loop = Cycles(
             LoopContext(
                 host=EnforcedHost(
@@ -78,7 +78,7 @@ class _Bench:
         )
 
     @contextmanager
-    def _opened(self, _changes: bool) -> Iterator[Machine]:
+    def _opened(self, _changes: bool) -> Iterator[OpenHost]:
         yield self.machine
 
     def save(self, number: int, turned: bool) -> None:

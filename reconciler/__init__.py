@@ -93,7 +93,7 @@ if TYPE_CHECKING:
     from reconciler.transaction.confirmation import AwaitsConfirmation, NotPending
     from reconciler.transaction.history import NoSuchGeneration
     from reconciler.transaction.lock import Busy
-    from reconciler.transaction.machine import Machine
+    from reconciler.transaction.open_host import OpenHost
     from reconciler.transaction.recovery import Recovered
 
 _NAMES = {
@@ -129,7 +129,7 @@ _NAMES = {
     "transaction.confirmation": "AwaitsConfirmation NotPending",
     "transaction.history": "NoSuchGeneration",
     "transaction.lock": "Busy",
-    "transaction.machine": "Machine",
+    "transaction.open_host": "OpenHost",
     "transaction.recovery": "Recovered",
 }
 """Where each name of the API is, by module: a test holds it and the types above together."""
@@ -168,7 +168,6 @@ __all__ = [
     "InvalidManifests",
     "Known",
     "LeftBehind",
-    "Machine",
     "Manifests",
     "Nearest",
     "NoProgress",
@@ -183,6 +182,7 @@ __all__ = [
     "NothingWanted",
     "Observed",
     "OfGeneration",
+    "OpenHost",
     "Origin",
     "Outcome",
     "Plan",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reconciler.transaction.apply import Progress
     from reconciler.transaction.cancellation import Cancellation
     from reconciler.transaction.history import History
-    from reconciler.transaction.machine import Machine
+    from reconciler.transaction.open_host import OpenHost
     from reconciler.transaction.recovery import Recovered
 
 
@@ -53,7 +53,7 @@ def read_manifests(
     return Manifests(found, host).read(machine)
 
 
-def observe(machine: "Machine") -> "Observed":
+def observe(machine: "OpenHost") -> "Observed":
     """How the host is now: masks, cards, queues, mediated devices and what its kernel can do.
 
     Raises:
@@ -64,7 +64,7 @@ def observe(machine: "Machine") -> "Observed":
     return observe_host(machine)
 
 
-def status(wanted: "Wanted", machine: "Machine") -> "Status":
+def status(wanted: "Wanted", machine: "OpenHost") -> "Status":
     """For each guest what is wanted, authorised and effective, and why they differ.
 
     Raises:
@@ -76,7 +76,7 @@ def status(wanted: "Wanted", machine: "Machine") -> "Status":
     return status_of(plan(wanted, Readable(machine), Whole(with_boot=True)), wanted.compared, suspended_by(machine))
 
 
-def host_status(machine: "Machine", compared: "ComparedWith", known: "Sequence[Known]" = ()) -> "Status":
+def host_status(machine: "OpenHost", compared: "ComparedWith", known: "Sequence[Known]" = ()) -> "Status":
     """The host as it is, where nothing says what is wanted of it.
 
     Args:
@@ -95,7 +95,7 @@ def host_status(machine: "Machine", compared: "ComparedWith", known: "Sequence[K
 
 def apply(
     wanted: "WantedSource",
-    machine: "Machine",
+    machine: "OpenHost",
     scope: Scope = WHOLE,
     *,
     terms: "Terms | None" = None,
@@ -130,7 +130,7 @@ def apply(
     )
 
 
-def history(machine: "Machine") -> list[Generation]:
+def history(machine: "OpenHost") -> list[Generation]:
     """The applies that changed anything, ascending by number."""
     from reconciler.transaction.history import History
 
@@ -152,7 +152,7 @@ class RollbackTarget(NamedTuple):
     scope: Whole | Targets = WHOLE
 
 
-def rollback_target(machine: "Machine") -> RollbackTarget:
+def rollback_target(machine: "OpenHost") -> RollbackTarget:
     """Where a rollback leads that names no generation: to the one before the newest.
 
     Where the newest one did not last, rolling back would undo the one before it, which was not asked for.
@@ -192,7 +192,7 @@ def _undoing(newest: Generation, history: "History") -> int:
 
 
 def roll_back(
-    machine: "Machine",
+    machine: "OpenHost",
     to: int | None = None,
     *,
     terms: "Terms | None" = None,
@@ -222,7 +222,7 @@ def roll_back(
     return apply(OfGeneration(to), machine, terms=terms, progress=progress, origin=origin)
 
 
-def confirm(machine: "Machine", which: int | str | None = None) -> None:
+def confirm(machine: "OpenHost", which: int | str | None = None) -> None:
     """Keep what an apply did that was made with `Terms.confirm_within`.
 
     Args:
@@ -236,7 +236,7 @@ def confirm(machine: "Machine", which: int | str | None = None) -> None:
     from reconciler.transaction import recovery
     from reconciler.transaction.apply import NoProgress
     from reconciler.transaction.cancellation import number_of, waiting
-    from reconciler.transaction.machine import locked
+    from reconciler.transaction.open_host import locked
 
     with locked(machine, NoProgress(), caller().command, recording=False):
         number = number_of(machine.state, waiting(machine.state) if which is None else which)
@@ -244,7 +244,7 @@ def confirm(machine: "Machine", which: int | str | None = None) -> None:
         recovery.confirm(machine, number)
 
 
-def cancel(machine: "Machine", which: int | str | None = None) -> "Cancellation":
+def cancel(machine: "OpenHost", which: int | str | None = None) -> "Cancellation":
     """Roll back an apply that waits to be confirmed; one with an unknown id never begins, however late it comes.
 
     It may be called again, and then does nothing.
@@ -261,17 +261,17 @@ def cancel(machine: "Machine", which: int | str | None = None) -> "Cancellation"
     """
     from reconciler.transaction import cancellation
     from reconciler.transaction.apply import NoProgress
-    from reconciler.transaction.machine import locked
+    from reconciler.transaction.open_host import locked
 
     with locked(machine, NoProgress(), caller().command, recording=False):
         return cancellation.cancel(machine, which)
 
 
-def undo_unconfirmed(machine: "Machine") -> "Recovered | None":
+def undo_unconfirmed(machine: "OpenHost") -> "Recovered | None":
     """Roll back the apply that waits to be confirmed; None where no apply waits."""
     from reconciler.transaction import recovery
     from reconciler.transaction.apply import NoProgress
-    from reconciler.transaction.machine import locked
+    from reconciler.transaction.open_host import locked
 
     with locked(machine, NoProgress(), caller().command, recording=False):
         late = [one for one in recovery.recover(machine) if one.left is recovery.Left.EXPIRED]

@@ -12,7 +12,7 @@ from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.journal import Journal, applied_by
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.holdings import config
@@ -80,6 +80,6 @@ def plan_for(wanted: Desired, host: SimulatedHost, journal: Journal) -> Plan:
     return make_plan(wanted, observe(host), journal.applied())
 
 
-def machine(host: SimulatedHost, state: StateDirectory, boot: str = BOOT) -> Machine:
+def machine(host: SimulatedHost, state: StateDirectory, boot: str = BOOT) -> OpenHost:
     """All that recovering needs."""
-    return Machine(host, FakeClock(), state, boot, "lpar7")
+    return OpenHost(host, FakeClock(), state, boot, "lpar7")

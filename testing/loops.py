@@ -17,7 +17,7 @@ from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.loop_records import Suspension, Suspensions, read_last_good, write_suspensions
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.recovery import Recovered
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import Configurations
@@ -176,14 +176,14 @@ class Looped:
         one = Suspension("maintenance", "root", until)
         write_suspensions(self.state, Suspensions(None if guests else one, dict.fromkeys(guests, one)))
 
-    def machine(self) -> Machine:
+    def machine(self) -> OpenHost:
         """What loop and commands work on."""
-        return Machine(
+        return OpenHost(
             self.met, self.clock, self.state, BOOT_ID, "lpar7", root=self.root, timer=_Timer(), stop=self.stop
         )
 
     @contextmanager
-    def opened(self, _changes: bool) -> Iterator[Machine]:
+    def opened(self, _changes: bool) -> Iterator[OpenHost]:
         """See `reconciler.watch.loop_context.EnforcedHost`."""
         yield self.machine()
 

@@ -28,7 +28,7 @@ from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.lock import LOCK, Busy
 from reconciler.transaction.loop_records import SUSPENDED, Suspension, Suspensions, write_suspensions
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.triggers import Trigger
@@ -104,12 +104,12 @@ class World:
         """Whether somebody keeps everybody else from applying."""
         return self._lock >= 0
 
-    def machine(self) -> Machine:
+    def machine(self) -> OpenHost:
         """What loop and commands work on."""
-        return Machine(self.guard, self.clock, self.state, BOOT_ID, "lpar7")
+        return OpenHost(self.guard, self.clock, self.state, BOOT_ID, "lpar7")
 
     @contextmanager
-    def opened(self, _changes: bool) -> Iterator[Machine]:
+    def opened(self, _changes: bool) -> Iterator[OpenHost]:
         """See `reconciler.watch.loop_context.EnforcedHost`."""
         yield self.machine()
 

@@ -30,7 +30,7 @@ from reconciler.operations.wanted import Manifests
 from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.lock import Busy
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 from testing.holdings import abilities_of, config, held, uuid
 from testing.invariants import violations
@@ -163,7 +163,7 @@ def _ended(child: int, arena: Arena) -> tuple[Counter[str], list[str]]:
 
 def _apply(arena: Arena, chance: random.Random) -> tuple[Counter[str], list[str]]:
     """Apply one of the targets, again and again."""
-    machine = Machine(RealSysfs(arena.root), time, StateDirectory(arena.state), BOOT_ID, "lpar7", arena.lock)
+    machine = OpenHost(RealSysfs(arena.root), time, StateDirectory(arena.state), BOOT_ID, "lpar7", arena.lock)
     counts: Counter[str] = Counter()
     wrong: list[str] = []
     while time.monotonic() < arena.end:

@@ -22,7 +22,7 @@ from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL
 from reconciler.transaction.lock import LOCK
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.holdings import EVERYTHING_HOST, abilities_of, hardware, held
@@ -141,9 +141,9 @@ def _ids(ids: IdSet) -> str:
     return f"[{', '.join(map(str, ids))}]"
 
 
-def machine(sysfs: Sysfs, state: Path, boot_id: str = BOOT_ID) -> Machine:
+def machine(sysfs: Sysfs, state: Path, boot_id: str = BOOT_ID) -> OpenHost:
     """What a command works on, with a clock that needs no time."""
-    return Machine(sysfs, FakeClock(), StateDirectory(state), boot_id, "lpar7")
+    return OpenHost(sysfs, FakeClock(), StateDirectory(state), boot_id, "lpar7")
 
 
 def applied(manifests: Path, sysfs: Sysfs, state: Path, boot_id: str = BOOT_ID) -> ApplyResult:

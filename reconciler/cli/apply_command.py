@@ -24,7 +24,7 @@ from reconciler.cli.asking import terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.confirm_command import RECOVERED_ONLY, UNCHANGED, agreed, refused_recovery, wait_at_terminal
 from reconciler.cli.exit_codes import EXIT_OF, Exit
-from reconciler.cli.machine import opened, origin_of, state_of, wanted_source, with_words
+from reconciler.cli.open_host import opened, origin_of, state_of, wanted_source, with_words
 from reconciler.cli.options import (
     ApplyId,
     Duration,

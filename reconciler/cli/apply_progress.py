@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened, state_of
+from reconciler.cli.open_host import opened, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import control, say
 from reconciler.model.codec import BadRecord
@@ -16,7 +16,7 @@ from reconciler.model.commands import APPLY, PLAN, ROLLBACK, Here, confirm_of
 from reconciler.model.printable import error_text, one_line
 from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.journal import Journal
-from reconciler.transaction.machine import awaited
+from reconciler.transaction.open_host import awaited
 
 if TYPE_CHECKING:
     from reconciler import LeftBehind

@@ -16,7 +16,7 @@ from reconciler.cli.apply_progress import TerminalProgress
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import EXIT_OF, Exit
 from reconciler.cli.failures import outcome_reason, reason_of
-from reconciler.cli.machine import opened, origin_of, state_of
+from reconciler.cli.open_host import opened, origin_of, state_of
 from reconciler.cli.options import HostOptions, host_options
 from reconciler.cli.output import say
 from reconciler.cli.publishing import publish_unattended

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from reconciler.cli.machine import run_directory_of, state_of
+from reconciler.cli.open_host import run_directory_of, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import result
 from reconciler.cli.time_limit import TimeIsUp, ends_within

@@ -18,7 +18,7 @@ from reconciler.cli.apply_progress import (
 from reconciler.cli.asking import GoneAway, terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import command_line, opened, require_host, state_of
+from reconciler.cli.open_host import command_line, opened, require_host, state_of
 from reconciler.cli.options import Duration, HostOptions, OneApply, host_options
 from reconciler.cli.output import say, say_elsewhere_too
 from reconciler.cli.publishing import publish
@@ -30,7 +30,7 @@ from reconciler.model.printable import error_text
 from reconciler.transaction.cancellation import Cancelled, NotBlocked, cancel, number_of, waiting
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
-from reconciler.transaction.machine import LOCK_SECONDS, Machine, awaited, locked
+from reconciler.transaction.open_host import LOCK_SECONDS, OpenHost, awaited, locked
 from reconciler.transaction.recovery import Left, Recovered, confirm, expire, is_left, recover
 from reconciler.transaction.state_directory import UnsafeState
 
@@ -144,7 +144,7 @@ def _show_but_for(number: int, one: Recovered, host: HostOptions) -> None:
         show_recovered([one], host)
 
 
-def _confirmed(machine: Machine, number: int, extend: float | None) -> Exit:
+def _confirmed(machine: OpenHost, number: int, extend: float | None) -> Exit:
     try:
         confirm(machine, number, extend)
     except OSError as error:
@@ -313,7 +313,7 @@ def _rolled_back(host: HostOptions, number: int) -> tuple[Exit, bool]:
 
 
 def _locked_on_any_disk(
-    host: HostOptions, machine: Machine, command: str, lock_seconds: float = LOCK_SECONDS
+    host: HostOptions, machine: OpenHost, command: str, lock_seconds: float = LOCK_SECONDS
 ) -> AbstractContextManager[object]:
     # A disk that is full or read-only prevents no rollback, and one that is full no confirmation.
     return locked(machine, TerminalProgress(host), command, lock_seconds, recording=False)

@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened
+from reconciler.cli.open_host import opened
 from reconciler.cli.options import HostOptions, format_option, host_options
 from reconciler.cli.output import paint_for_stdout, result, say
 from reconciler.cli.tree import command

@@ -9,7 +9,7 @@ import click
 from reconciler.cli.apply_progress import awaited_of, show_unfinished
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import require_host, state_of
+from reconciler.cli.open_host import require_host, state_of
 from reconciler.cli.options import (
     HostOptions,
     OneApply,

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from reconciler.cli.apply_progress import say_as_root
 from reconciler.cli.loop_seen import published_report
-from reconciler.cli.machine import run_directory_of
+from reconciler.cli.open_host import run_directory_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import page_for_stdout, result, say
 from reconciler.model.printable import error_text, lines_text

@@ -5,7 +5,7 @@ from typing import Final
 
 from reconciler import Enforced, Manifests, NoProgress, NothingEnforced, Terms, WantedSource, apply, observe, plan
 from reconciler.cli.failures import problem_line
-from reconciler.cli.machine import manifests_commit, opened, origin_of
+from reconciler.cli.open_host import manifests_commit, opened, origin_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import say
 from reconciler.integrations.domain_checks import domain_problems

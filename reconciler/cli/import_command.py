@@ -10,7 +10,7 @@ import click
 from reconciler import observe
 from reconciler.cli.apply_progress import show_unfinished
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened, refuse_to_replace
+from reconciler.cli.open_host import opened, refuse_to_replace
 from reconciler.cli.options import HostOptions, host_options
 from reconciler.cli.output import result, say
 from reconciler.cli.tree import command

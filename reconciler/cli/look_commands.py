@@ -9,7 +9,7 @@ from reconciler import InvalidManifests, NoSuchGuest, Readable, plan
 from reconciler.cli.apply_progress import say_as_root, show_left, show_readable
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import manifests_source, opened, refuse_to_replace, wanted_source
+from reconciler.cli.open_host import manifests_source, opened, refuse_to_replace, wanted_source
 from reconciler.cli.options import (
     HostOptions,
     format_option,

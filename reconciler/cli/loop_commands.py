@@ -9,7 +9,7 @@ import click
 
 from reconciler.api import user_name
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened, require_host, state_of, wanted_source
+from reconciler.cli.open_host import opened, require_host, state_of, wanted_source
 from reconciler.cli.options import Duration, HostOptions, host_options, label_option
 from reconciler.cli.output import note, report, say
 from reconciler.cli.publishing import publish

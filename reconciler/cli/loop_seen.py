@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import run_directory_of, state_of
+from reconciler.cli.open_host import run_directory_of, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import control, paint_for_stdout, result, say
 from reconciler.model.commands import LOOP_STATUS, WATCH, Here

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 from reconciler import Wanted, plan
-from reconciler.cli.machine import opened, run_directory_of
+from reconciler.cli.open_host import opened, run_directory_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import say
 from reconciler.cli.time_limit import TimeIsUp, ends_within
@@ -22,7 +22,7 @@ from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.loop_records import Suspensions, read_suspensions, suspended_devices
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.watch.decisions import HealBudgets, Policy, Times, decide
 from reconciler.watch.published import LOOP, REPORT, NotPublished, PublishedReader, publish_report
 from reconciler.watch.publishing_views import AT_ONCE, Views
@@ -69,7 +69,7 @@ def publish(host: HostOptions, outcome: Outcome | None = None, after: Plan | Non
         say(f"warning: no report on this is published: {error_text(error)}")
 
 
-def _finding(machine: Machine, outcome: Outcome | None, after: Plan | None) -> Finding:
+def _finding(machine: OpenHost, outcome: Outcome | None, after: Plan | None) -> Finding:
     applied = Journal(machine.state, machine.boot_id).applied()
     suspensions = read_suspensions(machine.state).at(machine.clock.time())
     wanted = _applied_last(machine)
@@ -98,7 +98,7 @@ def _standing(made: Plan, suspensions: Suspensions) -> tuple[Condition, str]:
     return decision.condition, decision.summary
 
 
-def _after(machine: Machine, outcome: Outcome | None) -> tuple[Condition, str] | None:
+def _after(machine: OpenHost, outcome: Outcome | None) -> tuple[Condition, str] | None:
     """What is the case whatever the plan says, after the apply that ended with `outcome`."""
     if outcome is not None and outcome.result is Result.DEGRADED:
         return Condition.DEGRADED, f"an apply failed, and not everything could be rolled back: {outcome.failure}"
@@ -109,7 +109,7 @@ def _after(machine: Machine, outcome: Outcome | None) -> tuple[Condition, str] |
     return None
 
 
-def _applied_last(machine: Machine) -> Wanted | None:
+def _applied_last(machine: OpenHost) -> Wanted | None:
     history = History(machine.state)
     try:
         number = history.newest_target()

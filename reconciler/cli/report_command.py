@@ -8,7 +8,7 @@ import click
 from reconciler import Readable, plan
 from reconciler.cli.apply_progress import say_as_root, show_left, show_readable
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import manifests_source, opened, refuse_to_replace, require_host, state_of, wanted_source
+from reconciler.cli.open_host import manifests_source, opened, refuse_to_replace, require_host, state_of, wanted_source
 from reconciler.cli.options import HostOptions, OneApply, host_options, label_option, recorded_options
 from reconciler.cli.output import result, say, show_problems
 from reconciler.cli.status_command import Seen, chosen

@@ -13,7 +13,7 @@ from reconciler.cli.apply_progress import TerminalProgress, exit_of, show_recove
 from reconciler.cli.command_lines import again
 from reconciler.cli.confirm_command import RECOVERED_ONLY, UNCHANGED, refused_recovery, roll_back_pending
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import command_line, opened, require_host, state_of
+from reconciler.cli.open_host import command_line, opened, require_host, state_of
 from reconciler.cli.options import HostOptions, OneApply, consent_options, format_option, host_options, lock_option
 from reconciler.cli.output import note, say
 from reconciler.cli.publishing import publish
@@ -26,7 +26,7 @@ from reconciler.planning.scope import WHOLE, Scope
 from reconciler.transaction.cancellation import number_of
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
-from reconciler.transaction.machine import locked
+from reconciler.transaction.open_host import locked
 from reconciler.transaction.recovery import recover
 
 _SHORT: Final = 12

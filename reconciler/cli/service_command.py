@@ -12,7 +12,7 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.loop_options import ServeOptions, WatchOptions, serve_options, watch_options
-from reconciler.cli.machine import state_of
+from reconciler.cli.open_host import state_of
 from reconciler.cli.options import HostOptions, format_option, host_options
 from reconciler.cli.output import report, result, say
 from reconciler.cli.serve_command import check_server

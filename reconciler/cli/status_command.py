@@ -15,7 +15,7 @@ import click
 from reconciler.cli.apply_progress import say_as_root, show_readable
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import opened, state_of, wanted_source
+from reconciler.cli.open_host import opened, state_of, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options, label_option, recorded_options
 from reconciler.cli.output import page_for_stdout, result, say, show_problems
 from reconciler.cli.tree import command, completes
@@ -31,7 +31,7 @@ from reconciler.planning.status import ComparedWith, GuestState, GuestStatus, Qu
 if TYPE_CHECKING:
     from reconciler.cli.loop_seen import LoopSeen
     from reconciler.planning.status import Known
-    from reconciler.transaction.machine import Machine
+    from reconciler.transaction.open_host import OpenHost
     from reconciler.watch.report import GuestReport
 
 _OF_THE_LOOP: Final = ("table", "json", "yaml")
@@ -208,7 +208,7 @@ class Seen:
         """The options that lead another command to the same host and manifests."""
         return self._host.here
 
-    def status(self, machine: "Machine") -> Status:
+    def status(self, machine: "OpenHost") -> Status:
         """How `machine` stands, compared with what was named, or with what is nearest."""
         from reconciler import Nearest, NothingWanted, status
 
@@ -238,7 +238,7 @@ class Seen:
             except (StateError, OSError) as error:
                 say(f"warning: what the loop found last cannot be used: {error_text(error)}")
 
-    def _noted(self, found: Status, machine: "Machine") -> Status:
+    def _noted(self, found: Status, machine: "OpenHost") -> Status:
         """`found`; what of it could not be seen is noted."""
         unread = found.plan.unread if found.plan else ()
         if not unread:
@@ -248,7 +248,7 @@ class Seen:
         self.unseen += map(str, unread)
         return found
 
-    def _host_only(self, machine: "Machine", because: tuple[str, ...]) -> Status:
+    def _host_only(self, machine: "OpenHost", because: tuple[str, ...]) -> Status:
         """The host alone, or with what the published report says of its guests."""
         from reconciler import host_status
 

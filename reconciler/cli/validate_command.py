@@ -7,7 +7,7 @@ import click
 
 from reconciler import Site, read_site
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.machine import named_manifests
+from reconciler.cli.open_host import named_manifests
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments
 from reconciler.cli.output import REVIEW_FORMATS, result, show_for_review, show_problems
 from reconciler.cli.tree import command

@@ -17,7 +17,7 @@ import click
 from reconciler import __version__
 from reconciler.cli.exit_codes import Exit, exit_code_of
 from reconciler.cli.loop_options import WatchOptions, watch_options
-from reconciler.cli.machine import (
+from reconciler.cli.open_host import (
     command_line,
     manifests_commit,
     opened,
@@ -49,7 +49,7 @@ from reconciler.model.printable import error_text
 from reconciler.model.stopping import StopToken
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.loop_records import LastGood, read_last_good
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.cycle import LOCK_SECONDS, Cycles
@@ -288,7 +288,7 @@ def _trouble(what: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _opened(host: HostOptions, changes: bool, progress: LogProgress, stop: StopToken) -> Iterator[Machine]:
+def _opened(host: HostOptions, changes: bool, progress: LogProgress, stop: StopToken) -> Iterator[OpenHost]:
     with opened(host, changes=changes, wait=patience(time, LOCK_SECONDS, progress.waiting, stop)) as machine:
         yield machine._replace(stop=stop)
 

@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from reconciler.cli.loop_options import WatchOptions
-from reconciler.cli.machine import run_directory_of
+from reconciler.cli.open_host import run_directory_of
 from reconciler.cli.output import say
 from reconciler.cli.watch_command import check_start
 from reconciler.integrations.git_address import has_secret, local_path

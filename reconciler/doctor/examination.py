@@ -30,13 +30,13 @@ from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.lock import LOCK
 from reconciler.transaction.loop_records import read_suspensions
-from reconciler.transaction.machine import Machine, awaited
+from reconciler.transaction.open_host import OpenHost, awaited
 from reconciler.transaction.state_directory import UnsafeState
 
 _Found = TypeVar("_Found")
 
 
-def examined(machine: Machine, root: Path | None, others: Sequence[Callable[[], object]] = ()) -> list[Finding]:
+def examined(machine: OpenHost, root: Path | None, others: Sequence[Callable[[], object]] = ()) -> list[Finding]:
     """Everything that is wrong with `machine`, errors first.
 
     Args:
@@ -72,7 +72,7 @@ def _unreadable(refused: UnreadableHost) -> Finding:
     return error("no-ap-bus", str(refused), "nothing can be planned", "see that this is an s390x host with AP cards")
 
 
-def _kept_findings(machine: Machine, others: Sequence[Callable[[], object]]) -> list[Finding]:
+def _kept_findings(machine: OpenHost, others: Sequence[Callable[[], object]]) -> list[Finding]:
     """What earlier runs have left, and every file of ours that cannot be used, each looked at on its own."""
     journal, state, history = Journal(machine.state, machine.boot_id), machine.state, History(machine.state)
     damages: list[Finding] = []
@@ -123,7 +123,7 @@ def _damage(refused: Exception) -> Finding:
     )
 
 
-def _persistence(machine: Machine) -> Persistence | None:
+def _persistence(machine: OpenHost) -> Persistence | None:
     """What the Host that was applied last says of booting."""
     history = History(machine.state)
     try:

@@ -16,7 +16,7 @@ from reconciler.kernel.vfio_users import VfioUsers
 from reconciler.model.commands import NOWHERE, Here
 from reconciler.model.observed import Unread, VmName
 from reconciler.model.problems import several
-from reconciler.transaction.machine import Machine, all_seen, no_vms
+from reconciler.transaction.open_host import OpenHost, all_seen, no_vms
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def open_host(
     *,
     state_dir: str | os.PathLike[str] | None = None,
     here: Here = NOWHERE,
-) -> Iterator[Machine]:
+) -> Iterator[OpenHost]:
     """The host behind a sysfs root. Nothing is read or written yet.
 
     Args:
@@ -47,7 +47,7 @@ def open_host(
     state, boot_id = state_of_host(root, state_dir)
     is_this_machine = os.path.realpath(root) == DEFAULT_SYSFS
     users = VfioUsers(DEFAULT_SYSFS) if is_this_machine else None
-    yield Machine(
+    yield OpenHost(
         sysfs=RealSysfs(root, vfio_users=users),
         clock=time,
         state=state,
@@ -72,7 +72,7 @@ def open_simulated_host(
     here: Here = NOWHERE,
     changes: bool = True,
     wait: Patience | None = None,
-) -> Iterator[Machine]:
+) -> Iterator[OpenHost]:
     """The simulated host that the file `description` describes, in the state in which it was left the last time.
 
     Args:
@@ -92,7 +92,7 @@ def open_simulated_host(
     file = Path(description)
     with opened_simulation(file, changes=changes, wait=wait) as simulation:
         state, boot_id = state_of_simulated_host(file, state_dir)
-        yield Machine(
+        yield OpenHost(
             sysfs=simulation.sysfs,
             clock=time,
             state=state,

@@ -22,7 +22,7 @@ from reconciler.planning.planner import holdings_of
 from reconciler.planning.scope import WHOLE, Scope
 from reconciler.transaction.confirmation import Confirmations, Pending
 from reconciler.transaction.journal import Journal, JournalIfPossible
-from reconciler.transaction.machine import LOCK_SECONDS, Machine, locked
+from reconciler.transaction.open_host import LOCK_SECONDS, OpenHost, locked
 from reconciler.transaction.recovery import Recovered, is_left, recover, refuse_pending, refuse_unrecorded
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class ApplyResult(NamedTuple):
 
 def apply(
     source: WantedSource,
-    machine: Machine,
+    machine: OpenHost,
     progress: "Progress",
     origin: "Origin",
     terms: Terms = NO_TERMS,
@@ -186,7 +186,7 @@ def _deadline(seconds: float, now: float) -> Deadline:
 
 def agreed_plan(
     wanted: Wanted,
-    machine: Machine,
+    machine: OpenHost,
     terms: Terms = NO_TERMS,
     scope: Scope = WHOLE,
     observed: "Observed | None" = None,
@@ -204,7 +204,7 @@ def agreed_plan(
     return made._replace(notes=(*made.notes, note)) if note else made
 
 
-def _refuse_left(recovered: tuple[Recovered, ...], machine: Machine, terms: Terms) -> None:
+def _refuse_left(recovered: tuple[Recovered, ...], machine: OpenHost, terms: Terms) -> None:
     """Return if an apply may begin, on these `terms`, after what was `recovered`."""
     if terms.recording is Recording.REQUIRED:
         refuse_unrecorded(recovered)
@@ -222,7 +222,7 @@ class _Transaction(NamedTuple):
     """A plan that is executed, and recorded as a generation of the history."""
 
     made: Plan
-    machine: Machine
+    machine: OpenHost
     progress: "Progress"
     origin: "Origin"
     terms: Terms
@@ -341,7 +341,7 @@ def _recorded(made: Plan) -> Desired:
     )
 
 
-def _refuse_stale(made: Plan, wanted: Wanted, terms: Terms, machine: Machine) -> None:
+def _refuse_stale(made: Plan, wanted: Wanted, terms: Terms, machine: OpenHost) -> None:
     """Return if `made`, of what is `wanted` now, is the plan that `terms` say was agreed to.
 
     Raises:
@@ -365,7 +365,7 @@ def _refuse_stale(made: Plan, wanted: Wanted, terms: Terms, machine: Machine) ->
             raise StalePlan(f"the saved plan is not applied: {'; '.join(changed)}", PLAN)
 
 
-def _applied_already(basis: Basis, targets: tuple[str, ...] | None, machine: Machine) -> "Generation | None":
+def _applied_already(basis: Basis, targets: tuple[str, ...] | None, machine: OpenHost) -> "Generation | None":
     """The newest generation that applied a plan with this basis and `targets`; None where none is known to."""
     from reconciler.transaction.history import History
 

@@ -19,7 +19,7 @@ from reconciler.planning.plan import ALLOW_DISRUPTION
 from reconciler.planning.scope import BootStage
 from reconciler.transaction.apply import Progress
 from reconciler.transaction.history import History
-from reconciler.transaction.machine import Machine, locked
+from reconciler.transaction.open_host import OpenHost, locked
 from reconciler.transaction.recovery import recover
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Booted(NamedTuple):
 
 
 def boot(
-    machine: Machine, progress: BootProgress, origin: "Origin", wait_seconds: float, *, masks_only: bool = False
+    machine: OpenHost, progress: BootProgress, origin: "Origin", wait_seconds: float, *, masks_only: bool = False
 ) -> Booted | None:
     """Make the host as it was applied last; None where nothing has been applied yet.
 
@@ -113,7 +113,7 @@ def _require_service(last: "Generation", history: History) -> None:
 
 
 def _applied(
-    wanted: OfGeneration, stage: BootStage, machine: Machine, progress: Progress, origin: "Origin"
+    wanted: OfGeneration, stage: BootStage, machine: OpenHost, progress: Progress, origin: "Origin"
 ) -> ApplyResult:
     terms = Terms(lock_seconds=LOCK_SECONDS, seconds=STEP_SECONDS)
     if not any(one.in_use for one in observe(machine.sysfs).mdevs):
@@ -127,7 +127,7 @@ def _succeeded(one: ApplyResult) -> bool:
     return one.outcome.result in (Result.APPLIED, Result.NOTHING)
 
 
-def _load_vfio_ap(machine: Machine) -> None:
+def _load_vfio_ap(machine: OpenHost) -> None:
     if machine.load_vfio_ap is None:
         raise CannotLoad("vfio_ap is not loaded, and cannot be loaded on another machine")
     machine.load_vfio_ap()

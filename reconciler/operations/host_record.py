@@ -34,7 +34,7 @@ from reconciler.render.plan_json import without_commands
 from reconciler.transaction.confirmation import Awaited
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.loop_records import Suspensions, read_suspensions
-from reconciler.transaction.machine import Machine, awaited
+from reconciler.transaction.open_host import OpenHost, awaited
 from reconciler.transaction.records import TEXTS
 
 LARGEST_RECORD: Final = 64 << 20
@@ -145,7 +145,7 @@ class RecordedHost(NamedTuple):
 _SUSPENSIONS: Final = "what is suspended"
 
 
-def record_host(machine: Machine) -> HostRecord:
+def record_host(machine: OpenHost) -> HostRecord:
     """The host as it is now, with everything that a plan for it rests on.
 
     Raises:

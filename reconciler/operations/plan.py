@@ -34,7 +34,7 @@ from reconciler.planning.scope import FILES, WHOLE, AllBut, BootStage, Scope, Ta
 from reconciler.planning.status import NOTHING_SUSPENDED, SuspendedBy
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.loop_records import NONE, Suspension, Suspensions, read_suspensions, suspended_devices
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 
 if TYPE_CHECKING:
     from reconciler.integrations.persistence import BootFiles
@@ -87,7 +87,7 @@ class PlannedHost(Protocol):
 class _Present(NamedTuple):
     """A machine as it is now; what was `observed` of it already is not read again."""
 
-    machine: Machine
+    machine: OpenHost
     observed: Observed | None = None
 
     @property
@@ -141,7 +141,7 @@ class Readable:
     What may not be read counts as if there were none, and is named in `unread`.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: OpenHost) -> None:
         """Nothing is read yet of `machine`."""
         self._present = _Present(machine)
         self._unread: dict[Unread, None] = {}
@@ -206,7 +206,7 @@ class NoSuchGuest(InputError):
 
 def plan(
     wanted: Wanted,
-    machine: Machine | PlannedHost,
+    machine: OpenHost | PlannedHost,
     scope: Scope = WHOLE,
     observed: Observed | None = None,
     stop: StopToken = NEVER,
@@ -225,7 +225,7 @@ def plan(
         UnreadableHost: the host cannot be read.
         BadRecord, UnsafeState: what we know of earlier runs cannot be used.
     """
-    host = _Present(machine, observed) if isinstance(machine, Machine) else machine
+    host = _Present(machine, observed) if isinstance(machine, OpenHost) else machine
     applied = host.inventory()
     found = host.host_now()
     if isinstance(scope, BootStage):
@@ -346,7 +346,7 @@ def _suspended_changes(made: Plan, found: Suspensions) -> Iterator[Consent]:
             yield Consent(guest.name, f"it is {_words(one)}", ALLOW_SUSPENDED, guest.uuid)
 
 
-def suspended_by(machine: Machine) -> SuspendedBy:
+def suspended_by(machine: OpenHost) -> SuspendedBy:
     """Who has suspended the host and guests, as far as that can be read."""
     try:
         found = read_suspensions(machine.state).at(machine.clock.time())
@@ -424,7 +424,7 @@ def _kept_files(
     return kept
 
 
-def observe_host(machine: Machine, like: Observed | None = None) -> Observed:
+def observe_host(machine: OpenHost, like: Observed | None = None) -> Observed:
     """The host as it is, with the names of VMs where they are known; for `like` see `observe`.
 
     Raises:

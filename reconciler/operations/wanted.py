@@ -13,7 +13,7 @@ from reconciler.model.printable import error_text
 from reconciler.model.problems import InvalidManifests, Problem
 from reconciler.model.stopping import NEVER, Abandoned, Deadline, StopToken
 from reconciler.planning.status import THE_MANIFESTS, ComparedWith, Source
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 
 
 class NothingEnforced(InputError):
@@ -55,7 +55,7 @@ class Wanted(NamedTuple):
     author: str = ""
     parents: tuple[str, ...] = ()
 
-    def read(self, machine: Machine, stop: StopToken = NEVER) -> "Wanted":  # noqa: ARG002 - as every source has it
+    def read(self, machine: OpenHost, stop: StopToken = NEVER) -> "Wanted":  # noqa: ARG002 - as every source has it
         """Itself: what was read once may be applied as it is."""
         return self
 
@@ -71,7 +71,7 @@ class Named(Protocol):
 class WantedSource(Protocol):
     """Where what is wanted is read, again each time: an apply reads it under the locks."""
 
-    def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:
+    def read(self, machine: OpenHost, stop: StopToken = NEVER) -> Wanted:
         """What is wanted of the `machine` now; `stop` may end the reading.
 
         Raises:
@@ -120,7 +120,7 @@ class OfGeneration(NamedTuple):
 
     number: int
 
-    def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:  # noqa: ARG002 - one file is read
+    def read(self, machine: OpenHost, stop: StopToken = NEVER) -> Wanted:  # noqa: ARG002 - one file is read
         """See `WantedSource`."""
         from reconciler.transaction.history import History
 
@@ -142,7 +142,7 @@ class BeforeGeneration(NamedTuple):
 
     number: int
 
-    def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:  # noqa: ARG002 - one file is read
+    def read(self, machine: OpenHost, stop: StopToken = NEVER) -> Wanted:  # noqa: ARG002 - one file is read
         """See `WantedSource`."""
         from reconciler.transaction.history import History
 
@@ -159,7 +159,7 @@ class AppliedLast(NamedTuple):
         """What is the case where there is none."""
         return "nothing was applied yet"
 
-    def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:  # noqa: ARG002 - one file is read
+    def read(self, machine: OpenHost, stop: StopToken = NEVER) -> Wanted:  # noqa: ARG002 - one file is read
         """See `WantedSource`."""
         from reconciler.transaction.history import History, NoSuchGeneration
 
@@ -191,7 +191,7 @@ class Enforced(NamedTuple):
         """What is the case where there is no record."""
         return "no loop enforces anything"
 
-    def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:  # noqa: ARG002 - one file is read
+    def read(self, machine: OpenHost, stop: StopToken = NEVER) -> Wanted:  # noqa: ARG002 - one file is read
         """See `WantedSource`."""
         from reconciler.transaction.loop_records import read_last_good
 
@@ -212,7 +212,7 @@ class Refused(NamedTuple):
 
     host: str | None = None
 
-    def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:
+    def read(self, machine: OpenHost, stop: StopToken = NEVER) -> Wanted:
         """See `WantedSource`."""
         from reconciler.manifests.committed import Kept, KeptFiles
         from reconciler.transaction.loop_records import read_refusal
@@ -248,7 +248,7 @@ class Nearest(NamedTuple):
     directory: str | PathLike[str]
     host: str | None = None
 
-    def read(self, machine: Machine, stop: StopToken = NEVER) -> Wanted:
+    def read(self, machine: OpenHost, stop: StopToken = NEVER) -> Wanted:
         """See `WantedSource`; where there is nothing of all that, it raises `NothingWanted`.
 
         Where a Host is named that the manifests in the directory do not have, it raises `InvalidManifests`.
@@ -269,7 +269,7 @@ class Nearest(NamedTuple):
             raise NothingWanted("nothing says what is wanted of this host", tuple(dict.fromkeys(because)))
         return wanted._replace(compared=wanted.compared._replace(because=tuple(dict.fromkeys(because))))
 
-    def _manifests(self, machine: Machine, stop: StopToken, because: list[str]) -> Wanted | None:
+    def _manifests(self, machine: OpenHost, stop: StopToken, because: list[str]) -> Wanted | None:
         """Those in the directory; None where they cannot be used, and why is one more of `because`."""
         source = Manifests((self.directory,), self.host)
         files = DiskFiles(source.paths)

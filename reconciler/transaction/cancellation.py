@@ -18,7 +18,7 @@ from reconciler.model.outcome import Generation, Result
 from reconciler.model.printable import error_text
 from reconciler.transaction.confirmation import Confirmations, NotPending
 from reconciler.transaction.history import History, NoSuchGeneration
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.records import read_record, write_record
 from reconciler.transaction.recovery import Recovered, expire, recover
 from reconciler.transaction.state_directory import StateDirectory, UnsafeState
@@ -198,7 +198,7 @@ def number_of(state: StateDirectory, which: int | str) -> int:
     return which if isinstance(which, int) else ApplyIds(state).generation(which)
 
 
-def cancel(machine: Machine, which: int | str | None = None) -> Cancellation:
+def cancel(machine: OpenHost, which: int | str | None = None) -> Cancellation:
     """Roll back the apply `which`, if it still waits to be confirmed; an unknown id is blocked for ever.
 
     Only under the locks. It recovers from what earlier runs have left first. Whatever interrupts it, running it again

@@ -16,7 +16,7 @@ from reconciler.model.stopping import NEVER
 from reconciler.planning.planner import holdings_of
 from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations, NotPending, is_as_before
 from reconciler.transaction.journal import Journal, Unfinished
-from reconciler.transaction.machine import Machine, holdings_now
+from reconciler.transaction.open_host import OpenHost, holdings_now
 
 if TYPE_CHECKING:
     from reconciler.transaction.rollback import RollbackResult
@@ -86,7 +86,7 @@ def is_left(state: "StateDirectory", boot_id: str, now: float) -> bool:
     return expired or Journal(state, boot_id).unfinished() is not None
 
 
-def recover(machine: Machine) -> tuple[Recovered, ...]:
+def recover(machine: OpenHost) -> tuple[Recovered, ...]:
     """Recover from earlier runs: a transaction that was not ended, an apply that was not confirmed in time.
 
     Only under the locks. What it did, in order.
@@ -101,7 +101,7 @@ def recover(machine: Machine) -> tuple[Recovered, ...]:
     return done
 
 
-def recover_unfinished(machine: Machine) -> Recovered | None:
+def recover_unfinished(machine: OpenHost) -> Recovered | None:
     """Lead the host back to the start of a transaction that was begun and not ended, if there is one.
 
     Where all its steps were verified and are still there, only its journal is closed. Where it was killed and the
@@ -111,7 +111,7 @@ def recover_unfinished(machine: Machine) -> Recovered | None:
     return None if unfinished is None else _recovered(unfinished, machine, Left.UNFINISHED)
 
 
-def _recovered(unfinished: Unfinished, machine: Machine, left: Left) -> Recovered:
+def _recovered(unfinished: Unfinished, machine: OpenHost, left: Left) -> Recovered:
     outcome, returned = _recovered_outcome(unfinished, machine, left)
     if outcome.result is not Result.APPLIED:
         outcome = outcome._replace(failure=f"it {left}")
@@ -127,7 +127,7 @@ def _recovered(unfinished: Unfinished, machine: Machine, left: Left) -> Recovere
     return Recovered(unfinished, returned, left, outcome.notes, unrecorded, outcome.result is Result.APPLIED)
 
 
-def _record(unfinished: Unfinished, outcome: Outcome, machine: Machine) -> None:
+def _record(unfinished: Unfinished, outcome: Outcome, machine: OpenHost) -> None:
     """Record how `unfinished` has ended.
 
     What it could be recovered from is removed last, and the journal after what waits to be confirmed: whatever
@@ -150,7 +150,9 @@ def _record(unfinished: Unfinished, outcome: Outcome, machine: Machine) -> None:
     journal.close()
 
 
-def _recovered_outcome(unfinished: Unfinished, machine: Machine, left: Left) -> "tuple[Outcome, RollbackResult | None]":
+def _recovered_outcome(
+    unfinished: Unfinished, machine: OpenHost, left: Left
+) -> "tuple[Outcome, RollbackResult | None]":
     from reconciler.transaction.persist import NotPersisted, persist, restore, unlike
     from reconciler.transaction.rollback import differences_of, roll_back
     from reconciler.transaction.step import Host
@@ -191,7 +193,7 @@ def _recovered_outcome(unfinished: Unfinished, machine: Machine, left: Left) -> 
     return Outcome(Result.ROLLED_BACK, 0, writes), returned
 
 
-def _booted_since(unfinished: Unfinished, machine: Machine) -> Outcome:
+def _booted_since(unfinished: Unfinished, machine: OpenHost) -> Outcome:
     """What becomes of a transaction of an earlier boot: the host started afresh, but files are still there."""
     from reconciler.transaction.persist import restore, unlike
 
@@ -203,7 +205,7 @@ def _booted_since(unfinished: Unfinished, machine: Machine) -> Outcome:
     )
 
 
-def refuse_pending(machine: Machine) -> None:
+def refuse_pending(machine: OpenHost) -> None:
     """Return if no apply waits to be confirmed.
 
     Raises:
@@ -219,7 +221,7 @@ def refuse_pending(machine: Machine) -> None:
         )
 
 
-def expire(machine: Machine, *, now: bool = False) -> Recovered | None:
+def expire(machine: OpenHost, *, now: bool = False) -> Recovered | None:
     """Roll back the apply that was not confirmed in time, if there is one; with `now` also before its time is over.
 
     What waits to be confirmed holds the start, and stays until all is recorded: so this needs no space on any disk, and
@@ -237,7 +239,7 @@ def expire(machine: Machine, *, now: bool = False) -> Recovered | None:
     return _recovered(confirmations.begun_by(pending, machine.boot_id), machine, Left.UNDONE if now else Left.EXPIRED)
 
 
-def _was_rolled_back(machine: Machine, number: int) -> bool:
+def _was_rolled_back(machine: OpenHost, number: int) -> bool:
     from reconciler.transaction.history import History, NoSuchGeneration
 
     try:
@@ -246,7 +248,7 @@ def _was_rolled_back(machine: Machine, number: int) -> bool:
         return False
 
 
-def confirm(machine: Machine, number: int, extend: float | None = None) -> None:
+def confirm(machine: OpenHost, number: int, extend: float | None = None) -> None:
     """Confirm generation `number`, or give it `extend` more seconds from now instead.
 
     Only under the locks, after `recover`.

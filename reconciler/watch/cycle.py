@@ -21,7 +21,7 @@ from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.loop_records import Suspensions, read_suspensions, suspended_devices, write_last_good
-from reconciler.transaction.machine import Machine, locked
+from reconciler.transaction.open_host import OpenHost, locked
 from reconciler.transaction.recovery import recover, refuse_pending
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.watch.configurations import Configuration, look_after, reported
@@ -231,7 +231,7 @@ class _Cycle:
                 context.observer.recovered(recover(machine))
 
     def _enforced_plan(
-        self, newest: Configuration | None, offer: Offer, machine: Machine, suspensions: Suspensions, by: Deadline
+        self, newest: Configuration | None, offer: Offer, machine: OpenHost, suspensions: Suspensions, by: Deadline
     ) -> Plan | None:
         """The plan of what is enforced from now on; None where nothing can be."""
         configurations, made = self.context.configurations, None
@@ -257,7 +257,7 @@ class _Cycle:
     def _plan(
         self,
         configuration: Configuration,
-        machine: Machine,
+        machine: OpenHost,
         suspensions: Suspensions,
         spared: Spared | None = None,
         by: Deadline | None = None,
@@ -270,7 +270,7 @@ class _Cycle:
         return plan(configuration.wanted, machine, scope, self.state.observed, stop)
 
     def _scope(
-        self, configuration: Configuration, machine: Machine, suspensions: Suspensions, spared: Spared | None = None
+        self, configuration: Configuration, machine: OpenHost, suspensions: Suspensions, spared: Spared | None = None
     ) -> AllBut:
         applied = Journal(machine.state, machine.boot_id).applied()
         self._know(generation=applied.generation)
@@ -288,7 +288,7 @@ class _Cycle:
         strangers = enforced and enforced.digest == applied and enforced.host.unmanaged is Unmanaged.REMOVE
         return Spared(None, strangers=bool(strangers))
 
-    def _without_consent(self, machine: Machine, made: Plan) -> Spared | None:
+    def _without_consent(self, machine: OpenHost, made: Plan) -> Spared | None:
         """Which drift to spare so that the plan `made` becomes one that needs no consent; None where none helps."""
         needing = in_need_of_consent(made) if self.context.policy.self_heal else None
         if not needing:
@@ -298,7 +298,7 @@ class _Cycle:
         return Spared((already.holders or frozenset()) | needing)
 
     def _corrected(
-        self, configuration: Configuration, machine: Machine, suspensions: Suspensions, made: Plan
+        self, configuration: Configuration, machine: OpenHost, suspensions: Suspensions, made: Plan
     ) -> Plan | None:
         """The plan that also corrects the drift which `made` leaves; None where `made` is valid or leaves none."""
         if made.is_valid or not made.spared:
@@ -439,7 +439,7 @@ class _Cycle:
         )
 
 
-def _is_left(machine: Machine, *, changes: bool) -> bool:
+def _is_left(machine: OpenHost, *, changes: bool) -> bool:
     """Whether an apply was begun and not ended, or, where the loop `changes` anything, was not confirmed in time.
 
     Raises:

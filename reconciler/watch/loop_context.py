@@ -11,7 +11,7 @@ from reconciler.model.outcome import Origin
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.transaction.apply import Progress
 from reconciler.transaction.loop_records import NONE, LastGood, Suspensions
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.watch.configurations import Configurations
 from reconciler.watch.cycle_result import PLAN_SECONDS
 from reconciler.watch.decisions import (
@@ -62,7 +62,7 @@ class EnforcedHost(NamedTuple):
         here: the options that lead to this machine and state, for the command to run next.
     """
 
-    opened: Callable[[bool], AbstractContextManager[Machine]]
+    opened: Callable[[bool], AbstractContextManager[OpenHost]]
     origin: Callable[[str], Origin]
     authorised_since: Callable[[str, Matrix], str]
     here: Here = NOWHERE

@@ -19,7 +19,7 @@ from reconciler.model.printable import error_text
 from reconciler.operations.host_record import record_host, write_host_record
 from reconciler.planning.plan import Plan, PlannedStep
 from reconciler.render.plan_text import step_text
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.recovery import Recovered
 from reconciler.watch.events import events
 from reconciler.watch.log import Log
@@ -36,7 +36,7 @@ class RecordFile(NamedTuple):
     """The file at the absolute path `name`, with the record of the host that `opened` opens."""
 
     name: str
-    opened: Callable[[], AbstractContextManager[Machine]]
+    opened: Callable[[], AbstractContextManager[OpenHost]]
 
     def write(self) -> None:
         """Record the host as it is now; whoever reads the file meanwhile gets the old record or the new.

@@ -10,12 +10,12 @@ from typing import Any, Final
 import pytest
 
 from reconciler.cli import import_command
-from reconciler.cli import machine as machine_module
+from reconciler.cli import open_host as open_host_module
 from reconciler.integrations.boot_masks import PersistentMasks, ap_rules_text, rules_file
 from reconciler.model.ids import IdSet
 from reconciler.model.observed import VmName
 from reconciler.model.steps import Definition
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from testing.boot_files import write_definition
 from testing.commands import Command, Ran
 from testing.holdings import config, uuid
@@ -247,8 +247,8 @@ def test_a_guest_has_the_name_of_its_vm(host: Host, monkeypatch: pytest.MonkeyPa
     """Where libvirt's files tell which VM has a device."""
 
     @contextmanager
-    def with_vms(*arguments: Any, **options: Any) -> Iterator[Machine]:
-        with machine_module.opened(*arguments, **options) as machine:
+    def with_vms(*arguments: Any, **options: Any) -> Iterator[OpenHost]:
+        with open_host_module.opened(*arguments, **options) as machine:
             yield machine._replace(vms=lambda: {RUNNING: VmName("payments-db", "running")})
 
     monkeypatch.setattr(import_command, "opened", with_vms)

@@ -9,7 +9,7 @@ import pytest
 from reconciler.cli import confirm_command
 from reconciler.cli.main import run
 from reconciler.hosts import opening
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.recovery import Recovered, recover
 from testing.clocks import NoTimer
 from testing.commands import Command, Ran, change, example
@@ -103,7 +103,7 @@ def test_a_timer_that_is_quicker_by_a_moment_changes_nothing(command: Command, m
     command("apply", "--yes", "--confirm-within", "90")
     pass_by(monkeypatch)
 
-    def after_the_timer(machine: Machine) -> tuple[Recovered, ...]:
+    def after_the_timer(machine: OpenHost) -> tuple[Recovered, ...]:
         recover(machine)
         return recover(machine)
 

@@ -21,7 +21,7 @@ from reconciler.model.desired import Persistence
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, FULL_MATRIX, Matrix
 from reconciler.simulator.host import SimulatedHost
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 from testing.boot_files import write_ap_rules
 from testing.clocks import FakeClock
@@ -196,7 +196,7 @@ def test_what_was_applied_last_tells_how_the_host_boots(tmp_path: Path, capsys: 
     command("apply", "--yes")
     host.unlink()
     state = StateDirectory(command.directory / "simulated-host.yaml.state")
-    machine = Machine(SimulatedHost(hardware()), FakeClock(), state, "simulated", "lpar7")
+    machine = OpenHost(SimulatedHost(hardware()), FakeClock(), state, "simulated", "lpar7")
 
     assert observe(machine.sysfs).vfio_ap
     assert "boot-unit-not-enabled" in {one.id for one in examined(machine, tmp_path / "root")}

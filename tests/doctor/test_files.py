@@ -14,7 +14,7 @@ from reconciler.kernel.sysfs import RealSysfs
 from reconciler.model.matrix import EMPTY_MATRIX, FULL_MATRIX, Matrix
 from reconciler.model.steps import Definition
 from reconciler.simulator.host import SimulatedHost
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.commands import Command, example
@@ -87,23 +87,23 @@ def test_no_more_findings_than_anybody_reads() -> None:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path) -> OpenHost:
     """A healthy host without a history."""
-    return Machine(SimulatedHost(hardware()), FakeClock(), StateDirectory(tmp_path / "state"), "boot", "lpar7")
+    return OpenHost(SimulatedHost(hardware()), FakeClock(), StateDirectory(tmp_path / "state"), "boot", "lpar7")
 
 
-def names(machine: Machine, root: Path | None = None) -> set[str]:
+def names(machine: OpenHost, root: Path | None = None) -> set[str]:
     """What is found, but for kernels with known faults."""
     return {one.id for one in examined(machine, root)} - {"vfio-ap-2026-08"}
 
 
-def test_a_healthy_machine_has_no_finding(machine: Machine, tmp_path: Path) -> None:
+def test_a_healthy_machine_has_no_finding(machine: OpenHost, tmp_path: Path) -> None:
     """Also where none of the files is there."""
     assert names(machine) == set()
     assert names(machine, tmp_path / "nothing") == set()
 
 
-def test_everything_is_looked_at(machine: Machine, tmp_path: Path) -> None:
+def test_everything_is_looked_at(machine: OpenHost, tmp_path: Path) -> None:
     """Files of other tools, the lock, and what we keep."""
     root = tmp_path / "root"
     for folder in ("etc/udev/rules.d", "etc/mdevctl.d/matrix", "proc"):
@@ -128,7 +128,7 @@ def test_everything_is_looked_at(machine: Machine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["inventory.json", "generations/000001.json", "degraded.json", "pending.json"])
-def test_damage_to_anything_that_is_kept_is_told(machine: Machine, name: str) -> None:
+def test_damage_to_anything_that_is_kept_is_told(machine: OpenHost, name: str) -> None:
     """The doctor is asked when nothing works, and must not say that all is well."""
     machine.state.prepare()
     file = machine.state.path / name
@@ -142,19 +142,19 @@ def test_damage_to_anything_that_is_kept_is_told(machine: Machine, name: str) ->
     assert names(machine) == {"damaged-state"}
 
 
-def test_a_lock_that_is_none_is_told(machine: Machine) -> None:
+def test_a_lock_that_is_none_is_told(machine: OpenHost) -> None:
     """A directory in its place keeps every apply from beginning."""
     machine.state.prepare()
     (machine.state.path / "lock").mkdir()
     assert names(machine) == {"damaged-state"}
 
 
-def test_a_free_lock_is_no_finding(machine: Machine, tmp_path: Path) -> None:
+def test_a_free_lock_is_no_finding(machine: OpenHost, tmp_path: Path) -> None:
     """There is none."""
     assert names(machine._replace(tools_lock=tmp_path / "lock")) == set()
 
 
-def test_a_lock_without_a_name_is_told(machine: Machine, tmp_path: Path) -> None:
+def test_a_lock_without_a_name_is_told(machine: OpenHost, tmp_path: Path) -> None:
     """Nobody is told to end process 0, which would be their own shell and all that it runs."""
     (tmp_path / "lock").mkdir()
     (finding,) = [one for one in examined(machine._replace(tools_lock=tmp_path / "lock"), None) if "lock" in one.id]
@@ -162,13 +162,13 @@ def test_a_lock_without_a_name_is_told(machine: Machine, tmp_path: Path) -> None
     assert "kill" not in finding.help
 
 
-def test_a_machine_without_an_ap_bus_is_told(machine: Machine, tmp_path: Path) -> None:
+def test_a_machine_without_an_ap_bus_is_told(machine: OpenHost, tmp_path: Path) -> None:
     """It is the first thing to know."""
     (tmp_path / "sys").mkdir()
     assert names(machine._replace(sysfs=RealSysfs(tmp_path / "sys"))) == {"no-ap-bus"}
 
 
-def test_findings_for_people_and_for_programs(machine: Machine) -> None:
+def test_findings_for_people_and_for_programs(machine: OpenHost) -> None:
     """What, why, and what to do; errors first; numbers at the end."""
     assert findings_text([]) == "Nothing wrong was found.\n"
     machine.sysfs.write("bus/ap/drivers/cex4queue/unbind", "05.0004")
@@ -196,7 +196,7 @@ def test_the_command_tells_by_its_exit_code_whether_something_is_wrong(command: 
     assert json.loads(command("doctor", "-o", "json").out)["findings"][0]["id"] == "vfio-ap-not-loaded"
 
 
-def test_a_state_directory_that_others_can_write_is_one_finding(machine: Machine) -> None:
+def test_a_state_directory_that_others_can_write_is_one_finding(machine: OpenHost) -> None:
     """However many files are in it; what is to be done is said once, and not otherwise elsewhere."""
     machine.state.prepare()
     machine.state.path.chmod(0o1777)
@@ -217,7 +217,7 @@ def test_what_only_root_may_read_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     host = SimulatedHost(hardware())
     monkeypatch.setattr(StateDirectory, "read", deny)
     monkeypatch.setattr(StateDirectory, "names", deny)
-    machine = Machine(host, FakeClock(), StateDirectory(tmp_path), "boot", "lpar7")
+    machine = OpenHost(host, FakeClock(), StateDirectory(tmp_path), "boot", "lpar7")
 
     found = examined(machine, None)
 

@@ -20,7 +20,7 @@ NODE = Path("/dev/null")
 OTHER_NODE = Path("/dev/zero")
 
 
-class Machine:
+class OpenHost:
     """A tree with ``sys``, ``proc`` and ``dev/vfio``; device A is in group 7, device B in group 8."""
 
     def __init__(self, root: Path) -> None:
@@ -69,9 +69,9 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path) -> OpenHost:
     """A machine on which nobody has anything open."""
-    return Machine(tmp_path)
+    return OpenHost(tmp_path)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.undo()
 
 
-def test_nobody_has_anything_open(machine: Machine, opened: list[str]) -> None:
+def test_nobody_has_anything_open(machine: OpenHost, opened: list[str]) -> None:
     """All processes were seen, so no group has to be opened."""
     machine.node("7", "virtual/vfio/7")
 
@@ -99,7 +99,7 @@ def test_nobody_has_anything_open(machine: Machine, opened: list[str]) -> None:
     assert opened == []
 
 
-def test_who_has_the_group_open_has_the_device(machine: Machine, opened: list[str]) -> None:
+def test_who_has_the_group_open_has_the_device(machine: OpenHost, opened: list[str]) -> None:
     """By the device number; other files of VFIO belong to nobody."""
     group = machine.node("7", "virtual/vfio/7")
     container = machine.node("vfio", "virtual/misc/vfio", OTHER_NODE)
@@ -109,7 +109,7 @@ def test_who_has_the_group_open_has_the_device(machine: Machine, opened: list[st
     assert opened == []
 
 
-def test_who_has_the_device_s_own_file_open_has_the_device(machine: Machine, opened: list[str]) -> None:
+def test_who_has_the_device_s_own_file_open_has_the_device(machine: OpenHost, opened: list[str]) -> None:
     """The newer way, without the group."""
     device = machine.node("devices/vfio0", f"vfio_ap/matrix/{B}/vfio-dev/vfio0")
     machine.process(4711, "/usr/bin/qemu-system-s390x", device)
@@ -118,7 +118,7 @@ def test_who_has_the_device_s_own_file_open_has_the_device(machine: Machine, ope
     assert opened == []
 
 
-def test_a_path_tells_nothing_and_a_number_everything(machine: Machine) -> None:
+def test_a_path_tells_nothing_and_a_number_everything(machine: OpenHost) -> None:
     """In a container the group may have another path; a file with the right path may be anything."""
     machine.node("7", "virtual/vfio/7")
     private = machine.root / "container-vfio-8"
@@ -130,7 +130,7 @@ def test_a_path_tells_nothing_and_a_number_everything(machine: Machine) -> None:
     assert machine.users.of([A, B]) == {A: QEMU}
 
 
-def test_a_number_that_the_kernel_does_not_know_belongs_to_nobody(machine: Machine) -> None:
+def test_a_number_that_the_kernel_does_not_know_belongs_to_nobody(machine: OpenHost) -> None:
     """As on a tree that is not this machine's."""
     node = machine.nodes / "7"
     node.symlink_to(NODE)
@@ -139,7 +139,7 @@ def test_a_number_that_the_kernel_does_not_know_belongs_to_nobody(machine: Machi
     assert machine.users.of([A, B]) == {}
 
 
-def test_an_open_device_says_itself_which_it_is(machine: Machine, opened: list[str]) -> None:
+def test_an_open_device_says_itself_which_it_is(machine: OpenHost, opened: list[str]) -> None:
     """From 6.18, and also when the group has been closed."""
     machine.process(4711, "/usr/bin/qemu-system-s390x", "anon_inode:[vfio-device]")
     (machine.proc / "4711/fdinfo/1").write_text(f"pos:\t0\nvfio-device-syspath: /sys/devices/vfio_ap/matrix/{A}\n")
@@ -148,7 +148,7 @@ def test_an_open_device_says_itself_which_it_is(machine: Machine, opened: list[s
     assert opened == []
 
 
-def test_where_an_open_device_says_nothing_the_groups_are_asked(machine: Machine, opened: list[str]) -> None:
+def test_where_an_open_device_says_nothing_the_groups_are_asked(machine: OpenHost, opened: list[str]) -> None:
     """Before 6.18; that it is in use is known then, but not by whom."""
     machine.node("7", "virtual/vfio/7")
     container = machine.node("vfio", "virtual/misc/vfio", OTHER_NODE)
@@ -158,7 +158,7 @@ def test_where_an_open_device_says_nothing_the_groups_are_asked(machine: Machine
     assert opened == ["7"]
 
 
-def test_who_keeps_the_group_open_beside_the_device_is_known(machine: Machine, opened: list[str]) -> None:
+def test_who_keeps_the_group_open_beside_the_device_is_known(machine: OpenHost, opened: list[str]) -> None:
     """As QEMU does."""
     group = machine.node("7", "virtual/vfio/7")
     machine.process(4711, "/usr/bin/qemu-system-s390x", group, "anon_inode:[vfio-device]")
@@ -167,7 +167,7 @@ def test_who_keeps_the_group_open_beside_the_device_is_known(machine: Machine, o
     assert opened == []
 
 
-def test_of_several_processes_the_oldest_is_told(machine: Machine) -> None:
+def test_of_several_processes_the_oldest_is_told(machine: OpenHost) -> None:
     """A child that inherited the file is no news."""
     group = machine.node("7", "virtual/vfio/7")
     machine.process(4712, "/usr/bin/true", group)
@@ -184,14 +184,14 @@ def test_of_several_processes_the_oldest_is_told(machine: Machine) -> None:
         (f"/usr/bin/{'x' * 100}", "x" * 40),
     ],
 )
-def test_a_program_has_a_short_plain_name(machine: Machine, program: str, name: str) -> None:
+def test_a_program_has_a_short_plain_name(machine: OpenHost, program: str, name: str) -> None:
     """Also after it was updated; it cannot write to the terminal."""
     machine.process(4711, program, machine.node("7", "virtual/vfio/7"))
 
     assert machine.users.of([A]) == {A: Process(4711, name)}
 
 
-def test_a_program_without_a_name_is_a_process(machine: Machine) -> None:
+def test_a_program_without_a_name_is_a_process(machine: OpenHost) -> None:
     """Its number is enough."""
     machine.process(4711, "/x", machine.node("7", "virtual/vfio/7"))
     (machine.proc / "4711/exe").unlink()
@@ -205,7 +205,7 @@ def test_a_program_without_a_name_is_a_process(machine: Machine) -> None:
 # Where not everybody is seen ----------------------------------------------------------------------------------------
 
 
-def test_a_process_that_has_ended_has_nothing_open(machine: Machine, opened: list[str]) -> None:
+def test_a_process_that_has_ended_has_nothing_open(machine: OpenHost, opened: list[str]) -> None:
     """Between listing and looking."""
     machine.node("7", "virtual/vfio/7")
     (machine.proc / "4711").mkdir()
@@ -216,7 +216,7 @@ def test_a_process_that_has_ended_has_nothing_open(machine: Machine, opened: lis
 
 @pytest.mark.parametrize("why", ["forbidden", "namespace", "hidden", "no proc"])
 def test_where_processes_cannot_be_seen_the_groups_are_asked(
-    machine: Machine, opened: list[str], monkeypatch: pytest.MonkeyPatch, why: str
+    machine: OpenHost, opened: list[str], monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     """Without root, in a container, or without ``/proc``: EBUSY tells that a device is in use."""
     machine.node("7", "virtual/vfio/7")
@@ -240,7 +240,7 @@ def test_where_processes_cannot_be_seen_the_groups_are_asked(
     assert opened == ["7"]
 
 
-def test_who_is_seen_is_told_although_others_are_not(machine: Machine, opened: list[str]) -> None:
+def test_who_is_seen_is_told_although_others_are_not(machine: OpenHost, opened: list[str]) -> None:
     """The group of a device that is known to be open is left alone."""
     machine.namespace("pid:[4026532000]")
     machine.process(4711, "/usr/bin/qemu-system-s390x", machine.node("7", "virtual/vfio/7"))
@@ -249,7 +249,7 @@ def test_who_is_seen_is_told_although_others_are_not(machine: Machine, opened: l
     assert opened == []
 
 
-def test_only_the_device_s_own_group_is_ever_opened(machine: Machine, opened: list[str]) -> None:
+def test_only_the_device_s_own_group_is_ever_opened(machine: OpenHost, opened: list[str]) -> None:
     """A simulated host in place of ``/sys`` has a group 7 as well, and this machine's is none of its business."""
     machine.namespace("pid:[4026532000]")
     machine.node("7", "virtual/vfio/9")
@@ -258,7 +258,7 @@ def test_only_the_device_s_own_group_is_ever_opened(machine: Machine, opened: li
     assert opened == []
 
 
-def test_a_group_that_can_be_opened_is_free(machine: Machine) -> None:
+def test_a_group_that_can_be_opened_is_free(machine: OpenHost) -> None:
     """It is closed at once."""
     machine.namespace("pid:[4026532000]")
     machine.node("7", "virtual/vfio/7")
@@ -267,7 +267,7 @@ def test_a_group_that_can_be_opened_is_free(machine: Machine) -> None:
 
 
 def test_a_group_that_cannot_be_asked_leaves_its_device_unknown(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+    machine: OpenHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that may not be opened, or is not this device's; where all processes are seen, nothing is unknown."""
     machine.node("7", "virtual/vfio/7")
@@ -296,7 +296,7 @@ def test_a_group_that_cannot_be_asked_leaves_its_device_unknown(
 # The real thing -----------------------------------------------------------------------------------------------------
 
 
-def test_a_real_process_is_found_by_what_it_really_has_open(machine: Machine) -> None:
+def test_a_real_process_is_found_by_what_it_really_has_open(machine: OpenHost) -> None:
     """A child that has a device node open, in the real ``/proc``."""
     node = machine.nodes / "7"
     number = NODE.stat().st_rdev

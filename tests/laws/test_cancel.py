@@ -17,7 +17,7 @@ from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.cancellation import ApplyIds, Cancelled, IdTaken, cancel
 from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations
 from reconciler.transaction.history import History
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.recovery import confirm, recover
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock, NoTimer
@@ -64,7 +64,7 @@ class Bench:
     def __init__(self, transition: Transition, profile: Profile, folder: Path) -> None:
         self.host = host_holding(transition.start, profile)
         self.profile = profile
-        self.machine = Machine(self.host, FakeClock(), StateDirectory(folder), "boot-one", "lpar7", timer=NoTimer())
+        self.machine = OpenHost(self.host, FakeClock(), StateDirectory(folder), "boot-one", "lpar7", timer=NoTimer())
         apply(Wanted(desired_like(transition.start)), self.machine, NoProgress(), ORIGIN._replace(id=""))
         self.start = self.now
         self.wrong: list[str] = []
@@ -86,7 +86,7 @@ class Bench:
         """Who holds what."""
         return held(self.host, abilities_of(self.profile))
 
-    def looked_at(self, then: Callable[[object], None]) -> Machine:
+    def looked_at(self, then: Callable[[object], None]) -> OpenHost:
         """The machine, on which the invariants are looked at after each write, and `then` whether it goes on."""
 
         def after(write: object) -> None:

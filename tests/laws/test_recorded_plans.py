@@ -51,7 +51,7 @@ from reconciler.simulator.kernel_profiles import Profile
 from reconciler.transaction.apply import NoProgress, apply_plan
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.loop_records import Suspension, Suspensions, write_suspensions
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 from testing.boot_files import write_ap_rules, write_definition
 from testing.clocks import FakeClock
@@ -194,7 +194,7 @@ def on_kernel(state: Holdings, profile: Profile) -> SimulatedHost:
     return host
 
 
-def machine_of(world: World, profile: Profile, folder: Path) -> Machine:
+def machine_of(world: World, profile: Profile, folder: Path) -> OpenHost:
     """The host of `world`, as it is met; its files are in `folder`."""
     host = on_kernel(world.start, profile)
     for one in world.running:
@@ -216,7 +216,7 @@ def machine_of(world: World, profile: Profile, folder: Path) -> Machine:
     (root / "proc").mkdir(parents=True)
     (root / "proc/cmdline").write_text("ap.apmask=+5 quiet")
     here = Here(("--state-dir", "/srv/state"), ("-f", "site"))
-    return Machine(VmProcesses(host), FakeClock(), state, BOOT, "lpar7", vms=lambda: world.vms, root=root, here=here)
+    return OpenHost(VmProcesses(host), FakeClock(), state, BOOT, "lpar7", vms=lambda: world.vms, root=root, here=here)
 
 
 def shown(made: Plan) -> list[str]:

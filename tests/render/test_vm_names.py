@@ -25,7 +25,7 @@ from reconciler.render.status_record import status_record
 from reconciler.render.status_text import guests_text, status_text
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.kernel_profiles import PROFILES
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 from testing.holdings import config, desired, guest, host_holding, uuid
@@ -96,7 +96,7 @@ def test_a_machine_tells_its_vms(tmp_path: Path) -> None:
     manifest.write_text(f"{host_text()}---\n{guest_text('a', uuid=uuid(1))}")
     state = StateDirectory(tmp_path / "state")
     state.prepare()
-    machine = Machine(SimulatedHost(), FakeClock(), state, "boot", "lpar7", vms=lambda: VMS)
+    machine = OpenHost(SimulatedHost(), FakeClock(), state, "boot", "lpar7", vms=lambda: VMS)
 
     shown = plan(Manifests((manifest,)).read(machine), machine)
 

@@ -19,7 +19,7 @@ from reconciler.operations.wanted import Manifests
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.lock import LOCK, Busy, holder, state_locked
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
 
@@ -194,7 +194,7 @@ def test_both_locks_are_waited_for_together(state: StateDirectory, tmp_path: Pat
                     first.communicate("")
 
         clock = Ending()
-        machine = Machine(SimulatedHost(), clock, state, "boot", "lpar7", tools)
+        machine = OpenHost(SimulatedHost(), clock, state, "boot", "lpar7", tools)
         with pytest.raises(ToolsBusy, match=f"process {os.getppid()}, .*; gave up waiting after 60 s"):
             apply(Manifests(()), machine, Telling(), Origin("kim", "second", 0))
 

@@ -19,7 +19,7 @@ from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.confirmation import PENDING, AwaitsConfirmation, Confirmations, NotPending
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import JOURNAL, Journal
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.recovery import Left, confirm, expire, recover, recover_unfinished, refuse_pending
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import FakeClock
@@ -58,7 +58,7 @@ class Bench(NamedTuple):
     """A host, its machine, and manifests that can be changed."""
 
     host: SimulatedHost
-    machine: Machine
+    machine: OpenHost
     clock: FakeClock
     timer: FakeTimer
     manifests: Path
@@ -87,7 +87,7 @@ class Bench(NamedTuple):
 def bench(tmp_path: Path) -> Iterator[Bench]:
     """A host on which adapter 5 was applied."""
     host, clock, timer = SimulatedHost(hardware()), FakeClock(), FakeTimer()
-    machine = Machine(host, clock, StateDirectory(tmp_path / "state"), "boot-one", "lpar7", timer=timer)
+    machine = OpenHost(host, clock, StateDirectory(tmp_path / "state"), "boot-one", "lpar7", timer=timer)
     made = Bench(host, machine, clock, timer, tmp_path / "site.yaml")
     made.wants(5)
     assert made.apply().outcome.result is Result.APPLIED

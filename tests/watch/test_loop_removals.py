@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.machine import manifests_commit
+from reconciler.cli.open_host import manifests_commit
 from reconciler.cli.options import HostOptions
 from reconciler.kernel.paths import MATRIX, mdev
 from reconciler.watch.cycle_result import CycleResult

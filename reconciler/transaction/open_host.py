@@ -35,7 +35,7 @@ def all_seen(uuids: Collection[str]) -> Sequence[Unread]:  # noqa: ARG001 - for 
     return ()
 
 
-class Machine(NamedTuple):
+class OpenHost(NamedTuple):
     """What we work on.
 
     Attributes:
@@ -71,7 +71,7 @@ class Machine(NamedTuple):
     stop: StopToken | None = None
 
 
-def awaited(machine: Machine) -> Awaited | None:
+def awaited(machine: OpenHost) -> Awaited | None:
     """How the apply that waits to be confirmed stands, if one does.
 
     Raises:
@@ -82,7 +82,7 @@ def awaited(machine: Machine) -> Awaited | None:
     )
 
 
-def holdings_now(machine: Machine) -> Holdings | None:
+def holdings_now(machine: OpenHost) -> Holdings | None:
     """What the host holds; None where it cannot be read."""
     try:
         return holdings_of(observe(machine.sysfs))
@@ -92,7 +92,7 @@ def holdings_now(machine: Machine) -> Holdings | None:
 
 @contextmanager
 def locked(
-    machine: Machine,
+    machine: OpenHost,
     progress: "Progress",
     command: str,
     lock_seconds: float = LOCK_SECONDS,
@@ -122,7 +122,7 @@ def locked(
             yield stop
 
 
-def _tools_locked(machine: Machine, wait: "Patience") -> AbstractContextManager[None]:
+def _tools_locked(machine: OpenHost, wait: "Patience") -> AbstractContextManager[None]:
     if machine.tools_lock is None:
         return nullcontext()
     from reconciler.kernel.locks import tools_locked

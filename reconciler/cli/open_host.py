@@ -21,7 +21,7 @@ from reconciler.model.errors import StateError
 from reconciler.model.outcome import Actor, Origin
 from reconciler.model.printable import shell_line
 from reconciler.model.problems import errors_of
-from reconciler.transaction.machine import Machine
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(options: HostOptions, *, changes: bool = False, wait: Patience | None = None) -> Iterator[Machine]:
+def opened(options: HostOptions, *, changes: bool = False, wait: Patience | None = None) -> Iterator[OpenHost]:
     """The host that `options` name; where the block `changes` it, a simulated host is saved afterwards.
 
     Raises:
