@@ -57,6 +57,9 @@ _OPTIONS_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
 _PLANNING: Final = ("--dry-run", "--diff", "--check", "-n")
 """What other programs call a plan, as an option of what acts."""
 
+_NEAR: Final = 0.75
+"""How much of two words must be the same; below it `--yess` is like `--sysfs`, and `--fre` like `--file`."""
+
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)
 _ENDINGS: Final = (".yaml", ".yml")
 _READ: Final = 1 << 24
@@ -65,9 +68,11 @@ _READ: Final = 1 << 24
 def other_option(error: click.NoSuchOption, context: click.Context, said: Sequence[str]) -> click.UsageError:
     """`error`, about one of the words that were `said`, with the whole command where it is known what was meant."""
     found = _without_group(context, said) if context.parent is None else _with_command(error, context, said)
-    if found is None:
-        return error
     name = error.option_name
+    if found is None:
+        near = " or ".join(f"'{one}'" for one in _near_options(context.command, name))
+        meant = f" Did you mean {near}?" if near else ""
+        return click.UsageError(f"No such option '{name}'.{meant}", context)
     what = f"'{name}' goes first, as a command" if name in ACTIONS else f"No such option '{name}'. Did you mean"
     return click.UsageError(f"{what}: {line_of(found)}", context)
 
@@ -331,5 +336,25 @@ def _known(command: click.Command, word: str) -> tuple[str, ...]:
     name, equals, value = word.partition("=")
     if any(name.lower() in one.opts for one in command.params):
         return (f"{name.lower()}{equals}{value}",) if equals else (name.lower(),)
-    known = _OPTIONS_ELSEWHERE.get(name.lower() if name not in _OPTIONS_ELSEWHERE else name, (name,))
-    return (*known, value) if equals else known
+    known = _OPTIONS_ELSEWHERE.get(name.lower() if name not in _OPTIONS_ELSEWHERE else name)
+    if known is not None:
+        return (*known, value) if equals else known
+    near = _near_options(command, name)
+    return (f"{near[0]}{equals}{value}",) if len(near) == 1 else (word,)
+
+
+def _near_options(command: click.Command, name: str) -> list[str]:
+    """The long options of `command` that differ from `name` by a slip, or of which one begins like the other."""
+    bare = name.lower().lstrip("-")
+    if not name.startswith("-") or (len(bare) == 1 and not name.startswith("--")):
+        return []
+    shown = command.get_params(click.Context(command))
+    options = [word for one in shown if not getattr(one, "hidden", False) for word in one.opts if word[:2] == "--"]
+    return [one for one in options if _is_near(bare, one.lstrip("-"))]
+
+
+def _is_near(word: str, other: str) -> bool:
+    """Whether `word` may be a slip for `other`, or one of them is the beginning of the other."""
+    if word.startswith(other) or other.startswith(word) or sorted(word) == sorted(other):
+        return True
+    return difflib.SequenceMatcher(None, word, other).ratio() >= _NEAR

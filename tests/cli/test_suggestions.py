@@ -121,6 +121,12 @@ WHERE = ("--simulate", "three-guests/simulated-host.yaml")
             "reconcile status -f three-guests/guests.yaml",
         ),
         (("resume", "three-guests/", *WHERE), "reconcile status -f three-guests/ --simulate"),
+        (("apply", "--yess", *WHERE), "reconcile apply --yes --simulate"),
+        (("apply", "--eys", *WHERE), "reconcile apply --yes --simulate"),
+        (("apply", "-yes", *WHERE), "reconcile apply --yes --simulate"),
+        (("status", "--fre", *WHERE), "reconcile status --free --simulate"),
+        (("plan", "--simulat=three-guests/simulated-host.yaml"), "reconcile plan --simulate=three-guests/"),
+        (("apply", "--confirm", "5m", "--yess", *WHERE), "reconcile apply --confirm-within 5m --yes --simulate"),
     ],
 )
 def test_the_command_that_was_meant_is_printed(command: Command, words: tuple[str, ...], meant: str) -> None:
@@ -149,6 +155,22 @@ def test_no_command_is_printed_that_would_be_refused(command: Command, words: tu
     assert ran.code == 64
     assert "No such option" in ran.err
     assert "reconcile" not in ran.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("apply", "--s"), "No such option '--s'. Did you mean '--sysfs' or '--simulate' or '--state-dir'?"),
+        (("apply", "--lock-timeot"), "No such option '--lock-timeot'. Did you mean '--lock-timeout'?"),
+        (("apply", "--yess=now"), "No such option '--yess'. Did you mean '--yes'?"),
+        (("history", "--sysfz", "/", "--what"), "No such option '--sysfz'. Did you mean '--sysfs'?"),
+        (("history", "--what"), "No such option '--what'."),
+        (("apply", "-x"), "No such option '-x'."),
+    ],
+)
+def test_only_options_that_are_near_are_suggested(command: Command, words: tuple[str, ...], said: str) -> None:
+    """By name where several are, or where the command lacks something else."""
+    assert command.bare(*words).err.splitlines()[-1] == f"Error: {said}"
 
 
 @pytest.mark.parametrize("action", ["--plan", "--apply", "validate"])
