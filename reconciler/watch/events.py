@@ -261,8 +261,11 @@ def _of_fights(previous: Report, report: Report) -> Iterator[Event]:
         yield Event(Kind.FIGHT, Level.WARNING, text, _guests(begun), details, changes[:_MOST_NAMES])
     over = sorted(name for name in previous.fights if name not in report.corrected)
     if over:
+        last = {one.name: one for one in previous.fought}
+        changes = tuple(last[name] for name in over if name in last)
         text = f"{named_text(over)}: not changed again and again any more"
-        yield Event(Kind.FIGHT_OVER, Level.INFO, text, _guests(over))
+        details = _sentences(changes, "another program set last", "wanted was")
+        yield Event(Kind.FIGHT_OVER, Level.INFO, text, _guests(over), details, changes[:_MOST_NAMES])
 
 
 def named_text(names: Sequence[str]) -> str:

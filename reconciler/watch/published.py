@@ -267,6 +267,7 @@ def _smaller(report: Report) -> Report:
         differences=tuple(f"{one[:_LONGEST]}…" if len(one) > _LONGEST else one for one in report.differences),
         differing=(),
         changed=(),
+        fought=(),
     )
 
 

@@ -214,6 +214,7 @@ class Report(NamedTuple):
         differing: what is not as it should be, at most some: what it is, and what it should be.
         corrected: how often holders were corrected within the last hour, by name.
         drifting: the names of holders that another program has changed, and that are not corrected yet.
+        fought: what another program has set last in those of `corrected`, and what was wanted then; at most some.
         guests_left_out: how many guests there are besides, since there are too many to publish.
     """
 
@@ -245,6 +246,7 @@ class Report(NamedTuple):
     differing: tuple[Changed, ...] = ()
     corrected: Mapping[str, int] = {}
     drifting: tuple[str, ...] = ()
+    fought: tuple[Changed, ...] = ()
     guests_left_out: int = 0
 
     @property

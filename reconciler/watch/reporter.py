@@ -13,6 +13,7 @@ from reconciler.render.status_text import pool_text
 from reconciler.transaction.loop_records import Suspension, Suspensions
 from reconciler.watch.configurations import Configuration
 from reconciler.watch.cycle_result import CycleResult
+from reconciler.watch.decisions import drifted
 from reconciler.watch.report import (
     MASKS,
     NO_REPORT,
@@ -123,6 +124,7 @@ class Reporter:
             corrected=(last.corrected if last else {}) if result.corrected is None else result.corrected,
             drifting=result.drifting,
         )
+        report = report._replace(fought=_fought(last.fought if last else (), report, result))
         self._last = report
         return report
 
@@ -255,6 +257,19 @@ def changes_of(plan: Plan) -> tuple[Changed, ...]:
         *(masks if plan.pool != plan.observed.pool else ()),
         *(Changed(one.name, _config(one.before), _config(one.after)) for one in guests),
     )
+
+
+def _fought(known: tuple[Changed, ...], report: Report, result: CycleResult) -> tuple[Changed, ...]:
+    """What another program has set last in the holders that `report` has as corrected; the newest come last.
+
+    `known` is what was so before this cycle, whose `result` it is.
+    """
+    corrected = drifted(result.applied).values() if result.applied and result.healed else ()
+    seen = [one for one in report.changed if one.name in corrected]
+    seen += [one for one in report.differing if one.name in report.drifting]
+    newest = {one.name: one for one in seen}
+    older = (one for one in known if one.name not in newest)
+    return tuple(one for one in (*older, *newest.values()) if one.name in report.corrected)[-MOST_DIFFERENCES:]
 
 
 def _config(config: ApConfig | None) -> str:

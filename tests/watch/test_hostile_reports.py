@@ -76,6 +76,7 @@ def hostile(text: str) -> Report:
         differing=(Changed(planted, planted, planted),),
         corrected={planted: 2},
         drifting=(planted,),
+        fought=(Changed(planted, planted, planted),),
     )
 
 

@@ -159,6 +159,41 @@ def test_a_fight_that_ends_by_itself_is_over(pager: Pager) -> None:
     assert pager.turn(after=60.0) == ()
     (over,) = pager.turn(after=3700.0)
     assert (over.kind, over.guests) == (Kind.FIGHT_OVER, ("guest1",))
+    assert over.details == (f"guest1: another program set last {FOREIGN}; wanted was {OURS}",)
+    assert over.changes == (Changed("guest1", FOREIGN, OURS),)
+
+
+def test_the_end_of_a_fight_has_what_was_set_last(pager: Pager) -> None:
+    """Of each holder that it names, the masks too; whatever else was corrected or changed meanwhile."""
+    pager.looped.host.write(f"{mdev(uuid(2))}/assign_adapter", "8")
+    pager.turn()
+    for wait, adapter in ((1.0, "7"), (60.0, "9")):
+        pager.looped.host.write(f"{DEVICE}/assign_adapter", adapter)
+        pager.looped.host.write(APMASK, "-10")
+        pager.turn(after=wait)
+    pager.looped.commit(guest_document(1, [5], [4]), guest_document(2, [6], [4, 5]))
+    pager.turn(after=60.0)
+
+    (over,) = pager.turn(after=3700.0)
+
+    assert over.guests == ("guest1",)
+    assert [one.name for one in over.changes] == ["guest1", "the host's masks"]
+    assert over.changes[0] == Changed("guest1", "adapters 0x05 (5), 0x09 (9), domain 0x04 (4)", OURS)
+    assert len(over.details) == len(over.changes)
+
+
+def test_the_end_of_a_fight_that_began_before_a_restart_has_the_values(pager: Pager) -> None:
+    """They are published, as what was corrected is."""
+    for wait in (1.0, 60.0):
+        pager.looped.host.write(f"{DEVICE}/assign_adapter", "7")
+        pager.turn(after=wait)
+    assert pager.last
+    pager.reporter = Reporter("site", pager.last, applies=True, heals=True, words=words)
+    pager.last = pager.last._replace(counters=Counters())
+
+    (over,) = pager.turn(after=3700.0)
+
+    assert over.changes == (Changed("guest1", FOREIGN, OURS),)
 
 
 def test_what_went_away_beneath_a_guest_and_what_came_back_is_named(pager: Pager) -> None:
