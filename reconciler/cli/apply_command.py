@@ -82,7 +82,7 @@ def apply_command(
     consents: frozenset[str],
     confirm_within: float | None,
     apply_id: str | None,
-    lock_timeout: int,
+    lock_timeout: float,
     targets: Targets | None,
     format: str,
     host: HostOptions,

@@ -17,7 +17,7 @@ from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import EXIT_OF, Exit
 from reconciler.cli.failures import outcome_reason, reason_of
 from reconciler.cli.open_host import opened, origin_of, state_of
-from reconciler.cli.options import HostOptions, host_options
+from reconciler.cli.options import Duration, HostOptions, host_options
 from reconciler.cli.output import say
 from reconciler.cli.publishing import publish_unattended
 from reconciler.cli.time_limit import TimeIsUp, ends_within
@@ -35,15 +35,15 @@ _LOCK_SECONDS: Final = 60.0
 @command("boot")
 @click.option(
     "--wait",
-    type=click.IntRange(0, 600),
-    default=60,
+    type=Duration(least=0, most=600),
+    default="1m",
     show_default=True,
-    metavar="SECONDS",
+    metavar="DURATION",
     help="How long to wait until the AP bus has bound its queues.",
 )
 @click.option("--masks-only", is_flag=True, hidden=True, help="End where vfio_ap has to be loaded.")
 @host_options
-def boot_command(wait: int, masks_only: bool, host: HostOptions) -> Exit:
+def boot_command(wait: float, masks_only: bool, host: HostOptions) -> Exit:
     """Apply at boot what was applied last, where the manifests say 'persistence: service'.
 
     This is what the boot unit runs ('reconcile service install boot'). It waits for the AP bus, sets the masks, loads
@@ -92,7 +92,7 @@ class _Progress(TerminalProgress):
         say(f"boot: after {seconds:g} s the AP bus has bound {bound} queues to drivers; going on nevertheless")
 
 
-def _boot(host: HostOptions, wait: int, *, masks_only: bool) -> Booted | None:
+def _boot(host: HostOptions, wait: float, *, masks_only: bool) -> Booted | None:
     progress = _Progress(host)
     origin = origin_of(actor=Actor.BOOT)
     with opened(host, changes=True, wait=patience(time, _LOCK_SECONDS, progress.waiting)) as machine:

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from reconciler.model.printable import shell_line
 
 _READ_THE_CURRENT_DIRECTORY: Final = ("apply",)
+_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _INSTEAD: Final = ("file", "planfile", "enforced", "refused")
 """Where these say nothing, the manifests are those in the current directory."""
 
@@ -108,7 +109,14 @@ def _option(option: click.Option, value: Any) -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
-    return f"{value:.0f}" if isinstance(value, float) else str(value)
+    return _duration(value) if isinstance(value, float) else str(value)
+
+
+def _duration(seconds: float) -> str:
+    """`seconds` as `Duration` reads them, in the largest unit of which they are a multiple."""
+    whole = round(seconds)
+    size, unit = next((size, unit) for size, unit in _UNITS if (whole and whole % size == 0) or size == 1)
+    return f"{whole // size}{unit}"
 
 
 def _is_given(context: click.Context, flag: str) -> bool:

@@ -279,38 +279,54 @@ def consent_options(function: _Function) -> _Function:
     return with_options(function, with_consents, options)
 
 
-def lock_option(function: _Function) -> _Function:
-    """Add ``--lock-timeout``; the function gets seconds as ``lock_timeout``."""
-    return click.option(
-        "--lock-timeout",
-        type=click.IntRange(min=0),
-        default=60,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long an apply or rollback waits for other commands that are at work; 0: not at all.",
-    )(function)
-
-
-_PARTS: Final = r"(?a)(?:(\d{1,4})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s?)?"
+_PARTS: Final = r"(?a)(?:(\d{1,4})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?"
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 takes no argument
-    """A duration; the command gets seconds, more than 0."""
+    """A duration, with a unit behind each number; the command gets seconds."""
 
     name = "duration"
+
+    def __init__(self, least: int = 1, most: int | None = None) -> None:
+        """Take `least` to `most` seconds, both included; without a limit where `most` is None."""
+        self.least = least
+        self.most = most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """See `click.ParamType`."""
         if isinstance(value, float):
             return value
-        found = re.fullmatch(_PARTS, str(value))
-        seconds = 0
-        if found:
-            days, hours, minutes, rest = (int(part or 0) for part in found.groups())
-            seconds = 86400 * days + 3600 * hours + 60 * minutes + rest
-        if not seconds:
-            self.fail(f"{value!r} is no duration; write for example 90s, 5m, 1h30m or 2d", param, ctx)
+        text = str(value)
+        if text == "0" and not self.least:
+            return 0.0
+        # A bare number is seconds for one program and minutes for another: never guessed where a rollback hangs on it.
+        if re.fullmatch(r"(?a)0*[1-9]\d{0,5}", text):
+            self.fail(f"{text!r} has no unit; write {text}m for minutes or {text}s for seconds", param, ctx)
+        found = re.fullmatch(_PARTS, text)
+        if found is None or not text:
+            self.fail(
+                f"{text!r} is no duration; write a unit behind each number, for example 90s, 5m, 1h30m or 2d",
+                param,
+                ctx,
+            )
+        days, hours, minutes, rest = (int(part or 0) for part in found.groups())
+        seconds = 86400 * days + 3600 * hours + 60 * minutes + rest
+        if seconds < self.least or (self.most is not None and seconds > self.most):
+            limit = f"of at least {self.least}s" if self.most is None else f"from {self.least}s to {self.most}s"
+            self.fail(f"{text!r} is out of range; write a duration {limit}, for example 1m", param, ctx)
         return float(seconds)
+
+
+def lock_option(function: _Function) -> _Function:
+    """Add ``--lock-timeout``; the function gets seconds as ``lock_timeout``."""
+    return click.option(
+        "--lock-timeout",
+        type=Duration(least=0),
+        default="1m",
+        show_default=True,
+        metavar="DURATION",
+        help="How long an apply or rollback waits for other commands that are at work; 0: not at all.",
+    )(function)
 
 
 _APPLY_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,63}", re.ASCII)

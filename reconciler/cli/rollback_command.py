@@ -41,7 +41,7 @@ _SHORT: Final = 12
 @format_option("text", "json")
 @host_options
 def rollback_command(
-    number: int | str | None, yes: bool, consents: frozenset[str], lock_timeout: int, format: str, host: HostOptions
+    number: int | str | None, yes: bool, consents: frozenset[str], lock_timeout: float, format: str, host: HostOptions
 ) -> Exit:
     """Undo the newest apply, or roll back to what the apply ID wanted.
 

@@ -177,7 +177,7 @@ def boot_unit_text(python: str, state: str = STATE) -> str:
         "Type=oneshot",
         "RemainAfterExit=yes",
         "# Masks first: when vfio_ap appears, others make devices of the queues that the host has given up by then.",
-        f"ExecStart={command([*boot, '--wait', str(WAIT_SECONDS), '--masks-only'])}",
+        f"ExecStart={command([*boot, '--wait', f'{WAIT_SECONDS}s', '--masks-only'])}",
         "# With full rights, so that the other two need none to load modules; what is wrong with it they find out.",
         "ExecStart=-+/sbin/modprobe vfio_ap",
         f"ExecStart={command([*boot, '--wait', '0'])}",

@@ -74,7 +74,7 @@ def undoing(command: Command) -> list[str]:
 
 def applying(command: Command) -> list[str]:
     """The words of a first apply, with options of every kind."""
-    return ["apply", "--lock-timeout", "7", "-o", "text", "--allow-disruption", *on(command)]
+    return ["apply", "--lock-timeout", "7s", "-o", "text", "--allow-disruption", *on(command)]
 
 
 def recovering(command: Command) -> list[str]:

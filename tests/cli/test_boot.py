@@ -282,7 +282,7 @@ def test_a_bus_that_is_never_done_is_left_after_a_while(command: Command, monkey
     booted(command)
     tinker(command, lambda host: host.write("bus/ap/drivers/cex4queue/unbind", "04.0004"))
 
-    ran = on_host(command, "boot", "--wait", "20")
+    ran = on_host(command, "boot", "--wait", "20s")
 
     assert ran.code == 0
     assert "boot: after 20 s the AP bus has bound 17/18 queues to drivers; going on nevertheless\n" in ran.err

@@ -70,7 +70,7 @@ def test_what_was_not_confirmed_in_time_is_cancelled_already(
 ) -> None:
     """Whether the timer has rolled it back, or this command does."""
     before = command("simulate").out
-    command("apply", "--yes", "--confirm-within", "90", "--id", "deploy-42")
+    command("apply", "--yes", "--confirm-within", "90s", "--id", "deploy-42")
     pass_by(monkeypatch)
 
     assert command("cancel", *which).code == 0

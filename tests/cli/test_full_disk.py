@@ -56,7 +56,7 @@ class Host:
         before = self.held
         text = self.manifests.read_text(encoding="utf-8")
         self.manifests.write_text(text.replace("adapters: [5, 6]", "adapters: [6]", 1), encoding="utf-8")
-        assert self("apply", "--yes", "--confirm-within", "90").code == 0
+        assert self("apply", "--yes", "--confirm-within", "90s").code == 0
         assert self.held != before
         return before
 
@@ -324,7 +324,7 @@ def test_more_time_that_cannot_be_recorded_is_not_given(command: Command, small:
     assert f"generation 2 was not given more time: {host.state}/pending.json: No space left on device" in lines[0]
     assert re.fullmatch(r"  it is rolled back in (8\d|90) s, as before", lines[1])
     keep, repeat = (line.partition("next: ")[2].partition("    # ")[0] for line in lines[2:])
-    assert shlex.split(repeat)[:4] == ["reconcile", "confirm", "--extend", "3600"]
+    assert shlex.split(repeat)[:4] == ["reconcile", "confirm", "--extend", "1h"]
     assert shlex.split(keep)[:3] == ["reconcile", "confirm", "2"]
     assert "--extend" not in keep
     assert host("confirm", "2").code == 0

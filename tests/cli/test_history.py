@@ -358,7 +358,7 @@ def test_rollback_undoes_what_waits(command: Command) -> None:
 def test_who_confirms_too_late_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has been put back, by the confirming command itself if nobody else was there."""
     before = command("simulate").out
-    command("apply", "--yes", "--confirm-within", "90")
+    command("apply", "--yes", "--confirm-within", "90s")
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 91)
 
@@ -372,7 +372,7 @@ def test_who_confirms_too_late_is_told(command: Command, monkeypatch: pytest.Mon
 def test_expire_waits_for_the_end_of_the_time(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks again and again, since the time may be extended or the apply confirmed."""
     before = command("simulate").out
-    command("apply", "--yes", "--confirm-within", "90")
+    command("apply", "--yes", "--confirm-within", "90s")
     slept: list[float] = []
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + sum(slept))
@@ -390,18 +390,65 @@ def test_expire_waits_for_the_end_of_the_time(command: Command, monkeypatch: pyt
 
 def test_expire_ends_where_nothing_waits_any_more(command: Command) -> None:
     """Also if the state directory has been removed: it does not wait for ever, and touches no other apply."""
-    command("apply", "--yes", "--confirm-within", "90")
+    command("apply", "--yes", "--confirm-within", "90s")
     shutil.rmtree(command.directory / "simulated-host.yaml.state")
 
     assert command("expire", "1").code == 0
 
 
-@pytest.mark.parametrize("wrong", ["", "0", "5x", "-5", "m", "5m5h"])
+@pytest.mark.parametrize("wrong", ["", "0", "00", "5x", "-5", "m", "5m5h", "5m30", "1234567"])
 def test_a_wrong_duration_is_wrong_usage(command: Command, wrong: str) -> None:
     """With what to write instead."""
     ran = command("apply", "--confirm-within", wrong)
     assert ran.code == 64
     assert "1h30m or 2d" in ran.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("apply", "--confirm-within"),
+        ("apply", "--lock-timeout"),
+        ("rollback", "--lock-timeout"),
+        ("confirm", "--extend"),
+        ("suspend", "--reason", "x", "--for"),
+        ("watch", "--resync"),
+        ("watch", "--git-interval"),
+        ("watch", "--plan-timeout"),
+        ("watch", "--unreachable-after"),
+        ("service", "install", "watch", "--resync"),
+        ("boot", "--wait"),
+    ],
+    ids=" ".join,
+)
+def test_a_duration_without_a_unit_is_refused(command: Command, words: tuple[str, ...]) -> None:
+    """Minutes for one person are seconds for another; no option takes a bare number for either."""
+    ran = command(*words, "5")
+
+    assert ran.code == 64
+    assert ran.err.splitlines()[-1].endswith("'5' has no unit; write 5m for minutes or 5s for seconds")
+
+
+@pytest.mark.parametrize(
+    ("words", "limit"),
+    [(("apply", "--confirm-within", "0m"), "of at least 1s"), (("boot", "--wait", "11m"), "from 0s to 600s")],
+)
+def test_a_duration_out_of_range_is_refused(command: Command, words: tuple[str, ...], limit: str) -> None:
+    """With the range."""
+    assert f"is out of range; write a duration {limit}, for example 1m" in command(*words).err
+
+
+@pytest.mark.parametrize(
+    ("given", "printed"),
+    [("90s", "90s"), ("60s", "1m"), ("1h30m", "90m"), ("120m", "2h"), ("48h", "2d"), ("1d1s", "86401s")],
+)
+def test_a_printed_duration_has_a_unit(command: Command, given: str, printed: str) -> None:
+    """So that the command that is printed can be run."""
+    ran = command("apply", "--confirm-within", given, "--lock-timeout", "0")
+
+    line = ran.err.splitlines()[-1]
+    assert f" --confirm-within {printed} --lock-timeout 0s " in line
+    assert command.bare(*shlex.split(line.partition("reconcile ")[2])).code == 0
 
 
 @pytest.fixture
@@ -519,7 +566,7 @@ def test_rollback_goes_back_from_where_recovery_has_led(command: Command) -> Non
 
 def test_an_apply_whose_time_is_over_is_not_to_be_confirmed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where even the timer is gone, the hint must not lead to the opposite of what it says."""
-    command("apply", "--yes", "--confirm-within", "90")
+    command("apply", "--yes", "--confirm-within", "90s")
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 91)
 

@@ -91,7 +91,7 @@ def test_a_record_knows_what_an_apply_has_left(command: Command, record: Path, m
     """One that was killed, and one that failed and could not be rolled back."""
     monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
     monkeypatch.setattr(confirm_command, "READY", b"")
-    assert command("apply", "--yes", "--confirm-within", "90").code == 0
+    assert command("apply", "--yes", "--confirm-within", "90s").code == 0
     state = command.directory / "simulated-host.yaml.state"
     reopen_pending(state)
     boot_id = json.loads((state / "journal.jsonl").read_text(encoding="utf-8"))["bootId"]

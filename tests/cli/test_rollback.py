@@ -29,7 +29,7 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 def expire(command: Command, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Apply something else, let its time go by, and let the timer roll it back."""
     change(command, "adapters: [6]", "adapters: [5]")
-    assert command("apply", "--yes", "--confirm-within", "90").code == 0
+    assert command("apply", "--yes", "--confirm-within", "90s").code == 0
     pass_by(monkeypatch)
     assert command("expire", str(number)).code == 6
     change(command, "adapters: [5]", "adapters: [6]")
@@ -85,7 +85,7 @@ def test_what_expires_while_it_is_asked_for_is_all_that_is_undone(
     """The time is over, but no timer was there: this command rolls it back, and no more."""
     before = command("simulate").out
     change(command, "adapters: [6]", "adapters: [5]")
-    command("apply", "--yes", "--confirm-within", "90")
+    command("apply", "--yes", "--confirm-within", "90s")
     pass_by(monkeypatch)
 
     ran = command("rollback", "--yes")
@@ -100,7 +100,7 @@ def test_a_timer_that_is_quicker_by_a_moment_changes_nothing(command: Command, m
     """It rolls back between our look and our lock."""
     before = command("simulate").out
     change(command, "adapters: [6]", "adapters: [5]")
-    command("apply", "--yes", "--confirm-within", "90")
+    command("apply", "--yes", "--confirm-within", "90s")
     pass_by(monkeypatch)
 
     def after_the_timer(machine: OpenHost) -> tuple[Recovered, ...]:

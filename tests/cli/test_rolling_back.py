@@ -106,7 +106,7 @@ def test_an_apply_that_is_not_confirmed_is_rolled_back_by_consent(
         path.write_text(MANIFESTS.replace("domains: [4, 71]}", f"domains: [4, 71], {spec}}}"), encoding="utf-8")
     before = command("simulate").out
     given = () if spec else ("--allow-disruption",)
-    assert command("apply", "--yes", "--confirm-within", "90", *given).code == 0
+    assert command("apply", "--yes", "--confirm-within", "90s", *given).code == 0
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 91)
 
@@ -125,7 +125,7 @@ def test_what_is_lost_without_a_confirmation_is_said_beforehand(command: Command
         "if this is not confirmed in time, it is rolled back, and VMs that run then, also those that start meanwhile, "
     )
     command.simulated_host.write_text(HOST, encoding="utf-8")
-    words = ("apply", "--yes", "--allow-disruption", "--confirm-within", "90")
+    words = ("apply", "--yes", "--allow-disruption", "--confirm-within", "90s")
 
     assert f"{note}lose what their guest gets here: 'a'" in command(*words).out
     assert command("confirm", "1").code == 0
@@ -137,7 +137,7 @@ def test_a_rollback_that_interrupts_no_running_vm_says_nothing_of_one(
 ) -> None:
     """Where the guest does not run nothing was interrupted."""
     command.simulated_host.write_text(HOST, encoding="utf-8")
-    assert command("apply", "--yes", "--confirm-within", "90", "--allow-disruption").code == 0
+    assert command("apply", "--yes", "--confirm-within", "90s", "--allow-disruption").code == 0
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 91)
 
@@ -149,7 +149,7 @@ def test_without_consent_on_record_a_running_guest_keeps_its_queue(
     command: Command, monkeypatch: pytest.MonkeyPatch, written: list[ApConfig]
 ) -> None:
     """As without any consent: all but the mask is rolled back, and the guest is named."""
-    assert command("apply", "--yes", "--confirm-within", "90", "--allow-disruption").code == 0
+    assert command("apply", "--yes", "--confirm-within", "90s", "--allow-disruption").code == 0
     (pending,) = command.directory.rglob("pending.json")
     record = json.loads(pending.read_text(encoding="utf-8"))
     record["journal"]["interruptible"] = []

@@ -44,7 +44,9 @@ def time_flies(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     return clock
 
 
-@pytest.mark.parametrize(("options", "seconds"), [([], 60), (["--lock-timeout", "5"], 5), (["--lock-timeout", "0"], 0)])
+@pytest.mark.parametrize(
+    ("options", "seconds"), [([], 60), (["--lock-timeout", "5s"], 5), (["--lock-timeout", "0"], 0)]
+)
 def test_who_is_waited_for_is_told(command: Command, time_flies: FakeClock, options: list[str], seconds: int) -> None:
     """On standard error while it waits and when it gives up; results stay on standard output."""
     command("apply", "--yes")
