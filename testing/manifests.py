@@ -25,12 +25,26 @@ ANYTHING = st.recursive(
 )
 IDS = st.lists(st.one_of(st.integers(0, 255), st.sampled_from(["4", "0x47", "4-6", "0xab-0xaf"])), max_size=4)
 KEYS = st.sampled_from(
-    ["host", "uuid", "adapters", "domains", "queues", "controlDomains", "pool", "keep", "unmanaged", "name", "labels"]
+    [
+        "host",
+        "hosts",
+        "uuid",
+        "adapters",
+        "domains",
+        "queues",
+        "controlDomains",
+        "pool",
+        "keep",
+        "unmanaged",
+        "name",
+        "labels",
+    ]
 )
 SPECS = st.fixed_dictionaries(
     {},
     optional={
         "host": st.just("lpar7"),
+        "hosts": st.lists(st.sampled_from(["lpar7", "a", "a.b-c"]), max_size=3),
         "adapters": IDS,
         "domains": IDS,
         "controlDomains": IDS,

@@ -140,7 +140,7 @@ def _in_manifests(host: HostOptions) -> Iterable[str]:
     from reconciler import read_site
 
     paths = [one for one in host.manifests if one != "-"]  # standard input is the terminal
-    return sorted(one.name for one in read_site(paths).guests)
+    return sorted({one.name for one in read_site(paths).guests})
 
 
 def _suspended(prompt: _Prompt) -> _Offers:

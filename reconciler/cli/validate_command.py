@@ -65,7 +65,7 @@ def validate_command(domain_files: tuple[str, ...], format: str, host: HostOptio
     else:
         show_problems(problems)
         if code is Exit.DONE:
-            result(f"valid: {counted(len(site.hosts), 'host')}, {counted(len(site.guests), 'guest')}\n")
+            result(f"valid: {counted(len(site.hosts), 'host')}, {counted(site.guest_count, 'guest')}\n")
     return code
 
 

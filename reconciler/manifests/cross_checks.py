@@ -18,7 +18,7 @@ class Population:
 
     Attributes:
         hosts: as they were found.
-        guests: likewise; `host` may be empty still.
+        guests: likewise, each once; `host` may be empty still, and is so where there are several `hosts`.
         may_lack_hosts: whether a Host may stand in what could not be read, so that its absence proves nothing.
         perhaps_hosts: names in documents of unknown kind.
     """
@@ -65,18 +65,21 @@ class Population:
 def cross_checked(population: Population, problems: ProblemList) -> tuple[DesiredGuest, ...]:
     """The guests, each with its host and uuid, but those of no host; `problems` grows by what is wrong with the whole.
 
-    What is only counted there any more is not put into words.
+    A guest that has several hosts is there once for each. What is only counted there any more is not put into words.
     """
     names = population.host_names()
     _repeated_hosts(population.hosts, problems)
     if not (names or population.perhaps_hosts or population.may_lack_hosts):
         problems.add(_no_host(population.guests))
-    guests = [guest if guest.host else _of_only_host(guest, names) for guest in population.guests]
+    guests = [guest if guest.host or guest.hosts else _of_only_host(guest, names) for guest in population.guests]
     if names and not population.may_lack_hosts:
-        _strays((guest for guest in guests if guest.host not in population.perhaps_hosts), names, problems)
-    known = tuple(guest for guest in guests if guest.host in names)
-    _repeated_guests(known, problems)
-    return known
+        _strays(guests, names, population.perhaps_hosts, problems)
+    _repeated_guests([guest for guest in guests if guest.hosts or guest.host in names], problems)
+    return tuple(guest for one in guests for guest in _on_each_host(one) if guest.host in names)
+
+
+def _on_each_host(guest: DesiredGuest) -> Iterable[DesiredGuest]:
+    return (guest._replace(host=host) for host in guest.hosts) if guest.hosts else (guest,)
 
 
 def _name_in(data: Data) -> str:
@@ -93,27 +96,29 @@ def _of_only_host(guest: DesiredGuest, names: set[str]) -> DesiredGuest:
 
 
 def _no_host(guests: list[DesiredGuest]) -> Problem:
-    used = sorted({guest.host for guest in guests if guest.host})
+    used = sorted({host for guest in guests for host in guest.hosts or (guest.host,) if host})
     document = f"apiVersion: {API_VERSION}\nkind: Host\nmetadata:\n  name: {used[0] if used else 'NAME'}"
     places = (Place(guests[0].position, "a guest without a host", ("spec", "host")),) if guests else ()
     return error("no-host", "no manifest describes a Host", places, f"Add one, by the host's short name:\n{document}")
 
 
-def _strays(guests: Iterable[DesiredGuest], names: set[str], problems: ProblemList) -> None:
+def _strays(guests: list[DesiredGuest], names: set[str], perhaps: set[str], problems: ProblemList) -> None:
     known = sorted(names)
     for guest in guests:
-        if guest.host in names:
-            continue
-        if problems.is_full():
-            problems.count()
-        elif guest.host:
-            message = f"guest {guest.name!r} belongs to host {guest.host!r}, but no manifest describes that Host"
-            advice = f"{did_you_mean(guest.host, known)}There are: {several(known)}."
-            problems.add(error("unknown-host", message, (Place(guest.position, field=("spec", "host")),), advice))
-        else:
-            message = f"guest {guest.name!r} does not say which host it belongs to"
-            advice = f"Add spec.host; there are: {several(known)}."
-            problems.add(error("host-left-out", message, (Place(guest.position, field=("spec",)),), advice))
+        for index, host in enumerate(guest.hosts or (guest.host,)):
+            if host in names or host in perhaps:
+                continue
+            if problems.is_full():
+                problems.count()
+            elif host:
+                field = ("spec", "hosts", index) if guest.hosts else ("spec", "host")
+                message = f"guest {guest.name!r} belongs to host {host!r}, but no manifest describes that Host"
+                advice = f"{did_you_mean(host, known)}There are: {several(known)}."
+                problems.add(error("unknown-host", message, (Place(guest.position, field=field),), advice))
+            else:
+                message = f"guest {guest.name!r} does not say which host it belongs to"
+                advice = f"Add spec.host; there are: {several(known)}."
+                problems.add(error("host-left-out", message, (Place(guest.position, field=("spec",)),), advice))
 
 
 def _repeated_hosts(hosts: list[DesiredHost], problems: ProblemList) -> None:
@@ -123,17 +128,58 @@ def _repeated_hosts(hosts: list[DesiredHost], problems: ProblemList) -> None:
         problems.add(error("duplicate-host", message, places, "Keep one Host document for each host."))
 
 
-def _repeated_guests(guests: tuple[DesiredGuest, ...], problems: ProblemList) -> None:
-    for guest, first in _repeated(guests, lambda guest: (guest.host, guest.name)):
-        places = (Place(guest.position, field=_NAME), Place(first.position, "first described here", _NAME))
+_UUID: Final[Path] = ("spec", "uuid")
+
+
+def _repeated_guests(guests: list[DesiredGuest], problems: ProblemList) -> None:
+    of_one = [guest for guest in guests if not guest.hosts]
+    movable = len(of_one) < len(guests)
+    for guest, first in _repeated(of_one, lambda guest: (guest.host, guest.name)):
         message = f"the guest {guest.name!r} is described twice for host {guest.host!r}"
-        problems.add(error("duplicate-guest", message, places, "Remove or rename one of the two."))
-    for guest, first in _repeated(guests, lambda guest: (guest.host, guest.uuid)):
+        problems.add(_twice("duplicate-guest", message, guest, first, _NAME, "Remove or rename one of the two."))
+    for guest, first in _with_movable(guests, lambda guest: guest.name) if movable else ():
+        message = f"the guest {guest.name!r} is described twice, at least once with spec.hosts"
+        problems.add(_twice("duplicate-guest", message, guest, first, _NAME, _UNIQUE_NAME))
+    for guest, first in _repeated(of_one, lambda guest: (guest.host, guest.uuid)):
         if guest.name != first.name:
-            field = ("spec", "uuid")
-            places = (Place(guest.position, field=field), Place(first.position, "first used here", field))
-            message = f"the guests {first.name!r} and {guest.name!r} have the same uuid {guest.uuid}"
-            problems.add(error("duplicate-uuid", message, places, "Give one of them another uuid, or leave it out."))
+            problems.add(_same_uuid(guest, first))
+    for guest, first in _with_movable(guests, lambda guest: guest.uuid) if movable else ():
+        if guest.name != first.name:
+            problems.add(_same_uuid(guest, first))
+
+
+_UNIQUE_NAME: Final = (
+    "Rename one of the two. A guest with spec.hosts may run on each of them and keeps its name and its device there, "
+    "so no other guest may be called so, whatever its host."
+)
+
+
+def _same_uuid(guest: DesiredGuest, first: DesiredGuest) -> Problem:
+    message = f"the guests {first.name!r} and {guest.name!r} have the same uuid {guest.uuid}"
+    return _twice("duplicate-uuid", message, guest, first, _UUID, "Give one of them another uuid, or leave it out.")
+
+
+def _twice(id: str, message: str, guest: DesiredGuest, first: DesiredGuest, field: Path, advice: str) -> Problem:
+    label = "first described here" if field == _NAME else "first used here"
+    return error(id, message, (Place(guest.position, field=field), Place(first.position, label, field)), advice)
+
+
+def _with_movable(
+    guests: Iterable[DesiredGuest], key: Callable[[DesiredGuest], str]
+) -> Iterator[tuple[DesiredGuest, DesiredGuest]]:
+    """Each two of `guests` with one `key`, whatever their hosts, of which one has several: the later, the earlier.
+
+    Of each `key` only the first that has several hosts is compared with the others.
+    """
+    alike: dict[str, list[DesiredGuest]] = {}
+    for guest in guests:
+        alike.setdefault(key(guest), []).append(guest)
+    for several_of_it in alike.values():
+        movable = next((guest for guest in several_of_it if guest.hosts), None)
+        if movable is not None and len(several_of_it) > 1:
+            place = several_of_it.index(movable)
+            yield from ((movable, guest) for guest in several_of_it[:place])
+            yield from ((guest, movable) for guest in several_of_it[place + 1 :])
 
 
 def _repeated(items: Sequence[_Item], key: Callable[[_Item], object]) -> Iterator[tuple[_Item, _Item]]:

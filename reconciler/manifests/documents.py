@@ -58,20 +58,21 @@ class DocumentReader:
     def guest(self, data: Accepted, position: Position) -> DesiredGuest | None:
         """The guest that `data`, which starts at `position`, describes; None where a problem prevents it.
 
-        `host` is empty where the manifest leaves it out, and then `uuid` too, unless it is given.
+        `host` is empty where the manifest has ``hosts``, or neither; then `uuid` too, unless it is given.
         """
         spec, metadata = data["spec"], data["metadata"]
         config = self._config(data, spec, position)
         if config is None:
             return None
         name, host, uuid = metadata["name"], spec.get("host", ""), spec.get("uuid")
+        hosts = tuple(spec["hosts"]) if "hosts" in spec else ()
         labels = metadata.get("labels")
         if labels and not self._labels_can_be_seen(labels, position):
             return None
         return DesiredGuest(
             name,
             host,
-            uuid.lower() if uuid else derived_uuid(host, name) if host else "",
+            uuid.lower() if uuid else derived_uuid(host, name) if host or hosts else "",
             config,
             _ACTIVATION[spec.get("activation", "active")],
             _PRESENCE[spec.get("presence", "any")],
@@ -80,6 +81,8 @@ class DocumentReader:
             "queues" in spec,
             spec.get("disruption") == "allow",
             frozenset(map(Ignored, spec["ignoreDrift"])) if "ignoreDrift" in spec else frozenset(),
+            hosts,
+            bool(uuid),
         )
 
     def _config(self, data: Accepted, spec: Accepted, position: Position) -> ApConfig | None:
@@ -174,7 +177,10 @@ _VARIANT: Final = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
 
 
 def derived_uuid(host: str, guest: str) -> str:
-    """``uuid5(NAMESPACE, "host/guest")``, lower case with dashes (RFC 9562, 5.5); the uuid module is slow to import."""
+    """``uuid5(NAMESPACE, "host/guest")``, lower case with dashes (RFC 9562, 5.5); the uuid module is slow to import.
+
+    `host` is empty for a guest that has several hosts: its device is the same on each, and no host is called so.
+    """
     name = f"{host}/{guest}".encode()
     digest = sha1(_NAMESPACE_BYTES + name, usedforsecurity=False).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"
@@ -197,7 +203,7 @@ def _host_line(host: DesiredHost) -> str:
 
 
 def _guest_line(guest: DesiredGuest) -> str:
-    name, _host, uuid, (adapters, domains, control), activation, presence, labels, _, _, disruption, ignored = guest
+    name, _host, uuid, (adapters, domains, control), activation, presence, labels, _, _, disruption, ignored, *_ = guest
     ids = f"{adapters.bits:x} {domains.bits:x} {control.bits:x}"
     ignores = f" ignores {' '.join(sorted(ignored))}" if ignored else ""
     return f"{name} {uuid} {ids} {activation.value} {presence.value} {disruption} {labels!r}{ignores}"

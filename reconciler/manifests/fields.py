@@ -163,7 +163,7 @@ class _Reader:
             presence,
             _plain(whole["default"]) if "default" in whole else "",
             tuple(_limits(whole)),
-            tuple(map(_form, _forms(whole))),
+            (*map(_form, _forms(whole)), *_excluded(whole)),
             tuple(whole.get("examples", ())),
             tuple(self._fields(path, entry or whole)),
         )
@@ -226,6 +226,11 @@ def _form(schema: Schema) -> str:
     missing = [name for name, one in properties.items() if one is False]
     needed = [f"{name} as an empty list" if properties.get(name) else name for name in schema["required"]]
     return f"{schema['title']}: {' and '.join(needed)}, without {' and '.join(missing)}."
+
+
+def _excluded(schema: Schema) -> Iterator[str]:
+    if names := schema.get("not", {}).get("required"):
+        yield f"Not together: {' and '.join(names)}."
 
 
 def _limits(schema: Schema) -> Iterator[str]:

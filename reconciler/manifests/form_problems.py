@@ -41,6 +41,12 @@ class _Reason(NamedTuple):
     message: str
     help: str
     field: Path
+    other: tuple[Path, str] | None = None
+
+    def places(self, position: Position) -> tuple[Place, ...]:
+        """Where it is, in a document that starts at `position`; `other` is a field that has to do with it."""
+        others = () if self.other is None else (Place(position, self.other[1], self.other[0]),)
+        return (Place(position, field=self.field), *others)
 
 
 def form_problems(kind: str, data: Data, position: Position) -> list[Problem]:
@@ -66,7 +72,7 @@ class FormProblems:
         fields = self._fields[kind]
         objections = (_objection(one, fields) for one in self._validators[kind].iter_errors(data))
         return [
-            error(reason.id, reason.message, (Place(position, field=reason.field),), reason.help)
+            error(reason.id, reason.message, reason.places(position), reason.help)
             for reason in islice(_reasons(objections, self._schemas[kind]), MOST_PROBLEMS + 1)
         ]
 
@@ -133,6 +139,8 @@ def _name(value: Data, path: Path) -> _Reason:
     if isinstance(value, bool | int):
         advice = f'Write "{shown(value)}".' if _NAME.fullmatch(shown(value)) else advice
         return _Reason("bad-name", f"{_field(path)}: {shown(value)} is not text", advice, path)
+    if isinstance(value, list) and path == ("spec", "host"):
+        advice = "Write hosts in place of host: all hosts that the guest may run on."
     return _Reason("bad-name", f"{_field(path)}: {shown(value)} is not a name", advice, path)
 
 
@@ -230,8 +238,28 @@ def _empty(refused: _Objection) -> Iterable[_Reason]:
 
 def _too_many(refused: _Objection) -> Iterable[_Reason]:
     count, most = len(refused.instance), refused.argument
+    are_ids = refused.schema.get("items") == {"$ref": "#/$defs/id"}
+    advice = "Use ranges." if are_ids else f"Write {most} at most."
     yield _Reason(
-        "too-many-entries", f"{_field(refused.path)} has {count} entries, more than {most}", "Use ranges.", refused.path
+        "too-many-entries", f"{_field(refused.path)} has {count} entries, more than {most}", advice, refused.path
+    )
+
+
+def _twice(refused: _Objection) -> Iterable[_Reason]:
+    first: dict[Data, int] = {}
+    for index, entry in enumerate(refused.instance):
+        # What is no text has no place in such a list at all, which is reported as well.
+        if isinstance(entry, str) and first.setdefault(entry, index) != index:
+            message = f"{_field(refused.path)} has {shown(entry)} twice"
+            other = ((*refused.path, first[entry]), "first here")
+            yield _Reason("repeated-entry", message, "Remove one of the two.", (*refused.path, index), other)
+
+
+def _not_together(refused: _Objection) -> Iterable[_Reason]:
+    path = refused.path
+    advice = "Keep host for a guest of one host, or hosts with all hosts that the guest may run on."
+    yield _Reason(
+        "host-and-hosts", f"{_field(path)} has host and hosts", advice, (*path, "hosts"), ((*path, "host"), "and here")
     )
 
 
@@ -292,5 +320,7 @@ _BY_KEYWORD: Final[dict[str, Callable[[_Objection], Iterable[_Reason]]]] = {
     "const": _unknown_value,
     "minItems": _empty,
     "maxItems": _too_many,
+    "uniqueItems": _twice,
+    "not": _not_together,
     "anyOf": _either_or,
 }

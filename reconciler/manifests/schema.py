@@ -86,6 +86,10 @@ class _Writer:
                 condition = f"({self.condition(self._referred(argument), value)})"
             case "anyOf":
                 condition = "(" + " or ".join(f"({self.condition(one, value)})" for one in argument) + ")"
+            case "not":
+                condition = f"not ({self.condition(argument, value)})"
+            case "uniqueItems":
+                condition = _for_type("list", schema, value, self._unique(schema, value))
             case "const":
                 condition = f"{value} == {_text(argument)!r}"
             case "enum":
@@ -121,6 +125,14 @@ class _Writer:
             self._functions[text] = f"fits_{len(self._functions)}"
             self.lines.append(f"def {self._functions[text]}(value):\n{text}")
         return self._functions[text]
+
+    def _unique(self, schema: Schema, value: str) -> str:
+        """That no text is in a list twice; what else may be in a list is compared by rules of its own in JSON."""
+        items = schema.get("items", True)
+        items = self._referred(items["$ref"]) if items is not True and "$ref" in items else items
+        if schema["uniqueItems"] is not True or items is True or items.get("type") != "string":
+            raise UnknownKeyword(f"uniqueItems in {schema.get('title', schema)!r}")
+        return f"len(set(map(str, {value}))) == len({value})"
 
     def _items(self, schema: _AnySchema) -> str:
         condition = self.condition(schema, "item")

@@ -30,7 +30,7 @@ class Site(NamedTuple):
 
     Attributes:
         hosts: in the order in which they were found.
-        guests: likewise, each with its host and uuid.
+        guests: likewise, each with its host and uuid; one with several hosts (``spec.hosts``) once for each.
         problems: errors and warnings, with exact places, in the order of these.
         sources: the text of each file, by the name that places have.
         unread: those of the problems that texts alone do not show: of paths, and of files without a text.
@@ -41,6 +41,11 @@ class Site(NamedTuple):
     problems: tuple[Problem, ...]
     sources: Mapping[str, str]
     unread: tuple[Problem, ...] = ()
+
+    @property
+    def guest_count(self) -> int:
+        """How many guests there are; one with several hosts counts once."""
+        return len({guest.position for guest in self.guests})
 
     def desired(self, host_name: str | None, machine_name: str) -> Desired | tuple[Problem, ...]:
         """What is wanted of one host, or the errors that prevent it.

@@ -67,7 +67,9 @@ class DesiredGuest(NamedTuple):
 
     `position` is where its document starts; `uuid` is lower case with dashes; `queues_listed` says that the
     manifest has ``queues`` instead of ``adapters`` and ``domains``; `disruption_allowed` is consent, given in the
-    manifest, to take queues from this guest while its VM runs; `ignored` is what others may change of its device.
+    manifest, to take queues from this guest while its VM runs; `ignored` is what others may change of its device;
+    `hosts` are all hosts that it may run on, as they are written, and it is a value of its own for each; none where the
+    manifest has no ``hosts``; `uuid_written` says that the manifest has the uuid, which is derived otherwise.
     """
 
     name: str
@@ -81,6 +83,8 @@ class DesiredGuest(NamedTuple):
     queues_listed: bool = False
     disruption_allowed: bool = False
     ignored: frozenset[Ignored] = frozenset()
+    hosts: tuple[str, ...] = ()
+    uuid_written: bool = False
 
 
 class GivenUp(NamedTuple):

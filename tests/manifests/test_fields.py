@@ -62,6 +62,7 @@ def test_defaults_values_and_forms() -> None:
         "As adapters and domains: adapters and domains, without queues.",
         "As queues: queues, without adapters and domains.",
         "Without a queue: adapters as an empty list, without queues.",
+        "Not together: host and hosts.",
     )
     assert EVERY["simulated-host.spec.vfioAp"].type == "true or false"
     assert EVERY["simulated-host.spec.maxDomain"].default == "84"

@@ -62,7 +62,10 @@ def test_kinds_are_told_apart(kind: str, spec: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     "schema",
     [
-        {"not": {}},
+        {"oneOf": [{}]},
+        {"uniqueItems": True},
+        {"uniqueItems": True, "items": {"type": "integer"}},
+        {"uniqueItems": False, "items": {"type": "string"}},
         {"type": ["string", "null"]},
         {"type": "number"},
         {"$ref": "other.json"},

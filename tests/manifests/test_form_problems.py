@@ -43,6 +43,17 @@ TOP = "apiVersion: reconciler/v1\n"
         (guest_text(presence=" # any?"), "unknown-value", "presence", "has no value"),
         (guest_text(disruption="true"), "unknown-value", "true", "allow or refuse"),
         (guest_text(host="LPAR7"), "bad-name", "LPAR7", "lower-case"),
+        (guest_text(host="[lpar7, lpar8]"), "bad-name", "[lpar7, lpar8]", "Write hosts in place of host"),
+        (guest_text(host="lpar7", hosts="[lpar7]"), "host-and-hosts", "[lpar7]", "spec has host and hosts"),
+        (guest_text(host="lpar7", hosts="\n    - lpar7"), "host-and-hosts", "hosts", "spec has host and hosts"),
+        (guest_text(hosts="[lpar7, a, lpar7]"), "repeated-entry", "lpar7", "spec.hosts has 'lpar7' twice"),
+        (guest_text(hosts="[]"), "empty-list", "[]", "at least one"),
+        (guest_text(hosts="lpar7"), "wrong-type", "lpar7", "Write [lpar7]."),
+        (guest_text(hosts="lpar7 lpar8"), "wrong-type", "lpar7 lpar8", "Write [lpar7,lpar8]."),
+        (guest_text(hosts="~"), "wrong-type", "~", "nothing"),
+        (guest_text(hosts="[LPAR7]"), "bad-name", "LPAR7", "spec.hosts[0]: 'LPAR7'"),
+        (guest_text(hosts="[lpar7, 12]"), "bad-name", "12", 'Write "12".'),
+        (guest_text(hosts=f"[{', '.join(f'h{one}' for one in range(65))}]"), "too-many-entries", None, "64 at most"),
         (guest_text("../etc"), "bad-name", "../etc", "'../etc'"),
         (guest_text('"a\\n"'), "bad-name", '"a\\n"', "not a name"),
         (guest_text("x" * 64), "bad-name", "x" * 64, "63"),
@@ -93,6 +104,31 @@ def test_wrong_hosts_are_explained(tmp_path: Path, document: str, id: str, shown
     problem = only_problem(site_of(tmp_path, document))
 
     assert (problem.id, marked(problem)) == (id, shown)
+
+
+@pytest.mark.parametrize(
+    ("spec", "id", "shown", "label"),
+    [
+        ({"host": "lpar7", "hosts": "[lpar8]"}, "host-and-hosts", ["[lpar8]", "lpar7"], "and here"),
+        ({"hosts": "[lpar8, lpar7, lpar8]"}, "repeated-entry", ["lpar8", "lpar8"], "first here"),
+    ],
+)
+def test_two_places_of_one_fault_are_both_shown(
+    tmp_path: Path, spec: dict[str, str], id: str, shown: list[str], label: str
+) -> None:
+    """The second says what it has to do with the first."""
+    problem = only_problem(site_of(tmp_path, HOST, guest_text(**spec)))
+
+    assert (problem.id, [marked(problem, 0), marked(problem, 1)]) == (id, shown)
+    assert problem.places[1].label == label
+    assert problem.places[0].position != problem.places[1].position
+
+
+def test_a_list_with_what_is_no_name_twice_is_explained_by_its_entries(tmp_path: Path) -> None:
+    """A number has no place among the hosts, however often it is there."""
+    site = site_of(tmp_path, HOST, guest_text(hosts="[[], [], lpar7]"))
+
+    assert {one.id for one in site.problems} == {"bad-name"}
 
 
 def test_each_fault_of_a_document_is_told_once(tmp_path: Path) -> None:
