@@ -42,6 +42,10 @@ class RecordingSysfs:
         """See `reconciler.kernel.sysfs.Sysfs`."""
         return self._sysfs.opened(uuids)
 
+    def sysinfo(self) -> bytes:
+        """See `reconciler.kernel.sysfs.Sysfs`."""
+        return self._sysfs.sysinfo()
+
     @property
     def release(self) -> str:
         """See `reconciler.kernel.sysfs.Sysfs`."""

@@ -174,6 +174,9 @@ class _Parent:
     def opened(self, uuids: Iterable[str]) -> Mapping[str, Process | None]:
         return {str(uuid): None for uuid in self._ask("opened", list(uuids))}
 
+    def sysinfo(self) -> bytes:
+        return bytes(self._ask("sysinfo"))
+
     @property
     def release(self) -> str:
         return os.uname().release

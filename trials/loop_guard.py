@@ -85,6 +85,10 @@ class Guard:
         """See `reconciler.kernel.sysfs.Sysfs`."""
         return self.host.opened(uuids)
 
+    def sysinfo(self) -> bytes:
+        """See `reconciler.kernel.sysfs.Sysfs`."""
+        return self.host.sysinfo()
+
     def write(self, path: str, value: str) -> int:
         """See `reconciler.kernel.sysfs.Sysfs`."""
         unfinished = self._begun()

@@ -13,9 +13,18 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 
 from reconciler.kernel import paths
 from reconciler.kernel.sysfs import PAGE, KernelBusy, Sysfs
-from reconciler.kernel.text_forms import parse_ap_config, parse_control_domains, parse_mask, parse_matrix, parse_queue
+from reconciler.kernel.sysinfo import parse_sysinfo
+from reconciler.kernel.text_forms import (
+    UnknownText,
+    parse_ap_config,
+    parse_control_domains,
+    parse_mask,
+    parse_matrix,
+    parse_queue,
+)
 from reconciler.model.commands import Advised
 from reconciler.model.errors import HostError
+from reconciler.model.identity import NO_SYSINFO, MachineIdentity
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
 from reconciler.model.observed import Abilities, Lpar, Observed, ObservedCard, ObservedMdev, ObservedQueue, Process
@@ -102,6 +111,7 @@ def _observe_once(sysfs: Sysfs, like: Mapping[str, ObservedMdev]) -> Observed:
     active = {_adapter(name) for name in entries.cards if _has_requests(sysfs, _device(name))}
     queues = tuple(_queue(sysfs, name, abilities, active) for name in entries.queues)
     use = _Use(_queues_in_use(sysfs, queues), sysfs.opened(entries.mdevs)) if entries.mdevs else _Use({}, {})
+    identity, unidentified = _where(sysfs)
     return Observed(
         pool=Matrix(parse_mask(sysfs.read(paths.APMASK)), parse_mask(sysfs.read(paths.AQMASK))),
         lpar=_lpar(sysfs),
@@ -112,7 +122,21 @@ def _observe_once(sysfs: Sysfs, like: Mapping[str, ObservedMdev]) -> Observed:
         release=sysfs.release,
         vfio_ap=has_vfio_ap(sysfs),
         types=_types(sysfs, entries.cards),
+        identity=identity,
+        unidentified=unidentified,
     )
+
+
+def _where(sysfs: Sysfs) -> tuple[MachineIdentity | None, str]:
+    """Where the host runs, and why that is not known; the latter is empty where it is."""
+    try:
+        return parse_sysinfo(sysfs.sysinfo()), ""
+    except FileNotFoundError:
+        return None, NO_SYSINFO
+    except OSError as error:
+        return None, f"/proc/sysinfo cannot be read: {error.strerror}"
+    except UnknownText as error:
+        return None, str(error)
 
 
 def _types(sysfs: Sysfs, cards: Iterable[str]) -> dict[int, str]:

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
 DEFAULT_SYSFS: Final = "/sys"
 """The sysfs root of this machine."""
 
+SYSINFO: Final = "proc/sysinfo"
+"""Of this machine it is below the root of the file system; a simulated host has it below the sysfs root."""
+
 AP_BUS: Final = "bus/ap"
 APMASK: Final = f"{AP_BUS}/apmask"
 AQMASK: Final = f"{AP_BUS}/aqmask"

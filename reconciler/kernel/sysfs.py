@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
+from reconciler.kernel import paths
+from reconciler.kernel.sysinfo import LARGEST_SYSINFO
 from reconciler.kernel.vfio_users import VfioUsers
 from reconciler.model.errors import HostError
 from reconciler.model.observed import Process
@@ -50,6 +52,9 @@ class Sysfs(Protocol):
     def opened(self, uuids: Iterable[str]) -> Mapping[str, Process | None]:
         """Those mediated devices of `uuids` that a VM is known to have open, and its process; None if not known."""
 
+    def sysinfo(self) -> bytes:
+        """The content of ``/proc/sysinfo``, at most a byte more than `LARGEST_SYSINFO`."""
+
     @property
     def release(self) -> str:
         """The kernel's release, for people, and as the last resort where no file says what the kernel can do."""
@@ -58,7 +63,13 @@ class Sysfs(Protocol):
 class RealSysfs:
     """A sysfs tree below `root`: ``/sys`` itself, a mounted simulated host, or a copy of either."""
 
-    def __init__(self, root: Path, write_seconds: float = WRITE_SECONDS, vfio_users: VfioUsers | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        write_seconds: float = WRITE_SECONDS,
+        vfio_users: VfioUsers | None = None,
+        sysinfo: str | None = None,
+    ) -> None:
         """Read and write below `root`.
 
         Args:
@@ -66,14 +77,16 @@ class RealSysfs:
             write_seconds: how long a write may take.
             vfio_users: who may have its devices open. If left out: the processes of this machine where `root` is its
                 ``/sys``, otherwise no process, since the devices of another tree are not this machine's.
+            sysinfo: the file that says which machine this is, where the tree has none itself. If left out:
+                ``/proc/sysinfo`` where `root` is this machine's ``/sys``, otherwise none.
         """
         # A name is enough here, and a Path for each of some thousand attributes costs more than reading them.
         self._root = str(root)
         self._write_seconds = write_seconds
         self._bounded = BoundedCalls()
-        if vfio_users is None and os.path.realpath(root) == _OWN:
-            vfio_users = VfioUsers(_OWN)
-        self._vfio_users = vfio_users
+        is_own = os.path.realpath(root) == _OWN
+        self._vfio_users = VfioUsers(_OWN) if vfio_users is None and is_own else vfio_users
+        self._sysinfo = f"/{paths.SYSINFO}" if sysinfo is None and is_own else sysinfo
 
     def read(self, path: str) -> str:
         """See `Sysfs`."""
@@ -109,10 +122,26 @@ class RealSysfs:
         """See `Sysfs`."""
         return self._vfio_users.of(uuids) if self._vfio_users else {}
 
+    def sysinfo(self) -> bytes:
+        """See `Sysfs`."""
+        # The tree's own first: a simulated host can be mounted on /sys, where a kernel's tree has no such file.
+        try:
+            return _beginning(f"{self._root}/{paths.SYSINFO}", LARGEST_SYSINFO + 1)
+        except FileNotFoundError:
+            if self._sysinfo is None:
+                raise
+            return _beginning(self._sysinfo, LARGEST_SYSINFO + 1)
+
     @property
     def release(self) -> str:
         """See `Sysfs`."""
         return os.uname().release
+
+
+def _beginning(path: str, most: int) -> bytes:
+    # One read gives a page or all that there is, as the file system likes.
+    with open(path, "rb") as file:
+        return file.read(most)
 
 
 def _write_once(path: str, content: bytes) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from reconciler.model.identity import NO_SYSINFO, MachineIdentity
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
 
@@ -160,6 +161,8 @@ class Observed(NamedTuple):
         vms: the VM of each mediated device, by the device's uuid, as far as libvirt's files say; for people only.
         types: by adapter, what the kernel calls its card: ``CEX7C`` works as a CCA coprocessor, ``CEX7P`` as EP11,
             ``CEX7A`` as an accelerator; for people only.
+        identity: which machine and which LPAR of it this is; None where that is not known.
+        unidentified: why that is not known, a clause for a sentence; empty where it is.
     """
 
     pool: Matrix
@@ -172,3 +175,5 @@ class Observed(NamedTuple):
     vfio_ap: bool
     vms: Mapping[str, VmName] = NO_VMS
     types: Mapping[int, str] = NO_TYPES
+    identity: MachineIdentity | None = None
+    unidentified: str = NO_SYSINFO

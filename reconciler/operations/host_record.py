@@ -274,6 +274,8 @@ def _check_observed(one: Observed) -> None:
     _check_ascending("cards", [card.adapter for card in one.cards])
     _check_ascending("queues", [queue.queue for queue in one.queues])
     _check_ascending("mdevs", [mdev.uuid for mdev in one.mdevs])
+    is_either = (one.identity is None) is bool(one.unidentified)
+    _require("unidentified", holds=is_either, problem="either the identity is known, or why it is not")
 
 
 def _check_ascending(name: str, values: Collection[Any]) -> None:

@@ -11,8 +11,10 @@ from typing import Final
 
 from reconciler.kernel import paths
 from reconciler.kernel.text_forms import ap_config_text, parse_queue
+from reconciler.model.identity import LONGEST_EXTENDED, LONGEST_LPAR, MachineIdentity, machine_id_of
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.printable import first_unprintable, quoted
 from reconciler.simulator.faults import BindingDelayed, Fault, WriteBlocked, WriteRefused
 from reconciler.simulator.fields import (
     FieldError,
@@ -23,6 +25,7 @@ from reconciler.simulator.fields import (
     mode_of,
     number_of,
     one_of,
+    text_of,
     truth_of,
 )
 from reconciler.simulator.hardware import (
@@ -115,6 +118,8 @@ _ERRNOS: Final = {name: number for number, name in errorcode.items()}
 _DOCUMENT: Final = ("apiVersion", "kind", "metadata", "spec")
 _SPEC: Final = (
     "kernel",
+    "machineId",
+    "lpar",
     "maxAdapter",
     "maxDomain",
     "adapters",
@@ -127,6 +132,9 @@ _SPEC: Final = (
     "vfioAp",
     "faults",
 )
+_SHORT_NAME: Final = "PART0007"
+"""The ``LPAR Name`` of a partition in DPM, whose own name is longer."""
+
 _ADAPTER: Final = ("id", "type", "mode", "configured", "checkstopped")
 _FAULT: Final = ("write", "errno", "blocked", "bindingReads")
 _MDEV: Final = ("uuid", "adapters", "domains", "controlDomains")
@@ -211,7 +219,33 @@ def _hardware(spec: Fields) -> Hardware:
         cards=cards,
         usage=usage,
         control=spec.ids("controlDomains", usage),
+        identity=_identity(spec),
     )
+
+
+def _identity(spec: Fields) -> MachineIdentity | None:
+    lpar = spec.get("lpar", _lpar_of, "")
+    if "machineId" in spec:
+        machine_id = spec.get("machineId", lambda value: machine_id_of(text_of(value)))
+        if _is_classic(lpar):
+            return MachineIdentity(machine_id, lpar)
+        return MachineIdentity(machine_id, _SHORT_NAME, lpar)
+    if lpar:
+        raise FieldError((*spec.place, "lpar"), "/proc/sysinfo names an LPAR only of a machine: add machineId")
+    return None
+
+
+def _lpar_of(written: object) -> str:
+    name = text_of(written)
+    if not name or name != name.strip() or first_unprintable(name):
+        raise ValueError(f"{quoted(name)} is no name of an LPAR: it has printable characters, and no blank at its ends")
+    if len(name.encode()) > LONGEST_EXTENDED:
+        raise ValueError(f"the name of an LPAR has at most {LONGEST_EXTENDED} bytes")
+    return name
+
+
+def _is_classic(lpar: str) -> bool:
+    return len(lpar) <= LONGEST_LPAR and lpar.isascii()
 
 
 def _card(fields: Fields) -> Card:

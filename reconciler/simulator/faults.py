@@ -111,6 +111,10 @@ class FaultySysfs:
         """See `reconciler.kernel.sysfs.Sysfs`."""
         return self._host.opened(uuids)
 
+    def sysinfo(self) -> bytes:
+        """See `reconciler.kernel.sysfs.Sysfs`."""
+        return self._host.sysinfo()
+
     @property
     def release(self) -> str:
         """See `reconciler.kernel.sysfs.Sysfs`."""

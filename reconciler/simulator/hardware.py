@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from reconciler.model.errors import InputError
+from reconciler.model.identity import MachineIdentity
 from reconciler.model.ids import ID_COUNT, IdSet
 
 CARD_TYPES: Final = {"CEX4": 10, "CEX5": 11, "CEX6": 12, "CEX7": 13, "CEX8": 14}
@@ -53,6 +54,7 @@ class Hardware(NamedTuple):
         cards: the cards by adapter id.
         usage: its usage domains.
         control: its control domains.
+        identity: which machine and LPAR it is; None where the host does not say, as one that is no s390x.
     """
 
     max_adapter: int
@@ -60,6 +62,7 @@ class Hardware(NamedTuple):
     cards: Mapping[int, Card]
     usage: IdSet
     control: IdSet
+    identity: MachineIdentity | None = None
 
 
 class Plug(NamedTuple):

@@ -5,9 +5,11 @@ It is part of the product (``--simulate``), and what the tests of everything els
 """
 
 from collections.abc import Iterable, Mapping
-from errno import EACCES, EAGAIN, EINVAL, ENODEV
+from errno import EACCES, EAGAIN, EINVAL, ENODEV, ENOENT
 
+from reconciler.kernel import paths
 from reconciler.kernel.sysfs import PAGE
+from reconciler.kernel.sysinfo import sysinfo_text
 from reconciler.model.matrix import FULL_MATRIX, Matrix, Queue
 from reconciler.model.observed import Process
 from reconciler.simulator import ap_bus, mdevs
@@ -113,6 +115,12 @@ class SimulatedHost:
         """See `reconciler.kernel.sysfs.Sysfs`. The VMs of a simulated host are no processes."""
         mdevs = self._state.mdevs
         return dict.fromkeys(uuid for uuid in uuids if uuid in mdevs and mdevs[uuid].running)
+
+    def sysinfo(self) -> bytes:
+        """See `reconciler.kernel.sysfs.Sysfs`."""
+        if self._state.hardware.identity is None:
+            raise refusal(ENOENT, paths.SYSINFO)
+        return sysinfo_text(self._state.hardware.identity).encode("utf-8", "surrogateescape")
 
     def entry(self, path: str) -> Entry:
         """What is at `path` (file, link or directory), without following a last link; its ``mode`` is st_mode.

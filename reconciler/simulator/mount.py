@@ -147,7 +147,7 @@ class MountedTree:
         with self._changes:
             if offset == 0 or not file.text:
                 try:
-                    file.text = self._sysfs.read(file.path).encode()
+                    file.text = self._sysfs.read(file.path).encode("utf-8", "surrogateescape")
                 except OSError as error:
                     raise _of_open_file(error) from None
             return file.text[offset : offset + size]

@@ -7,6 +7,7 @@ from posixpath import normpath
 from typing import Final
 
 from reconciler.kernel import paths
+from reconciler.kernel.sysinfo import sysinfo_text
 from reconciler.kernel.text_forms import mask_text
 from reconciler.model.ids import IdSet
 from reconciler.simulator.ap_bus import (
@@ -213,7 +214,12 @@ def _root(state: HostState) -> Directory:
         "module/zcrypt_cex4": _module_directory(),
     }
     tops = sorted({path.split("/")[0] for path in (*always, *module)})
-    return fixed({top: _top(state, top, always, module) for top in tops})
+    entries: dict[str, Entry] = {top: _top(state, top, always, module) for top in tops}
+    if identity := state.hardware.identity:
+        # Not in sysfs: so that one mount shows all that is asked of the host.
+        folder, _, name = paths.SYSINFO.partition("/")
+        entries[folder] = fixed({name: constant(sysinfo_text(identity))})
+    return fixed(entries)
 
 
 def _top(state: HostState, top: str, always: dict[str, Directory], module: dict[str, Directory]) -> Directory:

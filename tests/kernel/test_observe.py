@@ -17,6 +17,8 @@ from reconciler.kernel.observe import (
     wait_for_rebinding,
 )
 from reconciler.kernel.sysfs import KernelBusy
+from reconciler.kernel.sysinfo import sysinfo_text
+from reconciler.model.identity import MachineIdentity
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, Matrix, Queue
 from reconciler.model.observed import Abilities, Lpar, ObservedCard, ObservedQueue, Process
@@ -241,6 +243,9 @@ class Nowhere:
     def opened(self, uuids: Iterable[str]) -> Mapping[str, Process | None]:
         return {}
 
+    def sysinfo(self) -> bytes:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "proc/sysinfo")
+
 
 def test_a_device_that_vanishes_while_it_is_read_is_read_again() -> None:
     """Between listing and reading a card can go; the next look finds none of it."""
@@ -390,3 +395,30 @@ def test_what_was_seen_before_is_read_once() -> None:
     reads.clear()
     assert observe(counting, before) == observe(host)
     assert len(reads) == twice - 2
+
+
+class Saying(FaultySysfs):
+    """A host whose ``/proc/sysinfo`` is as it is given, or cannot be read for that reason."""
+
+    def __init__(self, answer: bytes | OSError) -> None:
+        super().__init__(SimulatedHost(), ())
+        self._answer = answer
+
+    def sysinfo(self) -> bytes:
+        if isinstance(self._answer, OSError):
+            raise self._answer
+        return self._answer
+
+
+def test_where_a_host_runs_is_observed_and_why_it_is_not_known() -> None:
+    """Either is said, never both; nothing about it makes a host unreadable."""
+    lpar7 = MachineIdentity("IBM-3931-00000000000829E7", "LPAR7")
+    answers: list[tuple[bytes | OSError, tuple[MachineIdentity | None, str]]] = [
+        (sysinfo_text(lpar7).encode(), (lpar7, "")),
+        (b"", (None, "/proc/sysinfo has no Manufacturer")),
+        (PermissionError(errno.EACCES, "Permission denied"), (None, "/proc/sysinfo cannot be read: Permission denied")),
+        (FileNotFoundError(errno.ENOENT, "x"), (None, "there is no /proc/sysinfo")),
+    ]
+    for answer, expected in answers:
+        seen = observe(Saying(answer))
+        assert (seen.identity, seen.unidentified) == expected

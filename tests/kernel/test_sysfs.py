@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.kernel.paths import SYSINFO
 from reconciler.kernel.sysfs import PAGE, KernelBusy, RealSysfs
+from reconciler.kernel.sysinfo import LARGEST_SYSINFO
 from reconciler.kernel.vfio_users import VfioUsers
 from reconciler.model.observed import Process
 
@@ -48,6 +50,33 @@ def test_a_read_is_one_page_at_most(root: Path, sysfs: RealSysfs) -> None:
 
     assert sysfs.read("long") == "x" * PAGE
     assert len(sysfs.read("endless")) == PAGE
+
+
+def test_what_names_the_machine_is_read_from_the_tree_or_from_proc(root: Path) -> None:
+    """The tree's own first, beyond a page, up to a limit; of another tree than ``/sys`` nothing else is looked at."""
+    (root / "own").write_bytes(b"this machine\n")
+    own = RealSysfs(root, sysinfo=str(root / "own"))
+    with pytest.raises(FileNotFoundError):
+        RealSysfs(root).sysinfo()
+    assert own.sysinfo() == b"this machine\n"
+
+    (root / "proc").mkdir()
+    (root / SYSINFO).write_bytes(b"x" * 2 * PAGE)
+    assert RealSysfs(root).sysinfo() == own.sysinfo() == b"x" * 2 * PAGE
+
+    (root / SYSINFO).unlink()
+    (root / SYSINFO).symlink_to("/dev/zero")
+    assert len(own.sysinfo()) == LARGEST_SYSINFO + 1
+
+
+def test_this_machine_is_named_by_its_proc() -> None:
+    """``/sys`` has no such file; whether ``/proc`` has depends on the machine that runs this."""
+    real = Path("/proc/sysinfo")
+    if real.exists():
+        assert RealSysfs(Path("/sys")).sysinfo() == real.read_bytes()
+    else:
+        with pytest.raises(FileNotFoundError, match="'/proc/sysinfo'"):
+            RealSysfs(Path("/sys")).sysinfo()
 
 
 def test_bytes_that_are_no_text_do_not_stop_the_reader(root: Path, sysfs: RealSysfs) -> None:

@@ -9,8 +9,12 @@ from typing import Final
 import pytest
 
 from reconciler.kernel import paths
+from reconciler.kernel.observe import observe
 from reconciler.kernel.sysfs import PAGE
-from testing.mounted_hosts import PATIENCE, MountedHost, text_of, until
+from reconciler.manifests.strict_yaml import read_documents
+from reconciler.simulator.description import host_of
+from testing.mounted_hosts import PATIENCE, MountedHost, mounted_host, text_of, until
+from testing.simulated_hosts import LAB
 
 ALL: Final = f"0x{'f' * 64}\n"
 WITHOUT_5: Final = f"0xfb{'f' * 62}\n"
@@ -249,3 +253,24 @@ def test_every_link_leads_somewhere(lab: MountedHost) -> None:
     ]
 
     assert [] == dangling
+
+
+def test_a_mounted_host_says_which_machine_it_is(mounting: None, tmp_path: Path) -> None:
+    """As its description does, in the kernel's form, where whoever looks through ``--sysfs`` finds it."""
+    machine = "  machineId: IBM-3931-00000000000829E7\n  lpar: payments größe\n"
+    described = LAB.replace("spec:\n", f"spec:\n{machine}")
+    with mounted_host(tmp_path, described) as host:
+        within = host_of(read_documents(described, "host.yaml")[0][0].data)
+        shown = (host.root / "proc/sysinfo").read_bytes()
+
+        assert shown == within.sysinfo()
+        assert host.sysfs.sysinfo() == shown
+        assert observe(host.sysfs).identity == observe(within).identity
+        assert b"LPAR Extended Name:   payments gr\xc3\xb6\xc3\x9fe\n" in shown
+        assert refusal_of(host.root / "proc/sysinfo", os.O_WRONLY) == "EACCES"
+
+
+def test_a_mounted_host_that_names_no_machine_has_no_such_file(lab: MountedHost) -> None:
+    """Neither is this machine's taken for its own."""
+    assert not (lab.root / "proc").exists()
+    assert observe(lab.sysfs).unidentified == "there is no /proc/sysinfo"

@@ -5,17 +5,20 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from reconciler.kernel.observe import observe
 from reconciler.kernel.text_forms import mask_text
+from reconciler.model.identity import MachineIdentity
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.simulator.description import host_of, name_of
 from reconciler.simulator.fields import FieldError
-from reconciler.simulator.hardware import DEFAULT_HARDWARE
+from reconciler.simulator.hardware import DEFAULT_HARDWARE, SetCard
 from reconciler.simulator.kernel_profiles import PROFILES
 from testing.host_actions import UUIDS
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "simulated-host.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 A, B, _ = UUIDS
+Z16 = "IBM-3931-00000000000829E7"
 CARDS = {"adapters": [{"id": 5}, {"id": "0x0a", "type": "CEX8", "mode": "ep11"}], "usageDomains": ["4-6", "0x47"]}
 
 
@@ -98,6 +101,44 @@ def test_scalars_may_be_texts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("spec", "identity"),
+    [
+        ({}, None),
+        ({"machineId": Z16}, MachineIdentity(Z16)),
+        ({"machineId": Z16.lower(), "lpar": "LPAR7"}, MachineIdentity(Z16, "LPAR7")),
+        ({"machineId": Z16, "lpar": "lpar7"}, MachineIdentity(Z16, "lpar7")),
+        ({"machineId": Z16, "lpar": "payments 1"}, MachineIdentity(Z16, "PART0007", "payments 1")),
+        ({"machineId": Z16, "lpar": "größe"}, MachineIdentity(Z16, "PART0007", "größe")),
+    ],
+    ids=str,
+)
+def test_a_host_says_which_machine_and_lpar_it_is(spec: dict[str, Any], identity: MachineIdentity | None) -> None:
+    """Through ``/proc/sysinfo`` as a kernel has it, in its tree as well; without a machine there is none."""
+    host = host_of(document(**spec))
+
+    VALIDATOR.validate(document(**spec))
+    assert observe(host).identity == identity
+    assert ("proc" in host.list("")) == (identity is not None)
+    if identity:
+        assert host.list("proc") == ["sysinfo"]
+        assert host.read("proc/sysinfo").encode() == host.sysinfo()
+        with pytest.raises(PermissionError):
+            host.write("proc/sysinfo", "x")
+    else:
+        with pytest.raises(FileNotFoundError):
+            host.sysinfo()
+
+
+def test_a_host_stays_the_same_machine_when_it_is_booted_or_its_hardware_changes() -> None:
+    """What people do to its cards does not move it."""
+    host = host_of(document(machineId=Z16, lpar="LPAR7"))
+    host.change_hardware(SetCard(5, configured=False))
+    host.boot()
+
+    assert observe(host).identity == MachineIdentity(Z16, "LPAR7")
+
+
+@pytest.mark.parametrize(
     ("spec", "field", "words"),
     [
         ({"usageDomains": ["010"]}, ("spec", "usageDomains"), "leading zero"),
@@ -113,6 +154,13 @@ def test_scalars_may_be_texts() -> None:
         ({"adapters": [{"id": 5, "mode": "cex"}]}, ("spec", "adapters", 0, "mode"), "not a mode"),
         ({"adapters": [{"id": 5, "configured": "no"}]}, ("spec", "adapters", 0, "configured"), "neither"),
         ({"kernel": "6.2"}, ("spec", "kernel"), "none of: 5.15"),
+        ({"machineId": "IBM-3931-829E7"}, ("spec", "machineId"), "this sequence has 5 characters"),
+        ({"machineId": 3931}, ("spec", "machineId"), "not a text"),
+        ({"machineId": Z16, "lpar": ""}, ("spec", "lpar"), "no name of an LPAR"),
+        ({"machineId": Z16, "lpar": " LPAR7"}, ("spec", "lpar"), "no blank at its ends"),
+        ({"machineId": Z16, "lpar": "LP\nAR7"}, ("spec", "lpar"), "printable characters"),
+        ({"machineId": Z16, "lpar": "é" * 129}, ("spec", "lpar"), "at most 256 bytes"),
+        ({"lpar": "LPAR7"}, ("spec", "lpar"), "add machineId"),
         ({"colour": "red"}, ("spec", "colour"), "unknown field"),
         ({"mdevs": [{"uuid": "a"}]}, ("spec", "mdevs", 0, "uuid"), "not a uuid"),
         ({"mdevs": [{"uuid": 5}]}, ("spec", "mdevs", 0, "uuid"), "not a text"),

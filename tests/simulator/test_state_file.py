@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.kernel import paths
 from reconciler.model.codec import BadRecord
+from reconciler.model.identity import MachineIdentity
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.state_file import (
     SNAPSHOTS,
@@ -127,6 +128,7 @@ def _rename(members: dict[str, Any], name: str, other: str) -> None:
         (lambda snapshot: snapshot["hardware"].pop("cards"), "hardware.cards: missing"),
         (lambda snapshot: snapshot.pop("scans"), "scans: missing"),
         (_set("hardware", "usage", value="85"), "hardware: domain 85 is not 0 to 84"),
+        (_set("hardware", "identity", value={}), "hardware.identity.machineId: missing"),
         (_set("hardware", "usage", value="4-"), "hardware.usage: '' is not a number"),
         (_set("hardware", "cards", "5", "hwtype", value=9), "hardware.cards.5.hwtype: 9 is none of"),
         (_set("hardware", "cards", "05", value=None), "hardware.cards.05: null is here"),
@@ -163,6 +165,7 @@ def test_a_snapshot_is_json() -> None:
     host = used_host()
     host.delay_binding(None)
     host.write(paths.AQMASK, "-6")
+    host.state.hardware = host.hardware._replace(identity=MachineIdentity("IBM-3931-00000000000829E7", "LPAR7"))
     snapshot = snapshot_of(host)
 
     assert SNAPSHOTS.read_content(Snapshot, SNAPSHOTS.content(snapshot)) == snapshot
