@@ -1,6 +1,8 @@
 """``reconcile report``: who has which queue, as a page or a picture in one file."""
 
 import os
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -8,11 +10,20 @@ import click
 from reconciler import Readable, plan
 from reconciler.cli.apply_progress import say_as_root, show_left, show_readable
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import manifests_source, opened, refuse_to_replace, require_host, state_of, wanted_source
+from reconciler.cli.open_host import (
+    manifests_commit,
+    manifests_source,
+    opened,
+    refuse_to_replace,
+    require_host,
+    state_of,
+    wanted_source,
+)
 from reconciler.cli.options import HostOptions, OneApply, host_options, label_option, recorded_options
 from reconciler.cli.output import result, say, show_problems
 from reconciler.cli.status_command import Seen, chosen
 from reconciler.cli.tree import command
+from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.manifests.files import STDIN
 from reconciler.model.codec import BadRecord
 from reconciler.model.commands import Here
@@ -23,6 +34,7 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.status import ComparedWith, GuestState, Known, Source, Status, host_status, status_of
 
 if TYPE_CHECKING:
+    from reconciler import HostRecord
     from reconciler.render.redaction import Names
     from reconciler.render.reports import Report
 
@@ -73,7 +85,7 @@ def report_command(
     for option, file in (("--html", html), ("--svg", svg)):
         if file and file != _STDOUT:
             _refuse_to_replace(option, file, host, read)
-    asked = _Asked(host, selector, redact or redact_key is not None, redact_key)
+    asked = _Asked(host, selector, time.time(), redact or redact_key is not None, redact_key)
     try:
         if planfile is not None:
             code, made = Exit.DONE, _saved(asked, planfile)
@@ -94,7 +106,7 @@ def report_command(
         from reconciler.picture.sheet import standalone
         from reconciler.render.report_html import ascii_text
 
-        _write(svg, ascii_text(standalone(made.pictures)))
+        _write(svg, ascii_text(standalone(made.pictures, made.notes)))
     return code
 
 
@@ -147,11 +159,12 @@ def _write(file: str, text: str) -> None:
 
 
 class _Asked:
-    """What every report is made of: which host, which guests, and how names are shown."""
+    """What every report is made of: which host, which guests, when, and how names are shown."""
 
-    def __init__(self, host: HostOptions, selector: Selector, redact: bool, key: str | None) -> None:
+    def __init__(self, host: HostOptions, selector: Selector, now: float, redact: bool, key: str | None) -> None:
         self.host = host
         self.selector = selector
+        self._now = now
         self._redact = redact
         self._key = key
 
@@ -173,9 +186,31 @@ class _Asked:
             return Tokens(host)
         return Tokens(host, _key(self._key))
 
-    def shown(self, made: "Report") -> "Report":
-        """`made`, which says what is left out."""
-        return made._replace(about=f"{made.about}{self.words}")
+    def shown(self, made: "Report", read_from: str, manifests: Sequence[str] = ()) -> "Report":
+        """`made`, which says what is left out, when it was made, and what of: `read_from`, and these `manifests`."""
+        from reconciler.render.history_text import local_iso_time
+        from reconciler.render.reports import MADE, READ_FROM
+
+        facts = [(MADE, local_iso_time(self._now))]
+        if not self._redact:
+            facts += [(READ_FROM, read_from), *([("Manifests", ", ".join(manifests))] if manifests else [])]
+        return made._replace(about=f"{made.about}{self.words}", facts=(*facts, *made.facts))
+
+    @property
+    def read_from(self) -> str:
+        """Which host is read, for readers who are elsewhere."""
+        where = self.host.findable
+        if where.simulate is not None:
+            return f"the simulated host {where.simulate}"
+        node = os.uname().nodename
+        return node if where.sysfs == DEFAULT_SYSFS else f"{where.sysfs} on {node}"
+
+    @property
+    def manifests(self) -> list[str]:
+        """Where the manifests are, for readers who are elsewhere."""
+        if self.host.recorded:
+            return []
+        return ["standard input" if one == STDIN else os.path.abspath(one) for one in self.host.manifests]
 
 
 _SHORTEST_KEY: Final = 16
@@ -197,17 +232,22 @@ def _now(asked: _Asked) -> "Report":
         status = seen.status(machine)
     if status.plan:
         show_problems(status.plan.problems)
-    made = _status(asked, status, seen.unseen)
+    made = _status(asked, status, seen.unseen, asked.read_from)
     seen.say_what_to_run()
     return made
 
 
-def _status(asked: _Asked, status: Status, unseen: list[str]) -> "Report":
+def _status(asked: _Asked, status: Status, unseen: list[str], read_from: str) -> "Report":
     from reconciler.render.reports import status_report
 
+    compared = status.compared
+    if compared.source is Source.MANIFESTS:
+        commit = compared.commit or ("" if STDIN in asked.host.paths else manifests_commit(asked.host))
+        text = f"the manifests in {', '.join(asked.manifests)}"
+        status = status._replace(compared=compared._replace(text=text, commit=commit))
     grid = grid_of(status.plan) if status.plan else grid_as_found(status.observed, _names(status))
     rows = chosen(status, (), asked.selector)
-    return asked.shown(status_report(status, grid, asked.names(status.host), rows, unseen))
+    return asked.shown(status_report(status, grid, asked.names(status.host), rows, unseen), read_from)
 
 
 def _names(status: Status) -> dict[str, str]:
@@ -219,27 +259,37 @@ def _planned(asked: _Asked, observed: str | None) -> "tuple[Exit, Report]":
 
     host = asked.host
     if observed is None:
+        read_from = asked.read_from
         with opened(host) as machine:
             show_readable(host)
             made = plan(wanted_source(host).read(machine), Readable(machine))
     else:
-        made, _ = _by_record(asked, observed)
+        made, _, read_from = _by_record(asked, observed)
     show_problems(made.problems)
     if made.unread and observed is None:
         say_as_root()
     names = asked.names(made.desired.host.name)
     code = Exit.DONE if made.is_valid else Exit.REFUSED
-    return code, asked.shown(plan_report(made, names, asked.selector))
+    return code, asked.shown(plan_report(made, names, asked.selector), read_from, asked.manifests)
 
 
-def _by_record(asked: _Asked, file: str) -> tuple[Plan, ComparedWith]:
+def _by_record(asked: _Asked, file: str) -> tuple[Plan, ComparedWith, str]:
+    """The plan by the record in `file`, with what the host is compared, and which record it is."""
     from reconciler import RecordedHost, read_host_record
 
     record = read_host_record(file)
     recorded = RecordedHost(record, Here(record.options, asked.host.here.manifests))
     show_left(record.left, recorded.here)
     wanted = manifests_source(asked.host).read(recorded)
-    return plan(wanted, recorded), wanted.compared
+    return plan(wanted, recorded), wanted.compared, _record_text(file, record)
+
+
+def _record_text(file: str, record: "HostRecord") -> str:
+    """Which record is in `file`, for readers who are elsewhere."""
+    from reconciler.render.history_text import local_iso_time
+
+    name = "standard input" if file == STDIN else os.path.abspath(file)
+    return f"{name}, recorded {local_iso_time(record.recorded)}"
 
 
 def _recorded(asked: _Asked, file: str) -> "Report":
@@ -247,14 +297,14 @@ def _recorded(asked: _Asked, file: str) -> "Report":
     from reconciler import read_host_record
 
     if asked.host.paths or asked.host.host:
-        made, compared = _by_record(asked, file)
+        made, compared, read_from = _by_record(asked, file)
         show_problems(made.problems)
-        return _status(asked, status_of(made, compared), [str(one) for one in made.unread])
+        return _status(asked, status_of(made, compared), [str(one) for one in made.unread], read_from)
     record = read_host_record(file)
     known = [Known(name, uuid, None, GuestState.UNKNOWN) for uuid, (name, _) in record.applied.guests.items()]
     compared = ComparedWith(Source.HOST, "nothing", because=("no manifests were named with -f",))
     status = host_status(record.host, record.observed, compared, known)
-    return _status(asked, status, [str(one) for one in record.unread])
+    return _status(asked, status, [str(one) for one in record.unread], _record_text(file, record))
 
 
 def _saved(asked: _Asked, planfile: str) -> "Report":
@@ -266,9 +316,8 @@ def _saved(asked: _Asked, planfile: str) -> "Report":
     saved = load_plan(planfile)
     facts = [("Fingerprint", str(saved.record["fingerprint"])[:16])]
     names = asked.names(saved.host)
-    return asked.shown(
-        recorded_report(saved.record, "before and after this saved plan", names, asked.selector, facts=facts)
-    )
+    made = recorded_report(saved.record, "before and after this saved plan", names, asked.selector, facts=facts)
+    return asked.shown(made, os.path.abspath(planfile), saved.manifests)
 
 
 def _generation(asked: _Asked, which: int | str) -> "Report":
@@ -294,4 +343,5 @@ def _generation(asked: _Asked, which: int | str) -> "Report":
         words = (("Subject", found.origin.subject), ("Author", found.origin.author))
         facts += [(name, text) for name, text in words if text]
     about = f"before and after generation {number}"
-    return asked.shown(recorded_report(record["plan"], about, names, asked.selector, unchanged, facts))
+    made = recorded_report(record["plan"], about, names, asked.selector, unchanged, facts)
+    return asked.shown(made, f"the history in {state.path}")

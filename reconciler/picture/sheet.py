@@ -13,8 +13,11 @@ _BETWEEN: Final = 36
 _TITLE: Final = 58
 
 
-def standalone(pictures: Sequence[Picture]) -> str:
-    """An SVG document that shows `pictures` of one host side by side, with what its signs mean."""
+def standalone(pictures: Sequence[Picture], notes: Sequence[str] = ()) -> str:
+    """An SVG document that shows `pictures` of one host side by side, with what its signs mean.
+
+    Below them stand the `notes`, a line each, for example when they were made.
+    """
     density = density_of(pictures)
     drawings = [Drawing(one, f"picture{number}", density) for number, one in enumerate(pictures, 1)]
     shown, left = [], _MARGIN
@@ -25,6 +28,9 @@ def standalone(pictures: Sequence[Picture]) -> str:
     width = max(left - _BETWEEN + _MARGIN, 560)
     below = _TITLE + max(one.full_height for one in drawings) + 28
     legend, height = _legend(pictures, width - 2 * _MARGIN)
+    for note in notes:
+        height += 16
+        legend = joined(legend, text(0, height, cut(note, 200), "faint"))
     first = drawings[0]
     return joined(
         Markup('<?xml version="1.0" encoding="UTF-8"?>\n'),

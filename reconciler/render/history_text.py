@@ -101,6 +101,11 @@ def local_time(seconds: float, zone: tzinfo | None = None) -> str:
     return datetime.fromtimestamp(seconds, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
+def local_iso_time(seconds: float, zone: tzinfo | None = None) -> str:
+    """The same in ISO 8601, with the distance from UTC: ``2026-11-28T21:30:00+01:00``."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone(zone).isoformat(timespec="seconds")
+
+
 def history_text(
     generations: Sequence[Generation],
     page: Page = Page(),  # noqa: B008 - a value

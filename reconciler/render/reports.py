@@ -55,6 +55,16 @@ class Report(NamedTuple):
     pictures: tuple[Picture, ...]
     parts: tuple[Table | Listing, ...]
 
+    @property
+    def notes(self) -> list[str]:
+        """When it was made, where it was read and of which commit, as far as is known: to stand below a picture."""
+        return [f"{name}: {value}" for name, value in self.facts if name in {MADE, READ_FROM, COMMIT}]
+
+
+MADE: Final = "Made"
+READ_FROM: Final = "Read from"
+COMMIT: Final = "Commit"
+"""The names of facts that a picture is shown with, too."""
 
 _GUESTS: Final = ("Guest", "State", "Queues", "Sees", "VM", "Why")
 _WITHHELD: Final = "left out"
@@ -89,7 +99,7 @@ def status_report(
         ("Host pool", pool_text(observed.pool)),
     ]
     if status.compared.commit:
-        facts.append(("Commit", status.compared.commit))
+        facts.append((COMMIT, status.compared.commit))
     lines = tuple(_guest_row(one, names) for one in (status.rows if rows is None else rows))
     return Report(
         names.host(status.host),
@@ -125,7 +135,7 @@ def plan_report(plan: Plan, names: Names, selector: Selector = Selector()) -> Re
     observed = plan.observed
     facts = [("Kernel", observed.release), ("Queues", f"{len(observed.queues):,}")]
     facts += [("Summary", summary_text(plan))] if names.are_shown and plan.is_valid else []
-    facts += [("Commit", plan.commit)] if plan.commit else []
+    facts += [(COMMIT, plan.commit)] if plan.commit else []
     facts.append(("Fingerprint", plan.fingerprint[:16]))
     steps = [
         f"{number}. {step_text(one._replace(holder=names.guest(one.holder, one.step.uuid)))}"
@@ -304,7 +314,7 @@ def recorded_report(
     return Report(
         names.host(plan.host),
         about,
-        (*facts, *summary, *([("Commit", plan.commit)] if plan.commit else [])),
+        (*facts, *summary, *([(COMMIT, plan.commit)] if plan.commit else [])),
         _named(pictures, names, about),
         (Listing("Steps, in this order", tuple(steps)),) if steps else (),
     )

@@ -5,17 +5,30 @@ import hashlib
 import html
 import os
 import re
+import shutil
 import stat
+from datetime import timedelta, timezone
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from reconciler.render.history_text import local_iso_time
+from testing.clocks import FakeClock
 from testing.commands import Command, Ran, change, example, example_from_elsewhere
+from testing.git_repositories import Repository
 from testing.pictures import tooltips, words
 
 GIVEN: Final = "guest1: held, given by this plan"
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """What reports take the time from."""
+    clock = FakeClock()
+    monkeypatch.setattr("reconciler.cli.report_command.time", clock)
+    return clock
 
 
 @pytest.fixture
@@ -174,8 +187,83 @@ def test_files_are_written_as_a_whole(command: Command) -> None:
 
 
 def test_the_same_host_gives_the_same_bytes(command: Command) -> None:
-    """So that two reports can be compared."""
+    """Of the same moment, so that two reports can be compared."""
     assert command("report", "--html", "-").out == command("report", "--html", "-").out
+
+
+MADE: Final = local_iso_time(FakeClock().time())
+
+
+def test_a_time_has_its_distance_from_utc() -> None:
+    """As ISO 8601 writes it."""
+    assert local_iso_time(1_800_000_000, timezone(timedelta(hours=1))) == "2027-01-15T09:00:00+01:00"
+
+
+def facts(page: str) -> dict[str, str]:
+    """What a page says of the whole host, by name."""
+    pairs = re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", page)
+    return {html.unescape(name): html.unescape(value) for name, value in pairs}
+
+
+@pytest.mark.parametrize("given", [(), ("--plan",)], ids=["status", "plan"])
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_a_report_says_when_it_was_made_of_which_host_and_commit(
+    command: Command, given: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For readers who are elsewhere, later: no path is one that depends on the directory."""
+    site = Repository(Path.cwd() / "site")
+    commit = site.commit({name: (command.directory / name).read_bytes() for name in ("host.yaml", "guests.yaml")})
+    monkeypatch.chdir(site.path)
+    where = ("--simulate", os.path.relpath(command.simulated_host))
+
+    page = command.bare("report", *given, "--html", "-", *where, "-f", ".").out
+    picture = command.bare("report", *given, "--svg", "-", *where, "-f", ".").out
+
+    found = facts(page)
+    assert found["Made"] == MADE
+    assert found["Read from"] == f"the simulated host {command.simulated_host}"
+    assert found["Commit"] == commit
+    assert str(site.path) in Elements(page).text
+    assert "manifests in ." not in Elements(page).text
+    below = [f"Made: {MADE}", f"Read from: the simulated host {command.simulated_host}", f"Commit: {commit}"]
+    assert words(picture)[-3:] == below
+
+
+def test_every_report_says_what_it_was_made_of(command: Command, clock: FakeClock) -> None:
+    """A saved plan, a generation and a record of a host, too."""
+    command("plan", "--out", "plan.json")
+    command.bare("observe", "--out", "host.json", "--simulate", str(command.simulated_host))
+    command("apply", "--yes")
+    clock.now = 60
+    where = ("--simulate", str(command.simulated_host))
+
+    saved = facts(command.bare("report", "plan.json", "--html", "-").out)
+    applied = facts(command.bare("report", "--generation", "1", "--html", "-", *where).out)
+    recorded = facts(command.bare("report", "--observed", "host.json", "--html", "-").out)
+
+    assert {one["Made"] for one in (saved, applied, recorded)} == {local_iso_time(clock.time())}
+    assert saved["Read from"] == str(Path.cwd() / "plan.json")
+    assert saved["Manifests"] == str(command.directory)
+    assert applied["Read from"] == f"the history in {command.simulated_host}.state"
+    assert re.fullmatch(rf"{Path.cwd()}/host\.json, recorded 20\d\d-.*T.*[+-]\d\d:\d\d", recorded["Read from"])
+
+
+def test_a_report_on_a_real_host_has_the_name_of_its_machine(command: Command, tmp_path: Path) -> None:
+    """Which is not always that of the Host in the manifests."""
+    root = tmp_path / "sys"
+    bus = root / "bus" / "ap"
+    (root / "devices" / "vfio_ap" / "matrix").mkdir(parents=True)
+    for folder in ("devices", "drivers"):
+        (bus / folder).mkdir(parents=True)
+    for name in ("apmask", "aqmask", "ap_adapter_mask", "ap_usage_domain_mask", "ap_control_domain_mask"):
+        (bus / name).write_text(f"0x{'f' * 64}\n")
+    for name in ("ap_max_adapter_id", "ap_max_domain_id"):
+        (bus / name).write_text("255\n")
+    where = ("--sysfs", str(root), "--state-dir", str(tmp_path / "state"))
+
+    found = facts(command.bare("report", "--html", "-", *where, "-f", str(command.directory)).out)
+
+    assert found["Read from"] == f"{root} on {os.uname().nodename}"
 
 
 USAGE: Final = {
@@ -247,6 +335,7 @@ def test_a_redacted_report_has_no_names(command: Command) -> None:
     kinds += [redacted(command, "--generation", "1"), redacted(command, "-l", "tenant=payments")]
 
     assert [SECRET.findall(html.unescape(one)) for one in kinds] == [[]] * 5
+    assert [one.count(MADE) for one in kinds] == [2] * 5
     tokens = [set(re.findall("guest-[0-9a-f]{8}", one)) for one in kinds]
     assert len(tokens[0]) == 3
     assert tokens[0] == tokens[1] == tokens[2] == tokens[3]
