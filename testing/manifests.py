@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from reconciler.manifests.site import Site, read_site
+from reconciler.manifests.committed import Kept, KeptFiles
+from reconciler.manifests.site import Site, read_files, read_site
 from reconciler.model.problems import Problem
 
 SCALARS = st.one_of(
@@ -109,10 +110,26 @@ def guest_text(name: str = "payments", **spec: str) -> str:
     return _document("Guest", name, axes | spec)
 
 
+MACHINE_ID = "IBM-3931-00000000000829E7"
+OTHER_ID = "IBM-3932-00000000000A0001"
+
+
+def machine_text(name: str = "cpc-a", *lpars: str, **spec: str) -> str:
+    """A Machine document with `lpars`, YAML text each, ``lpar7`` with one queue where there is none."""
+    listed = lpars or ("{name: LPAR7, host: lpar7, adapters: [5], usageDomains: [4]}",)
+    entries = "".join(f"\n    - {one}" for one in listed)
+    return _document("Machine", name, {"machineId": MACHINE_ID} | spec | {"lpars": entries})
+
+
 def site_of(folder: Path, *documents: str) -> Site:
     """What is read where one file, ``site.yaml`` in `folder`, has `documents`."""
     (folder / "site.yaml").write_text("---\n".join(documents), encoding="utf-8")
     return read_site([folder / "site.yaml"])
+
+
+def texts_site(*texts: str) -> Site:
+    """What is read where each of `texts` is a file of its own, in memory."""
+    return read_files(KeptFiles("memory", {f"{at:03}.yaml": Kept(one.encode()) for at, one in enumerate(texts)}))
 
 
 def only_problem(site: Site) -> Problem:

@@ -15,7 +15,7 @@ from reconciler.manifests.fields import Field, NoSuchField, fields_of, find_fiel
 from reconciler.manifests.schema import schema_file_text
 from reconciler.model.printable import lines_text
 
-KINDS: Final = ("host", "guest", "simulated-host", "plan")
+KINDS: Final = ("host", "guest", "machine", "simulated-host", "plan")
 """The kinds of document that have a schema."""
 
 _WIDTH: Final = 80

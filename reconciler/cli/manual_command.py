@@ -37,7 +37,7 @@ _ESCAPES: Final = {
     '"': "\\(dq",
 }
 _MANIFESTS: Final = "reconcile-manifests"
-_MANIFEST_KINDS: Final = ("host", "guest", "simulated-host")
+_MANIFEST_KINDS: Final = ("host", "guest", "machine", "simulated-host")
 _MANIFESTS_TEXT: Final = """\
 A manifest is a document of YAML. It says of a KVM host on IBM Z, or of a guest of it, which queues of the machine's
 crypto cards it is to have. A file may have several documents, with --- between them; a directory stands for all its

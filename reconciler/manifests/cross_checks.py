@@ -1,4 +1,4 @@
-"""What only all documents together can say: which host a guest belongs to, and that names and uuids are unique."""
+"""What only all documents together can say: which host a guest belongs to, that names and uuids are unique."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
@@ -7,6 +7,7 @@ from reconciler.manifests.data import Data, Path, error
 from reconciler.manifests.documents import derived_uuid
 from reconciler.manifests.schema import API_VERSION, did_you_mean
 from reconciler.model.desired import DesiredGuest, DesiredHost
+from reconciler.model.machines import DesiredMachine
 from reconciler.model.problems import Place, Problem, ProblemList, several
 
 _NAME: Final[Path] = ("metadata", "name")
@@ -19,6 +20,9 @@ class Population:
     Attributes:
         hosts: as they were found.
         guests: likewise, each once; `host` may be empty still, and is so where there are several `hosts`.
+        machines: likewise; a standby lacks what it has from its original.
+        may_lack_machines: whether a Machine may stand in what could not be read.
+        has_refused_machines: whether there is a Machine with problems of its own.
         may_lack_hosts: whether a Host may stand in what could not be read, so that its absence proves nothing.
         perhaps_hosts: names in documents of unknown kind.
     """
@@ -26,6 +30,8 @@ class Population:
     def __init__(self) -> None:
         self.hosts: list[DesiredHost] = []
         self.guests: list[DesiredGuest] = []
+        self.machines: list[DesiredMachine] = []
+        self.may_lack_machines = self.has_refused_machines = False
         self.may_lack_hosts = False
         self.perhaps_hosts: set[str] = set()
         self._refused_hosts: set[str] = set()
@@ -37,6 +43,9 @@ class Population:
         for part in parts:
             whole.hosts += part.hosts
             whole.guests += part.guests
+            whole.machines += part.machines
+            whole.may_lack_machines |= part.may_lack_machines
+            whole.has_refused_machines |= part.has_refused_machines
             whole.may_lack_hosts |= part.may_lack_hosts
             whole.perhaps_hosts |= part.perhaps_hosts
             whole._refused_hosts |= part._refused_hosts
@@ -69,7 +78,7 @@ def cross_checked(population: Population, problems: ProblemList) -> tuple[Desire
     """
     names = population.host_names()
     _repeated_hosts(population.hosts, problems)
-    if not (names or population.perhaps_hosts or population.may_lack_hosts):
+    if not (names or population.perhaps_hosts or population.may_lack_hosts or _only_machines(population)):
         problems.add(_no_host(population.guests))
     guests = [guest if guest.host or guest.hosts else _of_only_host(guest, names) for guest in population.guests]
     if names and not population.may_lack_hosts:
@@ -80,6 +89,10 @@ def cross_checked(population: Population, problems: ProblemList) -> tuple[Desire
 
 def _on_each_host(guest: DesiredGuest) -> Iterable[DesiredGuest]:
     return (guest._replace(host=host) for host in guest.hosts) if guest.hosts else (guest,)
+
+
+def _only_machines(population: Population) -> bool:
+    return not population.guests and (bool(population.machines) or population.has_refused_machines)
 
 
 def _name_in(data: Data) -> str:

@@ -1,4 +1,4 @@
-"""One document of the right form to a host or guest, with what a schema cannot say; its derived uuid and its digest."""
+"""One document of the right form to a host, guest or machine, with what a schema cannot say; derived uuids, digests."""
 
 from hashlib import sha1, sha256
 from typing import Final
@@ -18,6 +18,7 @@ from reconciler.model.desired import (
     Unmanaged,
 )
 from reconciler.model.ids import NO_IDS, IdSet
+from reconciler.model.machines import DesiredLpar, DesiredMachine, LparName, MachineMode
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.printable import first_unprintable
 from reconciler.model.problems import Place, Position, Problem, ProblemList, Severity
@@ -25,10 +26,14 @@ from reconciler.model.problems import Place, Position, Problem, ProblemList, Sev
 _ACTIVATION: Final = {one.value: one for one in Activation}
 _PRESENCE: Final = {one.value: one for one in Presence}
 _MOST_QUEUES_SHOWN: Final = 16
+_LONGEST_CLASSIC_NAME: Final = 8
+"""How many characters the name of an LPAR may have without DPM (LPAR Name in /proc/sysinfo)."""
+
+_LEFT_TO_ORIGINAL: Final = ("adapters", "usageDomains", "controlDomains")
 
 
 class DocumentReader:
-    """Makes hosts and guests of accepted documents; `problems` grows by what is wrong with them."""
+    """Makes hosts, guests and machines of accepted documents; `problems` grows by what is wrong with them."""
 
     def __init__(self) -> None:
         self.problems = ProblemList()
@@ -54,6 +59,73 @@ class DocumentReader:
         unmanaged = Unmanaged(spec.get("unmanaged", Unmanaged.IGNORE))
         persistence = Persistence(spec.get("persistence", Persistence.NONE))
         return DesiredHost(data["metadata"]["name"], given_up, keep, unmanaged, position, persistence)
+
+    def machine(self, data: Accepted, position: Position) -> DesiredMachine | None:
+        """The machine that `data`, which starts at `position`, describes; None where a problem prevents it.
+
+        A standby has only what it says itself: its original may stand in another document.
+        """
+        spec, metadata = data["spec"], data["metadata"]
+        labels = metadata.get("labels", {})
+        if not self._labels_can_be_seen(labels, position):
+            return None
+        try:
+            lpars = tuple(self._lpar(entry, number) for number, entry in enumerate(spec["lpars"]))
+        except ReversedRange:
+            self._explain(data, position)
+            return None
+        if self._ids.with_repetition:
+            self._warn_of_repetitions(data, position)
+        machine = DesiredMachine(
+            metadata["name"],
+            spec["machineId"].upper(),
+            MachineMode(spec.get("mode", MachineMode.CLASSIC)),
+            spec.get("maxDomain"),
+            lpars,
+            tuple(sorted(labels.items())),
+            position,
+        )
+        if self._repeated_lpars(machine):
+            return None
+        self._warn_of_long_names(machine)
+        return machine
+
+    def _lpar(self, entry: Accepted, number: int) -> DesiredLpar:
+        domains = self._of(entry, "usageDomains")
+        control = self._of(entry, "controlDomains") if "controlDomains" in entry else domains
+        standby_of = LparName.parsed(entry["standbyOf"]) if "standbyOf" in entry else None
+        return DesiredLpar(
+            entry["name"],
+            entry.get("host", ""),
+            ApConfig(self._of(entry, "adapters"), domains, control),
+            entry.get("active", standby_of is None),
+            standby_of,
+            number,
+            frozenset(() if standby_of is None else (name for name in _LEFT_TO_ORIGINAL if name not in entry)),
+        )
+
+    def _repeated_lpars(self, machine: DesiredMachine) -> bool:
+        """Whether `machine` has two LPARs of one name; a problem says so of each."""
+        first: dict[str, int] = {}
+        for lpar in machine.lpars:
+            earlier = first.setdefault(lpar.name.casefold(), lpar.number)
+            if earlier != lpar.number:
+                message = f"the machine {machine.name!r} has two LPARs called {lpar.name!r}"
+                places = tuple(
+                    Place(machine.position, label, ("spec", "lpars", number, "name"))
+                    for number, label in ((lpar.number, ""), (earlier, "first listed here"))
+                )
+                advice = "Remove or rename one of the two; upper and lower case are the same."
+                self.problems.add(Problem("duplicate-lpar", Severity.ERROR, message, places, help=advice))
+        return len(first) < len(machine.lpars)
+
+    def _warn_of_long_names(self, machine: DesiredMachine) -> None:
+        for lpar in machine.lpars:
+            if machine.mode is MachineMode.CLASSIC and len(lpar.name) > _LONGEST_CLASSIC_NAME:
+                message = f"the LPAR name {lpar.name!r} has more than {_LONGEST_CLASSIC_NAME} characters"
+                advice = "No LPAR is called so unless the machine is in DPM mode; then write spec.mode: dpm."
+                field = ("spec", "lpars", lpar.number, "name")
+                self._report("lpar-name-too-long", Severity.WARNING, message, machine.position, field, advice)
 
     def guest(self, data: Accepted, position: Position) -> DesiredGuest | None:
         """The guest that `data`, which starts at `position`, describes; None where a problem prevents it.
@@ -165,7 +237,8 @@ def id_lists_of(data: Accepted) -> list[tuple[Path, list[int | str]]]:
     spec = data.get("spec", {})
     areas: list[tuple[Path, Accepted]] = [(("spec",), spec), (("spec", "pool"), spec.get("pool", {}))]
     areas += [(("spec", "keep", index), entry) for index, entry in enumerate(spec.get("keep", ()))]
-    names = ("adapters", "domains", "controlDomains")
+    areas += [(("spec", "lpars", index), entry) for index, entry in enumerate(spec.get("lpars", ()))]
+    names = ("adapters", "domains", "usageDomains", "controlDomains")
     return [((*path, name), area[name]) for path, area in areas for name in names if name in area]
 
 

@@ -163,7 +163,7 @@ class _Reader:
             presence,
             _plain(whole["default"]) if "default" in whole else "",
             tuple(_limits(whole)),
-            (*map(_form, _forms(whole)), *_excluded(whole)),
+            (*map(_form, _forms(entry or whole)), *_excluded(whole)),
             tuple(whole.get("examples", ())),
             tuple(self._fields(path, entry or whole)),
         )

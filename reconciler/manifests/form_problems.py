@@ -263,7 +263,43 @@ def _not_together(refused: _Objection) -> Iterable[_Reason]:
     )
 
 
+def _machine_id(value: Data, path: Path) -> _Reason:
+    advice = (
+        "Write manufacturer, type and the 16 characters of the sequence code, with '-' between, as /proc/sysinfo of "
+        "an LPAR has them: IBM-3931-00000000000829E7."
+    )
+    return _Reason("bad-machine-id", f"{_field(path)}: {shown(value)} is not the id of a machine", advice, path)
+
+
+def _lpar_name(value: Data, path: Path) -> _Reason:
+    advice = (
+        "Write it as 'LPAR Name' in /proc/sysinfo has it: at most 64 visible ASCII characters, in quotes if need be."
+    )
+    return _Reason("bad-lpar-name", f"{_field(path)}: {shown(value)} is not the name of an LPAR", advice, path)
+
+
+def _standby_of(value: Data, path: Path) -> _Reason:
+    advice = "Write the name of the Machine, '/', and the name of the LPAR: cpc-a/lpar7."
+    return _Reason("bad-standby", f"{_field(path)}: {shown(value)} does not name an LPAR of a machine", advice, path)
+
+
+def _lpar_form(refused: _Objection) -> Iterable[_Reason]:
+    name = shown(refused.instance.get("name"))
+    if "standbyOf" in refused.instance:
+        message = f"LPAR {name} is a standby, and has a host"
+        yield _Reason(
+            "standby-with-host", message, "Leave host out: that of its original runs here.", (*refused.path, "host")
+        )
+        return
+    missing = [key for key in ("adapters", "usageDomains") if key not in refused.instance]
+    advice = "Write both, also as [] where it has none. Only a standby (standbyOf) may leave them out."
+    yield _Reason("lpar-without-queues", f"LPAR {name} lacks {_listed(missing)}", advice, refused.path)
+
+
 def _either_or(refused: _Objection) -> Iterable[_Reason]:
+    if refused.path[:2] == ("spec", "lpars") and isinstance(refused.instance, dict):
+        yield from _lpar_form(refused)
+        return
     if refused.path != ("spec",):
         yield _Reason(
             "bad-form", f"{_field(refused.path)} fits none of the forms it may have", _see(refused), refused.path
@@ -311,6 +347,9 @@ _BY_DEFINITION: Final[dict[str, Callable[[Any, Path], _Reason]]] = {
     "name": _name,
     "uuid": _uuid,
     "queue": _queue,
+    "machineId": _machine_id,
+    "lparName": _lpar_name,
+    "standbyOf": _standby_of,
 }
 _BY_KEYWORD: Final[dict[str, Callable[[_Objection], Iterable[_Reason]]]] = {
     "additionalProperties": _unknown_keys,

@@ -196,6 +196,7 @@ API_VERSION: Final = "reconciler/v1"
 SCHEMA_FILES: Final = {
     "Host": "host.schema.json",
     "Guest": "guest.schema.json",
+    "Machine": "machine.schema.json",
     "SimulatedHost": "simulated-host.schema.json",
 }
 """The kinds of document, and the file that defines each."""
@@ -276,9 +277,9 @@ def _read(path: str) -> str:
 
 
 _FORMAT: Final = f"apiVersion: {API_VERSION}"
-_BEGIN: Final = f"A manifest begins with {_FORMAT} and kind: Guest (or Host)."
+_BEGIN: Final = f"A manifest begins with {_FORMAT} and kind: Guest (or Host, Machine)."
 _KINDS: Final = tuple(SCHEMA_FILES)
-_OF_MANIFESTS: Final = ("Host", "Guest")
+_OF_MANIFESTS: Final = ("Host", "Guest", "Machine")
 _MOST_KEYS: Final = 3
 
 

@@ -1,4 +1,4 @@
-"""All manifests of a site: every host and guest in them, and every problem in one run.
+"""All manifests of a site: every host, guest and machine in them, and every problem in one run.
 
 A loop reads a site again and again; only files that have changed are parsed anew then.
 """
@@ -12,10 +12,12 @@ from reconciler.manifests.cross_checks import Population, cross_checked
 from reconciler.manifests.data import Data, PlainScalars, error, limited
 from reconciler.manifests.documents import DocumentReader, digest_of
 from reconciler.manifests.files import Amount, DiskFiles, Files, FoundFile, amount_of, foreign_tree, too_much
+from reconciler.manifests.lpar_checks import resolved
 from reconciler.manifests.schema import Accepted, Forms, Unclear, did_you_mean, kind_of
 from reconciler.manifests.strict_yaml import documents_of
 from reconciler.manifests.yaml_stream import decoded
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
+from reconciler.model.machines import DesiredMachine
 from reconciler.model.problems import Position, Problem, ProblemList, errors_of, several
 from reconciler.model.stopping import NEVER, StopToken
 
@@ -33,6 +35,7 @@ class Site(NamedTuple):
         guests: likewise, each with its host and uuid; one with several hosts (``spec.hosts``) once for each.
         problems: errors and warnings, with exact places, in the order of these.
         sources: the text of each file, by the name that places have.
+        machines: in the order in which they were found; standbys have what their originals have.
         unread: those of the problems that texts alone do not show: of paths, and of files without a text.
     """
 
@@ -41,6 +44,7 @@ class Site(NamedTuple):
     problems: tuple[Problem, ...]
     sources: Mapping[str, str]
     unread: tuple[Problem, ...] = ()
+    machines: tuple[DesiredMachine, ...] = ()
 
     @property
     def guest_count(self) -> int:
@@ -168,7 +172,7 @@ class Reading:
         text = _text(content, name, amount)
         if isinstance(text, Problem):
             self._problems.add(text)
-            self._population.may_lack_hosts = True
+            self._population.may_lack_hosts = self._population.may_lack_machines = True
         else:
             self._add_text(text, name)
         return FileReading(name, text if isinstance(text, str) else None, self._population, self._problems.all, amount)
@@ -182,12 +186,14 @@ class Reading:
         if problems.all:
             self._problems.extend(problems.all)
             self._population.may_lack_hosts |= len(re.findall(_LIKE_A_HOST, text)) > hosts
+            self._population.may_lack_machines = True
 
     def _add_document(self, data: Data, position: Position) -> str:
         """Take one more document; returns its kind, empty where that is not clear."""
         kind = kind_of(data, position, self._forms)
         if isinstance(kind, Unclear):
             self._problems.extend(kind.problems)
+            self._population.may_lack_machines |= "Machine" in kind.kinds
             if len(kind.kinds) != 1:
                 self._population.note_unknown(data, kind.kinds)
                 self._add_common_problems(kind, data, position)
@@ -197,6 +203,8 @@ class Reading:
             self._add_guest(data, position)
         elif kind == "Host":
             self._add_host(data, position)
+        elif kind == "Machine":
+            self._add_machine(data, position)
         return kind
 
     def _add_common_problems(self, unclear: Unclear, data: Data, position: Position) -> None:
@@ -217,6 +225,13 @@ class Reading:
             self._population.refuse_host(data)
         else:
             self._population.hosts.append(host)
+
+    def _add_machine(self, data: Data, position: Position) -> None:
+        machine = self._documents.machine(data, position) if self._has_form(data, "Machine", position) else None
+        if machine is None:
+            self._population.may_lack_machines = self._population.has_refused_machines = True
+        else:
+            self._population.machines.append(machine)
 
     def _has_form(self, data: Data, kind: str, position: Position) -> TypeGuard[Accepted]:
         if self._forms.accepts(data, kind):
@@ -248,9 +263,10 @@ def _joined(problems: Sequence[Problem], files: Sequence[FileReading]) -> Site:
     for one in files:
         everything.extend(one.problems)
     guests = cross_checked(population, everything)
+    machines = resolved(population, everything) if population.machines else ()
     shown = sorted(placed(everything.all, sources), key=_in_order)
     unread = (*problems, *(problem for one in files if one.text is None for problem in one.problems))
-    return Site(tuple(population.hosts), guests, tuple(shown), sources, unread)
+    return Site(tuple(population.hosts), guests, tuple(shown), sources, unread, machines)
 
 
 def _in_order(problem: Problem) -> tuple[bool, Position | tuple[()], str, str]:

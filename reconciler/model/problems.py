@@ -24,10 +24,11 @@ MORE: Final = "more-problems"
 
 
 class Severity(StrEnum):
-    """Whether a problem stops the run (``error``) or is only shown (``warning``)."""
+    """Whether a problem stops the run (``error``), is shown (``warning``), or is only counted (``note``)."""
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 class Position(NamedTuple):

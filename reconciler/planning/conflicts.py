@@ -12,8 +12,8 @@ from reconciler.model.desired import Activation, Desired, DesiredGuest, Keep
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.observed import NO_VMS, ObservedMdev, VmName, in_brackets
+from reconciler.model.overlaps import MOST_PAIRS, Claimed, Pairs, pairs_among, pairs_between
 from reconciler.model.problems import Place, Problem, Severity, explained, several
-from reconciler.planning.overlaps import MOST_PAIRS, Claimed, Pairs, pairs_among, pairs_between
 from reconciler.planning.target import Untouched, Why
 
 MOST_BLAMED: Final = 10

@@ -25,6 +25,7 @@ MOST_NOTICES: Final = 9
 
 _CONSENT: Final = "needs-consent"
 _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_GITHUB_KINDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 _DATA: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
 _LINK: Final = re.compile(r"[\[\]\\]")
@@ -49,7 +50,9 @@ class Origin(NamedTuple):
 
 def problems_github(problems: Iterable[Problem], origin: Origin) -> str:
     """A workflow command for each problem; the text is printable, and empty where there is none."""
-    return "".join(_command(one.severity, one.id, _words(one), one.places[:1], origin) for one in problems)
+    return "".join(
+        _command(_GITHUB_KINDS[one.severity], one.id, _words(one), one.places[:1], origin) for one in problems
+    )
 
 
 def plan_github(plan: Plan, origin: Origin) -> str:

@@ -49,12 +49,9 @@ def _place_lines(place: Place, gutter: int, severity: Severity, paint: Paint) ->
 
 
 def count_text(problems: Sequence[Problem]) -> str:
-    """How many errors and warnings: ``2 errors, 1 warning``."""
-    errors = sum(problem.stands_for for problem in problems if problem.severity is Severity.ERROR)
-    warnings = sum(problem.stands_for for problem in problems) - errors
-    words = [counted(errors, "error")] if errors else []
-    words += [counted(warnings, "warning")] if warnings else []
-    return ", ".join(words)
+    """How many there are of each severity: ``2 errors, 1 warning``."""
+    counts = {one: sum(problem.stands_for for problem in problems if problem.severity is one) for one in Severity}
+    return ", ".join(counted(count, one.value) for one, count in counts.items() if count)
 
 
 def problem_record(problem: Problem) -> dict[str, Any]:

@@ -13,6 +13,7 @@ _CODES: Final = {
     "removed": "31",
     "error": "1;31",
     "warning": "1;33",
+    "note": "36",
     "good": "32",
     "faint": "2",
     "bold": "1",

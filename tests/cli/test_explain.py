@@ -80,7 +80,7 @@ def test_every_field_can_be_explained_on_80_columns() -> None:
         ("guest.spec.domain", "guest.spec has no field 'domain'. Did you mean: reconcile explain guest.spec.domains"),
         ("gest.spec", "no kind of document is called 'gest'. Did you mean: reconcile explain guest.spec"),
         ("keep", "no kind of document is called 'keep'. Did you mean: reconcile explain host.spec.keep"),
-        ("xyzzy", "there are host, guest, simulated-host, plan. Run: reconcile explain"),
+        ("xyzzy", "there are host, guest, machine, simulated-host, plan. Run: reconcile explain"),
         ("guest.spec.uuid.x", "guest.spec.uuid has no field 'x'; it has none. Run: reconcile explain guest.spec.uuid"),
         ("guest.\x1b[2J", "guest has no field '\\x1b[2J'"),
     ],

@@ -7,9 +7,9 @@ from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp,
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import ObservedMdev
+from reconciler.model.overlaps import MOST_PAIRS
 from reconciler.model.problems import Problem
 from reconciler.planning.conflicts import conflicts, queues_text
-from reconciler.planning.overlaps import MOST_PAIRS
 from reconciler.planning.target import pool_of
 from testing.holdings import config, desired, guest, matrix, rectangles, uuid
 

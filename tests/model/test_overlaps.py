@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.kernel.observe import observe
+from reconciler.model import overlaps
 from reconciler.model.desired import Activation, DesiredGuest, GivenUp, Keep, Presence
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import Matrix
+from reconciler.model.overlaps import MOST_PAIRS, Pairs, pairs_among, pairs_between
 from reconciler.model.problems import MOST_SHOWN, Problem, ProblemList
-from reconciler.planning import overlaps
 from reconciler.planning.conflicts import MOST_BLAMED, conflicts
-from reconciler.planning.overlaps import MOST_PAIRS, Pairs, pairs_among, pairs_between
 from reconciler.planning.planner import make_plan
 from reconciler.planning.target import pool_of
 from reconciler.simulator.host import SimulatedHost
