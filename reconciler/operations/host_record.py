@@ -24,7 +24,6 @@ from reconciler.model.errors import InputError, StateError
 from reconciler.model.ids import ID_COUNT, require_uuid
 from reconciler.model.matrix import Queue
 from reconciler.model.observed import Lpar, Observed, ObservedCard, ObservedMdev, Unread
-from reconciler.model.outcome import Origin
 from reconciler.model.printable import error_text
 from reconciler.model.problems import several
 from reconciler.operations.plan import observe_host
@@ -134,10 +133,6 @@ class RecordedHost(NamedTuple):
         return self.record.boot
 
     def applied_last(self, applied: Applied) -> Desired | None:  # noqa: ARG002 - the history stays on the host
-        """See `PlannedHost`."""
-        return None
-
-    def origin_last(self, applied: Applied) -> Origin | None:  # noqa: ARG002 - likewise
         """See `PlannedHost`."""
         return None
 

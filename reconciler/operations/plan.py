@@ -14,7 +14,6 @@ from reconciler.model.commands import OBSERVE, STATUS, Here, resume
 from reconciler.model.desired import Desired, Persistence, Selector
 from reconciler.model.errors import InputError, StateError
 from reconciler.model.observed import Observed, Unread
-from reconciler.model.outcome import Actor, Origin
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Problem, ProblemList, Severity, completed, several
 from reconciler.model.stopping import NEVER, StopToken
@@ -23,6 +22,7 @@ from reconciler.planning.plan import (
     ALLOW_SUSPENDED,
     Consent,
     Plan,
+    RollsBack,
     fingerprint_of,
     partial_text,
     rolling_back,
@@ -80,9 +80,6 @@ class PlannedHost(Protocol):
     def applied_last(self, applied: Inventory) -> Desired | None:
         """The manifests that were `applied`; None where the history does not have them, or cannot be read."""
 
-    def origin_last(self, applied: Inventory) -> Origin | None:
-        """Who asked for the apply that is `applied`; None where the history does not have it, or cannot be read."""
-
 
 class _Present(NamedTuple):
     """A machine as it is now; what was `observed` of it already is not read again."""
@@ -121,18 +118,6 @@ class _Present(NamedTuple):
             return history.desired(numbers[-1]) if numbers else None
         except (BadRecord, NoSuchGeneration):
             return None
-
-    def origin_last(self, applied: Inventory) -> Origin | None:
-        from reconciler.transaction.history import History
-
-        history = History(self.machine.state)
-        try:
-            if applied.generation not in history.numbers():
-                return None
-            found = history.look(applied.generation)
-        except OSError:
-            return None  # it is a word more for people, and no reason to refuse a plan
-        return None if found.is_damaged else found.origin
 
 
 class Readable:
@@ -185,10 +170,6 @@ class Readable:
         """See `PlannedHost`."""
         return self._readable("the history", lambda: self._present.applied_last(applied), None)
 
-    def origin_last(self, applied: Inventory) -> Origin | None:
-        """See `PlannedHost`."""
-        return self._present.origin_last(applied)
-
     def _readable(self, what: str, read: Callable[[], _Value], otherwise: _Value) -> _Value:
         try:
             return read()
@@ -238,13 +219,15 @@ def plan(
         _refuse_unknown(scope, wanted.desired, applied)
     made = make_plan(wanted.desired, found, applied, scope, stop)._replace(commit=wanted.commit)
     if wanted.generation or wanted.undone:
-        made = rolling_back(made)
-    elif made.is_news and made.changes and applied.generation:
-        made = made._replace(notes=(*made.notes, *_rolled_back(host.origin_last(applied), applied.generation)))
+        made = rolling_back(made, RollsBack(wanted.generation, wanted.undone))
     if isinstance(scope, Whole | Targets):
         made = _with_suspensions(made, applied, host)
     if isinstance(scope, Whole | AllBut):
         made = _persistent(made, applied, host, scope)
+    if made.rolled_back and not made.changes:
+        made = made._replace(rolled_back=None)
+    elif made.rolled_back and not isinstance(scope, VmEvent):
+        made = made._replace(notes=(*made.notes, made.rolled_back.text))
     if made.targets is not None:
         made = made._replace(notes=(*made.notes, partial_text(made.targets)))
     if host.unread:
@@ -254,14 +237,6 @@ def plan(
         fingerprint = fingerprint_of(made.desired.host.name, made.basis, texts)
         made = made._replace(problems=_placed(made, wanted.site), texts=texts, fingerprint=fingerprint)
     return made._replace(problems=tuple(completed(one, host.here) for one in made.problems))
-
-
-def _rolled_back(origin: Origin | None, number: int) -> Iterator[str]:
-    """That the host was rolled back last, so that what the manifests say otherwise need not be new."""
-    if origin is None or origin.actor is not Actor.PERSON or not (origin.again or origin.undone):
-        return
-    where = f"to generation {origin.again}" if origin.again else f"to before generation {origin.undone}"
-    yield f"generation {number} rolled the host back {where}, and the manifests say otherwise"
 
 
 def _refuse_unknown(targets: Targets, desired: Desired, applied: Inventory) -> None:

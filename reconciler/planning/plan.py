@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Desired, DesiredGuest
+from reconciler.model.ids import Uuid
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities, Observed, ObservedMdev, Process, Unread, VmName
 from reconciler.model.problems import Position, Problem, errors_of
@@ -19,30 +20,69 @@ from reconciler.planning.host_pool import PoolReason
 
 
 class Cause(StrEnum):
-    """Why something changes: its manifest has changed since the last apply, or the host has, or hardware came.
-
-    Or a person rolls back, and an earlier generation wants it.
-
-    Only before 6.0 hardware that comes is a reason: later kernels have taken it for its guest in advance.
-    """
+    """Why something changes, against what was applied last."""
 
     MANIFEST = "manifest-changed"
+    NEW = "new-in-manifests"
+    UNNAMED = "in-no-manifest"  # a device that was never ours, and is to go
+    UNDONE = "undone-by-rollback"  # the manifests want again what a rollback has undone
     HOST = "host-changed"
-    ARRIVED = "hardware-came"
-    EARLIER = "rolled-back"
+    ARRIVED = "hardware-came"  # only before 6.0: later kernels have taken it for its guest in advance
+    EARLIER = "rolled-back"  # this plan rolls back: an earlier generation wants it
 
     @property
-    def text(self) -> str:
-        """The same for people, e.g. ``you changed the manifest``."""
-        return _CAUSES[self]
+    def is_of_manifests(self) -> bool:
+        """Whether the manifests ask for something that was not applied last."""
+        return self in (Cause.MANIFEST, Cause.NEW, Cause.UNNAMED, Cause.UNDONE)
 
 
 _CAUSES: Final = {
     Cause.MANIFEST: "you changed the manifest",
+    Cause.NEW: "new in the manifests",
+    Cause.UNNAMED: "no manifest names it",
+    Cause.UNDONE: "rolled back",
     Cause.HOST: "changed on the host since",
     Cause.ARRIVED: "its hardware came",
     Cause.EARLIER: "rolled back",
 }
+
+
+class RollsBack(NamedTuple):
+    """Where a plan of a rollback leads: to what generation `to` wanted, or to before `undone`; the other one is 0."""
+
+    to: int
+    undone: int
+
+
+class RolledBack(NamedTuple):
+    """What the last rollback of a host has undone, as long as no other manifests were applied as a whole since.
+
+    Attributes:
+        generation: its own number in the history.
+        to: the generation that it rolled back to; 0 where it was to what there was before one.
+        before: the number of that one; 0 likewise.
+        pool: the host pool as the manifests wanted it before the rollback; None where they set none.
+        guests: by uuid, what each device that it has changed was to have before; None where there was to be none.
+    """
+
+    generation: int
+    to: int
+    before: int
+    pool: Matrix | None
+    guests: Mapping[Uuid, ApConfig | None]
+
+    @property
+    def text(self) -> str:
+        """What has happened, and how the manifests stand to it, in one sentence."""
+        where = f"to generation {self.to}" if self.to else f"to before generation {self.before}"
+        return f"generation {self.generation} rolled the host back {where}, and the manifests say otherwise"
+
+
+def cause_text(cause: Cause, rolled_back: RolledBack | None) -> str:
+    """`cause` for people, e.g. ``you changed the manifest``; `rolled_back` is that of the plan."""
+    if cause is Cause.UNDONE and rolled_back:
+        return f"rolled back by generation {rolled_back.generation}"
+    return _CAUSES[cause]
 
 
 class GuestPlan(NamedTuple):
@@ -231,6 +271,8 @@ class Plan(NamedTuple):
         texts: digest of the text of the manifests, comments included; empty where none were read.
         targets: the names of the guests that were chosen, ascending; None where the plan is not partial.
         unread: what it should rest on and could not be read; where there is anything, it cannot be saved.
+        rolls_back: where it leads, in a plan of a rollback; None in any other.
+        rolled_back: the last rollback, where it stands between the host and what the manifests say; None otherwise.
     """
 
     desired: Desired
@@ -258,6 +300,8 @@ class Plan(NamedTuple):
     texts: str = ""
     targets: tuple[str, ...] | None = None
     unread: tuple[Unread, ...] = ()
+    rolls_back: RollsBack | None = None
+    rolled_back: RolledBack | None = None
 
     @property
     def suspended_names(self) -> tuple[str, ...]:
@@ -345,14 +389,14 @@ def _limits(there: int, going: int, staying: int) -> list[Consent]:
     return []
 
 
-def rolling_back(plan: Plan) -> Plan:
+def rolling_back(plan: Plan, where: RollsBack) -> Plan:
     """`plan` of what an earlier generation wanted, so that no manifest is the reason of what changes."""
 
     def cause(found: Cause | None) -> Cause | None:
-        return Cause.EARLIER if found is Cause.MANIFEST else found
+        return Cause.EARLIER if found and found.is_of_manifests else found
 
     guests = tuple(one._replace(cause=cause(one.cause)) for one in plan.guests)
-    return plan._replace(guests=guests, pool_cause=cause(plan.pool_cause))
+    return plan._replace(guests=guests, pool_cause=cause(plan.pool_cause), rolls_back=where, rolled_back=None)
 
 
 def replanned(plan: Plan, found: Iterable[ObservedMdev]) -> Plan:
@@ -374,6 +418,7 @@ def replanned(plan: Plan, found: Iterable[ObservedMdev]) -> Plan:
         steps=(),
         files=(),
         is_news=False,
+        rolled_back=None,
     )
 
 

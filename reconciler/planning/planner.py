@@ -30,6 +30,7 @@ from reconciler.planning.plan import (
     GuestPlan,
     Plan,
     PlannedStep,
+    RolledBack,
     basis_of,
     fingerprint_of,
     removal_consents,
@@ -48,6 +49,8 @@ class Applied(NamedTuple):
         generation: the number in the history of the apply that made it so; 0 where there is none.
         digest: of the manifests; empty where it is not known.
         persistence: how the host was to boot into it.
+        unclaimed: the uuids of guests that the manifests named and that were to have no device, ascending.
+        rolled_back: what the rollback has undone that made it so; None where it was none.
     """
 
     pool: Matrix | None
@@ -55,6 +58,8 @@ class Applied(NamedTuple):
     generation: int = 0
     digest: str = ""
     persistence: Persistence = Persistence.NONE
+    unclaimed: tuple[Uuid, ...] = ()
+    rolled_back: RolledBack | None = None
 
 
 MORE_WRITES: Final = (
@@ -141,6 +146,7 @@ def make_plan(
         is_news=only is None and applied.digest != desired.digest,
         notes=((MORE_WRITES,) if budget.is_cut else ()),
         targets=_chosen_names(aim, desired, applied) if isinstance(scope, Targets) else None,
+        rolled_back=applied.rolled_back if applied.digest != desired.digest else None,
     )
 
 
@@ -314,7 +320,7 @@ def _guest_plan(name: str, uuid: str, guest: DesiredGuest | None, view: _View) -
         in_use=mdev is not None and mdev.in_use,
         interrupted=uuid in view.interrupted,
         bindings=view.after,
-        cause=None if before == after else _cause(guest, before, after, view.applied.guests.get(uuid), view),
+        cause=None if before == after else _cause(uuid, guest, before, after, view),
         goes=before is not None and (after is None or uuid in view.target.leaving),
         opened_by=mdev.opened_by if mdev else None,
         vm=view.vms.get(uuid),
@@ -326,33 +332,47 @@ def _sees(mdev: ObservedMdev, now: Bindings) -> Matrix:
 
 
 def _cause(
-    guest: DesiredGuest | None,
-    before: ApConfig | None,
-    after: ApConfig | None,
-    last: tuple[str, ApConfig] | None,
-    view: _View,
+    uuid: str, guest: DesiredGuest | None, before: ApConfig | None, after: ApConfig | None, view: _View
 ) -> Cause:
+    last = view.applied.guests.get(uuid)
     if guest is None and last is None and not view.is_news:
         return Cause.HOST  # a device that has been made since, where none but ours may be
     # What was applied had a device, so a guest without a claim has become so in the manifests.
     if not (guest and guest.activation is not Activation.INACTIVE and last and last[1] == guest.config):
-        return Cause.MANIFEST
+        return _cause_in_manifests(uuid, guest, last, view)
     if view.gradual and before and after and all(was <= becomes for was, becomes in zip(before, after, strict=True)):
         return Cause.ARRIVED
     return Cause.HOST
 
 
+def _cause_in_manifests(uuid: str, guest: DesiredGuest | None, last: tuple[str, ApConfig] | None, view: _View) -> Cause:
+    """Why the manifests ask for something that was not applied last."""
+    rolled_back = view.applied.rolled_back if view.is_news else None
+    is_known = last is not None or uuid in view.applied.unclaimed
+    if rolled_back and uuid in rolled_back.guests:
+        wanted = guest.config if guest and guest.activation is not Activation.INACTIVE else None
+        if rolled_back.guests[uuid] == wanted:
+            return Cause.UNDONE
+        is_known = True
+    if is_known:
+        return Cause.MANIFEST
+    return Cause.UNNAMED if guest is None else Cause.NEW
+
+
 def _manifests_changed(guests: tuple[GuestPlan, ...], applied: Applied, desired: Desired) -> bool:
     """Whether the manifests say something that was not applied, such as to a guest that was suspended then."""
-    return applied.digest != desired.digest or any(one.cause is Cause.MANIFEST for one in guests)
+    return applied.digest != desired.digest or any(one.cause and one.cause.is_of_manifests for one in guests)
 
 
 def _pool_cause(observed: Observed, target: Target, applied: Applied, *, manifests_changed: bool) -> Cause | None:
     if target.holdings.pool == observed.pool:
         return None
     # A derived pool also makes room for the devices of others: where these change it, the manifests are as they were.
-    is_drift = applied.pool == target.holdings.pool or not manifests_changed
-    return Cause.HOST if is_drift else Cause.MANIFEST
+    if applied.pool == target.holdings.pool or not manifests_changed:
+        return Cause.HOST
+    if applied.rolled_back and applied.rolled_back.pool == target.holdings.pool:
+        return Cause.UNDONE
+    return Cause.MANIFEST if applied != NOTHING_APPLIED else Cause.NEW
 
 
 def _consents(

@@ -21,7 +21,7 @@ from reconciler.model.printable import lines_text
 from reconciler.model.steps import FileChange
 from reconciler.planning.effect import HARMLESS
 from reconciler.planning.host_pool import PoolReason
-from reconciler.planning.plan import GuestPlan, Plan, rollback_text
+from reconciler.planning.plan import GuestPlan, Plan, RolledBack, cause_text, rollback_text
 from reconciler.render.text import Paint, counted, plain
 
 
@@ -169,7 +169,7 @@ def pool_heading(plan: Plan) -> str | None:
     """The host pool with the reason why it changes; None where it does not."""
     if plan.observed.pool == plan.pool:
         return None
-    return f"host pool ({plan.pool_cause.text})" if plan.pool_cause else "host pool"
+    return f"host pool ({cause_text(plan.pool_cause, plan.rolled_back)})" if plan.pool_cause else "host pool"
 
 
 def pool_remarks(plan: Plan) -> tuple[str, ...]:
@@ -192,14 +192,14 @@ def plural(noun: str, ids: IdSet) -> str:
     return noun if len(ids) == 1 else f"{noun}s"
 
 
-def guest_change(guest: GuestPlan) -> Change:
-    """What becomes of one guest."""
-    return Change(kind_of(guest), guest_heading(guest), (*_gain_lines(guest), *guest_remarks(guest)))
+def guest_change(guest: GuestPlan, rolled_back: RolledBack | None = None) -> Change:
+    """What becomes of one guest of a plan, whose `rolled_back` is given."""
+    return Change(kind_of(guest), guest_heading(guest, rolled_back), (*_gain_lines(guest), *guest_remarks(guest)))
 
 
-def guest_heading(guest: GuestPlan) -> str:
-    """A guest with its device, its VM and the reason why it changes."""
-    cause = f" ({guest.cause.text})" if guest.cause else ""
+def guest_heading(guest: GuestPlan, rolled_back: RolledBack | None = None) -> str:
+    """A guest with its device, its VM and the reason why it changes; `rolled_back` is that of its plan."""
+    cause = f" ({cause_text(guest.cause, rolled_back)})" if guest.cause else ""
     device = "" if guest.name == guest.uuid else f"  {guest.uuid}"
     noun = "guest" if guest.guest else "device"
     return f"{noun} {guest.name}{device}{in_brackets(guest.vm)}{cause}"
@@ -356,11 +356,11 @@ def holder_hunks(plan: Plan) -> list[Hunk]:
     """Every holder that `plan` changes, the host first."""
     pool = pool_heading(plan)
     hunks = [pool_hunk(pool, plan.observed.pool, plan.pool, pool_remarks(plan))] if pool else []
-    return hunks + [_guest_hunk(guest) for guest in plan.guests if guest.changes]
+    return hunks + [_guest_hunk(guest, plan.rolled_back) for guest in plan.guests if guest.changes]
 
 
-def _guest_hunk(guest: GuestPlan) -> Hunk:
-    return config_hunk(guest_heading(guest), guest.before, guest.after, guest_remarks(guest))
+def _guest_hunk(guest: GuestPlan, rolled_back: RolledBack | None) -> Hunk:
+    return config_hunk(guest_heading(guest, rolled_back), guest.before, guest.after, guest_remarks(guest))
 
 
 def file_hunk(change: FileChange) -> Hunk:

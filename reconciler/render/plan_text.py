@@ -92,7 +92,7 @@ def changes_section(plan: Plan, page: Page) -> Section:
     """Every holder that the plan changes, the host first."""
     pool = pool_change(plan)
     changed = [guest for guest in plan.guests if guest.changes]
-    changes = chain([pool] if pool else [], map(guest_change, changed))
+    changes = chain([pool] if pool else [], (guest_change(one, plan.rolled_back) for one in changed))
     items = (_marked(one, _change_lines(one, page, "bold"), page) for one in changes)
     return Section("holder" if pool else "guest", len(changed) + bool(pool), items, is_spaced=True)
 

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 from reconciler.model.codec import BadRecord
 from reconciler.model.desired import Activation, Ignored
 from reconciler.model.ids import Uuid
+from reconciler.model.matrix import ApConfig
 from reconciler.model.printable import error_text
 from reconciler.model.steps import FileChange, Holdings, Step, holdings_after
-from reconciler.planning.plan import GuestPlan, Plan
+from reconciler.planning.plan import GuestPlan, Plan, RolledBack, RollsBack
 from reconciler.planning.planner import NOTHING_APPLIED, Applied
 from reconciler.transaction.records import RECORDS, naming_file, read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
@@ -298,10 +299,38 @@ def applied_by(plan: Plan, generation: int = 0, before: Applied = NOTHING_APPLIE
     # What the plan does not touch is as much ours as it was.
     ours = {uuid: one for uuid, one in ours.items() if uuid not in plan.untouched}
     ours.update((uuid, before.guests[uuid]) for uuid in sorted(plan.untouched & before.guests.keys()))
-    if plan.only is not None:
+    named = {one.uuid for one in plan.desired.guests}
+    if plan.only is None:
+        after = Applied(pool, ours, generation, plan.desired.digest, plan.desired.host.persistence)
+    else:
         others = {uuid: one for uuid, one in before.guests.items() if uuid not in plan.only}
-        return before._replace(guests={**others, **ours}, generation=generation)
-    return Applied(pool, ours, generation, plan.desired.digest, plan.desired.host.persistence)
+        named = (named & plan.only).union(before.unclaimed)
+        after = before._replace(guests={**others, **ours}, generation=generation)
+    unclaimed = tuple(sorted(named - after.guests.keys()))
+    return after._replace(unclaimed=unclaimed, rolled_back=_rolled_back(plan.rolls_back, before, after))
+
+
+def _rolled_back(where: RollsBack | None, before: Applied, after: Applied) -> RolledBack | None:
+    """What rollbacks have undone, and what is not applied again `after` a plan that itself leads `where`, if it does.
+
+    Several rollbacks in a row count as one: the manifests want what there was before the first.
+    """
+    known = before.rolled_back
+    if where is None and after.digest != before.digest:
+        return None  # other manifests were applied as a whole
+    had, has = _configs(before), _configs(after)
+    changed = {uuid: had.get(uuid) for uuid in sorted(had.keys() | has.keys()) if had.get(uuid) != has.get(uuid)}
+    if where and (changed or before.pool != after.pool):
+        made = RolledBack(after.generation, where.to, where.undone, before.pool, changed)
+        known = made._replace(pool=known.pool, guests={**changed, **known.guests}) if known else made
+    if known is None:
+        return None
+    guests = {uuid: one for uuid, one in known.guests.items() if one != has.get(uuid)}
+    return known._replace(guests=guests) if guests or known.pool != after.pool else None
+
+
+def _configs(applied: Applied) -> dict[str, ApConfig]:
+    return {uuid: one for uuid, (_, one) in applied.guests.items()}
 
 
 def _may_be_gone(one: GuestPlan, before: Applied) -> bool:

@@ -15,7 +15,7 @@ from reconciler.model.outcome import Outcome, Result
 from reconciler.model.stopping import Abandoned, Deadline
 from reconciler.operations.apply import ApplyResult, NotApplicable, StalePlan, Terms, apply
 from reconciler.operations.plan import observe_host, plan
-from reconciler.planning.plan import Cause, Plan, replanned
+from reconciler.planning.plan import Plan, replanned
 from reconciler.planning.scope import FILES, NOTHING_SPARED, AllBut, Spared
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
@@ -312,7 +312,7 @@ class _Cycle:
             self._know(healing=self.state.healing.asked(drifted(made), self.context.clock.monotonic()))
         decision = self._decided(made, result.suspensions)
         spared = None
-        is_mixed = decision.condition is Condition.DRIFT and Cause.MANIFEST in made.causes
+        is_mixed = decision.condition is Condition.DRIFT and any(one.is_of_manifests for one in made.causes)
         if is_mixed and self.context.policy.applies and decision.act is Act.NOTHING:
             # What the manifests ask of one guest, such as one that was suspended, does not wait for another's drift.
             with self.context.host.opened(False) as machine:

@@ -147,7 +147,7 @@ def test_what_is_asked_about_fits_the_terminal(command: Command, file: IO[bytes]
         kim.enters("n")
         kim.ended()
 
-    assert "  + guest guest1  3783d4a7-df47-58ab-bed9-cee63c6e6f5e\n        (you changed the manifest)\n" in shown
+    assert "  + guest guest1  3783d4a7-df47-58ab-bed9-cee63c6e6f5e\n        (new in the manifests)\n" in shown
     assert max(map(len, shown.splitlines())) <= 70
 
 

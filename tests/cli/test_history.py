@@ -55,7 +55,7 @@ def test_a_generation_is_shown_with_its_writes(command: Command) -> None:
 
     assert shown.code == 0
     assert "Generation 1: applied" in shown.out
-    assert "@@ guest guest1  3783d4a7-df47-58ab-bed9-cee63c6e6f5e (you changed the manifest) @@\n+mediated" in shown.out
+    assert "@@ guest guest1  3783d4a7-df47-58ab-bed9-cee63c6e6f5e (new in the manifests) @@\n+mediated" in shown.out
     assert "bus/ap/apmask <- 0x" not in shown.out
     assert "bus/ap/apmask <- 0x" in command("history", "show", "1", "-o", "wide").out
     assert json.loads(command("history", "show", "1", "-o", "json").out)["outcome"]["result"] == "applied"

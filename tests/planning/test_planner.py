@@ -162,7 +162,9 @@ def test_a_mask_that_another_program_changed_says_so() -> None:
 
     assert actions(plan) == [(Action.AQMASK, "host")]
     assert plan.pool_cause is Cause.HOST
-    assert make_plan(desired([], GIVES_UP), observe(host)).pool_cause is Cause.MANIFEST
+    assert make_plan(desired([], GIVES_UP), observe(host)).pool_cause is Cause.NEW
+    others = applied()._replace(pool=None, digest="other")
+    assert make_plan(desired([], GIVES_UP), observe(host), others).pool_cause is Cause.MANIFEST
 
 
 # Consent -------------------------------------------------------------------------------------------------------------

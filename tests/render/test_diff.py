@@ -52,7 +52,7 @@ def test_each_holder_has_one_hunk() -> None:
         " domain 0x04 (4)\n"
         "+domain 0x47 (71)\n"
         "    sees all 2 queues\n"
-        f"@@ guest new  {uuid(3)} (you changed the manifest) @@\n"
+        f"@@ guest new  {uuid(3)} (new in the manifests) @@\n"
         "+mediated device\n"
         "+adapter 0x06 (6)\n"
         "+domain 0x04 (4)\n"

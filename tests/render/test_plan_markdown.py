@@ -100,7 +100,7 @@ def test_a_small_plan_in_full() -> None:
         "<summary>Changes (1)</summary>\n"
         "\n"
         "```diff\n"
-        f"@@ guest a  {uuid(1)} (you changed the manifest) @@\n"
+        f"@@ guest a  {uuid(1)} (new in the manifests) @@\n"
         " adapter 0x05 (5)\n"
         "-adapter 0x06 (6)\n"
         " domain 0x04 (4)\n"

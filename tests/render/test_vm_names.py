@@ -48,7 +48,7 @@ def test_a_plan_names_the_vm_of_a_guest() -> None:
     """In its heading, and in the JSON as a field that the schema knows."""
     shown = made(VMS, 1)
 
-    assert f"guest g1  {uuid(1)} (VM payments-db, running) (you changed the manifest)\n" in plan_text(shown)
+    assert f"guest g1  {uuid(1)} (VM payments-db, running) (new in the manifests)\n" in plan_text(shown)
     record = json.loads(plan_json(shown))
     assert [one.get("vm") for one in record["guests"]] == [{"name": "payments-db", "state": "running"}]
     assert not list(Draft202012Validator(SCHEMA).iter_errors(record))

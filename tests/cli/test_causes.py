@@ -1,0 +1,230 @@
+"""Why each holder changes, as plans say it: new, changed by you, changed on the host, or undone by a rollback."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reconciler.hosts import opening
+from reconciler.hosts.simulated import opened_simulation
+from reconciler.kernel.paths import CREATE, mdev
+from testing.clocks import NoTimer
+from testing.commands import Command, change, example
+
+HOST, NEW, YOURS, UNDONE = "host", "new-in-manifests", "manifest-changed", "undone-by-rollback"
+FOURTH = """---
+apiVersion: reconciler/v1
+kind: Guest
+metadata: {name: guest4}
+spec: {host: lpar7, adapters: [5], domains: [0x05]}
+"""
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """``reconcile`` on a fresh copy of the three guests."""
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
+    return example("three-guests", tmp_path, capsys)
+
+
+def apply(command: Command, *words: str) -> None:
+    """Apply what the manifests say."""
+    ran = command("apply", "--yes", *words)
+    assert ran.code == 0, ran.err
+
+
+def roll_back(command: Command, *words: str) -> None:
+    """Roll the host back."""
+    ran = command("rollback", "--yes", *words)
+    assert ran.code == 0, ran.err
+
+
+def add_fourth(command: Command) -> None:
+    """Have one guest more in the manifests."""
+    path = command.directory / "guests.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + FOURTH, encoding="utf-8")
+
+
+def write(command: Command, path: str, value: str) -> None:
+    """Write to the host as another program does."""
+    with opened_simulation(command.simulated_host, changes=True) as simulation:
+        simulation.host.write(path, value)
+
+
+def causes(command: Command, *words: str) -> dict[str, str]:
+    """Why each holder changes, as the plan says it for programs; the text has the same labels."""
+    plan = json.loads(command("plan", "-o", "json", *words).out)
+    found = {one["name"]: one["cause"] for one in plan["guests"] if one["cause"]}
+    return found | ({HOST: plan["pool"]["cause"]} if plan["pool"]["cause"] else {})
+
+
+def labels(command: Command, *words: str) -> str:
+    """The plan as people read it, in one line."""
+    return " ".join(command("plan", "-o", "wide", *words).out.split())
+
+
+def test_on_the_first_plan_all_is_new(command: Command) -> None:
+    """Nothing was changed: nothing was there before."""
+    assert causes(command) == dict.fromkeys(("guest1", "guest2", "guest3", HOST), NEW)
+    assert "host pool (new in the manifests)" in labels(command)
+    assert labels(command).count("(new in the manifests)") == 4
+    assert "(new in the manifests)" in command("plan", "-o", "diff").out
+    assert "(new in the manifests)" in command("drift").out
+
+
+def test_a_guest_that_comes_later_is_new_and_others_are_changed(command: Command) -> None:
+    """Each by itself."""
+    apply(command)
+    change(command)
+    add_fourth(command)
+
+    assert causes(command) == {"guest1": YOURS, "guest4": NEW}
+    assert "(you changed the manifest)" in labels(command)
+
+
+def test_a_guest_that_the_manifests_had_without_a_claim_is_not_new(command: Command) -> None:
+    """It was inactive, and was made active."""
+    change(command, "domains: [4, 0xab]", "domains: [4, 0xab]\n  activation: inactive")
+    apply(command)
+    change(command, "\n  activation: inactive", "")
+
+    assert causes(command)["guest1"] == YOURS
+
+
+def test_a_device_that_no_manifest_ever_named_is_removed_since_none_names_it(command: Command) -> None:
+    """On the first plan nothing was changed, and the device is not new in the manifests either."""
+    write(command, CREATE, "00000000-0000-4000-8000-0000000000f2")
+    with (command.directory / "host.yaml").open("a", encoding="utf-8") as file:
+        file.write("  unmanaged: remove\n")
+    found = {one: cause for one, cause in causes(command).items() if one not in ("guest1", "guest2", "guest3", HOST)}
+
+    assert set(found.values()) == {"in-no-manifest"}
+    assert "(no manifest names it)" in labels(command)
+
+
+def test_after_a_rollback_its_generation_is_the_cause(command: Command) -> None:
+    """Of every holder that it has set back, and of none that the manifests have changed since."""
+    apply(command)
+    change(command)
+    add_fourth(command)
+    apply(command)
+    roll_back(command, "1")
+
+    assert causes(command) == {"guest1": UNDONE, "guest4": UNDONE}
+    assert labels(command).count("(rolled back by generation 3)") == 2
+    assert "you changed" not in labels(command)
+    assert "(rolled back by generation 3)" in command("plan", "-o", "diff").out
+    assert causes(command, "--target", "guest4") == {"guest4": UNDONE}
+
+    change(command, "adapters: [6]", "adapters: [5]")
+    change(command, "domains: [0x47, 0xff]", "domains: [0x47]")
+    assert causes(command) == {"guest1": YOURS, "guest2": YOURS, "guest4": UNDONE}
+
+
+def test_a_guest_that_a_rollback_has_brought_back_goes_because_of_it(command: Command) -> None:
+    """It had left the manifests before, and the host pool follows it."""
+    add_fourth(command)
+    apply(command)
+    path = command.directory / "guests.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace(FOURTH, ""), encoding="utf-8")
+    apply(command)
+    roll_back(command)
+
+    assert causes(command) == {"guest4": UNDONE}
+
+
+def test_a_host_pool_that_a_rollback_has_set_back_says_so(command: Command) -> None:
+    """As long as the manifests want the one from before the rollback."""
+    apply(command)
+    change(command, "adapters: [6]", "adapters: [6, 4]")
+    apply(command, "--allow-disruption")
+    roll_back(command)
+
+    assert causes(command) == {"guest3": UNDONE, HOST: UNDONE}
+    assert "host pool (rolled back by generation 3)" in labels(command)
+
+
+def test_a_rollback_after_a_rollback(command: Command) -> None:
+    """What the manifests say was undone by the first and the second: the newest is named."""
+    apply(command)
+    change(command, "domains: [0x47, 0xff]", "domains: [0x47]")
+    apply(command)
+    change(command)
+    apply(command)
+    roll_back(command, "2")
+    assert causes(command) == {"guest1": UNDONE}
+    roll_back(command, "1")
+
+    assert causes(command) == {"guest1": UNDONE, "guest2": UNDONE}
+    assert labels(command).count("(rolled back by generation 5)") == 2
+
+
+def test_a_rollback_forward_leaves_nothing_of_the_one_before(command: Command) -> None:
+    """The host is as the manifests say, and what they say next is a change of theirs."""
+    apply(command)
+    change(command)
+    apply(command)
+    roll_back(command, "1")
+    roll_back(command, "2")
+    assert causes(command) == {}
+    change(command, "adapters: [6]", "adapters: [5, 6]")
+
+    assert causes(command) == {"guest1": YOURS}
+    assert "rolled back" not in labels(command)
+
+
+def test_what_was_applied_of_it_again_is_no_cause_any_more(command: Command) -> None:
+    """One guest is applied by itself, the other is still as the rollback has left it; then all is applied."""
+    apply(command)
+    change(command)
+    add_fourth(command)
+    apply(command)
+    roll_back(command, "1")
+    apply(command, "--target", "guest4")
+    assert causes(command) == {"guest1": UNDONE}
+    assert "(rolled back by generation 3)" in labels(command)
+    change(command, "domains: [0x05]", "domains: [0x06]")
+    assert causes(command) == {"guest1": UNDONE, "guest4": YOURS}
+
+    apply(command)
+    change(command, "adapters: [6]", "adapters: [5]")
+    assert causes(command) == {"guest1": YOURS}
+
+
+def test_the_undoing_of_a_partial_apply_is_a_rollback_too(command: Command) -> None:
+    """To what there was before it."""
+    apply(command)
+    change(command)
+    apply(command, "--target", "guest1")
+    change(command, "domains: [0x47, 0xff]", "domains: [0x47]")
+    apply(command, "--target", "guest2")
+    roll_back(command)
+
+    assert causes(command) == {"guest2": UNDONE}
+    assert "generation 4 rolled the host back to before generation 3" in labels(command)
+
+
+def test_drift_after_a_rollback_is_drift(command: Command) -> None:
+    """Another program has changed one guest, the rollback the other."""
+    apply(command)
+    change(command)
+    apply(command)
+    roll_back(command)
+    uuids = {one["name"]: one["uuid"] for one in json.loads(command("plan", "-o", "json").out)["guests"]}
+    write(command, f"{mdev(uuids['guest2'])}/unassign_domain", "0xff")
+
+    assert causes(command) == {"guest1": UNDONE, "guest2": "host-changed"}
+
+
+def test_a_rollback_itself_is_labelled_as_one(command: Command) -> None:
+    """Whatever it brings back or takes away, also a guest that is new to the host."""
+    add_fourth(command)
+    apply(command)
+    path = command.directory / "guests.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace(FOURTH, ""), encoding="utf-8")
+    apply(command)
+    roll_back(command)
+
+    host = ("--simulate", str(command.simulated_host))
+    shown = json.loads(command.bare("history", "show", "3", "-o", "json", *host).out)
+    assert [one["cause"] for one in shown["plan"]["guests"]] == ["rolled-back"]
