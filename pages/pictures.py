@@ -1,28 +1,34 @@
-"""The pictures of README and docs: each is what ``reconcile report`` makes of an example."""
+"""The pictures of README and docs: each is what ``reconcile report`` makes of an example, without time and place."""
 
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from reconciler import Manifests, OpenHost, apply, open_simulated_host, plan, status
+from reconciler.picture.sheet import standalone
+from reconciler.planning.grid import grid_of
+from reconciler.planning.status import THE_MANIFESTS
+from reconciler.render.redaction import AsTheyAre
+from reconciler.render.report_html import ascii_text
+from reconciler.render.reports import Report, plan_report, status_report
 
 ROOT: Final = Path(__file__).parents[1]
 PICTURES: Final = ROOT / "docs" / "pictures"
 
 
 class _Shot(NamedTuple):
-    """Which example, what is run before, and the words of the report."""
+    """Which example, and below it the manifests that are applied before and those of the plan; empty for none."""
 
     example: str
-    before: tuple[tuple[str, ...], ...]
-    report: tuple[str, ...] = ()
+    applied: str = ""
+    planned: str = ""
 
 
 _SHOTS: Final = {
-    "three-guests.svg": _Shot("three-guests", (("apply", "--yes"),)),
-    "card-to-come.svg": _Shot("card-to-come", (), ("--plan",)),
-    "swap.svg": _Shot("swap", (("apply", "--yes", "-f", "before"),), ("--plan", "-f", "after")),
+    "three-guests.svg": _Shot("three-guests", applied="."),
+    "card-to-come.svg": _Shot("card-to-come", planned="."),
+    "swap.svg": _Shot("swap", applied="before", planned="after"),
 }
 
 
@@ -42,12 +48,18 @@ def _made(shot: _Shot) -> str:
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder, shot.example)
         shutil.copytree(ROOT / "examples" / shot.example, here, ignore=shutil.ignore_patterns("*.state*"))
-        for words in shot.before:
-            _run(here, *words)
-        return _run(here, "report", "--svg", "-", *shot.report)
+        with open_simulated_host(here / "simulated-host.yaml", changes=True) as machine:
+            if shot.applied:
+                apply(Manifests((here / shot.applied,)), machine)
+            report = _planned(here / shot.planned, machine) if shot.planned else _now(here, machine)
+    return ascii_text(standalone(report.pictures))
 
 
-def _run(here: Path, *words: str) -> str:
-    line = [sys.executable, "-m", "reconciler.cli", *words, "--simulate", "simulated-host.yaml"]
-    ran = subprocess.run(line, cwd=here, capture_output=True, text=True, check=True)  # noqa: S603 - ours
-    return ran.stdout
+def _planned(manifests: Path, machine: OpenHost) -> Report:
+    return plan_report(plan(Manifests((manifests,)).read(machine), machine), AsTheyAre())
+
+
+def _now(manifests: Path, machine: OpenHost) -> Report:
+    found = status(Manifests((manifests,)).read(machine), machine)._replace(compared=THE_MANIFESTS)
+    assert found.plan is not None
+    return status_report(found, grid_of(found.plan), AsTheyAre())

@@ -11,6 +11,10 @@ from reconciler.picture.words import LONGEST_NAME, SIDES, density_of, descriptio
 _MARGIN: Final = 20
 _BETWEEN: Final = 36
 _TITLE: Final = 58
+_LONGEST_ABOUT: Final = 100
+_LONGEST_NOTE: Final = 200
+_CHARACTER: Final = 7
+"""How many characters are shown of a line of text, and how many pixels one needs at most."""
 
 
 def standalone(pictures: Sequence[Picture], notes: Sequence[str] = ()) -> str:
@@ -25,12 +29,14 @@ def standalone(pictures: Sequence[Picture], notes: Sequence[str] = ()) -> str:
         shown.append(at(left, _TITLE, drawing.whole(), drawing.repeated()))
         shown.append(_caption(drawing.picture, left))
         left += drawing.full_width + _BETWEEN
-    width = max(left - _BETWEEN + _MARGIN, 560)
+    lines = [cut(one, _LONGEST_NOTE) for one in notes]
+    longest = max(map(len, [cut(pictures[-1].about, _LONGEST_ABOUT), *lines]))
+    width = max(left - _BETWEEN + _MARGIN, 2 * _MARGIN + _CHARACTER * longest, 560)
     below = _TITLE + max(one.full_height for one in drawings) + 28
     legend, height = _legend(pictures, width - 2 * _MARGIN)
-    for note in notes:
+    for line in lines:
         height += 16
-        legend = joined(legend, text(0, height, cut(note, 200), "faint"))
+        legend = joined(legend, text(0, height, line, "faint"))
     first = drawings[0]
     return joined(
         Markup('<?xml version="1.0" encoding="UTF-8"?>\n'),
@@ -61,7 +67,7 @@ def _caption(picture: Picture, x: int) -> Markup:
             font_size=16,
             font_weight="bold",
         ),
-        text(x, 46, cut(picture.about, 100), "faint"),
+        text(x, 46, cut(picture.about, _LONGEST_ABOUT), "faint"),
     )
 
 

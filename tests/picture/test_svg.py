@@ -232,3 +232,16 @@ def test_a_picture_without_a_queue_is_drawn() -> None:
 
     assert tooltips(standalone([made])) == []
     assert "1 queue is present; 1 held." in embedded(made)
+
+
+def test_no_line_beside_a_picture_is_cut_by_its_edge() -> None:
+    """Neither what it is about, above it, nor the notes below it."""
+    long, longer = "about " * 15, "note " * 30
+    made = picture([[HELD]])._replace(about=long)
+
+    alone, noted = standalone([made]), standalone([made], ["first", longer])
+
+    for one, text in ((alone, long), (noted, longer)):
+        assert int(parsed(one).get("width", "")) >= 7 * len(text)
+    assert words(noted)[-2:] == ["first", longer]
+    assert "first" not in words(alone)
