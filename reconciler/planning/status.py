@@ -12,7 +12,7 @@ from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
 from reconciler.model.observed import Observed, ObservedCard, ObservedMdev, Process, VmName
 from reconciler.planning.effect import Bindings, Hidden, bindings_now, control_lacking, hidden_because
-from reconciler.planning.plan import Cause, GuestPlan, Plan
+from reconciler.planning.plan import Cause, GuestPlan, Plan, cause_text
 
 WITHHELD: Final = "suspended, and differs: its device is not as its manifest says, and changes when it is resumed"
 """Why the device of a suspended guest is not as wanted."""
@@ -290,6 +290,8 @@ def _without_device(activation: Activation) -> GuestState:
 def _difference(plan: GuestPlan, about: _About) -> Iterator[str]:
     """How its device differs from what is wanted; nothing where it does not."""
     valid = about.plan.is_valid  # otherwise no apply does anything
+    if plan.cause is Cause.UNDONE:
+        yield cause_text(plan.cause, about.plan.rolled_back)
     if plan.before is None:
         if plan.after is not None:
             yield f"its device does not exist{'; apply makes it' if valid else ''}"

@@ -8,8 +8,8 @@ from reconciler.model.printable import lines_text
 from reconciler.planning.plan import Plan
 from reconciler.render.changes import few_text, summary_text
 from reconciler.render.diagnostics import problem_record
-from reconciler.render.plan_json import config_record, file_record, json_text, matrix_record
-from reconciler.render.plan_text import changes_section, files_section, heading_text
+from reconciler.render.plan_json import config_record, file_record, json_text, matrix_record, rolled_back_record
+from reconciler.render.plan_text import changes_section, files_section, heading_text, rollback_section
 from reconciler.render.table import Page
 from reconciler.render.text import MOST_LINES, counted, fitted
 
@@ -50,7 +50,7 @@ def drift_text(plan: Plan, page: Page = Page(), *, most: int | None = MOST_LINES
     head = [*page.wrapped("", heading_text(plan), style="bold"), ""]
     summary = page.wrapped("", _summary(plan, changes.total), style="bold")
     room = None if most is None else most - len([*head, "the whole drift", "", *summary])
-    sections = [changes, *([files_section(plan, page)] if plan.is_valid else [])]
+    sections = [changes, *([files_section(plan, page)] if plan.is_valid else []), rollback_section(plan, page)]
     lines, is_cut = fitted(sections, room)
     if is_cut and whole:
         lines += [f"To see all of it: {whole}", ""]
@@ -76,6 +76,7 @@ def drift_json(plan: Plan) -> str:
         "formatVersion": "1",
         "host": plan.desired.host.name,
         "inSync": plan.in_sync,
+        "rolledBack": rolled_back_record(plan),
         "pool": None
         if plan.pool == plan.observed.pool
         else {

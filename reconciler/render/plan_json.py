@@ -64,6 +64,7 @@ def plan_record(plan: Plan, *, only_changes: bool = False) -> dict[str, Any]:
         },
         "problems": [problem_record(problem) for problem in plan.problems],
         "notes": list(plan.notes),
+        "rolledBack": rolled_back_record(plan),
         "suspended": list(plan.suspended_names),
         "targets": None if plan.targets is None else list(plan.targets),
         "consents": [{"holder": one.holder, "reason": one.reason, "flag": one.flag} for one in plan.consents],
@@ -72,6 +73,14 @@ def plan_record(plan: Plan, *, only_changes: bool = False) -> dict[str, Any]:
         "steps": list(_steps(plan)),
         "files": [file_record(one) for one in plan.files],
     }
+
+
+def rolled_back_record(plan: Plan | None) -> dict[str, Any] | None:
+    """The rollback that stands between the host and the manifests, as plain values; None where none does."""
+    one = plan.rolled_back if plan else None
+    if one is None:
+        return None
+    return {"generation": one.generation, "to": one.to or None, "before": one.before or None, "text": one.text}
 
 
 def _summary(plan: Plan) -> dict[str, Any]:

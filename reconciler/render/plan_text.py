@@ -64,8 +64,16 @@ def _sections(plan: Plan, page: Page) -> Iterator[Section]:
         waiting = [guest for guest in plan.guests if guest.because]
         items = (_change_lines(guest_change(one), page) for one in waiting)
         yield Section("guest", len(waiting), items, is_spaced=True)
-    notes = (page.wrapped("Note: ", f"{note}.", 0) for note in plan.notes)
-    yield Section("note", len(plan.notes), notes, is_spaced=True)
+    yield _notes(plan.notes, page)
+
+
+def _notes(notes: Sequence[str], page: Page) -> Section:
+    return Section("note", len(notes), (page.wrapped("Note: ", f"{one}.", 0) for one in notes), is_spaced=True)
+
+
+def rollback_section(plan: Plan, page: Page) -> Section:
+    """The note that a rollback stands between the host and the manifests; empty where none does."""
+    return _notes([plan.rolled_back.text] if plan.rolled_back else [], page)
 
 
 def after_diff_lines(plan: Plan) -> list[str]:

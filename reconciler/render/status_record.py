@@ -6,7 +6,14 @@ from typing import Any
 from reconciler.planning.status import ComparedWith, GuestStatus, QueueStatus, Source, Status
 from reconciler.render.diagnostics import problem_record
 from reconciler.render.drift import at_boot_record
-from reconciler.render.plan_json import config_record, json_text, matrix_record, process_record, vm_record
+from reconciler.render.plan_json import (
+    config_record,
+    json_text,
+    matrix_record,
+    process_record,
+    rolled_back_record,
+    vm_record,
+)
 from reconciler.render.status_text import card_trouble, manifest_of, queue_text
 
 
@@ -44,6 +51,7 @@ def status_record(
         "unseen": list(unseen),
         "loop": loop,
         "inSync": plan.in_sync if plan else None,
+        "rolledBack": rolled_back_record(plan),
         "suspended": status.suspended or None,
         "pool": matrix_record(status.observed.pool),
         "guests": [

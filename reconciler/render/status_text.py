@@ -77,6 +77,8 @@ def status_text(
         lines += [*(_wide_table(status, rows, page) if wide else _table(rows, page)), ""]
     if shown and shown.asked:
         lines += [page.cut(f"{len(rows):,} of {counted(len(status.rows), 'guest')} shown: {shown.asked}"), ""]
+    if status.plan and status.plan.rolled_back:
+        lines += [*page.wrapped("Note: ", f"{status.plan.rolled_back.text}.", 0), ""]
     lines += [page.paint("bold", page.cut(one)) for one in _summary(status)]
     lines += [f"  next: {step}" for step in (*steps, *_steps(status, here))]
     return lines_text(lines)

@@ -228,3 +228,31 @@ def test_a_rollback_itself_is_labelled_as_one(command: Command) -> None:
     host = ("--simulate", str(command.simulated_host))
     shown = json.loads(command.bare("history", "show", "3", "-o", "json", *host).out)
     assert [one["cause"] for one in shown["plan"]["guests"]] == ["rolled-back"]
+
+
+def test_drift_and_status_say_that_a_rollback_stands_between(command: Command) -> None:
+    """In the sentence of the plan, also for programs; not where the manifests say the same as the host."""
+    sentence = "generation 3 rolled the host back to generation 1, and the manifests say otherwise"
+    views = (("plan",), ("drift",), ("status",), ("status", "-o", "wide"))
+    apply(command)
+    change(command)
+    apply(command)
+    assert all(sentence not in command(*words).out for words in views)
+    roll_back(command)
+
+    for words in views:
+        assert f"Note: {sentence}." in " ".join(command(*words).out.split()), words
+        if len(words) == 1:
+            record = json.loads(command(*words, "-o", "json").out)
+            assert record["rolledBack"] == {"generation": 3, "to": 1, "before": None, "text": sentence}
+    reasons = {one["name"]: one["why"] for one in json.loads(command("status", "-o", "json").out)["guests"]}
+    assert reasons["guest1"][0] == "rolled back by generation 3"
+    assert reasons["guest2"] == []
+    assert "why         rolled back by generation 3\n" in command("status", "guest1").out
+
+    without = command.bare("status", "--simulate", str(command.simulated_host)).out  # against what was applied last
+    assert "rolled back" not in without
+    change(command, "adapters: [6]", "adapters: [5, 6]")
+    for words in views[:3]:
+        assert sentence not in command(*words).out
+        assert json.loads(command(*words, "-o", "json").out)["rolledBack"] is None

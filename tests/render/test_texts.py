@@ -213,6 +213,7 @@ def test_without_drift_that_is_told() -> None:
         "formatVersion": "1",
         "host": "lpar7",
         "inSync": True,
+        "rolledBack": None,
         "pool": None,
         "guests": [],
         "atBoot": {"persistence": "none", "inSync": True, "files": []},
