@@ -12,8 +12,9 @@ from reconciler.cli.open_host import opened
 from reconciler.cli.options import HostOptions, format_option, host_options
 from reconciler.cli.output import paint_for_stdout, result, say
 from reconciler.cli.tree import command
-from reconciler.doctor.examination import examined
+from reconciler.doctor.examination import examined, identified
 from reconciler.doctor.finding import findings_json, findings_text
+from reconciler.doctor.host import identity_line
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.model.problems import Severity
 from reconciler.transaction.state_directory import StateDirectory
@@ -25,11 +26,12 @@ from reconciler.transaction.state_directory import StateDirectory
 def doctor_command(format: str, host: HostOptions) -> Exit:
     """Find what keeps guests from their queues, and say what to do; exit with 2 where an error is found."""
     with opened(host) as machine:
+        identity, unidentified = identified(machine)
         findings = examined(machine, _root(host), _of_the_loop(machine.state))
     shown = (
-        findings_json(findings, host.here)
+        findings_json(findings, host.here, identity, unidentified)
         if format == "json"
-        else findings_text(findings, paint_for_stdout(), host.here)
+        else findings_text(findings, paint_for_stdout(), host.here, identity_line(identity, unidentified))
     )
     result(shown)
     if os.geteuid() and any(one.id == "needs-root" for one in findings):

@@ -17,11 +17,12 @@ from reconciler.doctor.host import (
 )
 from reconciler.integrations.mdevctl import read_definitions
 from reconciler.kernel.locks import tools_holder
-from reconciler.kernel.observe import UnreadableHost, observe
+from reconciler.kernel.observe import UnreadableHost, identity_of, observe
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.model.codec import BadRecord
 from reconciler.model.desired import Persistence
 from reconciler.model.errors import StateError
+from reconciler.model.identity import MachineIdentity
 from reconciler.model.matrix import EMPTY_MATRIX
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Severity
@@ -64,6 +65,11 @@ def examined(machine: OpenHost, root: Path | None, others: Sequence[Callable[[],
         found += lock_findings(holder, lives=lives)
     found += _kept_findings(machine, others)
     return sorted(found, key=lambda one: one.severity is not Severity.ERROR)
+
+
+def identified(machine: OpenHost) -> tuple[MachineIdentity | None, str]:
+    """Where `machine` runs, and why that is not known; the latter is empty where it is."""
+    return identity_of(machine.sysfs)
 
 
 def _unreadable(refused: UnreadableHost) -> Finding:

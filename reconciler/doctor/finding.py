@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from reconciler.model.codec import Codec
 from reconciler.model.commands import NOWHERE, Command, Here
+from reconciler.model.identity import MachineIdentity
 from reconciler.model.printable import lines_text
 from reconciler.model.problems import Severity
 from reconciler.render.plan_json import json_text
@@ -46,11 +48,18 @@ def listed(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def findings_text(findings: Sequence[Finding], paint: Paint = plain, here: Here = NOWHERE) -> str:
-    """All findings, ended by a newline; `here` is where the commands that they lead to are run."""
+def findings_text(findings: Sequence[Finding], paint: Paint = plain, here: Here = NOWHERE, host: str = "") -> str:
+    """All findings, ended by a newline.
+
+    Args:
+        findings: what was found.
+        paint: gives colours.
+        here: where the commands that the findings lead to are run.
+        host: a line about the host, which stands above them; may be empty.
+    """
+    lines = [host] if host else []
     if not findings:
-        return paint("good", "Nothing wrong was found.") + "\n"
-    lines = []
+        return lines_text([*lines, paint("good", "Nothing wrong was found.")])
     for one in findings:
         lines += [
             paint(one.severity.value, f"{one.severity}[{one.id}]: {one.what}"),
@@ -64,7 +73,17 @@ def findings_text(findings: Sequence[Finding], paint: Paint = plain, here: Here 
     return lines_text(lines)
 
 
-def findings_json(findings: Sequence[Finding], here: Here = NOWHERE) -> str:
-    """The same as JSON text, ended by a newline; each command is one line for a shell."""
+def findings_json(
+    findings: Sequence[Finding], here: Here = NOWHERE, identity: MachineIdentity | None = None, unidentified: str = ""
+) -> str:
+    """The same as JSON text, ended by a newline; each command is one line for a shell.
+
+    Args:
+        findings: what was found.
+        here: where the commands that the findings lead to are run.
+        identity: where the host runs; None where that is not known.
+        unidentified: why it is not known.
+    """
     records = [{**one._asdict(), "commands": [here.line(command) for command in one.commands]} for one in findings]
-    return json_text({"formatVersion": "1", "findings": records})
+    host = {"identity": Codec().plain(identity) if identity else None, "unidentified": unidentified}
+    return json_text({"formatVersion": "1", **host, "findings": records})

@@ -8,6 +8,7 @@ from reconciler.doctor.finding import Finding, error, listed, warning
 from reconciler.integrations.persistence import configure_cards
 from reconciler.kernel.locks import AtWork
 from reconciler.model.commands import APPLY, BOOT_INSTALL, PLAN, ROLLBACK, STATUS, confirm_of, history_of
+from reconciler.model.identity import NO_SYSINFO, MachineIdentity
 from reconciler.model.ids import IdSet
 from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.planning.effect import Bindings, bindings_now, hidden_because
@@ -17,6 +18,13 @@ _RELEASE: Final = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
 _FILTER_FIXED_IN: Final = {(6, 1): 76, (6, 6): 15, (6, 7): 3}
 """CVE-2024-26620: the stable series with the fix, and the first release that has it; from 6.8 on all have it."""
+
+
+def identity_line(identity: MachineIdentity | None, unidentified: str) -> str:
+    """Where the host runs, or why that is not known; empty where nothing says so, as on a host that is no s390x."""
+    if identity:
+        return f"This is {identity}."
+    return "" if unidentified == NO_SYSINFO else f"Which machine and LPAR this is, is not known: {unidentified}."
 
 
 def kernel_findings(release: str, *, over_provision: bool) -> list[Finding]:

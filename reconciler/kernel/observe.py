@@ -111,7 +111,7 @@ def _observe_once(sysfs: Sysfs, like: Mapping[str, ObservedMdev]) -> Observed:
     active = {_adapter(name) for name in entries.cards if _has_requests(sysfs, _device(name))}
     queues = tuple(_queue(sysfs, name, abilities, active) for name in entries.queues)
     use = _Use(_queues_in_use(sysfs, queues), sysfs.opened(entries.mdevs)) if entries.mdevs else _Use({}, {})
-    identity, unidentified = _where(sysfs)
+    identity, unidentified = identity_of(sysfs)
     return Observed(
         pool=Matrix(parse_mask(sysfs.read(paths.APMASK)), parse_mask(sysfs.read(paths.AQMASK))),
         lpar=_lpar(sysfs),
@@ -127,7 +127,7 @@ def _observe_once(sysfs: Sysfs, like: Mapping[str, ObservedMdev]) -> Observed:
     )
 
 
-def _where(sysfs: Sysfs) -> tuple[MachineIdentity | None, str]:
+def identity_of(sysfs: Sysfs) -> tuple[MachineIdentity | None, str]:
     """Where the host runs, and why that is not known; the latter is empty where it is."""
     try:
         return parse_sysinfo(sysfs.sysinfo()), ""

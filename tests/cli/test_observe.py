@@ -87,6 +87,28 @@ def test_a_record_knows_what_has_happened_on_the_host(command: Command, record: 
     assert "1 guest interrupted" in by_record(command, record).out
 
 
+def test_a_record_says_which_machine_and_lpar_the_host_is(command: Command, record: Path) -> None:
+    """As the host does; a record without that says why, and either is read back for the same plan."""
+    observed(command, record)
+    found = json.loads(record.read_text(encoding="ascii"))["observed"]
+    assert (found["identity"], found["unidentified"]) == (None, "there is no /proc/sysinfo")
+
+    text = command.simulated_host.read_text(encoding="utf-8")
+    spec = "spec:\n  machineId: ibm-3931-00000000000829e7\n  lpar: payments größe\n"
+    command.simulated_host.write_text(text.replace("spec:\n", spec, 1), encoding="utf-8")
+    assert_same_plans(command, record)
+    found = json.loads(record.read_text(encoding="ascii"))["observed"]
+    assert found["identity"] == {
+        "machineId": "IBM-3931-00000000000829E7",
+        "lpar": "PART0007",
+        "extendedLpar": "payments größe",
+        "vm": None,
+    }
+    assert found["unidentified"] == ""
+    doctor = command.bare("doctor", "--simulate", str(command.simulated_host)).out
+    assert doctor.startswith("This is machine IBM-3931-00000000000829E7, LPAR payments größe.\n")
+
+
 def test_a_record_knows_what_an_apply_has_left(command: Command, record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that was killed, and one that failed and could not be rolled back."""
     monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())

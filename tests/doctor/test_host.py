@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.main import run
 from reconciler.doctor.finding import Finding, findings_json, findings_text
 from reconciler.doctor.host import (
     host_findings,
+    identity_line,
     interruption_findings,
     kernel_findings,
     left_findings,
@@ -16,7 +20,9 @@ from reconciler.doctor.host import (
 )
 from reconciler.kernel.locks import AtWork
 from reconciler.kernel.observe import observe
-from reconciler.model.commands import Here
+from reconciler.kernel.sysinfo import sysinfo_text
+from reconciler.model.commands import NOWHERE, Here
+from reconciler.model.identity import NO_SYSINFO, MachineIdentity
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.steps import Holdings
@@ -200,3 +206,45 @@ def test_a_state_directory_that_cannot_be_written_is_found() -> None:
 
     assert finding.id == "state-not-writable"
     assert "/x: the file system is read-only" in finding.what
+
+
+Z16 = MachineIdentity("IBM-3931-00000000000829E7", "LPAR7")
+
+
+@pytest.mark.parametrize(
+    ("identity", "unidentified", "line"),
+    [
+        (Z16, "", "This is machine IBM-3931-00000000000829E7, LPAR LPAR7."),
+        (None, NO_SYSINFO, ""),
+        (
+            None,
+            "/proc/sysinfo has no Type",
+            "Which machine and LPAR this is, is not known: /proc/sysinfo has no Type.",
+        ),
+    ],
+)
+def test_where_the_host_runs_is_said_in_a_line(identity: MachineIdentity | None, unidentified: str, line: str) -> None:
+    """Above the findings; of a host that is no s390x there is nothing to say."""
+    assert identity_line(identity, unidentified) == line
+    assert findings_text([], host=line) == f"{line}\nNothing wrong was found.\n".removeprefix("\n")
+    record = json.loads(findings_json([], NOWHERE, identity, unidentified))
+    assert (record["identity"] is None) == (identity is None)
+    assert record["unidentified"] == unidentified
+
+
+def test_a_name_of_an_lpar_cannot_reach_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever its characters are: they are shown escaped on that one line, and are kept apart for programs."""
+    (tmp_path / "proc").mkdir()
+    text = sysinfo_text(Z16._replace(extended_lpar="LPAR7")).encode()
+    hostile = b"\x1b[2J\xff\xc2\x85\xe2\x80\xae::error::x\r"
+    (tmp_path / "proc/sysinfo").write_bytes(text.replace(b"Extended Name:   LPAR7", b"Extended Name:   " + hostile))
+    host = ("--sysfs", str(tmp_path), "--state-dir", str(tmp_path / "state"))
+
+    assert run(["doctor", *host]) == Exit.CHANGES
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == ("This is machine IBM-3931-00000000000829E7, LPAR \\x1b[2J\\xff\\u0085\\u202e::error::x\\r.")
+    assert run(["doctor", "-o", "json", *host]) == Exit.CHANGES
+    record = json.loads(capsys.readouterr().out)
+    assert record["identity"]["machineId"] == "IBM-3931-00000000000829E7"
+    assert record["identity"]["lpar"] == "LPAR7"
+    assert "error::x" in record["identity"]["extendedLpar"]

@@ -15,8 +15,8 @@ from reconciler.model.identity import MachineIdentity, VirtualMachine, machine_i
 from reconciler.model.printable import escaped, is_printable
 
 Z16: Final = "IBM-3931-00000000000829E7"
-LAB: Final = (Path(__file__).parent / "transcripts" / "sysinfo-6.12.txt").read_bytes()
-"""As kernel 6.12 printed it in the lab, whose machine is QEMU's."""
+LAB: Final = (Path(__file__).parent / "transcripts" / "sysinfo.txt").read_bytes()
+"""As all three kernels print it in the lab, whose machine is QEMU's."""
 
 MACHINE: Final = """\
 Manufacturer:         IBM             \n\

@@ -4,6 +4,7 @@ import pytest
 
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import GivenUp
+from reconciler.model.identity import MachineIdentity
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import Matrix, Queue
 from reconciler.model.observed import Observed
@@ -54,6 +55,14 @@ def test_every_change_of_the_host_changes_its_part(act: object, part: str) -> No
     act(changed)  # type: ignore[operator]
 
     assert changed_parts(planned(observe(host())), planned(observe(changed))) == {part}
+
+
+def test_where_the_host_runs_is_no_part_of_it() -> None:
+    """It is compared with the manifests at each plan; a standby that takes over makes no plan stale by that alone."""
+    here = observe(host())
+    there = here._replace(identity=MachineIdentity("IBM-3931-00000000000829E7", "LPAR7"), unidentified="")
+
+    assert changed_parts(planned(here), planned(there)) == set()
 
 
 def test_manifests_kernel_and_inventory_have_theirs() -> None:
