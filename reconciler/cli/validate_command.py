@@ -11,13 +11,15 @@ from reconciler.cli.open_host import named_manifests
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments
 from reconciler.cli.output import REVIEW_FORMATS, result, show_for_review, show_problems
 from reconciler.cli.tree import command
+from reconciler.machines.proof import Proof, Proven, prove
 from reconciler.manifests.pinpoint import pinpoint
 from reconciler.manifests.site import placed
 from reconciler.model.desired import Desired, DesiredGuest
-from reconciler.model.problems import Problem, ProblemList, errors_of
+from reconciler.model.printable import lines_text
+from reconciler.model.problems import Problem, ProblemList, Severity, errors_of
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.target import pool_of
-from reconciler.render.diagnostics import problem_record
+from reconciler.render.diagnostics import counts_of, problem_record
 from reconciler.render.plan_json import json_text
 from reconciler.render.text import counted
 
@@ -35,15 +37,21 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Check the AP devices of the VM that FILE describes (virsh dumpxml), too; may be given again.",
 )
+@click.option("--strict", is_flag=True, help="Take warnings and notes for errors, too.")
 @format_option("text", "json", "github", "sarif")
 @host_options
-def validate_command(domain_files: tuple[str, ...], format: str, host: HostOptions) -> Exit:
-    """Check the manifests, without a host."""
+def validate_command(domain_files: tuple[str, ...], strict: bool, format: str, host: HostOptions) -> Exit:
+    """Check the manifests, without a host.
+
+    Where they describe machines, they are checked together: no queue belongs to two active LPARs, and guests ask for
+    what their LPARs have. What is proved is proved for the LPARs that are listed.
+    """
     paths, given = named_manifests(host)
     site = read_site(paths, given=given)
     code = Exit.INVALID if errors_of(site.problems) else Exit.DONE
     problems = list(site.problems)
-    found = placed(_conflicts(site, host.host), site.sources)
+    proof = prove(Proven(site.machines, site.hosts, site.guests), host.host)
+    found = placed((*_conflicts(site, host.host), *proof.problems), site.sources)
     if code is Exit.DONE and errors_of(found):
         is_known = host.host is None or any(one.name == host.host for one in site.hosts)
         code = Exit.REFUSED if is_known else Exit.INVALID
@@ -52,21 +60,40 @@ def validate_command(domain_files: tuple[str, ...], format: str, host: HostOptio
         found = _vm_problems(site, domain_files)
         code = Exit.INVALID if errors_of(found) else code
         problems += found
-    problems = list(ProblemList(problems).all)
+    if strict and code is Exit.DONE and problems:
+        code = Exit.REFUSED
+    problems = [one._replace(severity=Severity.ERROR) if strict else one for one in ProblemList(problems).all]
     if format == "json":
         record = {
             "formatVersion": "1",
             "valid": code is Exit.DONE,
             "problems": [problem_record(one) for one in problems],
+            "counts": {one.value: count for one, count in counts_of(problems).items()},
+            "machines": {"count": proof.machines, "lpars": proof.lpars, "queuesOutside": proof.outside},
         }
         result(json_text(record))
     elif format in REVIEW_FORMATS:
         show_for_review(problems, "validate", format)
     else:
-        show_problems(problems)
+        show_problems([one for one in problems if one.severity is not Severity.NOTE])
         if code is Exit.DONE:
             result(f"valid: {counted(len(site.hosts), 'host')}, {counted(site.guest_count, 'guest')}\n")
+            result(_proved(proof, counts_of(problems)[Severity.NOTE]))
     return code
+
+
+def _proved(proof: Proof, notes: int) -> str:
+    """What is proved about machines, and how much is pending; empty where there are none."""
+    if not proof.machines:
+        return ""
+    machines = counted(proof.machines, "machine")
+    lines = [
+        f"proved for the {counted(proof.lpars, 'LPAR')} listed of the {machines}: one that is not listed is invisible"
+    ]
+    if notes:
+        queues = f", among them {counted(proof.outside, 'queue')} of guests" if proof.outside else ""
+        lines.append(f"{counted(notes, 'note')} about what LPARs do not have{queues}: -o json lists them")
+    return lines_text(lines)
 
 
 def _conflicts(site: Site, only: str | None) -> Sequence[Problem]:

@@ -50,8 +50,12 @@ def _place_lines(place: Place, gutter: int, severity: Severity, paint: Paint) ->
 
 def count_text(problems: Sequence[Problem]) -> str:
     """How many there are of each severity: ``2 errors, 1 warning``."""
-    counts = {one: sum(problem.stands_for for problem in problems if problem.severity is one) for one in Severity}
-    return ", ".join(counted(count, one.value) for one, count in counts.items() if count)
+    return ", ".join(counted(count, one.value) for one, count in counts_of(problems).items() if count)
+
+
+def counts_of(problems: Sequence[Problem]) -> dict[Severity, int]:
+    """How many there are of each severity, those included that others stand for."""
+    return {one: sum(problem.stands_for for problem in problems if problem.severity is one) for one in Severity}
 
 
 def problem_record(problem: Problem) -> dict[str, Any]:

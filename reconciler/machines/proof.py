@@ -1,0 +1,343 @@
+"""What the manifests prove about LPARs, without a host: nobody else has a host's queues, and it has what it shares out.
+
+An LPAR that no Machine lists is invisible: all is proved for those that are listed. Facts: docs/machines.md.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from reconciler.model.desired import Activation, DesiredGuest, DesiredHost, Presence
+from reconciler.model.ids import NO_IDS, IdSet
+from reconciler.model.machines import DesiredLpar, DesiredMachine, LparPlace, ids_in_words, places_of, present_place
+from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.overlaps import MOST_PAIRS, pairs_among
+from reconciler.model.problems import Place, Problem, ProblemList, Severity
+
+OUTSIDE: Final = "outside-lpar"
+"""The id of a problem with queues or control domains that the LPAR of a host does not have."""
+
+_MOST_QUEUES: Final = 8
+
+
+class Proven(NamedTuple):
+    """What a proof is about.
+
+    Attributes:
+        machines: all that are described; standbys have what their originals have.
+        hosts: all hosts.
+        guests: each with its host; one that may run on several hosts stands here once for each of them.
+    """
+
+    machines: Sequence[DesiredMachine]
+    hosts: Sequence[DesiredHost]
+    guests: Sequence[DesiredGuest]
+
+
+class Proof(NamedTuple):
+    """What was found.
+
+    Attributes:
+        problems: what is not so, as errors, and a note for each guest and host that asks for what its LPAR does not
+            have; of very many the first ones, and how many more there are.
+        machines: how many there are.
+        lpars: how many LPARs they list.
+        outside: how many queues guests are authorised for that their LPARs do not have.
+    """
+
+    problems: tuple[Problem, ...]
+    machines: int
+    lpars: int
+    outside: int
+
+
+def prove(about: Proven, host: str | None = None) -> Proof:
+    """Whether no queue belongs to two active LPARs, and each host and guest is inside what its LPAR has.
+
+    Args:
+        about: everything that is described.
+        host: only what concerns the LPARs of this host and its guests; None for all.
+    """
+    places = _Places(about.machines)
+    concerned = about.machines if host is None else tuple(dict.fromkeys(one.machine for one in places.of(host)))
+    problems = ProblemList()
+    for machine in concerned:
+        problems.extend(_shared_queues(machine, host))
+    problems.extend(_both_active(about.machines, host))
+    for one in about.hosts:
+        if host in (None, one.name):
+            problems.extend(_host_outside(one, places.present(one.name)))
+    outside = 0
+    for guest in about.guests if places.are_known else ():
+        place = places.present(guest.host)
+        if place is None or host not in (None, guest.host) or guest.activation is Activation.INACTIVE:
+            continue
+        lacking = _Lacking.of(guest.config, place)
+        outside += lacking.queues
+        if not lacking.is_empty:
+            _add_outside(guest, lacking, place, problems)
+    problems.extend(_partners(about.guests, places, host))
+    return Proof(problems.all, len(concerned), sum(len(one.lpars) for one in concerned), outside)
+
+
+class _Places:
+    """Where each host may run."""
+
+    def __init__(self, machines: Sequence[DesiredMachine]) -> None:
+        self._lpars: dict[str, list[DesiredMachine]] = {}
+        for machine in machines:
+            for name in {lpar.host for lpar in machine.lpars if lpar.host}:
+                self._lpars.setdefault(name, []).append(machine)
+        self._present: dict[str, LparPlace | None] = {}
+
+    @property
+    def are_known(self) -> bool:
+        """Whether there is any."""
+        return bool(self._lpars)
+
+    def of(self, host: str) -> tuple[LparPlace, ...]:
+        return places_of(host, self._lpars.get(host, ()))
+
+    def present(self, host: str) -> LparPlace | None:
+        """Where `host` runs, as the manifests say; None where no machine names it."""
+        if host not in self._present:
+            self._present[host] = present_place(self.of(host))
+        return self._present[host]
+
+
+def _lpar_place(where: LparPlace, label: str, *fields: str) -> Place:
+    """Where the manifest says something of an LPAR: at the first of `fields` that it does not leave to its original."""
+    return Place(where.machine.position, label, ("spec", "lpars", where.lpar.number, *fields))
+
+
+def _shared_queues(machine: DesiredMachine, host: str | None) -> Iterator[Problem]:
+    active = [lpar for lpar in machine.lpars if lpar.is_active]
+    if host is not None:
+        own = [lpar for lpar in active if lpar.host == host]
+        pairs = [(lpar, one) for one in own for lpar in active if lpar is not one and lpar.matrix.overlaps(one.matrix)]
+        found, more = pairs[:MOST_PAIRS], max(0, len(pairs) - MOST_PAIRS)
+        rest = f"{more:,} more"
+    else:
+        among = pairs_among(active, lambda lpar: lpar.matrix, [""] * len(active), {"": ("",)})
+        found, more, rest = among.first, among.more, among.rest
+    for later, earlier in found:
+        yield _shared(LparPlace(machine, later), LparPlace(machine, earlier))
+    if more:
+        message = f"{rest} pairs of active LPARs of machine '{machine.name}' share queues"
+        yield Problem("lpar-overlap", Severity.ERROR, message, stands_for=more)
+
+
+def _shared(one: LparPlace, other: LparPlace) -> Problem:
+    common = one.lpar.matrix.meet(other.lpar.matrix)
+    count = f"{common.size} queue" + ("" if common.size == 1 else "s")
+    return Problem(
+        "lpar-overlap",
+        Severity.ERROR,
+        f"the LPARs '{other.lpar.name}' and '{one.lpar.name}' of machine '{one.machine.name}' are both active and "
+        f"share {count}",
+        (_lpar_place(one, "has them", "usageDomains"), _lpar_place(other, "has them too", "usageDomains")),
+        (_queues(common),),
+        "An adapter and usage domain belong to one active LPAR only: the second one cannot be activated with them. "
+        f"Take adapter {common.adapters} or domain {common.domains} from one of the two, or write active: false.",
+    )
+
+
+def _queues(matrix: Matrix) -> str:
+    names = [str(queue) for queue, _ in zip(matrix.queues(), range(_MOST_QUEUES), strict=False)]
+    more = matrix.size - len(names)
+    return f"{', '.join(names)}{f' and {more:,} more' if more else ''} ({_axes(matrix)})"
+
+
+def _axes(matrix: Matrix) -> str:
+    return f"adapter {matrix.adapters} × domain {matrix.domains}"
+
+
+def _both_active(machines: Sequence[DesiredMachine], host: str | None) -> Iterator[Problem]:
+    """A problem for each active LPAR of which another one, of the same standbys and original, is active as well."""
+    first: dict[tuple[str, str], LparPlace] = {}
+    families = {lpar.standby_of.folded for machine in machines for lpar in machine.lpars if lpar.standby_of is not None}
+    for machine in machines if families else ():
+        for lpar in machine.lpars:
+            family = (lpar.standby_of or machine.named(lpar)).folded
+            if not lpar.is_active or family not in families or host not in (None, lpar.host):
+                continue
+            place = LparPlace(machine, lpar)
+            earlier = first.setdefault(family, place)
+            if earlier is not place:
+                yield _two_active(place, earlier)
+
+
+def _two_active(one: LparPlace, other: LparPlace) -> Problem:
+    who = f"host '{one.lpar.host}' would run twice" if one.lpar.host else "the same system would run twice"
+    return Problem(
+        "both-active",
+        Severity.ERROR,
+        f"the LPARs '{other.name}' and '{one.name}' are a standby and what it takes over from, and both are active: "
+        f"{who}",
+        (_lpar_place(one, "active", "active"), _lpar_place(other, "active too", "active")),
+        (),
+        "Write active: false for the one that does not run. After a takeover that is the original.",
+    )
+
+
+def _host_outside(host: DesiredHost, place: LparPlace | None) -> Iterator[Problem]:
+    """Notes for what `host` keeps or gives up and its LPAR does not have."""
+    if place is None:
+        return
+    has = place.lpar.matrix
+    for entry in host.keep:
+        if not has.covers(entry.matrix):
+            lacking = _Lacking.of(ApConfig(*entry.matrix, NO_IDS), place)
+            yield _outside(
+                f"host '{host.name}' keeps",
+                lacking,
+                place,
+                Place(host.position, "kept here", ("spec", "keep", entry.number)),
+            )
+    if host.given_up is not None:
+        adapters, domains = host.given_up.adapters - has.adapters, host.given_up.domains - has.domains
+        if adapters or domains:
+            lacking = _Lacking(adapters, domains, NO_IDS, 0)
+            field = ("spec", "pool", "adapters" if adapters else "domains")
+            yield _outside(f"host '{host.name}' gives up", lacking, place, Place(host.position, "here", field))
+
+
+class _Lacking(NamedTuple):
+    """What an LPAR does not have of what is asked for: ids, and how many queues these make."""
+
+    adapters: IdSet
+    domains: IdSet
+    control_domains: IdSet
+    queues: int
+
+    @classmethod
+    def of(cls, asked: ApConfig, place: LparPlace) -> "_Lacking":
+        """What `place` lacks of what is `asked`; a control domain that is used counts as a usage domain."""
+        has = place.lpar.config
+        lacking = asked.matrix.size - asked.matrix.meet(place.lpar.matrix).size
+        adapters = asked.adapters - has.adapters if asked.domains else NO_IDS
+        domains = asked.domains - has.domains if asked.adapters else NO_IDS
+        return cls(adapters, domains, asked.control_domains - has.control_domains - domains, lacking)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.adapters or self.domains or self.control_domains)
+
+    @property
+    def words(self) -> str:
+        parts = (
+            (self.adapters, "adapter"),
+            (self.domains, "usage domain"),
+            (self.control_domains, "control domain"),
+        )
+        return " and ".join(ids_in_words(ids, noun) for ids, noun in parts if ids)
+
+
+def _add_outside(guest: DesiredGuest, lacking: _Lacking, place: LparPlace, problems: ProblemList) -> None:
+    is_required = guest.presence is Presence.REQUIRED
+    if problems.is_full(Severity.ERROR if is_required else Severity.NOTE):
+        problems.count(Severity.ERROR if is_required else Severity.NOTE)
+        return
+    where = Place(guest.position, "asked for here", ("spec", _field_of(guest, lacking)))
+    problem = _outside(f"guest '{guest.name}' is authorised for", lacking, place, where)
+    if is_required:
+        problem = problem._replace(
+            severity=Severity.ERROR,
+            message=f"guest '{guest.name}' requires {lacking.words}, which its LPAR '{place.name}' does not have",
+            help="Give them to the LPAR on the HMC and here, or set spec.presence to 'any' to authorise in advance.",
+        )
+    problems.add(problem)
+
+
+def _field_of(guest: DesiredGuest, lacking: _Lacking) -> str:
+    if not (lacking.adapters or lacking.domains):
+        return "controlDomains"
+    return "queues" if guest.queues_listed else "adapters" if lacking.adapters else "domains"
+
+
+def _outside(who: str, lacking: _Lacking, place: LparPlace, where: Place) -> Problem:
+    queues = (f"{lacking.queues:,} queue{'' if lacking.queues == 1 else 's'} of it",) if lacking.queues else ()
+    missing = "adapters" if lacking.adapters else "usageDomains" if lacking.domains else "controlDomains"
+    return Problem(
+        OUTSIDE,
+        Severity.NOTE,
+        f"{who} {lacking.words}, which its LPAR '{place.name}' does not have",
+        (where, _lpar_place(place, "what the LPAR has", missing)),
+        queues,
+        "It is pending until the HMC gives it to the LPAR; then add it to the Machine.",
+    )
+
+
+def _partners(guests: Iterable[DesiredGuest], places: _Places, host: str | None) -> Iterator[Problem]:
+    """Problems of guests that may run on several hosts, each once."""
+    seen: set[str] = set()
+    for guest in guests:
+        if len(guest.hosts) < 2 or guest.name in seen or host not in (None, *guest.hosts):
+            continue
+        seen.add(guest.name)
+        known = [(name, place) for name in guest.hosts if (place := places.present(name)) is not None]
+        for at, (name, place) in enumerate(known):
+            for earlier, other in known[:at]:
+                if other.machine.name == place.machine.name:
+                    yield _in_one_machine(guest, earlier, name, place.machine)
+        yield from _unequal(guest, known)
+
+
+def _in_one_machine(guest: DesiredGuest, one: str, other: str, machine: DesiredMachine) -> Problem:
+    return Problem(
+        "partners-in-one-machine",
+        Severity.ERROR,
+        f"guest '{guest.name}' may run on '{one}' and on '{other}', both LPARs of machine '{machine.name}'",
+        (
+            Place(guest.position, "its hosts", ("spec", "hosts")),
+            Place(machine.position, "the machine", ("spec", "lpars")),
+        ),
+        (),
+        "It needs the same queues on both, and a queue belongs to one LPAR of a machine. Choose hosts on two machines.",
+    )
+
+
+def _unequal(guest: DesiredGuest, known: Sequence[tuple[str, LparPlace]]) -> Iterator[Problem]:
+    """A problem for each partner with other queues or control domains of `guest` than the first one."""
+    if guest.activation is Activation.INACTIVE or not known:
+        return
+    (first, at_first), *others = known
+    here = _available(guest, at_first.lpar)
+    for name, place in others:
+        there = _available(guest, place.lpar)
+        if place.machine.name == at_first.machine.name or there == here:
+            continue
+        lacking = [
+            f"'{who}' lacks {words}"
+            for who, words in ((first, _less(here, there)), (name, _less(there, here)))
+            if words
+        ]
+        yield Problem(
+            "partners-differ",
+            Severity.ERROR,
+            f"guest '{guest.name}' has other queues on '{name}' than on '{first}', so that it cannot move between them",
+            (
+                Place(guest.position, "its hosts", ("spec", "hosts")),
+                _lpar_place(at_first, f"what '{first}' has", "usageDomains"),
+                _lpar_place(place, f"what '{name}' has", "usageDomains"),
+            ),
+            tuple(lacking),
+            "Give both LPARs the same adapters and domains on the HMC and here, or take the queues from the guest.",
+        )
+
+
+def _available(guest: DesiredGuest, lpar: DesiredLpar) -> ApConfig:
+    matrix = guest.config.matrix.meet(lpar.matrix)
+    if matrix.is_empty:
+        matrix = Matrix(NO_IDS, NO_IDS)
+    return ApConfig(*matrix, guest.config.control_domains & lpar.config.control_domains)
+
+
+def _less(one: ApConfig, other: ApConfig) -> str:
+    """What `other` has and `one` has not."""
+    lacking = _Lacking(
+        other.adapters - one.adapters,
+        other.domains - one.domains,
+        other.control_domains - one.control_domains - (other.domains - one.domains),
+        0,
+    )
+    return lacking.words
