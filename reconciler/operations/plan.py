@@ -4,7 +4,7 @@ What is read around it stands here: the inventory, suspensions, and the files th
 asked of a `PlannedHost`: a machine, or the record of one (`reconciler.operations.host_record`).
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from reconciler.kernel.observe import observe
@@ -18,6 +18,7 @@ from reconciler.model.printable import error_text
 from reconciler.model.problems import Problem, ProblemList, Severity, completed, several
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.operations.wanted import Wanted
+from reconciler.planning.changed_uuids import changed_uuids
 from reconciler.planning.plan import (
     ALLOW_SUSPENDED,
     Consent,
@@ -217,7 +218,8 @@ def plan(
         scope = _but_suspended(scope, wanted.desired, applied, host)
     if isinstance(scope, Targets):
         _refuse_unknown(scope, wanted.desired, applied)
-    made = make_plan(wanted.desired, found, applied, scope, stop)._replace(commit=wanted.commit)
+    known = _changed_uuids(wanted, applied, scope)
+    made = make_plan(wanted.desired, found, applied, scope, stop, known)._replace(commit=wanted.commit)
     if wanted.generation or wanted.undone:
         made = rolling_back(made, RollsBack(wanted.generation, wanted.undone))
     if isinstance(scope, Whole | Targets):
@@ -237,6 +239,14 @@ def plan(
         fingerprint = fingerprint_of(made.desired.host.name, made.basis, texts)
         made = made._replace(problems=_placed(made, wanted.site), texts=texts, fingerprint=fingerprint)
     return made._replace(problems=tuple(completed(one, host.here) for one in made.problems))
+
+
+def _changed_uuids(wanted: Wanted, applied: Inventory, scope: Whole | AllBut | VmEvent | Targets) -> Iterable[Problem]:
+    """The guests that would lose the device that their VM names; what was wanted before, and VMs, may have others."""
+    if wanted.is_earlier or isinstance(scope, VmEvent):
+        return ()
+    only = scope.chosen(wanted.desired, applied.guests) if isinstance(scope, Targets) else None
+    return changed_uuids(wanted.desired.guests, applied.names, "when it was applied last", only)
 
 
 def _refuse_unknown(targets: Targets, desired: Desired, applied: Inventory) -> None:

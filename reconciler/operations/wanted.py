@@ -55,6 +55,11 @@ class Wanted(NamedTuple):
     author: str = ""
     parents: tuple[str, ...] = ()
 
+    @property
+    def is_earlier(self) -> bool:
+        """Whether it was wanted before, as the history says: no manifest has changed since."""
+        return bool(self.generation or self.undone) or self.compared.source is Source.APPLIED
+
     def read(self, machine: OpenHost, stop: StopToken = NEVER) -> "Wanted":  # noqa: ARG002 - as every source has it
         """Itself: what was read once may be applied as it is."""
         return self

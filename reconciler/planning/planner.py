@@ -1,6 +1,7 @@
 """Makes the plan: a pure function of the manifests, of the host as found, and of what was applied last."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Persistence
@@ -49,7 +50,8 @@ class Applied(NamedTuple):
         generation: the number in the history of the apply that made it so; 0 where there is none.
         digest: of the manifests; empty where it is not known.
         persistence: how the host was to boot into it.
-        unclaimed: the uuids of guests that the manifests named and that were to have no device, ascending.
+        unclaimed: the names of the guests that were to have no device, by its uuid: on-demand ones whose VM does not
+            run, and inactive ones.
         rolled_back: what the rollback has undone that made it so; None where it was none.
     """
 
@@ -58,8 +60,13 @@ class Applied(NamedTuple):
     generation: int = 0
     digest: str = ""
     persistence: Persistence = Persistence.NONE
-    unclaimed: tuple[Uuid, ...] = ()
+    unclaimed: Mapping[Uuid, str] = MappingProxyType({})
     rolled_back: RolledBack | None = None
+
+    @property
+    def names(self) -> dict[Uuid, str]:
+        """The names of all guests by uuid, those that have their device first."""
+        return {**{uuid: name for uuid, (name, _) in self.guests.items()}, **self.unclaimed}
 
 
 MORE_WRITES: Final = (
@@ -82,10 +89,11 @@ def make_plan(
     applied: Applied = NOTHING_APPLIED,
     scope: Whole | AllBut | VmEvent | Targets = WHOLE,
     stop: StopToken = NEVER,
+    known: Iterable[Problem] = (),
 ) -> Plan:
     """The plan that leads from `observed` to `desired`, as far as `scope` goes.
 
-    What stays as it is may have what others need: that is a problem.
+    What stays as it is may have what others need: that is a problem. So are those that are `known` already.
 
     `stop` is asked again and again, and ends it by raising `Abandoned`; else it takes a bounded amount of work.
 
@@ -101,7 +109,8 @@ def make_plan(
     target, only = aim.target, aim.only
     after = bindings_after(observed, target.holdings.pool, target.holdings.mdevs)
     why = _why(desired, applied, aim)
-    problems = ProblemList(_problems(aim, observed, after, scope, why))
+    problems = ProblemList(known)
+    problems.extend(_problems(aim, observed, after, scope, why))
     problems.extend(drift_conflicts(desired, target, observed, applied.guests, why))
     stop.check()
     stop.advance()
@@ -259,7 +268,8 @@ def _problems(
 
 def inventory_words(applied: Applied) -> list[str]:
     """Words that stand for what was applied last, for the basis of a plan."""
-    return [repr(applied.pool), *(f"{uuid} {_words(*applied.guests[uuid])}" for uuid in sorted(applied.guests))]
+    guests = [f"{uuid} {_words(*applied.guests[uuid])}" for uuid in sorted(applied.guests)]
+    return [repr(applied.pool), *guests, *(f"{uuid} {name}" for uuid, name in sorted(applied.unclaimed.items()))]
 
 
 def _words(name: str, config: ApConfig) -> str:

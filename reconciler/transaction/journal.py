@@ -299,14 +299,15 @@ def applied_by(plan: Plan, generation: int = 0, before: Applied = NOTHING_APPLIE
     # What the plan does not touch is as much ours as it was.
     ours = {uuid: one for uuid, one in ours.items() if uuid not in plan.untouched}
     ours.update((uuid, before.guests[uuid]) for uuid in sorted(plan.untouched & before.guests.keys()))
-    named = {one.uuid for one in plan.desired.guests}
+    unclaimed = {one.uuid: one.name for one in plan.desired.guests}
     if plan.only is None:
         after = Applied(pool, ours, generation, plan.desired.digest, plan.desired.host.persistence)
     else:
         others = {uuid: one for uuid, one in before.guests.items() if uuid not in plan.only}
-        named = (named & plan.only).union(before.unclaimed)
+        chosen = {uuid: name for uuid, name in unclaimed.items() if uuid in plan.only}
+        unclaimed = {**before.unclaimed, **chosen}
         after = before._replace(guests={**others, **ours}, generation=generation)
-    unclaimed = tuple(sorted(named - after.guests.keys()))
+    unclaimed = {uuid: name for uuid, name in unclaimed.items() if uuid not in after.guests}
     return after._replace(unclaimed=unclaimed, rolled_back=_rolled_back(plan.rolls_back, before, after))
 
 

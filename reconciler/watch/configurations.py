@@ -299,7 +299,7 @@ def _reading(here: Here, offer: Offer) -> Here:
 
 
 _OF_THE_MANIFESTS: Final = frozenset(
-    {"guest-overlap", "kept-queue", "kept-queue-given-up", "no-pool", "queue-left-to-host"}
+    {"guest-overlap", "kept-queue", "kept-queue-given-up", "no-pool", "queue-left-to-host", "uuid-would-change"}
 )
 """The problems of a plan that the manifests have by themselves, and that ``validate`` shows."""
 

@@ -36,7 +36,7 @@ def test_a_start_changes_nothing_else_in_the_inventory(state: StateDirectory) ->
     web = guest("web", config([6], [4]), 2)
     day = guest("day", config([5], [4]), 1, activation=Activation.ON_DEMAND)
     before = Applied(FREE, {uuid(2): ("web", web.config), uuid(3): ("gone", config([7], [4]))}, 1)
-    before = before._replace(unclaimed=(uuid(1),))
+    before = before._replace(unclaimed={uuid(1): "day"})
     journal = Journal(state, BOOT, 2)
     journal.finish(before)
     changed = desired([day, web._replace(config=config([6], [4, 5]))])

@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 
 from reconciler.manifests.committed import Committed, Kept, KeptFiles, files_of
+from reconciler.model.outcome import Result
 from reconciler.model.problems import InvalidManifests
 from reconciler.operations.plan import plan
 from reconciler.operations.wanted import NothingRefused, Refused
 from reconciler.planning.plan import Plan
+from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.loop_records import read_refusal
 from reconciler.watch.manifest_sources import Offer
-from reconciler.watch.report import Obstacle
+from reconciler.watch.report import Condition, Obstacle
+from testing.holdings import abilities_of, held, uuid
 from testing.loops import HOST, Looped, guest_document
 
 
@@ -117,3 +120,55 @@ def test_it_is_written_when_it_changes(looped: Looped) -> None:
     found = read_refusal(looped.state)
     assert found is not None
     assert found.texts == {"lpar7/site.yaml": "a: [\n# more\n"}
+
+
+def derived(**spec: str) -> str:
+    """The first guest without a uuid of its own, on the host or on several."""
+    return guest_document(1, [5], [4], **spec).replace(f"  uuid: {uuid(1)}\n", "")
+
+
+def test_a_device_does_not_go_since_its_guest_has_several_hosts(tmp_path: Path) -> None:
+    """Its derived uuid is another one; with the old one written, the commit is enforced."""
+    looped = Looped(tmp_path)
+    looped.commit(derived(host="lpar7"))
+    looped.turn("git")
+    before = held(looped.host, abilities_of(PROFILES["6.12"]))
+    (old,) = before.mdevs
+
+    looped.commit(derived(hosts="[lpar7]"))
+    found = looped.turn("git").refused
+
+    assert found is not None
+    assert found.obstacles == (Obstacle.MANIFESTS,)
+    assert old in found.reasons[0]
+    assert "(uuid-would-change)" in found.reasons[0]
+    looped.start()
+    again = looped.turn("git").refused
+    assert again is not None
+    assert again.reasons == found.reasons
+    assert held(looped.host, abilities_of(PROFILES["6.12"])) == before
+
+    looped.commit(derived(hosts="[lpar7]", uuid=old))
+    assert looped.turn("git").refused is None
+    assert held(looped.host, abilities_of(PROFILES["6.12"])) == before
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_the_loop_makes_a_device_again_with_another_uuid_only_where_that_is_written(
+    tmp_path: Path, *, is_written: bool
+) -> None:
+    """Another apply has given the guest another device meanwhile; also after the loop was started again."""
+    looped = Looped(tmp_path)
+    documents = (guest_document(1, [5], [4]) if is_written else derived(host="lpar7"),)
+    looped.commit(*documents)
+    looped.turn("git")
+    other = tmp_path / "other.yaml"
+    other.write_text(f"{HOST}---\n" + guest_document(9, [5], [4]).replace("guest9", "guest1"), encoding="utf-8")
+    assert looped.typed(paths=(other,)).outcome.result is Result.APPLIED
+    looped.start()
+
+    result = looped.turn("git")
+
+    devices = held(looped.host, abilities_of(PROFILES["6.12"])).mdevs.keys()
+    assert (devices == {uuid(9)}) != is_written
+    assert (result.ending.condition is Condition.NEEDS_PERSON) != is_written
