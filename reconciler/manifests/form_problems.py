@@ -165,9 +165,17 @@ def _unknown_keys(refused: _Objection) -> Iterable[_Reason]:
 def _missing_keys(refused: _Objection) -> Iterable[_Reason]:
     missing = [key for key in refused.argument if key not in refused.instance]
     properties = refused.schema.get("properties", {})
-    texts = [f"{key} ({properties.get(key, {}).get('title', key)})" for key in missing]
+    texts = [_what_to_add(key, properties.get(key, {})) for key in missing]
     message = f"{_field(refused.path)} lacks {_listed(missing)}"
     yield _Reason("missing-key", message, f"Add {_listed(texts)}.", refused.path)
+
+
+def _what_to_add(key: str, schema: Mapping[str, Any]) -> str:
+    """`key` as it is written, as far as its `schema` names what must be in it; otherwise with what it is."""
+    if "required" in schema:
+        return f"'{key}: {{{', '.join(f'{one}: {one.upper()}' for one in schema['required'])}}}'"
+    title = schema.get("title", key)
+    return key if title.lower() == key.lower() else f"{key} ({title[:1].lower()}{title[1:]})"
 
 
 def _wrong_type(refused: _Objection) -> Iterable[_Reason]:

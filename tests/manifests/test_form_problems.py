@@ -64,7 +64,12 @@ TOP = "apiVersion: reconciler/v1\n"
         (guest_text(controldomains="[4]"), "unknown-key", "controldomains", "Did you mean 'controlDomains'?"),
         (guest_text(zzz="\n    - 4"), "unknown-key", "zzz", "Known are host"),
         (TOP + "kind: Guest\nmetadata: {name: a}\n", "missing-key", TOP.strip(), "lacks spec"),
-        (TOP + "kind: Guest\nspec: {adapters: [1], domains: [1]}\n", "missing-key", TOP.strip(), "Metadata"),
+        (
+            TOP + "kind: Guest\nspec: {adapters: [1], domains: [1]}\n",
+            "missing-key",
+            TOP.strip(),
+            "'metadata: {name: NAME}'",
+        ),
         (TOP + "kind: Guest\nmetadata: {}\nspec: {adapters: [1], domains: [1]}\n", "missing-key", "{}", "name"),
         (guest_text().replace("Guest", "Gest"), "unknown-kind", "Gest", "Did you mean 'Guest'?"),
         (guest_text().replace("Guest", "[Guest]"), "unknown-kind", "[Guest]", "a list"),
