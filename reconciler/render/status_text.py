@@ -262,9 +262,17 @@ def _numbered(noun: str, ids: IdSet) -> str:
     return f"{plural(noun, ids)} {ids}"
 
 
+_SO_MANY: Final[Mapping[GuestState, str]] = {
+    GuestState.CHANGES: "with changes",
+    GuestState.DRIFT: "with drift",
+    GuestState.SUSPENDED_DIFFERS: "suspended with differences",
+}
+"""What a state is called behind a number of guests, where its name is no adjective."""
+
+
 def _summary(status: Status) -> list[str]:
     bad = [one.state for one in status.rows if not one.state.is_good]
-    states = ", ".join(f"{bad.count(state):,} {state}" for state in GuestState if state in bad)
+    states = ", ".join(f"{bad.count(state):,} {_SO_MANY.get(state, state)}" for state in GuestState if state in bad)
     counts = [f"{len(bad):,} of {counted(len(status.rows), 'guest')} to look at: {states}."] if bad else []
     if status.plan is None:
         return counts or [f"{counted(len(status.rows), 'guest')}."] if status.rows else ["No mediated devices."]

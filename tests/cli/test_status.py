@@ -18,7 +18,7 @@ from reconciler.watch.report_text import Ended
 from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.run_directory import RunDirectory
 from reconciler.watch.status_file import StatusFile
-from testing.commands import Command, Ran, example
+from testing.commands import Command, Ran, change, example
 from testing.golden import assert_golden
 from testing.reports import report
 
@@ -448,3 +448,19 @@ def test_a_published_loop_is_seen_by_others(tmp_path: Path) -> None:
     killed = published_loop(reader.read()._replace(loop=earlier))
     assert killed is not None
     assert killed.ended == Ended(2.0)
+
+
+def test_one_guest_is_counted_as_well_as_several(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A state that is no adjective gets words around it."""
+    command = example("three-guests", tmp_path, capsys)
+    assert command("apply", "--yes").code == 0
+    summaries = []
+    for old, new in (("adapters: [5, 6]", "adapters: [6]"), ("domains: [0x47, 0xff]", "domains: [0x47]")):
+        change(command, old, new)
+        ran = command("status")
+        summaries += [line for line in ran.out.splitlines() if "to look at" in line]
+
+    assert summaries == [
+        "1 of 3 guests to look at: 1 with changes.",
+        "2 of 3 guests to look at: 2 with changes.",
+    ]
