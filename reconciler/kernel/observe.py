@@ -34,6 +34,7 @@ _TRIES: Final = 5
 _GONE: Final = (ENOENT, ENODEV)
 _UUID_LENGTH: Final = 36
 _HOST_DRIVERS_IDLE: Final = "0"
+_FUNCTIONS: Final = "0x[0-9A-Fa-f]{8}"
 
 _Value = TypeVar("_Value")
 
@@ -122,6 +123,7 @@ def _observe_once(sysfs: Sysfs, like: Mapping[str, ObservedMdev]) -> Observed:
         release=sysfs.release,
         vfio_ap=has_vfio_ap(sysfs),
         types=_types(sysfs, entries.cards),
+        functions=_functions(sysfs, entries.cards),
         identity=identity,
         unidentified=unidentified,
     )
@@ -143,6 +145,12 @@ def _types(sysfs: Sysfs, cards: Iterable[str]) -> dict[int, str]:
     # Only the host's card driver shows it (zcrypt_card.c).
     names = ((_adapter(name), _optional(sysfs, f"{_device(name)}/type", "")) for name in cards)
     return {adapter: name for adapter, name in names if name}
+
+
+def _functions(sysfs: Sysfs, cards: Iterable[str]) -> dict[int, int]:
+    # Of the card, which the kernel keeps; for that of a queue it asks the hardware, and there are many queues.
+    shown = ((_adapter(name), _optional(sysfs, f"{_device(name)}/ap_functions", "")) for name in cards)
+    return {adapter: int(text, 16) for adapter, text in shown if re.fullmatch(_FUNCTIONS, text)}
 
 
 def _adapter(card: str) -> int:

@@ -93,6 +93,9 @@ NO_VMS: Final[Mapping[str, VmName]] = {}
 NO_TYPES: Final[Mapping[int, str]] = {}
 """No card says what it is called."""
 
+NO_FUNCTIONS: Final[Mapping[int, int]] = {}
+"""No card says what it can do."""
+
 
 def in_brackets(vm: VmName | None) -> str:
     """The VM to be put behind the name of its device: `` (VM payments-db, running)``; empty where none is known."""
@@ -161,6 +164,7 @@ class Observed(NamedTuple):
         vms: the VM of each mediated device, by the device's uuid, as far as libvirt's files say; for people only.
         types: by adapter, what the kernel calls its card: ``CEX7C`` works as a CCA coprocessor, ``CEX7P`` as EP11,
             ``CEX7A`` as an accelerator; for people only.
+        functions: by adapter, what its card can do: the 32 bits of ``ap_functions``, as far as cards show them.
         identity: which machine and which LPAR of it this is; None where that is not known.
         unidentified: why that is not known, a clause for a sentence; empty where it is.
     """
@@ -175,5 +179,6 @@ class Observed(NamedTuple):
     vfio_ap: bool
     vms: Mapping[str, VmName] = NO_VMS
     types: Mapping[int, str] = NO_TYPES
+    functions: Mapping[int, int] = NO_FUNCTIONS
     identity: MachineIdentity | None = None
     unidentified: str = NO_SYSINFO

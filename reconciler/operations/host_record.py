@@ -269,6 +269,8 @@ def _check_observed(one: Observed) -> None:
     _check_ascending("cards", [card.adapter for card in one.cards])
     _check_ascending("queues", [queue.queue for queue in one.queues])
     _check_ascending("mdevs", [mdev.uuid for mdev in one.mdevs])
+    fit = all(bits < 1 << 32 for bits in one.functions.values())
+    _require("functions", holds=fit, problem="they are 32 bits")
     is_either = (one.identity is None) is bool(one.unidentified)
     _require("unidentified", holds=is_either, problem="either the identity is known, or why it is not")
 

@@ -377,6 +377,7 @@ def put(place: tuple[Any, ...], value: object) -> Callable[[Any], None]:
         (("observed", "queues", 0, "queue"), "05.0100", "observed.queues[0].queue: 0100 is above"),
         (("observed", "queues", 1, "queue"), "04.0004", "observed.queues: they are not in ascending order, each once"),
         (("observed", "abilities", "apConfig"), "yes", "observed.abilities.apConfig: a text is here"),
+        (("observed", "functions"), {"5": 1 << 32}, "observed.functions: they are 32 bits"),
         (("observed", "unidentified"), "", "observed.unidentified: either the identity is known"),
         (("observed", "identity"), {"machineId": "IBM"}, "observed.identity.lpar: missing"),
         (("options",), ["--simulate"], "options: options of --run-dir"),

@@ -72,6 +72,7 @@ def test_a_host_is_seen_as_it_is() -> None:
         ObservedCard(6, 13, configured=False, checkstopped=False, online=False),
         ObservedCard(7, 13, configured=True, checkstopped=True, online=False),
     )
+    assert seen.functions == dict.fromkeys((5, 6, 7), 0xF2000000)
     queues = {one.queue: one for one in seen.queues}
     assert queues[Queue(5, 4)] == ObservedQueue(Queue(5, 4), "vfio_ap")
     assert queues[Queue(5, 0xAB)] == ObservedQueue(Queue(5, 0xAB), "cex4queue", busy=True)
@@ -99,6 +100,19 @@ def test_queues_are_asked_for_requests_only_where_their_card_has_some() -> None:
     assert [one.queue for one in seen.queues if one.busy] == [Queue(5, 0xAB)]
     counted = {path.split("/")[-2] for path in asked if path.endswith("q_count")}
     assert counted == {"card05", "card06", "card07", *(str(one.queue) for one in seen.queues if one.queue.adapter == 5)}
+
+
+@pytest.mark.parametrize("text", ["", "-", "0xF2", "0xF20000000", "F2000000"])
+def test_functions_in_an_unknown_form_are_not_known(text: str) -> None:
+    """They decide nothing on this host, so that it is read nevertheless."""
+
+    class Odd(FaultySysfs):
+        def read(self, path: str) -> str:
+            return f"{text}\n" if path.endswith("card05/ap_functions") else super().read(path)
+
+    seen = observe(Odd(host_holding(Holdings(FULL_MATRIX, {}), PROFILES["6.12"]), ()))
+
+    assert seen.functions == dict.fromkeys((6, 7), 0xF2000000)
 
 
 @pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda one: one.name)
