@@ -65,6 +65,15 @@ class Site(NamedTuple):
         guests = tuple(sorted((guest for guest in self.guests if guest.host == host.name), key=lambda one: one.name))
         return Desired(host, guests, digest_of(host, guests))
 
+    def readable(self, host_name: str | None, machine_name: str) -> Desired | None:
+        """What could be read of one host, whatever else is wrong; None where not even the Host could be.
+
+        Of guests with the same uuid the first is taken; for the other arguments see `desired`.
+        """
+        guests = {(one.host, one.uuid): one for one in reversed(self.guests)}
+        found = self._replace(guests=tuple(guests.values()), problems=()).desired(host_name, machine_name)
+        return found if isinstance(found, Desired) else None
+
     def _host(self, host_name: str | None, machine_name: str) -> DesiredHost | Problem:
         hosts = {host.name: host for host in self.hosts}
         if host_name is not None:

@@ -5,7 +5,7 @@ from os import PathLike
 from typing import Final, NamedTuple, Protocol
 
 from reconciler.manifests.files import DiskFiles
-from reconciler.manifests.site import Site, read_files, read_site
+from reconciler.manifests.site import Site, placed, read_files, read_site
 from reconciler.model.commands import HISTORY, LOOP_STATUS, Advised
 from reconciler.model.desired import Desired
 from reconciler.model.errors import InputError, StateError
@@ -106,14 +106,37 @@ class Manifests(NamedTuple):
     def read(self, machine: Named, stop: StopToken = NEVER) -> Wanted:
         """See `WantedSource`; a recorded host will do."""
         site = read_site(self.paths, stop, given=self.given)
-        return self._of(site, site.desired(self.host, machine.name))
+        return self._of(site, machine.name)
 
-    def _of(self, site: Site, desired: Desired | tuple[Problem, ...]) -> Wanted:
+    def _of(self, site: Site, machine_name: str) -> Wanted:
+        desired = site.desired(self.host, machine_name)
         if not isinstance(desired, Desired):
-            raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
+            raise _invalid(site, desired, site.readable(self.host, machine_name))
         places = [*(os.fspath(path) for path in self.paths), *([] if self.given is None else ["standard input"])]
         compared = ComparedWith(Source.MANIFESTS, f"the manifests in {', '.join(places)}")
         return Wanted(desired, site, self.commit, self.paths, compared)
+
+
+def _invalid(site: Site, errors: tuple[Problem, ...], readable: Desired | None) -> InvalidManifests:
+    """That `site` cannot be used because of `errors`; with its other problems, and the conflicts of what is `readable`.
+
+    What contradicts each other does so whatever the documents with errors say: one run shows both.
+    """
+    others = (one for one in site.problems if one not in errors)
+    found = () if readable is None else placed(_among(readable), site.sources)
+    return InvalidManifests((*errors, *others, *found))
+
+
+def _among(readable: Desired) -> list[Problem]:
+    from reconciler.planning.conflicts import conflicts
+    from reconciler.planning.target import pool_of
+
+    derived = pool_of(readable, ())
+    mark = f"among the documents of host '{readable.host.name}' that could be read; those with errors are not compared"
+    return [
+        one._replace(details=(*one.details, mark))
+        for one in conflicts(readable, derived.pool if derived else None, (), ())
+    ]
 
 
 class NothingRefused(Advised, InputError):
@@ -233,7 +256,7 @@ class Refused(NamedTuple):
         site = read_files(KeptFiles("what the loop refuses", kept, found.unread), stop)
         desired = site.desired(self.host or found.host, machine.name)
         if not isinstance(desired, Desired):
-            raise InvalidManifests((*desired, *(one for one in site.problems if one not in desired)))
+            raise _invalid(site, desired, site.readable(self.host or found.host, machine.name))
         compared = ComparedWith(Source.REFUSED, "what the loop refuses", 0, found.commit)
         return Wanted(desired, site, found.commit, compared=compared)
 
@@ -291,9 +314,9 @@ class Nearest(NamedTuple):
         site = read_files(files, stop)
         desired = site.desired(self.host, machine.name)
         if isinstance(desired, Desired):
-            return source._of(site, desired)
+            return source._of(site, machine.name)
         if site.hosts and [one.id for one in desired] == ["host-not-found"]:
-            return source._of(site, desired)  # a Host that was named and is none is refused, as in a plan
+            return source._of(site, machine.name)  # a Host that was named and is none is refused, as in a plan
         if any(_OURS in text for text in site.sources.values()):
             count = f" ({len(desired)} errors)" if len(desired) > 1 else ""
             because.append(f"the manifests in this directory cannot be used: {desired[0].message}{count}")
