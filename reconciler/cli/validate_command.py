@@ -1,5 +1,6 @@
 """``reconcile validate``: the manifests by themselves, of all hosts."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,8 @@ from reconciler.machines.proof import Proof, Proven, prove
 from reconciler.manifests.pinpoint import pinpoint
 from reconciler.manifests.site import placed
 from reconciler.model.desired import Desired, DesiredGuest
-from reconciler.model.printable import lines_text
-from reconciler.model.problems import Problem, ProblemList, Severity, errors_of
+from reconciler.model.printable import escaped, lines_text
+from reconciler.model.problems import Place, Problem, ProblemList, Severity, errors_of
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.target import pool_of
 from reconciler.render.diagnostics import counts_of, problem_record
@@ -37,10 +38,17 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Check the AP devices of the VM that FILE describes (virsh dumpxml), too; may be given again.",
 )
+@click.option(
+    "--base",
+    metavar="REF",
+    help="Compare with the manifests of the same paths at that git commit, too, such as origin/main.",
+)
 @click.option("--strict", is_flag=True, help="Take warnings and notes for errors, too.")
 @format_option("text", "json", "github", "sarif")
 @host_options
-def validate_command(domain_files: tuple[str, ...], strict: bool, format: str, host: HostOptions) -> Exit:
+def validate_command(
+    domain_files: tuple[str, ...], base: str | None, strict: bool, format: str, host: HostOptions
+) -> Exit:
     """Check the manifests, without a host.
 
     Where they describe machines, they are checked together: no queue belongs to two active LPARs, and guests ask for
@@ -51,7 +59,8 @@ def validate_command(domain_files: tuple[str, ...], strict: bool, format: str, h
     code = Exit.INVALID if errors_of(site.problems) else Exit.DONE
     problems = list(site.problems)
     proof = prove(Proven(site.machines, site.hosts, site.guests), host.host)
-    found = placed((*_conflicts(site, host.host), *proof.problems), site.sources)
+    earlier = _changed_since(base, paths, site, host.host) if base is not None else []
+    found = placed((*_conflicts(site, host.host), *proof.problems, *earlier), site.sources)
     if code is Exit.DONE and errors_of(found):
         is_known = host.host is None or any(one.name == host.host for one in site.hosts)
         code = Exit.REFUSED if is_known else Exit.INVALID
@@ -113,6 +122,39 @@ def _conflicts(site: Site, only: str | None) -> Sequence[Problem]:
         else:
             problems.extend(desired)
     return problems.all
+
+
+def _changed_since(ref: str, paths: Sequence[str], site: Site, only: str | None) -> list[Problem]:
+    """What changed since the commit `ref` that manifests must not change without a word; a guest counts once."""
+    from reconciler.operations.at_commit import site_at
+    from reconciler.planning.changed_uuids import changed_uuids
+
+    if not paths:
+        raise click.UsageError("--base compares files with those of a commit; standard input is in none")
+    earlier, commit = site_at(paths, ref, os.environ)
+    if errors_of(site.problems):
+        return []  # the guest may be one that could not be read
+    since = f"in commit {commit[:12]}" if commit.startswith(ref) else f"at {escaped(ref)} (commit {commit[:12]})"
+    now, had = _by_host(site), _by_host(earlier)
+    found: dict[tuple[Place, ...], Problem] = {}
+    for name in sorted(now) if only is None else [only]:
+        before = {guest.uuid: guest.name for guest in had.get(name, ())}
+        for problem in changed_uuids(now.get(name, ()), before, since):
+            found.setdefault(problem.places, problem)
+    problems = list(found.values())
+    there_were_some = earlier.sources or earlier.unread
+    if there_were_some and (errors := errors_of(earlier.problems)):
+        message = f"the manifests {since} have errors, so that not every guest could be compared: {errors[0].message}"
+        advice = "Compare with a commit whose manifests are valid, or look at the uuids yourself."
+        problems.append(Problem("base-invalid", Severity.WARNING, message, help=advice))
+    return problems
+
+
+def _by_host(site: Site) -> dict[str, list[DesiredGuest]]:
+    guests: dict[str, list[DesiredGuest]] = {}
+    for guest in site.guests:
+        guests.setdefault(guest.host, []).append(guest)
+    return guests
 
 
 def _vm_problems(site: Site, files: Sequence[str]) -> list[Problem]:

@@ -167,7 +167,7 @@ def commit_of(read: Manifests, environment: Mapping[str, str]) -> ManifestsCommi
     if not repository:
         return ManifestsCommit()
     try:
-        with _reader(repository, environment) as git:
+        with reader(repository, environment) as git:
             commit = _head(git)
             is_unchanged = not commit or _is_unchanged(read, repository.top, commit, git)
         return ManifestsCommit(commit if is_unchanged else f"{commit}+")
@@ -186,15 +186,17 @@ def words_of(commit: str, path: str, environment: Mapping[str, str]) -> CommitWo
     if not repository:
         return CommitWords()
     try:
-        with _reader(repository, environment) as git:
+        with reader(repository, environment) as git:
             return commit_words(git, commit)
     except (NotTrusted, GitFailed, OSError):
         return CommitWords()
 
 
 @contextmanager
-def _reader(repository: LocalRepository, environment: Mapping[str, str]) -> Iterator[Git]:
-    """What reads the commit that is checked out in `repository`, and its files.
+def reader(repository: LocalRepository, environment: Mapping[str, str]) -> Iterator[Git]:
+    """What reads the commit that is checked out in `repository`, and the objects of every other.
+
+    Of another user's repository it knows no names of branches, only ids, and what leads on from ``HEAD``.
 
     Raises:
         NotTrusted, GitFailed: see `refuse_untrusted`.
