@@ -28,6 +28,8 @@ class Cause(StrEnum):
     UNDONE = "undone-by-rollback"  # the manifests want again what a rollback has undone
     HOST = "host-changed"
     ARRIVED = "hardware-came"  # only before 6.0: later kernels have taken it for its guest in advance
+    VM_STARTS = "vm-starts"  # an on-demand guest gets its device
+    VM_ENDED = "vm-ended"  # and this is removed
     EARLIER = "rolled-back"  # this plan rolls back: an earlier generation wants it
 
     @property
@@ -43,6 +45,8 @@ _CAUSES: Final = {
     Cause.UNDONE: "rolled back",
     Cause.HOST: "changed on the host since",
     Cause.ARRIVED: "its hardware came",
+    Cause.VM_STARTS: "its VM starts",
+    Cause.VM_ENDED: "its VM has ended",
     Cause.EARLIER: "rolled back",
 }
 

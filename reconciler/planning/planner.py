@@ -129,6 +129,8 @@ def make_plan(
     interrupted = frozenset(one.uuid for one in ordered.outages)
     shown = desired if only is None else desired._replace(guests=_guests_of(only, desired))
     guests = _guest_plans(shown, observed, target, after, applied, interrupted)
+    if isinstance(scope, VmEvent):
+        guests = tuple(map(_by_vm, guests))
     if rolled_back.taken:
         guests = tuple(one._replace(rollback_takes=rolled_back.taken.get(one.uuid, ())) for one in guests)
     basis = basis_of(desired, observed, inventory_words(applied))
@@ -142,7 +144,7 @@ def make_plan(
         pool=target.holdings.pool,
         pool_reason=target.pool_reason,
         pool_cause=_pool_cause(
-            observed, target, applied, manifests_changed=_manifests_changed(guests, applied, desired)
+            observed, target, applied, scope, manifests_changed=_manifests_changed(guests, applied, desired)
         ),
         guests=guests,
         foreign=target.foreign,
@@ -355,6 +357,13 @@ def _cause(
     return Cause.HOST
 
 
+def _by_vm(one: GuestPlan) -> GuestPlan:
+    """What becomes of a device that is made since a VM starts, or removed since it has ended."""
+    if one.cause is None or (one.before is not None and one.after is not None):
+        return one
+    return one._replace(cause=Cause.VM_STARTS if one.before is None else Cause.VM_ENDED)
+
+
 def _cause_in_manifests(uuid: str, guest: DesiredGuest | None, last: tuple[str, ApConfig] | None, view: _View) -> Cause:
     """Why the manifests ask for something that was not applied last."""
     rolled_back = view.applied.rolled_back if view.is_news else None
@@ -374,9 +383,18 @@ def _manifests_changed(guests: tuple[GuestPlan, ...], applied: Applied, desired:
     return applied.digest != desired.digest or any(one.cause and one.cause.is_of_manifests for one in guests)
 
 
-def _pool_cause(observed: Observed, target: Target, applied: Applied, *, manifests_changed: bool) -> Cause | None:
+def _pool_cause(
+    observed: Observed,
+    target: Target,
+    applied: Applied,
+    scope: Whole | AllBut | VmEvent | Targets,
+    *,
+    manifests_changed: bool,
+) -> Cause | None:
     if target.holdings.pool == observed.pool:
         return None
+    if isinstance(scope, VmEvent):
+        return Cause.VM_STARTS  # one that ends leaves the masks as they are
     # A derived pool also makes room for the devices of others: where these change it, the manifests are as they were.
     if applied.pool == target.holdings.pool or not manifests_changed:
         return Cause.HOST

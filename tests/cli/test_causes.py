@@ -8,8 +8,9 @@ import pytest
 from reconciler.hosts import opening
 from reconciler.hosts.simulated import opened_simulation
 from reconciler.kernel.paths import CREATE, mdev
+from reconciler.planning.plan import Cause
 from testing.clocks import NoTimer
-from testing.commands import Command, change, example
+from testing.commands import EXAMPLES, Command, change, example
 
 HOST, NEW, YOURS, UNDONE = "host", "new-in-manifests", "manifest-changed", "undone-by-rollback"
 FOURTH = """---
@@ -256,3 +257,12 @@ def test_drift_and_status_say_that_a_rollback_stands_between(command: Command) -
     for words in views[:3]:
         assert sentence not in command(*words).out
         assert json.loads(command(*words, "-o", "json").out)["rolledBack"] is None
+
+
+def test_the_schema_of_a_plan_has_every_cause() -> None:
+    """Each with a word of explanation."""
+    schema = json.loads((EXAMPLES.parent / "schemas/plan.schema.json").read_text(encoding="utf-8"))
+    cause = schema["$defs"]["cause"]
+
+    assert set(cause["enum"]) == {*Cause, None}
+    assert [one.value for one in Cause if one.value not in cause["description"]] == []

@@ -8,7 +8,7 @@ from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import FULL_MATRIX, ApConfig, Matrix
 from reconciler.model.observed import Observed
 from reconciler.model.steps import Action, Holdings
-from reconciler.planning.plan import Plan
+from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.planner import make_plan
 from reconciler.planning.scope import VmEvent
 from reconciler.simulator.host import SimulatedHost
@@ -65,7 +65,7 @@ def test_a_start_makes_the_device(profile: str) -> None:
 
     assert actions(plan) == MADE
     assert plan.steps[-1].step.after == ONE
-    assert [one.name for one in plan.guests] == ["day"]
+    assert [(one.name, one.cause) for one in plan.guests] == [("day", Cause.VM_STARTS)]
 
 
 def test_an_end_removes_the_device() -> None:
@@ -73,6 +73,7 @@ def test_an_end_removes_the_device() -> None:
     plan = make_plan(desired([DAY]), observe(host(m1=ONE)), scope=END)
 
     assert actions(plan) == [(Action.REMOVE, "day")]
+    assert [one.cause for one in plan.guests] == [Cause.VM_ENDED]
     assert plan.consents == ()
 
 
@@ -92,7 +93,10 @@ def test_what_is_there_already_is_left_so() -> None:
 
 def test_a_device_of_another_form_is_put_right() -> None:
     """It may have been left by an earlier start, before the manifest was changed."""
-    assert actions(started(desired([DAY]), host(m1=MORE))) == [(Action.CONFIGURE, "day")]
+    plan = started(desired([DAY]), host(m1=MORE))
+
+    assert actions(plan) == [(Action.CONFIGURE, "day")]
+    assert [one.cause for one in plan.guests] == [Cause.NEW]
 
 
 def test_nobody_else_is_touched() -> None:
@@ -126,6 +130,7 @@ def test_the_host_gives_up_what_is_needed_and_no_more() -> None:
 
     assert actions(plan) == [(Action.AQMASK, "host"), *MADE]
     assert plan.pool == Matrix(ALL_IDS, ~IdSet([4]))
+    assert plan.pool_cause is Cause.VM_STARTS
 
 
 def test_the_host_gives_up_the_axis_that_the_manifests_give_up() -> None:
