@@ -37,6 +37,12 @@ SECTIONS: Final[Sections] = {
             "Print a record of the host, from which 'plan --observed' plans anywhere.",
         ),
         "validate": Lazy("validate_command", "validate_command", "Check the manifests, without a host."),
+        "hmc-changes": Lazy(
+            "hmc_command",
+            "hmc_changes_command",
+            "Show what has to be changed on the HMC for the manifests to become true; exit with 2 where there is"
+            " anything.",
+        ),
         "doctor": Lazy(
             "doctor_command",
             "doctor_command",

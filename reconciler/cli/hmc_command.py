@@ -1,0 +1,118 @@
+"""``reconcile hmc-changes``: what has to be changed on the HMC for the manifests to become true."""
+
+import os
+from collections.abc import Sequence
+
+import click
+
+from reconciler import InvalidManifests, Site, read_site
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.open_host import named_manifests
+from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments
+from reconciler.cli.output import page_for_stdout, result, say, show_problems
+from reconciler.cli.tree import command
+from reconciler.machines.hmc_changes import hmc_changes
+from reconciler.machines.proof import Proven, prove
+from reconciler.manifests.files import STDIN
+from reconciler.manifests.site import placed
+from reconciler.model.errors import InputError
+from reconciler.model.machines import DesiredMachine
+from reconciler.model.problems import errors_of
+from reconciler.render.hmc_text import ComparedMachines, hmc_json, hmc_text
+
+
+@command("hmc-changes")
+@manifest_arguments
+@click.option("--base", metavar="REF", help="Compare with the manifests of this git commit, at the same paths.")
+@click.option(
+    "--from",
+    "live",
+    type=click.Path(readable=False),
+    metavar="FILE",
+    help="Compare with what is on the HMC: the manifests in FILE, which 'reconcile import --from' has written.",
+)
+@format_option("text", "json")
+@host_options
+def hmc_changes_command(base: str | None, live: str | None, format: str, host: HostOptions) -> Exit:
+    """Show what has to be changed on the HMC for the manifests to become true; exit with 2 where there is anything.
+
+    Without --base and --from nothing is known of the machines, and everything is listed. Nothing is changed.
+    """
+    if base is not None and live is not None:
+        raise click.UsageError("choose one of --base and --from")
+    if base is not None and STDIN in host.manifests:
+        raise click.UsageError("--base compares files with a commit; name them with -f instead of standard input")
+    paths, given = named_manifests(host)
+    site = _valid(read_site(paths, given=given))
+    # Only what concerns LPARs: a guest outside of its LPAR may be what the list is about.
+    if conflicts := placed(prove(Proven(site.machines, (), ()), host.host).problems, site.sources):
+        show_problems(conflicts)
+        say("no list is made: the HMC would refuse the second LPAR; fix the errors above, then run again")
+        return Exit.REFUSED
+    if base is not None:
+        before, compared = _at(host, base)
+    elif live is not None:
+        before, compared = _live(site, live)
+    else:
+        before, compared = (), ComparedMachines("nothing", "with nothing")
+    before, after = _of_host(before, host.host), _of_host(site.machines, host.host)
+    if not before and not after:
+        where = f" with an LPAR of host {host.host}" if host.host else ""
+        raise InputError(f"the manifests describe no Machine{where}; to see what it is: reconcile explain Machine")
+    found = hmc_changes(before, after)
+    listed = sum(len(one.lpars) for one in after)
+    if format == "json":
+        result(hmc_json(found, listed, compared))
+    else:
+        result(hmc_text(found, listed, compared, page_for_stdout()))
+    return Exit.CHANGES if found else Exit.DONE
+
+
+def _valid(site: Site) -> Site:
+    """`site`, of which warnings are shown.
+
+    Raises:
+        InvalidManifests: it has errors.
+    """
+    if errors_of(site.problems):
+        raise InvalidManifests(site.problems)
+    show_problems(site.problems)
+    return site
+
+
+def _of_host(machines: Sequence[DesiredMachine], host: str | None) -> tuple[DesiredMachine, ...]:
+    """The machines with an LPAR in which `host` may run; all of them where it is None."""
+    return tuple(one for one in machines if host is None or any(lpar.host == host for lpar in one.lpars))
+
+
+def _at(host: HostOptions, base: str) -> tuple[Sequence[DesiredMachine], ComparedMachines]:
+    from reconciler.operations.at_commit import site_at
+
+    found, commit = site_at(host.manifests, base, os.environ)
+    if not (found.sources or found.unread):
+        note = f"commit {base} has no manifests there; everything is listed"
+        return (), ComparedMachines("commit", f"with commit {base}", commit, (note,))
+    if errors_of(found.problems):
+        say(f"error: the manifests of commit {base} are invalid, so that there is nothing to compare with")
+        raise InvalidManifests(found.problems)
+    return found.machines, ComparedMachines("commit", f"with commit {base}", commit)
+
+
+def _live(site: Site, file: str) -> tuple[Sequence[DesiredMachine], ComparedMachines]:
+    live = read_site([file])
+    if errors_of(live.problems):
+        say(f"error: what is on the HMC cannot be read from {file}")
+        raise InvalidManifests(live.problems)
+    described, known = {one.id for one in site.machines}, {one.id for one in live.machines}
+    notes = [
+        f"{file} says nothing of machine {one.name} ({one.id}); all that it is to have is listed"
+        for one in sorted(site.machines)
+        if one.id not in known
+    ]
+    notes += [
+        f"machine {one.name} ({one.id}) of {file} is not described here, and nothing is listed for it"
+        for one in sorted(live.machines)
+        if one.id not in described
+    ]
+    before = tuple(one for one in live.machines if one.id in described)
+    return before, ComparedMachines("file", f"with {file}", file, tuple(notes))

@@ -1,0 +1,196 @@
+"""What has to be changed on the HMC for the manifests to become true: a list of steps for each machine.
+
+A queue that goes from one LPAR to another is removed there before it is added here, and an LPAR is deactivated before
+another one is activated with its queues. So no two active LPARs ever have a queue on the way, unless they have it
+before or after: the hypervisor would refuse the second one.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from reconciler.model.machines import NO_CONFIG, DesiredLpar, DesiredMachine, MachineMode
+from reconciler.model.matrix import ApConfig, Matrix
+
+
+class Standing(StrEnum):
+    """How a machine or an LPAR stands to what it is compared with."""
+
+    NEW = "new"  # only the manifests have it
+    CHANGED = "changed"
+    GONE = "gone"  # the manifests do not have it
+
+
+class Action(StrEnum):
+    """What a step does, in the order in which steps are done."""
+
+    DEACTIVATE = "deactivate"
+    REMOVE = "remove"
+    ADD = "add"
+    ACTIVATE = "activate"
+
+
+class HmcStep(NamedTuple):
+    """One step, number `number` (from 1) of its machine: what is changed in one LPAR.
+
+    Attributes:
+        number: its place in the list.
+        action: what is done.
+        lpar: the name of the LPAR.
+        standing: how the LPAR stands to what it is compared with.
+        is_active: whether it is active when this is done. A new one is taken to be as the manifests want it.
+        config: what is removed or added; empty where it is activated or deactivated.
+        after: the numbers of the steps that have to be done before this one.
+    """
+
+    number: int
+    action: Action
+    lpar: str
+    standing: Standing
+    is_active: bool
+    config: ApConfig
+    after: tuple[int, ...] = ()
+
+
+class MachineChanges(NamedTuple):
+    """All steps of one machine.
+
+    Attributes:
+        name: of the machine.
+        id: of the machine.
+        mode: how it is managed, which decides the words only.
+        standing: how it stands to what it is compared with.
+        lpars: how many LPARs the manifests list for it.
+        steps: in the order in which they are done.
+    """
+
+    name: str
+    id: str
+    mode: MachineMode
+    standing: Standing
+    lpars: int
+    steps: tuple[HmcStep, ...]
+
+
+def hmc_changes(before: Iterable[DesiredMachine], after: Iterable[DesiredMachine]) -> tuple[MachineChanges, ...]:
+    """What leads from the machines `before` to those `after`, ascending by name; machines without a step are left out.
+
+    A machine is known by its id, an LPAR by its name in upper or lower case. What is gone gives everything up; that
+    something is new says only that nothing is known of it.
+    """
+    known = {one.id: one for one in before}
+    wanted = {one.id: one for one in after}
+    every = [
+        *(_changes(known.get(one.id), one) for one in wanted.values()),
+        *(_changes(one, None) for one in known.values() if one.id not in wanted),
+    ]
+    return tuple(sorted((one for one in every if one.steps), key=lambda one: (one.name, one.id)))
+
+
+def _changes(before: DesiredMachine | None, after: DesiredMachine | None) -> MachineChanges:
+    shown = after or before
+    assert shown is not None
+    standing = Standing.NEW if before is None else Standing.CHANGED if after else Standing.GONE
+    listed = after.lpars if after else ()
+    steps = tuple(_steps(before.lpars if before else (), listed))
+    return MachineChanges(shown.name, shown.id, shown.mode, standing, len(listed), steps)
+
+
+class _Change(NamedTuple):
+    """How one LPAR is before and is to be after."""
+
+    name: str
+    standing: Standing
+    before: ApConfig
+    after: ApConfig
+    was_active: bool
+    is_active: bool
+
+    @property
+    def kept(self) -> ApConfig:
+        """What it has before and after: lists of ids, each by itself."""
+        mine, theirs = self.before, self.after
+        return ApConfig(
+            mine.adapters & theirs.adapters,
+            mine.domains & theirs.domains,
+            mine.control_domains & theirs.control_domains,
+        )
+
+    def steps(self) -> Iterator[HmcStep]:
+        """What is done to it, without numbers."""
+        stays_active = self.was_active and self.is_active
+        lost, gained = _minus(self.before, self.kept), _minus(self.after, self.kept)
+        if self.was_active and not self.is_active:
+            yield self._step(Action.DEACTIVATE, NO_CONFIG, is_active=True)
+        if lost != NO_CONFIG:
+            yield self._step(Action.REMOVE, lost, is_active=stays_active)
+        if gained != NO_CONFIG:
+            yield self._step(Action.ADD, gained, is_active=stays_active)
+        if self.is_active and not self.was_active:
+            yield self._step(Action.ACTIVATE, NO_CONFIG, is_active=False)
+
+    def _step(self, action: Action, config: ApConfig, *, is_active: bool) -> HmcStep:
+        return HmcStep(0, action, self.name, self.standing, is_active, config)
+
+    def given_by(self, step: HmcStep) -> list[Matrix]:
+        """The queues that `step` lets other LPARs have."""
+        if step.action is Action.DEACTIVATE:
+            return [self.before.matrix]
+        if step.action is Action.REMOVE and step.is_active:
+            return self.before.matrix.minus(self.kept.matrix)
+        return []
+
+    def taken_by(self, step: HmcStep) -> list[Matrix]:
+        """The queues that no other active LPAR may have when `step` is done."""
+        if step.action is Action.ACTIVATE:
+            return [self.after.matrix]
+        if step.action is Action.ADD and step.is_active:
+            return self.after.matrix.minus(self.kept.matrix)
+        return []
+
+
+def _minus(one: ApConfig, other: ApConfig) -> ApConfig:
+    return ApConfig(
+        one.adapters - other.adapters, one.domains - other.domains, one.control_domains - other.control_domains
+    )
+
+
+def _steps(before: Iterable[DesiredLpar], after: Iterable[DesiredLpar]) -> Iterator[HmcStep]:
+    """The steps of one machine, each with its number and those that come before it."""
+    changes = {one.name: one for one in _lpar_changes(before, after)}
+    # A stable sort: within one kind of step the LPARs stay in their order.
+    order = list(Action)
+    steps = sorted(
+        (step for one in changes.values() for step in one.steps()), key=lambda step: order.index(step.action)
+    )
+    numbered = [step._replace(number=number) for number, step in enumerate(steps, 1)]
+    given = [(step, changes[step.lpar].given_by(step)) for step in numbered]
+    for step in numbered:
+        yield step._replace(after=tuple(_needed(step, changes, given)))
+
+
+def _needed(
+    step: HmcStep, changes: Mapping[str, _Change], given: Iterable[tuple[HmcStep, list[Matrix]]]
+) -> Iterator[int]:
+    """What comes before `step`: all that is done to its LPAR, and each step that gives up a queue that it takes."""
+    taken = changes[step.lpar].taken_by(step)
+    for earlier, rectangles in given:
+        if earlier.number >= step.number:
+            return
+        if earlier.lpar == step.lpar or any(one.overlaps(other) for one in taken for other in rectangles):
+            yield earlier.number
+
+
+def _lpar_changes(before: Iterable[DesiredLpar], after: Iterable[DesiredLpar]) -> Iterator[_Change]:
+    """All LPARs of a machine, ascending by name."""
+    known = {one.name.casefold(): one for one in before}
+    wanted = {one.name.casefold(): one for one in after}
+    for name in sorted(known.keys() | wanted.keys()):
+        old, new = known.get(name), wanted.get(name)
+        if new is None:
+            assert old is not None
+            yield _Change(old.name, Standing.GONE, old.config, NO_CONFIG, old.is_active, old.is_active)
+        elif old is None:
+            yield _Change(new.name, Standing.NEW, NO_CONFIG, new.config, new.is_active, new.is_active)
+        else:
+            yield _Change(new.name, Standing.CHANGED, old.config, new.config, old.is_active, new.is_active)
