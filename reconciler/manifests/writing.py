@@ -33,12 +33,15 @@ def host_document(
 
 
 def guest_document(
-    name: str, host: str, uuid: str, config: ApConfig, activation: Activation, notes: Sequence[str] = ()
+    name: str, host: str | Sequence[str], uuid: str, config: ApConfig, activation: Activation, notes: Sequence[str] = ()
 ) -> str:
-    """The document of a Guest, without the line that ends it; `notes` become comments."""
+    """The document of a Guest, without the line that ends it; `notes` become comments.
+
+    `host` is the name of its Host, or of all Hosts that it may run on, at least one.
+    """
     lines = _document("Guest", name, notes)
     lines += [
-        f"  host: {_scalar(host)}",
+        f"  host: {_scalar(host)}" if isinstance(host, str) else f"  hosts: [{', '.join(map(_scalar, host))}]",
         f"  uuid: {uuid}",
         f"  adapters: {_list(config.adapters)}",
         f"  domains: {_list(config.domains)}",

@@ -14,6 +14,7 @@ TOLD = {
     "invalid",
     "large-host",
     "monitoring",  # see test_monitoring.py
+    "movable-guest",
     "on-demand",
     "python",  # see tests/api
     "refused-write",
@@ -124,6 +125,24 @@ def test_conflict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert ran.code == 4
         assert "'payments' and 'web'" in ran.err
         assert "05.0047" in ran.err
+
+
+def test_movable_guest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On both hosts it has the same device and its queues; it counts once, and no host has another host's guests."""
+    command = example("movable-guest", tmp_path, capsys)
+    assert command("validate").out.startswith("valid: 2 hosts, 2 guests\n")
+    uuids = []
+
+    for file, host, others in (("simulated-host", "lpar7", {"web"}), ("simulated-lpar8", "lpar8", set())):
+        where = ("-f", str(command.directory), "--simulate", str(command.directory / f"{file}.yaml"))
+        assert command.bare("apply", "--yes", *where).code == 0
+        status = json.loads(command.bare("status", "-o", "json", *where).out)
+        guests = {one["name"]: one for one in status["guests"]}
+        assert (status["host"], set(guests)) == (host, {"payments", *others})
+        assert guests["payments"]["effective"] == {"adapters": [5, 6], "domains": [4, 0x47]}
+        uuids.append(guests["payments"]["uuid"])
+
+    assert uuids[0] == uuids[1]
 
 
 def test_invalid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

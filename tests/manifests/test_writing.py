@@ -51,6 +51,23 @@ def test_what_is_written_is_read_back(
     ]
 
 
+@given(st.lists(NAMES, min_size=1, max_size=4, unique=True), NAMES)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_guest_of_several_hosts_is_read_back(tmp_path: Path, hosts: list[str], guest: str) -> None:
+    """With all of them, in the order in which they are written."""
+    documents = [host_document(host, GivenUp(IdSet(), IdSet())) for host in hosts]
+    documents.append(guest_document(guest, hosts, uuid(1), config([5], [4]), Activation.ACTIVE))
+    file = tmp_path / "site.yaml"
+    file.write_text(manifests_text(documents), encoding="utf-8")
+
+    site = read_site([file])
+
+    assert () == site.problems
+    assert [(guest, host, tuple(hosts), uuid(1)) for host in hosts] == [
+        (one.name, one.host, one.hosts, one.uuid) for one in site.guests
+    ]
+
+
 def test_ids_are_few_ranges_in_hex() -> None:
     """And what need not be said is left out."""
     assert (
