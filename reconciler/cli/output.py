@@ -281,17 +281,32 @@ def report_text(text: str, summary: str = "") -> None:
 
 
 def say(*lines: str) -> None:
-    """Write `lines` to stderr for the user."""
-    sys.stderr.write(lines_text(lines))
+    """Write `lines` to stderr for the user: sentences on as many lines as they need at a terminal of this width.
+
+    What begins with a space is a command to copy, or was divided already.
+    """
+    width = _width_for_stderr()
+    sys.stderr.write(lines_text(part for line in lines for part in _divided(line, width)))
+
+
+def _divided(line: str, width: int | None) -> list[str]:
+    if width is None or len(line) <= width or line.startswith(" "):
+        return [line]
+    from reconciler.render.table import Page
+
+    return Page(width).wrapped("", line)
+
+
+def _width_for_stderr() -> int | None:
+    output = _output(sys.stderr)
+    return _width(output.fileno if output and output.isatty() else None)
 
 
 def note(text: str, lead: str = "note: ") -> None:
     """Write `text` to stderr behind `lead`, on as many lines as it needs at a terminal of this width."""
     from reconciler.render.table import Page
 
-    output = _output(sys.stderr)
-    width = _width(output.fileno if output and output.isatty() else None)
-    say(*Page(width).wrapped(lead, text, 0))
+    say(*Page(_width_for_stderr()).wrapped(lead, text, 0))
 
 
 def say_elsewhere_too(spare: Callable[[str], object]) -> None:
@@ -307,7 +322,7 @@ def show_problems(problems: "Sequence[Problem]") -> None:
         from reconciler.render.diagnostics import problems_text
 
         sys.stdout.flush()
-        sys.stderr.write(f"{problems_text(problems, paint_for_stderr())}\n")
+        sys.stderr.write(f"{problems_text(problems, paint_for_stderr(), _width_for_stderr())}\n")
 
 
 def control(stream: TextIO, sequence: str) -> None:

@@ -5,27 +5,37 @@ from typing import Any
 
 from reconciler.model.printable import lines_text
 from reconciler.model.problems import Place, Problem, Severity
+from reconciler.render.table import Page
 from reconciler.render.text import Paint, counted, plain
 
 
-def problems_text(problems: Sequence[Problem], paint: Paint = plain) -> str:
-    """All `problems`, an empty line between two, and a last line that counts them; empty where there are none."""
+def problems_text(problems: Sequence[Problem], paint: Paint = plain, width: int | None = None) -> str:
+    """All `problems`, an empty line between two, and a last line that counts them; empty where there are none.
+
+    Sentences are divided where they are longer than `width`, in columns; excerpts and places never are.
+    """
     if not problems:
         return ""
-    return "\n".join([*(problem_text(problem, paint) for problem in problems), lines_text([count_text(problems)])])
+    return "\n".join(
+        [*(problem_text(problem, paint, width) for problem in problems), lines_text([count_text(problems)])]
+    )
 
 
-def problem_text(problem: Problem, paint: Paint = plain) -> str:
+def problem_text(problem: Problem, paint: Paint = plain, width: int | None = None) -> str:
     """One problem, several lines, each ended by a newline."""
     gutter = max((len(str(place.position.line)) for place in problem.places if place.excerpt), default=1)
-    lines = [f"{paint(problem.severity, f'{problem.severity}[{problem.id}]')}{paint('bold', f': {problem.message}')}"]
+    page, head = Page(width), f"{problem.severity}[{problem.id}]"
+    first, *rest = page.wrapped("", f"{head}: {problem.message}")
+    lines = [f"{paint(problem.severity, head)}{paint('bold', first.removeprefix(head))}"]
+    lines += [f"  {paint('bold', one[2:])}" for one in rest]
     for place in problem.places:
         lines += _place_lines(place, gutter, problem.severity, paint)
     edge = f"{' ' * gutter} ="
-    lines += [f"{edge} {detail}" for detail in problem.details]
+    for detail in problem.details:
+        lines += page.wrapped(f"{edge} ", detail)
     if problem.help:
         first, *rest = problem.help.split("\n")
-        lines += [f"{edge} help: {first}", *(f"{' ' * gutter}         {line}" for line in rest)]
+        lines += [*page.wrapped(f"{edge} help: ", first, 0), *(f"{' ' * gutter}         {line}" for line in rest)]
     return lines_text(lines)
 
 

@@ -14,6 +14,9 @@ _LEAST_ROOM: Final = 30
 _GAPS: Final = re.compile(r"(?<=\S)( +)(?! |\(\d|[^()]{0,30}\))")
 """Where a text may be divided: not before a number in brackets, and not within a few words in brackets."""
 
+_COMMANDS: Final = re.compile(r"'(?:sudo )?reconcile [^']*'|(?:^|(?<=: ))(?:sudo )?reconcile .*|(?<=run: ).*")
+"""A command in a text, in quotes or to its end: it is not divided either, so that it can be copied."""
+
 
 def unchanged(text: str) -> str:
     """`text`."""
@@ -120,9 +123,12 @@ def _divided(text: str, first: int, others: int) -> list[str]:
     """`text` in pieces of at most `first` and `others` columns, as far as its words allow."""
     if columns_of(text) <= first:
         return [text]
-    start, *parts = _GAPS.split(text)
-    pieces = [start]
-    for gap, word in zip(parts[::2], parts[1::2], strict=True):
+    commands = [range(*one.span()) for one in _COMMANDS.finditer(text)]
+    gaps = [one for one in _GAPS.finditer(text) if not any(one.start() in command for command in commands)]
+    ends = [*(one.start() for one in gaps), len(text)]
+    pieces = [text[: ends[0]]]
+    for one, end in zip(gaps, ends[1:], strict=True):
+        gap, word = one[1], text[one.end() : end]
         room = first if len(pieces) == 1 else others
         if columns_of(pieces[-1]) + len(gap) + columns_of(word) <= room:
             pieces[-1] += gap + word

@@ -45,6 +45,10 @@ OUTPUTS: Final = {
 }
 
 
+PATH_LENGTH: Final = 200
+"""In characters, of the directory in which the commands run."""
+
+
 class Screen(io.StringIO):
     """A terminal, as far as a program can ask."""
 
@@ -88,7 +92,8 @@ def test_it_is_printed_as_kept(
 ) -> None:
     """Standard output first, then standard error."""
     example, words = OUTPUTS[name]
-    directory = copied(example, tmp_path)
+    # Always of the same length, on which it depends where lines are divided.
+    directory = copied(example, tmp_path / ("d" * (PATH_LENGTH - len(str(tmp_path / example)) - 1)))
     monkeypatch.chdir(directory)
     prepare(example)
     monkeypatch.setenv("COLUMNS", columns)
@@ -126,3 +131,37 @@ def _ran(words: tuple[str, ...], encoding: str) -> "subprocess.CompletedProcess[
         capture_output=True,
         check=False,
     )
+
+
+DIRECTORY: Final = "a-directory-with-a-rather-long-name"
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        (("apply", "--confirm-within", "5"), ""),
+        (("delete", "-f", DIRECTORY, *HOST), f"reconcile plan -f {DIRECTORY} --simulate simulated-host.yaml"),
+        (("history", "show", "three"), ""),
+        (("trigger", *HOST), "reconcile watch --simulate simulated-host.yaml"),
+        (("validate",), ""),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_sentences_fit_the_terminal(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    whole: str,
+    columns: int,
+) -> None:
+    """Those of errors and of their help; what is to be copied stays on one line."""
+    monkeypatch.chdir(copied("invalid" if words == ("validate",) else "three-guests", tmp_path))
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    run(words)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert whole in "\n".join(lines)
+    assert [one for one in lines if len(one) > columns and "reconcile" not in one and " " in one.strip()] == []

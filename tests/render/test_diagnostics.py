@@ -1,10 +1,12 @@
 """Problems as text, in the manner of a good compiler."""
 
+import re
+
 import pytest
 
 from reconciler.model.problems import Place, Position, Problem, Severity
 from reconciler.render.diagnostics import count_text, problem_record, problem_text, problems_text
-from reconciler.render.text import Painter
+from reconciler.render.text import Paint, Painter, plain
 
 OVERLAP = Problem(
     "guest-overlap",
@@ -75,3 +77,20 @@ def test_a_record_has_everything_but_the_field(problem: Problem) -> None:
     assert [(one["file"], one["line"], one["column"]) for one in record["places"]] == [
         tuple(place.position) for place in problem.places
     ]
+
+
+@pytest.mark.parametrize("width", [40, 80])
+@pytest.mark.parametrize("paint", [plain, Painter()], ids=["plain", "colour"])
+def test_sentences_fit_the_width(width: int, paint: Paint) -> None:
+    """No word is lost; a place, an excerpt and a command are never divided."""
+    place = Place(Position("a long name/" * 9, 1, 1), "here", (), "adapters: [05, 6]", 8)
+    line = f"reconcile plan -f {'x' * 90} --host lpar7"
+    long = Problem("x", Severity.ERROR, "word " * 40, (place,), ("more " * 40,), f"{'Do it. ' * 20}Then run: {line}")
+
+    shown = re.sub(r"\033\[[0-9;]*m", "", problem_text(long, paint, width))
+
+    lines = shown.splitlines()
+    assert max(len(one) for one in lines if "long name" not in one and line not in one) <= width
+    assert f"--> {place}" in shown
+    assert line in shown
+    assert shown.split() == problem_text(long).split()
