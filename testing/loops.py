@@ -8,6 +8,7 @@ from typing import Any, Final
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.site import ChangedFiles
+from reconciler.model.identity import MachineIdentity
 from reconciler.model.outcome import Actor, Origin
 from reconciler.model.steps import Write
 from reconciler.model.stopping import StopToken
@@ -78,11 +79,19 @@ class Branch:
 class Looped:
     """A loop and everything around it."""
 
-    def __init__(self, folder: Path, *, profile: str = "6.12", applies: bool = True, self_heal: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        profile: str = "6.12",
+        applies: bool = True,
+        self_heal: bool = False,
+        identity: MachineIdentity | None = None,
+    ) -> None:
         """A host that has just been booted; nothing is offered yet."""
         self.folder = folder
         self.clock = FakeClock()
-        self.host = SimulatedHost(hardware(), PROFILES[profile])
+        self.host = SimulatedHost(hardware()._replace(identity=identity), PROFILES[profile])
         self.sysfs = RecordingSysfs(self.host)
         self.met: Sysfs = self.sysfs
         """The host as the loop meets it; a test may put faults before it."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -31,6 +32,7 @@ from reconciler.cli.output import (
 from reconciler.cli.tree import command
 from reconciler.manifests.files import STDIN
 from reconciler.model.commands import APPLY, DRIFT_WIDE, PLAN, PLAN_WIDE, Here
+from reconciler.model.machines import ACCEPT_MACHINE
 from reconciler.planning.plan import Plan
 from reconciler.planning.scope import WHOLE, Scope, Targets, Whole
 
@@ -45,6 +47,12 @@ from reconciler.planning.scope import WHOLE, Scope, Targets, Whole
     metavar="FILE",
     help="Plan for the host that 'reconcile observe' has recorded in FILE, not for this one; - is standard input.",
 )
+@click.option(
+    "--accept-machine",
+    "is_accepted",
+    is_flag=True,
+    help="Accept the machine and LPAR that the host runs in, whatever the manifests say.",
+)
 @target_options
 @format_option("text", "wide", "diff", "json", "markdown", "github", "sarif")
 @host_options
@@ -53,6 +61,7 @@ def plan_command(
     out: str | None,
     detailed: bool,
     observed: str | None,
+    is_accepted: bool,
     targets: Targets | None,
     format: str,
     host: HostOptions,
@@ -72,9 +81,11 @@ def plan_command(
     if observed == STDIN and STDIN in host.paths:
         raise click.UsageError("--observed - and -f -: standard input is only one of them; name a file for the other")
     try:
-        scope = targets or WHOLE
+        scope, consents = targets or WHOLE, ((ACCEPT_MACHINE,) if is_accepted else ())
         made, here = (
-            (_planned(host, scope), host.here) if observed is None else _planned_by_record(observed, host, out, scope)
+            (_planned(host, scope, consents), host.here)
+            if observed is None
+            else _planned_by_record(observed, host, out, scope, consents)
         )
     except NoSuchGuest as error:
         raise click.UsageError(str(error)) from None
@@ -93,13 +104,15 @@ def plan_command(
     return Exit.CHANGES if detailed and made.changes else Exit.DONE
 
 
-def _planned(host: HostOptions, scope: Scope) -> Plan:
+def _planned(host: HostOptions, scope: Scope, consents: Sequence[str]) -> Plan:
     with opened(host) as machine:
         show_readable(host)
-        return plan(wanted_source(host).read(machine), Readable(machine), scope)
+        return plan(wanted_source(host).read(machine), Readable(machine), scope, consents=consents)
 
 
-def _planned_by_record(file: str, host: HostOptions, out: str | None, scope: Scope) -> tuple[Plan, Here]:
+def _planned_by_record(
+    file: str, host: HostOptions, out: str | None, scope: Scope, consents: Sequence[str]
+) -> tuple[Plan, Here]:
     """The plan for the host that `file` records, and the options that lead to that host."""
     if others := [one for one in (*host.here.machine[:1], host.recorded) if one]:
         raise click.UsageError(f"--observed names the host that is planned for; leave {others[0]} out")
@@ -110,7 +123,7 @@ def _planned_by_record(file: str, host: HostOptions, out: str | None, scope: Sco
     record = read_host_record(file)
     recorded = RecordedHost(record, Here(record.options, host.here.manifests))
     show_left(record.left, recorded.here)
-    return plan(manifests_source(host).read(recorded), recorded, scope), recorded.here
+    return plan(manifests_source(host).read(recorded), recorded, scope, consents=consents), recorded.here
 
 
 def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bool) -> None:

@@ -265,6 +265,7 @@ _CONSENTS: Final = (
     ("--allow-empty", "Remove all of our mediated devices where the plan says so."),
     ("--allow-removals", "Remove more than half of them at once where the plan says so."),
     ("--allow-suspended", "Change what is suspended where the plan says so."),
+    ("--accept-machine", "Accept the machine and LPAR that the host runs in, whatever the manifests say."),
 )
 
 

@@ -12,6 +12,7 @@ from reconciler.doctor.host import (
     interruption_findings,
     kernel_findings,
     left_findings,
+    location_findings,
     lock_findings,
     obstacle_findings,
 )
@@ -19,10 +20,12 @@ from reconciler.integrations.mdevctl import read_definitions
 from reconciler.kernel.locks import tools_holder
 from reconciler.kernel.observe import UnreadableHost, identity_of, observe
 from reconciler.kernel.sysfs import Sysfs
+from reconciler.machines.location import located
 from reconciler.model.codec import BadRecord
-from reconciler.model.desired import Persistence
+from reconciler.model.desired import Desired
 from reconciler.model.errors import StateError
 from reconciler.model.identity import MachineIdentity
+from reconciler.model.machines import HostPlace
 from reconciler.model.matrix import EMPTY_MATRIX
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Severity
@@ -55,8 +58,10 @@ def examined(machine: OpenHost, root: Path | None, others: Sequence[Callable[[],
         pool = observed.pool
         found += host_findings(observed, _text_of(machine.sysfs, "bus/ap/bindings"))
         found += kernel_findings(observed.release, over_provision=observed.abilities.over_provision)
+        found += location_findings(located(_applied_last(machine, _places, ()), observed))
     if root is not None:
-        found += boot_findings(read_boot(root, machine.sysfs.release, _persistence(machine), pool))
+        persistence = _applied_last(machine, lambda desired: desired.host.persistence, None)
+        found += boot_findings(read_boot(root, machine.sysfs.release, persistence, pool))
         definitions = read_definitions(root)
         found += definition_findings(definitions, pool or EMPTY_MATRIX)
         found += autostart_findings(definitions.found, root)
@@ -129,14 +134,18 @@ def _damage(refused: Exception) -> Finding:
     )
 
 
-def _persistence(machine: OpenHost) -> Persistence | None:
-    """What the Host that was applied last says of booting."""
+def _places(desired: Desired) -> tuple[HostPlace, ...]:
+    return desired.places
+
+
+def _applied_last(machine: OpenHost, read: Callable[[Desired], _Found], otherwise: _Found) -> _Found:
+    """What is `read` of what was applied last; `otherwise` where nothing was, or it cannot be read."""
     history = History(machine.state)
     try:
         last = history.last_target()
-        return history.desired(last.number).host.persistence if last else None
+        return read(history.desired(last.number)) if last else otherwise
     except (StateError, NoSuchGeneration, OSError):  # reported by other findings
-        return None
+        return otherwise
 
 
 def _text_of(sysfs: Sysfs, path: str) -> str:

@@ -7,9 +7,11 @@ from typing import Final
 from reconciler.doctor.finding import Finding, error, listed, warning
 from reconciler.integrations.persistence import configure_cards
 from reconciler.kernel.locks import AtWork
+from reconciler.machines.location import Elsewhere, Here, Location
 from reconciler.model.commands import APPLY, BOOT_INSTALL, PLAN, ROLLBACK, STATUS, confirm_of, history_of
 from reconciler.model.identity import NO_SYSINFO, MachineIdentity
 from reconciler.model.ids import IdSet
+from reconciler.model.machines import config_words
 from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.planning.effect import Bindings, bindings_now, hidden_because
 from reconciler.transaction.confirmation import Awaited
@@ -25,6 +27,44 @@ def identity_line(identity: MachineIdentity | None, unidentified: str) -> str:
     if identity:
         return f"This is {identity}."
     return "" if unidentified == NO_SYSINFO else f"Which machine and LPAR this is, is not known: {unidentified}."
+
+
+def location_findings(location: Location | None) -> list[Finding]:
+    """What is wrong with where a host runs, by the manifests that were applied last."""
+    match location:
+        case Elsewhere(identity, declared):
+            where = ", ".join(f"{one.lpar} of {one.machine_id}" for one in declared)
+            return [
+                error(
+                    "wrong-machine",
+                    f"this is {identity}, and the manifests that were applied last have the host in {where}",
+                    "plan, apply and the loop change nothing here",
+                    "correct the Machine, or add this LPAR as a standby (standbyOf)",
+                    PLAN,
+                )
+            ]
+        case Here(place, lacks, more):
+            findings = []
+            if words := config_words(lacks):
+                findings.append(
+                    warning(
+                        "lpar-lacks",
+                        f"the LPAR '{place.name}' does not have {words}, which its Machine lists",
+                        "guests that are authorised for it do not see it",
+                        "give it to the LPAR on the HMC, online; or correct the Machine",
+                    )
+                )
+            if words := config_words(more):
+                findings.append(
+                    warning(
+                        "lpar-has-more",
+                        f"the LPAR '{place.name}' has {words}, which its Machine does not list",
+                        "what is not listed is not proved: another LPAR may be planned to have it",
+                        "add it to the Machine, or take it from the LPAR on the HMC",
+                    )
+                )
+            return findings
+    return []
 
 
 def kernel_findings(release: str, *, over_provision: bool) -> list[Finding]:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, DesiredGuest, DesiredHost, Presence
 from reconciler.model.ids import NO_IDS, IdSet
-from reconciler.model.machines import DesiredLpar, DesiredMachine, LparPlace, ids_in_words, places_of, present_place
+from reconciler.model.machines import DesiredLpar, DesiredMachine, LparPlace, config_words, places_of, present_place
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.overlaps import MOST_PAIRS, pairs_among
 from reconciler.model.problems import Place, Problem, ProblemList, Severity
@@ -224,12 +224,7 @@ class _Lacking(NamedTuple):
 
     @property
     def words(self) -> str:
-        parts = (
-            (self.adapters, "adapter"),
-            (self.domains, "usage domain"),
-            (self.control_domains, "control domain"),
-        )
-        return " and ".join(ids_in_words(ids, noun) for ids, noun in parts if ids)
+        return config_words(ApConfig(self.adapters, self.domains, self.control_domains))
 
 
 def _add_outside(guest: DesiredGuest, lacking: _Lacking, place: LparPlace, problems: ProblemList) -> None:

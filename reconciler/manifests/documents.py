@@ -17,6 +17,7 @@ from reconciler.model.desired import (
     Presence,
     Unmanaged,
 )
+from reconciler.model.identity import machine_id_of
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.machines import DesiredLpar, DesiredMachine, LparName, MachineMode
 from reconciler.model.matrix import ApConfig, Matrix
@@ -78,7 +79,7 @@ class DocumentReader:
             self._warn_of_repetitions(data, position)
         machine = DesiredMachine(
             metadata["name"],
-            spec["machineId"].upper(),
+            machine_id_of(spec["machineId"]),
             MachineMode(spec.get("mode", MachineMode.CLASSIC)),
             spec.get("maxDomain"),
             lpars,

@@ -17,7 +17,7 @@ from reconciler.manifests.schema import Accepted, Forms, Unclear, did_you_mean, 
 from reconciler.manifests.strict_yaml import documents_of
 from reconciler.manifests.yaml_stream import decoded
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
-from reconciler.model.machines import DesiredMachine
+from reconciler.model.machines import DesiredMachine, host_places
 from reconciler.model.problems import Position, Problem, ProblemList, errors_of, several
 from reconciler.model.stopping import NEVER, StopToken
 
@@ -63,7 +63,7 @@ class Site(NamedTuple):
         if isinstance(host, Problem):
             return (host,)
         guests = tuple(sorted((guest for guest in self.guests if guest.host == host.name), key=lambda one: one.name))
-        return Desired(host, guests, digest_of(host, guests))
+        return Desired(host, guests, digest_of(host, guests), host_places(host.name, self.machines))
 
     def readable(self, host_name: str | None, machine_name: str) -> Desired | None:
         """What could be read of one host, whatever else is wrong; None where not even the Host could be.

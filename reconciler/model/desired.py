@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from reconciler.model.ids import IdSet, Uuid
+from reconciler.model.machines import HostPlace
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.problems import Position
 
@@ -118,6 +119,7 @@ class Desired(NamedTuple):
     Attributes:
         host: the host.
         guests: its guests, ascending by name.
+        places: the LPARs that the host may run in, its original one first; none where no Machine names it.
         digest: SHA-256 (hex) over the meaning of host and guests; the order of files and documents, comments and
             spelling of numbers change nothing.
     """
@@ -125,3 +127,4 @@ class Desired(NamedTuple):
     host: DesiredHost
     guests: tuple[DesiredGuest, ...]
     digest: str
+    places: tuple[HostPlace, ...] = ()

@@ -12,6 +12,9 @@ from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.problems import Position
 
+ACCEPT_MACHINE: Final = "--accept-machine"
+"""The flag that has a plan or an apply accept the LPAR that the host runs in, for one run."""
+
 
 class MachineMode(StrEnum):
     """How a machine is managed: by activation profiles, or by Dynamic Partition Manager."""
@@ -127,6 +130,39 @@ class LparPlace(NamedTuple):
         return self.machine.named(self.lpar)
 
 
+class HostPlace(NamedTuple):
+    """Where one host may run, and with what: as it is kept with what is wanted of the host.
+
+    Attributes:
+        machine: the name of the Machine.
+        machine_id: in upper case.
+        lpar: the name of the LPAR.
+        config: the adapters, usage domains and control domains of the LPAR.
+        is_active: whether the manifests have it activated.
+        standby_of: ``machine/lpar`` of the original, where it is a standby; empty otherwise.
+    """
+
+    machine: str
+    machine_id: str
+    lpar: str
+    config: ApConfig
+    is_active: bool = True
+    standby_of: str = ""
+
+    @property
+    def name(self) -> str:
+        """``machine/lpar``."""
+        return f"{self.machine}/{self.lpar}"
+
+
+def host_places(host: str, machines: Iterable[DesiredMachine]) -> tuple[HostPlace, ...]:
+    """The same as `places_of`, as values of their own."""
+    return tuple(
+        HostPlace(machine.name, machine.id, lpar.name, lpar.config, lpar.is_active, str(lpar.standby_of or ""))
+        for machine, lpar in places_of(host, machines)
+    )
+
+
 def places_of(host: str, machines: Iterable[DesiredMachine]) -> tuple[LparPlace, ...]:
     """Where `host` may run, its original place first, then its standbys; none where no machine names it."""
     found = [LparPlace(machine, lpar) for machine in machines for lpar in machine.lpars if host and lpar.host == host]
@@ -142,3 +178,13 @@ def present_place(places: Iterable[LparPlace]) -> LparPlace | None:
 def ids_in_words(ids: IdSet, noun: str) -> str:
     """``adapter 0x05 (5)``, ``domains …``: the `noun` as it is for so many ids."""
     return f"{noun}{'' if len(ids) == 1 else 's'} {ids}"
+
+
+def config_words(config: ApConfig) -> str:
+    """The ids of `config` for a sentence; empty where there is none."""
+    parts = (
+        (config.adapters, "adapter"),
+        (config.domains, "usage domain"),
+        (config.control_domains, "control domain"),
+    )
+    return " and ".join(ids_in_words(ids, noun) for ids, noun in parts if ids)

@@ -198,7 +198,7 @@ def agreed_plan(
         StalePlan: it is another plan than the one that `terms` say was agreed to.
         and what `plan` raises.
     """
-    made = plan(wanted, machine, scope, observed, stop)
+    made = plan(wanted, machine, scope, observed, stop, terms.consents)
     _refuse_stale(made, wanted, terms, machine)
     note = "" if terms.confirm_within is None else unconfirmed_text(made.guests)
     return made._replace(notes=(*made.notes, note)) if note else made

@@ -13,6 +13,7 @@ from reconciler.model.codec import BadRecord
 from reconciler.model.commands import OBSERVE, STATUS, Here, resume
 from reconciler.model.desired import Desired, Persistence, Selector
 from reconciler.model.errors import InputError, StateError
+from reconciler.model.machines import ACCEPT_MACHINE
 from reconciler.model.observed import Observed, Unread
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Problem, ProblemList, Severity, completed, several
@@ -192,6 +193,7 @@ def plan(
     scope: Scope = WHOLE,
     observed: Observed | None = None,
     stop: StopToken = NEVER,
+    consents: Collection[str] = (),
 ) -> Plan:
     """What would be done so that the host becomes as it is `wanted`; nothing is written.
 
@@ -201,6 +203,7 @@ def plan(
         scope: how much of the host.
         observed: the host as it was observed; left out, it is observed now.
         stop: may end it.
+        consents: with ``--accept-machine`` among these flags, the host may run in any LPAR.
 
     Raises:
         Abandoned: `stop` has ended it.
@@ -222,6 +225,8 @@ def plan(
     made = make_plan(wanted.desired, found, applied, scope, stop, known)._replace(commit=wanted.commit)
     if wanted.generation or wanted.undone:
         made = rolling_back(made, RollsBack(wanted.generation, wanted.undone))
+    if not isinstance(scope, VmEvent):  # no VM is kept from its start by where the host runs
+        made = _at_its_place(made, found, wanted.site, is_accepted=ACCEPT_MACHINE in consents)
     if isinstance(scope, Whole | Targets):
         made = _with_suspensions(made, applied, host)
     if isinstance(scope, Whole | AllBut):
@@ -247,6 +252,23 @@ def _changed_uuids(wanted: Wanted, applied: Inventory, scope: Whole | AllBut | V
         return ()
     only = scope.chosen(wanted.desired, applied.guests) if isinstance(scope, Targets) else None
     return changed_uuids(wanted.desired.guests, applied.names, "when it was applied last", only)
+
+
+def _at_its_place(made: Plan, found: Observed, site: Site | None, *, is_accepted: bool) -> Plan:
+    """`made`, with what is wrong with the LPAR that the host runs in, and with what the manifests say of that LPAR."""
+    desired = made.desired
+    if not desired.places:
+        return made
+    from reconciler.machines.location import located, location_note, location_problems
+    from reconciler.machines.proof import Proven, prove
+
+    location = located(desired.places, found)
+    problems = [*location_problems(desired.host, location, is_accepted=is_accepted)]
+    if site is not None:
+        proof = prove(Proven(site.machines, (desired.host,), site.guests), desired.host.name)
+        problems += [one for one in proof.problems if one.severity is not Severity.NOTE]
+    note = location_note(location)
+    return made._replace(problems=(*made.problems, *problems), notes=(*made.notes, note) if note else made.notes)
 
 
 def _refuse_unknown(targets: Targets, desired: Desired, applied: Inventory) -> None:

@@ -105,8 +105,10 @@ class LastGood(NamedTuple):
     commit: str
 
     def is_like(self, other: "LastGood | None") -> bool:
-        """Whether both mean the same, and come from the same commit."""
-        return other is not None and (self.desired.digest, self.commit) == (other.desired.digest, other.commit)
+        """Whether both mean the same, in the same places, and come from the same commit."""
+        if other is None or self.desired.places != other.desired.places:
+            return False
+        return (self.desired.digest, self.commit) == (other.desired.digest, other.commit)
 
 
 class Refusal(NamedTuple):

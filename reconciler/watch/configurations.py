@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from reconciler.manifests.site import ChangedFiles, Site, placed
 from reconciler.model.commands import APPLY, REFUSED, TRIGGER, Here, resume
 from reconciler.model.desired import Activation, Desired
+from reconciler.model.machines import HostPlace
 from reconciler.model.problems import Problem, Severity, errors_of
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.operations.wanted import Wanted
@@ -183,6 +184,7 @@ class Configurations:
         self._site = site = self._files.read(offer.files, stop)
         desired = site.desired(self._host, machine_name)
         if isinstance(desired, Desired):
+            self._place(desired.places)
             return Configuration(Wanted(desired, site, offer.commit), offer.commit)
         if not {one.id for one in desired} <= _MISSING:
             self.removals = None
@@ -190,6 +192,14 @@ class Configurations:
             return None
         self.refuse(offer.commit, reasons_of(desired), now)
         return None
+
+    def _place(self, places: tuple[HostPlace, ...]) -> None:
+        """From now on the host may run in `places`: also what is enforced is enforced nowhere else."""
+        if self.enforced:
+            wanted = self.enforced.wanted
+            self.enforced = self.enforced._replace(
+                wanted=wanted._replace(desired=wanted.desired._replace(places=places))
+            )
 
     def is_new(self, newest: Configuration) -> bool:
         """Whether `newest` means something else than what is enforced."""
@@ -299,7 +309,10 @@ def _reading(here: Here, offer: Offer) -> Here:
 
 
 _OF_THE_MANIFESTS: Final = frozenset(
-    {"guest-overlap", "kept-queue", "kept-queue-given-up", "no-pool", "queue-left-to-host", "uuid-would-change"}
+    {
+        *("guest-overlap", "kept-queue", "kept-queue-given-up", "no-pool", "queue-left-to-host", "uuid-would-change"),
+        *("lpar-overlap", "both-active", "outside-lpar", "partners-in-one-machine", "partners-differ"),
+    }
 )
 """The problems of a plan that the manifests have by themselves, and that ``validate`` shows."""
 

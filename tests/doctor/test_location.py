@@ -1,0 +1,36 @@
+"""What the doctor finds where a host runs, by the manifests that were applied last."""
+
+from pathlib import Path
+
+import pytest
+
+from testing.commands import Command, example
+from testing.manifests import MACHINE_ID, machine_text
+
+EVERY = "adapters: [4-6], usageDomains: [4-6, 0x47, 0xab, 0xff]"
+
+
+@pytest.mark.parametrize(
+    ("lpar", "ids"),
+    [
+        (f"{{name: LPAR7, host: lpar7, {EVERY}}}", set()),
+        (f"{{name: LPAR8, host: lpar7, {EVERY}}}", {"wrong-machine"}),
+        (f"{{name: LPAR7, host: lpar7, {EVERY.replace('6, 0x47', '7, 0x47')}}}", {"lpar-lacks"}),
+        (f"{{name: LPAR7, host: lpar7, {EVERY.replace('[4-6], u', '[5-6], u')}}}", {"lpar-has-more"}),
+    ],
+)
+def test_it_compares_the_lpar_with_what_was_applied(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lpar: str, ids: set[str]
+) -> None:
+    """Without any manifests in reach; nothing is found where all is as they said."""
+    command: Command = example("three-guests", tmp_path, capsys)
+    host = command.simulated_host
+    where = f"  machineId: {MACHINE_ID}\n  lpar: LPAR7\n  maxDomain:"
+    host.write_text(host.read_text(encoding="utf-8").replace("  maxDomain:", where), encoding="utf-8")
+    (command.directory / "machine.yaml").write_text(machine_text("cpc-a", lpar), encoding="utf-8")
+    assert command("apply", "--yes", "--accept-machine").code == 0
+
+    ran = command.bare("doctor", "--simulate", str(host))
+
+    assert {one for one in ("wrong-machine", "lpar-lacks", "lpar-has-more") if f"[{one}]" in ran.out} == ids
+    assert (ran.code == 2) == ("wrong-machine" in ids)
