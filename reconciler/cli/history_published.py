@@ -46,13 +46,15 @@ def show_published(
     except NotPublished as error:
         say(f"note: {error}")
         return False
-    if view is None or (asked and asked[0] != "show"):
+    if view is None:
         if report := published_report(host):
             commit = f" of commit {report.source.commit}" if report.source.commit else ""
             say(f"note: the published report is of generation {report.generation}{commit}: {report.summary}")
         return False
-    if asked:
+    if asked and asked[0] == "show":
         _show(_found(view, asked[1]), format)
+    elif asked:
+        _show_between(view, _found(view, asked[1]), _found(view, asked[2]), format)
     else:
         _list(view, format, newest)
     shown = counted(len(view.generations), "generation")
@@ -106,6 +108,23 @@ def _show(one: GenerationView, format: str) -> None:
     ]
     cut = "The rest of the diff is not published.\n" if one.is_cut else ""
     result(f"{lines_text(head)}{one.diff}{cut}")
+
+
+def _show_between(view: HistoryView, old: GenerationView, new: GenerationView, format: str) -> None:
+    """Show what each apply after the earlier one of two has changed, up to the later one: what they wanted is kept."""
+    first, last = sorted((old.number, new.number))
+    between = [one for one in reversed(view.generations) if first < one.number <= last]
+    if format == "json":
+        records = [{**_record(one), "diff": one.diff} for one in between]
+        result(json_text({"formatVersion": VERSION, "old": old.number, "new": new.number, "applies": records}))
+        return
+    for one in between:
+        cut = "The rest of the diff is not published.\n" if one.is_cut else ""
+        result(f"Generation {one.number}: {one.result}\n{one.diff}{cut}\n")
+    if between:
+        order = ", to be read backwards" if old.number > new.number else ""
+        what = "this is what each apply between them changed"
+        say(f"note: what generations {old.number} and {new.number} wanted is for root; {what}{order}")
 
 
 def _record(one: GenerationView) -> dict[str, Any]:

@@ -218,6 +218,15 @@ def _touched(one: Generation, most: int | None) -> str:
     return (", ".join(parts) or "no change") + but_for
 
 
+def _commit_line(record: Mapping[str, Any]) -> str:
+    """The commit of `record` with its subject and author, or why there is none."""
+    if not record["commit"]:
+        is_own = not (record["again"] or record["undone"])
+        return "none (the manifests were in no git repository, or in one that git refused)" if is_own else "none"
+    author = f", by {record['author']}" if record["author"] else ""
+    return f"{record['commit']} {record['subject'] or '(it has no subject, or git could not read it)'}{author}"
+
+
 def commit_text(commit: str, subject: str) -> str:
     """The commit of manifests, short, and its subject."""
     if not commit:
@@ -298,9 +307,7 @@ def _head(record: Mapping[str, Any], zone: tzinfo | None) -> Iterator[str]:
     yield f"  command:   {record['command']}"
     if record["id"]:
         yield f"  id:        {record['id']}"
-    subject = f" {record['subject']}" if record["subject"] else ""
-    author = f", by {record['author']}" if record["author"] else ""
-    yield f"  commit:    {record['commit'] or 'none'}{subject}{author}"
+    yield f"  commit:    {_commit_line(record)}"
     if record["again"]:
         yield f"  wants:     what generation {record['again']} wanted"
     if record["undone"]:

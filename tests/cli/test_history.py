@@ -668,3 +668,17 @@ def test_who_waits_finds_the_host_from_anywhere(
 
     here = str(Path.cwd())
     assert [words[-4:] for words in started] == [[place, f"{here}/simulated-host.yaml", "--state-dir", f"{here}/state"]]
+
+
+def test_a_generation_without_a_commit_says_why(command: Command) -> None:
+    """Its manifests were in no repository; what a rollback wanted was in none by its nature."""
+    assert command("apply", "--yes").code == 0
+    change(command)
+    assert command("apply", "--yes").code == 0
+    assert command("rollback", "1", "--yes").code == 0
+
+    shown = [command("history", "show", number).out for number in ("1", "3")]
+
+    first, third = (next(line for line in one.splitlines() if line.startswith("  commit:")) for one in shown)
+    assert first == "  commit:    none (the manifests were in no git repository, or in one that git refused)"
+    assert third == "  commit:    none"
