@@ -1,4 +1,4 @@
-"""``reconcile import``: manifests of a host that has been set up with other tools."""
+"""``reconcile import``: manifests of a host that was set up with other tools, or of what these have written down."""
 
 import sys
 from collections.abc import Sequence
@@ -37,15 +37,36 @@ _BOOT_NOTES: Final = {
 _NOT_DEFINED: Final = Definitions((), ())
 
 
+_KINDS: Final = ("cex-uuid-map", "crypto-adapters")
+"""The keys of `reconciler.operations.importing.KINDS`, which is imported only where there is a file to import."""
+
+
 @command("import")
+@click.argument("source", required=False, type=click.Path(readable=False), metavar="[FILE]")
+@click.option(
+    "--from",
+    "kind",
+    type=click.Choice(_KINDS),
+    metavar="KIND",
+    help=f"What FILE is: {', '.join(_KINDS)}. No host is read.",
+)
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write them to FILE, which is made.")
 @host_options
-def import_command(out: str | None, host: HostOptions) -> Exit:
+def import_command(source: str | None, kind: str | None, out: str | None, host: HostOptions) -> Exit:
     """Print manifests of the host as it is.
 
     They have its pool, its mediated devices, and what is defined in mdevctl, and they change nothing: a plan of them
     has nothing to do.
+
+    With --from KIND they are made from FILE, in which another program has written down who has which queues, and have
+    in comments what could not be taken over. FILE may be - (standard input).
     """
+    if kind is not None:
+        from reconciler.cli.import_from import import_from
+
+        return import_from(kind, source, out, host, _write)
+    if source is not None:
+        raise click.UsageError(f"'{source}' has no place here without --from, which says what the file is")
     if out is not None:
         refuse_to_replace("--out", out, host, manifests=False)
     with opened(host) as machine:

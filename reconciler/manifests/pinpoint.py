@@ -73,7 +73,7 @@ class _Finder:
         if node is None:
             start = source.offset(place.position)
             return source.place(start, _WHOLE_LINE, place.label)._replace(field=place.field)
-        start, end = _marked(node, place.field, mark_key=mark_key)
+        start, end = marked(node, place.field, mark_key=mark_key)
         return source.place_of(offset + start, offset + end, place.label)._replace(field=place.field)
 
     def _file(self, file: str) -> tuple[SourceText, list[Span]]:
@@ -103,8 +103,8 @@ def _read_again(text: str, span: Span) -> Node | None:
         return None
 
 
-def _marked(top: Node, field: Path, *, mark_key: bool) -> tuple[int, int]:
-    """First character and end of what stands for `field` in the document `top`."""
+def marked(top: Node, field: Path, *, mark_key: bool) -> tuple[int, int]:
+    """First character and end of what stands for `field` in the document `top`, or for the part of it that exists."""
     key: Node | None = None
     node = top
     for part in field:

@@ -83,7 +83,7 @@ def composed(text: str, span: Span) -> Node | None:
 
 def _documents_in(source: SourceText, span: Span, scalars: PlainScalars, problems: ProblemList) -> Iterator[Document]:
     """The document in `span`, or nothing where it is blank or wrong."""
-    if _is_blank(source.text[span.start : span.end]):
+    if is_blank(source.text[span.start : span.end]):
         return
     document, found = _document_in(source, span, scalars)
     problems.extend(limited(found))
@@ -93,7 +93,7 @@ def _documents_in(source: SourceText, span: Span, scalars: PlainScalars, problem
 
 def _document_in(source: SourceText, span: Span, scalars: PlainScalars) -> tuple[Document | None, list[Problem]]:
     """The document in `span`, and its problems; no document where it has no content, or not all of it can be known."""
-    if problems := _outer_problems(source, span):
+    if problems := outer_problems(source, span):
         return None, problems
     try:
         if problems := list(islice(_refused(source, span), MOST_PROBLEMS + 1)):
@@ -102,7 +102,7 @@ def _document_in(source: SourceText, span: Span, scalars: PlainScalars) -> tuple
     except YAMLError as wrong:
         return None, [syntax_problem(source, span, wrong)]
     assert node is not None, "a text that is not blank has a document"
-    reader = _Reader(scalars, source, span.start, [])
+    reader = NodeReader(scalars, source, span.start, [])
     data, problems = reader.data(node), reader.problems
     # A key that stands twice hides only its second value; of other odd keys it is not known what was meant.
     if data is None or any(problem.id != "duplicate-key" for problem in problems):
@@ -110,7 +110,8 @@ def _document_in(source: SourceText, span: Span, scalars: PlainScalars) -> tuple
     return Document(data, source.place(span.start + node.start_mark.index).position), problems
 
 
-def _outer_problems(source: SourceText, span: Span) -> list[Problem]:
+def outer_problems(source: SourceText, span: Span) -> list[Problem]:
+    """What is wrong with the document in `span` before it is parsed: its length, a directive."""
     part = source.text[span.start : span.end]
     if _is_too_large(part):
         message = f"the document has {len(part.encode())} bytes, more than {DOCUMENT_LIMIT}"
@@ -130,7 +131,7 @@ def _refused(source: SourceText, span: Span) -> Iterator[Problem]:
             yield error(one.id, one.message, (place,), one.help)
 
 
-def _is_blank(part: str) -> bool:
+def is_blank(part: str) -> bool:
     """Whether there is nothing but comments and ends of documents; libyaml wants a document before each end."""
     return _CONTENT.search(part) is None
 
@@ -143,7 +144,7 @@ def _is_too_large(part: str) -> bool:
     return len(part) * 4 > DOCUMENT_LIMIT and len(part.encode()) > DOCUMENT_LIMIT
 
 
-class _Reader(NamedTuple):
+class NodeReader(NamedTuple):
     """Says what nodes say, and what is wrong with their keys; their marks count from `offset` of `source`."""
 
     scalars: PlainScalars
@@ -152,6 +153,7 @@ class _Reader(NamedTuple):
     problems: list[Problem]
 
     def data(self, node: Node) -> Data:
+        """What `node`, which nests little and has no tag or alias, says."""
         if isinstance(node, ScalarNode):
             return node.value if node.style else self.scalars[node.value]
         if isinstance(node, MappingNode):

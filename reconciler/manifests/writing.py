@@ -20,13 +20,19 @@ _OTHERS_READ_OTHERWISE: Final = ("true", "false", "yes", "no", "on", "off", "y",
 
 
 def host_document(
-    name: str, given_up: GivenUp, notes: Sequence[str] = (), persistence: Persistence = Persistence.NONE
+    name: str, given_up: GivenUp | None, notes: Sequence[str] = (), persistence: Persistence = Persistence.NONE
 ) -> str:
-    """The document of a Host named `name` that gives up `given_up`, without the line that ends it."""
-    axes = (("adapters", given_up.adapters), ("domains", given_up.domains))
-    pool = [f"    {axis}: {_list(ids)}" for axis, ids in axes if ids]
+    """The document of a Host named `name` that gives up `given_up`, without the line that ends it.
+
+    Where `given_up` is None it gives up what its guests need.
+    """
     lines = _document("Host", name, notes)
-    lines += ["  pool:", *pool] if pool else ["  pool: {}"]
+    if given_up is not None:
+        axes = (("adapters", given_up.adapters), ("domains", given_up.domains))
+        pool = [f"    {axis}: {_list(ids)}" for axis, ids in axes if ids]
+        lines += ["  pool:", *pool] if pool else ["  pool: {}"]
+    elif persistence is Persistence.NONE:
+        lines.pop()  # a Host that says nothing has no spec
     if persistence is not Persistence.NONE:
         lines.append(f"  persistence: {persistence.value}")
     return _text(lines)
@@ -37,12 +43,13 @@ def guest_document(
 ) -> str:
     """The document of a Guest, without the line that ends it; `notes` become comments.
 
-    `host` is the name of its Host, or of all Hosts that it may run on, at least one.
+    `host` is the name of its Host, or of all Hosts that it may run on, at least one. An empty `uuid` is left out: it is
+    derived then.
     """
     lines = _document("Guest", name, notes)
     lines += [
         f"  host: {_scalar(host)}" if isinstance(host, str) else f"  hosts: [{', '.join(map(_scalar, host))}]",
-        f"  uuid: {uuid}",
+        *([f"  uuid: {uuid}"] if uuid else []),
         f"  adapters: {_list(config.adapters)}",
         f"  domains: {_list(config.domains)}",
     ]

@@ -32,6 +32,24 @@ def valid_name(text: str, otherwise: str) -> str:
     return _OTHER.sub("-", text.lower()).strip("-.")[:LONGEST].rstrip("-.") or otherwise
 
 
+def names_of(found: Iterable[str], otherwise: str) -> dict[str, str]:
+    """A name of its own for each of `found`: itself where that is one, else made valid, and with a number if need be.
+
+    Args:
+        found: other people's names; their order changes nothing.
+        otherwise: what a name is where nothing is left of it.
+    """
+    listed = set(found)
+    names = {one: one for one in listed if one and valid_name(one, "") == one}
+    taken = set(names)
+    for one in sorted(listed - taken):
+        base = valid_name(one, otherwise)
+        candidates = (base, *(_joined(base, str(number)) for number in range(2, len(taken) + 3)))
+        names[one] = next(name for name in candidates if name not in taken)
+        taken.add(names[one])
+    return names
+
+
 def guest_names(uuids: Iterable[str], vm_names: Mapping[str, str]) -> dict[str, str]:
     """A name for each of `uuids`: that of its virtual machine, else ``guest-`` and the first digits of the uuid.
 

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.planning.adoption import guest_names, valid_name
+from reconciler.planning.adoption import guest_names, names_of, valid_name
 from testing.holdings import uuid
 
 VALID = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
@@ -48,3 +48,15 @@ def test_a_long_name_is_cut() -> None:
 def test_a_name_of_nothing_usable_is_replaced() -> None:
     """By what the caller says."""
     assert "host" == valid_name("--..é", "host")
+
+
+@given(found=st.lists(CLOSE | st.sampled_from(["web-2", "a_b", "a-b", "a.b"]) | st.text(max_size=90)))
+def test_every_name_from_elsewhere_becomes_a_valid_one_of_its_own(found: list[str]) -> None:
+    """Those that are valid stay as they are; the order changes nothing."""
+    made = names_of(found, "guest")
+
+    assert set(found) == set(made)
+    assert len(made) == len(set(made.values()))
+    assert all(VALID.fullmatch(name) for name in made.values())
+    assert all(made[one] == one for one in found if VALID.fullmatch(one))
+    assert made == names_of(reversed(found), "guest")

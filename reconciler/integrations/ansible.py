@@ -1,0 +1,131 @@
+"""Who has which queue as the variables of two Ansible roles for OpenShift on KVM have it.
+
+The role ``configure_cex`` of IBM's OpenShift provisioning has a dictionary, ``cex_uuid_map``: by guest the uuid of its
+mediated device and one queue. The role ``crypto`` of the OpenShift installation on one KVM host has a list,
+``crypto_adapters``: each queue with the number of the worker that gets it. Both give each guest one queue.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from reconciler.integrations.imported import (
+    CONFLICT,
+    Imported,
+    ImportedGuest,
+    ImportedHost,
+    Path,
+    WrongField,
+    id_at,
+    list_at,
+    mapping_at,
+    queue_at,
+    refuse_shared,
+)
+from reconciler.model.desired import GivenUp
+from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
+from reconciler.model.matrix import ApConfig, Queue
+from reconciler.model.printable import quoted
+
+CEX_UUID_MAP: Final = "cex_uuid_map"
+"""The variable of ``configure_cex``."""
+
+CRYPTO_ADAPTERS: Final = "crypto_adapters"
+"""The variable of ``crypto``."""
+
+_UUID: Final = r"(?a)[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_ALL_GIVEN_UP: Final = (
+    "The role writes 0x0 to apmask and aqmask, so the host's own drivers have no queue at all, and so it is here. "
+    "Without 'pool' the host gives up what its guests need, and keeps the rest."
+)
+_NOT_KNOWN_UUID: Final = (
+    "The role made a random uuid, and keeps it on the host in crypto_mdevs_WORKER.yaml. Write it here as 'uuid:', or "
+    "put the uuid that 'reconcile plan' shows into the definition of the VM."
+)
+
+
+def cex_uuid_map(value: Any) -> Imported:
+    """The guests of ``cex_uuid_map``, and the host, which gives up everything.
+
+    Guests with one and the same entry share a device: the first one by name gets it.
+
+    Raises:
+        WrongField: the role could not use it.
+    """
+    entries = mapping_at(value, (), "the guests, each with UUID:QUEUE,")
+    found = {name: _device(entries[name], (name,)) for name in entries}
+    names: dict[str, list[str]] = {}
+    for name in sorted(found):
+        names.setdefault(found[name][0], []).append(name)
+    _refuse_two_queues(found, names)
+    refuse_shared((names[uuid][0], (names[uuid][0],), _config(found[names[uuid][0]][1]).matrix) for uuid in names)
+    guests = [_guest(uuid, sharers, found[sharers[0]][1]) for uuid, sharers in names.items()]
+    return Imported((ImportedHost("", GivenUp(ALL_IDS, ALL_IDS), (_ALL_GIVEN_UP,)),), tuple(guests))
+
+
+def _device(value: Any, path: Path) -> tuple[str, Queue]:
+    uuid, _, queue = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if not re.fullmatch(_UUID, uuid):
+        advice = (
+            "Write the uuid of the device, ':' and the queue, for example 68cd2d83-3eef-4e45-b22c-534f90b16cb9:00.0035."
+        )
+        raise WrongField(path, f"{'nothing' if value is None else quoted(value)} is no UUID:QUEUE", advice)
+    return uuid.lower(), queue_at(queue, path)
+
+
+def _refuse_two_queues(found: Mapping[str, tuple[str, Queue]], names: Mapping[str, list[str]]) -> None:
+    for uuid, (first, *others) in names.items():
+        for other in others:
+            if found[other][1] != found[first][1]:
+                message = f"{quoted(first)} and {quoted(other)} have one device, {uuid}, with different queues"
+                raise WrongField((other,), message, "Give each a uuid of its own.", CONFLICT, (first,))
+
+
+def _guest(uuid: str, sharers: list[str], queue: Queue) -> ImportedGuest:
+    notes = ["The role assigns no control domain."]
+    if sharers[1:]:
+        listed = ", ".join(map(repr, sharers[1:]))
+        notes.append(f"The same device stands there for {listed}, too; only one of these VMs can run at a time.")
+    config = ApConfig(IdSet([queue.adapter]), IdSet([queue.domain]), NO_IDS)
+    return ImportedGuest(sharers[0], "", uuid, config, tuple(notes))
+
+
+def crypto_adapters(value: Any) -> Imported:
+    """The workers of ``crypto_adapters``, each a guest with its queues; the host gives up what they need.
+
+    Raises:
+        WrongField: the role could not use it.
+    """
+    entries = list_at(value, (), "a list of queues")
+    queues: dict[int, list[tuple[Queue, Path]]] = {}
+    for index, entry in enumerate(entries):
+        fields = mapping_at(entry, (index,), "a queue with 'id' and 'assign_to_worker'")
+        queue = queue_at(fields.get("id"), (index, "id"))
+        worker = _worker(fields.get("assign_to_worker"), (index, "assign_to_worker"))
+        queues.setdefault(worker, []).append((queue, (index, "id")))
+    refuse_shared(
+        (f"worker {worker}", path, _config(queue).matrix) for worker in queues for queue, path in queues[worker]
+    )
+    guests = [_workers_guest(worker, queues[worker]) for worker in sorted(queues)]
+    return Imported((ImportedHost(),), tuple(guests))
+
+
+def _worker(value: Any, path: Path) -> int:
+    if isinstance(value, str) and re.fullmatch(r"(?a)\d{1,3}", value):
+        value = int(value)
+    return id_at(value, path, "number of a worker")
+
+
+def _workers_guest(worker: int, queues: list[tuple[Queue, Path]]) -> ImportedGuest:
+    adapters = IdSet(queue.adapter for queue, _ in queues)
+    domains = IdSet(queue.domain for queue, _ in queues)
+    if len(adapters) * len(domains) > len(queues):
+        message = f"the queues of worker {worker} are no full product of adapters and domains, so no device has them"
+        raise WrongField(queues[-1][1], message, "Give the worker one queue, as the role does.")
+    note = f"Worker number {worker} of the cluster. If its VM has another name, the guest may have that name as well."
+    return ImportedGuest(f"worker-{worker}", "", "", ApConfig(adapters, domains, domains), (note, _NOT_KNOWN_UUID))
+
+
+def _config(queue: Queue) -> ApConfig:
+    domains = IdSet([queue.domain])
+    return ApConfig(IdSet([queue.adapter]), domains, domains)
