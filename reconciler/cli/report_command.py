@@ -13,6 +13,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import (
     manifests_commit,
     manifests_source,
+    named_manifests,
     opened,
     refuse_to_replace,
     require_host,
@@ -29,6 +30,7 @@ from reconciler.model.codec import BadRecord
 from reconciler.model.commands import Here
 from reconciler.model.desired import Selector
 from reconciler.model.errors import InputError
+from reconciler.model.problems import several
 from reconciler.planning.grid import grid_as_found, grid_of
 from reconciler.planning.plan import Plan
 from reconciler.planning.status import ComparedWith, GuestState, Known, Source, Status, host_status, status_of
@@ -53,6 +55,13 @@ _STDOUT: Final = "-"
     metavar="FILE",
     help="Show the host that 'reconcile observe' has recorded in FILE, not this one; - is standard input.",
 )
+@click.option(
+    "--machine",
+    multiple=True,
+    metavar="NAME",
+    help="Show the LPARs of this machine of the manifests, not a host; may be given again.",
+)
+@click.option("--machines", is_flag=True, help="Show the LPARs of all machines of the manifests, not a host.")
 @label_option("Show guests with this label only; counts stay those of the host.")
 @click.option("--redact", is_flag=True, help="Show tokens in place of names and uuids, and leave sentences out.")
 @click.option(
@@ -70,6 +79,8 @@ def report_command(
     of_plan: bool,
     generation: int | str | None,
     observed: str | None,
+    machine: tuple[str, ...],
+    machines: bool,
     selector: Selector,
     redact: bool,
     redact_key: str | None,
@@ -77,8 +88,8 @@ def report_command(
 ) -> Exit:
     """Show who has which queue, as a page or a picture in one file.
 
-    It is the host as it is, unless a plan, a generation or a record of a host is named. PLANFILE was written by
-    'reconcile plan --out PLANFILE'.
+    It is the host as it is, unless a plan, a generation, a record of a host or machines are named. PLANFILE was written
+    by 'reconcile plan --out PLANFILE'.
     """
     _refuse_unclear(planfile, html, svg, of_plan=of_plan, generation=generation, observed=observed, host=host)
     read = [one for one in (planfile, observed, redact_key) if one]
@@ -86,8 +97,12 @@ def report_command(
         if file and file != _STDOUT:
             _refuse_to_replace(option, file, host, read)
     asked = _Asked(host, selector, time.time(), redact or redact_key is not None, redact_key)
+    more: list[Report] = []
     try:
-        if planfile is not None:
+        if machine or machines:
+            _refuse_with_machines(planfile, of_plan=of_plan, generation=generation, observed=observed, asked=asked)
+            code, (made, *more) = _machines(asked, machine)
+        elif planfile is not None:
             code, made = Exit.DONE, _saved(asked, planfile)
         elif generation is not None:
             code, made = Exit.DONE, _generation(asked, generation)
@@ -101,12 +116,12 @@ def report_command(
         from reconciler import __version__
         from reconciler.render.report_html import report_html
 
-        _write(html, report_html(made, __version__))
+        _write(html, report_html(made, __version__, more))
     if svg:
-        from reconciler.picture.sheet import standalone
+        from reconciler.picture.sheet import Sheet, stacked
         from reconciler.render.report_html import ascii_text
 
-        _write(svg, ascii_text(standalone(made.pictures, made.notes)))
+        _write(svg, ascii_text(stacked([Sheet(one.pictures, one.notes) for one in (made, *more)])))
     return code
 
 
@@ -139,6 +154,24 @@ def _refuse_unclear(
         raise click.UsageError(f"--observed names the host that is shown; leave {others[0]} out")
     if observed == STDIN and STDIN in host.paths:
         raise click.UsageError("--observed - and -f -: standard input is only one of them; name a file for the other")
+
+
+def _refuse_with_machines(
+    planfile: str | None, *, of_plan: bool, generation: int | str | None, observed: str | None, asked: "_Asked"
+) -> None:
+    """Refuse what says something of a host, where machines are shown."""
+    given = (
+        ("PLANFILE", planfile),
+        ("--plan", of_plan),
+        ("--generation", generation),
+        ("--observed", observed),
+        ("-l", asked.selector.pairs),
+        (asked.host.recorded, asked.host.recorded),
+        ("--host", asked.host.host),
+        *((one, one) for one in asked.host.here.machine[:1]),
+    )
+    if others := [name for name, value in given if value]:
+        raise click.UsageError(f"machines are shown as the manifests describe them; leave {others[0]} out")
 
 
 def _refuse_to_replace(option: str, file: str, host: HostOptions, read: list[str]) -> None:
@@ -345,3 +378,38 @@ def _generation(asked: _Asked, which: int | str) -> "Report":
     about = f"before and after generation {number}"
     made = recorded_report(record["plan"], about, names, asked.selector, unchanged, facts)
     return asked.shown(made, f"the history in {state.path}")
+
+
+def _machines(asked: _Asked, names: Sequence[str]) -> "tuple[Exit, list[Report]]":
+    """The machines with these `names`, or all where there are none, as the manifests describe them."""
+    from reconciler import InvalidManifests, read_site
+    from reconciler.machines.proof import Proven, prove
+    from reconciler.manifests.site import placed
+    from reconciler.model.problems import Severity, errors_of
+    from reconciler.render.machine_reports import machine_report
+    from reconciler.render.reports import COMMIT
+
+    paths, given = named_manifests(asked.host)
+    site = read_site(paths, given=given)
+    if errors_of(site.problems):
+        raise InvalidManifests(site.problems)
+    described = {one.name: one for one in site.machines}
+    if missing := [one for one in names if one not in described]:
+        known = f"there are: {several(sorted(described))}" if described else "none is described"
+        raise click.UsageError(f"--machine {missing[0]}: the manifests describe no such Machine; {known}")
+    if not described:
+        raise InputError("the manifests describe no Machine; to see what it is: reconcile explain Machine")
+    chosen = [described[one] for one in sorted(dict.fromkeys(names or described))]
+    shown = asked.names("")
+    commit = "" if given is not None else manifests_commit(asked.host)
+    # All machines at once: a standby may be on another one than what it takes over from.
+    problems = prove(Proven(site.machines, (), ())).problems
+    made = []
+    for one in chosen:
+        own = [found for found in problems if any(place.position == one.position for place in found.places)]
+        report = machine_report(one, placed(own, site.sources), shown)
+        facts = (*report.facts, *([(COMMIT, commit)] if commit else []))
+        made.append(asked.shown(report._replace(facts=facts), ", ".join(asked.manifests)))
+    warnings = [one for one in site.problems if one.severity is not Severity.NOTE]
+    show_problems([*warnings, *placed(problems, site.sources)])
+    return Exit.REFUSED if errors_of(problems) else Exit.DONE, made

@@ -17,7 +17,7 @@ from reconciler.model.ids import ID_COUNT, IdSet
 
 
 class State(StrEnum):
-    """How a queue stands; the words are those of `reconciler.planning.grid.CellState`."""
+    """How a queue stands; the words are those of `reconciler.planning.grid.CellState`, and one more for machines."""
 
     CONFLICT = "conflict"
     PENDING = "pending"
@@ -27,14 +27,16 @@ class State(StrEnum):
     HELD = "held"
     HOST = "host"
     FREE = "free"
+    STANDBY = "standby"  # no active LPAR has it, and an inactive one is to have it
 
 
 class Side(StrEnum):
-    """Which moment a picture is of."""
+    """What a picture is of: a moment of a host, or a machine."""
 
     NOW = "now"  # the host as it is, with what the next apply changes
     BEFORE = "before"  # the host before a plan
     AFTER = "after"  # the host when the plan is done
+    MACHINE = "machine"  # the LPARs of a machine, as they are described
 
 
 class Band(NamedTuple):
@@ -106,13 +108,14 @@ class Row(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """A guest, or a device that no manifest names.
+    """A guest, a device that no manifest names, or an LPAR.
 
     Attributes:
-        name: of the guest, or the uuid of the device.
-        uuid: of the device.
+        name: of the guest or LPAR, or the uuid of the device.
+        uuid: of the device; empty for an LPAR.
         initials: what stands for it in the picture: one to three characters, unique in it.
-        kind: what it is, in words: ``active``, ``on-demand``, ``inactive``, or that no manifest names it.
+        kind: what it is, in words: ``active``, ``on-demand``, ``inactive``, which LPAR it is a standby of, or that no
+            manifest names it.
     """
 
     name: str
@@ -125,8 +128,8 @@ class Picture(NamedTuple):
     """All of it.
 
     Attributes:
-        host: the name of the host.
-        side: which moment it is of.
+        host: the name of the host or machine.
+        side: which moment it is of, or that it is of a machine.
         about: what the host is compared with, or which plan this is, for people.
         holders: ascending by name; those that have or claim nothing are left out.
         columns: domains, ascending.

@@ -12,7 +12,7 @@ from reconciler.picture.colours import DARK, LIGHT, Scheme
 from reconciler.picture.markup import Markup, cut, element, joined
 from reconciler.picture.sheet import Key, key_of_holders, key_of_signs
 from reconciler.picture.svg import STYLE, parts
-from reconciler.picture.words import LONGEST_NAME, SIDES, WORDS, Density, density_of, summary
+from reconciler.picture.words import LONGEST_NAME, SIDES, Density, density_of, summary, words_of
 
 
 def _scheme_rules(scheme: Scheme) -> str:
@@ -114,10 +114,10 @@ def held(picture: Picture) -> Iterator[Held]:
 
 def state_words(state: State, side: Side, *, is_there: bool, changes: bool) -> str:
     """How a queue stands, in a few words."""
-    words = [WORDS[state]]
+    words = [words_of(state, side)]
     if not is_there and state is not State.PENDING:
         words.append("not there yet")
-    if changes and side is not Side.NOW:
+    if changes and side in (Side.BEFORE, Side.AFTER):
         words.append("until this plan changes it" if side is Side.BEFORE else "by this plan")
     return ", ".join(words)
 
@@ -125,7 +125,8 @@ def state_words(state: State, side: Side, *, is_there: bool, changes: bool) -> s
 def table(picture: Picture) -> Markup:
     """What `picture` shows, for those who do not see it."""
     lines = list(held(picture))
-    heads = ["Guest", "Initials", "State", "Adapters", "Domains", "Queues"]
+    is_machine = picture.side is Side.MACHINE
+    heads = ["LPAR" if is_machine else "Guest", "Initials", "State", "Adapters", "Domains", "Queues"]
     with_others = any(one.others for one in lines)
     rows = [
         [
@@ -141,8 +142,9 @@ def table(picture: Picture) -> Markup:
     ]
     caption = f"{SIDES[picture.side]}: who has which queues"
     if not rows:
-        return element("p", f"{SIDES[picture.side]}: no guest has or claims a queue.")
-    return data_table(caption, [*heads, *(["Also claimed by"] if with_others else [])], rows)
+        return element("p", f"{SIDES[picture.side]}: no {'LPAR has' if is_machine else 'guest has or claims'} a queue.")
+    also = "Also defined for" if is_machine else "Also claimed by"
+    return data_table(caption, [*heads, *([also] if with_others else [])], rows)
 
 
 def card_table(picture: Picture) -> Markup:

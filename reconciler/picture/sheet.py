@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from reconciler.picture.cells import Band, Picture, Shown, Side, State
 from reconciler.picture.markup import Markup, cut, element, joined
 from reconciler.picture.svg import CELL, ROW, STYLE, Drawing, Mark, at, marks_of, svg, text
-from reconciler.picture.words import LONGEST_NAME, SIDES, density_of, description_of, title_of
+from reconciler.picture.words import LONGEST_NAME, density_of, description_of, moment_text, title_of
 
 _MARGIN: Final = 20
 _BETWEEN: Final = 36
@@ -22,40 +22,75 @@ def standalone(pictures: Sequence[Picture], notes: Sequence[str] = ()) -> str:
 
     Below them stand the `notes`, a line each, for example when they were made.
     """
+    return stacked([Sheet(pictures, notes)])
+
+
+class Sheet(NamedTuple):
+    """Pictures of one host or machine, and the lines below them."""
+
+    pictures: Sequence[Picture]
+    notes: Sequence[str] = ()
+
+
+def stacked(sheets: Sequence[Sheet]) -> str:
+    """An SVG document that shows `sheets`, at least one, below each other."""
+    blocks: list[_Block] = []
+    number = 1
+    for sheet in sheets:
+        blocks.append(_block(sheet, number, "sign" if number == 1 else f"sign{number}-"))
+        number += len(sheet.pictures)
+    width = max(one.width for one in blocks)
+    shown, top = [], 0
+    for one in blocks:
+        shown.append(at(0, top, *one.content) if top else joined(*one.content))
+        top += one.height
+    every = [one for sheet in sheets for one in sheet.pictures]
+    return joined(
+        Markup('<?xml version="1.0" encoding="UTF-8"?>\n'),
+        svg(
+            width,
+            top,
+            element("title", ". ".join(title_of(sheet.pictures) for sheet in sheets), id="picture1-title"),
+            element("desc", description_of(every), id="picture1-desc"),
+            element("style", Markup(STYLE)),
+            element("rect", class_="page", width="100%", height="100%"),
+            *shown,
+            viewBox=f"0 0 {width} {top}",
+            role="img",
+            aria_labelledby="picture1-title picture1-desc",
+            xmlns="http://www.w3.org/2000/svg",
+        ),
+        Markup("\n"),
+    )
+
+
+class _Block(NamedTuple):
+    """What is drawn of a sheet, and its size in pixels."""
+
+    content: tuple[Markup, ...]
+    width: int
+    height: int
+
+
+def _block(sheet: Sheet, number: int, signs: str) -> _Block:
+    """`sheet`, whose pictures are numbered from `number` on, and whose legend has ids that begin with `signs`."""
+    pictures = sheet.pictures
     density = density_of(pictures)
-    drawings = [Drawing(one, f"picture{number}", density) for number, one in enumerate(pictures, 1)]
+    drawings = [Drawing(one, f"picture{place}", density) for place, one in enumerate(pictures, number)]
     shown, left = [], _MARGIN
     for drawing in drawings:
         shown.append(at(left, _TITLE, drawing.whole(), drawing.repeated()))
         shown.append(_caption(drawing.picture, left))
         left += drawing.full_width + _BETWEEN
-    lines = [cut(one, _LONGEST_NOTE) for one in notes]
+    lines = [cut(one, _LONGEST_NOTE) for one in sheet.notes]
     longest = max(map(len, [cut(pictures[-1].about, _LONGEST_ABOUT), *lines]))
     width = max(left - _BETWEEN + _MARGIN, 2 * _MARGIN + _CHARACTER * longest, 560)
     below = _TITLE + max(one.full_height for one in drawings) + 28
-    legend, height = _legend(pictures, width - 2 * _MARGIN)
+    legend, height = _legend(pictures, width - 2 * _MARGIN, signs)
     for line in lines:
         height += 16
         legend = joined(legend, text(0, height, line, "faint"))
-    first = drawings[0]
-    return joined(
-        Markup('<?xml version="1.0" encoding="UTF-8"?>\n'),
-        svg(
-            width,
-            below + height + _MARGIN,
-            element("title", title_of(pictures), id=f"{first.name}-title"),
-            element("desc", description_of(pictures), id=f"{first.name}-desc"),
-            element("style", Markup(STYLE)),
-            element("rect", class_="page", width="100%", height="100%"),
-            *shown,
-            at(_MARGIN, below, legend),
-            viewBox=f"0 0 {width} {below + height + _MARGIN}",
-            role="img",
-            aria_labelledby=first.labels,
-            xmlns="http://www.w3.org/2000/svg",
-        ),
-        Markup("\n"),
-    )
+    return _Block((*shown, at(_MARGIN, below, legend)), width, below + height + _MARGIN)
 
 
 def _caption(picture: Picture, x: int) -> Markup:
@@ -63,7 +98,7 @@ def _caption(picture: Picture, x: int) -> Markup:
         text(
             x,
             28,
-            f"{cut(picture.host, LONGEST_NAME)}: {SIDES[picture.side].lower()}",
+            f"{cut(picture.host, LONGEST_NAME)}: {moment_text(picture)}",
             font_size=16,
             font_weight="bold",
         ),
@@ -88,11 +123,20 @@ _MEANINGS: Final = {
     State.ON_DEMAND: "on-demand: claimed while the guest's VM runs",
     State.CONFLICT: "conflict: only one of several can have it",
 }
+_MACHINE_MEANINGS: Final = (
+    (Shown(State.HELD, 0), "of the active LPAR with these initials"),
+    (Shown(State.HELD, 0, (1,)), "the same, and also defined for an LPAR that is not active, such as a standby"),
+    (Shown(State.STANDBY, 0), "of an LPAR that is not active, and of no active one"),
+    (Shown(State.FREE), "free: no LPAR that is listed has it"),
+    (Shown(State.CONFLICT, 0), "conflict: several active LPARs have it"),
+)
 
 
 def key_of_signs(pictures: Sequence[Picture], name: str = "sign") -> list[Key]:
     """What the signs of `pictures` mean, as far as there are any; `name` is the beginning of the ids."""
     every = {(run.shown, one.side) for one in pictures for row in one.rows for run in row.runs}
+    if pictures[0].side is Side.MACHINE:
+        return _machine_signs({(shown.state, bool(shown.others)) for shown, _ in every}, name)
     states = {shown.state for shown, _ in every}
     marks = {mark for shown, side in every for mark in marks_of(shown, side)}
     is_plan = any(one.side is not Side.NOW for one in pictures)
@@ -118,6 +162,16 @@ def key_of_signs(pictures: Sequence[Picture], name: str = "sign") -> list[Key]:
 _WITHOUT_HOLDER: Final = (State.HOST, State.FREE)
 
 
+def _machine_signs(found: set[tuple[State, bool]], name: str) -> list[Key]:
+    """The same for a machine: `found` has the states, each with whether others have or are to have the queue, too."""
+    return [
+        Key(_swatch(shown, "ab", f"{name}{number}", Side.MACHINE), words)
+        for number, (shown, words) in enumerate(_MACHINE_MEANINGS, 1)
+        if (shown.state, bool(shown.others)) in found
+        or (shown.state in (State.CONFLICT, State.STANDBY) and (shown.state, True) in found)
+    ]
+
+
 def key_of_holders(picture: Picture) -> list[Key]:
     """Whose initials are which, in the order of their names."""
     return [
@@ -129,15 +183,15 @@ def key_of_holders(picture: Picture) -> list[Key]:
     ]
 
 
-def _swatch(shown: Shown, initials: str, name: str = "") -> Markup:
-    drawing = Drawing(Picture("", Side.NOW, "", (), (Band(0, 0),), (), {}, 0), name)
+def _swatch(shown: Shown, initials: str, name: str = "", side: Side = Side.NOW) -> Markup:
+    drawing = Drawing(Picture("", side, "", (), (Band(0, 0),), (), {}, 0), name)
     return svg(_KEY_WIDTH, _KEY_HEIGHT, drawing.swatch(shown, initials), aria_hidden="true")
 
 
-def _legend(pictures: Sequence[Picture], width: int) -> tuple[Markup, int]:
-    """The legend of `pictures` in so many pixels across, and its height."""
+def _legend(pictures: Sequence[Picture], width: int, signs: str) -> tuple[Markup, int]:
+    """The legend of `pictures` in so many pixels across, with ids that begin with `signs`, and its height."""
     shown, y = [], 0
-    for keys in (key_of_holders(pictures[0]), key_of_signs(pictures)):
+    for keys in (key_of_holders(pictures[0]), key_of_signs(pictures, signs)):
         longest = max((len(one.words) for one in keys), default=0)
         each = _KEY_WIDTH + 28 + 7 * longest
         across = max(1, (width + 12) // each)

@@ -52,11 +52,11 @@ class Mark(StrEnum):
     """What is drawn upon a cell besides its tint, so that no state is told by colour alone."""
 
     TICK = "tick"  # a faint line between two columns of a run, so that its queues can be counted
-    HATCH = "hatch"  # not there yet
+    HATCH = "hatch"  # not there yet; of an LPAR that is not active
     CLASH_HATCH = "clash-hatch"
     DOT = "dot"  # the host's own drivers
     DASH = "dash"  # free
-    RINGS = "rings"  # on-demand
+    RINGS = "rings"  # on-demand; also defined for an LPAR that is not active
     COMES = "comes"  # the plan gives it to its holder
     GOES = "goes"  # the plan takes it from its holder
     CLASH_COMES = "clash-comes"
@@ -473,6 +473,10 @@ def marks_of(shown: Shown, side: Side) -> Iterator[Mark]:
         case State.FREE:
             yield Mark.DASH
         case State.ON_DEMAND:
+            yield Mark.RINGS
+        case State.STANDBY:
+            yield Mark.HATCH
+        case State.HELD if side is Side.MACHINE and shown.others:
             yield Mark.RINGS
     if shown.holder is not None and (not shown.is_there or shown.state is State.PENDING):
         yield Mark.CLASH_HATCH if is_clash else Mark.HATCH

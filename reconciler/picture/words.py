@@ -11,11 +11,20 @@ from reconciler.picture.markup import cut
 LONGEST_NAME: Final = 64
 """How many characters of a name are shown."""
 
-SIDES: Final = {Side.NOW: "Now", Side.BEFORE: "Before", Side.AFTER: "After"}
+SIDES: Final = {Side.NOW: "Now", Side.BEFORE: "Before", Side.AFTER: "After", Side.MACHINE: "LPARs listed"}
+
+
+def moment_text(picture: Picture) -> str:
+    """Which moment `picture` is of, or that it is of LPARs, behind the name of the host or machine."""
+    words = SIDES[picture.side]
+    return words if picture.side is Side.MACHINE else words.lower()
 
 
 def title_of(pictures: Sequence[Picture]) -> str:
     """What `pictures` are of, in a line."""
+    first = pictures[0]
+    if first.side is Side.MACHINE:
+        return f"Crypto queues of the LPARs listed of machine {cut(first.host, LONGEST_NAME)}"
     sides = " and ".join(SIDES[one.side].lower() for one in pictures)
     return f"Crypto queues of host {cut(pictures[0].host, LONGEST_NAME)}, {sides}"
 
@@ -34,11 +43,27 @@ WORDS: Final = {
     State.LEAVING: "leaving",
     State.ON_DEMAND: "on demand",
     State.CONFLICT: "in conflict",
+    State.STANDBY: "of inactive LPARs",
 }
+_MACHINE_WORDS: Final = {
+    State.HELD: "of one active LPAR",
+    State.STANDBY: "of inactive LPARs only",
+    State.CONFLICT: "of several active LPARs, which is a conflict",
+}
+
+
+def words_of(state: State, side: Side) -> str:
+    """How a queue stands, in a few words."""
+    return (_MACHINE_WORDS if side is Side.MACHINE else WORDS)[state]
 
 
 def summary(picture: Picture) -> str:
     """How many queues there are of each state, in one sentence."""
+    if picture.side is Side.MACHINE:
+        parts = [
+            f"{count:,} {words}" for state, words in _MACHINE_WORDS.items() if (count := picture.counts.get(state, 0))
+        ]
+        return f"{', '.join(parts) or 'no LPAR has a queue'}; an LPAR that is not listed is invisible."
     parts = [f"{count:,} {words}" for state, words in WORDS.items() if (count := picture.counts.get(state, 0))]
     queues = "queue is" if picture.present == 1 else "queues are"
     return f"{picture.present:,} {queues} present; {', '.join(parts) or 'none is held or claimed'}."
@@ -72,6 +97,8 @@ def queues_text(band: Band, domains: IdSet) -> str:
 def why(picture: Picture, row: Row, shown: Shown) -> str:
     """Whose cells of `row` are that are as `shown`, and why: a phrase for people."""
     names = [cut(picture.holders[one].name, LONGEST_NAME) for one in (*_holder(shown), *shown.others)]
+    if picture.side is Side.MACHINE:
+        return _why_of_machine(shown, names)
     also = f"; also claimed by {' and '.join(names[1:])}" if names[1:] else ""
     match shown.state:
         case State.CONFLICT:
@@ -89,6 +116,15 @@ def why(picture: Picture, row: Row, shown: Shown) -> str:
     if shown.state is State.PENDING or not shown.is_there:
         return f"{names[0]}: pending{_absent(row, shown)}{_sided(picture, shown)}{also}"
     return f"{names[0]}: held{_sided(picture, shown)}{also}"
+
+
+def _why_of_machine(shown: Shown, names: Sequence[str]) -> str:
+    if not names:
+        return "no LPAR that is listed has it"
+    if shown.state is State.CONFLICT:
+        return f"conflict: {' and '.join(names)} are active"
+    also = f"; also defined for {' and '.join(names[1:])}, not active" if names[1:] else ""
+    return f"{names[0]}: {'defined, not active' if shown.state is State.STANDBY else 'active'}{also}"
 
 
 def _holder(shown: Shown) -> Sequence[int]:

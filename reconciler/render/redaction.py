@@ -20,6 +20,12 @@ class Names(Protocol):
     def host(self, name: str) -> str:
         """The name of a host."""
 
+    def machine(self, name: str) -> str:
+        """The name of a machine."""
+
+    def lpar(self, name: str) -> str:
+        """The name of an LPAR, with that of its machine."""
+
     def guest(self, name: str, uuid: str = "") -> str:
         """The name of a guest, or of a device that no manifest names: then it is its `uuid`."""
 
@@ -36,6 +42,14 @@ class AsTheyAre:
         """See `Names`."""
         return name
 
+    def machine(self, name: str) -> str:
+        """See `Names`."""
+        return name
+
+    def lpar(self, name: str) -> str:
+        """See `Names`."""
+        return name
+
     def guest(self, name: str, uuid: str = "") -> str:  # noqa: ARG002 - only tokens depend on it
         """See `Names`."""
         return name
@@ -49,7 +63,7 @@ class Tokens:
     """Shows tokens, such as ``guest-1f0c22e9``, in place of names.
 
     Args:
-        host: the name of the host that the report is of.
+        host: the name of the host that the report is of; empty for machines.
         key: what only those know who may find out which name a token stands for; it may be empty.
     """
 
@@ -62,6 +76,14 @@ class Tokens:
     def host(self, name: str) -> str:
         """See `Names`."""
         return self._token("host", name)
+
+    def machine(self, name: str) -> str:
+        """See `Names`."""
+        return self._token("machine", name)
+
+    def lpar(self, name: str) -> str:
+        """See `Names`."""
+        return self._token("lpar", name)
 
     def guest(self, name: str, uuid: str = "") -> str:
         """See `Names`."""

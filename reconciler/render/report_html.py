@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -44,10 +45,11 @@ _STYLE: Final = (
 _POLICY: Final = "default-src 'none'; style-src 'sha256-{}'"
 
 
-def report_html(report: Report, version: str) -> str:
-    """The page of `report`, in ASCII, ended by a newline; `version` is that of reconcile."""
+def report_html(report: Report, version: str, more: Sequence[Report] = ()) -> str:
+    """The page of `report` and of `more`, in ASCII, ended by a newline; `version` is that of reconcile."""
     digest = b64encode(sha256(_STYLE.encode()).digest()).decode()
-    title = f"{cut(report.host, 80)}: crypto queues"
+    others = f" and {len(more):,} more" if more else ""
+    title = f"{cut(report.host, 80)}{others}: crypto queues"
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -57,20 +59,24 @@ def report_html(report: Report, version: str) -> str:
         element("title", title),
         element("style", Markup(_STYLE)),
     )
-    main = element(
-        "main",
-        element("h1", f"Host {cut(report.host, 80)}"),
+    main = element("main", _body(report), *(_body(one, str(number)) for number, one in enumerate(more, 2)))
+    page = element("html", head, Markup("\n"), element("body", main), lang="en")
+    return ascii_text(f"<!DOCTYPE html>\n{page}\n")
+
+
+def _body(report: Report, number: str = "") -> Markup:
+    """All of `report`, the `number` of which makes its ids unique in the page."""
+    return joined(
+        element("h1", f"{report.kind} {cut(report.host, 80)}"),
         element("p", report.about, class_="about"),
         element("dl", *(_fact(*one) for one in report.facts)) if report.facts else Markup(),
         element("h2", "Queues"),
-        _queues(report),
+        _queues(report, number),
         *map(_part, report.parts),
         element("h2", "The picture in words"),
         *map(table, report.pictures),
         card_table(report.pictures[-1]),
     )
-    page = element("html", head, Markup("\n"), element("body", main), lang="en")
-    return ascii_text(f"<!DOCTYPE html>\n{page}\n")
 
 
 def ascii_text(markup: str) -> str:
@@ -82,10 +88,10 @@ def _fact(name: str, value: str) -> Markup:
     return element("div", element("dt", name), element("dd", value))
 
 
-def _queues(report: Report) -> Markup:
+def _queues(report: Report, number: str) -> Markup:
     if not any(one.rows for one in report.pictures):
         return element("p", "No queue is there, held or claimed.")
-    return joined(figures(report.pictures), legend(report.pictures))
+    return joined(figures(report.pictures, f"picture{number}"), legend(report.pictures, f"key{number}"))
 
 
 def _part(part: Table | Listing) -> Markup:

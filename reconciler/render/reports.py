@@ -39,7 +39,7 @@ class Listing(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What is said of a host.
+    """What is said of a host or a machine.
 
     Attributes:
         host: its name.
@@ -47,6 +47,7 @@ class Report(NamedTuple):
         facts: what is worth knowing, each with its name.
         pictures: one of the host as it is, or one before and one after a plan.
         parts: what stands below the pictures.
+        kind: what it is about: ``Host`` or ``Machine``.
     """
 
     host: str
@@ -54,6 +55,7 @@ class Report(NamedTuple):
     facts: tuple[tuple[str, str], ...]
     pictures: tuple[Picture, ...]
     parts: tuple[Table | Listing, ...]
+    kind: str = "Host"
 
     @property
     def notes(self) -> list[str]:
@@ -109,7 +111,7 @@ def status_report(
         (
             *([Table("Guests", _GUESTS, lines)] if lines else []),
             *([Listing("Not seen", tuple(unseen) if names.are_shown else (_WITHHELD,))] if unseen else []),
-            *(_problems(status.plan.problems, names) if status.plan else []),
+            *(problem_listings(status.plan.problems, names) if status.plan else []),
         ),
     )
 
@@ -153,7 +155,7 @@ def plan_report(plan: Plan, names: Names, selector: Selector = Selector()) -> Re
         about,
         tuple(facts),
         _named(pictures, names, about),
-        (*_problems(plan.problems, names), *(Listing(title, tuple(lines)) for title, lines in parts if lines)),
+        (*problem_listings(plan.problems, names), *(Listing(title, tuple(lines)) for title, lines in parts if lines)),
     )
 
 
@@ -167,7 +169,7 @@ def _holder(name: str, uuid: str, names: Names) -> str:
     return name if name == "host" and not uuid else names.guest(name, uuid)
 
 
-def _problems(problems: Sequence[Problem], names: Names) -> Iterator[Listing]:
+def problem_listings(problems: Sequence[Problem], names: Names) -> Iterator[Listing]:
     """Each with its places; without names only which they are: docs/problems.md says what they mean."""
     lines = []
     for one in problems:

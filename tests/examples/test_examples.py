@@ -20,6 +20,7 @@ TOLD = {
     "refused-write",
     "swap",
     "three-guests",
+    "two-lpars",
 }
 
 
@@ -166,6 +167,24 @@ def test_refused_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert ran.code == 6
     assert "EADDRINUSE" in ran.out
     assert command("simulate").out == before
+
+
+def test_two_lpars(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two conflicts that no host can see are found where the machines are described, and the HMC's list ends them."""
+    command = example("two-lpars", tmp_path, capsys)
+    conflicts, fixed = (str(command.directory / name) for name in ("conflicts", "fixed"))
+
+    assert command.bare("validate", f"{conflicts}/hosts.yaml").code == 0
+    found = command.bare("validate", conflicts)
+    assert found.code == 4
+    assert "error[lpar-overlap]" in found.err
+    assert "05.0047" in found.err
+    assert "error[both-active]" in found.err
+    assert found.err.rstrip().endswith("2 errors")
+    assert command.bare("validate", "--strict", fixed).code == 0
+    listed = json.loads(command.bare("hmc-changes", fixed, "--from", conflicts, "-o", "json").out)
+    steps = [(one["name"], step["lpar"], step["action"]) for one in listed["machines"] for step in one["steps"]]
+    assert steps == [("cpc-a", "LPAR8", "remove"), ("cpc-b", "LPAR7DR", "deactivate")]
 
 
 def test_large_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

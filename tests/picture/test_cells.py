@@ -30,8 +30,8 @@ HELD: Final = Shown(State.HELD, 0)
 
 
 def test_the_states_are_those_of_the_grid() -> None:
-    """Word for word, so that a cell's state becomes that of a run."""
-    assert [one.value for one in State] == [one.value for one in CellState]
+    """Word for word, so that a cell's state becomes that of a run; only machines have one more."""
+    assert [one.value for one in State if one is not State.STANDBY] == [one.value for one in CellState]
 
 
 def test_neighbours_that_are_alike_are_one_run() -> None:

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from reconciler.picture.cells import NO_CARD, Band, Card, Shown, Side, State
-from reconciler.picture.sheet import standalone
+from reconciler.picture.sheet import key_of_signs, standalone
 from reconciler.picture.svg import LEAST_FOR_INITIALS, WIDE, embedded, parts
 from testing.hostile_text import CHARACTERS, unsafe_characters
 from testing.pictures import SVG, parsed, picture, tooltips, words
@@ -39,12 +39,32 @@ SHAPES: Final = {
 }
 
 
+MACHINE_SHAPES: Final = {
+    "active": (HELD, Side.MACHINE),
+    "active, and of a standby": (Shown(State.HELD, 0, (1,)), Side.MACHINE),
+    "standby": (Shown(State.STANDBY, 0), Side.MACHINE),
+    "free": (Shown(State.FREE), Side.MACHINE),
+    "conflict": (Shown(State.CONFLICT, 0, (1,)), Side.MACHINE),
+}
+
+
 def shape(svg: str) -> list[tuple[str, str | None]]:
     """What is drawn upon the cells, without its colours: patterns, outlines and initials."""
     marks = parsed(svg).findall(f".//{SVG}g[@pointer-events]//*")
     return [(one.get("fill", ""), one.get("stroke-dasharray")) for one in marks if one.tag == f"{SVG}path"] + [
         (one.text or "", None) for one in marks if one.tag == f"{SVG}text"
     ]
+
+
+def test_no_two_states_of_a_machine_have_the_same_shape() -> None:
+    """Neither has what an active LPAR shares with a standby the shape of what it has alone; each has its key."""
+    found = {name: shape(embedded(picture([[shown]], side=side))) for name, (shown, side) in MACHINE_SHAPES.items()}
+    every = picture([[shown for shown, _ in MACHINE_SHAPES.values()]], side=Side.MACHINE)
+
+    assert len({str(one) for one in found.values()}) == len(found)
+    assert len(key_of_signs([every])) == len(found)
+    for shown, _ in MACHINE_SHAPES.values():
+        assert len(key_of_signs([picture([[shown]], side=Side.MACHINE)])) == 1
 
 
 def test_no_two_states_have_the_same_shape() -> None:
