@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from reconciler.hosts.opening import open_host, open_simulated_host
     from reconciler.kernel.locks import ToolsBusy
     from reconciler.kernel.observe import UnreadableHost
+    from reconciler.machines.compare import Comparison
     from reconciler.manifests.site import Site, read_site
     from reconciler.model.codec import BadRecord
     from reconciler.model.desired import Desired
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         write_host_record,
     )
     from reconciler.operations.plan import NoSuchGuest, Readable, plan
+    from reconciler.operations.sides import NoSuchSide, NotComparable, compare_hosts, standbys_of
     from reconciler.operations.wanted import (
         AppliedLast,
         BeforeGeneration,
@@ -102,6 +104,7 @@ _NAMES = {
     "hosts.opening": "open_host open_simulated_host",
     "kernel.locks": "ToolsBusy",
     "kernel.observe": "UnreadableHost",
+    "machines.compare": "Comparison",
     "model.codec": "BadRecord",
     "model.desired": "Desired",
     "model.errors": "BugError BusyError ConflictError HostError InputError ReconcileError StaleError StateError",
@@ -114,6 +117,7 @@ _NAMES = {
     "operations.host_record": "BadHostRecord HostRecord LeftBehind RecordedHost read_host_record record_host "
     "record_text write_host_record",
     "operations.plan": "NoSuchGuest Readable plan",
+    "operations.sides": "NoSuchSide NotComparable compare_hosts standbys_of",
     "operations.wanted": "AppliedLast BeforeGeneration Enforced Manifests Nearest NothingEnforced NothingRefused "
     "NothingWanted OfGeneration Refused Wanted WantedSource",
     "planning.grid": "Cell CellState Grid grid_of",
@@ -156,6 +160,7 @@ __all__ = [
     "Cell",
     "CellState",
     "ComparedWith",
+    "Comparison",
     "ConflictError",
     "Desired",
     "Enforced",
@@ -173,8 +178,10 @@ __all__ = [
     "NoProgress",
     "NoSuchGeneration",
     "NoSuchGuest",
+    "NoSuchSide",
     "NotApplicable",
     "NotBlocked",
+    "NotComparable",
     "NotPending",
     "NothingEnforced",
     "NothingRefused",
@@ -214,6 +221,7 @@ __all__ = [
     "agreed_plan",
     "apply",
     "cancel",
+    "compare_hosts",
     "confirm",
     "grid_of",
     "history",
@@ -233,6 +241,7 @@ __all__ = [
     "record_text",
     "roll_back",
     "rollback_target",
+    "standbys_of",
     "status",
     "undo_unconfirmed",
     "write_host_record",

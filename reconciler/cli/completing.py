@@ -59,6 +59,8 @@ def items(kind: str, context: click.Context, incomplete: str) -> list[Completion
                 found.setdefault(word, text)
             if len(found) == _MOST:
                 break
+    if kind == "sides" and not found:
+        return [CompletionItem(incomplete, type="file")]  # the shell itself offers files
     return [
         CompletionItem(word, help=None if first_unprintable(text) else text or None) for word, text in found.items()
     ]
@@ -141,6 +143,17 @@ def _in_manifests(host: HostOptions) -> Iterable[str]:
 
     paths = [one for one in host.manifests if one != "-"]  # standard input is the terminal
     return sorted({one.name for one in read_site(paths).guests})
+
+
+def _sides(prompt: _Prompt) -> _Offers:
+    """Hosts and LPARs of the manifests."""
+    from reconciler import read_site
+
+    site = read_site([one for one in prompt.host.manifests if one != "-"])
+    names = ((one.name, "") for one in site.hosts)
+    lpars = ((str(machine.named(lpar)), lpar.host) for machine in site.machines for lpar in machine.lpars)
+    for one in (*sorted(names), *sorted(lpars)):
+        yield from _offered(one, prompt)
 
 
 def _suspended(prompt: _Prompt) -> _Offers:
@@ -276,6 +289,7 @@ def _pages(_prompt: _Prompt) -> _Offers:
 _SOURCES: Final[Mapping[str, Callable[[_Prompt], _Offers]]] = {
     "guests": _guests,
     "wanted": _wanted,
+    "sides": _sides,
     "suspended": _suspended,
     "applies": _applies,
     "history": _history,

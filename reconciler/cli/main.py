@@ -43,6 +43,11 @@ SECTIONS: Final[Sections] = {
             "Show what has to be changed on the HMC for the manifests to become true; exit with 2 where there is"
             " anything.",
         ),
+        "compare": Lazy(
+            "compare_command",
+            "compare_command",
+            "Show whether guests can move from A to B, and what B lacks; exit with 2 where something is missing.",
+        ),
         "doctor": Lazy(
             "doctor_command",
             "doctor_command",
