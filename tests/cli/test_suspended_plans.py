@@ -116,7 +116,8 @@ def test_a_refused_apply_says_whom_to_ask_and_how_to_apply_the_others(
     assert "guest1: it is suspended by " in asked[0]
     assert " ".join(" ".join(asked).split()).endswith(f"until it is resumed: {reason}")
     assert shlex.split(others)[-4:] == ["--target", "guest2", "--target", "guest3"] or "--target guest2" in others
-    assert lines[-1].startswith("not applied: this needs consent; to give it: ")
+    assert lines[-2] == "not applied: this needs consent; to give it:"
+    assert lines[-1].startswith("  reconcile apply --yes ")
     assert command.bare(*shlex.split(others)[1:]).code == 0
     assert [one["name"] for one in json.loads(command("drift", "-o", "json").out)["guests"]] == ["guest1"]
 
