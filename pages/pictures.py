@@ -5,10 +5,11 @@ import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from reconciler import Manifests, OpenHost, apply, open_simulated_host, plan, status
-from reconciler.picture.sheet import standalone
+from reconciler import Manifests, OpenHost, apply, open_simulated_host, plan, read_site, status
+from reconciler.picture.sheet import Sheet, stacked, standalone
 from reconciler.planning.grid import grid_of
 from reconciler.planning.status import THE_MANIFESTS
+from reconciler.render.machine_reports import machine_report
 from reconciler.render.redaction import AsTheyAre
 from reconciler.render.report_html import ascii_text
 from reconciler.render.reports import Report, plan_report, status_report
@@ -34,7 +35,7 @@ _SHOTS: Final = {
 
 def pictures() -> dict[str, str]:
     """All pictures, by the names of their files."""
-    return {name: _made(shot) for name, shot in _SHOTS.items()}
+    return {name: _made(shot) for name, shot in _SHOTS.items()} | {"two-lpars.svg": _machines("two-lpars/conflicts")}
 
 
 def write_pictures(folder: Path = PICTURES) -> None:
@@ -53,6 +54,11 @@ def _made(shot: _Shot) -> str:
                 apply(Manifests((here / shot.applied,)), machine)
             report = _planned(here / shot.planned, machine) if shot.planned else _now(here, machine)
     return ascii_text(standalone(report.pictures))
+
+
+def _machines(example: str) -> str:
+    machines = read_site([ROOT / "examples" / example]).machines
+    return ascii_text(stacked([Sheet(machine_report(one, (), AsTheyAre()).pictures) for one in machines]))
 
 
 def _planned(manifests: Path, machine: OpenHost) -> Report:

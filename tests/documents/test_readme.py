@@ -1,4 +1,4 @@
-"""The README shows what really happens."""
+"""README and the page about machines show what really happens."""
 
 import shutil
 import sys
@@ -17,3 +17,13 @@ def test_the_sessions_print_what_the_readme_shows(tmp_path: Path) -> None:
     again = rerun(readme, tmp_path, Path(sys.executable).parent)
 
     assert again == readme
+
+
+def test_the_sessions_print_what_the_page_about_machines_shows(tmp_path: Path) -> None:
+    """None of them needs a host; what they print does not depend on the order of files either."""
+    shutil.copytree(ROOT / "examples/two-lpars", tmp_path / "examples/two-lpars")
+    page = (ROOT / "docs/machines.md").read_text(encoding="utf-8")
+
+    again = rerun(page, tmp_path, Path(sys.executable).parent)
+
+    assert again == page
