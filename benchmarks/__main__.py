@@ -11,7 +11,17 @@ def main() -> None:
     parser.add_argument(
         "name",
         nargs="?",
-        choices=["plan-time", "report-time", "reading", "writes", "watch", "side-by-side", "hostile", "serving"],
+        choices=[
+            "plan-time",
+            "report-time",
+            "reading",
+            "machines",
+            "writes",
+            "watch",
+            "side-by-side",
+            "hostile",
+            "serving",
+        ],
         help="only this one",
     )
     parser.add_argument("--runs", type=int, help="how often each process is started (7; side-by-side: 3)")
@@ -28,6 +38,11 @@ def main() -> None:
         from benchmarks import reading
 
         if reading.report(given.runs or 7) and given.name:
+            raise SystemExit(1)
+    if given.name in {None, "machines"}:
+        from benchmarks import machines
+
+        if not machines.report(given.runs or 5) and given.name:
             raise SystemExit(1)
     if given.name in {None, "writes"}:
         writes.report()

@@ -21,12 +21,13 @@ from benchmarks.site import Site, write_site
 SIZES: Final = (20, 1000, 10_000)
 """Numbers of guests."""
 
-_COMPOSE: Final = """\
+COMPOSE: Final = """\
 import pathlib, sys, yaml
 for path in pathlib.Path(sys.argv[1]).iterdir():
     for node in yaml.compose_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader):
         pass
 """
+"""A program that only composes the files of a directory."""
 
 _IMPORTED: Final = re.compile(r"^import time: +\d+ \| +\d+ \| +([A-Za-z]\w*)", re.MULTILINE)
 
@@ -70,7 +71,7 @@ def measure(guests: int, runs: int) -> Measurement:
         site = write_site(Path(directory), guests)
         plan = plan_command(site)
         imports: list[str | Path] = [sys.executable, "-c", "".join(f"import {name}\n" for name in third_party(plan))]
-        compose: list[str | Path] = [sys.executable, "-c", _COMPOSE, site.manifests]
+        compose: list[str | Path] = [sys.executable, "-c", COMPOSE, site.manifests]
         return Measurement(guests, *alternate([plan, imports, compose], runs))
 
 

@@ -115,7 +115,8 @@ def _conflicts(site: Site, only: str | None) -> Sequence[Problem]:
     problems = ProblemList()
     for name in names:
         known = (hosts[name],) if name in hosts else site.hosts
-        desired = Site(known, tuple(guests.get(name, ())), (), {}).desired(name, "")
+        own = tuple(sorted(guests.get(name, ()), key=lambda one: one.name))
+        desired = Desired(hosts[name], own, "") if name in hosts else Site(known, own, (), {}).desired(name, "")
         if isinstance(desired, Desired):
             derived = pool_of(desired, ())
             problems.extend(conflicts(desired, derived.pool if derived else None, (), ()))

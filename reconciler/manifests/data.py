@@ -27,9 +27,15 @@ class SourceText:
     def place(self, offset: int, width: int = 1, label: str = "") -> Place:
         """The place of character `offset` (from 0); of `width` characters, what runs past its line is cut."""
         start = self.text.rfind("\n", 0, offset) + 1
+        return self._place_on_line(self._line(offset), start, offset - start, width, label)
+
+    def position(self, offset: int) -> Position:
+        """Where character `offset` (from 0) stands."""
+        return Position(self.file, self._line(offset), offset - self.text.rfind("\n", 0, offset))
+
+    def _line(self, offset: int) -> int:
         block = offset // _BLOCK
-        line = 1 + self._lines_before[block] + self.text.count("\n", block * _BLOCK, offset)
-        return self._place_on_line(line, start, offset - start, width, label)
+        return 1 + self._lines_before[block] + self.text.count("\n", block * _BLOCK, offset)
 
     def place_of(self, start: int, end: int, label: str = "") -> Place:
         """The place of ``text[start:end]``."""

@@ -138,7 +138,7 @@ class _Occurrence(NamedTuple):
 def _occurrences(key: str, source: SourceText, span: Span) -> Iterator[_Occurrence]:
     if is_blank(source.text[span.start : span.end]):
         return
-    _refuse(outer_problems(source, span))
+    _refuse(outer_problems(source, span, source.text[span.start : span.end]))
     try:
         refused = tuple(refused_parts(source.text[span.start : span.end]))
         _refuse([_problem(one, source, span) for one in refused if one.id == _TOO_DEEP])

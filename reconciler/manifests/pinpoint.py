@@ -95,9 +95,8 @@ class _Finder:
 
 def _read_again(text: str, span: Span) -> Node | None:
     try:
-        safe = span.end - span.start <= DOCUMENT_LIMIT and (
-            is_harmless(text, *span) or not any(True for _ in refused_parts(text[span.start : span.end]))
-        )
+        part = text[span.start : span.end]
+        safe = len(part) <= DOCUMENT_LIMIT and (is_harmless(part) or not any(True for _ in refused_parts(part)))
         return composed(text, span) if safe else None
     except YAMLError:
         return None

@@ -76,29 +76,37 @@ def composed(text: str, span: Span) -> Node | None:
     Raises:
         yaml.YAMLError: it is not YAML.
     """
+    return _top(text[span.start : span.end])
+
+
+def _top(part: str) -> Node | None:
     # All of it: where the indentation ends a document early, libyaml objects only to what follows.
-    tops = list(nodes(text[span.start : span.end]))
+    tops = list(nodes(part))
     return tops[0] if tops else None
 
 
 def _documents_in(source: SourceText, span: Span, scalars: PlainScalars, problems: ProblemList) -> Iterator[Document]:
     """The document in `span`, or nothing where it is blank or wrong."""
-    if is_blank(source.text[span.start : span.end]):
+    part = source.text[span.start : span.end]
+    if is_blank(part):
         return
-    document, found = _document_in(source, span, scalars)
-    problems.extend(limited(found))
+    document, found = _document_in(source, span, part, scalars)
+    if found:
+        problems.extend(limited(found))
     if document is not None:
         yield document
 
 
-def _document_in(source: SourceText, span: Span, scalars: PlainScalars) -> tuple[Document | None, list[Problem]]:
-    """The document in `span`, and its problems; no document where it has no content, or not all of it can be known."""
-    if problems := outer_problems(source, span):
+def _document_in(
+    source: SourceText, span: Span, part: str, scalars: PlainScalars
+) -> tuple[Document | None, list[Problem]]:
+    """The document `part`, which is in `span`, and its problems; none where it has no content, or not all is known."""
+    if problems := outer_problems(source, span, part):
         return None, problems
     try:
-        if problems := list(islice(_refused(source, span), MOST_PROBLEMS + 1)):
+        if not is_harmless(part) and (problems := list(islice(_refused(source, span, part), MOST_PROBLEMS + 1))):
             return None, problems
-        node = composed(source.text, span)
+        node = _top(part)
     except YAMLError as wrong:
         return None, [syntax_problem(source, span, wrong)]
     assert node is not None, "a text that is not blank has a document"
@@ -107,12 +115,11 @@ def _document_in(source: SourceText, span: Span, scalars: PlainScalars) -> tuple
     # A key that stands twice hides only its second value; of other odd keys it is not known what was meant.
     if data is None or any(problem.id != "duplicate-key" for problem in problems):
         return None, problems
-    return Document(data, source.place(span.start + node.start_mark.index).position), problems
+    return Document(data, source.position(span.start + node.start_mark.index)), problems
 
 
-def outer_problems(source: SourceText, span: Span) -> list[Problem]:
-    """What is wrong with the document in `span` before it is parsed: its length, a directive."""
-    part = source.text[span.start : span.end]
+def outer_problems(source: SourceText, span: Span, part: str) -> list[Problem]:
+    """What is wrong with the document `part`, which is in `span`, before it is parsed: its length, a directive."""
     if _is_too_large(part):
         message = f"the document has {len(part.encode())} bytes, more than {DOCUMENT_LIMIT}"
         advice = "Put each guest into a document of its own, with a line --- between."
@@ -124,11 +131,10 @@ def outer_problems(source: SourceText, span: Span) -> list[Problem]:
     return []
 
 
-def _refused(source: SourceText, span: Span) -> Iterator[Problem]:
-    if not is_harmless(source.text, *span):
-        for one in refused_parts(source.text[span.start : span.end]):
-            place = source.place_of(span.start + one.start, span.start + one.end)
-            yield error(one.id, one.message, (place,), one.help)
+def _refused(source: SourceText, span: Span, part: str) -> Iterator[Problem]:
+    for one in refused_parts(part):
+        place = source.place_of(span.start + one.start, span.start + one.end)
+        yield error(one.id, one.message, (place,), one.help)
 
 
 def is_blank(part: str) -> bool:

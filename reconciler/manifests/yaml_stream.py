@@ -182,14 +182,14 @@ class RefusedPart(NamedTuple):
     end: int
 
 
-def is_harmless(text: str, start: int, end: int) -> bool:
-    """Whether ``text[start:end]`` needs no closer look: nothing like an anchor, alias or tag, no deep nesting.
+def is_harmless(text: str) -> bool:
+    """Whether the document `text` needs no closer look: nothing like an anchor, alias or tag, no deep nesting.
 
     Each level of nesting takes an indicator of its own, which takes a character: counting them bounds the depth.
     """
-    if text.find("&", start, end) >= 0 or text.find("*", start, end) >= 0 or text.find("!", start, end) >= 0:
+    if "&" in text or "*" in text or "!" in text:
         return False
-    return end - start <= _NESTED_AT_MOST or _nests_little(text, start, end)
+    return len(text) <= _NESTED_AT_MOST or _nests_little(text)
 
 
 def refused_parts(text: str) -> Iterator[RefusedPart]:
@@ -230,8 +230,8 @@ def _step(event: Event) -> int:
     return isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
 
 
-def _nests_little(text: str, start: int, end: int) -> bool:
-    return sum(text.count(indicator, start, end) for indicator in _INDICATORS) <= _NESTED_AT_MOST
+def _nests_little(text: str) -> bool:
+    return sum(text.count(indicator) for indicator in _INDICATORS) <= _NESTED_AT_MOST
 
 
 def _refused(event: Event) -> Iterator[RefusedPart]:

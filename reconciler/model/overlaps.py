@@ -63,6 +63,8 @@ def pairs_between(
     of_other: Callable[[_Other], Matrix],
 ) -> Pairs[_One, _Other]:
     """The overlapping pairs of one of `ones` and one of `others`."""
+    if not others:
+        return Pairs([], 0, is_cut=False)
     claimed = Claimed(map(of_other, others))
 
     def candidates() -> Iterator[tuple[_One, Matrix, Iterable[_Other]]]:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.machines import texts as fleet
 from reconciler.machines.proof import Proof, Proven, prove
 from reconciler.model.desired import Activation, DesiredGuest, Presence
 from reconciler.model.ids import IdSet
@@ -254,3 +255,13 @@ def test_the_name_of_an_lpar_is_compared_without_case() -> None:
     assert machine.lpar("l0") == machine.lpars[0]
     assert machine.lpar("l1") is None
     assert machine.id.startswith(MACHINE_ID[:9])
+
+
+def test_the_fleet_of_the_benchmark_is_proved() -> None:
+    """What is measured there is a fleet without a problem, and one more LPAR on a machine is found."""
+    texts = dict(fleet(21))
+    assert not proof_of(*texts.values())
+
+    texts["machine-00.yaml"] += "  - {name: ZOS1, adapters: [25], usageDomains: [5]}\n"
+    (problem,) = proof_of(*texts.values())
+    assert (problem.id, problem.details) == ("lpar-overlap", ("19.0005 (adapter 0x19 (25) × domain 0x05 (5))",))
