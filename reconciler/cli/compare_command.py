@@ -31,8 +31,8 @@ def compare_command(source: str, target: str | None, standby: bool, format: str,
 
     A and B are Hosts of the manifests, LPARs as MACHINE/LPAR, or files that 'reconcile observe' has written. Of a Host
     or an LPAR is known what its Machine lists; of a file what was found. Where B is another place of the same host, as
-    its standby: what would be pending after a takeover. Two files need no manifests: without -f the guests are then the
-    devices of A.
+    its standby: what would be pending after a takeover. Two files need no manifests: where there are none, the guests
+    are the devices of A.
     """
     context = click.get_current_context()
     host = HostOptions(file, None, DEFAULT_SYSFS, None, None)
@@ -62,13 +62,13 @@ def compare_command(source: str, target: str | None, standby: bool, format: str,
 
 
 def _site(host: HostOptions, words: Sequence[str]) -> Site:
-    """The manifests; none where nothing asks for them."""
-    if not host.paths and len(words) == 2 and all(map(_is_record, words)):
-        return NO_SITE
+    """The manifests; two recorded hosts need none."""
     if words.count(STDIN) + host.paths.count(STDIN) > 1:
         raise click.UsageError(f"{STDIN}: standard input is only one of them; name a file for the other")
     paths, given = named_manifests(host)
-    return read_site(paths, given=given)
+    site = read_site(paths, given=given)
+    needs_none = not host.paths and len(words) == 2 and all(map(_is_record, words))
+    return NO_SITE if needs_none and not (site.hosts or site.guests or site.machines) else site
 
 
 def _is_record(word: str) -> bool:

@@ -65,14 +65,16 @@ def _sides(comparison: Comparison) -> tuple[tuple[str, Side], tuple[str, Side]]:
     return ("from", comparison.source), ("to", comparison.target)
 
 
-def _label(side: Side, other: Side) -> str:
-    """What `side` is called beside `other`, which may be another place of the same host."""
-    return side.name if side.name != other.name else str(side.lpar or f"{side.name} on {side.machine_id}")
+def _label(side: Side, comparison: Comparison) -> str:
+    """What `side` is called: in a takeover by its place, since the host is the same on both sides."""
+    if comparison.purpose is Purpose.MOVE:
+        return side.name
+    return str(side.lpar or f"{side.name} on {side.machine_id or 'an unknown machine'}")
 
 
 def _question(comparison: Comparison) -> str:
     source, target = comparison.source, comparison.target
-    here, there = _label(source, target), _label(target, source)
+    here, there = _label(source, comparison), _label(target, comparison)
     if comparison.purpose is Purpose.TAKEOVER:
         return f"What would be pending once {there} has taken over host {source.host} from {here}"
     return f"Whether the guests of {here} can move to {there}"
@@ -121,7 +123,7 @@ def _short(fit: Fit) -> str:
         "held by another guest" if fit.held else "",
         "not given to vfio_ap" if fit.ungiven else "",
         "device" if fit.lacks_device else "",
-        "another machine" if fit.same_machine else "",
+        "same machine" if fit.same_machine else "",
     ]
     return ", ".join(filter(None, parts)) or "-"
 
@@ -140,7 +142,7 @@ def _details(comparison: Comparison, page: Page) -> Section:
 
 
 def _detail(fit: Fit, comparison: Comparison, page: Page) -> list[str]:
-    there = _label(comparison.target, comparison.source)
+    there = _label(comparison.target, comparison)
     lines = [page.paint("bold", page.cut(f"{fit.guest.name} lacks on {there}"))]
     for label, text in _lacks(fit, comparison):
         lines += page.wrapped(f"  {label:{_LABEL}}", text, 0)
@@ -218,7 +220,7 @@ def _unknown(comparison: Comparison) -> Iterator[str]:
 def _summary(comparison: Comparison) -> str:
     fits = comparison.fits
     whole = sum(one.is_whole for one in fits)
-    there = _label(comparison.target, comparison.source)
+    there = _label(comparison.target, comparison)
     if not fits:
         return f"{comparison.source.name} has no guests."
     if comparison.purpose is Purpose.TAKEOVER:

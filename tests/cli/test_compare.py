@@ -120,7 +120,7 @@ def test_a_takeover_leaves_pending_what_the_standby_lacks(command: Command, word
     ran = compared(command, *words)
 
     assert (ran.code, ran.err) == (2, "")
-    assert "What would be pending once cpc-b/LPAR7DR has taken over host lpar7" in ran.out
+    assert ran.out.startswith("What would be pending once cpc-b/LPAR7DR has taken over host lpar7 from cpc-a/LPAR7\n")
     assert ran.out.endswith("After a takeover 2 queues would be pending; cpc-b/LPAR7DR lacks something for 2 guests.\n")
     assert missing(command, *words) == {"payments": {"queues": ["05.0004"]}, "web": {"queues": ["05.0047"]}}
 
@@ -182,6 +182,8 @@ def test_a_destination_that_was_applied_to_has_everything(command: Command) -> N
 
 def test_two_records_need_no_manifests(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """The guests are then the devices of the first one, by the names that were applied, if any."""
+    Path("empty").mkdir()
+    monkeypatch.chdir("empty")
     uuid = "00000000-0000-4000-8000-000000000009"
     here = recorded(command, "lpar1", mdevs=f"[{{uuid: {uuid}, adapters: [5, 6], domains: [4]}}]")
     there = recorded(command, "lpar2", "{id: 5}", lpar=f"machineId: {MACHINE_ID}, lpar: LPAR2")
@@ -191,6 +193,20 @@ def test_two_records_need_no_manifests(command: Command, monkeypatch: pytest.Mon
     assert ran.code == 2
     (only,) = json.loads(ran.out)["guests"]
     assert (only["name"], only["missing"]["queues"]) == (uuid, ["06.0004"])
+
+
+def test_two_records_are_compared_for_the_manifests_in_the_current_directory(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are any: they say which guests name both hosts."""
+    here = recorded(command, "lpar7", lpar=f"machineId: {MACHINE_ID}, lpar: LPAR7")
+    there = recorded(command, "lpar8", "{id: 5}")
+    monkeypatch.chdir(command.directory)
+
+    ran = command.bare("compare", f"../{here}", f"../{there}", "-o", "json")
+
+    found = {one["name"]: one["namesBoth"] for one in json.loads(ran.out)["guests"]}
+    assert (ran.code, found) == (2, {"payments": True, "web": False})
 
 
 def test_a_recorded_standby_is_a_takeover(command: Command) -> None:

@@ -16,6 +16,7 @@ from reconciler.cli.main import run
 from reconciler.simulator.description import request_of
 from reconciler.simulator.mount_server import FORMS
 from testing.commands import AtTerminal, Command, every_command, example, in_session
+from testing.manifests import HOST, machine_text
 
 PATIENCE: Final = 60
 GUESTS: Final = ["guest1", "guest2", "guest3", "spare"]
@@ -330,3 +331,14 @@ def completed(person: AtTerminal, keys: str, shown: str) -> None:
     person.shown = ""
     person.types(keys)
     person.sees(shown)
+
+
+def test_hosts_and_lpars_are_offered_to_be_compared(offers: Offers, tmp_path: Path) -> None:
+    """By name; where none fits the shell offers files, such as records of hosts."""
+    lpars = ("{name: LPAR7, host: lpar7, adapters: [5], usageDomains: [4]}", "{name: DR, standbyOf: cpc-a/LPAR7}")
+    (tmp_path / "site.yaml").write_text("---\n".join([HOST, machine_text("cpc-a", *lpars)]), encoding="utf-8")
+    at = ("-f", str(tmp_path))
+
+    assert offers("compare", *at, "") == ["lpar7", "cpc-a/DR", "cpc-a/LPAR7"]
+    assert offers("compare", *at, "lpar7", "cpc-a/") == ["cpc-a/DR", "cpc-a/LPAR7"]
+    assert offers("compare", *at, "x") == ["x"]
