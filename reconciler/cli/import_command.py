@@ -37,7 +37,7 @@ _BOOT_NOTES: Final = {
 _NOT_DEFINED: Final = Definitions((), ())
 
 
-_KINDS: Final = ("cex-uuid-map", "crypto-adapters")
+_KINDS: Final = ("cex-uuid-map", "crypto-adapters", "dpm", "profiles")
 """The keys of `reconciler.operations.importing.KINDS`, which is imported only where there is a file to import."""
 
 
@@ -50,10 +50,21 @@ _KINDS: Final = ("cex-uuid-map", "crypto-adapters")
     metavar="KIND",
     help=f"What FILE is: {', '.join(_KINDS)}. No host is read.",
 )
+@click.option(
+    "--machine", "machine_name", metavar="NAME", help="With --from dpm and profiles: what the Machine is called."
+)
+@click.option("--machine-id", metavar="ID", help="Likewise: its id, such as IBM-3931-00000000000829E7.")
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write them to FILE, which is made.")
 @host_options
-def import_command(source: str | None, kind: str | None, out: str | None, host: HostOptions) -> Exit:
-    """Print manifests of the host as it is.
+def import_command(
+    source: str | None,
+    kind: str | None,
+    machine_name: str | None,
+    machine_id: str | None,
+    out: str | None,
+    host: HostOptions,
+) -> Exit:
+    """Print manifests of the host as it is, or of what another program has written down.
 
     They have its pool, its mediated devices, and what is defined in mdevctl, and they change nothing: a plan of them
     has nothing to do.
@@ -62,11 +73,12 @@ def import_command(source: str | None, kind: str | None, out: str | None, host: 
     in comments what could not be taken over. FILE may be - (standard input).
     """
     if kind is not None:
-        from reconciler.cli.import_from import import_from
+        from reconciler.cli.import_from import Said, import_from
 
-        return import_from(kind, source, out, host, _write)
-    if source is not None:
-        raise click.UsageError(f"'{source}' has no place here without --from, which says what the file is")
+        return import_from(kind, source, Said(host.host, machine_name, machine_id), out, _write)
+    for word in (source and f"'{source}'", machine_name and "--machine", machine_id and "--machine-id"):
+        if word:
+            raise click.UsageError(f"{word} has no place here without --from, which says what a file is")
     if out is not None:
         refuse_to_replace("--out", out, host, manifests=False)
     with opened(host) as machine:

@@ -104,7 +104,11 @@ SECTIONS: Final[Sections] = {
         ),
     },
     "Set up": {
-        "import": Lazy("import_command", "import_command", "Print manifests of the host as it is."),
+        "import": Lazy(
+            "import_command",
+            "import_command",
+            "Print manifests of the host as it is, or of what another program has written down.",
+        ),
         "service": Lazy(
             "service_command",
             "service_group",

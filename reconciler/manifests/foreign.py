@@ -74,6 +74,22 @@ def yaml_documents(text: str, file: str) -> list[Foreign]:
     return [Foreign(one.data, source, span) for one, span in zip(documents, found, strict=True)]
 
 
+def document_of(text: str, file: str) -> Foreign:
+    """What `text`, the content of `file`, says, which is JSON where it begins so, and else one document of YAML.
+
+    Raises:
+        InvalidManifests: it is neither, or has what manifests may not have.
+    """
+    if text.lstrip()[:1] in {"{", "["}:
+        return json_value(text, file)
+    documents = yaml_documents(text, file)
+    if len(documents) != 1:
+        message = f"{file} has {len(documents)} documents instead of one"
+        whole = (Place(Position(file, 1, 1), is_whole=True),)
+        raise InvalidManifests([error("import-key", message, whole, "Check that it is the right file.")])
+    return documents[0]
+
+
 def yaml_key(text: str, file: str, key: str) -> Foreign:
     """The value of `key`, which stands in one mapping of `text`, however deep, the content of `file`.
 

@@ -1,13 +1,17 @@
 """Manifests as text, from values: what `reconciler.manifests.site` reads back as the same."""
 
+import json
+import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from reconciler.manifests.ids_text import ids_text
 from reconciler.manifests.schema import API_VERSION
 from reconciler.model.desired import Activation, GivenUp, Persistence
 from reconciler.model.ids import IdSet
+from reconciler.model.machines import DesiredLpar, DesiredMachine, MachineMode
 from reconciler.model.matrix import ApConfig
 from reconciler.model.printable import escaped
 
@@ -15,6 +19,7 @@ COMMAND_INDENT: Final = "  "
 """What a note begins with that is a command."""
 
 _WIDTH: Final = 116
+_PLAIN: Final = r"(?a)[A-Za-z][A-Za-z0-9.-]*"
 _OTHERS_READ_OTHERWISE: Final = ("true", "false", "yes", "no", "on", "off", "y", "n", "null")
 """Words that some YAML programs take for something else than text."""
 
@@ -59,6 +64,42 @@ def guest_document(
     return _text(lines)
 
 
+def machine_document(
+    machine: DesiredMachine, notes: Sequence[str] = (), notes_of: Mapping[int, Sequence[str]] = MappingProxyType({})
+) -> str:
+    """The document of `machine`, without the line that ends it, and without labels.
+
+    `notes` become comments above it, and those in `notes_of` above the LPAR of that number.
+    """
+    lines = [*_document("Machine", machine.name, notes), f"  machineId: {machine.id}"]
+    if machine.mode is not MachineMode.CLASSIC:
+        lines.append(f"  mode: {machine.mode.value}")
+    if machine.max_domain is not None:
+        lines.append(f"  maxDomain: {machine.max_domain}")
+    lines.append("  lpars:")
+    for lpar in machine.lpars:
+        first, *rest = _lpar_lines(lpar)
+        lines += [f"    {line}" for line in _comments(notes_of.get(lpar.number, ()), _WIDTH - 4)]
+        lines += [f"    - {first}", *(f"      {line}" for line in rest)]
+    return _text(lines)
+
+
+def _lpar_lines(lpar: DesiredLpar) -> Iterator[str]:
+    yield f"name: {_scalar(lpar.name)}"
+    if lpar.standby_of is not None:
+        yield f"standbyOf: {_scalar(str(lpar.standby_of))}"
+    elif lpar.host:
+        yield f"host: {_scalar(lpar.host)}"
+    axes = (("adapters", lpar.config.adapters), ("usageDomains", lpar.config.domains))
+    for name, ids in axes:
+        if name not in lpar.left_out:
+            yield f"{name}: {_list(ids)}"
+    if lpar.config.control_domains != lpar.config.domains:
+        yield f"controlDomains: {_list(lpar.config.control_domains)}"
+    if lpar.is_active is not (lpar.standby_of is None):
+        yield f"active: {'true' if lpar.is_active else 'false'}"
+
+
 def manifests_text(documents: Iterable[str], notes: Sequence[str] = ()) -> str:
     """One file of `documents`, with `notes` as comments above."""
     above = "".join(f"{line}\n" for line in _comments(notes))
@@ -76,10 +117,10 @@ def _document(kind: str, name: str, notes: Sequence[str]) -> list[str]:
     ]
 
 
-def _comments(notes: Iterable[str]) -> list[str]:
+def _comments(notes: Iterable[str], width: int = _WIDTH) -> list[str]:
     # What is quoted from elsewhere must neither end the comment nor be refused by our own reader.
     # A command stands on a line of its own, indented, and stays whole: it is copied from there.
-    lines = ([note] if note.startswith(COMMAND_INDENT) else textwrap.wrap(note, _WIDTH) for note in map(escaped, notes))
+    lines = ([note] if note.startswith(COMMAND_INDENT) else textwrap.wrap(note, width) for note in map(escaped, notes))
     return [f"# {line}" for several in lines for line in several]
 
 
@@ -87,10 +128,10 @@ def _list(ids: IdSet) -> str:
     return f"[{', '.join(ids_text(ids))}]"
 
 
-def _scalar(name: str) -> str:
-    """A name, of letters, digits, ``-`` and ``.``, in quotes where it could be read as something else."""
-    plain = name[0].isalpha() and name not in _OTHERS_READ_OTHERWISE
-    return name if plain else f'"{name}"'
+def _scalar(text: str) -> str:
+    """`text`, printable ASCII, as a scalar: in quotes where it could be read as something else."""
+    is_plain = re.fullmatch(_PLAIN, text) and text.lower() not in _OTHERS_READ_OTHERWISE
+    return text if is_plain else json.dumps(text)
 
 
 def _text(lines: Iterable[str]) -> str:

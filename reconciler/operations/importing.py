@@ -4,20 +4,50 @@ A file is read here to plain values (`reconciler.manifests.foreign`), the module
 guests and machines of them (`reconciler.integrations`), and these become manifests with names that are valid here.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from reconciler.integrations.ansible import CEX_UUID_MAP, CRYPTO_ADAPTERS, cex_uuid_map, crypto_adapters
-from reconciler.integrations.imported import Imported, ImportedGuest, ImportedHost, WrongField
-from reconciler.manifests.foreign import Foreign, yaml_key
-from reconciler.manifests.writing import COMMAND_INDENT, guest_document, host_document, manifests_text
+from reconciler.integrations.imported import Imported, ImportedGuest, ImportedHost, ImportedMachine, WrongField
+from reconciler.integrations.zhmc import dpm_configuration, image_profiles
+from reconciler.manifests.foreign import Foreign, document_of, yaml_key
+from reconciler.manifests.writing import (
+    COMMAND_INDENT,
+    guest_document,
+    host_document,
+    machine_document,
+    manifests_text,
+)
 from reconciler.model.desired import Activation
-from reconciler.model.problems import InvalidManifests, Problem, Severity
+from reconciler.model.errors import InputError
+from reconciler.model.machines import DesiredLpar, DesiredMachine
+from reconciler.model.problems import InvalidManifests, Position, Problem, Severity, several
 from reconciler.planning.adoption import names_of, valid_name
 
 UNNAMED_HOST: Final = "kvm-host"
 """What a host is called that neither the file nor the user names."""
+
+UNNAMED_MACHINE: Final = "machine"
+"""What a machine is called that neither the file nor the user names."""
+
+UNKNOWN_ID: Final = "IBM-0000-0000000000000000"
+"""The id of a machine that neither the file nor the user names; no host runs there, so that no plan is made by it."""
+
+LONGEST_LPAR: Final = 64
+"""How many characters the name of an LPAR may have (schemas/machine.schema.json)."""
+
+_RENAMED: Final = "It is called {!r} there, which cannot be a name here."
+_NO_HOST: Final = f"the file does not say which host it is for: {UNNAMED_HOST} here; --host gives its name"
+_NO_ID: Final = (
+    "The machine is not known: replace machineId by that of 'reconcile doctor' or /proc/sysinfo in one of its LPARs. "
+    "Until then no host is taken for one of this machine."
+)
+_NO_HOSTS: Final = (
+    "Which LPARs are KVM hosts is not known: write 'host: NAME' into these LPARs, where NAME is that of the Host. What "
+    "is not listed here is invisible: if an LPAR with crypto is missing, add it."
+)
 
 
 class Source(NamedTuple):
@@ -37,9 +67,17 @@ class Source(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What the user says that such a file does not: the name of the host; None where it is left out."""
+    """What the user says that such a file does not; None where it is left out.
+
+    Attributes:
+        host: the name of the host; of a machine, also of the LPAR that it runs in.
+        machine: the name of the machine.
+        machine_id: its ``spec.machineId``.
+    """
 
     host: str | None = None
+    machine: str | None = None
+    machine_id: str | None = None
 
 
 class Manifests(NamedTuple):
@@ -49,7 +87,11 @@ class Manifests(NamedTuple):
     warnings: tuple[str, ...]
 
 
-class _Kind(NamedTuple):
+class NoSuchLpar(InputError):
+    """The host that the user names runs in no LPAR of the file."""
+
+
+class Kind(NamedTuple):
     """A kind of file: what it is, for people; how its text is read; what its value says."""
 
     title: str
@@ -61,11 +103,13 @@ def _key(name: str) -> Callable[[str, str], Foreign]:
     return lambda text, file: yaml_key(text, file, name)
 
 
-KINDS: Final[Mapping[str, _Kind]] = {
-    "cex-uuid-map": _Kind(f"the variable {CEX_UUID_MAP} of the role configure_cex", _key(CEX_UUID_MAP), cex_uuid_map),
-    "crypto-adapters": _Kind(
+KINDS: Final[Mapping[str, Kind]] = {
+    "cex-uuid-map": Kind(f"the variable {CEX_UUID_MAP} of the role configure_cex", _key(CEX_UUID_MAP), cex_uuid_map),
+    "crypto-adapters": Kind(
         f"the variable {CRYPTO_ADAPTERS} of the role crypto", _key(CRYPTO_ADAPTERS), crypto_adapters
     ),
+    "dpm": Kind("a DPM configuration that zhmcclient has exported", document_of, dpm_configuration),
+    "profiles": Kind("image activation profiles", document_of, image_profiles),
 }
 """What can be imported from a file, by the name of the kind."""
 
@@ -80,6 +124,7 @@ def manifests_of(source: Source, said: Said, next_command: str) -> Manifests:
 
     Raises:
         InvalidManifests: it cannot be used.
+        NoSuchLpar: the user names a host that has no LPAR there.
     """
     kind = KINDS[source.kind]
     value = kind.read(source.text, source.name)
@@ -94,13 +139,25 @@ def manifests_of(source: Source, said: Said, next_command: str) -> Manifests:
         "Look through it and commit it. This checks it:",
         COMMAND_INDENT + next_command,
     ]
+    return written(found, said, heading)
+
+
+def written(found: Imported, said: Said, heading: Sequence[str]) -> Manifests:
+    """The manifests of `found`, with `heading` in comments above; the rest as in `manifests_of`."""
     hosts = _host_names(found.hosts, said.host)
     names = names_of((one.name for one in found.guests), "guest")
-    documents = [host_document(hosts[one.key], one.given_up, one.notes) for one in found.hosts]
-    documents += [
-        _guest(one, names[one.name], hosts[one.host]) for one in sorted(found.guests, key=lambda one: names[one.name])
-    ]
-    return Manifests(manifests_text(documents, heading), tuple(_warnings(hosts, said)))
+    warnings = [_NO_HOST] if hosts and said.host is None else []
+    documents = []
+    for machine in found.machines:
+        text, more = _machine(machine, said)
+        documents.append(text)
+        warnings += more
+        if said.host is not None:
+            documents.append(host_document(valid_name(said.host, UNNAMED_HOST), None))
+    documents += [host_document(hosts[one.key], one.given_up, one.notes) for one in found.hosts]
+    ordered = sorted(found.guests, key=lambda one: names[one.name])
+    documents += [_guest(one, names[one.name], hosts[one.host]) for one in ordered]
+    return Manifests(manifests_text(documents, heading), tuple(warnings))
 
 
 def _host_names(hosts: Sequence[ImportedHost], said: str | None) -> dict[str, str]:
@@ -108,19 +165,59 @@ def _host_names(hosts: Sequence[ImportedHost], said: str | None) -> dict[str, st
     base = valid_name(said or UNNAMED_HOST, UNNAMED_HOST)
     if len(hosts) == 1:
         return {hosts[0].key: base}
-    names = names_of((f"{base}-{one.key}" if one.key else base for one in hosts), UNNAMED_HOST)
-    return {one.key: names[f"{base}-{one.key}" if one.key else base] for one in hosts}
+    wanted = {one.key: f"{base}-{one.key}" if one.key else base for one in hosts}
+    names = names_of(wanted.values(), UNNAMED_HOST)
+    return {key: names[name] for key, name in wanted.items()}
 
 
 def _guest(guest: ImportedGuest, name: str, host: str) -> str:
-    renamed = [] if guest.name == name else [f"It is called {guest.name!r} there, which cannot be a name here."]
+    renamed = [] if guest.name == name else [_RENAMED.format(guest.name)]
     return guest_document(name, host, guest.uuid, guest.config, Activation.ACTIVE, [*renamed, *guest.notes])
 
 
-def _warnings(hosts: Mapping[str, str], said: Said) -> list[str]:
-    if not hosts or said.host is not None:
-        return []
-    return [f"the file does not say which host it is for, which is called {UNNAMED_HOST} here; --host gives its name"]
+def _machine(machine: ImportedMachine, said: Said) -> tuple[str, list[str]]:
+    """The document of `machine`, and warnings."""
+    found = said.machine or machine.name
+    name = valid_name(found, UNNAMED_MACHINE)
+    notes = [_RENAMED.format(found)] if found not in {"", said.machine, name} else []
+    warnings = []
+    if not found:
+        warnings.append(f"the file does not say what the machine is called: {name} here; --machine gives its name")
+    machine_id = (said.machine_id or machine.id or UNKNOWN_ID).upper()
+    if machine_id == UNKNOWN_ID:
+        notes.append(_NO_ID)
+        warnings.append("the file does not say which machine it is: machineId has zeros only; --machine-id gives it")
+    names = lpar_names([one.name for one in machine.lpars])
+    home = None if said.host is None else _home(said.host, names)
+    lpars, notes_of = [], {}
+    for number, (one, lpar) in enumerate(zip(machine.lpars, names, strict=True)):
+        host = valid_name(said.host or "", "") if number == home else ""
+        lpars.append(DesiredLpar(lpar, host, one.config, one.is_active, number=number))
+        notes_of[number] = [*([] if one.name == lpar else [_RENAMED.format(one.name)]), *one.notes]
+    if home is None:
+        notes.append(_NO_HOSTS)
+    made = DesiredMachine(name, machine_id, machine.mode, None, tuple(lpars), (), Position("", 1, 1))
+    return machine_document(made, [*notes, *machine.notes], notes_of), warnings
+
+
+def _home(host: str, names: Sequence[str]) -> int:
+    """The number of the LPAR that is called like the `host`."""
+    for number, name in enumerate(names):
+        if name.casefold() == host.casefold() or valid_name(name, "") == valid_name(host, "-"):
+            return number
+    raise NoSuchLpar(f"no LPAR there is called {host!r}, so --host has no place; there are: {several(names)}")
+
+
+def lpar_names(found: Sequence[str]) -> list[str]:
+    """A name for each LPAR in `found`: itself where it can be one, else made valid, and with a number if need be."""
+    taken: set[str] = set()
+    names = []
+    for one in found:
+        base = re.sub(r"[^ -~]", "?", one).strip()[:LONGEST_LPAR].strip() or "LPAR"
+        candidates = (base, *(f"{base[: LONGEST_LPAR - 4].strip()}-{number}" for number in range(2, len(found) + 2)))
+        names.append(next(name for name in candidates if name.casefold() not in taken))
+        taken.add(names[-1].casefold())
+    return names
 
 
 def _problem(wrong: WrongField, value: Foreign) -> Problem:

@@ -1,16 +1,20 @@
 """``reconcile import --from KIND FILE``: manifests of what other programs have written down."""
 
+import json
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+import yaml
 
 from reconciler.manifests.site import Site, read_site
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
+from reconciler.model.machines import MachineMode
 from reconciler.model.printable import first_unprintable
 from reconciler.model.problems import errors_of
 from testing.commands import Command, Ran
+from testing.manifests import MACHINE_ID, guest_text
 
 UUID: Final = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 OTHER: Final = "0b0f2a52-8f6e-4c1b-9d1a-5a2f7e1c3d4e"
@@ -47,7 +51,89 @@ spec:
   usageDomains: [4, 0x29, 0x2a, 0x47]
 """
 
-SAMPLES: Final = {"cex-uuid-map": VARIABLES, "crypto-adapters": WORKERS}
+ADAPTERS: Final = [
+    {
+        "object-uri": f"/api/adapters/{at:08x}-5a1c-11f0-8c1e-00106f23ab{at:02x}",
+        "object-id": f"{at:08x}-5a1c-11f0-8c1e-00106f23ab{at:02x}",
+        "name": f"EP11 {at}",
+        "class": "adapter",
+        "type": "crypto",
+        "crypto-number": at,
+        "crypto-type": "ep11-coprocessor",
+        "detected-card-type": "crypto-express-8s",
+        "adapter-id": f"1{at:02x}",
+        "status": "active",
+    }
+    for at in (5, 6)
+]
+NETWORK: Final = {"object-uri": "/api/adapters/osd", "name": "OSD 1", "class": "adapter", "type": "osd"}
+
+
+def partition(name: str, adapters: list[int], usage: list[int], *control: int, **more: Any) -> dict[str, Any]:
+    """A partition of a DPM machine, as the HMC has it."""
+    crypto = {
+        "crypto-adapter-uris": [one["object-uri"] for one in ADAPTERS if one["crypto-number"] in adapters],
+        "crypto-domain-configurations": [
+            *({"domain-index": one, "access-mode": "control-usage"} for one in usage),
+            *({"domain-index": one, "access-mode": "control"} for one in control),
+        ],
+    }
+    return {
+        "name": name,
+        "object-uri": f"/api/partitions/{name}",
+        "class": "partition",
+        "type": "linux",
+        "status": "active",
+        "reserve-resources": False,
+        "crypto-configuration": crypto,
+        **more,
+    }
+
+
+EXPORT: Final = {
+    "se-version": "2.16.0",
+    "cpc-properties": {"auto-start-list": [], "description": ""},
+    "adapters": [NETWORK, *ADAPTERS],
+    "partitions": [
+        partition("lpar7", [5, 6], [4, 0x47], 0x50),
+        partition("Test System", [5], [9], status="paused"),
+        partition("backup", [5], [4], status="stopped"),
+        partition("reserved", [6], [9], **{"status": "stopped", "reserve-resources": True}),
+        partition("plain", [], [], **{"crypto-configuration": None}),
+    ],
+}
+
+PROFILES: Final = {
+    "image-activation-profiles": [
+        {
+            "name": "LPAR7",
+            "parent": "/api/cpcs/1",
+            "class": "image-activation-profile",
+            "assigned-cryptos": [
+                {"number": 5, "activation-type": "candidate-and-online"},
+                {"number": 6, "activation-type": "candidate"},
+            ],
+            "assigned-crypto-domains": [
+                {"domain-index": 4, "access-mode": "control-usage"},
+                {"domain-index": 0x47, "access-mode": "control-usage"},
+                {"domain-index": 0x50, "access-mode": "control"},
+            ],
+        },
+        {"name": "ZOS1", "parent": "/api/cpcs/1", "assigned-cryptos": [], "assigned-crypto-domains": []},
+        {"name": "OLDER", "parent": "/api/cpcs/1"},
+    ]
+}
+
+SAMPLES: Final = {
+    "cex-uuid-map": VARIABLES,
+    "crypto-adapters": WORKERS,
+    "dpm": json.dumps(EXPORT, indent=1),
+    "profiles": json.dumps(PROFILES, indent=1),
+}
+
+
+_WITH_GUESTS: Final = ("cex-uuid-map", "crypto-adapters")
+_IS_MACHINE: Final = ("--machine-id", MACHINE_ID, "--machine", "cpc-a")
 
 
 class Import(Command):
@@ -58,6 +144,11 @@ class Import(Command):
         self.file = folder / "source"
         self.site = folder / "site"
         self.site.mkdir()
+
+    @property
+    def text(self) -> str:
+        """The manifests that were imported last."""
+        return (self.site / "imported.yaml").read_text(encoding="utf-8")
 
     def read(self, kind: str, text: str, *words: str) -> Ran:
         """Import `text`, a file of `kind`."""
@@ -84,8 +175,14 @@ def tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Import:
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_what_is_imported_can_be_planned_and_applied(tool: Import, kind: str) -> None:
     """On a host that has the queues; afterwards there is nothing to do."""
-    tool.imported(kind, SAMPLES[kind], "--host", "lpar7")
-    tool.simulated_host.write_text(HOST)
+    tool.imported(
+        kind, SAMPLES[kind], "--host", "lpar7", *([] if kind in _WITH_GUESTS else ["--machine-id", MACHINE_ID])
+    )
+    tool.simulated_host.write_text(
+        HOST if kind in _WITH_GUESTS else f"{HOST}  machineId: {MACHINE_ID}\n  lpar: LPAR7\n"
+    )
+    if kind not in _WITH_GUESTS:
+        tool.site.joinpath("guest.yaml").write_text(guest_text())
 
     assert 0 == tool("plan", manifests=tool.site).code
     assert 0 == tool("apply", "--yes", manifests=tool.site).code
@@ -111,14 +208,14 @@ def test_a_map_of_uuids_becomes_guests_as_the_role_sets_them_up(tool: Import) ->
     assert ("cluster-control-1", UUID, (IdSet([5]), IdSet([0x47]), NO_IDS)) == (one.name, one.uuid, one.config)
     assert ("compute-1", OTHER, (IdSet([6]), IdSet([4]), NO_IDS)) == (two.name, two.uuid, two.config)
     assert (ALL_IDS, ALL_IDS) == site.hosts[0].given_up
-    assert "called 'Compute_1' there" in tool.site.joinpath("imported.yaml").read_text()
+    assert "called 'Compute_1' there" in tool.text
 
 
 def test_guests_with_one_device_become_one(tool: Import) -> None:
     """A comment has the others."""
     text = f'cex_uuid_map:\n  b: "{UUID}:05.0047"\n  a: "{UUID}:05.0047"\n'
     assert ["a"] == [one.name for one in tool.imported("cex-uuid-map", text).guests]
-    assert "for 'b', too" in tool.site.joinpath("imported.yaml").read_text()
+    assert "for 'b', too" in tool.text
 
 
 def test_workers_become_guests_with_all_their_queues(tool: Import) -> None:
@@ -191,7 +288,7 @@ def test_a_file_that_is_not_there_is_named(tool: Import) -> None:
 def test_no_name_can_end_its_comment(tool: Import, name: str) -> None:
     """Whatever it is: escapes are made printable, and the manifests are valid."""
     site = tool.imported("cex-uuid-map", f'cex_uuid_map:\n  "{name}": {UUID}:05.0047\n  a-b: {OTHER}:05.0048\n')
-    text = tool.site.joinpath("imported.yaml").read_text()
+    text = tool.text
 
     assert 2 == len({one.name for one in site.guests})
     assert not errors_of(site.problems)
@@ -206,6 +303,9 @@ def test_no_name_can_end_its_comment(tool: Import, name: str) -> None:
         (("--from", "cex-uuid-map", "source", "--simulate", "host.yaml"), "--simulate has no place beside --from"),
         (("--from", "cex-uuid-map", "source", "--sysfs", "/sys"), "--sysfs has no place beside --from"),
         (("--from", "spreadsheet", "source"), "cex-uuid-map"),
+        (("--machine", "cpc-a"), "--machine has no place here without --from"),
+        (("--from", "crypto-adapters", "source", "--machine-id", "x"), "have no place beside --from crypto-adapters"),
+        (("--from", "dpm", "source", "--machine-id", "IBM-3931-829E7"), "write MANUFACTURER-TYPE-SEQUENCE"),
     ],
 )
 def test_wrong_usage_is_explained(tool: Import, words: tuple[str, ...], said: str) -> None:
@@ -220,3 +320,135 @@ def test_a_file_that_exists_is_not_written_over(tool: Import) -> None:
     ran = tool.read("cex-uuid-map", VARIABLES, "--out", str(tool.file))
     assert 64 == ran.code
     assert VARIABLES == tool.file.read_text()
+
+
+def test_a_dpm_configuration_becomes_a_machine_with_all_its_partitions(tool: Import) -> None:
+    """Control domains, what is stopped, and the host that the user names."""
+    site = tool.imported("dpm", SAMPLES["dpm"], *_IS_MACHINE, "--host", "lpar7")
+    (machine,) = site.machines
+
+    assert ("cpc-a", MACHINE_ID, MachineMode.DPM) == (machine.name, machine.id, machine.mode)
+    assert [
+        ("lpar7", "lpar7", (IdSet([5, 6]), IdSet([4, 0x47]), IdSet([4, 0x47, 0x50])), True),
+        ("Test System", "", (IdSet([5]), IdSet([9]), IdSet([9])), True),
+        ("backup", "", (IdSet([5]), IdSet([4]), IdSet([4])), False),
+        ("reserved", "", (IdSet([6]), IdSet([9]), IdSet([9])), True),
+        ("plain", "", (NO_IDS, NO_IDS, NO_IDS), True),
+    ] == [(one.name, one.host, one.config, one.is_active) for one in machine.lpars]
+    assert "# Adapter 0x05: crypto-express-8s, ep11-coprocessor, PCHID 105." in tool.text
+
+
+def test_image_profiles_become_a_machine_as_of_the_next_activation(tool: Import) -> None:
+    """And say so; a profile without crypto is named."""
+    (machine,) = tool.imported("profiles", SAMPLES["profiles"], *_IS_MACHINE).machines
+
+    assert ("cpc-a", MACHINE_ID, MachineMode.CLASSIC) == (machine.name, machine.id, machine.mode)
+    assert [
+        ("LPAR7", (IdSet([5, 6]), IdSet([4, 0x47]), IdSet([4, 0x47, 0x50]))),
+        ("ZOS1", (NO_IDS, NO_IDS, NO_IDS)),
+    ] == [(one.name, one.config) for one in machine.lpars]
+    assert "of the next activation" in tool.text
+    assert "nothing of crypto: 'OLDER'" in tool.text
+    assert "# activation-type 'candidate': adapter 0x06 (6)." in tool.text
+
+
+@pytest.mark.parametrize("text", [PROFILES["image-activation-profiles"], PROFILES["image-activation-profiles"][0]])
+def test_profiles_may_come_in_a_list_or_one_by_one(tool: Import, text: object) -> None:
+    """As the HMC's list of a machine, as a list of one's own, or as one profile."""
+    (machine,) = tool.imported("profiles", json.dumps(text), *_IS_MACHINE).machines
+    assert "LPAR7" == machine.lpars[0].name
+
+
+def test_an_export_in_yaml_is_the_same(tool: Import) -> None:
+    """As zhmccli writes it."""
+    (machine,) = tool.imported("dpm", yaml.safe_dump(EXPORT), *_IS_MACHINE).machines
+    assert 5 == len(machine.lpars)
+
+
+def test_two_active_partitions_with_a_queue_are_imported_and_found(tool: Import) -> None:
+    """The HMC's mock accepts them, and so may an export: validate finds them."""
+    conflict = {**EXPORT, "partitions": [partition("one", [5], [4]), partition("two", [5], [4])]}
+    ran = tool.read("dpm", json.dumps(conflict), "--out", str(tool.site / "imported.yaml"))
+
+    assert 0 == ran.code
+    assert tool.bare("validate", str(tool.site)).code != 0
+
+
+def test_a_machine_that_is_not_known_says_so(tool: Import) -> None:
+    """With an id that no machine has, in comments and warnings."""
+    ran = tool.read("dpm", SAMPLES["dpm"])
+
+    assert "  name: machine\n" in ran.out
+    assert "  machineId: IBM-0000-0000000000000000\n" in ran.out
+    assert "--machine gives its name" in ran.err
+    assert "--machine-id gives it" in ran.err
+    assert "write 'host: NAME'" in ran.out
+
+
+def test_names_of_partitions_become_valid_and_stay_apart(tool: Import) -> None:
+    """Upper and lower case are the same; comments have the originals."""
+    names = ["é\n- x", "a" * 70, "a" * 70, "P1", "p1", "\x1b", '"q" \\ #', "null"]
+    export = {**EXPORT, "partitions": [partition(name, [], []) for name in names]}
+    (machine,) = tool.imported("dpm", json.dumps(export), *_IS_MACHINE).machines
+
+    made = [one.name for one in machine.lpars]
+    assert ["??- x", "a" * 64, f"{'a' * 60}-2", "P1", "p1-2", "?", '"q" \\ #', "null"] == made
+    assert r"called 'é\n- x' there" in tool.text
+
+
+def test_a_host_without_an_lpar_is_refused(tool: Import) -> None:
+    """With the LPARs that there are."""
+    ran = tool.read("dpm", SAMPLES["dpm"], "--host", "lpar9")
+    assert (1, "") == (ran.code, ran.out)
+    assert "there are: lpar7, Test System" in ran.err
+
+
+def changed(sample: object, *path: str | int, to: object) -> str:
+    """`sample` as JSON, one part to a line, with `to` at `path`."""
+    copy = json.loads(json.dumps(sample))
+    part = copy
+    for step in path[:-1]:
+        part = part[step]
+    part[path[-1]] = to
+    return json.dumps(copy, indent=1)
+
+
+CRYPTO: Final = ("partitions", 0, "crypto-configuration")
+PROFILE: Final = ("image-activation-profiles", 0)
+WRONG_MACHINES: Final = [
+    ("dpm", "[]", "import-field"),
+    ("dpm", '{"adapters": []}', "import-field"),
+    ("dpm", '{"partitions": []}', "import-field"),
+    ("dpm", '{"partitions": [1]}', "import-field"),
+    ("dpm", '{"partitions": [], "partitions": []}', "not-json"),
+    ("dpm", changed(EXPORT, "adapters", 1, "crypto-number", to="5"), "import-field"),
+    ("dpm", changed(EXPORT, "adapters", 1, "object-uri", to=None), "import-field"),
+    ("dpm", changed(EXPORT, "partitions", 0, "name", to=""), "import-field"),
+    ("dpm", changed(EXPORT, *CRYPTO, to=[1]), "import-field"),
+    ("dpm", changed(EXPORT, *CRYPTO, "crypto-adapter-uris", 0, to="/api/adapters/gone"), "import-field"),
+    ("dpm", changed(EXPORT, *CRYPTO, "crypto-domain-configurations", 0, "domain-index", to=256), "import-field"),
+    ("dpm", changed(EXPORT, *CRYPTO, "crypto-domain-configurations", 0, "access-mode", to="usage"), "import-field"),
+    ("dpm", changed(EXPORT, "partitions", to=[partition(f"p{at}", [], []) for at in range(257)]), "import-field"),
+    ("profiles", "7", "import-field"),
+    ("profiles", "[]", "import-field"),
+    ("profiles", '{"name": "LPAR1"}', "import-field"),
+    ("profiles", changed(PROFILES, *PROFILE, "parent", to="/api/cpcs/2"), "import-conflict"),
+    ("profiles", changed(PROFILES, *PROFILE, "assigned-cryptos", 0, "number", to=-1), "import-field"),
+    ("profiles", changed(PROFILES, *PROFILE, "assigned-cryptos", to={}), "import-field"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "id"), WRONG_MACHINES)
+def test_a_machine_that_cannot_be_used_is_refused(tool: Import, kind: str, text: str, id: str) -> None:
+    """With the exit code of invalid manifests, the file and mostly the line, and nothing written."""
+    ran = tool.read(kind, text)
+    assert (3, "") == (ran.code, ran.out), ran
+    assert f"error[{id}]" in ran.err
+    assert str(tool.file) in ran.err
+
+
+def test_a_wrong_value_of_an_export_is_marked(tool: Import) -> None:
+    """In its line."""
+    text = changed(EXPORT, *CRYPTO, "crypto-domain-configurations", 0, "access-mode", to="usage")
+    line = next(at for at, one in enumerate(text.splitlines(), 1) if '"access-mode": "usage"' in one)
+    assert f"{tool.file}:{line}:" in tool.read("dpm", text).err

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.manifests.foreign import Foreign, json_value, yaml_documents, yaml_key
+from reconciler.manifests.foreign import Foreign, document_of, json_value, yaml_documents, yaml_key
 from reconciler.model.problems import InvalidManifests, Problem
 
 
@@ -113,3 +113,11 @@ def test_documents_of_another_program_are_read_as_manifests_are() -> None:
     assert ({"a": 1}, {"b": 2}) == (first.data, second.data)
     assert ("1 1", "4 2") == (seen(first, "a"), seen(second, "b"))
     assert "yaml-tag" == refused(yaml_documents, "a: !x 1\n", "map.yaml").id
+
+
+def test_a_file_is_json_where_it_begins_so() -> None:
+    """And one document of YAML otherwise."""
+    assert {"a": [1]} == document_of(' {"a": [1]}', "export").data == document_of("a: [1]", "export").data
+    assert "not-json" == refused(document_of, "{a: 1}", "export").id
+    assert "import-key" == refused(document_of, "", "export").id
+    assert "import-key" == refused(document_of, "a: 1\n---\nb: 1\n", "export").id
