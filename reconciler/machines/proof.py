@@ -8,7 +8,14 @@ from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, DesiredGuest, DesiredHost, Presence
 from reconciler.model.ids import NO_IDS, IdSet
-from reconciler.model.machines import DesiredLpar, DesiredMachine, LparPlace, config_words, places_of, present_place
+from reconciler.model.machines import (
+    DesiredLpar,
+    DesiredMachine,
+    LparPlace,
+    config_words,
+    places_by_host,
+    present_place,
+)
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.overlaps import MOST_PAIRS, pairs_among
 from reconciler.model.problems import Place, Problem, ProblemList, Severity
@@ -85,25 +92,19 @@ class _Places:
     """Where each host may run."""
 
     def __init__(self, machines: Sequence[DesiredMachine]) -> None:
-        self._lpars: dict[str, list[DesiredMachine]] = {}
-        for machine in machines:
-            for name in {lpar.host for lpar in machine.lpars if lpar.host}:
-                self._lpars.setdefault(name, []).append(machine)
-        self._present: dict[str, LparPlace | None] = {}
+        self._places = places_by_host(machines)
 
     @property
     def are_known(self) -> bool:
         """Whether there is any."""
-        return bool(self._lpars)
+        return bool(self._places)
 
-    def of(self, host: str) -> tuple[LparPlace, ...]:
-        return places_of(host, self._lpars.get(host, ()))
+    def of(self, host: str) -> Sequence[LparPlace]:
+        return self._places.get(host, ())
 
     def present(self, host: str) -> LparPlace | None:
         """Where `host` runs, as the manifests say; None where no machine names it."""
-        if host not in self._present:
-            self._present[host] = present_place(self.of(host))
-        return self._present[host]
+        return present_place(self.of(host))
 
 
 def _lpar_place(where: LparPlace, label: str, *fields: str) -> Place:
@@ -272,10 +273,11 @@ def _partners(guests: Iterable[DesiredGuest], places: _Places, host: str | None)
             continue
         seen.add(guest.name)
         known = [(name, place) for name in guest.hosts if (place := places.present(name)) is not None]
-        for at, (name, place) in enumerate(known):
-            for earlier, other in known[:at]:
-                if other.machine.name == place.machine.name:
-                    yield _in_one_machine(guest, earlier, name, place.machine)
+        first: dict[str, str] = {}
+        for name, place in known:
+            earlier = first.setdefault(place.machine.name, name)
+            if earlier != name:
+                yield _in_one_machine(guest, earlier, name, place.machine)
         yield from _unequal(guest, known)
 
 

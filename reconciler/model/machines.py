@@ -4,7 +4,7 @@ A machine is one CPC. An adapter and usage domain belong to one active LPAR of a
 defined for it, as for a standby, and only one of these can be active (docs/machines.md).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, Self
 
@@ -163,16 +163,26 @@ def host_places(host: str, machines: Iterable[DesiredMachine]) -> tuple[HostPlac
     )
 
 
+def places_by_host(machines: Iterable[DesiredMachine]) -> dict[str, list[LparPlace]]:
+    """Where each host may run, its original place first, then its standbys; none that no machine names."""
+    found: dict[str, list[LparPlace]] = {}
+    for machine in machines:
+        for lpar in machine.lpars:
+            if lpar.host:
+                found.setdefault(lpar.host, []).append(LparPlace(machine, lpar))
+    for places in found.values():
+        places.sort(key=lambda place: (place.lpar.standby_of is not None, place.name))
+    return found
+
+
 def places_of(host: str, machines: Iterable[DesiredMachine]) -> tuple[LparPlace, ...]:
-    """Where `host` may run, its original place first, then its standbys; none where no machine names it."""
-    found = [LparPlace(machine, lpar) for machine in machines for lpar in machine.lpars if host and lpar.host == host]
-    return tuple(sorted(found, key=lambda place: (place.lpar.standby_of is not None, place.name)))
+    """The same of one `host`."""
+    return tuple(places_by_host(machines).get(host, ()))
 
 
-def present_place(places: Iterable[LparPlace]) -> LparPlace | None:
+def present_place(places: Sequence[LparPlace]) -> LparPlace | None:
     """Which of the `places` of a host it runs in as the manifests say: the active one, else the original."""
-    listed = tuple(places)
-    return next((one for one in listed if one.lpar.is_active), listed[0] if listed else None)
+    return next((one for one in places if one.lpar.is_active), places[0] if places else None)
 
 
 def ids_in_words(ids: IdSet, noun: str) -> str:

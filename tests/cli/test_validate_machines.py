@@ -84,3 +84,22 @@ def test_a_required_queue_outside_of_the_lpar_is_an_error(command: Command) -> N
 
     assert ran.code == 4
     assert "error[outside-lpar]: guest 'payments' requires usage domain 0x09 (9)" in ran.err
+
+
+def test_the_order_of_paths_changes_no_byte(command: Command) -> None:
+    """Whatever is wrong, in text and JSON."""
+    texts = [
+        host_text(),
+        machine_text("cpc-a", LPAR7, ZOS1, "{name: DR, standbyOf: cpc-b/LPAR8, active: true}"),
+        machine_text("cpc-b", "{name: LPAR8, host: lpar8, adapters: [5], usageDomains: [4]}", machineId=OTHER_ID),
+        host_text("lpar8"),
+        guest_text(hosts="[lpar7, lpar8]", domains="[4, 9]"),
+    ]
+    validated(command, *texts)
+    paths = [str(command.directory / f"{at}.yaml") for at in range(len(texts))]
+
+    for form in ("text", "json"):
+        orders = (paths, paths[::-1], paths[2:] + paths[:2])
+        ran = {command.bare("validate", "-o", form, *(w for one in order for w in ("-f", one))) for order in orders}
+        assert len(ran) == 1
+        assert {one.code for one in ran} == {4}
