@@ -156,6 +156,15 @@ def _sides(prompt: _Prompt) -> _Offers:
         yield from _offered(one, prompt)
 
 
+def _machines(prompt: _Prompt) -> _Offers:
+    """Machines of the manifests, each with its id."""
+    from reconciler import read_site
+
+    site = read_site([one for one in prompt.host.manifests if one != "-"])
+    for one in sorted((machine.name, machine.id) for machine in site.machines):
+        yield from _offered(one, prompt)
+
+
 def _suspended(prompt: _Prompt) -> _Offers:
     from reconciler.transaction.loop_records import read_suspensions
 
@@ -290,6 +299,7 @@ _SOURCES: Final[Mapping[str, Callable[[_Prompt], _Offers]]] = {
     "guests": _guests,
     "wanted": _wanted,
     "sides": _sides,
+    "machines": _machines,
     "suspended": _suspended,
     "applies": _applies,
     "history": _history,

@@ -1,7 +1,7 @@
 """``reconcile hmc-changes``: what has to be changed on the HMC for the manifests to become true."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -17,7 +17,7 @@ from reconciler.manifests.files import STDIN
 from reconciler.manifests.site import placed
 from reconciler.model.errors import InputError
 from reconciler.model.machines import DesiredMachine
-from reconciler.model.problems import errors_of
+from reconciler.model.problems import errors_of, several
 from reconciler.render.hmc_text import ComparedMachines, hmc_json, hmc_text
 
 
@@ -115,4 +115,17 @@ def _live(site: Site, file: str) -> tuple[Sequence[DesiredMachine], ComparedMach
         if one.id not in described
     ]
     before = tuple(one for one in live.machines if one.id in described)
+    notes += _undescribed(before, site.machines, file)
     return before, ComparedMachines("file", f"with {file}", file, tuple(notes))
+
+
+def _undescribed(live: Sequence[DesiredMachine], machines: Sequence[DesiredMachine], file: str) -> Iterator[str]:
+    """A note for each machine with LPARs that the manifests may only have forgotten."""
+    described = {one.id: {lpar.name.casefold() for lpar in one.lpars} for one in machines}
+    for one in sorted(live):
+        names = [lpar.name for lpar in one.lpars if lpar.name.casefold() not in described[one.id]]
+        if names:
+            yield (
+                f"machine {one.name} has LPARs in {file} that are not described here, and the list takes everything "
+                f"from them: {several(sorted(names))}; add them to its Machine if they are to keep what they have"
+            )

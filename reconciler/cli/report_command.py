@@ -23,7 +23,7 @@ from reconciler.cli.open_host import (
 from reconciler.cli.options import HostOptions, OneApply, host_options, label_option, recorded_options
 from reconciler.cli.output import result, say, show_problems
 from reconciler.cli.status_command import Seen, chosen
-from reconciler.cli.tree import command
+from reconciler.cli.tree import command, completes
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.manifests.files import STDIN
 from reconciler.model.codec import BadRecord
@@ -57,6 +57,7 @@ _STDOUT: Final = "-"
 )
 @click.option(
     "--machine",
+    shell_complete=completes("machines"),
     multiple=True,
     metavar="NAME",
     help="Show the LPARs of this machine of the manifests, not a host; may be given again.",

@@ -136,7 +136,7 @@ def table(picture: Picture) -> Markup:
             str(one.adapters),
             str(one.domains),
             f"{len(one.adapters) * len(one.domains):,}",
-            *([", ".join(cut(other, LONGEST_NAME) for other in one.others)] if with_others else []),
+            *([_names(one.others)] if with_others else []),
         ]
         for one in lines
     ]
@@ -145,6 +145,17 @@ def table(picture: Picture) -> Markup:
         return element("p", f"{SIDES[picture.side]}: no {'LPAR has' if is_machine else 'guest has or claims'} a queue.")
     also = "Also defined for" if is_machine else "Also claimed by"
     return data_table(caption, [*heads, *([also] if with_others else [])], rows)
+
+
+def _names(names: Sequence[str]) -> str:
+    """`names`, of very many the first ones, since there may be a line for each of thousands of queues."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(
+        [*(cut(one, LONGEST_NAME) for one in names[:_MOST_NAMES]), *([f"{more} more"] if more > 0 else [])]
+    )
+
+
+_MOST_NAMES: Final = 20
 
 
 def card_table(picture: Picture) -> Markup:

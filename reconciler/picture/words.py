@@ -118,12 +118,21 @@ def why(picture: Picture, row: Row, shown: Shown) -> str:
     return f"{names[0]}: held{_sided(picture, shown)}{also}"
 
 
+_MOST_NAMES: Final = 5
+
+
+def _several(names: Sequence[str]) -> str:
+    """`names`, of very many the first ones: each of thousands of cells says them."""
+    more = len(names) - _MOST_NAMES
+    return " and ".join([*names[:_MOST_NAMES], *([f"{more} more"] if more > 0 else [])])
+
+
 def _why_of_machine(shown: Shown, names: Sequence[str]) -> str:
     if not names:
         return "no LPAR that is listed has it"
     if shown.state is State.CONFLICT:
-        return f"conflict: {' and '.join(names)} are active"
-    also = f"; also defined for {' and '.join(names[1:])}, not active" if names[1:] else ""
+        return f"conflict: {_several(names)} are active"
+    also = f"; also defined for {_several(names[1:])}, not active" if names[1:] else ""
     return f"{names[0]}: {'defined, not active' if shown.state is State.STANDBY else 'active'}{also}"
 
 
@@ -151,7 +160,7 @@ def _absent(row: Row, shown: Shown) -> str:
 
 def short(picture: Picture, row: Row, shown: Shown) -> str:  # noqa: ARG001 - as `why` has it
     """The same in as few characters as possible: initials and state."""
-    words = " and ".join(picture.holders[one].initials for one in (*_holder(shown), *shown.others))
+    words = _several([picture.holders[one].initials for one in (*_holder(shown), *shown.others)])
     state = "pending" if shown.state is State.HELD and not shown.is_there else shown.state.value
     return f"{words} {state}".lstrip()
 

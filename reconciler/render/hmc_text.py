@@ -59,11 +59,14 @@ def entries(step: HmcStep, mode: MachineMode) -> list[Entry]:
 
 def _classic_entries(step: HmcStep) -> Iterator[Entry]:
     adapters, domains, control_domains = step.config
-    # What is removed is taken offline first, and what is added must be a candidate before it is online.
-    lists = [Entry("cryptographic candidate list", adapters), Entry("cryptographic online list", adapters)]
+    # What is online is a candidate, and a usage domain is a control domain: so it must be in between as well.
+    lists = [
+        Entry("cryptographic candidate list", adapters),
+        Entry("cryptographic online list", adapters),
+        Entry("control domain index", control_domains),
+        Entry("usage domain index", domains),
+    ]
     yield from lists[::-1] if step.action is Action.REMOVE else lists
-    yield Entry("usage domain index", domains)
-    yield Entry("control domain index", control_domains)
 
 
 def _dpm_entries(step: HmcStep) -> Iterator[Entry]:
@@ -169,7 +172,7 @@ _STYLES: Final = {
 _STANDINGS: Final = {
     Standing.NEW: ": nothing is known of it, so this is all that it is to have",
     Standing.CHANGED: "",
-    Standing.GONE: ": the manifests no longer have it, so all of its LPARs give everything up",
+    Standing.GONE: ": the manifests do not have it, so all of its LPARs give everything up",
 }
 
 
@@ -181,7 +184,7 @@ def _step_text(step: HmcStep, machine: MachineChanges) -> str:
         words += f" {' and '.join(where)}"
     words += _after_text(step.after)
     if machine.standing is Standing.CHANGED and step.standing is Standing.GONE:
-        words += f"; the manifests do not have this {_LPAR[mode]} any more, so it gives everything up"
+        words += f"; the manifests do not have this {_LPAR[mode]}, so it gives everything up"
     if machine.standing is Standing.CHANGED and step.standing is Standing.NEW and step.is_active:
         words += f"; then {_ACTIONS[mode][Action.ACTIVATE]}, unless it is active"
     return words
@@ -197,7 +200,7 @@ def _after_text(numbers: Sequence[int]) -> str:
 
 
 def hmc_json(found: Iterable[MachineChanges], listed: int, compared: ComparedMachines) -> str:
-    """The same as JSON text, ended by a newline; the same changes give the same bytes."""
+    """The same as JSON text, ended by a newline (schemas/hmc-changes.schema.json)."""
     machines = [_machine_record(one) for one in found]
     record = {
         "formatVersion": "1",

@@ -15,7 +15,7 @@ from reconciler.cli import completing
 from reconciler.cli.main import run
 from reconciler.simulator.description import request_of
 from reconciler.simulator.mount_server import FORMS
-from testing.commands import AtTerminal, Command, every_command, example, in_session
+from testing.commands import EXAMPLES, AtTerminal, Command, every_command, example, in_session
 from testing.manifests import HOST, machine_text
 
 PATIENCE: Final = 60
@@ -79,6 +79,11 @@ def offers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 def at(command: Command) -> tuple[str, ...]:
     """The options that lead to the host of `command`, and to no manifests."""
     return ("--simulate", str(command.simulated_host))
+
+
+def test_machines_are_offered(offers: Offers) -> None:
+    """Those in the manifests."""
+    assert offers("report", "-f", str(EXAMPLES / "two-lpars/fixed"), "--machine", "cpc-") == ["cpc-a", "cpc-b"]
 
 
 def test_guests_are_offered(command: Command, offers: Offers, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from jsonschema import Draft202012Validator
 
-from testing.commands import Command, Ran, example
+from testing.commands import EXAMPLES, Command, Ran, example
 from testing.git_repositories import Repository
 from testing.manifests import MACHINE_ID, OTHER_ID, machine_text
 
+SCHEMA: Final = json.loads((EXAMPLES.parent / "schemas/hmc-changes.schema.json").read_text(encoding="utf-8"))
 LPAR7: Final = "{name: LPAR7, adapters: [5, 6], usageDomains: [4, 0x47]}"
 ZOS1: Final = "{name: ZOS1, adapters: [5], usageDomains: [9]}"
 
@@ -40,6 +42,7 @@ class Site:
         ran = self.run("-o", "json", *words, path=path)
         assert ran.code == 2, ran.err
         found: dict[str, Any] = json.loads(ran.out)
+        Draft202012Validator(SCHEMA).validate(found)
         return found
 
 
@@ -71,8 +74,8 @@ machine cpc-a ({MACHINE_ID}), classic mode: nothing is known of it, so this is a
   1. LPAR7: add to the running LPAR and to its activation profile
        cryptographic candidate list  0x05-0x06 (5-6)
        cryptographic online list     0x05-0x06 (5-6)
-       usage domain index            0x04 (4), 0x47 (71)
        control domain index          0x04 (4), 0x47 (71)
+       usage domain index            0x04 (4), 0x47 (71)
 """
     assert ran.out.startswith(expected)
     assert "the next activation takes its lists from there" in ran.out
@@ -92,7 +95,7 @@ def test_a_queue_that_moves_is_removed_before_it_is_added(site: Site) -> None:
     domains = [("usage domain index", [71]), ("control domain index", [71])]
     assert steps(record) == [
         ("remove", "LPAR7", ["running", "profile"], domains),
-        ("add", "ZOS1", ["running", "profile"], domains),
+        ("add", "ZOS1", ["running", "profile"], domains[::-1]),
     ]
     assert [one["after"] for one in record["machines"][0]["steps"]] == [[], [1]]
     assert record["comparedWith"] == {"source": "commit", "name": commit}
@@ -227,6 +230,45 @@ def test_compared_with_what_is_live_only_known_machines_are_changed(site: Site, 
         f"{live} says nothing of machine cpc-b ({OTHER_ID}); all that it is to have is listed",
         f"machine m3 ({third}) of {live} is not described here, and nothing is listed for it",
     ]
+
+
+def test_an_lpar_that_is_live_and_not_described_is_named(site: Site, tmp_path: Path) -> None:
+    """It gives everything up, which may not be meant: it may only be missing in the manifests."""
+    site.write(machine_text("cpc-a", LPAR7))
+    live = tmp_path / "live.yaml"
+    live.write_text(machine_text("cpc-a", LPAR7, ZOS1), encoding="utf-8")
+
+    record = site.record("--from", str(live))
+
+    assert [(one[0], one[1]) for one in steps(record)] == [("remove", "ZOS1")]
+    assert record["machines"][0]["steps"][0]["standing"] == "gone"
+    (note,) = record["notes"]
+    assert "ZOS1; add them to its Machine if they are to keep what they have" in note
+    shown = site.run("--from", str(live)).out
+    assert "the manifests do not have this LPAR, so it gives everything up" in shown
+
+
+def test_a_new_lpar_of_a_known_machine_is_activated_at_the_end(site: Site) -> None:
+    """Unless it is active: nothing is known of it."""
+    site.write(machine_text("cpc-a", LPAR7))
+    site.commit()
+    site.write(machine_text("cpc-a", LPAR7, ZOS1))
+
+    assert (
+        "ZOS1: add to the running LPAR and to its activation profile; then activate the LPAR, unless it is active\n"
+        in (site.run("--base", "HEAD").out)
+    )
+
+
+@pytest.mark.parametrize("mode", ["classic", "dpm"])
+def test_the_mode_changes_words_only(site: Site, mode: str) -> None:
+    """The steps and their numbers are the same."""
+    site.write(machine_text("cpc-a", LPAR7, mode=mode))
+
+    (step,) = site.record()["machines"][0]["steps"]
+
+    kept = ("action", "lpar", "active", "adapters", "usageDomains", "controlDomains")
+    assert [step[one] for one in kept] == ["add", "LPAR7", True, [5, 6], [4, 0x47], [4, 0x47]]
 
 
 def test_no_list_is_made_for_what_the_hmc_would_refuse(site: Site) -> None:

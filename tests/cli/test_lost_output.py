@@ -167,6 +167,7 @@ READS = (
     ("history",),
     ("import",),
     ("simulate",),
+    ("hmc-changes", "-f", str(EXAMPLES / "two-lpars/fixed")),
     ("explain", "guest.spec"),
     ("schema", "host"),
     ("completion", "bash"),

@@ -72,6 +72,25 @@ def test_all_machines_are_in_one_file(command: Command) -> None:
     assert "one that is not listed is invisible" in page
 
 
+def test_many_standbys_of_a_queue_are_counted(command: Command) -> None:
+    """A cell names the first ones: there may be thousands of cells."""
+    listed = "".join(
+        f"    - {{name: S{number:02}, adapters: [5], usageDomains: [9], active: false}}\n" for number in range(30)
+    )
+    file = command.directory / "fixed/machines.yaml"
+    file.write_text(file.read_text() + listed)
+
+    ran = report(
+        command, "--machine", "cpc-b", "--svg", "-", "--html", str(command.directory / "page.html"), part="fixed"
+    )
+
+    assert (
+        "05.0009 (5.9) ZOS2: active; also defined for S00 and S01 and S02 and S03 and S04 and 25 more, not active"
+        in (tooltips(ran.out))
+    )
+    assert ", S19, 10 more</td>" in (command.directory / "page.html").read_text()
+
+
 def test_a_redacted_report_names_nothing(command: Command) -> None:
     """No machine, LPAR or host, and no sentence that may have one."""
     ran = report(command, "--machines", "--html", "-", "--redact")
