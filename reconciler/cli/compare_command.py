@@ -40,13 +40,11 @@ def compare_command(source: str, target: str | None, standby: bool, format: str,
     if standby is (target is not None):
         raise click.UsageError("name two sides, A and B, or one side with --standby")
     words = [source] if target is None else [source, target]
-    if standby and _is_record(source):
-        raise click.UsageError("a file is of one LPAR and has no standby; name the Host, or MACHINE/LPAR")
     site = _site(host, words)
     try:
-        sides = [_side(one) for one in words]
+        sides = [_side(one, site) for one in words]
         if target is None:
-            sides.append(_only_standby(source, site))
+            sides.append(_only_standby(sides[0], site))
         found = compare_hosts(sides[0], sides[1], site)
     except NoSuchSide as error:
         raise click.UsageError(str(error)) from None
@@ -76,12 +74,15 @@ def _is_record(word: str) -> bool:
     return word == STDIN or os.path.isfile(word)
 
 
-def _side(word: str) -> NamedSide:
-    return read_host_record(word) if _is_record(word) else word
+def _side(word: str, site: Site) -> NamedSide:
+    is_host = any(one.name == word for one in site.hosts)  # a file of that name is ./NAME
+    return read_host_record(word) if _is_record(word) and not is_host else word
 
 
-def _only_standby(source: str, site: Site) -> str:
+def _only_standby(source: NamedSide, site: Site) -> str:
     """The standby of `source`."""
+    if not isinstance(source, str):
+        raise click.UsageError("a file is of one LPAR and has no standby; name the Host, or MACHINE/LPAR")
     found = standbys_of(source, site)
     if len(found) == 1:
         return str(found[0])

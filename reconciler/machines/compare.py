@@ -169,6 +169,7 @@ class Fit(NamedTuple):
     Attributes:
         guest: the guest.
         queues: its queues that are not there.
+        pending_here: those of them that the source does not have either, so that the guest does without them already.
         control_domains: those of its control domains that are not there.
         cards: how its cards there differ from those here, ascending by adapter.
         held: its queues that other holders have there.
@@ -180,6 +181,7 @@ class Fit(NamedTuple):
 
     guest: Moving
     queues: Queues
+    pending_here: Queues
     control_domains: IdSet
     cards: tuple[CardDifference, ...]
     held: tuple[Held, ...]
@@ -272,9 +274,11 @@ def _fit(guest: Moving, source: Side, target: Side, purpose: Purpose, *, names_b
     there = _common(matrix, target.has)
     met = ((one, _common(matrix, _by_adapter(one.matrix))) for one in target.holders if one.uuid != guest.uuid)
     present = IdSet(adapter for adapter, _ in there)
+    missing = _without(_by_adapter(matrix), target.has)
     return Fit(
         guest=guest,
-        queues=_missing(matrix, target.has),
+        queues=missing,
+        pending_here=_without(dict(missing), source.has),
         control_domains=guest.config.control_domains - target.control,
         cards=tuple(_differences(present, source, target, purpose)),
         held=tuple(Held(one, queues) for one, queues in met if queues),
@@ -294,8 +298,8 @@ def _common(matrix: Matrix, others: Mapping[int, IdSet]) -> Queues:
     return tuple((adapter, domains) for adapter, domains in pairs if domains)
 
 
-def _missing(matrix: Matrix, others: Mapping[int, IdSet]) -> Queues:
-    pairs = ((adapter, matrix.domains - others.get(adapter, NO_IDS)) for adapter in matrix.adapters)
+def _without(queues: Mapping[int, IdSet], others: Mapping[int, IdSet]) -> Queues:
+    pairs = ((adapter, domains - others.get(adapter, NO_IDS)) for adapter, domains in queues.items())
     return tuple((adapter, domains) for adapter, domains in pairs if domains)
 
 

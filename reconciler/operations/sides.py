@@ -70,8 +70,9 @@ def standbys_of(name: str, site: Site) -> tuple[LparName, ...]:
     if errors := errors_of(site.problems):
         raise InvalidManifests(errors)
     found = _Found.of(name, site)
-    if found.place is None or not found.host:
-        raise _unknown_place(found.name)
+    assert found.place  # of a name
+    if not found.host:
+        raise _without_host(found.name)
     others = places_of(found.host, site.machines)
     return tuple(one.name for one in others if one.name != found.place.name)
 
@@ -157,7 +158,7 @@ class _Found(NamedTuple):
         if self.record:
             names = self.record.applied.names
             return [Moving(names.get(one.uuid, one.uuid), one.uuid, one.config) for one in self.record.observed.mdevs]
-        raise NotComparable(f"no Host runs in {self.name}, so that it has no guests that could move")
+        raise _without_host(self.name)
 
 
 def _recorded_side(found: _Found, record: HostRecord, site: Site) -> Side:
@@ -248,6 +249,10 @@ def _unknown_place(name: str) -> NotComparable:
         "record the host itself and name the file here",
         OBSERVE.with_flags("--out", f"{name}.json"),
     )
+
+
+def _without_host(name: str) -> NotComparable:
+    return NotComparable(f"no Host runs in {name}, so that it has no guests that could move")
 
 
 def _no_such_side(name: str, hosts: Sequence[str], lpars: Sequence[str]) -> NoSuchSide:

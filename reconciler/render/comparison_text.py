@@ -28,7 +28,7 @@ from reconciler.render.text import MOST_LINES, Section, counted, fitted, iso_tim
 
 _LEAST: Final = ((0, 12), (3, 12))
 _LABEL: Final = 17
-_KEYS: Final = "master keys cannot be read of queues that are given away: compare them yourself"
+_KEYS: Final = "master keys, which cannot be read of queues that are given away: compare them yourself"
 
 
 def comparison_text(
@@ -51,7 +51,7 @@ def comparison_text(
     """
     head = [*page.wrapped("", _question(comparison), style="bold")]
     head += [line for label, side in _sides(comparison) for line in page.wrapped(f"  {label:4}  ", _known_of(side))]
-    tail = [line for text in _unknown(comparison) for line in page.wrapped("Not known: ", text, 0)]
+    tail = [line for text in _unknown(comparison) for line in page.wrapped("Unknown: ", text, 0)]
     tail += [f"  on the host itself: {record}"] if record else []
     tail += page.wrapped("", _summary(comparison), style="bold")
     sections = [*_tables(comparison, page), _details(comparison, page)]
@@ -152,6 +152,9 @@ def _detail(fit: Fit, comparison: Comparison, page: Page) -> list[str]:
 def _lacks(fit: Fit, comparison: Comparison) -> Iterator[tuple[str, str]]:
     if fit.queues:
         yield "queues", f"{fit.missing:,} of {fit.guest.config.matrix.size:,}: {_queues_text(fit.queues)}"
+    if fit.pending_here:
+        which = "them" if fit.pending_here == fit.queues else _queues_text(fit.pending_here)
+        yield "", f"{_label(comparison.source, comparison)} lacks {which}, too"
     if fit.control_domains:
         yield "control domains", str(fit.control_domains)
     for one in fit.cards:
@@ -269,6 +272,7 @@ def _fit_record(fit: Fit, *, names_both: bool) -> dict[str, Any]:
         "queues": fit.guest.config.matrix.size,
         "missing": {
             "queues": _queue_list(fit.queues),
+            "pendingHere": _queue_list(fit.pending_here),
             "controlDomains": list(fit.control_domains),
             "cards": [_card_record(one) for one in fit.cards],
             "held": [

@@ -1,6 +1,8 @@
 """``reconcile compare``: of hosts in the manifests, of recorded hosts, and of both."""
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -261,7 +263,7 @@ MISTAKES = [
     (("lpar7",), 64, "name two sides, A and B, or one side with --standby"),
     (("lpar7", "lpar8", "--standby"), 64, "name two sides"),
     (("lpar8", "--standby"), 64, "no Machine lists a standby of lpar8"),
-    (("site/web.yaml", "--standby"), 64, "a file is of one LPAR and has no standby"),
+    (("cpc-a/zos1", "--standby"), 1, "no Host runs in cpc-a/ZOS1, so that it has no guests that could move"),
     (("site/web.yaml", "lpar7"), 1, "site/web.yaml is no record of a host, or is damaged: it is not JSON"),
     (("cpc-a/zos1", "lpar8"), 1, "no Host runs in cpc-a/ZOS1, so that it has no guests that could move"),
 ]
@@ -332,6 +334,36 @@ def test_several_standbys_have_to_be_named(command: Command) -> None:
     assert "reconcile compare -f site lpar7 cpc-b/LPAR7DR" in ran.err
     assert "reconcile compare -f site lpar7 cpc-c/DR2" in ran.err
     assert compared(command, "lpar7", "cpc-c/DR2").code == 0
+
+
+def test_a_file_has_no_standby(command: Command) -> None:
+    """A record is of one LPAR; a Host that is called like a file is meant before the file."""
+    recorded(command, "lpar7", lpar=f"machineId: {MACHINE_ID}, lpar: LPAR7")
+    Path("lpar7").write_bytes(Path("lpar7.json").read_bytes())
+
+    assert "a file is of one LPAR and has no standby" in compared(command, "lpar7.json", "--standby").err
+    assert compared(command, "./lpar7", "--standby").code == 64
+    assert compared(command, "lpar7", "--standby").code == 2
+
+
+def test_a_record_may_be_standard_input(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But only one of the two, and not beside manifests from there."""
+    there = recorded(command, "lpar8")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path(there).read_bytes())))
+
+    assert compared(command, "lpar7", "-").out.startswith("Whether the guests of lpar7 can move to lpar8\n")
+    for words in (("-", "-"), ("lpar7", "-", "-f", "-")):
+        ran = command.bare("compare", *words)
+        assert ran.code == 64
+        assert "-: standard input is only one of them; name a file for the other" in ran.err
+
+
+def test_what_the_source_lacks_too_is_said(command: Command) -> None:
+    """The guest does without it already."""
+    (command.directory / "web.yaml").write_text(guest_text("web", host="lpar7", domains="[4, 9]"), encoding="utf-8")
+
+    assert missing(command, "lpar7", "lpar8")["web"]["pendingHere"] == ["05.0009"]
+    assert "\n                   lpar7 lacks them, too\n" in compared(command, "lpar7", "lpar8").out
 
 
 def test_manifests_that_cannot_be_used_are_refused(command: Command) -> None:

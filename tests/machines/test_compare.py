@@ -103,6 +103,7 @@ def test_what_is_missing_is_what_the_other_side_does_not_have(source: Side, targ
         there = queues_of(tuple(target.has.items()))
 
         assert queues_of(one.queues) == wanted - there
+        assert queues_of(one.pending_here) == wanted - there - queues_of(tuple(source.has.items()))
         assert one.missing == size_of(one.queues) == len(wanted - there)
         assert set(one.control_domains) == set(one.guest.config.control_domains) - set(target.control)
         assert queues_of(one.ungiven) == wanted & queues_of(tuple(target.ungiven.items()))

@@ -54,6 +54,7 @@ def test_everything_that_can_be_missing_is_in_words() -> None:
     )
     assert text.split("payments lacks on b\n")[1].startswith(
         "  queues           2 of 6: adapters 0x05-0x06 (5-6) with domain 0x09 (9)\n"
+        "                   a lacks them, too\n"
         "  control domains  0x09 (9)\n"
         "  type             adapter 0x05 (5): CEX7 there is older than CEX8 here\n"
         "  mode             adapter 0x05 (5): EP11 there, CCA here\n"
@@ -77,6 +78,15 @@ def test_colour_only_adds_and_no_line_is_wider_than_the_page(width: int) -> None
 
     assert re.sub(r"\033\[[0-9;]*m", "", painted) == plain != painted
     assert max(map(len, plain.splitlines())) <= max(width, len("  not given        ") + 40)
+
+
+def test_what_the_source_lacks_too_is_named() -> None:
+    """Where it has some of what is missing."""
+    found = compare(side("a"), side("b")._replace(has={5: IdSet([4])}), [guest("payments", 4, 9)])
+
+    assert "                   a lacks adapters 0x05-0x06 (5-6) with domain 0x09 (9), too\n" in comparison_text(
+        found, Page()
+    )
 
 
 def test_without_guests_there_is_nothing_to_move() -> None:
