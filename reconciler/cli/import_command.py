@@ -37,7 +37,7 @@ _BOOT_NOTES: Final = {
 _NOT_DEFINED: Final = Definitions((), ())
 
 
-_KINDS: Final = ("cex-uuid-map", "crypto-adapters", "dpm", "profiles")
+_KINDS: Final = ("cex-uuid-map", "crypto-adapters", "device-plugin", "dpm", "profiles")
 """The keys of `reconciler.operations.importing.KINDS`, which is imported only where there is a file to import."""
 
 

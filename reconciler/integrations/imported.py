@@ -48,11 +48,12 @@ class ImportedGuest(NamedTuple):
     """A guest as it was found.
 
     Attributes:
-        name: as it was found.
+        name: as it was found, or made of what was found.
         host: the key of its host among the `ImportedHost`s.
         uuid: of its device, lower case with dashes; empty where none is known.
         config: what it has.
         notes: for people.
+        is_named: whether the name was found, so that it is said where it has to be another one.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ImportedGuest(NamedTuple):
     uuid: str
     config: ApConfig
     notes: tuple[str, ...] = ()
+    is_named: bool = True
 
 
 class ImportedHost(NamedTuple):

@@ -14,7 +14,7 @@ from yaml.error import YAMLError
 
 from reconciler.manifests.data import MOST_PROBLEMS, Data, Path, PlainScalars, SourceText, error, limited
 from reconciler.manifests.files import FILE_LIMIT
-from reconciler.manifests.pinpoint import marked
+from reconciler.manifests.pinpoint import child, marked
 from reconciler.manifests.strict_yaml import NodeReader, composed, documents_of, is_blank, outer_problems
 from reconciler.manifests.yaml_stream import (
     DOCUMENT_LIMIT,
@@ -117,18 +117,45 @@ def json_value(text: str, file: str) -> Foreign:
     Raises:
         InvalidManifests: it is not JSON.
     """
-    source = SourceText(file, text)
+    return _json_in(SourceText(file, text), Span(0, len(text)))
+
+
+def embedded_json(value: Foreign, path: Path) -> Foreign:
+    """What the text at `path` of `value`, which must be there, says as JSON; its places are in the file where possible.
+
+    Raises:
+        InvalidManifests: it is not JSON.
+    """
+    node = _node_of(value.source, value.span)
+    text: Data = value.data
+    for step in path:
+        assert isinstance(text, dict | list)
+        text = text[step]  # type: ignore[index]  # a key for a mapping, an index for a list
+        found = None if node is None else child(node, step)
+        node = None if found is None else found[1]
+    assert isinstance(text, str)
+    if node is not None and isinstance(node, ScalarNode) and node.style == "|":
+        # The lines of such a scalar stand in the file as they are, but for the indentation, which is none of JSON's.
+        end = value.span.start + node.end_mark.index
+        return _json_in(value.source, Span(value.source.text.find("\n", value.span.start + node.start_mark.index), end))
+    name = f"{value.source.file} ({path[-1]})"
+    return _json_in(SourceText(name, text), Span(0, len(text)))
+
+
+def _json_in(source: SourceText, span: Span) -> Foreign:
+    file = source.file
     try:
-        data = read_json(text.encode(), FILE_LIMIT)
+        data = read_json(source.text[span.start : span.end].encode("utf-8", "surrogatepass"), FILE_LIMIT)
     except BadRecord as wrong:
         cause = wrong.__cause__
-        at = source.place(cause.pos) if isinstance(cause, json.JSONDecodeError) else None
+        at = source.place(span.start + cause.pos) if isinstance(cause, json.JSONDecodeError) else None
         place = at or Place(Position(file, 1, 1), is_whole=True)
-        message = f"{file} cannot be read: {wrong}"
+        why = f"it is not JSON: {cause.msg}" if isinstance(cause, json.JSONDecodeError) else str(wrong)
+        message = f"{file} cannot be read: {why}"
         raise InvalidManifests(
             [error("not-json", message, (place,), "Export it again, and change nothing.")]
         ) from wrong
-    return Foreign(data, source, Span(0, len(text)))
+    return Foreign(data, source, span)
 
 
 class _Occurrence(NamedTuple):

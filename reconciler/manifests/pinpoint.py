@@ -107,7 +107,7 @@ def marked(top: Node, field: Path, *, mark_key: bool) -> tuple[int, int]:
     key: Node | None = None
     node = top
     for part in field:
-        found = _child(node, part)
+        found = child(node, part)
         if found is None:
             mark_key = False
             break
@@ -117,7 +117,7 @@ def marked(top: Node, field: Path, *, mark_key: bool) -> tuple[int, int]:
     return node.start_mark.index, node.end_mark.index
 
 
-def _child(node: Node, part: str | int) -> tuple[Node | None, Node] | None:
+def child(node: Node, part: str | int) -> tuple[Node | None, Node] | None:
     """The key, where it has one, and the value of `part` of `node`; None where it has no such part."""
     if isinstance(node, MappingNode):
         return next(((key, value) for key, value in node.value if key.value == part), None)

@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple
 
 from reconciler.integrations.ansible import CEX_UUID_MAP, CRYPTO_ADAPTERS, cex_uuid_map, crypto_adapters
 from reconciler.integrations.imported import Imported, ImportedGuest, ImportedHost, ImportedMachine, WrongField
+from reconciler.integrations.kubernetes import config_sets, place_of_sets
 from reconciler.integrations.zhmc import dpm_configuration, image_profiles
-from reconciler.manifests.foreign import Foreign, document_of, yaml_key
+from reconciler.manifests.foreign import Foreign, document_of, embedded_json, yaml_documents, yaml_key
 from reconciler.manifests.writing import (
     COMMAND_INDENT,
     guest_document,
@@ -23,7 +24,7 @@ from reconciler.manifests.writing import (
 from reconciler.model.desired import Activation
 from reconciler.model.errors import InputError
 from reconciler.model.machines import DesiredLpar, DesiredMachine
-from reconciler.model.problems import InvalidManifests, Position, Problem, Severity, several
+from reconciler.model.problems import InvalidManifests, Place, Position, Problem, Severity, several
 from reconciler.planning.adoption import names_of, valid_name
 
 UNNAMED_HOST: Final = "kvm-host"
@@ -103,11 +104,23 @@ def _key(name: str) -> Callable[[str, str], Foreign]:
     return lambda text, file: yaml_key(text, file, name)
 
 
+def _config_sets(text: str, file: str) -> Foreign:
+    """The config sets of the device plugin: in a ConfigMap, or in the file that it is made of."""
+    documents = yaml_documents(text, file)
+    try:
+        number, path = place_of_sets([one.data for one in documents])
+    except WrongField as wrong:
+        whole = (Place(Position(file, 1, 1), is_whole=True),)
+        raise InvalidManifests([Problem(wrong.id, Severity.ERROR, wrong.message, whole, help=wrong.help)]) from wrong
+    return embedded_json(documents[number], path) if path else documents[number]
+
+
 KINDS: Final[Mapping[str, Kind]] = {
     "cex-uuid-map": Kind(f"the variable {CEX_UUID_MAP} of the role configure_cex", _key(CEX_UUID_MAP), cex_uuid_map),
     "crypto-adapters": Kind(
         f"the variable {CRYPTO_ADAPTERS} of the role crypto", _key(CRYPTO_ADAPTERS), crypto_adapters
     ),
+    "device-plugin": Kind("the ConfigMap of the Kubernetes device plugin", _config_sets, config_sets),
     "dpm": Kind("a DPM configuration that zhmcclient has exported", document_of, dpm_configuration),
     "profiles": Kind("image activation profiles", document_of, image_profiles),
 }
@@ -171,7 +184,7 @@ def _host_names(hosts: Sequence[ImportedHost], said: str | None) -> dict[str, st
 
 
 def _guest(guest: ImportedGuest, name: str, host: str) -> str:
-    renamed = [] if guest.name == name else [_RENAMED.format(guest.name)]
+    renamed = [] if guest.name == name or not guest.is_named else [_RENAMED.format(guest.name)]
     return guest_document(name, host, guest.uuid, guest.config, Activation.ACTIVE, [*renamed, *guest.notes])
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from reconciler.model.machines import MachineMode
 from reconciler.model.printable import first_unprintable
 from reconciler.model.problems import errors_of
 from testing.commands import Command, Ran
-from testing.manifests import MACHINE_ID, guest_text
+from testing.manifests import MACHINE_ID, OTHER_ID, guest_text
 
 UUID: Final = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 OTHER: Final = "0b0f2a52-8f6e-4c1b-9d1a-5a2f7e1c3d4e"
@@ -124,7 +125,44 @@ PROFILES: Final = {
     ]
 }
 
+CONFIG_SETS: Final = """\
+{
+"cryptoconfigsets":
+[
+    {
+        "setname":   "Cards_CCA",
+        "project":   "payments",
+        "cexmode":   "cca",
+        "mincexgen": "cex6",
+        "overcommit": 3,
+        "apqns":
+        [
+            {"adapter": 5, "domain": 4, "machineid": ""},
+            {"adapter": 6, "domain": 4},
+            {"adapter": 6, "domain": 71}
+        ]
+    },
+    {
+        "setname": "ep11", "project": "cards", "cexmode": "ep11",
+        "apqns": [{"adapter": 7, "domain": 41}, {"adapter": 8, "domain": 41}]
+    },
+    {"setname": "unused", "project": "cards", "apqns": []}
+]
+}
+"""
+
+CONFIG_MAP: Final = f"""\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: cex-resources-config
+  namespace: cex-device-plugin
+data:
+  cex_resources.json: |
+{textwrap.indent(CONFIG_SETS, "    ")}"""
+
 SAMPLES: Final = {
+    "device-plugin": CONFIG_MAP,
     "cex-uuid-map": VARIABLES,
     "crypto-adapters": WORKERS,
     "dpm": json.dumps(EXPORT, indent=1),
@@ -132,7 +170,7 @@ SAMPLES: Final = {
 }
 
 
-_WITH_GUESTS: Final = ("cex-uuid-map", "crypto-adapters")
+_WITH_GUESTS: Final = ("cex-uuid-map", "crypto-adapters", "device-plugin")
 _IS_MACHINE: Final = ("--machine-id", MACHINE_ID, "--machine", "cpc-a")
 
 
@@ -452,3 +490,81 @@ def test_a_wrong_value_of_an_export_is_marked(tool: Import) -> None:
     text = changed(EXPORT, *CRYPTO, "crypto-domain-configurations", 0, "access-mode", to="usage")
     line = next(at for at, one in enumerate(text.splitlines(), 1) if '"access-mode": "usage"' in one)
     assert f"{tool.file}:{line}:" in tool.read("dpm", text).err
+
+
+def test_config_sets_become_guests(tool: Import) -> None:
+    """One for each full product; comments have what the plugin goes on deciding."""
+    site = tool.imported("device-plugin", CONFIG_MAP, "--host", "lpar7")
+
+    assert [
+        ("cards-cca-1", IdSet([5]), IdSet([4])),
+        ("cards-cca-2", IdSet([6]), IdSet([4, 71])),
+        ("ep11", IdSet([7, 8]), IdSet([41])),
+    ] == [(one.name, one.config.adapters, one.config.domains) for one in site.guests]
+    assert (
+        "# Not taken over, since the plugin goes on deciding it: cexmode 'cca', mincexgen 'cex6', overcommit 3."
+        in tool.text
+    )
+    assert "# The set 'Cards_CCA' of project 'payments'." in tool.text
+    assert "# Not in here, since it has no queue: the set 'unused'." in tool.text
+
+
+def listed(text: str) -> str:
+    """The ConfigMap as kubectl lists it, in JSON."""
+    return json.dumps({"kind": "List", "items": [{"kind": "Secret"}, yaml.safe_load(text)]})
+
+
+@pytest.mark.parametrize("text", [CONFIG_SETS, listed(CONFIG_MAP), f"kind: Namespace\n---\n{CONFIG_MAP}"])
+def test_config_sets_are_found_where_they_are(tool: Import, text: str) -> None:
+    """In the file of the plugin itself, in a list, and beside other documents."""
+    assert 3 == len(tool.imported("device-plugin", text).guests)
+
+
+def test_queues_of_several_machines_are_on_several_hosts(tool: Import) -> None:
+    """Each named after its machine."""
+    queues = [
+        {"adapter": 5, "domain": 4, "machineid": MACHINE_ID.lower()},
+        {"adapter": 5, "domain": 4, "machineid": OTHER_ID},
+        {"adapter": 6, "domain": 4},
+    ]
+    text = json.dumps({"cryptoconfigsets": [{"setname": "all", "project": "p", "apqns": queues}]})
+    site = tool.imported("device-plugin", text, "--host", "kvm")
+
+    assert ["kvm", "kvm-3931-829e7", "kvm-3932-a0001"] == sorted(one.name for one in site.hosts)
+    assert {"all-any": "kvm", "all-3931-829e7": "kvm-3931-829e7", "all-3932-a0001": "kvm-3932-a0001"} == {
+        one.name: one.host for one in site.guests
+    }
+
+
+SETS: Final = ("cryptoconfigsets", 0)
+PLAIN: Final = json.loads(CONFIG_SETS)
+WRONG_SETS: Final = [
+    ("kind: ConfigMap\n", "import-field"),
+    (f"{CONFIG_MAP}---\n{CONFIG_MAP}", "import-field"),
+    ("- 1\n", "import-field"),
+    (CONFIG_MAP.replace('"domain": 4,', '"domain" 4,'), "not-json"),
+    (CONFIG_MAP.replace('"project":   "payments",', '"setname": "x",'), "not-json"),
+    (CONFIG_MAP.replace('"adapter": 6', '"adapter": 5').replace("71", "4"), "import-conflict"),
+    (changed(PLAIN, "cryptoconfigsets", to=7), "import-field"),
+    (changed(PLAIN, *SETS, "setname", to="ep11"), "import-conflict"),
+    (changed(PLAIN, *SETS, "setname", to=None), "import-field"),
+    (changed(PLAIN, *SETS, "apqns", 0, "adapter", to=True), "import-field"),
+    (changed(PLAIN, *SETS, "apqns", 0, "machineid", to=5), "import-field"),
+    (changed(PLAIN, *SETS, "apqns", 0, to={"adapter": 7, "domain": 41, "machineid": "x"}), "import-conflict"),
+    (changed(PLAIN, "cryptoconfigsets", 2, "apqns", to=[{"adapter": 7, "domain": 41}]), "import-conflict"),
+]
+
+
+@pytest.mark.parametrize(("text", "id"), WRONG_SETS)
+def test_config_sets_that_the_plugin_refuses_are_refused(tool: Import, text: str, id: str) -> None:
+    """With the exit code of invalid manifests, and nothing written."""
+    ran = tool.read("device-plugin", text)
+    assert (3, "") == (ran.code, ran.out), ran
+    assert f"error[{id}]" in ran.err
+
+
+def test_a_wrong_queue_of_a_config_map_is_marked(tool: Import) -> None:
+    """In its line of the ConfigMap."""
+    ran = tool.read("device-plugin", CONFIG_MAP.replace('"domain": 71', '"domain": 256'))
+    line = next(at for at, one in enumerate(CONFIG_MAP.splitlines(), 1) if "71" in one)
+    assert f"{tool.file}:{line}:" in ran.err

@@ -2,11 +2,11 @@
 
 import pytest
 
-from reconciler.manifests.foreign import Foreign, document_of, json_value, yaml_documents, yaml_key
+from reconciler.manifests.foreign import Foreign, document_of, embedded_json, json_value, yaml_documents, yaml_key
 from reconciler.model.problems import InvalidManifests, Problem
 
 
-def refused(read: object, *words: str) -> Problem:
+def refused(read: object, *words: object) -> Problem:
     """The problem because of which `read` refuses a text."""
     assert callable(read)
     with pytest.raises(InvalidManifests) as caught:
@@ -121,3 +121,36 @@ def test_a_file_is_json_where_it_begins_so() -> None:
     assert "not-json" == refused(document_of, "{a: 1}", "export").id
     assert "import-key" == refused(document_of, "", "export").id
     assert "import-key" == refused(document_of, "a: 1\n---\nb: 1\n", "export").id
+
+
+EMBEDDED = """\
+a:
+  - text: |2
+      {"x":
+        [1, 2]}
+  - text: "{\\"x\\": [1, 2]}"
+"""
+
+
+@pytest.mark.parametrize(("item", "place"), [(0, "4 2"), (1, "1 2")])
+def test_json_within_a_document_is_read_with_its_places(item: int, place: str) -> None:
+    """In the file where its lines stand there as they are, in the text itself else."""
+    (document,) = yaml_documents(EMBEDDED, "map.yaml")
+    value = embedded_json(document, ("a", item, "text"))
+
+    assert {"x": [1, 2]} == value.data
+    assert place == seen(value, "x", 1)
+    assert ("map.yaml", "map.yaml (text)")[item] == value.place().position.file
+
+
+def test_wrong_json_within_a_document_is_refused_at_its_line() -> None:
+    """Of the file."""
+    (document,) = yaml_documents(EMBEDDED.replace("1, 2", "1 2", 1), "map.yaml")
+    problem = refused(embedded_json, document, ("a", 0, "text"))
+    assert ("not-json", "map.yaml", 4) == (problem.id, *problem.places[0].position[:2])
+
+
+def test_json_within_json_is_found_where_yaml_cannot_be() -> None:
+    """As in a document that YAML would not take."""
+    value = json_value(r'{"x": "\ud83d\ude00", "text": "[1]"}', "map.json")
+    assert [1] == embedded_json(value, ("text",)).data
