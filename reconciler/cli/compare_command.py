@@ -65,8 +65,15 @@ def _site(host: HostOptions, words: Sequence[str]) -> Site:
         raise click.UsageError(f"{STDIN}: standard input is only one of them; name a file for the other")
     paths, given = named_manifests(host)
     site = read_site(paths, given=given)
-    needs_none = not host.paths and len(words) == 2 and all(map(_is_record, words))
-    return NO_SITE if needs_none and not (site.hosts or site.guests or site.machines) else site
+    if host.paths or site.hosts or site.guests or site.machines:
+        return site
+    for word in words:
+        if not _is_record(word):
+            raise click.UsageError(
+                f"there is no file {word!r}, and no manifests in the current directory, where a Host or an LPAR could "
+                "have this name; name the manifests with -f"
+            )
+    return NO_SITE
 
 
 def _is_record(word: str) -> bool:

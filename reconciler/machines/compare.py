@@ -89,6 +89,7 @@ class Side(NamedTuple):
         holders: who has queues there.
         ungiven: queues that its host's own drivers have or keep, or that vfio_ap does not have yet, by adapter.
         devices: the uuids of the mediated devices there; None where that is not known.
+        lpar_name: the LPAR as the host itself calls it; empty where it does not say.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Side(NamedTuple):
     holders: tuple[Holder, ...] = ()
     ungiven: Mapping[int, IdSet] = {}
     devices: frozenset[str] | None = None
+    lpar_name: str = ""
 
 
 class Moving(NamedTuple):

@@ -179,6 +179,7 @@ def _recorded_side(found: _Found, record: HostRecord, site: Site) -> Side:
         holders=tuple(Holder(names.get(one.uuid, ""), one.uuid, one.config.matrix) for one in observed.mdevs),
         ungiven=_by_adapter(one.queue for one in observed.queues if one.driver != _VFIO_AP),
         devices=frozenset(one.uuid for one in observed.mdevs),
+        lpar_name=identity.lpar_name if identity else "",
     )
 
 

@@ -84,6 +84,8 @@ def _known_of(side: Side) -> str:
     parts = [side.name]
     if side.lpar and str(side.lpar) != side.name:
         parts.append(f"LPAR {side.lpar}")
+    elif not side.lpar and side.lpar_name:
+        parts.append(f"LPAR {side.lpar_name}")
     if side.machine_id:
         parts.append(f"machine {side.machine_id}")
     parts.append("as the manifests say" if side.recorded is None else f"recorded {moment(side.recorded)} UTC")
@@ -213,7 +215,8 @@ def _queues_text(queues: Queues) -> str:
 
 def _unknown(comparison: Comparison) -> Iterator[str]:
     """What could not be compared."""
-    yield _KEYS
+    if comparison.fits:
+        yield _KEYS
     if any(one.unknown_cards for one in comparison.fits):
         listed = [side.name for _, side in _sides(comparison) if side.cards is None]
         why = f", since of {' and '.join(listed)} only the Machine is known, no record" if listed else ""
@@ -259,6 +262,7 @@ def _side_record(side: Side) -> dict[str, Any]:
         "host": side.host or None,
         "machineId": side.machine_id or None,
         "lpar": str(side.lpar) if side.lpar else None,
+        "lparName": side.lpar_name or None,
         "recorded": None if side.recorded is None else iso_time(side.recorded),
     }
 

@@ -184,17 +184,26 @@ def test_a_destination_that_was_applied_to_has_everything(command: Command) -> N
 
 def test_two_records_need_no_manifests(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """The guests are then the devices of the first one, by the names that were applied, if any."""
-    Path("empty").mkdir()
-    monkeypatch.chdir("empty")
     uuid = "00000000-0000-4000-8000-000000000009"
     here = recorded(command, "lpar1", mdevs=f"[{{uuid: {uuid}, adapters: [5, 6], domains: [4]}}]")
     there = recorded(command, "lpar2", "{id: 5}", lpar=f"machineId: {MACHINE_ID}, lpar: LPAR2")
 
+    Path("empty").mkdir()
+    monkeypatch.chdir("empty")
+    here, there = f"../{here}", f"../{there}"
+
     ran = command.bare("compare", here, there, "-o", "json")
 
     assert ran.code == 2
-    (only,) = json.loads(ran.out)["guests"]
+    found = json.loads(ran.out)
+    (only,) = found["guests"]
     assert (only["name"], only["missing"]["queues"]) == (uuid, ["06.0004"])
+    assert [found[one]["lparName"] for one in ("source", "target")] == ["LPAR1", "LPAR2"]
+    assert f"from  lpar1, LPAR LPAR1, machine {OTHER_ID}, recorded " in command.bare("compare", here, there).out
+    for words in ((here, "nothing.json"), ("", there), ("lpar1", "lpar2")):
+        ran = command.bare("compare", *words)
+        assert (ran.code, ran.out) == (64, "")
+        assert "there is no file " in ran.err
 
 
 def test_two_records_are_compared_for_the_manifests_in_the_current_directory(
