@@ -13,6 +13,7 @@ from testing.commands import Command, Ran
 from testing.golden import assert_golden
 from testing.manifests import MACHINE_ID, OTHER_ID, guest_text, host_text, machine_text
 
+PAGE = Path(__file__).parents[2] / "docs/machines.md"
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/comparison.schema.json").read_text(encoding="utf-8"))
 SITE = {
     "machines.yaml": "---\n".join(
@@ -89,6 +90,7 @@ def test_hosts_of_the_manifests_are_compared_by_what_their_machines_list(command
 
     assert (ran.code, ran.err) == (2, "")
     assert_golden("commands/compare-hosts.txt", ran.out)
+    assert f"```text\n{ran.out}```" in PAGE.read_text(encoding="utf-8")
     found = record_of(command, "lpar7", "lpar8")
     assert [(one["name"], one["namesBoth"], one["complete"]) for one in found["guests"]] == [
         ("payments", True, True),
