@@ -2,14 +2,15 @@
 
 A queue that goes from one LPAR to another is removed there before it is added here, and an LPAR is deactivated before
 another one is activated with its queues. So no two active LPARs ever have a queue on the way, unless they have it
-before or after: the hypervisor would refuse the second one.
+before or after: the hypervisor would refuse the second one. And a standby is activated only when what it takes over
+from is deactivated, on whichever machine: no hypervisor would refuse that, and one system would run twice.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from reconciler.model.machines import NO_CONFIG, DesiredLpar, DesiredMachine, MachineMode
+from reconciler.model.machines import NO_CONFIG, DesiredLpar, DesiredMachine, LparName, MachineMode
 from reconciler.model.matrix import ApConfig, Matrix
 
 
@@ -30,6 +31,13 @@ class Action(StrEnum):
     ACTIVATE = "activate"
 
 
+class ElsewhereStep(NamedTuple):
+    """The step `number` of another machine, called `machine`."""
+
+    machine: str
+    number: int
+
+
 class HmcStep(NamedTuple):
     """One step, number `number` (from 1) of its machine: what is changed in one LPAR.
 
@@ -41,6 +49,7 @@ class HmcStep(NamedTuple):
         is_active: whether it is active when this is done. A new one is taken to be as the manifests want it.
         config: what is removed or added; empty where it is activated or deactivated.
         after: the numbers of the steps that have to be done before this one.
+        after_elsewhere: likewise steps of other machines.
     """
 
     number: int
@@ -50,6 +59,13 @@ class HmcStep(NamedTuple):
     is_active: bool
     config: ApConfig
     after: tuple[int, ...] = ()
+    after_elsewhere: tuple[ElsewhereStep, ...] = ()
+
+    @property
+    def activates(self) -> bool:
+        """Whether the LPAR becomes active by it, or right after it: a new one that is to be active."""
+        is_new = self.standing is Standing.NEW and self.action is Action.ADD and self.is_active
+        return is_new or self.action is Action.ACTIVATE
 
 
 class MachineChanges(NamedTuple):
@@ -84,7 +100,30 @@ def hmc_changes(before: Iterable[DesiredMachine], after: Iterable[DesiredMachine
         *(_changes(known.get(one.id), one) for one in wanted.values()),
         *(_changes(one, None) for one in known.values() if one.id not in wanted),
     ]
-    return tuple(sorted((one for one in every if one.steps), key=lambda one: (one.name, one.id)))
+    found = sorted((one for one in every if one.steps), key=lambda one: (one.name, one.id))
+    return tuple(_with_takeovers(found, wanted))
+
+
+def _with_takeovers(found: Sequence[MachineChanges], wanted: Mapping[str, DesiredMachine]) -> Iterator[MachineChanges]:
+    """`found`, where no LPAR becomes active before the other one of a standby and its original is deactivated."""
+    families = {
+        (machine.id, lpar.name): (lpar.standby_of or machine.named(lpar)).folded
+        for machine in wanted.values()
+        for lpar in machine.lpars
+    }
+    ended: dict[LparName, list[tuple[MachineChanges, HmcStep]]] = {}
+    for machine in found:
+        for step in machine.steps:
+            if step.action is Action.DEACTIVATE:
+                ended.setdefault(families[machine.id, step.lpar], []).append((machine, step))
+    for machine in found:
+        steps = []
+        for step in machine.steps:
+            first = ended.get(families[machine.id, step.lpar], []) if step.activates else []
+            own = {before.number for where, before in first if where is machine}
+            others = tuple(ElsewhereStep(where.name, before.number) for where, before in first if where is not machine)
+            steps.append(step._replace(after=tuple(sorted(own.union(step.after))), after_elsewhere=others))
+        yield machine._replace(steps=tuple(steps))
 
 
 def _changes(before: DesiredMachine | None, after: DesiredMachine | None) -> MachineChanges:

@@ -182,7 +182,7 @@ def _step_text(step: HmcStep, machine: MachineChanges) -> str:
     if step.action in _PREPOSITIONS:
         where = (f"{_PREPOSITIONS[step.action]} {one}" for one in _WHERE[mode, step.is_active])
         words += f" {' and '.join(where)}"
-    words += _after_text(step.after)
+    words += _after_text(step)
     if machine.standing is Standing.CHANGED and step.standing is Standing.GONE:
         words += f"; the manifests do not have this {_LPAR[mode]}, so it gives everything up"
     if machine.standing is Standing.CHANGED and step.standing is Standing.NEW and step.is_active:
@@ -190,10 +190,11 @@ def _step_text(step: HmcStep, machine: MachineChanges) -> str:
     return words
 
 
-def _after_text(numbers: Sequence[int]) -> str:
-    if not numbers:
-        return ""
-    return f", after {'step' if len(numbers) == 1 else 'steps'} {', '.join(map(str, numbers))}"
+def _after_text(step: HmcStep) -> str:
+    own = f"{'step' if len(step.after) == 1 else 'steps'} {', '.join(map(str, step.after))}" if step.after else ""
+    others = [f"step {one.number} of machine {one.machine}" for one in step.after_elsewhere]
+    found = [one for one in (own, *others) if one]
+    return f", after {' and '.join(found)}" if found else ""
 
 
 # As JSON -------------------------------------------------------------------------------------------------------------
@@ -229,6 +230,7 @@ def _step_record(step: HmcStep, mode: MachineMode) -> dict[str, Any]:
     return {
         "number": step.number,
         "after": list(step.after),
+        "afterElsewhere": [one._asdict() for one in step.after_elsewhere],
         "action": step.action.value,
         "lpar": step.lpar,
         "standing": step.standing.value,

@@ -152,6 +152,23 @@ def test_a_takeover_is_two_steps(site: Site) -> None:
     assert steps(site.record("--base", "HEAD")) == [("deactivate", "LPAR7", [], []), ("activate", "DR7", [], [])]
 
 
+def test_a_takeover_by_another_machine_has_an_order(site: Site) -> None:
+    """The original is deactivated first, although its machine comes second in the list."""
+    original = "{name: LPAR7, adapters: [5], usageDomains: [4], active: %s}"
+    standby = "{name: DR7, standbyOf: cpc-b/LPAR7, active: %s}"
+    for active, waits in (("true", "false"), ("false", "true")):
+        site.write(machine_text("cpc-a", standby % waits), machine_text("cpc-b", original % active, machineId=OTHER_ID))
+        site.commit()
+
+    record = site.record("--base", "HEAD~1")
+
+    assert [step["afterElsewhere"] for one in record["machines"] for step in one["steps"]] == [
+        [{"machine": "cpc-b", "number": 1}],
+        [],
+    ]
+    assert "  1. DR7: activate the LPAR, after step 1 of machine cpc-b\n" in site.run("--base", "HEAD~1").out
+
+
 def test_nothing_to_do_exits_with_0(site: Site) -> None:
     """Neither for a path that is a file, nor for a directory; only then."""
     site.write(machine_text("cpc-a", LPAR7))

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.machines.hmc_changes import Action, HmcStep, MachineChanges, Standing, hmc_changes
+from reconciler.machines.hmc_changes import Action, ElsewhereStep, HmcStep, MachineChanges, Standing, hmc_changes
 from reconciler.model.ids import IdSet
-from reconciler.model.machines import NO_CONFIG, DesiredLpar, DesiredMachine, MachineMode
+from reconciler.model.machines import NO_CONFIG, DesiredLpar, DesiredMachine, LparName, MachineMode
 from reconciler.model.matrix import ApConfig
 from reconciler.model.problems import Position
 
@@ -165,6 +165,24 @@ def test_a_takeover_deactivates_before_it_activates() -> None:
 
     assert said(changes) == ["deactivate LPAR7", "activate LPAR7DR"]
     assert changes.steps[1].after == (1,)
+
+
+def test_a_standby_on_another_machine_waits_for_what_it_takes_over_from() -> None:
+    """No hypervisor would refuse it, whatever the machines are called; so does one without a common queue."""
+    named = LparName("cpc-b", "LPAR7")
+    original = lpar("LPAR7", [5], [4])
+    standby = lpar("DR7", [5], [4], is_active=False)._replace(standby_of=named)
+    local = lpar("DR7B", [9], [9], is_active=False)._replace(standby_of=named)
+
+    for taking in (standby, local):
+        before = [machine(standby, id=OTHER_ID), machine(original, local, name="cpc-b")]
+        listed = [[one._replace(is_active=one is taking) for one in site.lpars] for site in before]
+        after = [one._replace(lpars=tuple(lpars)) for one, lpars in zip(before, listed, strict=True)]
+        steps = [step for one in hmc_changes(before, after) for step in one.steps if step.action is Action.ACTIVATE]
+
+        assert [(one.after, one.after_elsewhere) for one in steps] == (
+            [((), (ElsewhereStep("cpc-b", 1),))] if taking is standby else [((1,), ())]
+        )
 
 
 def test_an_lpar_that_is_gone_gives_everything_up() -> None:
