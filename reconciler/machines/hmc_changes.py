@@ -205,17 +205,15 @@ def _steps(before: Iterable[DesiredLpar], after: Iterable[DesiredLpar]) -> Itera
     numbered = [step._replace(number=number) for number, step in enumerate(steps, 1)]
     given = [(step, changes[step.lpar].given_by(step)) for step in numbered]
     for step in numbered:
-        yield step._replace(after=tuple(_needed(step, changes, given)))
+        yield step._replace(after=tuple(_needed(step, changes, given[: step.number - 1])))
 
 
 def _needed(
     step: HmcStep, changes: Mapping[str, _Change], given: Iterable[tuple[HmcStep, list[Matrix]]]
 ) -> Iterator[int]:
-    """What comes before `step`: all that is done to its LPAR, and each step that gives up a queue that it takes."""
+    """Which earlier steps come before `step`: those of its LPAR, and each that gives up a queue that it takes."""
     taken = changes[step.lpar].taken_by(step)
     for earlier, rectangles in given:
-        if earlier.number >= step.number:
-            return
         if earlier.lpar == step.lpar or any(one.overlaps(other) for one in taken for other in rectangles):
             yield earlier.number
 

@@ -59,7 +59,7 @@ def _figure(picture: Picture, name: str, density: Density) -> Markup:
         element("div", cells),
         class_="crypto-grid",
     )
-    label = f"{SIDES[picture.side]}: adapters down, domains across"
+    label = f"{_subject(picture)}: adapters down, domains across"
     return element(
         "figure",
         element("figcaption", element("strong", SIDES[picture.side]), f" {summary(picture)}"),
@@ -76,6 +76,12 @@ def legend(pictures: Sequence[Picture], name: str = "key") -> Markup:
 
 def _list(keys: Iterable[Key]) -> Markup:
     return element("ul", *(element("li", one.swatch, one.words) for one in keys), class_="crypto-key")
+
+
+def _subject(picture: Picture) -> str:
+    """What `picture` is of, as far as another one on the page may be of something else."""
+    words = SIDES[picture.side]
+    return f"{cut(picture.host, LONGEST_NAME)}, {words}" if picture.side is Side.MACHINE else words
 
 
 class Held(NamedTuple):
@@ -140,7 +146,7 @@ def table(picture: Picture) -> Markup:
         ]
         for one in lines
     ]
-    caption = f"{SIDES[picture.side]}: who has which queues"
+    caption = f"{_subject(picture)}: who has which queues"
     if not rows:
         return element("p", f"{SIDES[picture.side]}: no {'LPAR has' if is_machine else 'guest has or claims'} a queue.")
     also = "Also defined for" if is_machine else "Also claimed by"

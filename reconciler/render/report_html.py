@@ -27,6 +27,7 @@ _STYLE: Final = (
     "main{padding:24px;max-width:2400px;margin:0 auto}"
     "h1{font-size:24px;line-height:1.25;margin:0;overflow-wrap:anywhere}"
     "h2{font-size:18px;margin:32px 0 8px}"
+    "h3{font-size:16px;margin:24px 0 8px}"
     ".about{margin:4px 0 16px;overflow-wrap:anywhere}"
     "dl{display:flex;flex-wrap:wrap;gap:8px 32px;margin:0 0 24px}"
     "dd{margin:0;overflow-wrap:anywhere}"
@@ -59,21 +60,29 @@ def report_html(report: Report, version: str, more: Sequence[Report] = ()) -> st
         element("title", title),
         element("style", Markup(_STYLE)),
     )
-    main = element("main", _body(report), *(_body(one, str(number)) for number, one in enumerate(more, 2)))
+    main = element("main", *([_several([report, *more])] if more else [_body(report)]))
     page = element("html", head, Markup("\n"), element("body", main), lang="en")
     return ascii_text(f"<!DOCTYPE html>\n{page}\n")
 
 
-def _body(report: Report, number: str = "") -> Markup:
-    """All of `report`, the `number` of which makes its ids unique in the page."""
+def _several(reports: Sequence[Report]) -> Markup:
+    """All of `reports`, below one heading."""
+    kind = reports[0].kind.lower()
+    bodies = (element("section", _body(one, str(number), 2)) for number, one in enumerate(reports, 1))
+    return joined(element("h1", f"{len(reports):,} {kind}s"), *bodies)
+
+
+def _body(report: Report, number: str = "", level: int = 1) -> Markup:
+    """All of `report`, below a heading of this `level`; its `number` makes its ids unique in the page."""
+    below = f"h{level + 1}"
     return joined(
-        element("h1", f"{report.kind} {cut(report.host, 80)}"),
+        element(f"h{level}", f"{report.kind} {cut(report.host, 80)}"),
         element("p", report.about, class_="about"),
         element("dl", *(_fact(*one) for one in report.facts)) if report.facts else Markup(),
-        element("h2", "Queues"),
+        element(below, "Queues"),
         _queues(report, number),
-        *map(_part, report.parts),
-        element("h2", "The picture in words"),
+        *(_part(one, below) for one in report.parts),
+        element(below, "The picture in words"),
         *map(table, report.pictures),
         card_table(report.pictures[-1]),
     )
@@ -94,7 +103,9 @@ def _queues(report: Report, number: str) -> Markup:
     return joined(figures(report.pictures, f"picture{number}"), legend(report.pictures, f"key{number}"))
 
 
-def _part(part: Table | Listing) -> Markup:
+def _part(part: Table | Listing, heading: str) -> Markup:
     if isinstance(part, Table):
-        return joined(element("h2", part.title), data_table(part.title, part.heads, part.rows))
-    return joined(element("h2", part.title), element("ul", *(element("li", one) for one in part.lines), class_="lines"))
+        return joined(element(heading, part.title), data_table(part.title, part.heads, part.rows))
+    return joined(
+        element(heading, part.title), element("ul", *(element("li", one) for one in part.lines), class_="lines")
+    )

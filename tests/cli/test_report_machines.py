@@ -65,10 +65,11 @@ def test_all_machines_are_in_one_file(command: Command) -> None:
     assert {"cpc-a: LPARs listed", "cpc-b: LPARs listed"} <= set(words(drawn))
     assert parsed(drawn).get("width")
     page = html.unescape(ran.out)
-    assert re.findall("<h1>(.*?)</h1>", page) == ["Machine cpc-a", "Machine cpc-b"]
+    assert re.findall("<h1>(.*?)</h1>", page) == ["2 machines"]
+    assert re.findall("<section><h2>(.*?)</h2>", page) == ["Machine cpc-a", "Machine cpc-b"]
     assert "<dt>LPARs listed</dt><dd>3</dd>" in page
     assert "<dt>Machine id</dt><dd>IBM-3931-00000000000829E7</dd>" in page
-    assert "LPARs listed: who has which queues" in page
+    assert "cpc-b, LPARs listed: who has which queues" in page
     assert "one that is not listed is invisible" in page
 
 
