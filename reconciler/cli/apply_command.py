@@ -38,7 +38,7 @@ from reconciler.cli.options import (
     with_target_flags,
 )
 from reconciler.cli.output import acts, note, page_for_stdout, paint_for_stdout, report_text, result, say, show_problems
-from reconciler.cli.publishing import publish
+from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
 from reconciler.model.commands import APPLY, PLAN, PLAN_WIDE, history_of
@@ -159,7 +159,7 @@ def run_wanted(
     _show_applied(applied, format, host, with_plan=yes or not sys.stdout.isatty(), wanted=_wanted_text(source))
     seen = applied.seen
     is_known = seen is not None and applied.plan.only is None  # of a partial plan not how the rest of the host is
-    publish(host, applied.outcome, replanned(applied.plan, seen.mdevs) if seen and is_known else None)
+    publish_applied(host, applied.outcome, replanned(applied.plan, seen.mdevs) if seen and is_known else None)
     if terms.confirm_within is not None and applied.outcome.result is Result.APPLIED:
         return wait_at_terminal(host, applied.generation, terms.confirm_within)
     return EXIT_OF[applied.outcome.result]

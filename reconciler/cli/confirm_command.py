@@ -21,7 +21,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import command_line, opened, require_host, state_of
 from reconciler.cli.options import Duration, HostOptions, OneApply, host_options
 from reconciler.cli.output import say, say_elsewhere_too
-from reconciler.cli.publishing import publish
+from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command, completes
 from reconciler.integrations.timers import READY, to_system_log
 from reconciler.model.commands import PLAN, confirm_of
@@ -94,10 +94,14 @@ def run_confirm(host: HostOptions, which: int | str | None, extend: float | None
             _show_but_for(number, one, host)
             if one.unfinished.generation == number and one.returned:
                 say(f"error: generation {number} {one.left}; it has been rolled back")
-                return Exit.ROLLED_BACK
-        if (code := _confirmed(machine, number, extend)) is not Exit.DONE:
-            return code
-    publish(host)
+                code = Exit.ROLLED_BACK
+                break
+        else:
+            code = _confirmed(machine, number, extend)
+    if code in (Exit.DONE, Exit.ROLLED_BACK):
+        publish_applied(host)
+    if code is not Exit.DONE:
+        return code
     if extend is None:
         say(f"confirmed: generation {number} stays")
     else:
@@ -117,7 +121,7 @@ def run_cancel(host: HostOptions, which: int | str | None) -> Exit:
     number = done.generation
     for one in done.recovered:
         _show_but_for(number, one, host)
-    publish(host)
+    publish_applied(host)
     if done.differences:
         say(f"error: generation {number} was cancelled, and not everything could be rolled back; it left:")
         say(*(f"  {one}" for one in done.differences))
@@ -308,7 +312,8 @@ def _rolled_back(host: HostOptions, number: int) -> tuple[Exit, bool]:
     with opened(host, changes=True) as machine, _locked_on_any_disk(host, machine, f"reconcile expire {number}"):
         recovered = recover(machine)
     show_recovered(recovered, host)
-    publish(host)
+    if recovered:  # otherwise another process has rolled it back, or confirmed it, and has published that
+        publish_applied(host)
     return exit_of(recovered), any(one.unrecorded for one in recovered)
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 from reconciler import Wanted, plan
-from reconciler.cli.open_host import opened, run_directory_of
+from reconciler.cli.open_host import opened, run_directory_of, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import say
 from reconciler.cli.time_limit import TimeIsUp, ends_within
@@ -28,6 +28,7 @@ from reconciler.watch.published import LOOP, REPORT, NotPublished, PublishedRead
 from reconciler.watch.publishing_views import AT_ONCE, Views
 from reconciler.watch.report import Condition
 from reconciler.watch.reporter import Finding, report_of_command
+from reconciler.watch.requests import records_changed
 from reconciler.watch.run_directory import RunDirectory
 from reconciler.watch.schedule import Backoff
 
@@ -42,6 +43,12 @@ def publish_unattended(host: HostOptions, outcome: Outcome) -> None:
             publish(host, outcome)
     except TimeIsUp:
         say(f"warning: no report on this is published: it took more than {UNATTENDED_SECONDS:.0f} s")
+
+
+def publish_applied(host: HostOptions, outcome: Outcome | None = None, after: Plan | None = None) -> None:
+    """As `publish`, after the records of what was applied have changed: then the loop looks, once."""
+    publish(host, outcome, after)
+    records_changed(state_of(host)[0].path)
 
 
 def publish(host: HostOptions, outcome: Outcome | None = None, after: Plan | None = None) -> None:

@@ -16,7 +16,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import command_line, opened, require_host, state_of
 from reconciler.cli.options import HostOptions, OneApply, consent_options, format_option, host_options, lock_option
 from reconciler.cli.output import note, say
-from reconciler.cli.publishing import publish
+from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command, completes
 from reconciler.model.commands import PLAN, SUSPEND
 from reconciler.model.errors import ReconcileError, StateError
@@ -59,7 +59,7 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
         if isinstance(undone, Exit):
             return undone
         show_recovered([undone], host)
-        publish(host)
+        publish_applied(host)
         if exit_of([undone]) is not Exit.ROLLED_BACK:
             return Exit.DEGRADED
         show_still_wanted(host, before=undone.unfinished.generation)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from reconciler.model.commands import Advised
+from reconciler.model.commands import Advised, Command
 from reconciler.model.errors import BusyError, InputError
 from reconciler.model.steps import Holdings
 from reconciler.transaction.journal import FirstLine, Journal, Unfinished, unfinished_of
@@ -25,7 +25,15 @@ class NotPending(Advised, InputError):
 
 
 class AwaitsConfirmation(Advised, BusyError):
-    """An earlier apply waits to be confirmed, so that no other one can begin; the text says which."""
+    """An earlier apply waits to be confirmed, so that no other one can begin; the text says which.
+
+    `generation` is its number, and `seconds_left` how long it still waits: 0 where it is only to be rolled back.
+    """
+
+    def __init__(self, text: str, advice: Command, generation: int, seconds_left: float) -> None:
+        super().__init__(text, advice)
+        self.generation = generation
+        self.seconds_left = seconds_left
 
 
 class Pending(NamedTuple):

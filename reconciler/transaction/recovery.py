@@ -218,6 +218,8 @@ def refuse_pending(machine: OpenHost) -> None:
             f"generation {pending.generation} waits to be confirmed for another {left:.0f} s; "
             f"to undo it: {machine.here.line(ROLLBACK)}",
             confirm_of(pending.generation),
+            pending.generation,
+            left,
         )
 
 

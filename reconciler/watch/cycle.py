@@ -17,7 +17,7 @@ from reconciler.operations.apply import ApplyResult, NotApplicable, StalePlan, T
 from reconciler.operations.plan import observe_host, plan
 from reconciler.planning.plan import Plan, replanned
 from reconciler.planning.scope import FILES, NOTHING_SPARED, AllBut, Spared
-from reconciler.transaction.confirmation import Confirmations
+from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.loop_records import Suspensions, read_suspensions, suspended_devices, write_last_good
@@ -25,7 +25,7 @@ from reconciler.transaction.open_host import OpenHost, locked
 from reconciler.transaction.recovery import recover, refuse_pending
 from reconciler.transaction.state_directory import UnsafeState
 from reconciler.watch.configurations import Configuration, look_after, reported
-from reconciler.watch.cycle_result import NOTHING_OFFERED, CycleResult, Ending, TookTooLong, plan_deadline
+from reconciler.watch.cycle_result import NOTHING_OFFERED, CycleResult, Ending, TookTooLong, awaiting, plan_deadline
 from reconciler.watch.decisions import (
     Act,
     Decision,
@@ -136,6 +136,11 @@ class _Cycle:
         try:
             result = self._run()
             self._know(look_again=Backoff())
+        except AwaitsConfirmation as error:
+            # Whoever ends that has the loop look; by itself it looks only where that was due and has not come.
+            self._know(observed=None)
+            ending = awaiting(error, here, self.context.clock.time())
+            result = self.found._replace(ending=ending, wait=error.seconds_left + _SOON_SECONDS)
         except BusyError as error:
             waiting = Ending(Condition.WAITING, one_line(error, here))
             result = self.found._replace(ending=waiting, wait=_SOON_SECONDS)
@@ -267,7 +272,9 @@ class _Cycle:
             self._know(observed=observed, like=observed)
         scope = self._scope(configuration, machine, suspensions, spared)
         stop = self.context.stop.by(by or self._deadline(), self.context.clock.monotonic)
-        return plan(configuration.wanted, machine, scope, self.state.observed, stop)
+        made = plan(configuration.wanted, machine, scope, self.state.observed, stop)
+        _refuse_waiting(machine)  # what an apply changes that has begun since the cycle did is no drift
+        return made
 
     def _scope(
         self, configuration: Configuration, machine: OpenHost, suspensions: Suspensions, spared: Spared | None = None
@@ -443,13 +450,24 @@ def _is_left(machine: OpenHost, *, changes: bool) -> bool:
     """Whether an apply was begun and not ended, or, where the loop `changes` anything, was not confirmed in time.
 
     Raises:
-        AwaitsConfirmation: one waits to be confirmed.
+        AwaitsConfirmation: one waits to be confirmed, or, where the loop changes nothing, to be rolled back.
     """
     pending = Confirmations(machine.state).pending()
-    if pending and pending.seconds_left(machine.boot_id, machine.clock.monotonic()):
-        refuse_pending(machine)
+    if not changes or (pending and pending.seconds_left(machine.boot_id, machine.clock.monotonic())):
+        _refuse_waiting(machine)
     unfinished = Journal(machine.state, machine.boot_id).unfinished()
     return unfinished is not None or (changes and pending is not None)
+
+
+def _refuse_waiting(machine: OpenHost) -> None:
+    """Return if no apply waits to be confirmed, or to be rolled back since it was not; one of an earlier boot is none.
+
+    Raises:
+        AwaitsConfirmation: one does.
+    """
+    pending = Confirmations(machine.state).pending()
+    if pending and pending.boot_id == machine.boot_id:
+        refuse_pending(machine)
 
 
 def _unsuccessful(outcome: Outcome, decision: Decision) -> Decision:

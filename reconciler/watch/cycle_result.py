@@ -6,9 +6,12 @@ Time only ever abandons a cycle, as a whole and before its first write; no resul
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from reconciler.model.commands import ROLLBACK, Here, confirm_of
 from reconciler.model.outcome import Outcome
 from reconciler.model.stopping import Abandoned, Deadline
 from reconciler.planning.plan import Plan
+from reconciler.render.text import moment
+from reconciler.transaction.confirmation import AwaitsConfirmation
 from reconciler.transaction.loop_records import NONE, Suspensions
 from reconciler.watch.manifest_sources import Offer
 from reconciler.watch.report import Condition, RefusedConfiguration
@@ -66,6 +69,20 @@ class CycleResult(NamedTuple):
     corrected: Mapping[str, int] | None = None
     drifting: tuple[str, ...] = ()
     is_abandoned: bool = False
+
+
+def awaiting(error: AwaitsConfirmation, here: Here, now: float) -> Ending:
+    """How the host stands while an apply waits to be confirmed; `now` is in seconds since 1970.
+
+    It says until when, and not for how long: it is read later than it is written.
+    """
+    number, undo = error.generation, here.line(ROLLBACK)
+    if not error.seconds_left:
+        text = f"generation {number} was not confirmed in time, and is not rolled back yet; to do that now: {undo}"
+        return Ending(Condition.WAITING, text)
+    until, keep = moment(round(now + error.seconds_left)), here.line(confirm_of(number))
+    text = f"generation {number} waits to be confirmed until {until} UTC; to undo it: {undo}; next: {keep}"
+    return Ending(Condition.WAITING, text)
 
 
 PLAN_SECONDS: Final = 60.0

@@ -13,8 +13,18 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.kernel.own_files import socket_address
-from reconciler.watch.requests import LOCK, LONGEST_LINE, SOCKET, BadRequest, answer_line, locked, read_request
-from reconciler.watch.triggers import TRIGGER, TRIGGER_OLDER, Listening, Noticed, Trigger
+from reconciler.watch.requests import (
+    LOCK,
+    LONGEST_LINE,
+    SOCKET,
+    BadRequest,
+    RecordsRequest,
+    Request,
+    answer_line,
+    locked,
+    read_request,
+)
+from reconciler.watch.triggers import RECORDS_CHANGED, TRIGGER, TRIGGER_OLDER, Listening, Noticed, Trigger
 
 MOST_CLIENTS: Final = 32
 MOST_REASONS: Final = 4
@@ -144,7 +154,7 @@ class RequestTriggers:
         except BadRequest as error:
             client.refuse(str(error))
             return
-        self._asked.put_nowait(TRIGGER_OLDER if request.allow_older else TRIGGER)
+        self._asked.put_nowait(_trigger_of(request))
         if not request.wait:
             client.send({"accepted": True, "cycle": self._begun + 1})
             return
@@ -159,6 +169,12 @@ class RequestTriggers:
             self._clients.remove(silent)
             silent.writer.transport.abort()
         return silent is not None
+
+
+def _trigger_of(request: Request) -> Trigger:
+    if isinstance(request, RecordsRequest):
+        return RECORDS_CHANGED
+    return TRIGGER_OLDER if request.allow_older else TRIGGER
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:

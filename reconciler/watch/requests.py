@@ -3,7 +3,8 @@
 ``{"request": "trigger", "allowOlder": false, "wait": false}`` is answered by ``{"accepted": true, "cycle": 7}``; who
 waits gets that line when the cycle has ended, with ``"condition"`` and ``"summary"`` in it; also ``"refused"``, some
 sentences, where the newest configuration is not used, and ``"unreachable"`` where the repository cannot be asked. What
-is refused is answered by ``{"accepted": false, "error": "..."}``.
+is refused is answered by ``{"accepted": false, "error": "..."}``. A command that has changed the records of what was
+applied sends ``{"request": "records"}``, which is answered like a trigger that does not wait.
 """
 
 import json
@@ -12,7 +13,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from reconciler.kernel.own_files import is_locked, socket_address, take_lock
 from reconciler.model.errors import BusyError, HostError, InputError
@@ -41,6 +42,15 @@ class TriggerRequest(NamedTuple):
     wait: bool = False
 
 
+class RecordsRequest(NamedTuple):
+    """That a command has changed the records of what was applied: the loop looks, and asks no repository for it."""
+
+    wait: bool = False
+
+
+Request: TypeAlias = TriggerRequest | RecordsRequest
+
+
 class BadRequest(InputError):
     """What came is not a request; the text says what one looks like."""
 
@@ -49,12 +59,14 @@ class NoAnswer(HostError):
     """There is a loop, and it gave no answer; the text says why."""
 
 
-def request_line(trigger: TriggerRequest) -> bytes:
+def request_line(trigger: Request) -> bytes:
     """`trigger` as it is sent."""
+    if isinstance(trigger, RecordsRequest):
+        return _line({"request": "records"})
     return _line({"request": "trigger", "allowOlder": trigger.allow_older, "wait": trigger.wait})
 
 
-def read_request(line: bytes) -> TriggerRequest:
+def read_request(line: bytes) -> Request:
     """The request in `line`.
 
     Raises:
@@ -69,6 +81,8 @@ def read_request(line: bytes) -> TriggerRequest:
             allow_older, wait = rest.get("allowOlder", False), rest.get("wait", False)
             if isinstance(allow_older, bool) and isinstance(wait, bool):
                 return TriggerRequest(allow_older, wait)
+        case {"request": "records", **rest} if not rest:
+            return RecordsRequest()
     raise BadRequest('write {"request": "trigger", "allowOlder": false, "wait": false} in one line')
 
 
@@ -77,7 +91,7 @@ def answer_line(answer: Mapping[str, object]) -> bytes:
     return _line(answer)
 
 
-def ask(directory: Path, trigger: TriggerRequest, seconds: float) -> dict[str, Any] | None:
+def ask(directory: Path, trigger: Request, seconds: float) -> dict[str, Any] | None:
     """The answer of the loop whose state directory is `directory`; None where no loop runs.
 
     Args:
@@ -116,6 +130,19 @@ def ask(directory: Path, trigger: TriggerRequest, seconds: float) -> dict[str, A
 
 def _line(document: Mapping[str, object]) -> bytes:
     return json.dumps(document).encode() + b"\n"
+
+
+_RECORDS_SECONDS: Final = 10.0
+"""How long a command waits until a loop has taken notice; one that does not looks again by itself."""
+
+
+def records_changed(directory: Path) -> None:
+    """Have the loop with the state directory `directory` look once, since a command has changed what was applied.
+
+    Nothing depends on it: a loop that does not hear of it looks at its next regular cycle.
+    """
+    with suppress(NoAnswer, OSError):
+        ask(directory, RecordsRequest(), _RECORDS_SECONDS)
 
 
 class AlreadyWatching(BusyError):

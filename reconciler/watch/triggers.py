@@ -20,6 +20,7 @@ class Noticed(StrEnum):
     RESYNC = "resync"
     SIGNAL = "signal"
     REQUEST = "request"
+    RECORDS = "records"
 
 
 BY_PEOPLE: Final[frozenset[str]] = frozenset({Noticed.REQUEST, Noticed.SIGNAL})
@@ -41,6 +42,9 @@ class Trigger(NamedTuple):
 TRIGGER: Final = Trigger(Noticed.REQUEST, "trigger")
 TRIGGER_OLDER: Final = Trigger(Noticed.REQUEST, "trigger --allow-older")
 """A person asks for a cycle; and for one that may also enforce a commit that does not come after the last."""
+
+RECORDS_CHANGED: Final = Trigger(Noticed.RECORDS, "applied, confirmed or rolled back")
+"""A command has changed what the records say was applied last, or what waits to be confirmed; no person waits."""
 
 
 class Listening(NamedTuple):

@@ -23,12 +23,15 @@ from reconciler.watch.requests import (
     AlreadyWatching,
     BadRequest,
     NoAnswer,
+    RecordsRequest,
+    Request,
     TriggerRequest,
     ask,
     read_request,
+    records_changed,
     request_line,
 )
-from reconciler.watch.triggers import TRIGGER, TRIGGER_OLDER
+from reconciler.watch.triggers import BY_PEOPLE, RECORDS_CHANGED, TRIGGER, TRIGGER_OLDER
 from testing.served_requests import ServedRequests
 
 PATIENCE = 30.0
@@ -53,7 +56,7 @@ def served(directory: Path) -> Iterator[ServedRequests]:
 class Asking(threading.Thread):
     """Somebody who asks, and what is answered."""
 
-    def __init__(self, directory: Path, trigger: TriggerRequest) -> None:
+    def __init__(self, directory: Path, trigger: Request) -> None:
         super().__init__()
         self.directory = directory
         self.trigger = trigger
@@ -86,6 +89,22 @@ def test_a_request_is_a_trigger_and_is_accepted_at_once(directory: Path, served:
     asking = Asking(directory, TriggerRequest())
     assert served.next() == [TRIGGER]
     assert asking.told() == {"accepted": True, "cycle": 7}
+
+
+def test_a_command_says_that_it_has_changed_the_records(directory: Path, served: ServedRequests) -> None:
+    """It leads to a cycle, and no person waits for that."""
+    asking = Asking(directory, RecordsRequest())
+    assert served.next() == [RECORDS_CHANGED]
+    assert asking.told() == {"accepted": True, "cycle": 1}
+    assert RECORDS_CHANGED.source not in BY_PEOPLE
+
+
+def test_a_command_needs_no_loop_that_hears_of_it(directory: Path, tmp_path: Path) -> None:
+    """Where none runs, and where one refuses it or ends meanwhile, nothing is raised."""
+    records_changed(tmp_path / "missing")
+    records_changed(directory)
+    (directory / SOCKET).write_text("no socket", encoding="ascii")
+    records_changed(directory)
 
 
 def test_an_older_commit_may_be_asked_for(directory: Path, served: ServedRequests) -> None:
