@@ -37,8 +37,8 @@ _BOOT_NOTES: Final = {
 _NOT_DEFINED: Final = Definitions((), ())
 
 
-_KINDS: Final = ("cex-uuid-map", "crypto-adapters", "device-plugin", "dpm", "profiles")
-"""The keys of `reconciler.operations.importing.KINDS`, which is imported only where there is a file to import."""
+_KINDS: Final = ("cex-uuid-map", "crypto-adapters", "device-plugin", "dpm", "profiles", "hmc")
+"""The keys of `reconciler.operations.importing.KINDS`, imported only where there is a file to import; and an HMC."""
 
 
 @command("import")
@@ -54,6 +54,9 @@ _KINDS: Final = ("cex-uuid-map", "crypto-adapters", "device-plugin", "dpm", "pro
     "--machine", "machine_name", metavar="NAME", help="With --from dpm and profiles: what the Machine is called."
 )
 @click.option("--machine-id", metavar="ID", help="Likewise: its id, such as IBM-3931-00000000000829E7.")
+@click.option(
+    "--hmc-ca", type=click.Path(), metavar="FILE", help="With --from hmc: the certificates that vouch for the HMC."
+)
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write them to FILE, which is made.")
 @host_options
 def import_command(
@@ -61,6 +64,7 @@ def import_command(
     kind: str | None,
     machine_name: str | None,
     machine_id: str | None,
+    hmc_ca: str | None,
     out: str | None,
     host: HostOptions,
 ) -> Exit:
@@ -70,14 +74,16 @@ def import_command(
     has nothing to do.
 
     With --from KIND they are made from FILE, in which another program has written down who has which queues, and have
-    in comments what could not be taken over. FILE may be - (standard input).
+    in comments what could not be taken over. FILE may be - (standard input). With --from hmc they are made of what an
+    HMC says now, and FILE has three lines, host:, user: and password:; only you may be able to read it.
     """
     if kind is not None:
         from reconciler.cli.import_from import Said, import_from
 
-        return import_from(kind, source, Said(host.host, machine_name, machine_id), out, _write)
-    for word in (source and f"'{source}'", machine_name and "--machine", machine_id and "--machine-id"):
-        if word:
+        return import_from(kind, source, Said(host.host, machine_name, machine_id), hmc_ca, out, _write)
+    given = (source, f"'{source}'"), (machine_name, "--machine"), (machine_id, "--machine-id"), (hmc_ca, "--hmc-ca")
+    for value, word in given:
+        if value is not None:
             raise click.UsageError(f"{word} has no place here without --from, which says what a file is")
     if out is not None:
         refuse_to_replace("--out", out, host, manifests=False)

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import click
@@ -11,29 +12,39 @@ from click.core import ParameterSource
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.output import say
+from reconciler.integrations.hmc import read_login
 from reconciler.manifests.files import FILE_LIMIT, STDIN, FoundFile, content_of, too_large
 from reconciler.manifests.yaml_stream import decoded
 from reconciler.model.commands import VALIDATE, Here
 from reconciler.model.problems import InvalidManifests, Problem
-from reconciler.operations.importing import Said, Source, manifests_of
+from reconciler.operations.importing import Said, Source, manifests_of, manifests_of_hmc
 
 _OF_A_HOST: Final = ("file", "sysfs", "simulate_file", "state_dir", "run_dir")
-_MACHINES: Final = ("dpm", "profiles")
+HMC: Final = "hmc"
+"""The kind that is no file: what an HMC says now."""
+
+_MACHINES: Final = ("dpm", "profiles", HMC)
 _MACHINE_ID: Final = r"(?a)[A-Za-z0-9]{1,16}-[A-Za-z0-9]{1,8}-[A-Za-z0-9]{16}"
 
 __all__ = ["Said", "import_from"]
 
 
 def import_from(
-    kind: str, source: str | None, said: Said, out: str | None, write: Callable[[str, str | None], None]
+    kind: str,
+    source: str | None,
+    said: Said,
+    authority: str | None,
+    out: str | None,
+    write: Callable[[str, str | None], None],
 ) -> Exit:
     """Have `write` write the manifests of the file `source`, which is of this `kind`, to `out`.
 
-    What the user says besides is in `said`.
+    What the user says besides is in `said`. Of an HMC, `source` says who reads it, and `authority` how it is verified.
 
     Raises:
         click.UsageError: there is no file, or options for a host.
         InvalidManifests: the file cannot be used.
+        InputError: what the user says besides does not fit, or an HMC cannot be read.
     """
     context = click.get_current_context()
     for parameter in context.command.params:
@@ -46,10 +57,17 @@ def import_from(
         raise click.UsageError(f"--machine-id {said.machine_id}: write {form}")
     if source is None:
         raise click.UsageError(f"--from {kind} needs the file that is imported: reconcile import --from {kind} FILE")
-    name = "standard input" if source == STDIN else source
-    text = _text(source, name)
-    here = Here().reading((out,)) if out is not None else Here()
-    found = manifests_of(Source(kind, name, text, datetime.now(UTC)), said, here.line(VALIDATE))
+    if authority is not None and kind != HMC:
+        raise click.UsageError(f"--hmc-ca has no place beside --from {kind}, which reads no HMC")
+    line = (Here().reading((out,)) if out is not None else Here()).line(VALIDATE)
+    now = datetime.now(UTC)
+    if kind == HMC:
+        if source == STDIN:
+            raise click.UsageError("--from hmc needs the name of a file, whose owner and permissions are looked at")
+        found = manifests_of_hmc(read_login(Path(source)), authority, now, said, line)
+    else:
+        name = "standard input" if source == STDIN else source
+        found = manifests_of(Source(kind, name, _text(source, name), now), said, line)
     write(found.text, out)
     for one in found.warnings:
         say(f"warning: {one}")

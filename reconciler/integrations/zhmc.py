@@ -35,10 +35,12 @@ MOST_LPARS: Final = 256
 _STOPPED: Final = "stopped"
 _CONTROL: Final = "control"
 _CONTROL_AND_USAGE: Final = "control-usage"
-_PROFILES_ARE_OF_NEXT: Final = (
+_NOT_ACTIVATED: Final = "not-activated"
+_NEXT_ACTIVATION: Final = (
     "What an image activation profile says is of the next activation of its LPAR: an LPAR that runs may have something "
-    "else until then. That an LPAR is active is not in a profile; write 'active: false' where one is not."
+    "else until then."
 )
+_ACTIVE_NOT_SAID: Final = "Whether an LPAR is active is not in a profile: write 'active: false' where one is not."
 
 
 class _Card(NamedTuple):
@@ -148,7 +150,11 @@ def image_profiles(value: Any) -> Imported:
     if not lpars:
         advice = "Machines before z16 have not got these properties; else ask the HMC for all properties of a profile."
         raise WrongField(path or (), f"no profile here has {CRYPTOS!r} or {DOMAINS!r}", advice)
-    notes = [_PROFILES_ARE_OF_NEXT, *(f"Not in here, since it says nothing of crypto: {one!r}." for one in without)]
+    notes = [
+        _NEXT_ACTIVATION,
+        _ACTIVE_NOT_SAID,
+        *(f"Not in here, since it says nothing of crypto: {one!r}." for one in without),
+    ]
     return Imported(machines=(ImportedMachine("", "", MachineMode.CLASSIC, tuple(lpars), tuple(notes)),))
 
 
@@ -186,3 +192,32 @@ def _profile(name: str, fields: Mapping[str, Any], path: Path) -> ImportedLpar:
     notes = [f"activation-type {kind!r}: {ids_in_words(IdSet(kinds[kind]), 'adapter')}." for kind in kinds if kind]
     adapters = IdSet(number for numbers in kinds.values() for number in numbers)
     return ImportedLpar(name, ApConfig(adapters, usage, control), notes=tuple(notes))
+
+
+def lpars_and_profiles(lpars: Any, profiles: Any) -> Imported:
+    """The machine with these `lpars`, each with what the image activation profile of its next activation says.
+
+    Raises:
+        WrongField: the HMC does not write them so.
+    """
+    by_name: dict[str, ImportedLpar] = {}
+    (machine,) = image_profiles(profiles).machines
+    for one in machine.lpars:
+        by_name[one.name] = one
+    found, without = [], []
+    for index, one in enumerate(list_at(lpars, ("lpars",), "a list of LPARs")):
+        fields = mapping_at(one, ("lpars", index), "an LPAR")
+        name = text_at(fields.get("name"), ("lpars", index, "name"), "name of an LPAR")
+        following, last = fields.get("next-activation-profile-name"), fields.get("last-used-activation-profile")
+        profile = by_name.get(following if isinstance(following, str) and following else name)
+        if profile is None:
+            without.append(name)
+            continue
+        notes = [*profile.notes]
+        if isinstance(last, str) and last not in {"", profile.name}:
+            notes.append(f"It was activated with the profile {last!r}; this is {profile.name!r}, which comes next.")
+        is_active = fields.get("status") != _NOT_ACTIVATED
+        found.append(ImportedLpar(name, profile.config, is_active, tuple(notes)))
+    _refuse_number(found, ("lpars",), "LPARs with an image activation profile")
+    notes = [_NEXT_ACTIVATION, *(f"Not in here, since no profile says what it has: {one!r}." for one in without)]
+    return Imported(machines=(machine._replace(lpars=tuple(found), notes=tuple(notes)),))

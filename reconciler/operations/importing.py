@@ -5,11 +5,12 @@ guests and machines of them (`reconciler.integrations`), and these become manife
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from reconciler.integrations.ansible import CEX_UUID_MAP, CRYPTO_ADAPTERS, cex_uuid_map, crypto_adapters
+from reconciler.integrations.hmc import Login, machines_of
 from reconciler.integrations.imported import Imported, ImportedGuest, ImportedHost, ImportedMachine, WrongField
 from reconciler.integrations.kubernetes import config_sets, place_of_sets
 from reconciler.integrations.zhmc import dpm_configuration, image_profiles
@@ -32,9 +33,6 @@ UNNAMED_HOST: Final = "kvm-host"
 
 UNNAMED_MACHINE: Final = "machine"
 """What a machine is called that neither the file nor the user names."""
-
-UNKNOWN_ID: Final = "IBM-0000-0000000000000000"
-"""The id of a machine that neither the file nor the user names; no host runs there, so that no plan is made by it."""
 
 LONGEST_LPAR: Final = 64
 """How many characters the name of an LPAR may have (schemas/machine.schema.json)."""
@@ -89,7 +87,7 @@ class Manifests(NamedTuple):
 
 
 class NoSuchLpar(InputError):
-    """The host that the user names runs in no LPAR of the file."""
+    """What the user says besides does not fit: the host is in no LPAR there, or in several; the id is of several."""
 
 
 class Kind(NamedTuple):
@@ -149,10 +147,38 @@ def manifests_of(source: Source, said: Said, next_command: str) -> Manifests:
         f"From {kind.title}, read by 'reconcile import' on {source.read:%Y-%m-%d at %H:%M} UTC in:",
         COMMAND_INDENT + source.name,
         *found.notes,
-        "Look through it and commit it. This checks it:",
-        COMMAND_INDENT + next_command,
+        *_what_next(next_command),
     ]
     return written(found, said, heading)
+
+
+def manifests_of_hmc(login: Login, authority: str | None, read: datetime, said: Said, next_command: str) -> Manifests:
+    """The manifests of the machines that the HMC of `login` has now, or of the one that `said` names.
+
+    Args:
+        login: which HMC, and as whom.
+        authority: a file with the certificates that vouch for it; None: those of the system.
+        read: the time now.
+        said: what the user says besides; the host may run in one of the machines only.
+        next_command: the command to run then, a whole line.
+
+    Raises:
+        NotInstalled: zhmcclient is not there.
+        CannotRead: the HMC cannot be reached, refuses, or says what cannot be used.
+        NoLogin: it has no such machine.
+        NoSuchLpar: the user names a host that has no LPAR there.
+    """
+    found = machines_of(login, authority, said.machine)
+    heading = [
+        f"From the HMC, read by 'reconcile import' on {read:%Y-%m-%d at %H:%M} UTC at:",
+        COMMAND_INDENT + login.host,
+        *_what_next(next_command),
+    ]
+    return written(found, said._replace(machine=None), heading)
+
+
+def _what_next(command: str) -> tuple[str, ...]:
+    return ("Look through it and commit it. This checks it:", COMMAND_INDENT + command)
 
 
 def written(found: Imported, said: Said, heading: Sequence[str]) -> Manifests:
@@ -160,13 +186,12 @@ def written(found: Imported, said: Said, heading: Sequence[str]) -> Manifests:
     hosts = _host_names(found.hosts, said.host)
     names = names_of((one.name for one in found.guests), "guest")
     warnings = [_NO_HOST] if hosts and said.host is None else []
-    documents = []
-    for machine in found.machines:
-        text, more = _machine(machine, said)
+    documents: list[str] = []
+    for text, more in _machines(found.machines, said):
         documents.append(text)
         warnings += more
-        if said.host is not None:
-            documents.append(host_document(valid_name(said.host, UNNAMED_HOST), None))
+    if found.machines and said.host is not None:
+        documents.append(host_document(valid_name(said.host, UNNAMED_HOST), None))
     documents += [host_document(hosts[one.key], one.given_up, one.notes) for one in found.hosts]
     ordered = sorted(found.guests, key=lambda one: names[one.name])
     documents += [_guest(one, names[one.name], hosts[one.host]) for one in ordered]
@@ -188,37 +213,58 @@ def _guest(guest: ImportedGuest, name: str, host: str) -> str:
     return guest_document(name, host, guest.uuid, guest.config, Activation.ACTIVE, [*renamed, *guest.notes])
 
 
-def _machine(machine: ImportedMachine, said: Said) -> tuple[str, list[str]]:
-    """The document of `machine`, and warnings."""
-    found = said.machine or machine.name
-    name = valid_name(found, UNNAMED_MACHINE)
-    notes = [_RENAMED.format(found)] if found not in {"", said.machine, name} else []
-    warnings = []
-    if not found:
-        warnings.append(f"the file does not say what the machine is called: {name} here; --machine gives its name")
-    machine_id = (said.machine_id or machine.id or UNKNOWN_ID).upper()
-    if machine_id == UNKNOWN_ID:
-        notes.append(_NO_ID)
-        warnings.append("the file does not say which machine it is: machineId has zeros only; --machine-id gives it")
-    names = lpar_names([one.name for one in machine.lpars])
-    home = None if said.host is None else _home(said.host, names)
-    lpars, notes_of = [], {}
-    for number, (one, lpar) in enumerate(zip(machine.lpars, names, strict=True)):
-        host = valid_name(said.host or "", "") if number == home else ""
-        lpars.append(DesiredLpar(lpar, host, one.config, one.is_active, number=number))
-        notes_of[number] = [*([] if one.name == lpar else [_RENAMED.format(one.name)]), *one.notes]
-    if home is None:
-        notes.append(_NO_HOSTS)
-    made = DesiredMachine(name, machine_id, machine.mode, None, tuple(lpars), (), Position("", 1, 1))
-    return machine_document(made, [*notes, *machine.notes], notes_of), warnings
+def _machines(machines: Sequence[ImportedMachine], said: Said) -> Iterator[tuple[str, list[str]]]:
+    """The document of each of `machines`, and warnings."""
+    if said.machine_id is not None and len(machines) > 1:
+        raise NoSuchLpar("--machine-id has no place where there are several machines; --machine NAME picks one")
+    called = [said.machine or one.name for one in machines]
+    names = names_of((one for one in called if one), UNNAMED_MACHINE)
+    lpars = [lpar_names([lpar.name for lpar in one.lpars]) for one in machines]
+    home = _home(said.host, lpars)
+    for number, machine in enumerate(machines):
+        name = names.get(called[number], UNNAMED_MACHINE)
+        machine_id = (said.machine_id or machine.id or unknown_id(number)).upper()
+        notes, warnings = [], []
+        if called[number] not in {"", said.machine, name}:
+            notes.append(_RENAMED.format(called[number]))
+        if not called[number]:
+            warnings.append(f"the file does not say what the machine is called: {name} here; --machine gives its name")
+        if not said.machine_id and not machine.id:
+            notes.append(_NO_ID)
+            warnings.append(f"it is not known which machine {name} is: machineId is a stand-in; --machine-id gives it")
+        if home is None:
+            notes.append(_NO_HOSTS)
+        host = valid_name(said.host or "", "")
+        placed, notes_of = [], {}
+        for at, (one, lpar) in enumerate(zip(machine.lpars, lpars[number], strict=True)):
+            is_home = (number, at) == home
+            placed.append(DesiredLpar(lpar, host if is_home else "", one.config, one.is_active, number=at))
+            notes_of[at] = [*([] if one.name == lpar else [_RENAMED.format(one.name)]), *one.notes]
+        made = DesiredMachine(name, machine_id, machine.mode, None, tuple(placed), (), Position("", 1, 1))
+        yield machine_document(made, [*notes, *machine.notes], notes_of), warnings
 
 
-def _home(host: str, names: Sequence[str]) -> int:
-    """The number of the LPAR that is called like the `host`."""
-    for number, name in enumerate(names):
-        if name.casefold() == host.casefold() or valid_name(name, "") == valid_name(host, "-"):
-            return number
-    raise NoSuchLpar(f"no LPAR there is called {host!r}, so --host has no place; there are: {several(names)}")
+def unknown_id(number: int) -> str:
+    """The stand-in for the id of machine `number`, from 0, of one import; no host runs on it, so none is planned."""
+    return f"IBM-0000-{number:016}"
+
+
+def _home(host: str | None, lpars: Sequence[Sequence[str]]) -> tuple[int, int] | None:
+    """Where the LPAR is that is called like the `host`: the number of its machine, and its own; None without a host."""
+    if host is None or not lpars:
+        return None
+    found = [
+        (machine, number)
+        for machine, names in enumerate(lpars)
+        for number, name in enumerate(names)
+        if name.casefold() == host.casefold() or valid_name(name, "") == valid_name(host, "-")
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NoSuchLpar(f"several LPARs there are called {host!r}, so it is not known where --host {host} runs")
+    listed = several(name for names in lpars for name in names)
+    raise NoSuchLpar(f"no LPAR there is called {host!r}, so --host has no place; there are: {listed}")
 
 
 def lpar_names(found: Sequence[str]) -> list[str]:
