@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         read_manifests,
         roll_back,
         rollback_target,
+        standing,
         status,
         undo_unconfirmed,
     )
@@ -55,7 +56,15 @@ if TYPE_CHECKING:
     from reconciler.model.outcome import Actor, Generation, Origin, Outcome, Result
     from reconciler.model.problems import InvalidManifests, Problem
     from reconciler.model.stopping import Abandoned, StopToken
-    from reconciler.operations.apply import ApplyResult, NotApplicable, StalePlan, Terms, agreed_plan
+    from reconciler.operations.apply import (
+        AppliedAlready,
+        ApplyResult,
+        NotApplicable,
+        StalePlan,
+        Terms,
+        agreed_plan,
+        refuse_repeated,
+    )
     from reconciler.operations.host_record import (
         BadHostRecord,
         HostRecord,
@@ -91,7 +100,8 @@ if TYPE_CHECKING:
     from reconciler.render.plan_json import plan_json
     from reconciler.render.plan_text import plan_text
     from reconciler.transaction.apply import NoProgress, Progress
-    from reconciler.transaction.cancellation import Cancellation, Cancelled, CannotCancel, IdTaken, NotBlocked
+    from reconciler.transaction.apply_ids import ApplyState, IdTaken, NotBlocked, OtherPlan, Standing
+    from reconciler.transaction.cancellation import Cancellation, Cancelled, CannotCancel
     from reconciler.transaction.confirmation import AwaitsConfirmation, NotPending
     from reconciler.transaction.history import NoSuchGeneration
     from reconciler.transaction.lock import Busy
@@ -100,7 +110,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "api": "NothingToRollBack apply cancel confirm history host_status observe read_manifests roll_back "
-    "rollback_target status undo_unconfirmed",
+    "rollback_target standing status undo_unconfirmed",
     "hosts.opening": "open_host open_simulated_host",
     "kernel.locks": "ToolsBusy",
     "kernel.observe": "UnreadableHost",
@@ -113,7 +123,7 @@ _NAMES = {
     "model.problems": "InvalidManifests Problem",
     "model.stopping": "Abandoned StopToken",
     "manifests.site": "Site read_site",
-    "operations.apply": "ApplyResult NotApplicable StalePlan Terms agreed_plan",
+    "operations.apply": "AppliedAlready ApplyResult NotApplicable StalePlan Terms agreed_plan refuse_repeated",
     "operations.host_record": "BadHostRecord HostRecord LeftBehind RecordedHost read_host_record record_host "
     "record_text write_host_record",
     "operations.plan": "NoSuchGuest Readable plan",
@@ -129,7 +139,8 @@ _NAMES = {
     "render.plan_json": "plan_json",
     "render.plan_text": "plan_text",
     "transaction.apply": "NoProgress Progress",
-    "transaction.cancellation": "Cancellation Cancelled CannotCancel IdTaken NotBlocked",
+    "transaction.apply_ids": "ApplyState IdTaken NotBlocked OtherPlan Standing",
+    "transaction.cancellation": "Cancellation Cancelled CannotCancel",
     "transaction.confirmation": "AwaitsConfirmation NotPending",
     "transaction.history": "NoSuchGeneration",
     "transaction.lock": "Busy",
@@ -144,8 +155,10 @@ __all__ = [
     "Abandoned",
     "Actor",
     "AllBut",
+    "AppliedAlready",
     "AppliedLast",
     "ApplyResult",
+    "ApplyState",
     "AwaitsConfirmation",
     "BadHostRecord",
     "BadRecord",
@@ -191,6 +204,7 @@ __all__ = [
     "OfGeneration",
     "OpenHost",
     "Origin",
+    "OtherPlan",
     "Outcome",
     "Plan",
     "PlannedStep",
@@ -207,6 +221,7 @@ __all__ = [
     "Spared",
     "StaleError",
     "StalePlan",
+    "Standing",
     "StateError",
     "Status",
     "StopToken",
@@ -239,9 +254,11 @@ __all__ = [
     "read_site",
     "record_host",
     "record_text",
+    "refuse_repeated",
     "roll_back",
     "rollback_target",
     "standbys_of",
+    "standing",
     "status",
     "undo_unconfirmed",
     "write_host_record",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.operations.wanted import Named, Wanted, WantedSource
     from reconciler.planning.status import ComparedWith, Known, Status
     from reconciler.transaction.apply import Progress
+    from reconciler.transaction.apply_ids import Standing
     from reconciler.transaction.cancellation import Cancellation
     from reconciler.transaction.history import History
     from reconciler.transaction.open_host import OpenHost
@@ -223,19 +224,19 @@ def roll_back(
 
 
 def confirm(machine: "OpenHost", which: int | str | None = None) -> None:
-    """Keep what an apply did that was made with `Terms.confirm_within`.
+    """Keep what an apply did that was made with `Terms.confirm_within`; one that was confirmed already stays so.
 
     Args:
         machine: the host.
         which: its generation, or its `Origin.id`; left out, the apply that waits.
 
     Raises:
-        NotPending: it does not wait to be confirmed.
+        NotPending: it does not wait to be confirmed, since it was rolled back; the text says why.
         NoSuchGeneration: no apply has that id.
     """
     from reconciler.transaction import recovery
     from reconciler.transaction.apply import NoProgress
-    from reconciler.transaction.cancellation import number_of, waiting
+    from reconciler.transaction.apply_ids import number_of, waiting
     from reconciler.transaction.open_host import locked
 
     with locked(machine, NoProgress(), caller().command, recording=False):
@@ -267,6 +268,21 @@ def cancel(machine: "OpenHost", which: int | str | None = None) -> "Cancellation
         return cancellation.cancel(machine, which)
 
 
+def standing(machine: "OpenHost", which: int | str) -> "Standing":
+    """How an apply stands, and how long it still waits to be confirmed; of an unknown id that it is unknown.
+
+    Args:
+        machine: the host.
+        which: its generation, or its `Origin.id`.
+
+    Raises:
+        NoSuchGeneration: there is no such number.
+    """
+    from reconciler.transaction import apply_ids
+
+    return apply_ids.standing(machine.state, which, machine.boot_id, machine.clock.monotonic())
+
+
 def undo_unconfirmed(machine: "OpenHost") -> "Recovered | None":
     """Roll back the apply that waits to be confirmed; None where no apply waits."""
     from reconciler.transaction import recovery
@@ -274,7 +290,7 @@ def undo_unconfirmed(machine: "OpenHost") -> "Recovered | None":
     from reconciler.transaction.open_host import locked
 
     with locked(machine, NoProgress(), caller().command, recording=False):
-        late = [one for one in recovery.recover(machine) if one.left is recovery.Left.EXPIRED]
+        late = [one for one in recovery.recover(machine) if one.left is not recovery.Left.UNFINISHED]
         return late[0] if late else recovery.expire(machine, now=True)
 
 

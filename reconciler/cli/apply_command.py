@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler import (
+    AppliedAlready,
     ApplyResult,
     BeforeGeneration,
     Manifests,
@@ -18,8 +19,9 @@ from reconciler import (
     WantedSource,
     agreed_plan,
     apply,
+    refuse_repeated,
 )
-from reconciler.cli.apply_progress import TerminalProgress
+from reconciler.cli.apply_progress import TerminalProgress, standing_json
 from reconciler.cli.asking import terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.confirm_command import RECOVERED_ONLY, UNCHANGED, agreed, refused_recovery, wait_at_terminal
@@ -41,13 +43,15 @@ from reconciler.cli.output import acts, note, page_for_stdout, paint_for_stdout,
 from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
-from reconciler.model.commands import APPLY, PLAN, PLAN_WIDE, history_of
+from reconciler.model.commands import APPLY, PLAN, PLAN_WIDE, confirm_of, history_of
 from reconciler.model.outcome import Result
 from reconciler.model.problems import several
 from reconciler.planning.plan import ALLOW_SUSPENDED, Plan, replanned
 from reconciler.planning.scope import WHOLE, Scope, Targets
 from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_text import plan_text
+from reconciler.transaction.apply_ids import ApplyState
+from reconciler.transaction.history import History
 from reconciler.transaction.recovery import refuse_pending
 
 if TYPE_CHECKING:
@@ -69,7 +73,8 @@ if TYPE_CHECKING:
     "apply_id",
     type=ApplyId(),
     metavar="ID",
-    help="Call this apply ID, for 'confirm' and 'cancel'; an id that was used or cancelled before is refused.",
+    help="Call this apply ID, for 'confirm' and 'cancel'. With the same plan it may come again; any other apply with "
+    "an id that was used or cancelled before is refused.",
 )
 @lock_option
 @target_options
@@ -135,12 +140,25 @@ def run_wanted(
         unchanged: what is said to a person who does not agree.
     """
     acts()
-    if apply_id:
-        from reconciler.transaction.cancellation import ApplyIds
+    try:
+        return _run(host, source, format, terms, whole, apply_id, scope, None if yes else unchanged)
+    except AppliedAlready as error:
+        return _show_already(host, error, format)
 
-        ApplyIds(state_of(host)[0]).refuse_taken(apply_id)  # before a person is asked, and again under the locks
-    if not yes:
-        asked = _asked(host, source, terms, format, whole, scope, unchanged)
+
+def _run(
+    host: HostOptions,
+    source: WantedSource,
+    format: str,
+    terms: Terms,
+    whole: str,
+    apply_id: str,
+    scope: Scope,
+    unchanged: str | None,
+) -> Exit:
+    """The same; what is said to a person who does not agree is None where none is asked."""
+    if unchanged is not None:
+        asked = _asked(host, source, terms, format, whole, apply_id, scope, unchanged)
         if isinstance(asked, Exit):
             return asked
         terms = terms._replace(agreed=terms.agreed or asked.basis)
@@ -156,7 +174,9 @@ def run_wanted(
             return _refused(error.plan, terms, number)
         except NoSuchGuest as error:
             raise click.UsageError(str(error)) from None
-    _show_applied(applied, format, host, with_plan=yes or not sys.stdout.isatty(), wanted=_wanted_text(source))
+    _show_applied(
+        applied, format, host, with_plan=unchanged is None or not sys.stdout.isatty(), wanted=_wanted_text(source)
+    )
     seen = applied.seen
     is_known = seen is not None and applied.plan.only is None  # of a partial plan not how the rest of the host is
     publish_applied(host, applied.outcome, replanned(applied.plan, seen.mdevs) if seen and is_known else None)
@@ -165,8 +185,27 @@ def run_wanted(
     return EXIT_OF[applied.outcome.result]
 
 
+def _show_already(host: HostOptions, error: AppliedAlready, format: str) -> Exit:
+    """Answer an apply that came again."""
+    found = error.standing
+    say(str(error))
+    if found.state is ApplyState.PENDING:
+        say(f"  next: {host.line(confirm_of(found.id))}    # keeps it")
+    if format == "json":
+        state, boot_id = state_of(host)
+        result(standing_json(found, boot_id, History(state).get(found.generation).result))
+    return Exit.DONE
+
+
 def _asked(
-    host: HostOptions, source: WantedSource, terms: Terms, format: str, whole: str, scope: Scope, unchanged: str
+    host: HostOptions,
+    source: WantedSource,
+    terms: Terms,
+    format: str,
+    whole: str,
+    apply_id: str,
+    scope: Scope,
+    unchanged: str,
 ) -> Plan | Exit:
     """The plan that a person agrees to, or that has nothing to do; otherwise the exit code, and nothing was done."""
     # No lock is held while a person thinks; what was shown is done, or nothing (`Terms.agreed`).
@@ -174,9 +213,11 @@ def _asked(
     if recovery is Exit.REFUSED:
         return recovery
     with opened(host) as machine:
-        refuse_pending(machine)
-        wanted = source.read(machine)
         try:
+            # Before a person is asked, and again under the locks.
+            refuse_repeated(source, machine, apply_id, terms, scope)
+            refuse_pending(machine)
+            wanted = source.read(machine)
             shown = agreed_plan(wanted, machine, terms, scope)
         except NoSuchGuest as error:
             raise click.UsageError(str(error)) from None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reconciler import LeftBehind
     from reconciler.kernel.locks import AtWork
     from reconciler.planning.plan import PlannedStep
+    from reconciler.transaction.apply_ids import Standing
     from reconciler.transaction.recovery import Recovered
 
 _CLEAR_LINE: Final = "\r\033[K"
@@ -155,6 +156,29 @@ def awaited_of(host: HostOptions) -> Awaited | None:
         return None  # no host has to be opened for that
     with opened(host) as machine:
         return awaited(machine)
+
+
+def standing_json(found: "Standing", boot_id: str, result: str = "") -> str:
+    """How an apply stands as JSON text, ended by a newline.
+
+    Args:
+        found: how it stands.
+        boot_id: names the present boot of the host, in which the seconds that are left count.
+        result: how the apply ended, where this is the answer to one that came again.
+    """
+    from reconciler.render.plan_json import json_text
+
+    record = {
+        "formatVersion": "1",
+        **({"result": result} if result else {}),
+        "id": found.id or None,
+        "generation": found.generation or None,
+        "state": found.state,
+        "secondsLeft": found.seconds_left if found.is_pending else None,
+        "bootId": boot_id,
+        "fingerprint": found.fingerprint or None,
+    }
+    return json_text(record)
 
 
 def _degraded(differences: Sequence[str], here: Here) -> list[str]:

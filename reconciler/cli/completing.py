@@ -204,7 +204,7 @@ def _described(prompt: _Prompt) -> Iterator[tuple[int, str, str]]:
 def _history(prompt: _Prompt) -> _Offers:
     if prompt.words:
         return _applies(prompt)
-    return iter([("show", "what one apply changed"), ("diff", "what two of them wanted")])
+    return iter([("show", "what one apply changed"), ("diff", "what two of them wanted"), ("state", "how one stands")])
 
 
 def _requests(prompt: _Prompt) -> _Offers:

@@ -27,7 +27,8 @@ from reconciler.integrations.timers import READY, to_system_log
 from reconciler.model.commands import PLAN, confirm_of
 from reconciler.model.errors import BusyError, HostError
 from reconciler.model.printable import error_text
-from reconciler.transaction.cancellation import Cancelled, NotBlocked, cancel, number_of, waiting
+from reconciler.transaction.apply_ids import NotBlocked, number_of, waiting
+from reconciler.transaction.cancellation import Cancelled, cancel
 from reconciler.transaction.confirmation import Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.open_host import LOCK_SECONDS, OpenHost, awaited, locked
@@ -94,15 +95,20 @@ def run_confirm(host: HostOptions, which: int | str | None, extend: float | None
             _show_but_for(number, one, host)
             if one.unfinished.generation == number and one.returned:
                 say(f"error: generation {number} {one.left}; it has been rolled back")
-                code = Exit.ROLLED_BACK
+                waited: bool | Exit = Exit.ROLLED_BACK
                 break
         else:
-            code = _confirmed(machine, number, extend)
-    if code in (Exit.DONE, Exit.ROLLED_BACK):
+            waited = _confirmed(machine, number, extend)
+        others = Confirmations(machine.state).pending()
+    if waited is True or waited is Exit.ROLLED_BACK:
         publish_applied(host)
-    if code is not Exit.DONE:
-        return code
-    if extend is None:
+    if isinstance(waited, Exit):
+        return waited
+    if not waited:
+        say(f"nothing to confirm: generation {number} is confirmed already")
+        if others:  # a person may have named the wrong one
+            say(f"  next: {host.line(confirm_of(others.generation))}    # for the one that waits")
+    elif extend is None:
         say(f"confirmed: generation {number} stays")
     else:
         say(f"extended: generation {number} waits for another {extend:.0f} s")
@@ -148,9 +154,10 @@ def _show_but_for(number: int, one: Recovered, host: HostOptions) -> None:
         show_recovered([one], host)
 
 
-def _confirmed(machine: OpenHost, number: int, extend: float | None) -> Exit:
+def _confirmed(machine: OpenHost, number: int, extend: float | None) -> bool | Exit:
+    """Whether it waited, and is confirmed or extended now; the exit code where that could not be recorded."""
     try:
-        confirm(machine, number, extend)
+        return confirm(machine, number, extend)
     except OSError as error:
         pending = Confirmations(machine.state).pending()
         left = pending.seconds_left(machine.boot_id, machine.clock.monotonic()) if pending else 0.0
@@ -161,7 +168,6 @@ def _confirmed(machine: OpenHost, number: int, extend: float | None) -> Exit:
             say(f"  next: {machine.here.line(confirm_of(number))}    # keeps it; this needs no space on a disk")
         say(f"  next: {again()}    # once the cause is gone")
         return Exit.FAILURE
-    return Exit.DONE
 
 
 def refused_recovery(host: HostOptions, lock_seconds: float) -> Exit | None:
@@ -233,7 +239,7 @@ def roll_back_pending(host: HostOptions, *, yes: bool) -> Recovered | Exit | Non
             say(f"stale: the host is not as before generation {number} any more; nothing was done")
             return Exit.STALE
         recovered = recover(machine)
-        late = [one for one in recovered if one.left is Left.EXPIRED]
+        late = [one for one in recovered if one.left is not Left.UNFINISHED]
         show_recovered((one for one in recovered if one not in late), host)
         if late:
             return late[0]

@@ -330,7 +330,7 @@ def lock_option(function: _Function) -> _Function:
     )(function)
 
 
-_APPLY_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,63}", re.ASCII)
+_APPLY_ID: Final = re.compile(r"(?!\d+\Z)[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 
 
 class ApplyId(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 takes no argument
@@ -343,8 +343,8 @@ class ApplyId(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 ta
         text = str(value)
         if not _APPLY_ID.fullmatch(text):
             self.fail(
-                f"{text!r} is no id; it is a letter from a to z, then up to 63 letters, digits and dashes, for example "
-                "deploy-42",
+                f"{text!r} is no id; it is a letter from a to z or a digit, then up to 63 letters, digits and dashes, "
+                "and not digits only, since those number a generation; for example deploy-42",
                 param,
                 ctx,
             )

@@ -23,7 +23,7 @@ from reconciler.model.errors import ReconcileError, StateError
 from reconciler.model.outcome import Actor, Extent, Generation, Origin
 from reconciler.model.printable import shell_line
 from reconciler.planning.scope import WHOLE, Scope
-from reconciler.transaction.cancellation import number_of
+from reconciler.transaction.apply_ids import number_of
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.open_host import locked

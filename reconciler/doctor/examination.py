@@ -29,7 +29,7 @@ from reconciler.model.machines import HostPlace
 from reconciler.model.matrix import EMPTY_MATRIX
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Severity
-from reconciler.transaction.cancellation import ApplyIds
+from reconciler.transaction.apply_ids import ApplyIds
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.lock import LOCK

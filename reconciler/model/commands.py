@@ -109,9 +109,9 @@ def serve_of(listen: str, run_directory: str) -> Command:
     return Command(("serve", "--only", "metrics", "--listen", listen, "--run-dir", run_directory), Takes.NOTHING)
 
 
-def confirm_of(number: int) -> Command:
-    """Keeps what generation `number` did."""
-    return Command(("confirm", str(number)))
+def confirm_of(which: int | str) -> Command:
+    """Keeps what an apply did: `which` is the number of its generation, or its id."""
+    return Command(("confirm", str(which)))
 
 
 def rollback_to(number: int) -> Command:

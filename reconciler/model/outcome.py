@@ -14,6 +14,14 @@ class Result(StrEnum):
     DEGRADED = "degraded"
 
 
+class Unconfirmed(StrEnum):
+    """Why an apply that waited to be confirmed does not stand."""
+
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    REBOOTED = "rebooted"
+
+
 class Outcome(NamedTuple):
     """What an apply did.
 
@@ -28,6 +36,7 @@ class Outcome(NamedTuple):
         notes: what the administrator should know although it was applied, a sentence each.
         files: how many files of other tools were changed.
         interrupted: the names of guests that ran and lost queues when it was rolled back.
+        unconfirmed: why it does not stand although it was applied at first; None where it never waited to be confirmed.
     """
 
     result: Result
@@ -40,6 +49,7 @@ class Outcome(NamedTuple):
     notes: tuple[str, ...] = ()
     files: int = 0
     interrupted: tuple[str, ...] = ()
+    unconfirmed: Unconfirmed | None = None
 
 
 def interrupting(outcome: Outcome, names: Sequence[str]) -> Outcome:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from reconciler.model.outcome import Generation, Origin
     from reconciler.render.plan_json import SavedPlan
     from reconciler.transaction.apply import Executed, Progress
+    from reconciler.transaction.apply_ids import Standing
     from reconciler.transaction.history import History
-    from reconciler.transaction.state_directory import StateDirectory
 
 # What only an apply needs is imported when one begins: a plan is made far more often.
 
@@ -74,6 +74,21 @@ NO_TERMS: Final = Terms()
 
 class StalePlan(Advised, StaleError):
     """What a saved or shown plan rests on has changed; the text says what."""
+
+
+class AppliedAlready(ConflictError):
+    """An apply with this id and this plan stands: nothing was done, and nothing has to be.
+
+    Attributes:
+        standing: how it stands.
+    """
+
+    def __init__(self, standing: "Standing") -> None:
+        super().__init__(
+            f"nothing was done: the apply {standing.id} came already, as generation {standing.generation}, "
+            f"which {standing}"
+        )
+        self.standing = standing
 
 
 class NotApplicable(ConflictError):
@@ -131,7 +146,8 @@ def apply(
         Abandoned: it was ended before the first write.
         Busy, ToolsBusy: another run, or another tool, held its lock all that time.
         AwaitsConfirmation: an earlier apply waits to be confirmed.
-        IdTaken: its id was used or cancelled before.
+        AppliedAlready: an apply with its id and the same plan stands, or waits to be confirmed.
+        IdTaken: its id was used or cancelled before; `OtherPlan`: it stands with another plan.
         StalePlan: the plan has become another.
         NotApplicable: it has errors, or needs consent.
         and what reading `source` and `plan` raise.
@@ -145,8 +161,10 @@ def apply(
         planning = stop.by(plan_by, machine.clock.monotonic)
         recovered = recover(machine)
         progress.recovered(recovered)
+        if is_recorded:
+            refuse_unrecorded(recovered)
+        refuse_repeated(source, machine, origin.id, terms, scope, planning)
         _refuse_left(recovered, machine, terms)
-        refuse_taken_id(machine.state, origin.id)
         wanted = source.read(machine, planning)
         made = agreed_plan(wanted, machine, terms, scope, observe_host(machine, like), planning)
         if not made.is_valid or not terms.consents.issuperset(made.flags):
@@ -167,17 +185,48 @@ def _completed(origin: "Origin", wanted: Wanted) -> "Origin":
     )
 
 
-def refuse_taken_id(state: "StateDirectory", apply_id: str) -> None:
+def refuse_repeated(
+    source: WantedSource,
+    machine: OpenHost,
+    apply_id: str,
+    terms: Terms,
+    scope: Scope = WHOLE,
+    stop: StopToken = NEVER,
+) -> None:
     """Return if an apply may begin that its caller calls `apply_id`; empty where it chose no id.
 
+    The plan of an apply that comes again is the same where it wants the same of as much of the host, or is the same
+    saved plan: what the host was like before is what the first one has changed.
+
     Raises:
+        AppliedAlready: an apply with this id and the same plan stands, or waits to be confirmed.
         IdTaken: an earlier apply had it, or it was cancelled.
         BadRecord: it is not known whether one had.
     """
-    if apply_id:
-        from reconciler.transaction.cancellation import ApplyIds
+    if not apply_id:
+        return
+    from reconciler.transaction.apply_ids import STANDS, ApplyState, OtherPlan, refusal, standing
+    from reconciler.transaction.history import History
 
-        ApplyIds(state).refuse_taken(apply_id)
+    found = standing(machine.state, apply_id, machine.boot_id, machine.clock.monotonic())
+    if found.state is ApplyState.UNKNOWN:
+        return
+    if found.state not in STANDS:
+        raise refusal(found)
+    before, agreed = History(machine.state).record(found.generation)["plan"], terms.agreed
+    if agreed is None or isinstance(agreed, Basis):
+        made = plan(source.read(machine, stop), machine, scope, None, stop, terms.consents)
+        same = made.basis.manifests == before["basis"]["manifests"]
+        targets = made.targets
+    else:
+        same, targets = agreed.basis._asdict() == before["basis"], agreed.targets
+    if same and (None if targets is None else list(targets)) == before["targets"]:
+        raise AppliedAlready(found)
+    raise OtherPlan(
+        f"nothing was done: the id {apply_id} has another plan, of generation {found.generation}, which {found}; "
+        "this plan needs an id of its own",
+        history_of(found.generation),
+    )
 
 
 def _deadline(seconds: float, now: float) -> Deadline:
@@ -207,7 +256,6 @@ def agreed_plan(
 def _refuse_left(recovered: tuple[Recovered, ...], machine: OpenHost, terms: Terms) -> None:
     """Return if an apply may begin, on these `terms`, after what was `recovered`."""
     if terms.recording is Recording.REQUIRED:
-        refuse_unrecorded(recovered)
         machine.state.prepare()
         refuse_pending(machine)
         return
@@ -285,7 +333,7 @@ class _Transaction(NamedTuple):
         try:
             shown = {**plan_record(made, only_changes=True), "diff": diff_records(made)}
             if self.origin.id:
-                from reconciler.transaction.cancellation import ApplyIds
+                from reconciler.transaction.apply_ids import ApplyIds
 
                 ApplyIds(self.machine.state).claim(self.origin.id, number)
             history.begin(number, _recorded(made), self.origin, shown, _extent(made))
@@ -301,7 +349,7 @@ class _Transaction(NamedTuple):
             raise CannotArm("there is no timer here that could roll it back")
         first_line = journal.first_line(self.made, holdings_of(self.made.observed))
         confirmations = Confirmations(machine.state)
-        confirmations.put(Pending(number, machine.boot_id, machine.clock.monotonic() + seconds, first_line))
+        confirmations.put(Pending(number, machine.boot_id, machine.clock.monotonic() + seconds, False, first_line))
         try:
             machine.timer.arm(number, seconds)
         except CannotArm:

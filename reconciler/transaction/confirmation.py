@@ -43,12 +43,14 @@ class Pending(NamedTuple):
         generation: its number, by which it is confirmed.
         boot_id: the boot in which it was made.
         deadline: when it is rolled back, in seconds of the monotonic clock of that boot.
+        is_cancelled: whether a person or a program has ended its time before it was over.
         journal: what its journal began with.
     """
 
     generation: int
     boot_id: str
     deadline: float
+    is_cancelled: bool
     journal: FirstLine
 
     def seconds_left(self, boot_id: str, now: float) -> float:
@@ -112,12 +114,12 @@ class Confirmations:
         write_record(self._state, PENDING, pending)
 
     def close(self, pending: Pending, now: float) -> None:
-        """Record that the time of `pending` is over at `now`, so that whatever comes next rolls it back.
+        """Record that `pending` is cancelled: its time is over at `now`, and whatever comes next rolls it back.
 
         Where that cannot be recorded, nothing is changed: no disk keeps a host from being rolled back.
         """
         with suppress(OSError):
-            write_record(self._state, PENDING, pending._replace(deadline=now))
+            write_record(self._state, PENDING, pending._replace(deadline=now, is_cancelled=True))
 
     def clear(self) -> None:
         """Record that nothing waits."""

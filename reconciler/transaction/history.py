@@ -201,6 +201,15 @@ class History:
         )
         raise NoSuchGeneration(f"generation {number} {what}, so that it is nothing to roll back to", HISTORY)
 
+    def fingerprint(self, number: int) -> str:
+        """The fingerprint of the plan of generation `number` (SHA-256, hex); empty where it has none.
+
+        Raises:
+            NoSuchGeneration: it is not there.
+            BadRecord: its file is not as we write it.
+        """
+        return str(self._whole(number).record["plan"].get("fingerprint", ""))
+
     def pool(self, number: int) -> Matrix:
         """The host pool that was planned for generation `number`.
 

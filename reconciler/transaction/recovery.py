@@ -9,7 +9,7 @@ from reconciler.integrations.timers import CannotArm
 from reconciler.kernel.observe import observe
 from reconciler.model.commands import ROLLBACK, confirm_of, history_of
 from reconciler.model.errors import StateError
-from reconciler.model.outcome import Outcome, Result, interrupting
+from reconciler.model.outcome import Outcome, Result, Unconfirmed, interrupting
 from reconciler.model.printable import error_text
 from reconciler.model.steps import Holdings
 from reconciler.model.stopping import NEVER
@@ -114,7 +114,7 @@ def recover_unfinished(machine: OpenHost) -> Recovered | None:
 def _recovered(unfinished: Unfinished, machine: OpenHost, left: Left) -> Recovered:
     outcome, returned = _recovered_outcome(unfinished, machine, left)
     if outcome.result is not Result.APPLIED:
-        outcome = outcome._replace(failure=f"it {left}")
+        outcome = outcome._replace(failure=f"it {left}", unconfirmed=_why_unconfirmed(unfinished, left))
     if returned and returned.interrupted:
         known = {**unfinished.before.guests, **unfinished.after.guests}
         outcome = interrupting(outcome, [known[one][0] if one in known else one for one in returned.interrupted])
@@ -125,6 +125,14 @@ def _recovered(unfinished: Unfinished, machine: OpenHost, left: Left) -> Recover
         # The host is what counts. The record of the start is still there, so that the next run does this again.
         unrecorded = error_text(error)
     return Recovered(unfinished, returned, left, outcome.notes, unrecorded, outcome.result is Result.APPLIED)
+
+
+def _why_unconfirmed(unfinished: Unfinished, left: Left) -> Unconfirmed | None:
+    if left is Left.UNFINISHED:
+        return None
+    if not unfinished.same_boot:
+        return Unconfirmed.REBOOTED
+    return Unconfirmed.CANCELLED if left is Left.UNDONE else Unconfirmed.EXPIRED
 
 
 def _record(unfinished: Unfinished, outcome: Outcome, machine: OpenHost) -> None:
@@ -238,43 +246,42 @@ def expire(machine: OpenHost, *, now: bool = False) -> Recovered | None:
             return None
         # Killed while it rolls back, it must not be confirmed any more: half of it would stay (I4).
         confirmations.close(pending, monotonic)
-    return _recovered(confirmations.begun_by(pending, machine.boot_id), machine, Left.UNDONE if now else Left.EXPIRED)
+    left = Left.UNDONE if now or pending.is_cancelled else Left.EXPIRED
+    return _recovered(confirmations.begun_by(pending, machine.boot_id), machine, left)
 
 
-def _was_rolled_back(machine: OpenHost, number: int) -> bool:
-    from reconciler.transaction.history import History, NoSuchGeneration
-
-    try:
-        return History(machine.state).get(number).ended_as is Result.ROLLED_BACK
-    except NoSuchGeneration:
-        return False
-
-
-def confirm(machine: OpenHost, number: int, extend: float | None = None) -> None:
+def confirm(machine: OpenHost, number: int, extend: float | None = None) -> bool:
     """Confirm generation `number`, or give it `extend` more seconds from now instead.
 
     Only under the locks, after `recover`.
 
+    Returns:
+        Whether it waited; otherwise it stands already, and nothing was done.
+
     Raises:
-        NotPending: it does not wait to be confirmed.
+        NotPending: it does not wait to be confirmed, and does not stand; the text says why.
+        NoSuchGeneration: there is no such number.
         CannotArm: the time cannot be extended.
     """
+    from reconciler.transaction.apply_ids import ApplyState, standing
+
     confirmations = Confirmations(machine.state)
     pending = confirmations.pending()
     if pending is None or pending.generation != number:
-        if _was_rolled_back(machine, number):
-            raise NotPending(f"generation {number} was rolled back already", history_of(number))
-        what = f"generation {pending.generation} does" if pending else "nothing does"
-        raise NotPending(f"generation {number} does not wait to be confirmed; {what}")
+        found = standing(machine.state, number, machine.boot_id, machine.clock.monotonic())
+        if found.state in (ApplyState.CONFIRMED, ApplyState.NOTHING) and extend is None:
+            return False
+        raise NotPending(f"generation {number} {found}", history_of(number))
     begun = confirmations.begun_by(pending, machine.boot_id)
     if is_as_before(begun, lambda: holdings_now(machine), machine.root):
         raise NotPending(f"generation {number} has been rolled back, which could not be recorded yet", ROLLBACK)
     if extend is None:
         # Removing a file needs no space, and nothing else has to be recorded.
         confirmations.clear()
-        return
+        return True
     if machine.timer is None:
         raise CannotArm("there is no timer here that could roll it back")
     # Armed before it is recorded: a timer too many finds nothing to do, one too few would leave the apply unconfirmed.
     machine.timer.arm(number, extend)
     confirmations.put(pending._replace(deadline=machine.clock.monotonic() + extend))
+    return True

@@ -73,6 +73,7 @@ def test_the_page_has_the_example_as_it_is() -> None:
     assert f"```python\n{SCRIPT.read_text(encoding='utf-8')}```" in page
     assert [name for name in reconciler.__all__ if name.islower() and f"{name}" not in page] == [
         "agreed_plan",
+        "refuse_repeated",
         "rollback_target",
     ]
 
@@ -168,8 +169,11 @@ def test_what_is_not_confirmed_can_be_undone(folder: Path, monkeypatch: pytest.M
             reconciler.roll_back(host)
         number = reconciler.apply(manifests, host, terms=terms).generation
         reconciler.confirm(host, number)
-        with pytest.raises(reconciler.NotPending):
-            reconciler.confirm(host, number)
+        reconciler.confirm(host, number)
+        assert reconciler.standing(host, number).state is reconciler.ApplyState.CONFIRMED
+        assert reconciler.standing(host, "never-seen").state is reconciler.ApplyState.UNKNOWN
+        with pytest.raises(reconciler.NotPending, match="generation 1 was cancelled"):
+            reconciler.confirm(host, 1)
         assert reconciler.observe(host) != start
 
 

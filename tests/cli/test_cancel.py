@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.cli.main import run
 from reconciler.hosts import opening
-from reconciler.transaction.cancellation import ApplyIds
+from reconciler.transaction.apply_ids import ApplyIds
 from reconciler.transaction.history import RETAINED
 from reconciler.transaction.state_directory import StateDirectory
 from testing.clocks import NoTimer
@@ -131,7 +131,7 @@ def test_an_unknown_id_is_blocked_for_ever(command: Command) -> None:
 
 
 def test_an_id_is_used_once(command: Command) -> None:
-    """Whatever became of the apply: it stays, it was rolled back, it had nothing to do; also long after."""
+    """By one plan: it is refused with another one, and where the apply does not stand."""
     assert command("apply", "--yes", "--id", "a").code == 0
     assert command("apply", "--yes", "--id", "b").code == 0
     change(command)
@@ -139,10 +139,15 @@ def test_an_id_is_used_once(command: Command) -> None:
     command("cancel", "c")
     before = command("simulate").out
 
-    for one, number in (("a", 1), ("b", 2), ("c", 3)):
+    for one, number, why in (
+        ("a", 1, "has another plan, of"),
+        ("b", 2, "has another"),
+        ("c", 3, "was used already, by"),
+    ):
         ran = command("apply", "--yes", "--id", one)
         assert ran.code == 4
-        assert f"the id {one} was used already, by generation {number}" in ran.err
+        assert f"the id {one} {why}" in ran.err
+        assert f"generation {number}, which" in ran.err
         assert next_of(ran)[:3] == ["history", "show", str(number)]
     assert command("simulate").out == before
 
@@ -156,7 +161,8 @@ def test_an_id_outlives_its_generation(command: Command) -> None:
 
     assert not (folder / "generations/000001.json").exists()
     assert command("apply", "--yes", "--id", "first").code == 4
-    assert command("apply", "--yes", "--id", "n2").code == 4
+    assert command("apply", "--yes", "--id", "n2").code == 0
+    assert "is not kept any more" in command("apply", "--yes", "--id", "first").err
     assert command("cancel", "first").code == 1
 
 
@@ -180,7 +186,9 @@ def test_without_an_apply_there_is_nothing_to_confirm_or_cancel(command: Command
     assert command("apply", "--yes", "--id", "deploy-1").code == 0  # to confirm an id does not block it
 
 
-@pytest.mark.parametrize("wrong", ["", "42", "-a", "Deploy", "a_b", "a.b", "a/b", "ä", "a b", "a" * 65, "a\n"])
+@pytest.mark.parametrize(
+    "wrong", ["", "42", "0", "٤", "-a", "Deploy", "a_b", "a.b", "a/b", "ä", "a b", "a" * 65, "a\n"]
+)
 def test_what_is_no_id_is_wrong_usage(command: Command, wrong: str) -> None:
     """With what one is."""
     ran = command("apply", "--yes", f"--id={wrong}")
@@ -210,7 +218,7 @@ def test_an_apply_that_never_began_leaves_its_id_free(command: Command) -> None:
     assert command("apply", "--yes").code == 0
 
     assert command("apply", "--yes", "--id", "deploy-42").code == 0
-    assert command("apply", "--yes", "--id", "deploy-42").code == 4
+    assert command("apply", "--yes", "--id", "deploy-42").err.startswith("nothing was done: the apply deploy-42 came")
 
 
 NO_MANIFESTS = (

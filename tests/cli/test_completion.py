@@ -144,7 +144,7 @@ def test_generations_are_offered(command: Command, offers: Offers) -> None:
     assert offers("rollback", *at(command), "") == ["2", "1"]
     assert offers("confirm", *at(command), "") == ["2", "1"]
     assert offers("cancel", *at(command), "1") == ["1"]
-    assert offers("history", *at(command), "") == ["show", "diff"]
+    assert offers("history", *at(command), "") == ["show", "diff", "state"]
     assert offers("history", *at(command), "diff", "2", "") == ["1"]
     assert offers("history", *at(command), "show", "") == ["2", "1"]
     assert re.fullmatch(

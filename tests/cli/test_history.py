@@ -574,7 +574,7 @@ def test_an_apply_whose_time_is_over_is_not_to_be_confirmed(command: Command, mo
 
     assert "generation 1 was not confirmed in time; to undo it: reconcile rollback --simulate " in told
     assert command("rollback", "--yes").code == 0
-    assert "was rolled back already" in command("confirm", "1").err
+    assert "generation 1 was not confirmed in time, and is rolled back" in command("confirm", "1").err
 
 
 def test_a_damaged_inventory_does_not_keep_anybody_from_confirming(command: Command) -> None:

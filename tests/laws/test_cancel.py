@@ -14,7 +14,8 @@ from reconciler.operations.wanted import Wanted
 from reconciler.simulator.kernel_profiles import Profile
 from reconciler.transaction import confirmation
 from reconciler.transaction.apply import NoProgress
-from reconciler.transaction.cancellation import ApplyIds, Cancelled, IdTaken, cancel
+from reconciler.transaction.apply_ids import ApplyIds, IdTaken
+from reconciler.transaction.cancellation import Cancelled, cancel
 from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations
 from reconciler.transaction.history import History
 from reconciler.transaction.open_host import OpenHost
@@ -194,7 +195,7 @@ def test_blocking_an_id_is_all_or_nothing(profile: Profile, tmp_path: Path, monk
                 assert nth == 1
         late = ORIGIN._replace(id="late")
         if nth == 1:
-            ApplyIds(bench.machine.state).refuse_taken("late")
+            assert not ApplyIds(bench.machine.state).found("late").is_cancelled
             cancel(bench.machine, "late")
         with pytest.raises(IdTaken):
             apply(Wanted(desired_like(bench.start)), bench.machine, NoProgress(), late)

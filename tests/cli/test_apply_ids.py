@@ -1,0 +1,250 @@
+"""An apply that comes again with its id, and how the apply with an id stands: for controllers that lost an answer."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.hosts import opening
+from testing.clocks import NoTimer
+from testing.commands import Command, change, example, parsed
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """``reconcile`` on a fresh copy of the three guests, without a real timer."""
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
+    return example("three-guests", tmp_path, capsys)
+
+
+def applies(command: Command, apply_id: str = "deploy-42", *words: str) -> int:
+    """The exit code of an apply that waits to be confirmed."""
+    return command("apply", "--yes", "--confirm-within", "5m", "--id", apply_id, *words).code
+
+
+def stands(command: Command, which: str = "deploy-42") -> dict[str, Any]:
+    """What a controller is answered."""
+    ran = command("history", "state", which, "-o", "json")
+    assert ran.code == 0
+    found = json.loads(ran.out)
+    assert isinstance(found, dict)
+    return found
+
+
+def everything(command: Command) -> dict[str, bytes]:
+    """What is on the host, and all that we have recorded of it."""
+    folder = Path(f"{command.simulated_host}.state")
+    files = {str(one): one.read_bytes() for one in sorted(folder.rglob("*")) if one.is_file() and one.name != "lock"}
+    return {**files, "host": command("simulate").out.encode()}
+
+
+def boots(command: Command) -> None:
+    """The host is booted."""
+    assert command("simulate", "boot").code == 0
+
+
+def passes(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """So many seconds go by."""
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + seconds)
+
+
+@pytest.mark.parametrize("words", [("--yes",), (), ("--yes", "--confirm-within", "1h")])
+def test_an_apply_that_comes_again_is_answered_and_changes_nothing(command: Command, words: tuple[str, ...]) -> None:
+    """That it waits, and for how long; after it was confirmed, that it is."""
+    assert applies(command) == 0
+    before = everything(command)
+
+    pending = command("apply", "--id", "deploy-42", *words)
+
+    assert (pending.code, pending.out) == (0, "")
+    assert "as generation 1, which waits to be confirmed for another 299 s" in pending.err
+    assert everything(command) == before
+    line = pending.err[pending.err.index("  next: ") :].strip().removeprefix("next: ").partition("    #")[0]
+    assert parsed(line) == "reconcile confirm"
+    assert command("confirm", "deploy-42").code == 0
+    before = everything(command)
+    confirmed = command("apply", "--id", "deploy-42", *words)
+    assert (confirmed.code, confirmed.out) == (0, "")
+    assert "as generation 1, which was applied, and waits for nothing" in confirmed.err
+    assert everything(command) == before
+
+
+def test_an_apply_that_comes_again_answers_programs(command: Command) -> None:
+    """With how it stands, and the result of the first one."""
+    applies(command)
+
+    again = json.loads(command("apply", "--yes", "--id", "deploy-42", "-o", "json").out)
+
+    assert again.pop("result") == "applied"
+    assert again == stands(command)
+
+
+def test_a_saved_plan_that_comes_again_is_the_same_plan(command: Command) -> None:
+    """Although the host is another one than that which it was made for; another saved plan is not."""
+    saved, other = (str(command.directory / name) for name in ("saved.plan", "other.plan"))
+    command("plan", "--out", saved)
+    change(command)
+    command("plan", "--out", other)
+    change(command, "adapters: [6]", "adapters: [5, 6]")
+    assert command("apply", saved, "--yes", "--confirm-within", "5m", "--id", "deploy-42").code == 0
+    before = everything(command)
+
+    assert command("apply", saved, "--yes", "--id", "deploy-42").code == 0
+    refused = command("apply", other, "--yes", "--id", "deploy-42")
+
+    assert refused.code == 4
+    assert "the id deploy-42 has another plan, of generation 1, which waits to be confirmed" in refused.err
+    assert everything(command) == before
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+@pytest.mark.parametrize("words", [("--target", "guest1"), ()])
+def test_another_plan_with_the_same_id_is_refused(command: Command, confirmed: bool, words: tuple[str, ...]) -> None:
+    """Other manifests, or less of the host."""
+    applies(command)
+    if confirmed:
+        command("confirm")
+    if not words:
+        change(command)
+    before = everything(command)
+
+    ran = command("apply", "--yes", "--id", "deploy-42", *words)
+
+    assert ran.code == 4
+    assert "the id deploy-42 has another plan" in ran.err
+    assert "this plan needs an id of its own" in ran.err
+    assert everything(command) == before
+
+
+def test_a_partial_apply_comes_again(command: Command) -> None:
+    """With the same guests, however they are named."""
+    assert applies(command, "deploy-42", "--target", "guest1") == 0
+
+    assert command("apply", "--yes", "--id", "deploy-42", "--target", "guest1").code == 0
+    assert command("apply", "--yes", "--id", "deploy-42").code == 4
+
+
+def test_an_apply_with_an_id_that_does_not_stand_is_refused(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelled, expired, lost in a boot: never applied again, and each is said; so it is to whoever confirms it."""
+    start = command("simulate").out
+    applies(command, "a")
+    command("cancel", "a")
+    applies(command, "c")
+    passes(monkeypatch, 301)
+    says = {"a": "was cancelled", "c": "was not confirmed in time"}
+    states = {"a": "cancelled", "c": "expired"}
+
+    for one, why in says.items():
+        assert stands(command, one)["state"] == states[one]
+        confirmed = command("confirm", one)
+        assert confirmed.code != 0
+        assert why in confirmed.err
+        assert stands(command, one)["state"] == states[one]
+        again = command("apply", "--yes", "--id", one)
+        assert again.code == 4
+        assert why in again.err
+        assert command("cancel", one).code == 0
+    assert command("simulate").out == start
+
+
+def test_an_apply_that_was_lost_in_a_boot_is_named_so(command: Command) -> None:
+    """Before and after the next command has recorded it."""
+    applies(command)
+    boot = stands(command)["bootId"]
+    boots(command)
+    assert stands(command)["bootId"] != boot
+
+    for _ in range(2):
+        assert stands(command)["state"] == "rebooted"
+        ran = command("confirm", "deploy-42")
+        assert ran.code == 1
+        assert "was lost: the host was booted before it was confirmed" in ran.err
+    assert command("apply", "--yes", "--id", "deploy-42").code == 4
+
+
+def test_how_an_apply_stands_is_answered(command: Command) -> None:
+    """The seconds that are left and the boot, since clocks of two machines are never compared."""
+    unknown = stands(command)
+    assert unknown == {
+        "formatVersion": "1",
+        "id": "deploy-42",
+        "generation": None,
+        "state": "unknown",
+        "secondsLeft": None,
+        "bootId": unknown["bootId"],
+        "fingerprint": None,
+    }
+    fingerprint = json.loads(command("plan", "-o", "json").out)["fingerprint"]
+    applies(command)
+
+    pending = stands(command)
+
+    assert pending == {
+        **unknown,
+        "generation": 1,
+        "state": "pending",
+        "secondsLeft": pending["secondsLeft"],
+        "fingerprint": fingerprint,
+    }
+    assert 200 < pending["secondsLeft"] < 300
+    assert stands(command, "1") == pending
+    command("confirm")
+    assert stands(command) == {**pending, "state": "confirmed", "secondsLeft": None}
+    applies(command, "same")
+    assert stands(command, "same")["state"] == "nothing to do"
+    command("cancel", "same")
+    assert stands(command, "same")["state"] == "cancelled"
+    assert command("apply", "--yes", "--id", "same").code == 4
+    command("cancel", "late")
+    assert stands(command, "late") == {**unknown, "id": "late", "state": "cancelled"}
+    assert command("history", "state", "7").code == 1
+
+
+def test_how_an_apply_stands_is_said_to_people(command: Command) -> None:
+    """With what keeps it."""
+    assert command("history", "state", "7-of-9").out == "7-of-9 is not known: no apply with it has begun\n"
+    applies(command, "7-of-9")
+
+    ran = command("history", "state", "7-of-9")
+
+    assert ran.out == "7-of-9 (generation 1) waits to be confirmed for another 299 s\n"
+    assert "  next: reconcile confirm 7-of-9 --simulate" in ran.err
+    assert command("confirm", "7-of-9").code == 0
+    assert command("history", "state", "1").out == "7-of-9 (generation 1) was applied, and waits for nothing\n"
+
+
+@pytest.mark.parametrize("which", ["deploy-42", "1"])
+def test_confirming_twice_succeeds(command: Command, which: str) -> None:
+    """Whoever got no answer confirms again; where another one waits, that is named."""
+    applies(command)
+    assert command("confirm", which).code == 0
+
+    again = command("confirm", which)
+
+    assert (again.code, again.err) == (0, "nothing to confirm: generation 1 is confirmed already\n")
+    assert command("confirm", which, "--extend", "5m").code == 1
+    change(command)
+    applies(command, "next")
+    other = command("confirm", which)
+    assert other.code == 0
+    assert "  next: reconcile confirm 2 --simulate" in other.err
+    assert stands(command, "next")["state"] == "pending"
+
+
+def test_more_time_is_given_by_the_id(command: Command) -> None:
+    """From now on; and it can be given again."""
+    applies(command)
+    for duration, seconds in (("10m", 599), ("3m", 179)):
+        assert command("confirm", "deploy-42", "--extend", duration).code == 0
+        assert stands(command)["secondsLeft"] == seconds
+
+
+@pytest.mark.parametrize("apply_id", ["7", "0042"])
+def test_digits_alone_are_a_generation(command: Command, apply_id: str) -> None:
+    """So they are no id; with a dash or a letter they are."""
+    assert command("apply", "--yes", "--id", apply_id).code == 64
+    assert command("apply", "--yes", "--id", f"{apply_id}-").code == 0
+    assert stands(command, f"{apply_id}-")["generation"] == 1
