@@ -16,7 +16,7 @@ from reconciler.machines.proof import Proven, prove
 from reconciler.manifests.files import STDIN
 from reconciler.manifests.site import placed
 from reconciler.model.errors import InputError
-from reconciler.model.machines import DesiredMachine
+from reconciler.model.machines import NO_CONFIG, DesiredMachine
 from reconciler.model.problems import errors_of, several
 from reconciler.render.hmc_text import ComparedMachines, hmc_json, hmc_text
 
@@ -55,7 +55,9 @@ def hmc_changes_command(base: str | None, live: str | None, format: str, host: H
         before, compared = _live(site, live)
     else:
         before, compared = (), ComparedMachines("nothing", "with nothing")
-    before, after = _of_host(before, host.host), _of_host(site.machines, host.host)
+    after = _of_host(site.machines, host.host)
+    concerned = {one.id for one in (*after, *_of_host(before, host.host))}  # what is live seldom names hosts
+    before = [one for one in before if one.id in concerned]
     if not before and not after:
         where = f" with an LPAR of host {host.host}" if host.host else ""
         raise InputError(f"the manifests describe no Machine{where}; to see what it is: reconcile explain Machine")
@@ -103,27 +105,43 @@ def _live(site: Site, file: str) -> tuple[Sequence[DesiredMachine], ComparedMach
     if errors_of(live.problems):
         say(f"error: what is on the HMC cannot be read from {file}")
         raise InvalidManifests(live.problems)
-    described, known = {one.id for one in site.machines}, {one.id for one in live.machines}
-    notes = [
+    known = {one.id for one in live.machines}
+    # What is imported may have no id, or one that is not that of /proc/sysinfo; then its name says which machine it is.
+    by_name = {one.name: one.id for one in site.machines if one.id not in known}
+    described = {one.id for one in site.machines}
+    machines, notes = [], []
+    for one in sorted(live.machines):
+        if one.id not in described and one.name in by_name:
+            notes.append(
+                f"machine {one.name} has the id {one.id} in {file}; by its name it is {by_name[one.name]} here"
+            )
+            machines.append(one._replace(id=by_name[one.name]))
+        elif one.id in described:
+            machines.append(one)
+        else:
+            notes.append(
+                f"machine {one.name} ({one.id}) of {file} is not described here, by its id or its name, and nothing is "
+                "listed for it"
+            )
+    known = {one.id for one in machines}
+    notes += [
         f"{file} says nothing of machine {one.name} ({one.id}); all that it is to have is listed"
         for one in sorted(site.machines)
         if one.id not in known
     ]
-    notes += [
-        f"machine {one.name} ({one.id}) of {file} is not described here, and nothing is listed for it"
-        for one in sorted(live.machines)
-        if one.id not in described
-    ]
-    before = tuple(one for one in live.machines if one.id in described)
-    notes += _undescribed(before, site.machines, file)
-    return before, ComparedMachines("file", f"with {file}", file, tuple(notes))
+    notes += _undescribed(machines, site.machines, file)
+    return machines, ComparedMachines("file", f"with {file}", file, tuple(notes))
 
 
 def _undescribed(live: Sequence[DesiredMachine], machines: Sequence[DesiredMachine], file: str) -> Iterator[str]:
     """A note for each machine with LPARs that the manifests may only have forgotten."""
     described = {one.id: {lpar.name.casefold() for lpar in one.lpars} for one in machines}
     for one in sorted(live):
-        names = [lpar.name for lpar in one.lpars if lpar.name.casefold() not in described[one.id]]
+        names = [
+            lpar.name
+            for lpar in one.lpars
+            if lpar.config != NO_CONFIG and lpar.name.casefold() not in described[one.id]
+        ]
         if names:
             yield (
                 f"machine {one.name} has LPARs in {file} that are not described here, and the list takes everything "

@@ -244,8 +244,8 @@ def test_compared_with_what_is_live_only_known_machines_are_changed(site: Site, 
     )
     assert [(one["name"], one["standing"]) for one in record["machines"]] == [("cpc-a", "changed"), ("cpc-b", "new")]
     assert record["notes"] == [
+        f"machine m3 ({third}) of {live} is not described here, by its id or its name, and nothing is listed for it",
         f"{live} says nothing of machine cpc-b ({OTHER_ID}); all that it is to have is listed",
-        f"machine m3 ({third}) of {live} is not described here, and nothing is listed for it",
     ]
 
 
@@ -306,6 +306,17 @@ def test_manifests_without_a_machine_have_no_list(site: Site) -> None:
 
     assert ran.code == 1
     assert "the manifests describe no Machine with an LPAR of host elsewhere" in ran.err
+
+
+def test_only_the_machines_of_a_host_are_compared(site: Site, tmp_path: Path) -> None:
+    """Also where what they are compared with does not say which host runs there."""
+    placed = LPAR7.replace("LPAR7,", "LPAR7, host: lpar7,")
+    site.write(machine_text("cpc-a", placed), machine_text("cpc-b", ZOS1, machineId=OTHER_ID))
+    live = tmp_path / "live.yaml"
+    live.write_text(machine_text("cpc-a", LPAR7), encoding="utf-8")
+
+    assert site.run("--from", str(live), "--host", "lpar7").code == 0
+    assert [one["name"] for one in site.record("--host", "lpar7")["machines"]] == ["cpc-a"]
 
 
 def test_the_options_exclude_each_other(site: Site) -> None:

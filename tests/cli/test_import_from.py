@@ -15,7 +15,7 @@ from reconciler.model.machines import MachineMode
 from reconciler.model.printable import first_unprintable
 from reconciler.model.problems import errors_of
 from testing.commands import Command, Ran
-from testing.manifests import MACHINE_ID, OTHER_ID, guest_text
+from testing.manifests import MACHINE_ID, OTHER_ID, guest_text, machine_text
 
 UUID: Final = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 OTHER: Final = "0b0f2a52-8f6e-4c1b-9d1a-5a2f7e1c3d4e"
@@ -410,6 +410,30 @@ def test_two_active_partitions_with_a_queue_are_imported_and_found(tool: Import)
 
     assert 0 == ran.code
     assert tool.bare("validate", str(tool.site)).code != 0
+
+
+@pytest.mark.parametrize("named", [("--machine-id", MACHINE_ID), ("--machine", "cpc-x")])
+def test_what_is_live_is_compared_with_what_is_to_be(tool: Import, named: tuple[str, str]) -> None:
+    """By the id of the machine, or by its name where that is not known; what nobody describes gives everything up."""
+    ran = tool.read("dpm", json.dumps(EXPORT), *named)
+    assert ran.code == 0, ran.err
+    live, site = tool.directory / "live.yaml", tool.directory / "wanted.yaml"
+    live.write_text(ran.out, encoding="utf-8")
+    lpars = [
+        "{name: lpar7, adapters: [5], usageDomains: [4, 0x47], controlDomains: [4, 0x47, 0x50]}",
+        '{name: "Test System", adapters: [5, 6], usageDomains: [9]}',
+        "{name: backup, adapters: [5], usageDomains: [4], active: false}",
+    ]
+    site.write_text(machine_text("cpc-x", *lpars, mode="dpm"), encoding="utf-8")
+
+    found = json.loads(tool.bare("hmc-changes", str(site), "--from", str(live), "-o", "json").out)
+
+    steps = [(one["action"], one["lpar"], one["adapters"]) for one in found["machines"][0]["steps"]]
+    assert steps == [("remove", "lpar7", [6]), ("remove", "reserved", [6]), ("add", "Test System", [6])]
+    assert found["machines"][0]["steps"][2]["after"] == [2]
+    *renamed, note = found["notes"]
+    assert ": reserved; add them to its Machine" in note
+    assert [f"by its name it is {MACHINE_ID} here" in one for one in renamed] == [True] * (named[0] == "--machine")
 
 
 def test_a_machine_that_is_not_known_says_so(tool: Import) -> None:
