@@ -1,6 +1,7 @@
 """The transaction for a VM that starts or has ended; see `reconciler.cli.hook_command`."""
 
 import time
+from contextlib import AbstractContextManager
 from typing import Final
 
 from reconciler import Enforced, Manifests, NoProgress, NothingEnforced, Terms, WantedSource, apply, observe, plan
@@ -11,14 +12,18 @@ from reconciler.cli.output import say
 from reconciler.integrations.domain_checks import domain_problems
 from reconciler.integrations.domain_xml import Domain
 from reconciler.kernel.locks import patience
-from reconciler.model.commands import HOOK_INSTALL, WATCH_INSTALL, Here
+from reconciler.model.commands import HOOK_INSTALL, WATCH_INSTALL, Here, confirm_of
 from reconciler.model.errors import ConflictError
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import Actor, Outcome, Result
 from reconciler.model.problems import Problem, errors_of
 from reconciler.planning.plan import Plan
 from reconciler.planning.scope import VmEvent
+from reconciler.transaction.confirmation import Confirmations
+from reconciler.transaction.history import History
 from reconciler.transaction.journal import Journal
+from reconciler.transaction.open_host import OpenHost, locked
+from reconciler.transaction.recovery import recover
 
 LOCK_SECONDS: Final = 10.0
 """How long others that are at work are waited for."""
@@ -49,6 +54,11 @@ def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> Outco
     """
     source: WantedSource = Manifests(host.paths, host.host) if host.paths else Enforced(host.host)
     with opened(host) as machine:
+        is_late = _refuse_unconfirmed(machine, event)
+    if is_late:  # its timer is at work, or is lost: the device is that of before the apply, or none, after this
+        with opened(host, changes=True) as machine, _locked(machine):
+            recover(machine)
+    with opened(host) as machine:
         try:
             wanted = source.read(machine)
         except NothingEnforced as error:
@@ -70,6 +80,37 @@ def execute(host: HostOptions, event: VmEvent, starting: Domain | None) -> Outco
     if applied.outcome.result in DONE:
         _show_kept(applied.plan, event)
     return applied.outcome
+
+
+def _refuse_unconfirmed(machine: OpenHost, event: VmEvent) -> bool:
+    """Refuse a start with a device that was made or changed by an apply which waits to be confirmed.
+
+    Where that is not confirmed in time, the device would be taken from under the VM. All others are the same before and
+    after: their VMs start.
+
+    Returns:
+        Whether such an apply was not confirmed in time, and is not rolled back yet.
+    """
+    pending = Confirmations(machine.state).pending()
+    if pending is None or pending.boot_id != machine.boot_id:
+        return False
+    changed = sorted(event.starts & {step.uuid for step in pending.journal.steps})
+    if not changed:
+        return False
+    left = pending.seconds_left(machine.boot_id, machine.clock.monotonic())
+    if not left:
+        return True
+    number = pending.generation
+    name = History(machine.state).look(number).origin.id
+    called = f"generation {number} ({name})" if name else f"generation {number}"
+    raise StartRefused(
+        f"its mediated device {changed[0]} was made, changed or removed by {called}, which waits to be confirmed for "
+        f"another {left:.0f} s; to keep that: {machine.here.line(confirm_of(name or number))}"
+    )
+
+
+def _locked(machine: OpenHost) -> AbstractContextManager[object]:
+    return locked(machine, NoProgress(), origin_of("", Actor.HOOK).command, LOCK_SECONDS, recording=False)
 
 
 def _refuse_missing(event: VmEvent, observed: Observed, reason: str, here: Here) -> None:

@@ -219,12 +219,15 @@ def refuse_pending(machine: OpenHost) -> None:
     Raises:
         AwaitsConfirmation: one does.
     """
+    from reconciler.transaction.history import History
+
     pending = Confirmations(machine.state).pending()
     if pending:
+        name = History(machine.state).look(pending.generation).origin.id
+        called = f"generation {pending.generation} ({name})" if name else f"generation {pending.generation}"
         left = pending.seconds_left(machine.boot_id, machine.clock.monotonic())
         raise AwaitsConfirmation(
-            f"generation {pending.generation} waits to be confirmed for another {left:.0f} s; "
-            f"to undo it: {machine.here.line(ROLLBACK)}",
+            f"{called} waits to be confirmed for another {left:.0f} s; to undo it: {machine.here.line(ROLLBACK)}",
             confirm_of(pending.generation),
             pending.generation,
             left,

@@ -1,0 +1,124 @@
+"""VMs that start while an apply waits to be confirmed: those whose device is the same before and after."""
+
+import io
+import json
+import re
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from reconciler.hosts import opening
+from testing.clocks import NoTimer
+from testing.commands import Command, Ran, change, example, parsed
+from testing.libvirt import domain_xml, hostdev
+
+
+class Started:
+    """Starts VMs as libvirt does, on the example of three guests, each with a device of its own."""
+
+    def __init__(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.command = command
+        self._monkeypatch = monkeypatch
+        guests = json.loads(command("status", "-o", "json").out)["guests"]
+        self.uuids = {one["name"]: one["uuid"] for one in guests}
+
+    def starts(self, guest: str) -> Ran:
+        """The VM of `guest` is about to start."""
+        xml = domain_xml(hostdev(self.uuids[guest]), name="vm1")
+        self._monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(xml), isatty=lambda: False))
+        where = ["-f", str(self.command.directory), "--simulate", str(self.command.simulated_host)]
+        return self.command.bare("hook", "qemu", *where, "--", "vm1", "prepare", "begin", "-")
+
+    def applies(self, *words: str) -> None:
+        """What the manifests want waits to be confirmed."""
+        assert self.command("apply", "--yes", "--confirm-within", "5m", *words).code == 0
+
+
+@pytest.fixture
+def vms(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Started:
+    """On a fresh copy of the example, without a real timer."""
+    monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())
+    return Started(example("three-guests", tmp_path, capsys), monkeypatch)
+
+
+def refused(ran: Ran) -> str:
+    """The command that would keep the device, of a refusal that names the apply and the seconds, in one line."""
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.count("\n") == 1
+    found = re.search(r"by (generation \d+.*), which waits to be confirmed for another (\d+) s; .*: (.*)\n", ran.err)
+    assert found
+    assert 200 < int(found[2]) <= 300
+    assert parsed(found[3]) == "reconcile confirm"
+    return found[1]
+
+
+def test_a_device_that_waits_to_be_confirmed_starts_no_vm(vms: Started) -> None:
+    """It would be taken from under the VM; once it is confirmed the VM starts."""
+    vms.applies("--id", "deploy-42")
+    before = vms.command("simulate").out
+
+    for name in vms.uuids:
+        assert refused(vms.starts(name)) == "generation 1 (deploy-42)"
+    assert vms.command("simulate").out == before
+
+    vms.command("confirm", "deploy-42")
+    for name in vms.uuids:
+        assert vms.starts(name) == (0, "", "")
+
+
+def test_a_vm_whose_device_is_the_same_before_and_after_starts(vms: Started) -> None:
+    """Only the one that the apply changes is refused, whether the apply has an id or none."""
+    vms.command("apply", "--yes")
+    change(vms.command)
+    vms.applies()
+    (changed,) = json.loads(vms.command("history", "show", "2", "-o", "json").out)["plan"]["guests"]
+
+    for name in vms.uuids:
+        ran = vms.starts(name)
+        if name == changed["name"]:
+            assert refused(ran) == "generation 2"
+        else:
+            assert ran == (0, "", "")
+
+
+def test_a_vm_whose_guest_is_removed_by_what_waits_does_not_start(vms: Started) -> None:
+    """Its device comes back if that is not confirmed; no manifest names it now."""
+    vms.command("apply", "--yes")
+    path = vms.command.directory / "guests.yaml"
+    path.write_text(path.read_text(encoding="utf-8").rpartition("---")[0], encoding="utf-8")
+    vms.applies("--id", "smaller")
+
+    assert refused(vms.starts("guest3")) == "generation 2 (smaller)"
+    assert vms.starts("guest1") == (0, "", "")
+
+
+def test_what_was_not_confirmed_in_time_is_rolled_back_first(vms: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the timer is lost or comes a moment later, the VM gets the device of before."""
+    vms.command("apply", "--yes")
+    start = vms.command("simulate").out
+    change(vms.command)
+    vms.applies()
+    change(vms.command, "adapters: [6]", "adapters: [5, 6]")
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 301)
+
+    for name in vms.uuids:
+        assert vms.starts(name).code == 0
+
+    assert vms.command("simulate").out == start
+    assert json.loads(vms.command("history", "state", "2", "-o", "json").out)["state"] == "expired"
+
+
+def test_what_waited_before_a_boot_refuses_no_vm(vms: Started) -> None:
+    """Nothing of it is left on the host."""
+    vms.command("apply", "--yes")
+    change(vms.command)
+    vms.applies()
+    change(vms.command, "adapters: [6]", "adapters: [5, 6]")
+    vms.command("simulate", "boot")
+    vms.command("simulate", "load")
+
+    assert "waits to be confirmed" not in vms.starts("guest1").err
