@@ -90,8 +90,9 @@ def trigger_command(wait: bool, allow_older: bool, host: HostOptions) -> Exit:
         say(f"  more: {host.line(LOOP_STATUS)}")
     if suspended := answer.get("suspended"):
         say(f"warning: suspended, and not as their manifests say: {', '.join(suspended)}")
-    if suspended or answer["condition"] == Condition.SUSPENDED:
-        say(f"  next: {host.line(resume(suspended or ()))}    # when the reason is gone")
+    is_whole = answer["condition"] == Condition.SUSPENDED  # as long as it is, resuming a guest changes nothing
+    if suspended or is_whole:
+        say(f"  next: {host.line(resume(() if is_whole else suspended or ()))}    # when the reason is gone")
     code = _CODES.get(answer["condition"], Exit.DONE)
     return Exit.REFUSED if refused and code is Exit.DONE else code
 
@@ -216,34 +217,45 @@ def _known(host: HostOptions) -> set[str]:
 
 @command("resume")
 @click.argument("guests", nargs=-1, metavar="[GUEST]...", shell_complete=completes("suspended"))
+@click.option("--all", "everything", is_flag=True, help="The host and every guest.")
 @host_options
-def resume_command(guests: tuple[str, ...], host: HostOptions) -> Exit:
-    """Let the loop and every apply change guests again, or everything where none is named."""
+def resume_command(guests: tuple[str, ...], everything: bool, host: HostOptions) -> Exit:
+    """Let the loop and every apply change guests again, or the host where none is named.
+
+    Guests that are suspended themselves stay so when the host is resumed, unless --all is given.
+    """
+    if guests and everything:
+        raise click.UsageError("--all resumes the host and every guest; leave the names out")
     _refuse_paths(host, guests)
     require_host(host)
-    missing: list[str] = []
-    ended: list[str] = []
-    left = Suspensions(None, {})
+    left = before = Suspensions(None, {})
 
     def take(now: Suspensions) -> Suspensions:
-        nonlocal left
-        if not guests:
-            ended.extend([_who(())] if now.host else [])
-            ended.extend([_who(sorted(now.guests))] if now.guests else [])
-            return Suspensions(None, {})
-        missing.extend(name for name in guests if name not in now.guests)
-        ended.extend([_who(found)] if (found := [name for name in guests if name in now.guests]) else [])
-        left = now._replace(guests={name: one for name, one in now.guests.items() if name not in guests})
+        nonlocal left, before
+        before = now
+        names = now.guests if everything else guests
+        is_host = everything or not guests
+        left = Suspensions(
+            None if is_host else now.host, {name: one for name, one in now.guests.items() if name not in names}
+        )
         return left
 
     _change(host, take)
-    if missing:
-        if ended:
-            report(f"{ended[0]}: resumed")
+    ended = [_who(())] if before.host and not left.host else []
+    ended += [_who(found)] if (found := sorted(before.guests.keys() - left.guests.keys())) else []
+    if ended:
+        report(f"{' and '.join(ended)}: resumed")
+    if missing := [name for name in guests if name not in before.guests]:
         _show_missing(host, missing, left)
         return Exit.FAILURE
-    report(f"{' and '.join(ended)}: resumed" if ended else "nothing is suspended, so there is nothing to resume")
-    return Exit.DONE
+    if guests or not left.guests:
+        if not ended:
+            report("nothing is suspended, so there is nothing to resume")
+        return Exit.DONE
+    if not ended:
+        say("error: the whole host is not suspended")
+    _show_left(host, left, "still suspended" if ended else "suspended")
+    return Exit.DONE if ended else Exit.FAILURE
 
 
 def _show_missing(host: HostOptions, missing: Sequence[str], left: Suspensions) -> None:
@@ -257,10 +269,17 @@ def _show_missing(host: HostOptions, missing: Sequence[str], left: Suspensions) 
         else:
             guess = did_you_mean(name, sorted(left.guests)) or did_you_mean(name, sorted(known))
             say(f"error: there is no such guest here, and none called '{name}' is suspended. {guess}".rstrip())
+    _show_left(host, left, "suspended")
+
+
+def _show_left(host: HostOptions, left: Suspensions, lead: str) -> None:
+    """Say after `lead` what is suspended, and how it is resumed: the host, or else the first guests of many."""
+    names = sorted(left.guests)
     host_too = ["the whole host"] if left.host else []
-    note(f"suspended: {several([*host_too, *sorted(left.guests)], _MOST_NAMES) or 'nothing'}")
-    if left.host or left.guests:
-        say(f"  next: {host.here.line(resume(sorted(left.guests)[:1] if not left.host else ()))}")
+    note(f"{lead}: {several([*host_too, *names], _MOST_NAMES) or 'nothing'}")
+    if left.host or names:
+        line = host.here.line(resume(() if left.host else names[:_MOST_NAMES]))
+        say(f"  next: {line}    # when the reason is gone")
 
 
 def _change(host: HostOptions, change: Callable[[Suspensions], Suspensions]) -> bool:

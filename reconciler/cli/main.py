@@ -100,7 +100,7 @@ SECTIONS: Final[Sections] = {
         "resume": Lazy(
             "loop_commands",
             "resume_command",
-            "Let the loop and every apply change guests again, or everything where none is named.",
+            "Let the loop and every apply change guests again, or the host where none is named.",
         ),
     },
     "Set up": {

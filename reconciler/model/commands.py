@@ -130,5 +130,5 @@ def status_of_guest(name: str) -> Command:
 
 
 def resume(guests: Sequence[str] = ()) -> Command:
-    """Ends the suspension of `guests`, or of everything where none is named."""
+    """Ends the suspension of `guests`, or that of the whole host where none is named."""
     return Command(("resume", *guests))

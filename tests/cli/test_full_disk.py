@@ -340,7 +340,7 @@ def test_suspensions_end_on_a_full_disk(command: Command, small: Path) -> None:
 
     assert host("resume", "guest1").code == 0
     assert list(json.loads((host.state / "suspended.json").read_text(encoding="utf-8"))["guests"]) == ["guest2"]
-    assert host("resume").code == 0
+    assert host("resume", "--all").code == 0
     assert not (host.state / "suspended.json").exists()
 
 

@@ -55,7 +55,7 @@ def test_a_suspension_and_its_end_are_published(three: Command) -> None:
     assert [one["name"] for one in published(three)["guests"] if one["suspended"]] == [guest]
     three("suspend", "--reason", "all of it")
     assert published(three)["suspended"]["reason"] == "all of it"
-    three("resume")
+    three("resume", "--all")
     assert published(three)["suspended"] is None
     assert not [one for one in published(three)["guests"] if one["suspended"]]
 

@@ -156,7 +156,9 @@ def test_what_is_suspended_and_resumed_is_named(tmp_path: Path, capsys: pytest.C
         (["suspend", "b", "c", *reason], "guests b, c: suspended until it is resumed\n"),
         (["resume", "a", "c"], "guests a, c: resumed\n"),
         (["suspend", *reason], "the whole host: suspended until it is resumed\n"),
-        (["resume"], "the whole host and guest b: resumed\n"),
+        (["resume"], "the whole host: resumed\n"),
+        (["suspend", *reason], "the whole host: suspended until it is resumed\n"),
+        (["resume", "--all"], "the whole host and guest b: resumed\n"),
         (["resume"], "nothing is suspended, so there is nothing to resume\n"),
     ):
         assert run([*words, *where]) == 0
