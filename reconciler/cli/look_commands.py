@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import click
 
 from reconciler import InvalidManifests, NoSuchGuest, Readable, plan
-from reconciler.cli.apply_progress import say_as_root, show_left, show_readable
+from reconciler.cli.apply_progress import say_as_root, show_readable
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import manifests_source, opened, refuse_to_replace, wanted_source
+from reconciler.cli.open_host import by_record, opened, refuse_to_replace, say_other_host, wanted_source
 from reconciler.cli.options import (
     HostOptions,
     format_option,
@@ -107,7 +107,10 @@ def plan_command(
 def _planned(host: HostOptions, scope: Scope, consents: Sequence[str]) -> Plan:
     with opened(host) as machine:
         show_readable(host)
-        return plan(wanted_source(host).read(machine), Readable(machine), scope, consents=consents)
+        wanted = wanted_source(host).read(machine)
+        if host.simulate is not None and host.host is None and not host.recorded:
+            say_other_host(wanted, machine.name, "the simulated host")
+        return plan(wanted, Readable(machine), scope, consents=consents)
 
 
 def _planned_by_record(
@@ -118,12 +121,8 @@ def _planned_by_record(
         raise click.UsageError(f"--observed names the host that is planned for; leave {others[0]} out")
     if out and os.path.exists(out) and os.path.exists(file) and os.path.samefile(out, file):
         raise click.UsageError(f"--out {out}: this is the record of the host; name another file")
-    from reconciler import RecordedHost, read_host_record
-
-    record = read_host_record(file)
-    recorded = RecordedHost(record, Here(record.options, host.here.manifests))
-    show_left(record.left, recorded.here)
-    return plan(manifests_source(host).read(recorded), recorded, scope, consents=consents), recorded.here
+    recorded, wanted = by_record(host, file)
+    return plan(wanted, recorded, scope, consents=consents), recorded.here
 
 
 def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bool) -> None:
@@ -134,10 +133,25 @@ def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bo
     if is_kept(file):
         named = os.path.join(os.curdir, file) if file.startswith("-") else file
         # By a record it is planned elsewhere, and the host has its own checkout of the manifests.
-        there, where = (here.reading(("MANIFESTS",)), " on the host") if elsewhere else (here.reading(()), "")
-        say(f"saved; to do exactly this{where}: {there.line(APPLY.with_flags(named))}")
+        if elsewhere:
+            say(*_on_the_host(made, host, file, here.reading(("MANIFESTS",)).line(APPLY.with_flags(named))))
+        else:
+            say(f"saved; to do exactly this: {here.reading(()).line(APPLY.with_flags(named))}")
     else:
         say(f"written to {file}, from which it cannot be applied")
+
+
+def _on_the_host(made: Plan, host: HostOptions, file: str, line: str) -> list[str]:
+    """How the plan that is saved in `file` is applied on its host, which has its own checkout of the manifests."""
+    commit = made.commit.rstrip("+")
+    same = f"check out commit {commit[:12]}" if commit else "have the same manifests"
+    changes = ", with what is not committed here," if made.commit.endswith("+") else ""
+    several = " (one -f for each path)" if len(host.manifests) > 1 else ""
+    return [
+        f"saved; to do exactly this on the host, copy {file} to it, {same}{changes} there,",
+        f"and run, with the path of the manifests there for MANIFESTS{several}:",
+        f"  {line}",
+    ]
 
 
 def show(made: Plan, format: str, whole: str) -> None:

@@ -16,7 +16,7 @@ from reconciler.hosts.opening import STATE, open_host, open_simulated_host, stat
 from reconciler.integrations.repositories import repository_above
 from reconciler.kernel.locks import Patience
 from reconciler.manifests.files import FILE_LIMIT, STDIN, find_files
-from reconciler.model.commands import ENFORCED
+from reconciler.model.commands import ENFORCED, Here
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Actor, Origin
 from reconciler.model.printable import shell_line
@@ -25,7 +25,7 @@ from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
-    from reconciler import Manifests, WantedSource
+    from reconciler import Manifests, RecordedHost, Wanted, WantedSource
 
 
 @contextmanager
@@ -152,6 +152,33 @@ def manifests_source(options: HostOptions, *, with_commit: bool = True) -> "Mani
     paths, given = named_manifests(options)
     commit = manifests_commit(options) if with_commit and given is None else ""
     return Manifests(paths, options.host, commit, given)
+
+
+def say_other_host(wanted: "Wanted", machine_name: str, what: str) -> None:
+    """Warn where the Host that is `wanted` is not called like the machine, which is `what` was named by an option."""
+    if not wanted.is_named(machine_name):
+        name = wanted.desired.host.name
+        say(f"warning: {what} is host {machine_name}; it is compared with the manifests of host {name}")
+
+
+def by_record(options: HostOptions, file: str) -> "tuple[RecordedHost, Wanted]":
+    """The host that `file` records, and what the manifests want of it; says when it was recorded, and what was left.
+
+    Raises:
+        InvalidManifests: they are of another host, and it was not chosen with ``--host``.
+    """
+    from reconciler import RecordedHost, read_host_record
+    from reconciler.cli.apply_progress import show_left
+    from reconciler.render.text import moment
+
+    record = read_host_record(file)
+    recorded = RecordedHost(record, Here(record.options, options.here.manifests))
+    wanted = manifests_source(options).read(recorded)
+    # Not in the plan: that is byte for byte the plan that the host itself gives.
+    say(f"note: host {record.host} as recorded {moment(record.recorded)[:16]} UTC")
+    say_other_host(wanted, record.host, "the recorded host")
+    show_left(record.left, recorded.here)
+    return recorded, wanted
 
 
 def named_manifests(options: HostOptions) -> tuple[tuple[str, ...], bytes | None]:

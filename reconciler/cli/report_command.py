@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler import Readable, plan
-from reconciler.cli.apply_progress import say_as_root, show_left, show_readable
+from reconciler.cli.apply_progress import say_as_root, show_readable
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import (
+    by_record,
     manifests_commit,
-    manifests_source,
     named_manifests,
     opened,
     refuse_to_replace,
@@ -27,7 +27,6 @@ from reconciler.cli.tree import command, completes
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.manifests.files import STDIN
 from reconciler.model.codec import BadRecord
-from reconciler.model.commands import Here
 from reconciler.model.desired import Selector
 from reconciler.model.errors import InputError
 from reconciler.model.problems import several
@@ -309,13 +308,8 @@ def _planned(asked: _Asked, observed: str | None) -> "tuple[Exit, Report]":
 
 def _by_record(asked: _Asked, file: str) -> tuple[Plan, ComparedWith, str]:
     """The plan by the record in `file`, with what the host is compared, and which record it is."""
-    from reconciler import RecordedHost, read_host_record
-
-    record = read_host_record(file)
-    recorded = RecordedHost(record, Here(record.options, asked.host.here.manifests))
-    show_left(record.left, recorded.here)
-    wanted = manifests_source(asked.host).read(recorded)
-    return plan(wanted, recorded), wanted.compared, _record_text(file, record)
+    recorded, wanted = by_record(asked.host, file)
+    return plan(wanted, recorded), wanted.compared, _record_text(file, recorded.record)
 
 
 def _record_text(file: str, record: "HostRecord") -> str:

@@ -18,7 +18,7 @@ from reconciler.manifests.strict_yaml import documents_of
 from reconciler.manifests.yaml_stream import decoded
 from reconciler.model.desired import Desired, DesiredGuest, DesiredHost
 from reconciler.model.machines import DesiredMachine, host_places
-from reconciler.model.problems import Position, Problem, ProblemList, errors_of, several
+from reconciler.model.problems import Place, Position, Problem, ProblemList, errors_of, several
 from reconciler.model.stopping import NEVER, StopToken
 
 if TYPE_CHECKING:
@@ -78,10 +78,23 @@ class Site(NamedTuple):
         hosts = {host.name: host for host in self.hosts}
         if host_name is not None:
             return hosts.get(host_name) or _no_such_host(host_name, sorted(hosts))
-        for name in (machine_name, machine_name.partition(".")[0]):
-            if name.lower() in hosts:
-                return hosts[name.lower()]
+        for name in names_of_host(machine_name):
+            if name in hosts:
+                return hosts[name]
         return self.hosts[0] if len(hosts) == 1 else _host_not_chosen(machine_name, sorted(hosts))
+
+
+def names_of_host(machine_name: str) -> tuple[str, str]:
+    """What the Host of the machine called `machine_name` may be called: with or without its domain name."""
+    name = machine_name.lower()
+    return name, name.partition(".")[0]
+
+
+def other_host(host: DesiredHost, machine_name: str) -> Problem:
+    """That the only `host` is not the one that was recorded, whose machine is called `machine_name`."""
+    message = f"the record is of host {machine_name!r}, and the manifests describe only host {host.name!r}"
+    advice = f"Take the record of {host.name}. If only the machine's name differs, add: --host {host.name}"
+    return error("other-host", message, (Place(host.position, field=("metadata", "name")),), advice)
 
 
 def placed(problems: Iterable[Problem], sources: Mapping[str, str]) -> list[Problem]:

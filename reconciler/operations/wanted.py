@@ -5,7 +5,7 @@ from os import PathLike
 from typing import Final, NamedTuple, Protocol
 
 from reconciler.manifests.files import DiskFiles
-from reconciler.manifests.site import Site, placed, read_files, read_site
+from reconciler.manifests.site import Site, names_of_host, other_host, placed, read_files, read_site
 from reconciler.model.commands import HISTORY, LOOP_STATUS, Advised
 from reconciler.model.desired import Desired
 from reconciler.model.errors import InputError, StateError
@@ -60,6 +60,10 @@ class Wanted(NamedTuple):
         """Whether it was wanted before, as the history says: no manifest has changed since."""
         return bool(self.generation or self.undone) or self.compared.source is Source.APPLIED
 
+    def is_named(self, machine_name: str) -> bool:
+        """Whether the Host is called like the machine with this name."""
+        return self.desired.host.name in names_of_host(machine_name)
+
     def read(self, machine: OpenHost, stop: StopToken = NEVER) -> "Wanted":  # noqa: ARG002 - as every source has it
         """Itself: what was read once may be applied as it is."""
         return self
@@ -104,9 +108,13 @@ class Manifests(NamedTuple):
     given: bytes | None = None
 
     def read(self, machine: Named, stop: StopToken = NEVER) -> Wanted:
-        """See `WantedSource`; a recorded host will do."""
+        """See `WantedSource`; a recorded host will do, if the Host has its name or was chosen."""
         site = read_site(self.paths, stop, given=self.given)
-        return self._of(site, machine.name)
+        wanted = self._of(site, machine.name)
+        # On the host itself the only Host is meant; a record may be of any host, whose plan would be another's.
+        if self.host is None and not isinstance(machine, OpenHost) and not wanted.is_named(machine.name):
+            raise InvalidManifests(placed([other_host(wanted.desired.host, machine.name)], site.sources))
+        return wanted
 
     def _of(self, site: Site, machine_name: str) -> Wanted:
         desired = site.desired(self.host, machine_name)
