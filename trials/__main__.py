@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from testing.holdings import NEW_PROFILES
-from trials import faults, fuzz, kills, loop, parallel, power, universe
+from trials import faults, fleet, fuzz, kills, loop, parallel, power, universe
 from trials.tally import told
 
 _KINDS: Final = {
@@ -19,12 +19,13 @@ _KINDS: Final = {
 _SHORT: Final = {"kills": 12, "cancels": 12, "power": 40, "faults": 12}
 """How many points of each plan on each kernel a short run tries."""
 
-_OTHERS: Final = ("parallel", "loop", "fuzz", "universe")
+_OTHERS: Final = ("parallel", "loop", "fuzz", "universe", "fleet")
 _SECONDS: Final = 60.0
 _SHORT_SECONDS: Final = 5.0
 _SHORT_FUZZ: Final = 3000
 _SHORT_LOOP: Final = 20
 """A short run makes this part of the loop's triggers."""
+_SHORT_FLEET: Final = 2000
 _SHORT_UNIVERSE: Final = 100
 """A short run takes this part of the pairs of states."""
 
@@ -63,11 +64,13 @@ def _run(kind: str, short: bool, seed: int) -> int:
     if kind == "universe":
         every = _SHORT_UNIVERSE if short else 1
         return sum(_told(universe.walked(profile, seed % every, every)) for profile in NEW_PROFILES)
+    if kind == "fleet":
+        return _told(fleet.commits(random.Random(seed), _SHORT_FLEET if short else fleet.SEEDS))
     tallies = _KINDS[kind](random.Random(seed), _SHORT[kind] if short else None)
     return len(told(tallies, kind).otherwise)
 
 
-def _told(found: loop.Found | universe.Walked) -> int:
+def _told(found: loop.Found | universe.Walked | fleet.Ends) -> int:
     print(found, flush=True)
     for one in found.wrong[:10]:
         print(f"  VIOLATION {one}", flush=True)
