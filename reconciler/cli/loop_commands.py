@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import click
@@ -122,13 +122,20 @@ _MOST_NAMES = 20
 @click.option("--reason", required=True, metavar="TEXT", help="The reason, which others are shown.")
 @click.option("--for", "seconds", type=Duration(), metavar="DURATION", help="For this long; left out: until resumed.")
 @label_option("Also the guests that have this label now; their names are recorded and printed.")
+@click.option("--replace", "may_shorten", is_flag=True, help="Also where a suspension ends earlier by that.")
 @host_options
 def suspend_command(
-    guests: tuple[str, ...], reason: str, seconds: float | None, selector: Selector, host: HostOptions
+    guests: tuple[str, ...],
+    reason: str,
+    seconds: float | None,
+    selector: Selector,
+    may_shorten: bool,
+    host: HostOptions,
 ) -> Exit:
     """Keep the loop from changing guests, or the host where none is named; an apply needs --allow-suspended.
 
     Others are shown by which user, until when and why. 'reconcile resume' ends it before its time.
+    A later suspension of the same guest, or of the host, replaces the earlier one.
     """
     if not reason.strip():
         raise click.UsageError("--reason must say why: others are shown it")
@@ -144,18 +151,49 @@ def suspend_command(
     if selector.pairs:
         guests = tuple(dict.fromkeys((*guests, *_labelled(host, selector))))
 
-    def add(now: Suspensions) -> Suspensions:
+    replaced: dict[Suspension, list[str]] = {}
+
+    def add(now: Suspensions) -> Suspensions | None:
+        there = {name: now.guests.get(name) for name in guests} if guests else {"": now.host}
+        for name, old in there.items():
+            if old:
+                replaced.setdefault(old, []).append(name)
+        if any(map(one.ends_before, replaced)) and not may_shorten:
+            return None
         if not guests:
             return now._replace(host=one)
         return now._replace(guests={**now.guests, **dict.fromkeys(guests, one)})
 
     is_watched = _change(host, add)
+    if is_watched is None:
+        return _refuse_shorter(one, replaced)
+    for old, names in replaced.items():
+        note(_replaced_text(old, names, is_whole=len(names) == max(len(guests), 1)), "replaces: ")
     report(f"{_who(guests)}: suspended {one.until_text}")
     loop = "the loop leaves" if is_watched else "no loop is watching with this state directory; one that starts leaves"
     them = "them" if len(guests) > 1 else "it"
     note(f"{loop} {them} alone, and an apply changes {them} only with --allow-suspended")
     say(f"  next: {host.here.line(resume(guests))}    # when the reason is gone")
     return Exit.DONE
+
+
+def _replaced_text(old: Suspension, names: Sequence[str], *, is_whole: bool) -> str:
+    """The suspension that is replaced; with the `names` of the guests where it is not that of all that are named."""
+    text = f"by {old.by} {old.until_text}: {old.reason}"
+    return text if is_whole else f"{several(names, _MOST_NAMES)}: {text}"
+
+
+def _refuse_shorter(new: Suspension, replaced: Mapping[Suspension, Sequence[str]]) -> Exit:
+    """Refuse a suspension that ends earlier than one that it replaces, also of the same user: root is many people."""
+    from reconciler.cli.command_lines import again
+
+    for old, names in replaced.items():
+        if new.ends_before(old):
+            who = several(names, _MOST_NAMES) if any(names) else "the whole host"
+            note(f"{who}: suspended by {old.by} {old.until_text}: {old.reason}", "ask first: ")
+    say(f"not suspended anew: this would end it earlier ({new.until_text}); to do that nevertheless:")
+    say(f"  {again('--replace')}")
+    return Exit.REFUSED
 
 
 def _labelled(host: HostOptions, selector: Selector) -> tuple[str, ...]:
@@ -282,14 +320,19 @@ def _show_left(host: HostOptions, left: Suspensions, lead: str) -> None:
         say(f"  next: {line}    # when the reason is gone")
 
 
-def _change(host: HostOptions, change: Callable[[Suspensions], Suspensions]) -> bool:
-    """Record what `change` makes of what is suspended, and wake the loop; whether there is one."""
+def _change(host: HostOptions, change: Callable[[Suspensions], Suspensions | None]) -> bool | None:
+    """Record what `change` makes of what is suspended, and wake the loop; whether there is one.
+
+    Where `change` makes None of it, nothing is done, and None returned.
+    """
     state, _ = state_of(host)
     state.prepare()
     wait = patience(time, _SUSPENSIONS_SECONDS, lambda holder: say(f"waiting for {holder}"))
     with state_locked(state, "reconcile suspend", wait):
-        now = read_suspensions(state).at(time.time())
-        write_suspensions(state, change(now))
+        changed = change(read_suspensions(state).at(time.time()))
+        if changed is None:
+            return None
+        write_suspensions(state, changed)
     publish(host)
     return _wake(state)
 

@@ -41,6 +41,10 @@ class Suspension(NamedTuple):
         """Whether its time is over."""
         return self.until is not None and self.until <= now
 
+    def ends_before(self, other: "Suspension") -> bool:
+        """Whether it ends earlier than `other` does."""
+        return self.until is not None and (other.until is None or self.until < other.until)
+
 
 class Suspensions(NamedTuple):
     """Everything that is suspended: the host (None where it is not), and guests by name."""

@@ -1,5 +1,6 @@
 """A suspension ends only by its own command, and is replaced only knowingly."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -58,3 +59,38 @@ def test_everything_is_resumed_when_that_is_asked_for(command: Command) -> None:
     assert on_host(command, "resume", "--all", "guest1").code == 64
     assert on_host(command, "resume", "--all").out == "the whole host and guest guest1: resumed\n"
     assert on_host(command, "resume", "--all").out == "nothing is suspended, so there is nothing to resume\n"
+
+
+def test_a_suspension_that_lasts_as_long_replaces_another_and_says_which(command: Command) -> None:
+    """By which user, until when and why it was; with the name where others were not suspended before."""
+    longer = on_host(command, "suspend", "guest1", "--reason", "moves", "--for", "3h")
+    open_ended = on_host(command, "suspend", "guest2", "guest1", "--reason", "audit")
+    host = on_host(command, "suspend", "--reason", "reboot", "--for", "10m")
+    again = on_host(command, "suspend", "--reason", "new kernel")
+
+    assert [one.code for one in (longer, open_ended, host, again)] == [0, 0, 0, 0]
+    assert re.search(r"^replaces: by \S+ until .* UTC: key ceremony$", longer.err, re.MULTILINE)
+    assert re.search(r"^replaces: guest1: by \S+ until .* UTC: moves$", open_ended.err, re.MULTILINE)
+    assert "replaces" not in host.err
+    assert re.search(r"^replaces: by \S+ until .* UTC: reboot$", again.err, re.MULTILINE)
+
+
+@pytest.mark.parametrize("names", [("guest1",), ("guest2", "guest1"), ()], ids=["one", "of several", "the host"])
+def test_no_suspension_ends_earlier_unless_that_is_asked_for(command: Command, names: tuple[str, ...]) -> None:
+    """The earlier one is shown and stays; the command that is printed replaces it."""
+    if not names:
+        assert on_host(command, "suspend", "--reason", "key ceremony").code == 0
+    kept = command.directory / "simulated-host.yaml.state" / "suspended.json"
+    before = kept.read_text(encoding="utf-8")
+
+    ran = on_host(command, "suspend", *names, "--reason", "other", "--for", "1m")
+
+    assert (ran.code, ran.out) == (4, "")
+    assert kept.read_text(encoding="utf-8") == before
+    assert re.search(rf"^ask first: {'guest1' if names else 'the whole host'}: .* key ceremony$", ran.err, re.MULTILINE)
+    line = ran.err.splitlines()[-1]
+    assert line.startswith("  reconcile suspend ")
+    done = command.bare(*shlex.split(line)[1:])
+    assert done.code == 0
+    assert "replaces: " in done.err
+    assert kept.read_text(encoding="utf-8").count("other") == max(len(names), 1)
