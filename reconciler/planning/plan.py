@@ -39,7 +39,7 @@ class Cause(StrEnum):
 
 
 _CAUSES: Final = {
-    Cause.MANIFEST: "you changed the manifest",
+    Cause.MANIFEST: "the manifest changed",
     Cause.NEW: "new in the manifests",
     Cause.UNNAMED: "no manifest names it",
     Cause.UNDONE: "rolled back",
@@ -83,7 +83,7 @@ class RolledBack(NamedTuple):
 
 
 def cause_text(cause: Cause, rolled_back: RolledBack | None) -> str:
-    """`cause` for people, e.g. ``you changed the manifest``; `rolled_back` is that of the plan."""
+    """`cause` for people, e.g. ``the manifest changed``; `rolled_back` is that of the plan."""
     if cause is Cause.UNDONE and rolled_back:
         return f"rolled back by generation {rolled_back.generation}"
     return _CAUSES[cause]

@@ -14,14 +14,14 @@ from urllib.parse import quote
 
 from reconciler.model.printable import escaped, escaped_lines
 from reconciler.model.problems import Place, Position, Problem, Severity
-from reconciler.planning.plan import Plan
-from reconciler.render.changes import Change, guest_change, summary_text
+from reconciler.planning.plan import GuestPlan, Plan
+from reconciler.render.changes import Change, guest_change, pool_change, summary_text
 from reconciler.render.diagnostics import problem_record
 from reconciler.render.plan_json import json_text
 from reconciler.render.text import counted
 
 MOST_NOTICES: Final = 9
-"""How many changed guests are shown; GitHub shows ten notices of a step, and one is the summary."""
+"""How many changes are shown, the host pool first; GitHub shows ten notices of a step, and one is the summary."""
 
 _CONSENT: Final = "needs-consent"
 _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -56,22 +56,31 @@ def problems_github(problems: Iterable[Problem], origin: Origin) -> str:
 
 
 def plan_github(plan: Plan, origin: Origin) -> str:
-    """The same for `plan`: also a warning for each consent, a notice for the summary and one for each changed guest."""
+    """The same for `plan`: also a warning for each consent, a notice for the summary and one for each change."""
     lines = [problems_github(plan.problems, origin)]
     lines += [_command("warning", _CONSENT, one.message, one.places, origin) for one in _consents(plan)]
     lines.append(_command("notice", f"reconcile plan of {plan.desired.host.name}", _summary(plan), (), origin))
-    changed = [one for one in plan.guests if one.changes] if plan.is_valid else []
-    for guest in changed[:MOST_NOTICES]:
+    pool, changed = _changed(plan)
+    if pool:
+        lines.append(_command("notice", *_texts(pool), (Place(plan.desired.host.position),), origin))
+    for guest in changed[: MOST_NOTICES - bool(pool)]:
         place = (Place(guest.guest.position),) if guest.guest else ()
-        lines.append(_command("notice", *_texts(guest_change(guest)), place, origin))
+        lines.append(_command("notice", *_texts(guest_change(guest, plan.rolled_back)), place, origin))
     return "".join(lines)
 
 
+def _changed(plan: Plan) -> tuple[Change | None, list[GuestPlan]]:
+    """The change of the host pool, if there is one, and the guests that change; nothing where there is no plan."""
+    if not plan.is_valid:
+        return None, []
+    return pool_change(plan), [one for one in plan.guests if one.changes]
+
+
 def _summary(plan: Plan) -> str:
-    changed = sum(one.changes for one in plan.guests) if plan.is_valid else 0
-    more = changed - MOST_NOTICES
+    pool, changed = _changed(plan)
+    more = len(changed) + bool(pool) - MOST_NOTICES
     rest = [f"… and {counted(more, 'more changed guest')}"] if more > 0 else []
-    return "\n".join([summary_text(plan), *(f"Note: {note}." for note in plan.notes), *rest])
+    return "\n".join([summary_text(plan, ""), *(f"Note: {note}." for note in plan.notes), *rest])
 
 
 def _texts(change: Change) -> tuple[str, str]:
@@ -117,7 +126,7 @@ def problems_sarif(problems: Sequence[Problem], origin: Origin) -> str:
 
 def plan_sarif(plan: Plan, origin: Origin) -> str:
     """The same for `plan`: its problems, and what needs consent; its summary is a property of the run."""
-    properties = {"host": plan.desired.host.name, "summary": summary_text(plan), "fingerprint": plan.fingerprint}
+    properties = {"host": plan.desired.host.name, "summary": summary_text(plan, ""), "fingerprint": plan.fingerprint}
     # What reads a log wants a place for each result: the Host's, where no manifest is to blame.
     place = (Place(plan.desired.host.position),)
     problems = [one if one.places else one._replace(places=place) for one in (*plan.problems, *_consents(plan))]

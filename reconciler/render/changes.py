@@ -21,7 +21,7 @@ from reconciler.model.printable import lines_text
 from reconciler.model.steps import FileChange
 from reconciler.planning.effect import HARMLESS
 from reconciler.planning.host_pool import PoolReason
-from reconciler.planning.plan import GuestPlan, Plan, RolledBack, cause_text, rollback_text
+from reconciler.planning.plan import Cause, GuestPlan, Plan, RolledBack, cause_text, rollback_text
 from reconciler.render.text import Paint, counted, plain
 
 
@@ -82,10 +82,10 @@ def write_total(plan: Plan) -> int:
     return sum(len(writes_of(planned.step, plan.abilities)) for planned in plan.steps)
 
 
-def summary_text(plan: Plan) -> str:
-    """The plan in one line."""
+def summary_text(plan: Plan, where: str = " above") -> str:
+    """The plan in one line; `where` its errors are shown, behind ``the errors``: empty where that is not known."""
     if not plan.is_valid:
-        return "No plan: fix the errors above, then run again."
+        return f"No plan: fix the errors{where}, then run again."
     if not plan.changes:
         return _nothing_text(plan)
     counts = counts_of(plan)
@@ -169,6 +169,8 @@ def pool_heading(plan: Plan) -> str | None:
     """The host pool with the reason why it changes; None where it does not."""
     if plan.observed.pool == plan.pool:
         return None
+    if plan.pool_cause is Cause.MANIFEST and plan.pool_reason not in (None, PoolReason.GIVEN):
+        return "host pool (follows from the guests)"
     return f"host pool ({cause_text(plan.pool_cause, plan.rolled_back)})" if plan.pool_cause else "host pool"
 
 
@@ -273,12 +275,15 @@ def _sees_line(guest: GuestPlan) -> str:
     if not total:
         return "sees nothing"
     if before is not None and before.size != after.size:
-        return f"sees {after.size} of its {counted(total, 'queue')} afterwards, {before.size} now"
-    if after.size == total:
-        return f"sees all {total} queues" if total > 1 else "sees its queue"
-    if after.is_empty:
-        return "sees none of its queues"
-    return f"sees {after.size} of its {counted(total, 'queue')}"
+        return f"sees {_of_its(after.size, total)} afterwards, {before.size or 'none'} now"
+    return f"sees {_of_its(after.size, total)}"
+
+
+def _of_its(seen: int, total: int) -> str:
+    """How many of its `total` queues, at least one, a guest sees."""
+    if seen == total:
+        return f"all {total} queues" if total > 1 else "its queue"
+    return f"{seen} of its {counted(total, 'queue')}" if seen else "none of its queues"
 
 
 def sees_text(matrix: Matrix) -> str:
@@ -388,6 +393,8 @@ def plan_hunks(plan: Plan) -> list[Hunk]:
 
 
 def plan_diff(plan: Plan, paint: Paint = plain) -> str:
-    """The plan as a diff from the host as it is to the host as planned; empty where nothing changes."""
+    """The plan as a diff from the host as it is to the host as planned; empty where nothing is."""
+    if not plan.is_valid:
+        return ""
     name = f"host {plan.desired.host.name}"
     return diff_text(f"{name}, as it is", f"{name}, as planned", plan_hunks(plan), paint)

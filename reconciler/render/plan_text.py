@@ -184,7 +184,7 @@ _TICKS: Final = re.compile("`+")
 
 def plan_markdown(plan: Plan) -> str:
     """The plan as Markdown, at most `LONGEST` characters."""
-    head = [f"### reconcile: host {code(plan.desired.host.name)}", "", f"**{summary_text(plan)}**", ""]
+    head = [f"### reconcile: host {code(plan.desired.host.name)}", "", f"**{summary_text(plan, ' below')}**", ""]
     if plan.consents:
         head += [f"> **Needs consent** ({code(' '.join(plan.flags))})", ">"]
         texts = (f"{one.holder}: {one.reason}" for one in plan.consents[:_MOST_CONSENTS])
@@ -198,11 +198,12 @@ def plan_markdown(plan: Plan) -> str:
     tail = f"<sub>{commit}fingerprint {code(plan.fingerprint[:16])}</sub>"
     body = _Body(LONGEST - 4 * (_FRAME + 2 * _LONGEST_FENCE) - sum(len(line) + 1 for line in (*head, tail)))
     if plan.problems:
-        body.fold("Problems", [problem_text(one).rstrip("\n") for one in plan.problems])
-    if plan.steps:
+        problems = [problem_text(one).rstrip("\n") for one in plan.problems]
+        body.fold("Problems", problems, is_open=not plan.is_valid)
+    if plan.steps and plan.is_valid:
         body.fold("Changes", [_item(one) for one in holder_hunks(plan)], language="diff")
         body.fold("Steps", [escaped(f"{number}. {step_text(one)}") for number, one in enumerate(plan.steps, 1)])
-    if plan.files:
+    if plan.files and plan.is_valid:
         body.fold("Files for the next boot", [_item(file_hunk(one)) for one in plan.files], language="diff")
     return "\n".join([*head, *body.lines, tail]) + "\n"
 
@@ -218,7 +219,7 @@ class _Body:
         self.lines: list[str] = []
         self._left = budget
 
-    def fold(self, title: str, items: list[str], language: str = "text") -> None:
+    def fold(self, title: str, items: list[str], language: str = "text", *, is_open: bool = False) -> None:
         shown: list[str] = []
         for item in map(escaped_lines, items):
             if len(item) + 1 > self._left or _ticks(item) >= _LONGEST_FENCE - len(language):
@@ -227,7 +228,7 @@ class _Body:
             shown.append(item)
         fence = "`" * max(3, *(_ticks(item) + 1 for item in (*shown, "")))
         rest = [f"… and {len(items) - len(shown)} more"] if len(shown) < len(items) else []
-        self.lines += ["<details>", f"<summary>{title} ({len(items)})</summary>", ""]
+        self.lines += [f"<details{' open' if is_open else ''}>", f"<summary>{title} ({len(items)})</summary>", ""]
         self.lines += [f"{fence}{language}", *shown, *rest, fence, "", "</details>", ""]
 
 

@@ -80,7 +80,16 @@ def test_a_guest_that_comes_later_is_new_and_others_are_changed(command: Command
     add_fourth(command)
 
     assert causes(command) == {"guest1": YOURS, "guest4": NEW}
-    assert "(you changed the manifest)" in labels(command)
+    assert "(the manifest changed)" in labels(command)
+
+
+def test_a_derived_host_pool_follows_from_the_guests(command: Command) -> None:
+    """No manifest of the host changed."""
+    apply(command)
+    change(command, "adapters: [5]", "adapters: [4]")
+
+    assert causes(command)[HOST] == YOURS
+    assert "host pool (follows from the guests)" in labels(command)
 
 
 def test_a_guest_that_the_manifests_had_without_a_claim_is_not_new(command: Command) -> None:

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from reconciler.model.problems import Place, Position, Problem, Severity
-from reconciler.render.annotations import Origin, problems_github, problems_sarif
-from testing.commands import Command, example
+from reconciler.render.annotations import MOST_NOTICES, Origin, problems_github, problems_sarif
+from testing.commands import Command, change, example
 from testing.hostile_text import HOSTILE, unsafe_characters
 
 _SCHEMA: Final = Path(__file__).with_name("sarif-schema-2.1.0.json")
@@ -170,12 +170,14 @@ def test_every_example_gives_valid_logs_and_annotations(
 
 
 def test_a_plan_notes_what_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its summary, and each guest where its manifest is; what needs consent is a warning."""
+    """Its summary, the host pool, and each guest where its manifest is; what needs consent is a warning."""
     command = example("three-guests", tmp_path, capsys)
     notices = [one for one in commands(command("plan", "-o", "github").out) if one[0] == "notice"]
 
     assert "Plan: 3 to create" in notices[0][2]
-    assert ["2", "12", "21"] == [one[1]["line"] for one in notices[1:]]
+    assert notices[1][1]["title"] == "~ host pool (new in the manifests)"
+    assert notices[1][1]["file"].endswith("host.yaml")
+    assert ["2", "12", "21"] == [one[1]["line"] for one in notices[2:]]
     assert command("apply", "--yes").code == 0
     (command.directory / "guests.yaml").write_text("", encoding="utf-8")
     assert ("warning", "needs-consent") in [
@@ -184,6 +186,32 @@ def test_a_plan_notes_what_changes(tmp_path: Path, capsys: pytest.CaptureFixture
     (found,) = [one for one in results(command("plan", "-o", "sarif").out) if one["ruleId"] == "needs-consent"]
     assert "all of our mediated devices are removed" in found["message"]["text"]
     assert found["locations"]
+
+
+def test_a_plan_notes_which_generation_has_rolled_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the text does."""
+    command = example("three-guests", tmp_path, capsys)
+    simulated = ("--simulate", str(command.simulated_host))
+    assert command("apply", "--yes").code == 0
+    change(command)
+    assert command("apply", "--yes").code == 0
+    assert command.bare("rollback", "1", "--yes", *simulated).code == 0
+
+    titles = [properties["title"] for _, properties, _ in commands(command("plan", "-o", "github").out)]
+
+    assert any(one.endswith("(rolled back by generation 3)") for one in titles)
+    assert not any(one.endswith("(rolled back)") for one in titles)
+
+
+def test_a_plan_with_many_changes_counts_the_rest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The host pool is one of the notices that are shown."""
+    command = example("large-host", tmp_path, capsys)
+
+    notices = [one for one in commands(command("plan", "-o", "github").out) if one[0] == "notice"]
+    changed = int(notices[0][2].partition("Plan: ")[2].split()[0])
+
+    assert len(notices) == 1 + MOST_NOTICES
+    assert f"… and {changed + 1 - MOST_NOTICES} more changed guests" in notices[0][2]
 
 
 def test_files_are_named_from_the_repository_also_below_its_root(

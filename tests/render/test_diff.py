@@ -36,17 +36,26 @@ def headings(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("@@")]
 
 
+def test_a_refused_plan_has_no_diff() -> None:
+    """Nothing of it is planned."""
+    guests = [guest("a", config([5], [4]), 1), guest("b", config([5], [4]), 2)]
+    made = make_plan(desired(guests, GIVES_UP), observe(host_holding(Holdings(POOL, {}), PROFILES["6.12"])))
+
+    assert not made.is_valid
+    assert plan_diff(made) == ""
+
+
 def test_each_holder_has_one_hunk() -> None:
     """With what stays, what it loses and what it gets; what has no sign is no change."""
     assert plan_diff(changing_plan()) == (
         "--- host lpar7, as it is\n"
         "+++ host lpar7, as planned\n"
-        "@@ host pool (you changed the manifest) @@\n"
+        "@@ host pool (the manifest changed) @@\n"
         " adapters 0x00-0xff (0-255)\n"
         " domains 0x00-0x03 (0-3), 0x05-0x46 (5-70), 0x49-0xff (73-255)\n"
         "-domain 0x48 (72)\n"
         "    given by the manifest\n"
-        f"@@ guest a  {uuid(1)} (you changed the manifest) @@\n"
+        f"@@ guest a  {uuid(1)} (the manifest changed) @@\n"
         " adapter 0x05 (5)\n"
         "-adapter 0x06 (6)\n"
         " domain 0x04 (4)\n"
@@ -59,7 +68,7 @@ def test_each_holder_has_one_hunk() -> None:
         "+control domains 0x04-0x05 (4-5)\n"
         "    sees its queue\n"
         "    pending: control domain 0x05 (5) is not in the LPAR yet\n"
-        f"@@ device gone  {uuid(2)} (you changed the manifest) @@\n"
+        f"@@ device gone  {uuid(2)} (the manifest changed) @@\n"
         "-mediated device\n"
         "-adapter 0x05 (5)\n"
         "-domain 0x47 (71)\n"

@@ -104,7 +104,7 @@ def test_a_small_plan_in_full() -> None:
         " adapter 0x05 (5)\n"
         "-adapter 0x06 (6)\n"
         " domain 0x04 (4)\n"
-        "    sees 1 of its 1 queue afterwards, 2 now\n"
+        "    sees its queue afterwards, 2 now\n"
         "    its VM runs and loses a whole adapter\n"
         "```\n"
         "\n"
@@ -123,6 +123,17 @@ def test_a_small_plan_in_full() -> None:
     )
 
 
+def test_a_refused_plan_shows_its_errors() -> None:
+    """They are not folded, stand below, and nothing is shown as planned."""
+    text = plan_markdown(
+        make_plan(desired([guest("a", config([5], [4]), 1), guest("b", config([5], [4]), 2)]), observe(SimulatedHost()))
+    )
+
+    assert "**No plan: fix the errors below, then run again.**" in text
+    assert "<details open>\n<summary>Problems (1)</summary>" in text
+    assert text.count("<summary>") == 1
+
+
 @pytest.mark.parametrize("problems", [0, 1, 50, 2000])
 @pytest.mark.parametrize("guests", [0, 1, 400, 3000])
 @pytest.mark.parametrize("consents", [0, 5000])
@@ -137,7 +148,7 @@ def test_a_plan_of_any_size_is_short_enough_for_a_comment(problems: int, guests:
 
     assert len(text) <= LONGEST
     html = rendered(text).html
-    assert html.count("<details>") == html.count("</details>") == text.count("<details>")
+    assert html.count("<details") == html.count("</details>") == text.count("<details")
     if problems == 2000 or guests == 3000 or consents:
         assert "more" in text
 
