@@ -25,6 +25,7 @@ class WatchOptions(NamedTuple):
     applies: bool
 
     self_heal: bool
+    held: bool
     git: str | None
     branch: str | None
     path: str | None
@@ -50,6 +51,7 @@ _FILE: Final = click.Path(dir_okay=False)
 _WATCH_OPTIONS: Final = (
     click.option("--apply", "applies", is_flag=True, help="Keep the host as the manifests say, not just look."),
     click.option("--self-heal", is_flag=True, help="With --apply: correct what other programs change."),
+    click.option("--held", is_flag=True, help="Enforce what was applied and confirmed last; read no manifests."),
     click.option("--git", metavar="URL", help="Take manifests from a git repository."),
     click.option("--branch", metavar="NAME", help="With --git: from this branch."),
     click.option("--path", metavar="DIR", help="With --git: from this directory of it."),

@@ -127,10 +127,13 @@ def _loop_applies(host: HostOptions) -> bool:
     """Whether a loop runs that applies to `host`, as far as this user can see."""
     from reconciler.cli.loop_seen import loop_seen
     from reconciler.watch.published import NotPublished
+    from reconciler.watch.report import Mode
 
     with suppress(StateError, OSError, NotPublished):
         found = loop_seen(host, state_of(host)[0])
-        return found is not None and found.ended is None and found.report.applies and not found.report.suspended
+        if found is None or found.report.mode is Mode.HELD:  # which enforces what is rolled back to
+            return False
+        return found.ended is None and found.report.applies and not found.report.suspended
     return False
 
 

@@ -42,7 +42,7 @@ from reconciler.kernel.locks import patience
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.manifests.site import ChangedFiles
 from reconciler.model.codec import BadRecord
-from reconciler.model.commands import Here, serve_of
+from reconciler.model.commands import HELD_INSTALL, MANIFESTS, WATCH, WATCH_HELD, WATCH_INSTALL, Here, serve_of
 from reconciler.model.errors import ReconcileError
 from reconciler.model.outcome import Actor, Origin
 from reconciler.model.printable import error_text
@@ -62,11 +62,12 @@ from reconciler.watch.hot_plug import authorised_since
 from reconciler.watch.log import Format, Log
 from reconciler.watch.loop import Watch, WorkerThread, watch
 from reconciler.watch.loop_context import EnforcedHost, LoopContext
-from reconciler.watch.manifest_sources import FilesSource, GitFiles, ManifestSource
+from reconciler.watch.manifest_sources import FilesSource, GitFiles, HeldSource, ManifestSource
 from reconciler.watch.metrics import MetricsFile, NoMetrics
 from reconciler.watch.notices import Messenger, Notices
 from reconciler.watch.published import LoopPublisher, publish_end
 from reconciler.watch.publishing_views import Views
+from reconciler.watch.report import Mode
 from reconciler.watch.reporter import Reporter
 from reconciler.watch.request_triggers import RequestTriggers
 from reconciler.watch.requests import AlreadyWatching, is_watched
@@ -183,6 +184,12 @@ def check(options: WatchOptions) -> None:
         raise click.UsageError(f"the loop opens no port. To answer at {options.listen}, run beside it: {line}")
     if options.self_heal and not options.applies:
         raise click.UsageError("--self-heal goes with --apply")
+    if options.held and (options.git or options.host.paths):
+        source = "--git" if options.git else "-f"
+        raise click.UsageError(
+            f"--held goes without {source}: a held loop reads no manifests, it enforces what was applied and confirmed "
+            "last; leave one of them out"
+        )
     if "-" in options.host.paths:
         raise click.UsageError("-f -: the loop reads manifests again and again, which standard input cannot be")
     if options.git and options.host.paths:
@@ -257,6 +264,8 @@ async def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, 
         heals=options.self_heal,
         words=_words_by(described),
         grace=options.unreachable_after,
+        mode=Mode.HELD if options.held else Mode.FOLLOWING,
+        change_mode=_changing_mode(options, here),
     )
     inbox = Inbox(time.monotonic)
     sources = TriggerSources(filter(None, (requests, manifests, on_host)), inbox, log.warning)
@@ -300,8 +309,10 @@ def _source(
     stack: ExitStack,
     log: Log,
     here: Here,
-) -> tuple[ManifestSource, TriggerSource, Callable[[Origin], Origin]]:
+) -> tuple[ManifestSource, TriggerSource | None, Callable[[Origin], Origin]]:
     """Where manifests come from, what notices that there are others, and what adds the words of the commit."""
+    if options.held:
+        return HeldSource(host.host), None, lambda origin: _confirmed_words(origin, state)
     if options.git is None:
         paths = tuple(os.path.abspath(path) for path in host.manifests)
         once = _once(log.warning)
@@ -322,6 +333,22 @@ def _source(
         return origin._replace(**words._asdict())
 
     return GitFiles(poller, git.location, where.reach), poller, described
+
+
+def _confirmed_words(origin: Origin, state: StateDirectory) -> Origin:
+    """`origin` with what the history knows of its commit, which a person has applied."""
+    for one in reversed(History(state).generations()):
+        if origin.commit and one.origin.commit == origin.commit:
+            return origin._replace(subject=one.origin.subject, author=one.origin.author, parents=one.origin.parents)
+    return origin
+
+
+def _changing_mode(options: WatchOptions, here: Here) -> str:
+    """The command that makes the loop held, or follow the manifests in the usual place, on this machine."""
+    machine = here.machine and not (options.host.sysfs == DEFAULT_SYSFS and not options.host.simulate)
+    if options.held:
+        return here.reading((MANIFESTS,)).line(WATCH) if machine else str(WATCH_INSTALL)
+    return here.line(WATCH_HELD) if machine else str(HELD_INSTALL)
 
 
 def _words_by(described: Callable[[Origin], Origin]) -> Callable[[str], tuple[str, str]]:

@@ -76,8 +76,11 @@ def needs(watching: WatchOptions, hidden: Sequence[str] = PRIVATE) -> Needs:
     if host.simulate or os.path.realpath(host.sysfs) != DEFAULT_SYSFS:
         raise click.UsageError("the unit is for this machine: without --simulate and --sysfs")
     check_start(watching)
-    if not host.paths and not watching.git:
-        raise click.UsageError("say where the manifests are: -f /etc/reconciler, or --git URL --branch NAME")
+    if not (host.paths or watching.git or watching.held):
+        raise click.UsageError(
+            "say where the manifests are: -f /etc/reconciler, or --git URL --branch NAME; "
+            "or --held, to enforce what was applied and confirmed last"
+        )
     for name, path in _paths(watching):
         if not os.path.isabs(path):
             where = os.path.abspath(path)

@@ -98,10 +98,12 @@ OBSERVE: Final = Command(("observe",))
 BOOT_INSTALL: Final = Command(("service", "install", "boot", "--enable"), Takes.NOTHING)
 BOOT_UNINSTALL: Final = Command(("service", "uninstall", "boot"), Takes.NOTHING)
 HOOK_INSTALL: Final = Command(("service", "install", "hook"), Takes.MANIFESTS)
-WATCH_INSTALL: Final = Command(
-    ("service", "install", "watch", "--enable", "-f", "/etc/reconciler", "--apply"), Takes.NOTHING
-)
+MANIFESTS: Final = "/etc/reconciler"
+"""Where manifests are kept on a host, as the documentation has it."""
+WATCH_INSTALL: Final = Command(("service", "install", "watch", "--enable", "-f", MANIFESTS, "--apply"), Takes.NOTHING)
 WATCH: Final = Command(("watch",), Takes.MANIFESTS)
+WATCH_HELD: Final = Command(("watch", "--apply", "--self-heal", "--held"))
+HELD_INSTALL: Final = Command(("service", "install", "watch", "--enable", *WATCH_HELD.words[1:]), Takes.NOTHING)
 
 
 def serve_of(listen: str, run_directory: str) -> Command:

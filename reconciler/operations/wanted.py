@@ -6,9 +6,9 @@ from typing import Final, NamedTuple, Protocol
 
 from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.site import Site, names_of_host, other_host, placed, read_files, read_site
-from reconciler.model.commands import HISTORY, LOOP_STATUS, Advised
+from reconciler.model.commands import APPLY, HISTORY, LOOP_STATUS, Advised
 from reconciler.model.desired import Desired
-from reconciler.model.errors import InputError, StateError
+from reconciler.model.errors import BusyError, InputError, StateError
 from reconciler.model.printable import error_text
 from reconciler.model.problems import InvalidManifests, Problem
 from reconciler.model.stopping import NEVER, Abandoned, Deadline, StopToken
@@ -215,6 +215,75 @@ class AppliedLast(NamedTuple):
             Source.APPLIED, f"what was applied last: generation {number}{of_commit}", number, commit
         )
         return Wanted(desired, None, commit, compared=compared)
+
+
+class NothingConfirmed(Advised, InputError):
+    """Nothing was applied to this host, or nothing of it was confirmed yet; the text says which."""
+
+
+class NoLongerConfirmed(BusyError):
+    """Another apply was confirmed, or a rollback was made, since it was read what was confirmed last."""
+
+
+class Confirmed(NamedTuple):
+    """What was applied last, and confirmed where that was asked for: what a held loop enforces; `host` as elsewhere.
+
+    Guests that were applied by themselves since (`apply --target`) are as that wanted them.
+    """
+
+    host: str | None = None
+
+    def read(self, machine: OpenHost, stop: StopToken = NEVER) -> Wanted:  # noqa: ARG002 - a few files are read
+        """See `WantedSource`; it raises `NothingConfirmed` where there is none, and passes over no damaged record."""
+        from reconciler.transaction.confirmation import Confirmations
+        from reconciler.transaction.history import History
+
+        history, pending = History(machine.state), Confirmations(machine.state).pending()
+        waiting = pending.generation if pending else 0
+        last = history.last_target({waiting: False})
+        if last is None:
+            what = "nothing was confirmed on this host yet" if waiting else "nothing was applied to this host yet"
+            raise NothingConfirmed(f"{what}; the loop is held, and waits for the first apply", APPLY)
+        if self.host not in (None, last.host):
+            raise NothingWanted(f"generation {last.number} was applied to host {last.host}, not to {self.host}")
+        desired, origin = history.desired(last.number), last.origin
+        for one in history.partial_since(last.number):
+            if one.generation.number != waiting:
+                desired = _with_chosen(desired, one.desired, {each["uuid"] for each in one.record["plan"]["guests"]})
+        compared = ComparedWith(Source.APPLIED, f"generation {last.number}, confirmed", last.number, origin.commit)
+        return Wanted(
+            desired,
+            commit=origin.commit,
+            compared=compared,
+            generation=last.number,
+            subject=origin.subject,
+            author=origin.author,
+            parents=origin.parents,
+        )
+
+    def still(self, wanted: Wanted) -> "StillConfirmed":
+        """`wanted`, as long as it is what was confirmed last; raises `NoLongerConfirmed` when it is read otherwise."""
+        return StillConfirmed(self, wanted)
+
+
+class StillConfirmed(NamedTuple):
+    """What is `wanted`, which `source` must still say under the locks: a person has the last word."""
+
+    source: Confirmed
+    wanted: Wanted
+
+    def read(self, machine: OpenHost, stop: StopToken = NEVER) -> Wanted:
+        """See `WantedSource`."""
+        if self.source.read(machine, stop).desired != self.wanted.desired:
+            raise NoLongerConfirmed("another apply was confirmed meanwhile; the loop looks again")
+        return self.wanted
+
+
+def _with_chosen(desired: Desired, chosen: Desired, changed: set[str]) -> Desired:
+    """`desired` with the guests that a partial apply has `chosen` and `changed`; it is no other configuration."""
+    gone = changed | {one.uuid for one in chosen.guests}
+    guests = (*(one for one in desired.guests if one.uuid not in gone), *chosen.guests)
+    return desired._replace(guests=tuple(sorted(guests, key=lambda one: one.name)))
 
 
 class Enforced(NamedTuple):

@@ -99,6 +99,8 @@ def _report(report: Report, guests: Mapping[str, GuestView]) -> dict[str, Any]:
         "applies": report.applies,
         "heals": report.heals,
         "enforces": report.enforces,
+        "mode": report.mode.value if report.mode else None,
+        "changeMode": report.change_mode or None,
         "generation": report.generation or None,
         "source": _source(report.source),
         "suspended": _suspended(report.suspended),

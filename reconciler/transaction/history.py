@@ -295,6 +295,17 @@ class History:
                     return found
         return None
 
+    def partial_since(self, number: int) -> tuple["Whole", ...]:
+        """The partial generations after `number` that were applied, ascending.
+
+        Raises:
+            BadRecord: one that may be among them cannot be read.
+        """
+        files = self._files()
+        later = (one for one in sorted(files) if one > number and _extent(files[one]) is Extent.PARTIAL)
+        found = (self._whole(one) for one in later)
+        return tuple(one for one in found if one.generation.ended_as in (Result.APPLIED, Result.NOTHING))
+
     def _files(self) -> dict[int, str]:
         """The name of each generation's file, in no order."""
         return {int(found[1]): name for name in self._names() if (found := _NAME.fullmatch(name))}

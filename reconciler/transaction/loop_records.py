@@ -112,7 +112,14 @@ class LastGood(NamedTuple):
         """Whether both mean the same, in the same places, and come from the same commit."""
         if other is None or self.desired.places != other.desired.places:
             return False
-        return (self.desired.digest, self.commit) == (other.desired.digest, other.commit)
+        if (self.desired.digest, self.commit) != (other.desired.digest, other.commit):
+            return False
+        return self.desired is other.desired or _held(self.desired) == _held(other.desired)
+
+
+def _held(desired: Desired) -> list[tuple[str, ApConfig]]:
+    # A partial apply changes guests of a configuration, and not its digest.
+    return [(one.uuid, one.config) for one in desired.guests]
 
 
 class Refusal(NamedTuple):

@@ -14,12 +14,13 @@ from reconciler.model.desired import Activation, Desired
 from reconciler.model.machines import HostPlace
 from reconciler.model.problems import Problem, Severity, errors_of
 from reconciler.model.stopping import NEVER, StopToken
-from reconciler.operations.wanted import Wanted
+from reconciler.operations.wanted import Confirmed, NothingConfirmed, NothingWanted, Wanted
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.plan import Consent, Plan, removal_limits
 from reconciler.planning.target import pool_of
 from reconciler.render.text import counted
 from reconciler.transaction.loop_records import LastGood, Refusal, write_refusal
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.cycle_result import CycleResult, Ending
 from reconciler.watch.decisions import named
@@ -192,6 +193,20 @@ class Configurations:
             return None
         self.refuse(offer.commit, reasons_of(desired), now)
         return None
+
+    def confirmed(self, source: Confirmed, machine: OpenHost, stop: StopToken) -> Configuration:
+        """What `source` says was confirmed last: that is enforced from now on, whatever its plan is.
+
+        A person has applied it, so that it is neither judged nor refused; and where there is none, nothing is enforced.
+        """
+        try:
+            wanted = source.read(machine, stop)
+        except (NothingConfirmed, NothingWanted):
+            self.enforced = None
+            raise
+        newest = Configuration(wanted, wanted.commit)
+        self.accept(newest)
+        return newest
 
     def _place(self, places: tuple[HostPlace, ...]) -> None:
         """From now on the host may run in `places`: also what is enforced is enforced nowhere else."""

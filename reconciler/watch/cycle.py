@@ -15,6 +15,7 @@ from reconciler.model.outcome import Outcome, Result
 from reconciler.model.stopping import Abandoned, Deadline
 from reconciler.operations.apply import ApplyResult, NotApplicable, StalePlan, Terms, apply
 from reconciler.operations.plan import observe_host, plan
+from reconciler.operations.wanted import NothingConfirmed
 from reconciler.planning.plan import Plan, replanned
 from reconciler.planning.scope import FILES, NOTHING_SPARED, AllBut, Spared
 from reconciler.transaction.confirmation import AwaitsConfirmation, Confirmations
@@ -141,6 +142,8 @@ class _Cycle:
             self._know(observed=None)
             ending = awaiting(error, here, self.context.clock.time())
             result = self.found._replace(ending=ending, wait=error.seconds_left + _SOON_SECONDS)
+        except NothingConfirmed as error:
+            result = self.found._replace(ending=Ending(Condition.WAITING, one_line(error, here)))
         except BusyError as error:
             waiting = Ending(Condition.WAITING, one_line(error, here))
             result = self.found._replace(ending=waiting, wait=_SOON_SECONDS)
@@ -184,6 +187,8 @@ class _Cycle:
         try:
             return self._turned(offer, suspensions, changes=changes)
         except TookTooLong as error:
+            if offer.confirmed:
+                raise
             # No verdict on it: the next cycle tries again, and the last good one goes on being enforced.
             configurations.refuse(offer.commit, (one_line(error),), context.clock.time())
         with context.host.opened(False) as machine:
@@ -195,7 +200,9 @@ class _Cycle:
         context, configurations, by = self.context, self.context.configurations, self._deadline()
         stop = context.stop.by(by, context.clock.monotonic)
         with context.host.opened(False) as machine:
-            newest = configurations.newest(offer, machine.name, context.clock.time(), stop)
+            newest = configurations.confirmed(offer.confirmed, machine, stop) if offer.confirmed else None
+            if not offer.confirmed:
+                newest = configurations.newest(offer, machine.name, context.clock.time(), stop)
             applied = Journal(machine.state, machine.boot_id).applied().digest
             if newest and not self._may_be_enforced(newest, offer, applied):
                 newest = None
@@ -364,8 +371,9 @@ class _Cycle:
                 scope = self._scope(configuration, machine, result.suspensions, spared)
                 context.observer.enforcing(configuration.wanted.desired.host.name, configuration.commit)
                 context.observer.transaction(History(machine.state).next_number())
+                wanted, confirmed = configuration.wanted, result.offer and result.offer.confirmed
                 done = apply(
-                    configuration.wanted,
+                    confirmed.still(wanted) if confirmed else wanted,
                     machine,
                     context.observer,
                     origin,

@@ -127,4 +127,6 @@ class LoopState(NamedTuple):
         if any(trigger.source in BY_PEOPLE for trigger in triggers):
             # A person has looked: what was given up is begun again.
             state = state._replace(healing=HealBudgets(), retry=Backoff())
+        if any(trigger.source == Noticed.RECORDS for trigger in triggers):
+            state = state._replace(retry=Backoff())  # what has failed was of what was applied before
         return state

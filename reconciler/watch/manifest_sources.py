@@ -1,10 +1,11 @@
-"""Where the loop's manifests come from: files, or a branch of a git repository."""
+"""Where the loop's configurations come from: files, a branch of a git repository, or what was confirmed last."""
 
 import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from reconciler.manifests.files import DiskFiles, Files
+from reconciler.operations.wanted import Confirmed
 from reconciler.watch.git_source import CommitRefused, GitPoller, NewestCommit, Unreachable
 from reconciler.watch.report import Obstacle
 
@@ -21,6 +22,7 @@ class Offer(NamedTuple):
         reach: the command that asks the repository; empty where there is none.
         is_piecemeal: whether its files may come and go one by one, as in a copy.
         paths: where they are on disk, for a command to run; empty where they are not.
+        confirmed: says what was applied and confirmed last, where that is enforced, and nothing newer; None elsewhere.
     """
 
     files: Files | None
@@ -31,6 +33,7 @@ class Offer(NamedTuple):
     reach: str = ""
     is_piecemeal: bool = False
     paths: tuple[str, ...] = ()
+    confirmed: Confirmed | None = None
 
 
 class ManifestSource(Protocol):
@@ -74,6 +77,31 @@ class FilesSource:
 
     def ask(self, *, allow_older: bool) -> None:
         """See `ManifestSource`: files are looked at each time."""
+
+    @property
+    def is_coming(self) -> bool:
+        """See `ManifestSource`."""
+        return False
+
+    def accepted(self, commit: str) -> None:
+        """See `ManifestSource`."""
+
+
+class HeldSource:
+    """What was applied and confirmed last: no manifests are read, so that the loop never moves forward by itself."""
+
+    location = "the history"
+
+    def __init__(self, host: str | None) -> None:
+        """Take what was applied to the Host `host`; None: to any."""
+        self._confirmed = Confirmed(host)
+
+    def offer(self) -> Offer:
+        """See `ManifestSource`; the records are read in the cycle, after it is known that nothing waits."""
+        return Offer(None, confirmed=self._confirmed)
+
+    def ask(self, *, allow_older: bool) -> None:
+        """See `ManifestSource`: the records are read each time."""
 
     @property
     def is_coming(self) -> bool:

@@ -16,7 +16,7 @@ from reconciler.model.errors import HostError
 from reconciler.model.outcome import Result
 from reconciler.model.printable import escaped_values
 from reconciler.watch.published import Usage
-from reconciler.watch.report import NO_REPORT, Condition, Report
+from reconciler.watch.report import NO_REPORT, Condition, Mode, Report
 from reconciler.watch.triggers import Noticed
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ METRICS: Final = (
         lambda r: r.apply_seconds,
     ),
     _gauge("reconcile_apply_enabled", "1 where the loop applies, 0 where it only reports", lambda r: r.applies),
+    _gauge("reconcile_held", "1 where the loop is held, 0 where it follows manifests", lambda r: r.mode is Mode.HELD),
     _gauge("reconcile_generation", "The generation that was applied last; 0 if none", lambda r: r.generation),
     _gauge("reconcile_differences", "How many things are not as they should be", lambda r: len(r.differences)),
     Metric(

@@ -26,6 +26,18 @@ class Condition(StrEnum):
         return "suspended, and differs" if differs else self.value.replace("-", " ")
 
 
+class Mode(StrEnum):
+    """Who says what the loop enforces next."""
+
+    FOLLOWING = "following"  # its manifests: files, or a branch
+    HELD = "held"  # a person, or a controller, by an apply on the host; the loop never moves forward by itself
+
+    @property
+    def other(self) -> "Mode":
+        """The other one."""
+        return Mode.HELD if self is Mode.FOLLOWING else Mode.FOLLOWING
+
+
 MASKS: Final = "the host's masks"
 """What the host as a holder is called."""
 
@@ -216,6 +228,8 @@ class Report(NamedTuple):
         drifting: the names of holders that another program has changed, and that are not corrected yet.
         fought: what another program has set last in those of `corrected`, and what was wanted then; at most some.
         guests_left_out: how many guests there are besides, since there are too many to publish.
+        mode: whether the loop follows its manifests, or is held; None where no loop has said.
+        change_mode: the command that makes it the other one; empty where no loop has said.
     """
 
     host: str
@@ -248,6 +262,8 @@ class Report(NamedTuple):
     drifting: tuple[str, ...] = ()
     fought: tuple[Changed, ...] = ()
     guests_left_out: int = 0
+    mode: Mode | None = None
+    change_mode: str = ""
 
     @property
     def fights(self) -> frozenset[str]:

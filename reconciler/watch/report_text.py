@@ -32,6 +32,7 @@ from reconciler.watch.events import Event, Kind, enforced_text
 from reconciler.watch.report import (
     Condition,
     GuestReport,
+    Mode,
     Obstacle,
     RefusedConfiguration,
     Report,
@@ -158,6 +159,8 @@ def loop_record(report: Report, ended: Ended | None = None) -> dict[str, Any]:
         "due": report.due,
         "applies": report.applies,
         "heals": report.heals,
+        "mode": report.mode.value if report.mode else None,
+        "changeMode": report.change_mode or None,
         "commit": report.source.commit or None,
         "refused": {"commit": refused.commit or None, "reasons": list(refused.reasons)} if refused else None,
         "ended": {"at": ended.moment, "how": ended.how or _KILLED} if ended else None,
@@ -266,6 +269,8 @@ def _heading(report: Report, now: float, paint: Paint, ended: Ended | None) -> s
 
 
 def _mode(report: Report) -> str:
+    if report.mode is Mode.HELD:
+        return _held(report)
     if not report.enforces:
         return "enforces nothing: it has no configuration yet"
     if not report.applies:
@@ -273,6 +278,14 @@ def _mode(report: Report) -> str:
     if report.heals:
         return "applies what the manifests change, and corrects what other programs change"
     return "applies what the manifests change; what other programs change is only reported"
+
+
+def _held(report: Report) -> str:
+    if not report.enforces:
+        return "held: enforces nothing until something is applied and confirmed here"
+    if report.applies and report.heals:
+        return "held: enforces what was applied and confirmed last, and corrects what other programs change"
+    return "held: compares the host with what was applied and confirmed last, and only reports drift"
 
 
 def _liveness_lines(report: Report, now: float, paint: Paint, ended: Ended | None) -> Iterator[str]:
@@ -284,6 +297,8 @@ def _liveness_lines(report: Report, now: float, paint: Paint, ended: Ended | Non
     if report.due is not None and now > report.due + _LATE_SECONDS:
         late = f"a cycle was due {duration_text(now - report.due)} ago: look whether the loop still runs"
         yield paint("error", f"  late          {late}")
+    if report.mode and report.change_mode:
+        yield f"  mode          {report.mode.value}; {report.mode.other.value} by: {report.change_mode}"
 
 
 def _source_lines(report: Report, now: float, paint: Paint) -> Iterator[str]:

@@ -21,6 +21,7 @@ from reconciler.watch.report import (
     Condition,
     Counters,
     GuestReport,
+    Mode,
     Report,
     SourceReport,
     Suspended,
@@ -57,6 +58,8 @@ class Reporter:
         heals: bool = False,
         words: Words = no_words,
         grace: float = 0.0,
+        mode: Mode = Mode.FOLLOWING,
+        change_mode: str = "",
     ) -> None:
         """Begin with what an earlier run has reported last.
 
@@ -67,7 +70,11 @@ class Reporter:
             heals: whether it corrects what other programs change.
             words: what a commit says of itself; it is asked once for each commit that comes.
             grace: how many seconds the repository may be out of reach before that is reported.
+            mode: whether it follows its manifests, or is held.
+            change_mode: the command that makes it the other one.
         """
+        self._mode = mode
+        self._change_mode = change_mode
         self._words = words
         self._grace = grace
         self._heals = heals
@@ -123,6 +130,8 @@ class Reporter:
             differing=changes_of(plan) if plan else (),
             corrected=(last.corrected if last else {}) if result.corrected is None else result.corrected,
             drifting=result.drifting,
+            mode=self._mode,
+            change_mode=self._change_mode,
         )
         report = report._replace(fought=_fought(last.fought if last else (), report, result))
         self._last = report

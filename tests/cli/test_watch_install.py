@@ -12,6 +12,7 @@ from reconciler.cli.watch_install import needs
 from reconciler.integrations.git_signatures import trust
 from reconciler.integrations.units import WATCH_NAME, Needs
 from reconciler.kernel.processes import Done
+from reconciler.model.commands import HELD_INSTALL
 from testing.commands import Command, Ran, example
 from testing.git_repositories import Repository
 
@@ -97,6 +98,14 @@ def test_systemd_is_told_where_that_is_asked_for(
     assert "RestartSteps=" in (tmp_path / WATCH_NAME).read_text()
 
 
+def test_a_held_loop_needs_no_manifests(command: Command, tmp_path: Path) -> None:
+    """The unit is made by the command that a loop says makes it held."""
+    assert install(command, tmp_path, *HELD_INSTALL.words[4:]).code == 0
+    text = (tmp_path / WATCH_NAME).read_text()
+    assert "watch --apply --self-heal --held" in text.replace('"', "")
+    assert str(HELD_INSTALL) == "reconcile service install watch --enable --apply --self-heal --held"
+
+
 def test_without_systemctl_the_unit_is_for_any_systemd(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +127,9 @@ def test_without_systemctl_the_unit_is_for_any_systemd(
         (("-f", "/x", "status"), "has no place here"),
         (("-f", "/x", "--apply", "--allow-empty"), "--allow-empty"),
         (("-f", "/x", "--self-heal"), "--self-heal goes with --apply"),
+        (("-f", "/x", "--apply", "--held"), "--held goes without -f"),
+        (("--git", "https://git.example/ap", "--branch", "main", "--held"), "--held goes without --git"),
+        (("--held", "--branch", "main"), "--branch goes with --git"),
         (("--git", "https://git.example/ap"), "--git needs --branch"),
         (("-f", "/x", "--plan"), "'--plan' goes first, as a command"),
         (("-f", "/x", "--apply", "/plan.json"), "has no place here"),
