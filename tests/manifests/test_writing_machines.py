@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.manifests.writing import host_document, machine_document, manifests_text
+from reconciler.model.desired import Persistence
 from reconciler.model.ids import IdSet
 from reconciler.model.machines import DesiredLpar, DesiredMachine, LparName, MachineMode
 from reconciler.model.matrix import ApConfig
@@ -55,3 +56,13 @@ def test_a_standby_leaves_out_what_it_has_from_its_original() -> None:
     machine = DesiredMachine("cpc-a", MACHINE_ID, MachineMode.CLASSIC, None, (standby,), (), Position("", 1, 1))
 
     assert '    - name: DR\n      standbyOf: "cpc-b/LPAR7"\n' == machine_document(machine).split("lpars:\n")[1]
+
+
+def test_a_host_that_gives_up_what_its_guests_need_says_nothing_of_its_pool() -> None:
+    """Nor anything at all where it has no persistence either; both are read back."""
+    plain, kept = host_document("lpar7", None), host_document("lpar7", None, persistence=Persistence.SERVICE)
+
+    assert "spec" not in plain
+    assert kept.endswith("spec:\n  persistence: service\n")
+    assert [(None, Persistence.NONE)] == [(one.given_up, one.persistence) for one in texts_site(plain).hosts]
+    assert [(None, Persistence.SERVICE)] == [(one.given_up, one.persistence) for one in texts_site(kept).hosts]
