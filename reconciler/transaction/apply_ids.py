@@ -158,10 +158,10 @@ def standing(state: StateDirectory, which: int | str, boot_id: str, now: float) 
         return standing(state, which, boot_id, now)  # no lock is held: what was read is of two different moments
     if pending is None or pending.generation != number:
         return known._replace(state=ended_state(one.outcome))
-    if pending.boot_id != boot_id:
-        return known._replace(state=ApplyState.REBOOTED)
     if pending.is_cancelled:
         return known._replace(state=ApplyState.CANCELLED)
+    if pending.boot_id != boot_id:
+        return known._replace(state=ApplyState.REBOOTED)
     left = pending.seconds_left(boot_id, now)
     if not left:
         return known._replace(state=ApplyState.EXPIRED)

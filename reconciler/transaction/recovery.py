@@ -130,9 +130,9 @@ def _recovered(unfinished: Unfinished, machine: OpenHost, left: Left) -> Recover
 def _why_unconfirmed(unfinished: Unfinished, left: Left) -> Unconfirmed | None:
     if left is Left.UNFINISHED:
         return None
-    if not unfinished.same_boot:
-        return Unconfirmed.REBOOTED
-    return Unconfirmed.CANCELLED if left is Left.UNDONE else Unconfirmed.EXPIRED
+    if left is Left.UNDONE:
+        return Unconfirmed.CANCELLED
+    return Unconfirmed.EXPIRED if unfinished.same_boot else Unconfirmed.REBOOTED
 
 
 def _record(unfinished: Unfinished, outcome: Outcome, machine: OpenHost) -> None:
