@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from reconciler import Nearest
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.open_host import opened
+from reconciler.cli.open_host import opened, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options
 from reconciler.cli.output import paint_for_stdout, result, say
 from reconciler.cli.tree import command
@@ -16,7 +17,10 @@ from reconciler.doctor.examination import examined, identified
 from reconciler.doctor.finding import findings_json, findings_text
 from reconciler.doctor.host import identity_line
 from reconciler.kernel.paths import DEFAULT_SYSFS
+from reconciler.model.errors import InputError, StateError
+from reconciler.model.machines import HostPlace
 from reconciler.model.problems import Severity
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 
 
@@ -24,10 +28,13 @@ from reconciler.transaction.state_directory import StateDirectory
 @format_option("text", "json")
 @host_options
 def doctor_command(format: str, host: HostOptions) -> Exit:
-    """Find what keeps guests from their queues, and say what to do; exit with 2 where an error is found."""
+    """Find what keeps guests from their queues, and say what to do; exit with 2 where an error is found.
+
+    Where the host runs is compared with the manifests; where there are none here, with what was applied last.
+    """
     with opened(host) as machine:
         identity, unidentified = identified(machine)
-        findings = examined(machine, _root(host), _of_the_loop(machine.state))
+        findings = examined(machine, _root(host), _of_the_loop(machine.state), _places(machine, host))
     shown = (
         findings_json(findings, host.here, identity, unidentified)
         if format == "json"
@@ -37,6 +44,16 @@ def doctor_command(format: str, host: HostOptions) -> Exit:
     if os.geteuid() and any(one.id == "needs-root" for one in findings):
         say(f"  next: {repeated(click.get_current_context(), 'sudo')}")
     return Exit.CHANGES if any(one.severity is Severity.ERROR for one in findings) else Exit.DONE
+
+
+def _places(machine: OpenHost, host: HostOptions) -> tuple[HostPlace, ...]:
+    """The LPARs that the host may run in: by the manifests, if they were named or are here, else by our records."""
+    if host.paths:
+        return wanted_source(host).read(machine).desired.places
+    try:
+        return Nearest(".", host.host).read(machine).desired.places
+    except (InputError, StateError, OSError):  # nothing says it, or what is wrong is one of the findings
+        return ()
 
 
 def _of_the_loop(state: StateDirectory) -> tuple[Callable[[], object], ...]:

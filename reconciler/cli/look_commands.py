@@ -32,7 +32,7 @@ from reconciler.cli.output import (
 from reconciler.cli.tree import command
 from reconciler.manifests.files import STDIN
 from reconciler.model.commands import APPLY, DRIFT_WIDE, PLAN, PLAN_WIDE, Here
-from reconciler.model.machines import ACCEPT_MACHINE
+from reconciler.model.machines import ACCEPT_MACHINE, WRONG_MACHINE
 from reconciler.planning.plan import Plan
 from reconciler.planning.scope import WHOLE, Scope, Targets, Whole
 
@@ -132,11 +132,13 @@ def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bo
     write_named(file, plan_file_text(made, () if host.recorded else host.manifests, host.recorded).encode("ascii"))
     if is_kept(file):
         named = os.path.join(os.curdir, file) if file.startswith("-") else file
+        # It was accepted for the run that made the plan, and has to be for the one that applies it.
+        flags = [ACCEPT_MACHINE] if any(one.id == WRONG_MACHINE for one in made.problems) else []
         # By a record it is planned elsewhere, and the host has its own checkout of the manifests.
         if elsewhere:
-            say(*_on_the_host(made, host, file, here.reading(("MANIFESTS",)).line(APPLY.with_flags(named))))
+            say(*_on_the_host(made, host, file, here.reading(("MANIFESTS",)).line(APPLY.with_flags(named, *flags))))
         else:
-            say(f"saved; to do exactly this: {here.reading(()).line(APPLY.with_flags(named))}")
+            say(f"saved; to do exactly this: {here.reading(()).line(APPLY.with_flags(named, *flags))}")
     else:
         say(f"written to {file}, from which it cannot be applied")
 

@@ -10,7 +10,7 @@ from reconciler import Site, read_site
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import named_manifests
 from reconciler.cli.options import HostOptions, format_option, host_options, manifest_arguments
-from reconciler.cli.output import REVIEW_FORMATS, result, show_for_review, show_problems
+from reconciler.cli.output import REVIEW_FORMATS, result, say, show_for_review, show_problems
 from reconciler.cli.tree import command
 from reconciler.machines.proof import Proof, Proven, prove
 from reconciler.manifests.pinpoint import pinpoint
@@ -84,10 +84,13 @@ def validate_command(
     elif format in REVIEW_FORMATS:
         show_for_review(problems, "validate", format)
     else:
+        notes = counts_of(problems)[Severity.NOTE]
         show_problems([one for one in problems if one.severity is not Severity.NOTE])
         if code is Exit.DONE:
             result(f"valid: {counted(len(site.hosts), 'host')}, {counted(site.guest_count, 'guest')}\n")
-            result(_proved(proof, counts_of(problems)[Severity.NOTE]))
+            result(_proved(proof, notes))
+        elif notes:
+            say(f"and {counted(notes, 'note')} about what LPARs do not have: -o json lists them")
     return code
 
 

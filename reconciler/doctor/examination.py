@@ -22,7 +22,7 @@ from reconciler.kernel.observe import UnreadableHost, identity_of, observe
 from reconciler.kernel.sysfs import Sysfs
 from reconciler.machines.location import located
 from reconciler.model.codec import BadRecord
-from reconciler.model.desired import Desired
+from reconciler.model.desired import Persistence
 from reconciler.model.errors import StateError
 from reconciler.model.identity import MachineIdentity
 from reconciler.model.machines import HostPlace
@@ -40,13 +40,19 @@ from reconciler.transaction.state_directory import UnsafeState
 _Found = TypeVar("_Found")
 
 
-def examined(machine: OpenHost, root: Path | None, others: Sequence[Callable[[], object]] = ()) -> list[Finding]:
+def examined(
+    machine: OpenHost,
+    root: Path | None,
+    others: Sequence[Callable[[], object]] = (),
+    places: Sequence[HostPlace] = (),
+) -> list[Finding]:
     """Everything that is wrong with `machine`, errors first.
 
     Args:
         machine: what is looked at.
         root: where its ``/etc``, ``/proc`` and ``/run`` are; None where it has none, as a simulated host.
         others: read what is kept in the state directory for higher floors; they raise BadRecord or UnsafeState.
+        places: the LPARs that the host may run in, as the manifests say; none where no Machine names it.
     """
     found: list[Finding] = []
     pool = None
@@ -58,10 +64,9 @@ def examined(machine: OpenHost, root: Path | None, others: Sequence[Callable[[],
         pool = observed.pool
         found += host_findings(observed, _text_of(machine.sysfs, "bus/ap/bindings"))
         found += kernel_findings(observed.release, over_provision=observed.abilities.over_provision)
-        found += location_findings(located(_applied_last(machine, _places, ()), observed))
+        found += location_findings(located(places, observed))
     if root is not None:
-        persistence = _applied_last(machine, lambda desired: desired.host.persistence, None)
-        found += boot_findings(read_boot(root, machine.sysfs.release, persistence, pool))
+        found += boot_findings(read_boot(root, machine.sysfs.release, _persistence(machine), pool))
         definitions = read_definitions(root)
         found += definition_findings(definitions, pool or EMPTY_MATRIX)
         found += autostart_findings(definitions.found, root)
@@ -134,18 +139,14 @@ def _damage(refused: Exception) -> Finding:
     )
 
 
-def _places(desired: Desired) -> tuple[HostPlace, ...]:
-    return desired.places
-
-
-def _applied_last(machine: OpenHost, read: Callable[[Desired], _Found], otherwise: _Found) -> _Found:
-    """What is `read` of what was applied last; `otherwise` where nothing was, or it cannot be read."""
+def _persistence(machine: OpenHost) -> Persistence | None:
+    """What the Host that was applied last says of booting."""
     history = History(machine.state)
     try:
         last = history.last_target()
-        return read(history.desired(last.number)) if last else otherwise
+        return history.desired(last.number).host.persistence if last else None
     except (StateError, NoSuchGeneration, OSError):  # reported by other findings
-        return otherwise
+        return None
 
 
 def _text_of(sysfs: Sysfs, path: str) -> str:

@@ -30,14 +30,14 @@ def identity_line(identity: MachineIdentity | None, unidentified: str) -> str:
 
 
 def location_findings(location: Location | None) -> list[Finding]:
-    """What is wrong with where a host runs, by the manifests that were applied last."""
+    """What is wrong with where a host runs, by its manifests."""
     match location:
         case Elsewhere(identity, declared):
             where = ", ".join(f"{one.lpar} of {one.machine_id}" for one in declared)
             return [
                 error(
                     "wrong-machine",
-                    f"this is {identity}, and the manifests that were applied last have the host in {where}",
+                    f"this is {identity}, and the manifests have the host in {where}",
                     "plan, apply and the loop change nothing here",
                     "correct the Machine, or add this LPAR as a standby (standbyOf)",
                     PLAN,

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 from reconciler.model.desired import DesiredHost
 from reconciler.model.identity import MachineIdentity
 from reconciler.model.ids import IdSet
-from reconciler.model.machines import ACCEPT_MACHINE, HostPlace, config_words
+from reconciler.model.machines import ACCEPT_MACHINE, WRONG_MACHINE, HostPlace, config_words
 from reconciler.model.matrix import ApConfig
 from reconciler.model.observed import Observed
 from reconciler.model.problems import Place, Problem, Severity
@@ -84,7 +84,7 @@ def location_problems(host: DesiredHost, location: Location | None, *, is_accept
             )
             severity = Severity.WARNING if is_accepted else Severity.ERROR
             message = f"host '{host.name}' runs on {identity}, and the manifests have it elsewhere"
-            yield Problem("wrong-machine", severity, message, at, tuple(_declared(declared)), advice)
+            yield Problem(WRONG_MACHINE, severity, message, at, tuple(_declared(declared)), advice)
         case Unknown(declared, why):
             message = f"whether host '{host.name}' runs where the manifests say is not known: {why}"
             advice = "A simulated host says it with spec.machineId and spec.lpar."

@@ -131,7 +131,7 @@ def _shared_queues(machine: DesiredMachine, host: str | None) -> Iterator[Proble
 
 def _shared(one: LparPlace, other: LparPlace) -> Problem:
     common = one.lpar.matrix.meet(other.lpar.matrix)
-    count = f"{common.size} queue" + ("" if common.size == 1 else "s")
+    count = f"{common.size:,} queue" + ("" if common.size == 1 else "s")
     return Problem(
         "lpar-overlap",
         Severity.ERROR,
@@ -170,15 +170,16 @@ def _both_active(machines: Sequence[DesiredMachine], host: str | None) -> Iterat
 
 
 def _two_active(one: LparPlace, other: LparPlace) -> Problem:
+    are_standbys = None not in (one.lpar.standby_of, other.lpar.standby_of)
+    what = f"standbys of '{one.lpar.standby_of}'" if are_standbys else "a standby and what it takes over from"
     who = f"host '{one.lpar.host}' would run twice" if one.lpar.host else "the same system would run twice"
     return Problem(
         "both-active",
         Severity.ERROR,
-        f"the LPARs '{other.name}' and '{one.name}' are a standby and what it takes over from, and both are active: "
-        f"{who}",
+        f"the LPARs '{other.name}' and '{one.name}' are {what}, and both are active: {who}",
         (_lpar_place(one, "active", "active"), _lpar_place(other, "active too", "active")),
         (),
-        "Write active: false for the one that does not run. After a takeover that is the original.",
+        "Write active: false for each one that does not run. After a takeover that is the original.",
     )
 
 

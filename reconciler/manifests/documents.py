@@ -86,7 +86,7 @@ class DocumentReader:
             tuple(sorted(labels.items())),
             position,
         )
-        if self._repeated_lpars(machine):
+        if not self._names_can_be_seen(machine) or self._repeated_lpars(machine):
             return None
         self._warn_of_long_names(machine)
         return machine
@@ -104,6 +104,15 @@ class DocumentReader:
             number,
             frozenset(() if standby_of is None else (name for name in _LEFT_TO_ORIGINAL if name not in entry)),
         )
+
+    def _names_can_be_seen(self, machine: DesiredMachine) -> bool:
+        """Whether the names of LPARs are made of characters that people can see; a problem says so of each."""
+        found = [(lpar, odd) for lpar in machine.lpars if (odd := first_unprintable(lpar.name))]
+        for lpar, odd in found:
+            message = f"the LPAR name {shown(lpar.name)} has a character that cannot be seen: {odd}"
+            field = ("spec", "lpars", lpar.number, "name")
+            self._report("control-character", Severity.ERROR, message, machine.position, field, "Remove it.")
+        return not found
 
     def _repeated_lpars(self, machine: DesiredMachine) -> bool:
         """Whether `machine` has two LPARs of one name; a problem says so of each."""

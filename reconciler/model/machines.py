@@ -16,6 +16,10 @@ ACCEPT_MACHINE: Final = "--accept-machine"
 """The flag that has a plan or an apply accept the LPAR that the host runs in, for one run."""
 
 
+WRONG_MACHINE: Final = "wrong-machine"
+"""The id of the problem of a host that runs in an LPAR which the manifests do not have for it."""
+
+
 class MachineMode(StrEnum):
     """How a machine is managed: by activation profiles, or by Dynamic Partition Manager."""
 

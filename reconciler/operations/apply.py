@@ -12,8 +12,10 @@ from reconciler.integrations.timers import CannotArm
 from reconciler.model.commands import PLAN, Advised, history_of
 from reconciler.model.desired import Desired
 from reconciler.model.errors import ConflictError, StaleError
+from reconciler.model.machines import WRONG_MACHINE
 from reconciler.model.outcome import Extent, Outcome, Result
 from reconciler.model.printable import error_text
+from reconciler.model.problems import Severity
 from reconciler.model.stopping import NEVER, Deadline, StopToken
 from reconciler.operations.plan import observe_host, plan
 from reconciler.operations.wanted import Wanted, WantedSource
@@ -405,6 +407,8 @@ def _refuse_stale(made: Plan, wanted: Wanted, terms: Terms, machine: OpenHost) -
             number = done.number
             raise StalePlan(f"this plan was already applied as generation {number}, at {ended} UTC", history_of(number))
         raise StalePlan(stale_text(basis, made.basis), PLAN)
+    if any(one.id == WRONG_MACHINE and one.severity is Severity.ERROR for one in made.problems):
+        return  # the host runs elsewhere now, which a plan does not rest on; what it lacks is a consent
     if not isinstance(agreed, Basis):
         from reconciler.render.plan_json import differences
 

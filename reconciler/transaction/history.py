@@ -443,7 +443,7 @@ def _start(desired: Desired, changes: _Changes) -> Desired:
     pool = _matrix(changes.pool.before)
     given_up = GivenUp(~pool.adapters, ~pool.domains)
     host = host._replace(given_up=given_up, keep=(), unmanaged=Unmanaged.IGNORE)
-    wanted = Desired(host, tuple(sorted(guests, key=lambda one: one.name)), "")
+    wanted = Desired(host, tuple(sorted(guests, key=lambda one: one.name)), "", desired.places)
     return wanted._replace(digest=sha256(RECORDS.content(wanted)).hexdigest())
 
 

@@ -70,6 +70,16 @@ def test_what_is_pending_is_counted_and_strict_refuses_it(command: Command) -> N
     assert strict.err.count("error[outside-lpar]") == 2
 
 
+def test_notes_are_counted_beside_errors(command: Command) -> None:
+    """Whatever else is wrong."""
+    texts = (host_text(), guest_text(adapters="[5, 9]"), machine_text("cpc-a", LPAR7, ZOS1))
+
+    ran = validated(command, *texts)
+
+    assert ran.code == 4
+    assert ran.err.endswith("1 error\n\nand 1 note about what LPARs do not have: -o json lists them\n")
+
+
 def test_strict_refuses_warnings_too(command: Command) -> None:
     """Such as an LPAR whose host no manifest describes."""
     texts = (host_text(), machine_text("cpc-a", LPAR7.replace("host: lpar7", "host: lpar9")))

@@ -1,6 +1,7 @@
 """A host changes nothing where its manifests do not have it, unless a person accepts that for one run."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -61,11 +62,26 @@ def test_an_accepted_plan_that_was_saved_has_to_be_accepted_again(command: Comma
     place(command, "LPAR8")
     file = str(command.directory.parent / "saved.json")
 
-    assert command("plan", "--accept-machine", "--out", file).code == 0
+    saved = command("plan", "--accept-machine", "--out", file)
+    (line,) = [line for line in saved.err.splitlines() if "reconcile apply" in line]
 
     at = ("--simulate", str(command.simulated_host))
-    assert command.bare("apply", "--yes", file, *at).code != 0
-    assert command.bare("apply", "--yes", "--accept-machine", file, *at).code == 0
+    refused = command.bare("apply", "--yes", file, *at)
+    assert (refused.code, "error[wrong-machine]" in refused.err) == (4, True)
+    words = shlex.split(line.partition("reconcile ")[2])
+    assert "--accept-machine" in words
+    assert command.bare(*words, "--yes").code == 0
+
+
+def test_going_back_to_before_the_first_apply_needs_the_consent_too(command: Command) -> None:
+    """What there was then is known, and where it was."""
+    place(command, "LPAR8")
+    assert command("apply", "--yes", "--accept-machine").code == 0
+
+    words = ("rollback", "--yes", "--allow-empty", "--simulate", str(command.simulated_host))
+
+    assert command.bare(*words).code == 4
+    assert command.bare(*words, "--accept-machine").code == 0
 
 
 def test_in_a_standby_it_goes_on_with_a_note(command: Command) -> None:

@@ -20,17 +20,23 @@ EVERY = "adapters: [4-6], usageDomains: [4-6, 0x47, 0xab, 0xff]"
     ],
 )
 def test_it_compares_the_lpar_with_what_was_applied(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], lpar: str, ids: set[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lpar: str, ids: set[str]
 ) -> None:
-    """Without any manifests in reach; nothing is found where all is as they said."""
+    """Without manifests by what was applied last, and with `-f` before anything was; nothing where all is right."""
     command: Command = example("three-guests", tmp_path, capsys)
     host = command.simulated_host
     where = f"  machineId: {MACHINE_ID}\n  lpar: LPAR7\n  maxDomain:"
     host.write_text(host.read_text(encoding="utf-8").replace("  maxDomain:", where), encoding="utf-8")
     (command.directory / "machine.yaml").write_text(machine_text("cpc-a", lpar), encoding="utf-8")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    words = ("doctor", "--simulate", str(host))
+
+    before = command.bare(*words, "-f", str(command.directory))
     assert command("apply", "--yes", "--accept-machine").code == 0
+    (command.directory / "machine.yaml").unlink()
 
-    ran = command.bare("doctor", "--simulate", str(host))
-
-    assert {one for one in ("wrong-machine", "lpar-lacks", "lpar-has-more") if f"[{one}]" in ran.out} == ids
-    assert (ran.code == 2) == ("wrong-machine" in ids)
+    for ran in (before, command.bare(*words)):
+        assert {one for one in ("wrong-machine", "lpar-lacks", "lpar-has-more") if f"[{one}]" in ran.out} == ids
+        assert (ran.code == 2) == ("wrong-machine" in ids)
+    assert not [one for one in command.bare(*words, "-f", str(command.directory)).out.split() if "lpar" in one]

@@ -152,7 +152,7 @@ def test_a_standby_and_its_original_are_never_both_active() -> None:
     third = machine_text("cpc-c", standbys[1], machineId="IBM-3932-00000000000C0001")
     two = proof_of(hosts, machine_text("cpc-a", original), machine_text("cpc-b", standbys[0], **b), third)
     assert [one.id for one in two] == ["both-active"]
-    assert "host 'lpar7' would run twice" in two[0].message
+    assert "are standbys of 'cpc-a/lpar7', and both are active: host 'lpar7' would run twice" in two[0].message
     zos = [LPAR7.replace("host: lpar7, ", ""), standbys[0]]
     (found,) = proof_of(machine_text("cpc-a", zos[0]), machine_text("cpc-b", zos[1], **b))
     assert "the same system would run twice" in found.message

@@ -37,7 +37,7 @@ def lpars_of(site: Site, machine: str = "cpc-a") -> dict[str, DesiredLpar]:
 def test_everything_that_a_machine_can_say_is_understood(tmp_path: Path) -> None:
     """Each field ends up in the value that it stands for."""
     lpar = (
-        '{name: "Prod / 1", host: lpar7, adapters: [5-6], usageDomains: [4], controlDomains: [4, 0x47], active: false}'
+        '{name: "Prod / Ä1", host: lpar7, adapters: [5-6], usageDomains: [4], controlDomains: [4, 0x47], active: false}'
     )
     text = machine_text("cpc-a", lpar, machineId=MACHINE_ID.lower(), mode="dpm", maxDomain="84")
 
@@ -45,7 +45,7 @@ def test_everything_that_a_machine_can_say_is_understood(tmp_path: Path) -> None
 
     assert (machine.name, machine.id, machine.mode, machine.max_domain) == ("cpc-a", MACHINE_ID, MachineMode.DPM, 84)
     (found,) = machine.lpars
-    assert (found.name, found.host, found.is_active, found.standby_of) == ("Prod / 1", "lpar7", False, None)
+    assert (found.name, found.host, found.is_active, found.standby_of) == ("Prod / Ä1", "lpar7", False, None)
     assert found.config == ApConfig(IdSet([5, 6]), IdSet([4]), IdSet([4, 0x47]))
 
 
@@ -100,6 +100,7 @@ WRONG = [
     (machine_text(machineId="IBM-3931-829E7"), "bad-machine-id", "IBM-3931-829E7"),
     (machine_text(machineId="3931"), "bad-machine-id", "3931"),
     (machine_text("cpc-a", "{name: '', adapters: [], usageDomains: []}"), "bad-lpar-name", "''"),
+    (machine_text("cpc-a", '{name: "A\\u200b", adapters: [], usageDomains: []}'), "control-character", '"A\\u200b"'),
     (machine_text("cpc-a", "{name: 7, adapters: [], usageDomains: []}"), "bad-lpar-name", "7"),
     (machine_text("cpc-a", "{name: A, adapters: []}"), "lpar-without-queues", "{name: A, adapters: []}"),
     (machine_text("cpc-a", "{name: A}"), "lpar-without-queues", "{name: A}"),
