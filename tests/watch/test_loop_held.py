@@ -11,7 +11,14 @@ from reconciler.kernel.paths import mdev
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Actor, Origin
 from reconciler.operations.apply import Terms, apply
-from reconciler.operations.wanted import BeforeGeneration, Manifests, OfGeneration
+from reconciler.operations.wanted import (
+    BeforeGeneration,
+    Confirmed,
+    Manifests,
+    NoLongerConfirmed,
+    NothingConfirmed,
+    OfGeneration,
+)
 from reconciler.planning.scope import Targets
 from reconciler.transaction.apply import NoProgress
 from reconciler.transaction.cancellation import cancel
@@ -206,6 +213,26 @@ def test_a_damaged_record_is_passed_over_by_none_older(tmp_path: Path) -> None:
     assert (turn.ending.condition, looped.writes) == (Condition.FAILED, [])
     with pytest.raises(StateError):
         History(looped.state).get(2)
+
+
+def test_what_waits_is_not_confirmed_and_what_was_read_must_still_be(tmp_path: Path) -> None:
+    """Also where the records are read by themselves, as under the locks of an apply."""
+    looped, confirmed = held(tmp_path), Confirmed()
+    looped.commit(FIRST)
+    looped.typed(confirm_within=100.0)
+    with pytest.raises(NothingConfirmed, match="nothing was confirmed on this host yet"):
+        confirmed.read(looped.machine())
+    confirm(looped.machine(), 1)
+    first = confirmed.read(looped.machine())
+    looped.commit(SECOND)
+    looped.typed(confirm_within=100.0)
+    assert confirmed.still(first).read(looped.machine()) == first
+
+    confirm(looped.machine(), 2)
+
+    assert confirmed.read(looped.machine()).generation == 2
+    with pytest.raises(NoLongerConfirmed):
+        confirmed.still(first).read(looped.machine())
 
 
 STEPS = st.lists(
