@@ -1,5 +1,7 @@
 """Plans for hosts with a few devices, and what is to be seen in them."""
 
+from typing import Any
+
 from reconciler.model.desired import GivenUp
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
@@ -19,8 +21,9 @@ FREE = Matrix(ALL_IDS, ~GIVES_UP.domains)
 ONE = config([5], [4])
 FOREIGN = uuid(0xF)
 _MASKS = {"apmask": "0x" + 64 * "f", "aqmask": "0x" + 64 * "f"}
-SHOWN_PLAN = {
+SHOWN_PLAN: dict[str, Any] = {
     "summary": {"text": "Plan: 1 to create."},
+    "consents": [],
     "pool": {"before": _MASKS, "after": _MASKS},
     "guests": [],
     "files": [],

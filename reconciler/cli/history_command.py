@@ -129,7 +129,7 @@ def _list(host: HostOptions, format: str, newest: int | None, selector: Selector
 
 
 def _show(host: HostOptions, format: str, which: int | str) -> None:
-    from reconciler.render.history_text import generation_diff, generation_json, generation_text
+    from reconciler.render.history_text import generation_diff, generation_json, generation_text, suspended_in
     from reconciler.render.text import MOST_LINES
 
     state, _ = state_of(host)
@@ -142,7 +142,7 @@ def _show(host: HostOptions, format: str, which: int | str) -> None:
         case _:
             most = None if format == "wide" else MOST_LINES
             result(generation_text(record, paint_for_stdout(), most=most, here=host.here))
-    _show_suspended(host, record["plan"].get("suspended", ()))
+    _show_suspended(host, suspended_in(record).left)
 
 
 def _show_state(host: HostOptions, format: str, which: int | str) -> None:

@@ -1,6 +1,6 @@
 """How an apply ended, and the generation that it has added to the history."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -112,6 +112,31 @@ class Extent(StrEnum):
     CONFINED = "confined"  # the device of a VM that started or ended, or a stage of a boot
 
 
+THE_HOST: Final = "the whole host"
+"""Stands among the names of guests for a suspension of everything."""
+
+
+class SuspendedThen(NamedTuple):
+    """What was suspended when a plan was made, by name: what it `left` as it was, and what it changed nevertheless."""
+
+    left: tuple[str, ...]
+    overridden: tuple[str, ...]
+
+
+def suspended_then(suspended: Iterable[str], changed: Container[str], consents: Container[str]) -> SuspendedThen:
+    """What a plan did with what was suspended.
+
+    Args:
+        suspended: the names of the suspended guests that were not as their manifests said.
+        changed: the names of the guests that the plan changes.
+        consents: for whom the plan needed consent since it is suspended: names, or ``host``.
+    """
+    names = tuple(suspended)
+    overridden = tuple(name for name in names if name in changed)
+    left = tuple(name for name in names if name not in changed)
+    return SuspendedThen(left, (*([THE_HOST] if "host" in consents else []), *overridden))
+
+
 class Generation(NamedTuple):
     """One apply.
 
@@ -123,7 +148,8 @@ class Generation(NamedTuple):
         summary: what was planned, one sentence.
         outcome: how it ended; None where that is unknown.
         extent: how much of the host it was about; only one about all of it may be rolled back to.
-        suspended: the names of suspended guests that were not as their manifests said.
+        suspended: the names of suspended guests that were not as their manifests said, and stayed so.
+        overridden: the names of those that were changed nevertheless, with consent; `THE_HOST` for a whole host.
         remark: what else there is to know of how it ended, a few words; mostly empty.
         is_damaged: whether its file cannot be read; then only its number is known.
         guests: the names of the guests that the plan changes, and the uuids of other devices, in the plan's order.
@@ -139,6 +165,7 @@ class Generation(NamedTuple):
     outcome: Outcome | None
     extent: Extent = Extent.WHOLE
     suspended: tuple[str, ...] = ()
+    overridden: tuple[str, ...] = ()
     remark: str = ""
     is_damaged: bool = False
     guests: tuple[str, ...] = ()

@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 from reconciler.model.commands import APPLY, HISTORY, NOWHERE, STATUS, Here, history_of
 from reconciler.model.desired import Activation, Desired, DesiredGuest
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.outcome import Actor, Extent, Generation, Outcome, Result
+from reconciler.model.outcome import Actor, Extent, Generation, Outcome, Result, SuspendedThen, suspended_then
 from reconciler.model.printable import lines_text
-from reconciler.planning.plan import Plan
+from reconciler.planning.plan import ALLOW_SUSPENDED, Plan
 from reconciler.render.changes import Hunk, config_hunk, diff_text, hunk_lines, plan_hunks, pool_hunk
 from reconciler.render.plan_json import json_text, plan_record
 from reconciler.render.table import Page, Row, table_lines
@@ -203,7 +203,15 @@ def what_text(one: Generation, most: int | None = MOST_NAMES) -> str:
         about.append(f"rollback to {origin.again}")
     if origin.undone:
         about.append(f"undo of {origin.undone}")
+    if one.overridden:
+        about.append(_overridden_text(one.overridden, most))
     return ": ".join([*about, _touched(one, most)])
+
+
+def _overridden_text(names: Sequence[str], most: int | None = None) -> str:
+    """Whose suspension was overridden; where there are more than `most`, how many."""
+    is_few = most is None or len(names) <= most
+    return f"suspension of {', '.join(names) if is_few else counted(len(names), 'guest')} overridden"
 
 
 def _touched(one: Generation, most: int | None) -> str:
@@ -259,6 +267,8 @@ def _record(one: Generation) -> dict[str, Any]:
         "guests": list(one.guests),
         "poolChanges": one.pool_changes,
         "files": list(one.files),
+        "suspended": list(one.suspended),
+        "overridden": list(one.overridden),
         "extent": one.extent,
         "target": one.is_target,
         "result": one.result,
@@ -320,8 +330,18 @@ def _head(record: Mapping[str, Any], zone: tzinfo | None) -> Iterator[str]:
         yield f"  because:   {outcome['failure']}"
     yield from (f"  left:      {one}" for one in outcome.get("differences", ()))
     yield from (f"  note:      {one}" for one in outcome.get("notes", ()))
-    yield from (f"  suspended: {name}, and differs from its manifest" for name in plan.get("suspended", ()))
+    then = suspended_in(record)
+    if then.overridden:
+        yield f"  consent:   {_overridden_text(then.overridden)} ({ALLOW_SUSPENDED})"
+    yield from (f"  suspended: {name}, and left as it was" for name in then.left)
     yield f"  {plan['summary']['text']}"
+
+
+def suspended_in(record: Mapping[str, Any]) -> SuspendedThen:
+    """What the plan of a recorded generation did with what was suspended."""
+    plan = record["plan"]
+    consents = [one["holder"] for one in plan["consents"] if one["flag"] == ALLOW_SUSPENDED]
+    return suspended_then(plan["suspended"], [one["name"] for one in plan["guests"]], consents)
 
 
 def _step_line(number: int, step: Mapping[str, Any]) -> str:

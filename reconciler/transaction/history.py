@@ -21,8 +21,9 @@ from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp,
 from reconciler.model.errors import InputError, StateError
 from reconciler.model.ids import IdSet, Uuid
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.outcome import Actor, Extent, Generation, Origin, Outcome, Result
+from reconciler.model.outcome import Actor, Extent, Generation, Origin, Outcome, Result, suspended_then
 from reconciler.model.printable import error_text
+from reconciler.planning.plan import ALLOW_SUSPENDED
 from reconciler.transaction.records import RECORDS, naming_file, placed, read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
 
@@ -365,6 +366,11 @@ class _Guest(NamedTuple):
     name: str
 
 
+class _Consent(NamedTuple):
+    holder: str
+    flag: str
+
+
 class _Masks(NamedTuple):
     apmask: str
     aqmask: str
@@ -390,6 +396,7 @@ class _Plan(NamedTuple):
 
     summary: _Summary
     suspended: tuple[str, ...]
+    consents: tuple[_Consent, ...]
     targets: tuple[str, ...] | None
     pool: _Pool
     guests: tuple[_Guest, ...]
@@ -463,6 +470,9 @@ def _whole(begun: _Begun, ended: _Ended | None, number: int, file: str) -> Whole
     except BadRecord as error:
         raise error.within("plan") from None
     desired = placed(begun.desired, f"generation {number}")
+    guests = tuple(one.name for one in plan.guests)
+    consents = [one.holder for one in plan.consents if one.flag == ALLOW_SUSPENDED]
+    then = suspended_then(plan.suspended, guests, consents)
     generation = Generation(
         number,
         _origin_of(begun),
@@ -471,8 +481,9 @@ def _whole(begun: _Begun, ended: _Ended | None, number: int, file: str) -> Whole
         plan.summary.text,
         ended and ended.outcome,
         _extent(file),
-        suspended=plan.suspended,
-        guests=tuple(one.name for one in plan.guests),
+        suspended=then.left,
+        overridden=then.overridden,
+        guests=guests,
         pool_changes=plan.pool.before != plan.pool.after,
         files=tuple(one.path for one in plan.files),
     )

@@ -55,6 +55,27 @@ def test_an_apply_of_a_person_needs_consent(command: Command) -> None:
     assert "suspended" not in command("plan").err
 
 
+def test_the_history_says_that_a_suspension_was_overridden(command: Command) -> None:
+    """Of the guest or of the whole host; no warning says that anything was left as it was."""
+    where = ("--simulate", str(command.simulated_host))
+    guests = command.directory / "guests.yaml"
+    guests.write_text(guests.read_text().replace("[4, 0xab]", "[4]").replace("[0x47, 0xff]", "[0x47]"))
+    assert command("apply", "--yes", "--allow-suspended").code == 0
+
+    listed, shown = command.bare("history", "-o", "wide", *where), command.bare("history", "show", "2", *where)
+
+    assert "suspension of guest1 overridden: guest1, guest2" in listed.out
+    assert "  consent:   suspension of guest1 overridden (--allow-suspended)\n" in shown.out
+    assert not any("but for" in one.out or "differs" in one.out or "warning" in one.err for one in (listed, shown))
+    newest = json.loads(command.bare("history", "-o", "json", *where).out)["generations"][-1]
+    assert (newest["suspended"], newest["overridden"]) == ([], ["guest1"])
+
+    assert command.bare("suspend", "--reason", "move", *where).code == 0
+    guests.write_text(guests.read_text().replace("[0x47]", "[0x47, 0xff]"))
+    assert command("apply", "--yes", "--allow-suspended").code == 0
+    assert "suspension of the whole host overridden: guest2" in command.bare("history", "-o", "wide", *where).out
+
+
 def test_the_whole_host_and_what_cannot_be_read(command: Command) -> None:
     """Both are said, and neither holds up a plan; no apply changes anything while the host is suspended."""
     assert command.bare("suspend", "--reason", "move", "--simulate", str(command.simulated_host)).code == 0
