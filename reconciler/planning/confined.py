@@ -165,9 +165,11 @@ def _held(
     named = {one.uuid: f"guest '{one.name}'" for one in desired.guests}
     vms = observed.vms
     for mdev in observed.mdevs:
-        if mdev.uuid not in known and mdev.uuid not in target.leaving and mdev.config.matrix.overlaps(matrix):
+        # What another device of the plan has now, and gives up by it, is free for this guest: they may swap.
+        stays = target.holdings.mdevs.get(mdev.uuid, EMPTY_CONFIG).matrix
+        if mdev.uuid not in known and mdev.uuid not in target.leaving and stays.overlaps(matrix):
             holder = named.get(mdev.uuid, f"mediated device {mdev.uuid}")
-            held = _queue_held(guest, f"{holder}{in_brackets(vms.get(mdev.uuid))}", mdev.config.matrix.meet(matrix))
+            held = _queue_held(guest, f"{holder}{in_brackets(vms.get(mdev.uuid))}", stays.meet(matrix))
             left = untouched.get(mdev.uuid)
             yield held._replace(help="It is suspended.", **resumed(left)) if left else held
     if target.pool_reason is None and target.holdings.pool.overlaps(matrix):

@@ -130,6 +130,24 @@ def test_choosing_all_guests_makes_each_as_the_whole_plan_does(start: Holdings, 
     }
 
 
+@pytest.mark.parametrize("profile", EVERY_PROFILE, ids=lambda one: one.name)
+@given(start=holdings(), data=st.data())
+@settings(max_examples=40)
+def test_chosen_guests_can_swap_what_they_have(profile: Profile, start: Holdings, data: st.DataObject) -> None:
+    """As the whole plan has them do: what one of them gives up, another one gets."""
+    start = attainable(start, profile)
+    configs = data.draw(st.permutations(list(start.mdevs.values())))
+    wanted = desired_like(start._replace(mdevs=dict(zip(start.mdevs, configs, strict=True))))
+    host = host_holding(start, profile)
+    inventory = Applied(start.pool, {one: (one, what) for one, what in start.mdevs.items()})
+    whole = make_plan(wanted, observe(host), inventory)
+    chosen = make_plan(wanted, observe(host), inventory, Targets(frozenset(one.name for one in wanted.guests)))
+
+    assert chosen.is_valid == whole.is_valid
+    if whole.is_valid:
+        apply_and_watch(chosen, host, profile, frozenset(start.mdevs))
+
+
 @given(wanted=manifests(), value=st.sampled_from(["x", "y", "z"]))
 def test_labels_choose_who_has_all_of_them(wanted: Desired, value: str) -> None:
     """And no guest that has left the manifests, whose labels nobody knows."""
