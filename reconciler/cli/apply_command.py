@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
@@ -170,8 +170,7 @@ def _run(
             origin = with_words(origin_of(commit)._replace(id=apply_id), host)
             applied = apply(source, machine, scope, progress=progress, origin=origin, terms=terms)
         except NotApplicable as error:
-            _show(error.plan, format, whole)
-            return _refused(error.plan, terms, number)
+            return _refused(error.plan, _Asked(host, source, terms, format, whole), number)
         except NoSuchGuest as error:
             raise click.UsageError(str(error)) from None
     _show_applied(
@@ -223,8 +222,7 @@ def _asked(
             raise click.UsageError(str(error)) from None
     number = source.number if isinstance(source, OfGeneration) else None
     if not shown.is_valid or not terms.consents.issuperset(shown.flags):
-        _show(shown, format, whole)
-        return _refused(shown, terms, number)
+        return _refused(shown, _Asked(host, source, terms, format, whole), number)
     if shown.changes and not _agreed(shown, format, number, whole, unchanged if recovery is None else RECOVERED_ONLY):
         return Exit.REFUSED
     return shown
@@ -289,18 +287,52 @@ def _show(made: Plan, format: str, whole: str) -> None:
         sys.stdout.flush()
 
 
-def _refused(made: Plan, terms: Terms, number: int | None) -> Exit:
-    if made.is_valid:
-        consents = [flag for flag in made.flags if flag not in terms.consents]
-        with terminal() as person:
-            line = again(*consents, number=number) if person else again_from_anywhere(*consents, "--yes", number=number)
-            others = _others(made, is_asked=bool(person))
-        if ALLOW_SUSPENDED in consents:
-            _show_suspended(made, others)
-        say(f"not applied: this needs consent; to give it: {line}")
-    else:
+class _Asked(NamedTuple):
+    """What was asked for when an apply was refused; see `run_wanted`."""
+
+    host: HostOptions
+    source: WantedSource
+    terms: Terms
+    format: str
+    whole: str
+
+
+def _refused(made: Plan, asked: _Asked, number: int | None) -> Exit:
+    """Show `made`, and why it is not applied: first that it is not, last what can be run."""
+    if not made.is_valid:
+        _show(made, asked.format, asked.whole)
         say("not applied: fix the errors above, then run again")
+        return Exit.REFUSED
+    consents = [flag for flag in made.flags if flag not in asked.terms.consents]
+    is_suspended = ALLOW_SUSPENDED in consents
+    # Who suspended what is said once, behind the outcome.
+    _show(_without_suspensions(made) if is_suspended and asked.format != "json" else made, asked.format, asked.whole)
+    names = _others(made) if is_suspended else ()
+    with terminal() as person:
+        line = again(*consents, number=number) if person else again_from_anywhere(*consents, "--yes", number=number)
+        others = _line_for(names, made, is_asked=bool(person)) if names and _can_apply(names, asked) else ""
+    say("not applied: this needs consent")
+    if is_suspended:
+        _show_suspended(made)
+    say(f"to give it: {line}")
+    if others:
+        say("  # applies what is not suspended:", f"  next: {others}")
     return Exit.REFUSED
+
+
+def _without_suspensions(made: Plan) -> Plan:
+    """`made` without what it says of suspensions."""
+    return made._replace(
+        problems=tuple(one for one in made.problems if one.id != "suspended"),
+        consents=tuple(one for one in made.consents if one.flag != ALLOW_SUSPENDED),
+    )
+
+
+def _can_apply(names: tuple[str, ...], asked: _Asked) -> bool:
+    """Whether a plan for the guests called `names` alone is possible: one may need what a suspended guest has."""
+    with opened(asked.host) as machine:
+        terms = asked.terms._replace(agreed=None)
+        return agreed_plan(asked.source.read(machine), machine, terms, Targets(frozenset(names))).is_valid
 
 
 _MOST_SUSPENSIONS: Final = 5
@@ -310,8 +342,8 @@ _MOST_OTHERS: Final = 8
 """How many guests the command names that applies those which are not suspended."""
 
 
-def _show_suspended(made: Plan, others: str) -> None:
-    """Say whom to ask first: who suspended what `made` changes, until when and why; then how to apply `others`."""
+def _show_suspended(made: Plan) -> None:
+    """Say whom to ask first: who suspended what `made` changes, until when and why."""
     alike: dict[str, list[str]] = {}
     for one in made.consents:
         if one.flag == ALLOW_SUSPENDED:
@@ -319,26 +351,26 @@ def _show_suspended(made: Plan, others: str) -> None:
     for reason, names in list(alike.items())[:_MOST_SUSPENSIONS]:
         note(f"{several(names)}: {reason}", "ask first: ")
     if len(alike) > _MOST_SUSPENSIONS:
-        say(f"ask first: and {len(alike) - _MOST_SUSPENSIONS:,} more that needs consent above")
-    if others:
-        say(f"  next: {others}    # applies what is not suspended")
+        say(f"ask first: and {len(alike) - _MOST_SUSPENSIONS:,} more, which 'reconcile status' shows")
 
 
-def _others(made: Plan, *, is_asked: bool) -> str:
-    """The apply that changes the guests which are not suspended, a few of them where they are many; empty for none."""
+def _others(made: Plan) -> tuple[str, ...]:
+    """The names of the guests that `made` changes and that are not suspended, a few of them where they are many."""
     held = {one.holder for one in made.consents if one.flag == ALLOW_SUSPENDED}
     context = click.get_current_context()
     takes_targets = any(one.name == "target" for one in context.command.params)
     if "host" in held or not takes_targets or context.params.get("planfile"):
-        return ""
+        return ()
     wanted = {one.name for one in made.desired.guests}
-    names = [one.name for one in made.guests if one.changes and one.name in wanted - held][:_MOST_OTHERS]
+    return tuple(one.name for one in made.guests if one.changes and one.name in wanted - held)[:_MOST_OTHERS]
+
+
+def _line_for(names: tuple[str, ...], made: Plan, *, is_asked: bool) -> str:
+    """The apply that changes the guests called `names` alone."""
     flags = dict.fromkeys(one.flag for one in made.consents if one.holder in names)
-    if not names:
-        return ""
     if is_asked:
-        return again(*flags, target=tuple(names), labels=None)
-    return again_from_anywhere(*flags, "--yes", target=tuple(names), labels=None)
+        return again(*flags, target=names, labels=None)
+    return again_from_anywhere(*flags, "--yes", target=names, labels=None)
 
 
 def _wanted_text(source: WantedSource) -> str:

@@ -188,6 +188,6 @@ def _queue_held(guest: DesiredGuest, holder: str, common: Matrix) -> Problem:
         f"guest '{guest.name}' needs {what} that {holder} has, other than the manifests say",
         (guest_place(guest, f"needed by '{guest.name}' here"),),
         (queues_text(common),),
-        "The plan says how the host differs; an apply makes it as the manifests say.",
+        f"The plan says how the host differs. This can be done once {holder} has given them up.",
         advice=PLAN,
     )
