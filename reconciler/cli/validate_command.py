@@ -59,7 +59,7 @@ def validate_command(
     code = Exit.INVALID if errors_of(site.problems) else Exit.DONE
     problems = list(site.problems)
     proof = prove(Proven(site.machines, site.hosts, site.guests), host.host)
-    earlier = _changed_since(base, paths, site, host.host) if base is not None else []
+    earlier, not_there = _changed_since(base, paths, site, host.host) if base is not None else ([], [])
     found = placed((*_conflicts(site, host.host), *proof.problems, *earlier), site.sources)
     if code is Exit.DONE and errors_of(found):
         is_known = host.host is None or any(one.name == host.host for one in site.hosts)
@@ -72,6 +72,7 @@ def validate_command(
     if strict and code is Exit.DONE and problems:
         code = Exit.REFUSED
     problems = [one._replace(severity=Severity.ERROR) if strict else one for one in ProblemList(problems).all]
+    problems += not_there  # also --strict takes new manifests, which no commit has
     if format == "json":
         record = {
             "formatVersion": "1",
@@ -84,8 +85,8 @@ def validate_command(
     elif format in REVIEW_FORMATS:
         show_for_review(problems, "validate", format)
     else:
-        notes = counts_of(problems)[Severity.NOTE]
-        show_problems([one for one in problems if one.severity is not Severity.NOTE])
+        notes = counts_of(problems)[Severity.NOTE] - len(not_there)
+        show_problems([one for one in problems if one.severity is not Severity.NOTE or one in not_there])
         if code is Exit.DONE:
             result(f"valid: {counted(len(site.hosts), 'host')}, {counted(site.guest_count, 'guest')}\n")
             result(_proved(proof, notes))
@@ -128,30 +129,40 @@ def _conflicts(site: Site, only: str | None) -> Sequence[Problem]:
     return problems.all
 
 
-def _changed_since(ref: str, paths: Sequence[str], site: Site, only: str | None) -> list[Problem]:
-    """What changed since the commit `ref` that manifests must not change without a word; a guest counts once."""
+def _changed_since(ref: str, paths: Sequence[str], site: Site, only: str | None) -> tuple[list[Problem], list[Problem]]:
+    """What changed since the commit `ref` that manifests must not change without a word; a guest counts once.
+
+    Behind it a note where that commit has no manifests at `paths`.
+    """
     from reconciler.operations.at_commit import site_at
-    from reconciler.planning.changed_uuids import changed_uuids
+    from reconciler.planning.changed_uuids import changed_uuids, moved_uuids
 
     if not paths:
         raise click.UsageError("--base compares files with those of a commit; standard input is in none")
     earlier, commit = site_at(paths, ref, os.environ)
     if errors_of(site.problems):
-        return []  # the guest may be one that could not be read
+        return [], []  # the guest may be one that could not be read
     since = f"in commit {commit[:12]}" if commit.startswith(ref) else f"at {escaped(ref)} (commit {commit[:12]})"
+    if not (earlier.sources or earlier.unread):
+        message = f"there are no manifests at these paths {since}, so that no uuid could be compared"
+        advice = (
+            "If they were elsewhere, name a directory with -f that both places are in. If they are new, all is well."
+        )
+        return [], [Problem("base-empty", Severity.NOTE, message, help=advice)]
     now, had = _by_host(site), _by_host(earlier)
     found: dict[tuple[Place, ...], Problem] = {}
     for name in sorted(now) if only is None else [only]:
         before = {guest.uuid: guest.name for guest in had.get(name, ())}
         for problem in changed_uuids(now.get(name, ()), before, since):
             found.setdefault(problem.places, problem)
+    for problem in moved_uuids(site.guests, earlier.guests, since, only):
+        found.setdefault(problem.places, problem)
     problems = list(found.values())
-    there_were_some = earlier.sources or earlier.unread
-    if there_were_some and (errors := errors_of(earlier.problems)):
+    if errors := errors_of(earlier.problems):
         message = f"the manifests {since} have errors, so that not every guest could be compared: {errors[0].message}"
         advice = "Compare with a commit whose manifests are valid, or look at the uuids yourself."
         problems.append(Problem("base-invalid", Severity.WARNING, message, help=advice))
-    return problems
+    return problems, []
 
 
 def _by_host(site: Site) -> dict[str, list[DesiredGuest]]:

@@ -61,16 +61,69 @@ def test_with_the_line_all_is_well(command: Command) -> None:
     ("old", "new"),
     [
         (HOSTS, f"{HOSTS}  uuid: {OTHER}\n"),
-        (HOSTS, "  host: lpar8\n"),
+        (HOSTS, f"  host: lpar8\n  uuid: {derived_uuid('lpar8', 'guest1')}\n"),
         ("guest1", "guest9"),
     ],
     ids=["written", "moved", "renamed"],
 )
 def test_what_is_meant_is_no_error(command: Command, old: str, new: str) -> None:
-    """A uuid that is written, another host, another name."""
+    """A uuid that is written, also on another host, and another name."""
     change(command, old, new)
 
     assert validated(command).code == 0
+
+
+@pytest.mark.parametrize(("before", "was"), [(HOST, "lpar7"), ("  hosts: [lpar7]\n", "")])
+@pytest.mark.parametrize(
+    ("after", "now"), [("  host: lpar8\n", "lpar8"), ("  hosts: [lpar8]\n", ""), ("  hosts: [lpar8, lpar7]\n", "")]
+)
+def test_a_guest_on_another_host_keeps_its_device(
+    command: Command, before: str, was: str, after: str, now: str
+) -> None:
+    """Or the error has the line; only from ``hosts`` to ``hosts`` the uuid stays as it is."""
+    change(command, HOSTS, before)
+    repository = Repository(command.directory)
+    repository.git("commit", "--quiet", "--all", "--allow-empty", "-m", "second")
+    change(command, before, after)
+    old, new = derived_uuid(was, "guest1"), derived_uuid(now, "guest1")
+
+    ran = validated(command)
+
+    if old == new:
+        assert ran.code == 0
+        return
+    assert ran.code == 4
+    assert ran.err.count("error[uuid-would-change]") == 1
+    assert f"uuid: {old}\n" in ran.err
+    assert new in ran.err
+    change(command, after, f"{after}  uuid: {old}\n")
+    assert validated(command).code == 0
+
+
+def test_both_hosts_of_a_guest_that_moved_are_named(command: Command) -> None:
+    """In the sentence, and each of them is asked about with ``--host``; a third one is not."""
+    change(command, HOSTS, "  host: lpar8\n")
+    (command.directory / "lpar9.yaml").write_text(LPAR8.replace("lpar8", "lpar9"), encoding="utf-8")
+
+    sentence = " ".join(validated(command).err.split())
+    assert "guest 'guest1' on lpar8 would have the uuid" in sentence
+    assert f"on lpar7 it had {OLD} at main" in sentence
+    codes = {host: validated(command, "--host", host).code for host in ("lpar7", "lpar8", "lpar9")}
+    assert codes == {"lpar7": 4, "lpar8": 4, "lpar9": 0}
+
+
+def test_a_host_with_another_name_keeps_the_devices_of_its_guests(command: Command) -> None:
+    """Each guest is named, once."""
+    change(command, HOSTS, HOST)
+    for file in ("host.yaml", "guests.yaml"):
+        path = command.directory / file
+        path.write_text(path.read_text(encoding="utf-8").replace("lpar7", "lpar9"), encoding="utf-8")
+
+    ran = validated(command)
+
+    assert ran.code == 4
+    assert ran.err.count("error[uuid-would-change]") == 3
+    assert all(f"uuid: {derived_uuid('lpar7', f'guest{number}')}\n" in ran.err for number in (1, 2, 3))
 
 
 def test_the_chosen_host_is_compared(command: Command) -> None:
@@ -119,11 +172,26 @@ def test_a_file_that_was_too_large_could_not_be_compared(command: Command, monke
 
 
 def test_a_commit_without_these_manifests_has_nothing_to_compare(command: Command) -> None:
-    """A new directory is a beginning."""
+    """A new directory is a beginning, also with ``--strict``; a moved one is compared from above, so that is said."""
     (command.directory / "new").mkdir()
     (command.directory / "new" / "host.yaml").write_text(LPAR8, encoding="utf-8")
 
-    assert validated(command, path="new") == Ran(0, "valid: 1 host, 0 guests\n", "")
+    ran = validated(command, "--strict", path="new")
+
+    assert (ran.code, ran.out) == (0, "valid: 1 host, 0 guests\n")
+    assert "note[base-empty]: there are no manifests at these paths at main (commit" in ran.err
+    record = json.loads(validated(command, "-o", "json", path="new").out)
+    assert (record["valid"], record["problems"][0]["id"]) == (True, "base-empty")
+
+
+def test_manifests_in_another_directory_are_compared_from_above(command: Command) -> None:
+    """As the note says."""
+    (command.directory / "moved").mkdir()
+    for file in command.directory.glob("*.yaml"):
+        file.rename(command.directory / "moved" / file.name)
+
+    assert "base-empty" in validated(command, path="moved").err
+    assert "uuid-would-change" in validated(command).err
 
 
 def test_manifests_with_errors_are_not_compared(command: Command) -> None:

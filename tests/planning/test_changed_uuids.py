@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Activation, Desired, DesiredGuest
-from reconciler.planning.changed_uuids import changed_uuids
+from reconciler.planning.changed_uuids import changed_uuids, moved_uuids
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, inventory_words, make_plan
 from reconciler.planning.scope import WHOLE, Targets, VmEvent, Whole
@@ -91,6 +91,34 @@ def test_exactly_the_guests_are_named_whose_device_would_go(
     ]
 
     assert [one.message.split("'")[1] for one in changed_uuids(guests, had, SINCE, only)] == expected
+
+
+CARDS: Final = config([5], [4]), config([6], [4])
+MOVES: Final = {
+    "moved": ([("h1", 1, 0)], [("h2", 2, 0)], [2]),
+    "written": ([("h1", 1, 0)], [("h2", -2, 0)], []),
+    "kept": ([("h1", 1, 0)], [("h2", 1, 0)], []),
+    "added": ([("h1", 1, 0)], [("h1", 1, 0), ("h2", 2, 0)], []),
+    "moved beside another": ([("h1", 1, 0), ("h2", 2, 0)], [("h2", 2, 0), ("h3", 3, 0)], [3]),
+    "changed and moved": ([("h1", 1, 0)], [("h2", 2, 1)], [2]),
+    "both, by their queues": ([("h1", 1, 0), ("h2", 2, 1)], [("h3", 3, 1), ("h4", 4, 0)], [3, 4]),
+    "one of two, by its queues": ([("h1", 1, 0), ("h2", 2, 1)], [("h3", 3, 0)], [3]),
+    "both, alike": ([("h1", 1, 0), ("h2", 2, 0)], [("h3", 3, 0), ("h4", 4, 0)], []),
+    "one that two may be": ([("h1", 1, 0)], [("h3", 3, 0), ("h4", 4, 0)], []),
+    "new": ([], [("h1", 1, 0)], []),
+}
+
+
+@pytest.mark.parametrize("case", MOVES)
+def test_a_guest_is_followed_to_another_host_where_it_is_surely_this_one(case: str) -> None:
+    """By host, number (negative: written) and card; the numbers of those found."""
+    had, now, expected = MOVES[case]
+
+    def guests(rows: list[tuple[str, int, int]]) -> list[DesiredGuest]:
+        return [guest("a", CARDS[card], abs(number), host=host, uuid_written=number < 0) for host, number, card in rows]
+
+    found = [one.message.split()[8].rstrip(",") for one in moved_uuids(guests(now), guests(had), SINCE)]
+    assert found == [uuid(number) for number in expected]
 
 
 def of_kind(name: str, number: int, activation: Activation = ACTIVE, **more: object) -> DesiredGuest:
