@@ -316,7 +316,7 @@ def _refused(made: Plan, asked: _Asked, number: int | None) -> Exit:
         _show_suspended(made)
     say(f"to give it: {line}")
     if others:
-        say("  # applies what is not suspended:", f"  next: {others}")
+        say(f"  next: {others}    # applies what is not suspended")
     return Exit.REFUSED
 
 
@@ -399,4 +399,5 @@ def _show_applied(applied: ApplyResult, format: str, host: HostOptions, *, with_
             format,
             host.line(history_of(applied.generation).with_flags("-o", "wide")) if applied.generation else "",
         )
-    report_text(outcome_text(applied.outcome, paint_for_stdout(), host.here, wanted), summary)
+    width = page_for_stdout().width
+    report_text(outcome_text(applied.outcome, paint_for_stdout(), host.here, wanted, width), summary)

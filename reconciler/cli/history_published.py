@@ -44,7 +44,8 @@ def show_published(
     try:
         view = PublishedReader(run_directory_of(host)).view(HISTORY, HistoryView)
     except NotPublished as error:
-        say(f"note: {error}")
+        if not isinstance(error.__cause__, FileNotFoundError):  # where nothing is published, nothing explains more
+            say(f"note: {error}")
         return False
     if view is None:
         if report := published_report(host):

@@ -73,7 +73,7 @@ def publish(host: HostOptions, outcome: Outcome | None = None, after: Plan | Non
             views = Views(History(machine.state), at_once=AT_ONCE)
             views.publish(readable, report, finding.plan, is_loop=False)
     except (ReconcileError, OSError) as error:
-        say(f"warning: no report on this is published: {error_text(error)}")
+        say(f"warning: no report on this is published in {directory.path}: {error_text(error)}")
 
 
 def _finding(machine: OpenHost, outcome: Outcome | None, after: Plan | None) -> Finding:

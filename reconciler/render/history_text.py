@@ -24,7 +24,11 @@ _RESULT_STYLE: Final = {
 
 
 def outcome_text(
-    outcome: Outcome, paint: Paint = plain, here: Here = NOWHERE, wanted: str = "the manifests say"
+    outcome: Outcome,
+    paint: Paint = plain,
+    here: Here = NOWHERE,
+    wanted: str = "the manifests say",
+    width: int | None = None,
 ) -> str:
     """The outcome as text, ended by a newline.
 
@@ -33,18 +37,20 @@ def outcome_text(
         paint: how its heading is painted.
         here: where the commands that it leads to are run.
         wanted: as what the host is, where nothing was to be done.
+        width: how wide a line may be, in columns; None: without limit. Commands are not divided.
     """
-    lines = [paint(_RESULT_STYLE[outcome.result], _heading(outcome, wanted))]
+    page = Page(width, paint)
+    lines = page.wrapped("", _heading(outcome, wanted), style=_RESULT_STYLE[outcome.result])
     if outcome.failure:
-        lines.append(f"  because: {outcome.failure}")
-    lines += [f"  left:    {difference}" for difference in outcome.differences]
-    lines += [f"  refused: {refusal}" for refusal in outcome.refusals]
+        lines += page.wrapped("  because: ", outcome.failure, 0)
+    lines += [line for one in outcome.differences for line in page.wrapped("  left:    ", one, 0)]
+    lines += [line for one in outcome.refusals for line in page.wrapped("  refused: ", one, 0)]
     if outcome.result is Result.ROLLED_BACK:
-        lines.append("  next:    remove the cause, then run the same command again")
+        lines += page.wrapped("  next:    ", "remove the cause, then run the same command again", 0)
     if outcome.result is Result.DEGRADED:
-        lines.append(f"  next:    {here.line(STATUS)}    # shows who holds what")
-        lines.append(f"  next:    {here.line(APPLY)}    # tries again")
-    lines += [f"  note:    {note}" for note in outcome.notes]
+        lines += page.with_remark(f"  next:    {here.line(STATUS)}    # shows who holds what")
+        lines += page.with_remark(f"  next:    {here.line(APPLY)}    # tries again")
+    lines += [line for one in outcome.notes for line in page.wrapped("  note:    ", one, 0)]
     return lines_text(lines)
 
 

@@ -67,6 +67,13 @@ class Page(NamedTuple):
         painted = (self.paint(style, piece) if style else piece for piece in pieces)
         return [f"{margin if number else lead}{piece}" for number, piece in enumerate(painted)]
 
+    def with_remark(self, line: str) -> list[str]:
+        """A `line` with a command; a remark behind it comes first where both are wider than the page."""
+        command, _, remark = line.rpartition("    # ")
+        if self.width is None or columns_of(line) <= self.width or not command:
+            return [line]
+        return [*self.wrapped("  # ", remark, 0), command]
+
     def widths(self, lines: Sequence[Sequence[str]], least: Sequence[tuple[int, int]]) -> list[int]:
         """How wide each column of `lines` may be, so that a line fits.
 

@@ -363,35 +363,44 @@ def test_matrices_and_configurations_in_one_line() -> None:
 # Outcome -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("outcome", "text"),
-    [
-        (Outcome(Result.NOTHING), "Nothing to do: the host is as the manifests say.\n"),
+OUTCOMES = [
+    (Outcome(Result.NOTHING), "Nothing to do: the host is as the manifests say.\n"),
+    (
+        Outcome(Result.APPLIED, 3, notes=("guest 'a' sees less.",)),
+        "Applied and verified: 3 kernel writes.\n  note:    guest 'a' sees less.\n",
+    ),
+    (
+        Outcome(Result.ROLLED_BACK, 1, 2, "step 2 failed", 2),
         (
-            Outcome(Result.APPLIED, 3, notes=("guest 'a' sees less.",)),
-            "Applied and verified: 3 kernel writes.\n  note:    guest 'a' sees less.\n",
+            "Not applied; everything is as it was before (1 kernel write, 2 writes to roll it back).\n"
+            "  because: step 2 failed\n"
+            "  next:    remove the cause, then run the same command again\n"
         ),
+    ),
+    (
+        Outcome(Result.DEGRADED, 1, 2, "step 2 failed", 2, ("apmask is other",), ("EBUSY",)),
         (
-            Outcome(Result.ROLLED_BACK, 1, 2, "step 2 failed", 2),
-            (
-                "Not applied; everything is as it was before (1 kernel write, 2 writes to roll it back).\n"
-                "  because: step 2 failed\n"
-                "  next:    remove the cause, then run the same command again\n"
-            ),
+            "DEGRADED: not applied, and not everything could be rolled back.\n"
+            "  because: step 2 failed\n"
+            "  left:    apmask is other\n"
+            "  refused: EBUSY\n"
+            "  next:    reconcile status    # shows who holds what\n"
+            "  next:    reconcile apply    # tries again\n"
         ),
-        (
-            Outcome(Result.DEGRADED, 1, 2, "step 2 failed", 2, ("apmask is other",), ("EBUSY",)),
-            (
-                "DEGRADED: not applied, and not everything could be rolled back.\n"
-                "  because: step 2 failed\n"
-                "  left:    apmask is other\n"
-                "  refused: EBUSY\n"
-                "  next:    reconcile status    # shows who holds what\n"
-                "  next:    reconcile apply    # tries again\n"
-            ),
-        ),
-    ],
-)
+    ),
+]
+
+
+@pytest.mark.parametrize(("outcome", "text"), OUTCOMES)
+def test_an_outcome_is_divided_at_the_width_of_the_page(outcome: Outcome, text: str) -> None:
+    """But for commands, which a remark stands above where both are too wide."""
+    lines = outcome_text(outcome, width=60).splitlines()
+
+    assert max(map(len, lines)) <= 60
+    assert sorted(" ".join(lines).split()) == sorted(text.split())
+
+
+@pytest.mark.parametrize(("outcome", "text"), OUTCOMES)
 def test_an_outcome_says_what_happened_and_what_comes_next(outcome: Outcome, text: str) -> None:
     """For people as text, for programs with the plan."""
     assert outcome_text(outcome) == text
