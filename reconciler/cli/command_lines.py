@@ -94,6 +94,8 @@ def _given(context: click.Context, added: Sequence[str], values: Mapping[str, ob
                 arguments.append(_text(one))
     if any(one.startswith("-") for one in arguments):
         arguments.insert(0, "--")
+    elif added:  # behind a flag they would read as its value
+        return [*arguments, *options, *added]
     return [*options, *added, *arguments]
 
 
