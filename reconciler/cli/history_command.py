@@ -141,7 +141,9 @@ def _show(host: HostOptions, format: str, which: int | str) -> None:
             result(generation_diff(record, paint_for_stdout()))
         case _:
             most = None if format == "wide" else MOST_LINES
-            result(generation_text(record, paint_for_stdout(), most=most, here=host.here))
+            page = page_for_stdout()
+            page = page._replace(width=None) if format == "wide" else page
+            result(generation_text(record, page, most=most, here=host.here))
     _show_suspended(host, suspended_in(record).left)
 
 

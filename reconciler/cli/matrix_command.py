@@ -44,9 +44,9 @@ def matrix_command(guests: tuple[str, ...], selector: Selector, format: str, hos
     else:
         labels = [word for pair in selector.pairs for word in ("-l", "=".join(pair))]
         if queues := queues_asked_for(status, guests):
-            from reconciler.render.status_text import queue_text
+            from reconciler.render.status_text import queues_lines
 
-            result(lines_text([*map(queue_text, queues), ""]))
+            result(lines_text([*queues_lines(queues, page_for_stdout()), ""]))
         whole = host.line(MATRIX_WIDE.with_flags(*labels, *guests))
         most = None if format == "wide" else MOST_LINES
         result(matrix_text(status, grid, shown, page_for_stdout(), most=most, unseen=seen.unseen, whole=whole))

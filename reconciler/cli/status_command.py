@@ -77,9 +77,10 @@ def status_command(
         result(names_text(found.rows if rows is None else rows))
     else:
         if queues:
-            from reconciler.render.status_text import queue_text
+            from reconciler.render.status_text import queues_lines
 
-            result(lines_text(map(queue_text, queues)))
+            page = page_for_stdout()
+            result(lines_text(queues_lines(queues, page._replace(width=None) if format == "wide" else page)))
         _show_text(found, rows, seen, guests=guests, selector=selector, wide=format == "wide")
     seen.say_what_to_run()
     return Exit.DONE

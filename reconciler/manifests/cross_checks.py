@@ -1,5 +1,6 @@
 """What only all documents together can say: which host a guest belongs to, that names and uuids are unique."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
@@ -108,10 +109,24 @@ def _of_only_host(guest: DesiredGuest, names: set[str]) -> DesiredGuest:
     return guest._replace(host=host, uuid=guest.uuid or derived_uuid(host, guest.name))
 
 
+def for_host(problem: Problem, name: str) -> Problem:
+    """`problem`, which advises the Host called `name` where it is that there is none, and no guest names one."""
+    if problem != _no_host_at(problem.places) or not _HOST_NAME.fullmatch(name):
+        return problem
+    return _no_host_at(problem.places, name)
+
+
+_HOST_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
+
+
 def _no_host(guests: list[DesiredGuest]) -> Problem:
     used = sorted({host for guest in guests for host in guest.hosts or (guest.host,) if host})
-    document = f"apiVersion: {API_VERSION}\nkind: Host\nmetadata:\n  name: {used[0] if used else 'NAME'}"
     places = (Place(guests[0].position, "a guest without a host", ("spec", "host")),) if guests else ()
+    return _no_host_at(places, *used[:1])
+
+
+def _no_host_at(places: tuple[Place, ...], name: str = "NAME") -> Problem:
+    document = f"apiVersion: {API_VERSION}\nkind: Host\nmetadata:\n  name: {name}"
     return error("no-host", "no manifest describes a Host", places, f"Add one, by the host's short name:\n{document}")
 
 

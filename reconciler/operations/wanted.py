@@ -4,6 +4,7 @@ import os
 from os import PathLike
 from typing import Final, NamedTuple, Protocol
 
+from reconciler.manifests.cross_checks import for_host
 from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.site import Site, names_of_host, other_host, placed, read_files, read_site
 from reconciler.model.commands import APPLY, HISTORY, LOOP_STATUS, Advised
@@ -119,20 +120,22 @@ class Manifests(NamedTuple):
     def _of(self, site: Site, machine_name: str) -> Wanted:
         desired = site.desired(self.host, machine_name)
         if not isinstance(desired, Desired):
-            raise _invalid(site, desired, site.readable(self.host, machine_name))
+            name = self.host or names_of_host(machine_name)[1]
+            raise _invalid(site, desired, site.readable(self.host, machine_name), name)
         places = [*(os.fspath(path) for path in self.paths), *([] if self.given is None else ["standard input"])]
         compared = ComparedWith(Source.MANIFESTS, f"the manifests in {', '.join(places)}")
         return Wanted(desired, site, self.commit, self.paths, compared)
 
 
-def _invalid(site: Site, errors: tuple[Problem, ...], readable: Desired | None) -> InvalidManifests:
+def _invalid(site: Site, errors: tuple[Problem, ...], readable: Desired | None, name: str = "") -> InvalidManifests:
     """That `site` cannot be used because of `errors`; with its other problems, and the conflicts of what is `readable`.
 
-    What contradicts each other does so whatever the documents with errors say: one run shows both.
+    What contradicts each other does so whatever the documents with errors say: one run shows both. The advice
+    where there is no Host has its `name`; empty where that is not known.
     """
     others = (one for one in site.problems if one not in errors)
     found = () if readable is None else placed(_among(readable), site.sources)
-    return InvalidManifests((*errors, *others, *found))
+    return InvalidManifests([for_host(one, name) for one in (*errors, *others, *found)])
 
 
 def _among(readable: Desired) -> list[Problem]:

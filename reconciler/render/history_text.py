@@ -284,7 +284,7 @@ def _record(one: Generation) -> dict[str, Any]:
 
 def generation_text(
     record: Mapping[str, Any],
-    paint: Paint = plain,
+    page: Page = Page(),  # noqa: B008 - a value
     *,
     most: int | None = MOST_LINES,
     here: Here = NOWHERE,
@@ -294,14 +294,15 @@ def generation_text(
 
     Args:
         record: of the generation.
-        paint: gives it colours.
+        page: what it is shown on; its command, commit and failure, and headings of holders, are not divided.
         most: how many lines it has at most, the rest counted; None: all, and each write that was planned.
         here: where the command that shows all is run.
         zone: of the times; None: the one of this process.
     """
-    head = [*_head(record, zone), ""]
+    head = [*_head(record, page, zone), ""]
     hunks = hunks_of(record)
-    parts = [Section("holder", len(hunks), (list(hunk_lines(one, paint)) for one in hunks), is_spaced=False)]
+    items = (list(hunk_lines(_divided(one, page), page.paint)) for one in hunks)
+    parts = [Section("holder", len(hunks), items, is_spaced=False)]
     if most is None:
         steps = [_step_line(number, one) for number, one in enumerate(record["plan"]["steps"], 1)]
         parts.append(Section("step", len(steps), ([line] for line in steps), ["Steps:"]))
@@ -312,7 +313,18 @@ def generation_text(
     return lines_text([*head, *lines]).rstrip("\n") + "\n"
 
 
-def _head(record: Mapping[str, Any], zone: tzinfo | None) -> Iterator[str]:
+def _divided(hunk: Hunk, page: Page) -> Hunk:
+    """`hunk` with lines and remarks that fit `page`; the pieces of a line have its sign each."""
+    if page.width is None:
+        return hunk
+    lines, remarks = page._replace(width=page.width - 1), page._replace(width=page.width - 4)
+    return hunk._replace(
+        lines=tuple(f"{one[0]}{piece}" for one in hunk.lines for piece in lines.wrapped("", one[1:])),
+        remarks=tuple(piece for one in hunk.remarks for piece in remarks.wrapped("", one)),
+    )
+
+
+def _head(record: Mapping[str, Any], page: Page, zone: tzinfo | None) -> Iterator[str]:
     plan, outcome = record["plan"], record["outcome"] or {}
     yield f"Generation {record['number']}: {outcome.get('result', 'not finished')}"
     yield f"  started:   {local_time(record['started'], zone)}"
@@ -329,18 +341,18 @@ def _head(record: Mapping[str, Any], zone: tzinfo | None) -> Iterator[str]:
     if record["undone"]:
         yield f"  wants:     what there was before generation {record['undone']}"
     if plan["targets"] is not None:
-        yield f"  partial:   about {', '.join(plan['targets'])} only"
+        yield from page.wrapped("  partial:   ", f"about {', '.join(plan['targets'])} only", 0)
     yield f"  manifests: {record['desired']['digest']}"
     yield f"  host:      {record['desired']['host']['name']}"
     if outcome.get("failure"):
         yield f"  because:   {outcome['failure']}"
-    yield from (f"  left:      {one}" for one in outcome.get("differences", ()))
-    yield from (f"  note:      {one}" for one in outcome.get("notes", ()))
+    for label, field in (("left:     ", "differences"), ("note:     ", "notes")):
+        yield from (line for one in outcome.get(field, ()) for line in page.wrapped(f"  {label} ", one, 0))
     then = suspended_in(record)
     if then.overridden:
-        yield f"  consent:   {_overridden_text(then.overridden)} ({ALLOW_SUSPENDED})"
+        yield from page.wrapped("  consent:   ", f"{_overridden_text(then.overridden)} ({ALLOW_SUSPENDED})", 0)
     yield from (f"  suspended: {name}, and left as it was" for name in then.left)
-    yield f"  {plan['summary']['text']}"
+    yield from page.wrapped("  ", plan["summary"]["text"])
 
 
 def suspended_in(record: Mapping[str, Any]) -> SuspendedThen:

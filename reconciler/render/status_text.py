@@ -18,6 +18,7 @@ from reconciler.render.text import counted
 _MOST_FREE: Final = 16
 _MOST_SENTENCES: Final = 3
 _NONE: Final = "-"
+_COMPARED: Final = "compared"
 _HEADING: Final = ("NAME", "STATE", "QUEUES", "SEES", "VM", "WHY")
 _LEAST: Final = ((5, 12), (4, 6), (0, 8))
 """Which columns are cut on a narrow page, in this order, and what stays of each."""
@@ -75,6 +76,7 @@ def status_text(
     lines = [*_host_lines(status, page, here, remarks, wide=wide), ""]
     if rows:
         lines += [*(_wide_table(status, rows, page) if wide else _table(rows, page)), ""]
+        lines += [line for text in _legend(rows) for line in (*page.wrapped("", text), "")]
     if shown and shown.asked:
         lines += [page.cut(f"{len(rows):,} of {counted(len(status.rows), 'guest')} shown: {shown.asked}"), ""]
     if status.plan and status.plan.rolled_back:
@@ -86,6 +88,15 @@ def status_text(
 
 def _table(rows: Sequence[GuestStatus], page: Page) -> list[str]:
     return table_lines(_HEADING, [_row(one) for one in rows], page, _LEAST)
+
+
+def _legend(rows: Sequence[GuestStatus]) -> Iterator[str]:
+    """What two numbers of queues mean, by the first example in `rows`; nothing where each has one number."""
+    for one in rows:
+        held, _, wanted = _queues(one).partition("/")
+        if wanted:
+            yield f"QUEUES {held}/{wanted}: the device of {one.name} holds {held}, and is to hold {wanted}."
+            return
 
 
 def _row(one: GuestStatus) -> Row:
@@ -155,7 +166,7 @@ def _labels(one: GuestStatus) -> str:
 
 def _host_lines(status: Status, page: Page, here: Here, remarks: Sequence[Remark], *, wide: bool = False) -> list[str]:
     found = [
-        Remark("compared", compared_text(status)),
+        Remark(_COMPARED, compared_text(status)),
         *remarks,
         *([Remark("suspended", f"the whole host, {status.suspended}", "warning")] if status.suspended else []),
         Remark("host pool", pool_text(status.observed.pool)),
@@ -170,12 +181,15 @@ def _host_lines(status: Status, page: Page, here: Here, remarks: Sequence[Remark
         f"Host {status.host}: kernel {observed.release}, {counted(len(observed.cards), 'adapter')}, "
         f"{counted(len(observed.queues), 'queue')}, {counted(len(observed.mdevs), 'mediated device')}"
     )
-    return [page.paint("bold", page.cut(heading)), "", *(_remark_line(one, page) for one in found)]
+    return [page.paint("bold", page.cut(heading)), "", *(line for one in found for line in _remark_lines(one, page))]
 
 
-def _remark_line(one: Remark, page: Page) -> str:
-    line = page.cut(f"  {one.label:<11} {one.text}")
-    return page.paint(one.style, line) if one.style else line
+def _remark_lines(one: Remark, page: Page) -> list[str]:
+    lead = f"  {one.label:<11} "
+    if one.label == _COMPARED:  # says what all else rests on, and is not cut
+        return page.wrapped(lead, one.text, 0)
+    line = page.cut(f"{lead}{one.text}")
+    return [page.paint(one.style, line) if one.style else line]
 
 
 def compared_text(status: Status) -> str:
@@ -306,7 +320,7 @@ def _steps(status: Status, here: Here) -> Iterator[str]:
 
 def guests_text(status: Status, rows: Sequence[GuestStatus], page: Page = Page()) -> str:  # noqa: B008 - a value
     """Everything about the guests and devices in `rows`."""
-    lines = [page.cut(f"compared {compared_text(status)}")]
+    lines = page.wrapped("", f"compared {compared_text(status)}")
     for one in rows:
         lines += ["", *_guest_lines(one, status.compared.source, page)]
     return lines_text(lines)
@@ -319,25 +333,35 @@ def _guest_lines(guest: GuestStatus, source: Source, page: Page) -> Iterator[str
     words += [use_text(guest.opened_by)] if guest.in_use else []
     name = f"{page.paint('bold', guest.name)}  " if guest.name != guest.uuid else ""
     yield f"{name}{guest.uuid}  ({', '.join(words)})"
+    for label, text in _guest_facts(guest, source):
+        yield from page.wrapped(f"  {label:<11} ", text, 0)
+
+
+def _guest_facts(guest: GuestStatus, source: Source) -> Iterator[tuple[str, str]]:
     if labels := _labels(guest):
-        yield f"  labels      {labels}"
+        yield "labels", labels
     if manifest := manifest_of(guest, source):
-        yield f"  manifest    {manifest}"
+        yield "manifest", manifest
     if guest.guest:
-        yield f"  wanted      {config_text(guest.guest.config)}"
+        yield "wanted", config_text(guest.guest.config)
     elif guest.wanted is not None:
-        yield f"  wanted      {counted(guest.wanted, 'queue')}"
+        yield "wanted", counted(guest.wanted, "queue")
     elif guest.state is GuestState.LEAVING:
-        yield "  wanted      nothing"
-    yield f"  authorised  {config_text(guest.authorised) if guest.authorised else 'no device'}"
+        yield "wanted", "nothing"
+    yield "authorised", config_text(guest.authorised) if guest.authorised else "no device"
     if guest.effective is not None:
-        yield f"  effective   {sees_text(guest.effective)}"
-    yield from (f"  why         {reason}" for reason in guest.why)
+        yield "effective", sees_text(guest.effective)
+    yield from (("why", reason) for reason in guest.why)
 
 
 def use_text(process: Process | None) -> str:
     """That a device is in use, and by which process where that is known."""
     return f"in use by {process}" if process else "in use"
+
+
+def queues_lines(queues: Sequence[QueueStatus], page: Page) -> list[str]:
+    """The sentence for each of `queues`, divided at the width of `page`."""
+    return [line for one in queues for line in page.wrapped("", queue_text(one))]
 
 
 def queue_text(one: QueueStatus) -> str:

@@ -167,6 +167,20 @@ def test_a_simulated_host_with_another_name_is_planned_with_a_warning(command: C
     assert command("plan", "--host", "lpar9").err == ""
 
 
+def test_a_missing_host_is_advised_by_its_name(command: Command) -> None:
+    """Where it is known which host is meant: not for guests alone, and not where a guest names another."""
+    (command.directory / "host.yaml").unlink()
+    path = command.directory / "guests.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("  host: lpar7\n", ""), encoding="utf-8")
+    manifests = str(command.directory)
+
+    assert "  name: lpar7\n" in command("plan").err
+    assert "  name: lpar9\n" in command("plan", "--host", "lpar9").err
+    assert "  name: NAME\n" in command.bare("validate", "-f", manifests).err + command.bare("validate", manifests).out
+    path.write_text(path.read_text(encoding="utf-8").replace("spec:\n", "spec:\n  host: lpar8\n"), encoding="utf-8")
+    assert "  name: lpar8\n" in command("plan").err
+
+
 def test_a_record_knows_what_an_apply_has_left(command: Command, record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that was killed, and one that failed and could not be rolled back."""
     monkeypatch.setattr(opening, "timer_of", lambda *_: NoTimer())

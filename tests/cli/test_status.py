@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -127,7 +128,8 @@ def test_it_is_shown_as_reviewed(
     assert ran.code == 0
     assert_golden(f"status/{words}-{columns or 'pipe'}{'-colour' if colour else ''}.txt", ran.out)
     if columns and not colour and words not in {"wide", "guest"}:
-        lines = [line for line in ran.out.splitlines() if not line.startswith("  next: ")]
+        compared = " " * 14  # its other lines; the last words in brackets stay together
+        lines = [line for line in ran.out.splitlines() if not line.startswith(("  next: ", "  compared ", compared))]
         assert max(map(len, lines)) <= columns
 
 
@@ -207,6 +209,34 @@ def test_manifests_that_cannot_be_used_are_passed_over(night: Command, text: str
     assert states(ran) == STATES
     assert reason in ran.out
     assert night.bare("status", "-f", ".", *WHERE).code == 3
+
+
+def test_what_is_said_of_a_guest_a_queue_and_the_comparison_is_divided(
+    night: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is cut, and no line is wider than the terminal."""
+    monkeypatch.setenv("COLUMNS", "80")
+    words = {one: night.bare("status", one, *WHERE).out for one in ("mail", "payments-web", "09.0047", "05.0005")}
+    Path("guests.yaml").write_text("kind: Deployment\n")
+    os.rename("simulated-host.yaml.state", "elsewhere")
+    words["alone"] = night.bare("status", *WHERE).out
+
+    for text in words.values():
+        assert [line for line in text.splitlines() if len(line) > 80 and not line.startswith("  next: ")] == []
+    assert "…" not in words["mail"] + words["payments-web"] + words["09.0047"]
+    assert "nothing was applied yet; no loop enforces anything)" in " ".join(words["alone"].split())
+
+
+def test_two_numbers_of_queues_are_explained(night: Command) -> None:
+    """Below the table, where a device has others than it is to have."""
+    assert "QUEUES " not in night.bare("status", *WHERE).out.partition("WHY")[2]
+    change(night, "adapters: [5], domains: [5]", "adapters: [5], domains: [5, 6]")
+
+    out = night.bare("status", *WHERE).out
+
+    name, _, numbers = next(line.split()[:3] for line in out.splitlines() if re.search(r" \d+/\d+ ", line))
+    held, _, wanted = numbers.partition("/")
+    assert f"QUEUES {numbers}: the device of {name} holds {held}, and is to hold {wanted}.\n" in out
 
 
 def test_without_anything_it_is_the_host_alone(night: Command) -> None:

@@ -154,11 +154,25 @@ def history(tmp_path: Path) -> History:
 @pytest.mark.parametrize("most", [MOST_LINES, 20, None], ids=["text", "short", "wide"])
 def test_a_generation_is_shown_as_reviewed(history: History, most: int | None, *, colour: bool) -> None:
     """With the hunks of its plan, and with each write where all is asked for."""
-    text = generation_text(history.record(1), Painter() if colour else plain, most=most, zone=ZONE)
+    text = generation_text(history.record(1), Page(paint=Painter() if colour else plain), most=most, zone=ZONE)
 
     assert_golden(f"history/show-{most or 'wide'}{'-colour' if colour else ''}.txt", text)
     if most:
         assert len(text.splitlines()) <= most
+
+
+def test_a_generation_is_divided_at_the_width_of_the_page(history: History) -> None:
+    """But for what is copied, and the headings of holders; the pieces of a line of the diff have its sign."""
+    record = history.record(1)
+    record["outcome"]["notes"] = ["a note that is long " * 8]
+    record["plan"]["diff"][0]["lines"].append("+domains " + ", ".join(["0x04 (4)"] * 30))
+    record["plan"]["diff"][0]["remarks"].append("a remark that is long " * 8)
+
+    lines = generation_text(record, Page(80), zone=ZONE).splitlines()
+
+    long = [one for one in lines if len(one) > 80]
+    assert all(one.startswith(("  commit: ", "  manifests: ", "@@ ", "To see")) for one in long)
+    assert sum(one.startswith("+") and "0x04 (4)" in one for one in lines) > 2
 
 
 def test_a_generation_has_the_diff_of_its_plan(history: History) -> None:
