@@ -25,7 +25,7 @@ from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
-    from reconciler import Manifests, RecordedHost, Wanted, WantedSource
+    from reconciler import HostRecord, Manifests, RecordedHost, Wanted, WantedSource
 
 
 @contextmanager
@@ -174,11 +174,18 @@ def by_record(options: HostOptions, file: str) -> "tuple[RecordedHost, Wanted]":
     record = read_host_record(file)
     recorded = RecordedHost(record, Here(record.options, options.here.manifests))
     wanted = manifests_source(options).read(recorded)
+    if options.host is None and _is_named(record):
+        wanted.require_named(record.host)
     # Not in the plan: that is byte for byte the plan that the host itself gives.
     say(f"note: host {record.host} as recorded {moment(record.recorded)[:16]} UTC")
     say_other_host(wanted, record.host, "the recorded host")
     show_left(record.left, recorded.here)
     return recorded, wanted
+
+
+def _is_named(record: "HostRecord") -> bool:
+    """Whether the machine's name says which host `record` is of: not without a name, nor for the sysfs of another."""
+    return "--sysfs" not in record.options and record.host.partition(".")[0] not in ("", "localhost", "(none)")
 
 
 def named_manifests(options: HostOptions) -> tuple[tuple[str, ...], bytes | None]:

@@ -65,6 +65,15 @@ class Wanted(NamedTuple):
         """Whether the Host is called like the machine with this name."""
         return self.desired.host.name in names_of_host(machine_name)
 
+    def require_named(self, machine_name: str) -> None:
+        """Return if the Host is called like the machine: on a host itself the only Host is meant, elsewhere it may not.
+
+        Raises:
+            InvalidManifests: it is another host.
+        """
+        if self.site and not self.is_named(machine_name):
+            raise InvalidManifests(placed([other_host(self.desired.host, machine_name)], self.site.sources))
+
     def read(self, machine: OpenHost, stop: StopToken = NEVER) -> "Wanted":  # noqa: ARG002 - as every source has it
         """Itself: what was read once may be applied as it is."""
         return self
@@ -111,11 +120,7 @@ class Manifests(NamedTuple):
     def read(self, machine: Named, stop: StopToken = NEVER) -> Wanted:
         """See `WantedSource`; a recorded host will do, if the Host has its name or was chosen."""
         site = read_site(self.paths, stop, given=self.given)
-        wanted = self._of(site, machine.name)
-        # On the host itself the only Host is meant; a record may be of any host, whose plan would be another's.
-        if self.host is None and not isinstance(machine, OpenHost) and not wanted.is_named(machine.name):
-            raise InvalidManifests(placed([other_host(wanted.desired.host, machine.name)], site.sources))
-        return wanted
+        return self._of(site, machine.name)
 
     def _of(self, site: Site, machine_name: str) -> Wanted:
         desired = site.desired(self.host, machine_name)

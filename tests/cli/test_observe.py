@@ -146,6 +146,19 @@ def test_a_record_of_another_host_is_refused(
     assert "warning: the recorded host is host lpar7; it is compared with the manifests of host lpar9" in chosen.err
 
 
+@pytest.mark.parametrize("name", ["localhost", "localhost.localdomain"])
+def test_a_machine_without_a_name_is_planned_with_a_warning(command: Command, record: Path, name: str) -> None:
+    """Nothing says that it is another host."""
+    text = command.simulated_host.read_text(encoding="utf-8")
+    command.simulated_host.write_text(text.replace("name: lpar7\n", f"name: {name}\n"), encoding="utf-8")
+    observed(command, record)
+
+    ran = by_record(command, record)
+
+    assert ran.code == 0
+    assert f"warning: the recorded host is host {name}; it is compared with the manifests of host lpar7" in ran.err
+
+
 def test_a_record_of_another_host_is_refused_in_a_review(command: Command, record: Path) -> None:
     """As an annotation of the Host's name."""
     observed(command, record)

@@ -58,8 +58,9 @@ def assert_same_plans(reconcile: Reconcile) -> None:
     for format_ in FORMATS:
         words = ("plan", "-o", format_, "-f", "site.yaml")
         made = reconcile(*words, "--observed", "lpar7.json", on_host=False)
-        age, _, others = made.err.partition("\n")
+        age, other_host, others = made.err.split("\n", 2)
         assert age.startswith("note: host ")
+        assert other_host.endswith("it is compared with the manifests of host lpar7")
         assert reconcile(*words) == made._replace(err=others)
 
 
