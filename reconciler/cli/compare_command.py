@@ -15,7 +15,9 @@ from reconciler.cli.tree import command, completes
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.manifests.files import STDIN
 from reconciler.model.commands import OBSERVE, Here
-from reconciler.operations.sides import NO_SITE, NamedSide
+from reconciler.model.errors import InputError
+from reconciler.model.machines import LparName
+from reconciler.operations.sides import NO_SITE, NamedSide, SameSide
 from reconciler.render.comparison_text import comparison_json, comparison_text
 from reconciler.render.text import MOST_LINES
 
@@ -46,7 +48,7 @@ def compare_command(source: str, target: str | None, standby: bool, format: str,
         if target is None:
             sides.append(_only_standby(sides[0], site))
         found = compare_hosts(sides[0], sides[1], site)
-    except NoSuchSide as error:
+    except (NoSuchSide, SameSide) as error:
         raise click.UsageError(str(error)) from None
     if format == "json":
         result(comparison_json(found))
@@ -68,7 +70,7 @@ def _site(host: HostOptions, words: Sequence[str]) -> Site:
     if host.paths or site.hosts or site.guests or site.machines:
         return site
     for word in words:
-        if not _is_record(word):
+        if not _is_record(word) and not os.path.exists(word):
             raise click.UsageError(
                 f"there is no file {word!r}, and no manifests in the current directory, where a Host or an LPAR could "
                 "have this name; name the manifests with -f"
@@ -81,9 +83,23 @@ def _is_record(word: str) -> bool:
     return word == STDIN or os.path.isfile(word)
 
 
+def _record(word: str) -> NamedSide:
+    """The record in the file `word`, or on standard input."""
+    try:
+        return read_host_record(word)
+    except PermissionError as error:  # nothing that is kept of a host, so that root has no more right to it
+        raise InputError(f"{word} cannot be read: {error.strerror}") from error
+
+
 def _side(word: str, site: Site) -> NamedSide:
     is_host = any(one.name == word for one in site.hosts)  # a file of that name is ./NAME
-    return read_host_record(word) if _is_record(word) and not is_host else word
+    if is_host:
+        return word
+    lpars = {LparName(one.name, lpar.name).folded for one in site.machines for lpar in one.lpars}
+    if not _is_record(word) and os.path.exists(word) and LparName.parsed(word).folded not in lpars:
+        what = "a directory" if os.path.isdir(word) else "no regular file"
+        raise click.UsageError(f"{word} is {what}; name a file that '{OBSERVE} --out' has written")
+    return _record(word) if _is_record(word) else word
 
 
 def _only_standby(source: NamedSide, site: Site) -> str:

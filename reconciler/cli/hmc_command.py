@@ -1,6 +1,7 @@
 """``reconcile hmc-changes``: what has to be changed on the HMC for the manifests to become true."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 
 import click
@@ -13,7 +14,8 @@ from reconciler.cli.output import page_for_stdout, result, say, show_problems
 from reconciler.cli.tree import command
 from reconciler.machines.hmc_changes import hmc_changes
 from reconciler.machines.proof import Proven, prove
-from reconciler.manifests.files import STDIN
+from reconciler.manifests.files import FILE_LIMIT, STDIN
+from reconciler.manifests.schema import did_you_mean
 from reconciler.manifests.site import placed
 from reconciler.model.errors import InputError
 from reconciler.model.machines import NO_CONFIG, DesiredMachine
@@ -29,7 +31,8 @@ from reconciler.render.hmc_text import ComparedMachines, hmc_json, hmc_text
     "live",
     type=click.Path(readable=False),
     metavar="FILE",
-    help="Compare with what is on the HMC: the manifests in FILE, which 'reconcile import --from' has written.",
+    help="Compare with what is on the HMC: the manifests in FILE, or - (standard input), which 'reconcile import "
+    "--from' has written.",
 )
 @format_option("text", "json")
 @host_options
@@ -42,6 +45,8 @@ def hmc_changes_command(base: str | None, live: str | None, format: str, host: H
         raise click.UsageError("choose one of --base and --from")
     if base is not None and STDIN in host.manifests:
         raise click.UsageError("--base compares files with a commit; name them with -f instead of standard input")
+    if live == STDIN and STDIN in host.manifests:
+        raise click.UsageError(f"{STDIN}: standard input is only one of them; name a file for the other")
     paths, given = named_manifests(host)
     site = _valid(read_site(paths, given=given))
     # Only what concerns LPARs: a guest outside of its LPAR may be what the list is about.
@@ -56,6 +61,10 @@ def hmc_changes_command(base: str | None, live: str | None, format: str, host: H
     else:
         before, compared = (), ComparedMachines("nothing", "with nothing")
     after = _of_host(site.machines, host.host)
+    _require_known(
+        host.host,
+        [*(one.name for one in site.hosts), *(lpar.host for one in (*site.machines, *before) for lpar in one.lpars)],
+    )
     concerned = {one.id for one in (*after, *_of_host(before, host.host))}  # what is live seldom names hosts
     before = [one for one in before if one.id in concerned]
     if not before and not after:
@@ -82,6 +91,15 @@ def _valid(site: Site) -> Site:
     return site
 
 
+def _require_known(host: str | None, known: Sequence[str]) -> None:
+    """Return if `host`, which ``--host`` names, is one of the `known` names; raises click.UsageError."""
+    names = sorted({one for one in known if one})
+    if host is None or host in names:
+        return
+    there = f"There are: {several(names)}" if names else "The manifests have none."
+    raise click.UsageError(f"--host {host}: there is no such Host. {did_you_mean(host, names)}{there}")
+
+
 def _of_host(machines: Sequence[DesiredMachine], host: str | None) -> tuple[DesiredMachine, ...]:
     """The machines with an LPAR in which `host` may run; all of them where it is None."""
     return tuple(one for one in machines if host is None or any(lpar.host == host for lpar in one.lpars))
@@ -101,7 +119,10 @@ def _at(host: HostOptions, base: str) -> tuple[Sequence[DesiredMachine], Compare
 
 
 def _live(site: Site, file: str) -> tuple[Sequence[DesiredMachine], ComparedMachines]:
-    live = read_site([file])
+    if file == STDIN:
+        live, file = read_site((), given=sys.stdin.buffer.read(FILE_LIMIT + 1)), "standard input"
+    else:
+        live = read_site([file])
     if errors_of(live.problems):
         say(f"error: what is on the HMC cannot be read from {file}")
         raise InvalidManifests(live.problems)

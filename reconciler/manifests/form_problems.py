@@ -194,7 +194,8 @@ _EVERYTHING: Final = {"all", "any", "*"}
 def _type_help(refused: _Objection) -> str:
     wanted, value = refused.argument, refused.instance
     if value is None:
-        return "Give it a value, or remove the key."
+        is_entry = bool(refused.path) and isinstance(refused.path[-1], int)
+        return f"Give it a value, or remove the {'entry' if is_entry else 'key'}."
     if wanted == "string" and isinstance(value, bool | int) and _accepts(refused.schema, shown(value)):
         return f'Write "{shown(value)}", in quotes.'
     if wanted == "array" and isinstance(value, str | int) and (items := _items_for(value, refused.schema)):

@@ -39,6 +39,10 @@ class NotComparable(Advised, InputError):
     """Both sides are the same LPAR, or of one nothing is known; the text says which."""
 
 
+class SameSide(NotComparable):
+    """Both sides are the same LPAR, or may be it."""
+
+
 def compare_hosts(source: NamedSide, target: NamedSide, site: Site = NO_SITE) -> Comparison:
     """Whether the guests of `source` can move to `target`, and what is missing there.
 
@@ -241,7 +245,7 @@ def _require_two(here: _Found, there: _Found) -> None:
         why = (
             "both are the same LPAR" if all(where) else f"both are of host {here.host}, and not both say in which LPAR"
         )
-        raise NotComparable(f"{here.name} cannot be compared with {there.name}: {why}")
+        raise SameSide(f"{here.name} cannot be compared with {there.name}: {why}")
 
 
 def _unknown_place(name: str) -> NotComparable:

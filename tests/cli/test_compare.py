@@ -269,8 +269,10 @@ MISTAKES = [
     (("lpar7", "lpar9"), 64, "there is no Host, no LPAR and no file 'lpar9'. Did you mean 'lpar8'? There are: "),
     (("lpar7", "cpc-b/LPAR7RD"), 64, "Did you mean 'cpc-b/LPAR7DR'?"),
     (("lpar7", "lpar8.json"), 64, "no file 'lpar8.json'"),
-    (("lpar7", "lpar7"), 1, "lpar7 cannot be compared with lpar7: both are the same LPAR"),
-    (("lpar7", "cpc-a/lpar7"), 1, "lpar7 cannot be compared with cpc-a/LPAR7: both are the same LPAR"),
+    (("lpar7", "lpar7"), 64, "lpar7 cannot be compared with lpar7: both are the same LPAR"),
+    (("lpar7", "cpc-a/lpar7"), 64, "lpar7 cannot be compared with cpc-a/LPAR7: both are the same LPAR"),
+    (("lpar7", "site"), 64, "site is a directory; name a file that 'reconcile observe --out' has written"),
+    (("lpar7", "/dev/null"), 64, "/dev/null is no regular file; name a file"),
     (("lpar7",), 64, "name two sides, A and B, or one side with --standby"),
     (("lpar7", "lpar8", "--standby"), 64, "name two sides"),
     (("lpar8", "--standby"), 64, "no Machine lists a standby of lpar8"),
@@ -289,6 +291,32 @@ def test_a_mistake_is_refused_with_what_there_is(
 
     assert (ran.code, ran.out) == (code, "")
     assert text in ran.err
+
+
+def test_a_record_that_may_not_be_read_is_not_what_is_kept_of_a_host(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message has the file and the reason, and nothing about root."""
+    (command.directory / "lpar8.json").write_text("{}", encoding="utf-8")
+
+    def refuse(file: str) -> None:
+        raise PermissionError(13, "Permission denied", file)
+
+    monkeypatch.setattr("reconciler.cli.compare_command.read_host_record", refuse)
+    ran = compared(command, "lpar7", "site/lpar8.json")
+
+    assert (ran.code, ran.out) == (1, "")
+    assert "site/lpar8.json cannot be read: Permission denied" in ran.err
+    assert "kept of a host" not in ran.err
+
+
+def test_a_directory_that_is_called_like_a_host_or_an_lpar_is_not_in_its_way(command: Command) -> None:
+    """The name is that of the Host or LPAR."""
+    (command.directory.parent / "lpar8").mkdir()
+    (command.directory.parent / "cpc-b" / "lpar7dr").mkdir(parents=True)
+
+    assert compared(command, "lpar7", "lpar8").code == 2
+    assert compared(command, "lpar8", "cpc-b/lpar7dr").code == 2
 
 
 def test_a_host_that_no_machine_lists_is_recorded_first(command: Command) -> None:
@@ -314,7 +342,7 @@ def test_a_record_of_another_version_or_of_the_same_lpar_is_refused(command: Com
     Path(there).write_text(json.dumps(content | {"formatVersion": 99}), encoding="ascii")
     old = compared(command, "lpar7", there)
 
-    assert (named.code, twice.code, old.code) == (1, 1, 1)
+    assert (named.code, twice.code, old.code) == (64, 64, 1)
     assert "both are the same LPAR" in named.err
     assert "both are the same LPAR" in twice.err
     assert "lpar8.json is no record of a host, or is damaged: formatVersion" in old.err
@@ -330,7 +358,7 @@ def test_hosts_that_do_not_say_where_they_run_are_told_apart_by_name(command: Co
     assert command.bare("compare", here, there).code == 0
     ran = command.bare("compare", here, str(again))
 
-    assert ran.code == 1
+    assert ran.code == 64
     assert "both are of host lpar1, and not both say in which LPAR" in ran.err
 
 

@@ -1,6 +1,7 @@
 """``reconcile hmc-changes``: what has to be changed on the HMC, against nothing, a commit, or what is live."""
 
 import json
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from testing.commands import EXAMPLES, Command, Ran, example
 from testing.git_repositories import Repository
-from testing.manifests import MACHINE_ID, OTHER_ID, machine_text
+from testing.manifests import MACHINE_ID, OTHER_ID, host_text, machine_text
 
 SCHEMA: Final = json.loads((EXAMPLES.parent / "schemas/hmc-changes.schema.json").read_text(encoding="utf-8"))
 LPAR7: Final = "{name: LPAR7, adapters: [5, 6], usageDomains: [4, 0x47]}"
@@ -299,13 +300,43 @@ def test_no_list_is_made_for_what_the_hmc_would_refuse(site: Site) -> None:
 
 
 def test_manifests_without_a_machine_have_no_list(site: Site) -> None:
-    """The message says how one is written; a host without an LPAR is no other case."""
-    site.write(machine_text("cpc-a", LPAR7))
+    """The message says how one is written; a Host without an LPAR is no other case."""
+    site.write(machine_text("cpc-a", LPAR7), host_text("lpar9"))
 
-    ran = site.run("--host", "elsewhere")
+    ran = site.run("--host", "lpar9")
 
     assert ran.code == 1
-    assert "the manifests describe no Machine with an LPAR of host elsewhere" in ran.err
+    assert "the manifests describe no Machine with an LPAR of host lpar9" in ran.err
+
+
+def test_a_host_that_is_nowhere_is_wrong_usage(site: Site) -> None:
+    """With what there is."""
+    site.write(
+        machine_text("cpc-a", LPAR7.replace("name", "host: lpar7, name", 1)), host_text("lpar7"), host_text("lpar9")
+    )
+
+    ran = site.run("--host", "lpar8")
+
+    assert ran.code == 64
+    assert "--host lpar8: there is no such Host. Did you mean 'lpar" in ran.err
+    assert "There are: lpar7, lpar9" in ran.err
+
+
+def test_what_is_live_may_come_from_standard_input(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``import --from dpm FILE`` writes it; the manifests themselves then come from elsewhere."""
+    site.write(machine_text("cpc-a", LPAR7))
+    live = machine_text("cpc-a", LPAR7.replace("5, 6", "5"))
+    (tmp_path / "live.yaml").write_text(live, encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(live.encode())))
+
+    record = site.record("--from", "-")
+
+    assert steps(record) == steps(site.record("--from", str(tmp_path / "live.yaml")))
+    assert record["comparedWith"]["name"] == "standard input"
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(live.encode())))
+    ran = site._command.bare("hmc-changes", "-", "--from", "-")
+    assert ran.code == 64
+    assert "standard input is only one of them" in ran.err
 
 
 def test_only_the_machines_of_a_host_are_compared(site: Site, tmp_path: Path) -> None:

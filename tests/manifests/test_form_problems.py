@@ -13,7 +13,17 @@ from reconciler.manifests.fields import fields_of, find_field
 from reconciler.manifests.form_problems import form_problems
 from reconciler.manifests.schema import Forms, load_schema
 from reconciler.model.problems import Position
-from testing.manifests import DOCUMENTS, HOST, guest_text, host_text, marked, mutate, only_problem, site_of
+from testing.manifests import (
+    DOCUMENTS,
+    HOST,
+    guest_text,
+    host_text,
+    machine_text,
+    marked,
+    mutate,
+    only_problem,
+    site_of,
+)
 
 FORMS = Forms()
 TOP = "apiVersion: reconciler/v1\n"
@@ -30,6 +40,8 @@ TOP = "apiVersion: reconciler/v1\n"
         (guest_text(adapters="5,6"), "wrong-type", "5,6", "Write [5,6]."),
         (guest_text(adapters="{a: 5}"), "wrong-type", "{a: 5}", "a mapping"),
         (guest_text(adapters="~"), "wrong-type", "~", "nothing"),
+        (guest_text(adapters="~"), "wrong-type", "~", "or remove the key."),
+        (machine_text("cpc-a", "~"), "wrong-type", "~", "or remove the entry."),
         (guest_text(controlDomains=" # none"), "wrong-type", "controlDomains", "nothing"),
         (guest_text(adapters=f"[{'4,' * 300}]"), "too-many-entries", None, "300 entries"),
         (guest_text(adapters=""), "guest-without-queues", "spec", "lacks adapters"),
