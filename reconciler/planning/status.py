@@ -289,7 +289,8 @@ def _without_device(activation: Activation) -> GuestState:
 
 def _difference(plan: GuestPlan, about: _About) -> Iterator[str]:
     """How its device differs from what is wanted; nothing where it does not."""
-    valid = about.plan.is_valid  # otherwise no apply does anything
+    # Otherwise no apply does anything, or only with consent.
+    valid = about.plan.is_valid and not about.suspended.host and plan.name not in about.suspended.guests
     if plan.cause is Cause.UNDONE:
         yield cause_text(plan.cause, about.plan.rolled_back)
     if plan.before is None:

@@ -77,6 +77,7 @@ def test_programs_learn_it_too(command: Command) -> None:
     status = json.loads(command("status", "-o", "json").out)
     whys = {one["name"]: one["why"] for one in status["guests"]}
     assert whys["guest2"][0].startswith("suspended, and differs")
+    assert not any("apply changes it" in why for why in whys["guest2"])
     assert whys["guest1"] == []
     for record in (drift, status):
         problem = next(one for one in record["problems"] if one["id"] == "suspended")
