@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from reconciler.manifests.site import ChangedFiles, Site, placed
 from reconciler.model.commands import APPLY, REFUSED, TRIGGER, Here, resume
 from reconciler.model.desired import Activation, Desired
-from reconciler.model.machines import HostPlace
+from reconciler.model.machines import WRONG_MACHINE, HostPlace
 from reconciler.model.problems import Problem, Severity, errors_of
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.operations.wanted import Confirmed, NothingConfirmed, NothingWanted, Wanted
@@ -337,9 +337,10 @@ def _obstacles(problems: Iterable[Problem]) -> tuple[Obstacle, ...]:
     errors = [one for one in problems if one.severity is Severity.ERROR]
     ids = {one.id for one in errors if not one.held_by}
     found = [Obstacle.SUSPENSION] if any(one.held_by for one in errors) else []
+    found += [Obstacle.PLACE] if WRONG_MACHINE in ids else []
     found += [Obstacle.MODULE] if "no-vfio-ap" in ids else []
     found += [Obstacle.MANIFESTS] if ids & _OF_THE_MANIFESTS else []
-    return (*found, Obstacle.HOST) if ids - _OF_THE_MANIFESTS - {"no-vfio-ap"} else tuple(found)
+    return (*found, Obstacle.HOST) if ids - _OF_THE_MANIFESTS - {"no-vfio-ap", WRONG_MACHINE} else tuple(found)
 
 
 def _claiming(one: Configuration) -> frozenset[str]:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from reconciler.model.outcome import Result
 from reconciler.render.text import counted, duration_text
-from reconciler.watch.report import FILES_NAME, MASKS, Changed, Condition, Counters, GuestReport, Report
+from reconciler.watch.report import FILES_NAME, MASKS, Changed, Condition, Counters, GuestReport, Obstacle, Report
 
 _MOST_NAMES: Final = 16
 _MOST_SENTENCES: Final = 16
@@ -153,6 +153,8 @@ def _started(report: Report) -> Event:
 
 def enforced_text(report: Report) -> str:
     """What is enforced beside a configuration that is refused."""
+    if report.source.refused and Obstacle.PLACE in report.source.refused.obstacles:
+        return "nothing is changed here, since the manifests have this host in another LPAR"
     if not report.enforces:
         return "nothing is enforced, since no configuration was ever used here"
     return "the last good configuration is enforced" if report.applies else "the last good configuration is reported on"

@@ -61,6 +61,7 @@ class Obstacle(StrEnum):
 
     MANIFESTS = "manifests"  # they are wrong by themselves
     HOST = "host"  # the host as it is, such as a device of another program
+    PLACE = "place"  # it runs in an LPAR that the manifests do not have for it, so that nothing is changed there
     MODULE = "module"  # vfio_ap is not loaded
     CONSENT = "consent"
     DRIFT = "drift"  # something that another program has changed

@@ -233,6 +233,7 @@ def _against_obstacles(source: SourceReport, refused: RefusedConfiguration, here
     steps: Mapping[Obstacle, tuple[str, str]] = {
         Obstacle.MANIFESTS: (validate, fix),
         Obstacle.HOST: (shown.line(PLAN), "shows what is in the way on this host, and what to do about it"),
+        Obstacle.PLACE: (shown.line(PLAN), "shows where this host runs, and where the manifests have it"),
         Obstacle.MODULE: (module, "the loop notices"),
         Obstacle.CONSENT: (refused.command, "gives the consent; otherwise revert the commit"),
         Obstacle.DRIFT: (refused.command, "corrects what another program has changed"),

@@ -6,9 +6,13 @@ import pytest
 
 from reconciler.kernel.paths import mdev
 from reconciler.model.identity import MachineIdentity
+from reconciler.watch.events import Kind, events
+from reconciler.watch.report import Obstacle, RefusedConfiguration
+from reconciler.watch.report_text import report_text
 from testing.holdings import uuid
 from testing.loops import Looped, guest_document
 from testing.manifests import MACHINE_ID, machine_text
+from testing.reports import NOW, report
 
 HERE = "{name: LPAR7, host: lpar7, adapters: [0-255], usageDomains: [0-255]}"
 ELSEWHERE = HERE.replace("LPAR7", "LPAR8")
@@ -33,6 +37,21 @@ def test_it_changes_nothing_there(looped: Looped) -> None:
     assert looped.writes == []
     assert turn.refused is not None
     assert "wrong-machine" in turn.refused.reasons[0]
+    assert turn.refused.obstacles == (Obstacle.PLACE,)
+
+
+@pytest.mark.parametrize("enforces", [True, False])
+def test_it_does_not_say_there_that_anything_is_enforced(enforces: bool) -> None:
+    """Neither the event nor the report, whatever was enforced in another place; nothing is changed."""
+    refused = RefusedConfiguration("def", ("it runs elsewhere",), NOW, (Obstacle.PLACE,))
+    before = report(enforces=enforces)
+    now = before._replace(source=before.source._replace(refused=refused))
+
+    (event,) = (one for one in events(before, now) if one.kind is Kind.REFUSED)
+
+    for text in (event.text, report_text(now, NOW)):
+        assert "nothing is changed here, since the manifests have this host in another LPAR" in text
+        assert "last good configuration is" not in text
 
 
 @pytest.mark.parametrize("more", [(), (guest_document(2, [6], [4]),)])

@@ -113,6 +113,7 @@ def test_commands_are_to_be_typed_as_they_stand() -> None:
     [
         (Obstacle.MANIFESTS, "reconcile plan --refused --simulate x"),
         (Obstacle.HOST, "reconcile plan --refused --simulate x"),
+        (Obstacle.PLACE, "reconcile plan --refused --simulate x"),
         (Obstacle.MODULE, "reconcile simulate load --simulate x"),
         (Obstacle.SIGNATURE, "git commit --amend --no-edit --gpg-sign && git push --force-with-lease"),
         (Obstacle.OLDER, "reconcile trigger --allow-older --simulate x"),
