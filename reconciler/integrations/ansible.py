@@ -16,6 +16,7 @@ from reconciler.integrations.imported import (
     ImportedHost,
     Path,
     WrongField,
+    WrongFields,
     id_at,
     list_at,
     mapping_at,
@@ -53,12 +54,19 @@ def cex_uuid_map(value: Any) -> Imported:
         WrongField: the role could not use it.
     """
     entries = mapping_at(value, (), "the guests, each with UUID:QUEUE,")
-    found = {name: _device(entries[name], (name,)) for name in entries}
+    found: dict[str, tuple[str, Queue]] = {}
+    wrong = WrongFields()
+    for name in entries:
+        with wrong:
+            found[name] = _device(entries[name], (name,))
     names: dict[str, list[str]] = {}
     for name in sorted(found):
         names.setdefault(found[name][0], []).append(name)
-    _refuse_two_queues(found, names)
-    refuse_shared((names[uuid][0], (names[uuid][0],), _config(found[names[uuid][0]][1]).matrix) for uuid in names)
+    with wrong:
+        _refuse_two_queues(found, names)
+    with wrong:
+        refuse_shared((names[uuid][0], (names[uuid][0],), _config(found[names[uuid][0]][1]).matrix) for uuid in names)
+    wrong.refuse()
     guests = [_guest(uuid, sharers, found[sharers[0]][1]) for uuid, sharers in names.items()]
     return Imported((ImportedHost("", GivenUp(ALL_IDS, ALL_IDS), (_ALL_GIVEN_UP,)),), tuple(guests))
 
@@ -69,16 +77,21 @@ def _device(value: Any, path: Path) -> tuple[str, Queue]:
         advice = (
             "Write the uuid of the device, ':' and the queue, for example 68cd2d83-3eef-4e45-b22c-534f90b16cb9:00.0035."
         )
-        raise WrongField(path, f"{'nothing' if value is None else quoted(value)} is no UUID:QUEUE", advice)
+        if value is None:
+            raise WrongField(path, f"{quoted(path[-1])} has no UUID:QUEUE", advice)
+        raise WrongField(path, f"{quoted(value)} is no UUID:QUEUE", advice)
     return uuid.lower(), queue_at(queue, path)
 
 
 def _refuse_two_queues(found: Mapping[str, tuple[str, Queue]], names: Mapping[str, list[str]]) -> None:
+    wrong = WrongFields()
     for uuid, (first, *others) in names.items():
         for other in others:
             if found[other][1] != found[first][1]:
                 message = f"{quoted(first)} and {quoted(other)} have one device, {uuid}, with different queues"
-                raise WrongField((other,), message, "Give each a uuid of its own.", CONFLICT, (first,))
+                with wrong:
+                    raise WrongField((other,), message, "Give each a uuid of its own.", CONFLICT, (first,))
+    wrong.refuse()
 
 
 def _guest(uuid: str, sharers: list[str], queue: Queue) -> ImportedGuest:
@@ -98,16 +111,34 @@ def crypto_adapters(value: Any) -> Imported:
     """
     entries = list_at(value, (), "a list of queues")
     queues: dict[int, list[tuple[Queue, Path]]] = {}
+    wrong = WrongFields()
     for index, entry in enumerate(entries):
-        fields = mapping_at(entry, (index,), "a queue with 'id' and 'assign_to_worker'")
-        queue = queue_at(fields.get("id"), (index, "id"))
-        worker = _worker(fields.get("assign_to_worker"), (index, "assign_to_worker"))
-        queues.setdefault(worker, []).append((queue, (index, "id")))
-    refuse_shared(
-        (f"worker {worker}", path, _config(queue).matrix) for worker in queues for queue, path in queues[worker]
-    )
-    guests = [_workers_guest(worker, queues[worker]) for worker in sorted(queues)]
+        with wrong:
+            worker, queue = _workers_queue(entry, index)
+            queues.setdefault(worker, []).append((queue, (index, "id")))
+    with wrong:
+        refuse_shared(
+            (f"worker {worker}", path, _config(queue).matrix) for worker in queues for queue, path in queues[worker]
+        )
+    wrong.refuse()
+    guests = []
+    for worker in sorted(queues):
+        with wrong:
+            guests.append(_workers_guest(worker, queues[worker]))
+    wrong.refuse()
     return Imported((ImportedHost(),), tuple(guests))
+
+
+def _workers_queue(entry: Any, index: int) -> tuple[int, Queue]:
+    fields = mapping_at(entry, (index,), "a queue with 'id' and 'assign_to_worker'")
+    queue, worker = Queue(0, 0), 0
+    wrong = WrongFields()
+    with wrong:
+        queue = queue_at(fields.get("id"), (index, "id"))
+    with wrong:
+        worker = _worker(fields.get("assign_to_worker"), (index, "assign_to_worker"))
+    wrong.refuse()
+    return worker, queue
 
 
 def _worker(value: Any, path: Path) -> int:

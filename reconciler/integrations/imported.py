@@ -33,6 +33,7 @@ class WrongField(InputError):
         help: what to do.
         id: of the problem.
         other: where what it conflicts with is; None where it conflicts with nothing.
+        more: the other parts of the same value that cannot be used either.
     """
 
     def __init__(self, path: Path, message: str, help: str, id: str = FIELD, other: Path | None = None) -> None:
@@ -42,6 +43,31 @@ class WrongField(InputError):
         self.help = help
         self.id = id
         self.other = other
+        self.more: tuple[WrongField, ...] = ()
+
+
+class WrongFields:
+    """Collects what cannot be used: each ``with`` block of it ends at its first `WrongField`, and the run goes on."""
+
+    def __init__(self) -> None:
+        self._found: list[WrongField] = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, WrongField):
+            return False
+        self._found += (error, *error.more)
+        error.more = ()
+        return True
+
+    def refuse(self) -> None:
+        """Return if nothing was collected; raises the first `WrongField`, with the others in it."""
+        if self._found:
+            first, *more = self._found
+            first.more = tuple(more)
+            raise first
 
 
 class ImportedGuest(NamedTuple):
@@ -117,28 +143,31 @@ class Imported(NamedTuple):
 def mapping_at(value: Any, path: Path, what: str) -> Mapping[str, Any]:
     """`value`, which is at `path` and must be a mapping; `what` says of what, for people."""
     if not isinstance(value, dict):
-        raise WrongField(path, f"{_shown(value)} stands where {what} should be", "Check that it is the right file.")
+        message = missing(value, path) or f"{_shown(value)} stands where {what} should be"
+        raise WrongField(path, message, "Check that it is the right file.")
     return value
 
 
 def list_at(value: Any, path: Path, what: str) -> list[Any]:
     """`value`, which is at `path` and must be a list; `what` says of what, for people."""
     if not isinstance(value, list):
-        raise WrongField(path, f"{_shown(value)} stands where {what} should be", "Check that it is the right file.")
+        message = missing(value, path) or f"{_shown(value)} stands where {what} should be"
+        raise WrongField(path, message, "Check that it is the right file.")
     return value
 
 
 def text_at(value: Any, path: Path, what: str) -> str:
     """`value`, which is at `path` and must be text that is not empty; `what` says what it is, for people."""
     if not isinstance(value, str) or not value:
-        raise WrongField(path, f"{_shown(value)} is no {what}", "Write it as text.")
+        raise WrongField(path, missing(value, path) or f"{_shown(value)} is no {what}", "Write it as text.")
     return value
 
 
 def id_at(value: Any, path: Path, what: str) -> int:
     """`value`, which is at `path` and must be a number from 0 to 255; `what` says what it is, for people."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < ID_COUNT:
-        raise WrongField(path, f"{_shown(value)} is no {what}", f"It is a whole number from 0 to {ID_COUNT - 1}.")
+        message = missing(value, path) or f"{_shown(value)} is no {what}"
+        raise WrongField(path, message, f"It is a whole number from 0 to {ID_COUNT - 1}.")
     return value
 
 
@@ -149,7 +178,7 @@ def queue_at(value: Any, path: Path) -> Queue:
         advice = "Write adapter and domain in hex, as lszcrypt shows them: 07.0029."
         if isinstance(value, str) and "{{" in value:
             advice = "Write what the template stands for; it is not known outside of Ansible."
-        raise WrongField(path, f"{_shown(value)} is no queue", advice)
+        raise WrongField(path, missing(value, path) or f"{_shown(value)} is no queue", advice)
     return Queue(int(found[1], 16), int(found[2], 16))
 
 
@@ -160,12 +189,20 @@ def refuse_shared(claims: Iterable[tuple[str, Path, Matrix]]) -> None:
         WrongField: two have.
     """
     holders: dict[Queue, tuple[str, Path]] = {}
+    wrong = WrongFields()
     for name, path, matrix in claims:
-        for queue in matrix.queues():
-            other, where = holders.setdefault(queue, (name, path))
-            if where != path:
-                message = f"{quoted(other)} and {quoted(name)} have the same queue, {queue}"
-                raise WrongField(path, message, "A queue belongs to one of them only.", CONFLICT, where)
+        with wrong:
+            for queue in matrix.queues():
+                other, where = holders.setdefault(queue, (name, path))
+                if where != path:
+                    message = f"{quoted(other)} and {quoted(name)} have the same queue, {queue}"
+                    raise WrongField(path, message, "A queue belongs to one of them only.", CONFLICT, where)
+    wrong.refuse()
+
+
+def missing(value: Any, path: Path) -> str:
+    """That the key at `path` is missing, where its `value` is None; otherwise empty."""
+    return f"{path[-1]} is missing" if value is None and path and isinstance(path[-1], str) else ""
 
 
 def _shown(value: Any) -> str:

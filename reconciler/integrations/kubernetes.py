@@ -5,7 +5,7 @@ in the nodes of a cluster, which are guests here; that a node has a queue it fin
 says of no queue which node has it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from reconciler.integrations.imported import (
@@ -16,6 +16,7 @@ from reconciler.integrations.imported import (
     ImportedHost,
     Path,
     WrongField,
+    WrongFields,
     id_at,
     list_at,
     mapping_at,
@@ -81,8 +82,15 @@ def config_sets(value: Any) -> Imported:
         WrongField: the plugin could not use it.
     """
     sets = list_at(mapping_at(value, (), "config sets").get(SETS), (SETS,), "a list of config sets")
-    read = [_set(one, (SETS, index)) for index, one in enumerate(sets)]
-    _refuse_repeated(read)
+    found = {}
+    wrong = WrongFields()
+    for index, one in enumerate(sets):
+        with wrong:
+            found[index] = _set(one, (SETS, index))
+    with wrong:
+        _refuse_repeated(found)
+    wrong.refuse()
+    read = list(found.values())
     machines = sorted({entry.machine for _, entries, _ in read for entry in entries})
     hosts = [ImportedHost(_key(machine), None, _host_notes(machine)) for machine in machines]
     guests = [guest for name, entries, notes in read for guest in _guests(name, entries, notes)]
@@ -93,9 +101,15 @@ def config_sets(value: Any) -> Imported:
 def _set(value: Any, path: Path) -> tuple[str, list[_Entry], tuple[str, ...]]:
     """The name of a config set, its queues, and notes."""
     fields = mapping_at(value, path, "a config set")
-    name = text_at(fields.get("setname"), (*path, "setname"), "name of a config set")
-    queues = list_at(fields.get("apqns", []), (*path, "apqns"), "a list of queues")
-    entries = [_entry(one, (*path, "apqns", index)) for index, one in enumerate(queues)]
+    name, entries = "", []
+    wrong = WrongFields()
+    with wrong:
+        name = text_at(fields.get("setname"), (*path, "setname"), "name of a config set")
+    with wrong:
+        for index, one in enumerate(list_at(fields.get("apqns", []), (*path, "apqns"), "a list of queues")):
+            with wrong:
+                entries.append(_entry(one, (*path, "apqns", index)))
+    wrong.refuse()
     notes = [f"The set {quoted(name)} of project {quoted(fields.get('project'))}."]
     left = [f"{key} {quoted(fields[key])}" for key in _NOT_TAKEN if fields.get(key) not in (None, "")]
     if left:
@@ -105,24 +119,32 @@ def _set(value: Any, path: Path) -> tuple[str, list[_Entry], tuple[str, ...]]:
 
 def _entry(value: Any, path: Path) -> _Entry:
     fields = mapping_at(value, path, "a queue with 'adapter' and 'domain'")
-    adapter = id_at(fields.get("adapter"), (*path, "adapter"), "adapter")
-    domain = id_at(fields.get("domain"), (*path, "domain"), "domain")
+    adapter = domain = 0
     machine = fields.get("machineid")
-    if machine not in (None, ""):
-        machine = text_at(machine, (*path, "machineid"), "id of a machine").upper()
+    wrong = WrongFields()
+    with wrong:
+        adapter = id_at(fields.get("adapter"), (*path, "adapter"), "adapter")
+    with wrong:
+        domain = id_at(fields.get("domain"), (*path, "domain"), "domain")
+    with wrong:
+        if machine not in (None, ""):
+            machine = text_at(machine, (*path, "machineid"), "id of a machine").upper()
+    wrong.refuse()
     return _Entry(Queue(adapter, domain), machine or "", path)
 
 
-def _refuse_repeated(sets: Sequence[tuple[str, list[_Entry], tuple[str, ...]]]) -> None:
+def _refuse_repeated(sets: Mapping[int, tuple[str, list[_Entry], tuple[str, ...]]]) -> None:
     """Refuse two sets of one name, and a queue that stands twice, as the plugin does: it then uses nothing at all."""
     names: dict[str, int] = {}
     holders: dict[Queue, dict[str, _Entry]] = {}
-    for index, (name, entries, _) in enumerate(sets):
+    wrong = WrongFields()
+    for index, (name, entries, _) in sets.items():
         first = names.setdefault(name, index)
         if first != index:
             message = f"there are two config sets called {quoted(name)}"
             advice = "The plugin uses nothing of such a file; rename one."
-            raise WrongField((SETS, index, "setname"), message, advice, CONFLICT, (SETS, first, "setname"))
+            with wrong:
+                raise WrongField((SETS, index, "setname"), message, advice, CONFLICT, (SETS, first, "setname"))
         for entry in entries:
             others = holders.setdefault(entry.queue, {})
             other = (
@@ -133,8 +155,10 @@ def _refuse_repeated(sets: Sequence[tuple[str, list[_Entry], tuple[str, ...]]]) 
             if other is not None:
                 message = f"the queue {entry.queue} stands here twice"
                 advice = "The plugin uses nothing of such a file; take one out, or write a machineid in both."
-                raise WrongField(entry.path, message, advice, CONFLICT, other.path)
+                with wrong:
+                    raise WrongField(entry.path, message, advice, CONFLICT, other.path)
             others[entry.machine] = entry
+    wrong.refuse()
 
 
 def _key(machine: str) -> str:

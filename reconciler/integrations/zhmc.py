@@ -14,12 +14,14 @@ from reconciler.integrations.imported import (
     ImportedMachine,
     Path,
     WrongField,
+    WrongFields,
     id_at,
     list_at,
     mapping_at,
+    missing,
     text_at,
 )
-from reconciler.model.ids import IdSet
+from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.machines import NO_CONFIG, MachineMode, ids_in_words
 from reconciler.model.matrix import ApConfig
 from reconciler.model.printable import quoted
@@ -60,9 +62,14 @@ def dpm_configuration(value: Any) -> Imported:
     cards = dict(_cards(list_at(top.get("adapters", []), ("adapters",), "a list of adapters")))
     partitions = list_at(top.get("partitions"), ("partitions",), "a list of partitions")
     _refuse_number(partitions, ("partitions",), "partitions")
-    lpars = tuple(_partition(one, ("partitions", index), cards) for index, one in enumerate(partitions))
+    lpars = []
+    wrong = WrongFields()
+    for index, one in enumerate(partitions):
+        with wrong:
+            lpars.append(_partition(one, ("partitions", index), cards))
+    wrong.refuse()
     notes = [f"Adapter 0x{card.number:02x}: {card.words}." for card in sorted(cards.values()) if card.words]
-    return Imported(machines=(ImportedMachine("", "", MachineMode.DPM, lpars, tuple(notes)),))
+    return Imported(machines=(ImportedMachine("", "", MachineMode.DPM, tuple(lpars), tuple(notes)),))
 
 
 def _cards(adapters: list[Any]) -> Iterator[tuple[str, _Card]]:
@@ -89,9 +96,13 @@ def _refuse_number(found: list[Any], path: Path, what: str) -> None:
 
 def _partition(value: Any, path: Path, cards: Mapping[str, _Card]) -> ImportedLpar:
     fields = mapping_at(value, path, "a partition")
-    name = text_at(fields.get("name"), (*path, "name"), "name of a partition")
-    crypto = fields.get(CRYPTO)
-    config = _crypto(crypto, (*path, CRYPTO), cards) if crypto else NO_CONFIG
+    name, config, crypto = "", NO_CONFIG, fields.get(CRYPTO)
+    wrong = WrongFields()
+    with wrong:
+        name = text_at(fields.get("name"), (*path, "name"), "name of a partition")
+    with wrong:
+        config = _crypto(crypto, (*path, CRYPTO), cards) if crypto else NO_CONFIG
+    wrong.refuse()
     is_stopped, is_reserved = fields.get("status") == _STOPPED, fields.get("reserve-resources") is True
     notes = []
     if is_stopped and is_reserved:
@@ -105,28 +116,52 @@ def _crypto(value: Any, path: Path, cards: Mapping[str, _Card]) -> ApConfig:
     fields = mapping_at(value, path, "a crypto configuration")
     adapters = []
     uris, where = "crypto-adapter-uris", "crypto-domain-configurations"
-    for index, uri in enumerate(list_at(fields.get(uris, []), (*path, uris), "a list of URIs")):
-        if not isinstance(uri, str) or uri not in cards:
-            advice = "Export the configuration again; an export has each adapter that a partition uses."
-            raise WrongField((*path, uris, index), f"{quoted(uri)} is no crypto adapter of this file", advice)
-        adapters.append(cards[uri].number)
-    usage, control = _domains(fields.get(where, []), (*path, where))
+    usage = control = NO_IDS
+    wrong = WrongFields()
+    with wrong:
+        for index, uri in enumerate(list_at(fields.get(uris, []), (*path, uris), "a list of URIs")):
+            with wrong:
+                adapters.append(_number(uri, (*path, uris, index), cards))
+    with wrong:
+        usage, control = _domains(fields.get(where, []), (*path, where))
+    wrong.refuse()
     return ApConfig(IdSet(adapters), usage, control)
+
+
+def _number(uri: Any, path: Path, cards: Mapping[str, _Card]) -> int:
+    if not isinstance(uri, str) or uri not in cards:
+        advice = "Export the configuration again; an export has each adapter that a partition uses."
+        raise WrongField(path, f"{quoted(uri)} is no crypto adapter of this file", advice)
+    return cards[uri].number
 
 
 def _domains(value: Any, path: Path) -> tuple[IdSet, IdSet]:
     """The usage domains, and the control domains, which contain them."""
     usage, control = [], []
+    wrong = WrongFields()
     for index, one in enumerate(list_at(value, path, "a list of domains")):
-        fields = mapping_at(one, (*path, index), "a domain with 'domain-index' and 'access-mode'")
-        domain = id_at(fields.get("domain-index"), (*path, index, "domain-index"), "domain")
-        mode = fields.get("access-mode")
-        if mode not in (_CONTROL, _CONTROL_AND_USAGE):
-            advice = f"There are {_CONTROL_AND_USAGE!r} and {_CONTROL!r}."
-            raise WrongField((*path, index, "access-mode"), f"{quoted(mode)} is no access mode of a domain", advice)
-        control.append(domain)
-        usage += [domain] if mode == _CONTROL_AND_USAGE else []
+        with wrong:
+            domain, is_used = _domain(one, (*path, index))
+            control.append(domain)
+            usage += [domain] if is_used else []
+    wrong.refuse()
     return IdSet(usage), IdSet(control)
+
+
+def _domain(value: Any, path: Path) -> tuple[int, bool]:
+    """A domain, and whether it is a usage domain too."""
+    fields = mapping_at(value, path, "a domain with 'domain-index' and 'access-mode'")
+    domain, mode = 0, fields.get("access-mode")
+    wrong = WrongFields()
+    with wrong:
+        domain = id_at(fields.get("domain-index"), (*path, "domain-index"), "domain")
+    with wrong:
+        if mode not in (_CONTROL, _CONTROL_AND_USAGE):
+            where = (*path, "access-mode")
+            message = missing(mode, where) or f"{quoted(mode)} is no access mode of a domain"
+            raise WrongField(where, message, f"There are {_CONTROL_AND_USAGE!r} and {_CONTROL!r}.")
+    wrong.refuse()
+    return domain, mode == _CONTROL_AND_USAGE
 
 
 def image_profiles(value: Any) -> Imported:
@@ -138,15 +173,19 @@ def image_profiles(value: Any) -> Imported:
     profiles, path = _listed(value)
     _refuse_number(profiles, path or (), "profiles")
     found = [(one, (*path, index) if path is not None else ()) for index, one in enumerate(profiles)]
-    _refuse_several_machines(found)
     lpars, without = [], []
+    wrong = WrongFields()
+    with wrong:
+        _refuse_several_machines(found)
     for one, where in found:
-        fields = mapping_at(one, where, "an image activation profile")
-        name = text_at(fields.get("name"), (*where, "name"), "name of an image activation profile")
-        if CRYPTOS in fields or DOMAINS in fields:
-            lpars.append(_profile(name, fields, where))
-        else:
-            without.append(name)
+        with wrong:
+            fields = mapping_at(one, where, "an image activation profile")
+            name = text_at(fields.get("name"), (*where, "name"), "name of an image activation profile")
+            if CRYPTOS in fields or DOMAINS in fields:
+                lpars.append(_profile(name, fields, where))
+            else:
+                without.append(name)
+    wrong.refuse()
     if not lpars:
         advice = "Machines before z16 have not got these properties; else ask the HMC for all properties of a profile."
         raise WrongField(path or (), f"no profile here has {CRYPTOS!r} or {DOMAINS!r}", advice)
@@ -183,12 +222,18 @@ def _refuse_several_machines(profiles: list[tuple[Any, Path]]) -> None:
 
 def _profile(name: str, fields: Mapping[str, Any], path: Path) -> ImportedLpar:
     kinds: dict[str, list[int]] = {}
-    for index, one in enumerate(list_at(fields.get(CRYPTOS, []), (*path, CRYPTOS), "a list of adapters")):
-        card = mapping_at(one, (*path, CRYPTOS, index), "an adapter with 'number' and 'activation-type'")
-        number = id_at(card.get("number"), (*path, CRYPTOS, index, "number"), "number of an adapter")
-        kind = card.get("activation-type")
-        kinds.setdefault(kind if isinstance(kind, str) else "", []).append(number)
-    usage, control = _domains(fields.get(DOMAINS, []), (*path, DOMAINS))
+    usage = control = NO_IDS
+    wrong = WrongFields()
+    with wrong:
+        for index, one in enumerate(list_at(fields.get(CRYPTOS, []), (*path, CRYPTOS), "a list of adapters")):
+            with wrong:
+                card = mapping_at(one, (*path, CRYPTOS, index), "an adapter with 'number' and 'activation-type'")
+                number = id_at(card.get("number"), (*path, CRYPTOS, index, "number"), "number of an adapter")
+                kind = card.get("activation-type")
+                kinds.setdefault(kind if isinstance(kind, str) else "", []).append(number)
+    with wrong:
+        usage, control = _domains(fields.get(DOMAINS, []), (*path, DOMAINS))
+    wrong.refuse()
     notes = [f"activation-type {kind!r}: {ids_in_words(IdSet(kinds[kind]), 'adapter')}." for kind in kinds if kind]
     adapters = IdSet(number for numbers in kinds.values() for number in numbers)
     return ImportedLpar(name, ApConfig(adapters, usage, control), notes=tuple(notes))

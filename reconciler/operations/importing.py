@@ -25,7 +25,7 @@ from reconciler.manifests.writing import (
 from reconciler.model.desired import Activation
 from reconciler.model.errors import InputError
 from reconciler.model.machines import DesiredLpar, DesiredMachine
-from reconciler.model.problems import InvalidManifests, Place, Position, Problem, Severity, several
+from reconciler.model.problems import InvalidManifests, Place, Position, Problem, Severity, explained, several
 from reconciler.planning.adoption import names_of, valid_name
 
 UNNAMED_HOST: Final = "kvm-host"
@@ -142,7 +142,8 @@ def manifests_of(source: Source, said: Said, next_command: str) -> Manifests:
     try:
         found = kind.taken(value.data)
     except WrongField as wrong:
-        raise InvalidManifests([_problem(wrong, value)]) from wrong
+        problems = explained((wrong, *wrong.more), lambda one: _problem(one, value))  # each place is a search
+        raise InvalidManifests(list(problems)) from wrong
     heading = [
         f"From {kind.title}, read by 'reconcile import' on {source.read:%Y-%m-%d at %H:%M} UTC in:",
         COMMAND_INDENT + source.name,

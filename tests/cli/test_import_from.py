@@ -516,6 +516,79 @@ def test_a_wrong_value_of_an_export_is_marked(tool: Import) -> None:
     assert f"{tool.file}:{line}:" in tool.read("dpm", text).err
 
 
+_MAP: Final = f"""\
+cex_uuid_map:
+  a:
+  b: {UUID}:nowhere
+  c: {OTHER}:05.0047
+  d: {OTHER}:05.0048
+"""
+_QUEUES: Final = """\
+crypto_adapters:
+- {id: 07.0029}
+- {id: 7, assign_to_worker: none}
+- {id: 08.002a, assign_to_worker: 1}
+- {id: 08.002a, assign_to_worker: 2}
+"""
+_PARTITIONS: Final = json.dumps(
+    {
+        "partitions": [
+            {"crypto-configuration": {"crypto-domain-configurations": [{}, {"domain-index": 300, "access-mode": "x"}]}},
+            {"name": "B", "crypto-configuration": {"crypto-adapter-uris": ["a", "b"]}},
+            7,
+        ]
+    }
+)
+_PROFILES: Final = json.dumps(
+    [
+        {"assigned-cryptos": [{}]},
+        {"name": "B", "assigned-cryptos": [{"number": 300}, {}], "assigned-crypto-domains": [{}]},
+        {"name": "C", "assigned-crypto-domains": 3},
+    ]
+)
+_SETS: Final = json.dumps(
+    {
+        "cryptoconfigsets": [
+            {"apqns": [{"adapter": 1}, {"domain": 300}]},
+            {"setname": "x", "apqns": [{"adapter": 1, "domain": 1}, {"adapter": 1, "domain": 1}]},
+            {"setname": "x", "apqns": 1},
+            {"setname": "x"},
+        ]
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "count", "words"),
+    [
+        ("cex-uuid-map", _MAP, 3, ("'a' has no UUID:QUEUE", "'nowhere' is no queue", "with different queues")),
+        (
+            "crypto-adapters",
+            _QUEUES,
+            4,
+            ("assign_to_worker is missing", "is no queue", "'none' is no number", "have the same queue"),
+        ),
+        (
+            "dpm",
+            _PARTITIONS,
+            8,
+            ("domain-index is missing", "access-mode is missing", "'x' is no access mode", "'b' is no crypto adapter"),
+        ),
+        ("profiles", _PROFILES, 6, ("name is missing", "number is missing", "domain-index is missing")),
+        ("device-plugin", _SETS, 7, ("domain is missing", "setname is missing", "stands here twice", "called 'x'")),
+    ],
+)
+def test_all_problems_of_a_file_are_shown_in_one_run(
+    tool: Import, kind: str, text: str, count: int, words: tuple[str, ...]
+) -> None:
+    """What is missing is named, also where other entries are wrong or in conflict."""
+    ran = tool.read(kind, text)
+
+    assert (ran.code, ran.err.count("error[import-")) == (3, count), ran.err
+    said = " ".join(ran.err.split())
+    assert [one for one in words if one not in said] == []
+
+
 def test_config_sets_become_guests(tool: Import) -> None:
     """One for each full product; comments have what the plugin goes on deciding."""
     site = tool.imported("device-plugin", CONFIG_MAP, "--host", "lpar7")
