@@ -7,7 +7,7 @@ refuse it. In what is wanted both are refused, as in manifests.
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from yaml.error import YAMLError
@@ -52,11 +52,19 @@ class Foreign(NamedTuple):
 
     def place(self, path: Path = (), label: str = "") -> Place:
         """Where the part `path` of it is, or what of it exists; the whole file where that cannot be found out."""
+        return self.places()(path, label)
+
+    def places(self) -> Callable[[Path, str], Place]:
+        """Finds many places, with what the text is read to for it done once."""
         node = _node_of(self.source, self.span)
-        if node is None:
-            return Place(Position(self.source.file, 1, 1), label, is_whole=True)
-        start, end = marked(node, (*self.path, *path), mark_key=False)
-        return self.source.place_of(self.span.start + start, self.span.start + end, label)
+
+        def place(path: Path, label: str) -> Place:
+            if node is None:
+                return Place(Position(self.source.file, 1, 1), label, is_whole=True)
+            start, end = marked(node, (*self.path, *path), mark_key=False)
+            return self.source.place_of(self.span.start + start, self.span.start + end, label)
+
+        return place
 
 
 def yaml_documents(text: str, file: str) -> list[Foreign]:

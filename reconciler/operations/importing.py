@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from reconciler.integrations.ansible import CEX_UUID_MAP, CRYPTO_ADAPTERS, cex_uuid_map, crypto_adapters
 from reconciler.integrations.hmc import Login, machines_of
-from reconciler.integrations.imported import Imported, ImportedGuest, ImportedHost, ImportedMachine, WrongField
+from reconciler.integrations.imported import Imported, ImportedGuest, ImportedHost, ImportedMachine, Path, WrongField
 from reconciler.integrations.kubernetes import config_sets, place_of_sets
 from reconciler.integrations.zhmc import dpm_configuration, image_profiles
 from reconciler.manifests.foreign import Foreign, document_of, embedded_json, yaml_documents, yaml_key
@@ -142,7 +142,8 @@ def manifests_of(source: Source, said: Said, next_command: str) -> Manifests:
     try:
         found = kind.taken(value.data)
     except WrongField as wrong:
-        problems = explained((wrong, *wrong.more), lambda one: _problem(one, value))  # each place is a search
+        place = value.places()
+        problems = explained((wrong, *wrong.more), lambda one: _problem(one, place))
         raise InvalidManifests(list(problems)) from wrong
     heading = [
         f"From {kind.title}, read by 'reconcile import' on {source.read:%Y-%m-%d at %H:%M} UTC in:",
@@ -280,6 +281,6 @@ def lpar_names(found: Sequence[str]) -> list[str]:
     return names
 
 
-def _problem(wrong: WrongField, value: Foreign) -> Problem:
-    places = (value.place(wrong.path), *(() if wrong.other is None else (value.place(wrong.other, "the other one"),)))
+def _problem(wrong: WrongField, place: Callable[[Path, str], Place]) -> Problem:
+    places = (place(wrong.path, ""), *(() if wrong.other is None else (place(wrong.other, "the other one"),)))
     return Problem(wrong.id, Severity.ERROR, wrong.message, places, help=wrong.help)
