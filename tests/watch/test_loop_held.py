@@ -246,6 +246,10 @@ STEPS = st.lists(
 )
 
 
+WINDOW = 1000.0
+"""Seconds in which an apply has to be confirmed: longer than all steps together, unless it is to expire."""
+
+
 class Person:
     """What a person does on a host with a held loop, and which states of it they have applied and kept."""
 
@@ -271,7 +275,7 @@ class Person:
             looped.typed()
             self.kept = self.found()
         elif what == "pending" and self.is_committed and not waits:
-            done = looped.typed(confirm_within=100.0)
+            done = looped.typed(confirm_within=WINDOW)
             if Confirmations(looped.state).pending():
                 self.awaited = self.found()
             elif done.generation:
@@ -282,10 +286,10 @@ class Person:
         elif what == "cancel" and waits:
             cancel(looped.machine())
         elif what == "expire" and waits:
-            looped.clock.sleep(100.0)
+            looped.clock.sleep(WINDOW)
             recover(looped.machine())
-        elif what == "roll back" and not waits and History(looped.state).numbers():
-            rolled_back_to(looped, History(looped.state).newest_target())
+        elif what == "roll back" and not waits and (last := History(looped.state).last_target()):
+            rolled_back_to(looped, last.number)
             self.kept = self.found()
 
 
