@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from reconciler.integrations.imported import Imported, ImportedMachine, WrongField
 from reconciler.integrations.zhmc import dpm_configuration, lpars_and_profiles
 from reconciler.model.errors import HostError, InputError
-from reconciler.model.printable import quoted
+from reconciler.model.printable import error_text, quoted
 
 _KEYS: Final = ("host", "user", "password")
 _FORM: Final = "three lines: 'host: ' and the name of the HMC, 'user: ' and 'password: ' likewise, without quotes"
@@ -120,10 +120,11 @@ def session_with(login: Login, authority: str | None) -> Iterator[Any]:
         finally:
             session.logoff()
     except zhmcclient.Error as error:
-        said = str(error).replace(login.password, "…")
+        said = error_text(error).replace(login.password, "…")
         raise CannotRead(f"the HMC {login.host} cannot be read: {said}") from None
     except OSError as error:  # certificates that cannot be read
-        raise CannotRead(f"the HMC {login.host} cannot be read: {str(error).replace(login.password, '…')}") from None
+        said = error_text(error).replace(login.password, "…")
+        raise CannotRead(f"the HMC {login.host} cannot be read: {said}") from None
 
 
 def machines_of(login: Login, authority: str | None, only: str | None) -> Imported:
