@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from reconciler.manifests.schema import SCHEMA_FILES, Accept, UnknownKeyword, compile_form, load_schema
+from reconciler.manifests import schema
+from reconciler.manifests.schema import SCHEMA_FILES, Accept, Forms, UnknownKeyword, compile_form, load_schema
 from testing.manifests import ANYTHING, DOCUMENTS, SCALARS, mutate
 
 SCHEMAS = {kind: load_schema(kind) for kind in SCHEMA_FILES}
@@ -100,3 +101,12 @@ def test_what_is_not_understood_is_not_passed_over(schema: dict[str, Any]) -> No
 def test_keywords_without_a_type(schema: dict[str, Any], data: object) -> None:
     """A keyword about lists says nothing about text, and so on."""
     assert compile_form(schema)(data) == Draft202012Validator(schema).is_valid(data)
+
+
+def test_a_schema_that_says_more_is_checked_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than half."""
+    monkeypatch.setattr(schema, "load_schema", lambda _kind: {"type": "object", "minProperties": 1})
+    forms = Forms()
+
+    assert forms.accepts({"a": 1}, "Guest")
+    assert not forms.accepts({}, "Guest")
