@@ -74,6 +74,13 @@ class Holder(NamedTuple):
     matrix: Matrix
 
 
+class Rival(NamedTuple):
+    """An active LPAR of the same machine, and its queues, with which no other LPAR can be activated."""
+
+    lpar: LparName
+    matrix: Matrix
+
+
 class Side(NamedTuple):
     """One LPAR, as far as it is known.
 
@@ -90,6 +97,7 @@ class Side(NamedTuple):
         ungiven: queues that its host's own drivers have or keep, or that vfio_ap does not have yet, by adapter.
         devices: the uuids of the mediated devices there; None where that is not known.
         lpar_name: the LPAR as the host itself calls it; empty where it does not say.
+        rivals: the active LPARs beside one that is not active, without the one that it takes over from.
     """
 
     name: str
@@ -104,6 +112,7 @@ class Side(NamedTuple):
     ungiven: Mapping[int, IdSet] = {}
     devices: frozenset[str] | None = None
     lpar_name: str = ""
+    rivals: tuple[Rival, ...] = ()
 
 
 class Moving(NamedTuple):
@@ -165,6 +174,13 @@ class Held(NamedTuple):
     queues: Queues
 
 
+class Taken(NamedTuple):
+    """Queues that the active LPAR `lpar` has there."""
+
+    lpar: LparName
+    queues: Queues
+
+
 class Fit(NamedTuple):
     """One guest, and what the other side lacks of what it needs.
 
@@ -175,6 +191,7 @@ class Fit(NamedTuple):
         control_domains: those of its control domains that are not there.
         cards: how its cards there differ from those here, ascending by adapter.
         held: its queues that other holders have there.
+        taken: its queues that other LPARs have there.
         ungiven: its queues there that vfio_ap does not have.
         lacks_device: whether its device has to be there already, and is not.
         unknown_cards: its adapters there of which type, mode or functions are not known on both sides.
@@ -187,6 +204,7 @@ class Fit(NamedTuple):
     control_domains: IdSet
     cards: tuple[CardDifference, ...]
     held: tuple[Held, ...]
+    taken: tuple[Taken, ...]
     ungiven: Queues
     lacks_device: bool
     unknown_cards: IdSet
@@ -200,6 +218,7 @@ class Fit(NamedTuple):
             or self.control_domains
             or self.cards
             or self.held
+            or self.taken
             or self.ungiven
             or self.lacks_device
             or self.same_machine
@@ -241,9 +260,16 @@ class Comparison(NamedTuple):
         return self.partners + self.others
 
     @property
+    def taken(self) -> tuple[Taken, ...]:
+        """What keeps the target from being activated with all its queues, whether or not a guest needs them."""
+        target = self.target
+        met = (Taken(one.lpar, _common(one.matrix, target.has)) for one in target.rivals)
+        return tuple(one for one in met if one.queues)
+
+    @property
     def is_whole(self) -> bool:
-        """Whether nothing is missing for any guest, as far as is known."""
-        return all(one.is_whole for one in self.fits)
+        """Whether nothing is missing for any guest, as far as is known, and the target can be activated."""
+        return not self.taken and all(one.is_whole for one in self.fits)
 
 
 def compare(source: Side, target: Side, guests: Iterable[Moving]) -> Comparison:
@@ -284,6 +310,9 @@ def _fit(guest: Moving, source: Side, target: Side, purpose: Purpose, *, names_b
         control_domains=guest.config.control_domains - target.control,
         cards=tuple(_differences(present, source, target, purpose)),
         held=tuple(Held(one, queues) for one, queues in met if queues),
+        taken=tuple(
+            Taken(one.lpar, queues) for one in target.rivals if (queues := _common(matrix.meet(one.matrix), target.has))
+        ),
         ungiven=_common(matrix, target.ungiven),
         lacks_device=names_both and guest.always and target.devices is not None and guest.uuid not in target.devices,
         unknown_cards=IdSet(one for one in present if not _is_known(one, source) or not _is_known(one, target)),

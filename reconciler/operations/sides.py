@@ -8,7 +8,7 @@ guests are the devices that it has.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from reconciler.machines.compare import Comparison, Holder, KnownCard, Moving, Side, compare
+from reconciler.machines.compare import Comparison, Holder, KnownCard, Moving, Rival, Side, compare
 from reconciler.manifests.schema import did_you_mean
 from reconciler.manifests.site import Site
 from reconciler.model.commands import OBSERVE, Advised
@@ -149,6 +149,7 @@ class _Found(NamedTuple):
                 if one.activation is Activation.ACTIVE
             ),
             ungiven=_kept(next((one for one in site.hosts if one.name == self.host), None)),
+            rivals=_rivals(self.place),
         )
 
     def guests(self, site: Site) -> list[Moving]:
@@ -163,6 +164,19 @@ class _Found(NamedTuple):
             names = self.record.applied.names
             return [Moving(names.get(one.uuid, one.uuid), one.uuid, one.config) for one in self.record.observed.mdevs]
         raise _without_host(self.name)
+
+
+def _rivals(place: LparPlace) -> tuple[Rival, ...]:
+    """The active LPARs that keep one that is not active from starting with their queues.
+
+    The one that it takes over from has ended by then; an active LPAR has its queues, which `validate` proves.
+    """
+    machine, lpar = place
+    if lpar.is_active:
+        return ()
+    original = lpar.standby_of.folded if lpar.standby_of else None
+    others = (one for one in machine.lpars if one.is_active and machine.named(one).folded != original)
+    return tuple(Rival(machine.named(one), one.matrix) for one in others if not one.host or one.host != lpar.host)
 
 
 def _recorded_side(found: _Found, record: HostRecord, site: Site) -> Side:

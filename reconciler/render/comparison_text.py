@@ -14,6 +14,7 @@ from reconciler.machines.compare import (
     Purpose,
     Queues,
     Side,
+    Taken,
     Trouble,
     facility_names,
     rectangles_of,
@@ -53,6 +54,7 @@ def comparison_text(
     head += [line for label, side in _sides(comparison) for line in page.wrapped(f"  {label:4}  ", _known_of(side))]
     tail = [line for text in _unknown(comparison) for line in page.wrapped("Unknown: ", text, 0)]
     tail += [f"  on the host itself: {record}"] if record else []
+    tail += [line for text in _blocked(comparison) for line in page.wrapped("", text)]
     tail += page.wrapped("", _summary(comparison), style="bold")
     sections = [*_tables(comparison, page), _details(comparison, page)]
     room = None if most is None else max(1, most - len([*head, "", "whole", "", *tail]))
@@ -123,6 +125,7 @@ def _short(fit: Fit) -> str:
         counted(len(fit.control_domains), "control domain") if fit.control_domains else "",
         *(kinds[kind] for kind in _CARD_WORDS if kind in kinds),
         "held by another guest" if fit.held else "",
+        "held by another LPAR" if fit.taken else "",
         "not given to vfio_ap" if fit.ungiven else "",
         "device" if fit.lacks_device else "",
         "same machine" if fit.same_machine else "",
@@ -163,6 +166,8 @@ def _lacks(fit: Fit, comparison: Comparison) -> Iterator[tuple[str, str]]:
         yield _CARD_LABELS[type(one)], f"adapter {_id(one.adapter)}: {_card_text(one)}"
     for held in fit.held:
         yield "held", f"{_queues_text(held.queues)}: by {_holder_text(held.holder)}"
+    for taken in fit.taken:
+        yield "held", f"{_queues_text(taken.queues)}: by the active LPAR {taken.lpar}"
     if fit.ungiven:
         yield "not given", f"{_queues_text(fit.ungiven)}: vfio_ap does not have them there"
     if fit.lacks_device:
@@ -223,12 +228,21 @@ def _unknown(comparison: Comparison) -> Iterator[str]:
         yield f"types, modes and functions of cards{why}"
 
 
+def _blocked(comparison: Comparison) -> Iterator[str]:
+    """What keeps the target from being activated as it is defined."""
+    there = _label(comparison.target, comparison)
+    for one in comparison.taken:
+        yield f"{there} cannot be activated while {one.lpar} is active, which has {_queues_text(one.queues)} of it."
+
+
 def _summary(comparison: Comparison) -> str:
     fits = comparison.fits
     whole = sum(one.is_whole for one in fits)
     there = _label(comparison.target, comparison)
     if not fits:
         return f"{comparison.source.name} has no guests."
+    if comparison.taken:
+        return f"{there} has to be changed first: on the HMC, and in its Machine."
     if comparison.purpose is Purpose.TAKEOVER:
         if whole == len(fits):
             return f"After a takeover nothing would be pending: {there} has all of {counted(len(fits), 'guest')}."
@@ -248,6 +262,7 @@ def comparison_json(comparison: Comparison) -> str:
         "complete": comparison.is_whole,
         "source": _side_record(comparison.source),
         "target": _side_record(comparison.target),
+        "taken": [_taken_record(one) for one in comparison.taken],
         "guests": [
             *(_fit_record(one, names_both=True) for one in comparison.partners),
             *(_fit_record(one, names_both=False) for one in comparison.others),
@@ -283,12 +298,17 @@ def _fit_record(fit: Fit, *, names_both: bool) -> dict[str, Any]:
                 {"name": one.holder.name or None, "uuid": one.holder.uuid, "queues": _queue_list(one.queues)}
                 for one in fit.held
             ],
+            "taken": [_taken_record(one) for one in fit.taken],
             "notGiven": _queue_list(fit.ungiven),
             "device": fit.lacks_device,
             "sameMachine": fit.same_machine,
         },
         "unknown": {"keys": True, "cards": list(fit.unknown_cards)},
     }
+
+
+def _taken_record(taken: Taken) -> dict[str, Any]:
+    return {"lpar": str(taken.lpar), "queues": _queue_list(taken.queues)}
 
 
 def _queue_list(queues: Queues) -> list[str]:

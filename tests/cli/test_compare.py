@@ -13,6 +13,7 @@ from testing.commands import Command, Ran
 from testing.golden import assert_golden
 from testing.manifests import MACHINE_ID, OTHER_ID, guest_text, host_text, machine_text
 
+THIRD_ID = "IBM-3932-00000000000B0001"
 PAGE = Path(__file__).parents[2] / "docs/machines.md"
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/comparison.schema.json").read_text(encoding="utf-8"))
 SITE = {
@@ -26,9 +27,9 @@ SITE = {
             machine_text(
                 "cpc-b",
                 "{name: LPAR8, host: lpar8, adapters: [5, 6], usageDomains: [4, 0x48]}",
-                "{name: LPAR7DR, standbyOf: cpc-a/LPAR7, adapters: [6]}",
                 machineId=OTHER_ID,
             ),
+            machine_text("cpc-c", "{name: LPAR7DR, standbyOf: cpc-a/LPAR7, adapters: [6]}", machineId=THIRD_ID),
         ]
     ),
     "hosts.yaml": "---\n".join([host_text(), host_text("lpar8")]),
@@ -113,8 +114,8 @@ def test_where_all_can_move_the_exit_code_is_zero(command: Command) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("cpc-a/LPAR7", "cpc-b/lpar7dr"),
-        ("lpar7", "cpc-b/LPAR7DR"),
+        ("cpc-a/LPAR7", "cpc-c/lpar7dr"),
+        ("lpar7", "cpc-c/LPAR7DR"),
         ("lpar7", "--standby"),
         ("--standby", "cpc-a/lpar7"),
     ],
@@ -124,8 +125,8 @@ def test_a_takeover_leaves_pending_what_the_standby_lacks(command: Command, word
     ran = compared(command, *words)
 
     assert (ran.code, ran.err) == (2, "")
-    assert ran.out.startswith("What would be pending once cpc-b/LPAR7DR has taken over host lpar7 from cpc-a/LPAR7\n")
-    assert ran.out.endswith("After a takeover 2 queues would be pending; cpc-b/LPAR7DR lacks something for 2 guests.\n")
+    assert ran.out.startswith("What would be pending once cpc-c/LPAR7DR has taken over host lpar7 from cpc-a/LPAR7\n")
+    assert ran.out.endswith("After a takeover 2 queues would be pending; cpc-c/LPAR7DR lacks something for 2 guests.\n")
     assert missing(command, *words) == {"payments": {"queues": ["05.0004"]}, "web": {"queues": ["05.0047"]}}
 
 
@@ -137,7 +138,55 @@ def test_a_standby_that_has_everything_leaves_nothing_pending(command: Command) 
     ran = compared(command, "lpar7", "--standby")
 
     assert ran.code == 0
-    assert ran.out.endswith("After a takeover nothing would be pending: cpc-b/LPAR7DR has all of 2 guests.\n")
+    assert ran.out.endswith("After a takeover nothing would be pending: cpc-c/LPAR7DR has all of 2 guests.\n")
+
+
+def rival(command: Command, lpar: str) -> None:
+    """Have one more LPAR on the machine of the standby."""
+    machines = command.directory / "machines.yaml"
+    text = machines.read_text(encoding="utf-8")
+    machines.write_text(f"{text.rstrip()}\n    - {lpar}\n", encoding="utf-8")
+
+
+def test_a_standby_does_not_start_with_the_queues_of_an_active_lpar(command: Command) -> None:
+    """`validate` allows that, since the standby is not active; whoever takes over has to know before."""
+    rival(command, "{name: ZOS9, adapters: [5, 6], usageDomains: [0x47, 0x48]}")
+    assert command.bare("validate", "-f", "site").code == 0
+
+    ran = compared(command, "lpar7", "--standby", "-o", "wide")
+    found = record_of(command, "lpar7", "--standby")
+
+    assert ran.code == 2
+    assert "web lacks on cpc-c/LPAR7DR" in ran.out
+    assert "cpc-c/LPAR7DR cannot be activated while cpc-c/ZOS9 is active, which has adapter 0x06" in ran.out
+    assert ran.out.endswith("cpc-c/LPAR7DR has to be changed first: on the HMC, and in its Machine.\n")
+    assert found["taken"] == [{"lpar": "cpc-c/ZOS9", "queues": ["06.0047"]}]
+    assert not found["complete"]
+
+
+@pytest.mark.parametrize(
+    "lpar",
+    [
+        "{name: ZOS9, adapters: [5, 6], usageDomains: [0x48]}",
+        "{name: ZOS9, adapters: [6], usageDomains: [0x47], active: false}",
+    ],
+)
+def test_other_queues_and_other_inactive_lpars_keep_no_standby_from_starting(command: Command, lpar: str) -> None:
+    """Only the same queues of an active LPAR do."""
+    rival(command, lpar)
+
+    assert record_of(command, "lpar7", "--standby")["taken"] == []
+
+
+def test_the_original_beside_its_standby_has_ended_by_then(command: Command) -> None:
+    """On one machine, as for a test of the takeover; also on the way back."""
+    machines = command.directory / "machines.yaml"
+    text = machines.read_text(encoding="utf-8")
+    standby = "    - {name: HERE, standbyOf: cpc-a/LPAR7}\n"
+    machines.write_text(text.replace("    - {name: ZOS1,", f"{standby}    - {{name: ZOS1,"), encoding="utf-8")
+
+    assert compared(command, "cpc-a/LPAR7", "cpc-a/HERE").code == 0
+    assert record_of(command, "cpc-a/HERE", "cpc-a/LPAR7")["taken"] == []
 
 
 def test_a_recorded_host_shows_its_cards_devices_and_drivers(command: Command) -> None:
@@ -224,13 +273,13 @@ def test_two_records_are_compared_for_the_manifests_in_the_current_directory(
 
 def test_a_recorded_standby_is_a_takeover(command: Command) -> None:
     """The record says in which LPAR it runs; its host is the same, whatever it is called there."""
-    there = recorded(command, "lpar7dr", "{id: 6}")
+    there = recorded(command, "lpar7dr", "{id: 6}", lpar=f"machineId: {THIRD_ID}, lpar: LPAR7DR")
 
     found = record_of(command, "lpar7", there)
 
     assert (found["purpose"], found["target"]["lpar"], found["target"]["host"]) == (
         "takeover",
-        "cpc-b/LPAR7DR",
+        "cpc-c/LPAR7DR",
         "lpar7",
     )
     assert missing(command, "lpar7", there)["payments"] == {"queues": ["05.0004"]}
@@ -259,7 +308,12 @@ def test_what_a_host_keeps_and_what_its_guests_hold_is_not_free_for_others(comma
 
 def test_lpars_of_one_machine_cannot_exchange_guests(command: Command) -> None:
     """A queue belongs to one active LPAR of a machine."""
-    ran = compared(command, "lpar8", "cpc-b/lpar7dr")
+    machines = command.directory / "machines.yaml"
+    text = machines.read_text(encoding="utf-8")
+    two = text.replace("    - {name: LPAR8,", "    - {name: DR, standbyOf: cpc-a/LPAR7}\n    - {name: LPAR8,")
+    machines.write_text(two, encoding="utf-8")
+
+    ran = compared(command, "lpar8", "cpc-b/dr")
 
     assert ran.code == 2
     assert f"both are on {OTHER_ID}, where a queue belongs to one active LPAR only" in ran.out
@@ -267,7 +321,7 @@ def test_lpars_of_one_machine_cannot_exchange_guests(command: Command) -> None:
 
 MISTAKES = [
     (("lpar7", "lpar9"), 64, "there is no Host, no LPAR and no file 'lpar9'. Did you mean 'lpar8'? There are: "),
-    (("lpar7", "cpc-b/LPAR7RD"), 64, "Did you mean 'cpc-b/LPAR7DR'?"),
+    (("lpar7", "cpc-b/LPAR7RD"), 64, "Did you mean 'cpc-c/LPAR7DR'?"),
     (("lpar7", "lpar8.json"), 64, "no file 'lpar8.json'"),
     (("lpar7", "lpar7"), 64, "lpar7 cannot be compared with lpar7: both are the same LPAR"),
     (("lpar7", "cpc-a/lpar7"), 64, "lpar7 cannot be compared with cpc-a/LPAR7: both are the same LPAR"),
@@ -316,7 +370,7 @@ def test_a_directory_that_is_called_like_a_host_or_an_lpar_is_not_in_its_way(com
     (command.directory.parent / "cpc-b" / "lpar7dr").mkdir(parents=True)
 
     assert compared(command, "lpar7", "lpar8").code == 2
-    assert compared(command, "lpar8", "cpc-b/lpar7dr").code == 2
+    assert compared(command, "lpar8", "cpc-c/lpar7dr").code == 2
 
 
 def test_a_host_that_no_machine_lists_is_recorded_first(command: Command) -> None:
@@ -364,15 +418,15 @@ def test_hosts_that_do_not_say_where_they_run_are_told_apart_by_name(command: Co
 
 def test_several_standbys_have_to_be_named(command: Command) -> None:
     """Each with the command that compares it."""
-    text = machine_text("cpc-c", "{name: DR2, standbyOf: cpc-a/LPAR7}", machineId="IBM-3932-00000000000A0002")
+    text = machine_text("cpc-d", "{name: DR2, standbyOf: cpc-a/LPAR7}", machineId="IBM-3932-00000000000A0002")
     (command.directory / "third.yaml").write_text(text, encoding="utf-8")
 
     ran = compared(command, "lpar7", "--standby")
 
     assert ran.code == 64
-    assert "reconcile compare -f site lpar7 cpc-b/LPAR7DR" in ran.err
-    assert "reconcile compare -f site lpar7 cpc-c/DR2" in ran.err
-    assert compared(command, "lpar7", "cpc-c/DR2").code == 0
+    assert "reconcile compare -f site lpar7 cpc-c/LPAR7DR" in ran.err
+    assert "reconcile compare -f site lpar7 cpc-d/DR2" in ran.err
+    assert compared(command, "lpar7", "cpc-d/DR2").code == 0
 
 
 def test_a_file_has_no_standby(command: Command) -> None:

@@ -15,6 +15,7 @@ from reconciler.machines.compare import (
     OtherFunctions,
     OtherMode,
     Purpose,
+    Rival,
     Side,
     Trouble,
     compare,
@@ -24,6 +25,7 @@ from reconciler.machines.compare import (
     size_of,
 )
 from reconciler.model.ids import NO_IDS, IdSet
+from reconciler.model.machines import LparName
 from reconciler.model.matrix import ApConfig, Matrix, Queue
 
 CCA, EP11, ACCELERATOR = 0xF2000000, 0xE6000000, 0xEA000000
@@ -40,6 +42,9 @@ _HOLDERS = st.lists(
     st.builds(Holder, st.just("x"), st.sampled_from([UUID.format(n) for n in range(4)]), st.builds(Matrix, _IDS, _IDS)),
     max_size=2,
 ).map(tuple)
+_RIVALS = st.lists(st.builds(Rival, st.just(LparName("cpc", "ZOS")), st.builds(Matrix, _IDS, _IDS)), max_size=2).map(
+    tuple
+)
 _GUESTS = st.lists(
     st.builds(
         Moving,
@@ -70,6 +75,7 @@ def sides(host: str, machine: str = "") -> st.SearchStrategy[Side]:
         holders=_HOLDERS,
         ungiven=_QUEUES,
         devices=st.none() | st.frozensets(st.sampled_from([UUID.format(n) for n in range(4)])),
+        rivals=_RIVALS,
     )
 
 
@@ -110,6 +116,10 @@ def test_what_is_missing_is_what_the_other_side_does_not_have(source: Side, targ
         held = {(held.holder, queue) for held in one.held for queue in queues_of(held.queues)}
         others = [other for other in target.holders if other.uuid != one.guest.uuid]
         assert held == {(other, queue) for other in others for queue in set(other.matrix.queues()) & wanted}
+        taken = {(one.lpar, queue) for one in one.taken for queue in queues_of(one.queues)}
+        assert taken == {
+            (rival.lpar, queue) for rival in target.rivals for queue in set(rival.matrix.queues()) & wanted & there
+        }
         rectangles = [queue for matrix in rectangles_of(one.queues) for queue in matrix.queues()]
         assert sorted(rectangles) == sorted(wanted - there)
 
@@ -124,14 +134,18 @@ def test_every_guest_is_compared_once_and_in_order(source: Side, target: Side, g
     assert {one.guest.uuid for one in found.fits} == {one.uuid for one in guests}
     assert all({"left", "right"} <= {*one.guest.hosts} for one in found.partners)
     assert not any({"left", "right"} <= {*one.guest.hosts} for one in found.others)
-    assert found.is_whole is all(one.is_whole for one in found.fits)
+    taken = [queue for rival in target.rivals for queue in rival.matrix.queues()]
+    assert {queue for one in found.taken for queue in queues_of(one.queues)} == {
+        queue for queue in taken if queue.domain in target.has.get(queue.adapter, IdSet())
+    }
+    assert found.is_whole is (not found.taken and all(one.is_whole for one in found.fits))
 
 
 @_FEW
 @given(source=sides("left"), guests=_GUESTS)
 def test_an_equal_lpar_of_another_machine_lacks_nothing(source: Side, guests: list[Moving]) -> None:
     """Of guests that have what they want here, where vfio_ap has all and no other guest has any."""
-    equal = source._replace(holders=(), ungiven={}, cards=source.cards, devices=None)
+    equal = source._replace(holders=(), rivals=(), ungiven={}, cards=source.cards, devices=None)
     target = equal._replace(name="right", host="right", machine_id="right")
     whole = [one for one in guests if not fit(equal._replace(name="x", host="x", machine_id="x"), one).queues]
     whole = [one for one in whole if one.config.control_domains <= source.control]
