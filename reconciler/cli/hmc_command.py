@@ -18,7 +18,8 @@ from reconciler.manifests.files import FILE_LIMIT, STDIN
 from reconciler.manifests.schema import did_you_mean
 from reconciler.manifests.site import placed
 from reconciler.model.errors import InputError
-from reconciler.model.machines import NO_CONFIG, DesiredMachine
+from reconciler.model.machines import DesiredMachine
+from reconciler.model.matrix import EMPTY_CONFIG
 from reconciler.model.problems import errors_of, several
 from reconciler.render.hmc_text import ComparedMachines, hmc_json, hmc_text
 
@@ -161,7 +162,7 @@ def _undescribed(live: Sequence[DesiredMachine], machines: Sequence[DesiredMachi
         names = [
             lpar.name
             for lpar in one.lpars
-            if lpar.config != NO_CONFIG and lpar.name.casefold() not in described[one.id]
+            if lpar.config != EMPTY_CONFIG and lpar.name.casefold() not in described[one.id]
         ]
         if names:
             yield (

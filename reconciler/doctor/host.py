@@ -11,7 +11,6 @@ from reconciler.machines.location import Elsewhere, Here, Location
 from reconciler.model.commands import APPLY, BOOT_INSTALL, PLAN, ROLLBACK, STATUS, confirm_of, history_of
 from reconciler.model.identity import NO_SYSINFO, MachineIdentity
 from reconciler.model.ids import IdSet
-from reconciler.model.machines import config_words
 from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.planning.effect import Bindings, bindings_now, hidden_because
 from reconciler.transaction.confirmation import Awaited
@@ -45,7 +44,7 @@ def location_findings(location: Location | None) -> list[Finding]:
             ]
         case Here(place, lacks, more):
             findings = []
-            if words := config_words(lacks):
+            if words := lacks.text:
                 findings.append(
                     warning(
                         "lpar-lacks",
@@ -54,7 +53,7 @@ def location_findings(location: Location | None) -> list[Finding]:
                         "give it to the LPAR on the HMC, online; or correct the Machine",
                     )
                 )
-            if words := config_words(more):
+            if words := more.text:
                 findings.append(
                     warning(
                         "lpar-has-more",

@@ -2,16 +2,13 @@
 
 Two phases: every host applies, to be confirmed, and goes back by its own timer if nothing comes; once all are pending,
 they are confirmed. **The first host of the list decides**: it is confirmed alone and first, and who finds a commit of
-another controller cancels it there first. Whatever is lost or killed, and however many controllers there are, nobody
-cancels after the first confirm, and nobody confirms after the first host was cancelled (held by `tests/fleet/`).
+another controller cancels it there first. Whatever is lost or killed, and however many controllers there are, no host
+is cancelled after the first confirm, and none is confirmed after the first host was cancelled (see `tests/fleet/`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum, StrEnum, auto
 from typing import Final, NamedTuple, TypeAlias
-
-LEAST_SECONDS: Final = 120.0
-"""The shortest time within which a commit has to be confirmed."""
 
 MARGIN_SECONDS: Final = 60.0
 """What must be left before the first confirm, beside twice the round trip."""
@@ -116,7 +113,7 @@ class Commit(NamedTuple):
     Attributes:
         hosts: in order; the first one decides.
         is_ours: whether this run has chosen the id; False where it was found on the hosts.
-        confirm_within: seconds, at least `LEAST_SECONDS`.
+        confirm_within: seconds.
         batch: how many hosts apply at one time; None for all.
         soak: seconds between the canaries and the others.
     """

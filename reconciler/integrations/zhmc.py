@@ -22,8 +22,8 @@ from reconciler.integrations.imported import (
     text_at,
 )
 from reconciler.model.ids import NO_IDS, IdSet
-from reconciler.model.machines import NO_CONFIG, MachineMode, ids_in_words
-from reconciler.model.matrix import ApConfig
+from reconciler.model.machines import MachineMode
+from reconciler.model.matrix import EMPTY_CONFIG, ApConfig
 from reconciler.model.printable import quoted
 
 CRYPTO: Final = "crypto-configuration"
@@ -96,12 +96,12 @@ def _refuse_number(found: list[Any], path: Path, what: str) -> None:
 
 def _partition(value: Any, path: Path, cards: Mapping[str, _Card]) -> ImportedLpar:
     fields = mapping_at(value, path, "a partition")
-    name, config, crypto = "", NO_CONFIG, fields.get(CRYPTO)
+    name, config, crypto = "", EMPTY_CONFIG, fields.get(CRYPTO)
     wrong = WrongFields()
     with wrong:
         name = text_at(fields.get("name"), (*path, "name"), "name of a partition")
     with wrong:
-        config = _crypto(crypto, (*path, CRYPTO), cards) if crypto else NO_CONFIG
+        config = _crypto(crypto, (*path, CRYPTO), cards) if crypto else EMPTY_CONFIG
     wrong.refuse()
     is_stopped, is_reserved = fields.get("status") == _STOPPED, fields.get("reserve-resources") is True
     notes = []
@@ -234,7 +234,7 @@ def _profile(name: str, fields: Mapping[str, Any], path: Path) -> ImportedLpar:
     with wrong:
         usage, control = _domains(fields.get(DOMAINS, []), (*path, DOMAINS))
     wrong.refuse()
-    notes = [f"activation-type {kind!r}: {ids_in_words(IdSet(kinds[kind]), 'adapter')}." for kind in kinds if kind]
+    notes = [f"activation-type {kind!r}: {IdSet(kinds[kind]).text('adapter')}." for kind in kinds if kind]
     adapters = IdSet(number for numbers in kinds.values() for number in numbers)
     return ImportedLpar(name, ApConfig(adapters, usage, control), notes=tuple(notes))
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from reconciler.model.machines import NO_CONFIG, DesiredLpar, DesiredMachine, LparName, MachineMode
-from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.machines import DesiredLpar, DesiredMachine, LparName, MachineMode
+from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 
 
 class Standing(StrEnum):
@@ -160,13 +160,13 @@ class _Change(NamedTuple):
         stays_active = self.was_active and self.is_active
         lost, gained = _minus(self.before, self.kept), _minus(self.after, self.kept)
         if self.was_active and not self.is_active:
-            yield self._step(Action.DEACTIVATE, NO_CONFIG, is_active=True)
-        if lost != NO_CONFIG:
+            yield self._step(Action.DEACTIVATE, EMPTY_CONFIG, is_active=True)
+        if lost != EMPTY_CONFIG:
             yield self._step(Action.REMOVE, lost, is_active=stays_active)
-        if gained != NO_CONFIG:
+        if gained != EMPTY_CONFIG:
             yield self._step(Action.ADD, gained, is_active=stays_active)
         if self.is_active and not self.was_active:
-            yield self._step(Action.ACTIVATE, NO_CONFIG, is_active=False)
+            yield self._step(Action.ACTIVATE, EMPTY_CONFIG, is_active=False)
 
     def _step(self, action: Action, config: ApConfig, *, is_active: bool) -> HmcStep:
         return HmcStep(0, action, self.name, self.standing, is_active, config)
@@ -226,8 +226,8 @@ def _lpar_changes(before: Iterable[DesiredLpar], after: Iterable[DesiredLpar]) -
         old, new = known.get(name), wanted.get(name)
         if new is None:
             assert old is not None
-            yield _Change(old.name, Standing.GONE, old.config, NO_CONFIG, old.is_active, old.is_active)
+            yield _Change(old.name, Standing.GONE, old.config, EMPTY_CONFIG, old.is_active, old.is_active)
         elif old is None:
-            yield _Change(new.name, Standing.NEW, NO_CONFIG, new.config, new.is_active, new.is_active)
+            yield _Change(new.name, Standing.NEW, EMPTY_CONFIG, new.config, new.is_active, new.is_active)
         else:
             yield _Change(new.name, Standing.CHANGED, old.config, new.config, old.is_active, new.is_active)

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 from reconciler.model.desired import DesiredHost
 from reconciler.model.identity import MachineIdentity
 from reconciler.model.ids import IdSet
-from reconciler.model.machines import ACCEPT_MACHINE, WRONG_MACHINE, HostPlace, config_words
+from reconciler.model.machines import ACCEPT_MACHINE, WRONG_MACHINE, HostPlace
 from reconciler.model.matrix import ApConfig
 from reconciler.model.observed import Observed
 from reconciler.model.problems import Place, Problem, Severity
@@ -51,7 +51,7 @@ def located(places: Sequence[HostPlace], observed: Observed) -> Location | None:
     if place is None:
         return Elsewhere(identity, tuple(places))
     has, said = _present(observed), place.config
-    return Here(place, _less(said, has), _less(has, said))
+    return Here(place, said.without(has), has.without(said))
 
 
 def _is_at(identity: MachineIdentity, place: HostPlace) -> bool:
@@ -63,12 +63,6 @@ def _present(observed: Observed) -> ApConfig:
     standby = IdSet(card.adapter for card in observed.cards if not card.configured)
     lpar = observed.lpar
     return ApConfig(lpar.adapters - standby, lpar.domains, lpar.control_domains)
-
-
-def _less(one: ApConfig, other: ApConfig) -> ApConfig:
-    """What `one` has and `other` has not; a control domain that is a missing usage domain counts once."""
-    domains = one.domains - other.domains
-    return ApConfig(one.adapters - other.adapters, domains, one.control_domains - other.control_domains - domains)
 
 
 def location_problems(host: DesiredHost, location: Location | None, *, is_accepted: bool) -> Iterator[Problem]:
@@ -90,11 +84,11 @@ def location_problems(host: DesiredHost, location: Location | None, *, is_accept
             advice = "A simulated host says it with spec.machineId and spec.lpar."
             yield Problem("machine-unknown", Severity.WARNING, message, at, tuple(_declared(declared)), advice)
         case Here(place, lacks, more):
-            if words := config_words(lacks):
+            if words := lacks.text:
                 message = f"the LPAR '{place.name}' does not have {words}, which its Machine lists"
                 advice = "It is pending until the HMC gives it to the LPAR, online; or correct the Machine."
                 yield Problem("lpar-lacks", Severity.WARNING, message, at, (), advice)
-            if words := config_words(more):
+            if words := more.text:
                 message = f"the LPAR '{place.name}' has {words}, which its Machine does not list"
                 advice = "Add it to the Machine: what is not listed is not proved. Or take it from the LPAR on the HMC."
                 yield Problem("lpar-has-more", Severity.WARNING, message, at, (), advice)

@@ -1,4 +1,4 @@
-"""What the manifests prove about LPARs, without a host: nobody else has a host's queues, and it has what it shares out.
+"""What the manifests prove about LPARs, without a host: no other LPAR has a host's queues, and each has what it needs.
 
 An LPAR that no Machine lists is invisible: all is proved for those that are listed. Facts: docs/machines.md.
 """
@@ -7,23 +7,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from reconciler.model.desired import Activation, DesiredGuest, DesiredHost, Presence
-from reconciler.model.ids import NO_IDS, IdSet
+from reconciler.model.ids import NO_IDS
 from reconciler.model.machines import (
     DesiredLpar,
     DesiredMachine,
     LparPlace,
-    config_words,
     places_by_host,
     present_place,
 )
-from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.overlaps import MOST_PAIRS, pairs_among
 from reconciler.model.problems import Place, Problem, ProblemList, Severity
 
 OUTSIDE: Final = "outside-lpar"
 """The id of a problem with queues or control domains that the LPAR of a host does not have."""
-
-_MOST_QUEUES: Final = 8
 
 
 class Proven(NamedTuple):
@@ -80,9 +77,9 @@ def prove(about: Proven, host: str | None = None) -> Proof:
             continue
         if all(ids <= has for ids, has in zip(guest.config, place.lpar.config, strict=True)):
             continue  # as nearly all of many thousands
-        lacking = _Lacking.of(guest.config, place)
-        outside += lacking.queues
-        if not lacking.is_empty:
+        outside += _queues_outside(guest.config, place)
+        lacking = _lacking(guest.config, place)
+        if lacking != EMPTY_CONFIG:
             _add_outside(guest, lacking, place, problems)
     problems.extend(_partners(about.guests, places, host))
     return Proof(problems.all, len(concerned), sum(len(one.lpars) for one in concerned), outside)
@@ -105,11 +102,6 @@ class _Places:
     def present(self, host: str) -> LparPlace | None:
         """Where `host` runs, as the manifests say; None where no machine names it."""
         return present_place(self.of(host))
-
-
-def _lpar_place(where: LparPlace, label: str, *fields: str) -> Place:
-    """Where the manifest says something of an LPAR: at the first of `fields` that it does not leave to its original."""
-    return Place(where.machine.position, label, ("spec", "lpars", where.lpar.number, *fields))
 
 
 def _shared_queues(machine: DesiredMachine, host: str | None) -> Iterator[Problem]:
@@ -137,21 +129,11 @@ def _shared(one: LparPlace, other: LparPlace) -> Problem:
         Severity.ERROR,
         f"the LPARs '{other.lpar.name}' and '{one.lpar.name}' of machine '{one.machine.name}' are both active and "
         f"share {count}",
-        (_lpar_place(one, "has them", "usageDomains"), _lpar_place(other, "has them too", "usageDomains")),
-        (_queues(common),),
+        (one.said("usageDomains", "has them"), other.said("usageDomains", "has them too")),
+        (common.text,),
         "An adapter and usage domain belong to one active LPAR only: the second one cannot be activated with them. "
         f"Take adapter {common.adapters} or domain {common.domains} from one of the two, or write active: false.",
     )
-
-
-def _queues(matrix: Matrix) -> str:
-    names = [str(queue) for queue, _ in zip(matrix.queues(), range(_MOST_QUEUES), strict=False)]
-    more = matrix.size - len(names)
-    return f"{', '.join(names)}{f' and {more:,} more' if more else ''} ({_axes(matrix)})"
-
-
-def _axes(matrix: Matrix) -> str:
-    return f"adapter {matrix.adapters} × domain {matrix.domains}"
 
 
 def _both_active(machines: Sequence[DesiredMachine], host: str | None) -> Iterator[Problem]:
@@ -177,7 +159,7 @@ def _two_active(one: LparPlace, other: LparPlace) -> Problem:
         "both-active",
         Severity.ERROR,
         f"the LPARs '{other.name}' and '{one.name}' are {what}, and both are active: {who}",
-        (_lpar_place(one, "active", "active"), _lpar_place(other, "active too", "active")),
+        (one.said("active", "active"), other.said("active", "active too")),
         (),
         "Write active: false for each one that does not run. After a takeover that is the original.",
     )
@@ -190,78 +172,61 @@ def _host_outside(host: DesiredHost, place: LparPlace | None) -> Iterator[Proble
     has = place.lpar.matrix
     for entry in host.keep:
         if not has.covers(entry.matrix):
-            lacking = _Lacking.of(ApConfig(*entry.matrix, NO_IDS), place)
-            yield _outside(
-                f"host '{host.name}' keeps",
-                lacking,
-                place,
-                Place(host.position, "kept here", ("spec", "keep", entry.number)),
-            )
+            asked = ApConfig(*entry.matrix, NO_IDS)
+            where = Place(host.position, "kept here", ("spec", "keep", entry.number))
+            queues = _queues_outside(asked, place)
+            yield _outside(f"host '{host.name}' keeps", _lacking(asked, place), place, where, queues)
     if host.given_up is not None:
         adapters, domains = host.given_up.adapters - has.adapters, host.given_up.domains - has.domains
         if adapters or domains:
-            lacking = _Lacking(adapters, domains, NO_IDS, 0)
-            field = ("spec", "pool", "adapters" if adapters else "domains")
-            yield _outside(f"host '{host.name}' gives up", lacking, place, Place(host.position, "here", field))
+            lacking = ApConfig(adapters, domains, NO_IDS)
+            where = Place(host.position, "here", ("spec", "pool", "adapters" if adapters else "domains"))
+            yield _outside(f"host '{host.name}' gives up", lacking, place, where)
 
 
-class _Lacking(NamedTuple):
-    """What an LPAR does not have of what is asked for: ids, and how many queues these make."""
-
-    adapters: IdSet
-    domains: IdSet
-    control_domains: IdSet
-    queues: int
-
-    @classmethod
-    def of(cls, asked: ApConfig, place: LparPlace) -> "_Lacking":
-        """What `place` lacks of what is `asked`; a control domain that is used counts as a usage domain."""
-        has = place.lpar.config
-        lacking = asked.matrix.size - asked.matrix.meet(place.lpar.matrix).size
-        adapters = asked.adapters - has.adapters if asked.domains else NO_IDS
-        domains = asked.domains - has.domains if asked.adapters else NO_IDS
-        return cls(adapters, domains, asked.control_domains - has.control_domains - domains, lacking)
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.adapters or self.domains or self.control_domains)
-
-    @property
-    def words(self) -> str:
-        return config_words(ApConfig(self.adapters, self.domains, self.control_domains))
+def _lacking(asked: ApConfig, place: LparPlace) -> ApConfig:
+    """What `place` lacks of what is `asked`; without a queue only control domains can be lacking."""
+    has = place.lpar.config
+    if asked.matrix.is_empty:
+        return ApConfig(NO_IDS, NO_IDS, asked.control_domains - has.control_domains)
+    return asked.without(has)
 
 
-def _add_outside(guest: DesiredGuest, lacking: _Lacking, place: LparPlace, problems: ProblemList) -> None:
+def _queues_outside(asked: ApConfig, place: LparPlace) -> int:
+    return asked.matrix.size - asked.matrix.meet(place.lpar.matrix).size
+
+
+def _add_outside(guest: DesiredGuest, lacking: ApConfig, place: LparPlace, problems: ProblemList) -> None:
     is_required = guest.presence is Presence.REQUIRED
     if problems.is_full(Severity.ERROR if is_required else Severity.NOTE):
         problems.count(Severity.ERROR if is_required else Severity.NOTE)
         return
     where = Place(guest.position, "asked for here", ("spec", _field_of(guest, lacking)))
-    problem = _outside(f"guest '{guest.name}' is authorised for", lacking, place, where)
+    queues = _queues_outside(guest.config, place)
+    problem = _outside(f"guest '{guest.name}' is authorised for", lacking, place, where, queues)
     if is_required:
         problem = problem._replace(
             severity=Severity.ERROR,
-            message=f"guest '{guest.name}' requires {lacking.words}, which its LPAR '{place.name}' does not have",
+            message=f"guest '{guest.name}' requires {lacking.text}, which its LPAR '{place.name}' does not have",
             help="Give them to the LPAR on the HMC and here, or set spec.presence to 'any' to authorise in advance.",
         )
     problems.add(problem)
 
 
-def _field_of(guest: DesiredGuest, lacking: _Lacking) -> str:
+def _field_of(guest: DesiredGuest, lacking: ApConfig) -> str:
     if not (lacking.adapters or lacking.domains):
         return "controlDomains"
     return "queues" if guest.queues_listed else "adapters" if lacking.adapters else "domains"
 
 
-def _outside(who: str, lacking: _Lacking, place: LparPlace, where: Place) -> Problem:
-    queues = (f"{lacking.queues:,} queue{'' if lacking.queues == 1 else 's'} of it",) if lacking.queues else ()
+def _outside(who: str, lacking: ApConfig, place: LparPlace, where: Place, queues: int = 0) -> Problem:
     missing = "adapters" if lacking.adapters else "usageDomains" if lacking.domains else "controlDomains"
     return Problem(
         OUTSIDE,
         Severity.NOTE,
-        f"{who} {lacking.words}, which its LPAR '{place.name}' does not have",
-        (where, _lpar_place(place, "what the LPAR has", missing)),
-        queues,
+        f"{who} {lacking.text}, which its LPAR '{place.name}' does not have",
+        (where, place.said(missing, "what the LPAR has")),
+        (f"{queues:,} queue{'' if queues == 1 else 's'} of it",) if queues else (),
         "It is pending until the HMC gives it to the LPAR; then add it to the Machine.",
     )
 
@@ -308,7 +273,7 @@ def _unequal(guest: DesiredGuest, known: Sequence[tuple[str, LparPlace]]) -> Ite
             continue
         lacking = [
             f"'{who}' lacks {words}"
-            for who, words in ((first, _less(here, there)), (name, _less(there, here)))
+            for who, words in ((first, there.without(here).text), (name, here.without(there).text))
             if words
         ]
         yield Problem(
@@ -317,8 +282,8 @@ def _unequal(guest: DesiredGuest, known: Sequence[tuple[str, LparPlace]]) -> Ite
             f"guest '{guest.name}' has other queues on '{name}' than on '{first}', so that it cannot move between them",
             (
                 Place(guest.position, "its hosts", ("spec", "hosts")),
-                _lpar_place(at_first, f"what '{first}' has", "usageDomains"),
-                _lpar_place(place, f"what '{name}' has", "usageDomains"),
+                at_first.said("usageDomains", f"what '{first}' has"),
+                place.said("usageDomains", f"what '{name}' has"),
             ),
             tuple(lacking),
             "Give both LPARs the same adapters and domains on the HMC and here, or take the queues from the guest.",
@@ -330,14 +295,3 @@ def _available(guest: DesiredGuest, lpar: DesiredLpar) -> ApConfig:
     if matrix.is_empty:
         matrix = Matrix(NO_IDS, NO_IDS)
     return ApConfig(*matrix, guest.config.control_domains & lpar.config.control_domains)
-
-
-def _less(one: ApConfig, other: ApConfig) -> str:
-    """What `other` has and `one` has not."""
-    lacking = _Lacking(
-        other.adapters - one.adapters,
-        other.domains - one.domains,
-        other.control_domains - one.control_domains - (other.domains - one.domains),
-        0,
-    )
-    return lacking.words

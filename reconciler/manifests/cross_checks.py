@@ -1,7 +1,7 @@
 """What only all documents together can say: which host a guest belongs to, that names and uuids are unique."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from reconciler.manifests.data import Data, Path, error
@@ -12,7 +12,7 @@ from reconciler.model.machines import DesiredMachine
 from reconciler.model.problems import Place, Problem, ProblemList, several
 
 _NAME: Final[Path] = ("metadata", "name")
-_Item = TypeVar("_Item", DesiredHost, DesiredGuest)
+_Item = TypeVar("_Item")
 
 
 class Population:
@@ -150,7 +150,7 @@ def _strays(guests: list[DesiredGuest], names: set[str], perhaps: set[str], prob
 
 
 def _repeated_hosts(hosts: list[DesiredHost], problems: ProblemList) -> None:
-    for host, first in _repeated(hosts, lambda host: host.name):
+    for host, first in repeated(hosts, lambda host: host.name):
         places = (Place(host.position, field=_NAME), Place(first.position, "first described here", _NAME))
         message = f"the host {host.name!r} is described twice"
         problems.add(error("duplicate-host", message, places, "Keep one Host document for each host."))
@@ -162,13 +162,13 @@ _UUID: Final[Path] = ("spec", "uuid")
 def _repeated_guests(guests: list[DesiredGuest], problems: ProblemList) -> None:
     of_one = [guest for guest in guests if not guest.hosts]
     movable = len(of_one) < len(guests)
-    for guest, first in _repeated(of_one, lambda guest: (guest.host, guest.name)):
+    for guest, first in repeated(of_one, lambda guest: (guest.host, guest.name)):
         message = f"the guest {guest.name!r} is described twice for host {guest.host!r}"
         problems.add(_twice("duplicate-guest", message, guest, first, _NAME, "Remove or rename one of the two."))
     for guest, first in _with_movable(guests, lambda guest: guest.name) if movable else ():
         message = f"the guest {guest.name!r} is described twice, at least once with spec.hosts"
         problems.add(_twice("duplicate-guest", message, guest, first, _NAME, _UNIQUE_NAME))
-    for guest, first in _repeated(of_one, lambda guest: (guest.host, guest.uuid)):
+    for guest, first in repeated(of_one, lambda guest: (guest.host, guest.uuid)):
         if guest.name != first.name:
             problems.add(_same_uuid(guest, first))
     for guest, first in _with_movable(guests, lambda guest: guest.uuid) if movable else ():
@@ -210,7 +210,7 @@ def _with_movable(
             yield from ((guest, movable) for guest in several_of_it[place + 1 :])
 
 
-def _repeated(items: Sequence[_Item], key: Callable[[_Item], object]) -> Iterator[tuple[_Item, _Item]]:
+def repeated(items: Sequence[_Item], key: Callable[[_Item], Hashable]) -> Iterator[tuple[_Item, _Item]]:
     """Each of `items` whose `key` an earlier one has, with the first one that has it."""
     if len(set(map(key, items))) == len(items):
         return

@@ -1,18 +1,17 @@
 """What machines say of each other: unique names and ids, standbys and their originals, and where each host runs."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
-from reconciler.manifests.cross_checks import Population
+from reconciler.manifests.cross_checks import Population, repeated
 from reconciler.manifests.data import Path, error
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.ids import IdSet
-from reconciler.model.machines import DesiredLpar, DesiredMachine, LparName, LparPlace, ids_in_words
+from reconciler.model.machines import DesiredLpar, DesiredMachine, LparName, LparPlace
 from reconciler.model.problems import Place, Problem, ProblemList, Severity, several
 
 _NAME: Final[Path] = ("metadata", "name")
 _ID: Final[Path] = ("spec", "machineId")
-_Item = TypeVar("_Item")
 
 
 def resolved(population: Population, problems: ProblemList) -> tuple[DesiredMachine, ...]:
@@ -38,18 +37,13 @@ def resolved(population: Population, problems: ProblemList) -> tuple[DesiredMach
     return whole
 
 
-def lpar_place(machine: DesiredMachine, lpar: DesiredLpar, field: str, label: str = "") -> Place:
-    """Where the manifest of `machine` says something of `lpar`."""
-    return Place(machine.position, label, ("spec", "lpars", lpar.number, field))
-
-
 def _repeated_machines(machines: Sequence[DesiredMachine], problems: ProblemList) -> None:
-    for machine, first in _repeated(machines, lambda one: one.name):
+    for machine, first in repeated(machines, lambda one: one.name):
         places = (Place(machine.position, field=_NAME), Place(first.position, "first described here", _NAME))
         message = f"the machine {machine.name!r} is described twice"
         advice = "Keep one Machine document for each machine, with all its LPARs."
         problems.add(error("duplicate-machine", message, places, advice))
-    for machine, first in _repeated(machines, lambda one: one.id):
+    for machine, first in repeated(machines, lambda one: one.id):
         if machine.name != first.name:
             places = (Place(machine.position, field=_ID), Place(first.position, "first used here", _ID))
             message = f"the machines {first.name!r} and {machine.name!r} have the same machine id {machine.id}"
@@ -80,16 +74,16 @@ def _unknown_original(
     known = sorted(str(place.name) for place in lpars.values() if place.lpar.standby_of is None)
     message = f"LPAR {lpar.name!r} of machine {machine.name!r} is a standby of {str(name)!r}, which is not described"
     advice = f"{did_you_mean(str(name), known)}There are: {several(known) or 'none'}."
-    return error("unknown-lpar", message, (lpar_place(machine, lpar, "standbyOf"),), advice)
+    return error("unknown-lpar", message, (LparPlace(machine, lpar).said("standbyOf"),), advice)
 
 
 def _standby_of_standby(machine: DesiredMachine, lpar: DesiredLpar, original: LparPlace) -> Problem:
     is_itself = (original.machine.name, original.lpar.number) == (machine.name, lpar.number)
     what = "itself" if is_itself else f"{str(original.name)!r}, which is a standby too"
     message = f"LPAR {lpar.name!r} of machine {machine.name!r} is a standby of {what}"
-    places = [lpar_place(machine, lpar, "standbyOf")]
+    places = [LparPlace(machine, lpar).said("standbyOf")]
     if not is_itself:
-        places.append(lpar_place(original.machine, original.lpar, "standbyOf", "a standby"))
+        places.append(original.said("standbyOf", "a standby"))
     advice = "Name the LPAR that the Host runs in by itself: 'standbyOf' leads to one that is no standby."
     return error("standby-of-standby", message, tuple(places), advice)
 
@@ -106,19 +100,19 @@ def _beyond_machine(machine: DesiredMachine) -> Iterator[Problem]:
             ("controlDomains", "control domain", (lpar.config.control_domains - lpar.config.domains) & above),
         ):
             if ids:
-                what = ids_in_words(ids, noun)
+                what = ids.text(noun)
                 message = f"LPAR {lpar.name!r} has {what}, but the highest domain of its machine is {highest}"
                 advice = "Take it out, or correct spec.maxDomain."
-                yield error("domain-beyond-machine", message, (lpar_place(machine, lpar, field),), advice)
+                yield error("domain-beyond-machine", message, (LparPlace(machine, lpar).said(field),), advice)
 
 
 def _control_lacking(machine: DesiredMachine) -> Iterator[Problem]:
     """A problem for each LPAR of `machine` that may not control a domain that it uses."""
     for lpar in machine.lpars:
         if ids := lpar.config.domains - lpar.config.control_domains:
-            message = f"LPAR {lpar.name!r} uses {ids_in_words(ids, 'domain')}, which its controlDomains lack"
+            message = f"LPAR {lpar.name!r} uses {ids.text('domain')}, which its controlDomains lack"
             advice = "Add them: control domains always contain the usage domains. Or leave controlDomains out."
-            yield error("control-lacks-usage", message, (lpar_place(machine, lpar, "controlDomains"),), advice)
+            yield error("control-lacks-usage", message, (LparPlace(machine, lpar).said("controlDomains"),), advice)
 
 
 def _places_of_hosts(machines: Sequence[DesiredMachine], problems: ProblemList) -> None:
@@ -132,8 +126,8 @@ def _places_of_hosts(machines: Sequence[DesiredMachine], problems: ProblemList) 
             if earlier is not place:
                 message = f"the host {lpar.host!r} is in two LPARs, {str(earlier.name)!r} and {str(place.name)!r}"
                 places = (
-                    lpar_place(machine, lpar, "host"),
-                    lpar_place(earlier.machine, earlier.lpar, "host", "first placed here"),
+                    LparPlace(machine, lpar).said("host"),
+                    earlier.said("host", "first placed here"),
                 )
                 advice = f"A host runs in one LPAR; write standbyOf: {earlier.name} where it is to take over."
                 problems.add(error("host-in-two-lpars", message, places, advice))
@@ -152,14 +146,5 @@ def _unknown_hosts(machines: Sequence[DesiredMachine], population: Population, p
                 f"{did_you_mean(lpar.host, sorted(known))}Its queues count; nothing is known of its guests. "
                 "Describe the Host, or leave host out where the LPAR runs something else."
             )
-            place = lpar_place(machine, lpar, "host")
+            place = LparPlace(machine, lpar).said("host")
             problems.add(Problem("host-not-described", Severity.WARNING, message, (place,), help=advice))
-
-
-def _repeated(items: Sequence[_Item], key: Callable[[_Item], Hashable]) -> Iterator[tuple[_Item, _Item]]:
-    """Each of `items` whose `key` an earlier one has, with the first one that has it."""
-    first: dict[Hashable, _Item] = {}
-    for item in items:
-        earlier = first.setdefault(key(item), item)
-        if earlier is not item:
-            yield item, earlier

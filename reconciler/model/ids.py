@@ -108,6 +108,10 @@ class IdSet:
             base += skip + length
         return runs
 
+    def text(self, noun: str) -> str:
+        """With what they are, for a sentence: ``adapter 0x05 (5)``, ``domains 0x04-0x05 (4-5)``."""
+        return f"{noun}{'' if len(self) == 1 else 's'} {self}"
+
     def __str__(self) -> str:
         """For people, in hex and decimal: ``0x04-0x06 (4-6), 0x47 (71)``; ``none`` where empty."""
         return _text(self._bits)

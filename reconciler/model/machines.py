@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, Self
 
-from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.problems import Position
+from reconciler.model.problems import Place, Position
 
 ACCEPT_MACHINE: Final = "--accept-machine"
 """The flag that has a plan or an apply accept the LPAR that the host runs in, for one run."""
@@ -88,10 +87,6 @@ class DesiredLpar(NamedTuple):
         return self._replace(host=original.host, config=config, left_out=frozenset())
 
 
-NO_CONFIG: Final = ApConfig(NO_IDS, NO_IDS, NO_IDS)
-"""What an LPAR without crypto has."""
-
-
 class DesiredMachine(NamedTuple):
     """One machine.
 
@@ -132,6 +127,10 @@ class LparPlace(NamedTuple):
     def name(self) -> LparName:
         """The whole name of the LPAR."""
         return self.machine.named(self.lpar)
+
+    def said(self, field: str, label: str = "") -> Place:
+        """Where the manifest has `field` of it, for a problem; the whole entry where it is left out."""
+        return Place(self.machine.position, label, ("spec", "lpars", self.lpar.number, field))
 
 
 class HostPlace(NamedTuple):
@@ -187,18 +186,3 @@ def places_of(host: str, machines: Iterable[DesiredMachine]) -> tuple[LparPlace,
 def present_place(places: Sequence[LparPlace]) -> LparPlace | None:
     """Which of the `places` of a host it runs in as the manifests say: the active one, else the original."""
     return next((one for one in places if one.lpar.is_active), places[0] if places else None)
-
-
-def ids_in_words(ids: IdSet, noun: str) -> str:
-    """``adapter 0x05 (5)``, ``domains …``: the `noun` as it is for so many ids."""
-    return f"{noun}{'' if len(ids) == 1 else 's'} {ids}"
-
-
-def config_words(config: ApConfig) -> str:
-    """The ids of `config` for a sentence; empty where there is none."""
-    parts = (
-        (config.adapters, "adapter"),
-        (config.domains, "usage domain"),
-        (config.control_domains, "control domain"),
-    )
-    return " and ".join(ids_in_words(ids, noun) for ids, noun in parts if ids)

@@ -9,6 +9,9 @@ from typing import Final, NamedTuple
 
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 
+_MOST_QUEUES: Final = 8
+"""How many queues of a rectangle are named."""
+
 
 class Queue(NamedTuple):
     """One AP queue (APQN): an adapter 0 to 255 and a usage domain 0 to 255."""
@@ -68,6 +71,14 @@ class Matrix(NamedTuple):
         """Its queues, ascending."""
         return (Queue(adapter, domain) for adapter in self.adapters for domain in self.domains)
 
+    @property
+    def text(self) -> str:
+        """Its queues for people: the first few by name, then adapters and domains in hex and decimal."""
+        names = [str(queue) for queue, _ in zip(self.queues(), range(_MOST_QUEUES), strict=False)]
+        more = self.size - len(names)
+        listed = ", ".join(names) + (f" and {more:,} more" if more > 0 else "")
+        return f"{listed} (adapter {self.adapters} × domain {self.domains})"
+
 
 class ApConfig(NamedTuple):
     """What one mediated device is authorised for: its matrix and its control domains, ids 0 to 255 each."""
@@ -80,6 +91,19 @@ class ApConfig(NamedTuple):
     def matrix(self) -> Matrix:
         """The queues, without the control domains."""
         return Matrix(self.adapters, self.domains)
+
+    def without(self, other: "ApConfig") -> "ApConfig":
+        """The ids that are here and not in `other`; a control domain that is used, and lacking as such, counts once."""
+        domains = self.domains - other.domains
+        control = self.control_domains - other.control_domains - domains
+        return ApConfig(self.adapters - other.adapters, domains, control)
+
+    @property
+    def text(self) -> str:
+        """Its ids for a sentence: ``adapter 0x05 (5) and control domain 0x04 (4)``; empty where there is none."""
+        named = ((self.adapters, "adapter"), (self.domains, "usage domain"), (self.control_domains, "control domain"))
+        *first, last = [ids.text(noun) for ids, noun in named if ids] or [""]
+        return f"{', '.join(first)} and {last}" if first else last
 
 
 EMPTY_MATRIX: Final = Matrix(NO_IDS, NO_IDS)

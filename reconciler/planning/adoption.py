@@ -16,7 +16,6 @@ from reconciler.model.ids import ID_COUNT, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Observed, ObservedMdev
 from reconciler.model.steps import Definition
-from reconciler.planning.conflicts import queues_text
 
 LONGEST: Final = 63
 """How many characters a name of a host or guest may have (schemas/guest.schema.json)."""
@@ -167,7 +166,7 @@ def _refuse_overlaps(observed: Observed) -> None:
         if matrix.overlaps(observed.pool):
             raise CannotAdopt(
                 f"mediated device {mdev.uuid} has what the masks leave to the host's own drivers: "
-                f"{queues_text(matrix.meet(observed.pool))}; take it from one of the two first"
+                f"{matrix.meet(observed.pool).text}; take it from one of the two first"
             )
         if taken.have_of(matrix):
             raise CannotAdopt(f"mediated device {mdev.uuid} has queues that another one has, too; remove one of them")
@@ -246,10 +245,10 @@ def _why_not(config: ApConfig, observed: Observed, active: Claims) -> str:
     if _is_beyond(config, observed):
         return "this machine cannot have all its ids"
     if config.matrix.overlaps(observed.pool):
-        return f"the host's own drivers have {queues_text(config.matrix.meet(observed.pool))}"
+        return f"the host's own drivers have {config.matrix.meet(observed.pool).text}"
     if active.have_of(config.matrix):
         rival = next(one for one in observed.mdevs if one.config.matrix.overlaps(config.matrix))
-        return f"device {rival.uuid} has {queues_text(config.matrix.meet(rival.config.matrix))}"
+        return f"device {rival.uuid} has {config.matrix.meet(rival.config.matrix).text}"
     return ""
 
 

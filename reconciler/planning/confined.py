@@ -13,7 +13,7 @@ from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Observed, in_brackets
 from reconciler.model.problems import Problem, Severity
 from reconciler.model.steps import Holdings
-from reconciler.planning.conflicts import conflicts, guest_place, queues_text, resumed
+from reconciler.planning.conflicts import conflicts, guest_place, resumed
 from reconciler.planning.effect import Bindings, bindings_after
 from reconciler.planning.machine_checks import machine_problems
 from reconciler.planning.scope import Targets, VmEvent
@@ -187,7 +187,7 @@ def _queue_held(guest: DesiredGuest, holder: str, common: Matrix) -> Problem:
         Severity.ERROR,
         f"guest '{guest.name}' needs {what} that {holder} has, other than the manifests say",
         (guest_place(guest, f"needed by '{guest.name}' here"),),
-        (queues_text(common),),
+        (common.text,),
         f"The plan says how the host differs. This can be done once {holder} has given them up.",
         advice=PLAN,
     )

@@ -19,7 +19,6 @@ from reconciler.planning.target import Untouched, Why
 MOST_BLAMED: Final = 10
 """How many guests and kept entries one problem points at."""
 
-_MOST_QUEUES: Final = 8
 NOTHING_UNTOUCHED: Final[Mapping[str, Untouched]] = {}
 """No device is left as it is."""
 
@@ -60,14 +59,6 @@ def conflicts(
         *_pool_conflicts(desired, claiming, foreign, pool, untouched, only),
         *(_kept_by_foreign(desired, foreign, untouched) if only is None else ()),
     ]
-
-
-def queues_text(overlap: Matrix) -> str:
-    """The queues of a rectangle for people: the first few by name, then adapters and domains in hex and decimal."""
-    names = [str(queue) for queue, _ in zip(overlap.queues(), range(_MOST_QUEUES), strict=False)]
-    more = overlap.size - len(names)
-    listed = ", ".join(names) + (f" and {more} more" if more > 0 else "")
-    return f"{listed} (adapter {overlap.adapters} × domain {overlap.domains})"
 
 
 def guest_place(guest: DesiredGuest, label: str, axis: str = "domains") -> Place:
@@ -156,7 +147,7 @@ def _guest_overlap(one: DesiredGuest, other: DesiredGuest, vms: Mapping[str, VmN
         Severity.ERROR,
         f"guests {_with_vm(one, vms)} and {_with_vm(other, vms)} claim the same {_queues(common)}, {ending}",
         (guest_place(one, f"claimed by '{one.name}' here"), guest_place(other, f"and by '{other.name}' here")),
-        (queues_text(common),),
+        (common.text,),
         f"Take the {_queues(common)} from one of them, or {way_out}.",
     )
 
@@ -170,7 +161,7 @@ def _held_overlap(guest: DesiredGuest, holder: DesiredGuest, left: Untouched, vm
         f"guest '{guest.name}' claims {some_queues(common)} that the device of guest {_with_vm(holder, vms)} has, "
         f"which is left as it is: {left.why}",
         (guest_place(guest, f"claimed by '{guest.name}' here"), guest_place(holder, f"guest '{holder.name}'")),
-        (queues_text(common),),
+        (common.text,),
         f"Apply the manifests by hand, which corrects '{holder.name}' as well, or claim other queues.",
         **resumed(left),
     )
@@ -189,7 +180,7 @@ def _withheld_overlaps(
             Severity.ERROR,
             f"guest '{guest.name}' claims {some_queues(common)} that {_dropped(left)}",
             (guest_place(guest, f"claimed by '{guest.name}' here"),),
-            (queues_text(common),),
+            (common.text,),
             f"Apply the manifests by hand, which removes '{left.name}', or claim other queues.",
             **resumed(left),
         )
@@ -243,7 +234,7 @@ def _foreign_overlap(guest: DesiredGuest, mdev: ObservedMdev, severity: Severity
         f"guest '{guest.name}' claims {some_queues(common)} of mediated device {mdev.uuid}"
         f"{in_brackets(vms.get(mdev.uuid))}, which no manifest names",
         (guest_place(guest, "claimed here"),),
-        (queues_text(common),),
+        (common.text,),
         f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or choose others.",
     )
 
@@ -257,7 +248,7 @@ def _kept_queues(desired: Desired, guests: list[DesiredGuest]) -> Iterator[Probl
             Severity.ERROR,
             f"guest '{guest.name}' claims {some_queues(common)} that host '{desired.host.name}' keeps",
             (guest_place(guest, f"claimed by '{guest.name}' here"), _keep_place(desired, keep, "kept here")),
-            (queues_text(common),),
+            (common.text,),
             "Take the queues from the guest, or shorten spec.keep of the host.",
         )
     yield from _more(found, "kept-queue", "pairs of a guest and an entry of spec.keep have a common queue")
@@ -284,7 +275,7 @@ def _kept_by_held(
             f"host '{desired.host.name}' keeps {some_queues(common)} that the device of guest '{guest.name}' has, "
             f"which is left as it is: {left.why}",
             (_keep_place(desired, keep, "kept here"), guest_place(guest, f"guest '{guest.name}'")),
-            (queues_text(common),),
+            (common.text,),
             f"Apply the manifests by hand, which corrects '{guest.name}' as well, or shorten spec.keep.",
             **resumed(left),
         )
@@ -305,7 +296,7 @@ def _kept_by_foreign(
             f"host '{desired.host.name}' keeps {some_queues(common)} that mediated device {mdev.uuid} has, "
             "which no manifest names",
             (_keep_place(desired, keep, "kept here"),),
-            (queues_text(common),),
+            (common.text,),
             "Remove the device, or shorten spec.keep.",
         )
         claim = f"host '{desired.host.name}' keeps {some_queues(common)} that"
@@ -358,7 +349,7 @@ def _left_to_host(desired: Desired, guests: list[DesiredGuest], pool: Matrix) ->
             Severity.ERROR,
             f"guest '{guest.name}' needs {some_queues(common)} that the host does not give up",
             (guest_place(guest, f"needed by '{guest.name}' here"), pool_place),
-            (queues_text(common),),
+            (common.text,),
             f"Add domain {common.domains} or adapter {common.adapters} to spec.pool of host "
             f"'{desired.host.name}', or leave spec.pool out to have it derived.",
         )
@@ -378,7 +369,7 @@ def _given_pool_conflicts(
                 Severity.ERROR,
                 f"the host pool takes {some_queues(common)} of mediated device {mdev.uuid}, which no manifest names",
                 (pool_place,),
-                (queues_text(common),),
+                (common.text,),
                 f"Write a Guest with 'uuid: {mdev.uuid}' to take it over, remove the device, or give them up.",
             )
             claim = f"the host pool takes {some_queues(common)} that"
@@ -390,7 +381,7 @@ def _given_pool_conflicts(
             Severity.ERROR,
             f"host '{desired.host.name}' gives up queues that it keeps",
             (Place(desired.host.position, "given up here", ("spec", "pool")), _keep_place(desired, keep, "kept here")),
-            tuple(queues_text(part) for part in keep.matrix.minus(pool)),
+            tuple(part.text for part in keep.matrix.minus(pool)),
             "Remove them from spec.pool or from spec.keep.",
         )
 
@@ -436,7 +427,7 @@ def _no_pool(
                 "the host pool is a product, adapters × domains: keeping these entries keeps every combination, "
                 f"adapter {kept.adapters} × domain {kept.domains}"
             ),
-            *(queues_text(matrix.meet(kept)) for matrix in matrices[:MOST_BLAMED]),
+            *(matrix.meet(kept).text for matrix in matrices[:MOST_BLAMED]),
             *((f"and {more:,} more",) if more > 0 else ()),
         ),
         "Give the guests other adapters or domains than those in spec.keep, or shorten spec.keep.",

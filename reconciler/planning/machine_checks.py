@@ -10,7 +10,7 @@ from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Observed, its_vm
 from reconciler.model.problems import Place, Problem, Severity, explained
-from reconciler.planning.conflicts import guest_place, queues_text, resumed, some_queues
+from reconciler.planning.conflicts import guest_place, resumed, some_queues
 from reconciler.planning.effect import Bindings, control_lacking, effective, hidden_because
 from reconciler.planning.host_pool import Blocked, PoolReason
 from reconciler.planning.target import Target, Untouched
@@ -315,7 +315,7 @@ def _needs_masks(guest: DesiredGuest, common: Matrix) -> Problem:
         f"guest '{guest.name}' claims {some_queues(common)} that the host's drivers have, since another program has "
         "changed the host's masks after the last apply",
         (guest_place(guest, f"claimed by '{guest.name}' here"),),
-        (queues_text(common),),
+        (common.text,),
         _BY_HAND,
     )
 
@@ -327,7 +327,7 @@ def _pool_takes_held(left: Untouched, common: Matrix, desired: Desired) -> Probl
         f"the host gets {some_queues(common)} back that the device of guest '{left.name}' has, which is left as it "
         f"is: {left.why}",
         (Place(desired.host.position, "", ("spec", "pool") if desired.host.given_up else ("metadata", "name")),),
-        (queues_text(common),),
+        (common.text,),
         f"Apply the manifests by hand, which corrects '{left.name}' as well.",
         **resumed(left),
     )

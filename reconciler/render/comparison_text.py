@@ -20,7 +20,6 @@ from reconciler.machines.compare import (
     rectangles_of,
 )
 from reconciler.model.ids import IdSet
-from reconciler.model.machines import ids_in_words
 from reconciler.model.matrix import Queue
 from reconciler.model.printable import lines_text
 from reconciler.render.plan_json import json_text
@@ -211,10 +210,7 @@ def _id(number: int) -> str:
 
 
 def _queues_text(queues: Queues) -> str:
-    parts = (
-        f"{ids_in_words(one.adapters, 'adapter')} with {ids_in_words(one.domains, 'domain')}"
-        for one in rectangles_of(queues)
-    )
+    parts = (f"{one.adapters.text('adapter')} with {one.domains.text('domain')}" for one in rectangles_of(queues))
     return "; ".join(parts)
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from reconciler.fleet.commit import End, Outcome, Refusal, State, Verb
-from testing.fleet import FINGERPRINT, HOSTS, Run, World, commit_of, finished, simulated
+from testing.fleet import HOSTS, Run, World, commit_of, finished, simulated
 
 
 @pytest.mark.parametrize("batch", [None, 1, 2])
@@ -37,15 +37,14 @@ def test_one_that_refuses_leaves_all_as_they_were() -> None:
 
 
 def test_what_is_stale_before_anything_began_touches_no_host() -> None:
-    """So it is with any other reason that a host gives at the check."""
-    for fingerprint, refuses in (("another", False), (FINGERPRINT, True)):
-        world = World(list(HOSTS))
-        world.hosts["d"].fingerprint = fingerprint
-        world.hosts["d"].refuses = refuses
-        run = Run(world, commit_of())
-        if not refuses:
-            assert finished(run) is Outcome.STALE
-            assert {one.verb for one in run.sent} == {Verb.ASK}
+    """The plan that was reviewed is the one that is applied, on every host."""
+    world = World(list(HOSTS))
+    world.hosts["d"].fingerprint = "another"
+    run = Run(world, commit_of())
+
+    assert finished(run) is Outcome.STALE
+    assert run.end == End(Outcome.STALE, (("d", "stale"),))
+    assert {one.verb for one in run.sent} == {Verb.ASK}
 
 
 def test_a_host_that_was_booted_before_the_first_confirm_cancels_everything() -> None:
@@ -136,7 +135,7 @@ def test_too_little_time_is_extended_before_the_first_confirm() -> None:
     assert [one.host for one in run.sent if one.verb is Verb.EXTEND] == list(HOSTS)
 
 
-def test_nobody_cancels_after_a_confirm_nor_confirms_before_all_are_pending() -> None:
+def test_no_host_is_cancelled_after_a_confirm_nor_confirmed_before_all_are_pending() -> None:
     """Whatever is lost, late, killed or booted, with one controller or two; `./run trials fleet` has more seeds.
 
     All ends are met: a sample in which nothing ever is mixed, or confirmed, would prove little.

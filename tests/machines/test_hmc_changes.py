@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from reconciler.machines.hmc_changes import Action, ElsewhereStep, HmcStep, MachineChanges, Standing, hmc_changes
 from reconciler.model.ids import IdSet
-from reconciler.model.machines import NO_CONFIG, DesiredLpar, DesiredMachine, LparName, MachineMode
-from reconciler.model.matrix import ApConfig
+from reconciler.model.machines import DesiredLpar, DesiredMachine, LparName, MachineMode
+from reconciler.model.matrix import EMPTY_CONFIG, ApConfig
 from reconciler.model.problems import Position
 
 ID: Final = "IBM-3931-00000000000829E7"
@@ -60,14 +60,14 @@ _Lpars = Mapping[str, _Lpar]
 def state_of(machines: Iterable[DesiredMachine]) -> dict[str, _Lpars]:
     """What the HMC shows of each machine, by its id; an LPAR without crypto is not to be told from one that is not."""
     return {
-        one.id: {lpar.name: _Lpar(lpar.config, lpar.is_active) for lpar in one.lpars if lpar.config != NO_CONFIG}
+        one.id: {lpar.name: _Lpar(lpar.config, lpar.is_active) for lpar in one.lpars if lpar.config != EMPTY_CONFIG}
         for one in machines
     }
 
 
 def with_step(lpars: _Lpars, step: HmcStep) -> _Lpars:
     """The LPARs of a machine when `step` is done."""
-    config, is_active = lpars.get(step.lpar, _Lpar(NO_CONFIG, step.is_active))
+    config, is_active = lpars.get(step.lpar, _Lpar(EMPTY_CONFIG, step.is_active))
     assert is_active == step.is_active
     pairs = list(zip(config, step.config, strict=True))
     match step.action:
@@ -124,7 +124,7 @@ def test_the_list_leads_from_the_old_state_to_the_new_one(
             rest.remove(step)
             assert not (is_sound and shared_queues(lpars)), step
         # An LPAR without crypto, and one that is gone, have nothing that could be compared.
-        assert {name: one for name, one in lpars.items() if one.config != NO_CONFIG} == wanted
+        assert {name: one for name, one in lpars.items() if one.config != EMPTY_CONFIG} == wanted
 
 
 @settings(max_examples=40)

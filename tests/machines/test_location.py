@@ -98,7 +98,7 @@ def test_what_the_lpar_really_has_is_compared() -> None:
         ("lpar-lacks", Severity.WARNING),
         ("lpar-has-more", Severity.WARNING),
     ]
-    lacks = "adapters 0x05 (5), 0x07 (7) and usage domain 0x09 (9) and control domain 0x0a (10)"
+    lacks = "adapters 0x05 (5), 0x07 (7), usage domain 0x09 (9) and control domain 0x0a (10)"
     assert lacks in problems[0].message
 
 

@@ -9,7 +9,7 @@ from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import ObservedMdev
 from reconciler.model.overlaps import MOST_PAIRS
 from reconciler.model.problems import Problem
-from reconciler.planning.conflicts import conflicts, queues_text
+from reconciler.planning.conflicts import conflicts
 from reconciler.planning.target import pool_of
 from testing.holdings import config, desired, guest, matrix, rectangles, uuid
 
@@ -131,7 +131,7 @@ def test_many_on_demand_guests_on_one_queue_are_no_problem() -> None:
 
 def test_many_queues_are_told_by_the_first_few() -> None:
     """The first by name, then how many more, then all as adapters and domains."""
-    assert queues_text(matrix(range(5), [4, 5])) == (
+    assert matrix(range(5), [4, 5]).text == (
         "00.0004, 00.0005, 01.0004, 01.0005, 02.0004, 02.0005, 03.0004, 03.0005 and 2 more "
         "(adapter 0x00-0x04 (0-4) × domain 0x04-0x05 (4-5))"
     )
