@@ -10,21 +10,27 @@ one finds out what became of it.
 import os
 import re
 from collections.abc import Mapping
-from hashlib import sha256
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from reconciler.kernel.text_forms import parse_mask
-from reconciler.model.codec import VERSION, BadRecord, Codec
 from reconciler.model.commands import HISTORY, Advised
-from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Presence, Selector, Unmanaged
+from reconciler.model.desired import Desired, Selector
 from reconciler.model.errors import InputError, StateError
-from reconciler.model.ids import IdSet, Uuid
-from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.outcome import Actor, Extent, Generation, Origin, Outcome, Result, suspended_then
+from reconciler.model.matrix import Matrix
+from reconciler.model.outcome import Extent, Generation, Origin, Outcome, Result
 from reconciler.model.printable import error_text
-from reconciler.planning.plan import ALLOW_SUSPENDED
-from reconciler.transaction.records import RECORDS, naming_file, placed, read_record, write_record
+from reconciler.transaction.generation_record import (
+    SHOWN,
+    Begun,
+    Ended,
+    ShownChanges,
+    ShownPlan,
+    Whole,
+    matrix_of,
+    start_of,
+    whole_of,
+)
+from reconciler.transaction.records import naming_file, read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory
 
 RETAINED: Final = 100
@@ -69,7 +75,7 @@ class History:
             OSError: it cannot be written.
         """
         self._state.prepare()
-        write_record(self._state, _file(number, extent), _Begun(number, *origin, desired, plan))
+        write_record(self._state, _file(number, extent), Begun(number, *origin, desired, plan))
         files = self._files()
         for old in sorted(one for one in files if _extent(files[one]) is extent)[:-RETAINED]:
             self._state.remove(files[old])
@@ -78,7 +84,7 @@ class History:
     def end(self, number: int, outcome: Outcome, now: float) -> None:
         """Record at `now` (seconds since 1970, UTC) how generation `number` ended; where there is none (0) nothing."""
         if number:
-            write_record(self._state, _outcome_file(number), _Ended(outcome, now))
+            write_record(self._state, _outcome_file(number), Ended(outcome, now))
 
     def forget(self, number: int) -> None:
         """Remove what was recorded when generation `number` began, which needs no space.
@@ -219,7 +225,9 @@ class History:
             BadRecord: its file is not as we write it.
         """
         plan = self._whole(number).record["plan"]
-        return naming_file(self._state, self._file_of(number), lambda: _matrix(_SHOWN.read(_Plan, plan).pool.after))
+        return naming_file(
+            self._state, self._file_of(number), lambda: matrix_of(SHOWN.read(ShownPlan, plan).pool.after)
+        )
 
     def start(self, number: int) -> Desired:
         """What there was before generation `number` of what it has changed, as something that can be wanted.
@@ -235,7 +243,7 @@ class History:
             self.target(number)
 
         def start() -> Desired:
-            return _start(found.desired, _SHOWN.read(_Changes, found.record["plan"]))
+            return start_of(found.desired, SHOWN.read(ShownChanges, found.record["plan"]))
 
         return naming_file(self._state, self._file_of(number), start)
 
@@ -250,13 +258,13 @@ class History:
 
     def _whole(self, number: int) -> "Whole":
         file = self._file_of(number)
-        ended = read_record(self._state, _outcome_file(number), _Ended)
-        found = read_record(self._state, file, _Begun)
+        ended = read_record(self._state, _outcome_file(number), Ended)
+        found = read_record(self._state, file, Begun)
         if found is None:
             known = self.numbers()
             there = f"there are {known[0]} to {known[-1]}" if known else "nothing has been applied yet"
             raise NoSuchGeneration(f"there is no generation {number}; {there}", HISTORY if known else None)
-        return naming_file(self._state, file, lambda: _whole(found, ended, number, file))
+        return naming_file(self._state, file, lambda: whole_of(found, ended, number, _extent(file)))
 
     def newest_target(self, before: int | None = None) -> int:
         """The newest generation that was applied, and below `before`.
@@ -319,199 +327,6 @@ class History:
 
     def _file_of(self, number: int) -> str:
         return self._files().get(number, _file(number))
-
-
-class _Begun(NamedTuple):
-    """What is recorded before the first write: the fields of `Origin`, what is wanted, and the plan that is shown."""
-
-    number: int
-    user: str
-    command: str
-    started: float
-    commit: str
-    actor: Actor
-    id: str
-    subject: str
-    author: str
-    parents: tuple[str, ...]
-    again: int
-    undone: int
-    desired: Desired
-    plan: Mapping[str, Any]
-
-
-class _Ended(NamedTuple):
-    """How an apply ended, and when (seconds since 1970, UTC)."""
-
-    outcome: Outcome
-    ended: float
-
-
-class _Write(NamedTuple):
-    path: str
-    value: str
-
-
-class _Step(NamedTuple):
-    holder: str
-    action: str
-    writes: tuple[_Write, ...]
-
-
-class _Summary(NamedTuple):
-    text: str
-
-
-class _Guest(NamedTuple):
-    name: str
-
-
-class _Consent(NamedTuple):
-    holder: str
-    flag: str
-
-
-class _Masks(NamedTuple):
-    apmask: str
-    aqmask: str
-
-
-class _Pool(NamedTuple):
-    before: _Masks
-    after: _Masks
-
-
-class _File(NamedTuple):
-    path: str
-
-
-class _Hunk(NamedTuple):
-    heading: str
-    lines: tuple[str, ...]
-    remarks: tuple[str, ...]
-
-
-class _Plan(NamedTuple):
-    """What is needed of a plan that is shown; there is more in it."""
-
-    summary: _Summary
-    suspended: tuple[str, ...]
-    consents: tuple[_Consent, ...]
-    targets: tuple[str, ...] | None
-    pool: _Pool
-    guests: tuple[_Guest, ...]
-    files: tuple[_File, ...]
-    steps: tuple[_Step, ...]
-    diff: tuple[_Hunk, ...]
-
-
-class _Config(NamedTuple):
-    adapters: tuple[int, ...]
-    domains: tuple[int, ...]
-    controlDomains: tuple[int, ...]  # noqa: N815 - as the plan has it
-
-
-class _Authorised(NamedTuple):
-    before: _Config | None
-
-
-class _Changed(NamedTuple):
-    name: str
-    uuid: Uuid
-    authorised: _Authorised
-
-
-class _Changes(NamedTuple):
-    """What a plan that is shown says of the state before it."""
-
-    pool: _Pool
-    guests: tuple[_Changed, ...]
-
-
-_SHOWN: Final = Codec(partial=True)
-
-
-def _start(desired: Desired, changes: _Changes) -> Desired:
-    had = {one.uuid: one for one in changes.guests}
-    guests = [one for one in desired.guests if one.uuid not in had and one.activation is Activation.ACTIVE]
-    named = {one.uuid: one for one in desired.guests}
-    host = desired.host
-    try:
-        for one in changes.guests:
-            if before := one.authorised.before:
-                config = ApConfig(IdSet(before.adapters), IdSet(before.domains), IdSet(before.controlDomains))
-                new = DesiredGuest(
-                    one.name, host.name, one.uuid, config, Activation.ACTIVE, Presence.ANY, (), host.position
-                )
-                known = named.get(one.uuid, new)
-                guests.append(known._replace(config=config, activation=Activation.ACTIVE, presence=Presence.ANY))
-    except ValueError as error:
-        raise BadRecord(str(error), "plan.guests") from None
-    pool = _matrix(changes.pool.before)
-    given_up = GivenUp(~pool.adapters, ~pool.domains)
-    host = host._replace(given_up=given_up, keep=(), unmanaged=Unmanaged.IGNORE)
-    wanted = Desired(host, tuple(sorted(guests, key=lambda one: one.name)), "", desired.places)
-    return wanted._replace(digest=sha256(RECORDS.content(wanted)).hexdigest())
-
-
-class Whole(NamedTuple):
-    """A generation, what it wanted, and everything that is known of it as plain values for JSON."""
-
-    generation: Generation
-    desired: Desired
-    record: dict[str, Any]
-
-
-def _whole(begun: _Begun, ended: _Ended | None, number: int, file: str) -> Whole:
-    if begun.number != number:
-        raise BadRecord(f"it is {begun.number}, and the file's name says {number}", "number")
-    try:
-        plan = _SHOWN.read(_Plan, begun.plan)
-    except BadRecord as error:
-        raise error.within("plan") from None
-    desired = placed(begun.desired, f"generation {number}")
-    guests = tuple(one.name for one in plan.guests)
-    consents = [one.holder for one in plan.consents if one.flag == ALLOW_SUSPENDED]
-    then = suspended_then(plan.suspended, guests, consents)
-    generation = Generation(
-        number,
-        _origin_of(begun),
-        desired.host.name,
-        desired.digest,
-        plan.summary.text,
-        ended and ended.outcome,
-        _extent(file),
-        suspended=then.left,
-        overridden=then.overridden,
-        guests=guests,
-        pool_changes=plan.pool.before != plan.pool.after,
-        files=tuple(one.path for one in plan.files),
-    )
-    outcome = ended and {**RECORDS.plain(ended.outcome), "ended": ended.ended}
-    return Whole(generation, desired, {VERSION: "1", **RECORDS.plain(begun), "outcome": outcome})
-
-
-def _matrix(masks: _Masks) -> Matrix:
-    try:
-        return Matrix(parse_mask(masks.apmask), parse_mask(masks.aqmask))
-    except ValueError as error:
-        raise BadRecord(str(error), "plan.pool") from None
-
-
-def _origin_of(begun: _Begun) -> Origin:
-    return Origin(
-        begun.user,
-        begun.command,
-        begun.started,
-        begun.commit,
-        begun.actor,
-        begun.id,
-        begun.subject,
-        begun.author,
-        begun.parents,
-        begun.again,
-        begun.undone,
-    )
 
 
 _SUFFIXES: Final = {Extent.WHOLE: ".json", Extent.PARTIAL: ".partial.json", Extent.CONFINED: ".vm.json"}

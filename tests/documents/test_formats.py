@@ -31,7 +31,7 @@ from reconciler.render.history_text import history_json
 from reconciler.render.plan_json import plan_file_text
 from reconciler.render.status_record import free_record, status_record
 from reconciler.simulator.kernel_profiles import PROFILES
-from reconciler.transaction import apply_ids, history, journal, lock, loop_records
+from reconciler.transaction import apply_ids, generation_record, journal, lock, loop_records
 from reconciler.transaction.confirmation import Pending
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import FirstLine
@@ -54,8 +54,8 @@ RECORDED: Final[dict[str, tuple[Any, Codec, Any, int]]] = {
     "inventory": (Applied, RECORDS, TEXTS, LATEST),
     "degraded": (journal._Degraded, RECORDS, TEXTS, LATEST),
     "confirmation": (Pending, RECORDS, TEXTS, LATEST),
-    "history": (history._Begun, RECORDS, TEXTS, LATEST),
-    "history-outcome": (history._Ended, RECORDS, TEXTS, LATEST),
+    "history": (generation_record.Begun, RECORDS, TEXTS, LATEST),
+    "history-outcome": (generation_record.Ended, RECORDS, TEXTS, LATEST),
     "ids": (apply_ids._Ids, RECORDS, TEXTS, LATEST),
     "lock": (lock._Holder, RECORDS, TEXTS, LATEST),
     "suspensions": (Suspensions, RECORDS, TEXTS, LATEST),
