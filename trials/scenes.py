@@ -13,8 +13,8 @@ from reconciler.model.outcome import Origin, Result
 from reconciler.model.steps import Holdings
 from reconciler.operations.apply import ApplyResult, StalePlan, Terms, apply
 from reconciler.operations.wanted import Manifests
+from reconciler.planning.basis import Basis
 from reconciler.planning.order import order_steps
-from reconciler.planning.plan import Basis
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.simulator.state_file import Snapshot, host_from, snapshot_of

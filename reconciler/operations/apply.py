@@ -19,7 +19,8 @@ from reconciler.model.problems import Severity
 from reconciler.model.stopping import NEVER, Deadline, StopToken
 from reconciler.operations.plan import observe_host, plan
 from reconciler.operations.wanted import Wanted, WantedSource
-from reconciler.planning.plan import BASIS_WORDS, Basis, Plan, unconfirmed_text
+from reconciler.planning.basis import BASIS_WORDS, Basis
+from reconciler.planning.plan import Plan, unconfirmed_text
 from reconciler.planning.planner import holdings_of
 from reconciler.planning.scope import WHOLE, Scope
 from reconciler.transaction.confirmation import Confirmations, Pending

@@ -27,7 +27,7 @@ from reconciler.model.observed import Lpar, Observed, ObservedCard, ObservedMdev
 from reconciler.model.printable import error_text
 from reconciler.model.problems import several
 from reconciler.operations.plan import observe_host
-from reconciler.planning.plan import HostBasis, host_basis_of
+from reconciler.planning.basis import HostBasis, host_basis_of
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, inventory_words
 from reconciler.render.plan_json import without_commands
 from reconciler.transaction.confirmation import Awaited

@@ -19,17 +19,9 @@ from reconciler.model.printable import error_text
 from reconciler.model.problems import Problem, ProblemList, Severity, completed, several
 from reconciler.model.stopping import NEVER, StopToken
 from reconciler.operations.wanted import Wanted
+from reconciler.planning.basis import fingerprint_of, texts_digest
 from reconciler.planning.changed_uuids import changed_uuids
-from reconciler.planning.plan import (
-    ALLOW_SUSPENDED,
-    Consent,
-    Plan,
-    RollsBack,
-    fingerprint_of,
-    partial_text,
-    rolling_back,
-    texts_digest,
-)
+from reconciler.planning.plan import ALLOW_SUSPENDED, Consent, Plan, RollsBack, partial_text, rolling_back
 from reconciler.planning.planner import NOTHING_APPLIED, make_plan
 from reconciler.planning.planner import Applied as Inventory
 from reconciler.planning.scope import FILES, WHOLE, AllBut, BootStage, Scope, Targets, VmEvent, Whole

@@ -14,7 +14,8 @@ from reconciler.model.desired import Activation, Desired, GivenUp, Persistence
 from reconciler.model.matrix import ApConfig
 from reconciler.model.observed import Observed
 from reconciler.model.steps import AtBoot, Definition, FileChange
-from reconciler.planning.plan import GuestPlan, Plan, fingerprint_of
+from reconciler.planning.basis import fingerprint_of
+from reconciler.planning.plan import GuestPlan, Plan
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.scope import HOST, BootStage
 from reconciler.planning.target import foreign_mdevs, pool_of

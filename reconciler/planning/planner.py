@@ -11,6 +11,7 @@ from reconciler.model.observed import Observed, ObservedMdev, VmName, its_vm
 from reconciler.model.problems import Position, Problem, ProblemList, errors_of
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings, Step
 from reconciler.model.stopping import NEVER, Budget, StopToken
+from reconciler.planning.basis import basis_of, fingerprint_of
 from reconciler.planning.confined import Confined, confined_problems, confined_target, confined_to
 from reconciler.planning.conflicts import conflicts
 from reconciler.planning.effect import (
@@ -32,8 +33,6 @@ from reconciler.planning.plan import (
     Plan,
     PlannedStep,
     RolledBack,
-    basis_of,
-    fingerprint_of,
     removal_consents,
     rollback_text,
 )

@@ -20,7 +20,8 @@ from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.observed import Process, VmName
 from reconciler.model.printable import decodable
 from reconciler.model.steps import FileChange
-from reconciler.planning.plan import FORMAT_VERSION, Basis, GuestPlan, Plan, PlannedStep, fingerprint_of
+from reconciler.planning.basis import FORMAT_VERSION, Basis, fingerprint_of
+from reconciler.planning.plan import GuestPlan, Plan, PlannedStep
 from reconciler.render.changes import counts_of, summary_text
 from reconciler.render.diagnostics import problem_record
 

@@ -40,7 +40,8 @@ from reconciler.operations.host_record import (
 )
 from reconciler.operations.plan import plan
 from reconciler.operations.wanted import Wanted
-from reconciler.planning.plan import Plan, host_basis_of
+from reconciler.planning.basis import host_basis_of
+from reconciler.planning.plan import Plan
 from reconciler.planning.planner import Applied, inventory_words, make_plan
 from reconciler.planning.scope import Scope, Targets, Whole
 from reconciler.render.diagnostics import problems_text
