@@ -15,7 +15,7 @@ from reconciler.model.problems import Problem, Severity
 from reconciler.model.steps import Holdings
 from reconciler.planning.conflicts import conflicts, guest_place, resumed
 from reconciler.planning.effect import Bindings, bindings_after
-from reconciler.planning.machine_checks import machine_problems
+from reconciler.planning.host_checks import host_problems
 from reconciler.planning.scope import Targets, VmEvent
 from reconciler.planning.target import Target, Untouched, attainable, foreign_mdevs, is_built, pool_of
 
@@ -117,7 +117,7 @@ def confined_problems(
         *conflicts(desired, pool, target.foreign, built - target.leaving, observed.vms, dropped, starts),
         *(
             one
-            for one in machine_problems(desired._replace(guests=starting), observed, target, after)
+            for one in host_problems(desired._replace(guests=starting), observed, target, after)
             if pool_changes or one.id != "host-without-queues"
         ),
         *(one for guest in starting for one in _held(guest, desired, observed, target, untouched)),

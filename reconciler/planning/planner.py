@@ -24,7 +24,7 @@ from reconciler.planning.effect import (
     effective,
     rollback_effects,
 )
-from reconciler.planning.machine_checks import drift_conflicts, machine_problems, one_way_problems, unreachable_problems
+from reconciler.planning.host_checks import drift_conflicts, host_problems, one_way_problems, unreachable_problems
 from reconciler.planning.order import Ordered, order_steps
 from reconciler.planning.plan import (
     Cause,
@@ -263,7 +263,7 @@ def _problems(
     pool = target.holdings.pool if target.pool_reason else None
     return [
         *conflicts(aim.desired, pool, target.foreign, built, observed.vms, untouched),
-        *machine_problems(aim.desired, observed, target, after),
+        *host_problems(aim.desired, observed, target, after),
     ]
 
 

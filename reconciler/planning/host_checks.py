@@ -1,4 +1,4 @@
-"""What this machine and this kernel cannot do, whoever asks for it, and what its drift stands in the way of."""
+"""What this host and its kernel cannot do, whoever asks for it, and what its drift stands in the way of."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
@@ -18,8 +18,8 @@ from reconciler.planning.target import Target, Untouched
 _MOST_REASONS: Final = 8
 
 
-def machine_problems(desired: Desired, observed: Observed, target: Target, after: Bindings) -> list[Problem]:
-    """Problems of `desired` with this machine and kernel.
+def host_problems(desired: Desired, observed: Observed, target: Target, after: Bindings) -> list[Problem]:
+    """Problems of `desired` with this host and its kernel.
 
     Args:
         desired: the manifests of one host.
