@@ -23,6 +23,7 @@ from reconciler.fleet.commit import (
     Unreachable,
     Verb,
     next_actions,
+    told,
 )
 
 FINGERPRINT = "wanted"
@@ -154,27 +155,13 @@ class Run:
         attempt = next(self.world.attempts) if action.verb is Verb.APPLY_AGAIN else 0
         self.sent.append(action)
         within = self.commit.confirm_within
-        heard = heard._replace(
-            is_confirm_sent=heard.is_confirm_sent or action.verb is Verb.CONFIRM,
-            is_cancel_sent=heard.is_cancel_sent or action.verb is Verb.CANCEL,
-            is_applied_again=heard.is_applied_again or action.verb is Verb.APPLY_AGAIN,
-        )
         answer: Answer | None = None
         if what == "delayed" and action.verb is not Verb.ASK:
             self.world.late.append(lambda: host.asked(action.verb, attempt, within))
         elif what != "lost":
             answer = host.asked(action.verb, attempt, within)
-        if answer is None or what == "answer lost":
-            if action.verb is not Verb.CANCEL:
-                heard = heard._replace(answer=Unreachable("no answer"))
-            heard = heard._replace(tries=heard.tries + 1)
-        else:
-            boot = answer.boot_id if action.verb is Verb.APPLY and not answer.refusal else heard.applied_in
-            if action.verb is Verb.CANCEL:
-                heard = heard._replace(after_cancel=answer.state, tries=0)
-            else:
-                heard = heard._replace(answer=answer, tries=0, applied_in=boot)
-        self.heard[action.host] = heard._replace(round=self.rounds)
+        reply = Unreachable("no answer") if answer is None or what == "answer lost" else answer
+        self.heard[action.host] = told(heard, action.verb, reply, self.rounds)
 
     def _knows_of_a_confirm(self) -> bool:
         answers = [one.answer for one in self.heard.values()]

@@ -7,7 +7,7 @@ is cancelled after the first confirm, and none is confirmed after the first host
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from enum import Enum, StrEnum, auto
+from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
 MARGIN_SECONDS: Final = 60.0
@@ -73,7 +73,7 @@ class Heard(NamedTuple):
     Attributes:
         answer: the newest but that to a cancel; None where the host was not asked yet.
         after_cancel: its state in the answer to this run's cancel; None where there is none.
-        round: in which round that was.
+        round: in which round that was; None where it was in none.
         applied_in: the boot id in the answer to this run's apply; empty where this run has not applied there.
         is_confirm_sent: whether this run has sent it a confirm, answered or not.
         is_cancel_sent: likewise a cancel.
@@ -82,7 +82,7 @@ class Heard(NamedTuple):
     """
 
     answer: Answer | Unreachable | None = None
-    round: int = -1
+    round: int | None = None
     applied_in: str = ""
     is_confirm_sent: bool = False
     is_cancel_sent: bool = False
@@ -125,15 +125,15 @@ class Commit(NamedTuple):
     soak: float = 0.0
 
 
-class Verb(Enum):
+class Verb(StrEnum):
     """What is asked of a host."""
 
-    ASK = auto()
-    APPLY = auto()
-    EXTEND = auto()
-    CONFIRM = auto()
-    CANCEL = auto()
-    APPLY_AGAIN = auto()
+    ASK = "ask"
+    APPLY = "apply"
+    EXTEND = "extend"
+    CONFIRM = "confirm"
+    CANCEL = "cancel"
+    APPLY_AGAIN = "apply-again"
     """By another id, since the first one was confirmed elsewhere and has ended here."""
 
 
@@ -193,6 +193,32 @@ def next_actions(commit: Commit, heard: Mapping[str, Heard], round: int, *, has_
     if waiting := view.named(State.UNKNOWN):
         return _applied(view, waiting, has_soaked=has_soaked)
     return _confirmed(view)
+
+
+def told(heard: Heard, verb: Verb, reply: Answer | Unreachable, round: int) -> Heard:
+    """What is known of a host after one request.
+
+    A run must note a request that it sent even where no answer came, and none may be noted twice: every later decision
+    of `next_actions` rests on this.
+
+    Args:
+        heard: what was known before.
+        verb: what was asked of it.
+        reply: what it answered, or that no answer came.
+        round: the number of the round in which that was.
+    """
+    heard = heard._replace(
+        round=round,
+        tries=heard.tries + 1 if isinstance(reply, Unreachable) else 0,
+        is_confirm_sent=heard.is_confirm_sent or verb is Verb.CONFIRM,
+        is_cancel_sent=heard.is_cancel_sent or verb is Verb.CANCEL,
+        is_applied_again=heard.is_applied_again or verb is Verb.APPLY_AGAIN,
+    )
+    if verb is Verb.CANCEL:  # the answer before stays: it is the reason for which everything is cancelled
+        return heard if isinstance(reply, Unreachable) else heard._replace(after_cancel=reply.state)
+    if verb is Verb.APPLY and isinstance(reply, Answer) and not reply.refusal:
+        return heard._replace(answer=reply, applied_in=reply.boot_id)
+    return heard._replace(answer=reply)
 
 
 class _View:
@@ -274,7 +300,7 @@ def _applied(view: _View, waiting: Sequence[str], *, has_soaked: bool) -> Next:
     if canaries_are_done and view.commit.soak:
         if not has_soaked:
             return Soak(view.commit.soak)
-        if stale := [name for name in view.named(State.PENDING) if view.heard[name].round < 0]:
+        if stale := [name for name in view.named(State.PENDING) if view.heard[name].round is None]:
             return _each(Verb.ASK, stale)
     return _each(Verb.APPLY, group[: view.commit.batch])
 

@@ -15,6 +15,7 @@ written is found out from its type hints when the type is met for the first time
     tuple[X, ...], frozenset  a list; tuple[X, Y] a list of exactly two
     Mapping[str, X]           an object with any keys; those of Mapping[int, X] are numbers
     NamedTuple                an object with exactly its fields
+    NamedTuple | NamedTuple   an object with exactly the fields of one of them
     Any                       as it is, whatever it is
     Annotated[X, check]       X; ``check`` raises ValueError for a value that is not right
 """
@@ -219,7 +220,7 @@ class Codec:
             case origin if origin is Annotated:
                 return _checked(self._form(arguments[0]), arguments[1:])
             case origin if origin in (Union, UnionType):
-                return _nullable(self._form(reduce(or_, (one for one in arguments if one is not NoneType))))
+                return _nullable(self._either([one for one in arguments if one is not NoneType]))
             case origin if origin is tuple and arguments[-1] is not Ellipsis:
                 return _sequence([self._form(one) for one in arguments])
             case origin if origin is tuple:
@@ -230,6 +231,20 @@ class Codec:
                 key, one = map(self._form, arguments)
                 return _mapping(_NUMBER_KEY if key is _WHOLE else key, one)
         return _choice(kind) if issubclass(kind, StrEnum) else self._record(kind)
+
+    def _either(self, kinds: list[Any]) -> Form:
+        if len(kinds) == 1 or reduce(or_, kinds) in self._forms:
+            return self._form(reduce(or_, kinds))
+        by_members = {frozenset(map(_member, one._fields)): self._form(one) for one in kinds}
+
+        def read(value: object) -> Any:
+            form = by_members.get(frozenset(_object(value)))
+            if not form:
+                known = ", or ".join(", ".join(map(_member, one._fields)) for one in kinds)
+                raise BadRecord(f"an object with exactly these members is expected: {known}")
+            return form.read(value)
+
+        return Form(lambda value: self._form(type(value)).write(value), read)
 
     def _record(self, kind: Any) -> Form:
         hints = get_type_hints(kind, include_extras=True)

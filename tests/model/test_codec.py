@@ -237,6 +237,36 @@ def test_bytes_of_file_names_come_back() -> None:
     assert CODEC.read_content(Whole, CODEC.content(named)) == named
 
 
+class Gap(NamedTuple):
+    """One of two types."""
+
+    width: int
+
+
+class Seen(NamedTuple):
+    """The other one."""
+
+    colour: Colour
+    until: float
+
+
+def test_an_object_may_be_of_several_types() -> None:
+    """Their members say which one it is; any other object is refused, and so is what is no object."""
+
+    class Either(NamedTuple):
+        """One of two types, or nothing."""
+
+        value: Gap | Seen | None
+
+    for value in (Gap(1), Seen(Colour.RED, 1.0), None):
+        assert CODEC.read(Either, CODEC.plain(Either(value))) == Either(value)
+    for bad in ({}, {"width": 1, "colour": "red"}, {"other": 1}):
+        with pytest.raises(BadRecord, match=r"^value: an object .* is expected: width, or colour"):
+            CODEC.read(Either, {"value": bad})
+    with pytest.raises(BadRecord, match="a list is here, where object is expected"):
+        CODEC.read(Either, {"value": []})
+
+
 def test_a_text_may_be_of_several_types() -> None:
     """A union has one form for all of its types; null stays null."""
 
