@@ -169,7 +169,7 @@ def standing_json(found: "Standing", boot_id: str, result: str = "") -> str:
     from reconciler.render.plan_json import json_text
 
     record = {
-        "formatVersion": "1",
+        "formatVersion": 1,
         **({"result": result} if result else {}),
         "id": found.id or None,
         "generation": found.generation or None,

@@ -23,7 +23,7 @@ from reconciler.transaction.history import NoSuchGeneration
 from reconciler.watch.host_view import HISTORY, GenerationView, HistoryView
 from reconciler.watch.published import NotPublished, PublishedReader
 
-VERSION: Final = "2"
+VERSION: Final = 2
 
 
 def show_published(

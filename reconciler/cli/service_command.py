@@ -287,7 +287,7 @@ def status_command(services: tuple[str, ...], directory: str, root: str, format:
     """Show what is installed, whether it is started at boot, and whether it runs."""
     found = [_state_of(name, Path(root), Path(directory)) for name in services or SERVICES]
     if format == "json":
-        result(json_text({"formatVersion": "1", "services": [one._asdict() for one in found]}))
+        result(json_text({"formatVersion": 1, "services": [one._asdict() for one in found]}))
         return Exit.DONE
     for one in found:
         words = [one.name, one.file or "not installed"]

@@ -75,7 +75,7 @@ def validate_command(
     problems += not_there  # also --strict takes new manifests, which no commit has
     if format == "json":
         record = {
-            "formatVersion": "1",
+            "formatVersion": 1,
             "valid": code is Exit.DONE,
             "problems": [problem_record(one) for one in problems],
             "counts": {one.value: count for one, count in counts_of(problems).items()},

@@ -86,4 +86,4 @@ def findings_json(
     """
     records = [{**one._asdict(), "commands": [here.line(command) for command in one.commands]} for one in findings]
     host = {"identity": Codec().plain(identity) if identity else None, "unidentified": unidentified}
-    return json_text({"formatVersion": "1", **host, "findings": records})
+    return json_text({"formatVersion": 1, **host, "findings": records})

@@ -24,7 +24,7 @@ class Basis(NamedTuple):
     files: str = ""
 
 
-FORMAT_VERSION: Final = "1"
+FORMAT_VERSION: Final = 1
 """The version of the plan's JSON; part of the fingerprint."""
 
 
@@ -72,7 +72,7 @@ def basis_of(desired: Desired, observed: Observed, inventory: Iterable[str]) -> 
 
 def fingerprint_of(host: str, basis: Basis, texts: str = "") -> str:
     """One digest of the whole basis, the host's name, and the digest of the `texts` of the manifests, if any."""
-    return _digest(FORMAT_VERSION, host, *basis, texts)
+    return _digest(str(FORMAT_VERSION), host, *basis, texts)
 
 
 def texts_digest(sources: Mapping[str, str]) -> str:

@@ -253,7 +253,7 @@ def _summary(comparison: Comparison) -> str:
 def comparison_json(comparison: Comparison) -> str:
     """The same as JSON text, ended by a newline (schemas/comparison.schema.json)."""
     record = {
-        "formatVersion": "1",
+        "formatVersion": 1,
         "purpose": comparison.purpose.value,
         "complete": comparison.is_whole,
         "source": _side_record(comparison.source),

@@ -73,7 +73,7 @@ def _summary(plan: Plan, holders: int) -> str:
 def drift_json(plan: Plan) -> str:
     """Every difference as JSON text, ended by a newline."""
     record = {
-        "formatVersion": "1",
+        "formatVersion": 1,
         "host": plan.desired.host.name,
         "inSync": plan.in_sync,
         "rolledBack": rolled_back_record(plan),

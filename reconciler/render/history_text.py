@@ -72,7 +72,7 @@ def _heading(outcome: Outcome, wanted: str) -> str:
 def outcome_json(outcome: Outcome, plan: Plan, generation: int = 0) -> str:
     """The outcome with its plan as JSON text, ended by a newline; `generation` is its number, 0 where it has none."""
     record = {
-        "formatVersion": "1",
+        "formatVersion": 1,
         "result": outcome.result.value,
         "generation": generation or None,
         "kernelWrites": outcome.writes,
@@ -250,7 +250,7 @@ def commit_text(commit: str, subject: str) -> str:
 
 def history_json(generations: Iterable[Generation]) -> str:
     """The same as JSON text, ended by a newline, ascending."""
-    return json_text({"formatVersion": "1", "generations": [_record(one) for one in generations]})
+    return json_text({"formatVersion": 1, "generations": [_record(one) for one in generations]})
 
 
 def _record(one: Generation) -> dict[str, Any]:
@@ -474,4 +474,4 @@ def wish_diff(old: Wish, new: Wish, paint: Paint = plain, *, most: int | None = 
 def wish_diff_json(old: Wish, new: Wish) -> str:
     """The same as JSON text, ended by a newline."""
     hunks = [_hunk_record(one) for one in wish_hunks(old, new)]
-    return json_text({"formatVersion": "1", "from": old.number, "to": new.number, "holders": hunks})
+    return json_text({"formatVersion": 1, "from": old.number, "to": new.number, "holders": hunks})

@@ -204,7 +204,7 @@ def hmc_json(found: Iterable[MachineChanges], listed: int, compared: ComparedMac
     """The same as JSON text, ended by a newline (schemas/hmc-changes.schema.json)."""
     machines = [_machine_record(one) for one in found]
     record = {
-        "formatVersion": "1",
+        "formatVersion": 1,
         "comparedWith": {"source": compared.source, "name": compared.name or None},
         "lparsListed": listed,
         "steps": sum(len(one["steps"]) for one in machines),

@@ -307,7 +307,7 @@ def matrix_json(status: Status, grid: Grid, shown: Grid, unseen: Sequence[str] =
     """The same as JSON text, ended by a newline; cells are those that are `shown`, counts those of the whole host."""
     letters = letters_of(grid)
     record = {
-        "formatVersion": "1",
+        "formatVersion": 1,
         "host": status.host,
         "comparedWith": compared_record(status.compared),
         "unseen": list(unseen),

@@ -312,8 +312,8 @@ def differences(saved: SavedPlan, plan: Plan, manifests: Sequence[str | PathLike
 def _checked(record: Any, file: str) -> SavedPlan:
     if not isinstance(record, dict) or "formatVersion" not in record:
         raise BadPlanFile(f"{file} is no saved plan", _SAVE)
-    if record["formatVersion"] != FORMAT_VERSION:
-        raise BadPlanFile(f"{file} has format version {record['formatVersion']!r}, not {FORMAT_VERSION!r}", _SAVE)
+    if type(version := record["formatVersion"]) is not int or version != FORMAT_VERSION:
+        raise BadPlanFile(f"{file} has format version {version!r}, not {FORMAT_VERSION}", _SAVE)
     if not record.keys() >= {_MANIFESTS, _RECORDED, "host", "basis", "fingerprint", _TEXTS, _DIGEST}:
         raise BadPlanFile(f"{file} is damaged or was printed rather than saved", _SAVE)
     if record[_DIGEST] != _content_digest({name: value for name, value in record.items() if name != _DIGEST}):

@@ -45,7 +45,7 @@ def status_record(
     wanted = None if rows is None else {one.uuid for one in rows}
     plan = status.plan
     return {
-        "formatVersion": "1",
+        "formatVersion": 1,
         "host": status.host,
         "comparedWith": compared_record(status.compared),
         "unseen": list(unseen),
@@ -121,7 +121,7 @@ def free_record(status: Status) -> dict[str, Any]:
     """All free queues as plain values."""
     cards, claims = {card.adapter: card for card in status.observed.cards}, status.claims()
     return {
-        "formatVersion": "1",
+        "formatVersion": 1,
         "host": status.host,
         "free": [
             {

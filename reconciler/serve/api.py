@@ -13,7 +13,7 @@ from reconciler.watch.host_view import EventView, GenerationView, GuestView, Pla
 from reconciler.watch.published import LoopStatus
 from reconciler.watch.report import GuestReport, Report, SourceReport, Suspended
 
-VERSION = {"formatVersion": "1"}
+VERSION = {"formatVersion": 1}
 
 
 def status_record(snapshot: Snapshot) -> dict[str, Any]:

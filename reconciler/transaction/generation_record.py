@@ -188,7 +188,7 @@ def whole_of(begun: Begun, ended: Ended | None, number: int, extent: Extent) -> 
         files=tuple(one.path for one in plan.files),
     )
     outcome = ended and {**RECORDS.plain(ended.outcome), "ended": ended.ended}
-    return Whole(generation, desired, {VERSION: "1", **RECORDS.plain(begun), "outcome": outcome})
+    return Whole(generation, desired, {VERSION: 1, **RECORDS.plain(begun), "outcome": outcome})
 
 
 def matrix_of(masks: _Masks) -> Matrix:

@@ -14,7 +14,7 @@ from reconciler.render.text import counted
 from reconciler.watch.events import ALL, Event, Wanted
 from reconciler.watch.report import Report
 
-FORMAT_VERSION: Final = "1"
+FORMAT_VERSION: Final = 1
 _MOST_WAITING: Final = 64
 _PAUSES: Final = (1.0, 4.0, 15.0, 60.0)
 """Seconds before each further attempt."""

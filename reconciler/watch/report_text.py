@@ -130,7 +130,7 @@ def report_record(report: Report, ended: Ended | None = None) -> dict[str, Any]:
 
     The condition of a loop that has ended is ``ended``: the one that it found last is in ``lastCondition``.
     """
-    record = {VERSION: "1", **Codec().plain(report)}
+    record = {VERSION: 1, **Codec().plain(report)}
     if ended is None:
         return {**record, "ended": None}
     end = {"condition": "ended", "lastCondition": record["condition"], "ended": ended.moment}

@@ -169,7 +169,7 @@ def test_how_an_apply_stands_is_answered(command: Command) -> None:
     """The seconds that are left and the boot, since clocks of two machines are never compared."""
     unknown = stands(command)
     assert unknown == {
-        "formatVersion": "1",
+        "formatVersion": 1,
         "id": "deploy-42",
         "generation": None,
         "state": "unknown",

@@ -168,7 +168,7 @@ def test_1_where_there_is_no_ap_bus(command: Command, tmp_path: Path) -> None:
     assert "--simulate" in ran.err
 
 
-@pytest.mark.parametrize("content", ["", "not json", "{}", '{"formatVersion": "9"}', '{"formatVersion": "1"}', "[]"])
+@pytest.mark.parametrize("content", ["", "not json", "{}", '{"formatVersion": 9}', '{"formatVersion": 1}', "[]"])
 def test_1_where_a_plan_file_is_none(command: Command, tmp_path: Path, content: str) -> None:
     """Any other file given as a plan is refused in one sentence."""
     saved = tmp_path / "plan.json"

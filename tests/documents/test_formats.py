@@ -161,3 +161,39 @@ def test_a_rename_is_noticed() -> None:
     pinned("suspensions", LATEST, fields)
     with pytest.raises(AssertionError, match="needs another version number"):
         pinned("suspensions", LATEST, renamed)
+
+
+PRINTED_AS_JSON: Final = (
+    "validate",
+    "plan",
+    "drift",
+    "doctor",
+    "matrix",
+    "status",
+    "status --free",
+    "apply --yes",
+    "history",
+    "history show 1",
+    "history diff 1 1",
+    "history state 1",
+    "observe",
+)
+
+
+def test_the_version_of_what_is_printed_is_a_number(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the files that are written, so that a program compares one form only, whichever command it reads."""
+    monkeypatch.chdir(command.directory)
+    for words in PRINTED_AS_JSON:
+        form = () if words == "observe" else ("-o", "json")
+        ran = command.bare(*words.split(), *form, "--simulate", "simulated-host.yaml")
+
+        assert type(json.loads(ran.out)["formatVersion"]) is int, (words, ran.err)
+
+
+def test_the_version_in_a_schema_is_a_number() -> None:
+    """In each that describes what is printed or published."""
+    texts = [one.read_text() for one in (Path(__file__).parents[2] / "schemas").glob("*.json")]
+    texts = [one for one in texts if '"formatVersion"' in one]
+
+    assert len(texts) >= 6
+    assert all(type(json.loads(one)["properties"]["formatVersion"]["const"]) is int for one in texts)

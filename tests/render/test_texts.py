@@ -210,7 +210,7 @@ def test_without_drift_that_is_told() -> None:
 
     assert drift_text(in_sync).endswith("\nIn sync.\n")
     assert json.loads(drift_json(in_sync)) == {
-        "formatVersion": "1",
+        "formatVersion": 1,
         "host": "lpar7",
         "inSync": True,
         "rolledBack": None,

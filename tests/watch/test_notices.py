@@ -75,7 +75,7 @@ def _until(done: Callable[[], bool]) -> None:
 def test_what_is_told() -> None:
     """All that somebody needs who is not at the host."""
     assert notice_record(REFUSED, report()) == {
-        "formatVersion": "1",
+        "formatVersion": 1,
         "text": "lpar7: commit def is refused",
         "kind": "refused",
         "level": "error",

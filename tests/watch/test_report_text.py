@@ -201,7 +201,7 @@ def test_json_is_the_same_for_programs() -> None:
     ended = report_record(report(), Ended(NOW, "by a signal", "reconcile watch"))
 
     assert record.pop("ended") is None
-    assert record.pop("formatVersion") == "1"
+    assert record.pop("formatVersion") == 1
     assert Codec().read(Report, record) == report()
     assert (ended["condition"], ended["lastCondition"], ended["ended"]) == ("ended", "in-sync", NOW)
     assert (ended["how"], ended["command"]) == ("by a signal", "reconcile watch")
