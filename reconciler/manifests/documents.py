@@ -42,8 +42,9 @@ class DocumentReader:
 
     def host(self, data: Accepted, position: Position) -> DesiredHost | None:
         """The host that `data`, which starts at `position`, describes; None where a problem prevents it."""
-        spec = data.get("spec", {})
-        if not self._labels_can_be_seen(data["metadata"].get("labels", {}), position):
+        spec, metadata = data.get("spec", {}), data["metadata"]
+        labels = metadata.get("labels", {})
+        if not self._labels_can_be_seen(labels, position):
             return None
         pool = spec.get("pool")
         try:
@@ -59,7 +60,8 @@ class DocumentReader:
             self._warn_of_repetitions(data, position)
         unmanaged = Unmanaged(spec.get("unmanaged", Unmanaged.IGNORE))
         persistence = Persistence(spec.get("persistence", Persistence.NONE))
-        return DesiredHost(data["metadata"]["name"], given_up, keep, unmanaged, position, persistence)
+        named = tuple(sorted(labels.items()))
+        return DesiredHost(metadata["name"], given_up, keep, unmanaged, position, persistence, named)
 
     def machine(self, data: Accepted, position: Position) -> DesiredMachine | None:
         """The machine that `data`, which starts at `position`, describes; None where a problem prevents it.

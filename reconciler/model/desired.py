@@ -103,7 +103,7 @@ class Keep(NamedTuple):
 
 
 class DesiredHost(NamedTuple):
-    """One KVM host; `given_up` is None where the pool is to be derived from the guests."""
+    """One KVM host; `given_up` is None where the pool is derived from the guests; `labels` ascend by key."""
 
     name: str
     given_up: GivenUp | None
@@ -111,6 +111,7 @@ class DesiredHost(NamedTuple):
     unmanaged: Unmanaged
     position: Position
     persistence: Persistence = Persistence.NONE
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 class Desired(NamedTuple):

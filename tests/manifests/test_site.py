@@ -139,6 +139,18 @@ def test_a_site_with_errors_wants_nothing(tmp_path: Path) -> None:
     assert refusal(site_of(tmp_path, HOST, guest_text(adapters="[256]"))) == "id-out-of-range"
 
 
+def test_labels_of_a_host_are_read_and_change_nothing_that_is_wanted(tmp_path: Path) -> None:
+    """They select hosts; two configurations that differ in them only have one digest."""
+    labelled = HOST.replace("metadata: {name: lpar7", 'metadata: {labels: {tier: "1", site: north}, name: lpar7')
+    plain = wanted(site_of(tmp_path, HOST, guest_text()))
+
+    found = wanted(site_of(tmp_path, labelled, guest_text()))
+
+    assert found.host.labels == (("site", "north"), ("tier", "1"))
+    assert plain.host.labels == ()
+    assert plain.digest == found.digest
+
+
 def test_a_label_of_a_host_that_cannot_be_seen_is_refused(tmp_path: Path) -> None:
     """As that of a guest: YAML's escapes have made it, so the text itself shows nothing odd."""
     host = HOST.replace("metadata: {name: lpar7", 'metadata: {labels: {a: "b\\u202ec"}, name: lpar7')
