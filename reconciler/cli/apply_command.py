@@ -21,7 +21,7 @@ from reconciler import (
     apply,
     refuse_repeated,
 )
-from reconciler.cli.apply_progress import TerminalProgress, standing_json
+from reconciler.cli.apply_progress import TerminalProgress, standing_json, stands_here
 from reconciler.cli.asking import terminal
 from reconciler.cli.command_lines import again, again_from_anywhere
 from reconciler.cli.confirm_command import RECOVERED_ONLY, UNCHANGED, agreed, refused_recovery, wait_at_terminal
@@ -30,6 +30,7 @@ from reconciler.cli.open_host import opened, origin_of, state_of, wanted_source,
 from reconciler.cli.options import (
     ApplyId,
     Duration,
+    FleetFile,
     HostOptions,
     consent_options,
     format_option,
@@ -43,8 +44,8 @@ from reconciler.cli.output import acts, note, page_for_stdout, paint_for_stdout,
 from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command
 from reconciler.kernel.locks import patience
-from reconciler.model.commands import APPLY, PLAN, PLAN_WIDE, confirm_of, history_of
-from reconciler.model.outcome import Result
+from reconciler.model.commands import APPLY, HELD_INSTALL, PLAN, PLAN_WIDE, confirm_of, history_of
+from reconciler.model.outcome import FleetCommit, Result
 from reconciler.model.problems import several
 from reconciler.planning.plan import ALLOW_SUSPENDED, Plan, replanned
 from reconciler.planning.scope import WHOLE, Scope, Targets
@@ -52,6 +53,7 @@ from reconciler.render.diagnostics import problems_text
 from reconciler.render.plan_text import plan_text
 from reconciler.transaction.apply_ids import ApplyState
 from reconciler.transaction.history import History
+from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.recovery import refuse_pending
 
 if TYPE_CHECKING:
@@ -76,6 +78,13 @@ if TYPE_CHECKING:
     help="Call this apply ID, for 'confirm' and 'cancel'. With the same plan it may come again; any other apply with "
     "an id that was used or cancelled before is refused.",
 )
+@click.option(
+    "--fleet",
+    type=FleetFile(),
+    metavar="FILE",
+    help="This apply is a part of the commit to several hosts that FILE describes; it needs --id, and is refused where "
+    "this host's loop follows manifests.",
+)
 @lock_option
 @target_options
 @format_option("text", "json")
@@ -87,6 +96,7 @@ def apply_command(
     consents: frozenset[str],
     confirm_within: float | None,
     apply_id: str | None,
+    fleet: FleetCommit | None,
     lock_timeout: float,
     targets: Targets | None,
     format: str,
@@ -96,6 +106,8 @@ def apply_command(
 
     With PLANFILE, which 'reconcile plan --out PLANFILE' has written, exactly what that plan says.
     """
+    if fleet and not apply_id:
+        raise click.UsageError(f"--fleet needs --id, by which the controller confirms and cancels: --id {fleet.id}")
     terms = Terms(consents, confirm_within=confirm_within, lock_seconds=lock_timeout)
     if planfile is None:
         source, whole = wanted_source(host), host.line(with_target_flags(PLAN_WIDE, targets))
@@ -105,9 +117,18 @@ def apply_command(
             raise click.UsageError("a saved plan says itself which guests it is about; leave --target and -l out")
         source, saved, whole = _saved(host, planfile)
         terms, scope = terms._replace(agreed=saved), _scope_of(saved)
-    return run_wanted(
-        host, source, format=format, yes=yes, terms=terms, whole=whole, apply_id=apply_id or "", scope=scope
-    )
+    called = Called(apply_id or "", fleet)
+    return run_wanted(host, source, format=format, yes=yes, terms=terms, whole=whole, called=called, scope=scope)
+
+
+class Called(NamedTuple):
+    """What a caller calls its apply: the `id`, empty where it chose none, and the commit to several hosts, if any."""
+
+    id: str = ""
+    fleet: FleetCommit | None = None
+
+
+NOT_CALLED: Final = Called()
 
 
 def _scope_of(saved: "SavedPlan") -> Scope:
@@ -122,7 +143,7 @@ def run_wanted(
     yes: bool,
     terms: Terms,
     whole: str = "",
-    apply_id: str = "",
+    called: Called = NOT_CALLED,
     scope: Scope = WHOLE,
     unchanged: str = UNCHANGED,
 ) -> Exit:
@@ -135,13 +156,13 @@ def run_wanted(
         yes: do not ask. Otherwise the plan is shown and a person asked; where there is none, nothing is done.
         terms: on which terms.
         whole: the command that shows what a plan leaves out before it is applied; empty where there is none.
-        apply_id: what the caller calls this apply; empty where it chose no id.
+        called: what the caller calls this apply.
         scope: how much of the host.
         unchanged: what is said to a person who does not agree.
     """
     acts()
     try:
-        return _run(host, source, format, terms, whole, apply_id, scope, None if yes else unchanged)
+        return _run(host, source, format, terms, whole, called, scope, None if yes else unchanged)
     except AppliedAlready as error:
         return _show_already(host, error, format)
 
@@ -152,13 +173,13 @@ def _run(
     format: str,
     terms: Terms,
     whole: str,
-    apply_id: str,
+    called: Called,
     scope: Scope,
     unchanged: str | None,
 ) -> Exit:
     """The same; what is said to a person who does not agree is None where none is asked."""
     if unchanged is not None:
-        asked = _asked(host, source, terms, format, whole, apply_id, scope, unchanged)
+        asked = _asked(host, source, terms, format, whole, called, scope, unchanged)
         if isinstance(asked, Exit):
             return asked
         terms = terms._replace(agreed=terms.agreed or asked.basis)
@@ -167,7 +188,8 @@ def _run(
     number = source.number if isinstance(source, OfGeneration) else None
     with opened(host, changes=True, wait=patience(time, terms.lock_seconds, progress.waiting)) as machine:
         try:
-            origin = with_words(origin_of(commit)._replace(id=apply_id), host)
+            _refuse_following(host, source, machine, called, terms, scope)
+            origin = with_words(origin_of(commit)._replace(id=called.id, fleet=called.fleet), host)
             applied = apply(source, machine, scope, progress=progress, origin=origin, terms=terms)
         except NotApplicable as error:
             return _refused(error.plan, _Asked(host, source, terms, format, whole), number)
@@ -184,6 +206,28 @@ def _run(
     return EXIT_OF[applied.outcome.result]
 
 
+def _refuse_following(
+    host: HostOptions, source: WantedSource, machine: OpenHost, called: Called, terms: Terms, scope: Scope
+) -> None:
+    """Return if `host` may take part in the commit to several hosts that `called` names, if it names one.
+
+    Raises:
+        AppliedAlready, IdTaken: the apply came before; see `refuse_repeated`.
+        FollowsManifests: the host's loop does, and would change what the commit makes.
+    """
+    if called.fleet is None:
+        return
+    from reconciler.cli.loop_seen import loop_mode
+    from reconciler.watch.report import Mode
+    from reconciler.watch.requests import FollowsManifests
+
+    refuse_repeated(source, machine, called.id, terms, scope)
+    found = loop_mode(machine.state)
+    if found.mode is Mode.FOLLOWING:
+        text = "nothing was done: the loop of this host follows manifests of its own, and would apply them again"
+        raise FollowsManifests(f"{text}; to have it hold what is applied: {found.change or host.line(HELD_INSTALL)}")
+
+
 def _show_already(host: HostOptions, error: AppliedAlready, format: str) -> Exit:
     """Answer an apply that came again."""
     found = error.standing
@@ -192,7 +236,8 @@ def _show_already(host: HostOptions, error: AppliedAlready, format: str) -> Exit
         say(f"  next: {host.line(confirm_of(found.id))}    # keeps it")
     if format == "json":
         state, boot_id = state_of(host)
-        result(standing_json(found, boot_id, History(state).get(found.generation).result))
+        here = stands_here(host, found)
+        result(standing_json(found, boot_id, here, History(state).get(found.generation).result))
     return Exit.DONE
 
 
@@ -202,7 +247,7 @@ def _asked(
     terms: Terms,
     format: str,
     whole: str,
-    apply_id: str,
+    called: Called,
     scope: Scope,
     unchanged: str,
 ) -> Plan | Exit:
@@ -214,7 +259,8 @@ def _asked(
     with opened(host) as machine:
         try:
             # Before a person is asked, and again under the locks.
-            refuse_repeated(source, machine, apply_id, terms, scope)
+            refuse_repeated(source, machine, called.id, terms, scope)
+            _refuse_following(host, source, machine, called, terms, scope)
             refuse_pending(machine)
             wanted = source.read(machine)
             shown = agreed_plan(wanted, machine, terms, scope)
@@ -299,14 +345,21 @@ class _Asked(NamedTuple):
 
 def _refused(made: Plan, asked: _Asked, number: int | None) -> Exit:
     """Show `made`, and why it is not applied: first that it is not, last what can be run."""
+    if asked.format == "json":
+        from reconciler.cli.failures import Refusal, reason_of, refusal_json
+
+        kind = Refusal.CONSENT if made.is_valid else Refusal.INVALID
+        result(refusal_json(kind, reason_of(NotApplicable(made), asked.host.here), made))
     if not made.is_valid:
-        _show(made, asked.format, asked.whole)
+        if asked.format != "json":
+            _show(made, asked.format, asked.whole)
         say("not applied: fix the errors above, then run again")
         return Exit.REFUSED
     consents = [flag for flag in made.flags if flag not in asked.terms.consents]
     is_suspended = ALLOW_SUSPENDED in consents
     # Who suspended what is said once, behind the outcome.
-    _show(_without_suspensions(made) if is_suspended and asked.format != "json" else made, asked.format, asked.whole)
+    if asked.format != "json":
+        _show(_without_suspensions(made) if is_suspended else made, asked.format, asked.whole)
     names = _others(made) if is_suspended else ()
     with terminal() as person:
         line = again(*consents, number=number) if person else again_from_anywhere(*consents, "--yes", number=number)

@@ -2,8 +2,9 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
@@ -14,12 +15,14 @@ from reconciler.cli.output import control, say
 from reconciler.model.codec import BadRecord
 from reconciler.model.commands import APPLY, PLAN, ROLLBACK, Here, confirm_of
 from reconciler.model.printable import error_text, one_line
+from reconciler.transaction.apply_ids import standing
 from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.journal import Journal
-from reconciler.transaction.open_host import awaited
+from reconciler.transaction.open_host import awaited, is_changed_since
 
 if TYPE_CHECKING:
     from reconciler import LeftBehind
+    from reconciler.cli.loop_seen import LoopMode
     from reconciler.kernel.locks import AtWork
     from reconciler.planning.plan import PlannedStep
     from reconciler.transaction.apply_ids import Standing
@@ -158,16 +161,53 @@ def awaited_of(host: HostOptions) -> Awaited | None:
         return awaited(machine)
 
 
-def standing_json(found: "Standing", boot_id: str, result: str = "") -> str:
+class StandsHere(NamedTuple):
+    """What a controller of several hosts needs to know beside how its apply stands.
+
+    Attributes:
+        is_drifted: whether what waits to be confirmed is not on the host any more as it was applied, as far as is
+            known; None where it does not wait.
+        mode: of the host's loop.
+        pending: the other apply that waits to be confirmed; None where none does.
+    """
+
+    is_drifted: bool | None
+    mode: "LoopMode"
+    pending: "Standing | None"
+
+
+def stands_here(host: HostOptions, found: "Standing") -> StandsHere:
+    """What there is to know beside how an apply stands, which was `found`.
+
+    Raises:
+        BadRecord, UnsafeState: a file that we keep is damaged.
+    """
+    from reconciler.cli.loop_seen import loop_mode
+
+    state, boot_id = state_of(host)
+    pending = Confirmations(state).pending()
+    other = None
+    if pending is not None and pending.generation != found.generation:
+        other = standing(state, pending.generation, boot_id, time.monotonic())
+    changed = None
+    if found.is_pending:
+        with opened(host) as machine:
+            changed = is_changed_since(machine)
+    return StandsHere(changed, loop_mode(state), other)
+
+
+def standing_json(found: "Standing", boot_id: str, here: StandsHere, result: str = "") -> str:
     """How an apply stands as JSON text, ended by a newline.
 
     Args:
         found: how it stands.
         boot_id: names the present boot of the host, in which the seconds that are left count.
+        here: what else there is to know on this host.
         result: how the apply ended, where this is the answer to one that came again.
     """
     from reconciler.render.plan_json import json_text
 
+    other = here.pending
     record = {
         "formatVersion": 1,
         **({"result": result} if result else {}),
@@ -177,6 +217,12 @@ def standing_json(found: "Standing", boot_id: str, result: str = "") -> str:
         "secondsLeft": found.seconds_left if found.is_pending else None,
         "bootId": boot_id,
         "fingerprint": found.fingerprint or None,
+        "isDrifted": here.is_drifted,
+        "mode": here.mode.mode or "none",
+        "changeMode": here.mode.change or None,
+        "pending": other
+        and {"id": other.id or None, "generation": other.generation, "secondsLeft": other.seconds_left},
+        "fleet": found.fleet and found.fleet.record,
     }
     return json_text(record)
 

@@ -1,21 +1,35 @@
 """What is said when a command ends early, with which exit code, and why a VM does not start, in one line."""
 
 import os
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
 from reconciler import NotApplicable
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import EXIT_CODES, Exit, exit_code_of, nearest
 from reconciler.cli.options import Said
-from reconciler.cli.output import say, show_problems
+from reconciler.cli.output import result, say, show_problems
 from reconciler.model.codec import BadRecord
 from reconciler.model.commands import APPLY, DOCTOR, PLAN, STATUS, VALIDATE, Advised, Here
-from reconciler.model.errors import BugError, BusyError, ReconcileError, StaleError, StateError
+from reconciler.model.errors import (
+    BugError,
+    BusyError,
+    HostError,
+    InputError,
+    ReconcileError,
+    StaleError,
+    StateError,
+)
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.printable import error_text
 from reconciler.model.problems import InvalidManifests, Problem, completed, errors_of
 from reconciler.model.stopping import Abandoned
+from reconciler.transaction.apply_ids import IdTaken
+from reconciler.watch.requests import FollowsManifests
+
+if TYPE_CHECKING:
+    from reconciler.planning.plan import Plan
 
 _HEADINGS: Final[Mapping[type[ReconcileError], str]] = {
     ReconcileError: "error",
@@ -25,6 +39,38 @@ _HEADINGS: Final[Mapping[type[ReconcileError], str]] = {
     BadRecord: "error: a file that we keep is damaged, so nothing was done",
 }
 """How the message begins."""
+
+
+class Refusal(StrEnum):
+    """Why ``apply -o json`` and others have done nothing, for programs (docs/gitops.md)."""
+
+    INVALID = "invalid"  # the manifests, or their plan for this host
+    CONSENT = "consent"
+    STALE = "stale"
+    BUSY = "busy"  # another process is at work, or another apply waits to be confirmed
+    FOLLOWING = "following"  # the host's loop follows its own manifests
+    ID = "id"  # it was used or cancelled before
+    INPUT = "input"
+    HOST = "host"
+    STATE = "state"
+    BUG = "bug"
+
+
+REFUSALS: Final[Mapping[type[ReconcileError], Refusal]] = {
+    InputError: Refusal.INPUT,
+    InvalidManifests: Refusal.INVALID,
+    IdTaken: Refusal.ID,
+    FollowsManifests: Refusal.FOLLOWING,
+    StaleError: Refusal.STALE,
+    BusyError: Refusal.BUSY,
+    HostError: Refusal.HOST,
+    StateError: Refusal.STATE,
+    BugError: Refusal.BUG,
+}
+"""The kind of reason of each kind of error."""
+
+_REFUSING: Final = frozenset({"apply", "plan", "rollback"})
+"""The commands that say with ``-o json`` why they have done nothing."""
 
 
 def code_of(error: Exception, said: Said) -> Exit:
@@ -39,6 +85,7 @@ def code_of(error: Exception, said: Said) -> Exit:
             return _bug(error)
         case ReconcileError():
             _show(error, said)
+            _show_refusal(error, said)
             code = exit_code_of(type(error))
         case OSError():
             say(f"error: {_system_text(error)}")
@@ -59,6 +106,37 @@ def _show(error: ReconcileError, said: Said) -> None:
         say(f"  next: {error.remedy}")
     if isinstance(error, Advised) and error.advice:
         say(f"  next: {said.host.line(error.advice)}")
+
+
+def _show_refusal(error: ReconcileError, said: Said) -> None:
+    """Say to a program why nothing was done, where it has asked for JSON."""
+    context = said.context
+    if context is None or context.info_name not in _REFUSING or context.params.get("format") != "json":
+        return
+    problems = error.problems if isinstance(error, InvalidManifests) else ()
+    result(refusal_json(nearest(type(error), REFUSALS), reason_of(error, said.host.here), problems=problems))
+
+
+def refusal_json(refusal: Refusal, why: str, plan: "Plan | None" = None, problems: Sequence[Problem] = ()) -> str:
+    """Why nothing was done as JSON text, ended by a newline.
+
+    Args:
+        refusal: the kind of reason.
+        why: for people, with what to run.
+        plan: what would be done otherwise; None where none was made.
+        problems: what is wrong with the manifests, where no plan was made.
+    """
+    from reconciler.render.diagnostics import problem_record
+    from reconciler.render.plan_json import json_text, plan_record
+
+    record = {
+        "formatVersion": 1,
+        "refusal": refusal,
+        "why": why,
+        "problems": [problem_record(one) for one in (plan.problems if plan else problems)],
+        "plan": plan and plan_record(plan),
+    }
+    return json_text(record)
 
 
 def _needs_root(error: Exception) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.cli.apply_progress import awaited_of, show_unfinished, standing_json
+from reconciler.cli.apply_progress import awaited_of, show_unfinished, standing_json, stands_here
 from reconciler.cli.command_lines import again
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import require_host, state_of
@@ -23,8 +23,8 @@ from reconciler.model.codec import BadRecord
 from reconciler.model.commands import HISTORY, confirm_of, resume
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
-from reconciler.model.outcome import Generation, Outcome, Result
-from reconciler.transaction.apply_ids import ApplyState, number_of, standing
+from reconciler.model.outcome import Generation, Outcome, Result, fleet_text
+from reconciler.transaction.apply_ids import ApplyState, newest_standing, number_of
 from reconciler.transaction.confirmation import Awaited
 from reconciler.transaction.history import History
 from reconciler.transaction.loop_records import read_suspensions
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @command("history")
-@click.argument("words", nargs=-1, metavar="[show ID | diff ID ID | state ID]", shell_complete=completes("history"))
+@click.argument("words", nargs=-1, metavar="[show ID | diff ID ID | state [ID]]", shell_complete=completes("history"))
 @click.option(
     "-n", "newest", type=click.IntRange(min=0), metavar="NUMBER", help="How many of the newest to list; 0: all."
 )
@@ -47,12 +47,13 @@ def history_command(
     """List what was applied, show what one apply changed, or compare what two of them wanted.
 
     ID is the number of a generation, or the id that 'apply --id' gave it. 'state ID' says whether an apply waits to be
-    confirmed and for how long, whether it stays, or why it does not; also of an id that no apply has.
+    confirmed and for how long, whether it stays, or why it does not; also of an id that no apply has. 'state' alone
+    says it of the last commit to several hosts.
     """
     require_host(host)
     asked = _asked(words, newest, format)
     if asked and asked[0] == "state":
-        _show_state(host, format, asked[1])
+        _show_state(host, format, asked[1] if asked[1:] else None)
         return Exit.DONE
     if words and selector.pairs:
         raise click.UsageError(f"-l goes with the list only; without it: {again(labels=None)}")
@@ -88,11 +89,11 @@ def _asked(words: tuple[str, ...], newest: int | None, format: str) -> tuple[int
     if newest is not None:
         raise click.UsageError(f"-n goes with the list only; without it: {again(newest=None)}")
     which = tuple(one for one in map(_one_apply, words[1:]) if one is not None)
-    if (words[0], len(words), len(which)) in {("show", 2, 1), ("diff", 3, 2), ("state", 2, 1)}:
+    if (words[0], len(words), len(which)) in {("show", 2, 1), ("diff", 3, 2), ("state", 2, 1), ("state", 1, 0)}:
         return (words[0], *which)
     if len(words) == 1 and isinstance(_one_apply(words[0]), int):
         raise click.UsageError(f"To show that generation: {again(words=('show', words[0]))}")
-    raise click.UsageError("write 'reconcile history', or add 'show ID', 'diff ID ID' or 'state ID'")
+    raise click.UsageError("write 'reconcile history', or add 'show ID', 'diff ID ID' or 'state [ID]'")
 
 
 def _one_apply(word: str) -> int | str | None:
@@ -147,15 +148,20 @@ def _show(host: HostOptions, format: str, which: int | str) -> None:
     _show_suspended(host, suspended_in(record).left)
 
 
-def _show_state(host: HostOptions, format: str, which: int | str) -> None:
+def _show_state(host: HostOptions, format: str, which: int | str | None) -> None:
     state, boot_id = state_of(host)
-    found = standing(state, which, boot_id, time.monotonic())
+    found = newest_standing(state, which, boot_id, time.monotonic())
     if format == "json":
-        result(standing_json(found, boot_id))
+        result(standing_json(found, boot_id, stands_here(host, found)))
+        return
+    if which is None and not found.generation:
+        result("no apply here was a part of a commit to several hosts\n")
         return
     number = f"generation {found.generation}" if found.generation else ""
     name = f"{found.id} ({number})" if found.id and number else found.id or number
     result(f"{name} {found}\n")
+    if found.fleet:
+        result(f"a part of the commit {fleet_text(found.fleet.record)}\n")
     if found.state is ApplyState.PENDING:
         say(f"  next: {host.line(confirm_of(found.id or found.generation))}    # keeps it")
 

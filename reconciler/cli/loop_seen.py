@@ -17,9 +17,9 @@ from reconciler.model.printable import error_text
 from reconciler.transaction.loop_records import LastGood, read_last_good
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.published import NotPublished, Published, PublishedReader, boot_id
-from reconciler.watch.report import Report
+from reconciler.watch.report import Mode, Report
 from reconciler.watch.report_text import Ended, loop_record, loop_text, next_steps, report_record, report_text
-from reconciler.watch.requests import is_watched
+from reconciler.watch.requests import is_watched, watching_process
 from reconciler.watch.status_file import Kept, read_kept
 
 if TYPE_CHECKING:
@@ -182,6 +182,31 @@ def loop_seen(host: HostOptions, state: StateDirectory) -> LoopSeen | None:
         return LoopSeen(kept.report, _end_of(kept)) if kept else None
     except PermissionError:
         return published_loop(PublishedReader(run_directory_of(host)).read())
+
+
+class LoopMode(NamedTuple):
+    """Who says what is enforced on a host: the `mode` of its loop, None where none runs, and what makes it the other.
+
+    The command is empty where it is not known.
+    """
+
+    mode: Mode | None
+    change: str
+
+
+def loop_mode(state: StateDirectory) -> LoopMode:
+    """The mode of the loop with that `state`; until its first cycle has ended it counts as following.
+
+    Raises:
+        BadRecord, UnsafeState: what it has left is damaged.
+    """
+    process = watching_process(state.path)
+    if process is None:
+        return LoopMode(None, "")
+    kept = read_kept(state)
+    if kept is None or kept.process != process or kept.report.mode is None:
+        return LoopMode(Mode.FOLLOWING, "")
+    return LoopMode(kept.report.mode, kept.report.change_mode)
 
 
 def published_loop(found: Published) -> LoopSeen | None:

@@ -370,3 +370,30 @@ class OneApply(ApplyId):
 
 
 _MOST_DIGITS: Final = 19
+
+
+class FleetFile(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 takes no argument
+    """A file that says which commit to several hosts an apply is a part of; the command gets a `FleetCommit`."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType`."""
+        if not isinstance(value, str):
+            return value
+        from reconciler.model.codec import BadRecord, Codec, read_json
+        from reconciler.model.outcome import FleetCommit
+        from reconciler.model.printable import error_text
+
+        try:
+            with open(value, "rb") as stream:
+                content = stream.read(_LARGEST_FLEET + 1)
+            return Codec().read(FleetCommit, read_json(content, _LARGEST_FLEET))
+        except OSError as error:
+            self.fail(error_text(error), param, ctx)
+        except BadRecord as error:
+            self.fail(f"{value} does not say which commit to several hosts this is: {error}", param, ctx)
+
+
+_LARGEST_FLEET: Final = 1 << 20
+"""In bytes."""

@@ -29,7 +29,7 @@ from reconciler.model.machines import HostPlace
 from reconciler.model.matrix import EMPTY_MATRIX
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Severity
-from reconciler.transaction.apply_ids import ApplyIds
+from reconciler.transaction.apply_ids import ApplyIds, FleetApplies
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.lock import LOCK
@@ -105,8 +105,8 @@ def _kept_findings(machine: OpenHost, others: Sequence[Callable[[], object]]) ->
         awaited=looked_at(lambda: awaited(machine), None),
         differences=looked_at(journal.left_degraded, ()),
     )
-    ids = ApplyIds(state)
-    for look in (journal.applied, lambda: state.read(LOCK), lambda: read_suspensions(state), ids.check, *others):
+    kept = (ApplyIds(state).check, FleetApplies(state).check)
+    for look in (journal.applied, lambda: state.read(LOCK), lambda: read_suspensions(state), *kept, *others):
         looked_at(look, None)
     numbers: list[int] = []
     for number in looked_at(history.numbers, numbers):

@@ -1,8 +1,9 @@
 """How an apply ended, and the generation that it has added to the history."""
 
-from collections.abc import Container, Iterable, Sequence
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 
 class Result(StrEnum):
@@ -74,6 +75,78 @@ class Actor(StrEnum):
     BOOT = "boot"
 
 
+_MOST_HOSTS: Final = 1000
+"""Of one commit; an LPAR is a host, and a machine has at most 85 of them."""
+
+_LONGEST_NAME: Final = 253
+_LONGEST_WORD: Final = 1000
+_FLEET_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+
+
+def _check_fleet_id(text: str) -> None:
+    if not _FLEET_ID.fullmatch(text):
+        raise ValueError("1 to 64 letters a to z, digits and dashes are expected, the first no dash")
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if len(names) > _MOST_HOSTS or any(not 0 < len(one) <= _LONGEST_NAME for one in names):
+        raise ValueError(f"at most {_MOST_HOSTS} names of 1 to {_LONGEST_NAME} characters are expected")
+    if len(set(names)) < len(names):
+        raise ValueError("a name occurs twice")
+
+
+def _check_hosts(names: Sequence[str]) -> None:
+    _check_names(names)
+    if not names:
+        raise ValueError("at least one name is expected")
+
+
+def _check_word(text: str) -> None:
+    if len(text) > _LONGEST_WORD:
+        raise ValueError(f"at most {_LONGEST_WORD} characters are expected")
+
+
+class FleetSource(NamedTuple):
+    """The git commit of the manifests of several hosts, and the first line of what it says of itself."""
+
+    id: Annotated[str, _check_word]
+    subject: Annotated[str, _check_word]
+
+
+class FleetCommit(NamedTuple):
+    """The commit to several hosts that an apply is a part of, as its controller has sent it.
+
+    Attributes:
+        id: what the controller calls it.
+        hosts: the names of all its Hosts, in its order; the first one decides.
+        commit: the git commit of the manifests; None where they are of none.
+        operator: who started it.
+        without: the names of the Hosts that were left out.
+    """
+
+    id: Annotated[str, _check_fleet_id]
+    hosts: Annotated[tuple[str, ...], _check_hosts]
+    commit: FleetSource | None
+    operator: Annotated[str, _check_word]
+    without: Annotated[tuple[str, ...], _check_names]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The same as plain values for JSON."""
+        lists = {"hosts": list(self.hosts), "without": list(self.without)}
+        return {**self._asdict(), **lists, "commit": self.commit and self.commit._asdict()}
+
+
+def fleet_text(record: Mapping[str, Any]) -> str:
+    """What an apply is a part of, by the `record` of its `FleetCommit`, for people."""
+    commit = record["commit"]
+    source = f", of {commit['id'][:12]} {commit['subject']}".rstrip() if commit else ""
+    without = f", without {', '.join(record['without'])}" if record["without"] else ""
+    hosts = record["hosts"]
+    count = f"{len(hosts)} host{'s' if len(hosts) > 1 else ''}"
+    return f"{record['id']}, by {record['operator']}, to {count} ({', '.join(hosts)}){without}{source}"
+
+
 class Origin(NamedTuple):
     """Who asked for an apply, and how.
 
@@ -89,6 +162,7 @@ class Origin(NamedTuple):
         parents: the ids of the commit's first two parents; empty where it has none, or that is not known.
         again: the number of the generation whose wish is applied again, by a rollback or at boot; 0 where none is.
         undone: the number of the generation before which all was as is wanted now; 0 where that is not what is wanted.
+        fleet: the commit to several hosts that it is a part of; None where it is of this host alone.
     """
 
     user: str
@@ -102,6 +176,7 @@ class Origin(NamedTuple):
     parents: tuple[str, ...] = ()
     again: int = 0
     undone: int = 0
+    fleet: FleetCommit | None = None
 
 
 class Extent(StrEnum):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from reconciler.integrations.timers import CannotArm
 from reconciler.model.commands import PLAN, Advised, history_of
 from reconciler.model.desired import Desired
-from reconciler.model.errors import ConflictError, StaleError
+from reconciler.model.errors import ConflictError, InputError, StaleError
 from reconciler.model.machines import WRONG_MACHINE
 from reconciler.model.outcome import Extent, Outcome, Result
 from reconciler.model.printable import error_text
@@ -31,7 +31,7 @@ from reconciler.transaction.recovery import Recovered, is_left, recover, refuse_
 if TYPE_CHECKING:
     from reconciler.kernel.observe import Seen
     from reconciler.model.observed import Observed
-    from reconciler.model.outcome import Generation, Origin
+    from reconciler.model.outcome import FleetCommit, Generation, Origin
     from reconciler.render.plan_json import SavedPlan
     from reconciler.transaction.apply import Executed, Progress
     from reconciler.transaction.apply_ids import Standing
@@ -77,6 +77,10 @@ NO_TERMS: Final = Terms()
 
 class StalePlan(Advised, StaleError):
     """What a saved or shown plan rests on has changed; the text says what."""
+
+
+class OtherHosts(InputError):
+    """The commit to several hosts that an apply is a part of has other hosts than this one; the text says which."""
 
 
 class AppliedAlready(ConflictError):
@@ -151,6 +155,7 @@ def apply(
         AwaitsConfirmation: an earlier apply waits to be confirmed.
         AppliedAlready: an apply with its id and the same plan stands, or waits to be confirmed.
         IdTaken: its id was used or cancelled before; `OtherPlan`: it stands with another plan.
+        OtherHosts: it is a part of a commit to several hosts, none of which this is.
         StalePlan: the plan has become another.
         NotApplicable: it has errors, or needs consent.
         and what reading `source` and `plan` raise.
@@ -169,11 +174,19 @@ def apply(
         refuse_repeated(source, machine, origin.id, terms, scope, planning)
         _refuse_left(recovered, machine, terms)
         wanted = source.read(machine, planning)
+        _refuse_other_hosts(origin.fleet, wanted)
         made = agreed_plan(wanted, machine, terms, scope, observe_host(machine, like), planning)
         if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)
         origin = _completed(origin, wanted)
         return _Transaction(made, machine, progress, origin, terms, stop, recovered).result()
+
+
+def _refuse_other_hosts(fleet: "FleetCommit | None", wanted: Wanted) -> None:
+    name = wanted.desired.host.name
+    if fleet and name not in fleet.hosts:
+        hosts = ", ".join(fleet.hosts)
+        raise OtherHosts(f"nothing was done: host {name} is none of the hosts of the commit {fleet.id}: {hosts}")
 
 
 def _completed(origin: "Origin", wanted: Wanted) -> "Origin":
@@ -336,9 +349,11 @@ class _Transaction(NamedTuple):
         try:
             shown = {**plan_record(made, only_changes=True), "diff": diff_records(made)}
             if self.origin.id:
-                from reconciler.transaction.apply_ids import ApplyIds
+                from reconciler.transaction.apply_ids import ApplyIds, FleetApplies
 
                 ApplyIds(self.machine.state).claim(self.origin.id, number)
+                if self.origin.fleet:
+                    FleetApplies(self.machine.state).note(number, self.origin.fleet.id)
             history.begin(number, _recorded(made), self.origin, shown, _extent(made))
             if self.terms.confirm_within is not None:
                 self._await_confirmation(number, journal, self.terms.confirm_within)

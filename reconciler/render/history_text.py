@@ -7,7 +7,16 @@ from typing import Any, Final, NamedTuple
 from reconciler.model.commands import APPLY, HISTORY, NOWHERE, STATUS, Here, history_of
 from reconciler.model.desired import Activation, Desired, DesiredGuest
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.outcome import Actor, Extent, Generation, Outcome, Result, SuspendedThen, suspended_then
+from reconciler.model.outcome import (
+    Actor,
+    Extent,
+    Generation,
+    Outcome,
+    Result,
+    SuspendedThen,
+    fleet_text,
+    suspended_then,
+)
 from reconciler.model.printable import lines_text
 from reconciler.planning.plan import ALLOW_SUSPENDED, Plan
 from reconciler.render.changes import Hunk, config_hunk, diff_text, hunk_lines, plan_hunks, pool_hunk
@@ -202,7 +211,9 @@ def what_text(one: Generation, most: int | None = MOST_NAMES) -> str:
     if one.is_damaged:
         return one.summary
     origin = one.origin
-    about = [origin.id] if origin.id else []
+    about = [f"fleet {origin.fleet.id}"] if origin.fleet else []
+    if origin.id and not (origin.fleet and origin.fleet.id == origin.id):
+        about.append(origin.id)
     if one.extent is Extent.PARTIAL:
         about.append("partial")
     if origin.actor is Actor.PERSON and origin.again:
@@ -267,6 +278,7 @@ def _record(one: Generation) -> dict[str, Any]:
         "author": origin.author or None,
         "rollbackTo": origin.again or None,
         "undone": origin.undone or None,
+        "fleet": origin.fleet and origin.fleet.record,
         "host": one.host,
         "manifests": one.digest,
         "summary": one.summary,
@@ -336,6 +348,8 @@ def _head(record: Mapping[str, Any], page: Page, zone: tzinfo | None) -> Iterato
     if record["id"]:
         yield f"  id:        {record['id']}"
     yield f"  commit:    {_commit_line(record)}"
+    if fleet := record["fleet"]:
+        yield from page.wrapped("  fleet:     ", fleet_text(fleet), 0)
     if record["again"]:
         yield f"  wants:     what generation {record['again']} wanted"
     if record["undone"]:

@@ -16,10 +16,10 @@ from typing import Final, NamedTuple
 from reconciler.model.codec import BadRecord
 from reconciler.model.commands import HISTORY, Advised, history_of
 from reconciler.model.errors import ConflictError, StateError
-from reconciler.model.outcome import Outcome, Result, Unconfirmed
+from reconciler.model.outcome import FleetCommit, Outcome, Result, Unconfirmed
 from reconciler.model.printable import error_text
 from reconciler.transaction.confirmation import Confirmations, NotPending
-from reconciler.transaction.history import History, NoSuchGeneration
+from reconciler.transaction.history import RETAINED, History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.records import read_record, write_record
 from reconciler.transaction.state_directory import StateDirectory, UnsafeState
@@ -82,6 +82,7 @@ class Standing(NamedTuple):
         state: how it stands.
         seconds_left: how long it still waits to be confirmed, whole seconds; 0 unless it is pending.
         fingerprint: of its plan (SHA-256, hex); empty where that is not known.
+        fleet: the commit to several hosts that it is a part of; None where it is of this host alone, or not known.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Standing(NamedTuple):
     state: ApplyState
     seconds_left: int = 0
     fingerprint: str = ""
+    fleet: FleetCommit | None = None
 
     @property
     def is_pending(self) -> bool:
@@ -148,7 +150,8 @@ def standing(state: StateDirectory, which: int | str, boot_id: str, now: float) 
         number = found.generation
     pending = Confirmations(state).pending()
     one = history.get(number)
-    known = Standing(one.origin.id, number, ApplyState.UNFINISHED, fingerprint=history.fingerprint(number))
+    fingerprint = history.fingerprint(number)
+    known = Standing(one.origin.id, number, ApplyState.UNFINISHED, 0, fingerprint, one.origin.fleet)
     if known.id and ids.found(known.id).is_cancelled:
         return known._replace(state=ApplyState.CANCELLED)
     unfinished = Journal(state, boot_id).unfinished()
@@ -166,6 +169,20 @@ def standing(state: StateDirectory, which: int | str, boot_id: str, now: float) 
     if not left:
         return known._replace(state=ApplyState.EXPIRED)
     return known._replace(state=ApplyState.PENDING, seconds_left=math.floor(left))
+
+
+def newest_standing(state: StateDirectory, which: int | str | None, boot_id: str, now: float) -> Standing:
+    """How the newest apply stands that is meant by `which`; see `standing`.
+
+    A commit to several hosts is applied again by another id where it was confirmed elsewhere and has ended here: its
+    own id leads to the newest of these applies. None means the newest commit; where there was none, it is unknown.
+    """
+    number = FleetApplies(state).newest(which) if which is None or isinstance(which, str) else 0
+    if number and isinstance(which, str) and number <= ApplyIds(state).found(which).generation:
+        number = 0
+    if number:
+        return standing(state, number, boot_id, now)
+    return Standing("", 0, ApplyState.UNKNOWN) if which is None else standing(state, which, boot_id, now)
 
 
 def ended_state(outcome: Outcome | None) -> ApplyState:
@@ -277,6 +294,68 @@ class ApplyIds:
             return self._history.get(number).origin.id == apply_id
         except BadRecord:
             return True
+
+
+FLEET: Final = "fleet.json"
+
+
+class _FleetApply(NamedTuple):
+    generation: int
+    id: str
+
+
+class _FleetApplies(NamedTuple):
+    """The applies that were parts of commits to several hosts, ascending."""
+
+    applies: tuple[_FleetApply, ...]
+
+
+class FleetApplies:
+    """Which generations in the state directory `state` are parts of commits to several hosts.
+
+    Each of them says so itself. This finds the newest one without reading all of them, which takes long where there
+    are many guests.
+    """
+
+    def __init__(self, state: StateDirectory) -> None:
+        self._state = state
+        self._history = History(state)
+
+    def note(self, number: int, fleet_id: str) -> None:
+        """Record that generation `number`, which is about to begin, is a part of that commit; on disk when it returns.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        applies = (*self._applies(), _FleetApply(number, fleet_id))
+        write_record(self._state, FLEET, _FleetApplies(applies[-RETAINED:]))
+
+    def newest(self, fleet_id: str | None = None) -> int:
+        """The newest generation that is a part of that commit, or of any; 0 where none is, or is kept.
+
+        Raises:
+            BadRecord: what is recorded is not as we write it.
+        """
+        kept = frozenset(self._history.numbers())
+        for number, one in reversed(self._applies()):
+            if number in kept and fleet_id in (None, one):
+                fleet = self._history.get(number).origin.fleet
+                if fleet and fleet.id == one:  # otherwise it never began, and its number was used again
+                    return number
+        return 0
+
+    def check(self) -> None:
+        """Read what is recorded.
+
+        Raises:
+            BadRecord: it is not as we write it.
+            UnsafeState: it cannot be trusted.
+        """
+        self._applies()
+
+    def _applies(self) -> tuple[_FleetApply, ...]:
+        found = read_record(self._state, FLEET, _FleetApplies)
+        return found.applies if found else ()
 
 
 def _file_of(apply_id: str) -> str:

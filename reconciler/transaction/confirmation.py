@@ -168,3 +168,19 @@ def is_as_before(begun: Unfinished, found: Callable[[], Holdings | None], root: 
         return False
     holdings = found()
     return holdings is not None and not differences_of(begun.start, holdings, begun.touched)
+
+
+def is_changed(begun: Unfinished, holdings: Holdings | None, root: Path | None) -> bool:
+    """Whether what `begun` has done is not on the host any more as it left it; True where that is not known.
+
+    Args:
+        begun: the transaction.
+        holdings: what the host holds; None where it cannot be read.
+        root: precedes the paths of the files of other tools.
+    """
+    from reconciler.transaction.persist import unlike
+    from reconciler.transaction.rollback import differences_of
+
+    if holdings is None or unlike(begun.files, root):
+        return True
+    return bool(differences_of(begun.target, holdings, begun.touched))

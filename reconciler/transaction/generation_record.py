@@ -9,7 +9,7 @@ from reconciler.model.codec import VERSION, BadRecord, Codec
 from reconciler.model.desired import Activation, Desired, DesiredGuest, GivenUp, Presence, Unmanaged
 from reconciler.model.ids import IdSet, Uuid
 from reconciler.model.matrix import ApConfig, Matrix
-from reconciler.model.outcome import Actor, Extent, Generation, Origin, Outcome, suspended_then
+from reconciler.model.outcome import Actor, Extent, FleetCommit, Generation, Origin, Outcome, suspended_then
 from reconciler.planning.plan import ALLOW_SUSPENDED
 from reconciler.transaction.records import RECORDS, placed
 
@@ -29,6 +29,7 @@ class Begun(NamedTuple):
     parents: tuple[str, ...]
     again: int
     undone: int
+    fleet: FleetCommit | None
     desired: Desired
     plan: Mapping[str, Any]
 
@@ -212,4 +213,5 @@ def _origin_of(begun: Begun) -> Origin:
         begun.parents,
         begun.again,
         begun.undone,
+        begun.fleet,
     )

@@ -13,7 +13,7 @@ from reconciler.model.observed import NO_VMS, Unread, VmName
 from reconciler.model.steps import Holdings
 from reconciler.model.stopping import StopToken
 from reconciler.planning.planner import holdings_of
-from reconciler.transaction.confirmation import Awaited, Confirmations
+from reconciler.transaction.confirmation import Awaited, Confirmations, is_changed
 from reconciler.transaction.state_directory import StateDirectory
 
 if TYPE_CHECKING:
@@ -80,6 +80,19 @@ def awaited(machine: OpenHost) -> Awaited | None:
     return Confirmations(machine.state).awaited(
         machine.boot_id, machine.clock.monotonic(), lambda: holdings_now(machine), machine.root
     )
+
+
+def is_changed_since(machine: OpenHost) -> bool:
+    """Whether what waits to be confirmed is not on the host any more as it was applied; True where that is not known.
+
+    Raises:
+        BadRecord: a file that we keep is not as we write it.
+    """
+    confirmations = Confirmations(machine.state)
+    pending = confirmations.pending()
+    if pending is None:
+        return True
+    return is_changed(confirmations.begun_by(pending, machine.boot_id), holdings_now(machine), machine.root)
 
 
 def holdings_now(machine: OpenHost) -> Holdings | None:

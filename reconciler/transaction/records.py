@@ -63,6 +63,7 @@ _WITHOUT: Final[Mapping[str, str]] = {
     "suspended.json": "nothing is suspended then",
     "enforced.json": "the loop then enforces only manifests that it can use",
     "refused.json": "the loop writes it again when it refuses a configuration next",
+    "fleet.json": "which commit to several hosts was the last one here is then not known",
     "watch.json": "the loop writes it again when it looks next",
 }
 

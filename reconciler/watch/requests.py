@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from reconciler.kernel.own_files import is_locked, socket_address, take_lock
-from reconciler.model.errors import BusyError, HostError, InputError
+from reconciler.model.errors import BusyError, ConflictError, HostError, InputError
 
 SOCKET: Final = "watch.sock"
 """The name of the socket in the state directory."""
@@ -145,6 +145,10 @@ def records_changed(directory: Path) -> None:
         ask(directory, RecordsRequest(), _RECORDS_SECONDS)
 
 
+class FollowsManifests(ConflictError):
+    """The host's loop follows manifests of its own, so that it takes no part in a commit to several hosts."""
+
+
 class AlreadyWatching(BusyError):
     """Another loop has this state directory; the text says which."""
 
@@ -157,6 +161,17 @@ def is_watched(directory: Path) -> bool:
         return False
 
 
+def watching_process(directory: Path) -> int | None:
+    """The process id of the loop with the state directory `directory`; 0: it cannot be read; None: none watches."""
+    if not is_watched(directory):
+        return None
+    try:
+        text = (directory / LOCK).read_bytes()[:20].decode("ascii", "replace").strip()
+    except OSError:
+        return 0
+    return int(text) if text.isdecimal() else 0
+
+
 def locked(path: Path) -> int:
     """The descriptor of the lock at `path`, which is ours as long as it is open.
 
@@ -166,10 +181,8 @@ def locked(path: Path) -> int:
     """
     descriptor = take_lock(path)
     if descriptor is None:
-        process = ""
-        with suppress(OSError):
-            process = path.read_bytes()[:20].decode("ascii", "replace").strip()
-        who = f"process {process}" if process.isdigit() else "another process"
+        process = watching_process(path.parent)
+        who = f"process {process}" if process else "another process"
         raise AlreadyWatching(
             f"{who} is watching with the state directory {path.parent}; end it, or choose another one with --state-dir"
         )

@@ -176,6 +176,11 @@ def test_how_an_apply_stands_is_answered(command: Command) -> None:
         "secondsLeft": None,
         "bootId": unknown["bootId"],
         "fingerprint": None,
+        "isDrifted": None,
+        "mode": "none",
+        "changeMode": None,
+        "pending": None,
+        "fleet": None,
     }
     fingerprint = json.loads(command("plan", "-o", "json").out)["fingerprint"]
     applies(command)
@@ -188,11 +193,12 @@ def test_how_an_apply_stands_is_answered(command: Command) -> None:
         "state": "pending",
         "secondsLeft": pending["secondsLeft"],
         "fingerprint": fingerprint,
+        "isDrifted": False,
     }
     assert 200 < pending["secondsLeft"] < 300
     assert stands(command, "1") == pending
     command("confirm")
-    assert stands(command) == {**pending, "state": "confirmed", "secondsLeft": None}
+    assert stands(command) == {**pending, "state": "confirmed", "secondsLeft": None, "isDrifted": None}
     applies(command, "same")
     assert stands(command, "same")["state"] == "nothing to do"
     command("cancel", "same")

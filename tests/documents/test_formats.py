@@ -57,6 +57,7 @@ RECORDED: Final[dict[str, tuple[Any, Codec, Any, int]]] = {
     "history": (generation_record.Begun, RECORDS, TEXTS, LATEST),
     "history-outcome": (generation_record.Ended, RECORDS, TEXTS, LATEST),
     "ids": (apply_ids._Ids, RECORDS, TEXTS, LATEST),
+    "fleet": (apply_ids._FleetApplies, RECORDS, TEXTS, LATEST),
     "lock": (lock._Holder, RECORDS, TEXTS, LATEST),
     "suspensions": (Suspensions, RECORDS, TEXTS, LATEST),
     "enforced": (LastGood, RECORDS, TEXTS, LATEST),
