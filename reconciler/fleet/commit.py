@@ -99,19 +99,22 @@ class PlannedHost(NamedTuple):
         fingerprint: of the plan that was reviewed.
         is_canary: whether it goes first.
         only_gives_up: whether its plan only takes queues away, so that it goes before those that get some.
+        has_changes: whether its plan does anything. A host where there is nothing to do is checked with the others and
+            has no part in what follows, since it would have nothing to confirm and nothing to roll back.
     """
 
     name: str
     fingerprint: str
     is_canary: bool = False
     only_gives_up: bool = False
+    has_changes: bool = True
 
 
 class Commit(NamedTuple):
     """What is committed.
 
     Attributes:
-        hosts: in order; the first one decides.
+        hosts: in order; the first one with changes decides.
         is_ours: whether this run has chosen the id; False where it was found on the hosts.
         confirm_within: seconds.
         batch: how many hosts apply at one time; None for all.
@@ -184,6 +187,9 @@ def next_actions(commit: Commit, heard: Mapping[str, Heard], round: int, *, has_
     view = _View(commit, heard, round)
     if unasked := [one.name for one in commit.hosts if heard[one.name].answer is None]:
         return _each(Verb.ASK, unasked)
+    if not view.names:
+        failed = view.failures()
+        return End(_never_begun(failed), failed) if failed else End(Outcome.ALL)
     if view.may_be_confirmed:
         return _forward(view)
     if not commit.is_ours:
@@ -228,8 +234,9 @@ class _View:
         self.commit = commit
         self.heard = heard
         self.round = round
-        self.names = tuple(one.name for one in commit.hosts)
-        self.first = self.names[0]
+        self.changed = tuple(one for one in commit.hosts if one.has_changes)
+        self.names = tuple(one.name for one in self.changed)
+        self.first = self.names[0] if self.names else ""
 
     def state(self, name: str) -> State | None:
         """None where it did not answer."""
@@ -258,8 +265,9 @@ class _View:
         return self.heard[name].round == self.round - 1
 
     def failures(self) -> tuple[tuple[str, str], ...]:
-        """The hosts because of which nothing can be committed, with the reason."""
-        return tuple((one.name, why) for one in self.commit.hosts if (why := self._why(one)))
+        """The hosts because of which nothing can be committed, with the reason; of those without changes at first."""
+        concerned = self.commit.hosts if not self.has_begun else self.changed
+        return tuple((one.name, why) for one in concerned if (why := self._why(one)))
 
     def _why(self, host: PlannedHost) -> str:
         heard = self.heard[host.name]
@@ -289,14 +297,14 @@ def _each(verb: Verb, names: Iterable[str]) -> tuple[Action, ...]:
 
 def _applied(view: _View, waiting: Sequence[str], *, has_soaked: bool) -> Next:
     """Apply on those of the next group that still wait: canaries, then those that only give up, then the rest."""
-    by_name = {one.name: one for one in view.commit.hosts}
+    by_name = {one.name: one for one in view.changed}
     groups = (
         [name for name in waiting if by_name[name].is_canary],
         [name for name in waiting if by_name[name].only_gives_up and not by_name[name].is_canary],
         [name for name in waiting if not (by_name[name].is_canary or by_name[name].only_gives_up)],
     )
     group = next(one for one in groups if one)
-    canaries_are_done = group is not groups[0] and any(one.is_canary for one in view.commit.hosts)
+    canaries_are_done = group is not groups[0] and any(one.is_canary for one in view.changed)
     if canaries_are_done and view.commit.soak:
         if not has_soaked:
             return Soak(view.commit.soak)

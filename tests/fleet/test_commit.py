@@ -23,6 +23,42 @@ def test_without_faults_every_host_ends_confirmed(batch: int | None, soak: float
     assert confirmed == ["a", "b", "c", "d"]
 
 
+def test_a_host_without_changes_is_checked_and_left_as_it_is() -> None:
+    """It has nothing to confirm; the first host with changes decides, and what happens to it later is no failure."""
+    world = World(list(HOSTS))
+    hosts = tuple(one._replace(has_changes=one.name not in {"a", "b"}) for one in commit_of().hosts)
+    run = Run(world, commit_of(hosts=hosts))
+    while not any(one.applied_in for one in run.heard.values()):
+        run.go_on(lambda: "good")
+    world.hosts["a"].fingerprint = "another"
+
+    assert finished(run) is Outcome.ALL
+    assert [one.host for one in run.sent if one.verb is not Verb.ASK] == ["c", "d", "c", "d"]
+    asked = {one.host for one in run.sent if one.verb is Verb.ASK}
+    assert asked == set(HOSTS)
+
+
+@pytest.mark.parametrize(("fingerprint", "outcome"), [("wanted", Outcome.ALL), ("another", Outcome.STALE)])
+def test_a_commit_without_changes_is_a_check_of_all_hosts(fingerprint: str, outcome: Outcome) -> None:
+    """It ends at once."""
+    world = World(list(HOSTS))
+    world.hosts["d"].fingerprint = fingerprint
+    run = Run(world, commit_of(hosts=tuple(one._replace(has_changes=False) for one in commit_of().hosts)))
+
+    assert finished(run) is outcome
+    assert [one.host for one in run.sent] == list(HOSTS)
+
+
+def test_a_host_without_changes_that_has_others_is_stale() -> None:
+    """What was reviewed is what is applied, on every host."""
+    world = World(list(HOSTS))
+    world.hosts["a"].fingerprint = "another"
+    run = Run(world, commit_of(hosts=tuple(one._replace(has_changes=one.name != "a") for one in commit_of().hosts)))
+
+    assert finished(run) is Outcome.STALE
+    assert run.end == End(Outcome.STALE, (("a", "stale"),))
+
+
 def test_one_that_refuses_leaves_all_as_they_were() -> None:
     """Nothing is confirmed; a late apply of the same id is refused everywhere."""
     world = World(list(HOSTS))
