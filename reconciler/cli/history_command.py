@@ -63,7 +63,7 @@ def history_command(
         from reconciler.cli.history_published import show_published
 
         # What this user may not read is published in part; the rest is for root.
-        if selector.pairs or not show_published(host, format, asked, newest, error):
+        if not show_published(host, format, asked, newest, selector, error):
             raise
         return Exit.DONE
     match asked:
@@ -106,7 +106,7 @@ def _one_apply(word: str) -> int | str | None:
 
 
 def _list(host: HostOptions, format: str, newest: int | None, selector: Selector) -> None:
-    from reconciler.render.history_text import MOST_NAMES, NEWEST, history_json, history_text
+    from reconciler.render.history_text import MOST_NAMES, NEWEST, NO_COMMIT, history_json, history_text
 
     history, found = History(state_of(host)[0]), _awaited(host)
     # Programs get all of it, as long as they do not ask for less.
@@ -126,6 +126,8 @@ def _list(host: HostOptions, format: str, newest: int | None, selector: Selector
         result(history_text(generations, page, most_names=names, earlier=earlier, here=host.here, flags=flags))
         if selector.pairs:
             result(f"{len(touching):,} of {total:,} generations changed a guest with -l {selector}\n")
+        if not all(one.origin.commit for one in generations):
+            say(f"note: {NO_COMMIT}")
     _show_suspended(host, generations[-1].suspended if generations else ())
 
 

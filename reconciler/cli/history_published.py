@@ -8,9 +8,11 @@ from reconciler.cli.loop_seen import published_report
 from reconciler.cli.open_host import run_directory_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import page_for_stdout, result, say
+from reconciler.model.desired import Selector
 from reconciler.model.printable import error_text, lines_text
 from reconciler.render.history_text import (
     NEWEST,
+    NO_COMMIT,
     Listed,
     commit_text,
     listed_text,
@@ -27,7 +29,12 @@ VERSION: Final = 2
 
 
 def show_published(
-    host: HostOptions, format: str, asked: Sequence[int | str], newest: int | None, denied: PermissionError
+    host: HostOptions,
+    format: str,
+    asked: Sequence[int | str],
+    newest: int | None,
+    selector: Selector,
+    denied: PermissionError,
 ) -> bool:
     """Show what is published of what is `asked` for, and say so; False where that is nothing.
 
@@ -36,6 +43,7 @@ def show_published(
         format: how to print.
         asked: nothing, which is the list, or a word and the generations that it is about.
         newest: how many are listed; None where nothing was said, 0 for all.
+        selector: of which generations the list is: those that changed a guest with these labels.
         denied: why the history itself cannot be read.
 
     Raises:
@@ -57,23 +65,34 @@ def show_published(
     elif asked:
         _show_between(view, _found(view, asked[1]), _found(view, asked[2]), format)
     else:
-        _list(view, format, newest)
+        _list(view, format, newest, selector)
     shown = counted(len(view.generations), "generation")
     say(f"note: this is what is published, of the last {shown}, since {error_text(denied)}")
     say_as_root()
     return True
 
 
-def _list(view: HistoryView, format: str, newest: int | None) -> None:
+def _list(view: HistoryView, format: str, newest: int | None, selector: Selector) -> None:
     most = newest or None if newest is not None or format == "json" else NEWEST
-    chosen = view.generations[:most]
+    touching = [one for one in view.generations if _touches(one, selector)]
+    chosen = touching[:most]
     if format == "json":
         result(json_text({"formatVersion": VERSION, "generations": [_record(one) for one in reversed(chosen)]}))
         return
     page = page_for_stdout()
-    result(listed_text([_listed(one) for one in chosen], page._replace(width=None) if format == "wide" else page))
-    if earlier := view.earlier + len(view.generations) - len(chosen):
+    if chosen:
+        result(listed_text([_listed(one) for one in chosen], page._replace(width=None) if format == "wide" else page))
+    if not all(one.commit for one in chosen):
+        say(f"note: {NO_COMMIT}")
+    if earlier := len(touching) - len(chosen) + (0 if selector.pairs else view.earlier):
         result(f"{page.ellipsis} and {counted(earlier, 'earlier generation')}\n")
+    if selector.pairs:
+        result(f"{len(touching):,} of {len(view.generations):,} generations changed a guest with -l {selector}\n")
+
+
+def _touches(one: GenerationView, selector: Selector) -> bool:
+    # One of which nothing is known is among them, as in the history itself.
+    return not selector.pairs or one.labels is None or any(selector.takes(labels.items()) for labels in one.labels)
 
 
 def _listed(one: GenerationView) -> Listed:

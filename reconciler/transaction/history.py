@@ -10,6 +10,7 @@ one finds out what became of it.
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -159,6 +160,22 @@ class History:
             if any(selector.takes(labels.get(name, ())) for name in whole.generation.guests):
                 found.append(whole.generation)
         return found
+
+    def labels(self, number: int) -> frozenset[tuple[tuple[str, str], ...]]:
+        """Which labels the guests that generation `number` changed had then, or before where they have no manifest then.
+
+        Raises:
+            NoSuchGeneration: it is not there.
+            BadRecord: its file is not as we write it.
+        """
+        whole = self._whole(number)
+        found = {one.name: one.labels for one in whole.desired.guests}
+        for earlier in reversed([one for one in self.numbers() if one < number]):
+            if found.keys() >= set(whole.generation.guests):
+                break
+            with suppress(StateError, OSError):  # `touching` passes it over, too
+                found = {one.name: one.labels for one in self._whole(earlier).desired.guests} | found
+        return frozenset(found.get(name, ()) for name in whole.generation.guests)
 
     def look(self, number: int) -> Generation:
         """Generation `number`; where its file is damaged, that is its result.

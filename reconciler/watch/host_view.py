@@ -26,6 +26,9 @@ MOST_EVENTS: Final = 100
 LARGEST_DIFF: Final = 64 << 10
 """In bytes, of the diff of a plan or a generation; a longer one is cut."""
 
+LARGEST_LABELS: Final = 4 << 10
+"""In bytes, of the labels of a generation."""
+
 LARGEST_TOTAL: Final = 8 << 20
 """In bytes, of all published files together."""
 
@@ -123,6 +126,8 @@ class GenerationView(NamedTuple):
         summary: what was planned, one sentence.
         diff: what it changed.
         is_cut: whether the diff was cut or left out.
+        labels: each set of labels that a guest which it changed had then or before; None where that is not known, or
+            is too much.
     """
 
     number: int
@@ -141,6 +146,7 @@ class GenerationView(NamedTuple):
     summary: str
     diff: str
     is_cut: bool
+    labels: tuple[Mapping[str, str], ...] | None = None
 
 
 class HistoryView(NamedTuple):

@@ -6,7 +6,7 @@ together have at most `LARGEST_TOTAL` bytes; what is too much is left out, the o
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate, takewhile
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from reconciler.watch.host_view import (
     LARGEST_DIFF,
     LARGEST_EVENTS,
     LARGEST_HOST,
+    LARGEST_LABELS,
     LARGEST_TOTAL,
     MOST_EVENTS,
     MOST_GENERATIONS,
@@ -220,12 +221,19 @@ def history_view(history: History, version: str, earlier: HistoryView | None, at
 def generation_view(history: History, number: int, stamp: tuple[int, ...]) -> GenerationView:
     """Generation `number` of `history`; where its record is damaged, that is its result."""
     one, diff, ended = history.look(number), "", None
-    is_cut = one.is_damaged
+    is_cut, labels = one.is_damaged, None
     if not one.is_damaged:
+        labels = _labels(history.labels(number))
         record = history.record(number)
         diff, is_cut = _cut(generation_diff(record))
         ended = (record["outcome"] or {}).get("ended")
-    return _generation_view(one, stamp, diff, ended, is_cut=is_cut)
+    return _generation_view(one, stamp, diff, ended, is_cut=is_cut)._replace(labels=labels)
+
+
+def _labels(found: Iterable[tuple[tuple[str, str], ...]]) -> tuple[Mapping[str, str], ...] | None:
+    """Each set of labels in `found`; None where they are too much to be published."""
+    labels = tuple(dict(one) for one in sorted(found))
+    return labels if len(json.dumps(labels)) <= LARGEST_LABELS else None
 
 
 def _generation_view(

@@ -193,9 +193,30 @@ def test_a_history_that_may_not_be_read_is_shown_as_it_is_published(site: Path) 
         assert "guest1" in one.out
     assert as_a_user(site, "history", "-n", "1", *simulated).out.splitlines()[-1] == "… and 1 earlier generation"
     assert as_a_user(site, "history", "show", "9", *simulated).code == 1
-    assert_named(as_a_user(site, "history", "-l", "tenant=payments", *simulated), "kept")
     shutil.rmtree(site / "run")
     assert_named(as_a_user(site, "history", *simulated), "kept")
+
+
+def test_the_published_history_may_be_of_guests_with_a_label(site: Path) -> None:
+    """Also of one whose manifest has gone since, as root sees it; of those that are published."""
+    simulated = ("--simulate", "site/simulated-host.yaml", "--state-dir", "kept/state", "--run-dir", "run")
+    guests = site / "site/guests.yaml"
+    first, _, rest = guests.read_text().partition("\n---\n")
+    for text in (f"{first}\n---\n{rest}", f"{first}\n---\n{rest}".replace("[4, 0xab]", "[4]"), rest):
+        guests.write_text(text)
+        assert as_root(site, "apply", "--yes", "-f", "site", *simulated).code == 0
+    asked = [("history", "-l", f"tenant={one}", *simulated) for one in ("payments", "nobody")]
+    as_root_sees = [as_root(site, *one).out for one in asked]
+    os.chown(site / "kept/state", ANOTHER, ANOTHER)
+
+    seen = [as_a_user(site, *one) for one in asked]
+
+    assert [one.out for one in seen] == as_root_sees
+    assert "3 of 3 generations changed a guest with -l tenant=payments\n" in seen[0].out
+    assert seen[1].out == "0 of 3 generations changed a guest with -l tenant=nobody\n"
+    assert "note: this is what is published, of the last 3 generations, since " in seen[0].err
+    record = json.loads(as_a_user(site, *asked[0], "-n", "1", "-o", "json").out)
+    assert [one["number"] for one in record["generations"]] == [3]
 
 
 def test_what_two_published_generations_differ_in_is_shown(site: Path) -> None:
