@@ -11,8 +11,11 @@ _GAP: Final = "  "
 _WIDE: Final = ("W", "F")
 _LEAST_ROOM: Final = 30
 """The fewest columns that a text is divided for."""
-_GAPS: Final = re.compile(r"(?<=\S)( +)(?! |\(\d|[^()]{0,30}\))")
-"""Where a text may be divided: not before a number in brackets, and not within a few words in brackets."""
+_GAPS: Final = re.compile(r"(?<=\S)( +)(?! |\(\d)")
+"""Where a text may be divided: not before a number in brackets."""
+
+_BRACKETS: Final = r"\([^()]{0,30}\)"
+"""A few words in brackets, which are not divided either."""
 
 _COMMANDS: Final = re.compile(r"'(?:sudo )?reconcile [^']*'|(?:^|(?<=: ))(?:sudo )?reconcile .*|(?<=run: ).*")
 """A command in a text, in quotes or to its end: it is not divided either, so that it can be copied."""
@@ -130,8 +133,8 @@ def _divided(text: str, first: int, others: int) -> list[str]:
     """`text` in pieces of at most `first` and `others` columns, as far as its words allow."""
     if columns_of(text) <= first:
         return [text]
-    commands = [range(*one.span()) for one in _COMMANDS.finditer(text)]
-    gaps = [one for one in _GAPS.finditer(text) if not any(one.start() in command for command in commands)]
+    whole = [range(*one.span()) for kind in (_COMMANDS, _BRACKETS) for one in re.finditer(kind, text)]
+    gaps = [one for one in _GAPS.finditer(text) if not any(one.start() in part for part in whole)]
     ends = [*(one.start() for one in gaps), len(text)]
     pieces = [text[: ends[0]]]
     for one, end in zip(gaps, ends[1:], strict=True):

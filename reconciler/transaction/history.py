@@ -162,7 +162,7 @@ class History:
         return found
 
     def labels(self, number: int) -> frozenset[tuple[tuple[str, str], ...]]:
-        """Which labels the guests that generation `number` changed had then, or before where they have no manifest then.
+        """Which labels the guests that generation `number` changed had then, or before if no manifest named them then.
 
         Raises:
             NoSuchGeneration: it is not there.

@@ -60,3 +60,16 @@ def test_wide_and_combining_characters_are_counted_as_they_are_drawn() -> None:
     assert columns_of("a\u0301\u6f22") == 3
     assert Page(4).cut("\u6f22\u5b57\u6f22") == "\u6f22…"
     assert Page(2, ellipsis="...").cut("abc") == "ab"
+
+
+def test_a_sentence_that_ends_in_brackets_is_divided_like_any_other() -> None:
+    """As many words as fit stand on each line; only a few words in brackets stay together."""
+    page = Page(60)
+    text = "the LPAR lacks what the host has had, and the next one has it (see what it has in the list that is below)"
+
+    assert page.wrapped("", text, 0) == [
+        "the LPAR lacks what the host has had, and the next one has",
+        "it (see what it has in the list that is below)",
+    ]
+    numbered = f"{'a' * 47} adapters (5-6, 171)"
+    assert page.wrapped("", numbered, 0) == ["a" * 47, "adapters (5-6, 171)"]
