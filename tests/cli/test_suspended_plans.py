@@ -50,6 +50,7 @@ def test_an_apply_of_a_person_needs_consent(command: Command) -> None:
 
     assert ran.code == 0, ran.err
     assert "guest 'guest1' is suspended by " in ran.err
+    assert (ran.out + ran.err).count("suspended by ") == 1, "it is said twice"
     assert "reconcile resume guest1" in ran.err
     assert command.bare("resume", "guest1", "--simulate", str(command.simulated_host)).code == 0
     assert "suspended" not in command("plan").err
