@@ -20,7 +20,7 @@ from reconciler.cli.options import HostOptions, format_option, host_options, lab
 from reconciler.cli.output import page_for_stdout, result, say, show_problems
 from reconciler.cli.tree import command, completes
 from reconciler.kernel.text_forms import UnknownText, parse_queue
-from reconciler.model.commands import LOOP_STATUS, STATUS, Here
+from reconciler.model.commands import DOCTOR, LOOP_STATUS, STATUS, Here
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
 from reconciler.model.ids import ID_COUNT
@@ -238,6 +238,8 @@ class Seen:
                 self.unseen.append(f"the loop: {error}")
             except (StateError, OSError) as error:
                 say(f"warning: what the loop found last cannot be used: {error_text(error)}")
+                remedy = error.remedy if isinstance(error, StateError) else ""
+                say(f"  next: {remedy or self._host.line(DOCTOR)}")
 
     def _noted(self, found: Status, machine: "OpenHost") -> Status:
         """`found`; what of it could not be seen is noted."""
@@ -278,7 +280,7 @@ def _known(one: "GuestReport") -> "Known":
     differs = one.authorised != one.wanted
     state = GuestState.IN_SYNC
     if one.suspended:
-        state = GuestState.SUSPENDED_DIFFERS if differs else GuestState.SUSPENDED
+        state = GuestState.SUSPENDED_OUT_OF_SYNC if differs else GuestState.SUSPENDED
     elif one.drifted:
         state = GuestState.DRIFT
     elif not one.wanted:

@@ -467,5 +467,7 @@ def _kept(read: Callable[[], _Record], log: Log) -> _Record | None:
     try:
         return read()
     except BadRecord as error:
-        log.warning("a file that an earlier run has left is damaged and is not used", reason=str(error))
+        log.warning(
+            "a file that an earlier run has left is damaged and is not used", reason=str(error), next=error.remedy
+        )
         return None

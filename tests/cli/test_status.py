@@ -451,6 +451,9 @@ def test_a_damaged_record_of_the_loop_keeps_no_status(night: Command) -> None:
     ran = night.bare("status", *WHERE)
     assert states(ran) == STATES
     assert "warning: what the loop found last cannot be used: " in ran.err
+    (step,) = (line for line in ran.err.splitlines() if line.startswith("  next: "))
+    assert os.system(step.removeprefix("  next: ")) == 0
+    assert "cannot be used" not in night.bare("status", *WHERE).err
 
     (state / "generations/000001.json").write_text("{")
     Path("guests.yaml").unlink()
