@@ -43,7 +43,7 @@ _CODES: Final = {
     Condition.CHANGES: Exit.CHANGES,
     Condition.DRIFT: Exit.CHANGES,
     Condition.SUSPENDED: Exit.CHANGES,
-    Condition.SUSPENDED_DIFFERS: Exit.CHANGES,
+    Condition.SUSPENDED_OUT_OF_SYNC: Exit.CHANGES,
     Condition.NEEDS_PERSON: Exit.REFUSED,
     Condition.STOPPED: Exit.REFUSED,
     Condition.WAITING: Exit.BUSY,

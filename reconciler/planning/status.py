@@ -27,7 +27,7 @@ class GuestState(StrEnum):
     CHANGES = "changes"  # the manifest asks for something that is not done yet
     MISSING = "missing"  # its device does not exist
     LEAVING = "leaving"  # no manifest names it any more
-    SUSPENDED_DIFFERS = "suspended-differs"  # suspended, and not as its manifest says
+    SUSPENDED_OUT_OF_SYNC = "suspended-out-of-sync"  # suspended, and not as its manifest says
     FAILING = "failing"  # a card that it has is check-stopped or in standby
     HIDDEN = "hidden"  # it does not see all that it has, although the hardware is there
     PENDING = "pending"  # it waits for hardware, or for what the LPAR is given
@@ -262,7 +262,7 @@ def _guest_status(guest: GuestPlan, about: _About) -> GuestStatus:
 
 def _state(plan: GuestPlan, about: _About, hidden: Sequence[Hidden], *, waits: bool, fails: bool) -> GuestState:
     if plan.name in about.withheld:
-        return GuestState.SUSPENDED_DIFFERS
+        return GuestState.SUSPENDED_OUT_OF_SYNC
     if plan.guest is None:
         return GuestState.LEAVING
     if plan.before != plan.after:

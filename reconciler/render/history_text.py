@@ -107,7 +107,9 @@ _LEAST: Final = (
 )  # fmt: skip
 """Which columns are cut on a narrow page, in this order, and what stays of each: at 80 some of the commit's subject."""
 
-NO_COMMIT: Final = "'-' below COMMIT: a rollback, or the manifests were in no git repository, or in one that git refused"
+NO_COMMIT: Final = (
+    "'-' below COMMIT: a rollback, or the manifests were in no git repository, or in one that git refused"
+)
 """Why a line of the list names no commit."""
 
 MOST_NAMES: Final[int | None] = 3

@@ -279,7 +279,7 @@ def _numbered(noun: str, ids: IdSet) -> str:
 _SO_MANY: Final[Mapping[GuestState, str]] = {
     GuestState.CHANGES: "with changes",
     GuestState.DRIFT: "with drift",
-    GuestState.SUSPENDED_DIFFERS: "suspended with differences",
+    GuestState.SUSPENDED_OUT_OF_SYNC: "suspended and out of sync",
 }
 """What a state is called behind a number of guests, where its name is no adjective."""
 

@@ -42,7 +42,7 @@ _TONES: Final = {
     Condition.NEEDS_PERSON: "warning",
     Condition.WAITING: "quiet",
     Condition.SUSPENDED: "quiet",
-    Condition.SUSPENDED_DIFFERS: "warning",
+    Condition.SUSPENDED_OUT_OF_SYNC: "warning",
     Condition.FAILED: "bad",
     Condition.DEGRADED: "bad",
     Condition.STOPPED: "bad",

@@ -204,7 +204,7 @@ def _standing(plan: Plan) -> tuple[Condition, str]:
         return Condition.IN_SYNC, "the host is as the manifests say"
     are = "is" if len(plan.suspended_names) == 1 else "are"
     whose = named(plan.suspended_names)
-    return Condition.SUSPENDED_DIFFERS, f"{whose} {are} not as the manifests say; everything else is"
+    return Condition.SUSPENDED_OUT_OF_SYNC, f"{whose} {are} not as the manifests say; everything else is"
 
 
 def _at_rest(

@@ -94,7 +94,7 @@ ALL: Final = Wanted()
 _LEVEL_OF: Final = {
     Condition.DRIFT: Level.WARNING,
     Condition.NEEDS_PERSON: Level.WARNING,
-    Condition.SUSPENDED_DIFFERS: Level.WARNING,
+    Condition.SUSPENDED_OUT_OF_SYNC: Level.WARNING,
     Condition.FAILED: Level.ERROR,
     Condition.STOPPED: Level.ERROR,
     Condition.DEGRADED: Level.CRITICAL,

@@ -14,7 +14,7 @@ class Condition(StrEnum):
     NEEDS_PERSON = "needs-person"  # the plan has conflicts, or needs consent that only a person gives
     WAITING = "waiting"  # for another run or tool, a confirmation, or files that are being copied
     SUSPENDED = "suspended"  # the whole host is suspended, and differs
-    SUSPENDED_DIFFERS = "suspended-differs"  # suspended guests differ from their manifests; all else is in sync
+    SUSPENDED_OUT_OF_SYNC = "suspended-out-of-sync"  # suspended guests differ from their manifests; all else is in sync
     FAILED = "failed"  # the last apply was rolled back, or the host could not be read; it is tried again
     DEGRADED = "degraded"  # neither start nor target: a person has to look
     STOPPED = "stopped"  # healing again and again, against another program: a person has to look
@@ -22,7 +22,7 @@ class Condition(StrEnum):
     @property
     def text(self) -> str:
         """For people: ``in sync``; ``suspended, and differs``."""
-        differs = self is Condition.SUSPENDED_DIFFERS
+        differs = self is Condition.SUSPENDED_OUT_OF_SYNC
         return "suspended, and differs" if differs else self.value.replace("-", " ")
 
 

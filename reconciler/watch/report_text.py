@@ -64,7 +64,7 @@ _NEXT: Final[Mapping[Condition, tuple["_Step", ...]]] = {
     Condition.DRIFT: (_Step(DRIFT), _Step(APPLY, "makes the host as the manifests say")),
     Condition.NEEDS_PERSON: (_Step(PLAN, "says what is in the way"),),
     Condition.SUSPENDED: (_Step(resume()),),
-    Condition.SUSPENDED_DIFFERS: (_Step(DRIFT, "shows what differs"),),
+    Condition.SUSPENDED_OUT_OF_SYNC: (_Step(DRIFT, "shows what differs"),),
     Condition.FAILED: (_Step(DOCTOR), _Step(HISTORY)),
     Condition.DEGRADED: (_Step(DOCTOR), _Step(HISTORY), _Step(APPLY, "tries again")),
     Condition.STOPPED: (_Step(DRIFT, "find out who changes this"), _Step(TRIGGER, "begins again")),

@@ -94,7 +94,7 @@ def test_who_asks_the_loop_learns_it(command: Command, loop: Loop) -> None:
     shown = json.loads(command.bare("history", "show", "2", "-o", "json", *loop.where).out)
     assert shown["plan"]["suspended"] == ["guest2"]
     status = json.loads(command.bare("status", "--watch", "-o", "json", *loop.where).out)
-    assert status["condition"] == "suspended-differs"
+    assert status["condition"] == "suspended-out-of-sync"
     assert command.bare("resume", "guest2", *loop.where).code == 0
     assert command.bare("trigger", "--wait", *loop.where).code == 0
     assert "resume" not in "".join(command.bare(*words, *loop.where).err for words in OF_THE_LOOP)

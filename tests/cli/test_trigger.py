@@ -74,7 +74,7 @@ def test_an_older_commit_is_asked_for(command: Command) -> None:
     [
         (Condition.IN_SYNC, Exit.DONE),
         (Condition.SUSPENDED, Exit.CHANGES),
-        (Condition.SUSPENDED_DIFFERS, Exit.CHANGES),
+        (Condition.SUSPENDED_OUT_OF_SYNC, Exit.CHANGES),
         (Condition.CHANGES, Exit.CHANGES),
         (Condition.DRIFT, Exit.CHANGES),
         (Condition.NEEDS_PERSON, Exit.REFUSED),

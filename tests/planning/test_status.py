@@ -174,7 +174,7 @@ def test_a_suspended_guest_says_why_and_by_whom() -> None:
     found = status_of(plan._replace(suspended=frozenset([uuid(1), uuid(2)])), suspended=suspended)
 
     assert found.suspended == "for good"
-    assert states(found) == [("b", "suspended-differs"), ("a", "suspended")]
+    assert states(found) == [("b", "suspended-out-of-sync"), ("a", "suspended")]
     assert whys(found)["a"] == ("suspended by kim: ticket 1",)
     assert whys(found)["b"][:2] == (WITHHELD, "suspended by kim: ticket 2")
     assert [one.suspended for one in found.guests] == ["suspended by kim: ticket 1", "suspended by kim: ticket 2"]

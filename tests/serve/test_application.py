@@ -96,9 +96,9 @@ def test_ready_is_whoever_has_looked_and_can_use_the_configuration(watched: Watc
             "ready: stopped: m1 until noon",
         ),
         (
-            {"condition": Condition.SUSPENDED_DIFFERS, "summary": "suspended, and differs: m1"},
+            {"condition": Condition.SUSPENDED_OUT_OF_SYNC, "summary": "suspended, and differs: m1"},
             200,
-            "ready: suspended-differs: suspended, and differs: m1",
+            "ready: suspended-out-of-sync: suspended, and differs: m1",
         ),
         ({"enforces": False, "source": SourceReport("x", unreachable="timeout")}, 503, "nothing is enforced"),
         ({"looked": None, "condition": Condition.FAILED}, 503, "the host could not be looked at"),

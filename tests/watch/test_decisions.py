@@ -31,7 +31,7 @@ RUNNING = TWO._replace(consents=(Consent("m1", "its VM runs and loses queues", u
 SAME = make_plan(WANTED, observe(host_with(m1=ONE)), KNOWN)
 WITHHELD = SAME._replace(withheld={uuid(1): "a"})
 NEW = WITHHELD._replace(is_news=True)
-SUSPENDED_DIFFERS = Condition.SUSPENDED_DIFFERS
+SUSPENDED_OUT_OF_SYNC = Condition.SUSPENDED_OUT_OF_SYNC
 UNRECORDED = SAME._replace(is_news=True)
 ERROR = Problem("conflict", Severity.ERROR, "two guests have 05.0004")
 INVALID = NEWS._replace(problems=(ERROR,), steps=())
@@ -52,8 +52,8 @@ ROWS: list[tuple[str, Plan, Policy, HealBudgets, Backoff, bool, Act, Condition, 
     ("... which has failed", UNRECORDED, APPLIES, FRESH, FAILED, False, Act.NOTHING, Condition.IN_SYNC, True),
     ("... which is suspended", UNRECORDED, APPLIES, FRESH, NEVER, True, Act.NOTHING, Condition.IN_SYNC, False),
     ("... which is only reported", UNRECORDED, REPORTS, FRESH, NEVER, False, Act.NOTHING, Condition.IN_SYNC, False),
-    ("a suspended guest differs", WITHHELD, HEALS, FRESH, NEVER, False, Act.NOTHING, SUSPENDED_DIFFERS, False),
-    ("... not yet a generation", NEW, APPLIES, FRESH, NEVER, False, Act.APPLY, SUSPENDED_DIFFERS, False),
+    ("a suspended guest differs", WITHHELD, HEALS, FRESH, NEVER, False, Act.NOTHING, SUSPENDED_OUT_OF_SYNC, False),
+    ("... not yet a generation", NEW, APPLIES, FRESH, NEVER, False, Act.APPLY, SUSPENDED_OUT_OF_SYNC, False),
     ("invalid", INVALID, HEALS, FRESH, NEVER, False, Act.NOTHING, Condition.NEEDS_PERSON, False),
     ("suspended news", NEWS, HEALS, FRESH, NEVER, True, Act.NOTHING, Condition.SUSPENDED, False),
     ("suspended drift", DRIFT, HEALS, FRESH, NEVER, True, Act.NOTHING, Condition.SUSPENDED, False),

@@ -190,7 +190,7 @@ def test_a_suspended_guest_stays_as_it_is(tmp_path: Path) -> None:
     looped.suspend("guest1")
     drift(looped)
     looped.writes.clear()
-    assert looped.turn("kernel").ending.condition is Condition.SUSPENDED_DIFFERS
+    assert looped.turn("kernel").ending.condition is Condition.SUSPENDED_OUT_OF_SYNC
     looped.suspend()
     assert looped.turn("kernel").ending.condition is Condition.SUSPENDED
     assert looped.writes == []

@@ -115,7 +115,7 @@ def test_a_suspended_guest_whose_manifest_was_edited_is_not_in_sync(tmp_path: Pa
     turn = looped.turn("git")
 
     assert looped.turn("resync").ending == turn.ending
-    assert turn.ending.condition is Condition.SUSPENDED_DIFFERS
+    assert turn.ending.condition is Condition.SUSPENDED_OUT_OF_SYNC
     assert turn.ending.summary.endswith(" is not as the manifests say; everything else is")
     assert ("guest1" in turn.ending.summary) or (uuid(1) in turn.ending.summary)
     assert looped.writes == []
@@ -131,7 +131,7 @@ def test_drift_of_a_suspended_guest_is_no_sync_either(tmp_path: Path) -> None:
 
     turn = looped.turn()
 
-    assert turn.ending.condition is Condition.SUSPENDED_DIFFERS
+    assert turn.ending.condition is Condition.SUSPENDED_OUT_OF_SYNC
     assert "guest1" in turn.ending.summary
     assert looped.writes == []
 
