@@ -88,16 +88,18 @@ def _content(file: str) -> bytes:
 
 DIRECTORY: Final = Path("/etc/libvirt/hooks/qemu.d")
 NAME: Final = "reconcile"
+_PROGRAM: Final = str(Path(__file__).parents[1] / "cli/__main__.py")
 MARK: Final = "# Made by 'reconcile service install hook', taken away by 'reconcile service uninstall hook'."
 HOOK: Final = OurFile(NAME, MARK, "reconcile service install hook", 0o755)
 
 
-def hook_text(python: str, options: Sequence[str]) -> str:
+def hook_text(python: str, options: Sequence[str], program: str = _PROGRAM) -> str:
     """The hook file.
 
     Args:
         python: the interpreter that has `reconciler`, as an absolute path.
         options: of ``reconcile hook qemu``, with absolute paths.
+        program: the module that it runs; the interpreter may stay when that has gone, as the system's own does.
     """
     command = shlex.join(["-P", "-m", "reconciler.cli", "hook", "qemu", *options, "--"])
     return f"""#!/bin/sh
@@ -112,10 +114,12 @@ esac
 # Where reconcile has gone, VMs without crypto queues must start nevertheless; libvirt itself refuses a VM whose
 # mediated device is missing.
 python={shlex.quote(python)}
-if [ ! -x "$python" ]; then
-    echo "reconcile hook: there is no $python any more; remove $0, or install it again" >&2
-    exit 0
-fi
+for needed in "$python" {shlex.quote(program)}; do
+    if [ ! -e "$needed" ]; then
+        echo "reconcile hook: there is no $needed any more; remove $0, or install it again" >&2
+        exit 0
+    fi
+done
 
 exec "$python" {command} "$@"
 """

@@ -618,13 +618,25 @@ def test_odd_names_of_manifests_are_names_and_nothing_else(libvirt: Libvirt, tmp
     assert not {"x", "y"} & {one.name for one in tmp_path.iterdir()}
 
 
-def test_where_reconcile_has_gone_vms_start(libvirt: Libvirt, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("there", "gone"),
+    [
+        (sys.executable, "/nowhere/python"),
+        (
+            str(Path(hook_event.__file__).with_name("__main__.py")),
+            "/usr/lib/python3/dist-packages/gone/cli/__main__.py",
+        ),
+    ],
+    ids=["a venv that was removed", "a package that was removed, whose interpreter stays"],
+)
+def test_where_reconcile_has_gone_vms_start(libvirt: Libvirt, tmp_path: Path, there: str, gone: str) -> None:
     """The daemon itself refuses those whose device is missing."""
     install(libvirt, tmp_path / "qemu.d")
     hook = tmp_path / "qemu.d" / "reconcile"
-    hook.write_text(hook.read_text().replace(sys.executable, "/nowhere/python"))
+    assert there in hook.read_text()
+    hook.write_text(hook.read_text().replace(there, gone))
 
     done = subprocess.run([hook, "day", "prepare", "begin", "-"], input=vm(), capture_output=True, check=False)
 
     assert done.returncode == 0
-    assert b"there is no /nowhere/python any more" in done.stderr
+    assert f"there is no {gone} any more".encode() in done.stderr
