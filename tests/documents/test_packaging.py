@@ -1,0 +1,147 @@
+"""The recipes of the packages say the same as pyproject.toml, and what they bring is what systemd and shells take."""
+
+import json
+import re
+import shutil
+import stat
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+from packaging.requirements import Requirement
+
+import reconciler
+from packages.contents import FORMATS, files, install_page, unit_texts
+from packages.record_formats import KINDS, formats_text
+
+ROOT: Final = Path(__file__).parents[2]
+DEBIAN: Final = ROOT / "packaging/debian"
+DEBIAN_NAMES: Final = {"PyYAML": "python3-yaml"}
+"""Those whose package is not named as python3- and the name in lower case."""
+
+
+def project() -> dict[str, Any]:
+    """What pyproject.toml says of the project."""
+    described: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return described
+
+
+def control_field(name: str) -> list[str]:
+    """The entries of a field of debian/control, for the first package that has it."""
+    text = (DEBIAN / "control").read_text(encoding="utf-8")
+    found = re.search(rf"^{name}:(.*(?:\n .*)*)", text, re.MULTILINE)
+    assert found is not None
+    return [one.strip() for one in found[1].split(",") if one.strip()]
+
+
+def debian_entry(requirement: Requirement) -> str:
+    """The entry of debian/control for what pyproject.toml asks for."""
+    name = DEBIAN_NAMES.get(requirement.name, f"python3-{requirement.name.lower()}")
+    (bound,) = [one.version for one in requirement.specifier if one.operator == ">="]
+    return f"{name} (>= {bound})"
+
+
+def test_the_debian_changelog_is_of_this_version() -> None:
+    """`./run release` writes both."""
+    first = (DEBIAN / "changelog").read_text(encoding="utf-8").splitlines()[0]
+
+    assert first.startswith(f"reconcile ({reconciler.__version__}-")
+
+
+@pytest.mark.parametrize(
+    ("field", "wanted"),
+    [
+        ("Depends", project()["dependencies"]),
+        ("Recommends", project()["optional-dependencies"]["web"]),
+        ("Build-Depends", [*project()["dependencies"], "hatchling>=1.27"]),
+    ],
+)
+def test_debian_asks_for_what_pyproject_asks_for(field: str, wanted: list[str]) -> None:
+    """With the same lower bounds, and nothing more from Python."""
+    python = {one for one in control_field(field) if one.startswith("python3-")} - {"python3-all"}
+
+    assert python == {debian_entry(Requirement(one)) for one in wanted}
+
+
+def test_scripts_of_the_debian_package_can_be_executed() -> None:
+    """Git keeps the permission of the rules and of the tests."""
+    for file in (DEBIAN / "rules", *(one for one in (DEBIAN / "tests").iterdir() if one.name != "control")):
+        assert file.stat().st_mode & stat.S_IXUSR, file
+
+
+@pytest.mark.parametrize("script", ["preinst", "postinst", "prerm", "postrm"])
+def test_scripts_of_the_debian_package_are_shell(script: str) -> None:
+    """No step of dpkg ends in a syntax error."""
+    file = DEBIAN / f"reconcile.{script}"
+
+    subprocess.run(["sh", "-n", file], check=True)
+    assert "#DEBHELPER#" in file.read_text(encoding="utf-8")
+
+
+def test_units_of_packages_pass_systemd(tmp_path: Path) -> None:
+    """No directive is unknown, no path wrong; none says that a command has made it."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("NOT TESTED: the units of the packages by systemd-analyze, which is not here (package systemd)")
+    texts = unit_texts("/bin/sh", systemd=252)
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *sorted(tmp_path.iterdir())], capture_output=True, text=True, check=False
+    )
+
+    assert str(tmp_path) not in done.stderr
+    assert all(text.startswith("# Of the package. ") and "Made by" not in text for text in texts.values())
+
+
+def test_a_package_brings_completion_group_and_directory() -> None:
+    """For three shells, and for the user of `reconcile serve`."""
+    made = dict(files("/usr/bin/python3", 257, "/usr/share/zsh/site-functions"))
+
+    assert "_RECONCILE_COMPLETE" in made["usr/share/bash-completion/completions/reconcile"]
+    assert made["usr/share/zsh/site-functions/_reconcile"].startswith("#compdef reconcile")
+    assert "complete " in made["usr/share/fish/vendor_completions.d/reconcile.fish"]
+    assert made["usr/lib/sysusers.d/reconcile.conf"].splitlines()[-1] == "g reconciler -"
+    assert made["usr/lib/tmpfiles.d/reconcile.conf"].splitlines()[-1] == "d /run/reconciler 0755 root root -"
+    assert made[FORMATS] == formats_text()
+
+
+def test_cockpit_shows_the_page_where_the_package_has_its_command(tmp_path: Path) -> None:
+    """The page in a clone looks for the command of a virtual environment."""
+    install_page(tmp_path)
+
+    manifest = json.loads((tmp_path / "usr/share/cockpit/reconcile/manifest.json").read_text(encoding="utf-8"))
+    assert manifest["conditions"] == [{"path-exists": "/usr/bin/reconcile"}]
+    assert {one.name for one in (tmp_path / "usr/share/cockpit/reconcile").iterdir()} == {
+        one.name for one in (ROOT / "cockpit").iterdir()
+    }
+
+
+def test_every_record_of_the_state_directory_counts_for_an_update() -> None:
+    """A kind of record that comes new has to be named, so that an update knows whether it can read it."""
+    source = "".join(one.read_text(encoding="utf-8") for one in (ROOT / "reconciler/transaction").glob("*.py"))
+    read = {*re.findall(r"read_record\(\w[\w.]*, [^,]+, (\w+)\)", source), *re.findall(r"read_content\((\w+),", source)}
+
+    named = {kind.__name__ for kinds in KINDS.values() for kind in kinds}
+    # `kind` is the parameter of read_record itself; who holds a lock outlives no boot.
+    assert read - {"kind", "_Holder"} <= named
+
+
+def test_a_field_more_is_another_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So an update that does not read what is there is refused before anything of it is replaced."""
+
+    class One(NamedTuple):
+        number: int
+
+    class Two(NamedTuple):
+        number: int
+        name: str
+
+    found = []
+    for kind in (One, Two):
+        monkeypatch.setitem(KINDS, "kept", (kind,))
+        found.append(formats_text())
+
+    assert found[0] != found[1]
