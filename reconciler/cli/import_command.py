@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,7 +12,7 @@ from reconciler import observe
 from reconciler.cli.apply_progress import show_unfinished
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import opened, refuse_to_replace
-from reconciler.cli.options import HostOptions, host_options
+from reconciler.cli.options import HostOptions, format_option, host_options
 from reconciler.cli.output import result, say
 from reconciler.cli.tree import command
 from reconciler.integrations.boot_masks import rules_file
@@ -24,6 +25,7 @@ from reconciler.model.commands import APPLY, DOCTOR, NOWHERE, Here
 from reconciler.model.desired import Persistence
 from reconciler.model.observed import Observed
 from reconciler.planning.adoption import Adoption, CannotAdopt, adopt, boots_as_adopted, valid_name
+from reconciler.render.plan_json import json_text
 from reconciler.render.status_text import pool_text
 from reconciler.transaction.journal import Journal
 
@@ -57,7 +59,13 @@ _KINDS: Final = ("cex-uuid-map", "crypto-adapters", "device-plugin", "dpm", "pro
 @click.option(
     "--hmc-ca", type=click.Path(), metavar="FILE", help="With --from hmc: the certificates that vouch for the HMC."
 )
+@click.option(
+    "--pool",
+    type=click.Choice(("everything", "derived")),
+    help="With --from cex-uuid-map: what the Host gives up, everything as the role has it, or what its guests need.",
+)
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write them to FILE, which is made.")
+@format_option("yaml", "json")
 @host_options
 def import_command(
     source: str | None,
@@ -65,7 +73,9 @@ def import_command(
     machine_name: str | None,
     machine_id: str | None,
     hmc_ca: str | None,
+    pool: str | None,
     out: str | None,
+    format: str,
     host: HostOptions,
 ) -> Exit:
     """Print manifests of the host as it is, or of what another program has written down.
@@ -77,12 +87,18 @@ def import_command(
     in comments what could not be taken over. FILE may be - (standard input). With --from hmc they are made of what an
     HMC says now, and FILE has three lines, host:, user: and password:; only you may be able to read it.
     """
+    if format == "json" and out is not None:
+        raise click.UsageError("--out has no place beside -o json, which is for programs")
+    write = partial(_write, format, out)
     if kind is not None:
         from reconciler.cli.import_from import Said, import_from
 
-        return import_from(kind, source, Said(host.host, machine_name, machine_id), hmc_ca, out, _write)
+        if pool is not None and kind != "cex-uuid-map":
+            raise click.UsageError(f"--pool has no place beside --from {kind}, which leaves no choice of it")
+        said = Said(host.host, machine_name, machine_id, pool == "derived")
+        return import_from(kind, source, said, hmc_ca, out, format != "json", write)
     given = (source, f"'{source}'"), (machine_name, "--machine"), (machine_id, "--machine-id"), (hmc_ca, "--hmc-ca")
-    for value, word in given:
+    for value, word in (*given, (pool, "--pool")):
         if value is not None:
             raise click.UsageError(f"{word} has no place here without --from, which says what a file is")
     if out is not None:
@@ -102,8 +118,9 @@ def import_command(
         return Exit.REFUSED
     boot = _boot(adoption, definitions, observed, root, host.here)
     here = host.here if out is None else host.here.reading((out,))
-    _write(imported_text(name, observed, adoption, definitions.unusable, boot, here), out)
-    _show(observed, adoption, definitions.unusable)
+    warnings = _not_imported(definitions.unusable)
+    write(imported_text(name, observed, adoption, definitions.unusable, boot, here), [name], warnings)
+    _show(observed, adoption, warnings)
     return Exit.DONE
 
 
@@ -179,7 +196,10 @@ def imported_text(
     return manifests_text(documents, heading)
 
 
-def _write(text: str, file: str | None) -> None:
+def _write(format: str, file: str | None, text: str, hosts: Sequence[str], warnings: Sequence[str]) -> None:
+    """Write the manifests in `text` to `file`, or show them with the names of their `hosts` and `warnings`."""
+    if format == "json":
+        text = json_text({"formatVersion": 1, "hosts": hosts, "warnings": warnings, "manifests": text})
     if file is None:
         result(text)
         sys.stdout.flush()
@@ -191,9 +211,13 @@ def _write(text: str, file: str | None) -> None:
         raise click.UsageError(f"{file} exists already; choose a new file, or remove that one") from None
 
 
-def _show(observed: Observed, adoption: Adoption, unusable: Sequence[Unusable]) -> None:
-    for one in unusable:
-        say(f"warning: not imported: {one}")
+def _not_imported(unusable: Sequence[Unusable]) -> list[str]:
+    return [f"not imported: {one}" for one in unusable]
+
+
+def _show(observed: Observed, adoption: Adoption, warnings: Sequence[str]) -> None:
+    for one in warnings:
+        say(f"warning: {one}")
     if adoption.not_started:
         names = ", ".join(adoption.not_started[:8]) + (" …" if len(adoption.not_started) > 8 else "")
         say(f"note: defined to start at boot and not there now, so on-demand here, until you make it active: {names}")

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -35,9 +35,13 @@ def import_from(
     said: Said,
     authority: str | None,
     out: str | None,
-    write: Callable[[str, str | None], None],
+    is_dated: bool,
+    write: Callable[[str, Sequence[str], Sequence[str]], None],
 ) -> Exit:
-    """Have `write` write the manifests of the file `source`, which is of this `kind`, to `out`.
+    """Have `write` write the manifests of the file `source`, which is of this `kind`.
+
+    It gets their text, which says when the file was read if it `is_dated`, the names of their hosts, and warnings.
+    `out` is the file that they are written to, if any.
 
     What the user says besides is in `said`. Of an HMC, `source` says who reads it, and `authority` how it is verified.
 
@@ -60,7 +64,7 @@ def import_from(
     if authority is not None and kind != HMC:
         raise click.UsageError(f"--hmc-ca has no place beside --from {kind}, which reads no HMC")
     line = (Here().reading((out,)) if out is not None else Here()).line(VALIDATE)
-    now = datetime.now(UTC)
+    now = datetime.now(UTC) if is_dated else None
     if kind == HMC:
         if source == STDIN:
             raise click.UsageError("--from hmc needs the name of a file, whose owner and permissions are looked at")
@@ -68,7 +72,7 @@ def import_from(
     else:
         name = "standard input" if source == STDIN else source
         found = manifests_of(Source(kind, name, _text(source, name), now), said, line)
-    write(found.text, out)
+    write(found.text, found.hosts, found.warnings)
     for one in found.warnings:
         say(f"warning: {one}")
     return Exit.DONE

@@ -1,13 +1,14 @@
 """Who has which queue as the variables of two Ansible roles for OpenShift on KVM have it.
 
 The role ``configure_cex`` of IBM's OpenShift provisioning has a dictionary, ``cex_uuid_map``: by guest the uuid of its
-mediated device and one queue. The role ``crypto`` of the OpenShift installation on one KVM host has a list,
-``crypto_adapters``: each queue with the number of the worker that gets it. Both give each guest one queue.
+mediated device and one queue; the role of the same name in our own collection also takes a list of these, for several
+queues of one device. The role ``crypto`` of the OpenShift installation on one KVM host has a list,
+``crypto_adapters``: each queue with the number of the worker that gets it. Both roles give each guest one queue.
 """
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from reconciler.integrations.imported import (
     CONFLICT,
@@ -25,8 +26,9 @@ from reconciler.integrations.imported import (
 )
 from reconciler.model.desired import GivenUp
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
-from reconciler.model.matrix import ApConfig, Queue
+from reconciler.model.matrix import ApConfig, Matrix, Queue
 from reconciler.model.printable import quoted
+from reconciler.model.problems import several
 
 CEX_UUID_MAP: Final = "cex_uuid_map"
 """The variable of ``configure_cex``."""
@@ -39,68 +41,104 @@ _ALL_GIVEN_UP: Final = (
     "The role writes 0x0 to apmask and aqmask, so the host's own drivers have no queue at all, and so it is here. "
     "Without 'pool' the host gives up what its guests need, and keeps the rest."
 )
+_ENTRY: Final = (
+    "Write the uuid of the device, ':' and the queue, for example 68cd2d83-3eef-4e45-b22c-534f90b16cb9:00.0035."
+)
 _NOT_KNOWN_UUID: Final = (
     "The role made a random uuid, and keeps it on the host in crypto_mdevs_WORKER.yaml. Write it here as 'uuid:', or "
     "put the uuid that 'reconcile plan' shows into the definition of the VM."
 )
 
 
+class _Device(NamedTuple):
+    """The device of one guest."""
+
+    uuid: str
+    matrix: Matrix
+
+
 def cex_uuid_map(value: Any) -> Imported:
     """The guests of ``cex_uuid_map``, and the host, which gives up everything.
 
-    Guests with one and the same entry share a device: the first one by name gets it.
+    A guest has one queue or a list of them, which must be a full product of adapters and domains. Guests with one and
+    the same device share it: the first one by name gets it.
 
     Raises:
-        WrongField: the role could not use it.
+        WrongField: no device can be so.
     """
     entries = mapping_at(value, (), "the guests, each with UUID:QUEUE,")
-    found: dict[str, tuple[str, Queue]] = {}
+    found: dict[str, _Device] = {}
     wrong = WrongFields()
     for name in entries:
         with wrong:
             found[name] = _device(entries[name], (name,))
     names: dict[str, list[str]] = {}
     for name in sorted(found):
-        names.setdefault(found[name][0], []).append(name)
+        names.setdefault(found[name].uuid, []).append(name)
     with wrong:
         _refuse_two_queues(found, names)
     with wrong:
-        refuse_shared((names[uuid][0], (names[uuid][0],), _config(found[names[uuid][0]][1]).matrix) for uuid in names)
+        refuse_shared((first, (first,), found[first].matrix) for first, *_ in names.values())
     wrong.refuse()
-    guests = [_guest(uuid, sharers, found[sharers[0]][1]) for uuid, sharers in names.items()]
+    guests = [_guest(sharers, found[sharers[0]]) for sharers in names.values()]
     return Imported((ImportedHost("", GivenUp(ALL_IDS, ALL_IDS), (_ALL_GIVEN_UP,)),), tuple(guests))
 
 
-def _device(value: Any, path: Path) -> tuple[str, Queue]:
+def _device(value: Any, path: Path) -> _Device:
+    if not isinstance(value, list):
+        uuid, queue = _entry(value, path)
+        return _Device(uuid, Matrix(IdSet([queue.adapter]), IdSet([queue.domain])))
+    if not value:
+        raise WrongField(path, f"{quoted(path[-1])} has no queue", _ENTRY)
+    entries: list[tuple[str, Queue]] = []
+    wrong = WrongFields()
+    for number, one in enumerate(value):
+        with wrong:
+            entries.append(_entry(one, (*path, number)))
+            if entries[-1][0] != entries[0][0]:
+                message = f"{quoted(path[-1])} has two devices, {entries[0][0]} and {entries[-1][0]}"
+                raise WrongField((*path, number), message, "A guest has one device: give all its queues one uuid.")
+    wrong.refuse()
+    return _Device(entries[0][0], _product([queue for _, queue in entries], path))
+
+
+def _product(queues: list[Queue], path: Path) -> Matrix:
+    """The matrix that has exactly `queues`, those of the guest at `path`."""
+    matrix = Matrix(IdSet(one.adapter for one in queues), IdSet(one.domain for one in queues))
+    missing = sorted(set(matrix.queues()) - set(queues))
+    if missing:
+        message = f"the queues of {quoted(path[-1])} are no full product of adapters and domains, so no device has them"
+        listed = several(str(one) for one in missing)
+        raise WrongField(path, message, f"Add what the product has besides ({listed}), or take queues away.")
+    return matrix
+
+
+def _entry(value: Any, path: Path) -> tuple[str, Queue]:
     uuid, _, queue = value.partition(":") if isinstance(value, str) else ("", "", "")
     if not re.fullmatch(_UUID, uuid):
-        advice = (
-            "Write the uuid of the device, ':' and the queue, for example 68cd2d83-3eef-4e45-b22c-534f90b16cb9:00.0035."
-        )
         if value is None:
-            raise WrongField(path, f"{quoted(path[-1])} has no UUID:QUEUE", advice)
-        raise WrongField(path, f"{quoted(value)} is no UUID:QUEUE", advice)
+            raise WrongField(path, f"{quoted(path[-1])} has no UUID:QUEUE", _ENTRY)
+        raise WrongField(path, f"{quoted(value)} is no UUID:QUEUE", _ENTRY)
     return uuid.lower(), queue_at(queue, path)
 
 
-def _refuse_two_queues(found: Mapping[str, tuple[str, Queue]], names: Mapping[str, list[str]]) -> None:
+def _refuse_two_queues(found: Mapping[str, _Device], names: Mapping[str, list[str]]) -> None:
     wrong = WrongFields()
     for uuid, (first, *others) in names.items():
         for other in others:
-            if found[other][1] != found[first][1]:
+            if found[other] != found[first]:
                 message = f"{quoted(first)} and {quoted(other)} have one device, {uuid}, with different queues"
                 with wrong:
                     raise WrongField((other,), message, "Give each a uuid of its own.", CONFLICT, (first,))
     wrong.refuse()
 
 
-def _guest(uuid: str, sharers: list[str], queue: Queue) -> ImportedGuest:
+def _guest(sharers: list[str], device: _Device) -> ImportedGuest:
     notes = ["The role assigns no control domain."]
     if sharers[1:]:
         listed = ", ".join(map(repr, sharers[1:]))
         notes.append(f"The same device stands there for {listed}, too; only one of these VMs can run at a time.")
-    config = ApConfig(IdSet([queue.adapter]), IdSet([queue.domain]), NO_IDS)
-    return ImportedGuest(sharers[0], "", uuid, config, tuple(notes))
+    return ImportedGuest(sharers[0], "", device.uuid, ApConfig(*device.matrix, NO_IDS), tuple(notes))
 
 
 def crypto_adapters(value: Any) -> Imported:

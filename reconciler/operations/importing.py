@@ -56,13 +56,13 @@ class Source(NamedTuple):
         kind: a key of `KINDS`.
         name: how people know it.
         text: its content.
-        read: when it was read.
+        read: when it was read, as the text of the manifests says it; None: it says nothing, and is always the same.
     """
 
     kind: str
     name: str
     text: str
-    read: datetime
+    read: datetime | None
 
 
 class Said(NamedTuple):
@@ -72,17 +72,20 @@ class Said(NamedTuple):
         host: the name of the host; of a machine, also of the LPAR that it runs in.
         machine: the name of the machine.
         machine_id: its ``spec.machineId``.
+        is_derived: whether the host gives up what its guests need, whatever the file says.
     """
 
     host: str | None = None
     machine: str | None = None
     machine_id: str | None = None
+    is_derived: bool = False
 
 
 class Manifests(NamedTuple):
-    """The manifests of a file, and what to report about them, a sentence each."""
+    """The manifests of a file: the names of their hosts, and what to report about them, a sentence each."""
 
     text: str
+    hosts: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -146,7 +149,7 @@ def manifests_of(source: Source, said: Said, next_command: str) -> Manifests:
         problems = explained((wrong, *wrong.more), lambda one: _problem(one, place))
         raise InvalidManifests(list(problems)) from wrong
     heading = [
-        f"From {kind.title}, read by 'reconcile import' on {source.read:%Y-%m-%d at %H:%M} UTC in:",
+        f"From {kind.title}, read by 'reconcile import'{_on(source.read)} in:",
         COMMAND_INDENT + source.name,
         *found.notes,
         *_what_next(next_command),
@@ -154,13 +157,15 @@ def manifests_of(source: Source, said: Said, next_command: str) -> Manifests:
     return written(found, said, heading)
 
 
-def manifests_of_hmc(login: Login, authority: str | None, read: datetime, said: Said, next_command: str) -> Manifests:
+def manifests_of_hmc(
+    login: Login, authority: str | None, read: datetime | None, said: Said, next_command: str
+) -> Manifests:
     """The manifests of the machines that the HMC of `login` has now, or of the one that `said` names.
 
     Args:
         login: which HMC, and as whom.
         authority: a file with the certificates that vouch for it; None: those of the system.
-        read: the time now.
+        read: the time now; None as in `Source`.
         said: what the user says besides; the host may run in one of the machines only.
         next_command: the command to run then, a whole line.
 
@@ -172,11 +177,15 @@ def manifests_of_hmc(login: Login, authority: str | None, read: datetime, said: 
     """
     found = machines_of(login, authority, said.machine)
     heading = [
-        f"From the HMC, read by 'reconcile import' on {read:%Y-%m-%d at %H:%M} UTC at:",
+        f"From the HMC, read by 'reconcile import'{_on(read)} at:",
         COMMAND_INDENT + login.host,
         *_what_next(next_command),
     ]
     return written(found, said._replace(machine=None), heading)
+
+
+def _on(time: datetime | None) -> str:
+    return "" if time is None else f" on {time:%Y-%m-%d at %H:%M} UTC"
 
 
 def _what_next(command: str) -> tuple[str, ...]:
@@ -192,12 +201,15 @@ def written(found: Imported, said: Said, heading: Sequence[str]) -> Manifests:
     for text, more in _machines(found.machines, said):
         documents.append(text)
         warnings += more
+    named = list(hosts.values())
     if found.machines and said.host is not None:
-        documents.append(host_document(valid_name(said.host, UNNAMED_HOST), None))
-    documents += [host_document(hosts[one.key], one.given_up, one.notes) for one in found.hosts]
+        named.insert(0, valid_name(said.host, UNNAMED_HOST))
+        documents.append(host_document(named[0], None))
+    derived = [ImportedHost(one.key) if said.is_derived else one for one in found.hosts]
+    documents += [host_document(hosts[one.key], one.given_up, one.notes) for one in derived]
     ordered = sorted(found.guests, key=lambda one: names[one.name])
     documents += [_guest(one, names[one.name], hosts[one.host]) for one in ordered]
-    return Manifests(manifests_text(documents, heading), tuple(warnings))
+    return Manifests(manifests_text(documents, heading), tuple(named), tuple(warnings))
 
 
 def _host_names(hosts: Sequence[ImportedHost], said: str | None) -> dict[str, str]:

@@ -103,6 +103,13 @@ def host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Host:
     return Host(tmp_path, capsys)
 
 
+def test_json_has_the_same_manifests_and_the_name_of_the_host(host: Host) -> None:
+    """For programs, which take the text out of it."""
+    record = json.loads(host.import_("-o", "json").out)
+
+    assert record == {"formatVersion": 1, "hosts": ["lpar7"], "warnings": [], "manifests": host.import_().out}
+
+
 def test_the_manifests_say_what_is_there(host: Host) -> None:
     """Ids as few ranges in hex, the reasons as comments, also what has no queue."""
     ran = host.import_()

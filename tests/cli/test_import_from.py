@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from reconciler.cli.exit_codes import Exit
 from reconciler.manifests.site import Site, read_site
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.machines import MachineMode
@@ -256,6 +257,52 @@ def test_guests_with_one_device_become_one(tool: Import) -> None:
     assert "for 'b', too" in tool.text
 
 
+def test_several_queues_of_a_guest_are_merged_where_they_are_a_product(tool: Import) -> None:
+    """In any order, and also where one is listed twice; one queue in a list is as one without."""
+    first = [f"{UUID}:{one}" for one in ("06.0004", "05.0047", "05.0004", "06.0047", "05.0004")]
+    text = json.dumps({"cex_uuid_map": {"a": first, "b": [f"{OTHER}:04.0001"]}})
+
+    one, two = tool.imported("cex-uuid-map", text).guests
+
+    assert (UUID, (IdSet([5, 6]), IdSet([4, 0x47]), NO_IDS)) == (one.uuid, one.config)
+    assert (OTHER, (IdSet([4]), IdSet([1]), NO_IDS)) == (two.uuid, two.config)
+
+
+def test_queues_that_are_no_product_are_refused_with_what_is_missing(tool: Import) -> None:
+    """A device has all queues of its adapters and domains, or none of an adapter."""
+    text = json.dumps({"cex_uuid_map": {"a": [f"{UUID}:05.0004", f"{UUID}:06.0047"]}})
+
+    ran = tool.read("cex-uuid-map", text)
+
+    assert ran.code == Exit.INVALID
+    assert "the queues of 'a' are no full product" in ran.err
+    assert "05.0047, 06.0004" in ran.err
+
+
+def test_the_host_of_a_map_can_give_up_only_what_its_guests_need(tool: Import) -> None:
+    """With ``--pool derived``; ``everything`` is what it is without."""
+    derived = tool.imported("cex-uuid-map", VARIABLES, "--pool", "derived")
+    everything = tool.imported("cex-uuid-map", VARIABLES, "--pool", "everything")
+
+    assert [None] == [one.given_up for one in derived.hosts]
+    assert [(ALL_IDS, ALL_IDS)] == [one.given_up for one in everything.hosts]
+    assert [one.config for one in derived.guests] == [one.config for one in everything.guests]
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_json_has_the_manifests_and_what_they_describe(tool: Import, kind: str) -> None:
+    """The same at any time, for programs that compare; warnings are on stderr, too."""
+    ran = tool.read(kind, SAMPLES[kind], "-o", "json")
+
+    record = json.loads(ran.out)
+    tool.site.joinpath("imported.yaml").write_text(record["manifests"], encoding="utf-8")
+    site = read_site([tool.site])
+    assert errors_of(site.problems) == []
+    assert record["hosts"] == [one.name for one in site.hosts]
+    assert [f"warning: {one}" for one in record["warnings"]] == ran.err.splitlines()
+    assert not re.search(r"\d{4}-\d\d-\d\d", record["manifests"])
+
+
 def test_workers_become_guests_with_all_their_queues(tool: Import) -> None:
     """By their number; the host gives up what they need."""
     site = tool.imported("crypto-adapters", WORKERS, "--host", "lpar7")
@@ -278,6 +325,11 @@ WRONG: Final = [
     ("cex-uuid-map", "cex_uuid_map:\n  a:\n", "import-field", 2),
     ("cex-uuid-map", "cex_uuid_map:\n  a: 05.0047\n", "import-field", 2),
     ("cex-uuid-map", f"cex_uuid_map:\n  a: {UUID}:05.0147\n", "import-field", 2),
+    ("cex-uuid-map", "cex_uuid_map:\n  a: []\n", "import-field", 2),
+    ("cex-uuid-map", f"cex_uuid_map:\n  a: ['{UUID}:05.0004', 5]\n", "import-field", 2),
+    ("cex-uuid-map", f"cex_uuid_map:\n  a:\n  - {UUID}:05.0004\n  - {OTHER}:06.0004\n", "import-field", 4),
+    ("cex-uuid-map", f"cex_uuid_map:\n  a: ['{UUID}:05.0004', '{UUID}:06.0005']\n", "import-field", 2),
+    ("cex-uuid-map", f"cex_uuid_map:\n  a: ['{UUID}:05.0047']\n  b: ['{OTHER}:05.0047']\n", "import-conflict", 3),
     ("cex-uuid-map", f"cex_uuid_map:\n  a: {UUID}:{{{{ queue }}}}\n", "import-field", 2),
     ("cex-uuid-map", f"cex_uuid_map:\n  a: {UUID}:05.0047\n  b: {OTHER}:05.0047\n", "import-conflict", 3),
     ("cex-uuid-map", f"cex_uuid_map:\n  a: {UUID}:05.0047\n  b: {UUID}:05.0048\n", "import-conflict", 3),
@@ -341,6 +393,9 @@ def test_no_name_can_end_its_comment(tool: Import, name: str) -> None:
         (("--from", "cex-uuid-map", "source", "--simulate", "host.yaml"), "--simulate has no place beside --from"),
         (("--from", "cex-uuid-map", "source", "--sysfs", "/sys"), "--sysfs has no place beside --from"),
         (("--from", "spreadsheet", "source"), "cex-uuid-map"),
+        (("--from", "crypto-adapters", "source", "--pool", "derived"), "--pool has no place beside --from"),
+        (("--pool", "derived"), "--pool has no place here without --from"),
+        (("--from", "cex-uuid-map", "source", "-o", "json", "--out", "x"), "--out has no place beside -o json"),
         (("--machine", "cpc-a"), "--machine has no place here without --from"),
         (("--from", "crypto-adapters", "source", "--machine-id", "x"), "have no place beside --from crypto-adapters"),
         (("--from", "dpm", "source", "--machine-id", "IBM-3931-829E7"), "write MANUFACTURER-TYPE-SEQUENCE"),
