@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from reconciler.operations.sides import NoSuchSide, NotComparable, compare_hosts, standbys_of
     from reconciler.operations.wanted import (
         AppliedLast,
+        AsCommitted,
         BeforeGeneration,
         Enforced,
         Manifests,
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
         NothingEnforced,
         NothingRefused,
         NothingWanted,
+        NotVerified,
         OfGeneration,
         Refused,
         Wanted,
@@ -128,8 +130,8 @@ _NAMES = {
     "record_text write_host_record",
     "operations.plan": "NoSuchGuest Readable plan",
     "operations.sides": "NoSuchSide NotComparable compare_hosts standbys_of",
-    "operations.wanted": "AppliedLast BeforeGeneration Enforced Manifests Nearest NothingEnforced NothingRefused "
-    "NothingWanted OfGeneration Refused Wanted WantedSource",
+    "operations.wanted": "AppliedLast AsCommitted BeforeGeneration Enforced Manifests Nearest NothingEnforced "
+    "NothingRefused NothingWanted NotVerified OfGeneration Refused Wanted WantedSource",
     "planning.grid": "Cell CellState Grid grid_of",
     "planning.plan": "Plan PlannedStep",
     "planning.scope": "AllBut BootStage Scope Spared Targets VmEvent Whole",
@@ -159,6 +161,7 @@ __all__ = [
     "AppliedLast",
     "ApplyResult",
     "ApplyState",
+    "AsCommitted",
     "AwaitsConfirmation",
     "BadHostRecord",
     "BadRecord",
@@ -196,6 +199,7 @@ __all__ = [
     "NotBlocked",
     "NotComparable",
     "NotPending",
+    "NotVerified",
     "NothingEnforced",
     "NothingRefused",
     "NothingToRollBack",

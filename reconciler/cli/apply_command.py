@@ -10,6 +10,7 @@ import click
 from reconciler import (
     AppliedAlready,
     ApplyResult,
+    AsCommitted,
     BeforeGeneration,
     Manifests,
     NoSuchGuest,
@@ -30,9 +31,9 @@ from reconciler.cli.open_host import opened, origin_of, state_of, wanted_source,
 from reconciler.cli.options import (
     ApplyId,
     Duration,
-    FleetFile,
     HostOptions,
     consent_options,
+    fleet_option,
     format_option,
     host_options,
     lock_option,
@@ -78,12 +79,9 @@ if TYPE_CHECKING:
     help="Call this apply ID, for 'confirm' and 'cancel'. With the same plan it may come again; any other apply with "
     "an id that was used or cancelled before is refused.",
 )
-@click.option(
-    "--fleet",
-    type=FleetFile(),
-    metavar="FILE",
-    help="This apply is a part of the commit to several hosts that FILE describes; it needs --id, and is refused where "
-    "this host's loop follows manifests.",
+@fleet_option(
+    "This apply is a part of the commit to several hosts that FILE describes; it needs --id, and is refused where this "
+    "host's loop follows manifests."
 )
 @lock_option
 @target_options
@@ -117,6 +115,10 @@ def apply_command(
             raise click.UsageError("a saved plan says itself which guests it is about; leave --target and -l out")
         source, saved, whole = _saved(host, planfile)
         terms, scope = terms._replace(agreed=saved), _scope_of(saved)
+    if fleet:
+        from reconciler.cli.verified_commit import verified
+
+        source = verified(host, source, fleet)
     called = Called(apply_id or "", fleet)
     return run_wanted(host, source, format=format, yes=yes, terms=terms, whole=whole, called=called, scope=scope)
 
@@ -184,12 +186,13 @@ def _run(
             return asked
         terms = terms._replace(agreed=terms.agreed or asked.basis)
     progress = TerminalProgress(host)
-    commit = source.commit if isinstance(source, Manifests) else ""
+    commit = source.commit if isinstance(source, Manifests | AsCommitted) else ""
     number = source.number if isinstance(source, OfGeneration) else None
     with opened(host, changes=True, wait=patience(time, terms.lock_seconds, progress.waiting)) as machine:
         try:
             _refuse_following(host, source, machine, called, terms, scope)
-            origin = with_words(origin_of(commit)._replace(id=called.id, fleet=called.fleet), host)
+            origin = origin_of(commit)._replace(id=called.id, fleet=called.fleet)
+            origin = with_words(origin, host) if isinstance(source, Manifests) else origin
             applied = apply(source, machine, scope, progress=progress, origin=origin, terms=terms)
         except NotApplicable as error:
             return _refused(error.plan, _Asked(host, source, terms, format, whole), number)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from reconciler import NotApplicable
+from reconciler import NotApplicable, NotVerified
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import EXIT_CODES, Exit, exit_code_of, nearest
 from reconciler.cli.options import Said
@@ -49,6 +49,7 @@ class Refusal(StrEnum):
     STALE = "stale"
     BUSY = "busy"  # another process is at work, or another apply waits to be confirmed
     FOLLOWING = "following"  # the host's loop follows its own manifests
+    SIGNATURE = "signature"  # this host requires signatures, and the manifests are of no commit that it takes
     ID = "id"  # it was used or cancelled before
     INPUT = "input"
     HOST = "host"
@@ -61,6 +62,7 @@ REFUSALS: Final[Mapping[type[ReconcileError], Refusal]] = {
     InvalidManifests: Refusal.INVALID,
     IdTaken: Refusal.ID,
     FollowsManifests: Refusal.FOLLOWING,
+    NotVerified: Refusal.SIGNATURE,
     StaleError: Refusal.STALE,
     BusyError: Refusal.BUSY,
     HostError: Refusal.HOST,

@@ -13,6 +13,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import by_record, opened, refuse_to_replace, say_other_host, wanted_source
 from reconciler.cli.options import (
     HostOptions,
+    fleet_option,
     format_option,
     host_options,
     manifest_arguments,
@@ -33,6 +34,7 @@ from reconciler.cli.tree import command
 from reconciler.manifests.files import STDIN
 from reconciler.model.commands import APPLY, DRIFT_WIDE, PLAN, PLAN_WIDE, Here
 from reconciler.model.machines import ACCEPT_MACHINE, WRONG_MACHINE
+from reconciler.model.outcome import FleetCommit
 from reconciler.planning.plan import Plan
 from reconciler.planning.scope import WHOLE, Scope, Targets, Whole
 
@@ -53,6 +55,7 @@ from reconciler.planning.scope import WHOLE, Scope, Targets, Whole
     is_flag=True,
     help="Accept the machine and LPAR that the host runs in, whatever the manifests say.",
 )
+@fleet_option("Plan a part of the commit to several hosts that FILE describes.")
 @target_options
 @format_option("text", "wide", "diff", "json", "markdown", "github", "sarif")
 @host_options
@@ -62,6 +65,7 @@ def plan_command(
     detailed: bool,
     observed: str | None,
     is_accepted: bool,
+    fleet: FleetCommit | None,
     targets: Targets | None,
     format: str,
     host: HostOptions,
@@ -78,12 +82,14 @@ def plan_command(
                 f"-f {STDIN} with --out: an apply of a saved plan reads the manifests again, which standard input "
                 "cannot be; write them to a file and name it with -f"
             )
+    if fleet and observed is not None:
+        raise click.UsageError("--fleet is about this host; leave --observed out")
     if observed == STDIN and STDIN in host.paths:
         raise click.UsageError("--observed - and -f -: standard input is only one of them; name a file for the other")
     try:
         scope, consents = targets or WHOLE, ((ACCEPT_MACHINE,) if is_accepted else ())
         made, here = (
-            (_planned(host, scope, consents), host.here)
+            (_planned(host, scope, consents, fleet), host.here)
             if observed is None
             else _planned_by_record(observed, host, out, scope, consents)
         )
@@ -104,10 +110,15 @@ def plan_command(
     return Exit.CHANGES if detailed and made.changes else Exit.DONE
 
 
-def _planned(host: HostOptions, scope: Scope, consents: Sequence[str]) -> Plan:
+def _planned(host: HostOptions, scope: Scope, consents: Sequence[str], fleet: FleetCommit | None) -> Plan:
+    source = wanted_source(host)
+    if fleet:
+        from reconciler.cli.verified_commit import verified
+
+        source = verified(host, source, fleet)
     with opened(host) as machine:
         show_readable(host)
-        wanted = wanted_source(host).read(machine)
+        wanted = source.read(machine)
         if host.simulate is not None and host.host is None and not host.recorded:
             say_other_host(wanted, machine.name, "the simulated host")
         return plan(wanted, Readable(machine), scope, consents=consents)

@@ -58,7 +58,8 @@ _WATCH_OPTIONS: Final = (
     click.option(
         "--require-signature",
         metavar="FORM:FILE",
-        help="With --git: use signed commits only; ssh:ALLOWED_SIGNERS or gpg:KEYS.",
+        help="With --git: use signed commits only; ssh:ALLOWED_SIGNERS or gpg:KEYS. With --held: where several "
+        "hosts are changed together.",
     ),
     click.option("--revoked-keys", type=_FILE, metavar="FILE", help="With ssh signatures: keys not to trust."),
     click.option(

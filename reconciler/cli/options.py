@@ -395,5 +395,10 @@ class FleetFile(click.ParamType):  # type: ignore[type-arg]  # click before 8.2 
             self.fail(f"{value} does not say which commit to several hosts this is: {error}", param, ctx)
 
 
+def fleet_option(help: str) -> Callable[[_Function], _Function]:
+    """Add ``--fleet``, described by `help`; the function gets a `FleetCommit` or None as ``fleet``."""
+    return click.option("--fleet", type=FleetFile(), metavar="FILE", help=help)
+
+
 _LARGEST_FLEET: Final = 1 << 20
 """In bytes."""

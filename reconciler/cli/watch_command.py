@@ -48,7 +48,7 @@ from reconciler.model.outcome import Actor, Origin
 from reconciler.model.printable import error_text
 from reconciler.model.stopping import StopToken
 from reconciler.transaction.history import History, NoSuchGeneration
-from reconciler.transaction.loop_records import LastGood, read_last_good
+from reconciler.transaction.loop_records import CommitPolicy, LastGood, read_last_good, write_commit_policy
 from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch.configurations import Configurations
@@ -184,11 +184,12 @@ def check(options: WatchOptions) -> None:
         raise click.UsageError(f"the loop opens no port. To answer at {options.listen}, run beside it: {line}")
     if options.self_heal and not options.applies:
         raise click.UsageError("--self-heal goes with --apply")
-    if options.held and (options.git or options.host.paths):
-        source = "--git" if options.git else "-f"
+    if options.held and ((options.git and not options.require_signature) or options.host.paths):
+        source = "-f" if options.host.paths else "--git"
+        more = " With --require-signature, --git says which commits may come to several hosts." if options.git else ""
         raise click.UsageError(
             f"--held goes without {source}: a held loop reads no manifests, it enforces what was applied and confirmed "
-            "last; leave one of them out"
+            f"last; leave one of them out.{more}"
         )
     if "-" in options.host.paths:
         raise click.UsageError("-f -: the loop reads manifests again and again, which standard input cannot be")
@@ -231,6 +232,7 @@ async def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, 
     requests = RequestTriggers(state.path)
     stack.callback(requests.close)
     here = host.findable.here
+    write_commit_policy(state, _commit_policy(options))
     source, manifests, described = _source(host, options, state, stack, log, here)
     on_host = host_triggers(Path(host.sysfs), simulation_files(host))
     resync = options.resync or (RESYNC_SECONDS if on_host else UNNOTICED_RESYNC_SECONDS)
@@ -288,6 +290,15 @@ async def _watch(host: HostOptions, options: WatchOptions, stack: ExitStack, *, 
                     worker,
                 )
             )
+
+
+def _commit_policy(options: WatchOptions) -> CommitPolicy | None:
+    """Which git commits a commit to several hosts may bring; a loop that follows manifests takes part in none."""
+    if not options.held or not options.git or not options.require_signature:
+        return None
+    trusted = trust(options.require_signature, options.revoked_keys or "")
+    keys = f"{trusted.format}:{trusted.keys}"
+    return CommitPolicy(options.git, options.branch or "", options.path or "", keys, trusted.revoked)
 
 
 def _trouble(what: Mapping[str, Any]) -> str:

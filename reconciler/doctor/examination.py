@@ -33,7 +33,7 @@ from reconciler.transaction.apply_ids import ApplyIds, FleetApplies
 from reconciler.transaction.history import History, NoSuchGeneration
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.lock import LOCK
-from reconciler.transaction.loop_records import read_suspensions
+from reconciler.transaction.loop_records import read_commit_policy, read_suspensions
 from reconciler.transaction.open_host import OpenHost, awaited
 from reconciler.transaction.state_directory import UnsafeState
 
@@ -105,7 +105,7 @@ def _kept_findings(machine: OpenHost, others: Sequence[Callable[[], object]]) ->
         awaited=looked_at(lambda: awaited(machine), None),
         differences=looked_at(journal.left_degraded, ()),
     )
-    kept = (ApplyIds(state).check, FleetApplies(state).check)
+    kept = (ApplyIds(state).check, FleetApplies(state).check, lambda: read_commit_policy(state))
     for look in (journal.applied, lambda: state.read(LOCK), lambda: read_suspensions(state), *kept, *others):
         looked_at(look, None)
     numbers: list[int] = []

@@ -73,6 +73,11 @@ class _Entry(NamedTuple):
     name: bytes
 
 
+def is_commit(text: str) -> bool:
+    """Whether `text` is a full id of a commit."""
+    return bool(_COMMIT.fullmatch(text))
+
+
 def tree_of(git: Git, commit: str, path: str = "") -> Tree:
     """What stands below `path` in `commit`, checked to be few, small and well named; `git` runs in the repository.
 
@@ -83,7 +88,7 @@ def tree_of(git: Git, commit: str, path: str = "") -> Tree:
         OSError: no room, or the like.
         ValueError: `commit` is no full id.
     """
-    if not _COMMIT.fullmatch(commit):
+    if not is_commit(commit):
         raise ValueError(f"{commit!r} is no id of a commit")
     entries = _entries(git, commit, path)
     prefix = f"{path}/" if path else ""

@@ -4,12 +4,13 @@ import os
 from os import PathLike
 from typing import Final, NamedTuple, Protocol
 
+from reconciler.manifests.committed import KeptFiles
 from reconciler.manifests.cross_checks import for_host
 from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.site import Site, names_of_host, other_host, placed, read_files, read_site
 from reconciler.model.commands import APPLY, HISTORY, LOOP_STATUS, Advised
 from reconciler.model.desired import Desired
-from reconciler.model.errors import BusyError, InputError, StateError
+from reconciler.model.errors import BusyError, ConflictError, InputError, StateError
 from reconciler.model.printable import error_text
 from reconciler.model.problems import InvalidManifests, Problem
 from reconciler.model.stopping import NEVER, Abandoned, Deadline, StopToken
@@ -130,6 +131,43 @@ class Manifests(NamedTuple):
         places = [*(os.fspath(path) for path in self.paths), *([] if self.given is None else ["standard input"])]
         compared = ComparedWith(Source.MANIFESTS, f"the manifests in {', '.join(places)}")
         return Wanted(desired, site, self.commit, self.paths, compared)
+
+
+class NotVerified(ConflictError):
+    """Manifests are of no commit that this host takes, or say something else than it does; the text says what."""
+
+
+class AsCommitted(NamedTuple):
+    """Manifests that must say of the host what a commit says of it, which the host has fetched and verified itself.
+
+    Attributes:
+        given: the manifests.
+        commit: the id of the commit.
+        files: its manifests.
+    """
+
+    given: Manifests
+    commit: str
+    files: KeptFiles
+
+    def read(self, machine: OpenHost, stop: StopToken = NEVER) -> Wanted:
+        """See `WantedSource`.
+
+        Raises:
+            NotVerified: they say something else.
+        """
+        wanted = self.given.read(machine, stop)
+        name = wanted.desired.host.name
+        found = read_files(self.files, stop).desired(name, machine.name)
+        if not isinstance(found, Desired):
+            raise NotVerified(f"the manifests of {self.files.where} cannot be used for host {name}")
+        if (found.digest, found.places) != (wanted.desired.digest, wanted.desired.places):
+            paths = ", ".join(os.fspath(path) for path in self.given.paths)
+            raise NotVerified(
+                f"the manifests in {paths} do not say of host {name} what {self.files.where} says of it, which this "
+                "host has fetched and verified itself"
+            )
+        return wanted._replace(commit=self.commit)
 
 
 def _invalid(site: Site, errors: tuple[Problem, ...], readable: Desired | None, name: str = "") -> InvalidManifests:

@@ -185,3 +185,36 @@ def write_refusal(state: StateDirectory, refusal: Refusal | None) -> None:
         state.remove(REFUSED)
     else:
         state.replace(REFUSED, _REFUSALS.content(refusal))
+
+
+COMMITS: Final = "commits.json"
+
+
+class CommitPolicy(NamedTuple):
+    """Which git commits a commit to several hosts may bring here; each field is named for an option of the loop."""
+
+    git: str
+    branch: str
+    path: str
+    require_signature: str
+    revoked_keys: str
+
+
+def read_commit_policy(state: StateDirectory) -> CommitPolicy | None:
+    """Which git commits may be brought here; None where any manifests may.
+
+    Raises:
+        BadRecord: the file is not as we write it.
+        UnsafeState: it cannot be trusted.
+    """
+    return read_record(state, COMMITS, CommitPolicy)
+
+
+def write_commit_policy(state: StateDirectory, policy: CommitPolicy | None) -> None:
+    """Keep `policy`, or none; a crash leaves the old one or the new one.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if policy != read_commit_policy(state):
+        state.remove(COMMITS) if policy is None else write_record(state, COMMITS, policy)

@@ -24,6 +24,7 @@ from reconciler.integrations.git_repository import (
     TreeRefused,
     Unusable,
     contents,
+    is_commit,
     tree_of,
 )
 from reconciler.integrations.git_signatures import Bad, GoodSignature, Trust, Unchecked, Verdict, verify
@@ -167,6 +168,39 @@ class GitSource:
         if not isinstance(before, NewestCommit | CommitRefused) or before.commit != commit:
             self._mirror.tidy()
         return found
+
+    def of_commit(self, commit: str, applied: str = "") -> Fetched:
+        """Ask the repository, and judge the one `commit`, which must belong to the branch.
+
+        Where the branch has the commit that was `applied` last, this one must not be older.
+
+        Raises:
+            Stopped: `stop` was called.
+        """
+        try:
+            return self._of_commit(commit, applied)
+        except NothingToTake as error:
+            return self._refused(commit, [str(error)], Obstacle.SOURCE)
+        except GitFailed as error:
+            return self._unreachable(str(error))
+        except OSError as error:
+            return self._unreachable(f"{error.filename or 'git'}: {error.strerror}")
+
+    def _of_commit(self, commit: str, applied: str) -> NewestCommit | CommitRefused:
+        newest = self._mirror.fetch()
+        if not is_commit(commit) or not self._mirror.comes_after(newest, commit):
+            return self._refused(commit, [f"commit {commit} is not in {self.location}"], Obstacle.COMMIT)
+        verdict = self._signature(commit)
+        if isinstance(verdict, Bad | Unchecked):
+            return self._refused(commit, [f"commit {commit}: {verdict.reason}"], Obstacle.SIGNATURE)
+        if is_commit(applied) and self._mirror.has(applied) and not self._mirror.comes_after(commit, applied):
+            older = f"commit {commit} does not come after {applied}, which was applied; to roll back, use git revert"
+            return self._refused(commit, [older], Obstacle.OLDER)
+        try:
+            files = self._files(commit)
+        except TreeRefused as error:
+            return self._refused(commit, [f"commit {commit}: {error}"], Obstacle.COMMIT)
+        return NewestCommit(commit, files, verdict.signer if isinstance(verdict, GoodSignature) else "")
 
     def words(self, commit: str) -> CommitWords:
         """What `commit` says of itself."""

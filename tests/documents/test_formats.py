@@ -35,7 +35,7 @@ from reconciler.transaction import apply_ids, generation_record, journal, lock, 
 from reconciler.transaction.confirmation import Pending
 from reconciler.transaction.history import History
 from reconciler.transaction.journal import FirstLine
-from reconciler.transaction.loop_records import LastGood, Refusal, Suspensions
+from reconciler.transaction.loop_records import CommitPolicy, LastGood, Refusal, Suspensions
 from reconciler.transaction.records import RECORDS, TEXTS
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch import published
@@ -61,6 +61,7 @@ RECORDED: Final[dict[str, tuple[Any, Codec, Any, int]]] = {
     "lock": (lock._Holder, RECORDS, TEXTS, LATEST),
     "suspensions": (Suspensions, RECORDS, TEXTS, LATEST),
     "enforced": (LastGood, RECORDS, TEXTS, LATEST),
+    "commits": (CommitPolicy, RECORDS, TEXTS, LATEST),
     "refused": (Refusal, loop_records._REFUSALS, (), LATEST),
     "loop-status-file": (Kept, RECORDS, TEXTS, LATEST),
     "report": (Report, published._CODEC, (), LATEST),
