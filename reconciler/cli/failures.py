@@ -1,12 +1,14 @@
 """What is said when a command ends early, with which exit code, and why a VM does not start, in one line."""
 
 import os
+import pwd
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from reconciler import NotApplicable, NotVerified
-from reconciler.cli.command_lines import repeated
+from reconciler.cli.command_lines import changed_line, repeated
 from reconciler.cli.exit_codes import EXIT_CODES, Exit, exit_code_of, nearest
 from reconciler.cli.options import Said
 from reconciler.cli.output import result, say, show_problems
@@ -22,7 +24,7 @@ from reconciler.model.errors import (
     StateError,
 )
 from reconciler.model.outcome import Outcome, Result
-from reconciler.model.printable import error_text
+from reconciler.model.printable import error_text, shell_line
 from reconciler.model.problems import InvalidManifests, Problem, completed, errors_of
 from reconciler.model.stopping import Abandoned
 from reconciler.transaction.apply_ids import IdTaken
@@ -82,6 +84,9 @@ def code_of(error: Exception, said: Said) -> Exit:
         error: what has ended the command; what is not foreseen here is a bug.
         said: the options of the command, for the one to run next.
     """
+    if owner := _owner_of_simulation(error, said):
+        _show_simulation(owner, said)
+        return exit_code_of(type(error)) if isinstance(error, ReconcileError) else Exit.FAILURE
     match error:
         case BugError():
             return _bug(error)
@@ -139,6 +144,42 @@ def refusal_json(refusal: Refusal, why: str, plan: "Plan | None" = None, problem
         "plan": plan and plan_record(plan),
     }
     return json_text(record)
+
+
+def _owner_of_simulation(error: Exception, said: Said) -> str:
+    """The user whose simulated host this one may not read; empty where it is not that."""
+    denied = error if isinstance(error, PermissionError) else error.__cause__
+    simulated = said.host.simulate
+    if simulated is None or said.context is None or not isinstance(denied, PermissionError) or not denied.filename:
+        return ""
+    kept = f"{os.path.abspath(simulated)}.state"
+    if not os.path.abspath(os.fsdecode(denied.filename)).startswith(kept):
+        return ""
+    for path in (kept, f"{kept}.json"):
+        with suppress(OSError):
+            return _user_name(os.stat(path).st_uid)
+    return ""
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
+def _show_simulation(owner: str, said: Said) -> None:
+    """Say whose the simulated host is, and how to have one of one's own, which needs no rights of root."""
+    simulated, context = said.host.simulate, said.context
+    assert simulated is not None
+    assert context is not None
+    own = os.path.join(os.path.expanduser("~"), f"my-{os.path.basename(simulated)}")
+    say(
+        f"error: the simulated host {simulated} belongs to {owner}, who used it first, and only {owner} can read and "
+        f"change what is kept of it ({simulated}.state*)",
+        f"  next: {shell_line(('cp', '--', simulated, own))}    # a simulated host of your own",
+        f"  next: {changed_line(context, simulate_file=own)}",
+    )
 
 
 def _needs_root(error: Exception) -> bool:

@@ -6,7 +6,7 @@ The rules are the same for paths on disk and for the files of a commit (`reconci
 import os
 import re
 import stat
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 from itertools import islice
@@ -332,6 +332,8 @@ class _Search:
                 self.problems.append(too_much(name, bound))
                 self._is_over = True
                 return []
+        files = {entry for entry, _ in found}
+        found = [(entry, kind) for entry, kind in found if kind is not Kind.FOLDER or not _is_state(entry, files)]
         self._taken += len(found)
         return sorted(found, key=lambda one: one[0])
 
@@ -360,6 +362,12 @@ class _Root(NamedTuple):
 
     path: str
     seen: set[Hashable]
+
+
+def _is_state(folder: str, files: Container[str]) -> bool:
+    """Whether it is what is kept of a simulated host beside its description, maybe readable for another user only."""
+    described = folder.removesuffix(".run").removesuffix(".state")
+    return described != folder and described.endswith(_ENDINGS) and described in files
 
 
 def _is_inside(real: str, root: str) -> bool:

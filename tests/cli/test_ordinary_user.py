@@ -272,3 +272,30 @@ def test_a_record_names_what_it_could_not_read(site: Path) -> None:
     assert planned.code == 1
     assert "incomplete-record" in planned.err
     assert not (site / "plan.json").exists()
+
+
+@pytest.mark.parametrize("command", ["status", "plan", "history", "matrix", "doctor"])
+def test_a_simulated_host_of_another_user(site: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """It is said whose it is; what is advised makes one of one's own, and works without root."""
+    kept = site / "site/simulated-host.yaml.state"
+    kept.mkdir(mode=0o700)
+    os.chown(kept, ANOTHER, ANOTHER)
+    own = site / "home"
+    own.mkdir()
+    monkeypatch.setenv("HOME", str(own))
+    monkeypatch.chdir(site)
+    words = command.split()
+
+    ran = as_a_user(site, *words, "--simulate", "site/simulated-host.yaml")
+
+    assert ran.code == 1
+    assert "error: the simulated host site/simulated-host.yaml belongs to nobody, who used it first" in " ".join(
+        ran.err.split()
+    )
+    assert "sudo" not in ran.err
+    copy, again = (line.removeprefix("  next: ") for line in ran.err.splitlines() if line.startswith("  next: "))
+    assert again == f"reconcile {command} --simulate {own}/my-simulated-host.yaml"
+    assert os.system(copy.partition("    # ")[0]) == 0
+    where = () if command in ("history", "doctor") else ("-f", "site")
+    done = as_a_user(site, *words, *where, "--simulate", f"{own}/my-simulated-host.yaml")
+    assert done.code == 0, done.err
