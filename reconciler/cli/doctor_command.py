@@ -11,7 +11,7 @@ from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import opened, wanted_source
 from reconciler.cli.options import HostOptions, format_option, host_options
-from reconciler.cli.output import paint_for_stdout, result, say
+from reconciler.cli.output import page_for_stdout, result, say
 from reconciler.cli.tree import command
 from reconciler.doctor.examination import examined, identified
 from reconciler.doctor.finding import findings_json, findings_text
@@ -38,7 +38,7 @@ def doctor_command(format: str, host: HostOptions) -> Exit:
     shown = (
         findings_json(findings, host.here, identity, unidentified)
         if format == "json"
-        else findings_text(findings, paint_for_stdout(), host.here, identity_line(identity, unidentified))
+        else findings_text(findings, page_for_stdout(), host.here, identity_line(identity, unidentified))
     )
     result(shown)
     if os.geteuid() and any(one.id == "needs-root" for one in findings):

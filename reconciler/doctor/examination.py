@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from reconciler.doctor.boot import autostart_findings, boot_findings, definition_findings, read_boot
-from reconciler.doctor.finding import Finding, error
+from reconciler.doctor.finding import Finding, error, listed
 from reconciler.doctor.host import (
     host_findings,
     interruption_findings,
@@ -38,6 +38,7 @@ from reconciler.transaction.open_host import OpenHost, awaited
 from reconciler.transaction.state_directory import UnsafeState
 
 _Found = TypeVar("_Found")
+_NEEDS_ROOT: Final = "needs-root"
 
 
 def examined(
@@ -74,7 +75,17 @@ def examined(
         holder, lives = tools_holder(machine.tools_lock)
         found += lock_findings(holder, lives=lives)
     found += _kept_findings(machine, others)
-    return sorted(found, key=lambda one: one.severity is not Severity.ERROR)
+    return sorted(_denials_together(found), key=lambda one: one.severity is not Severity.ERROR)
+
+
+def _denials_together(found: Sequence[Finding]) -> list[Finding]:
+    """`found` with one finding about everything that only root may read."""
+    denied = [one for one in found if one.id == _NEEDS_ROOT]
+    if len(denied) < 2:
+        return list(found)
+    whats = list(dict.fromkeys(one.what for one in denied))
+    together = denied[0]._replace(what=f"not everything can be read: {listed(whats)}")
+    return [together, *(one for one in found if one.id != _NEEDS_ROOT)]
 
 
 def identified(machine: OpenHost) -> tuple[MachineIdentity | None, str]:

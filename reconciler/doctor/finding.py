@@ -9,7 +9,8 @@ from reconciler.model.identity import MachineIdentity
 from reconciler.model.printable import lines_text
 from reconciler.model.problems import Severity
 from reconciler.render.plan_json import json_text
-from reconciler.render.text import Paint, counted, plain
+from reconciler.render.table import Page
+from reconciler.render.text import counted
 
 
 class Finding(NamedTuple):
@@ -48,29 +49,41 @@ def listed(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def findings_text(findings: Sequence[Finding], paint: Paint = plain, here: Here = NOWHERE, host: str = "") -> str:
+def findings_text(
+    findings: Sequence[Finding],
+    page: Page = Page(),  # noqa: B008 - a value
+    here: Here = NOWHERE,
+    host: str = "",
+) -> str:
     """All findings, ended by a newline.
 
     Args:
         findings: what was found.
-        paint: gives colours.
+        page: what it is written on; commands are not divided there.
         here: where the commands that the findings lead to are run.
         host: a line about the host, which stands above them; may be empty.
     """
     lines = [host] if host else []
     if not findings:
-        return lines_text([*lines, paint("good", "Nothing wrong was found.")])
+        return lines_text([*lines, page.paint("good", "Nothing wrong was found.")])
     for one in findings:
         lines += [
-            paint(one.severity.value, f"{one.severity}[{one.id}]: {one.what}"),
-            f"  why:  {one.why}",
-            f"  fix:  {one.help}",
+            *page.wrapped("", f"{one.severity}[{one.id}]: {one.what}", style=one.severity.value),
+            *page.wrapped("  why:  ", one.why, 0),
+            *_fix_lines(one.help, page),
             *(f"  next: {here.line(command)}" for command in one.commands),
             "",
         ]
     errors = sum(one.severity is Severity.ERROR for one in findings)
     lines.append(f"{counted(errors, 'error')}, {counted(len(findings) - errors, 'warning')}")
     return lines_text(lines)
+
+
+def _fix_lines(help: str, page: Page) -> list[str]:
+    # With a path or a variable it is a command to copy, which must stay in one line.
+    if "    # " in help:
+        return page.with_remark(f"  fix:  {help}")
+    return [f"  fix:  {help}"] if "/" in help or "$" in help else page.wrapped("  fix:  ", help, 0)
 
 
 def findings_json(

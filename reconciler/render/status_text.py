@@ -331,8 +331,10 @@ def _guest_lines(guest: GuestStatus, source: Source, page: Page) -> Iterator[str
     words += [guest.guest.activation.value] if guest.guest and guest.guest.activation.value != guest.state else []
     words += [str(guest.vm)] if guest.vm else []
     words += [use_text(guest.opened_by)] if guest.in_use else []
-    name = f"{page.paint('bold', guest.name)}  " if guest.name != guest.uuid else ""
-    yield f"{name}{guest.uuid}  ({', '.join(words)})"
+    name = guest.name if guest.name != guest.uuid else ""
+    first, *others = page.wrapped("", f"{name}{'  ' if name else ''}{guest.uuid}  ({', '.join(words)})")
+    yield f"{page.paint('bold', name)}{first.removeprefix(name)}" if name and first.startswith(name) else first
+    yield from others
     for label, text in _guest_facts(guest, source):
         yield from page.wrapped(f"  {label:<11} ", text, 0)
 

@@ -8,11 +8,12 @@ import pytest
 
 from reconciler.doctor.boot import definition_findings
 from reconciler.doctor.examination import examined
-from reconciler.doctor.finding import findings_json, findings_text
+from reconciler.doctor.finding import error, findings_json, findings_text
 from reconciler.integrations.mdevctl import Definitions, Effect, Unusable
 from reconciler.kernel.sysfs import RealSysfs
 from reconciler.model.matrix import EMPTY_MATRIX, FULL_MATRIX, Matrix
 from reconciler.model.steps import Definition
+from reconciler.render.table import Page
 from reconciler.simulator.host import SimulatedHost
 from reconciler.transaction.open_host import OpenHost
 from reconciler.transaction.state_directory import StateDirectory
@@ -180,6 +181,19 @@ def test_findings_for_people_and_for_programs(machine: OpenHost) -> None:
     assert [one["id"] for one in json.loads(findings_json(findings))["findings"]] == [one.id for one in findings]
 
 
+def test_findings_are_divided_at_the_width_of_the_page() -> None:
+    """What, why and a fix in words; a command stays in one line, its remark above it where both are too wide."""
+    words = "what is said in many words that one line of a narrow page does not have any room for at all"
+    found = [error("a", words, words, words), error("b", words, words, f"mv /a/{'b' * 60} /c    # {words}")]
+
+    lines = findings_text(found, Page(80)).splitlines()
+
+    command = f"  fix:  mv /a/{'b' * 60} /c"
+    assert [line for line in lines if len(line) > 80] == []
+    assert command in lines
+    assert findings_text(found, Page(60)).splitlines().count(command) == 1
+
+
 @pytest.fixture
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     """``reconcile`` on a fresh copy of the three guests."""
@@ -222,6 +236,6 @@ def test_what_only_root_may_read_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     found = examined(machine, None)
 
     denials = [one.what for one in found if one.id == "needs-root"]
-    assert denials
-    assert all("/some/file: Permission denied" in one for one in denials)
+    assert len(denials) == 1, "one block for all files"
+    assert "/some/file: Permission denied" in denials[0]
     assert not any(one.id == "damaged-state" for one in found)

@@ -252,6 +252,8 @@ def test_a_status_for_people_in_full() -> None:
         "\n"
         "Nothing to do: the host is as the manifests say.\n"
     )
+    narrow = guests_text(status_of(made), status_of(made).rows, Page(50)).splitlines()
+    assert [line for line in narrow if len(line) > 50] == []
     assert guests_text(status_of(made), status_of(made).rows) == (
         "compared with the manifests\n"
         "\n"
