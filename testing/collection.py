@@ -17,7 +17,7 @@ def unconnected_host(folder: Path, name: str, description: str) -> SshHost:
     return simulated_host(name, place, description)
 
 
-def ran(host: SshHost, module: str, python: str = sys.executable, **options: Any) -> dict[str, Any]:
+def ran(host: SshHost, module: str, /, python: str = sys.executable, **options: Any) -> dict[str, Any]:
     """The result of the module `module` on `host`.
 
     Args:

@@ -51,7 +51,7 @@ clock = Path(%(folder)r) / "clock"
 moved, real = float(clock.read_text()), time.monotonic
 time.monotonic = lambda: real() + moved
 from reconciler.cli.main import main
-if sys.argv[1:2] and not sys.argv[1].startswith("-"):
+if sys.argv[1:2] and not sys.argv[1].startswith("-") and "--from" not in sys.argv:
     sys.argv += %(where)r
 main()
 """

@@ -192,10 +192,11 @@ def foretell(module: AnsibleModule, reconcile: Reconcile, manifests: Manifests) 
             **dict(ran.record, rc=5, meaning="stale", plan=plan),
         )
     given = flags_of(module.params)
-    missing = sorted({one["flag"] for one in plan["consents"]} - set(given))
+    missing = [one for one in plan["consents"] if one["flag"] not in given]
     if missing:
+        shown = ["{} ({}: {})".format(one["flag"], one["holder"], one["reason"]) for one in missing]
         module.fail_json(
-            msg="it could not be applied without consent: {}".format(", ".join(missing)),
+            msg="it could not be applied without consent: {}".format(", ".join(shown)),
             **dict(ran.record, rc=4, meaning="refused", plan=plan),
         )
     result = dict(ran.record, changed=has_changes(plan), plan=plan)
