@@ -16,13 +16,14 @@ from reconciler.model.machines import WRONG_MACHINE
 from reconciler.model.outcome import Extent, Outcome, Result
 from reconciler.model.printable import error_text
 from reconciler.model.problems import Severity
+from reconciler.model.steps import Action
 from reconciler.model.stopping import NEVER, Deadline, StopToken
 from reconciler.operations.plan import observe_host, plan
 from reconciler.operations.wanted import Wanted, WantedSource
 from reconciler.planning.basis import BASIS_WORDS, Basis
 from reconciler.planning.plan import Plan, unconfirmed_text
 from reconciler.planning.planner import holdings_of
-from reconciler.planning.scope import WHOLE, Scope
+from reconciler.planning.scope import WHOLE, Scope, VmEvent
 from reconciler.transaction.confirmation import Confirmations, Pending
 from reconciler.transaction.journal import Journal, JournalIfPossible
 from reconciler.transaction.open_host import LOCK_SECONDS, OpenHost, locked
@@ -172,12 +173,14 @@ def apply(
         if is_recorded:
             refuse_unrecorded(recovered)
         refuse_repeated(source, machine, origin.id, terms, scope, planning)
-        _refuse_left(recovered, machine, terms)
+        _refuse_left(recovered, machine, terms, scope)
         wanted = source.read(machine, planning)
         _refuse_other_hosts(origin.fleet, wanted)
         made = agreed_plan(wanted, machine, terms, scope, observe_host(machine, like), planning)
         if not made.is_valid or not terms.consents.issuperset(made.flags):
             raise NotApplicable(made)
+        if isinstance(scope, VmEvent) and is_recorded and not _may_run_beside(made, machine):
+            refuse_pending(machine)
         origin = _completed(origin, wanted)
         return _Transaction(made, machine, progress, origin, terms, stop, recovered).result()
 
@@ -269,17 +272,50 @@ def agreed_plan(
     return made._replace(notes=(*made.notes, note)) if note else made
 
 
-def _refuse_left(recovered: tuple[Recovered, ...], machine: OpenHost, terms: Terms) -> None:
+def _refuse_left(recovered: tuple[Recovered, ...], machine: OpenHost, terms: Terms, scope: Scope) -> None:
     """Return if an apply may begin, on these `terms`, after what was `recovered`."""
     if terms.recording is Recording.REQUIRED:
         machine.state.prepare()
-        refuse_pending(machine)
+        if not isinstance(scope, VmEvent):  # of which it depends on the plan
+            refuse_pending(machine)
         return
     # What an earlier boot left is recovered without a write to the kernel, as often as it takes; of this one, the next
     # run would undo what is done now.
     refuse_unrecorded(one for one in recovered if one.unfinished.same_boot)
     if not any(one.unrecorded for one in recovered):
         refuse_pending(machine)
+
+
+def _may_run_beside(made: Plan, machine: OpenHost) -> bool:
+    """Whether `made`, for a VM that starts or has ended, and an apply that waits to be confirmed do not meet.
+
+    It changes no mask, no file and no device that the other one has touched, makes only what was wanted just so before
+    the other one, and takes nothing that was another holder's before: so whether that stays or is rolled back, both
+    leave what they have planned.
+    """
+    from reconciler.transaction.history import History, NoSuchGeneration
+
+    confirmations = Confirmations(machine.state)
+    pending = confirmations.pending()
+    if pending is None:
+        return True
+    begun, history = confirmations.begun_by(pending, machine.boot_id), History(machine.state)
+    steps = [one.step for one in made.steps]
+    if made.files or any(not one.uuid or one.uuid in begun.touched for one in steps):
+        return False
+    try:
+        wishes = [history.desired(number) for number in (pending.generation, history.newest_target(pending.generation))]
+    except NoSuchGeneration:  # it is partial, or nothing was applied before: what was wanted then is not known
+        return False
+    for guest in made.desired.guests:
+        if any(one.uuid == guest.uuid and one.action is not Action.REMOVE for one in steps):
+            before = [one for wish in wishes for one in wish.guests if one.uuid == guest.uuid]
+            if [(one.config, one.activation) for one in before] != [(guest.config, guest.activation)] * len(wishes):
+                return False
+            others = [one.matrix for uuid, one in begun.start.mdevs.items() if uuid != guest.uuid]
+            if any(one.overlaps(guest.config.matrix) for one in (begun.start.pool, *others)):
+                return False
+    return True
 
 
 class _Transaction(NamedTuple):
@@ -310,6 +346,9 @@ class _Transaction(NamedTuple):
         if obstacle := self._begun(history, number, journal):
             return self._applied(_not_begun(obstacle), number)
         executed = self._executed(journal)
+        if self.terms.confirm_within is not None and number and executed.outcome.result is Result.NOTHING:
+            # What is wanted is news, or has an id: it waits like any other, and what was confirmed is not cancelled.
+            executed = executed._replace(outcome=executed.outcome._replace(result=Result.APPLIED))
         if obstacle := self._ended(history, number, executed.outcome):
             notes = (*executed.outcome.notes, f"the history could not be written: {obstacle}")
             executed = executed._replace(outcome=executed.outcome._replace(notes=notes))

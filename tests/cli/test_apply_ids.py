@@ -199,7 +199,7 @@ def test_how_an_apply_stands_is_answered(command: Command) -> None:
     assert stands(command, "1") == pending
     command("confirm")
     assert stands(command) == {**pending, "state": "confirmed", "secondsLeft": None, "isDrifted": None}
-    applies(command, "same")
+    command("apply", "--yes", "--id", "same")
     assert stands(command, "same")["state"] == "nothing to do"
     command("cancel", "same")
     assert stands(command, "same")["state"] == "cancelled"
@@ -207,6 +207,24 @@ def test_how_an_apply_stands_is_answered(command: Command) -> None:
     command("cancel", "late")
     assert stands(command, "late") == {**unknown, "id": "late", "state": "cancelled"}
     assert command("history", "state", "7").code == 1
+
+
+def test_an_apply_that_has_nothing_to_do_waits_like_any_other(command: Command) -> None:
+    """A controller of several hosts confirms or cancels all of them alike; without an id and news there is nothing."""
+    command("apply", "--yes")
+    assert command("apply", "--yes", "--confirm-within", "5m").code == 0
+    assert command("history", "show", "2").code == 1
+
+    applies(command, "first")
+
+    assert stands(command, "first")["state"] == "pending"
+    assert command("confirm", "first").code == 0
+    assert stands(command, "first")["state"] == "confirmed"
+    assert command("cancel", "first").code == 4
+    applies(command, "second")
+    assert command("cancel", "second").code == 0
+    assert stands(command, "second")["state"] == "cancelled"
+    assert command("drift").code == 0
 
 
 def test_how_an_apply_stands_is_said_to_people(command: Command) -> None:

@@ -27,10 +27,22 @@ class Started:
 
     def starts(self, guest: str) -> Ran:
         """The VM of `guest` is about to start."""
+        return self._hook(guest, "prepare", "begin")
+
+    def ends(self, guest: str) -> Ran:
+        """The VM of `guest` has ended."""
+        return self._hook(guest, "release", "end")
+
+    def devices(self) -> set[str]:
+        """The names of the guests whose devices exist."""
+        guests = json.loads(self.command("status", "-o", "json").out)["guests"]
+        return {one["name"] for one in guests if one["authorised"]}
+
+    def _hook(self, guest: str, *operation: str) -> Ran:
         xml = domain_xml(hostdev(self.uuids[guest]), name="vm1")
         self._monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(xml), isatty=lambda: False))
         where = ["-f", str(self.command.directory), "--simulate", str(self.command.simulated_host)]
-        return self.command.bare("hook", "qemu", *where, "--", "vm1", "prepare", "begin", "-")
+        return self.command.bare("hook", "qemu", *where, "--", "vm1", *operation, "-")
 
     def applies(self, *words: str) -> None:
         """What the manifests want waits to be confirmed."""
@@ -122,3 +134,67 @@ def test_what_waited_before_a_boot_refuses_no_vm(vms: Started) -> None:
     vms.command("simulate", "load")
 
     assert "waits to be confirmed" not in vms.starts("guest1").err
+
+
+@pytest.fixture
+def on_demand(vms: Started) -> Started:
+    """The third guest is on-demand and was applied so; its device does not exist."""
+    change(vms.command, "adapters: [6]\n", "adapters: [6]\n  activation: on-demand\n")
+    assert vms.command("apply", "--yes").code == 0
+    assert vms.devices() == {"guest1", "guest2"}
+    return vms
+
+
+@pytest.mark.parametrize("end", ["confirm", "cancel"])
+def test_a_device_that_what_waits_does_not_touch_is_made_and_removed(on_demand: Started, end: str) -> None:
+    """Whatever becomes of what waits: neither undoes what the other has done."""
+    change(on_demand.command, "domains: [4, 0xab]", "domains: [4]")
+    on_demand.applies("--allow-disruption")
+
+    assert on_demand.starts("guest3") == (0, "", "")
+    assert on_demand.devices() == {"guest1", "guest2", "guest3"}
+    assert on_demand.ends("guest3").code == 0
+    assert on_demand.devices() == {"guest1", "guest2"}
+    assert on_demand.starts("guest3").code == 0
+    assert on_demand.command(end).code == 0
+
+    assert on_demand.devices() == {"guest1", "guest2", "guest3"}
+    if end == "cancel":
+        change(on_demand.command, "domains: [4]", "domains: [4, 0xab]")
+    assert on_demand.command("drift").code == 0
+    assert on_demand.ends("guest3").code == 0
+    assert on_demand.devices() == {"guest1", "guest2"}
+
+
+def test_a_device_that_is_wanted_otherwise_by_what_waits_is_not_made(on_demand: Started) -> None:
+    """If that is not confirmed, the VM would run with what no guest is to have."""
+    change(on_demand.command, "adapters: [6]\n", "adapters: [5, 6]\n")
+    change(on_demand.command, "adapters: [5]\n  domains: [0x47, 0xff]", "adapters: [5]\n  domains: [6]")
+    on_demand.applies("--allow-disruption")
+
+    ran = on_demand.starts("guest3")
+
+    assert (ran.code, on_demand.devices()) == (1, {"guest1", "guest2"})
+    assert "generation 2 waits to be confirmed for another" in ran.err
+
+
+def test_new_manifests_wait_although_nothing_has_to_be_done(on_demand: Started) -> None:
+    """They say something else of a VM that starts later, which is refused; cancelled, they were never applied."""
+    change(
+        on_demand.command, "activation: on-demand\n  domains: [0x47, 0xff]", "activation: on-demand\n  domains: [0x47]"
+    )
+
+    ran = on_demand.command("apply", "--yes", "--confirm-within", "5m", "--id", "news", "-o", "json")
+
+    assert (ran.code, json.loads(ran.out)["kernelWrites"]) == (0, 0)
+    assert parsed(ran.err.strip().rpartition("unless you run: ")[2]) == "reconcile confirm"
+    assert json.loads(on_demand.command("history", "state", "news", "-o", "json").out)["state"] == "pending"
+    assert on_demand.starts("guest3").code == 1
+    assert on_demand.command("cancel", "news").code == 0
+    assert [one["target"] for one in json.loads(on_demand.command("history", "-o", "json").out)["generations"]] == [
+        True,
+        False,
+    ]
+    assert on_demand.command("apply", "--yes", "--confirm-within", "5m", "--id", "again").code == 0
+    assert on_demand.command("confirm", "again").code == 0
+    assert on_demand.starts("guest3").code == 0
