@@ -81,7 +81,10 @@ def test_a_plan_that_was_looked_at_is_applied_or_nothing(host: SshHost, site: li
     for check in (True, False):
         refused = ran(host, "apply", plan=saved, check=check)
         assert (refused["failed"], refused["rc"], refused["meaning"]) == (True, 5, "stale")
+        other = ran(host, "apply", manifests=site, fingerprint=saved["fingerprint"], check=check)
+        assert (other["failed"], other["rc"], other["refusal"]) == (True, 5, "stale")
     Path(site[0]).write_text(text)
+    assert ran(host, "apply", manifests=site, fingerprint=saved["fingerprint"], check=True)["changed"]
     assert ran(host, "apply", plan=saved, check=True)["changed"]
     assert ran(host, "apply", plan=saved)["result"] == "applied"
 
@@ -201,4 +204,4 @@ def test_modules_are_of_the_standard_library_and_python_3_6(name: str) -> None:
         imports = {one.module for one in ast.walk(tree) if isinstance(one, ast.ImportFrom) and one.module}
         imports |= {alias.name for one in ast.walk(tree) if isinstance(one, ast.Import) for alias in one.names}
         ours = {one for one in imports if one.startswith(("ansible.module_utils.basic", "ansible_collections."))}
-        assert imports - ours <= {"json", "os", "hashlib", "tempfile", "shutil", "typing"}, file
+        assert imports - ours <= {"json", "os", "re", "hashlib", "tempfile", "shutil", "typing"}, file

@@ -91,19 +91,26 @@ class Reconcile:
         state = module.params["state_dir"]
         self.where = ["--state-dir", state] if state else []
 
-    def run(self, words: Sequence, data: Optional[str] = None) -> Ran:
+    def run(self, words: Sequence, data: Optional[bytes] = None) -> Ran:
         """How the command of `words` ends; `data` is its standard input."""
         command = [self.path, *list(words), *self.where]
         # Not in a directory with manifests of its own, and without colours.
         code, out, err = self.module.run_command(
-            command, data=data, cwd="/", environ_update={"LC_ALL": "C.UTF-8", "NO_COLOR": "1", "COLUMNS": "120"}
+            command,
+            data=data,
+            binary_data=True,
+            cwd="/",
+            environ_update={"LC_ALL": "C.UTF-8", "NO_COLOR": "1", "COLUMNS": "120"},
         )
         return Ran(command, code, out, err)
 
     def fail(self, ran: Ran, what: str, **more: object) -> None:
         """End the module: `what` could not be done; its result has what ``reconcile`` said, and the exit code."""
+        answer = ran.json() or {}
         said = ran.err.strip() or ran.out.strip() or "it said nothing"
         result = ran.record
+        if answer.get("refusal"):
+            result.update(refusal=answer["refusal"], why=answer.get("why"))
         result.update(more)
         self.module.fail_json(
             msg="%s: reconcile ended with exit code %d (%s): %s" % (what, ran.code, result["meaning"], said), **result
@@ -149,7 +156,7 @@ class Manifests:
         """The options that name the manifests, and the standard input that has them: nothing is written."""
         if self.content is None:
             return self._named(self.module.params["manifests"] or []), None
-        return self._named(["-"]), self.content.decode("utf-8", "surrogateescape")
+        return self._named(["-"]), self.content
 
     def folder(self) -> str:
         """Where the host keeps the text."""

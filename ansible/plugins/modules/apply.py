@@ -19,6 +19,10 @@ options:
       - A saved plan, as M(reconcile.vfio_ap.plan) returns it in RV(reconcile.vfio_ap.plan#module:saved).
       - It names the manifests by their paths; O(content) may be given beside it, and puts them there once more.
     type: dict
+  fingerprint:
+    description:
+      - The fingerprint that the plan must have which the host makes now; with another one, nothing is done.
+    type: str
   confirm_within:
     description:
       - Roll everything back unless it is confirmed in this time, for example V(30m).
@@ -109,6 +113,19 @@ answer:
   description: Everything that C(reconcile apply -o json) printed.
   returned: outside of check mode, where it was begun
   type: dict
+state:
+  description: How the apply stands afterwards, as C(reconcile history state -o json) prints it.
+  returned: with O(id)
+  type: dict
+refusal:
+  description: Why it was refused, as one word.
+  returned: where it was
+  type: str
+  sample: stale
+why:
+  description: Why it was refused, in a sentence.
+  returned: where it was
+  type: str
 plan:
   description: The plan, as C(reconcile plan -o json) prints it.
   returned: where there is one
@@ -137,12 +154,15 @@ stderr_lines:
 
 import json
 import os
+import re
+from typing import Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.reconcile.vfio_ap.plugins.module_utils.reconcile import (
     ARGUMENTS,
     CONSENTS,
     MANIFEST_ARGUMENTS,
+    MEANINGS,
     Manifests,
     Reconcile,
     diff_of,
@@ -159,6 +179,7 @@ def main() -> None:
     spec.update({name: {"type": "bool", "default": False} for name in CONSENTS})
     spec.update(
         plan={"type": "dict"},
+        fingerprint={"type": "str"},
         confirm_within={"type": "str"},
         id={"type": "str"},
         fleet={"type": "dict"},
@@ -166,46 +187,60 @@ def main() -> None:
     )
     module = AnsibleModule(
         argument_spec=spec,
-        mutually_exclusive=[("manifests", "content"), ("manifests", "plan")],
+        mutually_exclusive=[("manifests", "content"), ("manifests", "plan"), ("fingerprint", "plan")],
         required_one_of=[("manifests", "content", "plan")],
         required_by={"sha256": "content", "fleet": "id"},
         supports_check_mode=True,
     )
     reconcile, manifests = Reconcile(module), Manifests(module)
+    before = reconcile.state(module.params["id"]) if module.params["id"] else None
     if module.check_mode:
-        foretell(module, reconcile, manifests)
+        foretell(module, reconcile, manifests, before)
     else:
-        act(module, reconcile, manifests)
+        act(module, reconcile, manifests, before)
 
 
-def foretell(module: AnsibleModule, reconcile: Reconcile, manifests: Manifests) -> None:
+def foretell(module: AnsibleModule, reconcile: Reconcile, manifests: Manifests, before: Optional[dict]) -> None:
     """End with the plan, and with whether it could be applied."""
+    known = {"state": before} if before else {}
+    if before and before["state"] in ("pending", "confirmed", "nothing to do"):
+        module.exit_json(rc=0, meaning="done", changed=False, **known)  # it came already
+    if before and before["state"] != "unknown":
+        refuse(module, 4, "id", "the id %s was used before: %s" % (module.params["id"], before["state"]), **known)
     named, data = wanted(module, manifests)
     ran = reconcile.run(["plan", "-o", "json", *named], data)
-    plan = ran.json()
-    if ran.code or plan is None:
-        reconcile.fail(ran, "it could not be applied", **({"plan": plan} if plan else {}))
-    saved = module.params["plan"]
-    if saved and saved.get("fingerprint") != plan["fingerprint"]:
-        module.fail_json(
-            msg="it could not be applied: the plan is stale, since the host or the manifests have changed",
-            **dict(ran.record, rc=5, meaning="stale", plan=plan),
-        )
+    answer = ran.json() or {}
+    plan = answer if "steps" in answer else answer.get("plan")
+    if plan:
+        known["plan"] = plan
+    if ran.code or not plan:
+        reconcile.fail(ran, "it could not be applied", **dict({"refusal": "invalid"} if plan else {}, **known))
+    if not matches(module, plan):
+        refuse(module, 5, "stale", "the host or the manifests have changed since the plan was made", **known)
     given = flags_of(module.params)
     missing = [one for one in plan["consents"] if one["flag"] not in given]
     if missing:
-        shown = ["{} ({}: {})".format(one["flag"], one["holder"], one["reason"]) for one in missing]
-        module.fail_json(
-            msg="it could not be applied without consent: {}".format(", ".join(shown)),
-            **dict(ran.record, rc=4, meaning="refused", plan=plan),
-        )
-    result = dict(ran.record, changed=has_changes(plan), plan=plan)
+        shown = ["%s (%s: %s)" % (one["flag"], one["holder"], one["reason"]) for one in missing]
+        refuse(module, 4, "consent", "it needs consent: %s" % ", ".join(shown), **known)
+    result = dict(ran.record, changed=has_changes(plan), **known)
     if module._diff:
         result["diff"] = diff_of(reconcile.run(["plan", "-o", "diff", *named], data).out)
     module.exit_json(**result)
 
 
-def act(module: AnsibleModule, reconcile: Reconcile, manifests: Manifests) -> None:
+def refuse(module: AnsibleModule, code: int, refusal: str, why: str, **more: object) -> None:
+    """End: the apply is refused, or would be."""
+    meaning = MEANINGS[code]
+    module.fail_json(msg="nothing was done: %s" % why, rc=code, meaning=meaning, refusal=refusal, why=why, **more)
+
+
+def matches(module: AnsibleModule, plan: dict) -> bool:
+    """Whether `plan` is the one that was reviewed."""
+    saved, fingerprint = module.params["plan"], module.params["fingerprint"]
+    return plan["fingerprint"] == (saved.get("fingerprint") if saved else fingerprint or plan["fingerprint"])
+
+
+def act(module: AnsibleModule, reconcile: Reconcile, manifests: Manifests, before: Optional[dict]) -> None:
     """Apply, and end with how that ended."""
     params = module.params
     diff = None
@@ -216,30 +251,50 @@ def act(module: AnsibleModule, reconcile: Reconcile, manifests: Manifests) -> No
     for option in ("id", "confirm_within", "lock_timeout"):
         if params[option]:
             words += ["--" + option.replace("_", "-"), params[option]]
+    if params["fleet"]:
+        words += ["--fleet", kept(module, params["fleet"], "fleet-%s.json" % params["id"])]
     named = manifests.kept() if manifests.content is not None or params["manifests"] else []
     if params["plan"]:
-        named = [saved_plan(module)]
-    if params["fleet"]:
-        text = json.dumps(params["fleet"], indent=2, sort_keys=True) + "\n"
-        folder = fleet_folder(module, params["id"])
-        words += ["--fleet", write_private(module, folder, "fleet.json", text.encode("ascii"))]
-    ran = reconcile.run(words + named)
+        named = [kept(module, params["plan"], "plan-%s.json" % params["plan"].get("fingerprint"))]
+    elif params["fingerprint"] and (not before or before["state"] == "unknown"):
+        named = [
+            reviewed(module, reconcile, named, {"state": before} if before else {})
+        ]  # one that came already is answered without a plan
+    ran = reconcile.run([*words, *named])
+    known = {"state": reconcile.state(params["id"])} if params["id"] else {}
     answer = ran.json()
     if ran.code or answer is None:
-        plan = (answer or {}).get("plan") or (answer if answer and "steps" in answer else None)
-        more = {"plan": plan} if plan else {}
+        if answer and answer.get("plan"):
+            known["plan"] = answer["plan"]
         if answer and "result" in answer:
-            more.update(answer=answer, result=answer["result"])
-        reconcile.fail(ran, "it was not applied", changed=ran.code == 7, **more)
+            known.update(answer=answer, result=answer["result"])
+        reconcile.fail(ran, "it was not applied", changed=ran.code == 7, **known)
     # An apply that comes again is answered without a plan: nothing was done.
     plan = answer.get("plan")
-    result = dict(ran.record, changed=bool(plan and has_changes(plan) and answer["result"] == "applied"), answer=answer)
+    changed = bool(plan and has_changes(plan) and answer["result"] == "applied")
+    result = dict(ran.record, changed=changed, answer=answer, **known)
     result.update(result=answer["result"], generation=answer["generation"])
     if plan:
         result["plan"] = plan
     if diff is not None:
-        result["diff"] = diff_of(diff if result["changed"] else "")
+        result["diff"] = diff_of(diff if changed else "")
     module.exit_json(**result)
+
+
+def reviewed(module: AnsibleModule, reconcile: Reconcile, named: list, known: dict) -> str:
+    """The path of the plan that the host has made now, which is the one that was reviewed."""
+    name = "plan-%s.json" % module.params["fingerprint"]
+    path = write_private(module, fleet_folder(module, "plans"), name, b"")
+    ran = reconcile.run(["plan", "-o", "json", "--out", path, *named])
+    answer = ran.json() or {}
+    plan = answer if "steps" in answer else answer.get("plan")
+    if ran.code or not plan:
+        os.unlink(path)
+        reconcile.fail(ran, "it was not applied", **dict({"refusal": "invalid", "plan": plan} if plan else {}, **known))
+    if not matches(module, plan):
+        os.unlink(path)
+        refuse(module, 5, "stale", "the host or the manifests have changed since the plan was made", plan=plan, **known)
+    return path
 
 
 def wanted(module: AnsibleModule, manifests: Manifests) -> tuple:
@@ -255,12 +310,12 @@ def wanted(module: AnsibleModule, manifests: Manifests) -> tuple:
     return [*named, "--host", str(plan.get("host")), *targets], None
 
 
-def saved_plan(module: AnsibleModule) -> str:
-    """The path of the saved plan, which is written."""
-    text = json.dumps(module.params["plan"], indent=2) + "\n"
-    name = "plan-{}.json".format(os.path.basename(str(module.params["plan"].get("fingerprint")))[:64])
-    folder = fleet_folder(module, "plans")
-    return write_private(module, folder, name, text.encode("ascii"))
+def kept(module: AnsibleModule, value: dict, name: str) -> str:
+    """The path of a file with `value`, which is written; its name is never a path."""
+    if not re.match(r"\A[a-z0-9-]{1,200}\.json\Z", name):
+        refuse(module, 4, "input", "%s is no name of a file" % name)
+    text = json.dumps(value, indent=2) + "\n"
+    return write_private(module, fleet_folder(module, "plans"), name, text.encode("ascii"))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,11 @@ saved:
   description: The plan as it is saved, for the option O(reconcile.vfio_ap.apply#module:plan).
   returned: where it is valid, outside of check mode
   type: dict
+refusal:
+  description: Why there is no valid plan, as one word.
+  returned: where there is none
+  type: str
+  sample: invalid
 rc:
   description: The exit code of C(reconcile).
   returned: always
@@ -101,9 +106,10 @@ def main() -> None:
         ran, saved = reconcile.run(["plan", "-o", "json"] + manifests.passed()[0], manifests.passed()[1]), None
     else:
         ran, saved = planned(reconcile, manifests.kept())
-    plan = ran.json()
-    if ran.code or plan is None:
-        reconcile.fail(ran, "there is no valid plan", **({"plan": plan} if plan else {}))
+    answer = ran.json() or {}
+    plan = answer if "steps" in answer else answer.get("plan")
+    if ran.code or not plan:
+        reconcile.fail(ran, "there is no valid plan", **({"refusal": "invalid", "plan": plan} if plan else {}))
     result = dict(ran.record, changed=has_changes(plan), plan=plan)
     if saved:
         result["saved"] = saved

@@ -1,0 +1,87 @@
+"""Commits to several hosts by the collection's playbooks over real ssh, as a controller makes them."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from reconciler.fleet.plan_file import (
+    Draft,
+    DraftHost,
+    FleetHost,
+    FleetPlan,
+    Settings,
+    digest_of,
+    draft_content,
+    plan_content,
+)
+from testing.ssh_hosts import SshFleet
+
+MANIFESTS: Final = """\
+apiVersion: reconciler/v1
+kind: Host
+metadata: {{name: {name}}}
+---
+apiVersion: reconciler/v1
+kind: Guest
+metadata: {{name: web}}
+spec: {{host: {name}, adapters: [5], domains: [4]}}
+"""
+
+
+class Ended(NamedTuple):
+    """How a run of a controller ended.
+
+    Attributes:
+        code: of ansible-playbook.
+        out: what it printed.
+        result: what it wrote for its caller; empty where it wrote nothing.
+    """
+
+    code: int
+    out: str
+    result: dict[str, Any]
+
+    @property
+    def outcome(self) -> str:
+        """As in the simulation."""
+        return str(self.result.get("outcome", "killed"))
+
+
+def planned(fleet: SshFleet, names: Sequence[str] = (), canaries: Sequence[str] = (), **settings: Any) -> Path:
+    """The file with a plan for all hosts, or those called `names`, made by the playbook ``fleet_plan``."""
+    hosts = sorted(names or fleet.hosts, key=lambda name: (name not in canaries, name))
+    texts = {name: MANIFESTS.format(name=name) for name in hosts}
+    given = Settings(**settings)
+    drafts = tuple(DraftHost(name, name in canaries, text, digest_of(text)) for name, text in texts.items())
+    draft = fleet.folder / "draft.json"
+    draft.write_bytes(draft_content(Draft(None, "kim", given, (), drafts)))
+    answered = run(fleet, "fleet_plan", hosts, fleet_draft=str(draft))
+    assert answered.code == 0, answered.out
+    found = answered.result["hosts"]
+    plans = tuple(
+        FleetHost.of_plan(name, texts[name], found[name]["plan"], is_canary=name in canaries) for name in hosts
+    )
+    file = fleet.folder / f"plan-{len(list(fleet.folder.glob('plan-*')))}.json"
+    file.write_bytes(plan_content(FleetPlan(None, "kim", given, (), {}, {}, None, plans)))
+    return file
+
+
+def run(fleet: SshFleet, playbook: str, hosts: Sequence[str], *words: str, **variables: object) -> Ended:
+    """How a controller that runs the collection's `playbook` ends."""
+    result = fleet.folder / f"result-{len(list(fleet.folder.glob('result-*')))}.json"
+    code, out = fleet.played(
+        f"reconcile.vfio_ap.{playbook}", *words, fleet_hosts=list(hosts), fleet_result=str(result), **variables
+    )
+    return Ended(code, out, json.loads(result.read_text()) if result.exists() else {})
+
+
+def committed(fleet: SshFleet, plan: Path, number: int = 1, *words: str) -> Ended:
+    """How the commit of `plan` ends; its id has this `number`."""
+    hosts = [one["name"] for one in json.loads(plan.read_text())["hosts"]]
+    return run(fleet, "fleet_commit", hosts, *words, fleet_plan=str(plan), fleet_id=id_of(number))
+
+
+def id_of(number: int) -> str:
+    """The id of a commit."""
+    return f"night-{number:032x}"

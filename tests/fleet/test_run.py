@@ -1,0 +1,254 @@
+"""A run of a controller, round by round, with hosts that answer as ``history state`` does; and with earlier commits."""
+
+import json
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any
+
+import pytest
+
+from reconciler.fleet.commit import Answer, Refusal, State, Unreachable
+from reconciler.fleet.plan_file import FleetPlan, Settings, fleet_commit_of
+from reconciler.fleet.run import (
+    PROGRESS,
+    Kind,
+    Progress,
+    Reply,
+    Request,
+    Stage,
+    advanced,
+    answer_of,
+    result_of,
+)
+from testing.fleet_plans import WEB, fleet_host, fleet_plan, host_plan
+
+HOSTS = ("a", "b", "c")
+
+
+class Host:
+    """What one host keeps: of each apply the state, and which commit it was a part of."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.applies: dict[str, str] = {}
+        self.fleets: dict[str, dict[str, Any]] = {}
+        self.is_reachable = True
+        self.mode = "none"
+        self.fingerprint = ""
+
+    def state(self, fleet: str) -> dict[str, Any]:
+        """As ``history state -o json`` prints it; `fleet` is empty for the newest commit."""
+        which = next((one for one in reversed(self.fleets) if not fleet or self.fleets[one]["id"] == fleet), fleet)
+        state = self.applies.get(which, "unknown")
+        waits = [one for one, how in self.applies.items() if how == "pending" and one != which]
+        return {
+            "id": which or None,
+            "state": state,
+            "secondsLeft": 1800 if state == "pending" else None,
+            "bootId": "boot",
+            "fingerprint": self.fingerprint if which in self.fleets else None,
+            "isDrifted": False if state == "pending" else None,
+            "mode": self.mode,
+            "pending": {"id": waits[0]} if waits else None,
+            "fleet": self.fleets.get(which),
+        }
+
+    def asked(self, request: Request, plan: FleetPlan) -> Reply:
+        """Do what is asked."""
+        if not self.is_reachable:
+            return Reply("no route to host")
+        planned = next((one for one in plan.hosts if one.name == self.name), None)
+        if request.kind is Kind.APPLY and request.id not in self.applies:
+            assert planned
+            self.applies[request.id] = "pending"
+            self.fleets[request.id] = fleet_commit_of(plan, request.fleet).record
+            self.fingerprint = planned.fingerprint
+        ended = {Kind.CONFIRM: "confirmed", Kind.CANCEL: "cancelled"}.get(request.kind)
+        if ended and self.applies.get(request.id, "unknown") in {"pending", "unknown"}:
+            self.applies[request.id] = ended
+        fingerprint = planned.fingerprint if planned and request.kind is Kind.CHECK else ""
+        return Reply("", self.state(request.fleet), "", fingerprint)
+
+
+class Fleet:
+    """Hosts, and the runs of controllers."""
+
+    def __init__(self, *names: str) -> None:
+        self.hosts = {name: Host(name) for name in names or HOSTS}
+        self.stages: list[Stage] = []
+        self.numbers = count(1)
+
+    def run(self, plan: FleetPlan, until: Callable[[Progress], bool] = lambda _: False) -> Progress:
+        """A run to its end, or until it is killed: before it sends the requests for which `until` holds."""
+        here = [one.name for one in plan.hosts]
+        progress, replies = Progress(f"night-{next(self.numbers)}"), dict[str, Reply]()
+        for _ in range(60):
+            progress = advanced(plan, progress, replies, here)
+            carried = json.loads(json.dumps(PROGRESS.plain(progress)))
+            assert PROGRESS.read(Progress, carried) == progress
+            if progress.end or until(progress):
+                return progress
+            self.stages.append(progress.stage)
+            assert progress.requests or progress.soak is not None
+            replies = {one.host: self.hosts[one.host].asked(one, plan) for one in progress.requests if one.host in here}
+        raise AssertionError(progress)
+
+    def states(self, number: int) -> list[str]:
+        """How the commit of a run stands on each host."""
+        return [str(one.state(f"night-{number}")["state"]) for one in self.hosts.values()]
+
+
+def sends(kind: Kind, host: str = "") -> Callable[[Progress], bool]:
+    """Whether a request of this kind is next, to this host if one is named."""
+    return lambda progress: any(one.kind is kind and host in {"", one.host} for one in progress.requests)
+
+
+def outcome(progress: Progress) -> str:
+    """As the result has it."""
+    return str(result_of(progress)["outcome"])
+
+
+def test_all_stages_come_in_order() -> None:
+    """A play each; and everything is confirmed in the end."""
+    fleet = Fleet()
+    ended = fleet.run(fleet_plan(settings=Settings(batch=2)))
+
+    assert outcome(ended) == "all"
+    assert fleet.states(1) == ["confirmed"] * 3
+    assert fleet.stages == sorted(fleet.stages, key=list(Stage).index)
+    assert set(fleet.stages) == set(Stage)
+    assert result_of(ended)["hosts"][0] == {"name": "a", "state": "confirmed", "why": ""}
+
+
+@pytest.mark.parametrize(
+    ("kind", "states", "after"),
+    [
+        (Kind.APPLY, ["unknown"] * 3, ["unknown"] * 3),
+        (Kind.CONFIRM, ["pending"] * 3, ["cancelled"] * 3),
+    ],
+)
+def test_a_run_that_was_killed_before_the_first_confirm_is_cancelled_by_the_next(
+    kind: Kind, states: list[str], after: list[str]
+) -> None:
+    """Which then makes its own commit."""
+    fleet, plan = Fleet(), fleet_plan()
+    fleet.run(plan, sends(kind))
+    assert fleet.states(1) == states
+
+    assert outcome(fleet.run(plan)) == "all"
+    assert fleet.states(1) == after
+    assert fleet.states(2) == ["confirmed"] * 3
+
+
+def test_a_run_that_was_killed_between_confirms_is_ended_by_the_next() -> None:
+    """Forward, and it is the same plan: nothing is left to do."""
+    fleet, plan = Fleet(), fleet_plan()
+    fleet.run(plan, sends(Kind.CONFIRM, "b"))
+    assert fleet.states(1) == ["confirmed", "pending", "pending"]
+
+    ended = fleet.run(plan)
+
+    assert outcome(ended) == "all"
+    assert result_of(ended)["id"] == "night-1"
+    assert fleet.states(1) == ["confirmed"] * 3
+    assert fleet.states(2) == ["unknown"] * 3
+
+
+def test_what_has_expired_meanwhile_is_applied_again_by_another_id() -> None:
+    """And confirmed; the commit is the old one."""
+    fleet, plan = Fleet(), fleet_plan()
+    fleet.run(plan, sends(Kind.CONFIRM, "b"))
+    fleet.hosts["b"].applies["night-1"] = "expired"
+
+    assert outcome(fleet.run(plan)) == "all"
+    assert fleet.states(1) == ["confirmed"] * 3
+    assert [one.startswith("again-") for one in fleet.hosts["b"].applies] == [False, True]
+
+
+def test_another_plan_waits_until_the_earlier_one_has_ended() -> None:
+    """What is confirmed anywhere goes forward first."""
+    fleet = Fleet()
+    fleet.run(fleet_plan(), sends(Kind.CONFIRM, "b"))
+    other = fleet_plan(without=("z",))
+
+    assert outcome(fleet.run(other)) == "all"
+    assert fleet.states(1) == fleet.states(2) == ["confirmed"] * 3
+
+
+def test_another_plan_cannot_apply_again_what_the_earlier_one_wanted() -> None:
+    """It does not know that: mixed, and the host is named."""
+    fleet = Fleet()
+    fleet.run(fleet_plan(), sends(Kind.CONFIRM, "b"))
+    fleet.hosts["b"].applies["night-1"] = "expired"
+
+    ended = result_of(fleet.run(fleet_plan(without=("z",))))
+
+    assert (ended["id"], ended["outcome"]) == ("night-1", "mixed")
+    assert [(one["name"], one["why"]) for one in ended["hosts"] if one["why"]] == [("b", "expired")]
+    assert fleet.states(2) == ["unknown"] * 3
+
+
+def test_a_commit_that_a_newer_one_has_followed_is_not_touched() -> None:
+    """A host that was away meanwhile has still expired in it."""
+    fleet = Fleet()
+    fleet.run(fleet_plan(), sends(Kind.CONFIRM, "c"))
+    fleet.hosts["b"].applies["night-1"], fleet.hosts["c"].applies["night-1"] = "confirmed", "expired"
+    two = tuple(fleet_host(name, host_plan(name, after={"m1": WEB})) for name in ("a", "b"))
+    assert outcome(fleet.run(fleet_plan(*two, without=("c",)))) == "all"
+
+    assert outcome(fleet.run(fleet_plan())) == "all"
+    assert fleet.states(1) == ["confirmed", "confirmed", "expired"]
+    assert fleet.states(3) == ["confirmed"] * 3
+
+
+def test_a_host_that_cannot_be_reached_fails_the_commit() -> None:
+    """And is named."""
+    fleet = Fleet()
+    fleet.hosts["b"].is_reachable = False
+
+    ended = result_of(fleet.run(fleet_plan()))
+
+    assert ended["outcome"] == "none"
+    assert [one["why"] for one in ended["hosts"] if one["why"]] == ["it cannot be reached: no route to host"]
+    assert fleet.states(1) == ["unknown"] * 3
+
+
+def test_hosts_of_an_earlier_commit_that_are_not_in_this_run_decide_nothing_here() -> None:
+    """What a host decides that this run does not have stays: busy, and the commit is named."""
+    fleet = Fleet()
+    fleet.run(fleet_plan(), sends(Kind.CONFIRM))
+    two = tuple(fleet_host(name, host_plan(name, after={"m1": WEB})) for name in ("b", "c"))
+
+    ended = result_of(fleet.run(fleet_plan(*two)))
+
+    assert ended["outcome"] == "busy"
+    assert [one["why"] for one in ended["hosts"]] == ["busy: the apply night-1 waits to be confirmed there"] * 2
+    assert fleet.states(1) == ["pending"] * 3
+
+
+@pytest.mark.parametrize(
+    ("state", "reply", "expected"),
+    [
+        ({"state": "unknown", "mode": "following"}, Reply(), Refusal.FOLLOWING),
+        ({"state": "unknown", "pending": {"id": "x"}}, Reply(), Refusal.BUSY),
+        ({"state": "unfinished"}, Reply(), Refusal.BUSY),
+        ({"state": "unknown"}, Reply(refusal="consent"), Refusal.CONSENT),
+        ({"state": "unknown"}, Reply(refusal="usage"), Refusal.INVALID),
+        ({"state": "unknown"}, Reply(), None),
+    ],
+)
+def test_why_a_host_cannot_take_part_is_one_of_few_reasons(
+    state: Mapping[str, Any], reply: Reply, expected: Refusal | None
+) -> None:
+    """Also where reconcile has refused for another reason."""
+    answer = answer_of(reply._replace(state=state))
+
+    assert isinstance(answer, Answer)
+    assert (answer.state, answer.refusal) == (State.UNKNOWN, expected)
+
+
+def test_what_is_no_answer_counts_as_none() -> None:
+    """A text, a state that is not known, or nothing."""
+    assert [answer_of(Reply(state=one)) for one in (None, "x", {}, {"state": "new"})] == [
+        Unreachable("its answer is not understood")
+    ] * 4
