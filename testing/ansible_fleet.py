@@ -1,6 +1,7 @@
 """Commits to several hosts by the collection's playbooks over real ssh, as a controller makes them."""
 
 import json
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -27,6 +28,9 @@ kind: Guest
 metadata: {{name: web}}
 spec: {{host: {name}, adapters: [5], domains: [4]}}
 """
+
+
+PATIENCE: Final = 600.0
 
 
 class Ended(NamedTuple):
@@ -67,19 +71,41 @@ def planned(fleet: SshFleet, names: Sequence[str] = (), canaries: Sequence[str] 
     return file
 
 
+class Begun(NamedTuple):
+    """A run of a controller that has begun, and the file that it writes for its caller."""
+
+    process: "subprocess.Popen[str]"
+    result: Path
+
+
+def begin(fleet: SshFleet, playbook: str, hosts: Sequence[str], *words: str, **variables: object) -> Begun:
+    """Begin the collection's `playbook` on `hosts`."""
+    result = fleet.folder / f"result-{len(list(fleet.folder.glob('variables-*')))}.json"
+    given = {"fleet_hosts": list(hosts), "fleet_result": str(result), **variables}
+    return Begun(fleet.playbook(f"reconcile.vfio_ap.{playbook}", *words, **given), result)
+
+
+def ended(one: Begun) -> Ended:
+    """How it ends."""
+    with one.process as process:
+        out, _ = process.communicate(timeout=PATIENCE)
+    return Ended(process.returncode, out, json.loads(one.result.read_text()) if one.result.exists() else {})
+
+
 def run(fleet: SshFleet, playbook: str, hosts: Sequence[str], *words: str, **variables: object) -> Ended:
     """How a controller that runs the collection's `playbook` ends."""
-    result = fleet.folder / f"result-{len(list(fleet.folder.glob('result-*')))}.json"
-    code, out = fleet.played(
-        f"reconcile.vfio_ap.{playbook}", *words, fleet_hosts=list(hosts), fleet_result=str(result), **variables
-    )
-    return Ended(code, out, json.loads(result.read_text()) if result.exists() else {})
+    return ended(begin(fleet, playbook, hosts, *words, **variables))
+
+
+def begun(fleet: SshFleet, plan: Path, number: int = 1, *words: str) -> Begun:
+    """A controller that makes the commit of `plan`; its id has this `number`."""
+    hosts = [one["name"] for one in json.loads(plan.read_text())["hosts"]]
+    return begin(fleet, "fleet_commit", hosts, *words, fleet_plan=str(plan), fleet_id=id_of(number))
 
 
 def committed(fleet: SshFleet, plan: Path, number: int = 1, *words: str) -> Ended:
-    """How the commit of `plan` ends; its id has this `number`."""
-    hosts = [one["name"] for one in json.loads(plan.read_text())["hosts"]]
-    return run(fleet, "fleet_commit", hosts, *words, fleet_plan=str(plan), fleet_id=id_of(number))
+    """How that commit ends."""
+    return ended(begun(fleet, plan, number, *words))
 
 
 def id_of(number: int) -> str:

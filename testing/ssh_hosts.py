@@ -67,22 +67,22 @@ what=$(head -n 1 links 2>/dev/null)
 echo "${what:-good}" >>sessions
 flock -u 9
 exec 9>&-
-cd / || exit 255
+stop() {
+    exec 8<>go
+    : >stopped
+    read -r _ <&8
+}
 case $what in
     lost | down) exit 255 ;;
     "answer lost") /bin/sh -c "$SSH_ORIGINAL_COMMAND" >/dev/null 2>&1; exit 255 ;;
     delayed)
-        name=%(folder)s/late.$$
+        name=late.$$
         cat >"$name.in"
         printf '%%s' "$SSH_ORIGINAL_COMMAND" >"$name.sh"
         exit 255
         ;;
-    "stop before") : >%(folder)s/stopped; cat %(folder)s/go >/dev/null; exec /bin/sh -c "$SSH_ORIGINAL_COMMAND" ;;
-    "stop after")
-        /bin/sh -c "$SSH_ORIGINAL_COMMAND"
-        : >%(folder)s/stopped
-        cat %(folder)s/go >/dev/null
-        ;;
+    "stop before") cat >in; stop; exec /bin/sh -c "$SSH_ORIGINAL_COMMAND" <in ;;
+    "stop after") /bin/sh -c "$SSH_ORIGINAL_COMMAND"; stop ;;
     *) exec /bin/sh -c "$SSH_ORIGINAL_COMMAND" ;;
 esac
 """
@@ -140,6 +140,7 @@ class SshHost:
         self.name = name
         self.folder = folder
         self.state_directory = folder / "state"
+        self.where = tuple(where)
         self.reconcile = folder / "reconcile"
         self.port = 0
         self._listener: subprocess.Popen[bytes] | None = None
@@ -183,7 +184,9 @@ class SshHost:
 
     def go_on(self) -> None:
         """Let the session that has stopped go on."""
-        (self.folder / "go").write_text("")
+        descriptor = os.open(self.folder / "go", os.O_RDWR | os.O_NONBLOCK)
+        os.write(descriptor, b"\n")
+        os.close(descriptor)  # the session that waits has it open as well
 
     def deliver(self) -> None:
         """Requests that were delayed arrive."""
@@ -253,9 +256,7 @@ class SshHost:
     def end(self) -> None:
         """End what belongs to it; what waits to be confirmed ends by itself when its state is gone."""
         self.refuse()
-        if (self.folder / "stopped").exists():  # a session that waits
-            with suppress(OSError):
-                os.close(os.open(self.folder / "go", os.O_WRONLY | os.O_NONBLOCK))
+        self.go_on()
 
 
 def _values(folder: Path, where: Sequence[str]) -> dict[str, Any]:
@@ -343,10 +344,22 @@ class SshFleet:
 
 def killed(controller: "subprocess.Popen[str]") -> None:
     """Kill a controller and all of its processes with SIGKILL."""
-    os.killpg(controller.pid, signal.SIGKILL)
+    for process in [controller.pid, *_below(controller.pid)]:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
     controller.wait(_PATIENCE)
     if controller.stdout:
         controller.stdout.close()
+
+
+def _below(process: int) -> list[int]:
+    """The processes that `process` has started, and those that they have."""
+    found = []
+    for file in Path("/proc").glob(f"{process}/task/*/children"):
+        with suppress(OSError):
+            for child in map(int, file.read_text().split()):
+                found += [child, *_below(child)]
+    return found
 
 
 def linked_collection(folder: Path) -> Path:

@@ -155,6 +155,8 @@ stderr_lines:
 import json
 import os
 import re
+import shutil
+import tempfile
 from typing import Optional
 
 from ansible.module_utils.basic import AnsibleModule
@@ -208,7 +210,12 @@ def foretell(module: AnsibleModule, reconcile: Reconcile, manifests: Manifests, 
     if before and before["state"] != "unknown":
         refuse(module, 4, "id", "the id %s was used before: %s" % (module.params["id"], before["state"]), **known)
     named, data = wanted(module, manifests)
-    ran = reconcile.run(["plan", "-o", "json", *named], data)
+    folder = tempfile.mkdtemp(prefix="reconcile-plan-")
+    try:
+        part = part_of_fleet(module, folder)
+        ran = reconcile.run(["plan", "-o", "json", *part, *named], data)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     answer = ran.json() or {}
     plan = answer if "steps" in answer else answer.get("plan")
     if plan:
@@ -251,11 +258,17 @@ def act(module: AnsibleModule, reconcile: Reconcile, manifests: Manifests, befor
     for option in ("id", "confirm_within", "lock_timeout"):
         if params[option]:
             words += ["--" + option.replace("_", "-"), params[option]]
-    if params["fleet"]:
-        words += ["--fleet", kept(module, params["fleet"], "fleet-%s.json" % params["id"])]
+    words += part_of_fleet(module, fleet_folder(module, "plans"))
     named = manifests.kept() if manifests.content is not None or params["manifests"] else []
     if params["plan"]:
-        named = [kept(module, params["plan"], "plan-%s.json" % params["plan"].get("fingerprint"))]
+        named = [
+            kept(
+                module,
+                fleet_folder(module, "plans"),
+                params["plan"],
+                "plan-%s.json" % params["plan"].get("fingerprint"),
+            )
+        ]
     elif params["fingerprint"] and (not before or before["state"] == "unknown"):
         named = [
             reviewed(module, reconcile, named, {"state": before} if before else {})
@@ -285,7 +298,8 @@ def reviewed(module: AnsibleModule, reconcile: Reconcile, named: list, known: di
     """The path of the plan that the host has made now, which is the one that was reviewed."""
     name = "plan-%s.json" % module.params["fingerprint"]
     path = write_private(module, fleet_folder(module, "plans"), name, b"")
-    ran = reconcile.run(["plan", "-o", "json", "--out", path, *named])
+    part = part_of_fleet(module, fleet_folder(module, "plans"))
+    ran = reconcile.run(["plan", "-o", "json", "--out", path, *part, *named])
     answer = ran.json() or {}
     plan = answer if "steps" in answer else answer.get("plan")
     if ran.code or not plan:
@@ -310,12 +324,18 @@ def wanted(module: AnsibleModule, manifests: Manifests) -> tuple:
     return [*named, "--host", str(plan.get("host")), *targets], None
 
 
-def kept(module: AnsibleModule, value: dict, name: str) -> str:
+def kept(module: AnsibleModule, folder: str, value: dict, name: str) -> str:
     """The path of a file with `value`, which is written; its name is never a path."""
     if not re.match(r"\A[a-z0-9-]{1,200}\.json\Z", name):
         refuse(module, 4, "input", "%s is no name of a file" % name)
     text = json.dumps(value, indent=2) + "\n"
-    return write_private(module, fleet_folder(module, "plans"), name, text.encode("ascii"))
+    return write_private(module, folder, name, text.encode("ascii"))
+
+
+def part_of_fleet(module: AnsibleModule, folder: str) -> list:
+    """The options that say which commit to several hosts this is a part of; the file is written in `folder`."""
+    fleet = module.params["fleet"]
+    return ["--fleet", kept(module, folder, fleet, "fleet-%s.json" % module.params["id"])] if fleet else []
 
 
 if __name__ == "__main__":
