@@ -1,7 +1,7 @@
 """Programs of others, run so that each ends: in time, with a bounded answer, or when the run is stopped.
 
 Every program that we start is started here: git and what checks signatures, the commands of notifications, modprobe,
-systemctl, systemd-run and fusermount3; and the one process that is to outlive us (`start_detached`).
+systemctl, systemd-run, fusermount3 and ansible-playbook; and the one process that is to outlive us (`start_detached`).
 """
 
 import os
@@ -9,7 +9,7 @@ import resource
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from errno import EFBIG
 from pathlib import Path
@@ -26,6 +26,10 @@ _SAID: Final = 64 << 10
 
 _MOMENT: Final = 5.0
 """How long a killed process may take to be gone, in seconds; one that waits for a dead disk never is."""
+
+
+_GLANCE: Final = 0.1
+"""How often we look whether a program has ended that writes nothing, in seconds."""
 
 
 class TooLong(HostError):
@@ -187,6 +191,64 @@ def run_tool(words: Sequence[str], seconds: float) -> Done:
     answer = Processes().run(words, directory=Path("/"), environment=os.environ, bounds=Bounds(seconds))
     with answer.output as output:
         return Done(answer.code, output.read().decode("utf-8", "replace"), answer.said.strip())
+
+
+def run_shown(
+    words: Sequence[str], *, directory: Path, environment: Mapping[str, str], line: Callable[[bytes], object]
+) -> int:
+    """Run `words`, a program that takes as long as it takes, and show what it writes; returns its exit code.
+
+    It has no terminal and no input, so that it cannot ask. Where we are ended, it is killed with its children.
+
+    Args:
+        words: the program.
+        directory: where it runs.
+        environment: of the program.
+        line: is given each line that it writes, also about errors, without its line feed; a very long one in parts.
+
+    Raises:
+        OSError: there is no such program.
+    """
+    process = subprocess.Popen(
+        words,
+        cwd=directory,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        for one in _lines(process):
+            line(one)
+        return process.wait()
+    finally:
+        _kill(process)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_MOMENT)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    """The lines that `process` writes; what it leaves running may keep the pipe open, and is not waited for."""
+    assert process.stdout is not None
+    descriptor, rest = process.stdout.fileno(), b""
+    while True:
+        found, _, _ = select([descriptor], [], [], _GLANCE)
+        if not found and process.poll() is not None:
+            break
+        if found:
+            part = os.read(descriptor, _SAID)
+            if not part:
+                break
+            *whole, rest = (rest + part).split(b"\n")
+            yield from whole
+            if len(rest) >= _SAID:
+                yield rest
+                rest = b""
+    if rest:
+        yield rest
 
 
 def start_detached(words: Sequence[str], log: int, ready: bytes, seconds: float) -> bool:

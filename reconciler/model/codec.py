@@ -238,11 +238,12 @@ class Codec:
         by_members = {frozenset(map(_member, one._fields)): self._form(one) for one in kinds}
 
         def read(value: object) -> Any:
-            form = by_members.get(frozenset(_object(value)))
-            if not form:
-                known = ", or ".join(", ".join(map(_member, one._fields)) for one in kinds)
-                raise BadRecord(f"an object with exactly these members is expected: {known}")
-            return form.read(value)
+            found = frozenset(_object(value))
+            for names, form in by_members.items():
+                if names == found or (self._partial and names < found):
+                    return form.read(value)
+            known = ", or ".join(", ".join(map(_member, one._fields)) for one in kinds)
+            raise BadRecord(f"an object with exactly these members is expected: {known}")
 
         return Form(lambda value: self._form(type(value)).write(value), read)
 

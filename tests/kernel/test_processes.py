@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.kernel.processes import Bounds, Completed, Done, Processes, Stopped, TooLong, TooMuch, run_tool
+from reconciler.kernel.processes import (
+    Bounds,
+    Completed,
+    Done,
+    Processes,
+    Stopped,
+    TooLong,
+    TooMuch,
+    run_shown,
+    run_tool,
+)
 
 PATH = {"PATH": os.environ["PATH"]}
 
@@ -105,3 +115,36 @@ def test_what_no_caller_reads_is_not_limited(tmp_path: Path) -> None:
 
     with answer.output as output:
         assert (answer.code, output.read(), file.stat().st_size) == (0, b"", 70_000_000)
+
+
+def shown(words: list[str]) -> tuple[int, list[bytes]]:
+    """How `words` ended, and the lines that they wrote."""
+    lines: list[bytes] = []
+    code = run_shown(words, directory=Path("/"), environment=PATH, line=lines.append)
+    return code, lines
+
+
+def test_what_a_long_program_writes_is_shown_line_by_line() -> None:
+    """Both its outputs, also a last line that has no end; a very long line comes in parts."""
+    assert shown(["sh", "-c", "echo one; echo two >&2; printf three; exit 4"]) == (4, [b"one", b"two", b"three"])
+    code, lines = shown(["sh", "-c", "head -c 200000 /dev/zero"])
+    assert (code, sum(map(len, lines))) == (0, 200_000)
+    assert max(map(len, lines)) < 200_000
+
+
+def test_what_a_long_program_leaves_running_is_not_waited_for() -> None:
+    """A connection that stays open for the next command has our pipe as well."""
+    assert shown(["sh", "-c", "setsid sleep 20 & echo done"]) == (0, [b"done"])
+
+
+def test_a_long_program_is_killed_with_its_children_where_we_are_ended(tmp_path: Path) -> None:
+    """Nothing is left of it; there is no terminal to ask at, and no input."""
+
+    def interrupted(line: bytes) -> None:
+        (tmp_path / "pid").write_bytes(line)
+        raise KeyboardInterrupt
+
+    words = ["sh", "-c", "read nothing; sleep 1000 & echo $!; wait"]
+    with pytest.raises(KeyboardInterrupt):
+        run_shown(words, directory=Path("/"), environment=PATH, line=interrupted)
+    assert ends(int((tmp_path / "pid").read_text()))

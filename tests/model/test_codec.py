@@ -265,6 +265,10 @@ def test_an_object_may_be_of_several_types() -> None:
             CODEC.read(Either, {"value": bad})
     with pytest.raises(BadRecord, match="a list is here, where object is expected"):
         CODEC.read(Either, {"value": []})
+    partial = Codec(partial=True)
+    assert partial.read(Either, {"value": {"width": 1, "more": 2}}) == Either(Gap(1))
+    with pytest.raises(BadRecord, match=r"^value: an object .* is expected"):
+        partial.read(Either, {"value": {"colour": "red", "more": 2}})
 
 
 def test_a_text_may_be_of_several_types() -> None:
