@@ -32,6 +32,7 @@ class Exit(IntEnum):
     ROLLED_BACK = 6
     DEGRADED = 7
     BUSY = 8
+    MIXED = 9
     USAGE = 64
 
 
@@ -39,13 +40,14 @@ MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.DONE: "Done; for plan, a valid plan (with --detailed-exitcode: nothing to do).",
     Exit.FAILURE: "It cannot be done or was stopped, and the message says why; the output cannot be written; a bug.",
     Exit.CHANGES: "There are changes (plan --detailed-exitcode, drift, hmc-changes), an error was found (doctor), or "
-    "something is missing (compare).",
+    "something is missing (compare, fleet status --wait).",
     Exit.INVALID: "The manifests are invalid.",
     Exit.REFUSED: "A conflict; consent is needed; the answer was no; or no terminal to ask at and no --yes.",
     Exit.STALE: "The saved plan is stale.",
     Exit.ROLLED_BACK: "The apply failed, and everything was rolled back.",
     Exit.DEGRADED: "The apply failed, and so did the rollback: degraded.",
     Exit.BUSY: "Busy: another process was at work for longer than --lock-timeout.",
+    Exit.MIXED: "Of a commit to several hosts some have changed and others have not; running it again goes forward.",
     Exit.USAGE: "Wrong usage.",
 }
 """What each exit code means, for people."""

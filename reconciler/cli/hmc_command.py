@@ -56,7 +56,7 @@ def hmc_changes_command(base: str | None, live: str | None, format: str, host: H
         say("no list is made: the HMC would refuse the second LPAR; fix the errors above, then run again")
         return Exit.REFUSED
     if base is not None:
-        before, compared = _at(host, base)
+        before, compared = machines_at(host, base)
     elif live is not None:
         before, compared = _live(site, live)
     else:
@@ -106,7 +106,12 @@ def _of_host(machines: Sequence[DesiredMachine], host: str | None) -> tuple[Desi
     return tuple(one for one in machines if host is None or any(lpar.host == host for lpar in one.lpars))
 
 
-def _at(host: HostOptions, base: str) -> tuple[Sequence[DesiredMachine], ComparedMachines]:
+def machines_at(host: HostOptions, base: str) -> tuple[Sequence[DesiredMachine], ComparedMachines]:
+    """The machines of the manifests of the git commit `base`, at the same paths, and what is compared with.
+
+    Raises:
+        InvalidManifests: the manifests of that commit have errors.
+    """
     from reconciler.operations.at_commit import site_at
 
     found, commit = site_at(host.manifests, base, os.environ)

@@ -72,6 +72,13 @@ SECTIONS: Final[Sections] = {
             "Undo the newest apply, or roll back to what the apply ID wanted.",
         ),
     },
+    "Several hosts": {
+        "fleet": Lazy(
+            "fleet_command",
+            "fleet_group",
+            "Plan and apply a commit to several hosts: all of them are changed, or none.",
+        ),
+    },
     "History": {
         "history": Lazy(
             "history_command",
@@ -161,7 +168,7 @@ _COMPLETION: Final = "_RECONCILE_COMPLETE"
 """The environment variable with which a shell asks what fits at its prompt."""
 
 _EPILOG: Final = "Exit codes: 0 done, 2 changes, 3 invalid manifests, 4 conflict, or consent or a yes needed, \
-5 stale plan, 6 rolled back, 7 degraded, 8 busy, 64 wrong usage, 1 anything unforeseen."
+5 stale plan, 6 rolled back, 7 degraded, 8 busy, 9 mixed (fleet), 64 wrong usage, 1 anything unforeseen."
 
 
 @click.group(

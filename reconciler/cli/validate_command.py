@@ -109,6 +109,12 @@ def _proved(proof: Proof, notes: int) -> str:
     return lines_text(lines)
 
 
+def contradictions(site: Site) -> list[Problem]:
+    """What the valid manifests of a `site` contradict each other in, on each host and on the machines."""
+    proof = prove(Proven(site.machines, site.hosts, site.guests))
+    return placed((*_conflicts(site, None), *proof.problems), site.sources)
+
+
 def _conflicts(site: Site, only: str | None) -> Sequence[Problem]:
     """The conflicts among the guests and hosts that could be read; of those with the same name or uuid the first."""
     guests: dict[str, list[DesiredGuest]] = {}

@@ -5,9 +5,9 @@ is used, what else is in it is passed over, and no text in it is believed to be 
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
-from reconciler.fleet.commit import Outcome, Refusal
+from reconciler.fleet.commit import Outcome
 from reconciler.model.codec import LARGEST, VERSION, BadRecord, Codec, read_json
 from reconciler.model.outcome import FleetCommit
 
@@ -21,9 +21,14 @@ class Planned(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A host that cannot take part, and what it said."""
+    """A host that cannot take part, and what it said.
 
-    refusal: Refusal
+    Attributes:
+        refusal: a word for the kind of reason: one of `Refusal`, or another one that ``reconcile -o json`` has there.
+        why: a sentence; it may be empty.
+    """
+
+    refusal: str
     why: str
 
 
@@ -84,11 +89,19 @@ class LastCommit(NamedTuple):
     fleet: FleetCommit | None
 
 
+def _check_ids(ids: frozenset[int]) -> None:
+    if max(ids, default=0) > 255:
+        raise ValueError("ids from 0 to 255 are expected")
+
+
+_Ids = Annotated[frozenset[int], _check_ids]
+
+
 class Queues(NamedTuple):
     """A rectangle of queues."""
 
-    adapters: frozenset[int]
-    domains: frozenset[int]
+    adapters: _Ids
+    domains: _Ids
 
 
 class HostGuest(NamedTuple):
@@ -149,7 +162,7 @@ class Stands(NamedTuple):
 
     status: HostStatus
     history: HostHistory
-    fleet: LastCommit
+    state: LastCommit
 
 
 class Standings(NamedTuple):

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from reconciler.kernel.processes import run_shown
-from reconciler.model.codec import LARGEST
+from reconciler.kernel.processes import Bounds, Processes, run_shown
+from reconciler.model.codec import LARGEST, BadRecord, read_json
 from reconciler.model.errors import HostError
 
 _PACKAGE: Final = Path(__file__).parents[1]
@@ -27,6 +27,9 @@ _COLLECTION: Final = "reconcile.vfio_ap"
 _PROGRAM: Final = "ansible-playbook"
 _COLLECTIONS: Final = "ANSIBLE_COLLECTIONS_PATH"
 _USUAL_COLLECTIONS: Final = "~/.ansible/collections:/usr/share/ansible/collections"
+_SECONDS: Final = 60.0
+"""How long ansible-inventory may take."""
+
 _KEPT_LINES: Final = 20
 """How many of the last lines of Ansible are kept, to be shown where it fails."""
 
@@ -87,6 +90,23 @@ class Playbooks:
             raise _not_installed() from error
         return Ran(code, _content(result), tuple(last))
 
+    def unknown(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those of `names` that are no hosts of the inventory; none where it cannot be read."""
+        program = str(Path(self._program).with_name("ansible-inventory"))
+        inventories = [word for one in self._inventories for word in ("-i", one)]
+        try:
+            answer = Processes(self.folder).run(
+                [program, *inventories, "--list"],
+                directory=Path.cwd(),
+                environment=self._environment(),
+                bounds=Bounds(_SECONDS, goes_on=True),
+            )
+            with answer.output as output:
+                known = _hosts_in(read_json(output.read())) if answer.code == 0 else set(names)
+        except (HostError, BadRecord, OSError):
+            return ()
+        return tuple(name for name in names if name not in known)
+
     def _environment(self) -> dict[str, str]:
         """Ours, with the collection and our package where Ansible looks first."""
         collections = os.environ.get(_COLLECTIONS) or _USUAL_COLLECTIONS
@@ -96,6 +116,18 @@ class Playbooks:
             _COLLECTIONS: os.pathsep.join([str(self.folder / "collections"), collections]),
             "PYTHONPATH": os.pathsep.join([str(self.folder / "packages"), *([packages] if packages else [])]),
         }
+
+
+def _hosts_in(listed: object) -> set[str]:
+    """The hosts of all groups that ansible-inventory has `listed`."""
+    groups = listed.values() if isinstance(listed, dict) else ()
+    return {
+        name
+        for group in groups
+        if isinstance(group, dict) and isinstance(group.get("hosts"), list)
+        for name in group["hosts"]
+        if isinstance(name, str)
+    }
 
 
 def _content(file: Path) -> bytes | None:

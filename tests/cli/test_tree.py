@@ -100,7 +100,7 @@ def test_the_table_says_what_the_command_says() -> None:
 
 def test_the_commands_are_grouped() -> None:
     """By what a person wants to do."""
-    assert list(filter(None, SECTIONS)) == ["Look", "Change", "History", "Loop", "Set up", "Try"]
+    assert list(filter(None, SECTIONS)) == ["Look", "Change", "Several hosts", "History", "Loop", "Set up", "Try"]
 
 
 def test_the_help_of_the_whole_imports_no_command() -> None:
