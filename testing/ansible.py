@@ -1,6 +1,7 @@
 """The collection under a real Ansible: one that is installed beside this Python, or that ``RECONCILE_ANSIBLE`` names.
 
-``./run collection`` sets ``RECONCILE_ANSIBLE`` to the ``bin`` directory of each version in turn.
+``./run collection`` sets ``RECONCILE_ANSIBLE`` to the ``bin`` directory of each version in turn, and
+``RECONCILE_COLLECTION`` to the collection that is installed there.
 """
 
 import os
@@ -10,9 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from testing.commands import Ran
+from testing.ssh_hosts import COLLECTION
 
-ROOT: Final = Path(__file__).parents[1]
-COLLECTION: Final = ROOT / "ansible"
 FULL_NAME: Final = "reconcile.vfio_ap"
 PATIENCE: Final = 120.0
 

@@ -26,6 +26,9 @@ REQUIRED: Final = "RECONCILE_REQUIRE_FLEET"
 """The environment variable by which CI has tests over ssh fail, not skip, where a program is missing."""
 
 ROOT: Final = Path(__file__).parents[1]
+COLLECTION: Final = Path(os.environ.get("RECONCILE_COLLECTION") or ROOT / "ansible")
+"""The collection that is used: that of this clone, or one that is installed."""
+
 _PATIENCE: Final = 60.0
 
 Link = Literal["good", "lost", "answer lost", "delayed", "stop before", "stop after", "down"]
@@ -367,7 +370,7 @@ def linked_collection(folder: Path) -> Path:
     place = folder / "collections" / "ansible_collections" / "reconcile"
     if not place.exists():
         place.mkdir(parents=True)
-        (place / "vfio_ap").symlink_to(ROOT / "ansible")
+        (place / "vfio_ap").symlink_to(COLLECTION)
     return folder / "collections"
 
 

@@ -20,9 +20,9 @@ except ImportError as error:  # pragma: no cover - the Python of the controller 
 else:
     MISSING = None
 
-STEP = "reconcile_fleet_step"
+STEP = "fleet_commit_step"
 """The variable in which the role registers what is to be done."""
-ANSWER = "reconcile_fleet_answer"
+ANSWER = "fleet_commit_answer"
 """The variable in which it registers what each host answered."""
 
 
