@@ -2,12 +2,13 @@
 
 import fcntl
 import os
-from errno import EACCES, ENOLCK
+import threading
+from errno import EACCES, ENOLCK, EPERM, EROFS
 from pathlib import Path
 
 import pytest
 
-from reconciler.kernel.own_files import is_locked, replace_file, take_lock, try_flock
+from reconciler.kernel.own_files import is_locked, replace_file, take_lock, try_flock, wait_for_flock
 
 
 def test_a_file_is_new_or_replaced_and_has_its_permissions(tmp_path: Path) -> None:
@@ -98,3 +99,101 @@ def test_a_lock_that_the_system_refuses_leaves_nothing_open(tmp_path: Path, monk
         take_lock(tmp_path / "lock")
 
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_file_gets_its_group_while_it_is_still_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only where it has another one: who may not change groups can still write."""
+    path, own = tmp_path / "file", tmp_path.stat().st_gid
+    given: list[tuple[int, int, int]] = []
+
+    def fchown(descriptor: int, owner: int, group: int) -> None:
+        given.append((os.fstat(descriptor).st_size, owner, group))
+
+    monkeypatch.setattr(os, "fchown", fchown)
+    replace_file(path, b"content", group=path.parent.stat().st_gid)
+    assert given == []
+    replace_file(path, b"content", mode=0o640, group=own + 1)
+
+    assert given == [(0, -1, own + 1)]
+
+
+@pytest.mark.parametrize("call", ["fchown", "fchmod"])
+def test_a_file_that_cannot_get_its_permissions_is_not_written(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old content stays, and nothing is left open or beside it."""
+    path = tmp_path / "file"
+    replace_file(path, b"old")
+    before = len(os.listdir("/proc/self/fd"))
+
+    def refused(*_: object) -> None:
+        raise PermissionError(EPERM, os.strerror(EPERM))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, refused)
+        with pytest.raises(PermissionError):
+            replace_file(path, b"new", mode=0o640, group=path.stat().st_gid + 1)
+
+    assert path.read_bytes() == b"old"
+    assert [path] == list(tmp_path.iterdir())
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_lock_file_that_cannot_be_written_can_be_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a file system that is mounted read-only; any other refusal reaches the caller."""
+    path, opened = tmp_path / "lock", os.open
+    path.touch()
+
+    def open_(name: Path, flags: int, *mode: int) -> int:
+        if flags & os.O_RDWR:
+            raise OSError(EROFS, os.strerror(EROFS), str(name))
+        return opened(name, flags, *mode)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", open_)
+        descriptor = take_lock(path)
+    assert descriptor is not None
+    assert is_locked(path)
+    os.close(descriptor)
+
+    with pytest.raises(FileNotFoundError):
+        take_lock(tmp_path / "none" / "lock")
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_lock_file_that_is_removed_while_it_is_taken_is_not_ours(
+    is_replaced: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps no process out: the next one makes a file of its own."""
+    path, flock = tmp_path / "lock", fcntl.flock
+    before = len(os.listdir("/proc/self/fd"))
+
+    def removed(descriptor: int, operation: int) -> None:
+        flock(descriptor, operation)
+        path.unlink()
+        if is_replaced:
+            path.touch()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", removed)
+        assert take_lock(path) is None
+
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_who_waits_for_a_lock_has_it_when_its_holder_gives_it_back(tmp_path: Path) -> None:
+    """However long that takes."""
+    path = tmp_path / "lock"
+    first = take_lock(path)
+    assert first is not None
+    second = os.open(path, os.O_RDONLY)
+    waiting = threading.Thread(target=wait_for_flock, args=(second,))
+    waiting.start()
+    try:
+        os.close(first)
+        waiting.join(30)
+
+        assert not waiting.is_alive()
+        assert take_lock(path) is None
+    finally:
+        os.close(second)

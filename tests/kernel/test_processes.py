@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import threading
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from reconciler.kernel.processes import (
     TooMuch,
     run_shown,
     run_tool,
+    start_detached,
 )
 
 PATH = {"PATH": os.environ["PATH"]}
@@ -148,3 +150,31 @@ def test_a_long_program_is_killed_with_its_children_where_we_are_ended(tmp_path:
     with pytest.raises(KeyboardInterrupt):
         run_shown(words, directory=Path("/"), environment=PATH, line=interrupted)
     assert ends(int((tmp_path / "pid").read_text()))
+
+
+def test_a_detached_program_has_a_session_of_its_own(tmp_path: Path) -> None:
+    """So that neither our end nor that of a connection takes it with it; its errors go to a file."""
+    script = f"echo $$ >{tmp_path}/pid; pwd >&2; echo ready; exec sleep 1000"
+    with (tmp_path / "log").open("wb") as log:
+        assert start_detached(["sh", "-c", script], log.fileno(), b"ready\n", 30.0)
+    pid = int((tmp_path / "pid").read_text())
+    try:
+        assert os.getsid(pid) == pid
+        assert (tmp_path / "log").read_text() == "/\n"
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize("does", ["exit 3", "echo no; exec sleep 1000", "exec sleep 1000"])
+def test_a_detached_program_that_does_not_begin_is_ended(does: str) -> None:
+    """Whether it ends, says something else, or nothing in time."""
+    log, its_log = os.pipe()
+    try:
+        assert not start_detached(["sh", "-c", does], its_log, b"ready\n", 0.1 if does.startswith("exec") else 30.0)
+        os.close(its_log)
+
+        assert select.select([log], [], [], 30.0)[0]
+        assert os.read(log, 100) == b"", "no process has the other end open any more"
+    finally:
+        os.close(log)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.kernel.locks import AtWork, ToolsBusy, patience, tools_locked
+from reconciler.kernel.locks import AtWork, ToolsBusy, patience, tools_holder, tools_locked
 from testing.clocks import FakeClock
 
 FOREIGN = """
@@ -238,6 +238,21 @@ def test_a_lock_that_vanishes_before_it_is_looked_at_is_free(lock: Path, monkeyp
     with tools_locked(lock, patience(FakeClock(), 60, _ignore)):
         assert lock.read_text() == f"{os.getpid()}\n"
     assert refused == [lock]
+
+
+def test_who_has_the_lock_can_be_asked_and_nothing_changes(lock: Path, other: int, gone: int) -> None:
+    """A lock of a process that is no more stays, too, for whoever takes it; one being written counts as held."""
+    assert tools_holder(lock) == (None, False)
+
+    for process, lives in ((other, True), (gone, False)):
+        lock.write_text(f"{process}\n")
+        holder, found = tools_holder(lock)
+        assert holder is not None
+        assert (holder.process, found, lock.read_text()) == (process, lives, f"{process}\n")
+
+    lock.write_text("")
+    holder, found = tools_holder(lock)
+    assert (holder and holder.process, found) == (0, True)
 
 
 def test_two_processes_are_never_in_at_the_same_time(lock: Path, tmp_path: Path) -> None:

@@ -191,6 +191,17 @@ def test_a_guest_is_measured_by_the_lpar_that_is_active() -> None:
     assert [place.field for place in note.places] == [("spec", "adapters"), ("spec", "lpars", 0, "adapters")]
 
 
+def test_a_guest_without_a_queue_lacks_none() -> None:
+    """An adapter without a domain is nothing that an LPAR could lack; control domains are."""
+    machine = machine_of("a", [DesiredLpar("", "", ApConfig(IdSet([5]), IdSet([4]), IdSet([4])), is_active=True)])
+    config = ApConfig(IdSet([7]), IdSet(), IdSet())
+    guest = DesiredGuest("g", "a-l0", "", config, Activation.ACTIVE, Presence.REQUIRED, (), NOWHERE)
+    controlling = guest._replace(config=config._replace(control_domains=IdSet([9])))
+
+    assert prove(Proven((machine,), (), [guest])).problems == ()
+    assert [one.id for one in prove(Proven((machine,), (), [controlling])).problems] == ["outside-lpar"]
+
+
 def test_the_place_of_what_is_lacking_is_what_the_manifest_has() -> None:
     """Queues, domains or control domains."""
     for spec, field in (

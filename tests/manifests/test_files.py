@@ -217,6 +217,17 @@ def test_pipes_and_folders_are_no_manifests(tmp_path: Path) -> None:
         assert content.id == "not-a-file"
 
 
+def test_a_path_to_a_pipe_is_refused_with_what_to_do_instead(tmp_path: Path) -> None:
+    """As that of standard input may be: it could not be read again. Other paths are read."""
+    os.mkfifo(tmp_path / "pipe")
+
+    files, (problem,) = find_files([tmp_path / "pipe", written(tmp_path / "a.yaml")])
+
+    assert [file.name for file in files] == [str(tmp_path / "a.yaml")]
+    assert (problem.id, problem.message) == ("not-a-file", f"{tmp_path / 'pipe'} is no regular file")
+    assert "'-f -'" in problem.help
+
+
 @pytest.mark.parametrize("leads_to", ["loop.yaml", "x" * 300, "loop.yaml/x"])
 def test_a_link_that_leads_nowhere_is_a_problem_of_its_own(tmp_path: Path, leads_to: str) -> None:
     """In a circle, or to what is no name: the other files are read nevertheless."""

@@ -5,8 +5,9 @@ from uuid import UUID, uuid5
 
 import pytest
 
+from reconciler.manifests.cross_checks import for_host
 from reconciler.manifests.documents import NAMESPACE, derived_uuid
-from reconciler.manifests.site import Site, read_site
+from reconciler.manifests.site import Site, other_host, read_site
 from reconciler.model.desired import Activation, Desired, Presence, Unmanaged
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
@@ -162,12 +163,43 @@ def test_a_label_of_a_host_that_cannot_be_seen_is_refused(tmp_path: Path) -> Non
     assert "control-character" in {one.id for one in problems}
 
 
+def test_a_label_of_a_guest_that_cannot_be_seen_is_refused(tmp_path: Path) -> None:
+    """Its name or its value; the other guests are read."""
+    odd = guest_text("odd").replace("metadata:\n", 'metadata:\n  labels: {"b\\u202ec": a, d: "e\\u200bf"}\n')
+
+    site = site_of(tmp_path, HOST, odd, guest_text("web", domains="[5]"))
+
+    assert [one.id for one in site.problems] == ["control-character", "control-character"]
+    assert [one.name for one in site.guests] == ["web"]
+
+
 def test_no_host_shows_the_document_to_add(tmp_path: Path) -> None:
     """The help is a complete Host document with the name that guests use."""
     problem = only_problem(site_of(tmp_path, guest_text(host="lpar9")))
 
     assert problem.id == "no-host"
     assert problem.help.endswith("apiVersion: reconciler/v1\nkind: Host\nmetadata:\n  name: lpar9")
+
+
+def test_the_document_to_add_has_the_name_that_is_known(tmp_path: Path) -> None:
+    """That of this machine, where no guest names a host and it can be the name of one; other problems stay."""
+    problem = only_problem(site_of(tmp_path, guest_text()))
+
+    assert problem.help.endswith("\n  name: NAME")
+    assert for_host(problem, "lpar7").help.endswith("\n  name: lpar7")
+    assert for_host(problem, "LPAR_7") == problem
+    named = only_problem(site_of(tmp_path, guest_text(host="lpar9")))
+    assert for_host(named, "lpar7") == named
+
+
+def test_manifests_of_another_host_than_the_record_name_both(tmp_path: Path) -> None:
+    """And where the only Host is named, and what to do where the machine is called otherwise."""
+    problem = other_host(wanted(site_of(tmp_path, HOST)).host, "lpar9")
+
+    assert problem.id == "other-host"
+    assert problem.message == "the record is of host 'lpar9', and the manifests describe only host 'lpar7'"
+    assert problem.places[0].field == ("metadata", "name")
+    assert "--host lpar7" in problem.help
 
 
 def test_guest_of_an_unknown_host(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
+from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet, require_uuid
 
 NUMBERS = st.frozensets(st.integers(0, 255))
 SETS = NUMBERS.map(IdSet)
@@ -86,3 +86,17 @@ def test_people_read_hex_and_decimal() -> None:
 def test_a_set_is_no_number() -> None:
     """Equality is with sets of ids only."""
     assert IdSet([0]) != 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "../etc", "62177883-F1BB-47f0-914d-32a22e3a8804", "a" * 36, "x" * 1000, "\x1b[2J"]
+)
+def test_what_is_no_uuid_becomes_no_part_of_a_path(text: str) -> None:
+    """As the kernel writes one: lower case, with dashes. What is refused is shown harmless and short."""
+    require_uuid("62177883-f1bb-47f0-914d-32a22e3a8804")
+
+    with pytest.raises(ValueError, match=" is no uuid") as refused:
+        require_uuid(text)
+
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 100

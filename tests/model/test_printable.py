@@ -1,6 +1,8 @@
 """What people can see, and how the rest is shown."""
 
 import ast
+import errno
+import os
 import unicodedata
 from collections.abc import Iterator
 from itertools import chain
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.printable import (
     decodable,
+    error_text,
     escaped,
     escaped_lines,
     escaped_values,
@@ -147,3 +150,24 @@ def _texts(module: ast.Module) -> Iterator[str]:
     for node in ast.walk(module):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
             yield node.value
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(errno.EIO, "Input/output error", "/etc/a"), "/etc/a: Input/output error"),
+        (OSError(errno.EIO, "Input/output error", b"/etc/\xff"), "/etc/\udcff: Input/output error"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        (OSError(errno.ENOENT, os.strerror(errno.ENOENT), "/etc/a"), "there is no file /etc/a"),
+        (OSError(errno.ENOENT, os.strerror(errno.ENOENT)), "No such file or directory"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/etc/a"),
+            "/etc/a: No space left on device (free space there)",
+        ),
+        (OSError("not of the system"), "not of the system"),
+        (ValueError("no number"), "no number"),
+    ],
+)
+def test_an_error_of_the_system_names_its_file_and_no_number(error: Exception, text: str) -> None:
+    """The file comes first; where space is missing, what helps is said too."""
+    assert error_text(error) == text

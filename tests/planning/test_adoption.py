@@ -10,7 +10,7 @@ from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, FULL_MATRIX, ApConfig, Matrix
 from reconciler.model.observed import Observed
 from reconciler.model.steps import Definition, Holdings
-from reconciler.planning.adoption import Adopted, Adoption, CannotAdopt, Claims, adopt
+from reconciler.planning.adoption import Adopted, Adoption, CannotAdopt, Claims, adopt, boots_as_adopted
 from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, host_holding, rectangles, uuid
 
@@ -170,3 +170,31 @@ def test_claims_tell_what_pairs_of_matrices_would(matrices: list[Matrix], one: M
     pairs = [(a, b) for place, a in enumerate(matrices) for b in matrices[:place]]
     assert any(one.overlaps(other) for other in matrices) == claims.have_of(one)
     assert any(a.meet(b).overlaps(one) for a, b in pairs) == claims.have_twice(one)
+
+
+def boots(*definitions: Definition, same_pool: bool = True) -> bool:
+    """Whether a host with one device, and these definitions, boots into the guests that are adopted."""
+    adopted = adopt(found({uuid(1): config([5], [4])}), definitions, {})
+    return boots_as_adopted(adopted, definitions, same_pool)
+
+
+def test_a_host_boots_as_adopted_where_its_devices_are_defined_and_started() -> None:
+    """Each as it is now, and the masks too; then nothing has to be written for the next boot."""
+    as_it_is, by_hand = defined(1, config([5], [4]), autostart=True), defined(2, config([6], [4]))
+
+    assert boots(as_it_is)
+    assert boots(as_it_is, by_hand)
+    assert not boots(as_it_is, same_pool=False)
+    assert not boots()
+    assert not boots(by_hand)
+    assert not boots(defined(1, config([5], [4])))
+    assert not boots(defined(1, config([5], [5]), autostart=True))
+    assert not boots(as_it_is, by_hand._replace(autostart=True)), "what should have started is adopted as on-demand"
+
+
+def test_definitions_that_start_nothing_make_no_difference() -> None:
+    """One that could never start is inactive; a host without a guest does not boot into any."""
+    never = defined(2, config([200], [4]))
+
+    assert boots(defined(1, config([5], [4]), autostart=True), never)
+    assert not boots_as_adopted(adopt(found({}), [never], {}), [never], same_pool=True)

@@ -2,10 +2,12 @@
 
 from reconciler.kernel.observe import observe
 from reconciler.model.desired import Activation, Desired, DesiredGuest, Persistence
-from reconciler.model.steps import AtBoot, Definition
-from reconciler.planning.boot_stages import at_boot
-from reconciler.planning.plan import Plan
+from reconciler.model.matrix import FULL_MATRIX
+from reconciler.model.steps import AtBoot, Definition, FileChange
+from reconciler.planning.boot_stages import at_boot, unconcerned_files, with_files
+from reconciler.planning.plan import Cause, Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
+from reconciler.planning.scope import HOST
 from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import EVERYTHING_HOST, config, desired, guest, host_holding, uuid
 
@@ -54,3 +56,51 @@ def test_where_mdevctl_starts_nothing_any_more_our_definitions_go() -> None:
     assert at_boot(plan, NOTHING_APPLIED) is None
     before = Applied(None, {uuid(9): ("gone", config([9], [9]))}, persistence=Persistence.MDEVCTL)
     assert at_boot(plan, before) == AtBoot(None, (), frozenset(map(uuid, [1, 2, 3, 9])))
+
+
+def test_files_that_the_manifests_ask_for_as_before_are_no_concern_of_the_plan() -> None:
+    """What another program has made of them stays; what a manifest changes is written."""
+    wanted = on_mdevctl(GUESTS)
+    plan = make_plan(wanted, observe(host_holding(EVERYTHING_HOST, PROFILES["6.12"])))
+    before = Applied(plan.pool, {}, persistence=Persistence.MDEVCTL)
+    there = plan._replace(guests=tuple(one._replace(before=one.after) for one in plan.guests))
+
+    assert unconcerned_files(there, before, wanted) == {HOST, *(uuid(number) for number in range(1, 5))}
+    assert unconcerned_files(plan, before, wanted) == {HOST, *(uuid(number) for number in range(2, 5))}, "web is made"
+    assert HOST not in unconcerned_files(there, before._replace(pool=FULL_MATRIX), wanted)
+
+    day, night, off, web = GUESTS
+    changed = [
+        day._replace(activation=Activation.INACTIVE),
+        night._replace(config=config([5], [4])),
+        off,
+    ]
+    assert unconcerned_files(there, before, on_mdevctl(changed)) == {HOST, off.uuid}
+    assert web.uuid not in unconcerned_files(there, before, on_mdevctl(changed)), "it is new"
+
+
+def test_where_the_manifests_of_then_are_not_known_the_inventory_says_what_was_asked_for() -> None:
+    """It knows no guest without a device, so that these files are written again; so are all where the way changes."""
+    web = GUESTS[3]
+    plan = make_plan(on_mdevctl(GUESTS), observe(host_holding(EVERYTHING_HOST, PROFILES["6.12"])))
+    there = plan._replace(guests=tuple(one._replace(before=one.after) for one in plan.guests))
+    before = Applied(None, {web.uuid: ("web", web.config)}, persistence=Persistence.MDEVCTL)
+
+    assert unconcerned_files(there, before, None) == {web.uuid}
+    assert unconcerned_files(there, before._replace(persistence=Persistence.SERVICE), None) == frozenset()
+
+
+def test_a_plan_rests_on_the_files_that_it_changes() -> None:
+    """Each change has the name of its guest; what is saved does not fit where a file is another one meanwhile."""
+    plan = make_plan(on_mdevctl(GUESTS), observe(host_holding(EVERYTHING_HOST, PROFILES["6.12"])))
+    changes = (FileChange("etc/a", None, b"a", uuid(1)), FileChange("etc/b", b"b", None, uuid(9)))
+
+    made = with_files(plan, changes, {uuid(1): "web"})
+    other = with_files(plan, (changes[0]._replace(before=b"edited"), changes[1]), {uuid(1): "web"})
+
+    assert with_files(plan, (), {}) == plan
+    assert [one.holder for one in made.files] == ["web", uuid(9)]
+    assert len({plan.fingerprint, made.fingerprint, other.fingerprint}) == 3
+    assert made.changes
+    assert made._replace(steps=(), is_news=True, pool_cause=None, guests=()).causes == {Cause.MANIFEST}
+    assert made._replace(steps=(), is_news=False, pool_cause=None, guests=()).causes == {Cause.HOST}

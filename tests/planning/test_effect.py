@@ -8,7 +8,7 @@ from reconciler.kernel import paths
 from reconciler.kernel.observe import observe
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix, Queue
-from reconciler.model.steps import Holdings
+from reconciler.model.steps import Holdings, Step
 from reconciler.planning.effect import (
     Effect,
     Hidden,
@@ -17,11 +17,26 @@ from reconciler.planning.effect import (
     effect_of,
     effective,
     hidden_because,
+    rollback_effects,
 )
+from reconciler.planning.host_pool import Blocked
+from reconciler.planning.order import order_steps
 from reconciler.simulator.hardware import Plug, SetCard, Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.kernel_profiles import PROFILES, Profile
-from testing.holdings import ADAPTERS, DOMAINS, NEW_PROFILES, hardware, holdings, host_holding, matrix, set_masks
+from testing.holdings import (
+    ADAPTERS,
+    DOMAINS,
+    NEW_PROFILES,
+    abilities_of,
+    config,
+    hardware,
+    holdings,
+    host_holding,
+    matrix,
+    set_masks,
+    uuid,
+)
 from testing.host_actions import UUIDS
 
 PROFILE = st.sampled_from(NEW_PROFILES)
@@ -197,3 +212,45 @@ def test_what_a_mask_takes_from_vfio_ap_begins_anew(profile: str) -> None:
 
     assert (bindings_now(observe(host)).unreset == {5: 1 << 4}) == (profile == "6.1")
     assert 4 not in IdSet.from_bits(after.vfio.get(5, 0))
+
+
+WITHOUT_5 = Holdings(Matrix(~IdSet([5]), ALL_IDS), {uuid(1): config([5], [4])})
+GIVES_4 = Matrix(WITHOUT_5.pool.adapters, ~IdSet([4]))
+
+
+def strict_steps(start: Holdings, target: Holdings, *fixed: str) -> tuple[Step, ...]:
+    """The steps from `start` to `target` on a kernel with the 6.19 rule."""
+    return order_steps(start, target, abilities_of(PROFILES["7.2"]), frozenset(fixed)).steps
+
+
+def test_rolling_back_takes_queues_from_who_is_in_the_way_of_a_mask() -> None:
+    """The host gives up domain 4; its bit cannot be set again while a device, which keeps its queue, has it."""
+    grows = Holdings(GIVES_4, {uuid(1): config([5], [4, 0x47]), uuid(2): config([6], [4])})
+    goes = Holdings(GIVES_4, {uuid(2): config([6], [4])})
+
+    taken = rollback_effects(WITHOUT_5, strict_steps(WITHOUT_5, grows))
+
+    assert taken.taken == {uuid(1): (matrix([5], [4]),)}
+    assert taken.barring == ()
+    assert rollback_effects(WITHOUT_5, strict_steps(WITHOUT_5, goes)).taken == {}
+
+
+def test_what_the_plan_does_not_touch_bars_the_rollback_of_a_mask() -> None:
+    """That mask bit stays as it is, so that no other device loses a queue for it either."""
+    start = WITHOUT_5._replace(mdevs={**WITHOUT_5.mdevs, uuid(2): config([5], [0x47])})
+    target = Holdings(GIVES_4, {**start.mdevs, uuid(2): config([5], [0x47, 0xAB])})
+
+    found = rollback_effects(start, strict_steps(start, target, uuid(1)))
+
+    assert found.barring == (Blocked(uuid(1), NO_IDS, IdSet([4])),)
+    assert found.taken == {}
+
+
+def test_where_no_bit_has_to_be_set_again_rolling_back_takes_nothing() -> None:
+    """As where the masks stay, or where the host only gets queues back."""
+    grows = WITHOUT_5._replace(mdevs={uuid(1): config([5], [4, 0x47])})
+    back = Holdings(Matrix(ALL_IDS, ALL_IDS), {})
+
+    for target in (grows, back):
+        effects = rollback_effects(WITHOUT_5, strict_steps(WITHOUT_5, target))
+        assert (effects.taken, effects.barring) == ({}, ())

@@ -6,7 +6,7 @@ from reconciler.kernel.observe import observe
 from reconciler.model.ids import ALL_IDS, IdSet
 from reconciler.model.matrix import Matrix
 from reconciler.model.steps import Holdings
-from reconciler.planning.plan import ALLOW_EMPTY, ALLOW_REMOVALS, Plan
+from reconciler.planning.plan import ALLOW_EMPTY, ALLOW_REMOVALS, Plan, removal_limits
 from reconciler.planning.planner import Applied, make_plan
 from reconciler.simulator.kernel_profiles import PROFILES
 from testing.holdings import config, desired, guest, host_holding, uuid
@@ -58,3 +58,20 @@ def test_nothing_to_remove_needs_no_word() -> None:
     """A new host, and one in sync."""
     assert plan(0, 0).flags == ()
     assert plan(3, 3).flags == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "flags"),
+    [
+        ("abcde", "ab", [ALLOW_REMOVALS]),
+        ("abcde", "abc", []),
+        ("abcd", "a", []),
+        ("abcde", "axyz", [ALLOW_REMOVALS]),
+        ("a", "", [ALLOW_EMPTY]),
+        ("a", "x", []),
+        ("", "", []),
+    ],
+)
+def test_manifests_are_held_to_the_same_limits(before: str, after: str, flags: list[str]) -> None:
+    """Whatever of their devices is there at the moment: after a boot nothing is."""
+    assert [one.flag for one in removal_limits(before, after)] == flags

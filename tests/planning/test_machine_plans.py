@@ -7,11 +7,12 @@ from reconciler.model.matrix import Matrix
 from reconciler.model.outcome import Result
 from reconciler.model.steps import Action, Holdings
 from reconciler.planning.effect import Effect
+from reconciler.planning.plan import ALLOW_DISRUPTION, Consent, rollback_text
 from reconciler.planning.planner import make_plan
 from reconciler.simulator.hardware import Card, Unplug
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.kernel_profiles import PROFILES
-from testing.holdings import config, desired, guest, hardware, host_holding, uuid
+from testing.holdings import config, desired, guest, hardware, host_holding, matrix, uuid
 from testing.plans import FOREIGN, FREE, GIVES_UP, ONE, applied, apply, host_with, plan_of, problem_ids
 from testing.simulated_hosts import VmProcesses
 
@@ -227,3 +228,40 @@ def test_a_swap_says_who_gives_up_what_others_wait_for() -> None:
 
     in_the_end = "loses a whole adapter"
     assert [one.effect for one in plan.steps] == ["gives up what others wait for", in_the_end, in_the_end]
+
+
+def test_who_rolling_back_would_take_queues_from_has_to_agree_first() -> None:
+    """From 6.19 on the mask could not be set again while it has them, VM or not; the queues are named."""
+    pool = Matrix(~IdSet([5]), ALL_IDS)
+    host = host_holding(Holdings(pool, {uuid(1): ONE}), PROFILES["7.2"])
+    guests = [guest("a", config([5], [4, 0x47]), 1), guest("b", config([6], [4]), 2)]
+
+    plan = make_plan(desired(guests, GivenUp(IdSet([5]), IdSet([4]))), observe(host))
+    allowed = make_plan(
+        desired([guests[0]._replace(disruption_allowed=True), guests[1]], GivenUp(IdSet([5]), IdSet([4]))),
+        observe(host),
+    )
+
+    assert plan.consents == (
+        Consent(
+            "a",
+            "rolling back would take 05.0004 from it for a while: this kernel refuses the mask write otherwise",
+            uuid=uuid(1),
+        ),
+    )
+    assert (plan.flags, plan.interruptible) == ((ALLOW_DISRUPTION,), frozenset([uuid(1)]))
+    assert (allowed.consents, allowed.interruptible) == ((), frozenset([uuid(1)]))
+    many = plan_of(plan, "a")._replace(rollback_takes=(matrix([6], [4]), matrix([5], range(3)), matrix([7], [4])))
+    assert rollback_text(many) == "rolling back would take 05.0000, 05.0001, 05.0002, 06.0004 … from it for a while"
+
+
+def test_a_change_that_cannot_be_rolled_back_is_announced() -> None:
+    """A foreign device keeps the bit of a mask from being set again, so that there is no rollback."""
+    pool = Matrix(~IdSet([5]), ALL_IDS)
+    host = host_holding(Holdings(pool, {FOREIGN: ONE}), PROFILES["7.2"])
+
+    plan = make_plan(desired([guest("b", config([6], [4]), 2)], GivenUp(IdSet([5]), IdSet([4]))), observe(host))
+
+    assert problem_ids(plan) == [("no-way-back", "warning")]
+    assert f"domain 0x04 (4) there is no rollback while mediated device {FOREIGN}" in plan.problems[0].message
+    assert plan.steps
