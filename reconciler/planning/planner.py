@@ -132,6 +132,11 @@ def make_plan(
         guests = tuple(map(_by_vm, guests))
     if rolled_back.taken:
         guests = tuple(one._replace(rollback_takes=rolled_back.taken.get(one.uuid, ())) for one in guests)
+    pool_cause = _pool_cause(
+        observed, target, applied, scope, manifests_changed=_manifests_changed(guests, applied, desired)
+    )
+    # Manifests that follow the rollback may ask for something else: it stands against what they want again only.
+    is_undone = Cause.UNDONE in (pool_cause, *(one.cause for one in guests))
     basis = basis_of(desired, observed, inventory_words(applied))
     return Plan(
         desired=desired,
@@ -142,9 +147,7 @@ def make_plan(
         consents=tuple(_consents(guests, observed, target, scope, applied)) if ordered.steps else (),
         pool=target.holdings.pool,
         pool_reason=target.pool_reason,
-        pool_cause=_pool_cause(
-            observed, target, applied, scope, manifests_changed=_manifests_changed(guests, applied, desired)
-        ),
+        pool_cause=pool_cause,
         guests=guests,
         foreign=target.foreign,
         steps=_planned_steps(ordered.steps, desired, guests),
@@ -156,7 +159,7 @@ def make_plan(
         is_news=only is None and applied.digest != desired.digest,
         notes=((MORE_WRITES,) if budget.is_cut else ()),
         targets=_chosen_names(aim, desired, applied) if isinstance(scope, Targets) else None,
-        rolled_back=applied.rolled_back if applied.digest != desired.digest else None,
+        rolled_back=applied.rolled_back if is_undone else None,
     )
 
 

@@ -275,3 +275,30 @@ def test_the_schema_of_a_plan_has_every_cause() -> None:
 
     assert set(cause["enum"]) == {*Cause, None}
     assert [one.value for one in Cause if one.value not in cause["description"]] == []
+
+
+@pytest.mark.parametrize("reverts", [True, False])
+def test_the_note_stands_only_where_a_plan_restores_what_was_rolled_back(
+    command: Command, tmp_path: Path, reverts: bool
+) -> None:
+    """Not where the manifests follow the rollback and change another guest; in no form of the plan."""
+    apply(command)
+    path = command.directory / "guests.yaml"
+    before = path.read_text(encoding="utf-8")
+    change(command)
+    apply(command)
+    roll_back(command)
+    if reverts:
+        path.write_text(before, encoding="utf-8")
+        assert "Nothing to do" in command("plan").out
+    change(command, "domains: [0x47, 0xff]", "domains: [0x47]")
+    file = tmp_path / "saved.json"
+
+    texts = [command("plan", "--out", str(file)).out]
+    texts += ["".join(command(*words)[1:]) for words in (("plan", "-o", "markdown"), ("plan", "-o", "diff"))]
+    texts += [command(*words).out for words in (("plan", "-o", "json"), ("status",), ("drift",))]
+    texts += [file.read_text(encoding="utf-8")]
+    only_other = command("plan", "--target", "guest2").out
+
+    assert [("rolled the host back" in " ".join(one.split())) for one in texts] == [not reverts] * len(texts)
+    assert "rolled the host back" not in " ".join(only_other.split())

@@ -12,12 +12,12 @@ from reconciler.model.problems import Severity
 from reconciler.model.steps import Action
 from reconciler.planning.effect import Effect
 from reconciler.planning.host_pool import PoolReason
-from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, Cause, Consent, Plan
+from reconciler.planning.plan import ALLOW_DISRUPTION, ALLOW_EMPTY, Cause, Consent, Plan, RolledBack
 from reconciler.planning.planner import make_plan
 from reconciler.simulator.hardware import SetCard
 from reconciler.simulator.host import SimulatedHost
 from testing.holdings import config, desired, guest, hardware, held, matrix, uuid
-from testing.plans import FOREIGN, GIVES_UP, ONE, actions, applied, apply, host_with, plan_of, problem_ids
+from testing.plans import FOREIGN, FREE, GIVES_UP, ONE, actions, applied, apply, host_with, plan_of, problem_ids
 
 # What is foreign, what leaves ----------------------------------------------------------------------------------------
 
@@ -151,6 +151,21 @@ def test_what_the_manifest_changes_says_so() -> None:
     plan = make_plan(desired([wanted], GIVES_UP), observe(host_with(m1=ONE)), applied(m1=ONE))
 
     assert plan_of(plan, "a").cause is Cause.MANIFEST
+
+
+@pytest.mark.parametrize("other", [config([6], [0x47]), config([7], [0x47])])
+@pytest.mark.parametrize("wanted", [ONE, config([5, 6], [4]), config([7], [4])])
+def test_a_rollback_is_named_by_exactly_those_plans_that_undo_it(wanted: ApConfig, other: ApConfig) -> None:
+    """Whatever the manifests want of the guest that it has changed, and of another one."""
+    before = config([5, 6], [4])
+    rolled_back = RolledBack(3, 1, 0, FREE, {uuid(1): before})
+    last = applied(m1=ONE, m2=config([6], [0x47]))._replace(generation=3, rolled_back=rolled_back)
+    host = observe(host_with(m1=ONE, m2=config([6], [0x47])))
+
+    plan = make_plan(desired([guest("a", wanted, 1), guest("b", other, 2)], GIVES_UP), host, last)
+
+    assert (Cause.UNDONE in plan.causes) is (wanted == before)
+    assert plan.rolled_back == (rolled_back if wanted == before else None)
 
 
 def test_a_mask_that_another_program_changed_says_so() -> None:
