@@ -109,12 +109,13 @@ def confined_problems(
     built = {one.uuid for one in observed.mdevs} | starts
     pool = target.holdings.pool if target.pool_reason else None
     pool_changes = target.holdings.pool != observed.pool
+    idle = {one.uuid for one in observed.mdevs if not one.in_use} - starts
     # The manifests decide about the guests that they name, suspended or not.
     named = {one.uuid for one in desired.guests}
     dropped = {uuid: left for uuid, left in untouched.items() if uuid not in named}
     return [
         *missing,
-        *conflicts(desired, pool, target.foreign, built - target.leaving, observed.vms, dropped, starts),
+        *conflicts(desired, pool, target.foreign, built - target.leaving, observed.vms, dropped, starts, idle),
         *(
             one
             for one in host_problems(desired._replace(guests=starting), observed, target, after)

@@ -31,6 +31,7 @@ def conflicts(
     vms: Mapping[str, VmName] = NO_VMS,
     untouched: Mapping[str, Untouched] = NOTHING_UNTOUCHED,
     only: Collection[str] | None = None,
+    idle: Collection[str] = (),
 ) -> list[Problem]:
     """Every conflict of `desired`; of very many the first ones, and how many more there are.
 
@@ -42,6 +43,7 @@ def conflicts(
         vms: the VMs of mediated devices, by uuid, which the problems name.
         untouched: the devices that stay as they are, by uuid; in `desired` they have what they have on the host.
         only: the uuids of guests whose conflicts are asked for; None for all conflicts.
+        idle: uuids of devices that no process has open, and that no VM which starts needs.
     """
     built = set(built)
     claiming = [guest for guest in desired.guests if guest.activation is not Activation.INACTIVE]
@@ -51,7 +53,7 @@ def conflicts(
     asked = [guest for guest in claiming if only is None or guest.uuid in only]
     held = [guest for guest in asked if guest.uuid in untouched and guest.uuid in built]
     return [
-        *_guest_overlaps(claiming, built, vms, untouched, only),
+        *_guest_overlaps(claiming, built, vms, untouched, only, idle),
         *_foreign_overlaps(asked, strangers, built, vms),
         *_withheld_overlaps(asked, built, dropped),
         *_kept_queues(desired, [guest for guest in asked if guest not in held]),
@@ -72,6 +74,7 @@ def _guest_overlaps(
     vms: Mapping[str, VmName],
     untouched: Mapping[str, Untouched],
     only: Collection[str] | None,
+    idle: Collection[str],
 ) -> Iterator[Problem]:
     claims = [_claim(guest, built) for guest in guests]
     found = pairs_among(guests, _matrix, claims, _RIVALS) if only is None else _pairs_of(only, guests, claims)
@@ -81,7 +84,7 @@ def _guest_overlaps(
             holder, guest = (one, other) if one is holders[0] else (other, one)
             yield _held_overlap(guest, holder, untouched[holder.uuid], vms)
         else:
-            yield _guest_overlap(one, other, vms)
+            yield _guest_overlap(one, other, vms, idle)
     yield from _more(found, "guest-overlap", "pairs of guests claim the same queues")
 
 
@@ -131,17 +134,9 @@ def _claim(guest: DesiredGuest, built: set[str]) -> _Claim:
     return _Claim.BUILT if guest.uuid in built else _Claim.WAITING
 
 
-def _guest_overlap(one: DesiredGuest, other: DesiredGuest, vms: Mapping[str, VmName]) -> Problem:
+def _guest_overlap(one: DesiredGuest, other: DesiredGuest, vms: Mapping[str, VmName], idle: Collection[str]) -> Problem:
     common = one.config.matrix.meet(other.config.matrix)
-    waiting = next((guest for guest in (one, other) if guest.activation is Activation.ON_DEMAND), None)
-    both_built = waiting and one.activation is other.activation
-    if both_built:
-        ending = "and both need their device now"
-    elif waiting:
-        ending = f"but '{waiting.name}' is on-demand and could never start beside an active guest"
-    else:
-        ending = "and both are active"
-    way_out = "stop the VM of one of them" if both_built else "make both on-demand if they never run together"
+    ending, way_out = _clash(one, other, idle)
     return Problem(
         "guest-overlap",
         Severity.ERROR,
@@ -150,6 +145,28 @@ def _guest_overlap(one: DesiredGuest, other: DesiredGuest, vms: Mapping[str, VmN
         (common.text,),
         f"Take the {_queues(common)} from one of them, or {way_out}.",
     )
+
+
+def _clash(one: DesiredGuest, other: DesiredGuest, idle: Collection[str]) -> tuple[str, str]:
+    """Why two guests cannot both be served, as the end of a sentence; and what may be done besides taking queues."""
+    waiting = next((guest for guest in (one, other) if guest.activation is Activation.ON_DEMAND), None)
+    if waiting is None:
+        return "and both are active", _BOTH_ON_DEMAND
+    if one.activation is not other.activation:
+        return f"but '{waiting.name}' is on-demand and could never start beside an active guest", _BOTH_ON_DEMAND
+    # A device that was made for an active guest stays when the guest becomes on-demand: no VM has to run.
+    unused = [guest for guest in (one, other) if guest.uuid in idle]
+    if not unused:
+        return "and both need their device now", "stop the VM of one of them"
+    whose = "either of them" if len(unused) == 2 else f"that of '{unused[0].name}'"
+    way_out = (
+        f"remove the device of '{unused[-1].name}': write 'activation: inactive' into its manifest, apply, and then "
+        "write 'activation: on-demand' again"
+    )
+    return f"and both have a device now, though no VM has {whose} open", way_out
+
+
+_BOTH_ON_DEMAND: Final = "make both on-demand if they never run together"
 
 
 def _held_overlap(guest: DesiredGuest, holder: DesiredGuest, left: Untouched, vms: Mapping[str, VmName]) -> Problem:

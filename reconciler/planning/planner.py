@@ -265,7 +265,15 @@ def _problems(
     built = [one.uuid for one in observed.mdevs]
     pool = target.holdings.pool if target.pool_reason else None
     return [
-        *conflicts(aim.desired, pool, target.foreign, built, observed.vms, untouched),
+        *conflicts(
+            aim.desired,
+            pool,
+            target.foreign,
+            built,
+            observed.vms,
+            untouched,
+            idle=[one.uuid for one in observed.mdevs if not one.in_use],
+        ),
         *host_problems(aim.desired, observed, target, after),
     ]
 

@@ -640,3 +640,24 @@ def test_where_reconcile_has_gone_vms_start(libvirt: Libvirt, tmp_path: Path, th
 
     assert done.returncode == 0
     assert f"there is no {gone} any more".encode() in done.stderr
+
+
+def test_two_idle_devices_on_one_queue_are_separated_as_the_help_says(libvirt: Libvirt) -> None:
+    """Guests that were active and become on-demand keep their devices; the way out that is printed works."""
+    command = libvirt.command
+    guests = command.directory / "guests.yaml"
+    text = guests.read_text()
+    apart = text.replace("on-demand", "active").replace("domains: [4, 5]", "domains: [5]")
+    guests.write_text(apart)
+    assert command("apply", "--yes").code == 0
+
+    guests.write_text(text)
+    refused = command("plan")
+    guests.write_text("inactive".join(text.rsplit("on-demand", 1)))
+    removed = command("apply", "--yes")
+    guests.write_text(text)
+
+    assert "no VM has either of them open" in " ".join(refused.err.split())
+    assert "remove the device of 'night-shift'" in " ".join(refused.err.split())
+    assert removed.code == 0, removed.err
+    assert command("plan").code == 0

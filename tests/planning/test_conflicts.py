@@ -112,6 +112,21 @@ def test_on_demand_guests_share_until_both_are_built() -> None:
     assert problem.help.endswith("or stop the VM of one of them.")
 
 
+def test_on_demand_guests_whose_devices_no_vm_has_open() -> None:
+    """No VM has to stop: the help says how the device is removed that no VM has open."""
+    guests = [guest(name, ONE, number, activation=Activation.ON_DEMAND) for number, name in enumerate("ab")]
+    both = (uuid(0), uuid(1))
+
+    neither, one = (conflicts(desired(guests), None, (), both, idle=idle)[0] for idle in (both, (uuid(0),)))
+
+    assert neither.message.endswith("and both have a device now, though no VM has either of them open")
+    assert one.message.endswith("and both have a device now, though no VM has that of 'a' open")
+    assert one.help == (
+        "Take the queue from one of them, or remove the device of 'a': write 'activation: inactive' into its manifest, "
+        "apply, and then write 'activation: on-demand' again."
+    )
+
+
 def test_thousands_of_pairs_are_counted(monkeypatch: object) -> None:
     """The first are told one by one, the rest as a number."""
     guests = [guest(f"g{number:02}", ONE, number) for number in range(20)]
