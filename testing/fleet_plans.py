@@ -47,4 +47,4 @@ def fleet_plan(*hosts: FleetHost, **fields: Any) -> FleetPlan:
     """A plan for `hosts`; one that makes a guest on each of three hosts if left out."""
     given = hosts or tuple(fleet_host(name, host_plan(name, after={"m1": WEB})) for name in ("a", "b", "c"))
     commit = FleetSource("0123456789abcdef", "Give web a queue")
-    return FleetPlan(commit, "operator", Settings(), (), {}, {}, None, given)._replace(**fields)
+    return FleetPlan(commit, "operator", Settings(), (), {}, {}, None, given, ("-f", "/srv/site"))._replace(**fields)

@@ -53,6 +53,11 @@ def changed_line(context: click.Context, **values: object) -> str:
     return _line(context, (), values)
 
 
+def changed_words(context: click.Context, **values: object) -> list[str]:
+    """The words of `changed_line` behind the name of the command."""
+    return _given(context, (), values)
+
+
 def repeated(context: click.Context, *first: str) -> str:
     """The command of `context`, with all that was said to it, after the program `first`."""
     line = _line(context, (), {})

@@ -93,7 +93,7 @@ def fleet_apply_command(file: str, name: str, format: str, fleet: FleetOptions) 
         say(f"  next: {again}    # finds out, and goes on")
         return Exit.MIXED
     report_text(ended_json(ended, plan) if format == "json" else ended_text(ended, plan, page_for_stdout()))
-    _say_next(ended, fleet, again, is_ours=ended.id == chosen)
+    _say_next(ended, fleet, plan, file, is_ours=ended.id == chosen)
     return EXIT_OF_OUTCOME[ended.outcome]
 
 
@@ -129,21 +129,25 @@ def _ended(plan: FleetPlan, id: str, fleet: FleetOptions) -> Ended | None:
         return None
 
 
-def _say_next(ended: Ended, fleet: FleetOptions, again: str, *, is_ours: bool) -> None:
+def _say_next(ended: Ended, fleet: FleetOptions, plan: FleetPlan, file: str, *, is_ours: bool) -> None:
+    again = fleet.line("apply", file, manifests=False)
+    status = fleet.line("status", "--plan", file, manifests=False)
     if not is_ours:
         say("this was an earlier commit, which had not ended; what FILE says has not been begun")
         say(f"  next: {again}    # does what FILE says")
         return
     for one in ended.hosts:
-        if one.why == Refusal.FOLLOWING.value:
+        if one.why.partition(":")[0] == Refusal.FOLLOWING.value:
             say(f"host {one.name} follows manifests of its own; to have commits change it, run there:")
             say(f"  {shell_line(('reconcile', *HELD_INSTALL.words))}")
     match ended.outcome:
         case Outcome.ALL:
-            say(f"  next: {fleet.line('status', '--wait')}    # reports queues that are still to come")
+            wait = fleet.line("status", "--plan", file, "--wait", manifests=False)
+            say(f"  next: {wait}    # reports queues that are still to come")
         case Outcome.STALE:
-            say(f"  next: {fleet.line('plan', '--out', 'fleet.json')}    # plans for the hosts as they are now")
+            line = shell_line(("reconcile", "fleet", "plan", *plan.command))
+            say(f"  next: {line}    # plans for the hosts as they are now")
         case Outcome.MIXED:
             say(f"  next: {again}    # goes forward; nothing is cancelled any more")
         case Outcome.BUSY | Outcome.NONE | Outcome.DEGRADED:
-            say(f"  next: {fleet.line('status')}    # shows how the hosts stand")
+            say(f"  next: {status}    # shows how the hosts stand")

@@ -1,6 +1,7 @@
 """``reconcile fleet plan``: what a commit to several hosts would do on each of them."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -8,7 +9,7 @@ import click
 
 from reconciler import InvalidManifests, Site, read_site
 from reconciler.api import caller
-from reconciler.cli.command_lines import again
+from reconciler.cli.command_lines import again, changed_words
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.fleet_options import (
     FleetFailed,
@@ -232,8 +233,8 @@ def _planned(draft: Draft, consents: _Consents, hmc: Mapping[str, Any] | None, f
         else:
             refused[one.name] = answer
     say_unanswered([name for name in names if name not in answers], fleet)
-    _, operator, settings, without, _ = draft
-    plan = FleetPlan(draft.commit, operator, settings, without, consents.guests, consents.flags, hmc, tuple(hosts))
+    about = (draft.commit, draft.operator, draft.settings, draft.without, consents.guests, consents.flags)
+    plan = FleetPlan(*about, hmc, tuple(hosts), _words(fleet))
     return PlannedFleet(plan, refused)
 
 
@@ -284,6 +285,18 @@ def _again(fleet: FleetOptions, added: Mapping[str, tuple[str, ...]]) -> str:
     given = click.get_current_context().params
     labels = (str(fleet.selector),) if fleet.selector.pairs else None
     return again(labels=labels, **{name: (*given[name], *values) for name, values in added.items()})
+
+
+def _words(fleet: FleetOptions) -> tuple[str, ...]:
+    """The options of this run, for a reader in any directory."""
+    labels = (str(fleet.selector),) if fleet.selector.pairs else None
+    paths = tuple(os.path.abspath(one) for one in fleet.host.manifests)
+    found = tuple(os.path.abspath(one) if os.path.exists(one) else one for one in fleet.inventories)
+    context = click.get_current_context()
+    given: dict[str, object] = {"paths": None, "file": paths, "labels": labels, "inventories": found}
+    if out := context.params["out"]:
+        given["out"] = os.path.abspath(out)
+    return tuple(changed_words(context, **given))
 
 
 def _say_refused(refused: Mapping[str, Refused | NotReached]) -> None:

@@ -7,6 +7,7 @@ import click
 
 from reconciler import InvalidManifests, read_site
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.fleet_apply_command import read_plan_file
 from reconciler.cli.fleet_options import (
     FleetFailed,
     FleetOptions,
@@ -40,6 +41,14 @@ EVERY: Final = 15.0
 _FOR_EVER: Final = "0"
 
 
+_PLAN: Final = click.option(
+    "--plan",
+    type=click.Path(dir_okay=False, readable=False),
+    metavar="FILE",
+    help="Ask the hosts of this saved plan, also those that it left out, instead of those of manifests.",
+)
+
+
 @command("status")
 @click.option(
     "--wait",
@@ -49,14 +58,15 @@ _FOR_EVER: Final = "0"
     metavar="[DURATION]",
     help="Report each queue that is still to come when it is there, until all are, or for so long.",
 )
+@_PLAN
 @format_option("text", "json")
 @hosts_options
-def fleet_status_command(wait: float | None, format: str, fleet: FleetOptions) -> Exit:
+def fleet_status_command(wait: float | None, plan: str | None, format: str, fleet: FleetOptions) -> Exit:
     """Show how the hosts stand, which queues are still to come, and who was left out.
 
     With --wait exit with 2 where queues are missing still when the time is over.
     """
-    names = _names(fleet)
+    names = _names(fleet, plan)
     with playbooks(fleet) as found:
         standings = _standings(found, names, fleet)
         if format == "text":
@@ -102,11 +112,12 @@ def _waited(
     metavar="NUMBER",
     help="How many of the newest to list; 0: all.",
 )
+@_PLAN
 @format_option("text", "json")
 @hosts_options
-def fleet_history_command(newest: int, format: str, fleet: FleetOptions) -> Exit:
+def fleet_history_command(newest: int, plan: str | None, format: str, fleet: FleetOptions) -> Exit:
     """List the commits to several hosts that the hosts remember."""
-    names = _names(fleet)
+    names = _names(fleet, plan)
     with playbooks(fleet) as found:
         standings = _standings(found, names, fleet)
     commits = past_commits(standings)
@@ -118,7 +129,12 @@ def fleet_history_command(newest: int, format: str, fleet: FleetOptions) -> Exit
     return _unreached(standings, names)
 
 
-def _names(fleet: FleetOptions) -> tuple[str, ...]:
+def _names(fleet: FleetOptions, plan: str | None) -> tuple[str, ...]:
+    if plan is not None:
+        if fleet.paths or fleet.selector.pairs:
+            raise click.UsageError("choose one of --plan and manifests; a saved plan has its own hosts")
+        saved = read_plan_file(plan)
+        return tuple(sorted({*(one.name for one in saved.hosts), *saved.without}))
     paths, given = named_manifests(fleet.host)
     site = read_site(paths, given=given)
     if errors_of(site.problems):

@@ -32,6 +32,9 @@ MOST_SECONDS: Final = 7 * 86400.0
 LONGEST_NAME: Final = 31
 """How many characters of an id a person may choose; a dash and 32 hexadecimal digits are added."""
 
+MOST_WORDS: Final = 5000
+"""How many words a command may have, and how many characters each of them."""
+
 _HOST_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?", re.ASCII)
 _NAME: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{LONGEST_NAME - 1}}}", re.ASCII)
 _DIGEST: Final = "contentDigest"
@@ -71,6 +74,11 @@ def _check_guests(guests: object) -> None:
 def _check_flag(flag: str) -> None:
     if flag not in ALLOWED_FOR_HOST:
         raise ValueError(f"one of {', '.join(ALLOWED_FOR_HOST)} is expected")
+
+
+def _check_command(words: Sequence[str]) -> None:
+    if len(words) > MOST_WORDS or any(len(one) > MOST_WORDS for one in words):
+        raise ValueError(f"at most {MOST_WORDS} words of as many characters are expected")
 
 
 _HostName = Annotated[str, _check_host_name]
@@ -146,6 +154,7 @@ class FleetPlan(NamedTuple):
         hmc: what has to be changed on the HMC, as ``reconcile hmc-changes -o json`` prints it, and as text; None
             where the manifests describe no machine.
         hosts: in order; the first one with changes decides.
+        command: the words after ``reconcile fleet plan`` that have made it, with absolute paths.
     """
 
     commit: FleetSource | None
@@ -156,6 +165,7 @@ class FleetPlan(NamedTuple):
     allowed: Mapping[_HostName, tuple[Annotated[str, _check_flag], ...]]
     hmc: Mapping[str, Any] | None
     hosts: Annotated[tuple[FleetHost, ...], _check_hosts]
+    command: Annotated[tuple[str, ...], _check_command] = ()
 
     def missing(self, host: FleetHost) -> tuple[NeededConsent, ...]:
         """The consents that the plan of `host` needs and that were not given."""

@@ -85,11 +85,11 @@ def test_a_name_that_cannot_begin_an_id_is_wrong_usage(fleet: Command, ansible: 
 @pytest.mark.parametrize(
     ("outcome", "code", "shown", "then"),
     [
-        ("all", 0, "all hosts have what was planned", "reconcile fleet status --wait -i hosts"),
-        ("stale", 5, "no host was touched", "reconcile fleet plan --out fleet.json -i hosts"),
-        ("none", 6, "no host has changed", "reconcile fleet status -i hosts"),
-        ("degraded", 7, "could not be rolled back", "reconcile fleet status -i hosts"),
-        ("busy", 8, "another commit or apply is under way", "reconcile fleet status -i hosts"),
+        ("all", 0, "all hosts have what was planned", "reconcile fleet status --plan fleet.json --wait -i hosts"),
+        ("stale", 5, "no host was touched", "reconcile fleet plan -f /srv/site"),
+        ("none", 6, "no host has changed", "reconcile fleet status --plan fleet.json -i hosts"),
+        ("degraded", 7, "could not be rolled back", "reconcile fleet status --plan fleet.json -i hosts"),
+        ("busy", 8, "another commit or apply is under way", "reconcile fleet status --plan fleet.json -i hosts"),
         ("mixed", 9, "some hosts have changed and others have not", "reconcile fleet apply fleet.json -i hosts"),
     ],
 )
@@ -112,7 +112,7 @@ def test_a_host_that_follows_a_branch_is_shown_with_the_command_that_changes_tha
     fleet: Command, ansible: AnsiblePlaybook
 ) -> None:
     """To be run there."""
-    ansible.answers["fleet_commit"] = ended("busy", ("b", "unknown", "following"))
+    ansible.answers["fleet_commit"] = ended("busy", ("b", "unknown", "following: its loop follows a branch"))
     ran = apply(fleet)
 
     assert ran.code == 8

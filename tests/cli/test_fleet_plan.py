@@ -123,6 +123,9 @@ def test_what_is_saved_is_what_was_shown(fleet: Command, ansible: AnsiblePlayboo
     assert saved.settings == Settings(1800.0, 600.0, 2)
     assert saved.without == ("b",)
     assert saved.commit is None
+    site, out = fleet.directory / "site", fleet.directory / "fleet.json"
+    words = ("--canary", "c", "--soak", "10m", "--batch", "2", "--out", str(out), "-f", str(site), "-i", "hosts")
+    assert saved.command == ("--without", "b", *words)
     assert "left out: b" in ran.out
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from reconciler.cli import fleet_status_command
+from reconciler.fleet.plan_file import plan_content
 from testing.commands import Command, Ran
+from testing.fleet_plans import fleet_host, fleet_plan, host_plan
 from testing.hostile_text import unsafe_output
 from testing.playbooks import AnsiblePlaybook, fleet_record, standing
 
@@ -135,6 +137,17 @@ def test_a_vm_in_the_window_is_shown(fleet: Command, ansible: AnsiblePlaybook) -
     (line,) = [line for line in look(fleet).out.splitlines() if "VM" in line]
     assert line.startswith("a: VM web has its device open, which the pending commit changes")
     assert json.loads(look(fleet, "-o", "json").out)["hosts"]["a"]["inWindow"] == ["web"]
+
+
+def test_a_saved_plan_says_which_hosts_are_asked(fleet: Command, ansible: AnsiblePlaybook) -> None:
+    """Also those that it left out; it is chosen instead of manifests."""
+    plan = fleet_plan(fleet_host("a", host_plan("a")), fleet_host("b", host_plan("b")), without=("z",))
+    (fleet.directory / "fleet.json").write_bytes(plan_content(plan))
+
+    for name in ("status", "history"):
+        fleet.bare("fleet", name, "--plan", "fleet.json")
+        assert ansible.runs[-1][1]["fleet_hosts"] == ["a", "b", "z"]
+        assert look(fleet, "--plan", "fleet.json", name=name).code == 64
 
 
 class Clock:
