@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 import reconciler
 from packages.contents import FORMATS, files, install_page, unit_texts
 from packages.record_formats import KINDS, formats_text
+from packages.source import Report
 
 ROOT: Final = Path(__file__).parents[2]
 DEBIAN: Final = ROOT / "packaging/debian"
@@ -126,7 +127,7 @@ def test_every_record_of_the_state_directory_counts_for_an_update() -> None:
 
     named = {kind.__name__ for kinds in KINDS.values() for kind in kinds}
     # `kind` is the parameter of read_record itself; who holds a lock outlives no boot.
-    assert read - {"kind", "_Holder"} <= named
+    assert read - {"kind", "_Holder"} - named == set(), "add it to KINDS in packages/record_formats.py"
 
 
 def test_a_field_more_is_another_format(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,3 +146,33 @@ def test_a_field_more_is_another_format(monkeypatch: pytest.MonkeyPatch) -> None
         found.append(formats_text())
 
     assert found[0] != found[1]
+
+
+def test_nothing_of_a_package_that_pip_checks_is_left_to_the_day() -> None:
+    """The bill of materials lists what the lock of the tests has, without the tests."""
+    locked, run_time = (
+        set(
+            re.findall(r"^[a-z0-9-]+==[^ ;]+", (ROOT / "requirements" / name).read_text(encoding="utf-8"), re.MULTILINE)
+        )
+        for name in ("locked.txt", "run-time.txt")
+    )
+
+    assert run_time < locked
+
+
+def test_the_last_line_of_each_check_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """All of it where the check failed, and that is counted."""
+    report = Report()
+
+    report.add("lintian", "", ok=True, empty="no errors")
+    report.add("twine check", "one\ntwo\n\n", ok=True)
+    report.add("mandoc", "first\nlast\n", ok=False)
+
+    assert report.failed == 1
+    out, err = capsys.readouterr()
+    assert [line.split(maxsplit=1)[-1].split("  ")[-1].strip() for line in out.splitlines()] == [
+        "no errors",
+        "two",
+        "last",
+    ]
+    assert err == "first\nlast\n"
