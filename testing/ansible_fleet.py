@@ -52,22 +52,24 @@ class Ended(NamedTuple):
         return str(self.result.get("outcome", "killed"))
 
 
-def planned(fleet: SshFleet, names: Sequence[str] = (), canaries: Sequence[str] = (), **settings: Any) -> Path:
-    """The file with a plan for all hosts, or those called `names`, made by the playbook ``fleet_plan``."""
-    hosts = sorted(names or fleet.hosts, key=lambda name: (name not in canaries, name))
-    texts = {name: MANIFESTS.format(name=name) for name in hosts}
+def planned(
+    fleet: SshFleet, canaries: Sequence[str] = (), remark: str = "", operator: str = "kim", **settings: Any
+) -> Path:
+    """The file with a plan for all hosts, by the playbook ``fleet_plan``; manifests end with the comment `remark`."""
+    hosts = sorted(fleet.hosts, key=lambda name: (name not in canaries, name))
+    texts = {name: MANIFESTS.format(name=name) + f"# {remark}\n" for name in hosts}
     given = Settings(**settings)
     drafts = tuple(DraftHost(name, name in canaries, text, digest_of(text)) for name, text in texts.items())
     draft = fleet.folder / "draft.json"
-    draft.write_bytes(draft_content(Draft(None, "kim", given, (), drafts)))
+    draft.write_bytes(draft_content(Draft(None, operator, given, (), drafts)))
     answered = run(fleet, "fleet_plan", hosts, fleet_draft=str(draft))
     assert answered.code == 0, answered.out
     found = answered.result["hosts"]
     plans = tuple(
-        FleetHost.of_plan(name, texts[name], found[name]["plan"], is_canary=name in canaries) for name in hosts
+        FleetHost.of_plan(name, text, found[name]["plan"], is_canary=name in canaries) for name, text in texts.items()
     )
     file = fleet.folder / f"plan-{len(list(fleet.folder.glob('plan-*')))}.json"
-    file.write_bytes(plan_content(FleetPlan(None, "kim", given, (), {}, {}, None, plans)))
+    file.write_bytes(plan_content(FleetPlan(None, operator, given, (), {}, {}, None, plans)))
     return file
 
 

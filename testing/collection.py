@@ -88,9 +88,18 @@ def _streams() -> Iterator[tuple[Any, Any]]:
 
 
 def _loaded(host: SshHost, name: str) -> ModuleType:
-    with mock.patch.object(sys, "path", [str(linked_collection(host.folder.parent)), *sys.path]):
-        file = ROOT / "ansible/plugins/modules" / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(f"module_{name}", file)
+    return _imported(host.folder.parent, f"modules/{name}.py")
+
+
+def plugin_utils(name: str, folder: Path) -> ModuleType:
+    """What the action plugins share, imported as on a controller; `folder` is for the collection's place."""
+    return _imported(folder, f"plugin_utils/{name}.py")
+
+
+def _imported(folder: Path, file: str) -> ModuleType:
+    with mock.patch.object(sys, "path", [str(linked_collection(folder)), *sys.path]):
+        place = ROOT / "ansible/plugins" / file
+        spec = importlib.util.spec_from_file_location(f"collection_{place.stem}", place)
         assert spec
         assert spec.loader
         module = importlib.util.module_from_spec(spec)

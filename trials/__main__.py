@@ -65,7 +65,7 @@ def _run(kind: str, short: bool, seed: int) -> int:
         every = _SHORT_UNIVERSE if short else 1
         return sum(_told(universe.walked(profile, seed % every, every)) for profile in NEW_PROFILES)
     if kind == "ansible":
-        return len(ansible.table(short))
+        return len(ansible.table(short, seed))
     if kind == "fleet":
         return _told(fleet.commits(random.Random(seed), _SHORT_FLEET if short else fleet.SEEDS))
     tallies = _KINDS[kind](random.Random(seed), _SHORT[kind] if short else None)

@@ -6,11 +6,14 @@ killed, is followed by a second one.
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count, islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from testing.ansible_fleet import MANIFESTS, Ended, begun, committed, ended, id_of, planned
+from testing.fleet_runs import HOSTS, Replayed, replayed
+from testing.fleet_runs import Fleet as Models
 from testing.ssh_hosts import DESCRIPTION, Link, SshFleet, killed, ssh_hosts
 
 NAMES: Final = ("a", "b", "c", "d", "e")
@@ -28,6 +31,7 @@ class Scenario(NamedTuple):
         confirmed: how many hosts are at the target in the end.
         play: lets it happen on the hosts, with the plan for all of them; gives how the runs ended.
         faults: of the kernel of the host `c`, as in its description.
+        mounted: whether each host is mounted, as a real sysfs is.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Scenario(NamedTuple):
     confirmed: int
     play: Callable[[SshFleet, Path], Sequence[str]]
     faults: str = ""
+    mounted: bool = False
 
 
 class Row(NamedTuple):
@@ -62,17 +67,20 @@ class Row(NamedTuple):
 def scenarios() -> Iterator[Scenario]:
     """All of them."""
     yield Scenario("nothing fails", ("all",), 5, _once)
+    yield Scenario("nothing fails, on mounted hosts", ("all",), 5, _once, mounted=True)
     yield Scenario("canaries, two at one time", ("all",), 5, _once_in_batches)
     yield Scenario("one has changed since it was planned", ("stale",), 0, _changed_before)
     yield Scenario("another apply waits on one", ("busy",), 0, _busy)
     yield Scenario("one fails while it applies", ("none",), 0, _once, "  faults: [{write: 2, errno: EADDRINUSE}]\n")
-    for stage, outcomes, count in (
+    for stage, outcomes, targets in (
         ("find", ("none", "all"), 5),
         ("check", ("none", "all"), 5),
         ("apply", ("none", "all"), 5),
         ("confirm", ("mixed", "all"), 5),
     ):
-        yield Scenario(f"one is unreachable from {stage} on, then reachable", outcomes, count, _unreachable("c", stage))
+        yield Scenario(
+            f"one is unreachable from {stage} on, then reachable", outcomes, targets, _unreachable("c", stage)
+        )
     yield Scenario("the first is unreachable from confirm on", ("mixed", "all"), 5, _unreachable("a", "confirm"))
     for stage, how in (("find", "before"), ("check", "before"), ("apply", "before"), ("apply", "after")):
         name = f"the controller is killed {how} {stage} of one"
@@ -97,7 +105,7 @@ def rows(chosen: Sequence[Scenario]) -> Iterator[Row]:
         for number, one in enumerate(chosen):
             begun_at = time.monotonic()
             descriptions = {name: DESCRIPTION % name + (one.faults if name == "c" else "") for name in NAMES}
-            with ssh_hosts(Path(folder) / str(number), descriptions) as fleet:
+            with ssh_hosts(Path(folder) / str(number), descriptions, mounted=one.mounted) as fleet:
                 outcomes = tuple(one.play(fleet, plans[2 if one.play is _once_in_batches else None]))
                 confirmed = sum(at_target(fleet, name) for name in NAMES)
                 yield Row(one, outcomes, confirmed, time.monotonic() - begun_at)
@@ -191,7 +199,49 @@ def _second(stage: str) -> Callable[[SshFleet, Path], Sequence[str]]:
     return play
 
 
-def table(short: bool) -> list[str]:
+SEEDS: Final = 8
+"""How many seeds of the simulation are replayed."""
+
+
+class _OverSsh:
+    """Three hosts over ssh, as `testing.fleet_runs` has them."""
+
+    def __init__(self, fleet: SshFleet, plan: Path) -> None:
+        self.fleet, self.plan, self.runs = fleet, plan, 0
+
+    def links(self, coming: Mapping[str, Sequence[Link]]) -> None:
+        for name, links in coming.items():
+            self.fleet[name].links(*links)
+
+    def outcome(self) -> str:
+        self.runs += 1
+        return committed(self.fleet, self.plan, self.runs).outcome
+
+    def deliver(self) -> None:
+        for host in self.fleet.hosts.values():
+            host.deliver()
+
+    def pass_an_hour(self) -> None:
+        for host in self.fleet.hosts.values():
+            host.pass_time(3600)
+
+    def states(self, number: int) -> list[str]:
+        return [host.state(id_of(number)) for host in self.fleet.hosts.values()]
+
+
+def seeds(first: int, number: int) -> Iterator[tuple[int, Replayed, Replayed]]:
+    """Seeds whose faults change something, with what comes of them in the simulation and over ssh."""
+    with tempfile.TemporaryDirectory(prefix="reconcile-trials-") as folder:
+        plan = Path(folder) / "plan.json"
+        with ssh_hosts(Path(folder) / "plan", HOSTS) as fleet:
+            plan.write_bytes(planned(fleet).read_bytes())
+        chosen = (seed for seed in count(first) if replayed(Models(), seed).outcomes[0] != "all")
+        for seed in islice(chosen, number):
+            with ssh_hosts(Path(folder) / str(seed), HOSTS) as fleet:
+                yield seed, replayed(Models(), seed), replayed(_OverSsh(fleet, plan), seed)
+
+
+def table(short: bool, seed: int) -> list[str]:
     """Print the table; what is wrong in it."""
     chosen = list(scenarios())
     wrong = []
@@ -200,4 +250,13 @@ def table(short: bool) -> list[str]:
         print(row, flush=True)
         if not row.is_right:
             wrong.append(str(row))
+    for number, simulated, real in seeds(seed, 1 if short else SEEDS):
+        same = simulated == real
+        what = f"seed {number} of the simulation"
+        print(
+            f"{what:<52} {', then '.join(real.outcomes):<16} {'as simulated' if same else f'NOT {simulated}: {real}'}",
+            flush=True,
+        )
+        if not same:
+            wrong.append(what)
     return wrong

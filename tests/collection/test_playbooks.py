@@ -8,6 +8,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from reconciler.fleet.run import Stage
+from testing.collection import plugin_utils
 from testing.ssh_hosts import ROOT
 
 COLLECTION: Final = ROOT / "ansible"
@@ -47,10 +49,32 @@ def test_no_condition_stands_in_yaml(file: Path) -> None:
 
 def test_the_stages_of_a_commit_are_plays_on_all_of_its_hosts() -> None:
     """In the order of the stages, each with `throttle` and without what the versions of Ansible do differently."""
-    from reconciler.fleet.run import Stage
-
     plays = yaml.safe_load((COLLECTION / "playbooks/fleet_commit.yml").read_text(encoding="utf-8"))
 
     assert [one["roles"][0]["vars"]["fleet_stage"] for one in plays[:-1]] == [one.value for one in Stage]
     assert {one["hosts"] for one in plays} == {"{{ fleet_hosts }}"}
     assert {one["gather_facts"] for one in plays} == {False}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"subset": "a"}, "--limit cannot be used here"),
+        ({"start_at_task": "Go on"}, "--start-at-task cannot be used here"),
+        ({"tags": ["x"]}, "--tags cannot be used here"),
+        ({"skip_tags": ["x"]}, "--skip-tags cannot be used here"),
+        ({"check": True}, "--check cannot be used here"),
+        ({"tags": ["all"]}, "the hosts of this play are not those of the plan (missing: c; too many: b)"),
+    ],
+)
+def test_a_run_that_leaves_something_out_is_refused(
+    arguments: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it asks a host; the message says why."""
+    fleet = plugin_utils("fleet", tmp_path)
+    monkeypatch.setattr(fleet.context, "CLIARGS", arguments)
+
+    with pytest.raises(fleet.AnsibleError) as refused:
+        fleet.require_whole({"fleet_hosts": ["a", "c"], "ansible_play_hosts_all": ["a", "b"]})
+
+    assert message in str(refused.value)

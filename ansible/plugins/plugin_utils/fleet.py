@@ -80,7 +80,10 @@ def require_whole(task_vars: Mapping[str, Any]) -> list[str]:
         if value:
             raise AnsibleError(f"{option} cannot be used here: {why}; leave hosts out with 'fleet plan --without HOST'")
     if given.get("check"):
-        raise AnsibleError("--check cannot be used here: 'reconcile fleet plan' says what would be done")
+        raise AnsibleError(
+            "--check cannot be used here: each stage depends on what the one before it has done; "
+            "'reconcile fleet plan' says what would be done"
+        )
     here = plain(task_vars["ansible_play_hosts_all"])
     if sorted(here) != sorted(wanted):
         missing, more = sorted(set(wanted) - set(here)), sorted(set(here) - set(wanted))
