@@ -6,6 +6,7 @@ can be said beforehand (`SshHost.links`): so links that fail, delay and repeat a
 
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -29,7 +30,7 @@ ROOT: Final = Path(__file__).parents[1]
 COLLECTION: Final = Path(os.environ.get("RECONCILE_COLLECTION") or ROOT / "ansible")
 """The collection that is used: that of this clone, or one that is installed."""
 
-_PATIENCE: Final = 60.0
+_PATIENCE: Final = 300.0
 
 Link = Literal["good", "lost", "answer lost", "delayed", "stop before", "stop after", "down"]
 """What becomes of one session: with "stop" the host waits for `SshHost.go_on`; "down" also holds for all later ones."""
@@ -72,7 +73,7 @@ flock -u 9
 exec 9>&-
 stop() {
     exec 8<>go
-    : >stopped
+    echo >stopped  # waits until that is read
     read -r _ <&8
 }
 case $what in
@@ -149,6 +150,7 @@ class SshHost:
         self._listener: subprocess.Popen[bytes] | None = None
         (folder / "clock").write_text("0")
         os.mkfifo(folder / "go")
+        os.mkfifo(folder / "stopped")
         _program(self.reconcile, _WRAPPER % _values(folder, where))
         _program(folder / "link", _LINK % {"folder": folder})
         self.links()
@@ -182,8 +184,12 @@ class SshHost:
 
     def wait_until_stopped(self) -> None:
         """Return when a session has stopped."""
-        until((self.folder / "stopped").exists)
-        (self.folder / "stopped").unlink()
+        descriptor = os.open(self.folder / "stopped", os.O_RDWR | os.O_NONBLOCK)
+        try:
+            assert select.select([descriptor], [], [], _PATIENCE)[0], "no session has come"
+            os.read(descriptor, 1)
+        finally:
+            os.close(descriptor)
 
     def go_on(self) -> None:
         """Let the session that has stopped go on."""
@@ -259,7 +265,9 @@ class SshHost:
     def end(self) -> None:
         """End what belongs to it; what waits to be confirmed ends by itself when its state is gone."""
         self.refuse()
+        descriptor = os.open(self.folder / "stopped", os.O_RDWR | os.O_NONBLOCK)  # for a session that no test waits for
         self.go_on()
+        os.close(descriptor)
 
 
 def _values(folder: Path, where: Sequence[str]) -> dict[str, Any]:
