@@ -140,6 +140,20 @@ def test_a_site_with_errors_wants_nothing(tmp_path: Path) -> None:
     assert refusal(site_of(tmp_path, HOST, guest_text(adapters="[256]"))) == "id-out-of-range"
 
 
+def test_what_could_be_read_of_a_site_with_errors_is_there_for_looking(tmp_path: Path) -> None:
+    """Nothing is applied of it: of guests with one uuid it has the first, and nothing where no Host could be read."""
+    same = "62177883-f1bb-47f0-914d-32a22e3a8804"
+    broken = site_of(
+        tmp_path, HOST, guest_text("a", uuid=same), guest_text("b", uuid=same), guest_text("c", domains="[256]")
+    )
+
+    assert not isinstance(broken.desired(None, "elsewhere"), Desired)
+    found = broken.readable(None, "elsewhere")
+    assert found
+    assert [guest.name for guest in found.guests] == ["a"]
+    assert broken.readable("lpar8", "elsewhere") is None
+
+
 def test_labels_of_a_host_are_read_and_change_nothing_that_is_wanted(tmp_path: Path) -> None:
     """They select hosts; two configurations that differ in them only have one digest."""
     labelled = HOST.replace("metadata: {name: lpar7", 'metadata: {labels: {tier: "1", site: north}, name: lpar7')
