@@ -65,18 +65,35 @@ class Host:
         return Answer(self.state(), str(self.boots), self.fingerprint, self.deadline - self.clock(), 1.0, refusal)
 
     def asked(self, verb: Verb, attempt: int, seconds: float) -> Answer:
-        """Do what is asked; `attempt` is part of the id that an apply brings."""
+        """Do what is asked, and see that the laws hold; `attempt` is part of the id that an apply brings."""
         self.now()
+        before = self.state()
+        answer = self._does(verb, attempt, seconds)
+        self.sees_to_the_laws(verb, before)
+        return answer
+
+    def sees_to_the_laws(self, verb: Verb, before: State) -> None:
+        """No host is cancelled after a confirm, none is confirmed first after a cancel, what ended is not applied."""
+        after, others = self.state(), {one.name: one.state() for one in self.others if one is not self}
+        confirmed = State.CONFIRMED in others.values()
+        if verb is Verb.CANCEL and after is State.CANCELLED and before in {State.PENDING, State.UNKNOWN}:
+            assert not confirmed, f"{self.name} is cancelled, and confirmed is one of {others}"
+        if verb is Verb.CONFIRM and before is State.PENDING and after is State.CONFIRMED and not confirmed:
+            assert State.CANCELLED not in others.values(), f"{self.name} is confirmed first, with {others}"
+        if before is State.CONFIRMED:
+            assert after is State.CONFIRMED, f"{self.name} was confirmed, and is {after} by {verb}"
+        if verb is Verb.APPLY and before in {*ENDED, State.DEGRADED}:
+            assert after is before, f"{self.name} was {before}, and is {after} by an apply that came late"
+
+    def _does(self, verb: Verb, attempt: int, seconds: float) -> Answer:
         if verb in {Verb.APPLY, Verb.APPLY_AGAIN}:
             return self._applied(attempt, seconds)
         pending = self.state() is State.PENDING
         if verb is Verb.EXTEND and pending:
             self.deadline = self.clock() + seconds
         elif verb is Verb.CONFIRM and pending:
-            self._confirmed()
+            self.states[max(self.states)] = State.CONFIRMED
         elif verb is Verb.CANCEL and (pending or not self.states):
-            confirmed = [one.name for one in self.others if State.CONFIRMED in one.states.values()]
-            assert not confirmed, f"{self.name} is cancelled, and {confirmed} are confirmed"
             self.states[max(self.states, default=0)] = State.CANCELLED
         return self.answer()
 
@@ -89,20 +106,13 @@ class Host:
             self.states[attempt], self.deadline = State.PENDING, self.clock() + seconds
         return self.answer()
 
-    def _confirmed(self) -> None:
-        confirmed = any(State.CONFIRMED in one.states.values() for one in self.others)
-        if not confirmed:
-            waiting = {one.name: one.state() for one in self.others}
-            assert State.CANCELLED not in waiting.values(), f"{self.name} is confirmed first, with {waiting}"
-        self.states[max(self.states)] = State.CONFIRMED
-
 
 class World:
     """Hosts, time, and requests that are on the way."""
 
     def __init__(self, names: list[str]) -> None:
         self.time = 0.0
-        self.hosts = {name: Host(name, lambda: self.time) for name in names}
+        self.hosts: dict[str, Host] = {name: Host(name, lambda: self.time) for name in names}
         for host in self.hosts.values():
             host.others = list(self.hosts.values())
         self.late: list[Callable[[], object]] = []
@@ -161,6 +171,8 @@ class Run:
             self.world.late.append(lambda: host.asked(action.verb, attempt, within))
         elif what != "lost":
             answer = host.asked(action.verb, attempt, within)
+            if what == "repeated":
+                answer = host.asked(action.verb, attempt, within)
         reply = Unreachable("no answer") if answer is None or what == "answer lost" else answer
         self.heard[action.host] = told(heard, action.verb, reply, self.rounds)
 
@@ -206,7 +218,7 @@ def runs(world: World, commit: Commit) -> Iterator[Run]:
         yield Run(world, commit._replace(is_ours=False))
 
 
-_LINKS = (("good", "lost", "answer lost", "delayed"), (20, 1, 1, 2))
+LINKS = (("good", "lost", "answer lost", "delayed", "repeated"), (20, 1, 1, 2, 1))
 _EVENTS = (("nothing", "late", "minutes", "an hour", "boot"), (30, 6, 2, 1, 1))
 
 
@@ -219,6 +231,14 @@ def simulated(seed: int) -> str:
     chance = Random(seed)
     names = HOSTS[: chance.randint(1, 4)]
     world, commit = World(list(names)), commit_of(names, batch=chance.choice([None, None, 1, 2]))
+    last = driven(world, commit, chance, _happens)
+    world.deliver()
+    world.pass_time(7200.0)
+    return _ended(world, last)
+
+
+def driven(world: World, commit: Commit, chance: Random, happens: Callable[[World, Random], None]) -> Run:
+    """Let controllers work on a commit, one or two at a time, that are killed at any step; the run that comes next."""
     coming = runs(world, commit)
     alive = [next(coming)]
     deadly = chance.choice([0.0, 0.02, 0.1])
@@ -229,11 +249,9 @@ def simulated(seed: int) -> str:
         if one.end or chance.random() < deadly:  # it is killed, and another one is started
             alive[alive.index(one)] = next(coming)
             continue
-        one.go_on(lambda: chance.choices(*_LINKS)[0])
-        _happens(world, chance)
-    world.deliver()
-    world.pass_time(7200.0)
-    return _ended(world, next(coming))
+        one.go_on(lambda: chance.choices(*LINKS)[0])
+        happens(world, chance)
+    return next(coming)
 
 
 def _happens(world: World, chance: Random) -> None:
