@@ -224,7 +224,7 @@ def _refuse_following(
     from reconciler.watch.report import Mode
     from reconciler.watch.requests import FollowsManifests
 
-    refuse_repeated(source, machine, called.id, terms, scope)
+    refuse_repeated(source, machine, called.id, terms, scope, fleet=called.fleet)
     found = loop_mode(machine.state)
     if found.mode is Mode.FOLLOWING:
         text = "nothing was done: the loop of this host follows manifests of its own, and would apply them again"
@@ -262,7 +262,7 @@ def _asked(
     with opened(host) as machine:
         try:
             # Before a person is asked, and again under the locks.
-            refuse_repeated(source, machine, called.id, terms, scope)
+            refuse_repeated(source, machine, called.id, terms, scope, fleet=called.fleet)
             _refuse_following(host, source, machine, called, terms, scope)
             refuse_pending(machine)
             wanted = source.read(machine)

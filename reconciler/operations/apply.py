@@ -172,7 +172,7 @@ def apply(
         progress.recovered(recovered)
         if is_recorded:
             refuse_unrecorded(recovered)
-        refuse_repeated(source, machine, origin.id, terms, scope, planning)
+        refuse_repeated(source, machine, origin.id, terms, scope, planning, fleet=origin.fleet)
         _refuse_left(recovered, machine, terms, scope)
         wanted = source.read(machine, planning)
         _refuse_other_hosts(origin.fleet, wanted)
@@ -211,11 +211,14 @@ def refuse_repeated(
     terms: Terms,
     scope: Scope = WHOLE,
     stop: StopToken = NEVER,
+    *,
+    fleet: "FleetCommit | None" = None,
 ) -> None:
     """Return if an apply may begin that its caller calls `apply_id`; empty where it chose no id.
 
-    The plan of an apply that comes again is the same where it wants the same of as much of the host, or is the same
-    saved plan: what the host was like before is what the first one has changed.
+    A part of a commit to several hosts, `fleet`, begins only where no other part of it stands, by whatever id. The plan
+    of an apply that comes again is the same where it wants the same of as much of the host, or is the same saved plan:
+    what the host was like before is what the first one has changed.
 
     Raises:
         AppliedAlready: an apply with this id and the same plan stands, or waits to be confirmed.
@@ -224,12 +227,16 @@ def refuse_repeated(
     """
     if not apply_id:
         return
-    from reconciler.transaction.apply_ids import STANDS, ApplyState, OtherPlan, refusal, standing
+    from reconciler.transaction.apply_ids import STANDS, ApplyState, OtherPlan, newest_standing, refusal, standing
     from reconciler.transaction.history import History
 
-    found = standing(machine.state, apply_id, machine.boot_id, machine.clock.monotonic())
-    if found.state is ApplyState.UNKNOWN:
-        return
+    now = machine.clock.monotonic()
+    found = standing(machine.state, apply_id, machine.boot_id, now)
+    if is_again := found.state is ApplyState.UNKNOWN:
+        other = newest_standing(machine.state, fleet.id, machine.boot_id, now) if fleet else found
+        if other.state not in STANDS:
+            return
+        found = other
     if found.state not in STANDS:
         raise refusal(found)
     before, agreed = History(machine.state).record(found.generation)["plan"], terms.agreed
@@ -238,7 +245,9 @@ def refuse_repeated(
         same = made.basis.manifests == before["basis"]["manifests"]
         targets = made.targets
     else:
-        same, targets = agreed.basis._asdict() == before["basis"], agreed.targets
+        # A plan that was made anew for the same commit rests on what the first one has changed.
+        basis, targets = agreed.basis, agreed.targets
+        same = basis.manifests == before["basis"]["manifests"] if is_again else basis._asdict() == before["basis"]
     if same and (None if targets is None else list(targets)) == before["targets"]:
         raise AppliedAlready(found)
     raise OtherPlan(
@@ -304,7 +313,7 @@ def _may_run_beside(made: Plan, machine: OpenHost) -> bool:
     if made.files or any(not one.uuid or one.uuid in begun.touched for one in steps):
         return False
     try:
-        wishes = [history.desired(number) for number in (pending.generation, history.newest_target(pending.generation))]
+        wishes = list(map(history.desired, (pending.generation, history.newest_target(pending.generation))))
     except NoSuchGeneration:  # it is partial, or nothing was applied before: what was wanted then is not known
         return False
     for guest in made.desired.guests:

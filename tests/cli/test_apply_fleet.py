@@ -95,7 +95,9 @@ def test_the_newest_commit_is_found_without_its_id(command: Command) -> None:
     assert command("history", "state").out == "no apply here was a part of a commit to several hosts\n"
     applies(command)
 
-    assert stands(command) == stands(command, ID)
+    newest, named = stands(command), stands(command, ID)
+    assert newest.pop("secondsLeft") - named.pop("secondsLeft") < 60
+    assert newest == named
     command("cancel", ID)
     assert command("apply", "--yes", "--id", "alone").code == 0
     found = stands(command)
@@ -114,6 +116,25 @@ def test_what_is_applied_again_by_another_id_is_the_answer_for_the_commit(comman
     assert applies(command) == 4
     assert command("confirm", "again-1").code == 0
     assert stands(command, ID)["state"] == "confirmed"
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_another_apply_of_a_commit_that_stands_is_answered(command: Command, confirmed: bool) -> None:
+    """By whatever id it comes: from a controller that lost the answer, or from another one that comes late."""
+    saved = str(command.directory / "again.plan")
+    applies(command)
+    command("plan", "--out", saved)
+    if confirmed:
+        command("confirm", ID)
+    before = command("simulate").out
+
+    for words in ((), (saved,)):
+        ran = command("apply", *words, "--yes", "--id", "again-1", "--fleet", described(command), "-o", "json")
+        assert (ran.code, json.loads(ran.out)["id"]) == (0, ID)
+    assert command("simulate").out == before
+    assert len(json.loads(command("history", "-o", "json").out)["generations"]) == 1
+    change(command)
+    assert applies(command, "again-2") == 4
 
 
 def test_what_another_program_changed_in_the_window_is_drift(command: Command) -> None:

@@ -102,7 +102,7 @@ def test_a_real_host_that_applies_what_was_cancelled_is_caught(
     host.asked(Verb.APPLY, 0, 300.0)
     host.asked(Verb.CANCEL, 0, 300.0)
     assert host.asked(Verb.APPLY, 0, 300.0).state is State.CANCELLED
-    monkeypatch.setattr(apply, "refuse_repeated", lambda *_: None)
+    monkeypatch.setattr(apply, "refuse_repeated", lambda *_, **_more: None)
 
     with pytest.raises(AssertionError, match="a was cancelled, and is pending by an apply that came late"):
         host.asked(Verb.APPLY, 0, 300.0)
