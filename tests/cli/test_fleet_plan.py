@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 
 from reconciler.fleet.plan_file import Settings, read_fleet_plan
+from reconciler.model.outcome import FleetSource
 from testing.commands import Command, Ran, parsed
 from testing.fleet_plans import WEB, host_plan
+from testing.git_repositories import Repository
 from testing.holdings import config
 from testing.hostile_text import unsafe_output
 from testing.playbooks import AnsiblePlaybook, planned_anew
 
+ROOT = Path(__file__).parents[2]
 SITE = """\
 apiVersion: reconciler/v1
 kind: Host
@@ -332,3 +335,31 @@ def test_the_work_on_the_hmc_is_kept_with_the_plan(fleet: Command, ansible: Ansi
     assert saved.hmc["changes"]["steps"] == 2
     assert plan(fleet, "--out", "fleet.json", "-l", "row=y").code == 0
     assert read_fleet_plan((fleet.directory / "fleet.json").read_bytes()).hmc is None
+
+
+def test_the_work_on_the_hmc_is_what_differs_from_a_commit(fleet: Command, ansible: AnsiblePlaybook) -> None:
+    """A queue is removed from one LPAR before another one gets it; the commit of the manifests is recorded."""
+    repository = Repository(fleet.directory)
+    (fleet.directory / "site/cpc.yaml").write_text(MACHINE)
+    repository.git("add", "site")
+    repository.git("commit", "--quiet", "-m", "Share out cards")
+    moved = MACHINE.replace("usageDomains: [4, 5]", "usageDomains: [4]").replace("[6, 7]", "[5, 6, 7]")
+    (fleet.directory / "site/cpc.yaml").write_text(moved)
+    repository.git("commit", "--quiet", "-am", "Move domain 5")
+
+    assert plan(fleet, "--base", "main~1", "--out", "fleet.json").code == 0
+    saved = read_fleet_plan((fleet.directory / "fleet.json").read_bytes())
+    assert saved.hmc
+    (machine,) = saved.hmc["changes"]["machines"]
+    assert [(one["action"], one["lpar"]) for one in machine["steps"]] == [("remove", "one"), ("add", "two")]
+    assert saved.commit == FleetSource(repository.git("rev-parse", "main").strip(), "Move domain 5")
+    assert plan(fleet, "--base", "nowhere").code == 1
+
+
+def test_the_collection_travels_in_the_wheel() -> None:
+    """Where it is looked for, as the build back end collects it."""
+    builders = pytest.importorskip("hatchling.builders.wheel", reason="NOT TESTED: the wheel, without hatchling")
+    found = {one.distribution_path for one in builders.WheelBuilder(str(ROOT)).recurse_included_files()}
+
+    for name in ("galaxy.yml", "playbooks/fleet_commit.yml", "plugins/action/fleet_next.py"):
+        assert f"reconciler/ansible/{name}" in found
