@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from reconciler.manifests.data import MOST_PROBLEMS, Data, Path, dotted, error, shown
 from reconciler.manifests.fields import fields_of
 from reconciler.manifests.ids_text import ReversedRange, bits_of, why_not_an_id
-from reconciler.manifests.schema import SCHEMA_FILES, Schema, did_you_mean, load_schema
+from reconciler.manifests.schema import SCHEMA_FILES, Schema, did_you_mean, load_schema, nearest
 from reconciler.model.printable import escaped
 from reconciler.model.problems import Place, Position, Problem
 
@@ -163,11 +163,22 @@ def _unknown_keys(refused: _Objection) -> Iterable[_Reason]:
 
 
 def _missing_keys(refused: _Objection) -> Iterable[_Reason]:
-    missing = [key for key in refused.argument if key not in refused.instance]
+    missing = _not_mistyped([key for key in refused.argument if key not in refused.instance], refused)
+    if not missing:
+        return
     properties = refused.schema.get("properties", {})
     texts = [_what_to_add(key, properties.get(key, {})) for key in missing]
     message = f"{_field(refused.path)} lacks {_listed(missing)}"
     yield _Reason("missing-key", message, f"Add {_listed(texts)}.", refused.path)
+
+
+def _not_mistyped(missing: list[str], refused: _Objection) -> list[str]:
+    """The `missing` keys without those that an unknown key seems to stand for, which is a problem of its own."""
+    if refused.schema.get("additionalProperties") is not False:
+        return missing
+    known = refused.schema.get("properties", {})
+    meant = {nearest(key, known) for key in refused.instance if key not in known}
+    return [key for key in missing if key not in meant]
 
 
 def _what_to_add(key: str, schema: Mapping[str, Any]) -> str:
@@ -321,7 +332,9 @@ def _either_or(refused: _Objection) -> Iterable[_Reason]:
         )
         yield _Reason("queues-and-adapters", message, advice, ("spec", "queues"))
         return
-    missing = [key for key in ("adapters", "domains") if key not in refused.instance]
+    missing = _not_mistyped([key for key in ("adapters", "domains") if key not in refused.instance], refused)
+    if not missing:
+        return
     advice = "Write adapters and domains, or queues: a guest's queues are its adapters times its domains."
     yield _Reason("guest-without-queues", f"spec lacks {_listed(missing)}", advice, refused.path)
 

@@ -218,3 +218,17 @@ def test_the_command_that_explains_the_field_is_shown(text: str, field: str) -> 
     assert problem.help == f"`reconcile explain {field}` says what is allowed here."
     kind = field.partition(".")[0]
     assert find_field([fields_of(kind, load_schema(data["kind"]))], field).name == field
+
+
+@pytest.mark.parametrize("typed", ["domain", "adaptres"])
+def test_a_mistyped_key_is_the_only_problem(typed: str) -> None:
+    """The key that it stands for is not called missing as well."""
+    meant = {"domain": "domains", "adaptres": "adapters"}[typed]
+    spec: dict[str, Data] = {"adapters": [5], "domains": [4]}
+    spec[typed] = spec.pop(meant)
+    data: Data = {"apiVersion": "reconciler/v1", "kind": "Guest", "metadata": {"name": "web"}, "spec": spec}
+
+    problems = form_problems("Guest", data, Position("web.yaml", 1, 1))
+
+    assert [one.id for one in problems] == ["unknown-key"]
+    assert f"Did you mean '{meant}'?" in problems[0].help
