@@ -85,7 +85,13 @@ def code_of(error: Exception, said: Said) -> Exit:
         said: the options of the command, for the one to run next.
     """
     if owner := _owner_of_simulation(error, said):
-        _show_simulation(owner, said)
+        who_can = f"only {owner} can read and change what is kept of it"
+        _show_own_simulation(f"belongs to {owner}, who used it first, and {who_can}", said)
+        return exit_code_of(type(error)) if isinstance(error, ReconcileError) else Exit.FAILURE
+    if _is_beside_simulation(error, said):
+        _show_own_simulation(
+            f"lies in a folder that {_user_name(os.geteuid())} may not write, where its state is kept", said
+        )
         return exit_code_of(type(error)) if isinstance(error, ReconcileError) else Exit.FAILURE
     match error:
         case BugError():
@@ -168,15 +174,35 @@ def _user_name(number: int) -> str:
         return f"user {number}"
 
 
-def _show_simulation(owner: str, said: Said) -> None:
-    """Say whose the simulated host is, and how to have one of one's own, which needs no rights of root."""
+def _is_beside_simulation(error: Exception, said: Said) -> bool:
+    """Whether nothing could be kept of the simulated host, since this user may not write into its folder."""
+    denied = error if isinstance(error, PermissionError) else error.__cause__
+    simulated = said.host.simulate
+    if simulated is None or said.context is None or not isinstance(denied, PermissionError) or not denied.filename:
+        return False
+    name = os.path.basename(os.fsdecode(denied.filename)).removeprefix(".")
+    is_kept = name.startswith(f"{os.path.basename(simulated)}.state")
+    return is_kept and not os.access(os.path.dirname(os.path.abspath(simulated)), os.W_OK)
+
+
+def _own_folder() -> str:
+    """Where this user can write: the home directory, or the one for temporary files."""
+    home = os.path.expanduser("~")
+    if os.access(home, os.W_OK | os.X_OK):
+        return home
+    import tempfile
+
+    return tempfile.gettempdir()
+
+
+def _show_own_simulation(why: str, said: Said) -> None:
+    """Say why the simulated host cannot be used, and how to have one of one's own, which needs no rights of root."""
     simulated, context = said.host.simulate, said.context
     assert simulated is not None
     assert context is not None
-    own = os.path.join(os.path.expanduser("~"), f"my-{os.path.basename(simulated)}")
+    own = os.path.join(_own_folder(), f"my-{os.path.basename(simulated)}")
     say(
-        f"error: the simulated host {simulated} belongs to {owner}, who used it first, and only {owner} can read and "
-        f"change what is kept of it ({simulated}.state*)",
+        f"error: the simulated host {simulated} {why} ({simulated}.state*)",
         f"  next: {shell_line(('cp', '--', simulated, own))}    # a simulated host of your own",
         f"  next: {changed_line(context, simulate_file=own)}",
     )

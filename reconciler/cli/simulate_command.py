@@ -3,6 +3,7 @@
 Mounted it is a file system until it is ended, and serves requests of other commands.
 """
 
+import errno
 import gc
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ from reconciler.hosts.simulated import (
     reset,
 )
 from reconciler.kernel.observe import observe
+from reconciler.model.commands import HOOK_INSTALL
+from reconciler.model.desired import Activation
 from reconciler.model.observed import Observed
 from reconciler.model.printable import error_text, lines_text
 from reconciler.render.changes import config_text, few_text
@@ -80,11 +83,24 @@ def simulate_command(request: tuple[str, ...], mount: str | None, host: HostOpti
         try:
             carry_out(simulation.host, request)
         except (OSError, ValueError) as error:
-            raise click.UsageError(error_text(error)) from error
+            raise click.UsageError(_refusal(wanted, error)) from error
         _count_boot(file, request)
         shown = _shown(simulation.name, observe(simulation.host))
     _print(wanted, shown)
     return Exit.DONE
+
+
+def _refusal(wanted: Sequence[str], error: OSError | ValueError) -> str:
+    """Why the host has not done what was `wanted`."""
+    if isinstance(error, OSError) and error.errno == errno.ENODEV:
+        match wanted:
+            case ("stop", guest):
+                return f"no VM has the device of {guest} open"
+            case ("start", guest):
+                return f"the device of {guest} does not exist on the simulated host"
+            case _:
+                pass
+    return error_text(error)
 
 
 def _print(wanted: Sequence[str], shown: str) -> None:
@@ -104,11 +120,29 @@ def _with_uuid(request: tuple[str, ...], options: HostOptions, file: Path) -> tu
     if not uuids and not re.fullmatch(_LIKE_UUID, request[1]):
         from reconciler.manifests.schema import did_you_mean
 
+        if _is_on_demand(state, request[1]):
+            raise click.UsageError(
+                f"{request[1]} is on-demand and has no device now: libvirt's hook makes it when the VM starts. "
+                "docs/on-demand.md shows how to run the hook by hand (Try it without libvirt); to write the hook: "
+                f"{options.here.reading(('PATH',)).line(HOOK_INSTALL)}"
+            )
         names = sorted(name for name, _ in made.values())
         meant = did_you_mean(request[1], names)
         there = f"There are: {few_text(names)}" if names else "Nothing is applied to this host yet"
         raise click.UsageError(f"no guest called {request[1]} is known here. {meant}{there}")
     return (request[0], uuids[0]) if uuids else request
+
+
+def _is_on_demand(state: StateDirectory, name: str) -> bool:
+    """Whether the manifests that were applied last have an on-demand guest of that name."""
+    from reconciler.transaction.history import History, NoSuchGeneration
+
+    history = History(state)
+    try:
+        desired = history.target(history.newest_target()).desired
+    except NoSuchGeneration:
+        return False
+    return any(one.name == name and one.activation is Activation.ON_DEMAND for one in desired.guests)
 
 
 _LIKE_UUID: Final = "[0-9A-Fa-f-]{36}"

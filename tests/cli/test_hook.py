@@ -642,6 +642,19 @@ def test_where_reconcile_has_gone_vms_start(libvirt: Libvirt, tmp_path: Path, th
     assert f"there is no {gone} any more".encode() in done.stderr
 
 
+def test_a_simulated_vm_whose_guest_has_no_device_yet(libvirt: Libvirt) -> None:
+    """An on-demand guest is known, and the hook makes its device; a VM that does not run is named by its guest."""
+    libvirt.command("apply", "--yes")
+
+    started = libvirt.command("simulate", "start", "day-shift")
+    libvirt.starts(DAY)
+    stopped = libvirt.command("simulate", "stop", "day-shift")
+
+    said = "day-shift is on-demand and has no device now: libvirt's hook makes it when the VM starts."
+    assert (started.code, said in " ".join(started.err.split())) == (64, True), started
+    assert (stopped.code, "no VM has the device of day-shift open" in stopped.err) == (64, True), stopped
+
+
 def test_two_idle_devices_on_one_queue_are_separated_as_the_help_says(libvirt: Libvirt) -> None:
     """Guests that were active and become on-demand keep their devices; the way out that is printed works."""
     command = libvirt.command

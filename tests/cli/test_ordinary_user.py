@@ -299,3 +299,23 @@ def test_a_simulated_host_of_another_user(site: Path, monkeypatch: pytest.Monkey
     where = () if command in ("history", "doctor") else ("-f", "site")
     done = as_a_user(site, *words, *where, "--simulate", f"{own}/my-simulated-host.yaml")
     assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("home", ["home", "nowhere"])
+def test_a_simulated_host_in_a_folder_of_root(site: Path, monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    """The folder is named, and what is advised works without root, also where the home directory does not exist."""
+    (site / "home").mkdir()
+    (site / "home").chmod(0o777)
+    (site / "site").chmod(0o555)
+    monkeypatch.setenv("HOME", str(site / home))
+    monkeypatch.setenv("TMPDIR", str(site / "home"))
+    monkeypatch.chdir(site)
+
+    ran = as_a_user(site, "apply", "-f", "site", "--yes", "--simulate", "site/simulated-host.yaml")
+
+    assert ran.code == 1
+    assert "error: the simulated host site/simulated-host.yaml lies in a folder that " in " ".join(ran.err.split())
+    assert "sudo" not in ran.err
+    copy, again = (line.removeprefix("  next: ") for line in ran.err.splitlines() if line.startswith("  next: "))
+    assert copy.partition("    # ")[0] == f"cp -- site/simulated-host.yaml {site}/home/my-simulated-host.yaml"
+    assert again == f"reconcile apply --yes -f site --simulate {site}/home/my-simulated-host.yaml"
