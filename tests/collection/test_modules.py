@@ -1,6 +1,7 @@
 """Modules of the collection on a simulated host: they run its ``reconcile``, and decide nothing by themselves."""
 
 import ast
+import os
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -104,6 +105,21 @@ def test_manifests_may_be_a_text_that_the_host_keeps_for_root_alone(host: SshHos
     assert applied["result"] == "applied"
     assert MANIFESTS == kept.read_text()
     assert [0o600, 0o700, 0o700] == [one.stat().st_mode & 0o777 for one in (kept, kept.parent, host.state_directory)]
+
+
+def test_a_host_keeps_the_newest_manifests_only(host: SshHost) -> None:
+    """So that years of commits do not fill its disk; other files in the folder are not touched."""
+    folder = host.state_directory / "fleet"
+    for number in range(30):
+        (folder / f"{number:064x}").mkdir(parents=True)
+        os.utime(folder / f"{number:064x}", (number, number))
+    (folder / "notes").write_text("")
+
+    assert ran(host, "plan", content=MANIFESTS)["changed"]
+
+    kept = sorted(one.name for one in folder.iterdir() if one.name != "notes")
+    assert [*(f"{number:064x}" for number in range(11, 30)), sha256(MANIFESTS.encode()).hexdigest()] == kept
+    assert (folder / "notes").exists()
 
 
 def test_what_reconcile_says_and_its_exit_code_are_in_the_error(host: SshHost, site: list[str]) -> None:

@@ -7,6 +7,8 @@ No decision hangs on the words of a message: only on exit codes and on JSON.
 import hashlib
 import json
 import os
+import re
+import shutil
 import tempfile
 from typing import Optional, Sequence
 
@@ -40,6 +42,12 @@ MANIFEST_ARGUMENTS = {
     "host": {"type": "str"},
 }
 """The options of those that read manifests."""
+
+KEPT = 20
+"""How many texts of manifests, and how many plans, a host keeps."""
+
+ARCHIVE = r"[0-9a-f]{64}\Z"
+"""The name of the folder with a text of manifests."""
 
 CONSENTS = ("allow_disruption", "allow_empty", "allow_removals", "allow_suspended", "accept_machine")
 _ELSEWHERE = ("/usr/local/bin", "/opt/reconcile/bin")
@@ -150,7 +158,9 @@ class Manifests:
         """The options that name the manifests; a text is written first."""
         if self.content is None:
             return self._named(self.module.params["manifests"] or [])
-        return self._named([write_private(self.module, self.folder(), "manifests.yaml", self.content)])
+        path = write_private(self.module, self.folder(), "manifests.yaml", self.content)
+        forget_old(os.path.dirname(self.folder()), ARCHIVE)
+        return self._named([path])
 
     def passed(self) -> tuple:
         """The options that name the manifests, and the standard input that has them: nothing is written."""
@@ -192,6 +202,16 @@ def write_private(module: AnsibleModule, folder: str, name: str, content: bytes)
     except OSError as error:
         module.fail_json(msg=f"{path} cannot be written: {error}", meaning="failure")
     return path
+
+
+def forget_old(folder: str, named: str) -> None:
+    """Remove what is in `folder` and has such names, but for the newest ones; what cannot be removed stays."""
+    paths = [os.path.join(folder, name) for name in os.listdir(folder) if re.match(named, name)]
+    for path in sorted(paths, key=os.path.getmtime)[:-KEPT]:
+        if os.path.isdir(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)
 
 
 def has_changes(plan: dict) -> bool:

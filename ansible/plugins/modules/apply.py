@@ -170,6 +170,7 @@ from ansible_collections.reconcile.vfio_ap.plugins.module_utils.reconcile import
     diff_of,
     flags_of,
     fleet_folder,
+    forget_old,
     has_changes,
     write_private,
 )
@@ -298,6 +299,7 @@ def reviewed(module: AnsibleModule, reconcile: Reconcile, named: list, known: di
     """The path of the plan that the host has made now, which is the one that was reviewed."""
     name = "plan-%s.json" % module.params["fingerprint"]
     path = write_private(module, fleet_folder(module, "plans"), name, b"")
+    forget_old(fleet_folder(module, "plans"), "plan-")
     part = part_of_fleet(module, fleet_folder(module, "plans"))
     ran = reconcile.run(["plan", "-o", "json", "--out", path, *part, *named])
     answer = ran.json() or {}
@@ -329,7 +331,9 @@ def kept(module: AnsibleModule, folder: str, value: dict, name: str) -> str:
     if not re.match(r"\A[a-z0-9-]{1,200}\.json\Z", name):
         refuse(module, 4, "input", "%s is no name of a file" % name)
     text = json.dumps(value, indent=2) + "\n"
-    return write_private(module, folder, name, text.encode("ascii"))
+    path = write_private(module, folder, name, text.encode("ascii"))
+    forget_old(folder, name.partition("-")[0] + "-")  # of plans and of commits, each for itself
+    return path
 
 
 def part_of_fleet(module: AnsibleModule, folder: str) -> list:
