@@ -26,6 +26,7 @@ class Host:
         self.fleets: dict[str, dict[str, Any]] = {}
         self.mode = "none"
         self.fingerprint = ""
+        self.seconds = 1800
         self.coming: list[Link] = []
         self.late: list[Callable[[], object]] = []
 
@@ -37,7 +38,7 @@ class Host:
         return {
             "id": which or None,
             "state": state,
-            "secondsLeft": 1800 if state == "pending" else None,
+            "secondsLeft": self.seconds if state == "pending" else None,
             "bootId": "boot",
             "fingerprint": self.fingerprint if which in self.fleets else None,
             "isDrifted": False if state == "pending" else None,
@@ -71,6 +72,8 @@ class Host:
                 self.applies[request.id] = "pending"
                 self.fleets[request.id] = fleet_commit_of(plan, request.fleet).record
                 self.fingerprint = planned.fingerprint
+        if request.kind is Kind.EXTEND:
+            self.seconds = 1800
         if request.kind is Kind.CONFIRM and self.applies.get(request.id) == "pending":
             self.applies[request.id] = "confirmed"
         if request.kind is Kind.CANCEL and self.applies.get(request.id, "pending") == "pending":

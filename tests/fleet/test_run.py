@@ -34,6 +34,30 @@ def test_all_stages_come_in_order() -> None:
     assert result_of(ended)["hosts"][0] == {"name": "a", "state": "confirmed", "why": ""}
 
 
+def test_canaries_wait_before_the_others_and_are_asked_again() -> None:
+    """The wait belongs to the stage in which they apply."""
+    hosts = [fleet_host(name, host_plan(name, after={"m1": WEB}), is_canary=name == "c") for name in ("c", "a", "b")]
+    fleet, plan = Fleet(), fleet_plan(*hosts, settings=Settings(soak=300.0))
+    waiting = fleet.run(plan, lambda progress: progress.soak is not None)
+
+    assert (waiting.soak, waiting.stage, waiting.requests) == (300.0, Stage.APPLY, ())
+    assert fleet.states(1) == ["unknown", "unknown", "pending"]
+    assert outcome(Fleet().run(plan)) == "all"
+
+
+def test_a_host_with_too_little_time_left_gets_more_before_the_first_confirm() -> None:
+    """Then all are asked once more."""
+    fleet = Fleet()
+    fleet.hosts["b"].seconds = 59
+    found = fleet.run(fleet_plan(), sends(Kind.EXTEND))
+    assert [one.host for one in found.requests] == ["b"]
+
+    other = Fleet()
+    other.hosts["b"].seconds = 59
+    assert outcome(other.run(fleet_plan())) == "all"
+    assert other.hosts["b"].seconds == 1800
+
+
 @pytest.mark.parametrize(
     ("kind", "states", "after"),
     [
