@@ -171,9 +171,10 @@ def test_the_last_queue_of_the_host_is_not_taken() -> None:
 
 def test_two_on_demand_guests_never_hold_a_queue_at_once() -> None:
     """The second start is refused with the name of the first, and goes through when that has ended."""
-    wanted = desired([DAY, NIGHT])
+    wanted, on = desired([DAY, NIGHT]), host(m2=NIGHT.config)
+    on.start_vm(NIGHT.uuid)
 
-    plan = started(wanted, host(m2=NIGHT.config))
+    plan = started(wanted, on)
 
     assert errors(plan) == ["guest-overlap"]
     assert plan.problems[0].message.endswith("and both need their device now")
