@@ -9,7 +9,7 @@ import click
 
 from reconciler import InvalidManifests, Site, read_site
 from reconciler.api import caller
-from reconciler.cli.command_lines import again, changed_words
+from reconciler.cli.command_lines import absolute, again, changed_words
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.fleet_options import (
     FleetFailed,
@@ -273,10 +273,14 @@ def _ended(planned: PlannedFleet, out: str | None, fleet: FleetOptions, *, detai
         if out:
             return Exit.REFUSED
     elif out:
-        from reconciler.integrations.files import write_named
+        from reconciler.integrations.files import is_kept, write_named
 
         write_named(out, plan_content(plan), mode=0o600)
-        say(f"saved; to do exactly this: {fleet.line('apply', out, manifests=False)}")
+        if is_kept(out):
+            named = os.path.join(os.curdir, out) if out.startswith("-") else out
+            say(f"saved; to do exactly this: {fleet.line('apply', named, manifests=False)}")
+        else:
+            say(f"written to {out}, from which it cannot be applied")
     return Exit.CHANGES if detailed and any(one.has_changes for one in plan.hosts) else Exit.DONE
 
 
@@ -290,7 +294,7 @@ def _again(fleet: FleetOptions, added: Mapping[str, tuple[str, ...]]) -> str:
 def _words(fleet: FleetOptions) -> tuple[str, ...]:
     """The options of this run, for a reader in any directory."""
     labels = (str(fleet.selector),) if fleet.selector.pairs else None
-    paths = tuple(os.path.abspath(one) for one in fleet.host.manifests)
+    paths = tuple(absolute(one) for one in fleet.host.manifests)
     found = tuple(os.path.abspath(one) if os.path.exists(one) else one for one in fleet.inventories)
     context = click.get_current_context()
     given: dict[str, object] = {"paths": None, "file": paths, "labels": labels, "inventories": found}

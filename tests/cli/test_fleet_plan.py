@@ -132,6 +132,14 @@ def test_what_is_saved_is_what_was_shown(fleet: Command, ansible: AnsiblePlayboo
     assert "left out: b" in ran.out
 
 
+def test_a_plan_can_be_written_anywhere(fleet: Command, ansible: AnsiblePlaybook) -> None:
+    """Only a file can be applied; one whose name begins with a dash is named so that it is no option."""
+    ran = plan(fleet, "--out", "/dev/null")
+    assert (ran.code, ran.err) == (0, "written to /dev/null, from which it cannot be applied\n")
+    ran = plan(fleet, "--out=-x.json")
+    assert ran.err == "saved; to do exactly this: reconcile fleet apply ./-x.json\n"
+
+
 def test_labels_choose_hosts(fleet: Command, ansible: AnsiblePlaybook) -> None:
     """Those with all of them; without any, that is said."""
     plan(fleet, "-l", "row=x")
