@@ -2,8 +2,9 @@
 
 import sys
 import time
-from contextlib import AbstractContextManager
-from typing import Final
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -24,9 +25,9 @@ from reconciler.cli.output import say, say_elsewhere_too
 from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command, completes
 from reconciler.integrations.timers import READY, to_system_log
-from reconciler.model.commands import PLAN, confirm_of
+from reconciler.model.commands import PLAN, cancel_of, confirm_of
 from reconciler.model.errors import BusyError, HostError
-from reconciler.model.printable import error_text
+from reconciler.model.printable import error_text, lines_text
 from reconciler.transaction.apply_ids import NotBlocked, number_of, waiting
 from reconciler.transaction.cancellation import Cancelled, cancel
 from reconciler.transaction.confirmation import Confirmations
@@ -34,6 +35,9 @@ from reconciler.transaction.history import History
 from reconciler.transaction.open_host import LOCK_SECONDS, OpenHost, awaited, locked
 from reconciler.transaction.recovery import Left, Recovered, confirm, expire, is_left, recover
 from reconciler.transaction.state_directory import UnsafeState
+
+if TYPE_CHECKING:
+    from reconciler.render.table import Page
 
 _FIRST_RETRY_SECONDS: Final = 1.0
 _LAST_RETRY_SECONDS: Final = 60.0
@@ -260,12 +264,15 @@ def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
             return Exit.DONE
         try:  # from the moment in which Ctrl-C is offered
             person.forget_typed()
-            person.show(f"press Enter to keep it; from elsewhere: {confirm_it}; Ctrl-C leaves it to the timer\n")
+            person.show(lines_text(_offered(host, number, _seconds_left(host, number), person.page)))
             while _seconds_left(host, number):
                 if person.entered(_LOOK_SECONDS):
                     return run_confirm(host, number, None)
-        except (KeyboardInterrupt, GoneAway):
-            say(f"it is rolled back unless you run: {confirm_it}")
+        except (KeyboardInterrupt, GoneAway) as stopped:
+            if isinstance(stopped, KeyboardInterrupt):
+                with suppress(GoneAway):
+                    person.show("\n")  # the terminal has written ^C
+            say(f"it is rolled back in {_seconds_left(host, number):.0f} s unless you run: {confirm_it}")
             return Exit.DONE
     # The timer may be rolling back right now; only under the lock the history says how it has ended.
     if (code := _expired(host, number)) is not Exit.DONE:
@@ -278,6 +285,19 @@ def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
     say(f"it was not confirmed: generation {number} was rolled back")
     _show_still_wanted(host, number)
     return Exit.ROLLED_BACK
+
+
+def _offered(host: HostOptions, number: int, seconds: float, page: "Page") -> Iterator[str]:
+    """What a person at the terminal can do in the `seconds` in which generation `number` still waits."""
+    from reconciler.render.history_text import local_time
+    from reconciler.render.text import duration_text
+
+    until = f"until {local_time(time.time() + seconds)}, for {duration_text(round(seconds))}"
+    yield from page.wrapped("", f"Generation {number} waits to be confirmed {until}; then it is rolled back.", 0)
+    yield "From another terminal:"
+    yield from page.with_remark(f"  {host.line(confirm_of(number))}    # keeps it")
+    yield from page.with_remark(f"  {host.line(cancel_of(number))}    # rolls it back at once")
+    yield "Here: press Enter to keep it. Ctrl-C ends this command; the time runs on."
 
 
 def _show_still_wanted(host: HostOptions, number: int) -> None:

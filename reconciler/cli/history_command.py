@@ -20,7 +20,7 @@ from reconciler.cli.options import (
 from reconciler.cli.output import page_for_stdout, paint_for_stdout, result, say
 from reconciler.cli.tree import command, completes
 from reconciler.model.codec import BadRecord
-from reconciler.model.commands import HISTORY, confirm_of, resume
+from reconciler.model.commands import HISTORY, cancel_of, confirm_of, resume
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Generation, Outcome, Result, fleet_text
@@ -166,6 +166,7 @@ def _show_state(host: HostOptions, format: str, which: int | str | None) -> None
         result(f"a part of the commit {fleet_text(found.fleet.record)}\n")
     if found.state is ApplyState.PENDING:
         say(f"  next: {host.line(confirm_of(found.id or found.generation))}    # keeps it")
+        say(f"  next: {host.line(cancel_of(found.id or found.generation))}    # rolls it back at once")
 
 
 def _show_diff(host: HostOptions, format: str, old: int | str, new: int | str) -> None:

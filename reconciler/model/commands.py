@@ -116,6 +116,11 @@ def confirm_of(which: int | str) -> Command:
     return Command(("confirm", str(which)))
 
 
+def cancel_of(which: int | str) -> Command:
+    """Rolls back an apply that waits to be confirmed: `which` is the number of its generation, or its id."""
+    return Command(("cancel", str(which)))
+
+
 def rollback_to(number: int) -> Command:
     """Rolls back to what generation `number` wanted."""
     return Command(("rollback", str(number)))

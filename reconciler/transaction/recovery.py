@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.integrations.timers import CannotArm
 from reconciler.kernel.observe import observe
-from reconciler.model.commands import ROLLBACK, confirm_of, history_of
+from reconciler.model.commands import ROLLBACK, cancel_of, confirm_of, history_of
 from reconciler.model.errors import StateError
 from reconciler.model.outcome import Outcome, Result, Unconfirmed, interrupting
 from reconciler.model.printable import error_text
@@ -28,7 +28,7 @@ class Left(StrEnum):
 
     UNFINISHED = "was not finished"
     EXPIRED = "was not confirmed in time"
-    UNDONE = "was undone before it was confirmed"
+    CANCELLED = "was cancelled before it was confirmed"
 
 
 class Recovered(NamedTuple):
@@ -130,7 +130,7 @@ def _recovered(unfinished: Unfinished, machine: OpenHost, left: Left) -> Recover
 def _why_unconfirmed(unfinished: Unfinished, left: Left) -> Unconfirmed | None:
     if left is Left.UNFINISHED:
         return None
-    if left is Left.UNDONE:
+    if left is Left.CANCELLED:
         return Unconfirmed.CANCELLED
     return Unconfirmed.EXPIRED if unfinished.same_boot else Unconfirmed.REBOOTED
 
@@ -226,8 +226,9 @@ def refuse_pending(machine: OpenHost) -> None:
         name = History(machine.state).look(pending.generation).origin.id
         called = f"generation {pending.generation} ({name})" if name else f"generation {pending.generation}"
         left = pending.seconds_left(machine.boot_id, machine.clock.monotonic())
+        undo = machine.here.line(cancel_of(pending.generation))
         raise AwaitsConfirmation(
-            f"{called} waits to be confirmed for another {left:.0f} s; to undo it: {machine.here.line(ROLLBACK)}",
+            f"{called} waits to be confirmed for another {left:.0f} s; to undo it: {undo}",
             confirm_of(pending.generation),
             pending.generation,
             left,
@@ -249,7 +250,7 @@ def expire(machine: OpenHost, *, now: bool = False) -> Recovered | None:
             return None
         # Killed while it rolls back, it must not be confirmed any more: half of it would stay (I4).
         confirmations.close(pending, monotonic)
-    left = Left.UNDONE if now or pending.is_cancelled else Left.EXPIRED
+    left = Left.CANCELLED if now or pending.is_cancelled else Left.EXPIRED
     return _recovered(confirmations.begun_by(pending, machine.boot_id), machine, left)
 
 

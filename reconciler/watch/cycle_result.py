@@ -6,7 +6,7 @@ Time only ever abandons a cycle, as a whole and before its first write; no resul
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from reconciler.model.commands import ROLLBACK, Here, confirm_of
+from reconciler.model.commands import Here, cancel_of, confirm_of
 from reconciler.model.outcome import Outcome
 from reconciler.model.stopping import Abandoned, Deadline
 from reconciler.planning.plan import Plan
@@ -76,7 +76,7 @@ def awaiting(error: AwaitsConfirmation, here: Here, now: float) -> Ending:
 
     It says until when, and not for how long: it is read later than it is written.
     """
-    number, undo = error.generation, here.line(ROLLBACK)
+    number, undo = error.generation, here.line(cancel_of(error.generation))
     if not error.seconds_left:
         text = f"generation {number} was not confirmed in time, and is not rolled back yet; to do that now: {undo}"
         return Ending(Condition.WAITING, text)

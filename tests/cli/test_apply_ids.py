@@ -236,6 +236,7 @@ def test_how_an_apply_stands_is_said_to_people(command: Command) -> None:
 
     assert ran.out == "7-of-9 (generation 1) waits to be confirmed for another 299 s\n"
     assert "  next: reconcile confirm 7-of-9 --simulate" in ran.err
+    assert "  next: reconcile cancel 7-of-9 --simulate" in ran.err
     assert command("confirm", "7-of-9").code == 0
     assert command("history", "state", "1").out == "7-of-9 (generation 1) was applied, and waits for nothing\n"
 

@@ -2,7 +2,9 @@
 
 import fcntl
 import os
+import re
 import shlex
+import signal
 import subprocess
 import tempfile
 import time
@@ -151,6 +153,21 @@ def test_what_is_asked_about_fits_the_terminal(command: Command, file: IO[bytes]
     assert max(map(len, shown.splitlines())) <= 70
 
 
+def test_what_can_be_done_while_it_waits_fits_the_terminal(command: Command) -> None:
+    """But for the commands, which stand on a line each; Ctrl-C begins a line of its own and says how long is left."""
+    words = [*RECONCILE, "apply", "--yes", "--confirm-within", "1h", *on(command)]
+    with in_session(words, {**os.environ, "COLUMNS": "60", "NO_COLOR": "1"}) as kim:
+        kim.sees("the time runs on.")
+        kim.process.send_signal(signal.SIGINT)
+        assert kim.ended() == 0
+    lines = kim.shown[kim.shown.index("Generation 1 waits") :].replace("\r", "").splitlines()
+
+    wide = [one for one in lines if len(one) > 60]
+    assert [one.strip().split(" --simulate")[0] for one in wide[:2]] == ["reconcile confirm 1", "reconcile cancel 1"]
+    assert all("run: reconcile confirm 1 " in one for one in wide[2:])
+    assert re.search(r"\nit is rolled back in \d{4} s unless you", "\n".join(lines))
+
+
 @pytest.mark.parametrize("prepared", KINDS)
 def test_yes_and_no_are_answered_at_the_terminal(command: Command, prepared: Callable[[Command], list[str]]) -> None:
     """Standard input and output may be anything: `false | reconcile apply | tee log`."""
@@ -287,7 +304,9 @@ def test_enter_at_the_terminal_confirms(command: Command, other: int | None) -> 
     """Whatever standard input and output are."""
     words = ["apply", "--yes", "--confirm-within", "1h", *on(command)]
     with at_terminal(*words, stdin=other, stdout=other) as kim:
-        kim.sees("press Enter to keep it; from elsewhere: reconcile confirm 1 --simulate ")
+        shown = kim.sees("press Enter to keep it.")
+        assert re.search(r"\n  reconcile confirm 1 --simulate .+", shown)
+        assert re.search(r"\n  reconcile cancel 1 --simulate .+", shown)
         kim.enters("")
         assert kim.ended() == 0
         assert kim.shown.endswith("confirmed: generation 1 stays\n")
@@ -299,7 +318,7 @@ def test_enter_typed_before_it_was_asked_for_confirms_nothing(command: Command) 
         kim.enters("y")
         kim.sees(ASKS)
         kim.enters("y\n")
-        kim.sees("Ctrl-C leaves it to the timer")
+        kim.sees("Ctrl-C ends this command")
         kim.hangs_up()
         kim.ended()
     assert "generation 1 waits to be confirmed" in command("status").err

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 PLACES = HostOptions(("it's here", "-odd"), "lpar7", "/mnt/s y s", "a b.yaml", "/var/lib/$x")
 ADVICE = [
     *(one for one in vars(commands).values() if isinstance(one, Advice)),
+    commands.cancel_of(7),
     commands.confirm_of(7),
     commands.rollback_to(7),
     commands.history_of(7),

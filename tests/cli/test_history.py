@@ -311,7 +311,7 @@ def test_ctrl_c_at_the_terminal_leaves_it_to_the_timer(command: Command, waiting
     """Only the waiting ends."""
     waiting.process.send_signal(signal.SIGINT)
     assert waiting.ended() == 0
-    assert "it is rolled back unless you run: reconcile confirm 1" in waiting.shown
+    assert re.search(r"\nit is rolled back in \d{4} s unless you run: reconcile confirm 1", waiting.shown)
     assert command("confirm", "1").code == 0
 
 
@@ -352,7 +352,7 @@ def test_rollback_undoes_what_waits(command: Command) -> None:
     ran = command("rollback", "--yes")
 
     assert ran.code == 0
-    assert "generation 1 was undone before it was confirmed; what it had done was rolled back" in ran.err
+    assert "generation 1 was cancelled before it was confirmed; what it had done was rolled back" in ran.err
     assert command("simulate").out == before
 
 

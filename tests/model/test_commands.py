@@ -9,6 +9,7 @@ from reconciler.model.commands import (
     WATCH_INSTALL,
     Command,
     Here,
+    cancel_of,
     confirm_of,
     history_of,
     resume,
@@ -42,6 +43,7 @@ def test_a_place_may_have_other_manifests() -> None:
 @pytest.mark.parametrize(
     ("command", "line"),
     [
+        (cancel_of(7), "reconcile cancel 7"),
         (confirm_of(7), "reconcile confirm 7"),
         (confirm_of("pipeline-12"), "reconcile confirm pipeline-12"),
         (rollback_to(3), "reconcile rollback 3"),

@@ -241,7 +241,7 @@ def test_it_can_be_undone_at_once(bench: Bench) -> None:
     found = expire(bench.machine, now=True)
 
     assert found is not None
-    assert found.left is Left.UNDONE
+    assert found.left is Left.CANCELLED
     assert bench.adapters == [5]
     assert expire(bench.machine, now=True) is None
 

@@ -121,7 +121,7 @@ def test_a_loop_that_only_reports_waits_for_the_timer_too(tmp_path: Path) -> Non
     turn = looped.turn(after=601.0)
 
     assert is_quiet(looped, turn)
-    assert "reconcile rollback" in turn.ending.summary
+    assert "reconcile cancel" in turn.ending.summary
     expire(looped.machine())
     assert looped.turn("records").ending.condition is Condition.IN_SYNC
 
