@@ -275,7 +275,8 @@ def _sees_line(guest: GuestPlan) -> str:
     if not total:
         return "sees nothing"
     if before is not None and before.size != after.size:
-        return f"sees {_of_its(after.size, total)} afterwards, {before.size or 'none'} now"
+        seen = "1 queue" if after.size == total == 1 else _of_its(after.size, total)
+        return f"sees {seen} afterwards, {before.size or 'none'} now"
     return f"sees {_of_its(after.size, total)}"
 
 
