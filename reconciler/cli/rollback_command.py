@@ -20,7 +20,7 @@ from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command, completes
 from reconciler.model.commands import PLAN, SUSPEND
 from reconciler.model.errors import ReconcileError, StateError
-from reconciler.model.outcome import Actor, Extent, Generation, Origin
+from reconciler.model.outcome import Actor, Extent, Generation, Origin, Result
 from reconciler.model.printable import shell_line
 from reconciler.planning.scope import WHOLE, Scope
 from reconciler.transaction.apply_ids import number_of
@@ -163,7 +163,18 @@ def show_still_wanted(host: HostOptions, before: int) -> None:
         say(f"  next: {host.line(PLAN)}    # shows what would come back")
         return
     words = f" ({newest.subject}, by {newest.author})" if newest.subject else ""
-    others = f", and {len(undone) - 1} that were applied before it" if len(undone) > 1 else ""
+    if staying := _staying(history, before, base):
+        kept = ", ".join(f"generation {one.number} ({', '.join(one.guests)})" for one in staying)
+        stays = "stays" if len(staying) == 1 else "stay"
+        note(
+            f"the manifests still say otherwise: commit {newest.commit[:_SHORT]}{words}; of what it says, {kept} "
+            f"{stays}, so do not revert it as a whole: take back the rest in the manifests, else {end}",
+            lead="",
+        )
+        say(f"  next: {host.line(PLAN)}    # shows what would come back")
+        return
+    since = f" since generation {present.number}" if present else ""
+    others = f", and {len(undone) - 1} more that were applied{since}" if len(undone) > 1 else ""
     note(f"the manifests still say otherwise: commit {newest.commit[:_SHORT]}{words}{others}", lead="")
     say(f"  next: {_revert(undone, base)}    # in the repository of the manifests; else {end}")
 
@@ -203,11 +214,26 @@ def _of_manifests(history: History, after: int) -> list[Generation]:
     ]
 
 
+def _staying(history: History, before: int, base: str) -> list[Generation]:
+    """The partial applies before number `before` that stay on the host, of other commits than `base`; ascending."""
+    numbers = history.numbers()
+    undone = {history.look(one).origin.undone for one in numbers}
+    found: list[Generation] = []
+    for number in (one for one in reversed(numbers) if one < before and one not in undone):
+        one = history.look(number)
+        if one.is_target:
+            break
+        is_kept = one.extent is Extent.PARTIAL and one.ended_as is Result.APPLIED and not one.origin.undone
+        if is_kept and one.origin.commit.removesuffix("+") not in ("", base):
+            found.insert(0, one)
+    return found
+
+
 def _revert(undone: Sequence[Origin], base: str) -> str:
     """The command of git that takes the commits `undone`, the newest first, and all between them and `base`, back."""
     newest = undone[0]
     side = ("-m", "1") if any(len(one.parents) > 1 for one in undone) else ()
     if base and (len(undone) > 1 or (newest.parents and base not in newest.parents)):
         span = f"{base[:_SHORT]}..{newest.commit[:_SHORT]}"
-        return shell_line(("git", "revert", "-m", "1", "--first-parent", span))
+        return shell_line(("git", "revert", "--no-edit", "-m", "1", "--first-parent", span))
     return shell_line(("git", "revert", *side, *(one.commit.removesuffix("+")[:_SHORT] for one in undone)))

@@ -3,6 +3,7 @@
 locks → recover → read what is wanted → plan → still what was agreed to? → history → transaction → history
 """
 
+import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -14,7 +15,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.errors import ConflictError, InputError, StaleError
 from reconciler.model.machines import WRONG_MACHINE
 from reconciler.model.outcome import Extent, Outcome, Result
-from reconciler.model.printable import error_text
+from reconciler.model.printable import error_text, shell_line
 from reconciler.model.problems import Severity
 from reconciler.model.steps import Action
 from reconciler.model.stopping import NEVER, Deadline, StopToken
@@ -74,6 +75,8 @@ class Terms(NamedTuple):
 
 
 NO_TERMS: Final = Terms()
+_SHORT: Final = 12
+"""How many digits of a commit are shown."""
 
 
 class StalePlan(Advised, StaleError):
@@ -470,6 +473,8 @@ def _refuse_stale(made: Plan, wanted: Wanted, terms: Terms, machine: OpenHost) -
             ended = datetime.fromtimestamp(done.origin.started, UTC).strftime("%Y-%m-%d %H:%M:%S")
             number = done.number
             raise StalePlan(f"this plan was already applied as generation {number}, at {ended} UTC", history_of(number))
+        if not isinstance(agreed, Basis) and basis._replace(manifests=made.basis.manifests) == made.basis:
+            _refuse_other_commit(agreed.record["commit"] or "", wanted)
         raise StalePlan(stale_text(basis, made.basis), PLAN)
     if any(one.id == WRONG_MACHINE and one.severity is Severity.ERROR for one in made.problems):
         return  # the host runs elsewhere now, which a plan does not rest on; what it lacks is a consent
@@ -479,6 +484,23 @@ def _refuse_stale(made: Plan, wanted: Wanted, terms: Terms, machine: OpenHost) -
         # Who changed the steps that a reviewer reads could also have made a digest that fits to them.
         if changed := differences(agreed, made, wanted.paths):
             raise StalePlan(f"the saved plan is not applied: {'; '.join(changed)}", PLAN)
+
+
+def _refuse_other_commit(planned: str, wanted: Wanted) -> None:
+    """Return if the plan is not `planned` for another commit than the one of which the manifests are `wanted` now.
+
+    Raises:
+        StalePlan: it is; nothing has changed, but another commit is checked out.
+    """
+    if not (planned and wanted.commit and wanted.paths) or planned.endswith("+") or planned == wanted.commit:
+        return
+    place = os.fspath(wanted.paths[0])
+    directory = place if os.path.isdir(place) else os.path.dirname(place) or "."
+    now = wanted.commit.removesuffix("+")
+    changes = " with changes that were not committed" if now != wanted.commit else ""
+    refused = StalePlan(f"the plan is of commit {planned[:_SHORT]}, and these manifests are of {now[:_SHORT]}{changes}")
+    refused.remedy = shell_line(("git", "-C", directory, "checkout", planned[:_SHORT]))
+    raise refused
 
 
 def _applied_already(basis: Basis, targets: tuple[str, ...] | None, machine: OpenHost) -> "Generation | None":

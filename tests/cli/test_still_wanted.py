@@ -111,7 +111,7 @@ def test_every_commit_since_is_reverted(site: Site) -> None:
 
     ran = site.command("rollback", "1", "--yes")
 
-    assert "(The last one, by Kim), and 2 that were applied before it" in ran.err
+    assert "(The last one, by Kim), and 2 more that were applied since generation 1" in ran.err
     site.runs(steps(ran)[0])
     assert "Nothing to do" in site.command("plan").out
 
@@ -207,3 +207,37 @@ def test_the_command_is_what_git_understands(site: Site) -> None:
 
     assert done.returncode == 0
     assert "Nothing to do" in site.command("plan").out
+
+
+def test_a_commit_of_which_a_part_stays_is_not_reverted(site: Site) -> None:
+    """An earlier apply of some of its guests is not undone with the rest; cancelling and rolling back say the same."""
+    site.commit("[6]")
+    text = (site.repository.path / "guests.yaml").read_text(encoding="utf-8")
+    site.repository.commit({"guests.yaml": text.replace("domains: [0x47, 0xff]", "domains: [0x47]")}, "Both")
+    site.apply("--target", "guest1")
+    site.apply()
+
+    ran = site.command("rollback", "--yes")
+
+    said = " ".join(ran.err.split())
+    assert "generation 2 (guest1) stays, so do not revert it as a whole" in said
+    assert "git revert" not in said
+
+
+def test_a_saved_plan_of_another_commit_says_which_and_how_to_have_it(site: Site) -> None:
+    """Nothing has changed since; the command leads to the manifests that were planned."""
+    planned = site.commit("[6]")
+    file = site.repository.path.parent / "plan.json"
+    assert site.command("plan", "--out", str(file)).code == 0
+    now = site.commit("[5]")
+
+    ran = site.bare("apply", str(file), "--yes", "--simulate", str(file.with_name("simulated-host.yaml")))
+
+    assert ran.code == 5
+    assert f"the plan is of commit {planned[:12]}, and these manifests are of {now[:12]}" in ran.err
+    (line,) = [one.removeprefix("  next: ") for one in ran.err.splitlines() if one.startswith("  next: ")]
+    words = shlex.split(line)
+    assert words[:2] == ["git", "-C"]
+    assert words[3:] == ["checkout", planned[:12]]
+    site.repository.git("checkout", "--quiet", words[4])
+    assert site.bare("apply", str(file), "--yes", "--simulate", str(file.with_name("simulated-host.yaml"))).code == 0
