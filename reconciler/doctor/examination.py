@@ -1,5 +1,6 @@
 """Examines a host in every way, and reports all that was found."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -75,15 +76,20 @@ def examined(
         holder, lives = tools_holder(machine.tools_lock)
         found += lock_findings(holder, lives=lives)
     found += _kept_findings(machine, others)
-    return sorted(_denials_together(found), key=lambda one: one.severity is not Severity.ERROR)
+    return sorted(_denials_together(found, machine.state.path), key=lambda one: one.severity is not Severity.ERROR)
 
 
-def _denials_together(found: Sequence[Finding]) -> list[Finding]:
-    """`found` with one finding about everything that only root may read."""
+def _denials_together(found: Sequence[Finding], directory: Path) -> list[Finding]:
+    """`found` with one finding about everything that only root may read.
+
+    Of the state `directory` no file is named: it may not be known which files there are.
+    """
     denied = [one for one in found if one.id == _NEEDS_ROOT]
     if len(denied) < 2:
         return list(found)
-    whats = list(dict.fromkeys(one.what for one in denied))
+    kept = f"{directory}{os.sep}"
+    all_kept = f"{directory} (what earlier runs have kept): Permission denied"
+    whats = list(dict.fromkeys(all_kept if one.what.startswith(kept) else one.what for one in denied))
     together = denied[0]._replace(what=f"not everything can be read: {listed(whats)}")
     return [together, *(one for one in found if one.id != _NEEDS_ROOT)]
 

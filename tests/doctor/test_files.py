@@ -239,3 +239,18 @@ def test_what_only_root_may_read_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(denials) == 1, "one block for all files"
     assert "/some/file: Permission denied" in denials[0]
     assert not any(one.id == "damaged-state" for one in found)
+
+
+def test_files_of_a_closed_state_directory_are_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of them may not exist, and each would be denied alike: the directory is named once."""
+
+    def deny(_: object, name: str = "generations", *__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / name))
+
+    monkeypatch.setattr(StateDirectory, "read", deny)
+    monkeypatch.setattr(StateDirectory, "names", deny)
+    machine = OpenHost(SimulatedHost(hardware()), FakeClock(), StateDirectory(tmp_path), "boot", "lpar7")
+
+    (denial,) = (one.what for one in examined(machine, None) if one.id == "needs-root")
+
+    assert denial == f"not everything can be read: {tmp_path} (what earlier runs have kept): Permission denied"
