@@ -303,7 +303,7 @@ def _difference(plan: GuestPlan, about: _About) -> Iterator[str]:
     elif plan.before == plan.after and plan.before != plan.guest.config and plan.guest.ignored:
         yield f"another program has changed it; {listed(plan.guest.ignored)} may differ ({_IGNORE_DRIFT})"
     elif plan.before != plan.after:
-        yield f"its device holds something else than planned{'; apply changes it' if valid else ''}"
+        yield f"its device differs{'; apply changes it' if valid else ''}"
 
 
 def _hidden(plan: GuestPlan, about: _About) -> list[Hidden]:
@@ -392,6 +392,8 @@ class QueueStatus(NamedTuple):
         missing: why it is not there now, for people: ``adapter 7 is not present``; empty where the queue is present.
         held: the names of the guests whose device is authorised for it.
         claimed: likewise whose manifest asks for it, and whose device is not.
+        on_demand: those of `claimed` that are to have it only while their VM runs.
+        contested: whether one has it that is to keep it, and another one is to have it all the time.
         in_pool: whether it is in the host pool, so that the host's own drivers have it, or get it when it comes.
     """
 
@@ -400,18 +402,33 @@ class QueueStatus(NamedTuple):
     held: tuple[str, ...]
     claimed: tuple[str, ...]
     in_pool: bool
+    on_demand: tuple[str, ...] = ()
+    contested: bool = False
 
 
 def queue_status(status: Status, queue: Queue) -> QueueStatus:
     """Who has `queue`, whether it is present or not."""
-    held, claimed = [], []
+    held, claimed, on_demand = [], [], []
+    stays = False
     for one in status.rows:
+        guest = one.guest if one.guest and one.guest.config.matrix.has(queue) else None
+        claims = guest is not None and guest.activation is not Activation.INACTIVE
         if one.authorised and one.authorised.matrix.has(queue):
             held.append(one.name)
-        elif one.guest and one.guest.activation is not Activation.INACTIVE and one.guest.config.matrix.has(queue):
+            stays = stays or claims
+        elif guest and claims:
             claimed.append(one.name)
+            on_demand += [one.name] if guest.activation is Activation.ON_DEMAND else []
     missing = _missing(queue, status.observed)
-    return QueueStatus(queue, missing, tuple(held), tuple(claimed), in_pool=status.observed.pool.has(queue))
+    return QueueStatus(
+        queue,
+        missing,
+        tuple(held),
+        tuple(claimed),
+        in_pool=status.observed.pool.has(queue),
+        on_demand=tuple(on_demand),
+        contested=stays and len(on_demand) < len(claimed),
+    )
 
 
 def _missing(queue: Queue, observed: Observed) -> str:

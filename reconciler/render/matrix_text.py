@@ -160,7 +160,8 @@ class _Drawing:
         self._edge = max([len("adapter"), *(len(row.label) + 2 for row in self._rows)]) + 2
         # Which domains a column without a header stands for, and who conflicts with whom, is said in words.
         self._folded = [one.label for one in self._columns if one.first != one.last]
-        self._conflicts = _conflicts(shown)
+        self._conflicts = _claimed_by_several(shown, CellState.CONFLICT)
+        self._shared = _claimed_by_several(shown, CellState.ON_DEMAND)
         self._nothing = (
             "None of these guests has or claims a queue." if grid.rows else "No queue is there, held or claimed."
         )
@@ -263,6 +264,9 @@ class _Drawing:
     def _conflict_lines(self, most: int | None) -> list[str]:
         shown = self._conflicts[:most]
         lines = [line for one in shown for line in self._conflict_text(one)]
+        lines += [self._page.cut(f"  *  {one}") for one in self._shared[:most]]
+        if most is not None and len(self._shared) > most:
+            lines.append(f"     {self._page.ellipsis} and {len(self._shared) - most:,} more groups of on-demand guests")
         left = len(self._conflicts) - len(shown)
         return [*lines, f"     {self._page.ellipsis} and {counted(left, 'more conflict')}"] if left else lines
 
@@ -289,11 +293,11 @@ class _Drawing:
         return [*lines, ""] if lines else []
 
 
-def _conflicts(grid: Grid) -> list[str]:
-    """Who contends for which queues, a line for those who contend."""
+def _claimed_by_several(grid: Grid, state: CellState) -> list[str]:
+    """Which queues in `state` several holders claim, and who, a line for each group of them."""
     found: dict[tuple[str, ...], list[str]] = {}
     for cell in grid.cells:
-        if cell.state is CellState.CONFLICT:
+        if cell.state is state and len(cell.contenders) > 1:
             found.setdefault(cell.contenders, []).append(str(cell.queue))
     return [f"{_several(queues)}: {' and '.join(names)}" for names, queues in found.items()]
 

@@ -368,7 +368,6 @@ def queues_lines(queues: Sequence[QueueStatus], page: Page) -> list[str]:
 
 def queue_text(one: QueueStatus) -> str:
     """Who has a queue, or gets it, in a line that begins with the queue."""
-    to_have = f"{few_text(one.claimed)} {'is' if len(one.claimed) == 1 else 'are'} to have it"
     if one.missing:
         getters = (*one.held, *one.claimed)
         if getters:
@@ -386,7 +385,19 @@ def queue_text(one: QueueStatus) -> str:
         has = "no guest has it now"
     else:
         return f"{one.queue} is free: no guest has it, and none is to have it"
-    return f"{one.queue}: {has}{f'; {to_have}' if one.claimed else ''}"
+    return f"{one.queue}: {'; '.join((has, *_claims_texts(one)))}"
+
+
+def _claims_texts(one: QueueStatus) -> Iterator[str]:
+    """Who claims a queue without having it: all the time, and while a VM runs."""
+    if firm := [name for name in one.claimed if name not in one.on_demand]:
+        if one.contested:
+            yield f"{few_text(firm)} {'claims' if len(firm) == 1 else 'claim'} it, too (conflict)"
+        else:
+            yield f"{few_text(firm)} {'is' if len(firm) == 1 else 'are'} to have it"
+    if one.on_demand:
+        runs = "its VM runs" if len(one.on_demand) == 1 else "their VMs run"
+        yield f"claimed by {few_text(one.on_demand)} while {runs}"
 
 
 def names_text(rows: Sequence[GuestStatus]) -> str:

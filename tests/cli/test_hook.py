@@ -674,3 +674,12 @@ def test_two_idle_devices_on_one_queue_are_separated_as_the_help_says(libvirt: L
     assert "remove the device of 'night-shift'" in " ".join(refused.err.split())
     assert removed.code == 0, removed.err
     assert command("plan").code == 0
+
+
+def test_guests_that_share_a_queue_are_all_named(libvirt: Libvirt) -> None:
+    """By the matrix and by the answer about one queue, while no VM runs."""
+    libvirt.command("apply", "--yes")
+
+    assert "  *  05.0004: day-shift and night-shift\n" in libvirt.command("matrix").out
+    asked = libvirt.command("status", "05.0004").out.splitlines()[0]
+    assert asked == "05.0004: no guest has it now; claimed by day-shift, night-shift while their VMs run"

@@ -309,3 +309,12 @@ def test_a_queue_in_another_form_is_no_host(command: Command, command_name: str,
     assert (ran.code, "--host" in ran.err) == (64, False)
     assert f"write a queue as AA.DDDD, two ids in hex from 00 to ff: {form}" in " ".join(ran.err.split())
     assert command(command_name, form).code == 0
+
+
+def test_a_queue_in_conflict_is_not_promised_to_both(command: Command) -> None:
+    """The one that has it is to keep it, so that the other one only claims it."""
+    command("apply", "--yes")
+    guests = command.directory / "guests.yaml"
+    guests.write_text(guests.read_text().replace("domains: [4, 0xab]", "domains: [4, 0x47]"))
+
+    assert first_line(command("status", "05.0047")) == "05.0047: guest2 has it; guest1 claims it, too (conflict)"

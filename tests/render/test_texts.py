@@ -321,7 +321,7 @@ def test_the_process_that_has_a_device_open_is_named_where_it_is_known() -> None
     status = guests_text(status_of(made), status_of(made).rows)
     assert f"a  {uuid(1)}  (changes, active, in use by qemu-system-s390x, process 4711)\n" in status
     assert f"{uuid(0xF)}  (foreign, in use by qemu-system-s390x, process 4711)\n" in status
-    assert "  qemu-system-s390x, process 4711  its device holds" in status_text(status_of(made))
+    assert "  qemu-system-s390x, process 4711  its device differs" in status_text(status_of(made))
     record = status_record(status_of(made))
     assert [one["openedBy"] for one in record["guests"] + record["foreign"]] == [who, who, who]
 
