@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import Final
 
-from packages import debian, python_files
+from packages import debian, python_files, rpm
 from packages.chroot import Chroot
 from packages.source import ROOT, BuildFailed, Report, cache_directory, source
 from reconciler import __version__
 
-KINDS: Final = ("python", "debian")
+KINDS: Final = ("python", "debian", "rpm")
 
 
 def main() -> int:
@@ -48,8 +48,12 @@ def _build(kinds: list[str] | tuple[str, ...], to: Path, work: Path, report: Rep
         python_files.check(files, programs, report)
         python_files.describe(to, __version__, programs, report)
     chroot = Chroot(cache_directory())
-    if "debian" in kinds:
+    if {"debian", "rpm"} & set(kinds):
         chroot.prepare()
+    if "rpm" in kinds:
+        rpm.build(files[0], built, ROOT / rpm.RECIPES, chroot, to / "rpm")
+        rpm.check(to / "rpm", chroot, report)
+    if "debian" in kinds:
         debian.build(files[0], built, chroot, to / "debian")
         debian.check(to / "debian", chroot, report)
         debian.try_out(to / "debian", chroot, report)

@@ -15,7 +15,9 @@ from packaging.requirements import Requirement
 import reconciler
 from packages.contents import FORMATS, files, install_page, unit_texts
 from packages.record_formats import KINDS, formats_text
+from packages.rpm import spec_text
 from packages.source import Report
+from packages.wheelhouse import locked
 
 ROOT: Final = Path(__file__).parents[2]
 DEBIAN: Final = ROOT / "packaging/debian"
@@ -176,3 +178,35 @@ def test_the_last_line_of_each_check_is_shown(capsys: pytest.CaptureFixture[str]
         "last",
     ]
     assert err == "first\nlast\n"
+
+
+def test_the_spec_asks_for_what_pyproject_asks_for() -> None:
+    """With the same lower bounds; and it is of this version."""
+    spec = (ROOT / "packaging/rpm/reconcile.spec").read_text(encoding="utf-8")
+    asked = {
+        field: set(re.findall(rf"^{field}: +python3dist\(([a-z0-9-]+)\) >= (\S+)", spec, re.MULTILINE))
+        for field in ("Requires", "Recommends")
+    }
+    wanted = {"Requires": project()["dependencies"], "Recommends": project()["optional-dependencies"]["web"]}
+
+    assert asked == {
+        field: {(one.name.lower(), str(one.specifier).removeprefix(">=")) for one in map(Requirement, entries)}
+        for field, entries in wanted.items()
+    }
+    assert f"\nVersion:        {reconciler.__version__}\n" in spec
+
+
+def test_the_spec_gets_the_words_for_the_formats_of_records() -> None:
+    """An update compares them with those of the installed version."""
+    text = spec_text(ROOT / "packaging/rpm/reconcile.spec")
+
+    assert "@" not in text.replace("reconcile@packages.example.org", "").partition("\nName:")[2]
+    assert all(line.split()[1] in text for line in formats_text().splitlines())
+
+
+def test_a_wheelhouse_has_every_package_that_runs() -> None:
+    """Each with its hashes, so that pip takes these files or none."""
+    entries = {one.name: one for one in locked()}
+
+    assert {"click", "jinja2", "markupsafe", "pyyaml", "rpds-py", "zhmcclient"} <= entries.keys()
+    assert all(one.version and "--hash=sha256:" in one.text for one in entries.values())
