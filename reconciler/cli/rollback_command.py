@@ -18,7 +18,7 @@ from reconciler.cli.options import HostOptions, OneApply, consent_options, forma
 from reconciler.cli.output import note, say
 from reconciler.cli.publishing import publish_applied
 from reconciler.cli.tree import command, completes
-from reconciler.model.commands import PLAN, SUSPEND
+from reconciler.model.commands import PLAN, ROLLBACK, SUSPEND
 from reconciler.model.errors import ReconcileError, StateError
 from reconciler.model.outcome import Actor, Extent, Generation, Origin, Result
 from reconciler.model.printable import shell_line
@@ -99,6 +99,9 @@ def _roll_back(host: HostOptions, number: int | None, *, format: str, yes: bool,
     unchanged = UNCHANGED if recovery is None else RECOVERED_ONLY
     code = run_wanted(host, source, format=format, yes=yes, terms=terms, scope=scope, unchanged=unchanged)
     if code is Exit.DONE:
+        newest_now = history.newest()
+        if number is not None and newest_now and newest_now.number == number and newest_now.is_target:
+            say(f"to undo generation {number}:", f"  next: {host.line(ROLLBACK)}")
         show_still_wanted(host, before=end)
     return code
 

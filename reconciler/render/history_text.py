@@ -408,9 +408,11 @@ def hunks_of(record: Mapping[str, Any]) -> list[Hunk]:
 
 
 def generation_diff(record: Mapping[str, Any], paint: Paint = plain) -> str:
-    """The same as a diff and nothing else, as ``plan -o diff`` showed it; empty where nothing changed."""
-    name = f"host {record['desired']['host']['name']}"
-    return diff_text(f"{name}, as it is", f"{name}, as planned", hunks_of(record), paint)
+    """The same as a diff and nothing else, with the hunks of ``plan -o diff``; empty where nothing changed."""
+    name, number = f"host {record['desired']['host']['name']}", record["number"]
+    return diff_text(
+        f"{name}, before generation {number}", f"{name}, after generation {number}", hunks_of(record), paint
+    )
 
 
 class Wish(NamedTuple):

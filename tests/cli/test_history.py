@@ -260,8 +260,10 @@ def test_what_a_generation_changed_is_the_diff_that_the_plan_showed(command: Com
     shown = command("history", "show", "2", "-o", "diff")
 
     assert shown.code == 0
-    assert shown.out
-    assert planned.out.startswith(shown.out)
+    before, after, *hunks = shown.out.splitlines()
+    assert (before, after) == ("--- host lpar7, before generation 2", "+++ host lpar7, after generation 2")
+    assert hunks
+    assert planned.out.splitlines()[2 : 2 + len(hunks)] == hunks
 
 
 @pytest.fixture

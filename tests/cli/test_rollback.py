@@ -203,6 +203,14 @@ def test_a_rollback_with_nothing_to_do_says_what_the_host_is_like(command: Comma
     assert "still say otherwise" not in alike.err
 
 
+def test_a_rollback_to_the_newest_generation_says_how_that_one_is_undone(command: Command) -> None:
+    """Whoever meant 'undo generation 2' learns the command for it; with all its options."""
+    ran = command.bare("rollback", "2", "--yes", "--simulate", str(command.simulated_host))
+
+    assert ran.out == "Nothing to do: the host is as generation 2 wanted it.\n"
+    assert f"to undo generation 2:\n  next: reconcile rollback --simulate {command.simulated_host}\n" in ran.err
+
+
 def test_a_plan_after_a_rollback_says_so(command: Command) -> None:
     """Whether to a generation or to before the first; not after the manifests were applied again."""
     said = "rolled the host back to generation 1, and the manifests say otherwise"
