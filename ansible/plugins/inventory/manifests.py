@@ -6,28 +6,6 @@ variable, or a part of a group's name but letters, digits and ``_``.
 
 from __future__ import annotations
 
-import os
-import re
-from typing import TYPE_CHECKING, Any
-
-from ansible.errors import AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin
-from ansible.utils.unsafe_proxy import wrap_var
-
-try:
-    import reconciler
-    from reconciler.model.errors import InputError
-    from reconciler.model.machines import LparPlace, places_by_host, present_place
-    from reconciler.model.problems import errors_of
-except ImportError as error:
-    MISSING: ImportError | None = error
-else:
-    MISSING = None
-
-if TYPE_CHECKING:
-    from ansible.inventory.data import InventoryData
-    from ansible.parsing.dataloader import DataLoader
-
 DOCUMENTATION = r"""
 name: manifests
 short_description: Hosts of reconcile's manifests, in groups by machine and by label
@@ -80,6 +58,28 @@ paths:
 # paths: [/srv/manifests]
 # only_known: true
 """
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible.utils.unsafe_proxy import wrap_var
+
+try:
+    import reconciler
+    from reconciler.model.errors import InputError
+    from reconciler.model.machines import LparPlace, places_by_host, present_place
+    from reconciler.model.problems import errors_of
+except ImportError as error:
+    MISSING: ImportError | None = error
+else:
+    MISSING = None
+
+if TYPE_CHECKING:
+    from ansible.inventory.data import InventoryData
+    from ansible.parsing.dataloader import DataLoader
 
 HOSTS = "reconcile_hosts"
 """The group of all hosts."""
