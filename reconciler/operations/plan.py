@@ -386,7 +386,8 @@ def _suspension(whose: str, one: Suspension, names: tuple[str, ...], *, differs:
         "suspended",
         Severity.WARNING,
         f"{whose} suspended by {one.by} {one.until_text}: {one.reason}{difference if differs else ''}",
-        help="The loop leaves it as it is; an apply changes it only with --allow-suspended.",
+        help="The loop leaves it as it is; an apply changes it only with --allow-suspended. "
+        f"When the reason is gone (ask {one.by}), it is resumed.",
         advice=resume(names),
     )
 

@@ -178,7 +178,9 @@ def listed_text(generations: Sequence[Listed], page: Page, zone: tzinfo | None =
 
 def _earlier_text(earlier: int, here: Here, flags: Sequence[str], page: Page) -> str:
     line = here.line(HISTORY.with_flags("-n", "0", *flags))
-    return f"{page.ellipsis} and {counted(earlier, 'earlier generation')}; to list all: {line}\n"
+    text = f"{page.ellipsis} and {counted(earlier, 'earlier generation')}; to list all:"
+    is_wide = page.width is not None and len(text) + 1 + len(line) > page.width
+    return f"{text}\n  {line}\n" if is_wide else f"{text} {line}\n"
 
 
 def _zone_name(seconds: float, zone: tzinfo | None) -> str:

@@ -70,7 +70,7 @@ def test_the_list_is_shown_as_reviewed(columns: int, *, colour: bool) -> None:
     text = history_text(GENERATIONS, page, earlier=17, zone=ZONE)
 
     assert_golden(f"history/list-{columns or 'pipe'}{'-colour' if colour else ''}.txt", text)
-    lines = text.splitlines()[:-1]
+    lines = text[: text.index("… and 17")].splitlines()
     assert len(lines) == len(GENERATIONS) + 1
     if columns and not colour:
         assert max(map(len, lines)) <= columns
@@ -176,9 +176,12 @@ def test_a_generation_is_divided_at_the_width_of_the_page(history: History) -> N
 
 
 def test_a_generation_has_the_diff_of_its_plan(history: History) -> None:
-    """Byte for byte what ``plan -o diff`` showed."""
-    assert generation_diff(history.record(1)) == plan_diff(plan_to(WANTED))
-    assert generation_diff(history.record(1), Painter()) == plan_diff(plan_to(WANTED), Painter())
+    """Byte for byte what ``plan -o diff`` showed, below a heading that says what is compared."""
+    for paint in (plain, Painter()):
+        before, after, *hunks = generation_diff(history.record(1), paint).splitlines()
+        assert "before generation 1" in before
+        assert "after generation 1" in after
+        assert hunks == plan_diff(plan_to(WANTED), paint).splitlines()[2:]
 
 
 @pytest.mark.parametrize("colour", [False, True], ids=["plain", "colour"])
