@@ -28,6 +28,7 @@ VERSIONS: Final[Mapping[str, tuple[int, int]]] = {
     "2.17": (10, 12),
     "2.19": (11, 13),
     "2.20": (12, 99),
+    "2.21": (12, 99),
 }
 """The versions of ansible-core, and the first and the last Python 3 that a controller of each can have."""
 
@@ -109,7 +110,9 @@ def ran(
         check=False,
     )
     if done.returncode:
-        raise Failed("\n".join([" ".join(command), *done.stdout.splitlines()[-40:]]))
+        lines = done.stdout.splitlines()
+        errors = [one for one in lines[:-40] if one.startswith("ERROR: ")]
+        raise Failed("\n".join([" ".join(command), *errors, *lines[-40:]]))
     return done.stdout
 
 

@@ -43,7 +43,7 @@ class ActionModule(ActionBase):
         ask = self._task.args.get("ask")
         if ask:
             module, options = self._looked_at(fleet.plain(ask), name, variables)
-            found, unreachable, _ = self._sent(module, options, variables)
+            found, unreachable = self._sent(module, options, variables)[:2]
             return dict(result, changed=False, reply={"unreachable": unreachable, "result": found})
         step = fleet.plain(variables[fleet.STEP])
         plain = step["requests"].get(name)
