@@ -15,7 +15,6 @@ from reconciler.cli.output import control, say
 from reconciler.model.codec import BadRecord
 from reconciler.model.commands import APPLY, PLAN, ROLLBACK, Here, confirm_of
 from reconciler.model.printable import error_text, one_line
-from reconciler.transaction.apply_ids import standing
 from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.journal import Journal
 from reconciler.transaction.open_host import awaited, is_changed_since
@@ -183,6 +182,7 @@ def stands_here(host: HostOptions, found: "Standing") -> StandsHere:
         BadRecord, UnsafeState: a file that we keep is damaged.
     """
     from reconciler.cli.loop_seen import loop_mode
+    from reconciler.transaction.apply_ids import standing
 
     state, boot_id = state_of(host)
     pending = Confirmations(state).pending()
