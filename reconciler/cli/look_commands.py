@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -34,9 +35,11 @@ from reconciler.cli.tree import command
 from reconciler.manifests.files import STDIN
 from reconciler.model.commands import APPLY, DRIFT_WIDE, PLAN, PLAN_WIDE, Here
 from reconciler.model.machines import ACCEPT_MACHINE, WRONG_MACHINE
-from reconciler.model.outcome import FleetCommit
 from reconciler.planning.plan import Plan
 from reconciler.planning.scope import WHOLE, Scope, Targets, Whole
+
+if TYPE_CHECKING:
+    from reconciler.model.outcome import FleetCommit
 
 
 @command("plan")
@@ -65,7 +68,7 @@ def plan_command(
     detailed: bool,
     observed: str | None,
     is_accepted: bool,
-    fleet: FleetCommit | None,
+    fleet: "FleetCommit | None",
     targets: Targets | None,
     format: str,
     host: HostOptions,
@@ -110,7 +113,7 @@ def plan_command(
     return Exit.CHANGES if detailed and made.changes else Exit.DONE
 
 
-def _planned(host: HostOptions, scope: Scope, consents: Sequence[str], fleet: FleetCommit | None) -> Plan:
+def _planned(host: HostOptions, scope: Scope, consents: Sequence[str], fleet: "FleetCommit | None") -> Plan:
     source = wanted_source(host)
     if fleet:
         from reconciler.cli.verified_commit import verified
