@@ -2,9 +2,8 @@
 
 import os
 from os import PathLike
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from reconciler.manifests.committed import KeptFiles
 from reconciler.manifests.cross_checks import for_host
 from reconciler.manifests.files import DiskFiles
 from reconciler.manifests.site import Site, names_of_host, other_host, placed, read_files, read_site
@@ -16,6 +15,9 @@ from reconciler.model.problems import InvalidManifests, Problem
 from reconciler.model.stopping import NEVER, Abandoned, Deadline, StopToken
 from reconciler.planning.status import THE_MANIFESTS, ComparedWith, Source
 from reconciler.transaction.open_host import OpenHost
+
+if TYPE_CHECKING:
+    from reconciler.manifests.committed import KeptFiles
 
 
 class NothingEnforced(InputError):
@@ -148,7 +150,7 @@ class AsCommitted(NamedTuple):
 
     given: Manifests
     commit: str
-    files: KeptFiles
+    files: "KeptFiles"
 
     def read(self, machine: OpenHost, stop: StopToken = NEVER) -> Wanted:
         """See `WantedSource`.
