@@ -115,11 +115,12 @@ def _starts_again(state: StateDirectory) -> str:
 
 _SUSPENSIONS_SECONDS = 60.0
 _MOST_NAMES = 20
+_NO_REASON = "--reason has to say why, since others are shown it; for example --reason 'key ceremony, ask Kim'"
 
 
 @command("suspend")
 @click.argument("guests", nargs=-1, metavar="[GUEST]...", shell_complete=completes("guests"))
-@click.option("--reason", required=True, metavar="TEXT", help="The reason, which others are shown.")
+@click.option("--reason", default="", metavar="TEXT", help="The reason, which others are shown. It has to be given.")
 @click.option("--for", "seconds", type=Duration(), metavar="DURATION", help="For this long; left out: until resumed.")
 @label_option("Also the guests that have this label now; their names are recorded and printed.")
 @click.option("--replace", "may_shorten", is_flag=True, help="Also where a suspension ends earlier by that.")
@@ -138,7 +139,7 @@ def suspend_command(
     A later suspension of the same guest, or of the host, replaces the earlier one.
     """
     if not reason.strip():
-        raise click.UsageError("--reason must say why: others are shown it")
+        raise click.UsageError(_NO_REASON)
     for what, text in (("--reason", reason), *(("the name of a guest", name) for name in guests)):
         if odd := first_unprintable(text):
             raise click.UsageError(f"{what} has a character that cannot be seen: {odd}; leave it out")

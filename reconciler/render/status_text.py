@@ -82,7 +82,7 @@ def status_text(
     if status.plan and status.plan.rolled_back:
         lines += [*page.wrapped("Note: ", f"{status.plan.rolled_back.text}.", 0), ""]
     lines += [page.paint("bold", page.cut(one)) for one in _summary(status)]
-    lines += [f"  next: {step}" for step in (*steps, *_steps(status, here))]
+    lines += [line for step in (*steps, *_steps(status, here)) for line in page.with_remark(f"  next: {step}")]
     return lines_text(lines)
 
 
@@ -216,7 +216,9 @@ def _free_text(status: Status, most: int | None) -> str:
         return "none"
     names = ", ".join(map(str, status.free[:most]))
     more = f" and {len(status.free) - most:,} more (--free)" if most is not None and len(status.free) > most else ""
-    return f"{counted(len(status.free), 'queue')}: {names}{more}"
+    claimed = len(status.claims())
+    for_others = f" ({claimed:,} claimed)" if claimed else ""
+    return f"{counted(len(status.free), 'queue')}{for_others}: {names}{more}"
 
 
 def _types_text(cards: Sequence[ObservedCard]) -> str:

@@ -159,6 +159,15 @@ def test_no_apply_of_the_others_is_offered_where_it_would_be_refused(command: Co
     assert command("apply", "--yes", "--allow-disruption", "--allow-suspended", *both).code == 0
 
 
+@pytest.mark.parametrize("reason", [[], ["--reason", ""], ["--reason", "  "]])
+def test_a_suspension_without_a_reason_is_refused_with_an_example(command: Command, reason: list[str]) -> None:
+    """What has to be written, and one that could be."""
+    ran = command.bare("suspend", "guest2", *reason, "--simulate", str(command.simulated_host))
+
+    assert (ran.code, ran.out) == (64, "")
+    assert "for example --reason 'key ceremony, ask Kim'" in " ".join(ran.err.split())
+
+
 def test_suspend_says_what_it_keeps_off_and_how_it_ends(command: Command) -> None:
     """The loop, an apply and its override, and a command for the end that works."""
     where = ("--simulate", str(command.simulated_host))

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from reconciler.kernel.observe import observe
+from reconciler.model.commands import Here
 from reconciler.model.desired import Activation, GivenUp, Keep
 from reconciler.model.ids import ALL_IDS, NO_IDS, IdSet
 from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix
@@ -223,6 +224,27 @@ def test_without_drift_that_is_told() -> None:
 
 
 # Status --------------------------------------------------------------------------------------------------------------
+
+
+def test_free_queues_that_a_vm_will_get_are_counted_beside_the_others() -> None:
+    """A queue of an on-demand guest is free while its VM does not run, and is claimed nevertheless."""
+    b = guest("b", config([6], [0x47]), 2, activation=Activation.ON_DEMAND)
+    made = make_plan(desired([b], GIVES_UP), observe(host()))
+
+    assert "(1 claimed): " in next(line for line in status_text(status_of(made)).splitlines() if "  free " in line)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_next_command_of_a_status_is_never_wider_for_its_remark(width: int) -> None:
+    """The remark stands above the command where both are wider than the page."""
+    a = guest("a", config([5], [4]), 1)
+    status = status_of(make_plan(desired([a], GIVES_UP), observe(host())))
+    here = Here(machine=("--simulate", "a-name-that-is-long-enough.yaml"))
+
+    lines = status_text(status, Page(width), here=here).splitlines()
+
+    assert [line for line in lines if "next: " in line]
+    assert [line for line in lines if "    # " in line and len(line) > width] == []
 
 
 def test_a_status_for_people_in_full() -> None:
