@@ -48,7 +48,7 @@ _OPTIONS_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "-V": ("--version",),
     **dict.fromkeys(("--json", "-json"), ("-o", "json")),
     "--format": ("-o",),
-    **dict.fromkeys(("-o", "--output"), ("--out",)),  # of import, which has no other format than YAML
+    **dict.fromkeys(("-o", "--output"), ("--out",)),  # of observe, which has one format only
     "--filename": ("--file",),
     "-out": ("--out",),
 }
