@@ -201,7 +201,9 @@ def guest_change(guest: GuestPlan, rolled_back: RolledBack | None = None) -> Cha
 
 def guest_heading(guest: GuestPlan, rolled_back: RolledBack | None = None) -> str:
     """A guest with its device, its VM and the reason why it changes; `rolled_back` is that of its plan."""
-    cause = f" ({cause_text(guest.cause, rolled_back)})" if guest.cause else ""
+    left = guest.guest is None and guest.cause is Cause.MANIFEST
+    why = "no manifest names it any more" if left else cause_text(guest.cause, rolled_back) if guest.cause else ""
+    cause = f" ({why})" if why else ""
     device = "" if guest.name == guest.uuid else f"  {guest.uuid}"
     noun = "guest" if guest.guest else "device"
     return f"{noun} {guest.name}{device}{in_brackets(guest.vm)}{cause}"

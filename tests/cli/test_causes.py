@@ -101,6 +101,16 @@ def test_a_guest_that_the_manifests_had_without_a_claim_is_not_new(command: Comm
     assert causes(command)["guest1"] == YOURS
 
 
+def test_a_guest_that_has_left_the_manifests_is_named_by_none_any_more(command: Command) -> None:
+    """There is no manifest left that could have changed; for programs it is a change of the manifests all the same."""
+    add_fourth(command)
+    apply(command)
+    change(command, FOURTH, "")
+
+    assert causes(command)["guest4"] == YOURS
+    assert "(no manifest names it any more)" in labels(command)
+
+
 def test_a_device_that_no_manifest_ever_named_is_removed_since_none_names_it(command: Command) -> None:
     """On the first plan nothing was changed, and the device is not new in the manifests either."""
     write(command, CREATE, "00000000-0000-4000-8000-0000000000f2")

@@ -68,7 +68,7 @@ def test_each_holder_has_one_hunk() -> None:
         "+control domains 0x04-0x05 (4-5)\n"
         "    sees its queue\n"
         "    pending: control domain 0x05 (5) is not in the LPAR yet\n"
-        f"@@ device gone  {uuid(2)} (the manifest changed) @@\n"
+        f"@@ device gone  {uuid(2)} (no manifest names it any more) @@\n"
         "-mediated device\n"
         "-adapter 0x05 (5)\n"
         "-domain 0x47 (71)\n"
