@@ -11,7 +11,7 @@ from typing import Final
 from reconciler.integrations.domain_checks import MODEL
 from reconciler.integrations.domain_xml import LARGEST, Domain, read_domain
 from reconciler.integrations.files import OurFile
-from reconciler.model.observed import VmName
+from reconciler.model.observed import SHUT_OFF, VmName
 
 DEFINITIONS: Final = Path("/etc/libvirt/qemu")
 RUNNING: Final = Path("/run/libvirt/qemu")
@@ -21,8 +21,6 @@ MOST_SECONDS: Final = 0.5
 
 MOST_BYTES: Final = 32 << 20
 """How much of them is read."""
-
-_SHUT_OFF: Final = "shut off"
 
 
 def vm_names(
@@ -47,7 +45,7 @@ def vm_names(
         domain = read_domain(content, file) if MODEL.encode() in content else None
         if isinstance(domain, Domain):
             for mdev in domain.mdevs:
-                found.setdefault(mdev.uuid, VmName(domain.name, domain.state or _SHUT_OFF))
+                found.setdefault(mdev.uuid, VmName(domain.name, domain.state or SHUT_OFF))
     return found
 
 

@@ -75,6 +75,10 @@ class Process(NamedTuple):
         return f"{self.command}, process {self.number}" if self.command else f"process {self.number}"
 
 
+SHUT_OFF: Final = "shut off"
+"""What libvirt says of a VM that does not run."""
+
+
 class VmName(NamedTuple):
     """What libvirt calls the VM that has a mediated device, and its state: ``running`` or ``shut off``, for example."""
 
@@ -84,6 +88,11 @@ class VmName(NamedTuple):
     def __str__(self) -> str:
         """For people: ``VM payments-db, running``."""
         return f"VM {self.name}, {self.state}"
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it does not run, and is not about to."""
+        return self.state == SHUT_OFF
 
 
 NO_VMS: Final[Mapping[str, VmName]] = {}
@@ -182,3 +191,10 @@ class Observed(NamedTuple):
     functions: Mapping[int, int] = NO_FUNCTIONS
     identity: MachineIdentity | None = None
     unidentified: str = NO_SYSINFO
+
+    @property
+    def idle(self) -> frozenset[str]:
+        """The uuids of devices that no process has open, and whose VM does not run, as far as libvirt's files say."""
+        return frozenset(
+            one.uuid for one in self.mdevs if not one.in_use and (one.uuid not in self.vms or self.vms[one.uuid].is_off)
+        )

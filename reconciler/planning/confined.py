@@ -109,7 +109,7 @@ def confined_problems(
     built = {one.uuid for one in observed.mdevs} | starts
     pool = target.holdings.pool if target.pool_reason else None
     pool_changes = target.holdings.pool != observed.pool
-    idle = {one.uuid for one in observed.mdevs if not one.in_use} - starts
+    idle = observed.idle - starts
     # The manifests decide about the guests that they name, suspended or not.
     named = {one.uuid for one in desired.guests}
     dropped = {uuid: left for uuid, left in untouched.items() if uuid not in named}

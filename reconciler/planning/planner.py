@@ -272,7 +272,7 @@ def _problems(
             built,
             observed.vms,
             untouched,
-            idle=[one.uuid for one in observed.mdevs if not one.in_use],
+            idle=observed.idle,
         ),
         *host_problems(aim.desired, observed, target, after),
     ]

@@ -1,6 +1,14 @@
 """What was found on a host, in words."""
 
+import pytest
+
+from reconciler.kernel.observe import observe
+from reconciler.model.ids import ALL_IDS, IdSet
+from reconciler.model.matrix import Matrix
 from reconciler.model.observed import Process, Unread, VmName, in_brackets, its_vm
+from reconciler.model.steps import Holdings
+from reconciler.simulator.kernel_profiles import PROFILES
+from testing.holdings import config, host_holding, uuid
 
 
 def test_the_vm_of_a_device_is_named_where_it_is_known() -> None:
@@ -10,6 +18,26 @@ def test_the_vm_of_a_device_is_named_where_it_is_known() -> None:
     assert its_vm(Process(4711, "qemu-system-s390x")) == "its VM (qemu-system-s390x, process 4711)"
     assert its_vm(Process(4711, "")) == "its VM (process 4711)"
     assert its_vm(None) == "its VM"
+
+
+@pytest.mark.parametrize(
+    ("state", "in_use", "is_idle"),
+    [
+        ("shut off", False, True),
+        (None, False, True),
+        ("running", False, False),
+        ("paused", False, False),
+        (None, True, False),
+    ],
+)
+def test_a_device_is_idle_where_no_vm_has_it_or_is_about_to(state: str | None, in_use: bool, is_idle: bool) -> None:
+    """A VM that libvirt calls running will open its device in a moment."""
+    on = host_holding(Holdings(Matrix(ALL_IDS, ~IdSet([4])), {uuid(1): config([5], [4])}), PROFILES["6.12"])
+    if in_use:
+        on.start_vm(uuid(1))
+    observed = observe(on)._replace(vms={uuid(1): VmName("vm", state)} if state else {})
+
+    assert (uuid(1) in observed.idle) is is_idle
 
 
 def test_what_could_not_be_read_says_why() -> None:
