@@ -313,7 +313,7 @@ def test_ctrl_c_at_the_terminal_leaves_it_to_the_timer(command: Command, waiting
     """Only the waiting ends."""
     waiting.process.send_signal(signal.SIGINT)
     assert waiting.ended() == 0
-    assert re.search(r"\nit is rolled back in \d{4} s unless you run: reconcile confirm 1", waiting.shown)
+    assert re.search(r"\nit is rolled back in \d{4} s unless you run:\s+reconcile confirm 1", waiting.shown)
     assert command("confirm", "1").code == 0
 
 

@@ -102,7 +102,7 @@ def test_the_zone_is_in_the_head_or_in_each_line_where_there_are_two(columns: in
     assert not any("CEST" in line for line in one[1:])
     assert two[0].startswith("GEN  STARTED                RESULT ")
     assert two[1].startswith("9    2027-01-24 10:00 CEST  ")
-    assert two[-1].startswith("1    2027-01-16 09:00 CET   ")
+    assert two[len(GENERATIONS)].startswith("1    2027-01-16 09:00 CET   ")
 
 
 def test_at_80_columns_a_commit_is_seen_with_some_of_its_subject() -> None:
@@ -110,6 +110,15 @@ def test_at_80_columns_a_commit_is_seen_with_some_of_its_subject() -> None:
     text = history_text([one._replace(number=500 + one.number) for one in GENERATIONS], Page(80), zone=ZONE)
 
     assert len([line for line in text.splitlines() if "1a2b3c4d5e6f Move the" in line]) == 3
+
+
+def test_where_something_is_cut_the_command_that_cuts_nothing_is_named() -> None:
+    """Only there."""
+    short = history_text(GENERATIONS[1:2], Page(120), zone=ZONE)
+    cut = history_text(GENERATIONS, Page(80), zone=ZONE, flags=["-l", "tenant=x"])
+
+    assert "-o wide" not in short
+    assert cut.endswith("\n  next: reconcile history -o wide -l tenant=x    # cuts nothing\n")
 
 
 def test_every_time_is_local_and_for_programs_it_is_iso() -> None:
