@@ -297,7 +297,8 @@ def _offered(host: HostOptions, number: int, seconds: float, page: "Page") -> It
     yield "From another terminal:"
     yield from page.with_remark(f"  {host.line(confirm_of(number))}    # keeps it")
     yield from page.with_remark(f"  {host.line(cancel_of(number))}    # rolls it back at once")
-    yield "Here: press Enter to keep it. Ctrl-C ends this command; the time runs on."
+    yield "Here: press Enter to keep it."
+    yield "Ctrl-C ends this command; the time runs on."
 
 
 def _show_still_wanted(host: HostOptions, number: int) -> None:

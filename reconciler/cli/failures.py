@@ -234,7 +234,9 @@ def reason_of(error: Exception, here: Here) -> str:
         case InvalidManifests():
             first = errors_of(error.problems)[0]
             where = f" ({first.places[0]})" if first.places and not first.places[0].is_whole else ""
-            return f"the manifests are invalid: {first.message}{where}; to see all of it: {here.line(VALIDATE)}"
+            # Without the options for a host: where a record of it is planned for, the same is said as on the host.
+            line = here._replace(machine=()).line(VALIDATE)
+            return f"the manifests are invalid: {first.message}{where}; to see all of it: {line}"
         case NotApplicable() if not error.plan.is_valid:
             return problem_line(errors_of(error.plan.problems), here)
         case NotApplicable():

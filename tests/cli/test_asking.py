@@ -164,7 +164,7 @@ def test_what_can_be_done_while_it_waits_fits_the_terminal(command: Command) -> 
 
     wide = [one for one in lines if len(one) > 60]
     assert [one.strip().split(" --simulate")[0] for one in wide[:2]] == ["reconcile confirm 1", "reconcile cancel 1"]
-    assert all("run: reconcile confirm 1 " in one for one in wide[2:])
+    assert all("reconcile confirm 1 " in one for one in wide[2:])
     assert re.search(r"\nit is rolled back in \d{4} s unless you", "\n".join(lines))
 
 

@@ -130,4 +130,4 @@ def test_the_role_sets_up_what_the_map_says_and_interrupts_no_guest(play: Play) 
     assert play.devices("busy") == busy
     assert not play.hostdev_map("busy").exists()
     words = " ".join(output.split())
-    assert "without consent: --allow-disruption (control-1: its VM runs" in words
+    assert "it needs consent: --allow-disruption (control-1: its VM runs" in words
