@@ -77,10 +77,10 @@ class Version:
         shutil.rmtree(self.collections, ignore_errors=True)
         self.run("ansible-galaxy", "collection", "install", str(tarball), "--offline", "-p", str(self.collections))
 
-    def run(self, program: str, *words: str, folder: Path = PLACE, **variables: str) -> str:
-        """What `program` prints; raises Failed where it fails."""
+    def run(self, program: str, *words: str, folder: Path | None = None, **variables: str) -> str:
+        """What `program` prints in `folder`, or in `PLACE`; raises Failed where it fails."""
         more = {"ANSIBLE_COLLECTIONS_PATH": str(self.collections), "ANSIBLE_NOCOLOR": "1", **variables}
-        return ran([str(self.programs / program), *words], folder, self.programs, more)
+        return ran([str(self.programs / program), *words], folder or PLACE, self.programs, more)
 
 
 def environment(folder: Path, *packages: str) -> None:
