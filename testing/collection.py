@@ -38,7 +38,11 @@ def ran(host: SshHost, module: str, /, **options: Any) -> dict[str, Any]:
     modes = {f"_ansible_{name}": options.pop(key, False) for key, name in (("check", "check_mode"), ("diff", "diff"))}
     values = {"executable": str(host.reconcile), "state_dir": str(host.state_directory), **options, **modes}
     given = json.dumps({"ANSIBLE_MODULE_ARGS": values}).encode()
+    warnings: list[
+        str
+    ] = []  # Ansible keeps them for the whole process, and shows them where it takes it for a controller
     with (
+        mock.patch.object(basic.AnsibleModule, "warn", lambda _, text: warnings.append(text)),
         mock.patch.object(basic, "_ANSIBLE_ARGS", given),
         mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy", create=True),
         mock.patch.object(
@@ -50,7 +54,8 @@ def ran(host: SshHost, module: str, /, **options: Any) -> dict[str, Any]:
         _loaded(host, module).main()
     result = json.loads(out().splitlines()[-1])
     assert isinstance(result, dict)
-    return result
+    others = {key: value for key, value in result.items() if key != "warnings"}
+    return {**others, "warnings": warnings} if warnings else others
 
 
 def in_process(

@@ -174,10 +174,9 @@ def _missing_keys(refused: _Objection) -> Iterable[_Reason]:
 
 def _not_mistyped(missing: list[str], refused: _Objection) -> list[str]:
     """The `missing` keys without those that an unknown key seems to stand for, which is a problem of its own."""
-    if refused.schema.get("additionalProperties") is not False:
-        return missing
     known = refused.schema.get("properties", {})
-    meant = {nearest(key, known) for key in refused.instance if key not in known}
+    is_closed = refused.schema.get("additionalProperties") is False  # otherwise an unknown key is no problem
+    meant = {nearest(key, known) for key in refused.instance if is_closed and key not in known}
     return [key for key in missing if key not in meant]
 
 

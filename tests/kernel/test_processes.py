@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -132,6 +133,13 @@ def test_what_a_long_program_writes_is_shown_line_by_line() -> None:
     code, lines = shown(["sh", "-c", "head -c 200000 /dev/zero"])
     assert (code, sum(map(len, lines))) == (0, 200_000)
     assert max(map(len, lines)) < 200_000
+
+
+def test_a_long_program_that_is_silent_for_a_while_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often we look meanwhile."""
+    monkeypatch.setattr("reconciler.kernel.processes._GLANCE", 0.0)
+
+    assert shown([sys.executable, "-c", "print('at last')"]) == (0, [b"at last"])
 
 
 def test_what_a_long_program_leaves_running_is_not_waited_for() -> None:

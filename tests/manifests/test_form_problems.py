@@ -232,3 +232,14 @@ def test_a_mistyped_key_is_the_only_problem(typed: str) -> None:
 
     assert [one.id for one in problems] == ["unknown-key"]
     assert f"Did you mean '{meant}'?" in problems[0].help
+
+
+def test_a_mistyped_key_is_the_only_problem_also_where_that_key_has_to_be() -> None:
+    """A name is required of everything."""
+    spec: Data = {"adapters": [5], "domains": [4]}
+    data: Data = {"apiVersion": "reconciler/v1", "kind": "Guest", "metadata": {"nmae": "web"}, "spec": spec}
+
+    problems = form_problems("Guest", data, Position("web.yaml", 1, 1))
+
+    assert [one.id for one in problems] == ["unknown-key"]
+    assert "Did you mean 'name'?" in problems[0].help
