@@ -60,7 +60,6 @@ if TYPE_CHECKING:
         AppliedAlready,
         ApplyResult,
         NotApplicable,
-        StalePlan,
         Terms,
         agreed_plan,
         refuse_repeated,
@@ -77,6 +76,7 @@ if TYPE_CHECKING:
     )
     from reconciler.operations.plan import NoSuchGuest, Readable, plan
     from reconciler.operations.sides import NoSuchSide, NotComparable, compare_hosts, standbys_of
+    from reconciler.operations.stale_plan import StalePlan
     from reconciler.operations.wanted import (
         AppliedLast,
         AsCommitted,
@@ -125,7 +125,8 @@ _NAMES = {
     "model.problems": "InvalidManifests Problem",
     "model.stopping": "Abandoned StopToken",
     "manifests.site": "Site read_site",
-    "operations.apply": "AppliedAlready ApplyResult NotApplicable StalePlan Terms agreed_plan refuse_repeated",
+    "operations.apply": "AppliedAlready ApplyResult NotApplicable Terms agreed_plan refuse_repeated",
+    "operations.stale_plan": "StalePlan",
     "operations.host_record": "BadHostRecord HostRecord LeftBehind RecordedHost read_host_record record_host "
     "record_text write_host_record",
     "operations.plan": "NoSuchGuest Readable plan",

@@ -18,7 +18,7 @@ from reconciler.operations.apply import NotApplicable
 from reconciler.operations.plan import plan
 from reconciler.operations.wanted import Manifests
 from reconciler.planning.plan import Plan
-from reconciler.render.history_text import outcome_text
+from reconciler.render.outcome_text import outcome_text
 from reconciler.simulator.faults import FaultySysfs
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.kernel_profiles import PROFILES, InUseCheck

@@ -11,7 +11,8 @@ from reconciler.kernel.sysfs import Sysfs
 from reconciler.model.ids import IdSet
 from reconciler.model.outcome import Origin, Result
 from reconciler.model.steps import Holdings
-from reconciler.operations.apply import ApplyResult, StalePlan, Terms, apply
+from reconciler.operations.apply import ApplyResult, Terms, apply
+from reconciler.operations.stale_plan import StalePlan
 from reconciler.operations.wanted import Manifests
 from reconciler.planning.basis import Basis
 from reconciler.planning.order import order_steps

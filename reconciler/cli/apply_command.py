@@ -444,7 +444,7 @@ def _wanted_text(source: WantedSource) -> str:
 
 
 def _show_applied(applied: ApplyResult, format: str, host: HostOptions, *, with_plan: bool, wanted: str) -> None:
-    from reconciler.render.history_text import outcome_json, outcome_text
+    from reconciler.render.outcome_text import outcome_json, outcome_text
 
     summary = outcome_text(applied.outcome, here=host.here, wanted=wanted)
     if format == "json":

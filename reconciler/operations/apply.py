@@ -3,25 +3,22 @@
 locks → recover → read what is wanted → plan → still what was agreed to? → history → transaction → history
 """
 
-import os
 from contextlib import suppress
-from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.integrations.timers import CannotArm
-from reconciler.model.commands import PLAN, Advised, history_of
+from reconciler.model.commands import history_of
 from reconciler.model.desired import Desired
-from reconciler.model.errors import ConflictError, InputError, StaleError
-from reconciler.model.machines import WRONG_MACHINE
+from reconciler.model.errors import ConflictError, InputError
 from reconciler.model.outcome import Extent, Outcome, Result
-from reconciler.model.printable import error_text, shell_line
-from reconciler.model.problems import Severity
+from reconciler.model.printable import error_text
 from reconciler.model.steps import Action
 from reconciler.model.stopping import NEVER, Deadline, StopToken
 from reconciler.operations.plan import observe_host, plan
+from reconciler.operations.stale_plan import refuse_stale
 from reconciler.operations.wanted import Wanted, WantedSource
-from reconciler.planning.basis import BASIS_WORDS, Basis
+from reconciler.planning.basis import Basis
 from reconciler.planning.plan import Plan, unconfirmed_text
 from reconciler.planning.planner import holdings_of
 from reconciler.planning.scope import WHOLE, Scope, VmEvent
@@ -33,7 +30,7 @@ from reconciler.transaction.recovery import Recovered, is_left, recover, refuse_
 if TYPE_CHECKING:
     from reconciler.kernel.observe import Seen
     from reconciler.model.observed import Observed
-    from reconciler.model.outcome import FleetCommit, Generation, Origin
+    from reconciler.model.outcome import FleetCommit, Origin
     from reconciler.render.plan_json import SavedPlan
     from reconciler.transaction.apply import Executed, Progress
     from reconciler.transaction.apply_ids import Standing
@@ -75,12 +72,6 @@ class Terms(NamedTuple):
 
 
 NO_TERMS: Final = Terms()
-_SHORT: Final = 12
-"""How many digits of a commit are shown."""
-
-
-class StalePlan(Advised, StaleError):
-    """What a saved or shown plan rests on has changed; the text says what."""
 
 
 class OtherHosts(InputError):
@@ -279,7 +270,8 @@ def agreed_plan(
         and what `plan` raises.
     """
     made = plan(wanted, machine, scope, observed, stop, terms.consents)
-    _refuse_stale(made, wanted, terms, machine)
+    if terms.agreed is not None:
+        refuse_stale(made, terms.agreed, wanted, machine)
     note = "" if terms.confirm_within is None else unconfirmed_text(made.guests)
     return made._replace(notes=(*made.notes, note)) if note else made
 
@@ -456,67 +448,3 @@ def _recorded(made: Plan) -> Desired:
     return (
         desired if only is None else desired._replace(guests=tuple(one for one in desired.guests if one.uuid in only))
     )
-
-
-def _refuse_stale(made: Plan, wanted: Wanted, terms: Terms, machine: OpenHost) -> None:
-    """Return if `made`, of what is `wanted` now, is the plan that `terms` say was agreed to.
-
-    Raises:
-        StalePlan: it rests on something else, or the saved one shows something else.
-    """
-    agreed = terms.agreed
-    if agreed is None:
-        return
-    basis = agreed if isinstance(agreed, Basis) else agreed.basis
-    if made.basis != basis:
-        if done := _applied_already(basis, made.targets, machine):
-            ended = datetime.fromtimestamp(done.origin.started, UTC).strftime("%Y-%m-%d %H:%M:%S")
-            number = done.number
-            raise StalePlan(f"this plan was already applied as generation {number}, at {ended} UTC", history_of(number))
-        if not isinstance(agreed, Basis) and basis._replace(manifests=made.basis.manifests) == made.basis:
-            _refuse_other_commit(agreed.record["commit"] or "", wanted)
-        raise StalePlan(stale_text(basis, made.basis), PLAN)
-    if any(one.id == WRONG_MACHINE and one.severity is Severity.ERROR for one in made.problems):
-        return  # the host runs elsewhere now, which a plan does not rest on; what it lacks is a consent
-    if not isinstance(agreed, Basis):
-        from reconciler.render.plan_json import differences
-
-        # Who changed the steps that a reviewer reads could also have made a digest that fits to them.
-        if changed := differences(agreed, made, wanted.paths):
-            raise StalePlan(f"the saved plan is not applied: {'; '.join(changed)}", PLAN)
-
-
-def _refuse_other_commit(planned: str, wanted: Wanted) -> None:
-    """Return if the plan is not `planned` for another commit than the one of which the manifests are `wanted` now.
-
-    Raises:
-        StalePlan: it is; nothing has changed, but another commit is checked out.
-    """
-    if not (planned and wanted.commit and wanted.paths) or planned.endswith("+") or planned == wanted.commit:
-        return
-    place = os.fspath(wanted.paths[0])
-    directory = place if os.path.isdir(place) else os.path.dirname(place) or "."
-    now = wanted.commit.removesuffix("+")
-    changes = " with changes that were not committed" if now != wanted.commit else ""
-    refused = StalePlan(f"the plan is of commit {planned[:_SHORT]}, and these manifests are of {now[:_SHORT]}{changes}")
-    refused.remedy = shell_line(("git", "-C", directory, "checkout", planned[:_SHORT]))
-    raise refused
-
-
-def _applied_already(basis: Basis, targets: tuple[str, ...] | None, machine: OpenHost) -> "Generation | None":
-    """The newest generation that applied a plan with this basis and `targets`; None where none is known to."""
-    from reconciler.transaction.history import History
-
-    history = History(machine.state)
-    applied = [one for one in history.generations() if one.ended_as in (Result.APPLIED, Result.NOTHING)]
-    for one in applied[::-1]:
-        shown = history.record(one.number)["plan"]
-        if shown["basis"] == basis._asdict() and shown["targets"] == (None if targets is None else list(targets)):
-            return one
-    return None
-
-
-def stale_text(before: Basis, now: Basis) -> str:
-    """What has changed between two bases, for people."""
-    changed = [BASIS_WORDS[part] for part in Basis._fields if getattr(before, part) != getattr(now, part)]
-    return f"since the plan was made {' and '.join(changed)} changed"

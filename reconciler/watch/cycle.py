@@ -13,8 +13,9 @@ from reconciler.model.desired import Unmanaged
 from reconciler.model.errors import BusyError, HostError, InputError, StateError
 from reconciler.model.outcome import Outcome, Result
 from reconciler.model.stopping import Abandoned, Deadline
-from reconciler.operations.apply import ApplyResult, NotApplicable, StalePlan, Terms, apply
+from reconciler.operations.apply import ApplyResult, NotApplicable, Terms, apply
 from reconciler.operations.plan import observe_host, plan
+from reconciler.operations.stale_plan import StalePlan
 from reconciler.operations.wanted import NothingConfirmed
 from reconciler.planning.plan import Plan, replanned
 from reconciler.planning.scope import FILES, NOTHING_SPARED, AllBut, Spared

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.fleet.commit import Answer, Refusal, State, Unreachable
+from reconciler.fleet.commit import Answer, Heard, Refusal, State, Unreachable
 from reconciler.fleet.plan_file import Settings
-from reconciler.fleet.run import Kind, Progress, Reply, Stage, answer_of, result_of
+from reconciler.fleet.run import PROGRESS, Kind, Progress, Reply, Stage, answer_of, result_of
+from reconciler.model.codec import BadRecord
 from testing.fleet_plans import WEB, fleet_host, fleet_plan, host_plan
 from testing.fleet_runs import Fleet, replayed
 
@@ -20,6 +21,17 @@ def sends(kind: Kind, host: str = "") -> Callable[[Progress], bool]:
 def outcome(progress: Progress) -> str:
     """As the result has it."""
     return str(result_of(progress)["outcome"])
+
+
+def test_what_a_host_said_and_that_it_said_nothing_are_told_apart() -> None:
+    """Between two tasks of Ansible, by their members; what is neither is refused, with the field named."""
+    answer = Answer(State.PENDING, "boot", "plan", 100.0, 0.5)
+    plain = PROGRESS.plain(Heard(answer=answer))
+
+    assert PROGRESS.read(Heard, plain).answer == answer
+    assert PROGRESS.read(Heard, {**plain, "answer": {"why": "no route"}}).answer == Unreachable("no route")
+    with pytest.raises(BadRecord, match=r"^answer\.state: 'gone' is none of"):
+        PROGRESS.read(Heard, {**plain, "answer": {**plain["answer"], "state": "gone"}})
 
 
 def test_all_stages_come_in_order() -> None:

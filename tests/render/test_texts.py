@@ -17,7 +17,7 @@ from reconciler.planning.planner import Applied, make_plan
 from reconciler.planning.status import status_of
 from reconciler.render.changes import config_text, sees_text
 from reconciler.render.drift import drift_json, drift_text
-from reconciler.render.history_text import outcome_json, outcome_text
+from reconciler.render.outcome_text import outcome_json, outcome_text
 from reconciler.render.plan_json import plan_json
 from reconciler.render.plan_text import plan_text
 from reconciler.render.status_record import status_record

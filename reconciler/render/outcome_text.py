@@ -1,0 +1,83 @@
+"""How an apply ended, for people and for programs."""
+
+from typing import Final
+
+from reconciler.model.commands import APPLY, NOWHERE, STATUS, Here
+from reconciler.model.outcome import Outcome, Result
+from reconciler.model.printable import lines_text
+from reconciler.planning.plan import Plan
+from reconciler.render.plan_json import json_text, plan_record
+from reconciler.render.table import Page
+from reconciler.render.text import Paint, counted, plain
+
+_RESULT_STYLE: Final = {
+    Result.NOTHING: "good",
+    Result.APPLIED: "good",
+    Result.ROLLED_BACK: "warning",
+    Result.DEGRADED: "error",
+}
+
+
+def outcome_text(
+    outcome: Outcome,
+    paint: Paint = plain,
+    here: Here = NOWHERE,
+    wanted: str = "the manifests say",
+    width: int | None = None,
+) -> str:
+    """The outcome as text, ended by a newline.
+
+    Args:
+        outcome: of an apply.
+        paint: how its heading is painted.
+        here: where the commands that it leads to are run.
+        wanted: as what the host is, where nothing was to be done.
+        width: how wide a line may be, in columns; None: without limit. Commands are not divided.
+    """
+    page = Page(width, paint)
+    lines = page.wrapped("", _heading(outcome, wanted), style=_RESULT_STYLE[outcome.result])
+    if outcome.failure:
+        lines += page.wrapped("  because: ", outcome.failure, 0)
+    lines += [line for one in outcome.differences for line in page.wrapped("  left:    ", one, 0)]
+    lines += [line for one in outcome.refusals for line in page.wrapped("  refused: ", one, 0)]
+    if outcome.result is Result.ROLLED_BACK:
+        lines += page.wrapped("  next:    ", "remove the cause, then run the same command again", 0)
+    if outcome.result is Result.DEGRADED:
+        lines += page.with_remark(f"  next:    {here.line(STATUS)}    # shows who holds what")
+        lines += page.with_remark(f"  next:    {here.line(APPLY)}    # tries again")
+    lines += [line for one in outcome.notes for line in page.wrapped("  note:    ", one, 0)]
+    return lines_text(lines)
+
+
+def _heading(outcome: Outcome, wanted: str) -> str:
+    writes = counted(outcome.writes, "kernel write")
+    match outcome.result:
+        case Result.NOTHING:
+            return f"Nothing to do: the host is as {wanted}."
+        case Result.APPLIED:
+            files = f", {counted(outcome.files, 'file')} for the next boot" if outcome.files else ""
+            return f"Applied and verified: {writes}{files}."
+        case Result.ROLLED_BACK:
+            back = counted(outcome.rollback_writes, "write")
+            return f"Not applied; everything is as it was before ({writes}, {back} to roll it back)."
+        case Result.DEGRADED:
+            return "DEGRADED: not applied, and not everything could be rolled back."
+
+
+def outcome_json(outcome: Outcome, plan: Plan, generation: int = 0) -> str:
+    """The outcome with its plan as JSON text, ended by a newline; `generation` is its number, 0 where it has none."""
+    record = {
+        "formatVersion": 1,
+        "result": outcome.result.value,
+        "generation": generation or None,
+        "kernelWrites": outcome.writes,
+        "rollbackWrites": outcome.rollback_writes,
+        "files": outcome.files,
+        "failure": outcome.failure or None,
+        "failedStep": outcome.failed_step or None,
+        "differences": list(outcome.differences),
+        "refusals": list(outcome.refusals),
+        "notes": list(outcome.notes),
+        "plan": plan_record(plan),
+    }
+    return json_text(record)
