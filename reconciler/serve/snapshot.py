@@ -58,8 +58,10 @@ class Snapshots:
     def beat(self, now: Now) -> Beat:
         """How it is `now`."""
         try:
-            published = self._reader.read()
+            # Before what they are of: where a file is replaced between the two, the id is an old one, and the next
+            # beat has another. The other way round the old content would be kept under the new id.
             versions: tuple[object, ...] = self._reader.versions(REPORT, HOST, HISTORY, EVENTS)
+            published = self._reader.read()
             health, trouble = alive(published, now), ""
         except NotPublished as error:
             published, versions, trouble = _NOTHING, (), str(error)

@@ -208,6 +208,29 @@ def test_hostile_texts_are_text_when_the_page_opens_and_when_it_follows(page: Br
     assert escaped(HOSTILE[-1])[:60] in page.text("h1")
 
 
+def test_an_answer_that_is_late_does_not_hide_a_newer_one(page: Browser, live: Live) -> None:
+    """Whatever happens while the page asks for the news is asked for after it."""
+    page.open(live.address)
+    page.ask(
+        "const real = window.fetch;"
+        "window.fetch = async (...asked) => {"
+        "  const answer = await real(...asked), text = await answer.text();"
+        "  await new Promise(done => { window.held = done; });"
+        "  setTimeout(() => { window.shown = true; }, 100);"
+        "  window.fetch = real;"
+        "  return new Response(text, {status: answer.status});"
+        "};"
+    )
+    live.publish(report(host="first", guests=GUESTS), ("payments", "ledger", "batch"), "first")
+    page.until(lambda: page.ask("return Boolean(window.held)"), "the first question")
+    live.publish(report(host="second", guests=GUESTS), ("payments", "ledger", "batch"), "second")
+    page.ask("setTimeout(window.held, 300)")
+
+    page.until(lambda: page.ask("return Boolean(window.shown)"), "the late answer")
+    page.until(partial(is_of_host, page, "second"), "the newest")
+    assert is_of_host(page, "second")
+
+
 def is_of_host(page: Browser, name: str) -> bool:
     """Whether the page is that of the host `name`."""
     return name in page.text("h1")

@@ -3,7 +3,7 @@
 // by what a page that is loaded anew has in its place. Without this script the page is the same, and stands still.
 const lost = document.getElementById("lost");
 const filter = document.getElementById("filter");
-let pause = 0;
+let [pause, asked] = [0, 0];
 
 async function refresh() {
   const answer = await fetch(location.href);
@@ -23,7 +23,12 @@ async function refresh() {
   lost.hidden = true;
 }
 
-const tried = () => refresh().catch(() => { lost.hidden = false; });
+// One at a time: of two answers the older one could come last, and stay. Whoever asks meanwhile has it asked once more.
+async function tried() {
+  if (asked++) return;
+  for (let seen = 0; seen < asked; await refresh().catch(() => { lost.hidden = false; })) seen = asked;
+  asked = 0;
+}
 
 function follow() {
   const source = new EventSource("/api/events");
