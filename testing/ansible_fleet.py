@@ -21,12 +21,13 @@ from testing.ssh_hosts import SshFleet
 MANIFESTS: Final = """\
 apiVersion: reconciler/v1
 kind: Host
-metadata: {{name: {name}}}
+metadata: {{name: {name}, labels: {{note: {remark}}}}}
 ---
 apiVersion: reconciler/v1
 kind: Guest
-metadata: {{name: web}}
+metadata: {{name: web, labels: {{note: {remark}}}}}
 spec: {{host: {name}, adapters: [5], domains: [4]}}
+# {remark}
 """
 
 
@@ -55,9 +56,9 @@ class Ended(NamedTuple):
 def planned(
     fleet: SshFleet, canaries: Sequence[str] = (), remark: str = "", operator: str = "kim", **settings: Any
 ) -> Path:
-    """The file with a plan for all hosts, by the playbook ``fleet_plan``; manifests end with the comment `remark`."""
+    """The file with a plan for all hosts, by ``fleet_plan``; their manifests have `remark` as labels and comment."""
     hosts = sorted(fleet.hosts, key=lambda name: (name not in canaries, name))
-    texts = {name: MANIFESTS.format(name=name) + f"# {remark}\n" for name in hosts}
+    texts = {name: MANIFESTS.format(name=name, remark=json.dumps(remark)) for name in hosts}
     given = Settings(**settings)
     drafts = tuple(DraftHost(name, name in canaries, text, digest_of(text)) for name, text in texts.items())
     draft = fleet.folder / "draft.json"
