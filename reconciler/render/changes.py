@@ -278,7 +278,8 @@ def _sees_line(guest: GuestPlan) -> str:
         return "sees nothing"
     if before is not None and before.size != after.size:
         seen = "1 queue" if after.size == total == 1 else _of_its(after.size, total)
-        return f"sees {seen} afterwards, {before.size or 'none'} now"
+        # Read before the apply and, in the history, long after it: no word of it depends on when.
+        return f"sees {seen} instead of {before.size or 'none'}"
     return f"sees {_of_its(after.size, total)}"
 
 

@@ -104,7 +104,7 @@ def test_a_small_plan_in_full() -> None:
         " adapter 0x05 (5)\n"
         "-adapter 0x06 (6)\n"
         " domain 0x04 (4)\n"
-        "    sees 1 queue afterwards, 2 now\n"
+        "    sees 1 queue instead of 2\n"
         "    its VM runs and loses a whole adapter\n"
         "```\n"
         "\n"

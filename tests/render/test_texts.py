@@ -74,7 +74,7 @@ def test_a_plan_for_people_in_full() -> None:
         f"  ~ guest changed  {uuid(1)} (new in the manifests)\n"
         "      - adapter 0x06 (6)\n"
         "      + control domain 0x06 (6)\n"
-        "      sees 1 queue afterwards, 2 now\n"
+        "      sees 1 queue instead of 2\n"
         "      pending: control domain 0x06 (6) is not in the LPAR yet\n"
         "      its VM runs and loses a whole adapter\n"
         "\n"
