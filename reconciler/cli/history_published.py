@@ -14,6 +14,7 @@ from reconciler.render.history_text import (
     NEWEST,
     NO_COMMIT,
     Listed,
+    commit_lines,
     commit_text,
     listed_text,
     local_time,
@@ -114,16 +115,18 @@ def _show(one: GenerationView, format: str) -> None:
     if format == "diff":
         result(one.diff)
         return
-    words = f" ({one.subject}, by {one.author})" if one.subject else ""
+    page = page_for_stdout()
+    commit = commit_lines(one.commit, one.subject, one.author, page) if one.commit else ["  commit:    none"]
     head = [
         f"Generation {one.number}: {one.result}",
         f"  started:   {local_time(one.started)}",
         *([f"  ended:     {local_time(one.ended)}"] if one.ended else []),
         f"  by:        {one.by}",
         *([f"  id:        {one.id}"] if one.id else []),
-        f"  commit:    {one.commit or 'none'}{words}",
+        *commit,
         *([f"  because:   {one.failure}"] if one.failure else []),
-        f"  {one.summary}",
+        "",
+        *page.wrapped("", one.summary),
         "",
     ]
     cut = "The rest of the diff is not published.\n" if one.is_cut else ""

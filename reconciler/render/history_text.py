@@ -179,13 +179,24 @@ def _touched(one: Generation, most: int | None) -> str:
     return (", ".join(parts) or "no change") + but_for
 
 
-def _commit_line(record: Mapping[str, Any]) -> str:
+def commit_lines(commit: str, subject: str, author: str, page: Page) -> Iterator[str]:
+    """What is known of the `commit` of a generation, a line each; its id may end with ``+``, see `Origin`."""
+    yield f"  commit:    {commit.removesuffix('+')}{', with uncommitted changes' if commit.endswith('+') else ''}"
+    yield from page.wrapped("  subject:   ", subject or "none, or git could not read it", 0)
+    if author:
+        yield from page.wrapped("  author:    ", author, 0)
+
+
+def _commit_lines(record: Mapping[str, Any], page: Page) -> Iterator[str]:
     """The commit of `record` with its subject and author, or why there is none."""
-    if not record["commit"]:
-        is_own = not (record["again"] or record["undone"])
-        return "none (the manifests were in no git repository, or in one that git refused)" if is_own else "none"
-    author = f", by {record['author']}" if record["author"] else ""
-    return f"{record['commit']} {record['subject'] or '(it has no subject, or git could not read it)'}{author}"
+    if record["commit"]:
+        yield from commit_lines(record["commit"], record["subject"] or "", record["author"] or "", page)
+    elif record["again"] or record["undone"]:
+        yield "  commit:    none"
+    else:
+        yield from page.wrapped(
+            "  commit:    ", "none (the manifests were in no git repository, or in one that git refused)", 0
+        )
 
 
 def commit_text(commit: str, subject: str) -> str:
@@ -242,7 +253,7 @@ def generation_text(
 
     Args:
         record: of the generation.
-        page: what it is shown on; its command, commit and failure, and headings of holders, are not divided.
+        page: what it is shown on; its command and failure, and headings of holders, are not divided.
         most: how many lines it has at most, the rest counted; None: all, and each write that was planned.
         here: where the command that shows all is run.
         zone: of the times; None: the one of this process.
@@ -283,7 +294,7 @@ def _head(record: Mapping[str, Any], page: Page, zone: tzinfo | None) -> Iterato
     yield f"  command:   {record['command']}"
     if record["id"]:
         yield f"  id:        {record['id']}"
-    yield f"  commit:    {_commit_line(record)}"
+    yield from _commit_lines(record, page)
     if fleet := record["fleet"]:
         yield from page.wrapped("  fleet:     ", fleet_text(fleet), 0)
     if record["again"]:
@@ -292,7 +303,6 @@ def _head(record: Mapping[str, Any], page: Page, zone: tzinfo | None) -> Iterato
         yield f"  wants:     what there was before generation {record['undone']}"
     if plan["targets"] is not None:
         yield from page.wrapped("  partial:   ", f"about {', '.join(plan['targets'])} only", 0)
-    yield f"  manifests: {record['desired']['digest']}"
     yield f"  host:      {record['desired']['host']['name']}"
     if outcome.get("failure"):
         yield f"  because:   {outcome['failure']}"
@@ -302,7 +312,8 @@ def _head(record: Mapping[str, Any], page: Page, zone: tzinfo | None) -> Iterato
     if then.overridden:
         yield from page.wrapped("  consent:   ", f"{_overridden_text(then.overridden)} ({ALLOW_SUSPENDED})", 0)
     yield from (f"  suspended: {name}, and left as it was" for name in then.left)
-    yield from page.wrapped("  ", plan["summary"]["text"])
+    yield ""
+    yield from page.wrapped("", plan["summary"]["text"])
 
 
 def suspended_in(record: Mapping[str, Any]) -> SuspendedThen:

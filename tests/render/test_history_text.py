@@ -170,6 +170,35 @@ def test_a_generation_is_shown_as_reviewed(history: History, most: int | None, *
         assert len(text.splitlines()) <= most
 
 
+@pytest.mark.parametrize(
+    ("fields", "lines"),
+    [
+        ({}, [f"commit:    {COMMIT}", f"subject:   {KIM.subject}", "author:    Kim"]),
+        ({"commit": f"{COMMIT}+"}, [f"commit:    {COMMIT}, with uncommitted changes", f"subject:   {KIM.subject}"]),
+        ({"subject": ""}, [f"commit:    {COMMIT}", "subject:   none, or git could not read it", "author:    Kim"]),
+        ({"author": ""}, [f"commit:    {COMMIT}", f"subject:   {KIM.subject}"]),
+    ],
+    ids=["whole", "changed since", "no subject", "no author"],
+)
+def test_each_fact_of_a_commit_has_a_line_of_its_own(
+    history: History, fields: dict[str, str], lines: list[str]
+) -> None:
+    """As ``git show`` has it, so that no one takes the author for a part of the subject; a sign is said in words."""
+    shown = [one.strip() for one in generation_text({**history.record(1), **fields}, zone=ZONE).splitlines()]
+
+    at = shown.index(lines[0])
+    assert shown[at : at + len(lines)] == lines
+
+
+def test_the_head_of_a_generation_says_nothing_that_only_a_program_needs(history: History) -> None:
+    """The digest of the manifests is in the JSON; what was planned stands by itself below the head."""
+    record = history.record(1)
+    for most in (MOST_LINES, None):
+        text = generation_text(record, most=most, zone=ZONE)
+        assert record["desired"]["digest"] not in text
+        assert f"\n\n{record['plan']['summary']['text']}\n\n@@ " in text
+
+
 def test_a_generation_is_divided_at_the_width_of_the_page(history: History) -> None:
     """But for what is copied, and the headings of holders; the pieces of a line of the diff have its sign."""
     record = history.record(1)
@@ -180,7 +209,7 @@ def test_a_generation_is_divided_at_the_width_of_the_page(history: History) -> N
     lines = generation_text(record, Page(80), zone=ZONE).splitlines()
 
     long = [one for one in lines if len(one) > 80]
-    assert all(one.startswith(("  commit: ", "  manifests: ", "@@ ", "To see")) for one in long)
+    assert all(one.startswith(("@@ ", "To see")) for one in long)
     assert sum(one.startswith("+") and "0x04 (4)" in one for one in lines) > 2
 
 
