@@ -9,6 +9,7 @@ from reconciler.model.desired import Desired, DesiredGuest
 from reconciler.model.ids import Uuid
 from reconciler.model.matrix import EMPTY_CONFIG, ApConfig, Matrix
 from reconciler.model.observed import Abilities, Observed, ObservedMdev, Process, Unread, VmName
+from reconciler.model.outcome import Unconfirmed
 from reconciler.model.problems import Position, Problem, errors_of
 from reconciler.model.steps import FileChange, Step
 from reconciler.planning.basis import Basis
@@ -58,12 +59,16 @@ class RollsBack(NamedTuple):
 class RolledBack(NamedTuple):
     """What the last rollback of a host has undone, as long as no other manifests were applied as a whole since.
 
+    An apply that was not confirmed is rolled back without a generation of its own: then its own number is `generation`
+    and `before`.
+
     Attributes:
         generation: its own number in the history.
         to: the generation that it rolled back to; 0 where it was to what there was before one.
         before: the number of that one; 0 likewise.
         pool: the host pool as the manifests wanted it before the rollback; None where they set none.
         guests: by uuid, what each device that it has changed was to have before; None where there was to be none.
+        unconfirmed: why the apply was not confirmed; None where a person has rolled back.
     """
 
     generation: int
@@ -71,17 +76,31 @@ class RolledBack(NamedTuple):
     before: int
     pool: Matrix | None
     guests: Mapping[Uuid, ApConfig | None]
+    unconfirmed: Unconfirmed | None = None
 
     @property
     def text(self) -> str:
         """What has happened, and how the manifests stand to it, in one sentence."""
+        if self.unconfirmed:
+            why = _UNCONFIRMED[self.unconfirmed]
+            return f"generation {self.generation} was rolled back since {why}, and the manifests say otherwise"
         where = f"to generation {self.to}" if self.to else f"to before generation {self.before}"
         return f"generation {self.generation} rolled the host back {where}, and the manifests say otherwise"
+
+
+_UNCONFIRMED: Final = {
+    Unconfirmed.CANCELLED: "it was cancelled",
+    Unconfirmed.EXPIRED: "it was not confirmed in time",
+    Unconfirmed.REBOOTED: "the host was booted before it was confirmed",
+}
 
 
 def cause_text(cause: Cause, rolled_back: RolledBack | None) -> str:
     """`cause` for people, e.g. ``the manifest changed``; `rolled_back` is that of the plan."""
     if cause is Cause.UNDONE and rolled_back:
+        if rolled_back.unconfirmed:
+            what = "cancelled" if rolled_back.unconfirmed is Unconfirmed.CANCELLED else "not confirmed"
+            return f"generation {rolled_back.generation} was {what}"
         return f"rolled back by generation {rolled_back.generation}"
     return _CAUSES[cause]
 

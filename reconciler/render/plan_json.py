@@ -81,7 +81,13 @@ def rolled_back_record(plan: Plan | None) -> dict[str, Any] | None:
     one = plan.rolled_back if plan else None
     if one is None:
         return None
-    return {"generation": one.generation, "to": one.to or None, "before": one.before or None, "text": one.text}
+    return {
+        "generation": one.generation,
+        "to": one.to or None,
+        "before": one.before or None,
+        "unconfirmed": one.unconfirmed and one.unconfirmed.value,
+        "text": one.text,
+    }
 
 
 def _summary(plan: Plan) -> dict[str, Any]:

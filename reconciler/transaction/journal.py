@@ -14,6 +14,7 @@ from reconciler.model.codec import BadRecord
 from reconciler.model.desired import Activation, Ignored
 from reconciler.model.ids import Uuid
 from reconciler.model.matrix import ApConfig
+from reconciler.model.outcome import Unconfirmed
 from reconciler.model.printable import error_text
 from reconciler.model.steps import FileChange, Holdings, Step, holdings_after
 from reconciler.planning.plan import GuestPlan, Plan, RolledBack, RollsBack
@@ -167,11 +168,12 @@ class Journal:
             self.keep_start(unfinished)
         self.close()
 
-    def keep_start(self, unfinished: Unfinished) -> None:
-        """Record that what was ours before `unfinished` is ours again; the journal stays."""
+    def keep_start(self, unfinished: Unfinished, unconfirmed: Unconfirmed | None = None) -> None:
+        """Record that what was ours before `unfinished` is ours again; `unconfirmed`: why. The journal stays."""
+        before = _before_unconfirmed(unfinished, unconfirmed) if unconfirmed else unfinished.before
         # A commit that ended between inventory and journal has recorded as ours what is gone again.
-        if not self._has(unfinished.before):
-            write_record(self._state, INVENTORY, unfinished.before)
+        if not self._has(before):
+            write_record(self._state, INVENTORY, before)
 
     def close(self) -> None:
         """Remove the journal: everything else is recorded."""
@@ -328,6 +330,20 @@ def _rolled_back(where: RollsBack | None, before: Applied, after: Applied) -> Ro
         return None
     guests = {uuid: one for uuid, one in known.guests.items() if one != has.get(uuid)}
     return known._replace(guests=guests) if guests or known.pool != after.pool else None
+
+
+def _before_unconfirmed(unfinished: Unfinished, unconfirmed: Unconfirmed) -> Applied:
+    """What was ours before an apply that was not confirmed, with what rolling that back has undone."""
+    before, after = unfinished.before, unfinished.after
+    # What an earlier rollback has undone still is, unless the apply was to bring all of it back.
+    if before.rolled_back and after.rolled_back:
+        return before
+    had, wanted = _configs(before), _configs(after)
+    changed = {one: wanted.get(one) for one in sorted(had.keys() | wanted.keys()) if had.get(one) != wanted.get(one)}
+    if not changed and before.pool == after.pool:
+        return before
+    number = unfinished.generation
+    return before._replace(rolled_back=RolledBack(number, 0, number, after.pool, changed, unconfirmed))
 
 
 def _configs(applied: Applied) -> dict[str, ApConfig]:

@@ -151,7 +151,7 @@ def _record(unfinished: Unfinished, outcome: Outcome, machine: OpenHost) -> None
     if outcome.result is Result.DEGRADED:
         journal.keep_degraded(unfinished, outcome.differences)
     else:
-        journal.keep_start(unfinished)
+        journal.keep_start(unfinished, outcome.unconfirmed)
     pending = confirmations.pending()
     if pending and pending.generation == unfinished.generation:
         confirmations.clear()

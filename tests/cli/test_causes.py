@@ -1,6 +1,7 @@
 """Why each holder changes, as plans say it: new, changed by you, changed on the host, or undone by a rollback."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -264,7 +265,13 @@ def test_drift_and_status_say_that_a_rollback_stands_between(command: Command) -
         assert f"Note: {sentence}." in " ".join(command(*words).out.split()), words
         if len(words) == 1:
             record = json.loads(command(*words, "-o", "json").out)
-            assert record["rolledBack"] == {"generation": 3, "to": 1, "before": None, "text": sentence}
+            assert record["rolledBack"] == {
+                "generation": 3,
+                "to": 1,
+                "before": None,
+                "unconfirmed": None,
+                "text": sentence,
+            }
     reasons = {one["name"]: one["why"] for one in json.loads(command("status", "-o", "json").out)["guests"]}
     assert reasons["guest1"][0] == "rolled back by generation 3"
     assert reasons["guest2"] == []
@@ -276,6 +283,86 @@ def test_drift_and_status_say_that_a_rollback_stands_between(command: Command) -
     for words in views[:3]:
         assert sentence not in command(*words).out
         assert json.loads(command(*words, "-o", "json").out)["rolledBack"] is None
+
+
+def cancelled(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancel what waits to be confirmed."""
+    del monkeypatch
+    assert command("cancel").code == 0
+
+
+def expired(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let its time go by, and the timer roll it back."""
+    now = time.monotonic()
+    with monkeypatch.context() as later:
+        later.setattr(time, "monotonic", lambda: now + 91)
+        command("expire", "2")
+
+
+def rolled_back_early(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Roll back what waits."""
+    del monkeypatch
+    roll_back(command)
+
+
+ENDS = {
+    "cancelled": (cancelled, "generation 2 was cancelled", "it was cancelled"),
+    "expired": (expired, "generation 2 was not confirmed", "it was not confirmed in time"),
+    "rolled-back": (rolled_back_early, "generation 2 was cancelled", "it was cancelled"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_an_apply_that_was_not_confirmed_stands_between_as_a_rollback_does(
+    command: Command, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Every view says that it was cancelled, or not confirmed in time, as long as the manifests want it."""
+    happens, label, why = ENDS[end]
+    apply(command)
+    change(command)
+    add_fourth(command)
+    apply(command, "--confirm-within", "90s")
+    happens(command, monkeypatch)
+
+    sentence = f"generation 2 was rolled back since {why}, and the manifests say otherwise"
+    assert causes(command) == {"guest1": UNDONE, "guest4": UNDONE}
+    assert labels(command).count(f"({label})") == 2
+    for words in (("plan",), ("drift",), ("status",)):
+        assert f"Note: {sentence}." in " ".join(command(*words).out.split()), words
+        record = json.loads(command(*words, "-o", "json").out)["rolledBack"]
+        expected = "expired" if end == "expired" else "cancelled"
+        assert (record["generation"], record["unconfirmed"], record["text"]) == (2, expected, sentence)
+    assert f"why         {label}\n" in command("status", "guest1").out
+    change(command, "adapters: [6]", "adapters: [5]")
+    change(command, "domains: [0x47, 0xff]", "domains: [0x47]")
+    assert causes(command) == {"guest1": YOURS, "guest2": YOURS, "guest4": UNDONE}
+    apply(command)
+    assert causes(command) == {}
+
+
+def test_the_first_apply_that_is_cancelled_leaves_nothing_new(command: Command) -> None:
+    """Nor a host pool that only the manifests have changed."""
+    apply(command, "--confirm-within", "90s")
+    command("cancel")
+
+    assert causes(command) == dict.fromkeys(("guest1", "guest2", "guest3", HOST), UNDONE)
+    assert labels(command).count("(generation 1 was cancelled)") == 4
+
+
+def test_a_cancelled_part_leaves_the_rollback_before_it(command: Command) -> None:
+    """The other guest was undone by the rollback, and still is."""
+    apply(command)
+    change(command)
+    add_fourth(command)
+    apply(command)
+    roll_back(command)
+    apply(command, "--target", "guest4", "--confirm-within", "90s")
+    command("cancel")
+    assert labels(command).count("(rolled back by generation 3)") == 2
+
+    apply(command, "--confirm-within", "90s")
+    command("cancel")
+    assert labels(command).count("(generation 5 was cancelled)") == 2
 
 
 def test_the_schema_of_a_plan_has_every_cause() -> None:

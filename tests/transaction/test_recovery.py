@@ -11,7 +11,7 @@ from reconciler.integrations.timers import CannotArm
 from reconciler.kernel.observe import observe
 from reconciler.model.codec import BadRecord
 from reconciler.model.ids import IdSet
-from reconciler.model.outcome import Origin, Outcome, Result
+from reconciler.model.outcome import Origin, Outcome, Result, Unconfirmed
 from reconciler.operations.apply import ApplyResult, Terms, apply
 from reconciler.operations.wanted import Manifests
 from reconciler.simulator.host import SimulatedHost
@@ -201,7 +201,10 @@ def test_what_nobody_confirms_is_put_back(bench: Bench) -> None:
 
     assert found.left is Left.EXPIRED
     assert bench.adapters == [5]
-    assert Journal(bench.machine.state, "boot-one").applied() == before
+    now = Journal(bench.machine.state, "boot-one").applied()
+    assert now._replace(rolled_back=None) == before
+    assert now.rolled_back
+    assert now.rolled_back.unconfirmed is Unconfirmed.EXPIRED
     assert bench.results == ["applied", "rolled back"]
     assert bench.apply().outcome.result is Result.APPLIED
 
@@ -320,7 +323,10 @@ def test_a_boot_ends_the_waiting(bench: Bench) -> None:
     (found,) = recover(booted)
 
     assert not found.unfinished.same_boot
-    assert Journal(booted.state, "boot-two").applied() == before
+    now = Journal(booted.state, "boot-two").applied()
+    assert now._replace(rolled_back=None) == before
+    assert now.rolled_back
+    assert now.rolled_back.unconfirmed is Unconfirmed.REBOOTED
     assert Confirmations(booted.state).pending() is None
 
 
