@@ -162,11 +162,14 @@ def _on_the_host(made: Plan, host: HostOptions, file: str, line: str) -> list[st
     commit = made.commit.rstrip("+")
     same = f"check out commit {commit[:12]}" if commit else "have the same manifests"
     changes = ", with what is not committed here," if made.commit.endswith("+") else ""
-    several = " (one -f for each path)" if len(host.manifests) > 1 else ""
+    several = " (one -f each)" if len(host.manifests) > 1 else ""
     return [
-        f"saved; to do exactly this on the host, copy {file} to it, {same}{changes} there,",
-        f"and run, with the path of the manifests there for MANIFESTS{several}:",
-        f"  {line}",
+        f"saved: {file}",
+        "to do exactly this on the host:",
+        "  1. copy this file to it",
+        f"  2. {same}{changes} there",
+        f"  3. run, with the path of the manifests there for MANIFESTS{several}:",
+        f"     {line}",
     ]
 
 

@@ -256,13 +256,40 @@ def test_a_saved_plan_from_a_record_can_be_applied(command: Command, record: Pat
     ran = by_record(command, record, "--out", saved)
 
     assert ran.code == 0
-    assert ran.err.splitlines()[-3:] == [
-        f"saved; to do exactly this on the host, copy {saved} to it, have the same manifests there,",
-        "and run, with the path of the manifests there for MANIFESTS:",
-        f"  reconcile apply {saved} -f MANIFESTS --simulate {command.simulated_host}",
+    assert ran.err.splitlines()[-6:] == [
+        f"saved: {saved}",
+        "to do exactly this on the host:",
+        "  1. copy this file to it",
+        "  2. have the same manifests there",
+        "  3. run, with the path of the manifests there for MANIFESTS:",
+        f"     reconcile apply {saved} -f MANIFESTS --simulate {command.simulated_host}",
     ]
     assert command("apply", "--yes", saved).code == 0
     assert "Nothing to do" in command("plan").out
+
+
+def test_how_a_saved_plan_comes_to_its_host_fits_a_terminal(
+    command: Command, record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line for each step, none divided; only paths and the command are longer, with whatever is to be said."""
+    monkeypatch.setenv("COLUMNS", "80")
+    observed(command, record)
+    files = [str(one) for one in sorted(command.directory.glob("*.yaml")) if one != command.simulated_host]
+    names = [word for one in files for word in ("-f", one)]
+    commands = ("git init -q -b main", "git add .", "git -c user.name=k -c user.email=k@k commit -q -m one")
+    for line in commands:
+        subprocess.run(line.split(), cwd=command.directory, check=True)
+    change(command)
+    saved = str(tmp_path / "plan.json")
+    ran = command.bare("plan", "--observed", str(record), *names, "--out", saved)
+
+    lines = ran.err.splitlines()
+    steps = lines[lines.index("to do exactly this on the host:") + 1 :]
+    assert ran.code == 0
+    assert [line[:5] for line in steps] == ["  1. ", "  2. ", "  3. ", "     "]
+    assert max(map(len, steps[:3])) <= 80
+    assert steps[1].endswith("with what is not committed here, there")
+    assert steps[2].endswith("(one -f each):")
 
 
 def test_a_plan_of_manifests_that_are_not_here_asks_where_they_are(
