@@ -289,7 +289,7 @@ def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
 
 def _offered(host: HostOptions, number: int, seconds: float, page: "Page") -> Iterator[str]:
     """What a person at the terminal can do in the `seconds` in which generation `number` still waits."""
-    from reconciler.render.history_text import local_time
+    from reconciler.render.history_list import local_time
     from reconciler.render.text import duration_text
 
     until = f"until {local_time(time.time() + seconds)}, for {duration_text(round(seconds))}"

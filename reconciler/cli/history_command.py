@@ -106,7 +106,8 @@ def _one_apply(word: str) -> int | str | None:
 
 
 def _list(host: HostOptions, format: str, newest: int | None, selector: Selector) -> None:
-    from reconciler.render.history_text import MOST_NAMES, NEWEST, NO_COMMIT, history_json, history_text
+    from reconciler.render.history_list import commit_note
+    from reconciler.render.history_text import MOST_NAMES, NEWEST, history_json, history_text
 
     history, found = History(state_of(host)[0]), _awaited(host)
     # Programs get all of it, as long as they do not ask for less.
@@ -123,11 +124,12 @@ def _list(host: HostOptions, format: str, newest: int | None, selector: Selector
         if format == "wide":
             page, names = page._replace(width=None), None
         flags = ("-l", str(selector)) if selector.pairs else ()
-        result(history_text(generations, page, most_names=names, earlier=earlier, here=host.here, flags=flags))
+        listed = history_text(generations, page, most_names=names, earlier=earlier, here=host.here, flags=flags)
+        result(listed)
         if selector.pairs:
             result(f"{len(touching):,} of {total:,} generations changed a guest with -l {selector}\n")
-        if not all(one.origin.commit for one in generations):
-            say(f"note: {NO_COMMIT}")
+        if note := commit_note(listed, (one.origin.commit for one in generations)):
+            say(f"note: {note}")
     _show_suspended(host, generations[-1].suspended if generations else ())
 
 

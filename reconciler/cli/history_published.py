@@ -9,17 +9,10 @@ from reconciler.cli.open_host import run_directory_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import page_for_stdout, result, say
 from reconciler.model.desired import Selector
+from reconciler.model.outcome import Extent
 from reconciler.model.printable import error_text, lines_text
-from reconciler.render.history_text import (
-    NEWEST,
-    NO_COMMIT,
-    Listed,
-    commit_lines,
-    commit_text,
-    listed_text,
-    local_time,
-    result_style,
-)
+from reconciler.render.history_list import Listed, commit_note, listed_text, local_time
+from reconciler.render.history_text import NEWEST, commit_lines
 from reconciler.render.plan_json import json_text
 from reconciler.render.text import counted, iso_time
 from reconciler.transaction.history import NoSuchGeneration
@@ -82,9 +75,11 @@ def _list(view: HistoryView, format: str, newest: int | None, selector: Selector
         return
     page = page_for_stdout()
     if chosen:
-        result(listed_text([_listed(one) for one in chosen], page._replace(width=None) if format == "wide" else page))
-    if not all(one.commit for one in chosen):
-        say(f"note: {NO_COMMIT}")
+        page = page._replace(width=None) if format == "wide" else page
+        listed = listed_text([_listed(one) for one in chosen], page)
+        result(listed)
+        if note := commit_note(listed, (one.commit for one in chosen)):
+            say(f"note: {note}")
     if earlier := len(touching) - len(chosen) + (0 if selector.pairs else view.earlier):
         result(f"{page.ellipsis} and {counted(earlier, 'earlier generation')}\n")
     if selector.pairs:
@@ -97,8 +92,8 @@ def _touches(one: GenerationView, selector: Selector) -> bool:
 
 
 def _listed(one: GenerationView) -> Listed:
-    style = result_style(one.result.partition(" (")[0])
-    return Listed(one.number, one.started, one.result, one.by, one.what, commit_text(one.commit, one.subject), style)
+    is_whole = one.extent == Extent.WHOLE
+    return Listed(one.number, one.started, one.result, one.by, one.what, one.commit, one.subject, is_whole)
 
 
 def _found(view: HistoryView, which: int | str) -> GenerationView:

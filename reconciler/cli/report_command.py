@@ -349,7 +349,7 @@ def _saved(asked: _Asked, planfile: str) -> "Report":
 
 
 def _generation(asked: _Asked, which: int | str) -> "Report":
-    from reconciler.render.history_text import local_time
+    from reconciler.render.history_list import local_time
     from reconciler.render.reports import recorded_report
     from reconciler.transaction.apply_ids import number_of
     from reconciler.transaction.history import History, NoSuchGeneration

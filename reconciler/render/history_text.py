@@ -18,32 +18,16 @@ from reconciler.model.outcome import (
 from reconciler.model.printable import lines_text
 from reconciler.planning.plan import ALLOW_SUSPENDED, Plan
 from reconciler.render.changes import Hunk, config_hunk, diff_text, hunk_lines, plan_hunks, pool_hunk
+from reconciler.render.history_list import Listed, listed_text, local_time
 from reconciler.render.plan_json import json_text
-from reconciler.render.table import Page, Row, table_lines
+from reconciler.render.table import Page
 from reconciler.render.text import MOST_LINES, Paint, Section, counted, fitted, iso_time, plain
 
 NEWEST: Final = 20
 """How many generations are listed where nothing else is asked for."""
 
-_STYLE: Final = {"applied": "good", "nothing to do": "good", "rolled back": "warning"}
-_SHORT: Final = 12
-_LEAST: Final = (
-    (5, 40), (4, 30), (5, 30), (4, 20), (2, 12), (3, 8), (5, 22), (4, 14), (2, 11), (3, 4), (5, 20), (2, 8), (5, 13),
-)  # fmt: skip
-"""Which columns are cut on a narrow page, in this order, and what stays of each: at 80 some of the commit's subject."""
-
-NO_COMMIT: Final = (
-    "'-' below COMMIT: a rollback, or the manifests were in no git repository, or in one that git refused"
-)
-"""Why a line of the list names no commit."""
-
 MOST_NAMES: Final[int | None] = 3
 """How many guests of a generation are named in a line, unless all are asked for."""
-
-
-def local_time(seconds: float, zone: tzinfo | None = None) -> str:
-    """`seconds` since 1970 as a date and a time of day, with the name of the `zone`; None: the one of this process."""
-    return datetime.fromtimestamp(seconds, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def local_iso_time(seconds: float, zone: tzinfo | None = None) -> str:
@@ -78,31 +62,9 @@ def history_text(
     rows = [_listed(one, most_names) for one in reversed(generations)]
     listed = listed_text(rows, page, zone)
     is_cut = listed != listed_text(rows, page._replace(width=None), zone)
-    whole = page.with_remark(f"  next: {here.line(HISTORY.with_flags('-o', 'wide', *flags))}    # cuts nothing")
+    whole = page.with_remark(f"  next: {here.line(HISTORY.with_flags('-o', 'wide', *flags))}    # shows all")
     ending = _earlier_text(earlier, here, flags, page) if earlier else ""
     return listed + ending + (lines_text(whole) if is_cut else "")
-
-
-class Listed(NamedTuple):
-    """What a line of the list says of a generation: `started` in seconds since 1970, 0 where that is not known."""
-
-    number: int
-    started: float
-    result: str
-    by: str
-    what: str
-    commit: str
-    style: str
-
-
-def listed_text(generations: Sequence[Listed], page: Page, zone: tzinfo | None = None) -> str:
-    """A line for each generation in their order, below a heading, ended by a newline; see `history_text`."""
-    # In most lists the zone is the same in each line; a year has two.
-    zones = {_zone_name(one.started, zone) for one in generations if one.started}
-    started = f"STARTED ({zones.pop()})" if len(zones) == 1 else "STARTED"
-    heading = ("GEN", started, "RESULT", "BY", "WHAT", "COMMIT")
-    rows = [_row(one, zone, with_zone=bool(zones)) for one in generations]
-    return lines_text(table_lines(heading, rows, page, _LEAST))
 
 
 def _earlier_text(earlier: int, here: Here, flags: Sequence[str], page: Page) -> str:
@@ -112,29 +74,15 @@ def _earlier_text(earlier: int, here: Here, flags: Sequence[str], page: Page) ->
     return f"{text}\n  {line}\n" if is_wide else f"{text} {line}\n"
 
 
-def _zone_name(seconds: float, zone: tzinfo | None) -> str:
-    return local_time(seconds, zone)[len("2027-01-15 08:00:00 ") :]
-
-
-def _row(one: Listed, zone: tzinfo | None, *, with_zone: bool) -> Row:
-    named = f" {_zone_name(one.started, zone)}" if with_zone else ""
-    started = f"{local_time(one.started, zone)[:16]}{named}" if one.started else "-"
-    return Row((str(one.number), started, one.result, one.by or "-", one.what, one.commit), {2: one.style})
-
-
 def _listed(one: Generation, most: int | None) -> Listed:
     interrupted = one.outcome.interrupted if one.outcome else ()
     remarks = [one.remark] if one.remark else []
     if interrupted:
         remarks.append(f"interrupted {', '.join(interrupted)}")
     result = f"{one.result} ({'; '.join(remarks)})" if remarks else one.result
-    style, commit = result_style(one.result), commit_text(one.origin.commit, one.origin.subject)
-    return Listed(one.number, one.origin.started, result, by_text(one), what_text(one, most), commit, style)
-
-
-def result_style(result: str) -> str:
-    """The style of how a generation ended."""
-    return _STYLE.get(result, "error")
+    origin, is_whole = one.origin, one.extent is Extent.WHOLE
+    what = what_text(one, most)
+    return Listed(one.number, origin.started, result, by_text(one), what, origin.commit, origin.subject, is_whole)
 
 
 def by_text(one: Generation) -> str:
@@ -197,13 +145,6 @@ def _commit_lines(record: Mapping[str, Any], page: Page) -> Iterator[str]:
         yield from page.wrapped(
             "  commit:    ", "none (the manifests were in no git repository, or in one that git refused)", 0
         )
-
-
-def commit_text(commit: str, subject: str) -> str:
-    """The commit of manifests, short, and its subject."""
-    if not commit:
-        return "-"
-    return f"{commit[:_SHORT]}{'+' if commit.endswith('+') else ''} {subject}".rstrip()
 
 
 def history_json(generations: Iterable[Generation]) -> str:

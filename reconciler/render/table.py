@@ -86,12 +86,17 @@ class Page(NamedTuple):
                 cut again, when others have been.
         """
         widths = [max(map(columns_of, column)) for column in zip(*lines, strict=True)]
-        over = 0 if self.width is None else sum(widths) + len(_GAP) * (len(widths) - 1) - self.width
+        over = 0 if self.width is None else across(widths) - self.width
         for column, kept in least:
             cut = max(0, min(over, widths[column] - kept))
             widths[column] -= cut
             over -= cut
         return widths
+
+
+def across(widths: Sequence[int]) -> int:
+    """How wide a line with columns of these `widths` is."""
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
 class Row(NamedTuple):

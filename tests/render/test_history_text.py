@@ -12,6 +12,7 @@ from reconciler.model.outcome import Actor, Extent, Generation, Origin, Outcome,
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.render.changes import plan_diff
+from reconciler.render.history_list import local_time
 from reconciler.render.history_text import (
     Wish,
     diff_records,
@@ -19,12 +20,12 @@ from reconciler.render.history_text import (
     generation_text,
     history_json,
     history_text,
-    local_time,
     wish_diff,
 )
 from reconciler.render.plan_json import plan_record
 from reconciler.render.table import Page
 from reconciler.render.text import MOST_LINES, Painter, plain
+from reconciler.transaction.confirmation import Awaited
 from reconciler.transaction.history import History
 from reconciler.transaction.state_directory import StateDirectory
 from testing.golden import assert_golden
@@ -105,20 +106,62 @@ def test_the_zone_is_in_the_head_or_in_each_line_where_there_are_two(columns: in
     assert two[len(GENERATIONS)].startswith("1    2027-01-16 09:00 CET   ")
 
 
-def test_at_80_columns_a_commit_is_seen_with_some_of_its_subject() -> None:
-    """However much else there is to say."""
-    text = history_text([one._replace(number=500 + one.number) for one in GENERATIONS], Page(80), zone=ZONE)
+@pytest.mark.parametrize("columns", [80, 90, 100, 120])
+def test_a_page_of_80_columns_and_more_has_30_characters_of_a_subject(columns: int) -> None:
+    """However much else there is to say; what an apply changed gives way to it."""
+    text = history_text([one._replace(number=50 + one.number) for one in GENERATIONS], Page(columns), zone=ZONE)
 
-    assert len([line for line in text.splitlines() if "1a2b3c4d5e6f Move the" in line]) == 3
+    assert text.count(KIM.subject[:29]) >= 2
+    assert text.count("1a2b3c4") == 5
 
 
-def test_where_something_is_cut_the_command_that_cuts_nothing_is_named() -> None:
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 120])
+def test_how_a_generation_ended_is_never_cut(columns: int) -> None:
+    """A word, where there is no place for more."""
+    lines = history_text(GENERATIONS, Page(columns), zone=ZONE).splitlines()
+    at = lines[0].index("RESULT")
+
+    results = [one[at:].split("  ")[0] for one in lines[1 : len(GENERATIONS) + 1]]
+    assert results == [
+        "unfinished", "unconfirmed", "no change", "degraded", "damaged", "applied", "rolled back", "applied", "applied",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("awaited", "word"),
+    [
+        (Awaited(8, 5.0, rolled_back=False, obstacle=""), "unconfirmed"),
+        (Awaited(8, 0.0, rolled_back=False, obstacle=""), "expired"),
+        (Awaited(8, 0.0, rolled_back=True, obstacle=""), "rolled back"),
+    ],
+    ids=["waits", "expired", "rolled back"],
+)
+def test_what_waits_to_be_confirmed_has_a_word(awaited: Awaited, word: str) -> None:
+    """Of every way in which it can stand, also where there is more to say."""
+    outcome = Outcome(Result.ROLLED_BACK if awaited.rolled_back else Result.APPLIED, interrupted=("web",))
+    text = history_text([GENERATIONS[7]._replace(remark=awaited.remark, outcome=outcome)], Page(80), zone=ZONE)
+
+    assert f"  {word}  kim  1a2b3c4 Move " in text
+
+
+def test_on_a_narrow_page_a_subject_stands_for_what_all_of_it_changed() -> None:
+    """Where an apply was about a part of it, or there is no subject, the line says what was changed."""
+    lines = history_text(GENERATIONS, Page(80), zone=ZONE).splitlines()
+    ends = [one.split("  kim   ")[-1].split("  hook  ")[-1] for one in lines[: len(GENERATIONS) + 1]]
+
+    assert lines[0].endswith("BY    WHAT")
+    assert ends[1] == "undo of 1: guest-00, guest-01"
+    assert ends[4] == "1a2b3c4 batch"
+    assert ends[9].startswith("1a2b3c4 host pool, guest-00")
+
+
+def test_where_something_is_cut_the_command_that_shows_all_is_named() -> None:
     """Only there."""
     short = history_text(GENERATIONS[1:2], Page(120), zone=ZONE)
     cut = history_text(GENERATIONS, Page(80), zone=ZONE, flags=["-l", "tenant=x"])
 
     assert "-o wide" not in short
-    assert cut.endswith("\n  next: reconcile history -o wide -l tenant=x    # cuts nothing\n")
+    assert cut.endswith("\n  next: reconcile history -o wide -l tenant=x    # shows all\n")
 
 
 def test_every_time_is_local_and_for_programs_it_is_iso() -> None:

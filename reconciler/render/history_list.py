@@ -1,0 +1,137 @@
+"""The list of generations as a table that fits the page: which columns, and what of them, a narrow one keeps."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Final, NamedTuple
+
+from reconciler.model.printable import lines_text
+from reconciler.render.table import Page, Row, across, table_lines
+
+_STYLE: Final = {"applied": "good", "nothing to do": "good", "rolled back": "warning"}
+_WORDS: Final = {"not finished": "unfinished", "nothing to do": "no change"}
+_WORDS_OF_REMARKS: Final = {"waits to be confirmed": "unconfirmed", "not confirmed in time": "expired"}
+_SHORT: Final = 12
+_SHORTER: Final = 7
+
+NO_COMMIT: Final = (
+    "'-' below COMMIT: a rollback, or the manifests were in no git repository, or in one that git refused"
+)
+"""Why a line of the list has no commit in its column."""
+
+
+class Listed(NamedTuple):
+    """What a line of the list says of a generation.
+
+    Attributes:
+        number: of the generation.
+        started: in seconds since 1970; 0 where that is not known.
+        result: how it ended, with remarks in brackets.
+        by: who applied it.
+        what: what it changed.
+        commit: of its manifests; empty where there is none.
+        subject: of the commit.
+        is_whole: whether it was about the whole host, as its commit is.
+    """
+
+    number: int
+    started: float
+    result: str
+    by: str
+    what: str
+    commit: str
+    subject: str
+    is_whole: bool
+
+    @property
+    def word(self) -> str:
+        """How it ended, in one or two words that fit a narrow column."""
+        result, _, remark = self.result.partition(" (")
+        return _WORDS_OF_REMARKS.get(remark.rstrip(")").partition(";")[0]) or _WORDS.get(result, result)
+
+    @property
+    def in_short(self) -> str:
+        """Its commit, with the subject where all of that was applied and what was changed otherwise."""
+        if not self.commit:
+            return self.what
+        about = self.subject if self.subject and self.is_whole else self.what
+        return f"{self.commit[:_SHORTER]}{'+' if self.commit.endswith('+') else ''} {about}"
+
+
+class _Layout(NamedTuple):
+    """Columns of the list, and how narrow each of them may become; see `Page.widths`."""
+
+    columns: tuple[str, ...]
+    least: tuple[tuple[int, int], ...] = ()
+    has_words: bool = True
+
+
+_LAYOUTS: Final = (
+    _Layout(("GEN", "STARTED", "RESULT", "BY", "WHAT", "COMMIT"), has_words=False),
+    _Layout(("GEN", "STARTED", "RESULT", "BY", "WHAT", "COMMIT"), ((5, 54), (4, 30), (5, 44), (3, 8), (4, 20))),
+    _Layout(("GEN", "STARTED", "RESULT", "BY", "WHAT"), ((4, 38), (3, 8), (4, 24), (3, 4))),
+    _Layout(("GEN", "RESULT", "WHAT"), ((2, 1),)),
+)
+"""The first one that fits the page is taken, else the last. At 80 columns a subject has 30 characters."""
+
+
+def listed_text(generations: Sequence[Listed], page: Page, zone: tzinfo | None = None) -> str:
+    """A line for each generation in their order, below a heading, ended by a newline; see `history_text`."""
+    tables = ((layout, _table(generations, layout, zone)) for layout in _LAYOUTS)
+    layout, (heading, rows) = next(
+        (one for one in tables if _fits(one[0], *one[1], page)), (_LAYOUTS[-1], _table(generations, _LAYOUTS[-1], zone))
+    )
+    return lines_text(table_lines(heading, rows, page, layout.least))
+
+
+def _fits(layout: _Layout, heading: Sequence[str], rows: Sequence[Row], page: Page) -> bool:
+    lines = [tuple(map(page.shown, cells)) for cells in (heading, *(row.cells for row in rows))]
+    return page.width is None or across(page.widths(lines, layout.least)) <= page.width
+
+
+def _table(generations: Sequence[Listed], layout: _Layout, zone: tzinfo | None) -> tuple[tuple[str, ...], list[Row]]:
+    """The heading and the rows of `layout`."""
+    # In most lists the zone is the same in each line; a year has two.
+    zones = {_zone_name(one.started, zone) for one in generations if one.started}
+    started = f"STARTED ({zones.pop()})" if len(zones) == 1 else "STARTED"
+    heading = tuple(started if one == "STARTED" else one for one in layout.columns)
+    return heading, [_row(one, layout, zone, with_zone=bool(zones)) for one in generations]
+
+
+def commit_note(listed: str, commits: Iterable[str]) -> str:
+    """Why a line of the list `listed` names no commit; empty where each does, or the list has no column for them."""
+    return NO_COMMIT if "COMMIT" in listed.partition("\n")[0] and not all(commits) else ""
+
+
+def local_time(seconds: float, zone: tzinfo | None = None) -> str:
+    """`seconds` since 1970 as a date and a time of day, with the name of the `zone`; None: the one of this process."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def _zone_name(seconds: float, zone: tzinfo | None) -> str:
+    return local_time(seconds, zone)[len("2027-01-15 08:00:00 ") :]
+
+
+def _row(one: Listed, layout: _Layout, zone: tzinfo | None, *, with_zone: bool) -> Row:
+    named = f" {_zone_name(one.started, zone)}" if with_zone else ""
+    cells = {
+        "GEN": str(one.number),
+        "STARTED": f"{local_time(one.started, zone)[:16]}{named}" if one.started else "-",
+        "RESULT": one.word if layout.has_words else one.result,
+        "BY": one.by or "-",
+        "WHAT": one.what if "COMMIT" in layout.columns else one.in_short,
+        "COMMIT": commit_text(one.commit, one.subject),
+    }
+    style = result_style(one.result.partition(" (")[0])
+    return Row(tuple(cells[name] for name in layout.columns), {layout.columns.index("RESULT"): style})
+
+
+def result_style(result: str) -> str:
+    """The style of how a generation ended."""
+    return _STYLE.get(result, "error")
+
+
+def commit_text(commit: str, subject: str) -> str:
+    """The commit of manifests, short, and its subject."""
+    if not commit:
+        return "-"
+    return f"{commit[:_SHORT]}{'+' if commit.endswith('+') else ''} {subject}".rstrip()
