@@ -34,7 +34,13 @@ def doctor_command(format: str, host: HostOptions) -> Exit:
     """
     with opened(host) as machine:
         identity, unidentified = identified(machine)
-        findings = examined(machine, _root(host), _of_the_loop(machine.state), _places(machine, host))
+        findings = examined(
+            machine,
+            _root(host),
+            _of_the_loop(machine.state),
+            _places(machine, host),
+            is_simulated=host.simulate is not None,
+        )
     shown = (
         findings_json(findings, host.here, identity, unidentified)
         if format == "json"

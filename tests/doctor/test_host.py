@@ -30,7 +30,7 @@ from reconciler.simulator.hardware import Card
 from reconciler.simulator.host import SimulatedHost
 from reconciler.simulator.kernel_profiles import PROFILES
 from reconciler.transaction.confirmation import Awaited
-from testing.commands import parsed
+from testing.commands import example, parsed
 from testing.holdings import config, hardware, host_holding, uuid
 
 FREE = Matrix(ALL_IDS, ALL_IDS - IdSet([4, 0x47]))
@@ -248,3 +248,16 @@ def test_a_name_of_an_lpar_cannot_reach_the_terminal(tmp_path: Path, capsys: pyt
     assert record["identity"]["machineId"] == "IBM-3931-00000000000829E7"
     assert record["identity"]["lpar"] == "LPAR7"
     assert "error::x" in record["identity"]["extendedLpar"]
+
+
+def test_a_simulated_host_has_no_kernel_to_update(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever release it has the rules of."""
+    command = example("three-guests", tmp_path, capsys)
+    description = command.simulated_host.read_text(encoding="utf-8")
+
+    for release in ("6.12", "6.1", "5.15"):
+        command.simulated_host.write_text(description.replace("6.12", release), encoding="utf-8")
+        command.bare("simulate", "reset", "--simulate", str(command.simulated_host))
+        found = json.loads(command.bare("doctor", "--simulate", str(command.simulated_host), "-o", "json").out)
+        assert "kernel" not in " ".join(one["fix"] or "" for one in found["findings"])
+        assert found["findings"] == []
