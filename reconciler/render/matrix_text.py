@@ -56,6 +56,7 @@ _MOST_CONFLICTS: Final = 6
 _MOST_QUEUES: Final = 4
 _GAP: Final = 3
 _FOLDED: Final = "."
+_BELOW_SIGN: Final = " " * len("  !  ")
 
 
 def letters_of(grid: Grid) -> dict[str, str]:
@@ -97,9 +98,9 @@ def matrix_text(
     head = [page.paint("bold", page.cut(f"Host {status.host}")), page.cut(f"  compared    {compared_text(status)}")]
     head += [*(page.paint("warning", page.cut(f"  not seen    {one}")) for one in unseen), ""]
     summary = [page.paint("bold", line) for line in _summary(grid, page.width or USUAL_WIDTH)]
-    signs = drawing.marks()
-    lines = [*head, *drawing.lines(None), *signs, *summary]
+    lines = [*head, *drawing.lines(None), *drawing.marks(None), *summary]
     if most is not None and len(lines) > most:
+        signs = drawing.marks(_MOST_CONFLICTS)
         hint = [f"To see all of it: {whole}", ""] if whole else []
         room = most - len(head) - len(signs) - len(hint) - len(summary)
         lines = [*head, *drawing.lines(room), *signs, *hint, *summary]
@@ -158,7 +159,7 @@ class _Drawing:
         self._rows = _bands(shown.rows)
         self._columns = _bands(dict(sorted(columns.items())))
         self._edge = max([len("adapter"), *(len(row.label) + 2 for row in self._rows)]) + 2
-        # Which domains a column without a header stands for, and who conflicts with whom, is said in words.
+        # Which domains a column without a header stands for, and who claims the same queue, is said in words.
         self._folded = [one.label for one in self._columns if one.first != one.last]
         self._conflicts = _claimed_by_several(shown, CellState.CONFLICT)
         self._shared = _claimed_by_several(shown, CellState.ON_DEMAND)
@@ -167,18 +168,15 @@ class _Drawing:
         )
 
     def lines(self, room: int | None) -> list[str]:
-        """The grid, its legend and its conflicts in at most `room` lines; None: all of them."""
+        """The grid and whom its letters stand for in at most `room` lines; None: all of them."""
         if not self._rows:
             return [self._nothing, ""]
-        conflicts = self._conflict_lines(None if room is None else _MOST_CONFLICTS)
-        folded = self._folded_lines()
         if room is None:
-            return [*self._blocks(self._rows, self._columns), *self._legend(None), *folded, *conflicts]
-        room -= len(conflicts) + len(folded)
+            return [*self._blocks(self._rows, self._columns), *self._legend(None)]
         names = self._legend(None)
         rows, columns = self._fitting(room - min(len(names), room // 3))
         blocks = self._blocks(rows, columns)
-        return [*blocks, *self._legend(room - len(blocks), rows, columns), *folded, *conflicts]
+        return [*blocks, *self._legend(room - len(blocks), rows, columns)]
 
     def _fitting(self, room: int) -> tuple[list[_Band], list[_Band]]:
         """As many rows of as many blocks as have place in `room` lines, with the lines that count the rest."""
@@ -261,36 +259,48 @@ class _Drawing:
             return []
         return [self._page.cut(f"  {_FOLDED * 2}  domains that no guest has or claims: {', '.join(self._folded)}")]
 
-    def _conflict_lines(self, most: int | None) -> list[str]:
-        shown = self._conflicts[:most]
-        lines = [line for one in shown for line in self._conflict_text(one)]
-        lines += [self._page.cut(f"  *  {one}") for one in self._shared[:most]]
-        if most is not None and len(self._shared) > most:
-            lines.append(f"     {self._page.ellipsis} and {len(self._shared) - most:,} more groups of on-demand guests")
-        left = len(self._conflicts) - len(shown)
-        return [*lines, f"     {self._page.ellipsis} and {counted(left, 'more conflict')}"] if left else lines
+    def _claimed_lines(self, state: CellState, most: int | None) -> Iterator[str]:
+        """Who claims the same queues in `state`, at most `most` groups, to stand below its sign."""
+        if state is CellState.CONFLICT:
+            for one in self._conflicts[:most]:
+                yield from self._conflict_text(one)
+            groups, noun = self._conflicts, "more conflict"
+        elif state is CellState.ON_DEMAND:
+            yield from (self._page.cut(f"{_BELOW_SIGN}{one}") for one in self._shared[:most])
+            groups, noun = self._shared, "more group"
+        else:
+            return
+        if most is not None and len(groups) > most:
+            yield f"{_BELOW_SIGN}{self._page.ellipsis} and {counted(len(groups) - most, noun)}"
 
     def _conflict_text(self, conflict: str) -> Iterator[str]:
         """Who contends for what: names are not cut before they are very many."""
-        room = self._across - len("  !  ")
+        room = self._across - len(_BELOW_SIGN)
         first, *rest = wrap(conflict, room, break_on_hyphens=False)
-        yield self._page.paint("error", f"  !  {first}")
-        yield from (self._page.paint("error", f"     {line}") for line in rest[:1])
+        yield self._page.paint("error", f"{_BELOW_SIGN}{first}")
+        yield from (self._page.paint("error", f"{_BELOW_SIGN}  {line}") for line in rest[:1])
         if rest[1:]:
-            yield self._page.paint("error", f"     {self._page.cut(' '.join(rest[1:]), room)}")
+            yield self._page.paint("error", f"{_BELOW_SIGN}  {self._page.cut(' '.join(rest[1:]), room - 2)}")
 
-    def marks(self) -> list[str]:
-        """What each sign means that there is."""
+    def marks(self, most: int | None) -> list[str]:
+        """What each sign means that there is, with at most `most` groups of queues that several claim; None: all."""
         states = {cell.state for cell in self._shown.cells}
-        signs = [(sign.mark, sign) for state, sign in _SIGNS.items() if state in states]
-        meanings = [(self._page.paint(sign.style, mark), sign.meaning) for mark, sign in signs]
+        lines = self._folded_lines()
+        if CellState.HELD in states and not states.isdisjoint(_SIGNS):
+            lines.append(self._meaning(" ", "a letter alone: the guest has it"))
+        for state, sign in _SIGNS.items():
+            if state in states:
+                lines.append(self._meaning(sign.mark, sign.meaning, sign.style))
+                lines += self._claimed_lines(state, most)
         if CellState.HOST in states:
-            meanings.append((self._host, "the host's own drivers"))
+            lines.append(self._meaning(self._host, "the host's own drivers"))
         if CellState.FREE in states:
-            meanings.append((_FREE, "free: neither a guest nor the host has it, and no guest claims it"))
-        room = self._across - len("  ?  ")
-        lines = [f"  {sign}  {self._page.cut(meaning, room)}" for sign, meaning in meanings]
+            lines.append(self._meaning(_FREE, "free: neither a guest nor the host has it, and no guest claims it"))
         return [*lines, ""] if lines else []
+
+    def _meaning(self, sign: str, meaning: str, style: str = "") -> str:
+        shown = self._page.paint(style, sign) if style else sign
+        return f"  {shown}  {self._page.cut(meaning, self._across - len(_BELOW_SIGN))}"
 
 
 def _claimed_by_several(grid: Grid, state: CellState) -> list[str]:

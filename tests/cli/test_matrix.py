@@ -177,8 +177,28 @@ def test_conflicts_are_marked_and_named(command: Command, tmp_path: Path) -> Non
     assert ran.code == 0
     assert ran.err.count("error[guest-overlap]") == 2
     assert "  05     a+· a!· b+\n" in ran.out
-    assert "  !  05.0047: guest1 and guest2\n  !  06.0047: guest1 and guest3\n" in ran.out
+    legend = ran.out.partition("  !  conflict: only one of several can have it\n")[2]
+    assert legend.startswith("     05.0047: guest1 and guest2\n     06.0047: guest1 and guest3\n")
     assert states(command("matrix", "-o", "json"))["05.0047"] == ("conflict", "guest1")
+
+
+def test_each_sign_that_occurs_is_explained_once_below_the_grid(command: Command) -> None:
+    """Also that of a letter alone, where others have a sign; before anything else is said of a sign, and no other."""
+    signs = {"conflict": "!", "planned": "+", "leaving": ">", "pending": "?", "on-demand": "*", "free": "-"}
+    shown = []
+    for words in (("simulate",), ("apply", "--yes"), ("simulate", "unplug", "5")):
+        command(*words)
+        found, ran = states(command("matrix", "-o", "json")), command("matrix")
+        names = {state for state, _ in found.values()}
+        legend = ran.out.partition("c guest3\n")[2].splitlines()
+        for state, sign in signs.items():
+            explained = [line for line in legend if line.startswith(f"  {sign}  ")]
+            assert [line[5:].partition(":")[0] for line in explained] == ([state] if state in names else [])
+        is_alone = "     a letter alone: the guest has it" in legend
+        assert is_alone == ("held" in names and not names.isdisjoint(set(signs) - {"free"}))
+        shown.append(is_alone)
+
+    assert shown == [False, False, True]
 
 
 def test_a_page_is_as_wide_as_columns_says(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
