@@ -13,7 +13,8 @@ from packages.chroot import Chroot
 from packages.source import ROOT, BuildFailed, Report, cache_directory, source
 from reconciler import __version__
 
-KINDS: Final = ("python", "debian", "rpm")
+KINDS: Final = ("wheel", "python", "debian", "rpm")
+"""`wheel`: sdist and wheel alone, which are made in any case, without the programs that check them."""
 
 
 def main() -> int:
