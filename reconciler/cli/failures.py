@@ -28,6 +28,7 @@ from reconciler.model.printable import error_text, shell_line
 from reconciler.model.problems import InvalidManifests, Problem, completed, errors_of
 from reconciler.model.stopping import Abandoned
 from reconciler.transaction.apply_ids import IdTaken
+from reconciler.transaction.state_directory import UnsafeState
 from reconciler.watch.requests import FollowsManifests
 
 if TYPE_CHECKING:
@@ -85,12 +86,13 @@ def code_of(error: Exception, said: Said) -> Exit:
         said: the options of the command, for the one to run next.
     """
     if owner := _owner_of_simulation(error, said):
-        who_can = f"only {owner} can read and change what is kept of it"
+        can = "change" if _is_read(said) else "read and change"
+        who_can = f"only {owner} can {can} what is kept of it"
         _show_own_simulation(f"belongs to {owner}, who used it first, and {who_can}", said)
         return exit_code_of(type(error)) if isinstance(error, ReconcileError) else Exit.FAILURE
     if _is_beside_simulation(error, said):
         _show_own_simulation(
-            f"lies in a folder that {_user_name(os.geteuid())} may not write, where its state is kept", said
+            f"lies in a folder that user '{_user_name(os.geteuid())}' may not write, where its state is kept", said
         )
         return exit_code_of(type(error)) if isinstance(error, ReconcileError) else Exit.FAILURE
     match error:
@@ -153,18 +155,42 @@ def refusal_json(refusal: Refusal, why: str, plan: "Plan | None" = None, problem
 
 
 def _owner_of_simulation(error: Exception, said: Said) -> str:
-    """The user whose simulated host this one may not read; empty where it is not that."""
-    denied = error if isinstance(error, PermissionError) else error.__cause__
+    """The user whose simulated host this one may not use; empty where it is not that."""
     simulated = said.host.simulate
-    if simulated is None or said.context is None or not isinstance(denied, PermissionError) or not denied.filename:
+    if simulated is None or said.host.state_dir or said.context is None:
         return ""
-    kept = f"{os.path.abspath(simulated)}.state"
-    if not os.path.abspath(os.fsdecode(denied.filename)).startswith(kept):
+    if not (_is_denied_beside(error, simulated) or _is_foreign(error)):
         return ""
-    for path in (kept, f"{kept}.json"):
+    for path in _kept_of(simulated):
         with suppress(OSError):
-            return _user_name(os.stat(path).st_uid)
+            owner = os.stat(path).st_uid
+            return "" if owner == os.geteuid() else _user_name(owner)
     return ""
+
+
+def _is_denied_beside(error: Exception, simulated: str) -> bool:
+    """Whether `error` is about a file that is kept beside the description `simulated`, or about a new one for it."""
+    denied = error if isinstance(error, PermissionError) else error.__cause__
+    if not isinstance(denied, PermissionError) or not denied.filename:
+        return False
+    folder, name = os.path.split(os.path.abspath(os.fsdecode(denied.filename)))
+    return os.path.join(folder, name.removeprefix(".")).startswith(f"{os.path.abspath(simulated)}.state")
+
+
+def _is_foreign(error: Exception) -> bool:
+    """Whether `error` is that what is kept belongs to another user; to root nothing is kept from being read."""
+    return isinstance(error, UnsafeState) and bool(os.geteuid())
+
+
+def _kept_of(simulated: str) -> tuple[str, str]:
+    kept = f"{os.path.abspath(simulated)}.state"
+    return kept, f"{kept}.json"
+
+
+def _is_read(said: Said) -> bool:
+    """Whether this user may read what is kept of the simulated host."""
+    simulated = said.host.simulate
+    return simulated is not None and all(os.access(one, os.R_OK) for one in _kept_of(simulated))
 
 
 def _user_name(number: int) -> str:

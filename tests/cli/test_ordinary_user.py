@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.main import run
 from reconciler.watch.published import LoopPublisher, PublishedReader
 from reconciler.watch.run_directory import RunDirectory
 from testing.commands import Ran
@@ -299,6 +300,33 @@ def test_a_simulated_host_of_another_user(site: Path, monkeypatch: pytest.Monkey
     where = () if command in ("history", "doctor") else ("-f", "site")
     done = as_a_user(site, *words, *where, "--simulate", f"{own}/my-simulated-host.yaml")
     assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+@pytest.mark.parametrize(
+    "command", ["apply --yes", "rollback --yes", "confirm", "suspend --reason x", "resume", "simulate unplug 5"]
+)
+def test_a_simulated_host_of_another_user_that_may_be_read(
+    site: Path, monkeypatch: pytest.MonkeyPatch, command: str, mode: int
+) -> None:
+    """What changes it says whose it is and how to have one of one's own, too, and asks for no rights of root."""
+    monkeypatch.chdir(site)
+    host = ("--simulate", "site/simulated-host.yaml")
+    assert run(["apply", "--yes", "-f", "site", *host]) == 0
+    for path in (site / "site", *(site / "site").rglob("*")):
+        os.chown(path, ANOTHER, ANOTHER)
+        path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
+    (site / "site").chmod(mode)
+
+    ran = as_a_user(site, *command.split(), *host)
+
+    said = " ".join(ran.err.split())
+    assert ran.code == 1
+    assert "host site/simulated-host.yaml belongs to nobody, who used it first, and only nobody can change" in said
+        "the simulated host site/simulated-host.yaml belongs to nobody, who used it first, and only nobody can" in said
+    )
+    assert "# a simulated host of your own" in said
+    assert "sudo" not in said
 
 
 @pytest.mark.parametrize("home", ["home", "nowhere"])
