@@ -323,8 +323,6 @@ def test_a_simulated_host_of_another_user_that_may_be_read(
     said = " ".join(ran.err.split())
     assert ran.code == 1
     assert "host site/simulated-host.yaml belongs to nobody, who used it first, and only nobody can change" in said
-        "the simulated host site/simulated-host.yaml belongs to nobody, who used it first, and only nobody can" in said
-    )
     assert "# a simulated host of your own" in said
     assert "sudo" not in said
 
