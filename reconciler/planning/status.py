@@ -14,7 +14,9 @@ from reconciler.model.observed import Observed, ObservedCard, ObservedMdev, Proc
 from reconciler.planning.effect import Bindings, Hidden, bindings_now, control_lacking, hidden_because
 from reconciler.planning.plan import Cause, GuestPlan, Plan, cause_text
 
-WITHHELD: Final = "suspended, and differs: its device is not as its manifest says; once resumed, an apply changes it"
+WITHHELD: Final = (
+    "suspended, and differs: its device is not as its manifest says, and the next apply after a resume changes it"
+)
 """Why the device of a suspended guest is not as wanted."""
 
 _IGNORE_DRIFT: Final = "spec.ignoreDrift"
