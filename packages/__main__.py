@@ -5,16 +5,25 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from packages import debian, python_files, rpm
-from packages.chroot import Chroot
-from packages.source import ROOT, BuildFailed, Report, cache_directory, source
+from packages.chroot import SUITE, Chroot
+from packages.repository import make_repository
+from packages.source import ROOT, BuildFailed, Report, Source, cache_directory, source
+from packages.trial import run_trial, simulator
+from packages.virtual_machine import VirtualMachine, prepared_image
 from reconciler import __version__
 
-KINDS: Final = ("wheel", "python", "debian", "rpm")
+KINDS: Final = ("wheel", "python", "debian", "rpm", "vm")
 """`wheel`: sdist and wheel alone, which are made in any case, without the programs that check them."""
+USUAL: Final = KINDS[:-1]
+"""Those that are built where none is named."""
+
+_BOOT_SECONDS: Final = 2400
+"""Much more than an emulated machine takes that has a processor to itself."""
 
 
 def main() -> int:
@@ -29,7 +38,7 @@ def main() -> int:
     begun = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="reconcile-packages-") as work:
-            _build(given.kinds or KINDS, given.to.absolute(), Path(work), report)
+            _build(given.kinds or USUAL, given.to.absolute(), Path(work), report)
     except BuildFailed as error:
         print(f"packages: {error}", file=sys.stderr)
         return 2
@@ -37,7 +46,7 @@ def main() -> int:
     return 1 if report.failed else 0
 
 
-def _build(kinds: list[str] | tuple[str, ...], to: Path, work: Path, report: Report) -> None:
+def _build(kinds: Sequence[str], to: Path, work: Path, report: Report) -> None:
     built = source()
     if not built.is_committed:
         print("with changes that are not committed")
@@ -49,7 +58,7 @@ def _build(kinds: list[str] | tuple[str, ...], to: Path, work: Path, report: Rep
         python_files.check(files, programs, report)
         python_files.describe(to, __version__, programs, report)
     chroot = Chroot(cache_directory())
-    if {"debian", "rpm"} & set(kinds):
+    if {"debian", "rpm", "vm"} & set(kinds):
         chroot.prepare()
     if "rpm" in kinds:
         rpm.build(files[0], built, ROOT / rpm.RECIPES, chroot, to / "rpm")
@@ -58,7 +67,18 @@ def _build(kinds: list[str] | tuple[str, ...], to: Path, work: Path, report: Rep
         debian.build(files[0], built, chroot, to / "debian")
         debian.check(to / "debian", chroot, report)
         debian.try_out(to / "debian", chroot, report)
+    if "vm" in kinds:
+        _try_on_amd64(files, built, chroot, work, report)
     python_files.write_hashes(to)
+
+
+def _try_on_amd64(files: tuple[Path, Path], built: Source, chroot: Chroot, work: Path, report: Report) -> None:
+    """Install, reboot, update and purge in QEMU, from a repository made of `files`, with a simulated host's cards."""
+    image = prepared_image(cache_directory())
+    repository = make_repository(files[0], built, chroot, work / "repository", "amd64", SUITE)
+    modules = simulator(repository, files[1], chroot, work / "simulator")
+    machine = VirtualMachine(image, modules, work / "machine")
+    run_trial(machine, repository, work / "trial", _BOOT_SECONDS, report)
 
 
 if __name__ == "__main__":

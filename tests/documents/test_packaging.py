@@ -17,6 +17,8 @@ from packages.contents import FORMATS, files, install_page, unit_texts
 from packages.record_formats import KINDS, formats_text
 from packages.rpm import spec_text
 from packages.source import Report
+from packages.trial import STAGES, steps
+from packages.virtual_machine import GUEST
 from packages.wheelhouse import locked
 
 ROOT: Final = Path(__file__).parents[2]
@@ -210,3 +212,41 @@ def test_a_wheelhouse_has_every_package_that_runs() -> None:
 
     assert {"click", "jinja2", "markupsafe", "pyyaml", "rpds-py", "zhmcclient"} <= entries.keys()
     assert all(one.version and "--hash=sha256:" in one.text for one in entries.values())
+
+
+@pytest.mark.parametrize("script", ["story", "simulated-host"])
+def test_scripts_of_the_machines_that_boot_are_shell(script: str) -> None:
+    """And git keeps their permission, since units run them."""
+    file = GUEST / script
+
+    subprocess.run(["sh", "-n", file], check=True)
+    assert file.stat().st_mode & stat.S_IXUSR
+
+
+def test_the_story_of_an_installation_has_every_stage() -> None:
+    """A stage that it does not know would do nothing, and look as if all went well."""
+    text = (GUEST / "story").read_text(encoding="utf-8")
+
+    assert re.findall(r"^    (\w+)\)$", text, re.MULTILINE)[: len(STAGES)] == list(STAGES)
+
+
+def test_units_of_the_machine_that_boots_run_what_is_there() -> None:
+    """What they name in /work/guest is in the archive of each boot."""
+    named = {
+        name
+        for file in [*GUEST.glob("*.service"), GUEST / "modprobe.conf"]
+        for name in re.findall(r"/work/guest/([\w-]+)", file.read_text(encoding="utf-8"))
+    }
+
+    assert named == {"simulated-host"}
+    assert all((GUEST / name).exists() for name in named)
+
+
+def test_a_step_is_reported_with_all_that_it_said_only_where_it_failed() -> None:
+    """Lines that are no step belong to the next one."""
+    lines = ["noise", "install\tok\tversion 1 (3 s)", "| line 1", "| line 2", "update\tFAILED\tno (1 s)", "rest"]
+
+    assert steps(lines) == [
+        ("install", "noise\nversion 1 (3 s)", True),
+        ("update", "| line 1\n| line 2\nno (1 s)", False),
+    ]
