@@ -16,6 +16,7 @@ _FILES: Final = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "LICENSE",
+    "SECURITY.md",
     "lab/README.md",
     "tests/kernel/transcripts/README.md",
 )
