@@ -14,7 +14,7 @@ from reconciler.cli.options import HostOptions, format_option, host_options
 from reconciler.cli.output import page_for_stdout, result, say
 from reconciler.cli.tree import command
 from reconciler.doctor.examination import examined, identified
-from reconciler.doctor.finding import findings_json, findings_text
+from reconciler.doctor.finding import Finding, findings_json, findings_text
 from reconciler.doctor.host import identity_line
 from reconciler.kernel.paths import DEFAULT_SYSFS
 from reconciler.model.errors import InputError, StateError
@@ -34,13 +34,7 @@ def doctor_command(format: str, host: HostOptions) -> Exit:
     """
     with opened(host) as machine:
         identity, unidentified = identified(machine)
-        findings = examined(
-            machine,
-            _root(host),
-            _of_the_loop(machine.state),
-            _places(machine, host),
-            is_simulated=host.simulate is not None,
-        )
+        findings = findings_on(machine, host)
     shown = (
         findings_json(findings, host.here, identity, unidentified)
         if format == "json"
@@ -50,6 +44,17 @@ def doctor_command(format: str, host: HostOptions) -> Exit:
     if os.geteuid() and any(one.id == "needs-root" for one in findings):
         say(f"  next: {repeated(click.get_current_context(), 'sudo')}")
     return Exit.CHANGES if any(one.severity is Severity.ERROR for one in findings) else Exit.DONE
+
+
+def findings_on(machine: OpenHost, host: HostOptions) -> list[Finding]:
+    """Everything that is wrong with `machine`, which the options `host` name; errors first."""
+    return examined(
+        machine,
+        _root(host),
+        _of_the_loop(machine.state),
+        _places(machine, host),
+        is_simulated=host.simulate is not None,
+    )
 
 
 def _places(machine: OpenHost, host: HostOptions) -> tuple[HostPlace, ...]:

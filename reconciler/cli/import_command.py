@@ -28,12 +28,14 @@ from reconciler.planning.adoption import Adoption, CannotAdopt, adopt, boots_as_
 from reconciler.render.plan_json import json_text
 from reconciler.render.status_text import pool_text
 from reconciler.transaction.journal import Journal
+from reconciler.transaction.open_host import OpenHost
 
 _BOOT_NOTES: Final = {
     Persistence.NONE: "An apply changes the running host only. 'persistence: mdevctl' has it write mdevctl's "
     "definitions and 41-ap.rules as well; 'persistence: service' has reconcile itself apply it at boot.",
     Persistence.MDEVCTL: "The host boots into this by mdevctl's definitions and 41-ap.rules, which each apply keeps "
     "up to date.",
+    Persistence.SERVICE: "reconcile-boot.service makes the host as it was applied last, before libvirt starts.",
 }
 
 _NOT_DEFINED: Final = Definitions((), ())
@@ -103,25 +105,64 @@ def import_command(
             raise click.UsageError(f"{word} has no place here without --from, which says what a file is")
     if out is not None:
         refuse_to_replace("--out", out, host, manifests=False)
-    with opened(host) as machine:
-        show_unfinished(host)
-        observed = observe(machine)
-        ours = _names_of_ours(Journal(machine.state, machine.boot_id))
-        vm_names = {uuid: one.name for uuid, one in observed.vms.items()}
-        name = valid_name(host.host or machine.name.partition(".")[0], "host")
-        root = machine.root
-    definitions = read_definitions(root) if root else _NOT_DEFINED
     try:
-        adoption = adopt(observed, definitions.found, {**vm_names, **ours})
+        with opened(host) as machine:
+            show_unfinished(host)
+            made = imported(machine, host, host.here if out is None else host.here.reading((out,)))
     except CannotAdopt as error:
         say(f"error: {error}")
         return Exit.REFUSED
-    boot = _boot(adoption, definitions, observed, root, host.here)
-    here = host.here if out is None else host.here.reading((out,))
-    warnings = _not_imported(definitions.unusable)
-    write(imported_text(name, observed, adoption, definitions.unusable, boot, here), [name], warnings)
-    _show(observed, adoption, warnings)
+    warnings = _not_imported(made.definitions.unusable)
+    write(made.text, [made.name], warnings)
+    _show(made.observed, made.adoption, warnings)
     return Exit.DONE
+
+
+class ImportedHost(NamedTuple):
+    """The manifests of a host as it is.
+
+    Attributes:
+        name: of the Host.
+        text: the manifests.
+        observed: what there is.
+        definitions: what is defined in mdevctl.
+        adoption: what of both is taken over.
+        persistence: how the host boots, as the manifests say.
+    """
+
+    name: str
+    text: str
+    observed: Observed
+    definitions: Definitions
+    adoption: Adoption
+    persistence: Persistence
+
+
+def imported(
+    machine: OpenHost, host: HostOptions, here: Here, otherwise: Persistence = Persistence.NONE
+) -> ImportedHost:
+    """The manifests of `machine` as it is.
+
+    Args:
+        machine: the host.
+        host: the options that name it.
+        here: the options that lead to it and to the manifests, for the command to run next.
+        otherwise: how it is to boot where it does not boot already into what it has.
+
+    Raises:
+        CannotAdopt: no manifests describe it.
+    """
+    observed, root = observe(machine), machine.root
+    definitions = read_definitions(root) if root else _NOT_DEFINED
+    ours = _names_of_ours(Journal(machine.state, machine.boot_id))
+    vm_names = {uuid: one.name for uuid, one in observed.vms.items()}
+    name = valid_name(host.host or machine.name.partition(".")[0], "host")
+    adoption = adopt(observed, definitions.found, {**vm_names, **ours})
+    boot = _boot(adoption, definitions, observed, root, host.here)
+    if boot.persistence is Persistence.NONE:
+        boot = boot._replace(persistence=otherwise)
+    text = imported_text(name, observed, adoption, definitions.unusable, boot, here)
+    return ImportedHost(name, text, observed, definitions, adoption, boot.persistence)
 
 
 def _names_of_ours(journal: Journal) -> dict[str, str]:

@@ -70,6 +70,7 @@ _HOOK_PATH: Final[dict[str, Any]] = {
 }
 _HOOKS: Final = click.option("--directory", help="Where libvirt looks for hooks.", **_HOOK_PATH)
 _ENABLE: Final = click.option("--enable", is_flag=True, help="Have systemd start it, now or at boot (systemctl).")
+_NOW: Final = click.option("--now", is_flag=True, help="Have systemd end and forget it at once (systemctl).")
 
 
 @click.group("service", cls=Group, no_args_is_help=False)
@@ -109,10 +110,12 @@ def install_watch(context: click.Context, /, directory: str, enable: bool, optio
 
 @uninstall_group.command("watch")
 @_UNITS
+@_NOW
 @click.option("--hooks", help="Where libvirt looks for hooks: one of ours may follow the loop.", **_HOOK_PATH)
-def uninstall_watch(directory: str, hooks: str) -> Exit:
+def uninstall_watch(directory: str, now: bool, hooks: str) -> Exit:
     """Remove the unit of the loop, and what starts it."""
-    ended = uninstall(WATCH_UNIT, directory, ("systemctl", "stop", WATCH_NAME), ("systemctl", "daemon-reload"))
+    commands = (("systemctl", "stop", WATCH_NAME), ("systemctl", "daemon-reload"))
+    ended = uninstall(WATCH_UNIT, directory, *commands, now=now)
     hook = Path(hooks) / HOOK.name
     try:
         text = HOOK.ours(hook)
@@ -153,9 +156,10 @@ def install_boot(directory: str, enable: bool, host: HostOptions) -> Exit:
 
 @uninstall_group.command("boot")
 @_UNITS
-def uninstall_boot(directory: str) -> Exit:
+@_NOW
+def uninstall_boot(directory: str, now: bool) -> Exit:
     """Remove the boot unit, and what starts it."""
-    return uninstall(BOOT_UNIT, directory, ("systemctl", "daemon-reload"))
+    return uninstall(BOOT_UNIT, directory, ("systemctl", "daemon-reload"), now=now)
 
 
 @install_group.command("serve")
@@ -217,11 +221,12 @@ def _remove(unit: OurFile, place: Path) -> None:
 
 @uninstall_group.command("serve")
 @_UNITS
-def uninstall_serve(directory: str) -> Exit:
+@_NOW
+def uninstall_serve(directory: str, now: bool) -> Exit:
     """Remove the unit of 'reconcile serve' and its socket, and what starts them."""
     _remove(SERVE_SOCKET, Path(directory).absolute())
     stop = ("systemctl", "stop", SERVE_SOCKET_NAME, SERVE_NAME)
-    return uninstall(SERVE_UNIT, directory, stop, ("systemctl", "daemon-reload"))
+    return uninstall(SERVE_UNIT, directory, stop, ("systemctl", "daemon-reload"), now=now)
 
 
 @install_group.command("hook")
@@ -382,8 +387,11 @@ def install(unit: OurFile, place: Path, text: str) -> None:
     report(f"{place / unit.name} {words.get(done, 'is there already and as it should be')}")
 
 
-def uninstall(unit: OurFile, directory: str, *next_: Sequence[str]) -> Exit:
-    """Have no `unit` in `directory` any more, and nothing that starts it; `next_` are the commands to run then."""
+def uninstall(unit: OurFile, directory: str, *next_: Sequence[str], now: bool) -> Exit:
+    """Have no `unit` in `directory` any more, and nothing that starts it.
+
+    `next_` are the commands that are to be run then: by us where it is `now`.
+    """
     place = Path(directory).absolute()
     try:
         there = unit.uninstall(place)
@@ -392,9 +400,7 @@ def uninstall(unit: OurFile, directory: str, *next_: Sequence[str]) -> Exit:
     for link in place.glob(f"*.wants/{unit.name}"):
         link.unlink()
     report(f"{place / unit.name} is {'removed' if there else 'not there'}")
-    if there:
-        say("so that systemd forgets it, run:", *(f"  {shlex.join(one)}" for one in next_))
-    return Exit.DONE
+    return systemctl(next_, run=now, when="so that systemd forgets it, run:") if there else Exit.DONE
 
 
 def systemctl(commands: Sequence[Sequence[str]], *, run: bool, when: str) -> Exit:

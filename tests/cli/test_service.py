@@ -171,3 +171,39 @@ def test_the_unit_of_a_server_that_would_not_start_is_not_installed(
 
     assert ran.code == 64
     assert not list(tmp_path.glob("*.service"))
+
+
+@pytest.mark.parametrize(
+    ("service", "options", "commands"),
+    [
+        ("watch", ("-f", "/etc"), [("stop", "reconcile-watch.service"), ("daemon-reload",)]),
+        ("boot", (), [("daemon-reload",)]),
+        ("serve", (), [("stop", "reconcile-serve.socket", "reconcile-serve.service"), ("daemon-reload",)]),
+    ],
+)
+def test_systemd_forgets_a_unit_at_once_where_that_is_asked_for(
+    command: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    service: str,
+    options: tuple[str, ...],
+    commands: list[tuple[str, ...]],
+) -> None:
+    """Else the commands are shown; where there was no unit there is nothing to forget."""
+    ran: list[tuple[str, ...]] = []
+
+    def run(words: tuple[str, ...], _: float) -> Done:
+        ran.append(words[1:])
+        return Done(0, "", "")
+
+    monkeypatch.setattr("reconciler.cli.service_command.run_tool", run)
+    place = ("--directory", str(tmp_path / "units"))
+    assert command.bare("service", "install", service, *place, *options).code == 0
+
+    gone = command.bare("service", "uninstall", service, "--now", *place)
+    again = command.bare("service", "uninstall", service, "--now", *place)
+
+    assert (gone.code, again.code) == (0, 0)
+    assert ran == commands
+    assert "so that systemd forgets it" not in gone.err
+    assert list((tmp_path / "units").iterdir()) == []
