@@ -39,8 +39,8 @@ class Exit(IntEnum):
 MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.DONE: "Done; for plan, a valid plan (with --detailed-exitcode: nothing to do).",
     Exit.FAILURE: "It cannot be done or was stopped, and the message says why; the output cannot be written; a bug.",
-    Exit.CHANGES: "There are changes (plan --detailed-exitcode, drift, hmc-changes), an error was found (doctor), or "
-    "something is missing (compare, fleet status --wait).",
+    Exit.CHANGES: "There are changes (plan --detailed-exitcode, drift, hmc-changes), something to do (setup without a "
+    "terminal), an error was found (doctor), or something is missing (compare, fleet status --wait).",
     Exit.INVALID: "The manifests are invalid.",
     Exit.REFUSED: "A conflict; consent is needed; the answer was no; or no terminal to ask at and no --yes.",
     Exit.STALE: "The saved plan is stale.",

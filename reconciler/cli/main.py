@@ -111,6 +111,11 @@ SECTIONS: Final[Sections] = {
         ),
     },
     "Set up": {
+        "setup": Lazy(
+            "setup_command",
+            "setup_command",
+            "Set up this host: show what is there, and after a yes write its manifests and install the services.",
+        ),
         "import": Lazy(
             "import_command",
             "import_command",

@@ -36,6 +36,7 @@ from reconciler.transaction.journal import Journal
 from reconciler.transaction.lock import LOCK
 from reconciler.transaction.loop_records import read_commit_policy, read_suspensions
 from reconciler.transaction.open_host import OpenHost, awaited
+from reconciler.transaction.setup_record import read_setup
 from reconciler.transaction.state_directory import UnsafeState
 
 _Found = TypeVar("_Found")
@@ -127,7 +128,8 @@ def _kept_findings(machine: OpenHost, others: Sequence[Callable[[], object]]) ->
         differences=looked_at(journal.left_degraded, ()),
     )
     kept = (ApplyIds(state).check, FleetApplies(state).check, lambda: read_commit_policy(state))
-    for look in (journal.applied, lambda: state.read(LOCK), lambda: read_suspensions(state), *kept, *others):
+    made = (lambda: read_suspensions(state), lambda: read_setup(state))
+    for look in (journal.applied, lambda: state.read(LOCK), *made, *kept, *others):
         looked_at(look, None)
     numbers: list[int] = []
     for number in looked_at(history.numbers, numbers):

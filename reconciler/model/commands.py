@@ -101,6 +101,7 @@ HOOK_INSTALL: Final = Command(("service", "install", "hook"), Takes.MANIFESTS)
 MANIFESTS: Final = "/etc/reconciler"
 """Where manifests are kept on a host, as the documentation has it."""
 WATCH_INSTALL: Final = Command(("service", "install", "watch", "--enable", "-f", MANIFESTS, "--apply"), Takes.NOTHING)
+SETUP_UNDO: Final = Command(("setup", "--undo"))
 WATCH: Final = Command(("watch",), Takes.MANIFESTS)
 WATCH_HELD: Final = Command(("watch", "--apply", "--self-heal", "--held"))
 HELD_INSTALL: Final = Command(("service", "install", "watch", "--enable", *WATCH_HELD.words[1:]), Takes.NOTHING)

@@ -88,11 +88,12 @@ class History:
             write_record(self._state, _outcome_file(number), Ended(outcome, now))
 
     def forget(self, number: int) -> None:
-        """Remove what was recorded when generation `number` began, which needs no space.
+        """Remove what was recorded of generation `number`, which needs no space.
 
         Raises:
             OSError: it cannot be removed.
         """
+        self._state.remove(_outcome_file(number))
         self._state.remove(self._file_of(number))
 
     def lacks_outcome(self) -> bool:

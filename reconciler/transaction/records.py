@@ -65,6 +65,7 @@ _WITHOUT: Final[Mapping[str, str]] = {
     "refused.json": "the loop writes it again when it refuses a configuration next",
     "fleet.json": "which commit to several hosts was the last one here is then not known",
     "commits.json": "commits to several hosts are then no longer checked here, until a held loop with --git starts",
+    "setup.json": "'reconcile setup --undo' then takes nothing back",
     "watch.json": "the loop writes it again when it looks next",
 }
 

@@ -37,6 +37,7 @@ from reconciler.transaction.history import History
 from reconciler.transaction.journal import FirstLine
 from reconciler.transaction.loop_records import CommitPolicy, LastGood, Refusal, Suspensions
 from reconciler.transaction.records import RECORDS, TEXTS
+from reconciler.transaction.setup_record import SetUp
 from reconciler.transaction.state_directory import StateDirectory
 from reconciler.watch import published
 from reconciler.watch.host_view import VIEWS, EventsView, HistoryView, HostView
@@ -62,6 +63,7 @@ RECORDED: Final[dict[str, tuple[Any, Codec, Any, int]]] = {
     "suspensions": (Suspensions, RECORDS, TEXTS, LATEST),
     "enforced": (LastGood, RECORDS, TEXTS, LATEST),
     "commits": (CommitPolicy, RECORDS, TEXTS, LATEST),
+    "setup": (SetUp, RECORDS, TEXTS, LATEST),
     "refused": (Refusal, loop_records._REFUSALS, (), LATEST),
     "loop-status-file": (Kept, RECORDS, TEXTS, LATEST),
     "report": (Report, published._CODEC, (), LATEST),
