@@ -206,6 +206,21 @@ def test_the_spec_gets_the_words_for_the_formats_of_records() -> None:
     assert all(line.split()[1] in text for line in formats_text().splitlines())
 
 
+def test_the_private_spec_has_the_scripts_and_files_of_the_first() -> None:
+    """Run by its own interpreter, and on a host where the first one is not."""
+    text = spec_text(ROOT / "packaging/rpm/reconcile-private.spec")
+    first = spec_text(ROOT / "packaging/rpm/reconcile.spec")
+
+    assert {"%pre", "%post", "%preun", "%postun", "%posttrans"} <= set(text.splitlines())
+    assert "python3 -m compileall" not in text
+    assert "@SCRIPTS@" not in text.partition("\nName:")[2]
+    assert "\nConflicts:      reconcile\n" in text
+    shared = [
+        one for one in re.findall(r"^%\{_.*", first.partition("%files\n")[2], re.MULTILINE) if "cockpit" not in one
+    ]
+    assert set(shared) <= set(text.splitlines())
+
+
 def test_a_wheelhouse_has_every_package_that_runs() -> None:
     """Each with its hashes, so that pip takes these files or none."""
     entries = {one.name: one for one in locked()}
