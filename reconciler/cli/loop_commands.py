@@ -15,7 +15,7 @@ from reconciler.cli.output import note, report, say
 from reconciler.cli.publishing import publish
 from reconciler.cli.tree import command, completes
 from reconciler.kernel.locks import patience
-from reconciler.model.commands import LOOP_STATUS, STATUS, WATCH, resume
+from reconciler.model.commands import LOOP_STATUS, PLAN, STATUS, WATCH, resume
 from reconciler.model.desired import Selector
 from reconciler.model.errors import StateError
 from reconciler.model.printable import first_unprintable
@@ -279,11 +279,13 @@ def resume_command(guests: tuple[str, ...], everything: bool, host: HostOptions)
         )
         return left
 
-    _change(host, take)
+    is_looped = _change(host, take)
     ended = [_who(())] if before.host and not left.host else []
     ended += [_who(found)] if (found := sorted(before.guests.keys() - left.guests.keys())) else []
     if ended:
         report(f"{' and '.join(ended)}: resumed")
+        if not is_looped:
+            say(f"  next: {host.here.line(PLAN)}    # shows what an apply would change now")
     if missing := [name for name in guests if name not in before.guests]:
         _show_missing(host, missing, left)
         return Exit.FAILURE

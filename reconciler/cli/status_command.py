@@ -220,7 +220,9 @@ class Seen:
         try:
             wanted = Nearest(os.curdir, host.host).read(machine)
         except NothingWanted as error:
-            return self._noted(self._host_only(machine, error.reasons), machine)
+            found = self._host_only(machine, error.reasons)
+            compared = found.compared._replace(is_invalid_here=error.is_invalid_here)
+            return self._noted(found._replace(compared=compared), machine)
         return self._noted(status(wanted, machine), machine)
 
     def _look(self) -> None:

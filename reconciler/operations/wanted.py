@@ -25,11 +25,17 @@ class NothingEnforced(InputError):
 
 
 class NothingWanted(Advised, InputError):
-    """Nothing that was recorded says what is wanted of the host; `reasons` are why, a sentence each."""
+    """Nothing that was recorded says what is wanted of the host.
 
-    def __init__(self, text: str, reasons: tuple[str, ...] = ()) -> None:
+    Attributes:
+        reasons: why, a sentence each.
+        is_invalid_here: whether one of these is that there are manifests which cannot be used.
+    """
+
+    def __init__(self, text: str, reasons: tuple[str, ...] = (), *, is_invalid_here: bool = False) -> None:
         super().__init__(text, HISTORY)
         self.reasons = reasons
+        self.is_invalid_here = is_invalid_here
 
 
 class Wanted(NamedTuple):
@@ -392,6 +398,13 @@ _SEARCH_SECONDS: Final = 1.0
 _OURS: Final = "reconciler/"
 
 
+class _Unused(NamedTuple):
+    """Why the manifests in a directory are not used, and whether there are any."""
+
+    reason: str
+    is_invalid: bool = False
+
+
 class Nearest(NamedTuple):
     """What the host is compared with where nothing is named, so that a status works in every directory.
 
@@ -406,8 +419,10 @@ class Nearest(NamedTuple):
 
         Where a Host is named that the manifests in the directory do not have, it raises `InvalidManifests`.
         """
-        because: list[str] = []
-        wanted = self._manifests(machine, stop, because)
+        found = self._manifests(machine, stop)
+        wanted = found if isinstance(found, Wanted) else None
+        because = [found.reason] if isinstance(found, _Unused) else []
+        is_invalid = isinstance(found, _Unused) and found.is_invalid
         for source in (AppliedLast(self.host), Enforced(self.host)):
             if wanted is None:
                 try:
@@ -419,11 +434,13 @@ class Nearest(NamedTuple):
                 except (StateError, OSError) as error:
                     because.append(error_text(error))
         if wanted is None:
-            raise NothingWanted("nothing says what is wanted of this host", tuple(dict.fromkeys(because)))
-        return wanted._replace(compared=wanted.compared._replace(because=tuple(dict.fromkeys(because))))
+            text, reasons = "nothing says what is wanted of this host", tuple(dict.fromkeys(because))
+            raise NothingWanted(text, reasons, is_invalid_here=is_invalid)
+        compared = wanted.compared._replace(because=tuple(dict.fromkeys(because)), is_invalid_here=is_invalid)
+        return wanted._replace(compared=compared)
 
-    def _manifests(self, machine: OpenHost, stop: StopToken, because: list[str]) -> Wanted | None:
-        """Those in the directory; None where they cannot be used, and why is one more of `because`."""
+    def _manifests(self, machine: OpenHost, stop: StopToken) -> Wanted | _Unused:
+        """Those in the directory, or why they cannot be used."""
         source = Manifests((self.directory,), self.host)
         files = DiskFiles(source.paths)
         deadline = Deadline(machine.clock.monotonic() + _SEARCH_SECONDS, "the search took too long")
@@ -431,11 +448,9 @@ class Nearest(NamedTuple):
             listing = files.listing(stop.by(deadline, machine.clock.monotonic))
         except Abandoned:
             stop.check()
-            because.append("this directory has too many files to be searched for manifests")
-            return None
+            return _Unused("this directory has too many files to be searched for manifests")
         if not listing.files:
-            because.append("there are no manifests in this directory")
-            return None
+            return _Unused("there are no manifests in this directory")
         site = read_files(files, stop)
         desired = site.desired(self.host, machine.name)
         if isinstance(desired, Desired):
@@ -444,7 +459,6 @@ class Nearest(NamedTuple):
             return source._of(site, machine.name)  # a Host that was named and is none is refused, as in a plan
         if any(_OURS in text for text in site.sources.values()):
             count = f" ({len(desired)} errors)" if len(desired) > 1 else ""
-            because.append(f"the manifests in this directory cannot be used: {desired[0].message}{count}")
-        else:
-            because.append("there are no manifests in this directory")
-        return None
+            reason = f"the manifests in this directory cannot be used: {desired[0].message}{count}"
+            return _Unused(reason, is_invalid=True)
+        return _Unused("there are no manifests in this directory")

@@ -70,6 +70,7 @@ class ComparedWith(NamedTuple):
         generation: the one that was applied last, where that is it; 0 otherwise.
         commit: its git commit; empty where there is none.
         because: why nothing nearer was taken, a sentence each.
+        is_invalid_here: whether one of these is that there are manifests which cannot be used.
     """
 
     source: Source = Source.MANIFESTS
@@ -77,6 +78,7 @@ class ComparedWith(NamedTuple):
     generation: int = 0
     commit: str = ""
     because: tuple[str, ...] = ()
+    is_invalid_here: bool = False
 
 
 THE_MANIFESTS: Final = ComparedWith()

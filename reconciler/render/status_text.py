@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from reconciler.model.commands import NOWHERE, PLAN, Here, rollback_to, status_of_guest
+from reconciler.model.commands import NOWHERE, PLAN, VALIDATE, Here, rollback_to, status_of_guest
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, Matrix
 from reconciler.model.observed import ObservedCard, Process
@@ -76,7 +76,7 @@ def status_text(
     lines = [*_host_lines(status, page, here, remarks, wide=wide), ""]
     if rows:
         lines += [*(_wide_table(status, rows, page) if wide else _table(rows, page)), ""]
-        lines += [line for text in _legend(rows) for line in (*page.wrapped("", text), "")]
+        lines += [line for text in _legend(status, rows) for line in (*page.wrapped("", text), "")]
     if shown and shown.asked:
         lines += [page.cut(f"{len(rows):,} of {counted(len(status.rows), 'guest')} shown: {shown.asked}"), ""]
     if status.plan and status.plan.rolled_back:
@@ -90,13 +90,14 @@ def _table(rows: Sequence[GuestStatus], page: Page) -> list[str]:
     return table_lines(_HEADING, [_row(one) for one in rows], page, _LEAST)
 
 
-def _legend(rows: Sequence[GuestStatus]) -> Iterator[str]:
-    """What two numbers of queues mean, by the first example in `rows`; nothing where each has one number."""
-    for one in rows:
-        held, _, wanted = _queues(one).partition("/")
-        if wanted:
-            yield f"QUEUES {held}/{wanted}: the device of {one.name} holds {held}, and is to hold {wanted}."
-            return
+def _legend(status: Status, rows: Sequence[GuestStatus]) -> Iterator[str]:
+    """What two numbers of queues mean, by the first example in `rows`, and what is claimed; where they are shown."""
+    pairs = ((one, *_queues(one).partition("/")) for one in rows)
+    for one, held, _, wanted in (found for found in pairs if found[-1]):
+        yield f"QUEUES {held}/{wanted}: the device of {one.name} holds {held}, and is to hold {wanted}."
+        break
+    if status.free and status.claims():
+        yield "free: in no device and not the host's; claimed: a guest is to have it, or has it while its VM runs."
 
 
 def _row(one: GuestStatus) -> Row:
@@ -294,7 +295,10 @@ def _summary(status: Status) -> list[str]:
         return counts or [f"{counted(len(status.rows), 'guest')}."] if status.rows else ["No mediated devices."]
     if status.plan.changes or not status.plan.is_valid or status.compared.source is Source.MANIFESTS:
         return [*counts, summary_text(status.plan)]
-    return [*counts, f"Nothing to do: the host is as {_AS[status.compared.source]}."]
+    as_it_is = f"the host is as {_AS[status.compared.source]}."
+    if status.compared.is_invalid_here:
+        return [*counts, as_it_is.capitalize(), "The manifests in this directory cannot be used."]
+    return [*counts, f"Nothing to do: {as_it_is}"]
 
 
 _AS: Final = {
@@ -305,7 +309,9 @@ _AS: Final = {
 
 
 def _steps(status: Status, here: Here) -> Iterator[str]:
-    """What a person runs next: everything about the first guest that is not as it should be, and the plan."""
+    """What a person runs next: all errors, everything about the first guest not as it should be, and the plan."""
+    if status.compared.is_invalid_here:
+        yield f"{here.line(VALIDATE)}    # shows every error in the manifests"
     first = next((one for one in status.rows if not one.state.is_good), None)
     if first is not None:
         yield f"{here.line(status_of_guest(first.name))}    # everything about this guest"

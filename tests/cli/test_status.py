@@ -208,7 +208,28 @@ def test_manifests_that_cannot_be_used_are_passed_over(night: Command, text: str
 
     assert states(ran) == STATES
     assert reason in ran.out
+    assert "The host is as it was applied last.\nThe manifests in this directory cannot be used.\n" in ran.out
+    assert "Nothing to do" not in ran.out
+    advised = "validate", *WHERE
+    assert f"  next: reconcile {' '.join(advised)}    # shows every error in the manifests\n" in ran.out
+    assert night.bare(*advised).code == 3
     assert night.bare("status", "-f", ".", *WHERE).code == 3
+
+
+def test_where_manifests_cannot_be_used_and_nothing_was_applied_both_are_said(night: Command) -> None:
+    """Then it is the host alone."""
+    Path("guests.yaml").write_text("kind: Deployment\n")
+    os.rename("simulated-host.yaml.state", "elsewhere")
+
+    assert "    # shows every error in the manifests\n" in night.bare("status", *WHERE).out
+
+
+def test_what_is_free_and_what_is_claimed_is_explained_where_it_is_claimed(night: Command) -> None:
+    """Below the table."""
+    assert "claimed: a guest is to have it" in night.bare("status", *WHERE).out
+    file = Path("guests.yaml")
+    file.write_text(file.read_text().replace("activation: on-demand", "activation: inactive"))
+    assert "claimed" not in night.bare("status", *WHERE).out
 
 
 def test_what_is_said_of_a_guest_a_queue_and_the_comparison_is_divided(
