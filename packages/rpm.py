@@ -86,7 +86,7 @@ def spec_text(file: Path) -> str:
         first = file.with_name("reconcile.spec").read_text(encoding="utf-8")
         found = re.search(r"^%pre\n.*?(?=\n\n%files)", first, re.DOTALL | re.MULTILINE)
         assert found is not None
-        scripts = found[0].replace("python3 -m compileall", "%{private}/bin/python -m compileall")
+        scripts = found[0].replace("python3 -m compileall", "%{private}/bin/python -W ignore -m compileall")
         scripts = scripts.replace("%{python3_sitelib}/reconciler", "%{python3_sitelib}")
         text = text.replace("\n@SCRIPTS@\n", f"\n{scripts}\n")
     for line in formats_text().splitlines():
