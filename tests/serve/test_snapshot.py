@@ -46,11 +46,11 @@ def test_an_old_report_never_has_the_id_of_the_newest(before: int, tmp_path: Pat
     now = Now(boot_id(), clock.monotonic())
 
     seen: dict[str, set[str]] = {}
-    for _ in range(3):
-        beat = snapshots.beat(now)
+    beats = [snapshots.beat(now) for _ in range(3)]
+    for beat in beats:
         seen.setdefault(beat.id, set()).add(summary_of(beat))
 
-    assert "new" in seen[beat.id]
+    assert "new" in seen[beats[-1].id]
     assert all(len(reports) == 1 for reports in seen.values())
 
 
