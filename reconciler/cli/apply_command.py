@@ -76,8 +76,9 @@ if TYPE_CHECKING:
     "apply_id",
     type=ApplyId(),
     metavar="ID",
-    help="Call this apply ID, for 'confirm' and 'cancel'. With the same plan it may come again; any other apply with "
-    "an id that was used or cancelled before is refused.",
+    help="Name this apply ID, such as deploy-42, so that confirm, cancel, rollback and history find it by that. 1 to "
+    "64 letters a to z, digits and dashes, neither a dash first nor digits only. Choose a new ID for each apply: one "
+    "that was used or cancelled is refused, unless the same plan comes again.",
 )
 @fleet_option(
     "This apply is a part of the commit to several hosts that FILE describes; it needs --id, and is refused where this "

@@ -141,8 +141,18 @@ HOST_OPTIONS: Final = (
         metavar="FILE",
         help="Use the simulated host that FILE describes; its state is kept beside FILE.",
     ),
-    click.option("--state-dir", type=click.Path(file_okay=False, readable=False), help="Where to keep state."),
-    click.option("--run-dir", type=click.Path(file_okay=False, readable=False), help="Where reports are published."),
+    click.option(
+        "--state-dir",
+        type=click.Path(file_okay=False, readable=False),
+        help="Where to keep the history and all other records. Default: /var/lib/reconciler; with --simulate FILE, "
+        "FILE.state.",
+    ),
+    click.option(
+        "--run-dir",
+        type=click.Path(file_okay=False, readable=False),
+        help="Where reports are published for 'serve' and for users without rights. Default: /run/reconciler; with "
+        "another state directory DIR, also that of --simulate, DIR.run.",
+    ),
 )
 
 
