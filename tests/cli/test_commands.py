@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from reconciler.cli.options import HostOptions
+from reconciler.cli.options import ApplyId, HostOptions
 from reconciler.model import commands
 from reconciler.model.commands import NOWHERE, Takes
 from reconciler.model.commands import Command as Advice
@@ -139,3 +139,18 @@ def test_a_saved_plan_is_applied_by_the_command_that_is_printed(command: Command
 def test_nothing_is_added_where_nothing_was_said() -> None:
     """A short command stays short."""
     assert NOWHERE.line(commands.PLAN) == "reconcile plan"
+
+
+def test_the_help_of_places_and_ids_names_defaults_and_an_example() -> None:
+    """Nobody has to look into the code for where records are, or for how an id is written."""
+    from reconciler.cli.apply_command import apply_command
+    from reconciler.hosts.opening import STATE
+    from reconciler.watch.run_directory import RUN
+
+    helps = {one.name: one.help or "" for one in apply_command.params if isinstance(one, click.Option)}
+    example_of_id = re.search(r"such as ([a-z0-9-]+)", helps["apply_id"])
+
+    assert f"Default: {STATE};" in helps["state_dir"]
+    assert f"Default: {RUN};" in helps["run_dir"]
+    assert example_of_id
+    assert ApplyId()(example_of_id[1]) == example_of_id[1]
