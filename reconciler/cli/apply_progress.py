@@ -13,7 +13,7 @@ from reconciler.cli.open_host import opened, state_of
 from reconciler.cli.options import HostOptions
 from reconciler.cli.output import control, say
 from reconciler.model.codec import BadRecord
-from reconciler.model.commands import APPLY, PLAN, ROLLBACK, Here, confirm_of
+from reconciler.model.commands import APPLY, PLAN, ROLLBACK, Here, cancel_of, confirm_of
 from reconciler.model.printable import error_text, one_line
 from reconciler.transaction.confirmation import Awaited, Confirmations
 from reconciler.transaction.journal import Journal
@@ -145,7 +145,11 @@ def _pending(found: Awaited | None, here: Here) -> list[str]:
         ]
     if not found.seconds_left:
         return [f"warning: {found}; to undo it: {here.line(ROLLBACK)}"]
-    return [f"note: {found}: {here.line(confirm_of(found.generation))}"]
+    number = found.generation
+    return [
+        f"note: {found}; to keep it: {here.line(confirm_of(number))}",
+        f"note: to roll it back at once: {here.line(cancel_of(number))}",
+    ]
 
 
 def awaited_of(host: HostOptions) -> Awaited | None:

@@ -257,10 +257,9 @@ def roll_back_pending(host: HostOptions, *, yes: bool) -> Recovered | Exit | Non
 
 def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
     """Wait for Enter at a terminal, which confirms generation `number`, or for the end of its time, in `seconds`."""
-    confirm_it = host.line(confirm_of(number))
     with terminal() as person:
         if person is None:
-            say(f"it is rolled back in {seconds:.0f} s unless you run: {confirm_it}")
+            say(*_until(host, number, seconds))
             return Exit.DONE
         try:  # from the moment in which Ctrl-C is offered
             person.forget_typed()
@@ -272,7 +271,7 @@ def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
             if isinstance(stopped, KeyboardInterrupt):
                 with suppress(GoneAway):
                     person.show("\n")  # the terminal has written ^C
-            say(f"it is rolled back in {_seconds_left(host, number):.0f} s unless you run: {confirm_it}")
+            say(*_until(host, number, _seconds_left(host, number)))
             return Exit.DONE
     # The timer may be rolling back right now; only under the lock the history says how it has ended.
     if (code := _expired(host, number)) is not Exit.DONE:
@@ -285,6 +284,12 @@ def wait_at_terminal(host: HostOptions, number: int, seconds: float) -> Exit:
     say(f"it was not confirmed: generation {number} was rolled back")
     _show_still_wanted(host, number)
     return Exit.ROLLED_BACK
+
+
+def _until(host: HostOptions, number: int, seconds: float) -> Iterator[str]:
+    """For how many `seconds` generation `number` waits, and how it is kept or rolled back, once a command has ended."""
+    yield f"to roll it back at once: {host.line(cancel_of(number))}"
+    yield f"it is rolled back in {seconds:.0f} s unless you run: {host.line(confirm_of(number))}"
 
 
 def _offered(host: HostOptions, number: int, seconds: float, page: "Page") -> Iterator[str]:

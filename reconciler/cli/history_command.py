@@ -93,6 +93,9 @@ def _asked(words: tuple[str, ...], newest: int | None, format: str) -> tuple[int
         return (words[0], *which)
     if len(words) == 1 and isinstance(_one_apply(words[0]), int):
         raise click.UsageError(f"To show that generation: {again(words=('show', words[0]))}")
+    if words[0] == "diff" and len(words) == len(which) + 1 == 2:
+        line = again(words=("show", words[1]))
+        raise click.UsageError(f"diff compares two generations; to see what one has changed: {line}")
     raise click.UsageError("write 'reconcile history', or add 'show ID', 'diff ID ID' or 'state [ID]'")
 
 

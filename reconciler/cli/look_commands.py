@@ -150,7 +150,9 @@ def _save(made: Plan, host: HostOptions, file: str, here: Here, *, elsewhere: bo
         flags = [ACCEPT_MACHINE] if any(one.id == WRONG_MACHINE for one in made.problems) else []
         # By a record it is planned elsewhere, and the host has its own checkout of the manifests.
         if elsewhere:
-            say(*_on_the_host(made, host, file, here.reading(("MANIFESTS",)).line(APPLY.with_flags(named, *flags))))
+            copied = os.path.join(os.curdir, name) if (name := os.path.basename(file)).startswith("-") else name
+            line = here.reading(("MANIFESTS",)).line(APPLY.with_flags(copied, *flags))
+            say(*_on_the_host(made, host, file, line))
         else:
             say(f"saved; to do exactly this: {here.reading(()).line(APPLY.with_flags(named, *flags))}")
     else:
@@ -168,7 +170,7 @@ def _on_the_host(made: Plan, host: HostOptions, file: str, line: str) -> list[st
         "to do exactly this on the host:",
         "  1. copy this file to it",
         f"  2. {same}{changes} there",
-        f"  3. run, with the path of the manifests there for MANIFESTS{several}:",
+        f"  3. run beside it, with the path of the manifests for MANIFESTS{several}:",
         f"     {line}",
     ]
 

@@ -17,7 +17,7 @@ from reconciler.render.text import MOST_LINES
 
 
 @command("matrix")
-@click.argument("guests", nargs=-1, metavar="[GUEST]...", shell_complete=completes("guests"))
+@click.argument("guests", nargs=-1, metavar="[GUEST|QUEUE]...", shell_complete=completes("guests"))
 @label_option("Show guests with this label only; counts stay those of the host.")
 @format_option("text", "wide", "json")
 @host_options

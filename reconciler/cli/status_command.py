@@ -38,7 +38,7 @@ _OF_THE_LOOP: Final = ("table", "json", "yaml")
 
 
 @command("status")
-@click.argument("guests", nargs=-1, metavar="[GUEST]...", shell_complete=completes("guests"))
+@click.argument("guests", nargs=-1, metavar="[GUEST|QUEUE]...", shell_complete=completes("guests"))
 @label_option("Show guests with this label only; counts stay those of the host.")
 @click.option("--free", is_flag=True, help="List the free queues: neither a guest nor the host has them.")
 @click.option("--watch", is_flag=True, help="Show what the loop found last; at a terminal, keep showing it.")

@@ -30,7 +30,7 @@ class Listed(NamedTuple):
         what: what it changed.
         commit: of its manifests; empty where there is none.
         subject: of the commit.
-        is_whole: whether it was about the whole host, as its commit is.
+        is_whole: whether it applied its commit, and all of that.
     """
 
     number: int

@@ -80,7 +80,9 @@ def _listed(one: Generation, most: int | None) -> Listed:
     if interrupted:
         remarks.append(f"interrupted {', '.join(interrupted)}")
     result = f"{one.result} ({'; '.join(remarks)})" if remarks else one.result
-    origin, is_whole = one.origin, one.extent is Extent.WHOLE
+    origin = one.origin
+    # The commit that a rollback leads back to says nothing of what the rollback has changed.
+    is_whole = one.extent is Extent.WHOLE and not origin.again and not origin.undone
     what = what_text(one, most)
     return Listed(one.number, origin.started, result, by_text(one), what, origin.commit, origin.subject, is_whole)
 

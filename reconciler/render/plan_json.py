@@ -305,8 +305,7 @@ def differences(saved: SavedPlan, plan: Plan, manifests: Sequence[str | PathLike
     if _SUSPENDED in changed:
         shown = "; ".join(one.message for one in plan.problems if one.id == _SUSPENDED)
         found.append(f"what is suspended changed since it was saved (now: {shown or 'nothing is suspended'})")
-        changed = [name for name in changed if name not in {_SUSPENDED, _SUMMARY}]  # the summary counts them
-    if changed:
+    elif changed:  # otherwise these may follow from the suspensions
         parts = ", ".join(_WORDS.get(name, name) for name in changed)
         found.append(
             f"it does not show what would be done now ({parts} differ): it was changed after it was saved, or another "

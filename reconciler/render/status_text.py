@@ -82,7 +82,7 @@ def status_text(
     if status.plan and status.plan.rolled_back:
         lines += [*page.wrapped("Note: ", f"{status.plan.rolled_back.text}.", 0), ""]
     lines += [page.paint("bold", page.cut(one)) for one in _summary(status)]
-    lines += [line for step in (*steps, *_steps(status, here)) for line in page.with_remark(f"  next: {step}")]
+    lines += [line for step in (*steps, *_steps(status, rows, here)) for line in page.with_remark(f"  next: {step}")]
     return lines_text(lines)
 
 
@@ -308,11 +308,11 @@ _AS: Final = {
 }
 
 
-def _steps(status: Status, here: Here) -> Iterator[str]:
-    """What a person runs next: all errors, everything about the first guest not as it should be, and the plan."""
+def _steps(status: Status, rows: Sequence[GuestStatus], here: Here) -> Iterator[str]:
+    """What a person runs next: all errors, everything about the first of `rows` not as it should be, and the plan."""
     if status.compared.is_invalid_here:
         yield f"{here.line(VALIDATE)}    # shows every error in the manifests"
-    first = next((one for one in status.rows if not one.state.is_good), None)
+    first = next((one for one in rows if not one.state.is_good), None)
     if first is not None:
         yield f"{here.line(status_of_guest(first.name))}    # everything about this guest"
     if status.plan and status.plan.changes:

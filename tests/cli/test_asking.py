@@ -164,7 +164,7 @@ def test_what_can_be_done_while_it_waits_fits_the_terminal(command: Command) -> 
 
     wide = [one for one in lines if len(one) > 60]
     assert [one.strip().split(" --simulate")[0] for one in wide[:2]] == ["reconcile confirm 1", "reconcile cancel 1"]
-    assert all("reconcile confirm 1 " in one for one in wide[2:])
+    assert all(re.search("reconcile (confirm|cancel) 1 ", one) for one in wide[2:])
     assert re.search(r"\nit is rolled back in \d{4} s unless you", "\n".join(lines))
 
 
@@ -341,7 +341,8 @@ def test_without_a_terminal_the_command_that_confirms_is_printed(command: Comman
     ran = without_terminal(["apply", "--yes", "--confirm-within", "1h", *on(command)])
 
     assert ran.returncode == 0
-    line = ran.stderr.splitlines()[-1]
+    undo, line = ran.stderr.splitlines()[-2:]
+    assert "to roll it back at once: reconcile cancel 1" in undo
     assert "it is rolled back in 3600 s unless you run: reconcile confirm 1" in line
     assert without_terminal(shlex.split(line.rpartition("run: ")[2])[1:]).returncode == 0
 

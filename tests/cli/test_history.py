@@ -190,6 +190,8 @@ def test_the_history_has_few_lines_and_says_what_lists_the_rest(command: Command
         ("show", "1", "2"),
     ):
         assert command("history", *wrong).code == 64
+    advised = command("history", "diff", "1").err.rpartition("to see what one has changed: ")[2]
+    assert command.bare(*shlex.split(advised)[1:]).code == 0
 
 
 def test_the_list_may_be_of_guests_with_a_label(command: Command) -> None:
@@ -591,16 +593,18 @@ def test_a_damaged_inventory_does_not_keep_anybody_from_confirming(command: Comm
 
 
 def test_a_damaged_inventory_is_written_anew_by_the_way_back(command: Command) -> None:
-    """The journal says what was ours before."""
+    """The journal says what was ours before; that an apply was cancelled since is added."""
     command("apply", "--yes")
     inventory = Path(f"{command.simulated_host}.state/inventory.json")
-    before = inventory.read_bytes()
+    before = json.loads(inventory.read_bytes())
     change(command)
     command("apply", "--yes", "--confirm-within", "5m")
     inventory.write_bytes(b"x")
 
     assert command("rollback", "--yes").code == 0
-    assert inventory.read_bytes() == before
+    now = json.loads(inventory.read_bytes())
+    assert now.pop("rolledBack")["unconfirmed"] == "cancelled"
+    assert now | {"rolledBack": None} == before
 
 
 def test_a_damaged_generation_is_marked_and_the_others_are_shown(command: Command) -> None:

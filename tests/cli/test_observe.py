@@ -261,8 +261,8 @@ def test_a_saved_plan_from_a_record_can_be_applied(command: Command, record: Pat
         "to do exactly this on the host:",
         "  1. copy this file to it",
         "  2. have the same manifests there",
-        "  3. run, with the path of the manifests there for MANIFESTS:",
-        f"     reconcile apply {saved} -f MANIFESTS --simulate {command.simulated_host}",
+        "  3. run beside it, with the path of the manifests for MANIFESTS:",
+        f"     reconcile apply plan.json -f MANIFESTS --simulate {command.simulated_host}",
     ]
     assert command("apply", "--yes", saved).code == 0
     assert "Nothing to do" in command("plan").out

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from testing.commands import Command, Ran, example
+from testing.commands import Command, Ran, change, example
 
 SHRUNK = ("domains: [4, 0xab]", "domains: [4]")
 
@@ -145,6 +145,22 @@ def test_a_plan_of_relative_paths_is_applied_from_another_directory(
     monkeypatch.chdir("/")
 
     assert applied(command, file).code == 0
+
+
+def test_a_suspension_that_asks_for_more_consents_is_the_only_reason(command: Command, tmp_path: Path) -> None:
+    """What follows from it is not taken for a forged file."""
+    file = tmp_path / "saved.json"
+    assert command("apply", "--yes").code == 0
+    change(command)
+    assert command("plan", "--out", str(file)).code == 0
+    suspend = ("suspend", "guest1", "--reason", "ticket 42", "--simulate", str(command.simulated_host))
+    assert command.bare(*suspend).code == 0
+
+    ran = applied(command, file)
+
+    assert ran.code == 5, ran
+    assert "guest 'guest1' is suspended by" in ran.err
+    assert "was changed after" not in ran.err
 
 
 @pytest.mark.parametrize("resumed", [False, True])

@@ -297,3 +297,12 @@ def test_a_diff_and_its_reverse_mirror_each_other() -> None:
 def signed(text: str) -> list[str]:
     """The lines of a diff that say what is taken and given."""
     return sorted(line for line in text.splitlines()[2:] if line[0] in "+-")
+
+
+def test_a_rollback_is_named_whatever_its_commit_says() -> None:
+    """The commit that it leads back to was applied by another line of the list."""
+    back = generation(4, KIM._replace(again=2), guests=("payments",))
+
+    line = history_text([back], Page(80), zone=ZONE).splitlines()[1]
+
+    assert f"{COMMIT[:7]} rollback to 2: payments" in line
