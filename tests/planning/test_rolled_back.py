@@ -6,6 +6,7 @@ from reconciler.kernel.observe import observe
 from reconciler.model.desired import Activation
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import FULL_MATRIX, ApConfig, Matrix
+from reconciler.model.outcome import Unconfirmed
 from reconciler.planning.plan import Cause, RolledBack, RollsBack, cause_text, rolling_back
 from reconciler.planning.planner import make_plan
 from reconciler.planning.status import status_of
@@ -77,6 +78,28 @@ def test_the_rollback_is_named_by_its_generation() -> None:
 def test_a_rollback_says_where_it_led(rolled_back: RolledBack, where: str) -> None:
     """To a generation, or to what there was before one."""
     assert rolled_back.text == f"generation 3 rolled the host back {where}, and the manifests say otherwise"
+
+
+@pytest.mark.parametrize(
+    ("why", "cause", "what"),
+    [
+        (Unconfirmed.CANCELLED, "was cancelled", "was rolled back since it was cancelled"),
+        (Unconfirmed.EXPIRED, "was not confirmed", "was rolled back since it was not confirmed in time"),
+        (
+            Unconfirmed.REBOOTED,
+            "was not confirmed",
+            "was rolled back since the host was booted before it was confirmed",
+        ),
+    ],
+)
+def test_an_apply_that_was_not_confirmed_is_named_by_its_own_generation(
+    why: Unconfirmed, cause: str, what: str
+) -> None:
+    """It is rolled back without a generation of its own: as the cause of a guest, and in the plan."""
+    rolled_back = RolledBack(3, 0, 3, FREE, {uuid(1): BEFORE}, why)
+
+    assert cause_text(Cause.UNDONE, rolled_back) == f"generation 3 {cause}"
+    assert rolled_back.text == f"generation 3 {what}, and the manifests say otherwise"
 
 
 def test_in_a_plan_of_a_rollback_no_manifest_is_the_cause() -> None:
