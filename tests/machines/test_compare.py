@@ -1,6 +1,6 @@
 """Whether guests can move between two LPARs: what is missing is exactly what the other one does not have."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.machines.compare import (
@@ -101,6 +101,10 @@ def fit(target: Side, guest: Moving = PAYMENTS, source: Side | None = None) -> F
 
 
 @_FEW
+@example(side("left"), side("right", {5: [4]}), [PAYMENTS])
+@example(
+    side("left"), side("right")._replace(rivals=(Rival(LparName("cpc", "ZOS"), PAYMENTS.config.matrix),)), [PAYMENTS]
+)
 @given(source=sides("left"), target=sides("right"), guests=_GUESTS)
 def test_what_is_missing_is_what_the_other_side_does_not_have(source: Side, target: Side, guests: list[Moving]) -> None:
     """Queue by queue, and control domain by control domain; so is what others hold and what vfio_ap lacks."""
@@ -125,6 +129,9 @@ def test_what_is_missing_is_what_the_other_side_does_not_have(source: Side, targ
 
 
 @_FEW
+@example(
+    side("left"), side("right")._replace(rivals=(Rival(LparName("cpc", "ZOS"), PAYMENTS.config.matrix),)), [PAYMENTS]
+)
 @given(source=sides("left"), target=sides("right"), guests=_GUESTS)
 def test_every_guest_is_compared_once_and_in_order(source: Side, target: Side, guests: list[Moving]) -> None:
     """Those that name both hosts are apart; the order in which they are given changes nothing."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifests.site import read_site
@@ -20,6 +20,13 @@ NAMES = st.from_regex(r"\A[a-z0-9](?:[a-z0-9.-]{0,5}[a-z0-9])?\Z") | st.sampled_
 NOTES = st.lists(st.text(), max_size=2)
 
 
+@example(
+    names=("a", "null"),
+    given_up=GivenUp(IdSet([5]), IdSet([4])),
+    what=config([5], [4], [4, 6]),
+    activation=Activation.ACTIVE,
+    notes=["why"],
+)
 @given(
     names=st.tuples(NAMES, NAMES),
     given_up=st.builds(GivenUp, IDS, IDS),

@@ -1,6 +1,6 @@
 """Machines as text: what is written is read back as the same."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.manifests.writing import host_document, machine_document, manifests_text
@@ -35,6 +35,19 @@ def machines(draw: st.DrawFn) -> DesiredMachine:
     return DesiredMachine("cpc-a", MACHINE_ID, mode, limit, tuple(lpars), (), Position("", 1, 1))
 
 
+def a_machine(mode: MachineMode = MachineMode.DPM, max_domain: int | None = 255) -> DesiredMachine:
+    """With an LPAR that has a host, one that is not active, and a standby."""
+    config = ApConfig(IdSet([1]), IdSet([2]), IdSet([2, 3]))
+    lpars = (
+        DesiredLpar("A", "lpar7", config, True, None, 0),
+        DesiredLpar("B", "", config, False, None, 1),
+        DesiredLpar("C", "", config, False, LparName("cpc-a", "A"), 2),
+    )
+    return DesiredMachine("cpc-a", MACHINE_ID, mode, max_domain, lpars, (), Position("", 1, 1))
+
+
+@example(machine=a_machine(), notes=["why"])
+@example(machine=a_machine(MachineMode.CLASSIC, None), notes=[])
 @given(machine=machines(), notes=st.lists(st.text(), max_size=2))
 def test_a_machine_is_read_back_as_it_was_written(machine: DesiredMachine, notes: list[str]) -> None:
     """Whatever its LPARs are called, and whatever the comments say."""

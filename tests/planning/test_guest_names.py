@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.planning.adoption import guest_names, names_of, valid_name
@@ -40,6 +40,12 @@ def test_names_that_become_the_same_are_told_apart_by_the_uuid() -> None:
     assert ["guest-00000000", f"guest-{uuid(2)}"] == [*guest_names([uuid(1), uuid(2)], {}).values()]
 
 
+def test_a_name_whose_ends_are_all_taken_gets_a_number() -> None:
+    """Other virtual machines may be called like a name with a uuid at its end."""
+    vm_names = {uuid(1): "web", uuid(2): "web-00000000", uuid(3): f"web-{uuid(4)}", uuid(4): "web"}
+    assert "web-2" == guest_names(vm_names, vm_names)[uuid(4)]
+
+
 def test_a_long_name_is_cut() -> None:
     """To 63 characters, and not at a dash."""
     assert f"{'a' * 62}" == valid_name("a" * 62 + "--b", "x")
@@ -50,6 +56,7 @@ def test_a_name_of_nothing_usable_is_replaced() -> None:
     assert "host" == valid_name("--..é", "host")
 
 
+@example(found=["a-b", "a_b", "A.b", "a.b", "", "_"])
 @given(found=st.lists(CLOSE | st.sampled_from(["web-2", "a_b", "a-b", "a.b"]) | st.text(max_size=90)))
 def test_every_name_from_elsewhere_becomes_a_valid_one_of_its_own(found: list[str]) -> None:
     """Those that are valid stay as they are; the order changes nothing."""

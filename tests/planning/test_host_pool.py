@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.ids import IdSet
@@ -32,6 +32,9 @@ def possible_cuts(needed: list[Matrix], kept: list[Matrix]) -> list[tuple[IdSet,
 
 
 @given(st.lists(MATRICES, max_size=4), st.lists(MATRICES, max_size=2))
+@example([matrix([0], [0])], [matrix([0], [0]), matrix([], [0])])
+@example([matrix([0], [1, 5])], [matrix([1], [1])])
+@example([matrix([0, 1], [0, 5])], [matrix([0], [1]), matrix([5], [0])])
 @settings(max_examples=150)
 def test_the_pool_is_the_best_of_all_pools(needed: list[Matrix], kept: list[Matrix]) -> None:
     """One axis alone where that works, the one with fewer ids, domains on a tie; else the fewest ids of both."""
@@ -54,6 +57,7 @@ QUEUES = st.sets(st.tuples(st.sampled_from(IDS), st.sampled_from(IDS)), min_size
 
 
 @given(QUEUES)
+@example({(0, 0), (0, 1), (1, 0), (5, 0), (255, 1), (255, 5)})
 @settings(max_examples=60)
 def test_a_mixed_pool_clears_as_few_ids_as_any(queues: set[tuple[int, int]]) -> None:
     """With kept ids in the way of either axis alone, as many ids are cleared as trying all pools finds."""

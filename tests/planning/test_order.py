@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.kernel.writes import writes_of
 from reconciler.model.ids import ALL_IDS, IdSet
-from reconciler.model.matrix import Matrix
+from reconciler.model.matrix import EMPTY_CONFIG, Matrix
 from reconciler.model.observed import Abilities
 from reconciler.model.steps import MASK_ACTIONS, Action, Holdings
 from reconciler.planning.order import order_steps
@@ -53,6 +53,13 @@ def test_queues_for_a_new_guest_are_freed_by_one_mask_write() -> None:
     target = Holdings(FREE, {uuid(1): config([5], [4])})
 
     assert steps_of(start, target) == [Action.AQMASK, Action.CREATE, Action.CONFIGURE]
+
+
+def test_a_new_device_without_queues_takes_one_write() -> None:
+    """It is empty when it is made; there is nothing to configure."""
+    target = Holdings(FREE, {uuid(1): EMPTY_CONFIG})
+
+    assert steps_of(Holdings(FREE, {}), target) == [Action.CREATE]
 
 
 @pytest.mark.parametrize("strict", [False, True])
