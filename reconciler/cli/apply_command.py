@@ -286,7 +286,7 @@ def _agreed(shown: Plan, format: str, number: int | None, whole: str, unchanged:
             show_problems(shown.problems)
             if shown.problems and not sys.stderr.isatty():
                 person.show(f"{problems_text(shown.problems, person.paint, person.page.width)}\n")
-            person.show(plan_text(_with_suspensions_once(shown), person.page, whole=whole))
+            person.show(plan_text(shown, person.page, whole=whole))
     return agreed("Apply this?", number, unchanged)
 
 
@@ -333,13 +333,8 @@ def _show(made: Plan, format: str, whole: str) -> None:
         result(plan_json(made))
     else:
         show_problems(made.problems)
-        result(plan_text(_with_suspensions_once(made), page_for_stdout(), whole=whole))
+        result(plan_text(made, page_for_stdout(), whole=whole))
         sys.stdout.flush()
-
-
-def _with_suspensions_once(made: Plan) -> Plan:
-    """`made` without the consents about suspensions, which its problems name as well."""
-    return made._replace(consents=tuple(one for one in made.consents if one.flag != ALLOW_SUSPENDED))
 
 
 class _Asked(NamedTuple):
@@ -383,8 +378,7 @@ def _refused(made: Plan, asked: _Asked, number: int | None) -> Exit:
 
 
 def _without_suspensions(made: Plan) -> Plan:
-    """`made` without what it says of suspensions."""
-    made = _with_suspensions_once(made)
+    """`made` without the problems that say who suspended what."""
     return made._replace(problems=tuple(one for one in made.problems if one.id != "suspended"))
 
 

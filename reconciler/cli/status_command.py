@@ -30,6 +30,7 @@ from reconciler.planning.status import ComparedWith, GuestState, GuestStatus, Qu
 
 if TYPE_CHECKING:
     from reconciler.cli.loop_seen import LoopSeen
+    from reconciler.model.problems import Problem
     from reconciler.planning.status import Known
     from reconciler.transaction.open_host import OpenHost
     from reconciler.watch.report import GuestReport
@@ -64,8 +65,8 @@ def status_command(
     seen = Seen(host)
     with opened(host) as machine:
         found = seen.status(machine)
-    if found.plan:
-        show_problems(found.plan.problems)
+    is_of_some = bool(guests) and format == "table" and not free
+    show_problems(_problems_beside(found, is_of_some=is_of_some))
     rows, queues = chosen(found, guests, selector), queues_asked_for(found, guests)
     if free:
         _show_free(found, format)
@@ -84,6 +85,14 @@ def status_command(
         _show_text(found, rows, seen, guests=guests, selector=selector, wide=format == "wide")
     seen.say_what_to_run()
     return Exit.DONE
+
+
+def _problems_beside(found: Status, *, is_of_some: bool) -> "Sequence[Problem]":
+    """The problems of the plan; where all of some guests is shown, without suspensions, which these name themselves."""
+    problems = found.plan.problems if found.plan else ()
+    if not is_of_some or found.suspended or not any(one.suspended for one in found.guests):
+        return problems
+    return [one for one in problems if one.id != "suspended"]
 
 
 def _refuse_beside_watch(host: HostOptions, format: str, words: Sequence[str]) -> None:
@@ -314,7 +323,7 @@ def _show_text(
 
     page = page_for_stdout()
     if guests and not wide:
-        result(guests_text(found, rows or (), page))
+        result(guests_text(found, rows or (), page, seen.here))
         return
     remarks = [seen.loop.remark()] if seen.loop else []
     steps = seen.loop.steps(seen.here) if seen.loop else ()

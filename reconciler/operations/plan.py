@@ -342,7 +342,7 @@ def _suspended_changes(made: Plan, found: Suspensions) -> Iterator[Consent]:
     differing = frozenset(made.suspended_names)
     for guest in made.guests:
         if guest.name in differing and (one := found.guests.get(guest.name)):
-            yield Consent(guest.name, f"it is {_words(one)}", ALLOW_SUSPENDED, guest.uuid)
+            yield Consent(guest.name, _words(one), ALLOW_SUSPENDED, guest.uuid)
 
 
 def suspended_by(machine: OpenHost) -> SuspendedBy:
@@ -361,7 +361,7 @@ def _words(one: Suspension) -> str:
 
 
 _MOST_ALIKE: Final = 5
-"""How many guests that are suspended alike have a warning each; of more there is one warning for all."""
+"""How many guests that are suspended alike a warning names in its first line, and its command resumes."""
 
 
 def _suspended(found: Suspensions, differing: Collection[str]) -> Iterator[Problem]:
@@ -374,20 +374,24 @@ def _suspended(found: Suspensions, differing: Collection[str]) -> Iterator[Probl
         if len(names) > _MOST_ALIKE:
             problem = _suspension(f"{len(names):,} guests are", one, (), differs=differs)
             yield problem._replace(details=(several(names, _MOST_ALIKE),), advice=STATUS)
+        elif len(names) > 1:
+            quoted = ", ".join(f"'{name}'" for name in names)
+            yield _suspension(f"guests {quoted} are", one, tuple(names), differs=differs)
         else:
-            yield from (_suspension(f"guest '{name}' is", one, (name,), differs=differs) for name in names)
+            yield _suspension(f"guest '{names[0]}' is", one, tuple(names), differs=differs)
 
 
 def _suspension(whose: str, one: Suspension, names: tuple[str, ...], *, differs: bool) -> Problem:
-    difference = (
-        "; they are not as their manifests say" if whose.endswith(" are") else "; it is not as its manifest says"
-    )
+    if whose.endswith(" are"):
+        left, them, difference = "them as they are", "them", "; they are not as their manifests say"
+    else:
+        left, them, difference = "it as it is", "it", "; it is not as its manifest says"
     return Problem(
         "suspended",
         Severity.WARNING,
         f"{whose} suspended by {one.by} {one.until_text}: {one.reason}{difference if differs else ''}",
-        help="The loop leaves it as it is; an apply changes it only with --allow-suspended. "
-        f"When the reason is gone (ask {one.by}), it is resumed.",
+        help=f"The loop leaves {left}; an apply changes {them} only with --allow-suspended. "
+        "Once the reason is gone, end the suspension.",
         advice=resume(names),
     )
 

@@ -14,10 +14,8 @@ from reconciler.model.observed import Observed, ObservedCard, ObservedMdev, Proc
 from reconciler.planning.effect import Bindings, Hidden, bindings_now, control_lacking, hidden_because
 from reconciler.planning.plan import Cause, GuestPlan, Plan, cause_text
 
-WITHHELD: Final = (
-    "suspended, and differs: its device is not as its manifest says, and the next apply after a resume changes it"
-)
-"""Why the device of a suspended guest is not as wanted."""
+WITHHELD: Final = "its device is not as its manifest says; the next apply after a resume changes it"
+"""How the device of a suspended guest differs from what is wanted."""
 
 _IGNORE_DRIFT: Final = "spec.ignoreDrift"
 
@@ -249,8 +247,8 @@ def _guest_status(guest: GuestPlan, about: _About) -> GuestStatus:
         effective=guest.sees_before,
         in_use=guest.in_use,
         why=(
-            *([WITHHELD] if guest.name in about.withheld else []),
             *filter(None, [suspended]),
+            *([WITHHELD] if guest.name in about.withheld else []),
             *_difference(guest, about),
             *(one.text for one in hidden),
             *lacking,
@@ -306,7 +304,7 @@ def _difference(plan: GuestPlan, about: _About) -> Iterator[str]:
         yield f"no manifest names it any more{'; apply removes it' if valid else ''}"
     elif plan.before == plan.after and plan.before != plan.guest.config and plan.guest.ignored:
         yield f"another program has changed it; {listed(plan.guest.ignored)} may differ ({_IGNORE_DRIFT})"
-    elif plan.before != plan.after:
+    elif plan.before != plan.after and plan.name not in about.withheld:  # of which that is said
         yield f"its device differs{'; apply changes it' if valid else ''}"
 
 

@@ -65,7 +65,7 @@ def plan_github(plan: Plan, origin: Origin) -> str:
         lines.append(_command("notice", *_texts(pool), (Place(plan.desired.host.position),), origin))
     for guest in changed[: MOST_NOTICES - bool(pool)]:
         place = (Place(guest.guest.position),) if guest.guest else ()
-        lines.append(_command("notice", *_texts(guest_change(guest, plan.rolled_back)), place, origin))
+        lines.append(_command("notice", *_texts(guest_change(guest, plan)), place, origin))
     return "".join(lines)
 
 

@@ -21,7 +21,7 @@ from reconciler.model.printable import lines_text
 from reconciler.model.steps import FileChange
 from reconciler.planning.effect import HARMLESS
 from reconciler.planning.host_pool import PoolReason
-from reconciler.planning.plan import Cause, GuestPlan, Plan, RolledBack, cause_text, rollback_text
+from reconciler.planning.plan import ALLOW_SUSPENDED, Cause, GuestPlan, Plan, RolledBack, cause_text, rollback_text
 from reconciler.render.text import Paint, counted, plain
 
 
@@ -98,13 +98,22 @@ def summary_text(plan: Plan, where: str = " above") -> str:
     suspended = _suspended_text(plan)
     if not plan.steps:
         but = f"; {suspended}" if suspended else "; the running host is as the manifests say"
-        return f"Plan: {counted(len(plan.files), 'file')} for the next boot{but}."
+        return f"Plan: {counted(len(plan.files), 'file')} for the next boot{but}{_consents_text(plan)}."
     files = f", {counted(len(plan.files), 'file')} for the next boot" if plan.files else ""
     rollback = f" ({counts.interrupted_by_rollback:,} by rolling back)" if counts.interrupted_by_rollback else ""
     return (
         f"Plan: {', '.join(parts + pool)}; {counted(counts.writes, 'kernel write')}, "
-        f"{counted(counts.interrupted, 'guest')} interrupted{rollback}{files}{f'; {suspended}' if suspended else ''}."
+        f"{counted(counts.interrupted, 'guest')} interrupted{rollback}{files}"
+        f"{f'; {suspended}' if suspended else ''}{_consents_text(plan)}."
     )
+
+
+def _consents_text(plan: Plan) -> str:
+    """How many guests are changed with consent only, for the end of the totals; empty where nothing needs it."""
+    if not plan.consents:
+        return ""
+    guests = len({one.uuid for one in plan.consents if one.uuid})
+    return f"; {counted(guests, 'guest')} {'needs' if guests == 1 else 'need'} consent" if guests else "; needs consent"
 
 
 def _suspended_text(plan: Plan) -> str:
@@ -194,9 +203,10 @@ def plural(noun: str, ids: IdSet) -> str:
     return noun if len(ids) == 1 else f"{noun}s"
 
 
-def guest_change(guest: GuestPlan, rolled_back: RolledBack | None = None) -> Change:
-    """What becomes of one guest of a plan, whose `rolled_back` is given."""
-    return Change(kind_of(guest), guest_heading(guest, rolled_back), (*_gain_lines(guest), *guest_remarks(guest)))
+def guest_change(guest: GuestPlan, plan: Plan) -> Change:
+    """What becomes of one guest of `plan`."""
+    heading = guest_heading(guest, plan.rolled_back)
+    return Change(kind_of(guest), heading, (*_gain_lines(guest), *_remarks(guest, plan)))
 
 
 def guest_heading(guest: GuestPlan, rolled_back: RolledBack | None = None) -> str:
@@ -219,8 +229,19 @@ def _gain_lines(guest: GuestPlan) -> Iterator[str]:
         yield from _axis_lines(before, after)
 
 
-def guest_remarks(guest: GuestPlan) -> Iterator[str]:
-    """What there is to say of a guest besides what it gets and loses: what it sees, and what happens to its VM."""
+_SUSPENDED: Final = f"suspended: changed with {ALLOW_SUSPENDED} only"
+"""Marks a guest that is changed although it is suspended; by whom and why is said once for all guests, elsewhere."""
+
+
+def _remarks(guest: GuestPlan, plan: Plan) -> Iterator[str]:
+    """What there is to say of a guest of `plan` besides what it gets and loses."""
+    yield from _guest_remarks(guest)
+    if guest.changes and guest.uuid in plan.suspended:
+        yield _SUSPENDED
+
+
+def _guest_remarks(guest: GuestPlan) -> Iterator[str]:
+    """What a guest sees, and what happens to its VM."""
     before, after = guest.before, guest.after
     if before and after == EMPTY_CONFIG and before != after:
         yield f"emptied now, removed by a later apply: {its_vm(guest.opened_by)} has the device open"
@@ -365,11 +386,11 @@ def holder_hunks(plan: Plan) -> list[Hunk]:
     """Every holder that `plan` changes, the host first."""
     pool = pool_heading(plan)
     hunks = [pool_hunk(pool, plan.observed.pool, plan.pool, pool_remarks(plan))] if pool else []
-    return hunks + [_guest_hunk(guest, plan.rolled_back) for guest in plan.guests if guest.changes]
+    return hunks + [_guest_hunk(guest, plan) for guest in plan.guests if guest.changes]
 
 
-def _guest_hunk(guest: GuestPlan, rolled_back: RolledBack | None) -> Hunk:
-    return config_hunk(guest_heading(guest, rolled_back), guest.before, guest.after, guest_remarks(guest))
+def _guest_hunk(guest: GuestPlan, plan: Plan) -> Hunk:
+    return config_hunk(guest_heading(guest, plan.rolled_back), guest.before, guest.after, _remarks(guest, plan))
 
 
 def file_hunk(change: FileChange) -> Hunk:

@@ -14,8 +14,9 @@ from reconciler.kernel.writes import writes_of
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig
 from reconciler.model.printable import escaped, escaped_lines, lines_text
+from reconciler.model.problems import several
 from reconciler.model.steps import Action, Step
-from reconciler.planning.plan import Plan, PlannedStep
+from reconciler.planning.plan import ALLOW_SUSPENDED, Plan, PlannedStep
 from reconciler.render.changes import (
     Change,
     Hunk,
@@ -62,7 +63,7 @@ def _sections(plan: Plan, page: Page) -> Iterator[Section]:
         yield _consents(plan, page)
     elif plan.is_valid:
         waiting = [guest for guest in plan.guests if guest.because]
-        items = (_change_lines(guest_change(one), page) for one in waiting)
+        items = (_change_lines(guest_change(one, plan), page) for one in waiting)
         yield Section("guest", len(waiting), items, is_spaced=True)
     yield _notes(plan.notes, page)
 
@@ -100,7 +101,7 @@ def changes_section(plan: Plan, page: Page) -> Section:
     """Every holder that the plan changes, the host first."""
     pool = pool_change(plan)
     changed = [guest for guest in plan.guests if guest.changes]
-    changes = chain([pool] if pool else [], (guest_change(one, plan.rolled_back) for one in changed))
+    changes = chain([pool] if pool else [], (guest_change(one, plan) for one in changed))
     items = (_marked(one, _change_lines(one, page, "bold"), page) for one in changes)
     return Section("holder" if pool else "guest", len(changed) + bool(pool), items, is_spaced=True)
 
@@ -165,9 +166,12 @@ def mask_text(step: Step) -> str:
 
 
 def _consents(plan: Plan, page: Page) -> Section:
-    items = (page.wrapped("  ", f"{one.holder}: {one.reason}") for one in plan.consents)
-    heading = page.wrapped("", f"Needs consent ({' '.join(plan.flags)}):", style="warning")
-    return Section("consent", len(plan.consents), items, heading)
+    """What needs consent, but for suspensions: the problems of the plan say who suspended what, and why."""
+    consents = [one for one in plan.consents if one.flag != ALLOW_SUSPENDED]
+    items = (page.wrapped("  ", f"{one.holder}: {one.reason}") for one in consents)
+    flags = sorted({one.flag for one in consents})
+    heading = page.wrapped("", f"Needs consent ({' '.join(flags)}):", style="warning")
+    return Section("consent", len(consents), items, heading)
 
 
 LONGEST: Final = 65_000
@@ -187,11 +191,9 @@ def plan_markdown(plan: Plan) -> str:
     head = [f"### reconcile: host {code(plan.desired.host.name)}", "", f"**{summary_text(plan, ' below')}**", ""]
     if plan.consents:
         head += [f"> **Needs consent** ({code(' '.join(plan.flags))})", ">"]
-        texts = (f"{one.holder}: {one.reason}" for one in plan.consents[:_MOST_CONSENTS])
-        head += [f"> * {code(text[:_LONGEST_CONSENT])}" for text in texts]
-        head += (
-            [f"> * … and {len(plan.consents) - _MOST_CONSENTS:,} more"] if len(plan.consents) > _MOST_CONSENTS else []
-        )
+        texts = _consents_alike(plan)
+        head += [f"> * {code(text[:_LONGEST_CONSENT])}" for text in texts[:_MOST_CONSENTS]]
+        head += [f"> * … and {len(texts) - _MOST_CONSENTS:,} more"] if len(texts) > _MOST_CONSENTS else []
         head.append("")
     head += [line for note in plan.notes for line in (f"> **Note**: {escaped(note)}.", "")]
     commit = f"commit {code(plan.commit)}, " if plan.commit else ""
@@ -206,6 +208,14 @@ def plan_markdown(plan: Plan) -> str:
     if plan.files and plan.is_valid:
         body.fold("Files for the next boot", [_item(file_hunk(one)) for one in plan.files], language="diff")
     return "\n".join([*head, *body.lines, tail]) + "\n"
+
+
+def _consents_alike(plan: Plan) -> list[str]:
+    """What needs consent; holders with the same reason in one line."""
+    alike: dict[str, list[str]] = {}
+    for one in plan.consents:
+        alike.setdefault(one.reason, []).append(one.holder)
+    return [f"{several(names)}: {reason}" for reason, names in alike.items()]
 
 
 def _item(hunk: Hunk) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from reconciler.model.commands import NOWHERE, PLAN, VALIDATE, Here, rollback_to, status_of_guest
+from reconciler.model.commands import NOWHERE, PLAN, VALIDATE, Here, resume, rollback_to, status_of_guest
 from reconciler.model.ids import IdSet
 from reconciler.model.matrix import EMPTY_CONFIG, Matrix
 from reconciler.model.observed import ObservedCard, Process
@@ -326,11 +326,18 @@ def _steps(status: Status, rows: Sequence[GuestStatus], here: Here) -> Iterator[
 # Some guests ---------------------------------------------------------------------------------------------------------
 
 
-def guests_text(status: Status, rows: Sequence[GuestStatus], page: Page = Page()) -> str:  # noqa: B008 - a value
-    """Everything about the guests and devices in `rows`."""
+def guests_text(
+    status: Status,
+    rows: Sequence[GuestStatus],
+    page: Page = Page(),  # noqa: B008 - a value
+    here: Here = NOWHERE,
+) -> str:
+    """Everything about the guests and devices in `rows`, and the command, to be run `here`, that resumes them."""
     lines = page.wrapped("", f"compared {compared_text(status)}")
     for one in rows:
         lines += ["", *_guest_lines(one, status.compared.source, page)]
+    if names := [one.name for one in rows if one.suspended]:
+        lines += ["", *page.with_remark(f"  next: {here.line(resume(names))}    # when the reason is gone")]
     return lines_text(lines)
 
 

@@ -252,7 +252,7 @@ def differences(plan: Plan) -> tuple[str, ...]:
     changing = [guest for guest in plan.guests if guest.changes]
     pool = pool_change(plan)
     sentences = [_sentence(pool)] if pool else []
-    sentences += [_sentence(guest_change(one, plan.rolled_back)) for one in changing[:MOST_DIFFERENCES]]
+    sentences += [_sentence(guest_change(one, plan)) for one in changing[:MOST_DIFFERENCES]]
     sentences += [f"{change.heading}: {change.lines[0]}" for change in map(file_change, plan.files[:MOST_DIFFERENCES])]
     more = len(changing) + len(plan.files) - 2 * MOST_DIFFERENCES
     return (*sentences, f"and {more} more") if more > 0 else tuple(sentences)

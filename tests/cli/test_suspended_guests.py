@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.planning.status import WITHHELD
 from testing.commands import Command, Ran, example
 from testing.loop_processes import Loop, watching
 
@@ -76,7 +77,7 @@ def test_programs_learn_it_too(command: Command) -> None:
     assert [one["suspended"] for one in drift["guests"]] == [True]
     status = json.loads(command("status", "-o", "json").out)
     whys = {one["name"]: one["why"] for one in status["guests"]}
-    assert whys["guest2"][0].startswith("suspended, and differs")
+    assert (whys["guest2"][0].startswith("suspended by "), whys["guest2"][1:]) == (True, [WITHHELD])
     assert not any("apply changes it" in why for why in whys["guest2"])
     assert whys["guest1"] == []
     for record in (drift, status):

@@ -1,12 +1,14 @@
 """A person's plan says what is suspended, and an apply changes that only with consent."""
 
 import json
+import re
 import shlex
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
+from reconciler.planning.status import WITHHELD
 from testing.commands import Command, example
 
 
@@ -45,7 +47,7 @@ def test_an_apply_of_a_person_needs_consent(command: Command) -> None:
     ran = command("apply", "--yes")
     assert (ran.code, "--allow-suspended" in ran.err) == (4, True), ran.err
     assert command("apply", "--yes", "--target", "guest2").code == 0
-    assert "Needs consent (--allow-suspended)" in command("plan").out
+    assert "      suspended: changed with --allow-suspended only\n" in command("plan").out
     ran = command("apply", "--yes", "--allow-suspended")
 
     assert ran.code == 0, ran.err
@@ -135,7 +137,7 @@ def test_a_refused_apply_says_whom_to_ask_and_how_to_apply_the_others(
 
     assert ran.code == 4
     assert max(map(len, asked)) <= 80
-    assert "guest1: it is suspended by " in asked[0]
+    assert "guest1: suspended by " in asked[0]
     assert " ".join(" ".join(asked).split()).endswith(f"until it is resumed: {reason}")
     assert shlex.split(others)[-4:] == ["--target", "guest2", "--target", "guest3"] or "--target guest2" in others
     assert "not applied: this needs consent\nask first: " in ran.err
@@ -157,6 +159,53 @@ def test_no_apply_of_the_others_is_offered_where_it_would_be_refused(command: Co
     assert "--target" not in ran.err, ran.err
     both = ("--target", "guest1", "--target", "guest2")
     assert command("apply", "--yes", "--allow-disruption", "--allow-suspended", *both).code == 0
+
+
+PLANS = [("plan",), ("plan", "-o", "diff"), ("plan", "-o", "wide"), ("apply",), ("apply", "--yes")]
+MARK = "suspended: changed with --allow-suspended only"
+
+
+@pytest.mark.parametrize("words", PLANS, ids=" ".join)
+def test_a_plan_marks_each_suspended_guest_and_says_once_why(command: Command, words: tuple[str, ...]) -> None:
+    """The mark stands at the guest's own lines, and the totals count those that need consent, in the singular too."""
+    where = ("--simulate", str(command.simulated_host))
+    assert command.bare("suspend", "guest1", "guest3", "--reason", "ticket 42", *where).code == 0
+    file = command.directory / "guests.yaml"
+    file.write_text(file.read_text().replace("[4, 0xab]", "[4]").replace("[0x47, 0xff]", "[0x47]"))
+
+    ran = command(*words)
+    said = ran.out + " ".join(ran.err.split())
+
+    holders = re.split("^(?:  ~ |@@ )guest ", ran.out, flags=re.MULTILINE)[1:]
+    assert {one[:6]: MARK in one for one in holders} == {"guest1": True, "guest2": False, "guest3": True}
+    assert "0 guests interrupted; 2 guests need consent.\n" in ran.out + ran.err
+    assert said.count("suspended by ") == said.count("ticket 42") == 1, said
+    assert command.bare("resume", "guest3", *where).code == 0
+    assert "; 1 guest needs consent.\n" in "".join(command(*words)[1:])
+
+
+def test_totals_say_that_the_host_needs_consent(command: Command) -> None:
+    """All of it is suspended, so that no guests are counted."""
+    assert command.bare("suspend", "--reason", "move", "--simulate", str(command.simulated_host)).code == 0
+    assert command.bare("resume", "guest1", "--simulate", str(command.simulated_host)).code == 0
+    file = command.directory / "guests.yaml"
+    file.write_text(file.read_text().replace("[4, 0xab]", "[4]"))
+
+    assert "0 guests interrupted; needs consent.\n" in command("plan").out
+
+
+def test_a_status_says_once_of_a_guest_that_it_is_suspended(command: Command) -> None:
+    """Who, until when and why, that it differs, and how it is resumed, a line each."""
+    file = command.directory / "guests.yaml"
+    file.write_text(file.read_text().replace("[4, 0xab]", "[4]"))
+
+    ran = command("status", "guest1")
+
+    whys = [line.split(maxsplit=1)[1] for line in ran.out.splitlines() if line.startswith("  why ")]
+    assert [whys[0].split()[:2], whys[1:]] == [["suspended", "by"], [WITHHELD]]
+    assert (ran.err, ran.out.count("ticket 42")) == ("", 1)
+    line = ran.out.splitlines()[-1].removeprefix("  next: ").partition("    #")[0]
+    assert command.bare(*shlex.split(line)[1:]).out == "guest guest1: resumed\n"
 
 
 @pytest.mark.parametrize("reason", [[], ["--reason", ""], ["--reason", "  "]])

@@ -176,7 +176,7 @@ def test_a_suspended_guest_says_why_and_by_whom() -> None:
     assert found.suspended == "for good"
     assert states(found) == [("b", "suspended-out-of-sync"), ("a", "suspended")]
     assert whys(found)["a"] == ("suspended by kim: ticket 1",)
-    assert whys(found)["b"][:2] == (WITHHELD, "suspended by kim: ticket 2")
+    assert whys(found)["b"][:2] == ("suspended by kim: ticket 2", WITHHELD)
     assert [one.suspended for one in found.guests] == ["suspended by kim: ticket 1", "suspended by kim: ticket 2"]
 
 

@@ -90,7 +90,7 @@ def test_a_small_plan_in_full() -> None:
     assert plan_markdown(made) == (
         "### reconcile: host `lpar7`\n"
         "\n"
-        "**Plan: 1 to change; 1 kernel write, 1 guest interrupted.**\n"
+        "**Plan: 1 to change; 1 kernel write, 1 guest interrupted; 1 guest needs consent.**\n"
         "\n"
         "> **Needs consent** (`--allow-disruption`)\n"
         ">\n"

@@ -108,7 +108,8 @@ def test_a_plan_for_people_in_full() -> None:
         "  changed: its VM runs and loses a whole adapter\n"
         "  m3: its VM runs and loses its device\n"
         "\n"
-        "Plan: 1 to create, 2 to change, 1 to remove, host pool changes; 6 kernel writes, 2 guests interrupted.\n"
+        "Plan: 1 to create, 2 to change, 1 to remove, host pool changes; 6 kernel writes, 2 guests interrupted; "
+        "2 guests need consent.\n"
     )
 
 
