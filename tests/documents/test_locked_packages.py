@@ -11,7 +11,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).parents[2]
-LOCKS: Final = ("locked.txt", "debian-13.txt")
+COMPLETE: Final = ("locked.txt", "debian-13.txt")
+LOCKS: Final = (*COMPLETE, "demo.txt", "run-time.txt")
 RUN_TIME_EXTRAS: Final = ("web", "fuse")
 
 
@@ -45,7 +46,7 @@ def test_a_lock_has_one_version_and_hashes_for_each_package(name: str) -> None:
         assert "sha256:" in hashes, package
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", COMPLETE)
 def test_a_lock_meets_all_that_the_project_asks_for(name: str) -> None:
     """Also the extras, and what builds the project; a forgotten `./run lock` shows here."""
     described = project()
@@ -75,3 +76,27 @@ def test_the_lower_bounds_are_those_that_are_tested() -> None:
     for requirement in run_time():
         (bound,) = [one.version for one in requirement.specifier if one.operator == ">="]
         assert tested[canonicalize_name(requirement.name)].contains(bound), requirement
+
+
+def test_the_demo_has_what_the_tests_have_without_the_tests() -> None:
+    """The same files, so that `./run tests` after `./run demo` adds packages and replaces none."""
+    tested, shown = (
+        {(canonicalize_name(package.name), str(package.specifier), hashes) for package, hashes in lock(name)}
+        for name in ("locked.txt", "demo.txt")
+    )
+
+    assert shown < tested
+
+
+def test_the_demo_has_what_a_start_and_an_editable_install_need() -> None:
+    """What the tool imports without its extras, what builds the project, and what both need: no more."""
+    described = project()
+    asked = [*described["project"]["dependencies"], *described["build-system"]["requires"], "editables"]
+    wanted = {canonicalize_name(Requirement(one).name) for one in asked}
+    locked = {canonicalize_name(package.name) for package, _ in lock("demo.txt")}
+    tests_only = {
+        canonicalize_name(Requirement(one).name) for one in described["project"]["optional-dependencies"]["tests"]
+    }
+
+    assert wanted <= locked
+    assert not tests_only & locked
