@@ -158,9 +158,20 @@ def _queue(word: str) -> Queue | None:
     found = _ALMOST.fullmatch(word)
     if found is None:
         return None
-    adapter, domain = (int(digits, 16) for digits in found.groups())
-    example = "05.0047" if max(adapter, domain) >= ID_COUNT else str(Queue(adapter, domain))
-    raise click.UsageError(f"{word} is no queue: write a queue as AA.DDDD, two ids in hex from 00 to ff: {example}")
+    raise click.UsageError(
+        f"{word} is no queue: write a queue as AA.DDDD, two ids in hex from 00 to ff: {_example(*found.groups())}"
+    )
+
+
+def _example(*digits: str) -> str:
+    """A queue as it is written, made of the two ids with `digits` as far as these are ids."""
+    in_hex = [int(one, 16) for one in digits]
+    if max(in_hex) < ID_COUNT:
+        return str(Queue(*in_hex))
+    in_decimal = [
+        int(one) if one.isdecimal() and read >= ID_COUNT else read for one, read in zip(digits, in_hex, strict=True)
+    ]
+    return f"{Queue(*in_decimal)} if decimal is meant" if max(in_decimal) < ID_COUNT else "05.0047"
 
 
 def chosen(found: Status, words: tuple[str, ...], selector: Selector) -> tuple[GuestStatus, ...] | None:

@@ -41,7 +41,7 @@ def pinpoint(problems: Iterable[Problem], sources: Mapping[str, str]) -> list[Pr
     exist is given as the innermost part of its path that does.
     """
     listed = list(problems)
-    finder = _Finder(sources)
+    finder = _Finder(ReadAgain(sources))
     documents: dict[Position, list[tuple[int, int]]] = {}
     for row, problem in enumerate(listed):
         for column, place in enumerate(problem.places):
@@ -54,43 +54,55 @@ def pinpoint(problems: Iterable[Problem], sources: Mapping[str, str]) -> list[Pr
     return [problem._replace(places=tuple(places)) for problem, places in zip(listed, exact, strict=True)]
 
 
-class _Finder:
-    """Remembers the files it has divided, and the document it has read last."""
+class ReadAgain:
+    """Documents that are read again; remembers the files it has divided, and the document it has read last."""
 
     def __init__(self, sources: Mapping[str, str]) -> None:
-        self._sources = sources
+        """`sources` has the text of each file."""
+        self.sources = sources
         self._files: dict[str, tuple[SourceText, list[Span]]] = {}
         self._last: tuple[Position, Node | None, int] | None = None
         self._left = READ_AGAIN
 
-    def exact(self, place: Place, *, mark_key: bool) -> Place:
-        if place.excerpt or place.position.file not in self._sources:
-            return place
-        source, _ = self._file(place.position.file)
-        if not source.text:
-            return place
-        node, offset = self._document(place.position) if place.field else (None, 0)
-        if node is None:
-            start = source.offset(place.position)
-            return source.place(start, _WHOLE_LINE, place.label)._replace(field=place.field)
-        start, end = marked(node, place.field, mark_key=mark_key)
-        return source.place_of(offset + start, offset + end, place.label)._replace(field=place.field)
+    def file(self, name: str) -> tuple[SourceText, list[Span]]:
+        """The text of the file `name`, which is among the sources, and its documents."""
+        if name not in self._files:
+            text = self.sources[name]
+            self._files[name] = (SourceText(name, text), document_spans(text))
+        return self._files[name]
 
-    def _file(self, file: str) -> tuple[SourceText, list[Span]]:
-        if file not in self._files:
-            text = self._sources[file]
-            self._files[file] = (SourceText(file, text), document_spans(text))
-        return self._files[file]
+    def document(self, position: Position) -> tuple[Node | None, int]:
+        """The top node of the document at `position` and the offset its marks count from.
 
-    def _document(self, position: Position) -> tuple[Node | None, int]:
-        """The top node of the document at `position` and the offset its marks count from."""
+        None where the document is no YAML that is read, or too much was read again already.
+        """
         if self._last is None or self._last[0] != position:
-            source, spans = self._file(position.file)
+            source, spans = self.file(position.file)
             span = spans[bisect_right(spans, source.offset(position), key=lambda one: one.start) - 1]
             self._left -= span.end - span.start
             node = _read_again(source.text, span) if self._left >= 0 else None
             self._last = (position, node, span.start)
         return self._last[1:]
+
+
+class _Finder:
+    """Finds exact places in documents."""
+
+    def __init__(self, documents: ReadAgain) -> None:
+        self._documents = documents
+
+    def exact(self, place: Place, *, mark_key: bool) -> Place:
+        if place.excerpt or place.position.file not in self._documents.sources:
+            return place
+        source, _ = self._documents.file(place.position.file)
+        if not source.text:
+            return place
+        node, offset = self._documents.document(place.position) if place.field else (None, 0)
+        if node is None:
+            start = source.offset(place.position)
+            return source.place(start, _WHOLE_LINE, place.label)._replace(field=place.field)
+        start, end = marked(node, place.field, mark_key=mark_key)
+        return source.place_of(offset + start, offset + end, place.label)._replace(field=place.field)
 
 
 def _read_again(text: str, span: Span) -> Node | None:

@@ -88,6 +88,22 @@ class DesiredGuest(NamedTuple):
     uuid_written: bool = False
 
 
+class DecimalIds(NamedTuple):
+    """An id or a range that a manifest has in decimal, and whose digits are other ids in hex.
+
+    Attributes:
+        axis: the list that has it: ``adapters``, ``domains`` or ``controlDomains``.
+        text: as it is written: ``47``, ``40-47``.
+        ids: what it is.
+        in_hex: what it would be if it were written in hex.
+    """
+
+    axis: str
+    text: str
+    ids: IdSet
+    in_hex: IdSet
+
+
 class GivenUp(NamedTuple):
     """The ids that the manifest takes from the host's own drivers (``spec.pool``)."""
 

@@ -5,6 +5,7 @@ asked of a `PlannedHost`: a machine, or the record of one (`reconciler.operation
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from reconciler.kernel.observe import observe
@@ -232,6 +233,7 @@ def plan(
     if host.unread:
         made = _incomplete(made, host.unread, is_record=not isinstance(host, Readable))
     if wanted.site is not None:
+        made = made if isinstance(scope, VmEvent) else _with_misread(made, wanted.site)
         texts = texts_digest(wanted.site.sources)
         fingerprint = fingerprint_of(made.desired.host.name, made.basis, texts)
         made = made._replace(problems=_placed(made, wanted.site), texts=texts, fingerprint=fingerprint)
@@ -261,6 +263,25 @@ def _at_its_place(made: Plan, found: Observed, site: Site | None, *, is_accepted
         problems += [one for one in proof.problems if one.severity is not Severity.NOTE]
     note = location_note(location)
     return made._replace(problems=(*made.problems, *problems), notes=(*made.notes, note) if note else made.notes)
+
+
+_MOST_READ_AGAIN: Final = 100
+"""How many documents are read again to see how their ids are written."""
+
+
+def _with_misread(made: Plan, site: Site) -> Plan:
+    """`made`, with notes on ids that are written in decimal and may have been meant in hex."""
+    from reconciler.planning.misread import misread_ids, suspects
+
+    doubtful = [*islice(suspects(made), _MOST_READ_AGAIN)]
+    if not doubtful:
+        return made
+    from reconciler.manifests.decimals import decimal_ids
+    from reconciler.manifests.pinpoint import ReadAgain
+
+    documents = ReadAgain(site.sources)
+    misread = misread_ids(((one, decimal_ids(one.position, documents)) for one in doubtful), made)
+    return made._replace(notes=(*made.notes, *(one.text for one in misread)), misread=misread)
 
 
 def _refuse_unknown(targets: Targets, desired: Desired, applied: Inventory) -> None:

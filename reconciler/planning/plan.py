@@ -225,6 +225,18 @@ class PlannedStep(NamedTuple):
     effect: str
 
 
+class Misread(NamedTuple):
+    """Ids of some manifests that may have been meant in hex.
+
+    Attributes:
+        guests: the names of the guests whose manifests have them; none where it is the Host.
+        text: which ids these are, and what to write instead, a sentence.
+    """
+
+    guests: tuple[str, ...]
+    text: str
+
+
 ALLOW_DISRUPTION: Final = "--allow-disruption"
 ALLOW_EMPTY: Final = "--allow-empty"
 ALLOW_REMOVALS: Final = "--allow-removals"
@@ -273,6 +285,7 @@ class Plan(NamedTuple):
         is_news: whether the manifests say something else than what was applied last.
         commit: the git commit of the manifests; empty where there is none.
         notes: what is worth knowing about the plan itself, a sentence each.
+        misread: ids that may have been meant in hex; their sentences are among the notes.
         texts: digest of the text of the manifests, comments included; empty where none were read.
         targets: the names of the guests that were chosen, ascending; None where the plan is not partial.
         unread: what it should rest on and could not be read; where there is anything, it cannot be saved.
@@ -302,6 +315,7 @@ class Plan(NamedTuple):
     is_news: bool = False
     commit: str = ""
     notes: tuple[str, ...] = ()
+    misread: tuple[Misread, ...] = ()
     texts: str = ""
     targets: tuple[str, ...] | None = None
     unread: tuple[Unread, ...] = ()

@@ -12,6 +12,7 @@ from reconciler.model.ids import IdSet
 from reconciler.model.matrix import ApConfig, Matrix, Queue
 from reconciler.model.observed import Observed, ObservedCard, ObservedMdev, Process, VmName
 from reconciler.planning.effect import Bindings, Hidden, bindings_now, control_lacking, hidden_because
+from reconciler.planning.misread import decimal_queue
 from reconciler.planning.plan import Cause, GuestPlan, Plan, cause_text
 
 WITHHELD: Final = "its device is not as its manifest says; the next apply after a resume changes it"
@@ -397,6 +398,7 @@ class QueueStatus(NamedTuple):
         on_demand: those of `claimed` that are to have it only while their VM runs.
         contested: whether one has it that is to keep it, and another one is to have it all the time.
         in_pool: whether it is in the host pool, so that the host's own drivers have it, or get it when it comes.
+        in_decimal: the queue of this host that its digits are in decimal, where it may have been meant; None elsewhere.
     """
 
     queue: Queue
@@ -406,6 +408,7 @@ class QueueStatus(NamedTuple):
     in_pool: bool
     on_demand: tuple[str, ...] = ()
     contested: bool = False
+    in_decimal: Queue | None = None
 
 
 def queue_status(status: Status, queue: Queue) -> QueueStatus:
@@ -430,6 +433,7 @@ def queue_status(status: Status, queue: Queue) -> QueueStatus:
         in_pool=status.observed.pool.has(queue),
         on_demand=tuple(on_demand),
         contested=stays and len(on_demand) < len(claimed),
+        in_decimal=decimal_queue(queue, status.observed),
     )
 
 

@@ -14,7 +14,7 @@ from reconciler.render.plan_json import (
     rolled_back_record,
     vm_record,
 )
-from reconciler.render.status_text import card_trouble, manifest_of, queue_text
+from reconciler.render.status_text import card_trouble, manifest_of, misread_texts, queue_text
 
 
 def compared_record(compared: ComparedWith) -> dict[str, Any]:
@@ -81,6 +81,7 @@ def status_record(
         ],
         "atBoot": at_boot_record(plan) if plan else None,
         "problems": [problem_record(problem) for problem in plan.problems] if plan else [],
+        "notes": misread_texts(status, rows),
     }
 
 
@@ -113,6 +114,7 @@ def queue_record(one: QueueStatus) -> dict[str, Any]:
         "heldBy": list(one.held),
         "claimedBy": list(one.claimed),
         "inPool": one.in_pool,
+        "inDecimal": str(one.in_decimal) if one.in_decimal else None,
         "text": queue_text(one),
     }
 

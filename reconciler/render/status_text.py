@@ -81,9 +81,22 @@ def status_text(
         lines += [page.cut(f"{len(rows):,} of {counted(len(status.rows), 'guest')} shown: {shown.asked}"), ""]
     if status.plan and status.plan.rolled_back:
         lines += [*page.wrapped("Note: ", f"{status.plan.rolled_back.text}.", 0), ""]
+    lines += _note_lines(status, shown and shown.rows, page)
     lines += [page.paint("bold", page.cut(one)) for one in _summary(status)]
     lines += [line for step in (*steps, *_steps(status, rows, here)) for line in page.with_remark(f"  next: {step}")]
     return lines_text(lines)
+
+
+def misread_texts(status: Status, rows: Sequence[GuestStatus] | None = None) -> list[str]:
+    """What to say of ids that may have been meant in hex: those of the guests in `rows`, or all where it is None."""
+    names = None if rows is None else {one.name for one in rows}
+    misread = status.plan.misread if status.plan else ()
+    return [one.text for one in misread if names is None or names.intersection(one.guests)]
+
+
+def _note_lines(status: Status, rows: Sequence[GuestStatus] | None, page: Page) -> Iterator[str]:
+    for text in misread_texts(status, rows):
+        yield from (*page.wrapped("Note: ", f"{text}.", 0), "")
 
 
 def _table(rows: Sequence[GuestStatus], page: Page) -> list[str]:
@@ -336,6 +349,8 @@ def guests_text(
     lines = page.wrapped("", f"compared {compared_text(status)}")
     for one in rows:
         lines += ["", *_guest_lines(one, status.compared.source, page)]
+    if notes := [*_note_lines(status, rows, page)]:
+        lines += ["", *notes[:-1]]
     if names := [one.name for one in rows if one.suspended]:
         lines += ["", *page.with_remark(f"  next: {here.line(resume(names))}    # when the reason is gone")]
     return lines_text(lines)
@@ -391,7 +406,8 @@ def queue_text(one: QueueStatus) -> str:
             then = "no guest claims it; the host's own drivers get it if it comes"
         else:
             then = "no guest claims it"
-        return f"{one.queue}: there is no such queue on this host now ({one.missing}); {then}"
+        meant = f". Queues are in hex: if decimal is meant, write {one.in_decimal}" if one.in_decimal else ""
+        return f"{one.queue}: there is no such queue on this host now ({one.missing}); {then}{meant}"
     if one.held:
         has = f"{few_text(one.held)} {'has' if len(one.held) == 1 else 'have'} it"
     elif one.in_pool:

@@ -1,0 +1,137 @@
+"""Ids that may have been meant in hex: the tools of the host show hex without 0x, and ``47`` in a manifest is decimal.
+
+An id is doubtful where the host does not have it, and has the one that the same digits are in the other base.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from reconciler.model.desired import Activation, DecimalIds
+from reconciler.model.ids import NO_IDS, IdSet
+from reconciler.model.matrix import Queue
+from reconciler.model.observed import Observed
+from reconciler.model.problems import Position, several
+from reconciler.planning.plan import Misread, Plan
+
+_MOST_NOTES: Final = 5
+_MOST_IDS: Final = 8
+_NOUNS: Final = {"adapters": "adapter", "domains": "domain", "controlDomains": "control domain"}
+_TWO_DIGITS: Final = range(10, 100)
+
+
+class Suspect(NamedTuple):
+    """A document with ids that may have been meant in hex, if they are written in decimal.
+
+    `name` is that of the guest, empty where it is the Host; `position` is where the document starts.
+    """
+
+    name: str
+    position: Position
+
+
+def suspects(plan: Plan) -> Iterator[Suspect]:
+    """The documents behind `plan` that have a doubtful id, in whichever base it is written."""
+    doubtful = {axis: _doubtful(there) for axis, there in _there(plan.observed).items()}
+    if not any(doubtful.values()):
+        return
+    if plan.only is None and _touches(_of_the_host(plan), doubtful):
+        yield Suspect("", plan.desired.host.position)
+    for one in plan.guests:
+        if one.guest and one.guest.activation is not Activation.INACTIVE:
+            adapters, domains, control = one.guest.config
+            if _touches({"adapters": adapters, "domains": domains, "controlDomains": control}, doubtful):
+                yield Suspect(one.guest.name, one.guest.position)
+
+
+def misread_ids(written: Iterable[tuple[Suspect, tuple[DecimalIds, ...]]], plan: Plan) -> tuple[Misread, ...]:
+    """What to say of ids that are `written` in decimal; the same ids of several guests are one note.
+
+    Args:
+        written: the decimal ids of each suspect.
+        plan: that of the suspects.
+    """
+    there = _there(plan.observed)
+    alike: dict[tuple[bool, tuple[DecimalIds, ...]], list[str]] = {}
+    for suspect, found in written:
+        doubtful = [one for one in found if _is_doubtful(one, there[one.axis])]
+        for axis in _NOUNS:
+            if on_axis := tuple(one for one in doubtful if one.axis == axis):
+                alike.setdefault((not suspect.name, on_axis), []).append(suspect.name or plan.desired.host.name)
+    notes = [
+        Misread(() if is_host else tuple(names), _note(found, _whose(names, is_host=is_host), there[found[0].axis]))
+        for (is_host, found), names in alike.items()
+    ]
+    return tuple(notes[:_MOST_NOTES])
+
+
+def decimal_queue(queue: Queue, observed: Observed) -> Queue | None:
+    """The queue of the host that the digits of `queue`, which are hex, are in decimal; None where none may be meant.
+
+    An id that the host has is meant as it is.
+    """
+    adapters, domains, _ = _there(observed).values()
+    adapter, domain = _in_decimal(queue.adapter, adapters), _in_decimal(queue.domain, domains)
+    if (adapter, domain) == queue or domain not in domains or adapter not in adapters:
+        return None
+    return Queue(adapter, domain)
+
+
+def _in_decimal(one: int, there: IdSet) -> int:
+    digits = f"{one:x}"
+    meant = int(digits) if digits.isdecimal() else one
+    return meant if one not in there and meant in there else one
+
+
+def _there(observed: Observed) -> dict[str, IdSet]:
+    """What the host has, by the name of the list that has such ids in a manifest."""
+    lpar = observed.lpar
+    adapters = lpar.adapters | IdSet(card.adapter for card in observed.cards)
+    return {"adapters": adapters, "domains": lpar.domains, "controlDomains": lpar.control_domains}
+
+
+def _doubtful(there: IdSet) -> IdSet:
+    return IdSet(one for one in _TWO_DIGITS if one not in there and int(str(one), 16) in there)
+
+
+def _of_the_host(plan: Plan) -> dict[str, IdSet]:
+    host = plan.desired.host
+    adapters, domains = host.given_up or (NO_IDS, NO_IDS)
+    for one in host.keep:
+        adapters, domains = adapters | one.matrix.adapters, domains | one.matrix.domains
+    return {"adapters": adapters, "domains": domains}
+
+
+def _touches(ids: Mapping[str, IdSet], doubtful: Mapping[str, IdSet]) -> bool:
+    return any(not one.isdisjoint(doubtful[axis]) for axis, one in ids.items())
+
+
+def _is_doubtful(one: DecimalIds, there: IdSet) -> bool:
+    return one.ids.isdisjoint(there) and not one.in_hex.isdisjoint(there)
+
+
+def _whose(names: list[str], *, is_host: bool) -> str:
+    if is_host:
+        return f"host '{names[0]}'"
+    return f"{'guest' if len(names) == 1 else 'guests'} {several(map(repr, names))}"
+
+
+def _note(found: tuple[DecimalIds, ...], whose: str, there: IdSet) -> str:
+    is_one = len(found) == 1 and len(found[0].ids) == 1
+    noun = _NOUNS[found[0].axis]
+    what, are, those = (noun, "is", "that is") if is_one else (f"{noun}s", "are", "these are")
+    has = NO_IDS
+    for one in found:
+        has |= one.in_hex & there
+    texts, read, meant = (
+        several(listed, _MOST_IDS)
+        for listed in zip(*((one.text, _hex(one.ids), _hex(one.in_hex)) for one in found), strict=True)
+    )
+    return (
+        f"{what} {texts} of {whose} {are} {read}, which this host does not have; it has {_hex(has)}: "
+        f"write {meant} if {those} meant"
+    )
+
+
+def _hex(ids: IdSet) -> str:
+    runs = (f"0x{first:02x}" if first == last else f"0x{first:02x}-0x{last:02x}" for first, last in ids.ranges())
+    return several(runs, _MOST_IDS)

@@ -1,0 +1,163 @@
+"""Ids that may have been meant in hex, on a host with adapters 5, 6, 0x10 and domains 4, 0x44, 0x47."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from reconciler.kernel.observe import observe
+from reconciler.model.desired import Activation, DecimalIds, Desired, GivenUp, Keep
+from reconciler.model.ids import NO_IDS, IdSet
+from reconciler.model.matrix import Matrix, Queue
+from reconciler.model.observed import Observed
+from reconciler.model.problems import Position
+from reconciler.planning.misread import Suspect, decimal_queue, misread_ids, suspects
+from reconciler.planning.plan import Misread, Plan
+from reconciler.planning.planner import make_plan
+from reconciler.planning.scope import Targets
+from reconciler.simulator.host import SimulatedHost
+from testing.holdings import config, desired, guest, hardware
+
+GUESTS = Position("guests.yaml", 10, 1)
+
+
+def found() -> Observed:
+    """The host as it is found."""
+    return observe(SimulatedHost(hardware([5, 6, 0x10], [4, 0x44, 0x47])))
+
+
+def plan(what: Desired, **fields: Any) -> Plan:
+    """The plan for it."""
+    return make_plan(what, found(), **fields)
+
+
+def decimal(text: str, axis: str = "domains") -> DecimalIds:
+    """What a manifest has as `text`."""
+    first, _, last = text.partition("-")
+    reads = (IdSet(range(int(first, base), int(last or first, base) + 1)) for base in (10, 16))
+    return DecimalIds(axis, text, *reads)
+
+
+def said(*written: tuple[str, Iterable[DecimalIds]]) -> list[str]:
+    """What is said of ids in decimal, by guest; an empty name is the Host."""
+    pairs = [(Suspect(name, GUESTS), tuple(ids)) for name, ids in written]
+    return [one.text for one in misread_ids(pairs, plan(desired()))]
+
+
+@pytest.mark.parametrize(
+    ("ids", "text"),
+    [
+        (
+            [decimal("47")],
+            "domain 47 of guest 'a' is 0x2f, which this host does not have; it has 0x47: write 0x47 if that is meant",
+        ),
+        (
+            [decimal("10", "adapters")],
+            "adapter 10 of guest 'a' is 0x0a, which this host does not have; it has 0x10: write 0x10 if that is meant",
+        ),
+        (
+            [decimal("47", "controlDomains")],
+            (
+                "control domain 47 of guest 'a' is 0x2f, which this host does not have; it has 0x47: "
+                "write 0x47 if that is meant"
+            ),
+        ),
+        (
+            [decimal("4"), decimal("44"), decimal("47")],
+            (
+                "domains 44, 47 of guest 'a' are 0x2c, 0x2f, which this host does not have; it has 0x44, 0x47: "
+                "write 0x44, 0x47 if these are meant"
+            ),
+        ),
+        (
+            [decimal("40-47")],
+            (
+                "domains 40-47 of guest 'a' are 0x28-0x2f, which this host does not have; it has 0x44, 0x47: "
+                "write 0x40-0x47 if these are meant"
+            ),
+        ),
+    ],
+)
+def test_a_note_says_what_was_read_and_what_to_write(ids: list[DecimalIds], text: str) -> None:
+    """For each list, for one id, several, and ranges."""
+    assert said(("a", ids)) == [text]
+
+
+def test_an_id_that_is_there_or_whose_digits_are_nowhere_is_no_mistake() -> None:
+    """Of a range one id that is there is enough: ids are authorised in advance."""
+    assert said(("a", [decimal("68"), decimal("71"), decimal("50"), decimal("10-84")])) == []
+
+
+def test_guests_with_the_same_ids_share_a_note_and_the_host_has_its_own() -> None:
+    """So does whatever else is written alike; the Host is named as one."""
+    texts = said(("a", [decimal("47")]), ("b", [decimal("47")]), ("c", [decimal("44")]), ("", [decimal("47")]))
+
+    assert [text.partition(" is ")[0].partition(" are ")[0] for text in texts] == [
+        "domain 47 of guests 'a', 'b'",
+        "domain 44 of guest 'c'",
+        "domain 47 of host 'lpar7'",
+    ]
+
+
+def test_a_note_knows_its_guests() -> None:
+    """A status of one of them shows it."""
+    pairs = [(Suspect(name, GUESTS), (decimal("47"),)) for name in ("a", "b", "")]
+
+    assert [one.guests for one in misread_ids(pairs, plan(desired()))] == [("a", "b"), ()]
+    assert isinstance(misread_ids(pairs, plan(desired()))[0], Misread)
+
+
+def test_there_are_few_notes_however_many_mistakes() -> None:
+    """Each guest has others."""
+    there = [f"{one:x}" for one in range(0x10, 0x30) if f"{one:x}".isdecimal() and one != 0x10]
+    host = observe(SimulatedHost(hardware([5], [int(one, 16) for one in there if int(one) not in range(16, 48)])))
+    pairs = [(Suspect(f"g{one}", GUESTS), (decimal(one),)) for one in there]
+
+    assert len(misread_ids(pairs, make_plan(desired(), host))) <= 5
+
+
+def test_guests_and_the_host_with_doubtful_ids_are_looked_at() -> None:
+    """An inactive guest claims nothing; other ids raise no doubt in whichever base they are written."""
+    guests = [
+        guest("a", config([5], [47]), 1),
+        guest("b", config([10], [4]), 2),
+        guest("c", config([5], [4], [47]), 3),
+        guest("d", config([5], [47]), 4, activation=Activation.INACTIVE),
+        guest("e", config([5, 200], [4, 0x47, 50, 68]), 5),
+    ]
+
+    assert [one.name for one in suspects(plan(desired(guests)))] == ["a", "b", "c"]
+    for fields in (
+        {"given_up": GivenUp(NO_IDS, IdSet([47]))},
+        {"keep": (Keep(Matrix(IdSet([10]), IdSet([4])), 0),)},
+    ):
+        assert [one.name for one in suspects(plan(desired(**fields)))] == [""]
+
+
+def test_a_plan_for_chosen_guests_looks_at_these_alone() -> None:
+    """Neither at the others nor at the Host."""
+    guests = [guest("a", config([5], [47]), 1), guest("b", config([6], [47]), 2)]
+    made = plan(desired(guests, GivenUp(NO_IDS, IdSet([47]))), scope=Targets(frozenset({"b"})))
+
+    assert [one.name for one in suspects(made)] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("queue", "meant"),
+    [
+        ("05.0071", "05.0047"),
+        ("16.0047", "10.0047"),
+        ("16.0071", "10.0047"),
+        ("05.0047", None),  # it is there
+        ("05.0050", None),  # neither 0x50 nor 50 is
+        ("05.00ab", None),  # no decimal number
+        ("07.0071", None),  # adapter 7 is not there, whichever domain is meant
+        ("05.0004", None),
+    ],
+)
+def test_a_queue_that_is_not_there_may_be_meant_in_decimal(queue: str, meant: str | None) -> None:
+    """Where the queue with the same digits in decimal is."""
+    adapter, domain = (int(part, 16) for part in queue.split("."))
+    read = decimal_queue(Queue(adapter, domain), found())
+
+    assert (read and str(read)) == meant
