@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.cli.loop_seen import LoopMode
     from reconciler.kernel.locks import AtWork
     from reconciler.planning.plan import PlannedStep
+    from reconciler.render.changes import Waiting
     from reconciler.transaction.apply_ids import Standing
     from reconciler.transaction.recovery import Recovered
 
@@ -78,8 +79,12 @@ def exit_of(recovered: "Iterable[Recovered]") -> Exit:
     return Exit.ROLLED_BACK if found else Exit.DONE
 
 
-def show_unfinished(host: HostOptions) -> None:
+def show_unfinished(host: HostOptions, *, but_waiting: bool = False) -> None:
     """Show what earlier runs have left on `host`, for a command that changes nothing.
+
+    Args:
+        host: which.
+        but_waiting: not what `waiting_of` gives.
 
     Raises:
         UnsafeState: it cannot be trusted.
@@ -90,7 +95,7 @@ def show_unfinished(host: HostOptions) -> None:
     bars = "no apply begins before it is moved away"
     looks: tuple[tuple[Callable[[], list[str]], str], ...] = (
         (lambda: _unfinished(here, is_left=journal.unfinished() is not None), bars),
-        (lambda: _pending(awaited_of(host), here), bars),
+        (lambda: _pending(awaited_of(host), here, but_waiting=but_waiting), bars),
         (lambda: _degraded(journal.left_degraded(), here), "the next apply that succeeds takes it away"),
     )
     for look, consequence in looks:
@@ -102,10 +107,28 @@ def show_unfinished(host: HostOptions) -> None:
             say(line)
 
 
-def show_readable(host: HostOptions) -> str:
+def waiting_of(host: HostOptions) -> "Waiting | None":
+    """The apply on `host` that waits to be confirmed, or waited until its time was over; None where none is known."""
+    try:
+        found = awaited_of(host)
+    except (BadRecord, PermissionError):  # which `show_unfinished` or `show_readable` says
+        return None
+    if found is None or found.rolled_back:
+        return None
+    from reconciler.render.changes import Waiting
+
+    if not found.seconds_left:
+        return Waiting(f"{found}, and is not rolled back yet", (f"{host.line(ROLLBACK)}    # rolls it back",))
+    keeps, undoes = host.line(confirm_of(found.generation)), host.line(cancel_of(found.generation))
+    return Waiting(
+        f"{found}; then it is rolled back", (f"{keeps}    # keeps it", f"{undoes}    # rolls it back at once")
+    )
+
+
+def show_readable(host: HostOptions, *, but_waiting: bool = False) -> str:
     """As `show_unfinished`, for a command that goes on where this user may not read that: why, or empty."""
     try:
-        show_unfinished(host)
+        show_unfinished(host, but_waiting=but_waiting)
     except PermissionError as error:
         return error_text(error)
     return ""
@@ -135,8 +158,8 @@ def _unfinished(here: Here, *, is_left: bool) -> list[str]:
     return [f"warning: an earlier apply was not finished; to recover from it: {here.line(APPLY)}"]
 
 
-def _pending(found: Awaited | None, here: Here) -> list[str]:
-    if found is None:
+def _pending(found: Awaited | None, here: Here, *, but_waiting: bool = False) -> list[str]:
+    if found is None or (but_waiting and not found.rolled_back):
         return []
     if found.rolled_back:
         return [

@@ -3,12 +3,12 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from reconciler import InvalidManifests, NoSuchGuest, Readable, plan
-from reconciler.cli.apply_progress import say_as_root, show_readable
+from reconciler.cli.apply_progress import say_as_root, show_readable, waiting_of
 from reconciler.cli.command_lines import repeated
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import by_record, opened, refuse_to_replace, say_other_host, wanted_source
@@ -40,6 +40,7 @@ from reconciler.planning.scope import WHOLE, Scope, Targets, Whole
 
 if TYPE_CHECKING:
     from reconciler.model.outcome import FleetCommit
+    from reconciler.render.changes import Waiting
 
 
 @command("plan")
@@ -89,10 +90,11 @@ def plan_command(
         raise click.UsageError("--fleet is about this host; leave --observed out")
     if observed == STDIN and STDIN in host.paths:
         raise click.UsageError("--observed - and -f -: standard input is only one of them; name a file for the other")
+    says_waiting = format in _TEXTS and observed is None
     try:
         scope, consents = targets or WHOLE, ((ACCEPT_MACHINE,) if is_accepted else ())
         made, here = (
-            (_planned(host, scope, consents, fleet), host.here)
+            (_planned(host, scope, consents, fleet, but_waiting=says_waiting), host.here)
             if observed is None
             else _planned_by_record(observed, host, out, scope, consents)
         )
@@ -103,7 +105,8 @@ def plan_command(
             raise
         show_for_review(error.problems, "plan", format)
         return Exit.INVALID
-    show(made, format, here.line(with_target_flags(PLAN_WIDE, targets)))
+    waiting = waiting_of(host) if says_waiting else None
+    show(made, format, here.line(with_target_flags(PLAN_WIDE, targets)), waiting)
     if made.unread and observed is None:
         say_as_root()
     if not made.is_valid:
@@ -113,14 +116,20 @@ def plan_command(
     return Exit.CHANGES if detailed and made.changes else Exit.DONE
 
 
-def _planned(host: HostOptions, scope: Scope, consents: Sequence[str], fleet: "FleetCommit | None") -> Plan:
+_TEXTS: Final = ("text", "wide")
+"""The formats that say in the plan itself what waits to be confirmed."""
+
+
+def _planned(
+    host: HostOptions, scope: Scope, consents: Sequence[str], fleet: "FleetCommit | None", *, but_waiting: bool
+) -> Plan:
     source = wanted_source(host)
     if fleet:
         from reconciler.cli.verified_commit import verified
 
         source = verified(host, source, fleet)
     with opened(host) as machine:
-        show_readable(host)
+        show_readable(host, but_waiting=but_waiting)
         wanted = source.read(machine)
         if host.simulate is not None and host.host is None and not host.recorded:
             say_other_host(wanted, machine.name, "the simulated host")
@@ -175,8 +184,8 @@ def _on_the_host(made: Plan, host: HostOptions, file: str, line: str) -> list[st
     ]
 
 
-def show(made: Plan, format: str, whole: str) -> None:
-    """Print the plan in `format`; the command `whole` shows what the text leaves out."""
+def show(made: Plan, format: str, whole: str, waiting: "Waiting | None") -> None:
+    """Print the plan in `format`; the command `whole` shows what the text leaves out, which names what is `waiting`."""
     if format == "json":
         from reconciler.render.plan_json import plan_json
 
@@ -194,7 +203,8 @@ def show(made: Plan, format: str, whole: str) -> None:
         from reconciler.render.text import MOST_LINES
 
         show_problems(made.problems)
-        result(plan_text(made, page_for_stdout(), most=None if format == "wide" else MOST_LINES, whole=whole))
+        most = None if format == "wide" else MOST_LINES
+        result(plan_text(made, page_for_stdout(), most=most, whole=whole, waiting=waiting))
 
 
 def _show_diff(made: Plan) -> None:
@@ -218,15 +228,17 @@ def drift_command(format: str, host: HostOptions) -> Exit:
     from reconciler.render.drift import drift_json, drift_text
     from reconciler.render.text import MOST_LINES
 
+    says_waiting = format in _TEXTS
     with opened(host) as machine:
-        show_readable(host)
+        show_readable(host, but_waiting=says_waiting)
         made = plan(wanted_source(host, with_commit=False).read(machine), Readable(machine), Whole(with_boot=True))
     if format == "json":
         result(drift_json(made))
     else:
         show_problems(made.problems)
         most = None if format == "wide" else MOST_LINES
-        result(drift_text(made, page_for_stdout(), most=most, whole=host.line(DRIFT_WIDE)))
+        waiting = waiting_of(host)
+        result(drift_text(made, page_for_stdout(), most=most, whole=host.line(DRIFT_WIDE), waiting=waiting))
     if made.unread:
         say_as_root()
     if not made.is_valid:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from reconciler.cli.apply_progress import say_as_root, show_readable
+from reconciler.cli.apply_progress import say_as_root, show_readable, waiting_of
 from reconciler.cli.command_lines import changed_line
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.open_host import opened, state_of, wanted_source
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reconciler.cli.loop_seen import LoopSeen
     from reconciler.model.problems import Problem
     from reconciler.planning.status import Known
+    from reconciler.render.changes import Waiting
     from reconciler.transaction.open_host import OpenHost
     from reconciler.watch.report import GuestReport
 
@@ -62,7 +63,7 @@ def status_command(
     if free and (guests or selector.pairs):
         raise click.UsageError("--free lists the queues that no guest has; leave out guests and labels")
     refuse_paths(host, guests)
-    seen = Seen(host)
+    seen = Seen(host, says_waiting=format in ("table", "wide") and not free and not (guests and format == "table"))
     with opened(host) as machine:
         found = seen.status(machine)
     is_of_some = bool(guests) and format == "table" and not free
@@ -217,9 +218,11 @@ def _instead(found: Status, name: str) -> str:
 class Seen:
     """What this user can see of a host, besides the host itself."""
 
-    def __init__(self, host: HostOptions) -> None:
-        """Nothing is looked at yet."""
+    def __init__(self, host: HostOptions, *, says_waiting: bool = False) -> None:
+        """Nothing is looked at yet; `says_waiting`: what waits to be confirmed gets into `waiting`, not shown here."""
         self._host = host
+        self._says_waiting = says_waiting
+        self.waiting: Waiting | None = None
         self._denied = ""
         self.unseen: list[str] = []
         self.loop: LoopSeen | None = None
@@ -250,7 +253,8 @@ class Seen:
         from reconciler.watch.published import NotPublished
 
         state, _ = state_of(self._host)
-        self._denied = show_readable(self._host)
+        self._denied = show_readable(self._host, but_waiting=self._says_waiting)
+        self.waiting = waiting_of(self._host) if self._says_waiting else None
         if self._denied or state.path.exists():
             from reconciler.cli.loop_seen import loop_seen
 
@@ -340,7 +344,7 @@ def _show_text(
     steps = seen.loop.steps(seen.here) if seen.loop else ()
     remarks += [Remark("not seen", one, "warning") for one in seen.unseen]
     shown = None if rows is None else Shown(rows, f"-l {selector}" if selector.pairs else "")
-    result(status_text(found, page, seen.here, remarks, shown, steps=steps, wide=wide))
+    result(status_text(found, page, seen.here, remarks, shown, steps=steps, waiting=seen.waiting, wide=wide))
 
 
 def _show_record(

@@ -108,6 +108,25 @@ def summary_text(plan: Plan, where: str = " above") -> str:
     )
 
 
+class Waiting(NamedTuple):
+    """An apply that waits to be confirmed.
+
+    Attributes:
+        text: which one, for how long, and what happens then: a sentence without its end, which begins with no capital.
+        steps: the commands that keep it and that roll it back, each with a remark.
+    """
+
+    text: str
+    steps: tuple[str, ...]
+
+    def beside(self, summary: str) -> str:
+        """`summary`, a sentence on how the host stands, with what waits: then it is not true that nothing is to do."""
+        if not summary.startswith(("Nothing to do", "In sync")):
+            return f"{summary} {self.text[0].upper()}{self.text[1:]}."
+        stands = summary.removeprefix("Nothing to do: ").removesuffix(".")
+        return f"{f'The {stands[4:]}' if stands.startswith('the ') else stands}, but {self.text}."
+
+
 def _consents_text(plan: Plan) -> str:
     """How many guests are changed with consent only, for the end of the totals; empty where nothing needs it."""
     if not plan.consents:

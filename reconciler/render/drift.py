@@ -6,10 +6,10 @@ from reconciler.model.commands import DRIFT, Here
 from reconciler.model.desired import Persistence
 from reconciler.model.printable import lines_text
 from reconciler.planning.plan import Plan
-from reconciler.render.changes import few_text, summary_text
+from reconciler.render.changes import Waiting, few_text, summary_text
 from reconciler.render.diagnostics import problem_record
 from reconciler.render.plan_json import config_record, file_record, json_text, matrix_record, rolled_back_record
-from reconciler.render.plan_text import changes_section, files_section, heading_text, rollback_section
+from reconciler.render.plan_text import changes_section, ending_lines, files_section, heading_text, rollback_section
 from reconciler.render.table import Page
 from reconciler.render.text import MOST_LINES, counted, fitted
 
@@ -37,7 +37,14 @@ def at_boot_record(plan: Plan) -> dict[str, Any]:
     }
 
 
-def drift_text(plan: Plan, page: Page = Page(), *, most: int | None = MOST_LINES, whole: str = "") -> str:  # noqa: B008 - a value
+def drift_text(
+    plan: Plan,
+    page: Page = Page(),  # noqa: B008 - a value
+    *,
+    most: int | None = MOST_LINES,
+    whole: str = "",
+    waiting: Waiting | None = None,
+) -> str:
     """Every difference as text, the count last.
 
     Args:
@@ -45,10 +52,11 @@ def drift_text(plan: Plan, page: Page = Page(), *, most: int | None = MOST_LINES
         page: what it is shown on: lines that are wider are divided.
         most: how many lines it has at most; what is left out is counted. None: everything is shown.
         whole: the command that shows what is left out; empty where there is none.
+        waiting: the apply that waits to be confirmed; None where none does.
     """
     changes = changes_section(plan, page)
     head = [*page.wrapped("", heading_text(plan), style="bold"), ""]
-    summary = page.wrapped("", _summary(plan, changes.total), style="bold")
+    summary = ending_lines(_summary(plan, changes.total), waiting, page)
     room = None if most is None else most - len([*head, "the whole drift", "", *summary])
     sections = [changes, *([files_section(plan, page)] if plan.is_valid else []), rollback_section(plan, page)]
     lines, is_cut = fitted(sections, room)

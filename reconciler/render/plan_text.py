@@ -20,6 +20,7 @@ from reconciler.planning.plan import ALLOW_SUSPENDED, Plan, PlannedStep
 from reconciler.render.changes import (
     Change,
     Hunk,
+    Waiting,
     config_text,
     file_change,
     file_hunk,
@@ -35,7 +36,14 @@ from reconciler.render.table import Page
 from reconciler.render.text import MOST_LINES, Section, counted, fitted
 
 
-def plan_text(plan: Plan, page: Page = Page(), *, most: int | None = MOST_LINES, whole: str = "") -> str:  # noqa: B008 - a value
+def plan_text(
+    plan: Plan,
+    page: Page = Page(),  # noqa: B008 - a value
+    *,
+    most: int | None = MOST_LINES,
+    whole: str = "",
+    waiting: Waiting | None = None,
+) -> str:
     """The plan as text; problems are shown apart, by `reconciler.render.diagnostics`.
 
     Args:
@@ -43,14 +51,23 @@ def plan_text(plan: Plan, page: Page = Page(), *, most: int | None = MOST_LINES,
         page: what it is shown on: lines that are wider are divided.
         most: how many lines it has at most; what is left out is counted. None: everything is shown.
         whole: the command that shows what is left out; empty where there is none.
+        waiting: the apply that waits to be confirmed; None where none does.
     """
     head = [*page.wrapped("", heading_text(plan), style="bold"), ""]
-    summary = page.wrapped("", summary_text(plan), style="bold")
+    summary = ending_lines(summary_text(plan), waiting, page)
     room = None if most is None else most - len([*head, "the whole plan", "", *summary])
     lines, is_cut = fitted(list(_sections(plan, page)), room)
     if is_cut and whole:
         lines += [f"To see all of it: {whole}", ""]
     return lines_text([*head, *lines, *summary])
+
+
+def ending_lines(summary: str, waiting: Waiting | None, page: Page) -> list[str]:
+    """The `summary` of a plan or of drift, with what is `waiting` to be confirmed, and the commands for that."""
+    if waiting is None:
+        return page.wrapped("", summary, style="bold")
+    steps = [line for step in waiting.steps for line in page.with_remark(f"  next: {step}")]
+    return [*page.wrapped("", waiting.beside(summary), style="bold"), *steps]
 
 
 def _sections(plan: Plan, page: Page) -> Iterator[Section]:

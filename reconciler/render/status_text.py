@@ -10,7 +10,7 @@ from reconciler.model.observed import ObservedCard, Process
 from reconciler.model.printable import lines_text
 from reconciler.planning.effect import control_lacking
 from reconciler.planning.status import GuestState, GuestStatus, QueueStatus, Source, Status
-from reconciler.render.changes import config_text, few_text, plural, sees_text, summary_text
+from reconciler.render.changes import Waiting, config_text, few_text, plural, sees_text, summary_text
 from reconciler.render.drift import at_boot_text
 from reconciler.render.table import Page, Row, table_lines
 from reconciler.render.text import counted
@@ -58,6 +58,7 @@ def status_text(
     shown: Shown | None = None,
     *,
     steps: Sequence[str] = (),
+    waiting: Waiting | None = None,
     wide: bool = False,
 ) -> str:
     """The host in some lines, and a line for each guest and for each device that is not ours.
@@ -69,6 +70,7 @@ def status_text(
         remarks: what is known besides.
         shown: which rows, where not all of them; counts are of the whole host in any case.
         steps: what a person runs next because of what is known besides.
+        waiting: the apply that waits to be confirmed; None where none does.
         wide: whether there are more columns, and none is cut.
     """
     rows = status.rows if shown is None else shown.rows
@@ -82,8 +84,12 @@ def status_text(
     if status.plan and status.plan.rolled_back:
         lines += [*page.wrapped("Note: ", f"{status.plan.rolled_back.text}.", 0), ""]
     lines += _note_lines(status, shown and shown.rows, page)
-    lines += [page.paint("bold", page.cut(one)) for one in _summary(status)]
-    lines += [line for step in (*steps, *_steps(status, rows, here)) for line in page.with_remark(f"  next: {step}")]
+    summary = _summary(status)
+    if waiting:
+        summary[-1] = waiting.beside(summary[-1])
+    lines += [line for one in summary for line in page.wrapped("", one, style="bold")]
+    every = (*(waiting.steps if waiting else ()), *steps, *_steps(status, rows, here))
+    lines += [line for step in every for line in page.with_remark(f"  next: {step}")]
     return lines_text(lines)
 
 

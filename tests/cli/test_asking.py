@@ -321,7 +321,7 @@ def test_enter_typed_before_it_was_asked_for_confirms_nothing(command: Command) 
         kim.sees("Ctrl-C ends this command")
         kim.hangs_up()
         kim.ended()
-    assert "generation 1 waits to be confirmed" in command("status").err
+    assert "generation 1 waits to be confirmed" in command("status").out
 
 
 def test_enter_on_standard_input_confirms_nothing(command: Command, file: IO[bytes]) -> None:
@@ -332,7 +332,7 @@ def test_enter_on_standard_input_confirms_nothing(command: Command, file: IO[byt
         kim.sees("press Enter")
         kim.hangs_up()
         kim.ended()
-    assert "generation 1 waits to be confirmed" in command("status").err
+    assert "generation 1 waits to be confirmed" in command("status").out
     assert command("rollback", "--yes").code == 0
 
 

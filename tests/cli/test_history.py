@@ -338,7 +338,7 @@ def test_an_apply_waits_to_be_confirmed(command: Command) -> None:
     where = f" --simulate {command.simulated_host}"
     assert ran.err.endswith(f"it is rolled back in 300 s unless you run: reconcile confirm 1{where}\n")
     for words in (["plan"], ["status"], ["drift"]):
-        assert "generation 1 waits to be confirmed" in command(*words).err
+        assert "generation 1 waits to be confirmed" in command(*words).out
     assert command("apply", "--yes").code == 8
 
     assert command("confirm", "1", "--extend", "1h").err == "extended: generation 1 waits for another 3600 s\n"
@@ -346,6 +346,57 @@ def test_an_apply_waits_to_be_confirmed(command: Command) -> None:
     assert command("confirm", "1").err == "confirmed: generation 1 stays\n"
     assert "waits" not in command("status").err
     assert command("drift").code == 0
+
+
+LOOKS = [("plan",), ("plan", "-o", "wide"), ("status",), ("status", "-o", "wide"), ("drift",), ("drift", "-o", "wide")]
+
+
+@pytest.mark.parametrize("words", LOOKS, ids=" ".join)
+@pytest.mark.parametrize("has_changes", [False, True])
+def test_what_waits_is_the_main_sentence_of_a_look(
+    command: Command, words: tuple[str, ...], *, has_changes: bool
+) -> None:
+    """Once, never with the words that nothing is to be done, and with the commands that keep it and roll it back."""
+    assert command("apply", "--yes", "--confirm-within", "5m").code == 0
+    if has_changes:
+        change(command)
+
+    ran = command(*words)
+
+    said = ran.out + ran.err
+    assert said.lower().count("generation 1 waits to be confirmed") == 1, said
+    assert "generation 1 waits to be confirmed for another" in ran.out.lower()
+    assert ("Nothing to do" in said, "In sync.\n" in said) == (False, False)
+    assert (", but generation 1 waits" in ran.out) != has_changes
+    lines = [line for line in ran.out.splitlines() if line.startswith("  next: reconcile c")]
+    assert [line.partition("    # ")[2] for line in lines] == ["keeps it", "rolls it back at once"]
+    assert command.bare(*shlex.split(lines[1].partition("    #")[0])[2:]).code == 0
+
+
+@pytest.mark.parametrize("words", [("status", "guest1"), ("status", "--free"), ("status", "-o", "json"), ("matrix",)])
+def test_other_looks_note_what_waits(command: Command, words: tuple[str, ...]) -> None:
+    """Those without a sentence on how the host stands; a program's output has no other text."""
+    assert command("apply", "--yes", "--confirm-within", "5m").code == 0
+
+    ran = command(*words)
+
+    assert ("waits to be confirmed" in ran.out, "note: generation 1 waits to be confirmed" in ran.err) == (False, True)
+
+
+@pytest.mark.parametrize("words", LOOKS[::2], ids=" ".join)
+def test_what_was_not_confirmed_in_time_is_the_main_sentence_too(
+    command: Command, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it is not rolled back; the command for that is named."""
+    assert command("apply", "--yes", "--confirm-within", "5m").code == 0
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 301)
+
+    ran = command(*words)
+
+    assert ", but generation 1 was not confirmed in time, and is not rolled back yet.\n" in ran.out
+    assert "  next: reconcile rollback --simulate " in ran.out
+    assert "not confirmed in time" not in ran.err
 
 
 def test_rollback_undoes_what_waits(command: Command) -> None:
