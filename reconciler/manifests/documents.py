@@ -1,10 +1,11 @@
 """One document of the right form to a host, guest or machine, with what a schema cannot say; derived uuids, digests."""
 
+from collections.abc import Iterator
 from hashlib import sha1, sha256
 from typing import Final
 
-from reconciler.manifests.data import Path, shown
-from reconciler.manifests.ids_text import IdLists, ReversedRange, bits_of, queue_list, repetitions
+from reconciler.manifests.data import Data, Path, shown
+from reconciler.manifests.ids_text import IdLists, NotAnId, ReversedRange, queue_list, repetitions, why_reversed
 from reconciler.manifests.schema import Accepted
 from reconciler.model.desired import (
     Activation,
@@ -20,7 +21,7 @@ from reconciler.model.desired import (
 from reconciler.model.identity import machine_id_of
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.machines import DesiredLpar, DesiredMachine, LparName, MachineMode
-from reconciler.model.matrix import ApConfig, Matrix
+from reconciler.model.matrix import EMPTY_MATRIX, ApConfig, Matrix
 from reconciler.model.printable import first_unprintable
 from reconciler.model.problems import Place, Position, Problem, ProblemList, Severity
 
@@ -44,8 +45,7 @@ class DocumentReader:
         """The host that `data`, which starts at `position`, describes; None where a problem prevents it."""
         spec, metadata = data.get("spec", {}), data["metadata"]
         labels = metadata.get("labels", {})
-        if not self._labels_can_be_seen(labels, position):
-            return None
+        is_seen = self._labels_can_be_seen(labels, position)
         pool = spec.get("pool")
         try:
             given_up = None if pool is None else GivenUp(self._of(pool, "adapters"), self._of(pool, "domains"))
@@ -58,6 +58,8 @@ class DocumentReader:
             return None
         if self._ids.with_repetition:
             self._warn_of_repetitions(data, position)
+        if not is_seen:
+            return None
         unmanaged = Unmanaged(spec.get("unmanaged", Unmanaged.IGNORE))
         persistence = Persistence(spec.get("persistence", Persistence.NONE))
         named = tuple(sorted(labels.items()))
@@ -70,8 +72,7 @@ class DocumentReader:
         """
         spec, metadata = data["spec"], data["metadata"]
         labels = metadata.get("labels", {})
-        if not self._labels_can_be_seen(labels, position):
-            return None
+        is_seen = self._labels_can_be_seen(labels, position)
         try:
             lpars = tuple(self._lpar(entry, number) for number, entry in enumerate(spec["lpars"]))
         except ReversedRange:
@@ -88,7 +89,8 @@ class DocumentReader:
             tuple(sorted(labels.items())),
             position,
         )
-        if not self._names_can_be_seen(machine) or self._repeated_lpars(machine):
+        is_seen &= self._names_can_be_seen(machine)
+        if self._repeated_lpars(machine) or not is_seen:
             return None
         self._warn_of_long_names(machine)
         return machine
@@ -146,13 +148,12 @@ class DocumentReader:
         """
         spec, metadata = data["spec"], data["metadata"]
         config = self._config(data, spec, position)
-        if config is None:
+        labels = metadata.get("labels")
+        is_seen = not labels or self._labels_can_be_seen(labels, position)
+        if config is None or not is_seen:
             return None
         name, host, uuid = metadata["name"], spec.get("host", ""), spec.get("uuid")
         hosts = tuple(spec["hosts"]) if "hosts" in spec else ()
-        labels = metadata.get("labels")
-        if labels and not self._labels_can_be_seen(labels, position):
-            return None
         return DesiredGuest(
             name,
             host,
@@ -174,18 +175,16 @@ class DocumentReader:
         try:
             if "queues" in spec:
                 matrix = self._listed(spec["queues"], position)
-                if matrix is None:
-                    return None
-                adapters, domains = matrix
             else:
-                adapters, domains = ids[tuple(spec["adapters"])], ids[tuple(spec.get("domains", ()))]
+                matrix = Matrix(ids[tuple(spec["adapters"])], ids[tuple(spec.get("domains", ()))])
+            adapters, domains = matrix or EMPTY_MATRIX
             control = ids[tuple(spec["controlDomains"])] if "controlDomains" in spec else domains
         except ReversedRange:
             self._explain(data, position)
             return None
         if ids.with_repetition:
             self._warn_of_repetitions(data, position)
-        return ApConfig(adapters, domains, control)
+        return matrix and ApConfig(adapters, domains, control)
 
     def _labels_can_be_seen(self, labels: Accepted, position: Position) -> bool:
         """Whether `labels` are made of characters that people can see, also where YAML's escapes have made them."""
@@ -222,20 +221,14 @@ class DocumentReader:
         return None
 
     def _explain(self, data: Accepted, position: Position) -> None:
-        for path, entries in id_lists_of(data):
-            for index, entry in enumerate(entries):
-                try:
-                    bits_of(entry)
-                except ReversedRange:
-                    first, _, last = str(entry).partition("-")
-                    message = f"the range {entry} runs backwards: {first} is above {last}"
-                    field = (*path, index)
-                    self._report("reversed-range", Severity.ERROR, message, position, field, f"Write {last}-{first}.")
+        for path, why, entry in reversed_ranges(data):
+            self._report(why.id, Severity.ERROR, f"the range {entry} {why.reason}", position, path, why.help)
 
     def _warn_of_repetitions(self, data: Accepted, position: Position) -> None:
         for path, entries in id_lists_of(data):
-            if tuple(entries) in self._ids.with_repetition:
-                for index in repetitions(entries):
+            ids = [entry for entry in entries if isinstance(entry, int | str)]
+            if tuple(ids) in self._ids.with_repetition:
+                for index in repetitions(ids):
                     message = f"{entries[index]} stands in the list twice"
                     advice = "Remove one of the two, or correct the one that was meant otherwise."
                     self._report("repeated-id", Severity.WARNING, message, position, (*path, index), advice)
@@ -244,14 +237,30 @@ class DocumentReader:
         self.problems.add(Problem(id, severity, message, (Place(position, field=field),), help=help))
 
 
-def id_lists_of(data: Accepted) -> list[tuple[Path, list[int | str]]]:
-    """Every list of ids in the accepted document `data`, with its path."""
-    spec = data.get("spec", {})
-    areas: list[tuple[Path, Accepted]] = [(("spec",), spec), (("spec", "pool"), spec.get("pool", {}))]
-    areas += [(("spec", "keep", index), entry) for index, entry in enumerate(spec.get("keep", ()))]
-    areas += [(("spec", "lpars", index), entry) for index, entry in enumerate(spec.get("lpars", ()))]
+def id_lists_of(data: Data) -> list[tuple[Path, list[Data]]]:
+    """Every list of ids in the document `data`, whether or not it has its form, with its path."""
+    spec = _part(data, "spec")
+    areas: list[tuple[Path, Data]] = [(("spec",), spec), (("spec", "pool"), _part(spec, "pool"))]
+    for name in ("keep", "lpars"):
+        areas += [(("spec", name, index), entry) for index, entry in enumerate(_entries(_part(spec, name)))]
     names = ("adapters", "domains", "usageDomains", "controlDomains")
-    return [((*path, name), area[name]) for path, area in areas for name in names if name in area]
+    return [((*path, name), _entries(_part(area, name))) for path, area in areas for name in names]
+
+
+def _part(data: Data, key: str) -> Data:
+    return data.get(key) if isinstance(data, dict) else None
+
+
+def _entries(data: Data) -> list[Data]:
+    return data if isinstance(data, list) else []
+
+
+def reversed_ranges(data: Data) -> Iterator[tuple[Path, NotAnId, str]]:
+    """Each range in the document `data` that runs backwards: its path, why it is none, and the range itself."""
+    for path, entries in id_lists_of(data):
+        for index, entry in enumerate(entries):
+            if isinstance(entry, str) and (why := why_reversed(entry)):
+                yield (*path, index), why, entry
 
 
 NAMESPACE: Final = "5b4e7c1a-8f0d-5d53-9a3e-6f1c27d4e2b8"

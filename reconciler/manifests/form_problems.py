@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reconciler.manifests.data import MOST_PROBLEMS, Data, Path, dotted, error, shown
+from reconciler.manifests.documents import reversed_ranges
 from reconciler.manifests.fields import fields_of
 from reconciler.manifests.ids_text import ReversedRange, bits_of, why_not_an_id
 from reconciler.manifests.schema import SCHEMA_FILES, Schema, did_you_mean, load_schema, nearest
@@ -71,10 +72,10 @@ class FormProblems:
             self._prepare(kind)
         fields = self._fields[kind]
         objections = (_objection(one, fields) for one in self._validators[kind].iter_errors(data))
-        return [
-            error(reason.id, reason.message, reason.places(position), reason.help)
-            for reason in islice(_reasons(objections, self._schemas[kind]), MOST_PROBLEMS + 1)
-        ]
+        reasons = [*islice(_reasons(objections, self._schemas[kind]), MOST_PROBLEMS + 1)]
+        if reasons:  # a schema cannot say that a range runs backwards
+            reasons += islice(_reversed(data), MOST_PROBLEMS + 1 - len(reasons))
+        return [error(reason.id, reason.message, reason.places(position), reason.help) for reason in reasons]
 
     def common(self, readings: Mapping[str, Data], position: Position) -> list[Problem]:
         """What is wrong with a document whichever of the kinds in `readings` it is; there it is read as that kind.
@@ -132,6 +133,11 @@ def _id(value: Data, path: Path) -> _Reason:
     why = why_not_an_id(value)
     message = f"{_field(path)}: {why.reason}" if value is None else f"{_field(path)}: {shown(value)} {why.reason}"
     return _Reason(why.id, message, why.help, path)
+
+
+def _reversed(data: Data) -> Iterator[_Reason]:
+    for path, why, entry in reversed_ranges(data):
+        yield _Reason(why.id, f"the range {entry} {why.reason}", why.help, path)
 
 
 def _name(value: Data, path: Path) -> _Reason:

@@ -44,6 +44,46 @@ def bits_of(value: int | str) -> int:
     return (1 << high + 1) - (1 << low)
 
 
+def why_reversed(text: str) -> NotAnId | None:
+    """What is wrong with `text`, a range that runs backwards; None where it is anything else.
+
+    Of two numbers in different bases one may have been meant in the other one: ``0x47-50``.
+    """
+    found = re.fullmatch(rf"({_ONE_ID})-({_ONE_ID})", text)
+    if not found or _is_range(*found.groups()):
+        return None
+    first, last = found.groups()
+    reason = f"runs backwards: {_with_decimal(first, last)} is above {_with_decimal(last, first)}"
+    return NotAnId("reversed-range", reason, f"Write {', '.join(_forwards(first, last))}.")
+
+
+def _with_decimal(one: str, other: str) -> str:
+    """`one`, in hex with its decimal value where `other` is in decimal, so that they can be compared."""
+    return f"{one} ({_number(one)})" if one.startswith("0x") and not other.startswith("0x") else one
+
+
+def _forwards(first: str, last: str) -> Iterator[str]:
+    """What may be written in place of the reversed range, in one base."""
+    in_hex, in_decimal = (_in_hex(first), _in_hex(last)), (_in_decimal(first), _in_decimal(last))
+    is_mixed = (first, last) not in (in_hex, in_decimal)
+    meant = [(ends, base) for ends, base in ((in_hex, "hex"), (in_decimal, "decimal")) if is_mixed and _is_range(*ends)]
+    yield from (f"{'-'.join(ends)} if {base} is meant" for ends, base in meant)
+    if not meant:
+        yield f"0x{_number(last):02x}-0x{_number(first):02x}" if is_mixed else f"{last}-{first}"
+
+
+def _in_hex(end: str) -> str:
+    return end if end.startswith("0x") else f"0x{end}"
+
+
+def _in_decimal(end: str) -> str:
+    return end.removeprefix("0x")
+
+
+def _is_range(first: str, last: str) -> bool:
+    return all(re.fullmatch(_ONE_ID, end) for end in (first, last)) and _number(first) <= _number(last)
+
+
 def ids_text(ids: IdSet) -> list[str]:
     """`ids` as a manifest has them: hex, as few entries as possible, for example ``["0x04-0x06", "0x47"]``."""
     return [f"0x{one:02x}" if one == last else f"0x{one:02x}-0x{last:02x}" for one, last in ids.ranges()]
@@ -108,8 +148,7 @@ def _leading_zero(text: str) -> NotAnId:
 
 def _bad_range(text: str, first: str, last: str) -> NotAnId:
     if "-" not in text or " " in text:
-        is_range = re.fullmatch(_ONE_ID, first) and re.fullmatch(_ONE_ID, last) and _number(first) <= _number(last)
-        advice = f"If a range is meant, write {first}-{last}." if is_range else _FORMS
+        advice = f"If a range is meant, write {first}-{last}." if _is_range(first, last) else _FORMS
         return NotAnId("bad-id", "is not a number from 0 to 255", advice)
     # At least one end is no id: the schemas accept every range of two ids.
     end = first if not re.fullmatch(_ONE_ID, first) else last

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.manifests.data import Data
-from reconciler.manifests.ids_text import IdLists, ReversedRange, bits_of, ids_text, why_not_an_id
+from reconciler.manifests.ids_text import IdLists, ReversedRange, bits_of, ids_text, why_not_an_id, why_reversed
 from reconciler.manifests.schema import load_schema
 from reconciler.model.ids import IdSet
 
@@ -105,3 +105,44 @@ def test_traps_are_explained(value: Data, id: str, help: str | None) -> None:
     assert why.id == id
     assert help in {None, why.help}
     assert not (isinstance(value, str) and ACCEPTED.search(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "help"),
+    [
+        ("6-4", "6 is above 4", "Write 4-6."),
+        ("0x47-0x04", "0x47 is above 0x04", "Write 0x04-0x47."),
+        ("0x47-50", "0x47 (71) is above 50", "Write 0x47-0x50 if hex is meant, 47-50 if decimal is meant."),
+        ("0x0a-5", "0x0a (10) is above 5", "Write 0x05-0x0a."),
+        ("0xab-0x5", "0xab is above 0x5", "Write 0x5-0xab."),
+        ("0x80-99", "0x80 (128) is above 99", "Write 0x80-0x99 if hex is meant, 80-99 if decimal is meant."),
+        ("200-0x47", "200 is above 0x47 (71)", "Write 0x47-0xc8."),
+        ("0xab-100", "0xab (171) is above 100", "Write 0x64-0xab."),
+        ("0x10-10", "0x10 (16) is above 10", "Write 0x10-0x10 if hex is meant, 10-10 if decimal is meant."),
+        ("0x07-5", "0x07 (7) is above 5", "Write 0x05-0x07."),
+    ],
+)
+def test_a_range_that_runs_backwards_is_explained(text: str, reason: str, help: str) -> None:
+    """By values that can be compared, and by a range of the same two ids, or of what may have been meant."""
+    why = why_reversed(text)
+
+    assert why
+    assert (why.reason, why.help) == (f"runs backwards: {reason}", help)
+
+
+@given(SPELLINGS, SPELLINGS)
+def test_what_is_advised_is_a_range_in_one_base(first: str, last: str) -> None:
+    """Whichever two numbers are written, and never what a program reads differently."""
+    why = why_reversed(f"{first}-{last}")
+
+    assert bool(why) == (int(first, 0) > int(last, 0))
+    for advised in re.findall(r"(?:0x)?[0-9a-fA-F]+-(?:0x)?[0-9a-fA-F]+", why.help if why else ""):
+        assert ACCEPTED.search(advised)
+        assert bits_of(advised)
+        assert len({end.startswith("0x") for end in advised.split("-")}) == 1
+
+
+@pytest.mark.parametrize("text", ["6", "4-6", "5-5", "300-4", "4_0-3", "6-4-2", "6 - 4", "", "-"])
+def test_nothing_else_runs_backwards(text: str) -> None:
+    """What is no range of two ids has another problem, or none."""
+    assert why_reversed(text) is None

@@ -12,7 +12,7 @@ from reconciler.model.desired import Activation, Desired, Presence, Unmanaged
 from reconciler.model.ids import NO_IDS, IdSet
 from reconciler.model.matrix import ApConfig, Matrix
 from reconciler.model.problems import Position, Severity
-from testing.manifests import HOST, guest_text, host_text, marked, only_problem, site_of
+from testing.manifests import HOST, guest_text, host_text, machine_text, marked, only_problem, site_of
 
 DESIGN_EXAMPLE = """\
 apiVersion: reconciler/v1
@@ -399,6 +399,33 @@ def test_reversed_ranges_are_found_everywhere(tmp_path: Path, document: str) -> 
     assert problem.id == "reversed-range"
     assert marked(problem) == "9-4"
     assert "4-9" in problem.help
+
+
+def unseen(document: str) -> str:
+    """`document` with a label that has a character which cannot be seen."""
+    return document.replace("metadata:\n", 'metadata:\n  labels: {a: "b\\u200bc"}\n')
+
+
+@pytest.mark.parametrize(
+    ("document", "others"),
+    [
+        (guest_text(adapters="[9-4, 05, 0x47-50]"), ["leading-zero", "reversed-range"]),
+        (guest_text(adapters="[9-4]", domains="[9-5]", activatoin="active"), ["reversed-range", "unknown-key"]),
+        (guest_text(queues='["05.0004", "06.0005"]', controlDomains="[9-4, 8-3]"), ["queues-no-product"]),
+        (host_text(pool="{domains: [9-4, 7-2]}", keep="5"), ["wrong-type"]),
+        (host_text(keep="[{adapters: [9-4], domains: [300]}, {adapters: [5-1], domains: [2]}]"), ["id-out-of-range"]),
+        (machine_text("a", "{name: A, adapters: [9-4], usageDomains: [5-1]}", mode="x"), ["unknown-value"]),
+        (unseen(guest_text(adapters="[9-4]", domains="[9-5]")), ["control-character"]),
+        (unseen(host_text(pool="{adapters: [9-4], domains: [9-5]}")), ["control-character"]),
+    ],
+)
+def test_reversed_ranges_are_reported_beside_other_problems(tmp_path: Path, document: str, others: list[str]) -> None:
+    """Of the same list, of the same document, of each kind."""
+    site = site_of(tmp_path, *([HOST] if "Guest" in document else []), document)
+
+    ids = [one.id for one in site.problems]
+    assert ids.count("reversed-range") == 2
+    assert {*ids} == {"reversed-range", *others}
 
 
 def test_all_problems_of_all_files_are_reported_in_one_run(tmp_path: Path) -> None:
