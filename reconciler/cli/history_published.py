@@ -12,7 +12,7 @@ from reconciler.model.desired import Selector
 from reconciler.model.outcome import Extent
 from reconciler.model.printable import error_text, lines_text
 from reconciler.render.history_list import Listed, commit_note, listed_text, local_time
-from reconciler.render.history_text import NEWEST, commit_lines
+from reconciler.render.history_text import NEWEST, commit_lines, wants_lines
 from reconciler.render.plan_json import json_text
 from reconciler.render.text import counted, iso_time
 from reconciler.transaction.history import NoSuchGeneration
@@ -92,7 +92,7 @@ def _touches(one: GenerationView, selector: Selector) -> bool:
 
 
 def _listed(one: GenerationView) -> Listed:
-    is_whole = one.extent == Extent.WHOLE
+    is_whole = one.extent == Extent.WHOLE and not one.is_rollback
     return Listed(one.number, one.started, one.result, one.by, one.what, one.commit, one.subject, is_whole)
 
 
@@ -119,6 +119,7 @@ def _show(one: GenerationView, format: str) -> None:
         f"  by:        {one.by}",
         *([f"  id:        {one.id}"] if one.id else []),
         *commit,
+        *wants_lines(one.again, one.undone),
         *([f"  because:   {one.failure}"] if one.failure else []),
         "",
         *page.wrapped("", one.summary),
@@ -155,6 +156,8 @@ def _record(one: GenerationView) -> dict[str, Any]:
         "commit": one.commit or None,
         "subject": one.subject or None,
         "author": one.author or None,
+        "rollbackTo": one.again or None,
+        "undone": one.undone or None,
         "what": one.what,
         "summary": one.summary,
         "extent": one.extent,

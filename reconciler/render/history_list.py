@@ -65,20 +65,31 @@ class _Layout(NamedTuple):
     has_words: bool = True
 
 
+_IN_SHORT: Final = "COMMIT OR WHAT"
+"""The column that has `Listed.in_short`, where there is no room for both."""
+
 _LAYOUTS: Final = (
     _Layout(("GEN", "STARTED", "RESULT", "BY", "WHAT", "COMMIT"), has_words=False),
     _Layout(("GEN", "STARTED", "RESULT", "BY", "WHAT", "COMMIT"), ((5, 54), (4, 30), (5, 44), (3, 8), (4, 20))),
+    _Layout(("GEN", "STARTED", "RESULT", "BY", _IN_SHORT), ((4, 38), (3, 8), (4, 24), (3, 4))),
+    _Layout(("GEN", "RESULT", _IN_SHORT), ((2, 1),)),
+)
+"""The first one that fits the page is taken, else the last. At 80 columns a subject has 30 characters."""
+
+_WITHOUT_COMMITS: Final = (
+    _Layout(("GEN", "STARTED", "RESULT", "BY", "WHAT"), has_words=False),
     _Layout(("GEN", "STARTED", "RESULT", "BY", "WHAT"), ((4, 38), (3, 8), (4, 24), (3, 4))),
     _Layout(("GEN", "RESULT", "WHAT"), ((2, 1),)),
 )
-"""The first one that fits the page is taken, else the last. At 80 columns a subject has 30 characters."""
+"""The same for a list in which no generation has a commit."""
 
 
 def listed_text(generations: Sequence[Listed], page: Page, zone: tzinfo | None = None) -> str:
     """A line for each generation in their order, below a heading, ended by a newline; see `history_text`."""
-    tables = ((layout, _table(generations, layout, zone)) for layout in _LAYOUTS)
+    layouts = _LAYOUTS if any(one.commit for one in generations) else _WITHOUT_COMMITS
+    tables = ((layout, _table(generations, layout, zone)) for layout in layouts)
     layout, (heading, rows) = next(
-        (one for one in tables if _fits(one[0], *one[1], page)), (_LAYOUTS[-1], _table(generations, _LAYOUTS[-1], zone))
+        (one for one in tables if _fits(one[0], *one[1], page)), (layouts[-1], _table(generations, layouts[-1], zone))
     )
     return lines_text(table_lines(heading, rows, page, layout.least))
 
@@ -99,7 +110,8 @@ def _table(generations: Sequence[Listed], layout: _Layout, zone: tzinfo | None) 
 
 def commit_note(listed: str, commits: Iterable[str]) -> str:
     """Why a line of the list `listed` names no commit; empty where each does, or the list has no column for them."""
-    return NO_COMMIT if "COMMIT" in listed.partition("\n")[0] and not all(commits) else ""
+    heading = listed.partition("\n")[0]
+    return NO_COMMIT if "COMMIT" in heading and _IN_SHORT not in heading and not all(commits) else ""
 
 
 def local_time(seconds: float, zone: tzinfo | None = None) -> str:
@@ -118,7 +130,8 @@ def _row(one: Listed, layout: _Layout, zone: tzinfo | None, *, with_zone: bool) 
         "STARTED": f"{local_time(one.started, zone)[:16]}{named}" if one.started else "-",
         "RESULT": one.word if layout.has_words else one.result,
         "BY": one.by or "-",
-        "WHAT": one.what if "COMMIT" in layout.columns else one.in_short,
+        "WHAT": one.what,
+        _IN_SHORT: one.in_short,
         "COMMIT": commit_text(one.commit, one.subject),
     }
     style = result_style(one.result.partition(" (")[0])

@@ -137,6 +137,14 @@ def commit_lines(commit: str, subject: str, author: str, page: Page) -> Iterator
         yield from page.wrapped("  author:    ", author, 0)
 
 
+def wants_lines(again: int, undone: int) -> Iterator[str]:
+    """Where a rollback leads: to what generation `again` wanted, or to before `undone`; 0 for what it is not."""
+    if again:
+        yield f"  wants:     what generation {again} wanted"
+    if undone:
+        yield f"  wants:     what there was before generation {undone}"
+
+
 def _commit_lines(record: Mapping[str, Any], page: Page) -> Iterator[str]:
     """The commit of `record` with its subject and author, or why there is none."""
     if record["commit"]:
@@ -240,10 +248,7 @@ def _head(record: Mapping[str, Any], page: Page, zone: tzinfo | None) -> Iterato
     yield from _commit_lines(record, page)
     if fleet := record["fleet"]:
         yield from page.wrapped("  fleet:     ", fleet_text(fleet), 0)
-    if record["again"]:
-        yield f"  wants:     what generation {record['again']} wanted"
-    if record["undone"]:
-        yield f"  wants:     what there was before generation {record['undone']}"
+    yield from wants_lines(record["again"], record["undone"])
     if plan["targets"] is not None:
         yield from page.wrapped("  partial:   ", f"about {', '.join(plan['targets'])} only", 0)
     yield f"  host:      {record['desired']['host']['name']}"

@@ -232,6 +232,8 @@ def _generation(one: GenerationView) -> dict[str, Any]:
         "commit": one.commit or None,
         "subject": one.subject or None,
         "author": one.author or None,
+        "rollbackTo": one.again or None,
+        "undone": one.undone or None,
         "result": one.result,
         "failure": one.failure or None,
         "summary": one.summary,

@@ -128,6 +128,8 @@ class GenerationView(NamedTuple):
         is_cut: whether the diff was cut or left out.
         labels: each set of labels that a guest which it changed had then or before; None where that is not known, or
             is too much.
+        again: the generation that it rolled back to; 0 where it was none.
+        undone: the generation that it undid, where there was none before to roll back to; 0 otherwise.
     """
 
     number: int
@@ -147,6 +149,13 @@ class GenerationView(NamedTuple):
     diff: str
     is_cut: bool
     labels: tuple[Mapping[str, str], ...] | None = None
+    again: int = 0
+    undone: int = 0
+
+    @property
+    def is_rollback(self) -> bool:
+        """Whether it led back to what an earlier generation wanted, whose commit is its own then."""
+        return bool(self.again or self.undone)
 
 
 class HistoryView(NamedTuple):

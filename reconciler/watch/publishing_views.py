@@ -257,6 +257,8 @@ def _generation_view(
         summary=_short(one.summary),
         diff=diff,
         is_cut=is_cut,
+        again=origin.again,
+        undone=origin.undone,
     )
 
 

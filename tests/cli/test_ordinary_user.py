@@ -14,6 +14,7 @@ from reconciler.cli.main import run
 from reconciler.watch.published import LoopPublisher, PublishedReader
 from reconciler.watch.run_directory import RunDirectory
 from testing.commands import Ran
+from testing.git_repositories import Repository
 
 EXAMPLE = Path(__file__).parents[2] / "examples/three-guests"
 ANOTHER = 65534
@@ -196,6 +197,31 @@ def test_a_history_that_may_not_be_read_is_shown_as_it_is_published(site: Path) 
     assert as_a_user(site, "history", "show", "9", *simulated).code == 1
     shutil.rmtree(site / "run")
     assert_named(as_a_user(site, "history", *simulated), "kept")
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_a_published_rollback_is_no_second_apply_of_its_commit(
+    site: Path, columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its line is that which root sees, and its record says where it leads; so does what it is shown as."""
+    monkeypatch.setenv("COLUMNS", columns)
+    simulated = ("--simulate", "site/simulated-host.yaml", "--state-dir", "kept/state", "--run-dir", "run")
+    repository, guests = Repository(site / "site"), site / "site/guests.yaml"
+    for text in (guests.read_text(), guests.read_text().replace("[4, 0xab]", "[4]")):
+        guests.write_text(text)
+        repository.commit(message="Move a queue of guest1")
+        assert as_root(site, "apply", "--yes", "-f", "site", *simulated).code == 0
+    assert as_root(site, "rollback", "--yes", *simulated).code == 0
+    shown = as_root(site, "history", *simulated).out
+    os.chown(site / "kept/state", ANOTHER, ANOTHER)
+
+    listed = as_a_user(site, "history", *simulated).out
+    record = json.loads(as_a_user(site, "history", "-n", "1", "-o", "json", *simulated).out)["generations"][0]
+
+    assert listed.splitlines() == shown.splitlines()[:4]
+    assert "rollback to 1: guest1" in listed.splitlines()[1]
+    assert (record["rollbackTo"], record["undone"], len(record["commit"])) == (1, None, 40)
+    assert "\n  wants:     what generation 1 wanted\n" in as_a_user(site, "history", "show", "3", *simulated).out
 
 
 def test_the_published_history_may_be_of_guests_with_a_label(site: Path) -> None:

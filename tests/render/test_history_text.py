@@ -1,6 +1,7 @@
 """The history as people read it: a line for each generation, and what one of them changed."""
 
 import json
+import re
 from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from reconciler.model.outcome import Actor, Extent, Generation, Origin, Outcome,
 from reconciler.planning.plan import Plan
 from reconciler.planning.planner import NOTHING_APPLIED, Applied, make_plan
 from reconciler.render.changes import plan_diff
-from reconciler.render.history_list import local_time
+from reconciler.render.history_list import commit_note, local_time
 from reconciler.render.history_text import (
     Wish,
     diff_records,
@@ -149,10 +150,42 @@ def test_on_a_narrow_page_a_subject_stands_for_what_all_of_it_changed() -> None:
     lines = history_text(GENERATIONS, Page(80), zone=ZONE).splitlines()
     ends = [one.split("  kim   ")[-1].split("  hook  ")[-1] for one in lines[: len(GENERATIONS) + 1]]
 
-    assert lines[0].endswith("BY    WHAT")
+    assert lines[0].endswith("BY    COMMIT OR WHAT")
     assert ends[1] == "undo of 1: guest-00, guest-01"
     assert ends[4] == "1a2b3c4 batch"
     assert ends[9].startswith("1a2b3c4 host pool, guest-00")
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120, None])
+def test_a_column_of_the_list_has_one_meaning(columns: int | None) -> None:
+    """WHAT is what was changed, on every page; where a commit stands for it, the column has another name."""
+    lines = history_text([GENERATIONS[7], GENERATIONS[3]], Page(columns), zone=ZONE).splitlines()
+    headings = re.split("  +", lines[0])
+
+    assert headings[-1] == ("COMMIT" if columns in (120, None) else "COMMIT OR WHAT")
+    assert ("WHAT" in headings) == (columns in (120, None))
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120, None])
+def test_without_any_commit_there_is_no_column_for_one(columns: int | None) -> None:
+    """Nor a sign that would have to be explained."""
+    generations = [GENERATIONS[2], GENERATIONS[3]]
+    listed = history_text(generations, Page(columns), zone=ZONE)
+
+    assert listed.splitlines()[0].endswith("  WHAT")
+    assert commit_note(listed, (one.origin.commit for one in generations)) == ""
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120, None])
+def test_a_line_without_a_commit_is_explained_where_it_is_shown(columns: int | None) -> None:
+    """And only there: not where each has one, nor where there is no room for that column."""
+    one, other = GENERATIONS[7], GENERATIONS[3]
+    mixed, alike = (history_text(every, Page(columns), zone=ZONE) for every in ([other, one], [one]))
+
+    is_wide = columns in (120, None)
+    assert bool(commit_note(mixed, [other.origin.commit, one.origin.commit])) == is_wide
+    assert any(line.endswith("  -") for line in mixed.splitlines()) == is_wide
+    assert commit_note(alike, [one.origin.commit]) == ""
 
 
 def test_where_something_is_cut_the_command_that_shows_all_is_named() -> None:
